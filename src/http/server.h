@@ -1,0 +1,58 @@
+/*
+ * An HTTP/1 server over streams: reads requests strictly, answers them, hands upgraded
+ * connections over, or passes a request on to another server (http/proxy.h).
+ */
+#ifndef HTTP_SERVER_H
+#define HTTP_SERVER_H
+
+#include "base/pool.h"
+#include "net/addr.h"
+#include "net/stream.h"
+#include "wire/http1.h"
+
+struct http_server;   /* shared settings and the connections of one worker */
+struct http_exchange; /* one request and its answer */
+
+struct http_server_options {
+	struct loop *loop;     /* borrowed */
+	struct pool *pool;     /* borrowed */
+	uint32_t head_ms;      /* patience for a request head; 0 is 10 s */
+	uint32_t idle_ms;      /* between requests; 0 is 60 s */
+	unsigned connections_max; /* more are closed at once; 0 is 10,000 */
+	/*
+	 * A request's head is there. Answer with exactly one of http_reply(),
+	 * http_upgrade(), http_proxy_pass(), now or later.
+	 */
+	void (*on_request)(void *arg, struct http_exchange *x);
+	void *arg;
+};
+
+enum err http_server_new(const struct http_server_options *o, struct http_server **out) MUST_USE;
+
+/* Closes its connections. NULL is fine. */
+void http_server_free(struct http_server *server);
+
+/* Serves @stream, taken whatever happens. @peer is who is there. */
+void http_server_serve_take(struct http_server *server, struct stream *stream,
+	const struct addr *peer);
+
+/* The request's head; good until it is answered. */
+const struct http1_head *http_request(const struct http_exchange *x);
+const struct addr *http_peer(const struct http_exchange *x);
+
+/*
+ * Answers with @status and a text/plain body; Date, Content-Length and Content-Type
+ * ("text/plain; charset=utf-8" unless @headers has one) are added. @headers is NULL or lines
+ * ending in CRLF. A body of the request is read and dropped.
+ */
+void http_reply(struct http_exchange *x, unsigned status, const char *headers,
+	struct span body);
+
+/*
+ * Sends "101 Switching Protocols" with @headers (lines ending in CRLF) and hands the stream
+ * over; the exchange is gone. Bytes that came behind the head are an error here: ERR_PROTO,
+ * and the connection is closed (chisel-protocol 1.3).
+ */
+enum err http_upgrade(struct http_exchange *x, const char *headers, struct stream **out) MUST_USE;
+
+#endif

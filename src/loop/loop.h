@@ -1,0 +1,122 @@
+/*
+ * The event loop of one worker: readiness, timers, deferred calls, signals, jobs and mail.
+ *
+ * All handles are opaque and belong to their opener. Closing one is final and quiet: its
+ * callback is never called again, not even later in this turn, and its owner may be freed at
+ * once. Every _close takes NULL. Nothing here is thread safe but mailbox_post().
+ */
+#ifndef LOOP_LOOP_H
+#define LOOP_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/list.h"
+
+struct loop;
+struct uv_loop_s;
+
+enum err loop_new(struct loop **out) MUST_USE;
+
+/* All handles must have been closed. NULL is fine. */
+void loop_free(struct loop *loop);
+
+/* Runs until loop_stop(). */
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+
+/* One turn without waiting; for tests. */
+void loop_turn(struct loop *loop);
+
+/* For loop/ and net/resolver only. */
+struct uv_loop_s *loop_uv(struct loop *loop);
+
+/* ---- deferred calls: at the end of this turn, once ---- */
+
+/* Embedded in its owner, who must not go before the call or loop_undefer(). */
+struct loop_deferred {
+	struct list in_loop;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+void loop_deferred_init(struct loop_deferred *d, void (*fn)(void *arg), void *arg);
+
+/* Asking again before the call changes nothing. */
+void loop_defer(struct loop *loop, struct loop_deferred *d);
+void loop_undefer(struct loop_deferred *d);
+
+/* ---- readiness of a descriptor ---- */
+
+enum {
+	LOOP_READ = 1,
+	LOOP_WRITE = 2,
+};
+
+struct loop_io;
+
+/* @ready is what is ready now; an error or hang-up shows as everything that was wanted. */
+typedef void loop_io_fn(void *arg, unsigned ready);
+
+/* @fd is borrowed: close the io first, then the fd. Wants nothing at first. */
+enum err loop_io_open(struct loop *loop, int fd, loop_io_fn *fn, void *arg,
+	struct loop_io **out) MUST_USE;
+
+/* What the loop wakes us for, LOOP_READ | LOOP_WRITE or 0. Level triggered. */
+void loop_io_want(struct loop_io *io, unsigned wants);
+void loop_io_close(struct loop_io *io);
+
+/* ---- timers ---- */
+
+struct loop_timer;
+typedef void loop_timer_fn(void *arg);
+
+enum err loop_timer_open(struct loop *loop, loop_timer_fn *fn, void *arg,
+	struct loop_timer **out) MUST_USE;
+
+/* Calls once after @ms, instead of whatever was set before. */
+void loop_timer_set(struct loop_timer *timer, uint64_t ms);
+void loop_timer_stop(struct loop_timer *timer);
+bool loop_timer_is_set(const struct loop_timer *timer);
+void loop_timer_close(struct loop_timer *timer);
+
+/* ---- signals; on the first loop of the process only ---- */
+
+struct loop_signal;
+typedef void loop_signal_fn(void *arg, int signo);
+
+enum err loop_signal_open(struct loop *loop, int signo, loop_signal_fn *fn, void *arg,
+	struct loop_signal **out) MUST_USE;
+void loop_signal_close(struct loop_signal *sig);
+
+/* ---- a directory's entries ---- */
+
+struct loop_watch;
+typedef void loop_watch_fn(void *arg, const char *name); /* name may be NULL: look at all */
+
+enum err loop_watch_open(struct loop *loop, const char *directory, loop_watch_fn *fn, void *arg,
+	struct loop_watch **out) MUST_USE;
+void loop_watch_close(struct loop_watch *watch);
+
+/* ---- mail from other threads ---- */
+
+struct mailbox;
+
+/* A letter: embedded at the front of what is sent. The receiver's fn owns it from then on. */
+struct mail {
+	struct mail *next;
+	void (*fn)(void *receiver, struct mail *mail);
+};
+
+/* Letters are handed to their fn with @receiver, in order, on the loop's thread. */
+enum err mailbox_open(struct loop *loop, void *receiver, struct mailbox **out) MUST_USE;
+
+/* From any thread. @mail belongs to the mailbox from now on. False: the mailbox is closed
+ * or closing and nothing was taken. */
+bool mailbox_post(struct mailbox *box, struct mail *mail);
+
+/* No more letters are taken; those inside are still handed out, now. Owner's thread. */
+void mailbox_close(struct mailbox *box);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * A worker is one thread with one loop, its mailbox and its pool of blocks. What it works on
+ * belongs to it alone; others reach it by mail.
+ */
+#ifndef LOOP_WORKER_H
+#define LOOP_WORKER_H
+
+#include "base/pool.h"
+#include "loop/loop.h"
+
+#define WORKER_BLOCK_BYTES 66560 /* 65 KiB: a full WebSocket message and its header */
+
+struct worker {
+	unsigned index;
+	struct loop *loop;
+	struct mailbox *mailbox; /* letters are handed out with this worker as receiver */
+	struct pool blocks;      /* WORKER_BLOCK_BYTES each */
+	void *state;             /* whatever the role hangs on its workers; its own business */
+	struct worker_thread *thread; /* NULL for the one that runs on the main thread */
+};
+
+/* Makes loop, mailbox and pool; runs nothing. */
+enum err worker_init(struct worker *w, unsigned index) MUST_USE;
+
+/* After worker_join() or loop_run() came back. Takes half-built workers. */
+void worker_fini(struct worker *w);
+
+/* Runs the loop on a thread of its own, with all signals blocked. */
+enum err worker_start(struct worker *w, struct why *why) MUST_USE;
+
+/* From any thread: makes the worker's loop_run() return. */
+void worker_stop(struct worker *w);
+void worker_join(struct worker *w);
+
+/* The number of cores that we may use, at least 1. */
+unsigned worker_count_cores(void);
+
+#endif

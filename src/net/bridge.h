@@ -1,0 +1,38 @@
+/*
+ * A bridge joins two streams until both directions have ended: bytes, end of stream and
+ * resets of each side reach the other. Memory is bounded: a block of the pool for each
+ * direction, and only while bytes wait there.
+ */
+#ifndef NET_BRIDGE_H
+#define NET_BRIDGE_H
+
+#include "base/pool.h"
+#include "net/stream.h"
+
+struct bridge;
+
+struct bridge_end {
+	uint64_t a_to_b_bytes, b_to_a_bytes;
+	enum err rc;     /* ERR_OK: both sides finished; else why it broke */
+	bool a_broke;    /* which side's error it was */
+};
+
+struct bridge_options {
+	struct loop *loop;  /* borrowed: outlives the bridge */
+	struct pool *pool;  /* borrowed: outlives the bridge */
+	struct stream *a, *b; /* taken if bridge_open() succeeds */
+	struct span a_first;  /* bytes already read from a, copied: sent to b before the rest */
+	void (*on_closed)(void *arg, const struct bridge_end *end);
+	void *arg;
+};
+
+/*
+ * Starts at once. on_closed is called once, never from inside a call of the owner's, with
+ * both streams closed; the bridge is gone after it.
+ */
+enum err bridge_open(const struct bridge_options *options, struct bridge **out) MUST_USE;
+
+/* Ends it now: both sides are reset. on_closed is still called, at the end of the turn. */
+void bridge_close(struct bridge *bridge);
+
+#endif

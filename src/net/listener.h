@@ -1,0 +1,36 @@
+/*
+ * A listener accepts TCP connections. When descriptors run out it pauses for a second
+ * instead of spinning, and goes on by itself.
+ */
+#ifndef NET_LISTENER_H
+#define NET_LISTENER_H
+
+#include "loop/loop.h"
+#include "net/addr.h"
+
+struct listener;
+
+/* @fd is non-blocking and the receiver's. The listener may be closed in it. */
+typedef void listener_accept_fn(void *arg, int fd, const struct addr *peer);
+
+/*
+ * Binds and listens. @host is a literal, a name that resolves at once ("localhost"), or
+ * empty for all interfaces of both families; "0.0.0.0" is IPv4 only, "[::]" both.
+ * ERR_EXISTS: somebody listens there.  ERR_DENIED: not allowed.  @why has the words.
+ */
+enum err listener_open(struct loop *loop, const char *host, uint16_t port,
+	listener_accept_fn *fn, void *arg, struct listener **out, struct why *why) MUST_USE;
+
+/* Where it listens, with the port that was chosen if 0 was asked for. */
+void listener_addr(const struct listener *l, struct addr *out);
+
+/* Stops and restarts accepting: the kernel queues meanwhile. */
+void listener_pause(struct listener *l, bool is_paused);
+
+/* NULL is fine. The port is free when this returns. */
+void listener_close(struct listener *l);
+
+/* Binds a UDP socket by the same rules; the fd is the caller's. */
+enum err listener_bind_udp(const char *host, uint16_t port, int *out, struct why *why) MUST_USE;
+
+#endif

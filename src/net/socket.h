@@ -1,0 +1,21 @@
+/*
+ * A socket is a stream over a connected descriptor (TCP or a Unix socket).
+ *
+ * The descriptor is made non-blocking; TCP gets NODELAY and keepalive (15 s, as Go's).
+ */
+#ifndef NET_SOCKET_H
+#define NET_SOCKET_H
+
+#include "net/stream.h"
+
+/* Takes @fd: if it fails, the fd is still the caller's. */
+enum err socket_open_take(struct loop *loop, int fd, struct stream **out) MUST_USE;
+
+/*
+ * For the one connection that carries a tunnel: a small queue of unsent bytes in the kernel
+ * (TCP_NOTSENT_LOWAT), so that small frames overtake bulk data, and an end to a peer that
+ * acknowledges nothing for @dead_ms (TCP_USER_TIMEOUT). Does nothing to other sockets.
+ */
+void socket_tune_carrier(int fd, unsigned dead_ms);
+
+#endif

@@ -1,0 +1,116 @@
+/*
+ * A stream is a two-way byte channel with back-pressure and half-close: a socket, TLS over a
+ * stream, an SSH channel. Whoever uses one cannot tell which.
+ *
+ * Nothing waits: a call that cannot go on now says ERR_AGAIN, and the owner, who asked for it
+ * with stream_want(), is called when it may be worth trying again. on_ready is never called
+ * from inside a call of its owner's into the same stream.
+ */
+#ifndef NET_STREAM_H
+#define NET_STREAM_H
+
+#include <stdbool.h>
+#include <sys/uio.h>
+
+#include "base/err.h"
+#include "base/span.h"
+#include "loop/loop.h"
+
+struct stream;
+
+/* @ready: LOOP_READ, LOOP_WRITE or both. The owner may close the stream in it. */
+typedef void stream_ready_fn(void *arg, unsigned ready);
+
+struct stream_ops {
+	const char *name;
+
+	/*
+	 * Reads at least one byte into @to. @got is set on ERR_OK only.
+	 * ERR_EOF: the peer has finished; stays so.  Any other error: the stream is broken.
+	 */
+	enum err (*read)(struct stream *s, void *to, size_t room, size_t *got);
+
+	/*
+	 * Writes some of @iov, at least one byte. @put is set on ERR_OK only.
+	 * Errors other than ERR_AGAIN: the stream is broken.
+	 */
+	enum err (*write)(struct stream *s, const struct iovec *iov, int count, size_t *put);
+
+	/*
+	 * We write no more: half-close, after all that was written. ERR_AGAIN: want
+	 * LOOP_WRITE and call again. Twice is fine.
+	 */
+	enum err (*finish)(struct stream *s);
+
+	/* What on_ready shall be called for from now on. Level triggered. */
+	void (*want)(struct stream *s, unsigned wants);
+
+	/* Gives the stream up: on_ready is not called again. With @is_abort the peer learns
+	 * that something went wrong (a reset), else that all is said. Frees the stream. */
+	void (*close)(struct stream *s, bool is_abort);
+
+	/* The four below save a copy, and may be missing (NULL). */
+
+	/* Lends what has arrived; consume() takes its first @n bytes. Errors as read(). */
+	enum err (*peek)(struct stream *s, struct span *out);
+	void (*consume)(struct stream *s, size_t n);
+
+	/* Lends room to write into; commit() sends the first @n bytes, 0 gives it back.
+	 * Errors as write(). Nothing else may be called on @s in between. */
+	enum err (*reserve)(struct stream *s, struct mspan *out);
+	enum err (*commit)(struct stream *s, size_t n);
+};
+
+/* The part that every kind embeds first. */
+struct stream {
+	const struct stream_ops *ops;
+	stream_ready_fn *on_ready;
+	void *arg; /* borrowed: the owner's, given to on_ready */
+	int fd;    /* of a bare socket, which may be spliced; else -1 */
+};
+
+/* Makes @fn hear of @s from now on. A new owner calls this first. */
+static inline void stream_set_owner(struct stream *s, stream_ready_fn *fn, void *arg)
+{
+	s->on_ready = fn;
+	s->arg = arg;
+}
+
+static inline enum err stream_read(struct stream *s, void *to, size_t room, size_t *got)
+{
+	return s->ops->read(s, to, room, got);
+}
+
+static inline enum err stream_write(struct stream *s, const struct iovec *iov, int count,
+	size_t *put)
+{
+	return s->ops->write(s, iov, count, put);
+}
+
+/* One piece of stream_write(). */
+enum err stream_put(struct stream *s, const void *p, size_t n, size_t *put) MUST_USE;
+
+static inline enum err stream_finish(struct stream *s)
+{
+	return s->ops->finish(s);
+}
+
+static inline void stream_want(struct stream *s, unsigned wants)
+{
+	s->ops->want(s, wants);
+}
+
+/* NULL is fine. */
+static inline void stream_close(struct stream *s)
+{
+	if (s != NULL)
+		s->ops->close(s, false);
+}
+
+static inline void stream_abort(struct stream *s)
+{
+	if (s != NULL)
+		s->ops->close(s, true);
+}
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * TLS as a filter: a stream over a stream, with OpenSSL. TLS 1.2 and 1.3.
+ *
+ * A context is made once, read-mostly, and shared by all workers of a process; it is
+ * reference-counted by OpenSSL, so that one may be replaced while connections use it.
+ */
+#ifndef NET_TLS_H
+#define NET_TLS_H
+
+#include "net/stream.h"
+
+struct tls_context;
+
+struct tls_server_options {
+	const char *cert_file; /* PEM, leaf first */
+	const char *key_file;  /* PEM */
+	const char *ca_path;   /* file or directory of client CAs: a client certificate is
+				  required and verified; NULL: none is asked for */
+	const char *alpn;      /* comma-separated protocols to choose from; NULL: no ALPN */
+};
+
+struct tls_client_options {
+	const char *ca_file;   /* replaces the system's roots; NULL: those */
+	bool skip_verify;      /* no check of chain or name; wins over ca_file */
+	const char *cert_file; /* with key_file: a client certificate; NULL: none */
+	const char *key_file;
+	const char *alpn;
+};
+
+/* A setting that cannot be applied is an error whose sentence names the file. */
+enum err tls_context_new_server(const struct tls_server_options *o, struct tls_context **out,
+	struct why *why) MUST_USE;
+enum err tls_context_new_client(const struct tls_client_options *o, struct tls_context **out,
+	struct why *why) MUST_USE;
+void tls_context_free(struct tls_context *ctx);
+
+struct tls_options {
+	struct tls_context *context; /* borrowed for the call */
+	struct loop *loop;           /* borrowed: outlives the stream */
+	struct stream *below;        /* taken if the call succeeds */
+	bool is_server;
+	const char *server_name;     /* client: SNI and the name to verify; copied */
+};
+
+/*
+ * The handshake goes on by itself inside read and write, as in OpenSSL: to wait for it, want
+ * LOOP_READ and call tls_handshake() when ready.
+ */
+enum err tls_open(const struct tls_options *o, struct stream **out, struct why *why) MUST_USE;
+
+/* ERR_OK: done. ERR_AGAIN: want what tls_wants() says and call again. */
+enum err tls_handshake(struct stream *tls, struct why *why) MUST_USE;
+unsigned tls_wants(const struct stream *tls);
+
+#endif

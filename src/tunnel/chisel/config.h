@@ -1,0 +1,32 @@
+/* The config request: what a client wants of a server, as JSON. chisel-protocol 4.1. */
+#ifndef TUNNEL_CHISEL_CONFIG_H
+#define TUNNEL_CHISEL_CONFIG_H
+
+#include "base/buf.h"
+#include "tunnel/chisel/remote.h"
+
+#define CONFIG_BYTES_MAX 65536
+#define CONFIG_REMOTES_MAX 1024
+#define CONFIG_VERSION_MAX 64
+#define CONFIG_CLIENT_MAX 65
+
+struct chisel_config {
+	char version[CONFIG_VERSION_MAX];
+	/* Our own extension, unknown to others: the same client says the same, "" if it says
+	 * nothing. It may take over the ports of its own dead session. */
+	char client[CONFIG_CLIENT_MAX];
+	struct remote *remotes; /* owned, may be NULL */
+	unsigned count;
+};
+
+/* Compact JSON, fields in the order of the protocol. */
+enum err chisel_config_print(const struct chisel_config *c, struct buf *out) MUST_USE;
+
+/*
+ * Keys in any case, unknown ones ignored, missing protos are tcp, null remotes skipped.
+ * ERR_SYNTAX: not such JSON. ERR_LIMIT: too much of it.
+ */
+enum err chisel_config_parse(struct span text, struct chisel_config *out) MUST_USE;
+void chisel_config_fini(struct chisel_config *c);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * A remote says what is tunnelled: where to listen, on which side, and where to go from the
+ * other. Grammar, defaults and printed forms: chisel-protocol 5.1 and 5.3.
+ */
+#ifndef TUNNEL_CHISEL_REMOTE_H
+#define TUNNEL_CHISEL_REMOTE_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/span.h"
+
+#define REMOTE_HOST_MAX 256 /* a host with its brackets and terminator */
+#define REMOTE_PORT_MAX 8
+#define REMOTE_TEXT_MAX 640 /* the display form and its terminator */
+
+struct remote {
+	char local_host[REMOTE_HOST_MAX];
+	char local_port[REMOTE_PORT_MAX]; /* "" for a bare stdio:socks */
+	char remote_host[REMOTE_HOST_MAX];
+	char remote_port[REMOTE_PORT_MAX];
+	bool is_udp;
+	bool is_socks;
+	bool is_reverse;
+	bool is_stdio;
+};
+
+/* Reads "R:2222:localhost:22". ERR_SYNTAX: @why says what is wrong with it. */
+enum err remote_parse(struct span text, struct remote *out, struct why *why) MUST_USE;
+
+/* The form for people: "R:2222=>localhost:22". Returns @to. */
+const char *remote_print(const struct remote *r, char to[REMOTE_TEXT_MAX]);
+
+/* What a channel for it asks for: "socks", "host:port" or "host:port/udp". Returns @to. */
+const char *remote_print_target(const struct remote *r, char to[REMOTE_TEXT_MAX]);
+
+/*
+ * What an access list is searched in: "R:localhost:localport" for a reverse remote, "socks"
+ * for SOCKS, else "host:port". Returns @to.
+ */
+const char *remote_print_access(const struct remote *r, char to[REMOTE_TEXT_MAX]);
+
+/* What the other side asked a channel to be: the text of a channel open. */
+struct remote_target {
+	char host[REMOTE_HOST_MAX]; /* without brackets */
+	char port[REMOTE_PORT_MAX];
+	char access[REMOTE_TEXT_MAX]; /* what an access list is searched in */
+	bool is_udp;
+	bool is_socks;
+};
+
+/* Reads "host:port", with "/tcp" or "/udp" behind it, or "socks". ERR_SYNTAX, ERR_LIMIT. */
+enum err remote_target_parse(struct span text, struct remote_target *out) MUST_USE;
+
+/* True if a channel for @t is one that remote @r may open. */
+bool remote_covers(const struct remote *r, const struct remote_target *t);
+
+#endif

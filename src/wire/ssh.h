@@ -1,0 +1,181 @@
+/*
+ * The SSH subset that Chisel speaks, both roles, without I/O: bytes in, events out, packets
+ * into a sink. RFC 4251 to 4254, 5647, 5656, 8731; strict KEX; chisel-protocol 3, 4 and 6.
+ *
+ * The engine does the version lines, key exchange (first and again), password authentication,
+ * global requests and channels. It keeps every rule whose breach would end a stock peer's
+ * session: nothing is sent out of turn, beyond a window, or on a channel that is over.
+ *
+ * One engine is one connection. It is not thread safe. After an error from any call the
+ * engine is over: free it and close the transport. ERR_AGAIN is no error.
+ */
+#ifndef WIRE_SSH_H
+#define WIRE_SSH_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/sink.h"
+#include "base/span.h"
+#include "crypto/hostkey.h"
+
+#define SSH_PACKET_MAX 262144      /* packet_length that we take, chisel-protocol 3.2 */
+#define SSH_DATA_MAX 65408         /* channel data in one packet that we take */
+#define SSH_PACKET_OVERHEAD 64     /* header, padding and tag around a payload, at most */
+#define SSH_CHANNELS_MAX 16384     /* of each direction together */
+#define SSH_EXTRA_MAX 512          /* the text in a channel open */
+#define SSH_HELD_BYTES_MAX 1048576 /* queued while keys are exchanged */
+
+enum ssh_role { SSH_CLIENT, SSH_SERVER };
+
+/* Reasons of a refused channel, RFC 4254 5.1. */
+enum ssh_refusal {
+	SSH_PROHIBITED = 1,
+	SSH_CONNECT_FAILED = 2,
+	SSH_UNKNOWN_TYPE = 3,
+	SSH_RESOURCE_SHORTAGE = 4,
+};
+
+struct ssh;
+struct ssh_channel;
+
+struct ssh_options {
+	enum ssh_role role;
+	const struct hostkey *key; /* server: borrowed, outlives the engine */
+	const char *user;          /* client: borrowed until SSH_UP */
+	const char *password;      /* client: borrowed until SSH_UP */
+	struct sink *out;          /* borrowed: outlives the engine */
+	uint64_t rekey_bytes;      /* start a key exchange after so many; 0 is the default */
+};
+
+enum ssh_event_kind {
+	/* Client: the server's key is in .data; call ssh_accept_host_key() or give up.
+	 * Comes again, with the same key, at each re-key: the engine checks that itself and
+	 * reports only the first. */
+	SSH_HOST_KEY,
+	/* Server: .name and .data are user and password; answer with ssh_auth_reply(). */
+	SSH_PASSWORD,
+	/* Authenticated: requests and channels may be used. */
+	SSH_UP,
+	/* A global request .name with .data; if .wants_reply, answer with ssh_reply(). */
+	SSH_REQUEST,
+	/* The answer to our oldest ssh_request() that wanted one: .ok and .data. */
+	SSH_REPLY,
+	/* The peer opens .channel with the text .data; answer with ssh_channel_accept() or
+	 * ssh_channel_refuse(), now or later. */
+	SSH_OPEN,
+	/* Our .channel is open. */
+	SSH_OPENED,
+	/* Our .channel was refused: .reason and the peer's words in .data. The channel is
+	 * gone when the next event is asked for. */
+	SSH_REFUSED,
+	/* Bytes for .channel in .data. Its credit is given back by ssh_channel_credit(). */
+	SSH_DATA,
+	/* .channel may send again, or more. */
+	SSH_WINDOW,
+	/* The peer sends no more on .channel. */
+	SSH_EOF,
+	/* .channel is over, and gone when the next event is asked for. */
+	SSH_CLOSE,
+	/* Keys are exchanged, sending goes on: any channel may have been held up. */
+	SSH_REKEYED,
+};
+
+/* What came in. Spans lie in the input and are good until the next ssh_next(). */
+struct ssh_event {
+	enum ssh_event_kind kind;
+	struct ssh_channel *channel; /* NULL but for channel events */
+	void *owner;                 /* the channel's, as given at open or accept */
+	struct span name;
+	struct span data;
+	uint32_t reason;
+	bool wants_reply;
+	bool ok;
+};
+
+enum err ssh_new(const struct ssh_options *options, struct ssh **out) MUST_USE;
+
+/* Frees the channels with it. NULL is fine. */
+void ssh_free(struct ssh *ssh);
+
+/* Writes our version line and KEXINIT. Once, before anything else. */
+enum err ssh_start(struct ssh *ssh) MUST_USE;
+
+/*
+ * Takes bytes from the front of @in, decrypting in place, up to the next event.
+ *
+ * ERR_AGAIN: all packets in @in are taken; give the rest again with more bytes behind it.
+ * ERR_CLOSED: the peer disconnected.  ERR_CRYPTO, ERR_PROTO, ERR_SYNTAX, ERR_LIMIT,
+ * ERR_DENIED (authentication failed): the connection is over; @why says more.
+ */
+enum err ssh_next(struct ssh *ssh, struct mspan *in, struct ssh_event *out,
+	struct why *why) MUST_USE;
+
+/* Client, after SSH_HOST_KEY: go on. Without it, the next ssh_next() is ERR_DENIED. */
+void ssh_accept_host_key(struct ssh *ssh);
+
+/* Server, after SSH_PASSWORD. Too many failures end the connection (ERR_DENIED). */
+enum err ssh_auth_reply(struct ssh *ssh, bool is_ok) MUST_USE;
+
+/* A global request; replies come as SSH_REPLY, in order. */
+enum err ssh_request(struct ssh *ssh, const char *name, bool wants_reply,
+	struct span data) MUST_USE;
+
+/* The answer to the oldest SSH_REQUEST that wants one. */
+enum err ssh_reply(struct ssh *ssh, bool is_ok, struct span data) MUST_USE;
+
+/* True once SSH_UP has been reported and no key exchange is in the way: data may be sent. */
+bool ssh_can_send(const struct ssh *ssh);
+
+/* Starts a key exchange now; sending is held until it is done. */
+enum err ssh_rekey(struct ssh *ssh) MUST_USE;
+
+/* The peer's version line without its line end; empty before it came. */
+struct span ssh_peer_version(const struct ssh *ssh);
+
+/* Asks to open a channel of type "chisel" with the text @extra. @owner comes with its events. */
+enum err ssh_channel_open(struct ssh *ssh, struct span extra, uint32_t window_bytes,
+	void *owner, struct ssh_channel **out) MUST_USE;
+
+enum err ssh_channel_accept(struct ssh_channel *ch, uint32_t window_bytes, void *owner) MUST_USE;
+
+/* The channel is gone after this. */
+enum err ssh_channel_refuse(struct ssh_channel *ch, enum ssh_refusal reason,
+	const char *text) MUST_USE;
+
+/* Bytes that may be sent now: the peer's window; 0 after EOF, CLOSE or during a key exchange. */
+size_t ssh_channel_window(const struct ssh_channel *ch);
+
+/*
+ * Lends room for up to @max bytes of data, at least one, inside a packet that is being built;
+ * ssh_channel_commit() seals the first @n of them into the sink (0 gives the room back).
+ * Nothing else may be called between the two.
+ *
+ * ERR_AGAIN: no window, or keys are being exchanged.  ERR_LIMIT, ERR_NOMEM: from the sink.
+ */
+enum err ssh_channel_reserve(struct ssh_channel *ch, size_t max, struct mspan *out) MUST_USE;
+enum err ssh_channel_commit(struct ssh_channel *ch, size_t n) MUST_USE;
+
+/* @n bytes of SSH_DATA were used up: gives credit back, in lumps. */
+enum err ssh_channel_credit(struct ssh_channel *ch, uint32_t n) MUST_USE;
+
+/* Widens the window the peer may use to @window_bytes, if it is smaller. */
+enum err ssh_channel_widen(struct ssh_channel *ch, uint32_t window_bytes) MUST_USE;
+
+/* The window we promised, and how much of it the peer has not used yet. */
+uint32_t ssh_channel_window_size(const struct ssh_channel *ch);
+uint32_t ssh_channel_window_left(const struct ssh_channel *ch);
+
+/* We send no more. Once; harmless after that. */
+enum err ssh_channel_eof(struct ssh_channel *ch) MUST_USE;
+
+/*
+ * Ends the channel both ways. The owner hears nothing more of it, and @ch is not to be used
+ * again: the engine forgets it when the peer's CLOSE has come.
+ */
+enum err ssh_channel_close(struct ssh_channel *ch) MUST_USE;
+
+/* Channels that are open or opening, those that wait for the peer's CLOSE included. */
+size_t ssh_channel_count(const struct ssh *ssh);
+
+#endif
