@@ -1,0 +1,35 @@
+/* Digests, over OpenSSL. */
+#include "crypto/hash.h"
+
+#include <openssl/evp.h>
+
+static enum err hash_digest(const EVP_MD *md, struct span in, uint8_t *out)
+{
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	unsigned n;
+
+	if (EVP_Digest(in.p, in.n, digest, &n, md, NULL) != 1)
+		return ERR_CRYPTO;
+	memcpy(out, digest, n);
+	return ERR_OK;
+}
+
+enum err hash_md5(struct span in, uint8_t out[HASH_MD5_BYTES])
+{
+	return hash_digest(EVP_md5(), in, out);
+}
+
+enum err hash_sha1(struct span in, uint8_t out[HASH_SHA1_BYTES])
+{
+	return hash_digest(EVP_sha1(), in, out);
+}
+
+enum err hash_sha256(struct span in, uint8_t out[HASH_SHA256_BYTES])
+{
+	return hash_digest(EVP_sha256(), in, out);
+}
+
+enum err hash_sha512(struct span in, uint8_t out[HASH_SHA512_BYTES])
+{
+	return hash_digest(EVP_sha512(), in, out);
+}
