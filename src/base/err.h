@@ -13,20 +13,20 @@
 
 enum err {
 	ERR_OK = 0,
-	ERR_AGAIN,    /* not now: wait for more bytes, room or an event */
-	ERR_EOF,      /* the other side has sent its last byte */
-	ERR_SYNTAX,   /* bytes or text that break the grammar */
-	ERR_PROTO,    /* well-formed, but not allowed here */
-	ERR_LIMIT,    /* a bound was reached */
-	ERR_NOMEM,    /* out of memory */
-	ERR_SYS,      /* a system call failed */
-	ERR_CRYPTO,   /* a signature, key or authenticated packet is wrong */
-	ERR_DENIED,   /* not authenticated or not authorised */
-	ERR_EXISTS,   /* somebody else has it */
-	ERR_NOENT,    /* there is no such thing */
-	ERR_TIMEOUT,  /* patience ended */
-	ERR_CLOSED,   /* closed, by us or by them */
-	ERR_USAGE,    /* asked for in a way that makes no sense */
+	ERR_AGAIN,   /* not now: wait for more bytes, room or an event */
+	ERR_EOF,     /* the other side has sent its last byte */
+	ERR_SYNTAX,  /* bytes or text that break the grammar */
+	ERR_PROTO,   /* well-formed, but not allowed here */
+	ERR_LIMIT,   /* a bound was reached */
+	ERR_NOMEM,   /* out of memory */
+	ERR_SYS,     /* a system call failed */
+	ERR_CRYPTO,  /* a signature, key or authenticated packet is wrong */
+	ERR_DENIED,  /* not authenticated or not authorised */
+	ERR_EXISTS,  /* somebody else has it */
+	ERR_NOENT,   /* there is no such thing */
+	ERR_TIMEOUT, /* patience ended */
+	ERR_CLOSED,  /* closed, by us or by them */
+	ERR_USAGE,   /* asked for in a way that makes no sense */
 };
 
 /* Words for a person: one sentence, no newline. Passed last, and may be NULL. */

@@ -71,7 +71,7 @@ static inline void list_move_all(struct list *to, struct list *from)
 	(list_is_empty(head) ? NULL : list_object((head)->next, type, field))
 
 /* Walks the members; the current one may be removed. */
-#define list_each(it, tmp, head)                                        \
+#define list_each(it, tmp, head) \
 	for ((it) = (head)->next, (tmp) = (it)->next; (it) != (head); \
 		(it) = (tmp), (tmp) = (it)->next)
 

@@ -3,7 +3,8 @@
 
 #include "base/mem.h"
 
-static enum err buf_sink_reserve(struct sink *s, size_t min, size_t max, struct mspan *out)
+static enum err buf_sink_reserve(struct sink *s, size_t min, size_t max,
+	struct mspan *out)
 {
 	struct buf_sink *bs = mem_container(s, struct buf_sink, sink);
 	struct buf *buf = bs->buf;

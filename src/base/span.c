@@ -6,7 +6,8 @@
 
 bool span_is_nocase(struct span a, const char *text)
 {
-	return a.n == strlen(text) && (a.n == 0 || strncasecmp((const char *)a.p, text, a.n) == 0);
+	return a.n == strlen(text) &&
+		(a.n == 0 || strncasecmp((const char *)a.p, text, a.n) == 0);
 }
 
 char *span_dup(struct span a)

@@ -68,8 +68,8 @@ static inline bool span_u32(struct span *in, uint32_t *out)
 {
 	if (in->n < 4)
 		return false;
-	*out = (uint32_t)in->p[0] << 24 | (uint32_t)in->p[1] << 16 | (uint32_t)in->p[2] << 8 |
-		in->p[3];
+	*out = (uint32_t)in->p[0] << 24 | (uint32_t)in->p[1] << 16 |
+		(uint32_t)in->p[2] << 8 | in->p[3];
 	in->p += 4;
 	in->n -= 4;
 	return true;

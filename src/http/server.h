@@ -14,10 +14,10 @@ struct http_server;   /* shared settings and the connections of one worker */
 struct http_exchange; /* one request and its answer */
 
 struct http_server_options {
-	struct loop *loop;     /* borrowed */
-	struct pool *pool;     /* borrowed */
-	uint32_t head_ms;      /* patience for a request head; 0 is 10 s */
-	uint32_t idle_ms;      /* between requests; 0 is 60 s */
+	struct loop *loop;        /* borrowed */
+	struct pool *pool;        /* borrowed */
+	uint32_t head_ms;         /* patience for a request head; 0 is 10 s */
+	uint32_t idle_ms;         /* between requests; 0 is 60 s */
 	unsigned connections_max; /* more are closed at once; 0 is 10,000 */
 	/*
 	 * A request's head is there. Answer with exactly one of http_reply(),
@@ -27,7 +27,8 @@ struct http_server_options {
 	void *arg;
 };
 
-enum err http_server_new(const struct http_server_options *o, struct http_server **out) MUST_USE;
+enum err http_server_new(const struct http_server_options *o,
+	struct http_server **out) MUST_USE;
 
 /* Closes its connections. NULL is fine. */
 void http_server_free(struct http_server *server);
@@ -53,6 +54,7 @@ void http_reply(struct http_exchange *x, unsigned status, const char *headers,
  * over; the exchange is gone. Bytes that came behind the head are an error here: ERR_PROTO,
  * and the connection is closed (chisel-protocol 1.3).
  */
-enum err http_upgrade(struct http_exchange *x, const char *headers, struct stream **out) MUST_USE;
+enum err http_upgrade(struct http_exchange *x, const char *headers,
+	struct stream **out) MUST_USE;
 
 #endif

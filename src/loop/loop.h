@@ -93,10 +93,11 @@ void loop_signal_close(struct loop_signal *sig);
 /* ---- a directory's entries ---- */
 
 struct loop_watch;
-typedef void loop_watch_fn(void *arg, const char *name); /* name may be NULL: look at all */
+/* @name may be NULL: look at all. */
+typedef void loop_watch_fn(void *arg, const char *name);
 
-enum err loop_watch_open(struct loop *loop, const char *directory, loop_watch_fn *fn, void *arg,
-	struct loop_watch **out) MUST_USE;
+enum err loop_watch_open(struct loop *loop, const char *directory, loop_watch_fn *fn,
+	void *arg, struct loop_watch **out) MUST_USE;
 void loop_watch_close(struct loop_watch *watch);
 
 /* ---- mail from other threads ---- */

@@ -15,7 +15,7 @@ struct worker {
 	struct loop *loop;
 	struct mailbox *mailbox; /* letters are handed out with this worker as receiver */
 	struct pool blocks;      /* WORKER_BLOCK_BYTES each */
-	void *state;             /* whatever the role hangs on its workers; its own business */
+	void *state;             /* whatever the role hangs on its workers */
 	struct worker_thread *thread; /* NULL for the one that runs on the main thread */
 };
 

@@ -13,15 +13,15 @@ struct bridge;
 
 struct bridge_end {
 	uint64_t a_to_b_bytes, b_to_a_bytes;
-	enum err rc;     /* ERR_OK: both sides finished; else why it broke */
-	bool a_broke;    /* which side's error it was */
+	enum err rc;  /* ERR_OK: both sides finished; else why it broke */
+	bool a_broke; /* which side's error it was */
 };
 
 struct bridge_options {
-	struct loop *loop;  /* borrowed: outlives the bridge */
-	struct pool *pool;  /* borrowed: outlives the bridge */
+	struct loop *loop;    /* borrowed: outlives the bridge */
+	struct pool *pool;    /* borrowed: outlives the bridge */
 	struct stream *a, *b; /* taken if bridge_open() succeeds */
-	struct span a_first;  /* bytes already read from a, copied: sent to b before the rest */
+	struct span a_first;  /* already read from a, copied: goes to b first */
 	void (*on_closed)(void *arg, const struct bridge_end *end);
 	void *arg;
 };

@@ -10,8 +10,8 @@
 struct dial;
 
 struct dial_options {
-	struct loop *loop;  /* borrowed: outlives the dial */
-	const char *host;   /* copied; brackets around IPv6 are fine */
+	struct loop *loop; /* borrowed: outlives the dial */
+	const char *host;  /* copied; brackets around IPv6 are fine */
 	uint16_t port;
 	uint32_t timeout_ms; /* for resolving and connecting together; 0 is 30 s */
 	/*

@@ -19,7 +19,8 @@ typedef void listener_accept_fn(void *arg, int fd, const struct addr *peer);
  * ERR_EXISTS: somebody listens there.  ERR_DENIED: not allowed.  @why has the words.
  */
 enum err listener_open(struct loop *loop, const char *host, uint16_t port,
-	listener_accept_fn *fn, void *arg, struct listener **out, struct why *why) MUST_USE;
+	listener_accept_fn *fn, void *arg, struct listener **out,
+	struct why *why) MUST_USE;
 
 /* Where it listens, with the port that was chosen if 0 was asked for. */
 void listener_addr(const struct listener *l, struct addr *out);
@@ -31,6 +32,7 @@ void listener_pause(struct listener *l, bool is_paused);
 void listener_close(struct listener *l);
 
 /* Binds a UDP socket by the same rules; the fd is the caller's. */
-enum err listener_bind_udp(const char *host, uint16_t port, int *out, struct why *why) MUST_USE;
+enum err listener_bind_udp(const char *host, uint16_t port, int *out,
+	struct why *why) MUST_USE;
 
 #endif

@@ -34,7 +34,8 @@ struct stream_ops {
 	 * Writes some of @iov, at least one byte. @put is set on ERR_OK only.
 	 * Errors other than ERR_AGAIN: the stream is broken.
 	 */
-	enum err (*write)(struct stream *s, const struct iovec *iov, int count, size_t *put);
+	enum err (*write)(struct stream *s, const struct iovec *iov, int count,
+		size_t *put);
 
 	/*
 	 * We write no more: half-close, after all that was written. ERR_AGAIN: want

@@ -16,7 +16,7 @@ struct tls_server_options {
 	const char *key_file;  /* PEM */
 	const char *ca_path;   /* file or directory of client CAs: a client certificate is
 				  required and verified; NULL: none is asked for */
-	const char *alpn;      /* comma-separated protocols to choose from; NULL: no ALPN */
+	const char *alpn;      /* comma-separated protocols to choose from, or NULL */
 };
 
 struct tls_client_options {
@@ -28,10 +28,10 @@ struct tls_client_options {
 };
 
 /* A setting that cannot be applied is an error whose sentence names the file. */
-enum err tls_context_new_server(const struct tls_server_options *o, struct tls_context **out,
-	struct why *why) MUST_USE;
-enum err tls_context_new_client(const struct tls_client_options *o, struct tls_context **out,
-	struct why *why) MUST_USE;
+enum err tls_context_new_server(const struct tls_server_options *o,
+	struct tls_context **out, struct why *why) MUST_USE;
+enum err tls_context_new_client(const struct tls_client_options *o,
+	struct tls_context **out, struct why *why) MUST_USE;
 void tls_context_free(struct tls_context *ctx);
 
 struct tls_options {
@@ -39,14 +39,15 @@ struct tls_options {
 	struct loop *loop;           /* borrowed: outlives the stream */
 	struct stream *below;        /* taken if the call succeeds */
 	bool is_server;
-	const char *server_name;     /* client: SNI and the name to verify; copied */
+	const char *server_name; /* client: SNI, and verified; copied */
 };
 
 /*
  * The handshake goes on by itself inside read and write, as in OpenSSL: to wait for it, want
  * LOOP_READ and call tls_handshake() when ready.
  */
-enum err tls_open(const struct tls_options *o, struct stream **out, struct why *why) MUST_USE;
+enum err tls_open(const struct tls_options *o, struct stream **out,
+	struct why *why) MUST_USE;
 
 /* ERR_OK: done. ERR_AGAIN: want what tls_wants() says and call again. */
 enum err tls_handshake(struct stream *tls, struct why *why) MUST_USE;

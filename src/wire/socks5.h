@@ -25,7 +25,13 @@ struct socks5_target {
 	uint16_t port;
 };
 
-enum socks5_state { SOCKS5_GREETING, SOCKS5_LOGIN, SOCKS5_REQUEST, SOCKS5_DONE, SOCKS5_FAILED };
+enum socks5_state {
+	SOCKS5_GREETING,
+	SOCKS5_LOGIN,
+	SOCKS5_REQUEST,
+	SOCKS5_DONE,
+	SOCKS5_FAILED
+};
 
 /* The server's side; embedded. */
 struct socks5_server {

@@ -45,7 +45,7 @@ struct ssh_options {
 	const char *user;          /* client: borrowed until SSH_UP */
 	const char *password;      /* client: borrowed until SSH_UP */
 	struct sink *out;          /* borrowed: outlives the engine */
-	uint64_t rekey_bytes;      /* start a key exchange after so many; 0 is the default */
+	uint64_t rekey_bytes;      /* exchange keys after so many; 0 is the default */
 };
 
 enum ssh_event_kind {
@@ -137,7 +137,8 @@ struct span ssh_peer_version(const struct ssh *ssh);
 enum err ssh_channel_open(struct ssh *ssh, struct span extra, uint32_t window_bytes,
 	void *owner, struct ssh_channel **out) MUST_USE;
 
-enum err ssh_channel_accept(struct ssh_channel *ch, uint32_t window_bytes, void *owner) MUST_USE;
+enum err ssh_channel_accept(struct ssh_channel *ch, uint32_t window_bytes,
+	void *owner) MUST_USE;
 
 /* The channel is gone after this. */
 enum err ssh_channel_refuse(struct ssh_channel *ch, enum ssh_refusal reason,
@@ -153,7 +154,8 @@ size_t ssh_channel_window(const struct ssh_channel *ch);
  *
  * ERR_AGAIN: no window, or keys are being exchanged.  ERR_LIMIT, ERR_NOMEM: from the sink.
  */
-enum err ssh_channel_reserve(struct ssh_channel *ch, size_t max, struct mspan *out) MUST_USE;
+enum err ssh_channel_reserve(struct ssh_channel *ch, size_t max,
+	struct mspan *out) MUST_USE;
 enum err ssh_channel_commit(struct ssh_channel *ch, size_t n) MUST_USE;
 
 /* @n bytes of SSH_DATA were used up: gives credit back, in lumps. */

@@ -10,9 +10,9 @@
 #include "base/err.h"
 #include "base/span.h"
 
-#define WS_HEADER_MAX 14        /* bytes before a payload, at most */
-#define WS_MESSAGE_MAX 65535    /* the largest message that we send */
-#define WS_CONTROL_MAX 125      /* payload of a control frame */
+#define WS_HEADER_MAX 14     /* bytes before a payload, at most */
+#define WS_MESSAGE_MAX 65535 /* the largest message that we send */
+#define WS_CONTROL_MAX 125   /* payload of a control frame */
 #define WS_ACCEPT_CHARS 28
 
 enum ws_role { WS_CLIENT, WS_SERVER };
@@ -28,14 +28,14 @@ enum ws_opcode {
 
 /* Reads what the peer of @role sends. An open struct, embedded; no memory of its own. */
 struct ws_reader {
-	enum ws_role role;      /* ours */
-	bool is_in_message;     /* a fragmented data message is not finished */
-	uint8_t opcode;         /* of the frame being read */
+	enum ws_role role;  /* ours */
+	bool is_in_message; /* a fragmented data message is not finished */
+	uint8_t opcode;     /* of the frame being read */
 	uint8_t mask[4];
 	bool is_masked;
-	uint64_t left;          /* payload bytes of the frame still to come */
-	uint64_t mask_at;       /* position in the payload, for the mask */
-	uint64_t frame_max;     /* larger frames are ERR_LIMIT; 0 is no bound */
+	uint64_t left;      /* payload bytes of the frame still to come */
+	uint64_t mask_at;   /* position in the payload, for the mask */
+	uint64_t frame_max; /* larger frames are ERR_LIMIT; 0 is no bound */
 	uint8_t control[WS_CONTROL_MAX];
 	uint8_t control_n;
 	bool is_final;
@@ -48,7 +48,7 @@ struct ws_reader {
 struct ws_event {
 	enum ws_opcode opcode; /* WS_BINARY, WS_CLOSE, WS_PING or WS_PONG */
 	struct mspan data;
-	uint16_t close_code;   /* WS_CLOSE: 1005 if it gave none */
+	uint16_t close_code; /* WS_CLOSE: 1005 if it gave none */
 };
 
 void ws_reader_init(struct ws_reader *r, enum ws_role role);
@@ -67,7 +67,8 @@ enum err ws_next(struct ws_reader *r, struct mspan *in, struct ws_event *out) MU
  * Writes the header of a final frame of @n bytes so that it ends at @end, and returns how
  * many bytes it has: at most WS_HEADER_MAX before @end are written. @mask is NULL for a server.
  */
-size_t ws_header_before(uint8_t *end, enum ws_opcode opcode, uint64_t n, const uint8_t mask[4]);
+size_t ws_header_before(uint8_t *end, enum ws_opcode opcode, uint64_t n,
+	const uint8_t mask[4]);
 
 /* Masks or unmasks in place; @at is the position of @p in the payload. */
 void ws_mask(uint8_t *p, size_t n, const uint8_t mask[4], uint64_t at);

@@ -34,7 +34,8 @@ const char *users_next_loose_pattern(const struct users *set, unsigned *cursor);
  * The user if name and password are right, in a time that tells nothing; else NULL.
  * Good as long as the set.
  */
-const struct user *users_check(const struct users *set, struct span name, struct span password);
+const struct user *users_check(const struct users *set, struct span name,
+	struct span password);
 
 /* The user of that name, or NULL: for asking a newer set about an old session. */
 const struct user *users_find(const struct users *set, const char *name);
