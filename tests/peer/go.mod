@@ -1,0 +1,10 @@
+module peer
+
+go 1.24.0
+
+require (
+	github.com/gorilla/websocket v1.5.3
+	golang.org/x/crypto v0.48.0
+)
+
+require golang.org/x/sys v0.41.0 // indirect
