@@ -3,6 +3,8 @@
 
 #include <openssl/evp.h>
 
+#include "base/mem.h"
+
 static enum err hash_digest(const EVP_MD *md, struct span in, uint8_t *out)
 {
 	uint8_t digest[EVP_MAX_MD_SIZE];
@@ -11,6 +13,7 @@ static enum err hash_digest(const EVP_MD *md, struct span in, uint8_t *out)
 	if (EVP_Digest(in.p, in.n, digest, &n, md, NULL) != 1)
 		return ERR_CRYPTO;
 	memcpy(out, digest, n);
+	mem_wipe(digest, sizeof(digest)); /* some are secrets */
 	return ERR_OK;
 }
 

@@ -32,7 +32,10 @@ enum err hostkey_parse(struct span text, struct hostkey **out, struct why *why) 
 /* NULL is fine. */
 void hostkey_free(struct hostkey *key);
 
-/* The "ck-" string of a P-256 key, terminated, into @out; ERR_USAGE for another kind. */
+/*
+ * Appends the "ck-" string of a P-256 key to @out, with a terminator that is not counted.
+ * ERR_USAGE: another kind of key.
+ */
 enum err hostkey_print(const struct hostkey *key, struct buf *out) MUST_USE;
 
 /* K_S: good as long as the key. */

@@ -51,14 +51,16 @@ static void test_every_length_comes_back(void **state)
 		for (size_t len = 0; len <= sizeof(in); len++) {
 			chars = base64_encode(forms[f], span_of(in, len), text);
 			assert_int_equal(chars, strlen(text));
-			assert_int_equal(base64_decode(forms[f], span_of(text, chars), out,
-						 len, &n), ERR_OK);
+			assert_int_equal(base64_decode(forms[f], span_of(text, chars),
+						 out, len, &n),
+				ERR_OK);
 			assert_int_equal(n, len);
 			assert_memory_equal(in, out, len);
 			if (len > 0)
 				assert_int_equal(base64_decode(forms[f],
 							 span_of(text, chars), out,
-							 len - 1, &n), ERR_LIMIT);
+							 len - 1, &n),
+					ERR_LIMIT);
 		}
 }
 
@@ -68,9 +70,11 @@ static void test_the_two_alphabets_do_not_mix(void **state)
 	size_t n;
 
 	(void)state;
-	assert_int_equal(base64_decode(BASE64_UNPADDED, span_str("+/+/"), out, 8, &n), ERR_OK);
+	assert_int_equal(base64_decode(BASE64_UNPADDED, span_str("+/+/"), out, 8, &n),
+		ERR_OK);
 	assert_int_equal(base64_decode(BASE64_URL, span_str("-_-_"), out, 8, &n), ERR_OK);
-	assert_int_equal(base64_decode(BASE64_URL, span_str("+/+/"), out, 8, &n), ERR_SYNTAX);
+	assert_int_equal(base64_decode(BASE64_URL, span_str("+/+/"), out, 8, &n),
+		ERR_SYNTAX);
 	assert_int_equal(base64_decode(BASE64_PADDED, span_str("-_-_"), out, 8, &n),
 		ERR_SYNTAX);
 }
@@ -81,13 +85,20 @@ static void test_sloppy_base64_is_refused(void **state)
 		enum base64_form form;
 		const char *text;
 	} rows[] = {
-		{ BASE64_PADDED, "Zg" },     { BASE64_PADDED, "Zg=" },
-		{ BASE64_PADDED, "Zg===" },  { BASE64_PADDED, "Z===" },
-		{ BASE64_PADDED, "====" },   { BASE64_PADDED, "Zg==Zg==" },
-		{ BASE64_PADDED, "Zh==" },   { BASE64_PADDED, "Zm9v\n" },
-		{ BASE64_PADDED, "Zm9=" },   { BASE64_PADDED, "Z=9v" },
-		{ BASE64_UNPADDED, "Zg==" }, { BASE64_UNPADDED, "Z" },
-		{ BASE64_UNPADDED, "Zh" },   { BASE64_URL, "Zg==" },
+		{ BASE64_PADDED, "Zg" },
+		{ BASE64_PADDED, "Zg=" },
+		{ BASE64_PADDED, "Zg===" },
+		{ BASE64_PADDED, "Z===" },
+		{ BASE64_PADDED, "====" },
+		{ BASE64_PADDED, "Zg==Zg==" },
+		{ BASE64_PADDED, "Zh==" },
+		{ BASE64_PADDED, "Zm9v\n" },
+		{ BASE64_PADDED, "Zm9=" },
+		{ BASE64_PADDED, "Z=9v" },
+		{ BASE64_UNPADDED, "Zg==" },
+		{ BASE64_UNPADDED, "Z" },
+		{ BASE64_UNPADDED, "Zh" },
+		{ BASE64_URL, "Zg==" },
 	};
 	uint8_t out[16];
 	size_t n = 99;
@@ -95,7 +106,8 @@ static void test_sloppy_base64_is_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < mem_count(rows); i++)
 		assert_int_equal(base64_decode(rows[i].form, span_str(rows[i].text), out,
-					 sizeof(out), &n), ERR_SYNTAX);
+					 sizeof(out), &n),
+			ERR_SYNTAX);
 	assert_int_equal(n, 99);
 }
 
@@ -111,7 +123,8 @@ static void test_hex_goes_both_ways(void **state)
 	assert_string_equal(hex_encode(span_of(out, n), text), "00ff7a");
 	assert_int_equal(hex_decode(span_str("0"), out, sizeof(out), &n), ERR_SYNTAX);
 	assert_int_equal(hex_decode(span_str("0g"), out, sizeof(out), &n), ERR_SYNTAX);
-	assert_int_equal(hex_decode(span_str("0011223344"), out, sizeof(out), &n), ERR_LIMIT);
+	assert_int_equal(hex_decode(span_str("0011223344"), out, sizeof(out), &n),
+		ERR_LIMIT);
 }
 
 int main(void)

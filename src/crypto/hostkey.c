@@ -1,0 +1,436 @@
+/* Host keys: made at random, from a seed or from a file; printed; used to sign. */
+#include "crypto/hostkey.h"
+
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "crypto/hash.h"
+#include "crypto/openssh_key.h"
+#include "crypto/pubkey.h"
+#include "crypto/signature.h"
+#include "text/base64.h"
+#include "text/hex.h"
+
+#define TEXT_MAX 32768
+#define SCALAR_BYTES 32
+#define POINT_BYTES 65
+#define SEED_ROUNDS 2048
+#define SEED_BYTES 40
+
+struct hostkey {
+	EVP_PKEY *pkey;
+	const struct pubkey_kind *kind; /* borrowed: static */
+	struct buf blob;
+};
+
+/*
+ * The "ck-" form is the ECPrivateKey of SEC1 in DER, which for P-256 always has the same bytes
+ * around the scalar and the public point. Without the point it is two bytes of length and
+ * the last part shorter.
+ */
+static const uint8_t der_head[] = { 0x30, 0x77, 0x02, 0x01, 0x01, 0x04, 0x20 };
+static const uint8_t der_head_short[] = { 0x30, 0x31, 0x02, 0x01, 0x01, 0x04, 0x20 };
+static const uint8_t der_curve[] = { 0xa0, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d,
+	0x03, 0x01, 0x07 };
+static const uint8_t der_point[] = { 0xa1, 0x44, 0x03, 0x42, 0x00 };
+
+#define DER_SHORT_BYTES (sizeof(der_head_short) + SCALAR_BYTES + sizeof(der_curve))
+#define DER_BYTES (DER_SHORT_BYTES + sizeof(der_point) + POINT_BYTES)
+
+/* A key around @pkey, which is taken if all is well. */
+static enum err hostkey_new_take(EVP_PKEY *pkey, struct hostkey **out)
+{
+	const struct pubkey_kind *kind = pubkey_kind_of(pkey);
+	struct hostkey *key;
+	enum err rc;
+
+	if (kind == NULL)
+		return ERR_SYNTAX;
+	key = mem_new(key);
+	if (key == NULL)
+		return ERR_NOMEM;
+	buf_init(&key->blob, HOSTKEY_BLOB_MAX);
+	key->kind = kind;
+	rc = pubkey_print(pkey, kind, &key->blob);
+	if (rc != ERR_OK) {
+		hostkey_free(key);
+		return rc == ERR_CRYPTO ? ERR_SYNTAX : rc; /* it has no public half */
+	}
+	key->pkey = pkey;
+	*out = key;
+	return ERR_OK;
+}
+
+void hostkey_free(struct hostkey *key)
+{
+	if (key == NULL)
+		return;
+	EVP_PKEY_free(key->pkey); /* wipes the private half */
+	buf_fini(&key->blob);
+	free(key);
+}
+
+enum err hostkey_generate(struct hostkey **out)
+{
+	EVP_PKEY *pkey = EVP_EC_gen("P-256");
+	enum err rc = ERR_CRYPTO;
+
+	if (pkey != NULL)
+		rc = hostkey_new_take(pkey, out);
+	if (rc != ERR_OK) {
+		ERR_clear_error();
+		EVP_PKEY_free(pkey);
+	}
+	return rc;
+}
+
+/* The P-256 key whose private half is @scalar. */
+static enum err hostkey_from_scalar(const uint8_t scalar[SCALAR_BYTES],
+	struct hostkey **out)
+{
+	uint8_t der[DER_SHORT_BYTES], *to = der;
+	const uint8_t *p = der;
+	EVP_PKEY *pkey;
+	enum err rc = ERR_SYNTAX;
+
+	/* OpenSSL works the public half out only when it reads a key without one. */
+	to = mempcpy(to, der_head_short, sizeof(der_head_short));
+	to = mempcpy(to, scalar, SCALAR_BYTES);
+	memcpy(to, der_curve, sizeof(der_curve));
+	pkey = d2i_PrivateKey(EVP_PKEY_EC, NULL, &p, sizeof(der));
+	mem_wipe(der, sizeof(der));
+
+	if (pkey != NULL)
+		rc = hostkey_new_take(pkey, out);
+	if (rc != ERR_OK) {
+		ERR_clear_error();
+		EVP_PKEY_free(pkey);
+	}
+	return rc;
+}
+
+/* The first SEED_BYTES of the stream that Chisel draws from a seed. */
+static enum err seed_stream(const char *seed, uint8_t out[SEED_BYTES])
+{
+	uint8_t h[HASH_SHA512_BYTES] = { 0 };
+	enum err rc = hash_sha512(span_str(seed), h);
+
+	/* The first half of a hash is the next state; the second half may be let out. */
+	for (int i = 0; i < SEED_ROUNDS && rc == ERR_OK; i++)
+		rc = hash_sha512(span_of(h, 32), h);
+	memcpy(out, h + 32, 32);
+	if (rc == ERR_OK)
+		rc = hash_sha512(span_of(h, 32), h);
+	memcpy(out + 32, h + 32, SEED_BYTES - 32);
+	mem_wipe(h, sizeof(h));
+	return rc;
+}
+
+/* Makes a scalar, 1 to the order of P-256 less 1, of @seed. */
+static enum err seed_reduce(const uint8_t seed[SEED_BYTES], uint8_t scalar[SCALAR_BYTES])
+{
+	BN_CTX *ctx = BN_CTX_secure_new();
+	BIGNUM *d = BN_secure_new(), *b = BN_secure_new(), *order = NULL;
+	enum err rc = ERR_NOMEM;
+
+	BN_hex2bn(&order,
+		"ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551");
+	if (ctx != NULL && d != NULL && b != NULL && order != NULL &&
+		BN_bin2bn(seed, SEED_BYTES, b) != NULL && BN_sub_word(order, 1) == 1 &&
+		BN_mod(d, b, order, ctx) == 1 && BN_add_word(d, 1) == 1 &&
+		BN_bn2binpad(d, scalar, SCALAR_BYTES) == SCALAR_BYTES)
+		rc = ERR_OK;
+	BN_free(order);
+	BN_clear_free(b);
+	BN_clear_free(d);
+	BN_CTX_free(ctx);
+	return rc;
+}
+
+enum err hostkey_from_seed(const char *seed, struct hostkey **out)
+{
+	uint8_t drawn[SEED_BYTES], scalar[SCALAR_BYTES];
+	enum err rc = seed_stream(seed, drawn);
+
+	if (rc == ERR_OK)
+		rc = seed_reduce(drawn, scalar);
+	if (rc == ERR_OK)
+		rc = hostkey_from_scalar(scalar, out);
+	mem_wipe(drawn, sizeof(drawn));
+	mem_wipe(scalar, sizeof(scalar));
+	return rc;
+}
+
+/* A key of a file may have halves that do not belong together: let it prove itself. */
+static enum err hostkey_prove(const struct hostkey *key, struct why *why)
+{
+	const char *algorithms = key->kind->algorithms;
+	struct span data = span_str("a host key must be able to sign");
+	char first[32];
+	struct buf signature;
+	enum err rc;
+
+	snprintf(first, sizeof(first), "%.*s", (int)strcspn(algorithms, ","), algorithms);
+	buf_init(&signature, HOSTKEY_SIGNATURE_MAX);
+	rc = hostkey_sign(key, first, data, &signature);
+	if (rc == ERR_OK)
+		rc = hostkey_verify(buf_span(&key->blob), first, data,
+			buf_span(&signature));
+	buf_fini(&signature);
+	if (rc != ERR_OK)
+		return err_set(why, ERR_SYNTAX,
+			"the halves of the key do not fit each other");
+	return ERR_OK;
+}
+
+/* The bytes behind "ck-", in the one form that they have. */
+static enum err parse_der(struct span der, struct hostkey **out, struct why *why)
+{
+	struct span head, scalar, curve, before_point, point;
+	struct hostkey *key;
+	enum err rc;
+
+	if (!span_cut(&der, sizeof(der_head), &head) ||
+		!span_cut(&der, SCALAR_BYTES, &scalar) ||
+		!span_cut(&der, sizeof(der_curve), &curve) ||
+		!span_cut(&der, sizeof(der_point), &before_point) ||
+		!span_cut(&der, POINT_BYTES, &point) || der.n > 0 ||
+		memcmp(head.p, der_head, head.n) != 0 ||
+		memcmp(curve.p, der_curve, curve.n) != 0 ||
+		memcmp(before_point.p, der_point, before_point.n) != 0)
+		return err_set(why, ERR_SYNTAX, "the \"ck-\" key is not one of P-256");
+	rc = hostkey_from_scalar(scalar.p, &key);
+	if (rc != ERR_OK)
+		return err_set(why, rc, "the \"ck-\" key is out of range");
+	/* K_S ends in the point. */
+	if (!span_eq(point,
+		    span_of(key->blob.p + key->blob.n - POINT_BYTES, POINT_BYTES))) {
+		hostkey_free(key);
+		return err_set(why, ERR_SYNTAX,
+			"the halves of the key do not fit each other");
+	}
+	*out = key;
+	return ERR_OK;
+}
+
+static enum err parse_ck(struct span text, struct hostkey **out, struct why *why)
+{
+	char line[BASE64_TEXT_SIZE(DER_BYTES)];
+	uint8_t der[DER_BYTES];
+	size_t n = 0, der_n;
+	enum err rc = ERR_OK;
+
+	for (size_t i = 0; i < text.n && rc == ERR_OK; i++) {
+		if (text.p[i] == '\r' || text.p[i] == '\n')
+			continue;
+		if (n == sizeof(line))
+			rc = ERR_LIMIT;
+		else
+			line[n++] = (char)text.p[i];
+	}
+	if (rc == ERR_OK)
+		rc = base64_decode(BASE64_UNPADDED, span_of(line, n), der, sizeof(der),
+			&der_n);
+	if (rc == ERR_OK)
+		rc = parse_der(span_of(der, der_n), out, why);
+	else
+		rc = err_set(why, ERR_SYNTAX,
+			"what follows \"ck-\" is not the base64 of a key");
+	mem_wipe(line, sizeof(line));
+	mem_wipe(der, sizeof(der));
+	return rc;
+}
+
+/* Called by OpenSSL for an encrypted key: there is nobody to ask. */
+static int refuse_pass_phrase(char *to, int size, int rwflag, void *was_asked)
+{
+	(void)to;
+	(void)size;
+	(void)rwflag;
+	*(bool *)was_asked = true;
+	return -1;
+}
+
+static EVP_PKEY *read_pem(struct span text, bool *is_encrypted)
+{
+	BIO *bio = BIO_new_mem_buf(text.p, (int)text.n);
+	EVP_PKEY *pkey = NULL;
+
+	if (bio != NULL)
+		pkey = PEM_read_bio_PrivateKey(bio, NULL, refuse_pass_phrase,
+			is_encrypted);
+	BIO_free(bio);
+	return pkey;
+}
+
+static enum err parse_pem(struct span text, EVP_PKEY **out, struct why *why)
+{
+	bool is_encrypted = false;
+	EVP_PKEY *pkey = read_pem(text, &is_encrypted);
+
+	if (pkey == NULL && is_encrypted)
+		return err_set(why, ERR_DENIED, "the key is protected by a pass phrase");
+	if (pkey == NULL)
+		return err_set(why, ERR_SYNTAX, "the PEM text is not a private key");
+	*out = pkey;
+	return ERR_OK;
+}
+
+/* OpenSSL takes the armour off OpenSSH's format too, but does not know what is inside. */
+static enum err parse_armour(struct span text, EVP_PKEY **out, struct why *why)
+{
+	BIO *bio = BIO_new_mem_buf(text.p, (int)text.n);
+	char *name = NULL, *header = NULL;
+	uint8_t *data = NULL;
+	long n = 0;
+	enum err rc;
+
+	if (bio == NULL || PEM_read_bio(bio, &name, &header, &data, &n) != 1)
+		rc = err_set(why, ERR_SYNTAX, "neither a \"ck-\" key nor PEM");
+	else if (strcmp(name, "OPENSSH PRIVATE KEY") == 0)
+		rc = openssh_key_parse(span_of(data, (size_t)n), out, why);
+	else
+		rc = parse_pem(text, out, why);
+	OPENSSL_clear_free(data, (size_t)n);
+	OPENSSL_free(header);
+	OPENSSL_free(name);
+	BIO_free(bio);
+	return rc;
+}
+
+static enum err parse_file(struct span text, struct hostkey **out, struct why *why)
+{
+	struct hostkey *key = NULL;
+	EVP_PKEY *pkey = NULL;
+	enum err rc;
+
+	rc = parse_armour(text, &pkey, why);
+	if (rc != ERR_OK)
+		goto out;
+	rc = hostkey_new_take(pkey, &key);
+	if (rc != ERR_OK) {
+		err_set(why, rc,
+			"the key is not ECDSA, Ed25519 or RSA of 2048 to 8192 bits");
+		goto out;
+	}
+	pkey = NULL; /* the host key owns it now */
+	rc = hostkey_prove(key, why);
+	if (rc != ERR_OK)
+		goto out;
+	*out = key;
+	key = NULL;
+out:
+	ERR_clear_error();
+	EVP_PKEY_free(pkey);
+	hostkey_free(key);
+	return rc;
+}
+
+enum err hostkey_parse(struct span text, struct hostkey **out, struct why *why)
+{
+	if (text.n > TEXT_MAX)
+		return err_set(why, ERR_SYNTAX, "too long for a key");
+	if (text.n >= 3 && memcmp(text.p, "ck-", 3) == 0)
+		return parse_ck(span_of(text.p + 3, text.n - 3), out, why);
+	return parse_file(text, out, why);
+}
+
+/* The private half of a P-256 key. */
+static enum err hostkey_scalar(const struct hostkey *key, uint8_t out[SCALAR_BYTES])
+{
+	BIGNUM *d = NULL;
+	enum err rc = ERR_CRYPTO;
+
+	if (EVP_PKEY_get_bn_param(key->pkey, OSSL_PKEY_PARAM_PRIV_KEY, &d) == 1 &&
+		BN_bn2binpad(d, out, SCALAR_BYTES) == SCALAR_BYTES)
+		rc = ERR_OK;
+	BN_clear_free(d);
+	return rc;
+}
+
+enum err hostkey_print(const struct hostkey *key, struct buf *out)
+{
+	uint8_t der[DER_BYTES] = { 0 }, *to = der, *room;
+	size_t n;
+	enum err rc;
+
+	if (strcmp(key->kind->name, "ecdsa-sha2-nistp256") != 0)
+		return ERR_USAGE;
+	to = mempcpy(to, der_head, sizeof(der_head));
+	rc = hostkey_scalar(key, to);
+	to += SCALAR_BYTES;
+	to = mempcpy(to, der_curve, sizeof(der_curve));
+	to = mempcpy(to, der_point, sizeof(der_point));
+	memcpy(to, key->blob.p + key->blob.n - POINT_BYTES, POINT_BYTES);
+
+	if (rc == ERR_OK)
+		rc = buf_reserve(out, 3 + BASE64_TEXT_SIZE(sizeof(der)), &room);
+	if (rc == ERR_OK) {
+		memcpy(room, "ck-", 3);
+		n = base64_encode(BASE64_UNPADDED, span_of(der, sizeof(der)),
+			(char *)room + 3);
+		buf_commit(out, 3 + n);
+	}
+	mem_wipe(der, sizeof(der));
+	return rc;
+}
+
+struct span hostkey_blob(const struct hostkey *key)
+{
+	return buf_span(&key->blob);
+}
+
+const char *hostkey_algorithms(const struct hostkey *key)
+{
+	return key->kind->algorithms;
+}
+
+enum err hostkey_sign(const struct hostkey *key, const char *algorithm, struct span data,
+	struct buf *out)
+{
+	return signature_make(key->pkey, key->kind, algorithm, data, out);
+}
+
+enum err hostkey_verify(struct span blob, const char *algorithm, struct span data,
+	struct span signature)
+{
+	const struct pubkey_kind *kind;
+	EVP_PKEY *pkey;
+	enum err rc;
+
+	if (blob.n > HOSTKEY_BLOB_MAX || signature.n > HOSTKEY_SIGNATURE_MAX)
+		return ERR_SYNTAX;
+	rc = pubkey_parse(blob, &kind, &pkey);
+	if (rc != ERR_OK)
+		return rc;
+	rc = signature_check(pkey, kind, algorithm, data, signature);
+	EVP_PKEY_free(pkey);
+	return rc;
+}
+
+void hostkey_sha256(struct span blob, char out[HOSTKEY_SHA256_CHARS + 1])
+{
+	uint8_t digest[HASH_SHA256_BYTES];
+
+	out[0] = '\0';
+	if (hash_sha256(blob, digest) == ERR_OK)
+		base64_encode(BASE64_PADDED, span_of(digest, sizeof(digest)), out);
+}
+
+void hostkey_md5(struct span blob, char out[HOSTKEY_MD5_CHARS + 1])
+{
+	uint8_t digest[HASH_MD5_BYTES];
+
+	out[0] = '\0';
+	if (hash_md5(blob, digest) != ERR_OK)
+		return;
+	for (size_t i = 0; i < sizeof(digest); i++) {
+		hex_encode(span_of(digest + i, 1), out + 3 * i);
+		out[3 * i + 2] = ':';
+	}
+	out[HOSTKEY_MD5_CHARS] = '\0';
+}

@@ -1,0 +1,253 @@
+/*
+ * Private keys for tests, made by openssl and ssh-keygen for nothing else.
+ */
+#ifndef CRYPTO_HOSTKEY_TEST_KEYS_H
+#define CRYPTO_HOSTKEY_TEST_KEYS_H
+
+/* clang-format off */
+static const char key_ec_sec1[] =
+	"-----BEGIN EC PRIVATE KEY-----\n"
+	"MHcCAQEEII93T3sZYLBzDHtapj048TLHk/Cb/X5a/1Nrlb+ILdhfoAoGCCqGSM49\n"
+	"AwEHoUQDQgAEhzlET6tFusjs34wgwFZbLOjIhpByFZFoNAGi6bsteAINwC2swWea\n"
+	"zXvbv5lOfVRsDGDABb4c+3rTq9AOYD9q0g==\n"
+	"-----END EC PRIVATE KEY-----\n";
+
+static const char key_ec_with_parameters[] =
+	"-----BEGIN EC PARAMETERS-----\n"
+	"BggqhkjOPQMBBw==\n"
+	"-----END EC PARAMETERS-----\n"
+	"-----BEGIN EC PRIVATE KEY-----\n"
+	"MHcCAQEEII93T3sZYLBzDHtapj048TLHk/Cb/X5a/1Nrlb+ILdhfoAoGCCqGSM49\n"
+	"AwEHoUQDQgAEhzlET6tFusjs34wgwFZbLOjIhpByFZFoNAGi6bsteAINwC2swWea\n"
+	"zXvbv5lOfVRsDGDABb4c+3rTq9AOYD9q0g==\n"
+	"-----END EC PRIVATE KEY-----\n";
+
+static const char key_ec_compressed[] =
+	"-----BEGIN EC PRIVATE KEY-----\n"
+	"MFcCAQEEII93T3sZYLBzDHtapj048TLHk/Cb/X5a/1Nrlb+ILdhfoAoGCCqGSM49\n"
+	"AwEHoSQDIgAChzlET6tFusjs34wgwFZbLOjIhpByFZFoNAGi6bsteAI=\n"
+	"-----END EC PRIVATE KEY-----\n";
+
+static const char key_p384_pkcs8[] =
+	"-----BEGIN PRIVATE KEY-----\n"
+	"MIG2AgEAMBAGByqGSM49AgEGBSuBBAAiBIGeMIGbAgEBBDAstMGdugV+qD91xdUG\n"
+	"sI46oJt5HgG4wq/p0Jv0AIhVuBS2l0H0vUhi3V+XxZ4/xdehZANiAAQUvMVP+uLL\n"
+	"KX+k95icgAu3lmD/KA+BwScqAR3VUZtPfpPKadepCMPvqPFUtL3meIMIU+IjwDmD\n"
+	"WibozOTZp4r6W0rgTfSPZSwaJw3SXOoTsoWuHxqXeT8y5skMZ09A9sk=\n"
+	"-----END PRIVATE KEY-----\n";
+
+static const char key_ed25519_pkcs8[] =
+	"-----BEGIN PRIVATE KEY-----\n"
+	"MC4CAQAwBQYDK2VwBCIEICoXOO+xiLsiLiJRJkII3HPXiRCaUpkfSkRKzHG5DRnK\n"
+	"-----END PRIVATE KEY-----\n";
+
+static const char key_rsa_traditional[] =
+	"-----BEGIN RSA PRIVATE KEY-----\n"
+	"MIIEowIBAAKCAQEAngcp7yPA7KSRNgSzdfnA+ORIu//i7T/duPhrDOcXGIhGLTXr\n"
+	"rEUGi9r0sfxhxVroYBNr7/NZrYY0km8BxDr+O5ayTFaNrZ/RhxDi0/czolsJJPCU\n"
+	"Sy0XPXQggb/EWqJG8kZ2VBqPFqvKRahtzs2k0xPwb1PhBrOLtAB79prHskg6ulw+\n"
+	"m6YBCO/aBhVW59n+/xt202s5nzjbVqT0Ns0os5syG3g7BvswAjtc0B/eQa8VlmN/\n"
+	"Bfc2xVXGhx3al5hghcmLkrS9nA1Sezp0O9s7IrmdwnFJwyA3kqBWU7s066Qr01fA\n"
+	"HCPtS2qaRwH5qcqFN9B5KJSDMk5okg8An0lsKQIDAQABAoIBAAIT2DMJjmB+Dwj9\n"
+	"rv9NeSznJrv5UqTUVV2jFG3fFDW8Gudpa/pVOPoPNu7SbCr29ZLycRWT5oP/vZgG\n"
+	"52gf72uIoQ+cXAX3kdQGU+O9/lAzhVoBOK3eqfgim0fMEIXcLXXDboxPV2i7TvAz\n"
+	"VT2Qr1/1WpCYHXSkA8w/bQxyVKRCcLW7SBJF3uGYm9dQ37dxVIyIyFhCOEyYyts/\n"
+	"c/Xz+Jsf0U9oiTkMx7uSrzJpaHVbK6GqD07QqCmaPKQhsNXohFyPlC2QbJScPCXm\n"
+	"U+XAxHQgFv3wnAHSyoc7qO2kwAthdvjmzXrccS5F7lba9a78yCwkh/KVTBPRTPGn\n"
+	"5LKgc+UCgYEAzU8VNg+8JK74fdiUdT1qjMFBJ95xOLWPK8T48+QV+YRdkhmE7EwG\n"
+	"/G6i7t4zq70vnBlVQvYd0fLXW71ENSilhmDKsWBYdyWczuPizp6d93NkY/769FtC\n"
+	"az5Ama+lE+wUR1C33GJ0gR/j7OfaUc/pSSpkmg5Qi5P1FkbIFvrkkj0CgYEAxQua\n"
+	"4cFW4qzeJc0SPc4ToullE/1Z6LOoUCeHvT/xR6tQab1PZx5kQiFAM5SX7Q9RM12z\n"
+	"i3T1DuAXr+824TNrG8lZdGmx4RUcX/6zS/TxI23NrQpFsdto7DB29sNUsVBUFwMZ\n"
+	"mTJd7ERaP3+Aoj8DLvOid3ILHmJj5AxI6YmCPF0CgYEArlK9sd9+Yq9mMoSY2UtC\n"
+	"kyzsA8wt2nbej815jKxXtDsdsBWW9YRAUkomciedO+8w45vm9yo+e6t0DGMR7QkM\n"
+	"MqMwt5cUxmXbVRfN1p57hkYmMXmo3541MRX0iAnJYrcLKNpyot++CH1pbBgZGWot\n"
+	"rIAgV2ZcIYeJjFahQlHZjgkCgYANMKiuggWx6MZ6G08kSf4wgpUckHILTLNwoiTI\n"
+	"+1XIaWRZn62IBpXJg3ZLvZ+p48OYv6X8KNkapM+RHF89FfcOhhzx2P1qRsJ+fos8\n"
+	"A2p856XD9pMRw9EzNk9QV2T89Zabb76v7Zox7aVo6L0Qn000QGTYwA6UexuasWPU\n"
+	"FjtclQKBgGF01EoS35kPG212G3r1Gg/tnCreJ7MdrSNwo1h/qzTKnqpSbnYC5g+I\n"
+	"H3VplhiFEeZaLelc8teBgq89fwH5C4eqz6MSFpnUjJLv8JdLBRWaMaUL9efWnhRO\n"
+	"JKp1lOy49SpxhyecLaXsHL1btc/vi74DveheRCZAZP1+bsIHrJlb\n"
+	"-----END RSA PRIVATE KEY-----\n";
+
+static const char key_rsa_pkcs8[] =
+	"-----BEGIN PRIVATE KEY-----\n"
+	"MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQCeBynvI8DspJE2\n"
+	"BLN1+cD45Ei7/+LtP924+GsM5xcYiEYtNeusRQaL2vSx/GHFWuhgE2vv81mthjSS\n"
+	"bwHEOv47lrJMVo2tn9GHEOLT9zOiWwkk8JRLLRc9dCCBv8RaokbyRnZUGo8Wq8pF\n"
+	"qG3OzaTTE/BvU+EGs4u0AHv2mseySDq6XD6bpgEI79oGFVbn2f7/G3bTazmfONtW\n"
+	"pPQ2zSizmzIbeDsG+zACO1zQH95BrxWWY38F9zbFVcaHHdqXmGCFyYuStL2cDVJ7\n"
+	"OnQ72zsiuZ3CcUnDIDeSoFZTuzTrpCvTV8AcI+1LappHAfmpyoU30HkolIMyTmiS\n"
+	"DwCfSWwpAgMBAAECggEAAhPYMwmOYH4PCP2u/015LOcmu/lSpNRVXaMUbd8UNbwa\n"
+	"52lr+lU4+g827tJsKvb1kvJxFZPmg/+9mAbnaB/va4ihD5xcBfeR1AZT473+UDOF\n"
+	"WgE4rd6p+CKbR8wQhdwtdcNujE9XaLtO8DNVPZCvX/VakJgddKQDzD9tDHJUpEJw\n"
+	"tbtIEkXe4Zib11Dft3FUjIjIWEI4TJjK2z9z9fP4mx/RT2iJOQzHu5KvMmlodVsr\n"
+	"oaoPTtCoKZo8pCGw1eiEXI+ULZBslJw8JeZT5cDEdCAW/fCcAdLKhzuo7aTAC2F2\n"
+	"+ObNetxxLkXuVtr1rvzILCSH8pVME9FM8afksqBz5QKBgQDNTxU2D7wkrvh92JR1\n"
+	"PWqMwUEn3nE4tY8rxPjz5BX5hF2SGYTsTAb8bqLu3jOrvS+cGVVC9h3R8tdbvUQ1\n"
+	"KKWGYMqxYFh3JZzO4+LOnp33c2Rj/vr0W0JrPkCZr6UT7BRHULfcYnSBH+Ps59pR\n"
+	"z+lJKmSaDlCLk/UWRsgW+uSSPQKBgQDFC5rhwVbirN4lzRI9zhOi6WUT/Vnos6hQ\n"
+	"J4e9P/FHq1BpvU9nHmRCIUAzlJftD1EzXbOLdPUO4Bev7zbhM2sbyVl0abHhFRxf\n"
+	"/rNL9PEjbc2tCkWx22jsMHb2w1SxUFQXAxmZMl3sRFo/f4CiPwMu86J3cgseYmPk\n"
+	"DEjpiYI8XQKBgQCuUr2x335ir2YyhJjZS0KTLOwDzC3adt6PzXmMrFe0Ox2wFZb1\n"
+	"hEBSSiZyJ5077zDjm+b3Kj57q3QMYxHtCQwyozC3lxTGZdtVF83WnnuGRiYxeajf\n"
+	"njUxFfSICclitwso2nKi374IfWlsGBkZai2sgCBXZlwhh4mMVqFCUdmOCQKBgA0w\n"
+	"qK6CBbHoxnobTyRJ/jCClRyQcgtMs3CiJMj7VchpZFmfrYgGlcmDdku9n6njw5i/\n"
+	"pfwo2Rqkz5EcXz0V9w6GHPHY/WpGwn5+izwDanznpcP2kxHD0TM2T1BXZPz1lptv\n"
+	"vq/tmjHtpWjovRCfTTRAZNjADpR7G5qxY9QWO1yVAoGAYXTUShLfmQ8bbXYbevUa\n"
+	"D+2cKt4nsx2tI3CjWH+rNMqeqlJudgLmD4gfdWmWGIUR5lot6Vzy14GCrz1/AfkL\n"
+	"h6rPoxIWmdSMku/wl0sFFZoxpQv159aeFE4kqnWU7Lj1KnGHJ5wtpewcvVu1z++L\n"
+	"vgO96F5EJkBk/X5uwgesmVs=\n"
+	"-----END PRIVATE KEY-----\n";
+
+static const char key_openssh_ed25519[] =
+	"-----BEGIN OPENSSH PRIVATE KEY-----\n"
+	"b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW\n"
+	"QyNTUxOQAAACBOSwXJiek/HThpnQLc3Q/Uh+O0snXnrrQL5pYYkPOvfwAAAIiuxHmbrsR5\n"
+	"mwAAAAtzc2gtZWQyNTUxOQAAACBOSwXJiek/HThpnQLc3Q/Uh+O0snXnrrQL5pYYkPOvfw\n"
+	"AAAEB7Qi6qZuOYO1IHIYaWsi6cc6wPLqhBfzDUYm/97o4pE05LBcmJ6T8dOGmdAtzdD9SH\n"
+	"47SydeeutAvmlhiQ869/AAAABHRlc3QB\n"
+	"-----END OPENSSH PRIVATE KEY-----\n";
+
+static const char key_openssh_p256[] =
+	"-----BEGIN OPENSSH PRIVATE KEY-----\n"
+	"b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAaAAAABNlY2RzYS\n"
+	"1zaGEyLW5pc3RwMjU2AAAACG5pc3RwMjU2AAAAQQRaabdFzXBF2rkLQqCe6N/nQzUbjbdB\n"
+	"2X7eK8Ew9t+zYGqQ+OBWMn2R3dlPwSkpPgavJcNHWmzp4XC8J2y4q2NSAAAAoP/MoAP/zK\n"
+	"ADAAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBFppt0XNcEXauQtC\n"
+	"oJ7o3+dDNRuNt0HZft4rwTD237NgapD44FYyfZHd2U/BKSk+Bq8lw0dabOnhcLwnbLirY1\n"
+	"IAAAAgWATkjA/ZpEQdREU5ch4iYhVh+Ge5ebEprHgs8CYcPxAAAAAEdGVzdAECAwQ=\n"
+	"-----END OPENSSH PRIVATE KEY-----\n";
+
+static const char key_openssh_p384[] =
+	"-----BEGIN OPENSSH PRIVATE KEY-----\n"
+	"b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAiAAAABNlY2RzYS\n"
+	"1zaGEyLW5pc3RwMzg0AAAACG5pc3RwMzg0AAAAYQShv9h+oW+xurf0Yzbg0sqjQBQMUcLZ\n"
+	"nm++p75T9DWuDc7uQa75/ScJPg4hnkPLgn6Guooibf9pN/3BaO7zB5u+MazS+Im3MKRWT9\n"
+	"VQjQhnZgyR+cQwal3t1o++UK4mSLsAAADQwHI3vsByN74AAAATZWNkc2Etc2hhMi1uaXN0\n"
+	"cDM4NAAAAAhuaXN0cDM4NAAAAGEEob/YfqFvsbq39GM24NLKo0AUDFHC2Z5vvqe+U/Q1rg\n"
+	"3O7kGu+f0nCT4OIZ5Dy4J+hrqKIm3/aTf9wWju8webvjGs0viJtzCkVk/VUI0IZ2YMkfnE\n"
+	"MGpd7daPvlCuJki7AAAAMBNSzlB4+wW3zpBvq4lX8yHb/NoCpE1UTBTtGMDJhZxB1g9ktm\n"
+	"N5WCuDpG4C9bedyQAAAAR0ZXN0AQIDBA==\n"
+	"-----END OPENSSH PRIVATE KEY-----\n";
+
+static const char key_openssh_p521[] =
+	"-----BEGIN OPENSSH PRIVATE KEY-----\n"
+	"b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAArAAAABNlY2RzYS\n"
+	"1zaGEyLW5pc3RwNTIxAAAACG5pc3RwNTIxAAAAhQQBmoRrNFXPsom/kFV/I06Qa5L5cEqM\n"
+	"p3Znc1FPuGrr8HLdG6fWLXslu1yvAJa6nLx5ez65Q18Vyrl0WSdGYI+4IgIAJiWVnr7p9L\n"
+	"1lUY+lBVjNwnTxqkg607uzgO2cJoJ7pU45wTMZBcO0eHR14I/SRMe4KNFJNOp8p1aNlsYy\n"
+	"kZhtMk0AAAEIl9NhjZfTYY0AAAATZWNkc2Etc2hhMi1uaXN0cDUyMQAAAAhuaXN0cDUyMQ\n"
+	"AAAIUEAZqEazRVz7KJv5BVfyNOkGuS+XBKjKd2Z3NRT7hq6/By3Run1i17JbtcrwCWupy8\n"
+	"eXs+uUNfFcq5dFknRmCPuCICACYllZ6+6fS9ZVGPpQVYzcJ08apIOtO7s4DtnCaCe6VOOc\n"
+	"EzGQXDtHh0deCP0kTHuCjRSTTqfKdWjZbGMpGYbTJNAAAAQgGtEAAsELNiF55vMuFm2V0Z\n"
+	"8SV/cLLkYagxPejKu826zgnn6kprNZM8nYRbg16gxLCOsRbX3XQTkJRSfwGqqANpJAAAAA\n"
+	"R0ZXN0AQIDBAUG\n"
+	"-----END OPENSSH PRIVATE KEY-----\n";
+
+static const char key_openssh_rsa[] =
+	"-----BEGIN OPENSSH PRIVATE KEY-----\n"
+	"b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAABFwAAAAdzc2gtcn\n"
+	"NhAAAAAwEAAQAAAQEAnOzs2pKXfisEDuo6LNGCTWfHOrFLOkMrQgk0KQX7npphHJedozLP\n"
+	"7Hlv24c+GugkFZyLjXcl+k9HtWRL4Uxgz4ELW4mHLFhQlzkAvrIk+HN4w15Mr7TzZR/XY1\n"
+	"0YJQVXWXpgnWxJqyMWvFSx3qyln3H03h3EzADxxlXUbZRBtn2S20JWUXZ/KLUJ3oN5hlou\n"
+	"qqlgWmRyVNH6Ez6zaFLtefVMm/zB84S/DX4BrmPC9p6E4YMX8U7jjSW6LL3+7ApJn6ugNP\n"
+	"QNr2bKrukdh9VWy0n5URDOr479cE4Gbc8z7kbrsB0hIGnKFcwl1oWQDSLYsvhLhjaEtU33\n"
+	"WhZR4vWuuQAAA8BxM6HncTOh5wAAAAdzc2gtcnNhAAABAQCc7Ozakpd+KwQO6jos0YJNZ8\n"
+	"c6sUs6QytCCTQpBfuemmEcl52jMs/seW/bhz4a6CQVnIuNdyX6T0e1ZEvhTGDPgQtbiYcs\n"
+	"WFCXOQC+siT4c3jDXkyvtPNlH9djXRglBVdZemCdbEmrIxa8VLHerKWfcfTeHcTMAPHGVd\n"
+	"RtlEG2fZLbQlZRdn8otQneg3mGWi6qqWBaZHJU0foTPrNoUu159Uyb/MHzhL8NfgGuY8L2\n"
+	"noThgxfxTuONJbosvf7sCkmfq6A09A2vZsqu6R2H1VbLSflREM6vjv1wTgZtzzPuRuuwHS\n"
+	"EgacoVzCXWhZANItiy+EuGNoS1TfdaFlHi9a65AAAAAwEAAQAAAQA97r/Xz60cbUuvuz90\n"
+	"esdLV17oyhofh2zmJg3A9wyEXvdeunPLef1XneHIqUqYge/j26G0FkcVz/5EF65e368Blj\n"
+	"NuUAvaM4yy8htaJ6Kxr5kEug3X9rlsurFeFNq3mbEMrmC9IIS+lx2c/Gwqrsa689WpZ+RI\n"
+	"g0LofO1WxgFdTPkPem+2UlkBGnUWUC8/IIUlpBPU4+OzFXaI7fMCEGVgHSGHEH509Z2KBu\n"
+	"U48by90bJ0f3Ye+JW1IpksdWNQTQ90Ec8jtMr/hvDahl5V66Z5ZAGbR1iyCnUOlP9d2hw3\n"
+	"z1qC/4RbWJjHHqPmKZIsGlE726BTnSnTFOHTRRH0jKiVAAAAgEjIevlnfL5LWKRf9M0jY5\n"
+	"6TNjcbqGeDmHcQ7QdmLc0Xu5I5rpkdqGP+tD60XUQCUYM3R8KfzdeswPA5o4xjbOCqvuyR\n"
+	"7j19AOx9piMuEc7pePl7fz1tfYlFLGa4CqNpbIE16PI3gQ/jW8fFjqudnZAqNC7yWxUOKX\n"
+	"EBm8jUMGvCAAAAgQDdae4YRsm3d2v77UvLOuAkaadztgrQRSdb7Belp721E1syadC6F0Kk\n"
+	"e8XJwPKuYu0zN6oV4w419h+zhCDpegZmMv8eqGQLwivIDixwLHA7PR1MOE4doETF+hwve5\n"
+	"pDtlit3eg5A/GYd29Xjts8oaDzM5tc2UEHKtyuIWjXvv0UrwAAAIEAtXAvmYl4xm5ahZD2\n"
+	"EIFNR9hCc6KKqN74DNBB2NR5E8ZbDvrp7gNulpvZswtugpev2fh0btXW7Q5GqfAZF6VM8d\n"
+	"ByypkGMnD3qeHC/kG2AZqFmwpwcXvk54dbQuj3uKoSx7DAr6q3rOpFxiVnwGzCcecAaIMT\n"
+	"3JMYi6mANBlvHRcAAAAEdGVzdAECAwQFBgc=\n"
+	"-----END OPENSSH PRIVATE KEY-----\n";
+
+static const char key_rsa_1024[] =
+	"-----BEGIN RSA PRIVATE KEY-----\n"
+	"MIICXAIBAAKBgQCvU3eRrNRUJ+LW4eeWHVm18qcgvlUk0ZKvCpBh2EY6EtONyi7N\n"
+	"ChKCNJSvVipC7T5WHyvs66Pfs7DdNYrTetTbFQpVwxbVCicKExq6eLFlNfKvC4Eo\n"
+	"o+J3cCBF8dsVV0x94zF3gOS0GtvjBFSwEIy3vvjWzm5sSxuTTkezkQ/1CwIDAQAB\n"
+	"AoGAeQ3GZvzP9fM8OmXsAsftIyWRo5gHLc7N2rIOkqBDjOFm1GWe/s9PjDtF1fJG\n"
+	"Z8Nq4QfQylrA4Touie3oFrCeuign/eJriiLYwiI5yS6Gfi2A9C8R/da8oH4FjD+2\n"
+	"pfQceakpTiDuIBw6F5LydrdJMFaHP+JF8pUneEL197eTcVECQQDmjn6mWs06/vip\n"
+	"Np9AGTwoO1Fubx2WCVsQojjhh/OzMpeVMW0zGrtcOMkYyQKkBnYo9E/ZPT/gHfOw\n"
+	"n7S7SPMdAkEAwqykK49vbdT0VCfRcjBr1ZC0UdNGMWtn37CvCn4SyqMphHErug9Z\n"
+	"Td8a+lKbXeIrXXfS5/0QP7X7Emb54bgoRwJAdommxiMDR6TV9jIWOJ+A1XKCEJRi\n"
+	"ksRmpKuzMQl0G5sUYmmSKmdBE05C3lJi4DBOSgoqj5e1IqZjp1jFVFFSZQJAD4I7\n"
+	"bfD2WpSdhlrJt8QdwxzNELu5GtTIqKxltXtHufb3psJxTlhMsAR3HLwZ/oe3FrIm\n"
+	"Di897SVtRBEKFS5bnwJBAOPwit5X0fZIbKs6WgTZ49+cq4Ye7mSGBE3Blbo7sl40\n"
+	"gCxRrNYdhY8fm0jFtisSklNN/W6uZxWUWt839rVs62M=\n"
+	"-----END RSA PRIVATE KEY-----\n";
+
+static const char key_x25519[] =
+	"-----BEGIN PRIVATE KEY-----\n"
+	"MC4CAQAwBQYDK2VuBCIEIBBmCnYt5dTJGYmzyI0w0gMhVy8PWg+gLdt7yfYtsul4\n"
+	"-----END PRIVATE KEY-----\n";
+
+static const char key_openssh_dsa[] =
+	"-----BEGIN OPENSSH PRIVATE KEY-----\n"
+	"b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAABsQAAAAdzc2gtZH\n"
+	"NzAAAAgQCLTR45bZz8J6VeLljMxEzTm5naLNhNHRVVx/3WzUFYqMGUQzews58HpqJYYXny\n"
+	"KZUHqUUudHqYqKInFJT09IPAcKnLpgUUsR7C0Bn4OcrvDqcFtOdI/gXZy2h+4ynn0+ln/b\n"
+	"VZQOQT8sym0MPfguw3J4PPNjDk6Xt4d5pZfwoSOQAAABUApaW1/na7UiFK+kCT49xA8ct3\n"
+	"V3sAAACAF3s9dYM22Uwql7bmg53EK2Ezd1j9bnmyUGIPkgLSx5OyP+5SN0fFGNhhXxlxBf\n"
+	"k1QOJ1sPHJtgaPB6nFJcjC/6uVujMBBrLORPKdzqtzHTQwEjeXqMw+qmJD75L4/fbByTMb\n"
+	"1jfPgMDRqwGovjrwhmaCkNQDJVb187/ddzxtQasAAACAE7v0BDZuxbzsoD2xuybFMR+kc0\n"
+	"Eqc7Wl4K4bpxseP+elANMSV9ACzIpn3V38bVv1xm3vrjZLXqgQsctSyLDy5VZFs3HOIZdf\n"
+	"o9sojqML8Qp7AaQVVE4Wf+56+iSSzgw1Q0w6EelbN3qLCPNcHfJMFSxjpGm183mY2c2p2u\n"
+	"POkUYAAAHgdM/jgnTP44IAAAAHc3NoLWRzcwAAAIEAi00eOW2c/CelXi5YzMRM05uZ2izY\n"
+	"TR0VVcf91s1BWKjBlEM3sLOfB6aiWGF58imVB6lFLnR6mKiiJxSU9PSDwHCpy6YFFLEewt\n"
+	"AZ+DnK7w6nBbTnSP4F2ctofuMp59PpZ/21WUDkE/LMptDD34LsNyeDzzYw5Ol7eHeaWX8K\n"
+	"EjkAAAAVAKWltf52u1IhSvpAk+PcQPHLd1d7AAAAgBd7PXWDNtlMKpe25oOdxCthM3dY/W\n"
+	"55slBiD5IC0seTsj/uUjdHxRjYYV8ZcQX5NUDidbDxybYGjwepxSXIwv+rlbozAQayzkTy\n"
+	"nc6rcx00MBI3l6jMPqpiQ++S+P32wckzG9Y3z4DA0asBqL468IZmgpDUAyVW9fO/3Xc8bU\n"
+	"GrAAAAgBO79AQ2bsW87KA9sbsmxTEfpHNBKnO1peCuG6cbHj/npQDTElfQAsyKZ91d/G1b\n"
+	"9cZt7642S16oELHLUsiw8uVWRbNxziGXX6PbKI6jC/EKewGkFVROFn/uevokks4MNUNMOh\n"
+	"HpWzd6iwjzXB3yTBUsY6RptfN5mNnNqdrjzpFGAAAAFD3VlYqQU7jxIlXcGSFu1u3+FF2c\n"
+	"AAAABHRlc3QBAgMEBQYH\n"
+	"-----END OPENSSH PRIVATE KEY-----\n";
+
+static const char key_ec_encrypted[] =
+	"-----BEGIN EC PRIVATE KEY-----\n"
+	"Proc-Type: 4,ENCRYPTED\n"
+	"DEK-Info: AES-128-CBC,1964967B07E6A210F9B5463AEBD1B387\n"
+	"\n"
+	"muRNFdwlmp9mYNB2ePe2YXofAgVWbiSaC/WzCjKzEx/gfhP9nNgvp4DQnjl0BgiQ\n"
+	"OQQWEpPc0wMUaWMNDsDf6tR1XrBnYuip8aUV2leyhHWnAA/O7d49jBbfJ+tic8GA\n"
+	"Qx8nFtAjGFCCn/wRJtwXaUd4bTCvxoXxOjVyeqeES0A=\n"
+	"-----END EC PRIVATE KEY-----\n";
+
+static const char key_pkcs8_encrypted[] =
+	"-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+	"MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAgV7xYErz6YzgICA+gw\n"
+	"DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEFVKxzQ0Em3Zen7ky80D8U0EgZCr\n"
+	"RWI9KTDM5sI0TH7aiPvaEAk7nZPVXL82NMGcBkFLrPCQ9WHVhu1Zu8oAk4AdxDXh\n"
+	"OqaosFkGDSgHw3nTVNh2mVt9ePhRUUrUH05lsC8QcVHKn4WZLsTw9sodB2kIOgoS\n"
+	"XUzE419ddjDi2upJldHHOBiG+BJHmotLr8UTqPdRySE+kM2AlIIaUxCmTD2fX+U=\n"
+	"-----END ENCRYPTED PRIVATE KEY-----\n";
+
+static const char key_openssh_encrypted[] =
+	"-----BEGIN OPENSSH PRIVATE KEY-----\n"
+	"b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jdHIAAAAGYmNyeXB0AAAAGAAAABAOmE/kmF\n"
+	"NZhHbU7hguS9ZbAAAAEAAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIJNPwBfVF6jLd8d9\n"
+	"ys1+cZWdpWVNPb9UeQIzwbdduLvcAAAAkHIkvejKibnA90Ch0ifNr9F6loKs5JHV0qbuzp\n"
+	"STXM4TiwS3QKwWZJEgkCkcH2//J3BdhNSUFuGO6hVfNTluJybvt9OEBcF5jnwuac1ktKUL\n"
+	"kOI3S6MJT39bitp+BMYklZl8WgDcTJLDOpqBp6qim9s30xjy49vfuPzAF3fH2wMvP7bK6T\n"
+	"KjzmKGMWZuL8iNAg==\n"
+	"-----END OPENSSH PRIVATE KEY-----\n";
+
+/* clang-format on */
+
+#endif
