@@ -34,8 +34,8 @@ enum err hex_decode(struct span text, uint8_t *out, size_t size, size_t *n)
 	if (text.n / 2 > size)
 		return ERR_LIMIT;
 	for (size_t i = 0; i < text.n / 2; i++)
-		out[i] = (uint8_t)(hex_value(text.p[2 * i]) << 4 |
-			hex_value(text.p[2 * i + 1]));
+		out[i] = (uint8_t)((unsigned)hex_value(text.p[2 * i]) << 4 |
+			(unsigned)hex_value(text.p[2 * i + 1]));
 	*n = text.n / 2;
 	return ERR_OK;
 }

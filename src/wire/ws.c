@@ -187,7 +187,7 @@ static enum err control_next(struct ws_reader *r, struct mspan *in, struct ws_ev
 static enum err frame_next(struct ws_reader *r, struct mspan *in)
 {
 	struct span rest = span_of(in->p, in->n);
-	struct ws_header h;
+	struct ws_header h = { .n = 0 };
 	enum err rc = header_read(r, &rest, &h);
 
 	if (rc != ERR_OK)
