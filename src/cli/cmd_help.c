@@ -1,0 +1,34 @@
+/* adit help: the commands, or one of them. */
+#include "cli/command.h"
+
+#include "cli/help.h"
+
+static const struct flag flags[] = {
+	{ .kind = FLAG_END },
+};
+
+static int run(struct call *c)
+{
+	const struct command *about;
+	int exit_code;
+
+	if (!call_read(c, NULL, &exit_code))
+		return exit_code;
+	if (c->argc == 0) {
+		help_print_persona(c->out, c->persona);
+		return EXIT_CODE_DONE;
+	}
+	about = persona_find_command(c->persona, c->argv[0]);
+	if (about == NULL)
+		return persona_refuse_command(c->persona, c->argv[0], c->err);
+	help_print_command(c->out, c->persona, about);
+	return EXIT_CODE_DONE;
+}
+
+const struct command command_help = {
+	.name = "help",
+	.arguments = "[<command>]",
+	.summary = "explain a command",
+	.flags = flags,
+	.run = run,
+};

@@ -1,0 +1,52 @@
+/* adit version: what this program is. */
+#include "cli/command.h"
+
+#include <jansson.h>
+
+#include "cli/persona.h"
+
+struct version_args {
+	bool is_json;
+};
+
+static const struct flag flags[] = {
+	{
+		.name = "json",
+		.kind = FLAG_BOOL,
+		.offset = offsetof(struct version_args, is_json),
+		.help = "print a JSON object",
+	},
+	{ .kind = FLAG_END },
+};
+
+static int print_json(FILE *out)
+{
+	json_t *object = json_pack("{s:s, s:s, s:[s]}", "name", "adit", "version",
+		ADIT_VERSION, "protocols", "chisel-v3");
+	int rc = object != NULL ? json_dumpf(object, out, 0) : -1;
+
+	json_decref(object);
+	fputc('\n', out);
+	return rc == 0 ? EXIT_CODE_DONE : EXIT_CODE_FAILED;
+}
+
+static int run(struct call *c)
+{
+	struct version_args args = { 0 };
+	int exit_code;
+
+	if (!call_read(c, &args, &exit_code))
+		return exit_code;
+	if (args.is_json)
+		return print_json(c->out);
+	fprintf(c->out, "%s\n", c->persona->version);
+	return EXIT_CODE_DONE;
+}
+
+const struct command command_version = {
+	.name = "version",
+	.arguments = "[--json]",
+	.summary = "show the version",
+	.flags = flags,
+	.run = run,
+};

@@ -1,0 +1,33 @@
+/* Commands: what they all do before their own work. */
+#include "cli/command.h"
+
+#include "cli/help.h"
+#include "cli/persona.h"
+
+bool call_read(struct call *c, void *options, int *exit_code)
+{
+	struct flag_result result;
+	struct why why = { "" };
+	enum err rc;
+
+	rc = flags_parse(c->command->flags, c->argc, c->argv, options, &result, &why);
+	if (rc != ERR_OK) {
+		*exit_code = call_fail(c, rc, &why);
+		return false;
+	}
+	if (result.wants_help) {
+		help_print_command(c->out, c->persona, c->command);
+		*exit_code = EXIT_CODE_DONE;
+		return false;
+	}
+	c->argc -= result.rest;
+	c->argv += result.rest;
+	return true;
+}
+
+int call_fail(const struct call *c, enum err rc, const struct why *why)
+{
+	fprintf(c->err, "%s %s: %s\n", c->persona->name, c->command->name,
+		err_text(rc, why));
+	return rc == ERR_USAGE ? EXIT_CODE_USAGE : EXIT_CODE_FAILED;
+}

@@ -1,0 +1,55 @@
+/*
+ * A command is a word after the program's name and what it runs: "adit server". Each has a
+ * file of its own; cli/persona.c says which name of the program has which.
+ */
+#ifndef CLI_COMMAND_H
+#define CLI_COMMAND_H
+
+#include <stdio.h>
+
+#include "cli/flags.h"
+
+/* What a program returns to the shell. */
+enum exit_code {
+	EXIT_CODE_DONE = 0,
+	EXIT_CODE_FAILED = 1,
+	EXIT_CODE_USAGE = 2,
+};
+
+struct persona;
+struct command;
+
+/* One call of one command. Everything is borrowed for the call. */
+struct call {
+	const struct persona *persona;
+	const struct command *command;
+	FILE *out; /* what was asked for */
+	FILE *err; /* what went wrong */
+	int argc;  /* the words behind the command; behind its flags after call_read() */
+	char **argv;
+};
+
+/* In the texts, "@" stands for the name of the program. */
+struct command {
+	const char *name;
+	const char *arguments;    /* "[flags] <server> <remote>..." */
+	const char *summary;      /* one line, without a full stop */
+	const char *about;        /* paragraphs before the flags; or NULL */
+	const char *examples;     /* indented lines behind the flags; or NULL */
+	const struct flag *flags; /* up to FLAG_END */
+	int (*run)(struct call *c);
+};
+
+extern const struct command command_version, command_help, command_completion;
+
+/*
+ * Reads the flags into @options and moves argc and argv behind them. False if that is all:
+ * help was printed or a mistake named, and *@exit_code says with which code to end.
+ * Either way flags_fini() is due.
+ */
+bool call_read(struct call *c, void *options, int *exit_code) MUST_USE;
+
+/* Prints "adit server: sentence" and returns the exit code that goes with @rc. */
+int call_fail(const struct call *c, enum err rc, const struct why *why);
+
+#endif

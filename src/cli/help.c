@@ -1,0 +1,142 @@
+/* Help: two columns, 80 wide, from the tables of commands and flags. */
+#include "cli/help.h"
+
+#include <string.h>
+
+#define HELP_WIDTH 79
+#define HELP_INDENT 2
+#define HELP_COLUMN 28 /* where explanations begin */
+
+/* Prints @text with "@" replaced by the program's name. */
+static void print_text(FILE *out, const struct persona *p, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text == '@')
+			fputs(p->name, out);
+		else
+			fputc(*text, out);
+	}
+}
+
+static void print_spaces(FILE *out, size_t n)
+{
+	fprintf(out, "%*s", (int)n, "");
+}
+
+/* Breaks @text at spaces so that it stays in the right column; the cursor is there already. */
+static void print_wrapped(FILE *out, const char *text)
+{
+	size_t column = HELP_COLUMN;
+
+	while (*text != '\0') {
+		size_t n = strcspn(text, " ");
+
+		if (column > HELP_COLUMN && column + 1 + n > HELP_WIDTH) {
+			fputc('\n', out);
+			print_spaces(out, HELP_COLUMN);
+			column = HELP_COLUMN;
+		} else if (column > HELP_COLUMN) {
+			fputc(' ', out);
+			column++;
+		}
+		fwrite(text, 1, n, out);
+		column += n;
+		text += n + strspn(text + n, " ");
+	}
+	fputc('\n', out);
+}
+
+/* A term on the left and its explanation on the right, on the next line if it is long. */
+static void print_row(FILE *out, const char *term, const char *text)
+{
+	size_t n = HELP_INDENT + strlen(term);
+
+	fprintf(out, "%*s%s", HELP_INDENT, "", term);
+	if (n + 2 > HELP_COLUMN) {
+		fputc('\n', out);
+		n = 0;
+	}
+	print_spaces(out, HELP_COLUMN - n);
+	print_wrapped(out, text);
+}
+
+/* "-p, --port <number>" */
+static void flag_print_term(const struct flag *f, char *to, size_t size)
+{
+	char alias[64] = "", value[64] = "";
+
+	if (f->alias != NULL)
+		snprintf(alias, sizeof(alias), "%s%s, ", flag_dashes(f->alias), f->alias);
+	if (f->argument != NULL)
+		snprintf(value, sizeof(value), " <%s>", f->argument);
+	snprintf(to, size, "%s%s%s%s", alias, flag_dashes(f->name), f->name, value);
+}
+
+static void print_flag(FILE *out, const struct flag *f)
+{
+	char term[160], text[512], preset[64] = "", env[64] = "";
+
+	flag_print_term(f, term, sizeof(term));
+	if (f->preset != NULL)
+		snprintf(preset, sizeof(preset), " (default %s)", f->preset);
+	if (f->env != NULL)
+		snprintf(env, sizeof(env), " [env %s]", f->env);
+	snprintf(text, sizeof(text), "%s%s%s", f->help, preset, env);
+	print_row(out, term, text);
+}
+
+static void print_flags(FILE *out, const struct flag *flags)
+{
+	const struct flag *f;
+
+	fputs("\nFlags:\n", out);
+	for (f = flags; f->kind != FLAG_END; f++) {
+		if (f->name != NULL)
+			print_flag(out, f);
+	}
+	print_row(out, "-h, --help", "show this help");
+}
+
+static void print_variables(FILE *out, const struct flag *flags)
+{
+	const struct flag *f;
+	bool is_first = true;
+
+	for (f = flags; f->kind != FLAG_END; f++) {
+		if (f->name != NULL)
+			continue;
+		if (is_first)
+			fputs("\nEnvironment, besides the variables above:\n", out);
+		is_first = false;
+		print_row(out, f->env, f->help);
+	}
+}
+
+void help_print_persona(FILE *out, const struct persona *p)
+{
+	const struct command *const *c;
+
+	fprintf(out, "%s: %s\n\nUsage: %s <command> [arguments]\n\nCommands:\n", p->name,
+		p->about, p->name);
+	for (c = p->commands; *c != NULL; c++)
+		print_row(out, (*c)->name, (*c)->summary);
+	fprintf(out, "\nFlags:\n");
+	print_row(out, "-v, --version", "show the version");
+	print_row(out, "-h, --help", "show this help");
+	fprintf(out, "\n\"%s <command> --help\" says more about a command.\n", p->name);
+}
+
+void help_print_command(FILE *out, const struct persona *p, const struct command *c)
+{
+	fprintf(out, "Usage: %s %s %s\n\n", p->name, c->name, c->arguments);
+	if (c->about != NULL)
+		print_text(out, p, c->about);
+	else
+		fprintf(out, "%s: %s.\n", c->name, c->summary);
+	print_flags(out, c->flags);
+	print_variables(out, c->flags);
+	if (c->examples != NULL) {
+		fputs("\nExamples:\n", out);
+		print_text(out, p, c->examples);
+	}
+}

@@ -1,0 +1,35 @@
+/*
+ * A persona is what the program is when it is called by a certain name: through a link named
+ * "chisel" it has the command line of Chisel.
+ */
+#ifndef CLI_PERSONA_H
+#define CLI_PERSONA_H
+
+#include <stdio.h>
+
+#include "cli/command.h"
+
+struct persona {
+	const char *name;
+	const char *about;   /* one line for its help */
+	const char *version; /* what --version and -v print */
+	bool is_lenient;     /* a word it does not know prints the help, as a success */
+	const struct command *const *commands; /* NULL at the end */
+};
+
+/* The table of all, ended by one without a name. The first serves any unknown name. */
+extern const struct persona personas[];
+
+/* The persona that the program @path (argv[0], may be NULL) is called as. */
+const struct persona *persona_find(const char *path);
+
+/* The command called @name, or NULL. */
+const struct command *persona_find_command(const struct persona *p, const char *name);
+
+/* Says on @err that @p has no command @name, and which one is near. */
+int persona_refuse_command(const struct persona *p, const char *name, FILE *err);
+
+/* The program: runs the command that @argv names and returns the exit code. */
+int persona_run(int argc, char **argv, FILE *out, FILE *err);
+
+#endif
