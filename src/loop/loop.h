@@ -17,9 +17,10 @@
 struct loop;
 struct uv_loop_s;
 
+/* SIGPIPE is ignored from now on. */
 enum err loop_new(struct loop **out) MUST_USE;
 
-/* All handles must have been closed. NULL is fine. */
+/* All handles must have been closed. What was deferred is called. NULL is fine. */
 void loop_free(struct loop *loop);
 
 /* Runs until loop_stop(). */

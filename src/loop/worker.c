@@ -1,0 +1,107 @@
+/* A worker is one thread with one loop, its mailbox and its pool of blocks. */
+#include "loop/worker.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <uv.h>
+
+#define WORKER_STACK_BYTES ((size_t)256 * 1024)
+#define WORKER_BLOCKS_KEPT 8
+
+struct worker_thread {
+	pthread_t id;
+};
+
+static void worker_on_stop(void *receiver, struct mail *mail)
+{
+	struct worker *w = receiver;
+
+	(void)mail;
+	loop_stop(w->loop);
+}
+
+enum err worker_init(struct worker *w, unsigned index)
+{
+	enum err rc;
+
+	*w = (struct worker){ .index = index, .stop.fn = worker_on_stop };
+	pool_init(&w->blocks, WORKER_BLOCK_BYTES, WORKER_BLOCKS_KEPT);
+	rc = loop_new(&w->loop);
+	if (rc == ERR_OK)
+		rc = mailbox_open(w->loop, w, &w->mailbox);
+	if (rc != ERR_OK)
+		worker_fini(w);
+	return rc;
+}
+
+void worker_fini(struct worker *w)
+{
+	mailbox_close(w->mailbox);
+	w->mailbox = NULL;
+	loop_free(w->loop);
+	w->loop = NULL;
+	pool_fini(&w->blocks);
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+
+	loop_run(w->loop);
+	return NULL;
+}
+
+/* Threads inherit the mask, so there is no moment at which a signal could come. */
+static int worker_create_thread(struct worker *w)
+{
+	sigset_t all, before;
+	pthread_attr_t attr;
+	int errnum;
+
+	errnum = pthread_attr_init(&attr);
+	if (errnum != 0)
+		return errnum;
+	pthread_attr_setstacksize(&attr, WORKER_STACK_BYTES);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	errnum = pthread_create(&w->thread->id, &attr, worker_main, w);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	return errnum;
+}
+
+enum err worker_start(struct worker *w, struct why *why)
+{
+	int errnum;
+
+	w->thread = mem_new(w->thread);
+	if (w->thread == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for worker %u", w->index);
+	errnum = worker_create_thread(w);
+	if (errnum != 0) {
+		free(w->thread);
+		w->thread = NULL;
+		return err_sys(why, errnum, "cannot start worker %u", w->index);
+	}
+	return ERR_OK;
+}
+
+void worker_stop(struct worker *w)
+{
+	if (!atomic_exchange(&w->is_stopping, true))
+		(void)mailbox_post(w->mailbox, &w->stop);
+}
+
+void worker_join(struct worker *w)
+{
+	if (w->thread == NULL)
+		return;
+	pthread_join(w->thread->id, NULL);
+	free(w->thread);
+	w->thread = NULL;
+}
+
+unsigned worker_count_cores(void)
+{
+	return uv_available_parallelism();
+}
