@@ -44,7 +44,8 @@ bool addr_of_local(int fd, struct addr *out);
 
 /*
  * Splits "host:port" at the last colon; the host keeps no brackets. Both are views into
- * @text. An empty host is fine, a missing or empty port is ERR_SYNTAX.
+ * @text. An empty host is fine; a missing or empty port, or IPv6 without brackets, is
+ * ERR_SYNTAX.
  */
 enum err addr_split(struct span text, struct span *host, struct span *port) MUST_USE;
 

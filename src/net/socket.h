@@ -12,6 +12,12 @@
 enum err socket_open_take(struct loop *loop, int fd, struct stream **out) MUST_USE;
 
 /*
+ * NODELAY and keepalive, if it is TCP. On a listening socket: for all it accepts, which then
+ * costs them nothing.
+ */
+void socket_tune(int fd);
+
+/*
  * For the one connection that carries a tunnel: a small queue of unsent bytes in the kernel
  * (TCP_NOTSENT_LOWAT), so that small frames overtake bulk data, and an end to a peer that
  * acknowledges nothing for @dead_ms (TCP_USER_TIMEOUT). Does nothing to other sockets.

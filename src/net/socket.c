@@ -1,0 +1,174 @@
+/* A socket is a stream over a connected descriptor. */
+#include "net/socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define SOCKET_KEEPALIVE_S 15
+#define SOCKET_CARRIER_UNSENT_BYTES (128 * 1024)
+
+struct socket {
+	struct stream stream;
+	struct loop_io *io;
+};
+
+static struct socket *socket_of(struct stream *s)
+{
+	return mem_container(s, struct socket, stream);
+}
+
+static enum err socket_err(int errnum)
+{
+	switch (errnum) {
+	case EAGAIN:
+	case EINTR:
+		return ERR_AGAIN;
+	case ECONNRESET:
+	case EPIPE:
+	case ENOTCONN:
+		return ERR_CLOSED;
+	case ETIMEDOUT:
+		return ERR_TIMEOUT;
+	case ENOMEM:
+	case ENOBUFS:
+		return ERR_NOMEM;
+	default:
+		return ERR_SYS;
+	}
+}
+
+static enum err socket_read(struct stream *s, void *to, size_t room, size_t *got)
+{
+	ssize_t n = recv(s->fd, to, room, 0);
+
+	if (n < 0)
+		return socket_err(errno);
+	if (n == 0)
+		return ERR_EOF;
+	*got = (size_t)n;
+	return ERR_OK;
+}
+
+static enum err socket_write(struct stream *s, const struct iovec *iov, int count, size_t *put)
+{
+	struct msghdr msg = {
+		.msg_iov = (struct iovec *)(uintptr_t)iov,
+		.msg_iovlen = (size_t)count,
+	};
+	ssize_t n;
+
+	if (count == 1)
+		n = send(s->fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL);
+	else
+		n = sendmsg(s->fd, &msg, MSG_NOSIGNAL);
+	if (n < 0)
+		return socket_err(errno);
+	*put = (size_t)n;
+	return ERR_OK;
+}
+
+static enum err socket_finish(struct stream *s)
+{
+	if (shutdown(s->fd, SHUT_WR) != 0)
+		return socket_err(errno);
+	return ERR_OK;
+}
+
+static void socket_want(struct stream *s, unsigned wants)
+{
+	loop_io_want(socket_of(s)->io, wants);
+}
+
+static void socket_close(struct stream *s, bool is_abort)
+{
+	struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+	/* TCP then sends a reset instead of what is queued; others do not mind. */
+	if (is_abort)
+		(void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	loop_io_close(socket_of(s)->io);
+	close(s->fd);
+	free(socket_of(s));
+}
+
+static void socket_on_io(void *arg, unsigned ready)
+{
+	struct socket *sock = arg;
+
+	sock->stream.on_ready(sock->stream.arg, ready);
+}
+
+static const struct stream_ops socket_ops = {
+	.name = "socket",
+	.read = socket_read,
+	.write = socket_write,
+	.finish = socket_finish,
+	.want = socket_want,
+	.close = socket_close,
+};
+
+void socket_tune(int fd)
+{
+	static const struct {
+		int level, name, value;
+	} options[] = {
+		{ IPPROTO_TCP, TCP_NODELAY, 1 },
+		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, SOCKET_KEEPALIVE_S },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, SOCKET_KEEPALIVE_S }, /* last: shows that all is set */
+	};
+	int idle = 0;
+	socklen_t n = sizeof(idle);
+
+	/* Accepted sockets have it from their listener; a Unix socket has no such thing. */
+	if (getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, &n) != 0)
+		return;
+	if (idle == SOCKET_KEEPALIVE_S)
+		return;
+	for (size_t i = 0; i < mem_count(options); i++)
+		(void)setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+			sizeof(options[i].value));
+}
+
+static bool socket_set_nonblocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return false;
+	return (flags & O_NONBLOCK) != 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
+}
+
+enum err socket_open_take(struct loop *loop, int fd, struct stream **out)
+{
+	struct socket *sock;
+	enum err rc;
+
+	if (!socket_set_nonblocking(fd))
+		return ERR_SYS;
+	sock = mem_new(sock);
+	if (sock == NULL)
+		return ERR_NOMEM;
+	rc = loop_io_open(loop, fd, socket_on_io, sock, &sock->io);
+	if (rc != ERR_OK) {
+		free(sock);
+		return rc;
+	}
+	socket_tune(fd);
+	sock->stream.ops = &socket_ops;
+	sock->stream.fd = fd;
+	*out = &sock->stream;
+	return ERR_OK;
+}
+
+void socket_tune_carrier(int fd, unsigned dead_ms)
+{
+	int unsent = SOCKET_CARRIER_UNSENT_BYTES;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms));
+}
