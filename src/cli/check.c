@@ -1,0 +1,283 @@
+/* Checks of values on the command line. */
+#include "cli/check.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "text/base64.h"
+
+#define SHOWN_MAX 80
+#define DIGITS "0123456789"
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define HOST_LETTERS DIGITS LETTERS "-._"
+/* RFC 9110 section 5.6.2 */
+#define TOKEN_LETTERS DIGITS LETTERS "!#$%&'*+-.^_`|~"
+
+/* Refuses @value of @flag; @advice follows "is" or "has". */
+static enum err refuse(struct why *why, const char *flag, const char *value,
+	const char *advice)
+{
+	char shown[SHOWN_MAX];
+
+	str_quote(shown, sizeof(shown), span_str(value));
+	return err_set(why, ERR_USAGE, "%s: \"%s\" %s", flag, shown, advice);
+}
+
+static bool is_made_of(struct span s, const char *letters)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '\0' || strchr(letters, s.p[i]) == NULL)
+			return false;
+	}
+	return s.n > 0;
+}
+
+/* An IPv6 literal with or without brackets, maybe with a zone. */
+static bool is_ipv6(struct span host)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr unused;
+	size_t n = host.n;
+	const char *p = (const char *)host.p;
+	const char *zone;
+
+	if (n >= 2 && p[0] == '[' && p[n - 1] == ']') {
+		p++;
+		n -= 2;
+	}
+	zone = memchr(p, '%', n);
+	if (zone != NULL)
+		n = (size_t)(zone - p);
+	if (n >= sizeof(text))
+		return false;
+	memcpy(text, p, n);
+	text[n] = '\0';
+	return inet_pton(AF_INET6, text, &unused) == 1;
+}
+
+static bool is_host(struct span host)
+{
+	return is_made_of(host, HOST_LETTERS) || is_ipv6(host);
+}
+
+enum err check_host(const char *flag, const char *host, struct why *why)
+{
+	if (host == NULL || is_host(span_str(host)))
+		return ERR_OK;
+	return refuse(why, flag, host,
+		"is not an address; write one such as 127.0.0.1 or [::1], without a port");
+}
+
+enum err check_auth(const char *auth, struct why *why)
+{
+	if (auth == NULL || strchr(auth, ':') != NULL)
+		return ERR_OK;
+	return err_set(why, ERR_USAGE,
+		"--auth (or AUTH) has no colon: write --auth <name>:<password>");
+}
+
+enum err check_tls_pair(const char *key, const char *cert, struct why *why)
+{
+	if ((key == NULL) == (cert == NULL))
+		return ERR_OK;
+	return err_set(why, ERR_USAGE, "%s needs %s: give both files, or none",
+		key != NULL ? "--tls-key" : "--tls-cert",
+		key != NULL ? "--tls-cert" : "--tls-key");
+}
+
+/* A URL as far as it is checked here: scheme://user@host:port/... */
+struct parts {
+	struct span scheme; /* empty if there is none */
+	struct span user;   /* empty if there is none */
+	struct span host;   /* with brackets */
+	struct span port;   /* empty if there is none */
+};
+
+static struct parts url_split(const char *url)
+{
+	struct parts parts = { .scheme = span_of(url, 0), .user = span_of(url, 0) };
+	const char *at = strstr(url, "://");
+	const char *end, *colon;
+
+	if (at != NULL) {
+		parts.scheme = span_of(url, (size_t)(at - url));
+		url = at + 3;
+	}
+	end = url + strcspn(url, "/?#");
+	at = memrchr(url, '@', (size_t)(end - url));
+	if (at != NULL) {
+		parts.user = span_of(url, (size_t)(at - url));
+		url = at + 1;
+	}
+	colon = memrchr(url, ':', (size_t)(end - url));
+	if (colon != NULL && memchr(colon, ']', (size_t)(end - colon)) != NULL)
+		colon = NULL; /* inside the brackets of IPv6 */
+	parts.host = span_of(url, (size_t)((colon != NULL ? colon : end) - url));
+	parts.port = span_of(end, 0);
+	if (colon != NULL)
+		parts.port = span_of(colon + 1, (size_t)(end - colon - 1));
+	return parts;
+}
+
+static bool is_port(struct span port)
+{
+	char text[8];
+	unsigned long n;
+
+	if (port.n >= sizeof(text))
+		return false;
+	memcpy(text, port.p, port.n);
+	text[port.n] = '\0';
+	return str_to_uint(text, 65535, &n) && n > 0;
+}
+
+/* A good host, and a good port or none. */
+static bool is_authority(const struct parts *parts)
+{
+	return is_host(parts->host) && (parts->port.n == 0 || is_port(parts->port));
+}
+
+enum err check_hostname(const char *hostname, struct why *why)
+{
+	struct parts parts;
+
+	if (hostname == NULL)
+		return ERR_OK;
+	parts = url_split(hostname);
+	if (parts.scheme.n == 0 && parts.user.n == 0 && is_authority(&parts))
+		return ERR_OK;
+	return refuse(why, "--hostname", hostname,
+		"is not a host; write one such as"
+		" example.com or example.com:8443");
+}
+
+enum err check_backend(const char *url, struct why *why)
+{
+	struct parts parts;
+
+	if (url == NULL)
+		return ERR_OK;
+	parts = url_split(url);
+	if (!span_is_nocase(parts.scheme, "http") &&
+		!span_is_nocase(parts.scheme, "https"))
+		return refuse(why, "--backend", url,
+			"is neither http nor https; write one such as http://127.0.0.1:3000");
+	if (!is_authority(&parts))
+		return refuse(why, "--backend", url,
+			"has no good host; write one such as http://127.0.0.1:3000");
+	return ERR_OK;
+}
+
+enum err check_proxy(const char *url, struct why *why)
+{
+	static const char *const socks[] = { "socks", "socks5", "socks5h" };
+	struct parts parts;
+	bool is_socks = false;
+
+	if (url == NULL)
+		return ERR_OK;
+	parts = url_split(url);
+	for (size_t i = 0; i < mem_count(socks); i++)
+		is_socks = is_socks || span_is_nocase(parts.scheme, socks[i]);
+	if (!is_socks && !span_is_nocase(parts.scheme, "http"))
+		return err_set(why, ERR_USAGE,
+			"--proxy goes through http:// or socks5:// only: write"
+			" http://<host>:<port> or socks5://<host>:<port>");
+	if (!is_authority(&parts))
+		return err_set(why, ERR_USAGE,
+			"--proxy has no good host: write http://<host>:<port> or"
+			" socks5://<host>:<port>");
+	if (is_socks && parts.port.n == 0)
+		return err_set(why, ERR_USAGE,
+			"--proxy has no port: write socks5://<host>:<port>");
+	return ERR_OK;
+}
+
+enum err check_server(const char *url, struct why *why)
+{
+	struct parts parts = url_split(url);
+
+	if (parts.user.n > 0)
+		return err_set(why, ERR_USAGE,
+			"the server's URL has a user in it: give that with"
+			" --auth <name>:<password>");
+	if (parts.scheme.n > 0 && !span_is_nocase(parts.scheme, "http") &&
+		!span_is_nocase(parts.scheme, "https"))
+		return refuse(why, "server", url,
+			"begins with neither http:// nor https://");
+	if (!is_authority(&parts))
+		return refuse(why, "server", url,
+			"has no good host and port; write https://<host> or <host>:<port>");
+	return ERR_OK;
+}
+
+/* Sixteen pairs of hexadecimal digits, joined by colons. */
+static bool is_md5(const char *text)
+{
+	size_t n = strlen(text);
+
+	if (n != 16 * 3 - 1)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (i % 3 == 2 ? text[i] != ':' : !isxdigit((unsigned char)text[i]))
+			return false;
+	}
+	return true;
+}
+
+enum err check_fingerprint(const char *text, struct why *why)
+{
+	uint8_t sha256[32];
+	size_t n = 0;
+
+	if (text == NULL || is_md5(text))
+		return ERR_OK;
+	if (base64_decode(BASE64_PADDED, span_str(text), sha256, sizeof(sha256), &n) ==
+			ERR_OK &&
+		n == sizeof(sha256))
+		return ERR_OK;
+	return refuse(why, "--fingerprint", text,
+		"is not one; copy the 44 characters that the server logs when it starts");
+}
+
+/* The value may be a secret, so a refusal shows the name only. */
+static enum err refuse_header(struct why *why, struct span name, const char *advice)
+{
+	char shown[SHOWN_MAX];
+
+	str_quote(shown, sizeof(shown), name);
+	return err_set(why, ERR_USAGE, "--header \"%s\" %s", shown, advice);
+}
+
+enum err check_header(const char *header, struct why *why)
+{
+	static const char *const ours[] = { "Upgrade", "Connection", "Sec-WebSocket-Key",
+		"Sec-WebSocket-Version", "Sec-WebSocket-Extensions",
+		"Sec-WebSocket-Protocol" };
+	const char *colon = strchr(header, ':');
+	struct span name;
+
+	if (colon == NULL)
+		return err_set(why, ERR_USAGE,
+			"--header has no colon: write --header \"<name>: <value>\"");
+	name = span_of(header, (size_t)(colon - header));
+	if (!is_made_of(name, TOKEN_LETTERS))
+		return refuse_header(why, name,
+			"is no name of a header: write \"<name>: <value>\"");
+	for (const char *c = colon + 1; *c != '\0'; c++) {
+		if (iscntrl((unsigned char)*c) && *c != '\t')
+			return refuse_header(why, name,
+				"has control characters in its value: write one line");
+	}
+	for (size_t i = 0; i < mem_count(ours); i++) {
+		if (span_is_nocase(name, ours[i]))
+			return refuse_header(why, name,
+				"is needed for the tunnel itself: leave it out");
+	}
+	return ERR_OK;
+}

@@ -1,0 +1,227 @@
+/* Behaviour of the checks: what passes, and what is refused in which words. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "cli/check.h"
+
+typedef enum err check_fn(const char *value, struct why *why);
+
+static void assert_all_pass(check_fn *check, const char *const *values, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct why why = { "" };
+
+		check(values[i], &why);
+		assert_string_equal(why.text, "");
+		assert_int_equal(check(values[i], NULL), ERR_OK);
+	}
+}
+
+struct refusal {
+	const char *value;
+	const char *sentence;
+};
+
+static void assert_all_refused(check_fn *check, const struct refusal *cases, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct why why = { "" };
+
+		assert_int_equal(check(cases[i].value, &why), ERR_USAGE);
+		assert_string_equal(why.text, cases[i].sentence);
+	}
+}
+
+#define ASSERT_PASS(check, ...) \
+	do { \
+		static const char *const values[] = { __VA_ARGS__ }; \
+		assert_all_pass(check, values, mem_count(values)); \
+	} while (0)
+
+#define ASSERT_REFUSED(check, ...) \
+	do { \
+		static const struct refusal cases[] = { __VA_ARGS__ }; \
+		assert_all_refused(check, cases, mem_count(cases)); \
+	} while (0)
+
+static enum err check_listen(const char *host, struct why *why)
+{
+	return check_host("--host", host, why);
+}
+
+#define NOT_AN_ADDRESS \
+	" is not an address; write one such as 127.0.0.1 or [::1], without a port"
+
+static void test_a_host_is_an_address_or_a_name(void **state)
+{
+	(void)state;
+	ASSERT_PASS(check_listen, NULL, "0.0.0.0", "localhost", "::", "[::]", "[::1]",
+		"fe80::1%eth0", "[fe80::1%eth0]", "a_b.example");
+	ASSERT_REFUSED(check_listen, { "", "--host: \"\"" NOT_AN_ADDRESS },
+		{ "localhost:80", "--host: \"localhost:80\"" NOT_AN_ADDRESS },
+		{ "a b", "--host: \"a b\"" NOT_AN_ADDRESS },
+		{ "http://x", "--host: \"http://x\"" NOT_AN_ADDRESS },
+		{ "[::1", "--host: \"[::1\"" NOT_AN_ADDRESS },
+		{ "[]", "--host: \"[]\"" NOT_AN_ADDRESS },
+		{ "[127.0.0.1]", "--host: \"[127.0.0.1]\"" NOT_AN_ADDRESS });
+}
+
+static void test_auth_has_a_colon(void **state)
+{
+	(void)state;
+	ASSERT_PASS(check_auth, NULL, "a:b", "a:", ":", "a:b:c");
+	ASSERT_REFUSED(check_auth,
+		{ "secret",
+			"--auth (or AUTH) has no colon: write --auth <name>:<password>" });
+}
+
+static void test_tls_takes_two_files(void **state)
+{
+	struct why why;
+
+	(void)state;
+	assert_int_equal(check_tls_pair(NULL, NULL, &why), ERR_OK);
+	assert_int_equal(check_tls_pair("k", "c", &why), ERR_OK);
+	assert_int_equal(check_tls_pair("k", NULL, &why), ERR_USAGE);
+	assert_string_equal(why.text,
+		"--tls-key needs --tls-cert: give both files, or none");
+	assert_int_equal(check_tls_pair(NULL, "c", &why), ERR_USAGE);
+	assert_string_equal(why.text,
+		"--tls-cert needs --tls-key: give both files, or none");
+}
+
+static void test_a_backend_is_http_with_a_host(void **state)
+{
+	(void)state;
+	ASSERT_PASS(check_backend, NULL, "http://localhost",
+		"https://example.com:8443/path?a=b", "HTTP://[::1]:3000",
+		"http://a.b/x@y:z");
+	ASSERT_REFUSED(check_backend,
+		{ "localhost:3000",
+			"--backend: \"localhost:3000\" is neither http nor https; write one such "
+			"as http://127.0.0.1:3000" },
+		{ "ftp://x",
+			"--backend: \"ftp://x\" is neither http nor https; write one such as "
+			"http://127.0.0.1:3000" },
+		{ "http://",
+			"--backend: \"http://\" has no good host; write one such as "
+			"http://127.0.0.1:3000" },
+		{ "http:///path",
+			"--backend: \"http:///path\" has no good host; write one such as "
+			"http://127.0.0.1:3000" },
+		{ "http://x:0",
+			"--backend: \"http://x:0\" has no good host; write one such as "
+			"http://127.0.0.1:3000" });
+}
+
+static void test_a_proxy_is_http_or_socks_and_its_password_is_not_shown(void **state)
+{
+	(void)state;
+	ASSERT_PASS(check_proxy, NULL, "http://proxy", "http://ann:s%40cret@proxy:3128",
+		"socks://proxy:1080", "socks5://a:b@[::1]:1080", "SOCKS5h://proxy:1080");
+	ASSERT_REFUSED(check_proxy,
+		{ "https://ann:secret@proxy:1",
+			"--proxy goes through http:// or socks5:// only: write "
+			"http://<host>:<port> or socks5://<host>:<port>" },
+		{ "proxy:3128",
+			"--proxy goes through http:// or socks5:// only: write "
+			"http://<host>:<port> or socks5://<host>:<port>" },
+		{ "socks4://proxy:1080",
+			"--proxy goes through http:// or socks5:// only: write "
+			"http://<host>:<port> or socks5://<host>:<port>" },
+		{ "http://ann:secret@",
+			"--proxy has no good host: write http://<host>:<port> or "
+			"socks5://<host>:<port>" },
+		{ "socks5://proxy",
+			"--proxy has no port: write socks5://<host>:<port>" });
+}
+
+static void test_a_server_is_a_host_or_a_web_address(void **state)
+{
+	(void)state;
+	ASSERT_PASS(check_server, "example.com", "example.com:8080", "http://example.com",
+		"https://example.com/path?q=1", "[::1]:8080", "http://[::1]",
+		"httpbin.example:80", "127.0.0.1:1/x");
+	ASSERT_REFUSED(check_server,
+		{ "ws://example.com",
+			"server: \"ws://example.com\" begins with neither http:// nor https://" },
+		{ "ws://ann:secret@example.com",
+			"the server's URL has a user in it: give that with --auth "
+			"<name>:<password>" },
+		{ "https://",
+			"server: \"https://\" has no good host and port; write https://<host> or "
+			"<host>:<port>" },
+		{ "example.com:99999",
+			"server: \"example.com:99999\" has no good host and port; write "
+			"https://<host> or <host>:<port>" });
+}
+
+static void test_a_hostname_may_have_a_port(void **state)
+{
+	(void)state;
+	ASSERT_PASS(check_hostname, NULL, "example.com", "example.com:8443", "[::1]:80");
+	ASSERT_REFUSED(check_hostname,
+		{ "http://x",
+			"--hostname: \"http://x\" is not a host; write one such as example.com or "
+			"example.com:8443" },
+		{ "a\r\nb",
+			"--hostname: \"a\\x0d\\x0ab\" is not a host; write one such as example.com "
+			"or example.com:8443" });
+}
+
+#define NOT_ONE " is not one; copy the 44 characters that the server logs when it starts"
+
+static void test_a_fingerprint_is_whole(void **state)
+{
+	(void)state;
+	ASSERT_PASS(check_fingerprint, NULL,
+		"qmrRoo8MIqePv3jC8+wv49gU6uaFgD3FASQx9V8KdmY=",
+		"a5:32:92:c6:56:7a:9e:61:26:74:1b:81:a6:f5:1b:44",
+		"A5:32:92:C6:56:7A:9E:61:26:74:1B:81:A6:F5:1B:44");
+	ASSERT_REFUSED(check_fingerprint, { "a5:32", "--fingerprint: \"a5:32\"" NOT_ONE },
+		{ "YWJj", "--fingerprint: \"YWJj\"" NOT_ONE },
+		{ "a5:32:92:c6:56:7a:9e:61:26:74:1b:81:a6:f5:1b:4",
+			"--fingerprint: \"a5:32:92:c6:56:7a:9e:61:26:74:1b:81:a6:f5:1b:4\"" NOT_ONE });
+}
+
+static void test_a_header_is_a_line_that_is_not_ours(void **state)
+{
+	(void)state;
+	ASSERT_PASS(check_header, "X-Name: value", "Cookie:a=b", "Host: other.example",
+		"X-Empty:", "User-Agent: \ttab");
+	ASSERT_REFUSED(check_header,
+		{ "no secret",
+			"--header has no colon: write --header \"<name>: <value>\"" },
+		{ ": secret",
+			"--header \"\" is no name of a header: write \"<name>: <value>\"" },
+		{ "a b: secret",
+			"--header \"a b\" is no name of a header: write \"<name>: <value>\"" },
+		{ "A: secret\r\nC: d",
+			"--header \"A\" has control characters in its value: write one line" },
+		{ "upgrade: x",
+			"--header \"upgrade\" is needed for the tunnel itself: leave it out" });
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_host_is_an_address_or_a_name),
+		cmocka_unit_test(test_auth_has_a_colon),
+		cmocka_unit_test(test_tls_takes_two_files),
+		cmocka_unit_test(test_a_backend_is_http_with_a_host),
+		cmocka_unit_test(
+			test_a_proxy_is_http_or_socks_and_its_password_is_not_shown),
+		cmocka_unit_test(test_a_server_is_a_host_or_a_web_address),
+		cmocka_unit_test(test_a_hostname_may_have_a_port),
+		cmocka_unit_test(test_a_fingerprint_is_whole),
+		cmocka_unit_test(test_a_header_is_a_line_that_is_not_ours),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
