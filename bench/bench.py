@@ -76,12 +76,12 @@ class Results:
 
     def medians(self):
         return {path: {name: statistics.median(values) for name, values in figures.items()}
-                for path, figures in self.figures.items()}
+                for path, figures in self.figures.items() if figures}
 
     def busy_medians(self):
         return {path: {m: {role: statistics.median(one[role] for one in runs)
                            for role in runs[0]} for m, runs in measures.items()}
-                for path, measures in self.busy.items()}
+                for path, measures in self.busy.items() if measures}
 
 
 def measure_one(bench, run, name, results):
@@ -91,14 +91,19 @@ def measure_one(bench, run, name, results):
         results.fail(run.path.name, name, why)
 
 
+def start(path, tools, workdir, results):
+    """None, and a line for the report, if it does not come up."""
+    try:
+        return Running(path, tools, workdir)
+    except Broken as why:
+        results.fail(path.name, "start", why)
+        return None
+
+
 def measure_memory(bench, paths, tools, workdir, results):
     for path in paths:
-        if path.name == "direct":
-            continue
-        try:
-            run = Running(path, tools, workdir)
-        except Broken as why:
-            results.fail(path.name, "start", why)
+        run = start(path, tools, workdir, results) if path.name != "direct" else None
+        if run is None:
             continue
         try:
             measure_one(bench, run, "memory", results)
@@ -111,10 +116,9 @@ def measure_speed(bench, names, rounds, paths, tools, workdir, results):
     runs = []
     try:
         for path in paths:
-            try:
-                runs.append(Running(path, tools, workdir))
-            except Broken as why:
-                results.fail(path.name, "start", why)
+            run = start(path, tools, workdir, results)
+            if run is not None:
+                runs.append(run)
         for name in names:
             for i in range(rounds):
                 print(f"\r  {name}, round {i + 1} of {rounds} ", end="", flush=True)
@@ -151,7 +155,8 @@ def main():
         if "memory" in names:
             measure_memory(bench, paths, tools, workdir, results)
         speeds = [name for name in names if name != "memory"]
-        measure_speed(bench, speeds, args.rounds, paths, tools, workdir, results)
+        if speeds:
+            measure_speed(bench, speeds, args.rounds, paths, tools, workdir, results)
     finally:
         shutil.rmtree(workdir, ignore_errors=True)
     report.print_all(results.medians(), results.busy_medians(), os.cpu_count())

@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 
 from procs import Broken, Group, free_port
@@ -72,20 +73,29 @@ class Running:
 
     def __init__(self, path, tools, workdir):
         self.path = path
-        self.dir = os.path.join(workdir, f"{path.name}.{time.monotonic_ns()}")
+        self.dir = tempfile.mkdtemp(dir=workdir)
         self.server, self.client = Group(), Group()
-        os.mkdir(self.dir)
         self.service = subprocess.Popen([tools.load, "serve"], stdout=subprocess.PIPE)
         self.target = json.loads(self.service.stdout.readline())["port"]
         try:
             self.port = path.start(self, tools)
             self.wait_ready()
-        except Exception:
+        except Broken as why:
+            self.stop()
+            raise Broken(f"{why}: {self.last_words()}") from None
+        except BaseException:
             self.stop()
             raise
 
     def log(self):
         return os.path.join(self.dir, "log")
+
+    def last_words(self):
+        try:
+            with open(self.log(), errors="replace") as f:
+                return (f.read().strip().splitlines() or ["it said nothing"])[-1]
+        except FileNotFoundError:
+            return "it said nothing"
 
     def wait_ready(self):
         """An echo has come back through the whole path."""
@@ -94,7 +104,7 @@ class Running:
             self.server.check()
             self.client.check()
             if time.monotonic() > until:
-                raise Broken(f"no echo within 10 s; see {self.log()}")
+                raise Broken("no echo within 10 s")
             time.sleep(0.05)
 
     def echoes(self):
@@ -138,7 +148,7 @@ def start_ssh(run, tools):
     if os.geteuid() == 0:
         os.makedirs("/run/sshd", exist_ok=True)  # where it jails itself, when it is root's
     run.server.start([tools.sshd, "-D", "-e", "-f", f"{run.dir}/sshd.cfg"], run.log())
-    wait_listening(port)
+    wait_listening(run.server, port)
     run.client.start(
         ["ssh", "-F", "none", "-N", "-i", f"{run.dir}/user", "-p", str(port),
          "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
@@ -155,7 +165,7 @@ def link(server, client):
         port, visitors = free_port(), free_port()
         run.server.start([getattr(tools, server), "server", "--reverse", "--host",
                           "127.0.0.1", "--port", str(port)], run.log())
-        wait_listening(port)
+        wait_listening(run.server, port)
         run.client.start([getattr(tools, client), "client", f"http://127.0.0.1:{port}",
                           f"R:127.0.0.1:{visitors}:127.0.0.1:{run.target}"], run.log())
         return visitors
@@ -163,9 +173,10 @@ def link(server, client):
     return start
 
 
-def wait_listening(port):
+def wait_listening(group, port):
     until = time.monotonic() + 5
     while time.monotonic() < until:
+        group.check()
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
             return
