@@ -1,0 +1,61 @@
+/*
+ * For tests: a client and a server engine, joined in memory. Each end does what a sensible
+ * owner would, and notes what it was told.
+ */
+#ifndef WIRE_SSH_PAIR_H
+#define WIRE_SSH_PAIR_H
+
+#include "base/sink.h"
+#include "wire/ssh_engine.h"
+
+#define PAIR_WINDOW 2097152
+#define PAIR_EVENTS (SSH_REKEYED + 1)
+
+struct ssh_end {
+	struct ssh *ssh;
+	struct buf out, in;
+	struct buf_sink sink;
+	enum err rc; /* ERR_AGAIN while all is well */
+	struct why why;
+
+	/* How it behaves. */
+	bool distrusts;    /* the host key */
+	bool denies;       /* every password */
+	bool hesitates;    /* leaves channels and requests unanswered */
+	bool keeps_credit; /* gives none back */
+	uint32_t window;   /* of the channels it accepts */
+
+	/* What it was told. */
+	unsigned seen[PAIR_EVENTS];
+	struct ssh_event last[PAIR_EVENTS]; /* the spans are stale */
+	struct buf data;                    /* of all channels */
+	struct buf text;                    /* of the last event but SSH_DATA */
+};
+
+struct ssh_pair {
+	struct hostkey *key;
+	struct ssh_end client, server;
+	size_t chunk; /* bytes carried at once; 0 is all */
+};
+
+/* Makes and starts both; each with @rekey_bytes. */
+void ssh_pair_init(struct ssh_pair *p, uint64_t rekey_bytes);
+void ssh_pair_fini(struct ssh_pair *p);
+
+/* Carries bytes until both are quiet or one has failed. */
+void ssh_pair_run(struct ssh_pair *p);
+
+/* ssh_pair_init() and everything up to SSH_UP, asserted. */
+void ssh_pair_up(struct ssh_pair *p, uint64_t rekey_bytes);
+
+/* Opens a channel from @from to the other end; both sides' channels, asserted. */
+void ssh_pair_open(struct ssh_pair *p, struct ssh_end *from, struct ssh_channel **ours,
+	struct ssh_channel **theirs);
+
+/* Sends any payload at all, as an engine gone mad would. */
+void ssh_end_say(struct ssh_end *e, const void *payload, size_t n);
+
+/* Writes as much of @data as goes; returns how much. */
+size_t ssh_end_write(struct ssh_channel *ch, struct span data);
+
+#endif
