@@ -328,6 +328,13 @@ static const struct flow_rule {
 	[FLOW_ENDED] = { 0, 0, NULL },
 };
 
+static enum err flow_rest(struct flow *f, enum err rc)
+{
+	if (f->n == 0)
+		flow_drop_block(f);
+	return rc == ERR_AGAIN ? ERR_OK : rc;
+}
+
 static enum err flow_run(struct flow *f)
 {
 	enum err rc = ERR_OK;
@@ -337,9 +344,7 @@ static enum err flow_run(struct flow *f)
 		moves += f->state == FLOW_READING;
 		rc = flow_rules[f->state].step(f);
 	}
-	if (f->n == 0)
-		flow_drop_block(f);
-	return rc == ERR_AGAIN ? ERR_OK : rc;
+	return flow_rest(f, rc);
 }
 
 /* ---- the bridge ---- */
@@ -433,7 +438,6 @@ static enum err flow_put_first(struct flow *f, struct span first)
 		return ERR_NOMEM;
 	memcpy(f->block, first.p, first.n);
 	f->n = (uint32_t)first.n;
-	flow_enter(f, FLOW_WRITING);
 	return ERR_OK;
 }
 
@@ -459,7 +463,7 @@ enum err bridge_open(const struct bridge_options *options, struct bridge **out)
 	stream_set_owner(options->a, bridge_on_a_ready, b);
 	stream_set_owner(options->b, bridge_on_b_ready, b);
 	*out = b;
-	bridge_settle(b, b->a_to_b.n > 0 ? flow_run(&b->a_to_b) : ERR_OK);
+	bridge_settle(b, flow_rest(&b->a_to_b, flow_write_block(&b->a_to_b)));
 	return ERR_OK;
 }
 

@@ -1,0 +1,462 @@
+/* Behaviour of the bridge: over fakes that do their worst, and over real sockets. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <malloc.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/bridge.h"
+#include "net/fake_test.h"
+#include "net/socket.h"
+
+#define BLOCK_BYTES 1024
+#define DATA_BYTES 10000
+
+struct fixture {
+	struct loop *loop;
+	struct pool pool;
+	struct fake a, b;
+	struct bridge *bridge;
+	struct bridge_end end;
+	unsigned closed;
+	uint8_t a_data[DATA_BYTES], b_data[DATA_BYTES / 3];
+};
+
+static int setup(void **state)
+{
+	struct fixture *x = mem_new(x);
+
+	assert_int_equal(loop_new(&x->loop), ERR_OK);
+	pool_init(&x->pool, BLOCK_BYTES, 8);
+	fake_init(&x->a, x->loop, 0);
+	fake_init(&x->b, x->loop, 0);
+	for (size_t i = 0; i < sizeof(x->a_data); i++)
+		x->a_data[i] = (uint8_t)(i * 7 + i / 251);
+	for (size_t i = 0; i < sizeof(x->b_data); i++)
+		x->b_data[i] = (uint8_t)(i * 13 + i / 241);
+	*state = x;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *x = *state;
+
+	fake_fini(&x->a);
+	fake_fini(&x->b);
+	pool_fini(&x->pool);
+	loop_free(x->loop);
+	free(x);
+	return 0;
+}
+
+static void on_closed(void *arg, const struct bridge_end *end)
+{
+	struct fixture *x = arg;
+
+	x->end = *end;
+	x->closed++;
+	bridge_close(x->bridge);
+	loop_stop(x->loop);
+}
+
+static void fakes_init(struct fixture *x, unsigned a_lends, unsigned b_lends)
+{
+	fake_fini(&x->a);
+	fake_fini(&x->b);
+	fake_init(&x->a, x->loop, a_lends);
+	fake_init(&x->b, x->loop, b_lends);
+	x->a.in = span_of(x->a_data, sizeof(x->a_data));
+	x->b.in = span_of(x->b_data, sizeof(x->b_data));
+	x->closed = 0;
+}
+
+static struct bridge_options bridge_options(struct fixture *x)
+{
+	return (struct bridge_options){ .loop = x->loop, .pool = &x->pool, .a = &x->a.stream,
+		.b = &x->b.stream, .on_closed = on_closed, .arg = x };
+}
+
+static void bridge_fakes(struct fixture *x)
+{
+	struct bridge_options options = bridge_options(x);
+
+	assert_int_equal(bridge_open(&options, &x->bridge), ERR_OK);
+	assert_int_equal(x->closed, 0);
+}
+
+static void assert_all_arrived(struct fixture *x)
+{
+	assert_int_equal(x->closed, 1);
+	assert_int_equal(x->end.rc, ERR_OK);
+	assert_int_equal(x->end.a_to_b_bytes, sizeof(x->a_data));
+	assert_int_equal(x->end.b_to_a_bytes, sizeof(x->b_data));
+	assert_int_equal(x->b.out_n, sizeof(x->a_data));
+	assert_memory_equal(x->b.out, x->a_data, sizeof(x->a_data));
+	assert_int_equal(x->a.out_n, sizeof(x->b_data));
+	assert_memory_equal(x->a.out, x->b_data, sizeof(x->b_data));
+	assert_true(x->a.is_finished && x->b.is_finished);
+	assert_true(x->a.is_closed && x->b.is_closed);
+	assert_false(x->a.is_aborted || x->b.is_aborted);
+}
+
+static void test_every_byte_arrives_by_every_way(void **state)
+{
+	static const size_t steps[] = { 0, 1, 7, 512 };
+	struct fixture *x = *state;
+
+	for (unsigned way = 0; way < 4 * 4 * 4 * 4 * 2; way++) {
+		fakes_init(x, way % 4, way / 4 % 4);
+		x->a.in_step = steps[way / 16 % 4];
+		x->b.in_step = steps[way / 64 % 4];
+		x->a.out_step = x->b.in_step;
+		x->b.out_step = x->a.in_step;
+		x->a.is_blocking = x->b.is_blocking = way / 256 != 0;
+		bridge_fakes(x);
+		loop_run(x->loop);
+		assert_all_arrived(x);
+	}
+}
+
+static void test_one_side_may_answer_after_the_other_has_finished(void **state)
+{
+	struct fixture *x = *state;
+
+	for (unsigned i = 0; i < 2 * 16; i++) {
+		fakes_init(x, i % 4, i / 4 % 4);
+		if (i < 16)
+			x->b.waits_for_finish = true;
+		else
+			x->a.waits_for_finish = true;
+		bridge_fakes(x);
+		loop_run(x->loop);
+		assert_all_arrived(x);
+	}
+}
+
+/* Whichever call breaks, the bridge ends, says whose fault it was, and resets both. */
+static void break_at_each_call(struct fixture *x, unsigned lends, bool is_a)
+{
+	struct fake *broken = is_a ? &x->a : &x->b;
+	unsigned at = 1;
+
+	do {
+		fakes_init(x, lends % 4, lends / 4);
+		x->a.in_step = x->b.in_step = 300;
+		x->a.is_blocking = x->b.is_blocking = true;
+		broken->fails_at = at++;
+		bridge_fakes(x);
+		loop_run(x->loop);
+		assert_int_equal(x->closed, 1);
+		assert_true(x->a.is_closed && x->b.is_closed);
+		if (x->end.rc != ERR_OK) {
+			assert_int_equal(x->end.rc, ERR_SYS);
+			assert_int_equal(x->end.a_broke, is_a);
+			assert_true(x->a.is_aborted && x->b.is_aborted);
+		}
+	} while (x->end.rc != ERR_OK);
+	assert_all_arrived(x);
+}
+
+static void test_a_side_that_breaks_at_any_call_ends_both(void **state)
+{
+	for (unsigned lends = 0; lends < 16; lends++) {
+		break_at_each_call(*state, lends, true);
+		break_at_each_call(*state, lends, false);
+	}
+}
+
+static void test_first_bytes_come_first(void **state)
+{
+	struct fixture *x = *state;
+	struct bridge_options options;
+
+	fakes_init(x, 0, 0);
+	x->a.in = span_of(x->a_data + 100, sizeof(x->a_data) - 100);
+	options = bridge_options(x);
+	options.a_first = span_of(x->a_data, 100);
+	assert_int_equal(bridge_open(&options, &x->bridge), ERR_OK);
+	assert_int_equal(x->b.out_n, 100);
+	loop_run(x->loop);
+	assert_all_arrived(x);
+}
+
+static void test_too_many_first_bytes_take_nothing(void **state)
+{
+	struct fixture *x = *state;
+	struct bridge_options options;
+
+	fakes_init(x, 0, 0);
+	options = bridge_options(x);
+	options.a_first = span_of(x->a_data, BLOCK_BYTES + 1);
+	assert_int_equal(bridge_open(&options, &x->bridge), ERR_LIMIT);
+	assert_false(x->a.is_closed || x->b.is_closed);
+}
+
+static void turns(struct fixture *x, int n)
+{
+	while (n-- > 0)
+		loop_turn(x->loop);
+}
+
+static void test_a_destination_that_takes_nothing_stops_the_source(void **state)
+{
+	struct fixture *x = *state;
+
+	fakes_init(x, 0, 0);
+	x->b.is_stuck = true;
+	x->b.in = span_of(NULL, 0);
+	x->b.in_end = ERR_AGAIN;
+	bridge_fakes(x);
+	turns(x, 10);
+	assert_int_equal(x->a.in.n, sizeof(x->a_data) - BLOCK_BYTES);
+	assert_int_equal(x->a.wants, 0);
+	assert_int_equal(x->b.wants, LOOP_READ | LOOP_WRITE);
+	bridge_close(x->bridge);
+	bridge_close(x->bridge);
+	assert_int_equal(x->closed, 0);
+	turns(x, 2);
+	assert_int_equal(x->closed, 1);
+	assert_int_equal(x->end.rc, ERR_CLOSED);
+	assert_true(x->a.is_aborted && x->b.is_aborted);
+}
+
+static void test_lent_room_is_filled_once_in_a_turn(void **state)
+{
+	struct fixture *x = *state;
+
+	fakes_init(x, 0, FAKE_LENDS_ROOM);
+	x->b.in = span_of(NULL, 0);
+	x->b.in_end = ERR_AGAIN;
+	bridge_fakes(x);
+	turns(x, 20);
+	assert_true(x->b.commits >= 8);
+	assert_true(x->b.commits <= 20);
+	assert_int_equal(x->b.wants & LOOP_WRITE, LOOP_WRITE);
+	bridge_close(x->bridge);
+	turns(x, 1);
+}
+
+static void test_an_idle_bridge_is_small_and_holds_no_block(void **state)
+{
+	struct fixture *x = *state;
+
+	fakes_init(x, 0, 0);
+	x->a.in_end = x->b.in_end = ERR_AGAIN;
+	bridge_fakes(x);
+	turns(x, 50);
+	assert_int_equal(x->b.out_n, sizeof(x->a_data));
+	assert_int_equal(x->pool.kept, 1); /* the only one that was ever taken */
+	assert_int_equal(x->a.wants, LOOP_READ);
+	assert_true(malloc_usable_size(x->bridge) <= 256);
+	bridge_close(x->bridge);
+	turns(x, 1);
+}
+
+/* ---- over sockets ---- */
+
+static void tcp_pair(int ends[2])
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr = { .s_addr = htonl(INADDR_LOOPBACK) } };
+	socklen_t n = sizeof(at);
+	int l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(l, (struct sockaddr *)&at, n), 0);
+	assert_int_equal(listen(l, 1), 0);
+	assert_int_equal(getsockname(l, (struct sockaddr *)&at, &n), 0);
+	ends[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(ends[0], (struct sockaddr *)&at, n), 0);
+	ends[1] = accept(l, NULL, NULL);
+	assert_true(ends[1] >= 0);
+	close(l);
+}
+
+static void unix_pair(int ends[2])
+{
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+}
+
+/* A stream of numbers that cannot be reordered, lost or doubled unseen. */
+struct numbers {
+	uint64_t at;
+	uint8_t word[8];
+};
+
+static uint8_t numbers_next(struct numbers *s)
+{
+	if (s->at % 8 == 0) {
+		uint64_t v = (s->at / 8 + 1) * 0x9e3779b97f4a7c15;
+
+		v ^= v >> 29;
+		memcpy(s->word, &v, 8);
+	}
+	return s->word[s->at++ % 8];
+}
+
+struct talker {
+	int fd;
+	size_t n;        /* how much to say or hear */
+	bool is_correct; /* what was heard */
+	pthread_t thread;
+};
+
+static void *talker_say(void *arg)
+{
+	struct talker *t = arg;
+	struct numbers numbers = { .at = 0 };
+	uint8_t buf[100000];
+	size_t left = t->n;
+
+	while (left > 0) {
+		size_t n = left < sizeof(buf) ? left : sizeof(buf), at = 0;
+
+		for (size_t i = 0; i < n; i++)
+			buf[i] = numbers_next(&numbers);
+		while (at < n) {
+			ssize_t put = send(t->fd, buf + at, n - at, MSG_NOSIGNAL);
+
+			if (put < 0)
+				return NULL;
+			at += (size_t)put;
+		}
+		left -= n;
+	}
+	shutdown(t->fd, SHUT_WR);
+	return NULL;
+}
+
+static void *talker_hear(void *arg)
+{
+	struct talker *t = arg;
+	struct numbers numbers = { .at = 0 };
+	uint8_t buf[100000];
+	ssize_t n;
+
+	t->is_correct = true;
+	while ((n = recv(t->fd, buf, sizeof(buf), 0)) > 0)
+		for (ssize_t i = 0; i < n; i++)
+			t->is_correct &= buf[i] == numbers_next(&numbers);
+	t->is_correct &= numbers.at == t->n;
+	return NULL;
+}
+
+static unsigned count_descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	while (readdir(dir) != NULL)
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static void bridge_sockets(struct fixture *x, int a, int b)
+{
+	struct bridge_options options = bridge_options(x);
+
+	assert_int_equal(socket_open_take(x->loop, a, &options.a), ERR_OK);
+	assert_int_equal(socket_open_take(x->loop, b, &options.b), ERR_OK);
+	x->closed = 0;
+	assert_int_equal(bridge_open(&options, &x->bridge), ERR_OK);
+}
+
+static void carry_both_ways(struct fixture *x, void (*pair)(int ends[2]), size_t n)
+{
+	unsigned descriptors = count_descriptors();
+	int a[2], b[2];
+	struct talker talkers[4];
+
+	pair(a);
+	pair(b);
+	talkers[0] = (struct talker){ .fd = a[0], .n = n };
+	talkers[1] = (struct talker){ .fd = a[0], .n = n / 3 };
+	talkers[2] = (struct talker){ .fd = b[0], .n = n };
+	talkers[3] = (struct talker){ .fd = b[0], .n = n / 3 };
+	pthread_create(&talkers[0].thread, NULL, talker_say, &talkers[0]);
+	pthread_create(&talkers[1].thread, NULL, talker_hear, &talkers[1]);
+	pthread_create(&talkers[2].thread, NULL, talker_hear, &talkers[2]);
+	pthread_create(&talkers[3].thread, NULL, talker_say, &talkers[3]);
+	bridge_sockets(x, a[1], b[1]);
+	loop_run(x->loop);
+	for (int i = 0; i < 4; i++)
+		pthread_join(talkers[i].thread, NULL);
+	assert_true(talkers[1].is_correct);
+	assert_true(talkers[2].is_correct);
+	assert_int_equal(x->end.rc, ERR_OK);
+	assert_int_equal(x->end.a_to_b_bytes, n);
+	assert_int_equal(x->end.b_to_a_bytes, n / 3);
+	close(a[0]);
+	close(b[0]);
+	assert_int_equal(count_descriptors(), descriptors);
+}
+
+static void test_100_mb_pass_between_sockets(void **state)
+{
+	struct fixture *x = *state;
+
+	pool_fini(&x->pool);
+	pool_init(&x->pool, 65536, 8);
+	carry_both_ways(x, tcp_pair, 100 * 1000 * 1000);
+	carry_both_ways(x, unix_pair, 10 * 1000 * 1000);
+}
+
+static void test_small_blocks_do_as_well(void **state)
+{
+	carry_both_ways(*state, tcp_pair, 3 * 1000 * 1000);
+	carry_both_ways(*state, unix_pair, 1 * 1000 * 1000);
+	carry_both_ways(*state, tcp_pair, 0);
+}
+
+static void test_a_reset_reaches_the_other_side(void **state)
+{
+	struct fixture *x = *state;
+	struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+	int a[2], b[2];
+	char byte;
+
+	tcp_pair(a);
+	tcp_pair(b);
+	bridge_sockets(x, a[1], b[1]);
+	turns(x, 2);
+	assert_int_equal(setsockopt(a[0], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+	close(a[0]);
+	loop_run(x->loop);
+	assert_int_equal(x->end.rc, ERR_CLOSED);
+	assert_true(x->end.a_broke);
+	assert_int_equal(recv(b[0], &byte, 1, 0), -1);
+	assert_int_equal(errno, ECONNRESET);
+	close(b[0]);
+}
+
+#define bridge_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		bridge_test(test_every_byte_arrives_by_every_way),
+		bridge_test(test_one_side_may_answer_after_the_other_has_finished),
+		bridge_test(test_a_side_that_breaks_at_any_call_ends_both),
+		bridge_test(test_first_bytes_come_first),
+		bridge_test(test_too_many_first_bytes_take_nothing),
+		bridge_test(test_a_destination_that_takes_nothing_stops_the_source),
+		bridge_test(test_lent_room_is_filled_once_in_a_turn),
+		bridge_test(test_an_idle_bridge_is_small_and_holds_no_block),
+		bridge_test(test_100_mb_pass_between_sockets),
+		bridge_test(test_small_blocks_do_as_well),
+		bridge_test(test_a_reset_reaches_the_other_side),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
