@@ -180,7 +180,7 @@ void websocket_make_key(char out[WEBSOCKET_KEY_CHARS + 1])
 enum err websocket_request_write(const struct websocket_request *req, struct buf *out,
 	struct why *why)
 {
-	struct lines lines = { .n = 0 };
+	struct lines lines = { .user_agent = "" };
 	enum err rc = lines_gather(&lines, req, why);
 
 	if (rc != ERR_OK)

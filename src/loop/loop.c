@@ -1,4 +1,6 @@
 /* The loop: its turns and the deferred calls at the end of each. */
+#include "loop/loop.h"
+
 #include <assert.h>
 #include <signal.h>
 

@@ -287,7 +287,7 @@ static enum err client_pair(struct span *in, uint8_t version, uint8_t *out,
 static enum err client_greeting(struct socks5_client *c, struct span *in, struct buf *out,
 	struct why *why)
 {
-	uint8_t method;
+	uint8_t method = 0;
 	enum err rc = client_pair(in, VERSION, &method, why);
 
 	if (rc != ERR_OK)
@@ -306,7 +306,7 @@ static enum err client_greeting(struct socks5_client *c, struct span *in, struct
 static enum err client_login(struct socks5_client *c, struct span *in, struct buf *out,
 	struct why *why)
 {
-	uint8_t status;
+	uint8_t status = 0;
 	enum err rc = client_pair(in, LOGIN_VERSION, &status, why);
 
 	if (rc != ERR_OK)
@@ -341,7 +341,7 @@ static enum err client_reply(struct socks5_client *c, struct span *in, struct wh
 {
 	struct span rest = *in;
 	struct socks5_addr bound;
-	uint8_t code, reserved;
+	uint8_t code = 0, reserved;
 	enum err rc = client_pair(&rest, VERSION, &code, why);
 
 	if (rc != ERR_OK)

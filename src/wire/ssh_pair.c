@@ -164,7 +164,7 @@ void ssh_pair_open(struct ssh_pair *p, struct ssh_end *from, struct ssh_channel 
 void ssh_end_say(struct ssh_end *e, const void *payload, size_t n)
 {
 	struct span rest = span_of(payload, n);
-	uint8_t number;
+	uint8_t number = 0;
 	struct buf *b;
 
 	assert_true(span_u8(&rest, &number));
