@@ -14,14 +14,15 @@
  */
 struct loop {
 	uv_loop_t uv;
-	uv_prepare_t keeper; /* does nothing, but keeps libuv from thinking it is out of work */
+	uv_prepare_t
+		keeper; /* does nothing, but keeps libuv from thinking it is out of work */
 	int epoll_fd;
 	bool is_stopped;
 	bool uv_has_news; /* libuv was given something that it must tell the kernel about */
-	struct list deferred;  /* of loop_deferred */
-	struct list changed;   /* ios whose wants the kernel does not know yet */
-	struct list always;    /* ios that the kernel cannot poll: ready whenever wanted */
-	struct list dead;      /* closed ios, which events of this turn may still name */
+	struct list deferred; /* of loop_deferred */
+	struct list changed;  /* ios whose wants the kernel does not know yet */
+	struct list always;   /* ios that the kernel cannot poll: ready whenever wanted */
+	struct list dead;     /* closed ios, which events of this turn may still name */
 	struct list mailboxes; /* closed or not: their senders may outlive their use */
 };
 

@@ -64,7 +64,8 @@ static void test_readiness_is_level_triggered(void **state)
 	char byte;
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-	assert_int_equal(loop_io_open(notes->loop, ends[0], note_io, notes, &notes->io), ERR_OK);
+	assert_int_equal(loop_io_open(notes->loop, ends[0], note_io, notes, &notes->io),
+		ERR_OK);
 	loop_turn(notes->loop);
 	assert_int_equal(notes->calls, 0);
 
@@ -94,7 +95,8 @@ static void test_a_hang_up_shows_as_what_was_wanted(void **state)
 	int ends[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-	assert_int_equal(loop_io_open(notes->loop, ends[0], note_io, notes, &notes->io), ERR_OK);
+	assert_int_equal(loop_io_open(notes->loop, ends[0], note_io, notes, &notes->io),
+		ERR_OK);
 	close(ends[1]);
 	loop_turn(notes->loop);
 	assert_int_equal(notes->calls, 0);
@@ -115,7 +117,8 @@ static void test_a_file_is_always_ready(void **state)
 	FILE *file = tmpfile();
 
 	assert_non_null(file);
-	assert_int_equal(loop_io_open(notes->loop, fileno(file), note_io, notes, &notes->io),
+	assert_int_equal(loop_io_open(notes->loop, fileno(file), note_io, notes,
+				 &notes->io),
 		ERR_OK);
 	loop_io_want(notes->io, LOOP_READ);
 	loop_turn(notes->loop);
@@ -147,9 +150,11 @@ static void test_a_closed_io_is_quiet_in_the_same_turn(void **state)
 	int ends[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-	assert_int_equal(loop_io_open(notes->loop, ends[0], close_other, notes, &notes->io),
+	assert_int_equal(loop_io_open(notes->loop, ends[0], close_other, notes,
+				 &notes->io),
 		ERR_OK);
-	assert_int_equal(loop_io_open(notes->loop, ends[1], close_other, notes, &notes->other),
+	assert_int_equal(loop_io_open(notes->loop, ends[1], close_other, notes,
+				 &notes->other),
 		ERR_OK);
 	loop_io_want(notes->io, LOOP_WRITE);
 	loop_io_want(notes->other, LOOP_WRITE);
@@ -213,7 +218,8 @@ static void test_what_a_timer_defers_comes_in_its_turn(void **state)
 	struct notes *notes = *state;
 
 	loop_deferred_init(&notes->deferred, defer_again, notes);
-	assert_int_equal(loop_timer_open(notes->loop, defer_from_timer, notes, &notes->timer),
+	assert_int_equal(loop_timer_open(notes->loop, defer_from_timer, notes,
+				 &notes->timer),
 		ERR_OK);
 	loop_timer_set(notes->timer, 1);
 	assert_true(loop_timer_is_set(notes->timer));
@@ -235,7 +241,8 @@ static void test_a_timer_counts_from_when_it_is_set(void **state)
 	struct notes *notes = *state;
 	uint64_t begin;
 
-	assert_int_equal(loop_timer_open(notes->loop, stop_from_timer, notes, &notes->timer),
+	assert_int_equal(loop_timer_open(notes->loop, stop_from_timer, notes,
+				 &notes->timer),
 		ERR_OK);
 	loop_turn(notes->loop);
 	begin = clock_now_ms(); /* a long turn, for the loop */
@@ -253,9 +260,11 @@ static void test_a_stopped_timer_does_not_call(void **state)
 	struct notes *notes = *state;
 	struct loop_timer *stopper;
 
-	assert_int_equal(loop_timer_open(notes->loop, defer_from_timer, notes, &notes->timer),
+	assert_int_equal(loop_timer_open(notes->loop, defer_from_timer, notes,
+				 &notes->timer),
 		ERR_OK);
-	assert_int_equal(loop_timer_open(notes->loop, stop_from_timer, notes, &stopper), ERR_OK);
+	assert_int_equal(loop_timer_open(notes->loop, stop_from_timer, notes, &stopper),
+		ERR_OK);
 	loop_timer_set(notes->timer, 1);
 	loop_timer_set(stopper, 5);
 	loop_timer_stop(notes->timer);
@@ -278,7 +287,8 @@ static void test_a_signal_is_an_event(void **state)
 	struct notes *notes = *state;
 	struct loop_signal *sig;
 
-	assert_int_equal(loop_signal_open(notes->loop, SIGUSR1, stop_from_signal, notes, &sig),
+	assert_int_equal(loop_signal_open(notes->loop, SIGUSR1, stop_from_signal, notes,
+				 &sig),
 		ERR_OK);
 	raise(SIGUSR1);
 	loop_run(notes->loop);
@@ -303,7 +313,8 @@ static void test_a_watch_names_the_entry(void **state)
 
 	assert_non_null(mkdtemp(directory));
 	snprintf(path, sizeof(path), "%s/users", directory);
-	assert_int_equal(loop_watch_open(notes->loop, directory, stop_from_watch, notes, &watch),
+	assert_int_equal(loop_watch_open(notes->loop, directory, stop_from_watch, notes,
+				 &watch),
 		ERR_OK);
 	loop_turn(notes->loop);
 	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
@@ -319,8 +330,9 @@ static void test_a_directory_that_is_not_there_cannot_be_watched(void **state)
 	struct notes *notes = *state;
 	struct loop_watch *watch;
 
-	assert_int_equal(loop_watch_open(notes->loop, "/no/such/place", stop_from_watch, notes,
-		&watch), ERR_SYS);
+	assert_int_equal(loop_watch_open(notes->loop, "/no/such/place", stop_from_watch,
+				 notes, &watch),
+		ERR_SYS);
 }
 
 /* ---- mail and workers ---- */
@@ -386,7 +398,8 @@ static void test_letters_of_many_threads_arrive_in_order(void **state)
 	for (unsigned i = 0; i < SENDERS; i++) {
 		senders[i] = (struct sender){ .office = &office, .index = i };
 		assert_int_equal(pthread_create(&senders[i].thread, NULL, sender_main,
-			&senders[i]), 0);
+					 &senders[i]),
+			0);
 	}
 	for (unsigned i = 0; i < SENDERS; i++)
 		pthread_join(senders[i].thread, NULL);

@@ -20,8 +20,8 @@ static void watch_on_closed(uv_handle_t *handle)
 	free(mem_container((uv_fs_event_t *)handle, struct loop_watch, uv));
 }
 
-enum err loop_watch_open(struct loop *loop, const char *directory, loop_watch_fn *fn, void *arg,
-	struct loop_watch **out)
+enum err loop_watch_open(struct loop *loop, const char *directory, loop_watch_fn *fn,
+	void *arg, struct loop_watch **out)
 {
 	struct loop_watch *watch = mem_new(watch);
 

@@ -19,8 +19,8 @@ struct worker {
 	struct pool blocks;      /* WORKER_BLOCK_BYTES each */
 	void *state;             /* whatever the role hangs on its workers */
 	struct worker_thread *thread; /* NULL for the one that runs on the main thread */
-	struct mail stop;             /* the last letter: needs no memory when it is sent */
-	atomic_bool is_stopping;      /* it has been sent */
+	struct mail stop;        /* the last letter: needs no memory when it is sent */
+	atomic_bool is_stopping; /* it has been sent */
 };
 
 /* Makes loop, mailbox and pool; runs nothing. */

@@ -97,7 +97,8 @@ const char *addr_print_ip(const struct addr *a, char to[ADDR_TEXT_MAX])
 const char *addr_print(const struct addr *a, char to[ADDR_TEXT_MAX])
 {
 	char ip[ADDR_TEXT_MAX];
-	const char *fmt = strchr(addr_print_ip(a, ip), ':') != NULL ? "[%.63s]:%u" : "%.63s:%u";
+	const char *fmt = strchr(addr_print_ip(a, ip), ':') != NULL ? "[%.63s]:%u" :
+								      "%.63s:%u";
 
 	if (a->sa.sa_family != AF_INET && !addr_is_v6(a))
 		str_copy(to, ADDR_TEXT_MAX, ip);

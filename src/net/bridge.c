@@ -35,7 +35,7 @@ enum flow_state {
 };
 
 struct flow {
-	struct bridge *bridge; /* borrowed: embeds us */
+	struct bridge *bridge;    /* borrowed: embeds us */
 	struct stream *from, *to; /* borrowed: the bridge's */
 	uint64_t bytes;
 	uint8_t *block;        /* of the pool: only while bytes wait in it */
@@ -418,7 +418,8 @@ static void bridge_on_b_ready(void *arg, unsigned ready)
 	bridge_run(b, &b->b_to_a, &b->a_to_b, ready);
 }
 
-static void flow_init(struct flow *f, struct bridge *b, struct stream *from, struct stream *to)
+static void flow_init(struct flow *f, struct bridge *b, struct stream *from,
+	struct stream *to)
 {
 	f->bridge = b;
 	f->from = from;

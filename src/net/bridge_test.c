@@ -83,8 +83,12 @@ static void fakes_init(struct fixture *x, unsigned a_lends, unsigned b_lends)
 
 static struct bridge_options bridge_options(struct fixture *x)
 {
-	return (struct bridge_options){ .loop = x->loop, .pool = &x->pool, .a = &x->a.stream,
-		.b = &x->b.stream, .on_closed = on_closed, .arg = x };
+	return (struct bridge_options){ .loop = x->loop,
+		.pool = &x->pool,
+		.a = &x->a.stream,
+		.b = &x->b.stream,
+		.on_closed = on_closed,
+		.arg = x };
 }
 
 static void bridge_fakes(struct fixture *x)
@@ -430,7 +434,9 @@ static void test_a_reset_reaches_the_other_side(void **state)
 	tcp_pair(b);
 	bridge_sockets(x, a[1], b[1]);
 	turns(x, 2);
-	assert_int_equal(setsockopt(a[0], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+	assert_int_equal(setsockopt(a[0], SOL_SOCKET, SO_LINGER, &at_once,
+				 sizeof(at_once)),
+		0);
 	close(a[0]);
 	loop_run(x->loop);
 	assert_int_equal(x->end.rc, ERR_CLOSED);

@@ -56,9 +56,11 @@ void dial_close(struct dial *d)
 }
 
 /* Tells the owner, after all else is gone: it may do anything then. */
-static void dial_end(struct dial *d, enum err rc, int fd, int errnum, const struct why *why)
+static void dial_end(struct dial *d, enum err rc, int fd, int errnum,
+	const struct why *why)
 {
-	void (*fn)(void *arg, enum err rc, int fd, int errnum, const struct why *why) = d->fn;
+	void (*fn)(void *arg, enum err rc, int fd, int errnum,
+		const struct why *why) = d->fn;
 	void *arg = d->arg;
 
 	dial_close(d);
@@ -184,8 +186,8 @@ static void dial_try_next(void *arg)
 		loop_timer_set(d->stagger, DIAL_STAGGER_MS);
 }
 
-static void dial_on_resolved(void *arg, enum err rc, const struct addr *addrs, unsigned count,
-	const struct why *why)
+static void dial_on_resolved(void *arg, enum err rc, const struct addr *addrs,
+	unsigned count, const struct why *why)
 {
 	struct dial *d = arg;
 

@@ -158,7 +158,8 @@ static inline unsigned fake_ready(const struct fake *f)
 {
 	unsigned ready = f->is_stuck && f->fails_at == 0 ? 0 : LOOP_WRITE;
 
-	if ((f->in.n > 0 || f->in_end != ERR_AGAIN) && (!f->waits_for_finish || f->is_finished))
+	if ((f->in.n > 0 || f->in_end != ERR_AGAIN) &&
+		(!f->waits_for_finish || f->is_finished))
 		ready |= LOOP_READ;
 	return ready & f->wants;
 }
@@ -198,17 +199,18 @@ enum { FAKE_LENDS_BYTES = 1, FAKE_LENDS_ROOM = 2 };
 static inline void fake_init(struct fake *f, struct loop *loop, unsigned lends)
 {
 	static const struct stream_ops ops[] = {
-		{ "fake", fake_read, fake_write, fake_finish, fake_want, fake_close, NULL, NULL,
-			NULL, NULL },
-		{ "peeked", fake_read, fake_write, fake_finish, fake_want, fake_close, fake_peek,
-			fake_consume, NULL, NULL },
-		{ "reserved", fake_read, fake_write, fake_finish, fake_want, fake_close, NULL, NULL,
-			fake_reserve, fake_commit },
-		{ "both", fake_read, fake_write, fake_finish, fake_want, fake_close, fake_peek,
-			fake_consume, fake_reserve, fake_commit },
+		{ "fake", fake_read, fake_write, fake_finish, fake_want, fake_close, NULL,
+			NULL, NULL, NULL },
+		{ "peeked", fake_read, fake_write, fake_finish, fake_want, fake_close,
+			fake_peek, fake_consume, NULL, NULL },
+		{ "reserved", fake_read, fake_write, fake_finish, fake_want, fake_close,
+			NULL, NULL, fake_reserve, fake_commit },
+		{ "both", fake_read, fake_write, fake_finish, fake_want, fake_close,
+			fake_peek, fake_consume, fake_reserve, fake_commit },
 	};
 
-	*f = (struct fake){ .stream = { .ops = &ops[lends], .fd = -1 }, .loop = loop,
+	*f = (struct fake){ .stream = { .ops = &ops[lends], .fd = -1 },
+		.loop = loop,
 		.in_end = ERR_EOF };
 	loop_deferred_init(&f->tick, fake_on_tick, f);
 }

@@ -173,7 +173,8 @@ static void listener_on_ready(void *arg, unsigned ready)
 	int i = 0;
 
 	(void)ready;
-	while (i < LISTENER_ACCEPTS_PER_TURN && l->state == LISTENER_OPEN && listener_accept(l))
+	while (i < LISTENER_ACCEPTS_PER_TURN && l->state == LISTENER_OPEN &&
+		listener_accept(l))
 		i++;
 }
 

@@ -47,7 +47,8 @@ static enum err resolve_explain(const char *host, int status, struct why *why)
 	case UV_EAI_NODATA:
 		return err_set(why, ERR_NOENT, "lookup %s: no such host", name);
 	case UV_EAI_AGAIN:
-		return err_set(why, ERR_TIMEOUT, "lookup %s: no name server answered", name);
+		return err_set(why, ERR_TIMEOUT, "lookup %s: no name server answered",
+			name);
 	default:
 		return err_set(why, ERR_SYS, "lookup %s: %s", name, uv_strerror(status));
 	}
@@ -64,7 +65,8 @@ static bool resolve_take(struct addr *to, const struct addrinfo *ai, uint16_t po
 }
 
 /* The first that is or is not of @family, from @ai on. */
-static const struct addrinfo *resolve_next(const struct addrinfo *ai, int family, bool is_same)
+static const struct addrinfo *resolve_next(const struct addrinfo *ai, int family,
+	bool is_same)
 {
 	while (ai != NULL && (ai->ai_family == family) != is_same)
 		ai = ai->ai_next;
@@ -146,7 +148,8 @@ static void resolve_ask(struct resolve *r, const char *host)
 	int status;
 
 	r->state = RESOLVE_ASKING;
-	status = uv_getaddrinfo(loop_uv(r->loop), &r->request, resolve_on_uv, host, NULL, &hints);
+	status = uv_getaddrinfo(loop_uv(r->loop), &r->request, resolve_on_uv, host, NULL,
+		&hints);
 	if (status != 0) {
 		r->rc = resolve_explain(host, status, &r->why);
 		resolve_answer_now(r);

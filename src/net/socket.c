@@ -53,7 +53,8 @@ static enum err socket_read(struct stream *s, void *to, size_t room, size_t *got
 	return ERR_OK;
 }
 
-static enum err socket_write(struct stream *s, const struct iovec *iov, int count, size_t *put)
+static enum err socket_write(struct stream *s, const struct iovec *iov, int count,
+	size_t *put)
 {
 	struct msghdr msg = {
 		.msg_iov = (struct iovec *)(uintptr_t)iov,
@@ -116,10 +117,10 @@ void socket_tune(int fd)
 	static const struct {
 		int level, name, value;
 	} options[] = {
-		{ IPPROTO_TCP, TCP_NODELAY, 1 },
-		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_NODELAY, 1 }, { SOL_SOCKET, SO_KEEPALIVE, 1 },
 		{ IPPROTO_TCP, TCP_KEEPINTVL, SOCKET_KEEPALIVE_S },
-		{ IPPROTO_TCP, TCP_KEEPIDLE, SOCKET_KEEPALIVE_S }, /* last: shows that all is set */
+		{ IPPROTO_TCP, TCP_KEEPIDLE,
+			SOCKET_KEEPALIVE_S }, /* last: shows that all is set */
 	};
 	int idle = 0;
 	socklen_t n = sizeof(idle);
