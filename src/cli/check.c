@@ -70,7 +70,7 @@ enum err check_host(const char *flag, const char *host, struct why *why)
 	if (host == NULL || is_host(span_str(host)))
 		return ERR_OK;
 	return refuse(why, flag, host,
-		"is not an address; write one such as 127.0.0.1 or [::1], without a port");
+		"is not a host; write an address or a name, without a port");
 }
 
 enum err check_auth(const char *auth, struct why *why)
@@ -149,7 +149,7 @@ enum err check_hostname(const char *hostname, struct why *why)
 	if (hostname == NULL)
 		return ERR_OK;
 	parts = url_split(hostname);
-	if (parts.scheme.n == 0 && parts.user.n == 0 && is_authority(&parts))
+	if (strpbrk(hostname, "/@?#") == NULL && is_authority(&parts))
 		return ERR_OK;
 	return refuse(why, "--hostname", hostname,
 		"is not a host; write one such as"

@@ -55,21 +55,20 @@ static enum err check_listen(const char *host, struct why *why)
 	return check_host("--host", host, why);
 }
 
-#define NOT_AN_ADDRESS \
-	" is not an address; write one such as 127.0.0.1 or [::1], without a port"
+#define NOT_A_HOST " is not a host; write an address or a name, without a port"
 
 static void test_a_host_is_an_address_or_a_name(void **state)
 {
 	(void)state;
 	ASSERT_PASS(check_listen, NULL, "0.0.0.0", "localhost", "::", "[::]", "[::1]",
 		"fe80::1%eth0", "[fe80::1%eth0]", "a_b.example");
-	ASSERT_REFUSED(check_listen, { "", "--host: \"\"" NOT_AN_ADDRESS },
-		{ "localhost:80", "--host: \"localhost:80\"" NOT_AN_ADDRESS },
-		{ "a b", "--host: \"a b\"" NOT_AN_ADDRESS },
-		{ "http://x", "--host: \"http://x\"" NOT_AN_ADDRESS },
-		{ "[::1", "--host: \"[::1\"" NOT_AN_ADDRESS },
-		{ "[]", "--host: \"[]\"" NOT_AN_ADDRESS },
-		{ "[127.0.0.1]", "--host: \"[127.0.0.1]\"" NOT_AN_ADDRESS });
+	ASSERT_REFUSED(check_listen, { "", "--host: \"\"" NOT_A_HOST },
+		{ "localhost:80", "--host: \"localhost:80\"" NOT_A_HOST },
+		{ "a b", "--host: \"a b\"" NOT_A_HOST },
+		{ "http://x", "--host: \"http://x\"" NOT_A_HOST },
+		{ "[::1", "--host: \"[::1\"" NOT_A_HOST },
+		{ "[]", "--host: \"[]\"" NOT_A_HOST },
+		{ "[127.0.0.1]", "--host: \"[127.0.0.1]\"" NOT_A_HOST });
 }
 
 static void test_auth_has_a_colon(void **state)

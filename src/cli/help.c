@@ -60,16 +60,23 @@ static void print_row(FILE *out, const char *term, const char *text)
 	print_wrapped(out, text);
 }
 
-/* "-p, --port <number>" */
+/* "-p, --port <number>": a single letter goes first. */
 static void flag_print_term(const struct flag *f, char *to, size_t size)
 {
-	char alias[64] = "", value[64] = "";
+	const char *first = f->name, *second = f->alias;
+	char value[64] = "";
 
-	if (f->alias != NULL)
-		snprintf(alias, sizeof(alias), "%s%s, ", flag_dashes(f->alias), f->alias);
+	if (second != NULL && second[1] == '\0') {
+		first = f->alias;
+		second = f->name;
+	}
 	if (f->argument != NULL)
 		snprintf(value, sizeof(value), " <%s>", f->argument);
-	snprintf(to, size, "%s%s%s%s", alias, flag_dashes(f->name), f->name, value);
+	if (second == NULL)
+		snprintf(to, size, "%s%s%s", flag_dashes(first), first, value);
+	else
+		snprintf(to, size, "%s%s, %s%s%s", flag_dashes(first), first,
+			flag_dashes(second), second, value);
 }
 
 static void print_flag(FILE *out, const struct flag *f)
