@@ -16,7 +16,8 @@
 
 struct remote {
 	char local_host[REMOTE_HOST_MAX];
-	char local_port[REMOTE_PORT_MAX]; /* "" for a bare stdio:socks */
+	char local_port
+		[REMOTE_PORT_MAX]; /* never "" but in what a foreign peer declares */
 	char remote_host[REMOTE_HOST_MAX];
 	char remote_port[REMOTE_PORT_MAX];
 	bool is_udp;
@@ -24,6 +25,15 @@ struct remote {
 	bool is_reverse;
 	bool is_stdio;
 };
+
+/* True for a name of letters, digits, '.', '-' and '_', IPv4, and IPv6 in brackets. */
+bool remote_host_is_good(const char *host);
+
+/* True for 1 to 65535, in digits without a leading zero. */
+bool remote_port_is_good(const char *port);
+
+/* False, with @why, for what no remote can be: SOCKS over UDP, a reversed stdio. */
+enum err remote_check(const struct remote *r, struct why *why) MUST_USE;
 
 /* Reads "R:2222:localhost:22". ERR_SYNTAX: @why says what is wrong with it. */
 enum err remote_parse(struct span text, struct remote *out, struct why *why) MUST_USE;
@@ -49,10 +59,13 @@ struct remote_target {
 	bool is_socks;
 };
 
-/* Reads "host:port", with "/tcp" or "/udp" behind it, or "socks". ERR_SYNTAX, ERR_LIMIT. */
+/*
+ * Reads "host:port", with "/tcp" or "/udp" behind it, or "socks".
+ * ERR_SYNTAX: not that.  ERR_LIMIT: too long for a host.
+ */
 enum err remote_target_parse(struct span text, struct remote_target *out) MUST_USE;
 
-/* True if a channel for @t is one that remote @r may open. */
+/* True if @r is reverse and a channel for @t is one that the other side opens for it. */
 bool remote_covers(const struct remote *r, const struct remote_target *t);
 
 #endif
