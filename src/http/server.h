@@ -30,29 +30,34 @@ struct http_server_options {
 enum err http_server_new(const struct http_server_options *o,
 	struct http_server **out) MUST_USE;
 
-/* Closes its connections. NULL is fine. */
+/*
+ * Closes its connections; exchanges that were not answered are gone. Not from inside
+ * on_request. NULL is fine.
+ */
 void http_server_free(struct http_server *server);
 
 /* Serves @stream, taken whatever happens. @peer is who is there. */
 void http_server_serve_take(struct http_server *server, struct stream *stream,
 	const struct addr *peer);
 
-/* The request's head; good until it is answered. */
+/* The request's head, and its client; good until it is answered. */
 const struct http1_head *http_request(const struct http_exchange *x);
 const struct addr *http_peer(const struct http_exchange *x);
 
 /*
  * Answers with @status and a text/plain body; Date, Content-Length and Content-Type
  * ("text/plain; charset=utf-8" unless @headers has one) are added. @headers is NULL or lines
- * ending in CRLF. A body of the request is read and dropped.
+ * ending in CRLF. A body of the request is read and dropped, unless that is more work than
+ * a new connection. All is copied. on_request is not called from inside this.
  */
 void http_reply(struct http_exchange *x, unsigned status, const char *headers,
 	struct span body);
 
 /*
  * Sends "101 Switching Protocols" with @headers (lines ending in CRLF) and hands the stream
- * over; the exchange is gone. Bytes that came behind the head are an error here: ERR_PROTO,
- * and the connection is closed (chisel-protocol 1.3).
+ * over, wanting nothing; the exchange is gone. Bytes that came behind the head are an error
+ * here: ERR_PROTO (chisel-protocol 1.3). ERR_LIMIT: the stream has no room for the head.
+ * After any error the connection is closed.
  */
 enum err http_upgrade(struct http_exchange *x, const char *headers,
 	struct stream **out) MUST_USE;

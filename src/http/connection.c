@@ -1,0 +1,545 @@
+/*
+ * A connection of a server, as one state machine. Its steps read heads, write answers and
+ * drop what remains of a body; in between, the exchange is in somebody else's hands.
+ */
+#include "http/connection.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "http/status.h"
+
+#define HEAD_MS 10000
+#define IDLE_MS 60000
+#define LINGER_MS 2000
+#define ANSWER_HEAD_MAX 8192
+#define DROP_MAX (256 * 1024) /* of a body nobody wanted; above it, closing is cheaper */
+
+enum connection_state {
+	CONNECTION_IDLE,      /* between requests */
+	CONNECTION_READING,   /* a head, or waiting for the first */
+	CONNECTION_SERVING,   /* on_request's turn */
+	CONNECTION_LENT,      /* a borrower's turn */
+	CONNECTION_ANSWERING, /* our answer is being written */
+	CONNECTION_DROPPING,  /* what is left of the request's body */
+	CONNECTION_FINISHING, /* the last answer is out, the client shall hear that */
+	CONNECTION_LINGERING, /* until the client closes: a reset would overtake the answer */
+	CONNECTION_CLOSED, /* goes at the end of the turn */
+};
+
+struct connection {
+	struct http_server *server; /* borrowed: outlives us */
+	struct list in_server;
+	struct stream *stream; /* NULL: closed, or handed over */
+	struct addr peer;
+	enum connection_state state;
+	struct incoming in;
+	struct buf out;
+	struct http_exchange *x; /* NULL between requests */
+	struct borrower by;      /* CONNECTION_LENT */
+	struct loop_timer *timer;
+	struct loop_deferred turn;
+};
+
+static enum err step_reading(struct connection *c);
+static enum err step_answering(struct connection *c);
+static enum err step_dropping(struct connection *c);
+static enum err step_finishing(struct connection *c);
+static enum err step_lingering(struct connection *c);
+
+/* A step says ERR_OK (a state was entered: go on), ERR_AGAIN, or why it is over. */
+static const struct connection_rule {
+	unsigned wants;
+	uint32_t patience_ms; /* 0 is for ever, but see connection_patience() */
+	enum err (*step)(struct connection *c);
+} rules[] = {
+	[CONNECTION_IDLE] = { LOOP_READ, 0, step_reading },
+	[CONNECTION_READING] = { LOOP_READ, 0, step_reading },
+	[CONNECTION_SERVING] = { 0, 0, NULL },
+	[CONNECTION_LENT] = { 0, 0, NULL },
+	[CONNECTION_ANSWERING] = { LOOP_WRITE, IDLE_MS, step_answering },
+	[CONNECTION_DROPPING] = { LOOP_READ, HEAD_MS, step_dropping },
+	[CONNECTION_FINISHING] = { LOOP_WRITE, LINGER_MS, step_finishing },
+	[CONNECTION_LINGERING] = { LOOP_READ, LINGER_MS, step_lingering },
+	[CONNECTION_CLOSED] = { 0, 0, NULL },
+};
+
+static uint32_t connection_patience(const struct connection *c,
+	enum connection_state state)
+{
+	const struct http_server_options *o = &c->server->o;
+
+	if (state == CONNECTION_IDLE)
+		return o->idle_ms != 0 ? o->idle_ms : IDLE_MS;
+	if (state == CONNECTION_READING)
+		return o->head_ms != 0 ? o->head_ms : HEAD_MS;
+	return rules[state].patience_ms;
+}
+
+static void connection_enter(struct connection *c, enum connection_state state)
+{
+	uint32_t ms = connection_patience(c, state);
+
+	c->state = state;
+	if (ms != 0)
+		loop_timer_set(c->timer, ms);
+	else
+		loop_timer_stop(c->timer);
+}
+
+static void exchange_free(struct http_exchange *x)
+{
+	if (x == NULL)
+		return;
+	http1_reader_fini(&x->reader);
+	free(x);
+}
+
+static void connection_drop_exchange(struct connection *c)
+{
+	exchange_free(c->x);
+	c->x = NULL;
+}
+
+/* The memory goes at the end of the turn: whoever called us may still look at it. */
+static void connection_close(struct connection *c, bool is_abort)
+{
+	if (c->stream != NULL)
+		c->stream->ops->close(c->stream, is_abort);
+	c->stream = NULL;
+	connection_enter(c, CONNECTION_CLOSED);
+	loop_defer(c->server->o.loop, &c->turn);
+}
+
+static void connection_run(struct connection *c)
+{
+	enum err rc = ERR_OK;
+
+	while (rc == ERR_OK && rules[c->state].step != NULL)
+		rc = rules[c->state].step(c);
+	if (rc != ERR_OK && rc != ERR_AGAIN)
+		connection_close(c, rc != ERR_EOF);
+	if (c->stream != NULL && c->state != CONNECTION_LENT)
+		stream_want(c->stream, rules[c->state].wants);
+}
+
+/* ---- answers of our own ---- */
+
+/* RFC 9110 5.6.7, whatever the locale. */
+static void put_date(struct buf *out)
+{
+	static const char days[] = "SunMonTueWedThuFriSat";
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	time_t now = (time_t)(clock_wall_ms() / 1000);
+	struct tm tm;
+
+	if (gmtime_r(&now, &tm) == NULL)
+		return;
+	buf_printf(out, "Date: %.3s, %02d %.3s %d %02d:%02d:%02d GMT\r\n",
+		days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon,
+		tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+static bool has_line(const char *headers, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (; headers != NULL && *headers != '\0'; headers++) {
+		if (strncasecmp(headers, name, n) == 0)
+			return true;
+		headers = strchr(headers, '\n');
+		if (headers == NULL)
+			return false;
+	}
+	return false;
+}
+
+static void put_connection(struct buf *out, const struct http_exchange *x)
+{
+	if (x->is_last)
+		buf_put_str(out, "Connection: close\r\n");
+	else if (x->reader.head.minor == 0)
+		buf_put_str(out, "Connection: keep-alive\r\n");
+}
+
+static void put_answer(struct connection *c, unsigned status, const char *headers,
+	struct span body)
+{
+	bool has_body = status / 100 != 1 && status != 204 && status != 304;
+
+	buf_fini(&c->out);
+	buf_init(&c->out,
+		ANSWER_HEAD_MAX + (headers != NULL ? strlen(headers) : 0) + body.n);
+	buf_printf(&c->out, "HTTP/1.1 %u %s\r\n", status, http_status_name(status));
+	put_date(&c->out);
+	if (has_body && !has_line(headers, "Content-Type:"))
+		buf_put_str(&c->out, "Content-Type: text/plain; charset=utf-8\r\n");
+	if (has_body)
+		buf_printf(&c->out, "Content-Length: %zu\r\n", body.n);
+	put_connection(&c->out, c->x);
+	buf_put_str(&c->out, headers != NULL ? headers : "");
+	buf_put_str(&c->out, "\r\n");
+	if (has_body && !span_is(c->x->reader.head.method, "HEAD"))
+		buf_put_span(&c->out, body);
+}
+
+static void connection_answer(struct connection *c, unsigned status, const char *headers,
+	struct span body)
+{
+	struct http_exchange *x = c->x;
+
+	/* A client that waits for our leave may send the body or not: we could not tell. */
+	if (!x->reader.head.keeps_alive || x->owes_continue)
+		x->is_last = true;
+	put_answer(c, status, headers, body);
+	if (c->out.failed == ERR_OK)
+		connection_enter(c, CONNECTION_ANSWERING);
+	else
+		connection_close(c, true);
+}
+
+/* There is nothing to be understood on this connection any more. */
+static void connection_refuse(struct connection *c, unsigned status)
+{
+	char body[64];
+
+	snprintf(body, sizeof(body), "%u %s\n", status, http_status_name(status));
+	c->x->is_last = true;
+	c->x->reader.head.method = span_of(NULL, 0);
+	connection_answer(c, status, NULL, span_str(body));
+}
+
+/* ---- steps ---- */
+
+static unsigned status_of(enum err rc)
+{
+	if (rc == ERR_SYNTAX)
+		return 400;
+	if (rc == ERR_LIMIT)
+		return 431;
+	return rc == ERR_NOMEM ? 503 : 0;
+}
+
+static enum err exchange_new(struct connection *c)
+{
+	struct http_exchange *x = mem_new(x);
+
+	if (x == NULL)
+		return ERR_NOMEM;
+	x->connection = c;
+	http1_reader_init_request(&x->reader);
+	c->x = x;
+	return ERR_OK;
+}
+
+/* The head is there. ERR_OK: we have answered it ourselves. */
+static enum err connection_serve(struct connection *c)
+{
+	struct http_exchange *x = c->x;
+	struct span expect = http1_head_value(&x->reader.head, "Expect");
+
+	if (expect.n > 0 && !span_is_nocase(expect, "100-continue")) {
+		connection_refuse(c, 417);
+		return ERR_OK;
+	}
+	x->owes_continue = expect.n > 0 && x->reader.head.minor == 1 &&
+		x->reader.head.body != HTTP1_NO_BODY && c->in.rest.n == 0;
+	connection_enter(c, CONNECTION_SERVING);
+	c->server->o.on_request(c->server->o.arg, x);
+	return ERR_AGAIN;
+}
+
+/* An exchange is made only for somebody who has begun to speak. */
+static enum err step_reading(struct connection *c)
+{
+	enum err rc = c->x == NULL ? exchange_new(c) : ERR_OK;
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = incoming_read_head(&c->in, &c->x->reader, NULL);
+	if (rc == ERR_OK)
+		return connection_serve(c);
+	if (rc == ERR_AGAIN && http1_reader_is_fresh(&c->x->reader))
+		connection_drop_exchange(c);
+	else if (rc == ERR_AGAIN && c->state == CONNECTION_IDLE)
+		connection_enter(c, CONNECTION_READING);
+	if (status_of(rc) == 0)
+		return rc;
+	connection_refuse(c, status_of(rc));
+	return ERR_OK;
+}
+
+static enum err step_answering(struct connection *c)
+{
+	size_t put;
+	enum err rc;
+
+	while (c->out.n > 0) {
+		rc = stream_put(c->stream, buf_span(&c->out).p, c->out.n, &put);
+		if (rc != ERR_OK)
+			return rc;
+		buf_consume(&c->out, put);
+	}
+	buf_fini(&c->out);
+	connection_enter(c, c->x->is_last ? CONNECTION_FINISHING : CONNECTION_DROPPING);
+	return ERR_OK;
+}
+
+/* The patience of this state is for the whole body, not for each piece of it. */
+static enum err step_dropping(struct connection *c)
+{
+	uint8_t piece[INCOMING_PIECE];
+	size_t got;
+	enum err rc = incoming_read_body(&c->in, &c->x->reader,
+		(struct mspan){ .p = piece, .n = sizeof(piece) }, &got, NULL);
+
+	if (rc == ERR_EOF) {
+		connection_drop_exchange(c);
+		connection_enter(c, CONNECTION_IDLE);
+		return ERR_OK;
+	}
+	if (rc != ERR_OK)
+		return rc;
+	c->x->drop_bytes += got;
+	if (c->x->drop_bytes > DROP_MAX)
+		connection_enter(c, CONNECTION_FINISHING);
+	return ERR_OK;
+}
+
+static enum err step_finishing(struct connection *c)
+{
+	enum err rc = stream_finish(c->stream);
+
+	if (rc == ERR_OK)
+		connection_enter(c, CONNECTION_LINGERING);
+	return rc;
+}
+
+/* One piece for each turn: whoever sends on and on gets no more attention than others. */
+static enum err step_lingering(struct connection *c)
+{
+	uint8_t piece[INCOMING_PIECE];
+	size_t got;
+	enum err rc = stream_read(c->stream, piece, sizeof(piece), &got);
+
+	return rc == ERR_OK ? ERR_AGAIN : rc;
+}
+
+/* ---- life ---- */
+
+static void connection_on_ready(void *arg, unsigned ready)
+{
+	struct connection *c = arg;
+
+	if (c->state == CONNECTION_LENT)
+		c->by.on_ready(c->by.arg, ready);
+	else
+		connection_run(c);
+}
+
+static void connection_on_late(void *arg)
+{
+	struct connection *c = arg;
+
+	if (c->state == CONNECTION_READING && c->x != NULL) {
+		connection_refuse(c, 408);
+		connection_run(c);
+	} else {
+		connection_close(c, c->state == CONNECTION_ANSWERING);
+	}
+}
+
+/* The end of a turn in which somebody answered, or in which it was over. */
+static void connection_on_turn(void *arg)
+{
+	struct connection *c = arg;
+
+	if (c->state == CONNECTION_CLOSED)
+		connection_free(c);
+	else
+		connection_run(c);
+}
+
+void connection_open_take(struct http_server *server, struct stream *stream,
+	const struct addr *peer)
+{
+	struct connection *c = mem_new(c);
+	enum err rc = ERR_NOMEM;
+
+	if (c != NULL)
+		rc = loop_timer_open(server->o.loop, connection_on_late, c, &c->timer);
+	if (rc != ERR_OK) {
+		free(c);
+		stream_abort(stream);
+		return;
+	}
+	c->server = server;
+	c->stream = stream;
+	c->peer = *peer;
+	incoming_init(&c->in, stream);
+	buf_init(&c->out, 0);
+	loop_deferred_init(&c->turn, connection_on_turn, c);
+	list_add(&server->connections, &c->in_server);
+	server->count++;
+	stream_set_owner(stream, connection_on_ready, c);
+	connection_enter(c, CONNECTION_READING);
+	stream_want(stream, LOOP_READ);
+}
+
+struct connection *connection_of(struct list *in_server)
+{
+	return list_object(in_server, struct connection, in_server);
+}
+
+void connection_free(struct connection *c)
+{
+	if (c->state == CONNECTION_LENT)
+		c->by.on_gone(c->by.arg);
+	stream_abort(c->stream);
+	connection_drop_exchange(c);
+	incoming_fini(&c->in);
+	buf_fini(&c->out);
+	loop_timer_close(c->timer);
+	loop_undefer(&c->turn);
+	list_remove(&c->in_server);
+	c->server->count--;
+	free(c);
+}
+
+/* ---- what others do with an exchange ---- */
+
+const struct http1_head *http_request(const struct http_exchange *x)
+{
+	return &x->reader.head;
+}
+
+const struct addr *http_peer(const struct http_exchange *x)
+{
+	return &x->connection->peer;
+}
+
+/* Not at once, so that the next request does not come from inside the answer to this one. */
+void http_reply(struct http_exchange *x, unsigned status, const char *headers,
+	struct span body)
+{
+	struct connection *c = x->connection;
+
+	connection_answer(c, status, headers, body);
+	loop_defer(c->server->o.loop, &c->turn);
+}
+
+/* Everything at once: what follows is not ours, and nobody would hold a part of the head. */
+static enum err put_whole(struct stream *s, const struct buf *out)
+{
+	size_t put;
+	enum err rc;
+
+	if (out->failed != ERR_OK)
+		return out->failed;
+	rc = stream_put(s, buf_span(out).p, out->n, &put);
+	if (rc == ERR_AGAIN || (rc == ERR_OK && put < out->n))
+		return ERR_LIMIT;
+	return rc;
+}
+
+/* ERR_OK: the client has said nothing since its request. */
+static enum err connection_check_silence(struct connection *c)
+{
+	uint8_t byte;
+	size_t got;
+	enum err rc = c->in.rest.n > 0 ? ERR_OK : stream_read(c->stream, &byte, 1, &got);
+
+	if (rc == ERR_OK)
+		return ERR_PROTO;
+	return rc == ERR_AGAIN ? ERR_OK : rc;
+}
+
+enum err http_upgrade(struct http_exchange *x, const char *headers, struct stream **out)
+{
+	struct connection *c = x->connection;
+	struct buf head;
+	enum err rc = connection_check_silence(c);
+
+	buf_init(&head, ANSWER_HEAD_MAX);
+	buf_printf(&head, "HTTP/1.1 101 %s\r\n%s\r\n", http_status_name(101), headers);
+	if (rc == ERR_OK)
+		rc = put_whole(c->stream, &head);
+	buf_fini(&head);
+	if (rc == ERR_OK) {
+		stream_want(c->stream, 0);
+		*out = c->stream;
+		c->stream = NULL;
+	}
+	connection_close(c, true);
+	return rc;
+}
+
+struct http_server *exchange_server(const struct http_exchange *x)
+{
+	return x->connection->server;
+}
+
+struct stream *exchange_borrow(struct http_exchange *x, const struct borrower *by)
+{
+	struct connection *c = x->connection;
+
+	c->by = *by;
+	connection_enter(c, CONNECTION_LENT);
+	return c->stream;
+}
+
+static enum err exchange_give_leave(struct http_exchange *x)
+{
+	struct buf head;
+	enum err rc;
+
+	if (!x->owes_continue)
+		return ERR_OK;
+	x->owes_continue = false;
+	buf_init(&head, ANSWER_HEAD_MAX);
+	buf_printf(&head, "HTTP/1.1 100 %s\r\n\r\n", http_status_name(100));
+	rc = put_whole(x->connection->stream, &head);
+	buf_fini(&head);
+	return rc;
+}
+
+enum err exchange_read_body(struct http_exchange *x, struct mspan to, size_t *got)
+{
+	enum err rc = exchange_give_leave(x);
+
+	if (rc != ERR_OK)
+		return rc;
+	return incoming_read_body(&x->connection->in, &x->reader, to, got, NULL);
+}
+
+struct stream *exchange_detach(struct http_exchange *x, struct buf *early)
+{
+	struct connection *c = x->connection;
+	struct stream *stream = c->stream;
+
+	buf_put_span(early, buf_span(&c->in.rest));
+	c->stream = NULL;
+	return stream;
+}
+
+void exchange_end(struct http_exchange *x)
+{
+	struct connection *c = x->connection;
+
+	if (c->stream == NULL) {
+		connection_close(c, false);
+		return;
+	}
+	connection_enter(c,
+		x->is_last || x->owes_continue ? CONNECTION_FINISHING :
+						 CONNECTION_DROPPING);
+	loop_defer(c->server->o.loop, &c->turn);
+}
+
+void exchange_cut(struct http_exchange *x)
+{
+	connection_close(x->connection, true);
+}

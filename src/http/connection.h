@@ -1,0 +1,65 @@
+/*
+ * A connection of a server: one client's requests, one after the other, each an exchange.
+ * For http/ only; others see http/server.h.
+ */
+#ifndef HTTP_CONNECTION_H
+#define HTTP_CONNECTION_H
+
+#include "http/incoming.h"
+#include "http/server.h"
+
+struct connection;
+
+/* A request that is being read or answered. */
+struct http_exchange {
+	struct connection *connection; /* borrowed: owns us */
+	struct http1_reader reader;
+	bool is_last;        /* the connection closes after the answer */
+	bool owes_continue;  /* the client waits for our leave to send the body */
+	uint64_t drop_bytes; /* of its body, after the answer */
+};
+
+/* What a server's connections share. */
+struct http_server {
+	struct http_server_options o;
+	struct list connections;
+	unsigned count;
+};
+
+/* Begins to wait for a request. Without memory for that, the stream is closed. */
+void connection_open_take(struct http_server *server, struct stream *stream,
+	const struct addr *peer);
+
+/* Ends it now. Not from inside on_request. */
+void connection_free(struct connection *c);
+
+/* The one that @in_server is the link of. */
+struct connection *connection_of(struct list *in_server);
+
+/* ---- for who answers an exchange otherwise than by http_reply() ---- */
+
+struct borrower {
+	void (*on_ready)(void *arg, unsigned ready); /* the stream is */
+	void (*on_gone)(void *arg); /* the server is being freed: let go of everything */
+	void *arg;
+};
+
+struct http_server *exchange_server(const struct http_exchange *x);
+
+/* Lends the client's stream, until exchange_end() or exchange_cut(). */
+struct stream *exchange_borrow(struct http_exchange *x, const struct borrower *by);
+
+/* Like incoming_read_body(); asks the client for the body first if it waits for that. */
+enum err exchange_read_body(struct http_exchange *x, struct mspan to,
+	size_t *got) MUST_USE;
+
+/* Takes the stream away for good, with what was read too early; exchange_end() still follows. */
+struct stream *exchange_detach(struct http_exchange *x, struct buf *early);
+
+/* The answer was sent whole; the exchange is gone. */
+void exchange_end(struct http_exchange *x);
+
+/* The answer cannot be completed: the client sees its connection break. */
+void exchange_cut(struct http_exchange *x);
+
+#endif

@@ -1,0 +1,44 @@
+/* An HTTP/1 server: its settings, and the list of its connections. */
+#include "http/server.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "http/connection.h"
+
+#define CONNECTIONS_MAX 10000
+
+enum err http_server_new(const struct http_server_options *o, struct http_server **out)
+{
+	struct http_server *server = mem_new(server);
+
+	if (server == NULL)
+		return ERR_NOMEM;
+	server->o = *o;
+	if (server->o.connections_max == 0)
+		server->o.connections_max = CONNECTIONS_MAX;
+	list_init(&server->connections);
+	*out = server;
+	return ERR_OK;
+}
+
+void http_server_free(struct http_server *server)
+{
+	struct list *it, *tmp;
+
+	if (server == NULL)
+		return;
+	list_each(it, tmp, &server->connections)
+		connection_free(connection_of(it));
+	free(server);
+}
+
+/* A connection that there is no room for is its client's loss, and nobody else's. */
+void http_server_serve_take(struct http_server *server, struct stream *stream,
+	const struct addr *peer)
+{
+	if (server->count >= server->o.connections_max)
+		stream_abort(stream);
+	else
+		connection_open_take(server, stream, peer);
+}

@@ -1,0 +1,444 @@
+/* Behaviour of the server, over streams that trickle, block and break. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "http/server.h"
+#include "net/fake_test.h"
+
+#define DATE "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+#define DATE_MS 784111777000U
+#define TEXT "Content-Type: text/plain; charset=utf-8\r\n"
+#define GET "GET / HTTP/1.1\r\nHost: a\r\n"
+#define FOUND "HTTP/1.1 200 OK\r\n" DATE TEXT "Content-Length: 2\r\n"
+#define ANSWER FOUND "\r\nhi"
+#define LAST_ANSWER FOUND "Connection: close\r\n\r\nhi"
+
+struct fixture {
+	struct loop *loop;
+	struct pool pool;
+	struct http_server_options options;
+	struct http_server *server;
+	struct fake client;
+	struct addr peer;
+
+	unsigned requests;
+	bool is_late;            /* the request is answered by the test */
+	struct http_exchange *x; /* the last request */
+	enum err upgraded;
+	struct stream *stream;
+};
+
+static void on_request(void *arg, struct http_exchange *x)
+{
+	struct fixture *f = arg;
+	struct span path = http1_path(http_request(x));
+
+	f->requests++;
+	f->x = x;
+	if (f->is_late)
+		return;
+	if (span_is(path, "/upgrade"))
+		f->upgraded = http_upgrade(x, "Upgrade: x\r\n", &f->stream);
+	else if (span_is(path, "/html"))
+		http_reply(x, 404, "Content-type: text/html\r\n", span_str("no"));
+	else
+		http_reply(x, 200, NULL, span_str("hi"));
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = mem_new(f);
+
+	assert_int_equal(loop_new(&f->loop), ERR_OK);
+	pool_init(&f->pool, 4096, 8);
+	f->options = (struct http_server_options){
+		.loop = f->loop,
+		.pool = &f->pool,
+		.on_request = on_request,
+		.arg = f,
+	};
+	assert_int_equal(http_server_new(&f->options, &f->server), ERR_OK);
+	fake_init(&f->client, f->loop, 0);
+	assert_int_equal(addr_from_literal("192.0.2.7", 7, &f->peer), ERR_OK);
+	clock_freeze(DATE_MS);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	http_server_free(f->server);
+	fake_fini(&f->client);
+	pool_fini(&f->pool);
+	loop_free(f->loop);
+	free(f);
+	return 0;
+}
+
+static void new_server(struct fixture *f)
+{
+	http_server_free(f->server);
+	assert_int_equal(http_server_new(&f->options, &f->server), ERR_OK);
+}
+
+static void new_client(struct fixture *f, const char *text)
+{
+	fake_fini(&f->client);
+	fake_init(&f->client, f->loop, 0);
+	f->client.in = span_str(text);
+	f->requests = 0;
+}
+
+static void run(struct fixture *f)
+{
+	for (int i = 0; i < 3000 && !f->client.is_closed; i++)
+		loop_turn(f->loop);
+}
+
+static void serve(struct fixture *f)
+{
+	http_server_serve_take(f->server, &f->client.stream, &f->peer);
+	run(f);
+}
+
+static void check_out(const struct fixture *f, const char *expected)
+{
+	if (!span_is(span_of(f->client.out, f->client.out_n), expected))
+		fail_msg("%.*s\n is not\n%s", (int)f->client.out_n,
+			(const char *)f->client.out, expected);
+}
+
+/* Served whole, in trickles, and to somebody who hardly reads. */
+static void check_serves(struct fixture *f, const char *text, const char *expected)
+{
+	for (size_t step = 0; step <= strlen(text); step += 1 + step / 3) {
+		for (int is_blocking = 0; is_blocking < 2; is_blocking++) {
+			new_client(f, text);
+			f->client.in_step = step;
+			f->client.is_blocking = is_blocking != 0;
+			f->client.out_step = is_blocking ? 5 : 0;
+			serve(f);
+			check_out(f, expected);
+			assert_true(f->client.is_closed);
+		}
+	}
+}
+
+static void test_requests_are_answered_in_order(void **state)
+{
+	struct fixture *f = *state;
+
+	check_serves(f, GET "\r\n", ANSWER);
+	check_serves(f, GET "\r\nGET /html HTTP/1.1\r\nHost: a\r\n\r\n" GET "\r\n",
+		ANSWER "HTTP/1.1 404 Not Found\r\n" DATE
+		       "Content-Length: 2\r\nContent-type: text/html\r\n\r\nno" ANSWER);
+	assert_int_equal(f->requests, 3);
+	assert_false(f->client.is_aborted);
+}
+
+static void test_a_client_may_ask_to_close(void **state)
+{
+	struct fixture *f = *state;
+
+	check_serves(f, GET "Connection: close\r\n\r\n" GET "\r\n", LAST_ANSWER);
+	assert_int_equal(f->requests, 1);
+	assert_true(f->client.is_finished);
+	check_serves(f, "GET / HTTP/1.0\r\n\r\n" GET "\r\n", LAST_ANSWER);
+	check_serves(f, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+		FOUND "Connection: keep-alive\r\n\r\nhi");
+}
+
+static void test_head_is_answered_without_a_body(void **state)
+{
+	check_serves(*state, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n" GET "\r\n",
+		FOUND "\r\n" ANSWER);
+}
+
+static void test_a_body_is_dropped(void **state)
+{
+	struct fixture *f = *state;
+
+	check_serves(f, GET "Content-Length: 5\r\n\r\nhello" GET "\r\n", ANSWER ANSWER);
+	check_serves(f,
+		GET "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n" GET
+		    "\r\n",
+		ANSWER ANSWER);
+}
+
+static void test_a_body_that_breaks_ends_the_connection(void **state)
+{
+	check_serves(*state, GET "Transfer-Encoding: chunked\r\n\r\n5\nhello" GET "\r\n",
+		ANSWER);
+}
+
+static void test_a_huge_body_is_not_waited_for(void **state)
+{
+	struct fixture *f = *state;
+	size_t n = 4 << 20;
+	char *text = calloc(1, n);
+
+	snprintf(text, n, GET "Content-Length: 999999999\r\n\r\n");
+	new_client(f, "");
+	f->client.in = span_of(text, n);
+	serve(f);
+	check_out(f, ANSWER);
+	assert_true(f->client.is_finished);
+	free(text);
+}
+
+static void test_leave_to_send_a_body_is_not_given(void **state)
+{
+	struct fixture *f = *state;
+
+	check_serves(f, GET "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n",
+		LAST_ANSWER);
+	check_serves(f, GET "Expect: a miracle\r\n\r\n",
+		"HTTP/1.1 417 Expectation Failed\r\n" DATE TEXT
+		"Content-Length: 23\r\nConnection: close\r\n\r\n417 Expectation Failed\n");
+}
+
+static void test_bad_requests_are_answered_and_lingered_for(void **state)
+{
+	struct fixture *f = *state;
+	char *text = malloc(30000);
+
+	check_serves(f, "GET / HTTP/1.1\r\n\r\n" GET "\r\n",
+		"HTTP/1.1 400 Bad Request\r\n" DATE TEXT
+		"Content-Length: 16\r\nConnection: close\r\n\r\n400 Bad Request\n");
+	assert_int_equal(f->requests, 0);
+	assert_true(f->client.is_finished);
+	assert_int_equal(f->client.in.n,
+		0); /* read to its end, so that nothing is reset */
+	memset(text, 'x', 29999);
+	text[29999] = '\0';
+	memcpy(text, GET "X: ", strlen(GET "X: "));
+	new_client(f, text);
+	serve(f);
+	check_out(f,
+		"HTTP/1.1 431 Request Header Fields Too Large\r\n" DATE TEXT
+		"Content-Length: 36\r\nConnection: close\r\n\r\n431 Request Header Fields Too Large\n");
+	free(text);
+}
+
+static void test_an_answer_may_come_later(void **state)
+{
+	struct fixture *f = *state;
+
+	f->is_late = true;
+	new_client(f, GET "\r\n" GET "\r\n");
+	serve(f);
+	assert_int_equal(f->requests, 1);
+	assert_int_equal(f->client.out_n, 0);
+	assert_int_equal(addr_port(http_peer(f->x)), 7);
+	f->is_late = false;
+	http_reply(f->x, 200, NULL, span_str("hi"));
+	assert_int_equal(f->requests, 1); /* never from inside the answer */
+	run(f);
+	assert_int_equal(f->requests, 2);
+	check_out(f, ANSWER ANSWER);
+}
+
+static void test_an_upgrade_hands_the_stream_over(void **state)
+{
+	struct fixture *f = *state;
+
+	new_client(f, "GET /upgrade HTTP/1.1\r\nHost: a\r\n\r\n");
+	f->client.in_end = ERR_AGAIN;
+	serve(f);
+	assert_int_equal(f->upgraded, ERR_OK);
+	assert_ptr_equal(f->stream, &f->client.stream);
+	check_out(f, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n");
+	assert_false(f->client.is_closed);
+	assert_int_equal(f->client.wants, 0);
+}
+
+static void test_bytes_before_the_upgrade_end_it(void **state)
+{
+	struct fixture *f = *state;
+	const char *text = "GET /upgrade HTTP/1.1\r\nHost: a\r\n\r\n!";
+
+	new_client(f, text);
+	serve(f);
+	assert_int_equal(f->upgraded, ERR_PROTO);
+	assert_true(f->client.is_aborted);
+	assert_int_equal(f->client.out_n, 0);
+
+	new_client(f, text); /* arrived after the head */
+	f->client.in_step = strlen(text) - 1;
+	serve(f);
+	assert_int_equal(f->upgraded, ERR_PROTO);
+	assert_true(f->client.is_aborted);
+}
+
+static void test_an_upgrade_that_cannot_be_told_fails(void **state)
+{
+	struct fixture *f = *state;
+
+	new_client(f, "GET /upgrade HTTP/1.1\r\nHost: a\r\n\r\n");
+	f->client.in_end = ERR_AGAIN;
+	f->client.out_step = 5;
+	serve(f);
+	assert_int_equal(f->upgraded, ERR_LIMIT);
+	assert_true(f->client.is_aborted);
+}
+
+static void wait_for_close(struct fixture *f)
+{
+	struct timespec ms = { .tv_nsec = 1000000 };
+
+	for (int i = 0; i < 2000 && !f->client.is_closed; i++) {
+		loop_turn(f->loop);
+		nanosleep(&ms, NULL);
+	}
+	assert_true(f->client.is_closed);
+}
+
+static void test_a_slow_head_is_given_up(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.head_ms = 20;
+	new_server(f);
+	new_client(f, GET);
+	f->client.in_step = 1;
+	f->client.in_end = ERR_AGAIN;
+	http_server_serve_take(f->server, &f->client.stream, &f->peer);
+	for (int i = 0; f->client.out_n == 0 && i < 1000000; i++)
+		loop_turn(f->loop);
+	check_out(f,
+		"HTTP/1.1 408 Request Timeout\r\n" DATE TEXT
+		"Content-Length: 20\r\nConnection: close\r\n\r\n408 Request Timeout\n");
+	f->client.in_end = ERR_EOF;
+	stream_want(&f->client.stream, LOOP_READ);
+	wait_for_close(f);
+}
+
+static void test_silence_is_given_up_without_a_word(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.head_ms = 20;
+	f->options.idle_ms = 30;
+	new_server(f);
+	new_client(f, "");
+	f->client.in_end = ERR_AGAIN;
+	http_server_serve_take(f->server, &f->client.stream, &f->peer);
+	wait_for_close(f);
+	assert_int_equal(f->client.out_n, 0);
+
+	new_client(f, GET "\r\n");
+	f->client.in_end = ERR_AGAIN;
+	http_server_serve_take(f->server, &f->client.stream, &f->peer);
+	wait_for_close(f);
+	check_out(f, ANSWER);
+}
+
+static void test_connections_have_a_bound(void **state)
+{
+	struct fixture *f = *state;
+	struct fake other;
+
+	f->options.connections_max = 1;
+	new_server(f);
+	new_client(f, "");
+	f->client.in_end = ERR_AGAIN;
+	serve(f);
+	fake_init(&other, f->loop, 0);
+	http_server_serve_take(f->server, &other.stream, &f->peer);
+	assert_true(other.is_closed);
+	assert_false(f->client.is_closed);
+	fake_fini(&other);
+
+	f->client.in_end = ERR_EOF;
+	stream_want(&f->client.stream, LOOP_READ);
+	run(f);
+	loop_turn(f->loop);
+	new_client(f, GET "\r\n"); /* there is room again */
+	serve(f);
+	check_out(f, ANSWER);
+}
+
+static void test_a_server_may_go_at_any_time(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int turns = 0; turns < 40; turns++) {
+		for (int is_late = 0; is_late < 2; is_late++) {
+			new_client(f, GET "Content-Length: 3\r\n\r\nabc" GET "\r\n");
+			f->is_late = is_late != 0;
+			f->client.in_step = 9;
+			f->client.out_step = 9;
+			http_server_serve_take(f->server, &f->client.stream, &f->peer);
+			for (int i = 0; i < turns; i++)
+				loop_turn(f->loop);
+			new_server(f);
+			assert_true(f->client.is_closed);
+		}
+	}
+}
+
+static void test_a_broken_client_ends_only_itself(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned at = 1; at < 30; at++) {
+		new_client(f, GET "\r\n" GET "Content-Length: 3\r\n\r\nabc" GET "\r\n");
+		f->client.fails_at = at;
+		f->client.in_step = 20;
+		serve(f);
+		assert_true(f->client.is_closed);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_requests_are_answered_in_order,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_client_may_ask_to_close, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(test_head_is_answered_without_a_body,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_body_is_dropped, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_body_that_breaks_ends_the_connection, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_huge_body_is_not_waited_for, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(test_leave_to_send_a_body_is_not_given,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_bad_requests_are_answered_and_lingered_for, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_an_answer_may_come_later, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(test_an_upgrade_hands_the_stream_over,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bytes_before_the_upgrade_end_it,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(test_an_upgrade_that_cannot_be_told_fails,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_slow_head_is_given_up, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(test_silence_is_given_up_without_a_word,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(test_connections_have_a_bound, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(test_a_server_may_go_at_any_time, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(test_a_broken_client_ends_only_itself,
+			setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
