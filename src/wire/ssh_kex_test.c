@@ -208,6 +208,144 @@ static void test_packets_are_the_known_ones(void **state)
 	}
 }
 
+/* Lists as a stock peer sends them. */
+#define STOCK_KEX \
+	"mlkem768x25519-sha256,curve25519-sha256,curve25519-sha256@libssh.org," \
+	"ecdh-sha2-nistp256,ext-info-c,kex-strict-c-v00@openssh.com"
+#define STOCK_CIPHERS \
+	"aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com," \
+	"aes128-ctr"
+#define OUR_KEX \
+	"curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256," \
+	"kex-strict-s-v00@openssh.com"
+
+static const struct choice_row {
+	const char *client_kex, *server_kex;
+	const char *client_ciphers, *server_ciphers;
+	enum err rc;
+	enum kex_kind kex;
+	enum aead_kind cipher;
+	bool guess_is_wrong, is_strict;
+} choice_rows[] = {
+	{ STOCK_KEX, OUR_KEX, STOCK_CIPHERS, STOCK_CIPHERS, ERR_OK, KEX_X25519,
+		AEAD_AES128_GCM, true, true },
+	{ OUR_KEX, OUR_KEX, "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com",
+		STOCK_CIPHERS, ERR_OK, KEX_X25519, AEAD_CHACHA20_POLY1305, false, false },
+	{ "ecdh-sha2-nistp256,curve25519-sha256", OUR_KEX, "aes256-gcm@openssh.com",
+		STOCK_CIPHERS, ERR_OK, KEX_P256, AEAD_AES256_GCM, true, false },
+	/* Chisel up to 1.8 */
+	{ "curve25519-sha256@libssh.org,ecdh-sha2-nistp256", OUR_KEX,
+		"aes128-gcm@openssh.com,aes128-ctr", STOCK_CIPHERS, ERR_OK, KEX_X25519,
+		AEAD_AES128_GCM, true, false },
+	/* A private name in common is no method. */
+	{ "secret,curve25519-sha256", "secret,curve25519-sha256", STOCK_CIPHERS,
+		STOCK_CIPHERS, ERR_OK, KEX_X25519, AEAD_AES128_GCM, false, false },
+	{ "", OUR_KEX, STOCK_CIPHERS, STOCK_CIPHERS, ERR_PROTO, 0, 0, false, false },
+	{ ",,", ",,", STOCK_CIPHERS, STOCK_CIPHERS, ERR_PROTO, 0, 0, false, false },
+	{ "mlkem768x25519-sha256", OUR_KEX, STOCK_CIPHERS, STOCK_CIPHERS, ERR_PROTO, 0, 0,
+		false, false },
+	{ OUR_KEX, OUR_KEX, "aes128-ctr", STOCK_CIPHERS, ERR_PROTO, 0, 0, false, false },
+};
+
+static struct ssh_kexinit kexinit_of(const char *kex, const char *ciphers)
+{
+	struct ssh_kexinit k = {
+		.kex = span_str(kex),
+		.host_key = span_str("ecdsa-sha2-nistp256"),
+		.ciphers = { span_str(ciphers), span_str(ciphers) },
+		.compression = { span_str("none"), span_str("none") },
+	};
+
+	return k;
+}
+
+static void test_the_order_of_the_client_decides(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < mem_count(choice_rows); i++) {
+		const struct choice_row *row = &choice_rows[i];
+		struct ssh_kexinit client = kexinit_of(row->client_kex,
+			row->client_ciphers);
+		struct ssh_kexinit server = kexinit_of(row->server_kex,
+			row->server_ciphers);
+		struct ssh_choice choice;
+
+		assert_int_equal(ssh_kexinit_choose(&client, &server, &choice, NULL),
+			row->rc);
+		if (row->rc != ERR_OK)
+			continue;
+		assert_int_equal(choice.kex, row->kex);
+		assert_int_equal(choice.ciphers[SSH_TO_SERVER], row->cipher);
+		assert_int_equal(choice.ciphers[SSH_TO_CLIENT], row->cipher);
+		assert_int_equal(choice.guess_is_wrong, row->guess_is_wrong);
+		assert_string_equal(choice.host_key, "ecdsa-sha2-nistp256");
+		assert_int_equal(ssh_kexinit_is_strict(&client, &server), row->is_strict);
+	}
+}
+
+static void test_our_offer_is_what_old_peers_need(void **state)
+{
+	struct ssh_kexinit k;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, SSH_KEXINIT_MAX);
+	assert_int_equal(ssh_kexinit_put(SSH_CLIENT, NULL, true, &b), ERR_OK);
+	assert_int_equal(ssh_kexinit_read(buf_span(&b), &k), ERR_OK);
+	assert_true(ssh_list_has(k.kex, span_str("curve25519-sha256@libssh.org")));
+	assert_true(ssh_list_has(k.kex, span_str("kex-strict-c-v00@openssh.com")));
+	assert_false(ssh_list_has(k.kex, span_str("ext-info-c")));
+	assert_true(ssh_list_has(k.macs[SSH_TO_SERVER], span_str("hmac-sha2-256")));
+
+	buf_consume(&b, b.n);
+	assert_int_equal(ssh_kexinit_put(SSH_SERVER, "rsa-sha2-256,rsa-sha2-512", false,
+				 &b),
+		ERR_OK);
+	assert_int_equal(ssh_kexinit_read(buf_span(&b), &k), ERR_OK);
+	assert_false(ssh_list_has(k.kex, span_str("kex-strict-s-v00@openssh.com")));
+	assert_true(span_is(k.host_key, "rsa-sha2-256,rsa-sha2-512"));
+	buf_fini(&b);
+}
+
+static void test_every_prefix_of_a_kexinit_is_too_short(void **state)
+{
+	struct bytes b = unhex(CLIENT_KEXINIT);
+	struct ssh_kexinit k;
+
+	(void)state;
+	for (size_t n = 0; n < b.n; n++)
+		assert_int_equal(ssh_kexinit_read(span_of(b.p, n), &k), ERR_SYNTAX);
+	assert_int_equal(ssh_kexinit_read(span_of_bytes(&b), &k), ERR_OK);
+	b.p[0] = SSH_MSG_NEWKEYS;
+	assert_int_equal(ssh_kexinit_read(span_of_bytes(&b), &k), ERR_SYNTAX);
+}
+
+/* RFC 4251 5 */
+static void test_mpints(void **state)
+{
+	static const struct {
+		const char *number, *mpint;
+	} rows[] = {
+		{ "", "00000000" },
+		{ "0000", "00000000" },
+		{ "09a378f9b2e332a7", "0000000809a378f9b2e332a7" },
+		{ "0080", "000000020080" },
+		{ "80", "000000020080" },
+		{ "00007f", "000000017f" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(rows); i++) {
+		struct bytes number = unhex(rows[i].number);
+		struct buf b;
+
+		buf_init(&b, 64);
+		ssh_put_mpint(&b, span_of_bytes(&number));
+		assert_bytes(b.p, b.n, rows[i].mpint);
+		buf_fini(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +353,10 @@ int main(void)
 		cmocka_unit_test(test_the_known_signature_holds),
 		cmocka_unit_test(test_the_keys_are_the_known_ones),
 		cmocka_unit_test(test_packets_are_the_known_ones),
+		cmocka_unit_test(test_the_order_of_the_client_decides),
+		cmocka_unit_test(test_our_offer_is_what_old_peers_need),
+		cmocka_unit_test(test_every_prefix_of_a_kexinit_is_too_short),
+		cmocka_unit_test(test_mpints),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
