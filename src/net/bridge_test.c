@@ -10,14 +10,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <malloc.h>
-#include <netinet/in.h>
-#include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "net/bridge.h"
 #include "net/fake_test.h"
 #include "net/socket.h"
+#include "net/talker_test.h"
 
 #define BLOCK_BYTES 1024
 #define DATA_BYTES 10000
@@ -269,92 +268,6 @@ static void test_an_idle_bridge_is_small_and_holds_no_block(void **state)
 
 /* ---- over sockets ---- */
 
-static void tcp_pair(int ends[2])
-{
-	struct sockaddr_in at = { .sin_family = AF_INET,
-		.sin_addr = { .s_addr = htonl(INADDR_LOOPBACK) } };
-	socklen_t n = sizeof(at);
-	int l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_int_equal(bind(l, (struct sockaddr *)&at, n), 0);
-	assert_int_equal(listen(l, 1), 0);
-	assert_int_equal(getsockname(l, (struct sockaddr *)&at, &n), 0);
-	ends[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(connect(ends[0], (struct sockaddr *)&at, n), 0);
-	ends[1] = accept(l, NULL, NULL);
-	assert_true(ends[1] >= 0);
-	close(l);
-}
-
-static void unix_pair(int ends[2])
-{
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-}
-
-/* A stream of numbers that cannot be reordered, lost or doubled unseen. */
-struct numbers {
-	uint64_t at;
-	uint8_t word[8];
-};
-
-static uint8_t numbers_next(struct numbers *s)
-{
-	if (s->at % 8 == 0) {
-		uint64_t v = (s->at / 8 + 1) * 0x9e3779b97f4a7c15;
-
-		v ^= v >> 29;
-		memcpy(s->word, &v, 8);
-	}
-	return s->word[s->at++ % 8];
-}
-
-struct talker {
-	int fd;
-	size_t n;        /* how much to say or hear */
-	bool is_correct; /* what was heard */
-	pthread_t thread;
-};
-
-static void *talker_say(void *arg)
-{
-	struct talker *t = arg;
-	struct numbers numbers = { .at = 0 };
-	uint8_t buf[100000];
-	size_t left = t->n;
-
-	while (left > 0) {
-		size_t n = left < sizeof(buf) ? left : sizeof(buf), at = 0;
-
-		for (size_t i = 0; i < n; i++)
-			buf[i] = numbers_next(&numbers);
-		while (at < n) {
-			ssize_t put = send(t->fd, buf + at, n - at, MSG_NOSIGNAL);
-
-			if (put < 0)
-				return NULL;
-			at += (size_t)put;
-		}
-		left -= n;
-	}
-	shutdown(t->fd, SHUT_WR);
-	return NULL;
-}
-
-static void *talker_hear(void *arg)
-{
-	struct talker *t = arg;
-	struct numbers numbers = { .at = 0 };
-	uint8_t buf[100000];
-	ssize_t n;
-
-	t->is_correct = true;
-	while ((n = recv(t->fd, buf, sizeof(buf), 0)) > 0)
-		for (ssize_t i = 0; i < n; i++)
-			t->is_correct &= buf[i] == numbers_next(&numbers);
-	t->is_correct &= numbers.at == t->n;
-	return NULL;
-}
-
 static unsigned count_descriptors(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -380,24 +293,14 @@ static void carry_both_ways(struct fixture *x, void (*pair)(int ends[2]), size_t
 {
 	unsigned descriptors = count_descriptors();
 	int a[2], b[2];
-	struct talker talkers[4];
+	struct talk talk;
 
 	pair(a);
 	pair(b);
-	talkers[0] = (struct talker){ .fd = a[0], .n = n };
-	talkers[1] = (struct talker){ .fd = a[0], .n = n / 3 };
-	talkers[2] = (struct talker){ .fd = b[0], .n = n };
-	talkers[3] = (struct talker){ .fd = b[0], .n = n / 3 };
-	pthread_create(&talkers[0].thread, NULL, talker_say, &talkers[0]);
-	pthread_create(&talkers[1].thread, NULL, talker_hear, &talkers[1]);
-	pthread_create(&talkers[2].thread, NULL, talker_hear, &talkers[2]);
-	pthread_create(&talkers[3].thread, NULL, talker_say, &talkers[3]);
+	talk_begin(&talk, a[0], b[0], n);
 	bridge_sockets(x, a[1], b[1]);
 	loop_run(x->loop);
-	for (int i = 0; i < 4; i++)
-		pthread_join(talkers[i].thread, NULL);
-	assert_true(talkers[1].is_correct);
-	assert_true(talkers[2].is_correct);
+	assert_true(talk_end(&talk));
 	assert_int_equal(x->end.rc, ERR_OK);
 	assert_int_equal(x->end.a_to_b_bytes, n);
 	assert_int_equal(x->end.b_to_a_bytes, n / 3);

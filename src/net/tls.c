@@ -1,0 +1,523 @@
+/*
+ * TLS as a filter: a stream over a stream.
+ *
+ * OpenSSL writes into a buffer of ours, which is sent on by itself. So a write is either
+ * taken or not: there is no half-written record that the owner would have to offer again.
+ * The buffer holds one write at most; the next waits until it has gone.
+ */
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "net/addr.h"
+#include "net/tls_context.h"
+
+#define TLS_RECORD_BYTES 16384
+#define TLS_WRITE_MAX (3 * TLS_RECORD_BYTES)
+#define TLS_OUT_MAX (128 * 1024) /* a write, and what the protocol adds on its own */
+
+enum tls_state {
+	TLS_OPEN,     /* or still shaking hands: OpenSSL knows */
+	TLS_FINISHED, /* we have said close_notify, and write no more */
+	TLS_FAILED,   /* see @failure */
+	TLS_CLOSED,   /* the memory goes at the end of the turn */
+};
+
+struct tls {
+	struct stream stream;
+	struct loop *loop; /* borrowed: outlives us */
+	struct stream *below;
+	struct tls_context *context; /* one reference */
+	SSL *ssl;
+	struct buf out; /* records on their way to @below; memory only while there are any */
+	struct loop_deferred wake; /* the owner: what it wants is in OpenSSL's memory already */
+	struct loop_deferred gone;
+	const char *failure_text; /* borrowed: OpenSSL's table of words, or ours */
+	enum err failure;
+	enum err below_rc; /* what @below said last */
+	enum tls_state state : 8;
+	unsigned wants : 8; /* the owner's */
+
+	/* What reading and writing have to wait for; 0: they did not have to wait last time. */
+	unsigned read_needs : 8;
+	unsigned write_needs : 8;
+};
+
+static struct tls *tls_of(struct stream *s)
+{
+	return mem_container(s, struct tls, stream);
+}
+
+/* ---- OpenSSL's way to the stream below ---- */
+
+static int tls_bio_read(BIO *bio, char *to, size_t room, size_t *got)
+{
+	struct tls *t = BIO_get_data(bio);
+
+	BIO_clear_retry_flags(bio);
+	t->below_rc = stream_read(t->below, to, room, got);
+	if (t->below_rc == ERR_AGAIN)
+		BIO_set_retry_read(bio);
+	return t->below_rc == ERR_OK;
+}
+
+static int tls_bio_write(BIO *bio, const char *p, size_t n, size_t *put)
+{
+	struct tls *t = BIO_get_data(bio);
+	enum err rc = buf_put(&t->out, p, n);
+
+	BIO_clear_retry_flags(bio);
+	if (rc == ERR_OK) {
+		*put = n;
+		return 1;
+	}
+	t->out.failed = ERR_OK;
+	t->below_rc = rc;
+	if (rc == ERR_LIMIT && t->out.n > 0)
+		BIO_set_retry_write(bio); /* a peer makes us answer and does not listen */
+	return 0;
+}
+
+static long tls_bio_ctrl(BIO *bio, int what, long number, void *arg)
+{
+	(void)bio;
+	(void)number;
+	(void)arg;
+	return what == BIO_CTRL_FLUSH; /* the buffer is flushed after each call anyway */
+}
+
+static int tls_bio_create(BIO *bio)
+{
+	BIO_set_init(bio, 1);
+	return 1;
+}
+
+BIO_METHOD *tls_bio_method_new(void)
+{
+	BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "stream");
+
+	if (method == NULL)
+		return NULL;
+	BIO_meth_set_read_ex(method, tls_bio_read);
+	BIO_meth_set_write_ex(method, tls_bio_write);
+	BIO_meth_set_ctrl(method, tls_bio_ctrl);
+	BIO_meth_set_create(method, tls_bio_create);
+	return method;
+}
+
+/* ---- the outcome of a call ---- */
+
+static enum err tls_fail(struct tls *t, enum err rc, const char *text)
+{
+	if (t->state != TLS_FAILED) {
+		t->state = TLS_FAILED;
+		t->failure = rc;
+		t->failure_text = text;
+	}
+	return t->failure;
+}
+
+static enum err tls_fail_by_openssl(struct tls *t)
+{
+	long verdict = SSL_get_verify_result(t->ssl);
+
+	if (verdict != X509_V_OK)
+		return tls_fail(t, ERR_CRYPTO, X509_verify_cert_error_string(verdict));
+	return tls_fail(t, ERR_PROTO, tls_reason());
+}
+
+static enum err tls_explain_below(struct tls *t)
+{
+	if (t->below_rc == ERR_EOF && SSL_is_init_finished(t->ssl))
+		return ERR_EOF; /* no close_notify: what we carry marks its own end */
+	if (t->below_rc == ERR_EOF)
+		return tls_fail(t, ERR_CLOSED, "the peer closed the connection");
+	if (t->below_rc == ERR_OK || t->below_rc == ERR_AGAIN)
+		return tls_fail_by_openssl(t);
+	return tls_fail(t, t->below_rc, err_name(t->below_rc));
+}
+
+/* What a call of OpenSSL's that did not work means, and what it waits for. */
+static enum err tls_explain(struct tls *t, int result, unsigned *needs)
+{
+	switch (SSL_get_error(t->ssl, result)) {
+	case SSL_ERROR_WANT_READ:
+		*needs = LOOP_READ;
+		return ERR_AGAIN;
+	case SSL_ERROR_WANT_WRITE:
+		*needs = LOOP_WRITE;
+		return ERR_AGAIN;
+	case SSL_ERROR_ZERO_RETURN:
+		return ERR_EOF;
+	case SSL_ERROR_SYSCALL:
+		return tls_explain_below(t);
+	default:
+		return tls_fail_by_openssl(t);
+	}
+}
+
+static enum err tls_flush(struct tls *t)
+{
+	size_t put;
+	enum err rc;
+
+	while (t->out.n > 0) {
+		struct span s = buf_span(&t->out);
+
+		rc = stream_put(t->below, s.p, s.n, &put);
+		if (rc == ERR_AGAIN)
+			return rc;
+		if (rc != ERR_OK) {
+			buf_reset(&t->out);
+			return tls_fail(t, rc, err_name(rc));
+		}
+		buf_consume(&t->out, put);
+	}
+	buf_reset(&t->out);
+	return ERR_OK;
+}
+
+/* ---- waiting ---- */
+
+/* What the owner need not wait for: bytes that came with others, or bad news. */
+static unsigned tls_ready_now(const struct tls *t)
+{
+	if (t->state == TLS_FAILED)
+		return t->wants;
+	return t->read_needs == 0 && SSL_has_pending(t->ssl) ? t->wants & LOOP_READ : 0;
+}
+
+static unsigned tls_or(unsigned needs, unsigned otherwise)
+{
+	return needs != 0 ? needs : otherwise;
+}
+
+/* After every call: sends what it made, and waits for what is wanted now. */
+static void tls_settle(struct tls *t)
+{
+	unsigned below = 0;
+
+	(void)tls_flush(t);
+	if (t->out.n > 0)
+		below |= LOOP_WRITE;
+	else if ((t->wants & LOOP_WRITE) != 0)
+		below |= tls_or(t->write_needs, LOOP_WRITE);
+	if ((t->wants & LOOP_READ) != 0)
+		below |= tls_or(t->read_needs, LOOP_READ);
+	if (tls_ready_now(t) != 0)
+		loop_defer(t->loop, &t->wake);
+	stream_want(t->below, t->state == TLS_FAILED ? 0 : below);
+}
+
+static void tls_tell_owner(struct tls *t, unsigned ready)
+{
+	if (ready != 0)
+		t->stream.on_ready(t->stream.arg, ready);
+	if (t->state != TLS_CLOSED)
+		tls_settle(t);
+}
+
+static void tls_on_wake(void *arg)
+{
+	struct tls *t = arg;
+
+	tls_tell_owner(t, tls_ready_now(t));
+}
+
+static void tls_on_below_ready(void *arg, unsigned ready)
+{
+	struct tls *t = arg;
+	unsigned owner = 0;
+
+	(void)tls_flush(t);
+	if ((ready & tls_or(t->read_needs, LOOP_READ)) != 0)
+		owner |= LOOP_READ;
+	if (t->out.n == 0 && (ready & tls_or(t->write_needs, LOOP_WRITE)) != 0)
+		owner |= LOOP_WRITE;
+	tls_tell_owner(t, (owner & t->wants) | tls_ready_now(t));
+}
+
+static void tls_want(struct stream *s, unsigned wants)
+{
+	struct tls *t = tls_of(s);
+
+	t->wants = wants & (LOOP_READ | LOOP_WRITE);
+	tls_settle(t);
+}
+
+/* ---- reading and writing ---- */
+
+static enum err tls_read_some(struct tls *t, uint8_t *to, size_t room, size_t *got)
+{
+	unsigned needs = 0;
+	size_t n = 0;
+	int result;
+	enum err rc = ERR_OK;
+
+	ERR_clear_error();
+	result = SSL_read_ex(t->ssl, to, room, &n);
+	if (result != 1)
+		rc = tls_explain(t, result, &needs);
+	t->read_needs = needs & (LOOP_READ | LOOP_WRITE);
+	*got = n;
+	return rc;
+}
+
+/* Records that are here already are read together: one copy, one write further on. */
+static enum err tls_read(struct stream *s, void *to, size_t room, size_t *got)
+{
+	struct tls *t = tls_of(s);
+	size_t have = 0, n = 0;
+	enum err rc;
+
+	if (t->state == TLS_FAILED)
+		return t->failure;
+	do {
+		rc = tls_read_some(t, (uint8_t *)to + have, room - have, &n);
+		have += n;
+	} while (rc == ERR_OK && have < room && SSL_has_pending(t->ssl));
+	tls_settle(t);
+	if (have == 0)
+		return rc;
+	*got = have;
+	return ERR_OK;
+}
+
+/* A cursor over the owner's pieces. */
+struct pieces {
+	const struct iovec *iov;
+	int count;
+	size_t at; /* in the first */
+};
+
+static void pieces_skip(struct pieces *p, size_t n)
+{
+	p->at += n;
+	while (p->count > 0 && p->at >= p->iov->iov_len) {
+		p->at -= p->iov->iov_len;
+		p->iov++;
+		p->count--;
+	}
+}
+
+/* One record's worth: in place if the next piece is enough or the last, else gathered. */
+static struct span pieces_for_record(struct pieces p, uint8_t room[TLS_RECORD_BYTES])
+{
+	size_t n = 0;
+
+	if (p.count == 1 || p.iov->iov_len - p.at >= TLS_RECORD_BYTES)
+		return span_of((const uint8_t *)p.iov->iov_base + p.at, p.iov->iov_len - p.at);
+	while (p.count > 0 && n < TLS_RECORD_BYTES) {
+		size_t here = p.iov->iov_len - p.at;
+
+		if (here > TLS_RECORD_BYTES - n)
+			here = TLS_RECORD_BYTES - n;
+		memcpy(room + n, (const uint8_t *)p.iov->iov_base + p.at, here);
+		n += here;
+		pieces_skip(&p, here);
+	}
+	return span_of(room, n);
+}
+
+static enum err tls_write_record(struct tls *t, struct pieces *pieces, size_t *put)
+{
+	uint8_t room[TLS_RECORD_BYTES];
+	struct span record = pieces_for_record(*pieces, room);
+	unsigned needs = 0;
+	int result;
+	enum err rc = ERR_OK;
+
+	ERR_clear_error();
+	result = SSL_write_ex(t->ssl, record.p, record.n, put);
+	if (result == 1)
+		pieces_skip(pieces, *put);
+	else
+		rc = tls_explain(t, result, &needs);
+	t->write_needs = needs & (LOOP_READ | LOOP_WRITE);
+	return rc;
+}
+
+static enum err tls_write(struct stream *s, const struct iovec *iov, int count, size_t *put)
+{
+	struct tls *t = tls_of(s);
+	struct pieces pieces = { .iov = iov, .count = count };
+	size_t have = 0, n;
+	enum err rc;
+
+	if (t->state != TLS_OPEN)
+		return t->state == TLS_FAILED ? t->failure : ERR_CLOSED;
+	rc = tls_flush(t);
+	pieces_skip(&pieces, 0); /* empty ones at the front */
+	while (rc == ERR_OK && pieces.count > 0 && have < TLS_WRITE_MAX) {
+		rc = tls_write_record(t, &pieces, &n);
+		if (rc == ERR_OK)
+			have += n;
+	}
+	tls_settle(t);
+	if (have == 0)
+		return rc;
+	*put = have;
+	return ERR_OK;
+}
+
+/* ---- beginning and end ---- */
+
+static enum err tls_shake_hands(struct tls *t)
+{
+	unsigned needs = 0;
+	int result;
+	enum err rc = ERR_OK;
+
+	if (t->state == TLS_FAILED)
+		return t->failure;
+	ERR_clear_error();
+	result = SSL_do_handshake(t->ssl);
+	if (result != 1)
+		rc = tls_explain(t, result, &needs);
+	if (rc == ERR_EOF)
+		rc = tls_fail(t, ERR_CLOSED, "the peer closed the connection");
+	t->read_needs = t->write_needs = needs & (LOOP_READ | LOOP_WRITE);
+	tls_settle(t);
+	return rc;
+}
+
+enum err tls_handshake(struct stream *tls, struct why *why)
+{
+	struct tls *t = tls_of(tls);
+	enum err rc = tls_shake_hands(t);
+
+	if (rc == ERR_OK || rc == ERR_AGAIN)
+		return rc;
+	if (rc == ERR_CRYPTO)
+		return err_set(why, rc, "certificate verify failed: %s", t->failure_text);
+	return err_set(why, rc, "TLS: %s", t->failure_text);
+}
+
+unsigned tls_wants(const struct stream *tls)
+{
+	const struct tls *t = mem_container(tls, const struct tls, stream);
+
+	return tls_or(t->read_needs, LOOP_READ);
+}
+
+static enum err tls_finish(struct stream *s)
+{
+	struct tls *t = tls_of(s);
+	enum err rc = ERR_OK;
+
+	if (t->state == TLS_OPEN && !SSL_is_init_finished(t->ssl))
+		rc = tls_shake_hands(t);
+	if (rc == ERR_OK && t->state == TLS_OPEN) {
+		ERR_clear_error();
+		(void)SSL_shutdown(t->ssl); /* puts close_notify into the buffer */
+		t->state = TLS_FINISHED;
+		t->write_needs = 0;
+	}
+	if (rc == ERR_OK)
+		rc = t->state == TLS_FAILED ? t->failure : tls_flush(t);
+	tls_settle(t);
+	return rc;
+}
+
+static void tls_close(struct stream *s, bool is_abort)
+{
+	struct tls *t = tls_of(s);
+
+	loop_undefer(&t->wake);
+	if (!is_abort && t->state == TLS_OPEN && SSL_is_init_finished(t->ssl)) {
+		ERR_clear_error();
+		(void)SSL_shutdown(t->ssl);
+	}
+	if (!is_abort)
+		(void)tls_flush(t);
+	t->below->ops->close(t->below, is_abort);
+	SSL_free(t->ssl);
+	buf_fini(&t->out);
+	tls_context_free(t->context);
+	t->state = TLS_CLOSED;
+	loop_defer(t->loop, &t->gone);
+}
+
+static const struct stream_ops tls_ops = {
+	.name = "tls",
+	.read = tls_read,
+	.write = tls_write,
+	.finish = tls_finish,
+	.want = tls_want,
+	.close = tls_close,
+};
+
+/* SNI is for names only (RFC 6066 3), and without the root's dot. */
+static bool tls_set_server_name(SSL *ssl, const char *server_name)
+{
+	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+	char name[256], ip[ADDR_TEXT_MAX];
+	size_t n = strlen(server_name);
+	struct addr a;
+
+	if (addr_from_literal(server_name, 0, &a) == ERR_OK) {
+		if (a.sa.sa_family == AF_INET6)
+			a.in6.sin6_scope_id = 0; /* certificates know no zones */
+		return X509_VERIFY_PARAM_set1_ip_asc(param, addr_print_ip(&a, ip)) == 1;
+	}
+	if (n > 0 && server_name[n - 1] == '.')
+		n--;
+	if (n == 0 || n >= sizeof(name))
+		return false;
+	memcpy(name, server_name, n);
+	name[n] = '\0';
+	X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	return X509_VERIFY_PARAM_set1_host(param, name, n) == 1 &&
+		SSL_set_tlsext_host_name(ssl, name) == 1;
+}
+
+static enum err tls_set_role(struct tls *t, const struct tls_options *o, struct why *why)
+{
+	BIO *bio;
+
+	t->ssl = SSL_new(o->context->ssl);
+	bio = BIO_new(o->context->bio);
+	if (t->ssl == NULL || bio == NULL) {
+		BIO_free(bio);
+		return err_set(why, ERR_NOMEM, "no memory for TLS");
+	}
+	BIO_set_data(bio, t);
+	SSL_set_bio(t->ssl, bio, bio);
+	if (o->is_server) {
+		SSL_set_accept_state(t->ssl);
+		return ERR_OK;
+	}
+	SSL_set_connect_state(t->ssl);
+	if (o->server_name == NULL && !o->context->skip_verify)
+		return err_set(why, ERR_USAGE, "TLS needs the name of the server to verify it");
+	if (o->server_name != NULL && !tls_set_server_name(t->ssl, o->server_name))
+		return err_set(why, ERR_USAGE, "not a server name: \"%.100s\"", o->server_name);
+	return ERR_OK;
+}
+
+enum err tls_open(const struct tls_options *o, struct stream **out, struct why *why)
+{
+	struct tls *t = mem_new(t);
+	enum err rc;
+
+	if (t == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for TLS");
+	t->loop = o->loop;
+	t->stream.ops = &tls_ops;
+	t->stream.fd = -1;
+	buf_init(&t->out, TLS_OUT_MAX);
+	loop_deferred_init(&t->wake, tls_on_wake, t);
+	loop_deferred_init(&t->gone, free, t);
+	rc = tls_set_role(t, o, why);
+	if (rc != ERR_OK) {
+		SSL_free(t->ssl);
+		free(t);
+		return rc;
+	}
+	t->context = tls_context_ref(o->context);
+	t->below = o->below;
+	stream_set_owner(t->below, tls_on_below_ready, t);
+	*out = &t->stream;
+	return ERR_OK;
+}

@@ -1,0 +1,268 @@
+/* A context is the settings of TLS: certificates, keys, whom to trust. */
+#include "net/tls_context.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+const char *tls_reason(void)
+{
+	const char *reason = ERR_reason_error_string(ERR_peek_error());
+
+	return reason != NULL ? reason : "unknown error";
+}
+
+struct tls_context *tls_context_ref(struct tls_context *ctx)
+{
+	atomic_fetch_add(&ctx->refs, 1);
+	return ctx;
+}
+
+void tls_context_free(struct tls_context *ctx)
+{
+	if (ctx == NULL || atomic_fetch_sub(&ctx->refs, 1) > 1)
+		return;
+	SSL_CTX_free(ctx->ssl);
+	BIO_meth_free(ctx->bio);
+	free(ctx);
+}
+
+/* "h2,http/1.1": each with its length in front (RFC 7301 3.1). */
+static enum err tls_context_set_alpn(struct tls_context *ctx, const char *names, struct why *why)
+{
+	const char *name = names;
+
+	while (name != NULL) {
+		const char *end = strchrnul(name, ',');
+		size_t n = (size_t)(end - name);
+
+		if (n == 0 || ctx->alpn_n + 1 + n > sizeof(ctx->alpn))
+			return err_set(why, ERR_USAGE, "ALPN \"%.100s\" makes no sense", names);
+		ctx->alpn[ctx->alpn_n] = (unsigned char)n;
+		memcpy(ctx->alpn + ctx->alpn_n + 1, name, n);
+		ctx->alpn_n += (unsigned)n + 1;
+		name = *end == ',' ? end + 1 : NULL;
+	}
+	return ERR_OK;
+}
+
+static int tls_context_on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n,
+	const unsigned char *in, unsigned in_n, void *arg)
+{
+	const struct tls_context *ctx = arg;
+	unsigned char *chosen;
+
+	(void)ssl;
+	if (SSL_select_next_proto(&chosen, out_n, ctx->alpn, ctx->alpn_n, in, in_n) !=
+		OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	*out = chosen;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+/* An encrypted key is an error: a server that asks for a password does not start. */
+static int tls_context_on_password(char *to, int size, int is_writing, void *arg)
+{
+	(void)to;
+	(void)size;
+	(void)is_writing;
+	(void)arg;
+	return -1;
+}
+
+static enum err tls_context_new(struct tls_context **out, struct why *why)
+{
+	struct tls_context *ctx = mem_new(ctx);
+
+	if (ctx == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for TLS");
+	atomic_init(&ctx->refs, 1);
+	ctx->bio = tls_bio_method_new();
+	ctx->ssl = SSL_CTX_new(TLS_method());
+	if (ctx->bio == NULL || ctx->ssl == NULL) {
+		tls_context_free(ctx);
+		return err_set(why, ERR_NOMEM, "no memory for TLS");
+	}
+	SSL_CTX_set_min_proto_version(ctx->ssl, TLS1_2_VERSION);
+	SSL_CTX_set_options(ctx->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	SSL_CTX_set_mode(ctx->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE |
+		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_read_ahead(ctx->ssl, 1);
+	SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_default_passwd_cb(ctx->ssl, tls_context_on_password);
+	*out = ctx;
+	return ERR_OK;
+}
+
+static enum err tls_context_check_file(const char *path, const char *noun, struct why *why)
+{
+	FILE *file = fopen(path, "re");
+
+	if (file == NULL)
+		return err_sys(why, errno, "cannot read the %s %.150s", noun, path);
+	fclose(file);
+	return ERR_OK;
+}
+
+static enum err tls_context_use_pair(struct tls_context *ctx, const char *cert_file,
+	const char *key_file, struct why *why)
+{
+	enum err rc = tls_context_check_file(cert_file, "certificate", why);
+
+	if (rc == ERR_OK)
+		rc = tls_context_check_file(key_file, "key", why);
+	if (rc != ERR_OK)
+		return rc;
+	ERR_clear_error();
+	if (SSL_CTX_use_certificate_chain_file(ctx->ssl, cert_file) != 1)
+		return err_set(why, ERR_SYNTAX, "%.150s holds no certificate we can use: %s",
+			cert_file, tls_reason());
+
+	/* The key is compared with the certificate here, and again below for good measure. */
+	if (SSL_CTX_use_PrivateKey_file(ctx->ssl, key_file, SSL_FILETYPE_PEM) != 1 ||
+		SSL_CTX_check_private_key(ctx->ssl) != 1) {
+		bool is_other = ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_X509;
+
+		return err_set(why, ERR_SYNTAX, is_other ?
+			"the key %.100s does not belong to the certificate %.100s" :
+			"%.100s holds no key we can use (not PEM, or encrypted) for %.100s",
+			key_file, cert_file);
+	}
+	return ERR_OK;
+}
+
+/* One file's certificates become roots; a server also names them when it asks a client. */
+static enum err tls_context_trust_file(struct tls_context *ctx, const char *path,
+	bool is_for_clients, struct why *why)
+{
+	enum err rc = tls_context_check_file(path, "CA file", why);
+
+	if (rc != ERR_OK)
+		return rc;
+	ERR_clear_error();
+	if (SSL_CTX_load_verify_file(ctx->ssl, path) != 1 ||
+		(is_for_clients &&
+			SSL_add_file_cert_subjects_to_stack(SSL_CTX_get_client_CA_list(ctx->ssl),
+				path) != 1))
+		return err_set(why, ERR_SYNTAX, "the CA file %.150s holds no certificate", path);
+	return ERR_OK;
+}
+
+static bool tls_context_is_directory(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* All files in it, whatever their names; directories below it are left alone. */
+static enum err tls_context_trust_directory(struct tls_context *ctx, const char *directory,
+	struct why *why)
+{
+	DIR *dir = opendir(directory);
+	struct dirent *entry;
+	char path[PATH_MAX];
+	unsigned count = 0;
+	enum err rc = ERR_OK;
+
+	if (dir == NULL)
+		return err_sys(why, errno, "cannot read the CA directory %.150s", directory);
+	while (rc == ERR_OK && (entry = readdir(dir)) != NULL) {
+		snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
+		if (tls_context_is_directory(path))
+			continue;
+		rc = tls_context_trust_file(ctx, path, true, why);
+		count++;
+	}
+	closedir(dir);
+	if (rc == ERR_OK && count == 0)
+		return err_set(why, ERR_SYNTAX, "the CA directory %.150s holds no certificate",
+			directory);
+	return rc;
+}
+
+static enum err tls_context_require_clients(struct tls_context *ctx, const char *ca_path,
+	struct why *why)
+{
+	static const unsigned char id[] = "adit";
+	STACK_OF(X509_NAME) *names = sk_X509_NAME_new_null();
+
+	if (names == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for TLS");
+	SSL_CTX_set_client_CA_list(ctx->ssl, names); /* the context owns it now */
+	SSL_CTX_set_verify(ctx->ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	SSL_CTX_set_session_id_context(ctx->ssl, id, sizeof(id) - 1);
+	if (tls_context_is_directory(ca_path))
+		return tls_context_trust_directory(ctx, ca_path, why);
+	return tls_context_trust_file(ctx, ca_path, true, why);
+}
+
+enum err tls_context_new_server(const struct tls_server_options *o, struct tls_context **out,
+	struct why *why)
+{
+	struct tls_context *ctx;
+	enum err rc = tls_context_new(&ctx, why);
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = tls_context_use_pair(ctx, o->cert_file, o->key_file, why);
+	if (rc == ERR_OK && o->ca_path != NULL)
+		rc = tls_context_require_clients(ctx, o->ca_path, why);
+	if (rc == ERR_OK)
+		rc = tls_context_set_alpn(ctx, o->alpn, why);
+	if (rc != ERR_OK) {
+		tls_context_free(ctx);
+		return rc;
+	}
+	if (ctx->alpn_n > 0)
+		SSL_CTX_set_alpn_select_cb(ctx->ssl, tls_context_on_alpn, ctx);
+	*out = ctx;
+	return ERR_OK;
+}
+
+static enum err tls_context_trust_servers(struct tls_context *ctx,
+	const struct tls_client_options *o, struct why *why)
+{
+	ctx->skip_verify = o->skip_verify;
+	if (o->skip_verify)
+		return ERR_OK; /* OpenSSL's clients verify nothing unless told to */
+	SSL_CTX_set_verify(ctx->ssl, SSL_VERIFY_PEER, NULL);
+	if (o->ca_file != NULL)
+		return tls_context_trust_file(ctx, o->ca_file, false, why);
+	if (SSL_CTX_set_default_verify_paths(ctx->ssl) != 1)
+		return err_set(why, ERR_SYS, "cannot use the system's certificates: %s",
+			tls_reason());
+	return ERR_OK;
+}
+
+enum err tls_context_new_client(const struct tls_client_options *o, struct tls_context **out,
+	struct why *why)
+{
+	struct tls_context *ctx;
+	enum err rc;
+
+	if ((o->cert_file == NULL) != (o->key_file == NULL))
+		return err_set(why, ERR_USAGE, "a client certificate needs both files: %.150s alone",
+			o->cert_file != NULL ? o->cert_file : o->key_file);
+	rc = tls_context_new(&ctx, why);
+	if (rc != ERR_OK)
+		return rc;
+	rc = tls_context_trust_servers(ctx, o, why);
+	if (rc == ERR_OK && o->cert_file != NULL)
+		rc = tls_context_use_pair(ctx, o->cert_file, o->key_file, why);
+	if (rc == ERR_OK)
+		rc = tls_context_set_alpn(ctx, o->alpn, why);
+	if (rc == ERR_OK && ctx->alpn_n > 0 &&
+		SSL_CTX_set_alpn_protos(ctx->ssl, ctx->alpn, ctx->alpn_n) != 0)
+		rc = err_set(why, ERR_NOMEM, "no memory for TLS");
+	if (rc != ERR_OK) {
+		tls_context_free(ctx);
+		return rc;
+	}
+	*out = ctx;
+	return ERR_OK;
+}
