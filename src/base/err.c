@@ -21,6 +21,7 @@ const char *err_name(enum err rc)
 		[ERR_EXISTS] = "taken",
 		[ERR_NOENT] = "not found",
 		[ERR_TIMEOUT] = "timed out",
+		[ERR_RESET] = "connection reset",
 		[ERR_CLOSED] = "closed",
 		[ERR_USAGE] = "misused",
 	};

@@ -25,6 +25,7 @@ enum err {
 	ERR_EXISTS,  /* somebody else has it */
 	ERR_NOENT,   /* there is no such thing */
 	ERR_TIMEOUT, /* patience ended */
+	ERR_RESET,   /* the other side broke off */
 	ERR_CLOSED,  /* closed, by us or by them */
 	ERR_USAGE,   /* asked for in a way that makes no sense */
 };

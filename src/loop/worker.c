@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <uv.h>
 
 #define WORKER_STACK_BYTES ((size_t)256 * 1024)
@@ -41,6 +42,15 @@ void worker_fini(struct worker *w)
 	loop_free(w->loop);
 	w->loop = NULL;
 	pool_fini(&w->blocks);
+	free(w->scratch);
+	w->scratch = NULL;
+}
+
+uint8_t *worker_scratch(struct worker *w)
+{
+	if (w->scratch == NULL)
+		w->scratch = malloc(WORKER_SCRATCH_BYTES);
+	return w->scratch;
 }
 
 static void *worker_main(void *arg)

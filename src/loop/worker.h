@@ -12,11 +12,14 @@
 
 #define WORKER_BLOCK_BYTES 66560 /* 65 KiB: a full WebSocket message and its header */
 
+#define WORKER_SCRATCH_BYTES ((size_t)544 * 1024)
+
 struct worker {
 	unsigned index;
 	struct loop *loop;
 	struct mailbox *mailbox; /* letters are handed out with this worker as receiver */
 	struct pool blocks;      /* WORKER_BLOCK_BYTES each */
+	uint8_t *scratch;        /* worker_scratch() */
 	void *state;             /* whatever the role hangs on its workers */
 	struct worker_thread *thread; /* NULL for the one that runs on the main thread */
 	struct mail stop;        /* the last letter: needs no memory when it is sent */
@@ -28,6 +31,12 @@ enum err worker_init(struct worker *w, unsigned index) MUST_USE;
 
 /* After worker_join() or loop_run() came back. Takes half-built workers. */
 void worker_fini(struct worker *w);
+
+/*
+ * WORKER_SCRATCH_BYTES for what is used up before the callback returns; the same memory
+ * every time, made at the first. NULL when memory is out.
+ */
+uint8_t *worker_scratch(struct worker *w);
 
 /* Runs the loop on a thread of its own, with all signals blocked. */
 enum err worker_start(struct worker *w, struct why *why) MUST_USE;

@@ -84,9 +84,28 @@ static void flow_fini(struct flow *f)
 	f->splice = NULL;
 }
 
+/* Nothing more can come of this flow, and that is in order. */
+static void flow_end(struct flow *f)
+{
+	flow_fini(f);
+	f->n = 0;
+	flow_enter(f, FLOW_ENDED);
+}
+
+static struct flow *flow_other(struct flow *f)
+{
+	struct bridge *b = f->bridge;
+
+	return f == &b->a_to_b ? &b->b_to_a : &b->a_to_b;
+}
+
 /* The source had an error, or ended. Nothing of ours is in flight then. */
 static enum err flow_source_says(struct flow *f, enum err rc)
 {
+	if (rc == ERR_CLOSED) {
+		flow_end(flow_other(f)); /* it takes nothing more either */
+		rc = ERR_EOF;
+	}
 	if (rc == ERR_EOF) {
 		flow_enter(f, FLOW_FINISHING);
 		return ERR_OK;
@@ -100,10 +119,14 @@ static enum err flow_source_says(struct flow *f, enum err rc)
 
 static enum err flow_destination_says(struct flow *f, enum err rc)
 {
-	if (rc == ERR_AGAIN)
+	if (rc == ERR_AGAIN) {
 		flow_enter(f, FLOW_WRITING);
-	else if (rc != ERR_OK)
+	} else if (rc == ERR_CLOSED) {
+		flow_end(f);
+		return ERR_OK;
+	} else if (rc != ERR_OK) {
 		f->bridge->a_broke = f == &f->bridge->b_to_a;
+	}
 	return rc;
 }
 
@@ -179,7 +202,7 @@ static enum err flow_copy(struct flow *f)
 	f->n = (uint32_t)got;
 	flow_note_bulk(f, got == room);
 	rc = flow_write_block(f);
-	if (rc != ERR_OK)
+	if (rc != ERR_OK || f->state == FLOW_ENDED)
 		return rc;
 	return flow_moved(f, flow_is_drained(f, got, room));
 }
@@ -230,7 +253,7 @@ static enum err flow_splice(struct flow *f)
 	if (rc != ERR_OK)
 		return flow_source_says(f, rc);
 	rc = flow_drain_pipe(f);
-	return rc == ERR_OK ? flow_moved(f, false) : rc;
+	return rc == ERR_OK && f->state != FLOW_ENDED ? flow_moved(f, false) : rc;
 }
 
 static enum err flow_peek(struct flow *f)
@@ -297,9 +320,9 @@ static enum err flow_step_writing(struct flow *f)
 {
 	enum err rc = flow_write_block(f);
 
-	if (rc == ERR_OK && f->way == WAY_SPLICE)
+	if (rc == ERR_OK && f->splice != NULL)
 		rc = flow_drain_pipe(f);
-	if (rc == ERR_OK)
+	if (rc == ERR_OK && f->state != FLOW_ENDED)
 		flow_enter(f, FLOW_READING);
 	return rc;
 }
@@ -308,7 +331,7 @@ static enum err flow_step_finishing(struct flow *f)
 {
 	enum err rc = stream_finish(f->to);
 
-	if (rc == ERR_OK) {
+	if (rc == ERR_OK || rc == ERR_CLOSED) {
 		flow_enter(f, FLOW_ENDED);
 		return ERR_OK;
 	}
@@ -371,6 +394,12 @@ static void bridge_end(struct bridge *b, enum err rc)
 	flow_fini(&b->b_to_a);
 	b->a_to_b.from->ops->close(b->a_to_b.from, rc != ERR_OK);
 	b->a_to_b.to->ops->close(b->a_to_b.to, rc != ERR_OK);
+}
+
+/* And tells the owner, at the end of the turn. */
+static void bridge_finish(struct bridge *b, enum err rc)
+{
+	bridge_end(b, rc);
 	loop_defer(b->loop, &b->closed);
 }
 
@@ -383,9 +412,9 @@ static unsigned bridge_wants(const struct flow *from_it, const struct flow *to_i
 static void bridge_settle(struct bridge *b, enum err rc)
 {
 	if (rc != ERR_OK) {
-		bridge_end(b, rc);
+		bridge_finish(b, rc);
 	} else if (b->a_to_b.state == FLOW_ENDED && b->b_to_a.state == FLOW_ENDED) {
-		bridge_end(b, ERR_OK);
+		bridge_finish(b, ERR_OK);
 	} else {
 		stream_want(b->a_to_b.from, bridge_wants(&b->a_to_b, &b->b_to_a));
 		stream_want(b->a_to_b.to, bridge_wants(&b->b_to_a, &b->a_to_b));
@@ -470,6 +499,10 @@ enum err bridge_open(const struct bridge_options *options, struct bridge **out)
 
 void bridge_close(struct bridge *bridge)
 {
+	if (bridge == NULL)
+		return;
 	if (bridge->state != BRIDGE_CLOSED)
 		bridge_end(bridge, ERR_CLOSED);
+	loop_undefer(&bridge->closed);
+	free(bridge);
 }

@@ -557,7 +557,7 @@ static void test_a_socket_ends_each_way_by_itself(void **state)
 	assert_int_equal(stream_finish(s), ERR_OK);
 	assert_int_equal(read(ends[1], text, 8), 3);
 	assert_int_equal(read(ends[1], text, 8), 0);
-	assert_int_equal(stream_put(s, "xyz", 3, &n), ERR_CLOSED);
+	assert_int_equal(stream_put(s, "xyz", 3, &n), ERR_RESET);
 	stream_close(s);
 	close(ends[1]);
 }

@@ -30,7 +30,7 @@ static enum err socket_err(int errnum)
 	case ECONNRESET:
 	case EPIPE:
 	case ENOTCONN:
-		return ERR_CLOSED;
+		return ERR_RESET;
 	case ETIMEDOUT:
 		return ERR_TIMEOUT;
 	case ENOMEM:

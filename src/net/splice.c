@@ -80,7 +80,7 @@ static enum err splice_err(int errnum)
 		return ERR_USAGE;
 	case ECONNRESET:
 	case EPIPE:
-		return ERR_CLOSED;
+		return ERR_RESET;
 	case ETIMEDOUT:
 		return ERR_TIMEOUT;
 	default:

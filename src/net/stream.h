@@ -26,13 +26,15 @@ struct stream_ops {
 
 	/*
 	 * Reads at least one byte into @to. @got is set on ERR_OK only.
-	 * ERR_EOF: the peer has finished; stays so.  Any other error: the stream is broken.
+	 * ERR_EOF: the peer has finished; stays so.  ERR_CLOSED: it has, and takes nothing
+	 * more either.  Any other error: the stream is broken.
 	 */
 	enum err (*read)(struct stream *s, void *to, size_t room, size_t *got);
 
 	/*
 	 * Writes some of @iov, at least one byte. @put is set on ERR_OK only.
-	 * Errors other than ERR_AGAIN: the stream is broken.
+	 * ERR_CLOSED: the peer takes nothing more, in order; there may be bytes to read.
+	 * Any other error but ERR_AGAIN: the stream is broken.
 	 */
 	enum err (*write)(struct stream *s, const struct iovec *iov, int count,
 		size_t *put);

@@ -1,0 +1,35 @@
+/*
+ * The server end of links: takes Chisel's clients, over HTTP, and listens for them.
+ * The program behind `adit server`. chisel-protocol 1, 4 and 5.
+ */
+#ifndef RELAY_LINK_H
+#define RELAY_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "tunnel/chisel/session.h"
+
+/* All strings are borrowed and outlive the server; NULL is "not given". */
+struct link_server_options {
+	const char *host;     /* NULL is 0.0.0.0 */
+	uint16_t port;        /* 0 lets the kernel choose; the log says which */
+	const char *key_seed; /* --key */
+	const char
+		*key_file; /* --keyfile: a path or a "ck-" string; wins over the seed */
+	const char *auth_file;          /* --authfile */
+	const char *auth;               /* --auth */
+	const char *backend;            /* --backend: an http or https URL */
+	bool allows_socks;              /* --socks5 */
+	bool allows_reverse;            /* --reverse */
+	const char *tls_key, *tls_cert; /* both or none */
+	const char *tls_ca;             /* file or directory; needs the two above */
+	unsigned workers;               /* data workers; 0 is one for each core */
+	struct chisel_tuning tuning;
+};
+
+/* Serves until SIGINT or SIGTERM. Returns the program's exit code. */
+int link_server_run(const struct link_server_options *options);
+
+#endif

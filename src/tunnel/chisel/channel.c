@@ -1,0 +1,484 @@
+/* A channel is one visitor's way through a session, and a stream to whoever uses it. */
+#include "tunnel/chisel/channel.h"
+
+#include "base/clock.h"
+
+#define CHANNEL_WINDOW_MAX (16u << 20) /* of one channel, grown on a long fat path */
+#define CHANNEL_WINDOW_FIRST (1u << 20)
+#define CHANNEL_WINDOW_MIN (64u << 10)
+#define CHANNEL_WINDOWS_BYTES (64u << 20) /* shared out while there are many channels */
+
+/*
+ * Stock peers before 1.12 turn an EOF into a full close and lose what they had not sent. So a
+ * visitor's end is held back from a peer that is not known to do better, until the answer
+ * has come: this long after its last byte, or this long if none has come.
+ */
+#define CHANNEL_QUIET_MS 1000
+#define CHANNEL_UNANSWERED_MS 5000
+
+static const struct stream_ops channel_ops;
+static void channel_on_later(void *arg);
+static void channel_tell_dialler(struct channel *ch);
+
+struct channel *channel_new(struct trunk *trunk, bool is_ours)
+{
+	struct channel *ch = mem_new(ch);
+
+	if (ch == NULL)
+		return NULL;
+	ch->stream.ops = &channel_ops;
+	ch->stream.fd = -1;
+	ch->loop = trunk->loop;
+	ch->trunk = trunk;
+	ch->is_ours = is_ours;
+	list_init(&ch->in_turn);
+	list_init(&ch->in_linger);
+	list_init(&ch->in_trunk);
+	list_add(&trunk->channels, &ch->in_trunk);
+	fifo_init(&ch->arrived);
+	loop_deferred_init(&ch->later, channel_on_later, ch);
+	return ch;
+}
+
+uint32_t channel_first_window(const struct trunk *trunk)
+{
+	size_t share = CHANNEL_WINDOWS_BYTES / (ssh_channel_count(trunk->ssh) + 1);
+
+	if (share > CHANNEL_WINDOW_FIRST)
+		return CHANNEL_WINDOW_FIRST;
+	return share < CHANNEL_WINDOW_MIN ? CHANNEL_WINDOW_MIN : (uint32_t)share;
+}
+
+static struct channel *channel_of(struct stream *s)
+{
+	return mem_container(s, struct channel, stream);
+}
+
+static void channel_free(struct channel *ch)
+{
+	fifo_fini(&ch->arrived);
+	list_remove(&ch->in_trunk);
+	free(ch);
+}
+
+/* ---- what its user sees: readiness ---- */
+
+static bool channel_is_readable(const struct channel *ch)
+{
+	return ch->arrived.n > 0 || ch->lent.n > 0 || ch->reading != CHANNEL_READ_OPEN;
+}
+
+static bool channel_is_writable(const struct channel *ch)
+{
+	if (ch->trunk == NULL || ch->writing == CHANNEL_WRITE_CLOSED)
+		return true; /* to learn that it is over */
+	return ch->writing == CHANNEL_WRITE_OPEN && ssh_channel_window(ch->ssh) > 0;
+}
+
+/* Looks after wants that are met already: they are level triggered. */
+static void channel_check_wants(struct channel *ch)
+{
+	bool is_over = ch->trunk == NULL || ch->writing == CHANNEL_WRITE_CLOSED;
+
+	if ((ch->wants & LOOP_WRITE) && channel_is_writable(ch) && !is_over &&
+		list_is_empty(&ch->in_turn))
+		trunk_want_turn(ch->trunk, ch, ch->is_bulk);
+	if (((ch->wants & LOOP_READ) && channel_is_readable(ch)) ||
+		((ch->wants & LOOP_WRITE) && is_over))
+		loop_defer(ch->loop, &ch->later);
+}
+
+static void channel_on_later(void *arg)
+{
+	struct channel *ch = arg;
+	unsigned ready = 0;
+
+	if (ch->is_closed) {
+		channel_free(ch);
+		return;
+	}
+	if (ch->on_opened != NULL) {
+		channel_tell_dialler(ch);
+		return;
+	}
+	if ((ch->wants & LOOP_READ) && channel_is_readable(ch))
+		ready |= LOOP_READ;
+	if ((ch->wants & LOOP_WRITE) &&
+		(ch->trunk == NULL || ch->writing == CHANNEL_WRITE_CLOSED))
+		ready |= LOOP_WRITE;
+	if (ready != 0)
+		ch->stream.on_ready(ch->stream.arg, ready);
+}
+
+void channel_on_turn(struct channel *ch)
+{
+	if (ch->wants & LOOP_WRITE)
+		ch->stream.on_ready(ch->stream.arg, LOOP_WRITE);
+	if (!ch->is_closed)
+		channel_check_wants(ch);
+}
+
+static void channel_want(struct stream *s, unsigned wants)
+{
+	struct channel *ch = channel_of(s);
+
+	ch->wants = (uint8_t)wants;
+	if (!(wants & LOOP_WRITE))
+		list_remove(&ch->in_turn);
+	channel_check_wants(ch);
+}
+
+/* ---- reading ---- */
+
+static enum err channel_peek(struct stream *s, struct span *out)
+{
+	static const enum err ends[] = {
+		[CHANNEL_READ_OPEN] = ERR_AGAIN,
+		[CHANNEL_READ_EOF] = ERR_EOF,
+		[CHANNEL_READ_CLOSED] = ERR_CLOSED,
+		[CHANNEL_READ_BROKEN] = ERR_RESET,
+	};
+	struct channel *ch = channel_of(s);
+
+	if (ch->arrived.n > 0) {
+		*out = fifo_peek(&ch->arrived);
+		return ERR_OK;
+	}
+	if (ch->lent.n > 0) {
+		*out = ch->lent;
+		return ERR_OK;
+	}
+	return ends[ch->reading];
+}
+
+/*
+ * Grows the window when the peer used all of it within two round trips: then it is the
+ * window, and not the path or the reader, that sets the pace.
+ */
+static void channel_tune_window(struct channel *ch, size_t n)
+{
+	uint32_t window = ssh_channel_window_size(ch->ssh);
+	uint64_t now;
+
+	ch->credit_bytes += n;
+	if (ch->credit_bytes < window)
+		return;
+	now = clock_now_us();
+	if (now - ch->credit_us < 2 * ch->trunk->rtt_us && window < CHANNEL_WINDOW_MAX)
+		trunk_check(ch->trunk, ssh_channel_widen(ch->ssh, window * 2));
+	ch->credit_bytes = 0;
+	ch->credit_us = now;
+}
+
+static void channel_consume(struct stream *s, size_t n)
+{
+	struct channel *ch = channel_of(s);
+
+	if (ch->arrived.n > 0) {
+		fifo_consume(&ch->arrived, n);
+	} else {
+		ch->lent.p += n;
+		ch->lent.n -= n;
+	}
+	if (ch->ssh == NULL)
+		return;
+	trunk_check(ch->trunk, ssh_channel_credit(ch->ssh, (uint32_t)n));
+	channel_tune_window(ch, n);
+	trunk_pump_soon(ch->trunk);
+}
+
+static enum err channel_read(struct stream *s, void *to, size_t room, size_t *got)
+{
+	struct span data;
+	enum err rc = channel_peek(s, &data);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (data.n > room)
+		data.n = room;
+	memcpy(to, data.p, data.n);
+	channel_consume(s, data.n);
+	*got = data.n;
+	return ERR_OK;
+}
+
+/* ---- writing ---- */
+
+static enum err channel_reserve(struct stream *s, struct mspan *out)
+{
+	struct channel *ch = channel_of(s);
+	enum err rc;
+
+	if (ch->trunk == NULL)
+		return ERR_RESET;
+	if (ch->writing == CHANNEL_WRITE_CLOSED)
+		return ERR_CLOSED;
+	if (ch->writing != CHANNEL_WRITE_OPEN || !trunk_has_room(ch->trunk, ch))
+		return ERR_AGAIN;
+	rc = ssh_channel_reserve(ch->ssh, SSH_DATA_MAX, out);
+	if (rc != ERR_OK) {
+		trunk_check(ch->trunk, rc);
+		return rc;
+	}
+	ch->lent_room = out->n;
+	return ERR_OK;
+}
+
+static enum err channel_commit(struct stream *s, size_t n)
+{
+	struct channel *ch = channel_of(s);
+	enum err rc = ssh_channel_commit(ch->ssh, n);
+
+	if (rc != ERR_OK) {
+		trunk_break(ch->trunk, rc);
+		return rc;
+	}
+	if (n == 0)
+		return ERR_OK;
+	ch->is_bulk = n == ch->lent_room;
+	ch->is_answered = false;
+	ch->trunk->sent_bytes += n;
+	trunk_pump_soon(ch->trunk);
+	return ERR_OK;
+}
+
+static enum err channel_write(struct stream *s, const struct iovec *iov, int count,
+	size_t *put)
+{
+	size_t done = 0, part = 0;
+	struct mspan room;
+	enum err rc = ERR_OK;
+
+	for (int i = 0; i < count && rc == ERR_OK; i++) {
+		for (size_t at = 0; at < iov[i].iov_len; at += part) {
+			rc = channel_reserve(s, &room);
+			if (rc != ERR_OK)
+				break;
+			part = iov[i].iov_len - at < room.n ? iov[i].iov_len - at :
+							      room.n;
+			memcpy(room.p, (const uint8_t *)iov[i].iov_base + at, part);
+			rc = channel_commit(s, part);
+			if (rc != ERR_OK)
+				break;
+			done += part;
+		}
+	}
+	if (done == 0)
+		return rc;
+	*put = done;
+	return ERR_OK;
+}
+
+static void channel_send_eof(struct channel *ch)
+{
+	if (ch->writing == CHANNEL_WRITE_LINGERING)
+		ch->trunk->linger_count--;
+	list_remove(&ch->in_linger);
+	ch->writing = CHANNEL_WRITE_FINISHED;
+	trunk_check(ch->trunk, ssh_channel_eof(ch->ssh));
+	trunk_pump_soon(ch->trunk);
+}
+
+/* True if an EOF now might cost the visitor the answer. */
+static bool channel_must_linger(const struct channel *ch)
+{
+	return ch->is_ours && !ch->trunk->peer_half_closes && !ch->is_answered &&
+		ch->reading == CHANNEL_READ_OPEN &&
+		ch->trunk->linger_count < TRUNK_LINGER_MAX;
+}
+
+static enum err channel_finish(struct stream *s)
+{
+	struct channel *ch = channel_of(s);
+
+	if (ch->trunk == NULL || ch->writing != CHANNEL_WRITE_OPEN)
+		return ERR_OK;
+	if (!channel_must_linger(ch)) {
+		channel_send_eof(ch);
+		return ERR_OK;
+	}
+	ch->writing = CHANNEL_WRITE_LINGERING;
+	ch->quiet_ms = clock_now_ms();
+	ch->trunk->linger_count++;
+	list_add(&ch->trunk->lingering, &ch->in_linger);
+	return ERR_OK;
+}
+
+void channel_on_tick(struct channel *ch, uint64_t now_ms)
+{
+	uint64_t patience = ch->is_answered ? CHANNEL_QUIET_MS : CHANNEL_UNANSWERED_MS;
+
+	if (now_ms - ch->quiet_ms >= patience || ch->trunk->peer_half_closes)
+		channel_send_eof(ch);
+}
+
+/* ---- ends ---- */
+
+/* Takes it out of everything its session does, but for the list of channels. */
+static void channel_leave(struct channel *ch)
+{
+	if (ch->writing == CHANNEL_WRITE_LINGERING)
+		ch->trunk->linger_count--;
+	ch->writing = CHANNEL_WRITE_CLOSED;
+	list_remove(&ch->in_turn);
+	list_remove(&ch->in_linger);
+	ch->ssh = NULL;
+}
+
+static void channel_close(struct stream *s, bool is_abort)
+{
+	struct channel *ch = channel_of(s);
+
+	if (ch->is_closed)
+		return;
+	ch->is_closed = true;
+	ch->wants = 0;
+	ch->on_opened = NULL;
+	if (ch->ssh != NULL) {
+		/* EOF before CLOSE says that it was meant; a bare CLOSE that it broke off. */
+		if (!is_abort && ch->writing != CHANNEL_WRITE_PENDING &&
+			ch->trunk->peer_half_closes)
+			trunk_check(ch->trunk, ssh_channel_eof(ch->ssh));
+		trunk_check(ch->trunk, ssh_channel_close(ch->ssh));
+		trunk_pump_soon(ch->trunk);
+		channel_leave(ch);
+	}
+	list_remove(&ch->in_trunk);
+	ch->trunk = NULL;
+	loop_defer(ch->loop, &ch->later);
+}
+
+void channel_on_session_gone(struct channel *ch)
+{
+	if (ch->ssh != NULL)
+		channel_leave(ch);
+	ch->writing = CHANNEL_WRITE_CLOSED;
+	if (ch->reading == CHANNEL_READ_OPEN || ch->reading == CHANNEL_READ_EOF)
+		ch->reading = CHANNEL_READ_BROKEN;
+	list_remove(&ch->in_trunk);
+	ch->trunk = NULL;
+	loop_defer(ch->loop, &ch->later);
+}
+
+/* ---- what the peer says ---- */
+
+void channel_on_data(struct channel *ch, struct span data)
+{
+	ch->is_answered = true;
+	ch->trunk->received_bytes += data.n;
+	if (ch->writing == CHANNEL_WRITE_LINGERING)
+		ch->quiet_ms = clock_now_ms();
+	if (ch->arrived.n == 0 && (ch->wants & LOOP_READ)) {
+		ch->lent = data;
+		ch->stream.on_ready(ch->stream.arg, LOOP_READ);
+		data = ch->lent;
+		ch->lent = (struct span){ 0 };
+	}
+	if (data.n > 0 && !ch->is_closed && ch->trunk != NULL)
+		trunk_check(ch->trunk, fifo_put(&ch->arrived, data));
+}
+
+void channel_on_window(struct channel *ch)
+{
+	channel_check_wants(ch);
+}
+
+void channel_on_eof(struct channel *ch)
+{
+	ch->trunk->peer_half_closes = true;
+	if (ch->reading == CHANNEL_READ_OPEN)
+		ch->reading = CHANNEL_READ_EOF;
+	channel_check_wants(ch);
+}
+
+void channel_on_close(struct channel *ch)
+{
+	/* A peer that does half-close says EOF first when it means it. */
+	bool is_orderly = ch->reading == CHANNEL_READ_EOF || !ch->trunk->peer_half_closes;
+
+	ch->reading = is_orderly ? CHANNEL_READ_CLOSED : CHANNEL_READ_BROKEN;
+	channel_leave(ch);
+	channel_check_wants(ch);
+}
+
+/* ---- dialling ---- */
+
+static void channel_tell_dialler(struct channel *ch)
+{
+	channel_opened_fn *fn = ch->on_opened;
+	struct why why = { "the session has ended" };
+
+	ch->on_opened = NULL;
+	if (ch->ssh != NULL) {
+		fn(ch->opened_arg, ERR_OK, &ch->stream, NULL);
+		return;
+	}
+	fn(ch->opened_arg, ERR_CLOSED, NULL, &why);
+	channel_close(&ch->stream, true);
+}
+
+void channel_on_opened(struct channel *ch)
+{
+	channel_opened_fn *fn = ch->on_opened;
+
+	ch->writing = CHANNEL_WRITE_OPEN;
+	ch->on_opened = NULL;
+	fn(ch->opened_arg, ERR_OK, &ch->stream, NULL);
+}
+
+void channel_on_refused(struct channel *ch, const struct why *why)
+{
+	channel_opened_fn *fn = ch->on_opened;
+
+	channel_leave(ch);
+	ch->on_opened = NULL;
+	fn(ch->opened_arg, ERR_DENIED, NULL, why);
+	channel_close(&ch->stream, true);
+}
+
+void channel_dial_close(struct channel *ch)
+{
+	if (ch != NULL)
+		channel_close(&ch->stream, true);
+}
+
+/* ---- offered by the peer ---- */
+
+enum err channel_accept(struct channel *ch, struct stream **out)
+{
+	enum err rc = ERR_CLOSED;
+
+	if (ch->ssh != NULL)
+		rc = ssh_channel_accept(ch->ssh, channel_first_window(ch->trunk), ch);
+	if (rc != ERR_OK) {
+		stream_abort(&ch->stream);
+		return rc;
+	}
+	ch->writing = CHANNEL_WRITE_OPEN;
+	trunk_pump_soon(ch->trunk);
+	*out = &ch->stream;
+	return ERR_OK;
+}
+
+void channel_refuse(struct channel *ch, enum ssh_refusal reason, const char *text)
+{
+	if (ch->ssh != NULL) {
+		trunk_check(ch->trunk, ssh_channel_refuse(ch->ssh, reason, text));
+		trunk_pump_soon(ch->trunk);
+		channel_leave(ch);
+	}
+	stream_abort(&ch->stream);
+}
+
+static const struct stream_ops channel_ops = {
+	.name = "channel",
+	.read = channel_read,
+	.write = channel_write,
+	.finish = channel_finish,
+	.want = channel_want,
+	.close = channel_close,
+	.peek = channel_peek,
+	.consume = channel_consume,
+	.reserve = channel_reserve,
+	.commit = channel_commit,
+};

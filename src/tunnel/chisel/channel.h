@@ -1,0 +1,81 @@
+/*
+ * A channel is one visitor's way through a session, and a stream to whoever uses it.
+ *
+ * Its data lies in the session's read buffer while on_ready(LOOP_READ) runs, so that it can
+ * go straight to a socket; what is left then is kept, bounded by the window we gave. Its
+ * writes are built in the outbox. Both ways, peek and reserve save the copy.
+ *
+ * read and peek say ERR_CLOSED when the peer has ended the channel in order, after the last
+ * byte; ERR_RESET when it or the session broke off. write says ERR_CLOSED when the peer takes
+ * nothing more although there may still be bytes of its to read.
+ */
+#ifndef TUNNEL_CHISEL_CHANNEL_H
+#define TUNNEL_CHISEL_CHANNEL_H
+
+#include "base/fifo.h"
+#include "tunnel/chisel/session.h"
+#include "tunnel/chisel/trunk.h"
+
+enum channel_reading {
+	CHANNEL_READ_OPEN,
+	CHANNEL_READ_EOF,    /* the peer sends no more */
+	CHANNEL_READ_CLOSED, /* the peer has ended the channel */
+	CHANNEL_READ_BROKEN, /* the session is gone, or the peer broke off */
+};
+
+enum channel_writing {
+	CHANNEL_WRITE_PENDING, /* dialled or offered, not open yet */
+	CHANNEL_WRITE_OPEN,
+	CHANNEL_WRITE_LINGERING, /* we have finished; the EOF is held back */
+	CHANNEL_WRITE_FINISHED,  /* EOF was sent */
+	CHANNEL_WRITE_CLOSED,    /* nothing may be sent any more */
+};
+
+struct channel {
+	struct stream stream;    /* first: a channel is a stream */
+	struct loop *loop;       /* borrowed: outlives the channel */
+	struct trunk *trunk;     /* borrowed: NULL once the session is gone */
+	struct ssh_channel *ssh; /* borrowed: the engine's; NULL once closed */
+	struct list in_trunk, in_turn, in_linger;
+	struct fifo arrived; /* bytes that could not be passed on when they came */
+	struct span lent;    /* bytes in the read buffer, during on_ready only */
+	struct loop_deferred later;
+	channel_opened_fn *on_opened; /* of a dial; NULL otherwise */
+	void *opened_arg;
+	enum channel_reading reading;
+	enum channel_writing writing;
+	uint8_t wants;
+	bool is_bulk;          /* its last turn filled the room */
+	bool is_ours;          /* we opened it: visitors are on our side */
+	bool is_answered;      /* something came since we last sent something */
+	bool is_closed;        /* given up by its user: freed at the end of the turn */
+	uint64_t lent_room;    /* what reserve lent */
+	uint64_t credit_us;    /* when the current window began to be used */
+	uint64_t credit_bytes; /* of it used up so far */
+	uint64_t quiet_ms;     /* lingering: since when nothing came */
+};
+
+/* A channel of @trunk, for an engine channel that is pending. NULL when memory is out. */
+struct channel *channel_new(struct trunk *trunk, bool is_ours);
+
+/* The window to promise for one more channel: less when there are many. */
+uint32_t channel_first_window(const struct trunk *trunk);
+
+/* What the session hears of it. */
+void channel_on_opened(struct channel *ch);
+void channel_on_refused(struct channel *ch, const struct why *why);
+void channel_on_data(struct channel *ch, struct span data);
+void channel_on_window(struct channel *ch);
+void channel_on_eof(struct channel *ch);
+void channel_on_close(struct channel *ch);
+
+/* The session is gone: the trunk and the engine are not to be touched again. */
+void channel_on_session_gone(struct channel *ch);
+
+/* It is this channel's turn to send. */
+void channel_on_turn(struct channel *ch);
+
+/* About once a second while it lingers. */
+void channel_on_tick(struct channel *ch, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,54 @@
+/* An entry is the side of a remote where users arrive. */
+#include "tunnel/chisel/entry.h"
+
+#include <stdlib.h>
+
+#include "tunnel/chisel/entry_kinds.h"
+
+static const struct entry_kind *entry_kind_for(const struct remote *r)
+{
+	if (r->is_stdio)
+		return &entry_stdio;
+	return r->is_udp ? &entry_udp : &entry_tcp;
+}
+
+enum err entry_open(const struct entry_options *o, struct entry **out, struct why *why)
+{
+	const struct entry_kind *kind = entry_kind_for(o->remote);
+	struct entry *e = calloc(1, kind->bytes);
+	char name[REMOTE_TEXT_MAX];
+	enum err rc;
+
+	if (e == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for a listener");
+	e->kind = kind;
+	e->worker = o->worker;
+	e->tuning = o->tuning;
+	e->remote = *o->remote;
+	e->on_done = o->on_done;
+	e->arg = o->arg;
+	remote_print_target(&e->remote, e->target);
+	log_init(&e->log, o->log, "proxy#%s", remote_print(&e->remote, name));
+	rc = kind->open(e, why);
+	if (rc != ERR_OK) {
+		entry_close(e);
+		return rc;
+	}
+	log_info(&e->log, "Listening");
+	*out = e;
+	return ERR_OK;
+}
+
+void entry_attach(struct entry *e, struct chisel_session *session)
+{
+	e->session = session;
+	e->kind->on_session(e);
+}
+
+void entry_close(struct entry *e)
+{
+	if (e == NULL)
+		return;
+	e->kind->close(e);
+	free(e);
+}

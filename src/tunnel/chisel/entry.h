@@ -1,0 +1,33 @@
+/*
+ * An entry is the side of a remote where users arrive: a TCP port, a UDP port, or standard
+ * input. It sends each of them through the session it is attached to; those who come while
+ * there is none wait for a while. chisel-protocol 5.2, 6.6, 7.3.
+ */
+#ifndef TUNNEL_CHISEL_ENTRY_H
+#define TUNNEL_CHISEL_ENTRY_H
+
+#include "tunnel/chisel/session.h"
+
+struct entry;
+
+struct entry_options {
+	struct worker *worker;              /* borrowed: outlives the entry */
+	const struct remote *remote;        /* copied */
+	const struct log *log;              /* borrowed: outlives the entry */
+	const struct chisel_tuning *tuning; /* borrowed: outlives the entry */
+	/* The one stream of a stdio entry has ended; NULL if it does not matter. */
+	void (*on_done)(void *arg);
+	void *arg;
+};
+
+/* Binds and listens. ERR_EXISTS: the port is taken. @why has the words. */
+enum err entry_open(const struct entry_options *o, struct entry **out,
+	struct why *why) MUST_USE;
+
+/* From now on through @session, until it is NULL again; those who wait go at once. */
+void entry_attach(struct entry *e, struct chisel_session *session);
+
+/* Ends its visitors too. The port is free when this returns. NULL is fine. */
+void entry_close(struct entry *e);
+
+#endif

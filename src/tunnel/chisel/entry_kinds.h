@@ -1,0 +1,32 @@
+/* The kinds of entry behind entry.h; each is a const table. */
+#ifndef TUNNEL_CHISEL_ENTRY_KINDS_H
+#define TUNNEL_CHISEL_ENTRY_KINDS_H
+
+#include "tunnel/chisel/entry.h"
+
+/* What every kind embeds first. */
+struct entry {
+	const struct entry_kind *kind;
+	struct worker *worker;              /* borrowed */
+	const struct chisel_tuning *tuning; /* borrowed */
+	struct chisel_session *session;     /* borrowed: NULL while there is none */
+	struct remote remote;
+	struct log log;
+	char target[REMOTE_TEXT_MAX]; /* what its channels ask for */
+	void (*on_done)(void *arg);
+	void *arg;
+};
+
+struct entry_kind {
+	size_t bytes; /* of the kind's struct */
+	enum err (*open)(struct entry *e, struct why *why);
+	void (*on_session)(struct entry *e); /* e->session has changed */
+	void (*close)(
+		struct entry *e); /* frees all but the struct; takes half-open ones */
+};
+
+extern const struct entry_kind entry_tcp;
+extern const struct entry_kind entry_udp;
+extern const struct entry_kind entry_stdio;
+
+#endif

@@ -1,0 +1,63 @@
+/* Exits are the side of remotes where targets are. */
+#include "tunnel/chisel/exit.h"
+
+#include <stdlib.h>
+
+#include "tunnel/chisel/exit_kinds.h"
+
+void exits_init(struct exits *x, struct worker *worker, const struct log *log,
+	const struct chisel_tuning *tuning)
+{
+	*x = (struct exits){ .worker = worker, .log = log, .tuning = tuning };
+	list_init(&x->all);
+}
+
+void exit_path_free(struct exit_path *path)
+{
+	struct exits *x = path->exits;
+
+	list_remove(&path->in_exits);
+	x->open--;
+	log_debug(x->log, "conn#%llu: Close [%llu/%llu]",
+		(unsigned long long)path->number, (unsigned long long)x->open,
+		(unsigned long long)x->count);
+	free(path);
+}
+
+void exits_fini(struct exits *x)
+{
+	struct exit_path *path;
+
+	while ((path = list_first(&x->all, struct exit_path, in_exits)) != NULL) {
+		path->kind->close(path);
+		exit_path_free(path);
+	}
+}
+
+static const struct exit_kind *exit_kind_for(const struct remote_target *t)
+{
+	if (t->is_socks)
+		return &exit_socks;
+	return t->is_udp ? &exit_udp : &exit_tcp;
+}
+
+void exits_add(struct exits *x, struct channel *ch, const struct remote_target *target)
+{
+	const struct exit_kind *kind = exit_kind_for(target);
+	struct exit_path *path = calloc(1, kind->bytes);
+
+	if (path == NULL) {
+		channel_refuse(ch, SSH_RESOURCE_SHORTAGE, "out of memory");
+		return;
+	}
+	path->kind = kind;
+	path->exits = x;
+	path->number = ++x->count;
+	path->target = *target;
+	x->open++;
+	list_init(&path->in_exits);
+	list_add(&x->all, &path->in_exits);
+	log_debug(x->log, "conn#%llu: Open [%llu/%llu]", (unsigned long long)path->number,
+		(unsigned long long)x->open, (unsigned long long)x->count);
+	kind->start(path, ch);
+}

@@ -1,0 +1,32 @@
+/*
+ * Exits are the side of remotes where targets are: each channel that the peer opens is
+ * dialled, or spoken SOCKS5 or datagrams with. chisel-protocol 6.
+ *
+ * Whether a channel may have what it asks for is decided before it comes here, by whoever
+ * knows the rules: exits only do it.
+ */
+#ifndef TUNNEL_CHISEL_EXIT_H
+#define TUNNEL_CHISEL_EXIT_H
+
+#include "tunnel/chisel/session.h"
+
+/* The exits of one session; embedded. */
+struct exits {
+	struct worker *worker;              /* borrowed: outlives the exits */
+	const struct log *log;              /* borrowed: outlives the exits */
+	const struct chisel_tuning *tuning; /* borrowed: outlives the exits */
+	struct list all;
+	uint64_t count; /* so far, for their numbers */
+	uint64_t open;  /* now */
+};
+
+void exits_init(struct exits *x, struct worker *worker, const struct log *log,
+	const struct chisel_tuning *tuning);
+
+/* Ends them all. */
+void exits_fini(struct exits *x);
+
+/* Answers @ch, which asks for @target, in every case. */
+void exits_add(struct exits *x, struct channel *ch, const struct remote_target *target);
+
+#endif

@@ -1,0 +1,31 @@
+/* The kinds of exit behind exit.h; each is a const table. */
+#ifndef TUNNEL_CHISEL_EXIT_KINDS_H
+#define TUNNEL_CHISEL_EXIT_KINDS_H
+
+#include "tunnel/chisel/exit.h"
+
+/* What every kind embeds first. */
+struct exit_path {
+	const struct exit_kind *kind;
+	struct exits *exits; /* borrowed: they end us before they go */
+	struct list in_exits;
+	uint64_t number;
+	struct remote_target target;
+};
+
+struct exit_kind {
+	size_t bytes;
+	/* Begins; from now on it answers @ch and ends itself with exit_path_free(). */
+	void (*start)(struct exit_path *path, struct channel *ch);
+	/* Ends it now: frees all but the struct. */
+	void (*close)(struct exit_path *path);
+};
+
+/* It is over: takes it off the list and frees the struct. */
+void exit_path_free(struct exit_path *path);
+
+extern const struct exit_kind exit_tcp;
+extern const struct exit_kind exit_socks;
+extern const struct exit_kind exit_udp;
+
+#endif

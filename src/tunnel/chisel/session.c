@@ -1,0 +1,697 @@
+/* A session is one tunnel connection in either role. */
+#include "tunnel/chisel/session.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "tunnel/chisel/channel.h"
+#include "tunnel/chisel/trunk.h"
+#include "wire/ws.h"
+
+#define SESSION_HANDSHAKE_MS 30000
+#define SESSION_CONFIG_MS 10000
+#define SESSION_REFUSAL_MS 2000         /* so that the text of a refusal arrives */
+#define SESSION_READ_BYTES (256u << 10) /* in one call */
+#define SESSION_BUDGET_BYTES (1u << 20) /* in one turn of the loop, then others go on */
+#define SESSION_PING_TIMEOUT_MS 8000
+#define SESSION_PINGS_MAX 8 /* unanswered at a time */
+#define SESSION_KEPT_MAX (SSH_PACKET_MAX + 4096)
+
+_Static_assert(SESSION_KEPT_MAX + SESSION_READ_BYTES <= WORKER_SCRATCH_BYTES,
+	"what was kept and what is read fit the scratch");
+
+enum session_state {
+	SESSION_SECURING,    /* SSH versions, keys, authentication */
+	SESSION_CONFIGURING, /* waiting for the config request or its answer */
+	SESSION_DECIDING,    /* server: the owner thinks about it */
+	SESSION_OPEN,
+	SESSION_REFUSED, /* server: the refusal is on its way */
+	SESSION_CLOSED,
+};
+
+struct chisel_session {
+	enum session_state state;
+	enum ssh_role role;
+	struct worker *worker; /* borrowed */
+	struct stream *stream;
+	struct ssh *ssh;
+	struct ws_reader ws;
+	struct trunk trunk;
+	const struct chisel_tuning *tuning;       /* borrowed */
+	const struct chisel_session_hooks *hooks; /* borrowed */
+	void *owner;                              /* borrowed */
+	struct loop_timer *timer;
+	struct loop_deferred gone;
+	struct buf kept;      /* bytes of a packet that has not fully arrived */
+	size_t kept_ssh;      /* how many of them are out of their frames already */
+	uint64_t deadline_ms; /* of the state; 0 for none */
+	uint64_t last_in_ms;
+	uint64_t next_ping_ms;
+	uint64_t ping_since_ms; /* the oldest unanswered ping */
+	uint64_t
+		ping_since_us; /* the same, for the round trip; 0 if not to be measured */
+	unsigned pings;        /* unanswered */
+	uint64_t probe_since_ms, probe_end_ms;
+	void (*probe_fn)(void *arg, bool is_alive);
+	void *probe_arg;
+	enum err closed_rc;
+	struct why closed_why;
+};
+
+static void session_on_ready(void *arg, unsigned ready);
+static void session_on_timer(void *arg);
+static void session_on_broken(void *arg, enum err rc);
+static void session_on_gone(void *arg);
+static void session_set_timer(struct chisel_session *s);
+
+static const char *session_state_name(enum session_state state)
+{
+	static const char *const names[] = {
+		[SESSION_SECURING] = "securing",
+		[SESSION_CONFIGURING] = "agreeing on the remotes",
+		[SESSION_DECIDING] = "deciding",
+		[SESSION_OPEN] = "open",
+		[SESSION_REFUSED] = "refused",
+		[SESSION_CLOSED] = "closed",
+	};
+
+	return names[state];
+}
+
+static void session_enter(struct chisel_session *s, enum session_state state)
+{
+	uint64_t handshake = s->tuning->handshake_ms, config = s->tuning->config_ms;
+	uint64_t patience[] = {
+		[SESSION_SECURING] = handshake > 0 ? handshake : SESSION_HANDSHAKE_MS,
+		[SESSION_CONFIGURING] = config > 0 ? config : SESSION_CONFIG_MS,
+		[SESSION_DECIDING] = SESSION_HANDSHAKE_MS,
+		[SESSION_OPEN] = 0,
+		[SESSION_REFUSED] = SESSION_REFUSAL_MS,
+		[SESSION_CLOSED] = 0,
+	};
+	uint64_t now = clock_now_ms();
+
+	s->state = state;
+	s->deadline_ms = patience[state] > 0 ? now + patience[state] : 0;
+	s->next_ping_ms = now;
+	session_set_timer(s);
+}
+
+/* ---- opening and closing ---- */
+
+static void session_free(struct chisel_session *s)
+{
+	if (s == NULL)
+		return;
+	loop_timer_close(s->timer);
+	loop_undefer(&s->gone);
+	trunk_fini(&s->trunk);
+	ssh_free(s->ssh);
+	buf_fini(&s->kept);
+	free(s);
+}
+
+static enum err session_make_engine(struct chisel_session *s,
+	const struct chisel_session_options *o)
+{
+	struct ssh_options ssh = {
+		.role = o->role,
+		.key = o->key,
+		.user = o->user,
+		.password = o->password,
+		.out = &s->trunk.outbox.sink,
+		.rekey_bytes = o->tuning->rekey_bytes,
+	};
+	enum err rc = ssh_new(&ssh, &s->ssh);
+
+	s->trunk.ssh = s->ssh;
+	return rc == ERR_OK ? ssh_start(s->ssh) : rc;
+}
+
+enum err chisel_session_open(const struct chisel_session_options *o,
+	struct chisel_session **out)
+{
+	struct chisel_session *s = mem_new(s);
+	enum ws_role ws_role = o->role == SSH_CLIENT ? WS_CLIENT : WS_SERVER;
+	enum err rc;
+
+	if (s == NULL)
+		return ERR_NOMEM;
+	s->role = o->role;
+	s->worker = o->worker;
+	s->tuning = o->tuning;
+	s->hooks = o->hooks;
+	s->owner = o->owner;
+	ws_reader_init(&s->ws, ws_role);
+	buf_init(&s->kept, SESSION_KEPT_MAX);
+	loop_deferred_init(&s->gone, session_on_gone, s);
+	trunk_init(&s->trunk, o->worker->loop, &o->worker->blocks, ws_role);
+	s->trunk.on_broken = session_on_broken;
+	s->trunk.arg = s;
+	s->trunk.peer_half_closes = o->peer_half_closes;
+	rc = loop_timer_open(o->worker->loop, session_on_timer, s, &s->timer);
+	if (rc == ERR_OK)
+		rc = session_make_engine(s, o);
+	if (rc != ERR_OK) {
+		session_free(s);
+		return rc;
+	}
+	s->stream = s->trunk.stream = o->stream;
+	stream_set_owner(s->stream, session_on_ready, s);
+	stream_want(s->stream, LOOP_READ);
+	s->last_in_ms = clock_now_ms();
+	session_enter(s, SESSION_SECURING);
+	trunk_pump_soon(&s->trunk);
+	*out = s;
+	return ERR_OK;
+}
+
+void chisel_session_close(struct chisel_session *s, enum err rc, const char *reason)
+{
+	if (s->state == SESSION_CLOSED)
+		return;
+	s->state = SESSION_CLOSED;
+	s->closed_rc = rc;
+	err_set(&s->closed_why, rc, "%s", reason != NULL ? reason : err_name(rc));
+	stream_want(s->stream, 0);
+	loop_timer_stop(s->timer);
+	loop_defer(s->worker->loop, &s->gone);
+}
+
+static void session_fail(struct chisel_session *s, enum err rc, const struct why *why)
+{
+	chisel_session_close(s, rc, err_text(rc, why));
+}
+
+static void session_on_broken(void *arg, enum err rc)
+{
+	struct chisel_session *s = arg;
+
+	chisel_session_close(s, rc, rc == ERR_RESET ? "the connection broke" : NULL);
+}
+
+/* Says goodbye if the connection still takes it without waiting. */
+static void session_say_goodbye(struct chisel_session *s)
+{
+	static const uint8_t going_away[] = { 1001 >> 8, 1001 & 0xff };
+
+	if (s->trunk.is_full || s->trunk.is_broken)
+		return;
+	if (outbox_put_control(&s->trunk.outbox, WS_CLOSE, span_of(going_away, 2)) ==
+		ERR_OK)
+		(void)!outbox_flush(&s->trunk.outbox,
+			s->stream); /* it is over either way */
+}
+
+static void session_on_gone(void *arg)
+{
+	struct chisel_session *s = arg;
+	struct list *it, *next;
+
+	session_say_goodbye(s);
+	list_each(it, next, &s->trunk.channels)
+		channel_on_session_gone(list_object(it, struct channel, in_trunk));
+	stream_close(s->stream);
+	if (s->probe_fn != NULL)
+		s->probe_fn(s->probe_arg, false);
+	s->hooks->on_closed(s->owner, s->closed_rc, &s->closed_why);
+	session_free(s);
+}
+
+/* ---- is the peer there ---- */
+
+static uint64_t session_ping_timeout(const struct chisel_session *s)
+{
+	uint64_t ms = s->tuning->ping_timeout_ms;
+
+	if (ms == 0)
+		ms = SESSION_PING_TIMEOUT_MS;
+	if (s->tuning->keepalive_ms > 0 && ms > s->tuning->keepalive_ms)
+		ms = s->tuning->keepalive_ms;
+	return ms;
+}
+
+static void session_ping(struct chisel_session *s, uint64_t now)
+{
+	if (s->pings >= SESSION_PINGS_MAX)
+		return;
+	if (s->pings++ == 0) {
+		s->ping_since_ms = now;
+		s->ping_since_us = clock_now_us();
+	}
+	trunk_check(&s->trunk, ssh_request(s->ssh, "ping", true, (struct span){ 0 }));
+	trunk_pump_soon(&s->trunk);
+}
+
+static void session_on_pong(struct chisel_session *s)
+{
+	uint64_t now_us = clock_now_us();
+
+	if (s->pings == 0)
+		return;
+	if (s->ping_since_us != 0)
+		s->trunk.rtt_us = now_us - s->ping_since_us;
+	s->ping_since_us = 0; /* later ones would be measured from the wrong start */
+	if (--s->pings == 0) {
+		s->next_ping_ms = s->ping_since_ms + s->tuning->keepalive_ms;
+		session_set_timer(s);
+	}
+}
+
+/* A late answer is asked for again, faster; anything that comes in is a sign of life. */
+static void session_watch_peer(struct chisel_session *s, uint64_t now)
+{
+	uint64_t timeout = session_ping_timeout(s);
+	uint64_t heard = s->last_in_ms > s->ping_since_ms ? s->last_in_ms :
+							    s->ping_since_ms;
+
+	if (s->pings > 0 && now - heard >= timeout) {
+		chisel_session_close(s, ERR_TIMEOUT, "the peer does not answer pings");
+		return;
+	}
+	if (now < s->next_ping_ms)
+		return;
+	session_ping(s, now);
+	s->next_ping_ms = now + (timeout + 3) / 4;
+}
+
+static void session_end_probe(struct chisel_session *s, bool is_alive)
+{
+	void (*fn)(void *arg, bool is_alive) = s->probe_fn;
+
+	s->probe_fn = NULL;
+	fn(s->probe_arg, is_alive);
+}
+
+enum err chisel_session_probe(struct chisel_session *s, uint32_t ms,
+	void (*fn)(void *arg, bool is_alive), void *arg)
+{
+	uint64_t now = clock_now_ms();
+
+	if (s->probe_fn != NULL)
+		return ERR_EXISTS;
+	if (s->state == SESSION_CLOSED)
+		return ERR_CLOSED;
+	s->probe_fn = fn;
+	s->probe_arg = arg;
+	s->probe_since_ms = now;
+	s->probe_end_ms = now + ms;
+	if (s->state == SESSION_OPEN)
+		session_ping(s, now);
+	session_set_timer(s);
+	return ERR_OK;
+}
+
+/* Sets the timer for whatever is due first. */
+static void session_set_timer(struct chisel_session *s)
+{
+	uint64_t now = clock_now_ms(), due = UINT64_MAX;
+
+	if (s->deadline_ms > 0)
+		due = s->deadline_ms;
+	if (s->state == SESSION_OPEN && s->tuning->keepalive_ms > 0 &&
+		s->next_ping_ms < due)
+		due = s->next_ping_ms;
+	if (s->probe_fn != NULL && s->probe_end_ms < due)
+		due = s->probe_end_ms;
+	if (s->trunk.linger_count > 0 && due > now + 250)
+		due = now + 250;
+	if (due == UINT64_MAX)
+		loop_timer_stop(s->timer);
+	else
+		loop_timer_set(s->timer, due > now ? due - now : 0);
+}
+
+static void session_on_timer(void *arg)
+{
+	struct chisel_session *s = arg;
+	uint64_t now = clock_now_ms();
+	char text[80];
+
+	if (s->deadline_ms > 0 && now >= s->deadline_ms) {
+		snprintf(text, sizeof(text), "%s: timed out",
+			session_state_name(s->state));
+		chisel_session_close(s, ERR_TIMEOUT, text);
+		return;
+	}
+	if (s->probe_fn != NULL && now >= s->probe_end_ms)
+		session_end_probe(s, false);
+	if (s->state == SESSION_OPEN && s->tuning->keepalive_ms > 0)
+		session_watch_peer(s, now);
+	if (s->state == SESSION_CLOSED)
+		return;
+	trunk_on_tick(&s->trunk, now);
+	session_set_timer(s);
+}
+
+/* ---- what the engine reports ---- */
+
+static void session_on_host_key(struct chisel_session *s, const struct ssh_event *ev)
+{
+	struct why why = { 0 };
+
+	if (s->hooks->is_host_key_good(s->owner, ev->data, &why))
+		ssh_accept_host_key(s->ssh);
+	else
+		session_fail(s, ERR_DENIED, &why);
+}
+
+static void session_on_password(struct chisel_session *s, const struct ssh_event *ev)
+{
+	bool is_good = s->hooks->is_password_good(s->owner, ev->name, ev->data);
+	enum err rc = ssh_auth_reply(s->ssh, is_good);
+
+	if (rc == ERR_DENIED)
+		chisel_session_close(s, rc, "too many authentication failures");
+	else
+		trunk_check(&s->trunk, rc);
+}
+
+static void session_on_request(struct chisel_session *s, const struct ssh_event *ev)
+{
+	struct span none = { 0 };
+
+	if (s->role == SSH_SERVER && s->state == SESSION_CONFIGURING && ev->wants_reply) {
+		session_enter(s, SESSION_DECIDING);
+		s->hooks->on_config(s->owner, ev->name, ev->data);
+		return;
+	}
+	if (!ev->wants_reply)
+		return;
+	/* Answers carry no name, only their order: nothing may overtake the config's. */
+	if (s->state != SESSION_OPEN)
+		chisel_session_close(s, ERR_PROTO, "a request out of turn");
+	else if (span_is(ev->name, "ping"))
+		trunk_check(&s->trunk, ssh_reply(s->ssh, true, span_str("pong")));
+	else
+		trunk_check(&s->trunk, ssh_reply(s->ssh, false, none));
+}
+
+static void session_on_reply(struct chisel_session *s, const struct ssh_event *ev)
+{
+	struct span refusal = ev->data;
+
+	if (s->state == SESSION_OPEN) {
+		if (ev->data.n > 0 && !span_is(ev->data, "pong"))
+			chisel_session_close(s, ERR_PROTO,
+				"an answer to a ping that is none");
+		else
+			session_on_pong(s);
+		return;
+	}
+	if (s->state != SESSION_CONFIGURING)
+		return;
+	s->trunk.rtt_us = clock_now_us() - s->ping_since_us;
+	if (!ev->ok && refusal.n == 0)
+		refusal = span_str("the server refused and did not say why");
+	if (refusal.n == 0)
+		session_enter(s, SESSION_OPEN);
+	s->hooks->on_answer(s->owner, refusal);
+}
+
+static void session_on_open_request(struct chisel_session *s, const struct ssh_event *ev)
+{
+	struct channel *ch;
+
+	if (s->state != SESSION_OPEN || (ch = channel_new(&s->trunk, false)) == NULL) {
+		trunk_check(&s->trunk,
+			ssh_channel_refuse(ev->channel, SSH_RESOURCE_SHORTAGE,
+				"not now"));
+		return;
+	}
+	ch->ssh = ev->channel;
+	s->hooks->on_open(s->owner, ch, ev->data);
+}
+
+static void session_on_refused(struct chisel_session *s, const struct ssh_event *ev)
+{
+	struct why why;
+	char text[160];
+
+	(void)s;
+	err_set(&why, ERR_DENIED, "rejected: %s",
+		str_quote(text, sizeof(text), ev->data));
+	channel_on_refused(ev->owner, &why);
+}
+
+static void session_on_channel_event(struct chisel_session *s, const struct ssh_event *ev)
+{
+	switch (ev->kind) {
+	case SSH_OPENED:
+		channel_on_opened(ev->owner);
+		break;
+	case SSH_REFUSED:
+		session_on_refused(s, ev);
+		break;
+	case SSH_DATA:
+		channel_on_data(ev->owner, ev->data);
+		break;
+	case SSH_WINDOW:
+		channel_on_window(ev->owner);
+		break;
+	case SSH_EOF:
+		channel_on_eof(ev->owner);
+		break;
+	case SSH_CLOSE:
+		channel_on_close(ev->owner);
+		break;
+	default:
+		break;
+	}
+}
+
+static void session_on_up(struct chisel_session *s)
+{
+	session_enter(s, SESSION_CONFIGURING);
+	s->hooks->on_up(s->owner);
+}
+
+static void session_on_event(struct chisel_session *s, const struct ssh_event *ev)
+{
+	switch (ev->kind) {
+	case SSH_HOST_KEY:
+		session_on_host_key(s, ev);
+		break;
+	case SSH_PASSWORD:
+		session_on_password(s, ev);
+		break;
+	case SSH_UP:
+		session_on_up(s);
+		break;
+	case SSH_REQUEST:
+		session_on_request(s, ev);
+		break;
+	case SSH_REPLY:
+		session_on_reply(s, ev);
+		break;
+	case SSH_OPEN:
+		session_on_open_request(s, ev);
+		break;
+	case SSH_REKEYED:
+		break; /* the pump that follows every read sends what was held up */
+	default:
+		if (ev->owner != NULL)
+			session_on_channel_event(s, ev);
+		break;
+	}
+}
+
+/* ---- bytes in ---- */
+
+static void session_run_engine(struct chisel_session *s, struct mspan *packets)
+{
+	struct ssh_event ev;
+	struct why why = { 0 };
+	enum err rc;
+
+	while (s->state != SESSION_CLOSED) {
+		rc = ssh_next(s->ssh, packets, &ev, &why);
+		if (rc == ERR_AGAIN)
+			return;
+		if (rc != ERR_OK) {
+			session_fail(s, rc, &why);
+			return;
+		}
+		session_on_event(s, &ev);
+	}
+}
+
+static void session_on_frame(struct chisel_session *s, const struct ws_event *ev,
+	struct mspan *packets)
+{
+	switch (ev->opcode) {
+	case WS_PING:
+		trunk_check(&s->trunk,
+			outbox_put_control(&s->trunk.outbox, WS_PONG,
+				span_of(ev->data.p, ev->data.n)));
+		break;
+	case WS_CLOSE:
+		chisel_session_close(s, ERR_CLOSED, "the peer closed the connection");
+		break;
+	case WS_BINARY:
+		/* Packets may go across frames: what lies between two is closed up. */
+		if (packets->n == 0)
+			packets->p = ev->data.p;
+		else if (packets->p + packets->n != ev->data.p)
+			memmove(packets->p + packets->n, ev->data.p, ev->data.n);
+		packets->n += ev->data.n;
+		session_run_engine(s, packets);
+		break;
+	default:
+		break;
+	}
+}
+
+/*
+ * Works through the @n bytes at @p, of which the first @ssh are out of their frames, and
+ * moves what has to wait for more to the front. Returns how much that is; s->kept_ssh says
+ * how much of it is out of its frames.
+ */
+static size_t session_take(struct chisel_session *s, uint8_t *p, size_t n, size_t ssh)
+{
+	struct mspan packets = { .p = p, .n = ssh };
+	struct mspan frames = { .p = p + ssh, .n = n - ssh };
+	struct ws_event ev;
+	enum err rc = ERR_OK;
+
+	while (s->state != SESSION_CLOSED && rc == ERR_OK) {
+		rc = ws_next(&s->ws, &frames, &ev);
+		if (rc == ERR_OK)
+			session_on_frame(s, &ev, &packets);
+	}
+	if (rc != ERR_OK && rc != ERR_AGAIN)
+		chisel_session_close(s, rc, "the peer's WebSocket frames are wrong");
+	if (packets.n > 0)
+		memmove(p, packets.p, packets.n);
+	if (frames.n > 0)
+		memmove(p + packets.n, frames.p, frames.n);
+	s->kept_ssh = packets.n;
+	return packets.n + frames.n;
+}
+
+static void session_on_read_end(struct chisel_session *s, enum err rc)
+{
+	if (rc == ERR_EOF)
+		chisel_session_close(s, ERR_CLOSED, "the peer closed the connection");
+	else
+		chisel_session_close(s, rc, "the connection broke");
+}
+
+static void session_read(struct chisel_session *s)
+{
+	uint8_t *scratch = worker_scratch(s->worker);
+	size_t n = s->kept.n, total = 0, got = SESSION_READ_BYTES;
+	enum err rc = scratch == NULL ? ERR_NOMEM : ERR_OK;
+
+	if (rc == ERR_OK && n > 0)
+		memcpy(scratch, buf_span(&s->kept).p, n);
+	buf_consume(&s->kept, n);
+	while (rc == ERR_OK && got == SESSION_READ_BYTES &&
+		total < SESSION_BUDGET_BYTES && s->state != SESSION_CLOSED) {
+		rc = stream_read(s->stream, scratch + n, SESSION_READ_BYTES, &got);
+		if (rc != ERR_OK)
+			break;
+		total += got;
+		n = session_take(s, scratch, n + got, s->kept_ssh);
+		if (n > SESSION_KEPT_MAX)
+			rc = ERR_LIMIT;
+	}
+	if (s->state == SESSION_CLOSED)
+		return;
+	if (rc != ERR_OK && rc != ERR_AGAIN) {
+		session_on_read_end(s, rc);
+		return;
+	}
+	if (n == 0)
+		buf_reset(&s->kept);
+	else
+		trunk_check(&s->trunk, buf_put(&s->kept, scratch, n));
+	if (total > 0)
+		s->last_in_ms = clock_now_ms();
+}
+
+static void session_on_ready(void *arg, unsigned ready)
+{
+	struct chisel_session *s = arg;
+
+	if (ready & LOOP_WRITE)
+		trunk_on_writable(&s->trunk);
+	if (!(ready & LOOP_READ) || s->state == SESSION_CLOSED)
+		return;
+	session_read(s);
+	if (s->state == SESSION_CLOSED)
+		return;
+	if (s->probe_fn != NULL && s->last_in_ms >= s->probe_since_ms)
+		session_end_probe(s, true);
+	trunk_pump_soon(&s->trunk);
+	if (s->trunk.linger_count > 0)
+		session_set_timer(s);
+}
+
+/* ---- what the owner asks ---- */
+
+enum err chisel_session_configure(struct chisel_session *s, struct span json)
+{
+	s->ping_since_us = clock_now_us();
+	trunk_pump_soon(&s->trunk);
+	return ssh_request(s->ssh, "config", true, json);
+}
+
+enum err chisel_session_answer(struct chisel_session *s, const char *refusal)
+{
+	bool is_yes = refusal[0] == '\0';
+	enum err rc = ssh_reply(s->ssh, is_yes, span_str(refusal));
+
+	trunk_pump_soon(&s->trunk);
+	if (rc == ERR_OK)
+		session_enter(s, is_yes ? SESSION_OPEN : SESSION_REFUSED);
+	return rc;
+}
+
+void chisel_session_trust_half_close(struct chisel_session *s)
+{
+	s->trunk.peer_half_closes = true;
+}
+
+uint64_t chisel_session_rtt_us(const struct chisel_session *s)
+{
+	return s->trunk.rtt_us;
+}
+
+size_t chisel_session_channels(const struct chisel_session *s)
+{
+	return ssh_channel_count(s->ssh);
+}
+
+void chisel_session_bytes(const struct chisel_session *s, uint64_t *sent,
+	uint64_t *received)
+{
+	*sent = s->trunk.sent_bytes;
+	*received = s->trunk.received_bytes;
+}
+
+enum err chisel_session_dial(struct chisel_session *s, const char *target,
+	channel_opened_fn *fn, void *arg, struct channel **out)
+{
+	struct channel *ch;
+	enum err rc;
+
+	if (s->state != SESSION_OPEN)
+		return ERR_CLOSED;
+	ch = channel_new(&s->trunk, true);
+	if (ch == NULL)
+		return ERR_NOMEM;
+	rc = ssh_channel_open(s->ssh, span_str(target), channel_first_window(&s->trunk),
+		ch, &ch->ssh);
+	if (rc != ERR_OK) {
+		ch->ssh = NULL;
+		stream_abort(&ch->stream);
+		return rc;
+	}
+	ch->on_opened = fn;
+	ch->opened_arg = arg;
+	trunk_pump_soon(&s->trunk);
+	*out = ch;
+	return ERR_OK;
+}

@@ -1,0 +1,134 @@
+/*
+ * A session is one tunnel connection in either role: SSH inside WebSocket messages over a
+ * stream that has been upgraded. It authenticates, agrees on the remotes, notices a dead
+ * peer, and carries every visitor as a channel, which is a stream like any other.
+ *
+ * Channels take fair turns at the connection; one that has little to say goes first. What
+ * is queued in front of the connection is bounded, and so is what a channel may hold back.
+ */
+#ifndef TUNNEL_CHISEL_SESSION_H
+#define TUNNEL_CHISEL_SESSION_H
+
+#include "base/log.h"
+#include "crypto/hostkey.h"
+#include "loop/worker.h"
+#include "net/stream.h"
+#include "tunnel/chisel/config.h"
+#include "wire/ssh.h"
+
+#define CHISEL_PROTOCOL "chisel-v3" /* the WebSocket sub-protocol */
+
+/* What an operator may tune; 0 is the default everywhere. chisel-protocol 8. */
+struct chisel_tuning {
+	uint32_t keepalive_ms;    /* between pings; 0 is off: the CLI's default is 25 s */
+	uint32_t ping_timeout_ms; /* an unanswered ping ends the session; 0 is 8 s */
+	uint32_t session_wait_ms; /* an accepted visitor waits for a session; 0 is 35 s */
+	uint32_t dial_timeout_ms; /* of targets; 0 is 30 s */
+	uint32_t handshake_ms;    /* SSH, up to authentication; 0 is 30 s */
+	uint32_t config_ms; /* CHISEL_CONFIG_TIMEOUT: wait for the config; 0 is 10 s */
+	uint32_t udp_max_bytes;   /* datagrams; 0 is 65,507 */
+	uint32_t udp_deadline_ms; /* idle UDP flows; 0 is 15 s */
+	uint32_t udp_flows_max;   /* flows of a UDP remote; 0 is 100 */
+	uint64_t rekey_bytes;     /* lowers the re-key limit; for tests */
+};
+
+struct channel;
+struct chisel_session;
+
+struct chisel_session_options {
+	enum ssh_role role;
+	struct worker *worker; /* borrowed: the one whose loop we are on */
+	struct stream *stream; /* taken if the session opens; upgraded, nothing read */
+	const struct log *log; /* borrowed: outlives the session */
+	const struct chisel_tuning *tuning; /* borrowed: outlives the session */
+	const struct hostkey *key;          /* server: borrowed, outlives the session */
+	const char *user, *password;        /* client: borrowed; "" for none */
+	bool peer_half_closes; /* known to carry EOF each way; else it may show */
+	const struct chisel_session_hooks *hooks; /* borrowed: const */
+	void *owner;                              /* given to the hooks */
+};
+
+/*
+ * What the owner decides and hears. None is called from inside a call of the owner's. The
+ * owner may call chisel_session_close() in any of them.
+ */
+struct chisel_session_hooks {
+	/* Client: is this the server we meant? @why goes into the log if not. */
+	bool (*is_host_key_good)(void *owner, struct span blob, struct why *why);
+
+	/* Server: may they in? */
+	bool (*is_password_good)(void *owner, struct span user, struct span password);
+
+	/* Authenticated. The client sends its config now. */
+	void (*on_up)(void *owner);
+
+	/* Server: the client's config request, or another first request (@name). Answer
+	 * with chisel_session_answer(), now or later. */
+	void (*on_config)(void *owner, struct span name, struct span data);
+
+	/* Client: the answer. An empty @refusal is a yes. */
+	void (*on_answer)(void *owner, struct span refusal);
+
+	/* The peer opens a channel. Answer with channel_accept() or channel_refuse(), now
+	 * or later. */
+	void (*on_open)(void *owner, struct channel *ch, struct span target);
+
+	/* Over, with all its channels closed. The session is gone after this; called once. */
+	void (*on_closed)(void *owner, enum err rc, const struct why *why);
+};
+
+enum err chisel_session_open(const struct chisel_session_options *options,
+	struct chisel_session **out) MUST_USE;
+
+/* A request; on_closed follows at the end of the turn. Twice is fine. */
+void chisel_session_close(struct chisel_session *s, enum err rc, const char *reason);
+
+/* Client, once, in on_up: asks for the remotes; @json is copied. */
+enum err chisel_session_configure(struct chisel_session *s, struct span json) MUST_USE;
+
+/* Server, once: an empty @refusal is a yes, else the text for the client, after which the
+ * session closes by itself when it has had time to arrive. */
+enum err chisel_session_answer(struct chisel_session *s, const char *refusal) MUST_USE;
+
+/*
+ * Is the peer there? Pings now; @fn hears true when anything comes in, false after @ms
+ * without. The session goes on either way. One probe at a time: ERR_EXISTS.
+ */
+enum err chisel_session_probe(struct chisel_session *s, uint32_t ms,
+	void (*fn)(void *arg, bool is_alive), void *arg) MUST_USE;
+
+/* The peer is known to carry EOF each way. */
+void chisel_session_trust_half_close(struct chisel_session *s);
+
+/* The round trip of the last ping or config, in microseconds; 0 if none came back yet. */
+uint64_t chisel_session_rtt_us(const struct chisel_session *s);
+
+/* Open channels, and payload bytes both ways since the start. */
+size_t chisel_session_channels(const struct chisel_session *s);
+void chisel_session_bytes(const struct chisel_session *s, uint64_t *sent,
+	uint64_t *received);
+
+/* ---- channels: tunnel/chisel/channel.h has their stream side ---- */
+
+/*
+ * Opens a channel for the target text. @fn is called once, never from inside this call:
+ * with a stream, which is the receiver's, or with an error and the peer's words
+ * (ERR_CLOSED: the session went first).
+ */
+typedef void channel_opened_fn(void *arg, enum err rc, struct stream *stream,
+	const struct why *why);
+enum err chisel_session_dial(struct chisel_session *s, const char *target,
+	channel_opened_fn *fn, void *arg, struct channel **out) MUST_USE;
+
+/* The fn of a dial is not called any more. NULL is fine. Not to be used after it was called. */
+void channel_dial_close(struct channel *ch);
+
+/*
+ * The two answers to on_open; either ends it, and one of them must come, even when the
+ * session has closed meanwhile. After accept, @out is the receiver's stream.
+ * ERR_CLOSED: the session went first.
+ */
+enum err channel_accept(struct channel *ch, struct stream **out) MUST_USE;
+void channel_refuse(struct channel *ch, enum ssh_refusal reason, const char *text);
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * The trunk is what all channels of a session share: the connection's outgoing side, and
+ * the turns that channels take at it.
+ *
+ * A channel that wants to send waits in one of two lists: "bulk" if its last turn filled
+ * the room it was given, else "light". Light channels go first; after a run of them one bulk
+ * channel has its turn, so that nobody starves. Nothing is encrypted before it can nearly
+ * be sent, so a small message waits for TRUNK_FULL_BYTES at most.
+ */
+#ifndef TUNNEL_CHISEL_TRUNK_H
+#define TUNNEL_CHISEL_TRUNK_H
+
+#include "tunnel/chisel/outbox.h"
+#include "wire/ssh.h"
+
+#define TRUNK_FULL_BYTES (128u << 10) /* queued: bulk waits */
+#define TRUNK_LIGHT_BYTES (16u << 10) /* beyond that, for light channels */
+#define TRUNK_LINGER_MAX 64           /* channels whose EOF is held back */
+
+struct trunk {
+	struct loop *loop;     /* borrowed: outlives the trunk */
+	struct stream *stream; /* borrowed: the session's connection */
+	struct ssh *ssh;       /* borrowed: the session's engine */
+	struct outbox outbox;
+	struct list channels;    /* all that have a stream or wait for one */
+	struct list light, bulk; /* channels that wait for a turn */
+	struct list lingering;   /* channels whose EOF is held back, oldest first */
+	unsigned light_run;      /* turns of light ones since one of a bulk one */
+	unsigned linger_count;
+	struct channel *turn;  /* whose turn it is; NULL outside of one */
+	bool is_full;          /* the stream takes no more: wait until it is writable */
+	bool wants_write;      /* what we asked the stream for */
+	bool is_broken;        /* told so already */
+	bool peer_half_closes; /* it is known to carry EOF: an adit, 1.12, or seen to */
+	struct loop_deferred pump;
+	void (*on_broken)(void *arg, enum err rc); /* once; never from inside a call */
+	struct loop_deferred broken;
+	enum err broken_rc;
+	void *arg;       /* borrowed: the session */
+	uint64_t rtt_us; /* round trip of the last ping, 0 if unknown */
+	uint64_t sent_bytes, received_bytes; /* payload */
+};
+
+void trunk_init(struct trunk *t, struct loop *loop, struct pool *pool, enum ws_role role);
+
+/* After the channels are gone or broken. */
+void trunk_fini(struct trunk *t);
+
+/* Sends what there is at the end of this turn of the loop. */
+void trunk_pump_soon(struct trunk *t);
+
+/* The stream became writable. */
+void trunk_on_writable(struct trunk *t);
+
+/* True if @ch may put something into the outbox now. */
+bool trunk_has_room(const struct trunk *t, const struct channel *ch);
+
+/* Queues @ch for a turn; @is_bulk says in which list. Again is fine. */
+void trunk_want_turn(struct trunk *t, struct channel *ch, bool is_bulk);
+
+/* An engine or the stream failed: on_broken is called at the end of the turn. */
+void trunk_break(struct trunk *t, enum err rc);
+
+/* For calls to the engine whose only failures are the connection's. */
+static inline void trunk_check(struct trunk *t, enum err rc)
+{
+	if (rc != ERR_OK && rc != ERR_AGAIN)
+		trunk_break(t, rc);
+}
+
+/* Sends the held-back EOFs that are due. Call about once a second. */
+void trunk_on_tick(struct trunk *t, uint64_t now_ms);
+
+#endif
