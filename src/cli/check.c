@@ -10,6 +10,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "text/base64.h"
+#include "text/url.h"
+#include "tunnel/chisel/url.h"
 
 #define SHOWN_MAX 80
 #define DIGITS "0123456789"
@@ -90,130 +92,88 @@ enum err check_tls_pair(const char *key, const char *cert, struct why *why)
 		key != NULL ? "--tls-cert" : "--tls-key");
 }
 
-/* A URL as far as it is checked here: scheme://user@host:port/... */
-struct parts {
-	struct span scheme; /* empty if there is none */
-	struct span user;   /* empty if there is none */
-	struct span host;   /* with brackets */
-	struct span port;   /* empty if there is none */
-};
-
-static struct parts url_split(const char *url)
-{
-	struct parts parts = { .scheme = span_of(url, 0), .user = span_of(url, 0) };
-	const char *at = strstr(url, "://");
-	const char *end, *colon;
-
-	if (at != NULL) {
-		parts.scheme = span_of(url, (size_t)(at - url));
-		url = at + 3;
-	}
-	end = url + strcspn(url, "/?#");
-	at = memrchr(url, '@', (size_t)(end - url));
-	if (at != NULL) {
-		parts.user = span_of(url, (size_t)(at - url));
-		url = at + 1;
-	}
-	colon = memrchr(url, ':', (size_t)(end - url));
-	if (colon != NULL && memchr(colon, ']', (size_t)(end - colon)) != NULL)
-		colon = NULL; /* inside the brackets of IPv6 */
-	parts.host = span_of(url, (size_t)((colon != NULL ? colon : end) - url));
-	parts.port = span_of(end, 0);
-	if (colon != NULL)
-		parts.port = span_of(colon + 1, (size_t)(end - colon - 1));
-	return parts;
-}
-
-static bool is_port(struct span port)
-{
-	char text[8];
-	unsigned long n;
-
-	if (port.n >= sizeof(text))
-		return false;
-	memcpy(text, port.p, port.n);
-	text[port.n] = '\0';
-	return str_to_uint(text, 65535, &n) && n > 0;
-}
-
-/* A good host, and a good port or none. */
-static bool is_authority(const struct parts *parts)
-{
-	return is_host(parts->host) && (parts->port.n == 0 || is_port(parts->port));
-}
-
 enum err check_hostname(const char *hostname, struct why *why)
 {
-	struct parts parts;
+	char text[URL_TEXT_MAX];
+	struct url url;
 
 	if (hostname == NULL)
 		return ERR_OK;
-	parts = url_split(hostname);
-	if (strpbrk(hostname, "/@?#") == NULL && is_authority(&parts))
+	snprintf(text, sizeof(text), "http://%s", hostname);
+	if (strpbrk(hostname, "/?@") == NULL &&
+		url_parse(span_str(text), &url, NULL) == ERR_OK)
 		return ERR_OK;
 	return refuse(why, "--hostname", hostname,
-		"is not a host; write one such as"
-		" example.com or example.com:8443");
+		"is not a host; write one such as example.com or example.com:8443");
 }
 
-enum err check_backend(const char *url, struct why *why)
+/* Reads @text, which is the value of @flag. */
+static enum err read_url(const char *flag, const char *text, const char *example,
+	struct url *out, struct why *why)
 {
-	struct parts parts;
+	struct why words = { "" };
+	enum err rc = url_parse(span_str(text), out, &words);
 
-	if (url == NULL)
+	if (rc == ERR_OK)
 		return ERR_OK;
-	parts = url_split(url);
-	if (!span_is_nocase(parts.scheme, "http") &&
-		!span_is_nocase(parts.scheme, "https"))
-		return refuse(why, "--backend", url,
-			"is neither http nor https; write one such as http://127.0.0.1:3000");
-	if (!is_authority(&parts))
-		return refuse(why, "--backend", url,
-			"has no good host; write one such as http://127.0.0.1:3000");
-	return ERR_OK;
+	return err_set(why, ERR_USAGE, "%s: %s; write one such as %s", flag,
+		err_text(rc, &words), example);
 }
 
-enum err check_proxy(const char *url, struct why *why)
+enum err check_backend(const char *text, struct why *why)
 {
-	static const char *const socks[] = { "socks", "socks5", "socks5h" };
-	struct parts parts;
-	bool is_socks = false;
+	static const char example[] = "http://127.0.0.1:3000";
+	struct url url;
+	enum err rc;
 
-	if (url == NULL)
+	if (text == NULL)
 		return ERR_OK;
-	parts = url_split(url);
-	for (size_t i = 0; i < mem_count(socks); i++)
-		is_socks = is_socks || span_is_nocase(parts.scheme, socks[i]);
-	if (!is_socks && !span_is_nocase(parts.scheme, "http"))
-		return err_set(why, ERR_USAGE,
-			"--proxy goes through http:// or socks5:// only: write"
-			" http://<host>:<port> or socks5://<host>:<port>");
-	if (!is_authority(&parts))
-		return err_set(why, ERR_USAGE,
-			"--proxy has no good host: write http://<host>:<port> or"
-			" socks5://<host>:<port>");
-	if (is_socks && parts.port.n == 0)
-		return err_set(why, ERR_USAGE,
-			"--proxy has no port: write socks5://<host>:<port>");
-	return ERR_OK;
+	rc = read_url("--backend", text, example, &url, why);
+	if (rc != ERR_OK)
+		return rc;
+	if (strcmp(url.scheme, "http") == 0 || strcmp(url.scheme, "https") == 0)
+		return ERR_OK;
+	return err_set(why, ERR_USAGE,
+		"--backend is reached by http or https, not %s; write one such as %s",
+		url.scheme, example);
 }
 
-enum err check_server(const char *url, struct why *why)
+enum err check_proxy(const char *text, struct why *why)
 {
-	struct parts parts = url_split(url);
+	static const char *const schemes[] = { "http", "socks", "socks5", "socks5h" };
+	struct url url;
+	enum err rc;
 
-	if (parts.user.n > 0)
-		return err_set(why, ERR_USAGE,
-			"the server's URL has a user in it: give that with"
-			" --auth <name>:<password>");
-	if (parts.scheme.n > 0 && !span_is_nocase(parts.scheme, "http") &&
-		!span_is_nocase(parts.scheme, "https"))
-		return refuse(why, "server", url,
-			"begins with neither http:// nor https://");
-	if (!is_authority(&parts))
-		return refuse(why, "server", url,
-			"has no good host and port; write https://<host> or <host>:<port>");
-	return ERR_OK;
+	if (text == NULL)
+		return ERR_OK;
+	rc = read_url("--proxy", text, "http://<host>:<port> or socks5://<host>:<port>",
+		&url, why);
+	if (rc != ERR_OK)
+		return rc;
+	mem_wipe(url.password, sizeof(url.password));
+	for (size_t i = 0; i < mem_count(schemes); i++) {
+		if (strcmp(url.scheme, schemes[i]) != 0)
+			continue;
+		if (i > 0 && url.port == 0)
+			return err_set(why, ERR_USAGE,
+				"--proxy has no port: write socks5://<host>:<port>");
+		return ERR_OK;
+	}
+	return err_set(why, ERR_USAGE,
+		"--proxy cannot be %s: write http://<host>:<port> or socks5://<host>:<port>",
+		url.scheme);
+}
+
+enum err check_server(const char *text, struct why *why)
+{
+	struct why words = { "" };
+	struct url url;
+	enum err rc = chisel_url_parse(span_str(text), &url, &words);
+
+	if (rc == ERR_OK)
+		return ERR_OK;
+	return err_set(why, ERR_USAGE, "%s; write https://<host> or <host>:<port>",
+		err_text(rc, &words));
 }
 
 /* Sixteen pairs of hexadecimal digits, joined by colons. */

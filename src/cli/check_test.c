@@ -103,19 +103,15 @@ static void test_a_backend_is_http_with_a_host(void **state)
 		"http://a.b/x@y:z");
 	ASSERT_REFUSED(check_backend,
 		{ "localhost:3000",
-			"--backend: \"localhost:3000\" is neither http nor https; write one such "
-			"as http://127.0.0.1:3000" },
-		{ "ftp://x",
-			"--backend: \"ftp://x\" is neither http nor https; write one such as "
+			"--backend: the URL must begin with a scheme and \"://\"; write one such as "
 			"http://127.0.0.1:3000" },
-		{ "http://",
-			"--backend: \"http://\" has no good host; write one such as "
+		{ "ftp://x",
+			"--backend is reached by http or https, not ftp; write one such as "
 			"http://127.0.0.1:3000" },
 		{ "http:///path",
-			"--backend: \"http:///path\" has no good host; write one such as "
-			"http://127.0.0.1:3000" },
+			"--backend: the URL has no host; write one such as http://127.0.0.1:3000" },
 		{ "http://x:0",
-			"--backend: \"http://x:0\" has no good host; write one such as "
+			"--backend: the URL's port must be 1 to 65535; write one such as "
 			"http://127.0.0.1:3000" });
 }
 
@@ -126,17 +122,14 @@ static void test_a_proxy_is_http_or_socks_and_its_password_is_not_shown(void **s
 		"socks://proxy:1080", "socks5://a:b@[::1]:1080", "SOCKS5h://proxy:1080");
 	ASSERT_REFUSED(check_proxy,
 		{ "https://ann:secret@proxy:1",
-			"--proxy goes through http:// or socks5:// only: write "
-			"http://<host>:<port> or socks5://<host>:<port>" },
+			"--proxy cannot be https: write http://<host>:<port> or "
+			"socks5://<host>:<port>" },
 		{ "proxy:3128",
-			"--proxy goes through http:// or socks5:// only: write "
-			"http://<host>:<port> or socks5://<host>:<port>" },
-		{ "socks4://proxy:1080",
-			"--proxy goes through http:// or socks5:// only: write "
+			"--proxy: the URL must begin with a scheme and \"://\"; write one such as "
 			"http://<host>:<port> or socks5://<host>:<port>" },
 		{ "http://ann:secret@",
-			"--proxy has no good host: write http://<host>:<port> or "
-			"socks5://<host>:<port>" },
+			"--proxy: the URL has no host; write one such as "
+			"http://<host>:<port> or socks5://<host>:<port>" },
 		{ "socks5://proxy",
 			"--proxy has no port: write socks5://<host>:<port>" });
 }
@@ -148,17 +141,17 @@ static void test_a_server_is_a_host_or_a_web_address(void **state)
 		"https://example.com/path?q=1", "[::1]:8080", "http://[::1]",
 		"httpbin.example:80", "127.0.0.1:1/x");
 	ASSERT_REFUSED(check_server,
-		{ "ws://example.com",
-			"server: \"ws://example.com\" begins with neither http:// nor https://" },
-		{ "ws://ann:secret@example.com",
-			"the server's URL has a user in it: give that with --auth "
-			"<name>:<password>" },
-		{ "https://",
-			"server: \"https://\" has no good host and port; write https://<host> or "
+		{ "ftp://example.com",
+			"the server's URL must be http:// or https://; write "
+			"https://<host> or <host>:<port>" },
+		{ "https://ann:secret@example.com",
+			"the server's URL may not hold a user: use --auth; write https://<host> or "
 			"<host>:<port>" },
+		{ "https://",
+			"the URL has no host; write https://<host> or <host>:<port>" },
 		{ "example.com:99999",
-			"server: \"example.com:99999\" has no good host and port; write "
-			"https://<host> or <host>:<port>" });
+			"the URL's port must be 1 to 65535; write https://<host> or "
+			"<host>:<port>" });
 }
 
 static void test_a_hostname_may_have_a_port(void **state)

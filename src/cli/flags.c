@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/nearest.h"
+#include "text/duration.h"
 
 #define FLAG_NAME_MAX 48
 
@@ -148,6 +149,20 @@ static enum err set_bytes(const struct value *v, void *field)
 	return ERR_OK;
 }
 
+static enum err set_duration(const struct value *v, void *field)
+{
+	uint64_t ms;
+
+	if (duration_parse(span_str(v->text), &ms) != ERR_OK)
+		return value_refuse(v,
+			"not a duration; write a number with its unit, such as"
+			" 25s, 1m30s or 500ms");
+	if (ms > UINT32_MAX)
+		return value_refuse(v, "too long; write 1000h or less");
+	*(uint32_t *)field = (uint32_t)ms;
+	return ERR_OK;
+}
+
 static const struct kind {
 	enum err (*set)(const struct value *v, void *field);
 	bool may_be_empty; /* an empty value counts as a value */
@@ -160,6 +175,7 @@ static const struct kind {
 	[FLAG_INT] = { set_int, true },
 	[FLAG_COUNT] = { set_count, true },
 	[FLAG_BYTES] = { set_bytes, true },
+	[FLAG_DURATION] = { set_duration, true },
 };
 
 static uint64_t row_bit(const struct reading *r, const struct flag *f)
@@ -239,7 +255,7 @@ static enum err word_apply(struct reading *r, const struct flag *f, const struct
 static enum err word_read(struct reading *r, int argc, char **argv, int *i,
 	bool *wants_help)
 {
-	static char truth[] = "true";
+	char truth[] = "true"; /* a switch keeps no pointer to its value */
 	const struct flag *f;
 	struct word w;
 	char *text;

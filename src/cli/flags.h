@@ -22,15 +22,16 @@
 #define FLAG_ROWS_MAX 64
 
 enum flag_kind {
-	FLAG_END = 0, /* closes a table */
-	FLAG_BOOL,    /* bool */
-	FLAG_TEXT,    /* const char *, borrowed from argv or the environment */
-	FLAG_SECRET,  /* char *, owned by the options; blotted out in argv */
-	FLAG_LIST,    /* struct flag_list; each use adds an item */
-	FLAG_PORT,    /* uint16_t */
-	FLAG_INT,     /* int */
-	FLAG_COUNT,   /* uint32_t */
-	FLAG_BYTES,   /* uint64_t */
+	FLAG_END = 0,  /* closes a table */
+	FLAG_BOOL,     /* bool */
+	FLAG_TEXT,     /* const char *, borrowed from argv or the environment */
+	FLAG_SECRET,   /* char *, owned by the options; blotted out in argv */
+	FLAG_LIST,     /* struct flag_list; each use adds an item */
+	FLAG_PORT,     /* uint16_t */
+	FLAG_INT,      /* int */
+	FLAG_COUNT,    /* uint32_t */
+	FLAG_BYTES,    /* uint64_t */
+	FLAG_DURATION, /* uint32_t, milliseconds */
 };
 
 struct flag {

@@ -23,6 +23,7 @@ struct options {
 	int number;
 	uint32_t count;
 	uint64_t bytes;
+	uint32_t wait_ms;
 	uint32_t tuned;
 };
 
@@ -72,6 +73,12 @@ static const struct flag table[] = {
 		.offset = AT(bytes),
 		.argument = "number",
 		.help = "a size" },
+	{ .name = "wait",
+		.kind = FLAG_DURATION,
+		.offset = AT(wait_ms),
+		.preset = "25s",
+		.argument = "duration",
+		.help = "a while" },
 	{ .env = "TEST_TUNED",
 		.kind = FLAG_COUNT,
 		.offset = AT(tuned),
@@ -202,11 +209,13 @@ static void test_every_kind_is_read(void **state)
 
 	(void)state;
 	assert_int_equal(PARSE(&l, "--port", "65535", "--count=7", "--bytes",
-				 "5000000000", "--list", "a", "--list=b"),
+				 "5000000000", "--wait", "1m30s", "--list", "a",
+				 "--list=b"),
 		ERR_OK);
 	assert_int_equal(l.options.port, 65535);
 	assert_int_equal(l.options.count, 7);
 	assert_int_equal(l.options.bytes, 5000000000);
+	assert_int_equal(l.options.wait_ms, 90000);
 	assert_int_equal(l.options.list.count, 2);
 	assert_string_equal(l.options.list.items[1], "b");
 	assert_null(l.options.list.items[2]);
@@ -222,6 +231,7 @@ static void test_presets_fill_what_nobody_gave(void **state)
 	assert_string_equal(l.options.text, "fallback");
 	assert_int_equal(l.options.port, 8080);
 	assert_int_equal(l.options.number, -1);
+	assert_int_equal(l.options.wait_ms, 25000);
 	assert_null(l.options.secret);
 	line_fini(&l);
 }
@@ -339,6 +349,11 @@ static void test_mistakes_say_what_to_write(void **state)
 			"--count: \"-1\" is not a count; write a whole number such as 100" },
 		{ { "--bytes", "1k" },
 			"--bytes: \"1k\" is not a size; write a number of bytes" },
+		{ { "--wait", "25" },
+			"--wait: \"25\" is not a duration; write a number with its unit, such as "
+			"25s, 1m30s or 500ms" },
+		{ { "--wait", "2000h" },
+			"--wait: \"2000h\" is too long; write 1000h or less" },
 		{ { "--=x" }, "\"--=x\" is not a flag" },
 		{ { "---on" }, "\"---on\" is not a flag" },
 	};

@@ -1,0 +1,76 @@
+/* What the commands that stay have in common. */
+#include "cli/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/span.h"
+
+/* One word of ADIT_LOG. False: there is no such word. */
+static bool log_apply(struct span word)
+{
+	static const char *const levels[] = {
+		[LOG_ERROR] = "error",
+		[LOG_WARN] = "warn",
+		[LOG_INFO] = "info",
+		[LOG_DEBUG] = "debug",
+	};
+
+	for (size_t i = 0; i < mem_count(levels); i++) {
+		if (span_is(word, levels[i])) {
+			log_set_level((enum log_level)i);
+			return true;
+		}
+	}
+	if (!span_is(word, "json") && !span_is(word, "text"))
+		return false;
+	log_set_json(span_is(word, "json"));
+	return true;
+}
+
+static enum err log_configure(const char *words, struct why *why)
+{
+	while (words != NULL && *words != '\0') {
+		size_t n = strcspn(words, ",");
+
+		if (!log_apply(span_of(words, n)))
+			return err_set(why, ERR_USAGE,
+				"ADIT_LOG: \"%.*s\" is none of json, text, error, warn,"
+				" info, debug",
+				(int)(n < 40 ? n : 40), words);
+		words += n + (words[n] == ',');
+	}
+	return ERR_OK;
+}
+
+/* As Chisel writes it: digits without a newline. */
+static enum err pid_write(struct why *why)
+{
+	int fd = open(DAEMON_PID_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	int n = -1;
+
+	if (fd >= 0) {
+		n = dprintf(fd, "%ld", (long)getpid());
+		if (close(fd) != 0)
+			n = -1;
+	}
+	if (n < 0)
+		return err_sys(why, errno, "--pid: cannot write %s", DAEMON_PID_FILE);
+	return ERR_OK;
+}
+
+enum err daemon_start(const struct daemon_args *args, struct why *why)
+{
+	enum err rc = log_configure(args->log, why);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (args->is_verbose)
+		log_set_level(LOG_DEBUG);
+	return args->writes_pid ? pid_write(why) : ERR_OK;
+}
