@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "http/lines.h"
 #include "http/status.h"
 
 #define HEAD_MS 10000
@@ -143,20 +144,6 @@ static void put_date(struct buf *out)
 		tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
-static bool has_line(const char *headers, const char *name)
-{
-	size_t n = strlen(name);
-
-	for (; headers != NULL && *headers != '\0'; headers++) {
-		if (strncasecmp(headers, name, n) == 0)
-			return true;
-		headers = strchr(headers, '\n');
-		if (headers == NULL)
-			return false;
-	}
-	return false;
-}
-
 static void put_connection(struct buf *out, const struct http_exchange *x)
 {
 	if (x->is_last)
@@ -175,7 +162,7 @@ static void put_answer(struct connection *c, unsigned status, const char *header
 		ANSWER_HEAD_MAX + (headers != NULL ? strlen(headers) : 0) + body.n);
 	buf_printf(&c->out, "HTTP/1.1 %u %s\r\n", status, http_status_name(status));
 	put_date(&c->out);
-	if (has_body && !has_line(headers, "Content-Type:"))
+	if (has_body && !lines_have(headers, span_str("Content-Type")))
 		buf_put_str(&c->out, "Content-Type: text/plain; charset=utf-8\r\n");
 	if (has_body)
 		buf_printf(&c->out, "Content-Length: %zu\r\n", body.n);
@@ -513,6 +500,11 @@ enum err exchange_read_body(struct http_exchange *x, struct mspan to, size_t *go
 	if (rc != ERR_OK)
 		return rc;
 	return incoming_read_body(&x->connection->in, &x->reader, to, got, NULL);
+}
+
+bool exchange_has_early(const struct http_exchange *x)
+{
+	return x->connection->in.rest.n > 0;
 }
 
 struct stream *exchange_detach(struct http_exchange *x, struct buf *early)

@@ -53,6 +53,9 @@ struct stream *exchange_borrow(struct http_exchange *x, const struct borrower *b
 enum err exchange_read_body(struct http_exchange *x, struct mspan to,
 	size_t *got) MUST_USE;
 
+/* True if bytes of the client were read already, and wait for the next read or request. */
+bool exchange_has_early(const struct http_exchange *x);
+
 /* Takes the stream away for good, with what was read too early; exchange_end() still follows. */
 struct stream *exchange_detach(struct http_exchange *x, struct buf *early);
 

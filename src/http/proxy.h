@@ -1,0 +1,43 @@
+/*
+ * A reverse proxy for one request: passes it on to an upstream and the answer back, as both
+ * come, with back-pressure. Hop-by-hop headers end here (RFC 9110 7.6.1), the client's address
+ * is appended to X-Forwarded-For, and an upgrade that the upstream accepts becomes a bridge.
+ *
+ * Trailers and chunk extensions are not passed on.
+ */
+#ifndef HTTP_PROXY_H
+#define HTTP_PROXY_H
+
+#include "base/log.h"
+#include "http/server.h"
+#include "net/tls.h"
+
+/*
+ * Where a request goes, and what becomes of it on the way: whoever routes decides that for
+ * each request. Copied, but for what is marked.
+ */
+struct http_upstream {
+	const char *host; /* name or literal */
+	uint16_t port;
+	struct tls_context *tls; /* borrowed until the answer; NULL: plain HTTP */
+	const struct log
+		*log; /* borrowed until the answer: hears of failures; may be NULL */
+
+	const char
+		*host_header; /* the Host it is asked for; NULL: what the client said */
+	const char *target;   /* path and query; NULL: the client's */
+	const char *headers; /* lines ending in CRLF that replace those of their names, or
+				    NULL; none that frames the body */
+
+	uint32_t connect_ms; /* TLS included; 0 is 10 s */
+	uint32_t
+		quiet_ms; /* without a byte moving, before the answer's end; 0 is 5 min */
+};
+
+/*
+ * Answers @x by asking @up: with 502 if that fails before the answer began; if it fails
+ * later, the client's connection is cut. If the server is freed, so is all of this.
+ */
+void http_proxy_pass(struct http_exchange *x, const struct http_upstream *up);
+
+#endif

@@ -1,0 +1,250 @@
+/*
+ * What a proxy makes of the heads that pass through it. What frames a body is never copied:
+ * it is written anew from what was understood.
+ */
+#include "http/proxy_head.h"
+
+#include "base/mem.h"
+#include "http/lines.h"
+
+#define CONNECTION_NAMES_MAX 32
+
+static bool is_one_of(struct span name, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (span_is_nocase(name, names[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Headers that are meant for us, and those that frame the body. */
+static bool is_of_this_hop(struct span name)
+{
+	static const char *const names[] = {
+		"Connection",
+		"Content-Length",
+		"Keep-Alive",
+		"Proxy-Authenticate",
+		"Proxy-Authorization",
+		"Proxy-Connection",
+		"TE",
+		"Trailer",
+		"Transfer-Encoding",
+		"Upgrade",
+	};
+
+	return is_one_of(name, names, mem_count(names));
+}
+
+/* Those that we answer to, or write ourselves. */
+static bool is_ours_in_request(struct span name)
+{
+	static const char *const names[] = {
+		"Expect",
+		"Host",
+		"HTTP2-Settings",
+		"X-Forwarded-For",
+	};
+
+	return is_one_of(name, names, mem_count(names));
+}
+
+/* The names in Connection headers, as many as anybody needs. */
+struct named {
+	struct span name[CONNECTION_NAMES_MAX];
+	size_t n;
+};
+
+static enum err named_gather(struct named *named, const struct http1_head *head)
+{
+	const struct http1_header *h = http1_head_find(head, "Connection");
+	struct span list, name;
+
+	named->n = 0;
+	for (; h != NULL; h = http1_head_next(head, h)) {
+		list = h->value;
+		while (http1_list_next(&list, &name)) {
+			if (named->n == CONNECTION_NAMES_MAX)
+				return ERR_LIMIT;
+			named->name[named->n++] = name;
+		}
+	}
+	return ERR_OK;
+}
+
+static bool named_has(const struct named *named, struct span name)
+{
+	for (size_t i = 0; i < named->n; i++) {
+		if (named->name[i].n == name.n &&
+			strncasecmp((const char *)named->name[i].p, (const char *)name.p,
+				name.n) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void put_line(struct buf *out, struct span name, struct span value)
+{
+	buf_put_span(out, name);
+	buf_put_str(out, ": ");
+	buf_put_span(out, value);
+	buf_put_str(out, "\r\n");
+}
+
+/* Both sides of an upgrade name it to the next hop anew. */
+static void put_upgrade(struct buf *out, const struct http1_head *head)
+{
+	if (!head->wants_upgrade)
+		return;
+	buf_put_str(out, "Connection: Upgrade\r\n");
+	put_line(out, span_str("Upgrade"), http1_head_value(head, "Upgrade"));
+}
+
+/* ---- requests ---- */
+
+/* A target with an authority loses that: the Host header says it. */
+static void put_target(struct buf *out, const struct http1_head *request)
+{
+	struct span target = request->target;
+	struct span path = http1_path(request);
+
+	if (target.p[0] != '/' && !span_is(target, "*")) {
+		target = span_of(path.p, (size_t)(target.p + target.n - path.p));
+		if (path.n == 0)
+			buf_put_str(out, "/");
+	}
+	buf_put_span(out, target);
+}
+
+static void put_request_line(struct buf *out, const struct http1_head *request,
+	const struct http_upstream *up)
+{
+	buf_put_span(out, request->method);
+	buf_put_str(out, " ");
+	if (up->target != NULL)
+		buf_put_str(out, up->target);
+	else
+		put_target(out, request);
+	buf_put_str(out, " HTTP/1.1\r\n");
+}
+
+static void put_host(struct buf *out, const struct http1_head *request,
+	const struct http_upstream *up)
+{
+	struct span host = up->host_header != NULL ? span_str(up->host_header) :
+						     http1_head_value(request, "Host");
+
+	put_line(out, span_str("Host"), host);
+}
+
+static void put_request_framing(struct buf *out, const struct http1_head *request)
+{
+	if (request->body == HTTP1_CHUNKED)
+		buf_put_str(out, "Transfer-Encoding: chunked\r\n");
+	else if (http1_head_find(request, "Content-Length") != NULL)
+		buf_printf(out, "Content-Length: %llu\r\n",
+			(unsigned long long)request->length);
+	if (request->wants_upgrade)
+		put_upgrade(out, request);
+	else
+		buf_put_str(out, "Connection: close\r\n");
+}
+
+/* Those before us said what they saw; we say who asked us. */
+static void put_forwarded_for(struct buf *out, const struct http1_head *request,
+	const struct named *named, const struct addr *peer)
+{
+	const struct http1_header *h = http1_head_find(request, "X-Forwarded-For");
+	char ip[ADDR_TEXT_MAX];
+
+	buf_put_str(out, "X-Forwarded-For: ");
+	for (; h != NULL; h = http1_head_next(request, h)) {
+		if (h->value.n == 0 || named_has(named, h->name))
+			continue;
+		buf_put_span(out, h->value);
+		buf_put_str(out, ", ");
+	}
+	buf_printf(out, "%s\r\n", addr_print_ip(peer, ip));
+}
+
+enum err proxy_put_request(struct buf *out, const struct http1_head *request,
+	const struct http_upstream *up, const struct addr *peer)
+{
+	struct named named;
+	enum err rc = named_gather(&named, request);
+
+	if (rc != ERR_OK)
+		return rc;
+	put_request_line(out, request, up);
+	put_host(out, request, up);
+	for (unsigned i = 0; i < request->headers_n; i++) {
+		struct http1_header h = request->headers[i];
+
+		if (!is_of_this_hop(h.name) && !is_ours_in_request(h.name) &&
+			!named_has(&named, h.name) && !lines_have(up->headers, h.name))
+			put_line(out, h.name, h.value);
+	}
+	put_request_framing(out, request);
+	put_forwarded_for(out, request, &named, peer);
+	buf_put_str(out, up->headers != NULL ? up->headers : "");
+	buf_put_str(out, "\r\n");
+	return out->failed;
+}
+
+/* ---- answers ---- */
+
+/* To a client of HTTP/1.0 only the end of the connection can end a body of unknown length. */
+struct proxy_framing proxy_frame_answer(const struct http1_head *answer,
+	const struct http1_head *request)
+{
+	bool is_unknown = answer->body == HTTP1_CHUNKED ||
+		answer->body == HTTP1_UNTIL_CLOSE;
+	bool is_old = request->minor == 0;
+
+	return (struct proxy_framing){
+		.is_chunked = is_unknown && !is_old,
+		.is_last = !request->keeps_alive || (is_unknown && is_old),
+	};
+}
+
+static void put_answer_framing(struct buf *out, const struct http1_head *answer,
+	const struct http1_head *request, struct proxy_framing framing)
+{
+	const struct http1_header *length = http1_head_find(answer, "Content-Length");
+
+	if (answer->status / 100 == 1) {
+		put_upgrade(out, answer);
+		return;
+	}
+	if (framing.is_chunked)
+		buf_put_str(out, "Transfer-Encoding: chunked\r\n");
+	else if (length != NULL && answer->status != 204)
+		put_line(out, length->name, length->value);
+	if (framing.is_last)
+		buf_put_str(out, "Connection: close\r\n");
+	else if (request->minor == 0)
+		buf_put_str(out, "Connection: keep-alive\r\n");
+}
+
+enum err proxy_put_answer(struct buf *out, const struct http1_head *answer,
+	const struct http1_head *request, struct proxy_framing framing)
+{
+	struct named named;
+	enum err rc = named_gather(&named, answer);
+
+	if (rc != ERR_OK)
+		return rc;
+	buf_printf(out, "HTTP/1.1 %u ", answer->status);
+	buf_put_span(out, answer->reason);
+	buf_put_str(out, "\r\n");
+	for (unsigned i = 0; i < answer->headers_n; i++) {
+		struct http1_header h = answer->headers[i];
+
+		if (!is_of_this_hop(h.name) && !named_has(&named, h.name))
+			put_line(out, h.name, h.value);
+	}
+	put_answer_framing(out, answer, request, framing);
+	buf_put_str(out, "\r\n");
+	return out->failed;
+}

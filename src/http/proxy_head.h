@@ -1,0 +1,29 @@
+/* What a proxy makes of the heads that pass through it. For proxy.c only. */
+#ifndef HTTP_PROXY_HEAD_H
+#define HTTP_PROXY_HEAD_H
+
+#include "http/proxy.h"
+
+#define PROXY_HEAD_MAX (4 * HTTP1_HEAD_MAX)
+
+/*
+ * Writes the head for the upstream of @up's client @peer.
+ * ERR_LIMIT: too long, or its Connection header names too many others.
+ */
+enum err proxy_put_request(struct buf *out, const struct http1_head *request,
+	const struct http_upstream *up, const struct addr *peer) MUST_USE;
+
+/* How an answer's body reaches the client. */
+struct proxy_framing {
+	bool is_chunked; /* by us */
+	bool is_last;    /* the client's connection closes after it */
+};
+
+struct proxy_framing proxy_frame_answer(const struct http1_head *answer,
+	const struct http1_head *request);
+
+/* Writes the head for the client. Errors as above. */
+enum err proxy_put_answer(struct buf *out, const struct http1_head *answer,
+	const struct http1_head *request, struct proxy_framing framing) MUST_USE;
+
+#endif
