@@ -83,9 +83,11 @@ static void test_an_address_prints_as_it_was_written(void **state)
 
 static void test_a_name_is_no_literal(void **state)
 {
-	static const char *const names[] = { "", "localhost", "1.2.3", "1.2.3.4.5", "[]", "[::1",
-		"[127.0.0.1]", "::1]", "fe80::1%", "fe80::1%no-such-interface",
-		"0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000" };
+	static const char *const names[] = {
+		"", "localhost", "1.2.3", "1.2.3.4.5", "[]", "[::1", "[127.0.0.1]",
+		"::1]", "fe80::1%", "fe80::1%no-such-interface",
+		"0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000"
+	};
 	struct addr a;
 
 	(void)state;
@@ -115,7 +117,8 @@ static void test_host_and_port_are_split_at_the_last_colon(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < mem_count(cases); i++) {
-		assert_int_equal(addr_split(span_str(cases[i].text), &host, &port), cases[i].rc);
+		assert_int_equal(addr_split(span_str(cases[i].text), &host, &port),
+			cases[i].rc);
 		if (cases[i].rc != ERR_OK)
 			continue;
 		assert_true(span_is(host, cases[i].host));
@@ -128,8 +131,9 @@ static void test_loopback_is_known(void **state)
 	static const struct {
 		const char *host;
 		bool is_loopback;
-	} cases[] = { { "127.3.2.1", true }, { "::1", true }, { "::ffff:127.0.0.1", true },
-		{ "10.0.0.1", false }, { "::", false }, { "::ffff:10.0.0.1", false } };
+	} cases[] = { { "127.3.2.1", true }, { "::1", true },
+		{ "::ffff:127.0.0.1", true }, { "10.0.0.1", false }, { "::", false },
+		{ "::ffff:10.0.0.1", false } };
 	struct addr a, b;
 
 	(void)state;
@@ -203,9 +207,11 @@ static void test_a_lookup_that_is_given_up_says_nothing(void **state)
 	struct fixture *x = *state;
 	struct resolve *r;
 
-	assert_int_equal(resolve_open(x->loop, "127.0.0.1", 1, on_resolved, x, &r), ERR_OK);
+	assert_int_equal(resolve_open(x->loop, "127.0.0.1", 1, on_resolved, x, &r),
+		ERR_OK);
 	resolve_close(r);
-	assert_int_equal(resolve_open(x->loop, "given-up.invalid", 1, on_resolved, x, &r), ERR_OK);
+	assert_int_equal(resolve_open(x->loop, "given-up.invalid", 1, on_resolved, x, &r),
+		ERR_OK);
 	resolve_close(r);
 	loop_turn(x->loop);
 	assert_int_equal(x->calls, 0);
@@ -242,7 +248,9 @@ static uint16_t listen_on(struct fixture *x, const char *host)
 	struct addr at;
 	struct why why;
 
-	assert_int_equal(listener_open(x->loop, host, 0, on_accept, x, &x->listener, &why), ERR_OK);
+	assert_int_equal(listener_open(x->loop, host, 0, on_accept, x, &x->listener,
+				 &why),
+		ERR_OK);
 	listener_addr(x->listener, &at);
 	return addr_port(&at);
 }
@@ -250,8 +258,12 @@ static uint16_t listen_on(struct fixture *x, const char *host)
 static void dial(struct fixture *x, const char *host, uint16_t port, uint32_t timeout_ms)
 {
 	struct dial *d;
-	struct dial_options options = { .loop = x->loop, .host = host, .port = port,
-		.timeout_ms = timeout_ms, .fn = on_dialed, .arg = x };
+	struct dial_options options = { .loop = x->loop,
+		.host = host,
+		.port = port,
+		.timeout_ms = timeout_ms,
+		.fn = on_dialed,
+		.arg = x };
 
 	x->calls = 0;
 	assert_int_equal(dial_open(&options, &d), ERR_OK);
@@ -284,9 +296,10 @@ static bool has_ipv6(void)
 
 static void test_a_dial_reaches_a_listener(void **state)
 {
-	static const char *const listens[] = { "127.0.0.1", "", "localhost", "", "[::]", "::1" };
-	static const char *const dials[] = { "127.0.0.1", "127.0.0.1", "localhost", "[::1]",
-		"127.0.0.1", "localhost" };
+	static const char *const listens[] = { "127.0.0.1", "", "localhost", "", "[::]",
+		"::1" };
+	static const char *const dials[] = { "127.0.0.1", "127.0.0.1", "localhost",
+		"[::1]", "127.0.0.1", "localhost" };
 	struct fixture *x = *state;
 	size_t count = has_ipv6() ? mem_count(listens) : 3;
 
@@ -365,7 +378,9 @@ static void test_a_closed_dial_says_nothing(void **state)
 {
 	struct fixture *x = *state;
 	struct dial *d;
-	struct dial_options options = { .loop = x->loop, .host = "127.0.0.1", .fn = on_dialed,
+	struct dial_options options = { .loop = x->loop,
+		.host = "127.0.0.1",
+		.fn = on_dialed,
 		.arg = x };
 	int hole[4];
 
@@ -389,15 +404,19 @@ static void test_a_port_has_one_listener(void **state)
 	char text[80];
 	uint16_t port = listen_on(x, "127.0.0.1");
 
-	assert_int_equal(listener_open(x->loop, "127.0.0.1", port, on_accept, x, &second, &why),
+	assert_int_equal(listener_open(x->loop, "127.0.0.1", port, on_accept, x, &second,
+				 &why),
 		ERR_EXISTS);
-	snprintf(text, sizeof(text), "cannot listen on 127.0.0.1:%u: Address already in use", port);
+	snprintf(text, sizeof(text),
+		"cannot listen on 127.0.0.1:%u: Address already in use", port);
 	assert_string_equal(why.text, text);
-	assert_int_equal(listener_open(x->loop, "nobody.invalid", 0, on_accept, x, &second, &why),
+	assert_int_equal(listener_open(x->loop, "nobody.invalid", 0, on_accept, x,
+				 &second, &why),
 		ERR_NOENT);
 	listener_close(x->listener);
-	assert_int_equal(listener_open(x->loop, "127.0.0.1", port, on_accept, x, &x->listener,
-		&why), ERR_OK);
+	assert_int_equal(listener_open(x->loop, "127.0.0.1", port, on_accept, x,
+				 &x->listener, &why),
+		ERR_OK);
 }
 
 static int connect_to(uint16_t port)
@@ -442,8 +461,9 @@ static void test_a_listener_may_be_closed_while_it_accepts(void **state)
 	struct addr at;
 	int first, second;
 
-	assert_int_equal(listener_open(x->loop, "127.0.0.1", 0, close_listener_on_accept, x,
-		&x->listener, NULL), ERR_OK);
+	assert_int_equal(listener_open(x->loop, "127.0.0.1", 0, close_listener_on_accept,
+				 x, &x->listener, NULL),
+		ERR_OK);
 	listener_addr(x->listener, &at);
 	first = connect_to(addr_port(&at));
 	second = connect_to(addr_port(&at));

@@ -2,8 +2,16 @@
 #ifndef NET_TALKER_TEST_H
 #define NET_TALKER_TEST_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -108,7 +116,8 @@ static inline void talk_begin(struct talk *talk, int a, int b, size_t n)
 	t[2] = (struct talker){ .fd = b, .n = n / 3 };
 	t[3] = (struct talker){ .fd = a, .n = n / 3 };
 	for (int i = 0; i < 4; i++)
-		pthread_create(&t[i].thread, NULL, i % 2 == 0 ? talker_say : talker_hear, &t[i]);
+		pthread_create(&t[i].thread, NULL, i % 2 == 0 ? talker_say : talker_hear,
+			&t[i]);
 }
 
 /* True if every byte was heard as it was said. */

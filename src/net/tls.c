@@ -5,6 +5,8 @@
  * taken or not: there is no half-written record that the owner would have to offer again.
  * The buffer holds one write at most; the next waits until it has gone.
  */
+#include "net/tls.h"
+
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <string.h>
@@ -30,8 +32,10 @@ struct tls {
 	struct stream *below;
 	struct tls_context *context; /* one reference */
 	SSL *ssl;
-	struct buf out; /* records on their way to @below; memory only while there are any */
-	struct loop_deferred wake; /* the owner: what it wants is in OpenSSL's memory already */
+	struct buf
+		out; /* records on their way to @below; memory only while there are any */
+	struct loop_deferred
+		wake; /* the owner: what it wants is in OpenSSL's memory already */
 	struct loop_deferred gone;
 	const char *failure_text; /* borrowed: OpenSSL's table of words, or ours */
 	enum err failure;
@@ -307,7 +311,8 @@ static struct span pieces_for_record(struct pieces p, uint8_t room[TLS_RECORD_BY
 	size_t n = 0;
 
 	if (p.count == 1 || p.iov->iov_len - p.at >= TLS_RECORD_BYTES)
-		return span_of((const uint8_t *)p.iov->iov_base + p.at, p.iov->iov_len - p.at);
+		return span_of((const uint8_t *)p.iov->iov_base + p.at,
+			p.iov->iov_len - p.at);
 	while (p.count > 0 && n < TLS_RECORD_BYTES) {
 		size_t here = p.iov->iov_len - p.at;
 
@@ -338,7 +343,8 @@ static enum err tls_write_record(struct tls *t, struct pieces *pieces, size_t *p
 	return rc;
 }
 
-static enum err tls_write(struct stream *s, const struct iovec *iov, int count, size_t *put)
+static enum err tls_write(struct stream *s, const struct iovec *iov, int count,
+	size_t *put)
 {
 	struct tls *t = tls_of(s);
 	struct pieces pieces = { .iov = iov, .count = count };
@@ -490,9 +496,11 @@ static enum err tls_set_role(struct tls *t, const struct tls_options *o, struct 
 	}
 	SSL_set_connect_state(t->ssl);
 	if (o->server_name == NULL && !o->context->skip_verify)
-		return err_set(why, ERR_USAGE, "TLS needs the name of the server to verify it");
+		return err_set(why, ERR_USAGE,
+			"TLS needs the name of the server to verify it");
 	if (o->server_name != NULL && !tls_set_server_name(t->ssl, o->server_name))
-		return err_set(why, ERR_USAGE, "not a server name: \"%.100s\"", o->server_name);
+		return err_set(why, ERR_USAGE, "not a server name: \"%.100s\"",
+			o->server_name);
 	return ERR_OK;
 }
 

@@ -32,7 +32,8 @@ void tls_context_free(struct tls_context *ctx)
 }
 
 /* "h2,http/1.1": each with its length in front (RFC 7301 3.1). */
-static enum err tls_context_set_alpn(struct tls_context *ctx, const char *names, struct why *why)
+static enum err tls_context_set_alpn(struct tls_context *ctx, const char *names,
+	struct why *why)
 {
 	const char *name = names;
 
@@ -41,7 +42,8 @@ static enum err tls_context_set_alpn(struct tls_context *ctx, const char *names,
 		size_t n = (size_t)(end - name);
 
 		if (n == 0 || ctx->alpn_n + 1 + n > sizeof(ctx->alpn))
-			return err_set(why, ERR_USAGE, "ALPN \"%.100s\" makes no sense", names);
+			return err_set(why, ERR_USAGE, "ALPN \"%.100s\" makes no sense",
+				names);
 		ctx->alpn[ctx->alpn_n] = (unsigned char)n;
 		memcpy(ctx->alpn + ctx->alpn_n + 1, name, n);
 		ctx->alpn_n += (unsigned)n + 1;
@@ -89,8 +91,9 @@ static enum err tls_context_new(struct tls_context **out, struct why *why)
 	}
 	SSL_CTX_set_min_proto_version(ctx->ssl, TLS1_2_VERSION);
 	SSL_CTX_set_options(ctx->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-	SSL_CTX_set_mode(ctx->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE |
-		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_mode(ctx->ssl,
+		SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+			SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_read_ahead(ctx->ssl, 1);
 	SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_default_passwd_cb(ctx->ssl, tls_context_on_password);
@@ -98,7 +101,8 @@ static enum err tls_context_new(struct tls_context **out, struct why *why)
 	return ERR_OK;
 }
 
-static enum err tls_context_check_file(const char *path, const char *noun, struct why *why)
+static enum err tls_context_check_file(const char *path, const char *noun,
+	struct why *why)
 {
 	FILE *file = fopen(path, "re");
 
@@ -119,17 +123,19 @@ static enum err tls_context_use_pair(struct tls_context *ctx, const char *cert_f
 		return rc;
 	ERR_clear_error();
 	if (SSL_CTX_use_certificate_chain_file(ctx->ssl, cert_file) != 1)
-		return err_set(why, ERR_SYNTAX, "%.150s holds no certificate we can use: %s",
-			cert_file, tls_reason());
+		return err_set(why, ERR_SYNTAX,
+			"%.150s holds no certificate we can use: %s", cert_file,
+			tls_reason());
 
 	/* The key is compared with the certificate here, and again below for good measure. */
 	if (SSL_CTX_use_PrivateKey_file(ctx->ssl, key_file, SSL_FILETYPE_PEM) != 1 ||
 		SSL_CTX_check_private_key(ctx->ssl) != 1) {
 		bool is_other = ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_X509;
 
-		return err_set(why, ERR_SYNTAX, is_other ?
-			"the key %.100s does not belong to the certificate %.100s" :
-			"%.100s holds no key we can use (not PEM, or encrypted) for %.100s",
+		return err_set(why, ERR_SYNTAX,
+			is_other ?
+				"the key %.100s does not belong to the certificate %.100s" :
+				"%.100s holds no key we can use (not PEM, or encrypted) for %.100s",
 			key_file, cert_file);
 	}
 	return ERR_OK;
@@ -146,9 +152,11 @@ static enum err tls_context_trust_file(struct tls_context *ctx, const char *path
 	ERR_clear_error();
 	if (SSL_CTX_load_verify_file(ctx->ssl, path) != 1 ||
 		(is_for_clients &&
-			SSL_add_file_cert_subjects_to_stack(SSL_CTX_get_client_CA_list(ctx->ssl),
+			SSL_add_file_cert_subjects_to_stack(SSL_CTX_get_client_CA_list(
+								    ctx->ssl),
 				path) != 1))
-		return err_set(why, ERR_SYNTAX, "the CA file %.150s holds no certificate", path);
+		return err_set(why, ERR_SYNTAX, "the CA file %.150s holds no certificate",
+			path);
 	return ERR_OK;
 }
 
@@ -160,8 +168,8 @@ static bool tls_context_is_directory(const char *path)
 }
 
 /* All files in it, whatever their names; directories below it are left alone. */
-static enum err tls_context_trust_directory(struct tls_context *ctx, const char *directory,
-	struct why *why)
+static enum err tls_context_trust_directory(struct tls_context *ctx,
+	const char *directory, struct why *why)
 {
 	DIR *dir = opendir(directory);
 	struct dirent *entry;
@@ -170,7 +178,8 @@ static enum err tls_context_trust_directory(struct tls_context *ctx, const char 
 	enum err rc = ERR_OK;
 
 	if (dir == NULL)
-		return err_sys(why, errno, "cannot read the CA directory %.150s", directory);
+		return err_sys(why, errno, "cannot read the CA directory %.150s",
+			directory);
 	while (rc == ERR_OK && (entry = readdir(dir)) != NULL) {
 		snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
 		if (tls_context_is_directory(path))
@@ -180,8 +189,8 @@ static enum err tls_context_trust_directory(struct tls_context *ctx, const char 
 	}
 	closedir(dir);
 	if (rc == ERR_OK && count == 0)
-		return err_set(why, ERR_SYNTAX, "the CA directory %.150s holds no certificate",
-			directory);
+		return err_set(why, ERR_SYNTAX,
+			"the CA directory %.150s holds no certificate", directory);
 	return rc;
 }
 
@@ -194,15 +203,16 @@ static enum err tls_context_require_clients(struct tls_context *ctx, const char 
 	if (names == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for TLS");
 	SSL_CTX_set_client_CA_list(ctx->ssl, names); /* the context owns it now */
-	SSL_CTX_set_verify(ctx->ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	SSL_CTX_set_verify(ctx->ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+		NULL);
 	SSL_CTX_set_session_id_context(ctx->ssl, id, sizeof(id) - 1);
 	if (tls_context_is_directory(ca_path))
 		return tls_context_trust_directory(ctx, ca_path, why);
 	return tls_context_trust_file(ctx, ca_path, true, why);
 }
 
-enum err tls_context_new_server(const struct tls_server_options *o, struct tls_context **out,
-	struct why *why)
+enum err tls_context_new_server(const struct tls_server_options *o,
+	struct tls_context **out, struct why *why)
 {
 	struct tls_context *ctx;
 	enum err rc = tls_context_new(&ctx, why);
@@ -239,14 +249,15 @@ static enum err tls_context_trust_servers(struct tls_context *ctx,
 	return ERR_OK;
 }
 
-enum err tls_context_new_client(const struct tls_client_options *o, struct tls_context **out,
-	struct why *why)
+enum err tls_context_new_client(const struct tls_client_options *o,
+	struct tls_context **out, struct why *why)
 {
 	struct tls_context *ctx;
 	enum err rc;
 
 	if ((o->cert_file == NULL) != (o->key_file == NULL))
-		return err_set(why, ERR_USAGE, "a client certificate needs both files: %.150s alone",
+		return err_set(why, ERR_USAGE,
+			"a client certificate needs both files: %.150s alone",
 			o->cert_file != NULL ? o->cert_file : o->key_file);
 	rc = tls_context_new(&ctx, why);
 	if (rc != ERR_OK)

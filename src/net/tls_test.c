@@ -66,12 +66,13 @@ static void identity_make(struct identity *id, const char *directory, const char
 	X509_gmtime_adj(X509_getm_notAfter(id->cert), 3600);
 	X509_set_pubkey(id->cert, id->key);
 	subject = X509_get_subject_name(id->cert);
-	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1,
-		0);
+	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
+		(const unsigned char *)name, -1, -1, 0);
 	X509_set_issuer_name(id->cert, X509_get_subject_name(signer->cert));
 	if (issuer == NULL)
 		add_extension(id->cert, NID_basic_constraints, "critical,CA:TRUE");
-	add_extension(id->cert, NID_subject_alt_name, "DNS:tunnel.test,IP:127.0.0.1,IP:::1");
+	add_extension(id->cert, NID_subject_alt_name,
+		"DNS:tunnel.test,IP:127.0.0.1,IP:::1");
 	assert_true(X509_sign(id->cert, signer->key, EVP_sha256()) > 0);
 
 	snprintf(id->cert_file, sizeof(id->cert_file), "%s/%s.crt", directory, name);
@@ -133,10 +134,12 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void contexts_make(struct fixture *x, const char *client_ca, const struct identity *client)
+static void contexts_make(struct fixture *x, const char *client_ca,
+	const struct identity *client)
 {
 	struct tls_server_options server = { .cert_file = x->server.cert_file,
-		.key_file = x->server.key_file, .ca_path = client_ca };
+		.key_file = x->server.key_file,
+		.ca_path = client_ca };
 	struct tls_client_options options = { .ca_file = x->ca.cert_file };
 	struct why why = { .text = "" };
 
@@ -145,8 +148,10 @@ static void contexts_make(struct fixture *x, const char *client_ca, const struct
 		options.cert_file = client->cert_file;
 		options.key_file = client->key_file;
 	}
-	assert_int_equal(tls_context_new_server(&server, &x->server_context, &why), ERR_OK);
-	assert_int_equal(tls_context_new_client(&options, &x->client_context, &why), ERR_OK);
+	assert_int_equal(tls_context_new_server(&server, &x->server_context, &why),
+		ERR_OK);
+	assert_int_equal(tls_context_new_client(&options, &x->client_context, &why),
+		ERR_OK);
 }
 
 /* ---- streams ---- */
@@ -158,7 +163,8 @@ static enum err trickle_read(struct stream *s, void *to, size_t room, size_t *go
 	return socket_ops->read(s, to, room > 1 ? 1 : room, got);
 }
 
-static enum err trickle_write(struct stream *s, const struct iovec *iov, int count, size_t *put)
+static enum err trickle_write(struct stream *s, const struct iovec *iov, int count,
+	size_t *put)
 {
 	struct iovec one = { .iov_base = iov->iov_base, .iov_len = 1 };
 
@@ -185,8 +191,11 @@ static struct stream *open_socket(struct fixture *x, int fd)
 static struct stream *open_tls(struct fixture *x, struct stream *below, bool is_server,
 	const char *server_name)
 {
-	struct tls_options options = { .context = is_server ? x->server_context : x->client_context,
-		.loop = x->loop, .below = below, .is_server = is_server,
+	struct tls_options options = { .context = is_server ? x->server_context :
+							      x->client_context,
+		.loop = x->loop,
+		.below = below,
+		.is_server = is_server,
 		.server_name = server_name };
 	struct stream *s;
 	struct why why = { .text = "" };
@@ -213,13 +222,16 @@ static void hand_on_ready(void *arg, unsigned ready)
 }
 
 /* Shakes until both know how it went, or neither can go on. */
-static void shake(struct fixture *x, struct hand *client, struct hand *server, const char *name)
+static void shake(struct fixture *x, struct hand *client, struct hand *server,
+	const char *name)
 {
 	int ends[2];
 
 	unix_pair(ends);
-	*client = (struct hand){ .tls = open_tls(x, open_socket(x, ends[0]), false, name) };
-	*server = (struct hand){ .tls = open_tls(x, open_socket(x, ends[1]), true, NULL) };
+	*client = (struct hand){ .tls = open_tls(x, open_socket(x, ends[0]), false,
+					 name) };
+	*server = (struct hand){ .tls = open_tls(x, open_socket(x, ends[1]), true,
+					 NULL) };
 	stream_set_owner(client->tls, hand_on_ready, client);
 	stream_set_owner(server->tls, hand_on_ready, server);
 	hand_on_ready(client, 0);
@@ -237,8 +249,8 @@ static void part(struct fixture *x, struct hand *client, struct hand *server)
 
 static void test_both_ends_agree(void **state)
 {
-	static const char *const names[] = { "tunnel.test", "tunnel.test.", "127.0.0.1", "[::1]",
-		"::1" };
+	static const char *const names[] = { "tunnel.test", "tunnel.test.", "127.0.0.1",
+		"[::1]", "::1" };
 	struct fixture *x = *state;
 	struct hand client, server;
 
@@ -259,21 +271,25 @@ static void test_another_name_is_not_accepted(void **state)
 	contexts_make(x, NULL, NULL);
 	shake(x, &client, &server, "other.test");
 	assert_int_equal(client.rc, ERR_CRYPTO);
-	assert_string_equal(client.why.text, "certificate verify failed: hostname mismatch");
+	assert_string_equal(client.why.text,
+		"certificate verify failed: hostname mismatch");
 	assert_int_equal(server.rc, ERR_PROTO);
 	assert_int_equal(tls_handshake(client.tls, &client.why), ERR_CRYPTO);
 	part(x, &client, &server);
 	shake(x, &client, &server, "127.0.0.2");
 	assert_int_equal(client.rc, ERR_CRYPTO);
-	assert_string_equal(client.why.text, "certificate verify failed: IP address mismatch");
+	assert_string_equal(client.why.text,
+		"certificate verify failed: IP address mismatch");
 	part(x, &client, &server);
 }
 
-static void use_client_options(struct fixture *x, const struct tls_client_options *options)
+static void use_client_options(struct fixture *x,
+	const struct tls_client_options *options)
 {
 	tls_context_free(x->client_context);
 	x->client_context = NULL;
-	assert_int_equal(tls_context_new_client(options, &x->client_context, NULL), ERR_OK);
+	assert_int_equal(tls_context_new_client(options, &x->client_context, NULL),
+		ERR_OK);
 }
 
 static void test_an_unknown_issuer_is_not_trusted_unless_told_so(void **state)
@@ -296,7 +312,8 @@ static void test_an_unknown_issuer_is_not_trusted_unless_told_so(void **state)
 	assert_int_equal(client.rc, ERR_CRYPTO);
 	part(x, &client, &server);
 
-	options = (struct tls_client_options){ .skip_verify = true, .ca_file = "/no/such/file" };
+	options = (struct tls_client_options){ .skip_verify = true,
+		.ca_file = "/no/such/file" };
 	use_client_options(x, &options);
 	shake(x, &client, &server, "other.test");
 	assert_int_equal(client.rc, ERR_OK);
@@ -331,19 +348,22 @@ static void test_a_directory_of_roots_counts_whole(void **state)
 	struct hand client, server;
 	char directory[64], path[96];
 	struct tls_server_options options = { .cert_file = x->server.cert_file,
-		.key_file = x->server.key_file, .ca_path = directory };
+		.key_file = x->server.key_file,
+		.ca_path = directory };
 	struct why why;
 
 	contexts_make(x, NULL, &x->stray);
 	snprintf(directory, sizeof(directory), "%s/roots", x->directory);
 	assert_int_equal(mkdir(directory, 0700), 0);
-	assert_int_equal(tls_context_new_server(&options, &x->server_context, &why), ERR_SYNTAX);
+	assert_int_equal(tls_context_new_server(&options, &x->server_context, &why),
+		ERR_SYNTAX);
 	assert_non_null(strstr(why.text, directory));
 
 	snprintf(path, sizeof(path), "%s/any-name", directory);
 	assert_int_equal(link(x->other_ca.cert_file, path), 0);
 	tls_context_free(x->server_context);
-	assert_int_equal(tls_context_new_server(&options, &x->server_context, &why), ERR_OK);
+	assert_int_equal(tls_context_new_server(&options, &x->server_context, &why),
+		ERR_OK);
 	shake(x, &client, &server, "tunnel.test");
 	assert_int_equal(server.rc, ERR_OK);
 	part(x, &client, &server);
@@ -354,12 +374,16 @@ static void test_a_directory_of_roots_counts_whole(void **state)
 static void use_alpn(struct fixture *x, const char *server_alpn, const char *client_alpn)
 {
 	struct tls_server_options server = { .cert_file = x->server.cert_file,
-		.key_file = x->server.key_file, .alpn = server_alpn };
-	struct tls_client_options client = { .ca_file = x->ca.cert_file, .alpn = client_alpn };
+		.key_file = x->server.key_file,
+		.alpn = server_alpn };
+	struct tls_client_options client = { .ca_file = x->ca.cert_file,
+		.alpn = client_alpn };
 
 	contexts_free(x);
-	assert_int_equal(tls_context_new_server(&server, &x->server_context, NULL), ERR_OK);
-	assert_int_equal(tls_context_new_client(&client, &x->client_context, NULL), ERR_OK);
+	assert_int_equal(tls_context_new_server(&server, &x->server_context, NULL),
+		ERR_OK);
+	assert_int_equal(tls_context_new_client(&client, &x->client_context, NULL),
+		ERR_OK);
 }
 
 static void test_protocols_must_overlap_if_both_name_some(void **state)
@@ -402,7 +426,8 @@ static void shake_with_stranger(struct fixture *x, struct hand *server, const ch
 	int ends[2];
 
 	unix_pair(ends);
-	*server = (struct hand){ .tls = open_tls(x, open_socket(x, ends[0]), true, NULL) };
+	*server = (struct hand){ .tls = open_tls(x, open_socket(x, ends[0]), true,
+					 NULL) };
 	stream_set_owner(server->tls, hand_on_ready, server);
 	assert_int_equal(write(ends[1], says, strlen(says)), (ssize_t)strlen(says));
 	close(ends[1]);
@@ -469,7 +494,8 @@ static void test_many_pieces_are_one_write(void **state)
 	while (have < n) {
 		size_t more;
 
-		assert_int_equal(stream_read(server.tls, got + have, sizeof(got) - have, &more),
+		assert_int_equal(stream_read(server.tls, got + have, sizeof(got) - have,
+					 &more),
 			ERR_OK);
 		have += more;
 	}
@@ -528,8 +554,12 @@ static void on_bridge_closed(void *arg, const struct bridge_end *end)
 
 static void bridge(struct fixture *x, struct stream *a, struct stream *b)
 {
-	struct bridge_options options = { .loop = x->loop, .pool = &x->pool, .a = a, .b = b,
-		.on_closed = on_bridge_closed, .arg = x };
+	struct bridge_options options = { .loop = x->loop,
+		.pool = &x->pool,
+		.a = a,
+		.b = b,
+		.on_closed = on_bridge_closed,
+		.arg = x };
 	struct bridge *unused;
 
 	assert_int_equal(bridge_open(&options, &unused), ERR_OK);
@@ -592,17 +622,19 @@ static void test_what_cannot_be_applied_names_its_file(void **state)
 		{ x->server.cert_file, x->server.key_file, empty, NULL },
 		{ x->server.cert_file, x->server.key_file, NULL, "http/1.1,,h2" },
 	};
-	const char *const words[] = { "certificate /no/such/cert: No such file", "key /no/such/key",
-		"holds no certificate we can use", "holds no key we can use",
-		"does not belong to the certificate", "CA file /no/such/ca: No such file",
-		"empty holds no certificate", "ALPN \"http/1.1,,h2\"" };
+	const char *const words[] = { "certificate /no/such/cert: No such file",
+		"key /no/such/key", "holds no certificate we can use",
+		"holds no key we can use", "does not belong to the certificate",
+		"CA file /no/such/ca: No such file", "empty holds no certificate",
+		"ALPN \"http/1.1,,h2\"" };
 	struct tls_context *ctx;
 	struct why why;
 
 	snprintf(empty, sizeof(empty), "%s/empty", x->directory);
 	fclose(fopen(empty, "we"));
 	for (size_t i = 0; i < mem_count(cases); i++) {
-		assert_int_not_equal(tls_context_new_server(&cases[i], &ctx, &why), ERR_OK);
+		assert_int_not_equal(tls_context_new_server(&cases[i], &ctx, &why),
+			ERR_OK);
 		if (strstr(why.text, words[i]) == NULL)
 			fail_msg("%s", why.text);
 	}
