@@ -11,16 +11,6 @@ static bool takes_file(const struct flag *f)
 	return f->argument != NULL && strcmp(f->argument, "file") == 0;
 }
 
-/* Prints @text with a backslash before each character that is in @special. */
-static void print_escaped(FILE *out, const char *text, const char *special)
-{
-	for (; *text != '\0'; text++) {
-		if (strchr(special, *text) != NULL)
-			fputc('\\', out);
-		fputc(*text, out);
-	}
-}
-
 /* The flags of @c that a command line has, by each of their names, with @fn. */
 static void each_name(const struct command *c, FILE *out,
 	void (*fn)(FILE *out, const struct flag *f, const char *name))
@@ -92,16 +82,27 @@ static void bash_print(FILE *out, const struct persona *p)
 
 #define ZSH_SPECIAL "\\[]:"
 
-/* In single quotes there is no escape for one; help texts do without them. */
+/* Inside single quotes: one of these ends them, stands escaped, and begins them again. */
+static void zsh_print_text(FILE *out, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text == '\'')
+			fputs("'\\'", out);
+		else if (strchr(ZSH_SPECIAL, *text) != NULL)
+			fputc('\\', out);
+		fputc(*text, out);
+	}
+}
+
 static void zsh_print_flag(FILE *out, const struct flag *f, const char *name)
 {
 	fprintf(out, " \\\n\t\t\t'%s%s%s[", f->kind == FLAG_LIST ? "*" : "",
 		flag_dashes(name), name);
-	print_escaped(out, f->help, ZSH_SPECIAL);
+	zsh_print_text(out, f->help);
 	fputc(']', out);
 	if (f->argument != NULL) {
 		fputc(':', out);
-		print_escaped(out, f->argument, ZSH_SPECIAL);
+		zsh_print_text(out, f->argument);
 		fprintf(out, ":%s", takes_file(f) ? "_files" : "");
 	}
 	fputc('\'', out);
@@ -137,7 +138,15 @@ static void zsh_print(FILE *out, const struct persona *p)
 
 /* ---- fish ---- */
 
-#define FISH_SPECIAL "\\'"
+/* Inside single quotes. */
+static void fish_print_text(FILE *out, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text == '\\' || *text == '\'')
+			fputc('\\', out);
+		fputc(*text, out);
+	}
+}
 
 static void fish_print_flags(FILE *out, const struct persona *p, const struct command *c)
 {
@@ -154,7 +163,7 @@ static void fish_print_flags(FILE *out, const struct persona *p, const struct co
 		if (f->argument != NULL)
 			fputs(takes_file(f) ? " -rF" : " -x", out);
 		fputs(" -d '", out);
-		print_escaped(out, f->help, FISH_SPECIAL);
+		fish_print_text(out, f->help);
 		fputs("'\n", out);
 	}
 }
@@ -167,7 +176,7 @@ static void fish_print(FILE *out, const struct persona *p)
 	for (c = p->commands; *c != NULL; c++) {
 		fprintf(out, "complete -c %s -n __fish_use_subcommand -a %s -d '",
 			p->name, (*c)->name);
-		print_escaped(out, (*c)->summary, FISH_SPECIAL);
+		fish_print_text(out, (*c)->summary);
 		fputs("'\n", out);
 		fish_print_flags(out, p, *c);
 	}
