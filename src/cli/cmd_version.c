@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 #include "cli/persona.h"
+#include "tunnel/chisel/session.h"
 
 struct version_args {
 	bool is_json;
@@ -22,7 +23,7 @@ static const struct flag flags[] = {
 static int print_json(FILE *out)
 {
 	json_t *object = json_pack("{s:s, s:s, s:[s]}", "name", "adit", "version",
-		ADIT_VERSION, "protocols", "chisel-v3");
+		ADIT_VERSION, "protocols", CHISEL_PROTOCOL);
 	int rc = object != NULL ? json_dumpf(object, out, 0) : -1;
 
 	json_decref(object);

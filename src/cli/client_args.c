@@ -1,0 +1,242 @@
+/* The command line of "adit client": a row for each flag, and what makes no sense. */
+#include "cli/client_args.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/str.h"
+#include "cli/check.h"
+#include "tunnel/chisel/remote.h"
+
+#define AT(member) offsetof(struct client_args, member)
+
+const struct flag client_flags[] = {
+	{
+		.name = "fingerprint",
+		.kind = FLAG_TEXT,
+		.offset = AT(link.fingerprint),
+		.argument = "text",
+		.help = "insist on the server whose log shows this fingerprint; without it any"
+			" server that answers gets the password",
+	},
+	{
+		.name = "auth",
+		.kind = FLAG_SECRET,
+		.offset = AT(auth),
+		.env = "AUTH",
+		.argument = "name:password",
+		.help = "sign in with this; AUTH keeps the password out of the list of processes",
+	},
+	{
+		.name = "keepalive",
+		.kind = FLAG_DURATION,
+		.offset = AT(link.tuning.keepalive_ms),
+		.preset = "25s",
+		.argument = "duration",
+		.help = "time between pings, which find a dead server and keep middleboxes awake;"
+			" 0s is none",
+	},
+	{
+		.name = "max-retry-count",
+		.kind = FLAG_INT,
+		.offset = AT(link.max_retry_count),
+		.preset = "-1",
+		.argument = "number",
+		.help = "give up after so many failed retries; -1 is never",
+	},
+	{
+		.name = "max-retry-interval",
+		.kind = FLAG_DURATION,
+		.offset = AT(link.max_retry_ms),
+		.argument = "duration",
+		.help = "the longest wait between retries (5s)",
+	},
+	{
+		.name = "min-retry-interval",
+		.kind = FLAG_DURATION,
+		.offset = AT(link.min_retry_ms),
+		.argument = "duration",
+		.help = "the shortest wait before a retry (the first is at once)",
+	},
+	{
+		.name = "proxy",
+		.kind = FLAG_TEXT,
+		.offset = AT(link.proxy),
+		.argument = "url",
+		.help = "connect through this proxy: http://, socks5:// or socks5h://, with"
+			" name:password@ before the host if it wants them",
+	},
+	{
+		.name = "header",
+		.kind = FLAG_LIST,
+		.offset = AT(headers),
+		.argument = "name: value",
+		.help = "send this HTTP header too; may be given many times",
+	},
+	{
+		.name = "hostname",
+		.kind = FLAG_TEXT,
+		.offset = AT(link.hostname),
+		.argument = "name",
+		.help = "ask the server for this host, in HTTP and in TLS",
+	},
+	{
+		.name = "sni",
+		.kind = FLAG_TEXT,
+		.offset = AT(link.sni),
+		.argument = "name",
+		.help = "ask for this host in TLS only; wins over --hostname",
+	},
+	{
+		.name = "tls-ca",
+		.kind = FLAG_TEXT,
+		.offset = AT(link.tls_ca),
+		.argument = "file",
+		.help = "trust the authorities of this PEM file, instead of the system's",
+	},
+	{
+		.name = "tls-skip-verify",
+		.kind = FLAG_BOOL,
+		.offset = AT(link.tls_skip_verify),
+		.help = "take any certificate: only with --fingerprint does it stay safe",
+	},
+	{
+		.name = "tls-key",
+		.kind = FLAG_TEXT,
+		.offset = AT(link.tls_key),
+		.argument = "file",
+		.help = "show a certificate that has this PEM private key; needs --tls-cert",
+	},
+	{
+		.name = "tls-cert",
+		.kind = FLAG_TEXT,
+		.offset = AT(link.tls_cert),
+		.argument = "file",
+		.help = "show this PEM certificate to the server; needs --tls-key",
+	},
+	DAEMON_FLAGS(struct client_args, daemon),
+	{
+		.env = "CHISEL_WS_TIMEOUT",
+		.kind = FLAG_DURATION,
+		.offset = AT(link.connect_timeout_ms),
+		.argument = "duration",
+		.help = "patience with a connection, up to the answer of HTTP (45s)",
+	},
+	TUNING_FLAGS(struct client_args, link.tuning),
+	{ .kind = FLAG_END },
+};
+
+static bool read_remote(const char *word, struct remote *out, struct why *why)
+{
+	struct why words = { "" };
+	char shown[80];
+	enum err rc;
+
+	rc = remote_parse(span_str(word), out, &words);
+	if (rc == ERR_OK)
+		return true;
+	err_set(why, rc, "remote \"%s\": %s; write one such as R:3000:localhost:3000",
+		str_quote(shown, sizeof(shown), span_str(word)), err_text(rc, &words));
+	return false;
+}
+
+static enum err read_remotes(struct client_args *args, int count, char **words,
+	struct why *why)
+{
+	unsigned stdio_count = 0;
+
+	if (count > CONFIG_REMOTES_MAX)
+		return err_set(why, ERR_USAGE, "%d remotes are too many: give at most %d",
+			count, CONFIG_REMOTES_MAX);
+	args->remotes = calloc((size_t)count, sizeof(*args->remotes));
+	if (args->remotes == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for the remotes");
+	for (int i = 0; i < count; i++) {
+		if (!read_remote(words[i], &args->remotes[i], why))
+			return ERR_USAGE;
+		stdio_count += args->remotes[i].is_stdio;
+	}
+	if (stdio_count > 1)
+		return err_set(why, ERR_USAGE,
+			"only one remote can have standard input: give stdio once");
+	args->link.remotes = args->remotes;
+	args->link.remote_count = (unsigned)count;
+	return ERR_OK;
+}
+
+static bool is_same_header(const char *a, const char *b)
+{
+	size_t n = strcspn(a, ":");
+
+	return n == strcspn(b, ":") && strncasecmp(a, b, n) == 0;
+}
+
+/* A later header replaces an earlier one of the same name. */
+static void list_drop_replaced(struct flag_list *list)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < list->count; i++) {
+		unsigned j = i + 1;
+
+		while (j < list->count && !is_same_header(list->items[i], list->items[j]))
+			j++;
+		if (j == list->count)
+			list->items[kept++] = list->items[i];
+	}
+	list->items[kept] = NULL;
+	list->count = kept;
+}
+
+static enum err check_headers(struct client_args *args, struct why *why)
+{
+	enum err rc;
+
+	for (unsigned i = 0; i < args->headers.count; i++) {
+		rc = check_header(args->headers.items[i], why);
+		if (rc != ERR_OK)
+			return rc;
+	}
+	list_drop_replaced(&args->headers);
+	args->link.headers = args->headers.items;
+	return ERR_OK;
+}
+
+enum err client_args_check(struct client_args *args, int argc, char **argv,
+	struct why *why)
+{
+	enum err rc;
+
+	if (argc < 2)
+		return err_set(why, ERR_USAGE,
+			"%s: write <server> <remote>..., such as https://example.com"
+			" R:3000:localhost:3000",
+			argc == 0 ? "the server is missing" : "there is no remote");
+	rc = check_server(argv[0], why);
+	if (rc == ERR_OK)
+		rc = check_auth(args->auth, why);
+	if (rc == ERR_OK)
+		rc = check_fingerprint(args->link.fingerprint, why);
+	if (rc == ERR_OK)
+		rc = check_proxy(args->link.proxy, why);
+	if (rc == ERR_OK)
+		rc = check_tls_pair(args->link.tls_key, args->link.tls_cert, why);
+	if (rc == ERR_OK)
+		rc = check_hostname(args->link.hostname, why);
+	if (rc == ERR_OK)
+		rc = check_host("--sni", args->link.sni, why);
+	if (rc == ERR_OK)
+		rc = check_headers(args, why);
+	if (rc == ERR_OK)
+		rc = read_remotes(args, argc - 1, argv + 1, why);
+	args->link.server = argv[0];
+	args->link.auth = args->auth;
+	return rc;
+}
+
+void client_args_fini(struct client_args *args)
+{
+	flags_fini(client_flags, args);
+	free(args->remotes);
+}
