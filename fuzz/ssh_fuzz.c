@@ -3,7 +3,8 @@
  *
  * The first byte chooses: bit 0 our role; bit 1 whether the rest is raw bytes from a stranger,
  * or records from a peer that is in; bit 2 whether such a peer's packets are really sealed,
- * after a real handshake, or plain, which is faster and lets it change keys.
+ * after a real handshake, or plain, which is faster and lets it change keys; bit 3 whether a
+ * plain peer has yet to authenticate.
  *
  * A record is a byte: below 0xe0 a payload of that many bytes, which follow; otherwise
  * something that our side does.
@@ -19,6 +20,7 @@
 #define SERVES 1
 #define IS_KNOWN 2
 #define IS_SEALED 4
+#define IS_NAMELESS 8
 
 #define FIRST_ACTION 0xe0
 #define PIPE_MAX (1u << 20)
@@ -267,8 +269,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		shake_hands(&us, &them);
 		meet_peer(&us, &them.ssh->out, true, span_of(data + 1, size - 1));
 	} else {
-		us.ssh->phase = SSH_AT_UP;
-		us.ssh->auth = SSH_AUTH_OVER;
+		us.ssh->phase = (data[0] & IS_NAMELESS) != 0 ? SSH_AT_AUTH : SSH_AT_UP;
+		us.ssh->auth = us.ssh->phase == SSH_AT_UP ? SSH_AUTH_OVER :
+							    SSH_AUTH_SERVICE;
 		meet_peer(&us, &plain, false, span_of(data + 1, size - 1));
 	}
 	side_fini(&us);

@@ -372,11 +372,11 @@ enum err ssh_on_eof(struct ssh_channel *ch, struct span in, struct ssh_event *ou
 	struct why *why)
 {
 	(void)in;
-	if (!is_live(ch) || ch->has_ended)
+	if (!is_live(ch))
 		return out_of_turn(ch, why);
-	ch->has_ended = true;
-	if (ch->state == CHANNEL_CLOSING)
+	if (ch->has_ended || ch->state == CHANNEL_CLOSING)
 		return ERR_AGAIN;
+	ch->has_ended = true;
 	*out = event_of(SSH_EOF, ch);
 	return ERR_OK;
 }

@@ -1,4 +1,5 @@
 /* What the engine sends: payloads made into packets in the sink, or held for later. */
+#include "base/mem.h"
 #include "wire/ssh_engine.h"
 
 #define SCRATCH_KEEP_BYTES 1024 /* a larger scratch is given back after use */
@@ -56,8 +57,10 @@ enum err ssh_send(struct ssh *ssh)
 	if (ssh->scratch.failed != ERR_OK)
 		return ssh_fail(ssh, ssh->scratch.failed);
 	rc = must_wait(ssh, payload) ? hold(ssh, payload) : write_packet(ssh, payload);
-	if (ssh->scratch.cap > SCRATCH_KEEP_BYTES)
+	if (ssh->scratch.cap > SCRATCH_KEEP_BYTES) {
+		mem_wipe(ssh->scratch.p, ssh->scratch.cap); /* it may be a password */
 		buf_reset(&ssh->scratch);
+	}
 	return rc;
 }
 

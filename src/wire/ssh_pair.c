@@ -67,6 +67,8 @@ static enum err answer(struct ssh_end *e, const struct ssh_event *event)
 			ssh_accept_host_key(e->ssh);
 		return ERR_OK;
 	case SSH_PASSWORD:
+		if (e->hesitates)
+			return ERR_OK;
 		return ssh_auth_reply(e->ssh,
 			!e->denies && span_is(event->name, "user") &&
 				span_is(event->data, "secret"));

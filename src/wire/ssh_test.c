@@ -382,6 +382,93 @@ static void test_a_client_takes_ext_info_before_it_is_up(void **state)
 	ssh_pair_fini(&p);
 }
 
+/* Both wait in the middle of authentication, and one hears what it should not. */
+static void test_authentication_keeps_its_order(void **state)
+{
+	static const struct {
+		bool is_to_client;
+		const char *payload;
+		size_t n;
+		enum err rc;
+	} rows[] = {
+		{ false, "\x05\0\0\0\x0cssh-userauth", 17, ERR_PROTO }, /* again */
+		{ false, "\x06", 1, ERR_PROTO },
+		{ false, "\x32\0\0\0\1", 5, ERR_SYNTAX },
+		{ false, "\x32\0\0\0\1u\0\0\0\1x\0\0\0\4none", 19, ERR_PROTO },
+		{ false, AUTH_REQUEST "\0\0\0\x08password", 36, ERR_SYNTAX },
+		{ false, AUTH_REQUEST "\0\0\0\x08password\1\0\0\0\0", 41, ERR_AGAIN },
+		{ false, "\x33\0\0\0\0\0", 6, ERR_PROTO },
+		{ false, "\x34", 1, ERR_PROTO },
+		{ true, "\x05\0\0\0\x0cssh-userauth", 17, ERR_PROTO },
+		{ true, "\x06\0\0\0\x0cssh-userauth", 17, ERR_PROTO },
+		{ true, "\x32\0\0\0\0", 5, ERR_PROTO },
+		{ true, "\x33\0\0\0\1", 5, ERR_SYNTAX },
+		{ true, "\x35\0\0\0\2hi\0\0\0\0", 11, ERR_AGAIN }, /* a banner */
+		{ true, "\x34", 1, ERR_AGAIN },
+	};
+	struct ssh_pair p;
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(rows); i++) {
+		struct ssh_end *to = rows[i].is_to_client ? &p.client : &p.server;
+
+		ssh_pair_init(&p, 0);
+		p.server.denies = true;
+		ssh_pair_run(&p);
+		revive(&p.client); /* its password is unanswered, for all it knows */
+		ssh_end_say(rows[i].is_to_client ? &p.server : &p.client, rows[i].payload,
+			rows[i].n);
+		ssh_pair_run(&p);
+		assert_int_equal(to->rc, rows[i].rc);
+		ssh_pair_fini(&p);
+	}
+}
+
+static void test_a_client_needs_a_server_that_takes_passwords(void **state)
+{
+	struct ssh_pair p;
+
+	(void)state;
+	ssh_pair_init(&p, 0);
+	p.server.denies = true;
+	ssh_pair_run(&p);
+	revive(&p.client);
+	p.client.ssh->auth = SSH_AUTH_METHOD;
+	ssh_end_say(&p.server, "\x33\0\0\0\x09publickey\0", 15);
+	ssh_pair_run(&p);
+	assert_int_equal(p.client.rc, ERR_DENIED);
+	assert_string_equal(p.client.why.text, "the server takes no passwords");
+	ssh_pair_fini(&p);
+}
+
+static void test_a_password_may_be_judged_later(void **state)
+{
+	static const char again[] = AUTH_REQUEST "\0\0\0\x08password\0\0\0\0\0";
+	struct ssh_pair p;
+
+	(void)state;
+	ssh_pair_init(&p, 0);
+	p.server.hesitates = true;
+	ssh_pair_run(&p);
+	assert_int_equal(p.server.seen[SSH_PASSWORD], 1);
+	assert_int_equal(p.server.seen[SSH_UP], 0);
+	assert_int_equal(ssh_auth_reply(p.client.ssh, true), ERR_USAGE);
+	assert_int_equal(ssh_auth_reply(p.server.ssh, true), ERR_OK);
+	assert_int_equal(ssh_auth_reply(p.server.ssh, true), ERR_USAGE);
+	ssh_pair_run(&p);
+	assert_int_equal(p.client.seen[SSH_UP], 1);
+	ssh_pair_fini(&p);
+
+	/* Nobody is judged twice at once. */
+	ssh_pair_init(&p, 0);
+	p.server.hesitates = true;
+	ssh_pair_run(&p);
+	ssh_end_say(&p.client, again, sizeof(again) - 1);
+	ssh_pair_run(&p);
+	assert_int_equal(p.server.rc, ERR_PROTO);
+	ssh_pair_fini(&p);
+}
+
 static void test_requests_are_answered_in_order(void **state)
 {
 	struct ssh_pair p;
@@ -602,6 +689,9 @@ int main(void)
 		cmocka_unit_test(test_the_sixth_failure_disconnects),
 		cmocka_unit_test(test_other_methods_are_failures_too),
 		cmocka_unit_test(test_a_client_takes_ext_info_before_it_is_up),
+		cmocka_unit_test(test_authentication_keeps_its_order),
+		cmocka_unit_test(test_a_client_needs_a_server_that_takes_passwords),
+		cmocka_unit_test(test_a_password_may_be_judged_later),
 		cmocka_unit_test(test_requests_are_answered_in_order),
 		cmocka_unit_test(test_request_data_has_no_length),
 		cmocka_unit_test(test_bad_messages_end_the_connection),
