@@ -43,9 +43,10 @@ struct chisel_session {
 	void *owner;                              /* borrowed */
 	struct loop_timer *timer;
 	struct loop_deferred gone;
-	struct buf kept;      /* bytes of a packet that has not fully arrived */
-	size_t kept_ssh;      /* how many of them are out of their frames already */
-	uint64_t deadline_ms; /* of the state; 0 for none */
+	struct loop_deferred first; /* bytes that came with the stream */
+	struct buf kept;            /* bytes of a packet that has not fully arrived */
+	size_t kept_ssh;            /* how many of them are out of their frames already */
+	uint64_t deadline_ms;       /* of the state; 0 for none */
 	uint64_t last_in_ms;
 	uint64_t next_ping_ms;
 	uint64_t ping_since_ms; /* the oldest unanswered ping */
@@ -63,6 +64,7 @@ static void session_on_ready(void *arg, unsigned ready);
 static void session_on_timer(void *arg);
 static void session_on_broken(void *arg, enum err rc);
 static void session_on_gone(void *arg);
+static void session_on_first(void *arg);
 static void session_set_timer(struct chisel_session *s);
 
 static const char *session_state_name(enum session_state state)
@@ -106,6 +108,7 @@ static void session_free(struct chisel_session *s)
 		return;
 	loop_timer_close(s->timer);
 	loop_undefer(&s->gone);
+	loop_undefer(&s->first);
 	trunk_fini(&s->trunk);
 	ssh_free(s->ssh);
 	buf_fini(&s->kept);
@@ -146,6 +149,7 @@ enum err chisel_session_open(const struct chisel_session_options *o,
 	ws_reader_init(&s->ws, ws_role);
 	buf_init(&s->kept, SESSION_KEPT_MAX);
 	loop_deferred_init(&s->gone, session_on_gone, s);
+	loop_deferred_init(&s->first, session_on_first, s);
 	trunk_init(&s->trunk, o->worker->loop, &o->worker->blocks, ws_role);
 	s->trunk.on_broken = session_on_broken;
 	s->trunk.arg = s;
@@ -153,6 +157,8 @@ enum err chisel_session_open(const struct chisel_session_options *o,
 	rc = loop_timer_open(o->worker->loop, session_on_timer, s, &s->timer);
 	if (rc == ERR_OK)
 		rc = session_make_engine(s, o);
+	if (rc == ERR_OK)
+		rc = buf_put_span(&s->kept, o->first);
 	if (rc != ERR_OK) {
 		session_free(s);
 		return rc;
@@ -163,6 +169,8 @@ enum err chisel_session_open(const struct chisel_session_options *o,
 	s->last_in_ms = clock_now_ms();
 	session_enter(s, SESSION_SECURING);
 	trunk_pump_soon(&s->trunk);
+	if (s->kept.n > 0)
+		loop_defer(o->worker->loop, &s->first);
 	*out = s;
 	return ERR_OK;
 }
@@ -578,15 +586,55 @@ static void session_on_read_end(struct chisel_session *s, enum err rc)
 		chisel_session_close(s, rc, "the connection broke");
 }
 
+/* Puts aside what the scratch holds of a packet that has not fully arrived. */
+static void session_keep(struct chisel_session *s, const uint8_t *p, size_t n)
+{
+	if (n == 0)
+		buf_reset(&s->kept);
+	else
+		trunk_check(&s->trunk, buf_put(&s->kept, p, n));
+}
+
+/* Back into the scratch with it. */
+static size_t session_unkeep(struct chisel_session *s, uint8_t *scratch)
+{
+	size_t n = s->kept.n;
+
+	if (n > 0)
+		memcpy(scratch, buf_span(&s->kept).p, n);
+	buf_consume(&s->kept, n);
+	return n;
+}
+
+static void session_on_first(void *arg)
+{
+	struct chisel_session *s = arg;
+	uint8_t *scratch = worker_scratch(s->worker);
+	size_t n;
+
+	if (s->state == SESSION_CLOSED)
+		return;
+	if (scratch == NULL) {
+		chisel_session_close(s, ERR_NOMEM, NULL);
+		return;
+	}
+	n = session_unkeep(s, scratch);
+	n = session_take(s, scratch, n, s->kept_ssh);
+	session_keep(s, scratch, n);
+	trunk_pump_soon(&s->trunk);
+}
+
 static void session_read(struct chisel_session *s)
 {
 	uint8_t *scratch = worker_scratch(s->worker);
-	size_t n = s->kept.n, total = 0, got = SESSION_READ_BYTES;
-	enum err rc = scratch == NULL ? ERR_NOMEM : ERR_OK;
+	size_t n, total = 0, got = SESSION_READ_BYTES;
+	enum err rc = ERR_OK;
 
-	if (rc == ERR_OK && n > 0)
-		memcpy(scratch, buf_span(&s->kept).p, n);
-	buf_consume(&s->kept, n);
+	if (scratch == NULL) {
+		chisel_session_close(s, ERR_NOMEM, NULL);
+		return;
+	}
+	n = session_unkeep(s, scratch);
 	while (rc == ERR_OK && got == SESSION_READ_BYTES &&
 		total < SESSION_BUDGET_BYTES && s->state != SESSION_CLOSED) {
 		rc = stream_read(s->stream, scratch + n, SESSION_READ_BYTES, &got);
@@ -603,10 +651,7 @@ static void session_read(struct chisel_session *s)
 		session_on_read_end(s, rc);
 		return;
 	}
-	if (n == 0)
-		buf_reset(&s->kept);
-	else
-		trunk_check(&s->trunk, buf_put(&s->kept, scratch, n));
+	session_keep(s, scratch, n);
 	if (total > 0)
 		s->last_in_ms = clock_now_ms();
 }

@@ -37,9 +37,9 @@ struct chisel_session;
 
 struct chisel_session_options {
 	enum ssh_role role;
-	struct worker *worker; /* borrowed: the one whose loop we are on */
-	struct stream *stream; /* taken if the session opens; upgraded, nothing read */
-	const struct log *log; /* borrowed: outlives the session */
+	struct worker *worker;              /* borrowed: the one whose loop we are on */
+	struct stream *stream;              /* taken if the session opens; upgraded */
+	struct span first;                  /* what was read from it already; copied */
 	const struct chisel_tuning *tuning; /* borrowed: outlives the session */
 	const struct hostkey *key;          /* server: borrowed, outlives the session */
 	const char *user, *password;        /* client: borrowed; "" for none */

@@ -1,0 +1,454 @@
+/*
+ * The client end of links: keeps one session with a server, for ever.
+ *
+ * Waiting, connecting, open, and around again. Whatever goes wrong is retried alike: at once
+ * the first time, then after a random pause below a low bound, so that a visitor is served
+ * within seconds of the path being back. Names are asked for anew at each attempt.
+ */
+#include "agent/link.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "agent/link_client.h"
+
+#include "base/clock.h"
+#include "base/rand.h"
+#include "base/str.h"
+#include "text/duration.h"
+
+/*
+ * The pause ends below 4 s, not 5, so that pause and connection together stay below 5 s.
+ * It begins to grow at 200 ms.
+ */
+#define LINK_RETRY_MS 4000
+#define LINK_RETRY_FIRST_MS 200
+#define LINK_STABLE_MS 5000 /* a session that lasted so long makes the count start anew */
+#define LINK_DEAD_MS 8000   /* a peer that acknowledges nothing so long */
+#define LINK_PROBE_MS 3000  /* how long a doubted session has to answer */
+#define LINK_JSON_MAX (1u << 20)
+
+static void link_try(struct link_client *c);
+
+static void link_stop(struct link_client *c, int exit_code)
+{
+	c->state = LINK_ENDED;
+	c->exit_code = exit_code;
+	loop_stop(c->worker.loop);
+}
+
+/* ---- waiting ---- */
+
+static uint32_t link_pause_ms(const struct link_client *c)
+{
+	uint32_t max = c->o->max_retry_ms > 0 ? c->o->max_retry_ms : LINK_RETRY_MS;
+	uint64_t top = LINK_RETRY_FIRST_MS;
+
+	if (c->failures <= 1)
+		return c->o->min_retry_ms;
+	for (int i = 2; i < c->failures && top < max; i++)
+		top *= 2;
+	if (top > max)
+		top = max;
+	if (top <= c->o->min_retry_ms)
+		return c->o->min_retry_ms;
+	return c->o->min_retry_ms + rand_below((uint32_t)top - c->o->min_retry_ms);
+}
+
+static bool link_gives_up(const struct link_client *c)
+{
+	return c->o->max_retry_count >= 0 && c->failures > c->o->max_retry_count;
+}
+
+/* An attempt or a session has ended: says so and waits for the next. */
+static void link_wait(struct link_client *c)
+{
+	uint32_t pause;
+	char text[DURATION_TEXT_MAX];
+
+	c->state = LINK_WAITING;
+	c->failures++;
+	if (link_gives_up(c)) {
+		log_info(&c->log, "Give up");
+		link_stop(c, 1);
+		return;
+	}
+	pause = link_pause_ms(c);
+	if (pause > 0)
+		log_info(&c->log, "Retrying in %s...",
+			duration_print((uint64_t)pause * 1000, text));
+	loop_timer_set(c->retry, pause);
+}
+
+static void link_say_error(struct link_client *c, const char *text)
+{
+	char limit[16] = "unlimited";
+
+	if (c->o->max_retry_count >= 0)
+		snprintf(limit, sizeof(limit), "%d", c->o->max_retry_count);
+	if (c->failures == 0)
+		log_info(&c->log, "Connection error: %s", text);
+	else
+		log_info(&c->log, "Connection error: %s (Attempt: %d/%s)", text,
+			c->failures, limit);
+}
+
+static void link_on_retry(void *arg)
+{
+	link_try(arg);
+}
+
+/* ---- the session ---- */
+
+static bool link_is_host_key_good(void *owner, struct span blob, struct why *why)
+{
+	struct link_client *c = owner;
+	char sha256[HOSTKEY_SHA256_CHARS + 1], md5[HOSTKEY_MD5_CHARS + 1];
+
+	c->is_key_good = c->o->fingerprint == NULL || c->o->fingerprint[0] == '\0';
+	if (c->is_key_good)
+		return true;
+	hostkey_sha256(blob, sha256);
+	hostkey_md5(blob, md5);
+	if (strcmp(c->o->fingerprint, sha256) != 0 &&
+		strcmp(c->o->fingerprint, md5) != 0) {
+		err_set(why, ERR_DENIED, "Invalid fingerprint (%s)", sha256);
+		return false;
+	}
+	log_info(&c->log, "Fingerprint %s", sha256);
+	c->is_key_good = true;
+	return true;
+}
+
+static void link_on_up(void *owner)
+{
+	struct link_client *c = owner;
+	struct chisel_config config = {
+		.remotes = (struct remote *)c->o->remotes, /* only printed */
+		.count = c->o->remote_count,
+	};
+	struct buf json;
+	enum err rc;
+
+	str_copy(config.version, sizeof(config.version), ADIT_VERSION);
+	str_copy(config.client, sizeof(config.client), c->identity);
+	log_debug(&c->log, "Sending config");
+	buf_init(&json, LINK_JSON_MAX);
+	rc = chisel_config_print(&config, &json);
+	if (rc == ERR_OK)
+		rc = chisel_session_configure(c->session, buf_span(&json));
+	if (rc != ERR_OK)
+		chisel_session_close(c->session, rc, "the config cannot be sent");
+	c->greeted_ms = clock_now_ms();
+	buf_fini(&json);
+}
+
+static void link_attach(struct link_client *c, struct chisel_session *session)
+{
+	for (unsigned i = 0; i < c->o->remote_count; i++) {
+		if (c->entries[i] != NULL)
+			entry_attach(c->entries[i], session);
+	}
+}
+
+static void link_on_answer(void *owner, struct span refusal)
+{
+	struct link_client *c = owner;
+	char text[240];
+
+	if (refusal.n > 0) {
+		chisel_session_close(c->session, ERR_DENIED,
+			str_quote(text, sizeof(text), refusal));
+		return;
+	}
+	c->state = LINK_OPEN;
+	log_info(&c->log, "Connected (Latency %s)",
+		duration_print(chisel_session_rtt_us(c->session),
+			(char[DURATION_TEXT_MAX]){ 0 }));
+	link_attach(c, c->session);
+}
+
+/* A server may only have what one of our reverse remotes says. */
+static bool link_allows(const struct link_client *c, const struct remote_target *target)
+{
+	for (unsigned i = 0; i < c->o->remote_count; i++) {
+		if (c->o->remotes[i].is_reverse &&
+			remote_covers(&c->o->remotes[i], target))
+			return true;
+	}
+	return false;
+}
+
+static void link_on_open(void *owner, struct channel *ch, struct span text)
+{
+	struct link_client *c = owner;
+	struct remote_target target;
+	char quoted[120];
+
+	if (remote_target_parse(text, &target) != ERR_OK || !link_allows(c, &target)) {
+		log_debug(&c->tun, "Denied outbound connection to \"%s\"",
+			str_quote(quoted, sizeof(quoted), text));
+		channel_refuse(ch, SSH_PROHIBITED, "Denied outbound connection");
+		return;
+	}
+	exits_add(&c->exits, ch, &target);
+}
+
+static void link_on_closed(void *owner, enum err rc, const struct why *why)
+{
+	struct link_client *c = owner;
+	bool was_open = c->state == LINK_OPEN;
+
+	c->session = NULL;
+	link_attach(c, NULL);
+	if (c->state == LINK_ENDED)
+		return;
+	if (rc == ERR_DENIED && c->greeted_ms == 0 && c->is_key_good)
+		log_info(&c->log, "Authentication failed");
+	if (!was_open || rc != ERR_CLOSED)
+		link_say_error(c, err_text(rc, why));
+	if (was_open)
+		log_info(&c->log, "Disconnected");
+	if (was_open && clock_now_ms() - c->greeted_ms > LINK_STABLE_MS)
+		c->failures = 0;
+	link_wait(c);
+}
+
+static const struct chisel_session_hooks link_hooks = {
+	.is_host_key_good = link_is_host_key_good,
+	.on_up = link_on_up,
+	.on_answer = link_on_answer,
+	.on_open = link_on_open,
+	.on_closed = link_on_closed,
+};
+
+/* ---- one attempt ---- */
+
+static void link_on_connected(void *arg, enum err rc, const struct connect_result *result,
+	const struct why *why)
+{
+	struct link_client *c = arg;
+	struct chisel_session_options o = {
+		.role = SSH_CLIENT,
+		.worker = &c->worker,
+		.tuning = &c->o->tuning,
+		.user = c->user,
+		.password = c->password,
+		.hooks = &link_hooks,
+		.owner = c,
+	};
+
+	c->connect = NULL;
+	if (rc == ERR_OK) {
+		o.stream = result->stream;
+		o.first = result->first;
+		o.peer_half_closes = result->is_adit;
+		rc = chisel_session_open(&o, &c->session);
+		if (rc != ERR_OK)
+			stream_abort(result->stream);
+	}
+	if (rc != ERR_OK) {
+		link_say_error(c, err_text(rc, why));
+		link_wait(c);
+		return;
+	}
+	log_debug(&c->log, "Handshaking...");
+	c->state = LINK_GREETING;
+	c->greeted_ms = 0;
+	c->is_key_good = false;
+}
+
+static void link_try(struct link_client *c)
+{
+	struct connect_options o = {
+		.loop = c->worker.loop,
+		.server = &c->url,
+		.proxy = c->o->proxy != NULL ? &c->proxy : NULL,
+		.tls = c->tls,
+		.tls_name = c->o->sni != NULL ? c->o->sni : c->o->hostname,
+		.host_header = c->o->hostname,
+		.headers = c->headers,
+		.headers_n = c->headers_n,
+		.timeout_ms = c->o->connect_timeout_ms,
+		.dead_ms = LINK_DEAD_MS,
+		.fn = link_on_connected,
+		.arg = c,
+	};
+	struct why why = { 0 };
+	enum err rc;
+
+	c->state = LINK_CONNECTING;
+	rc = connect_open(&o, &c->connect, &why);
+	if (rc == ERR_OK)
+		return;
+	link_say_error(c, err_text(rc, &why));
+	link_wait(c);
+}
+
+/* ---- what comes from outside ---- */
+
+static void link_on_probed(void *arg, bool is_alive)
+{
+	struct link_client *c = arg;
+
+	if (!is_alive && c->session != NULL)
+		chisel_session_close(c->session, ERR_TIMEOUT, "the peer does not answer");
+}
+
+/*
+ * Something has happened that may have cut the path, or brought it back: an attempt begins
+ * now, and a session has to show that it is alive.
+ */
+static void link_urge(struct link_client *c, const char *reason)
+{
+	if (c->state == LINK_ENDED)
+		return;
+	log_debug(&c->log, "looking again: %s", reason);
+	c->failures = 0;
+	if (c->session != NULL) {
+		(void)!chisel_session_probe(c->session, LINK_PROBE_MS, link_on_probed,
+			c); /* a probe may be under way */
+		return;
+	}
+	connect_close(c->connect);
+	c->connect = NULL;
+	loop_timer_stop(c->retry);
+	link_try(c);
+}
+
+static void link_on_network(void *arg, const char *reason)
+{
+	link_urge(arg, reason);
+}
+
+static void link_print_figures(const struct link_client *c)
+{
+	uint64_t sent = 0, received = 0;
+	size_t channels = 0;
+
+	if (c->session != NULL) {
+		chisel_session_bytes(c->session, &sent, &received);
+		channels = chisel_session_channels(c->session);
+	}
+	log_info(&c->log, "%s, channels: %zu, sent: %llu B, received: %llu B",
+		c->state == LINK_OPEN ? "connected" : "not connected", channels,
+		(unsigned long long)sent, (unsigned long long)received);
+}
+
+static void link_on_signal(void *arg, int signo)
+{
+	struct link_client *c = arg;
+
+	switch (signo) {
+	case SIGHUP:
+		link_urge(c, "SIGHUP");
+		break;
+	case SIGUSR2:
+		link_print_figures(c);
+		break;
+	default:
+		log_info(&c->log, "Cancelled");
+		link_stop(c, 0);
+		break;
+	}
+}
+
+static void link_on_stdio_done(void *arg)
+{
+	struct link_client *c = arg;
+
+	if (c->o->remote_count == 1)
+		link_stop(c, 0);
+}
+
+/* ---- the whole ---- */
+
+static enum err link_open_entries(struct link_client *c, struct why *why)
+{
+	for (unsigned i = 0; i < c->o->remote_count; i++) {
+		struct entry_options o = {
+			.worker = &c->worker,
+			.remote = &c->o->remotes[i],
+			.log = &c->tun,
+			.tuning = &c->o->tuning,
+			.on_done = link_on_stdio_done,
+			.arg = c,
+		};
+		enum err rc = ERR_OK;
+
+		if (!o.remote->is_reverse)
+			rc = entry_open(&o, &c->entries[i], why);
+		if (rc != ERR_OK)
+			return rc;
+	}
+	return ERR_OK;
+}
+
+static enum err link_open(struct link_client *c, struct why *why)
+{
+	static const int signals[LINK_SIGNALS] = { SIGINT, SIGTERM, SIGHUP, SIGUSR2 };
+	struct loop *loop = c->worker.loop;
+	enum err rc = ERR_OK;
+
+	exits_init(&c->exits, &c->worker, &c->tun, &c->o->tuning);
+	for (int i = 0; i < LINK_SIGNALS && rc == ERR_OK; i++)
+		rc = loop_signal_open(loop, signals[i], link_on_signal, c,
+			&c->signals[i]);
+	if (rc == ERR_OK)
+		rc = loop_timer_open(loop, link_on_retry, c, &c->retry);
+	if (rc == ERR_OK)
+		rc = netwatch_open(loop, link_on_network, c, &c->netwatch);
+	if (rc != ERR_OK)
+		return err_set(why, rc, "out of memory");
+	return link_open_entries(c, why);
+}
+
+static void link_close(struct link_client *c)
+{
+	c->state = LINK_ENDED;
+	if (c->session != NULL)
+		chisel_session_close(c->session, ERR_CLOSED, "going away");
+	connect_close(c->connect);
+	if (c->worker.loop != NULL)
+		loop_turn(c->worker.loop); /* the goodbye goes out, the session goes */
+	for (unsigned i = 0; c->entries != NULL && i < c->o->remote_count; i++)
+		entry_close(c->entries[i]);
+	if (c->exits.worker != NULL)
+		exits_fini(&c->exits);
+	loop_timer_close(c->retry);
+	netwatch_close(c->netwatch);
+	for (int i = 0; i < LINK_SIGNALS; i++)
+		loop_signal_close(c->signals[i]);
+	if (c->worker.loop != NULL)
+		loop_turn(c->worker.loop); /* what was deferred */
+	worker_fini(&c->worker);
+	link_client_fini(c);
+}
+
+int link_client_run(const struct link_client_options *options)
+{
+	struct link_client c = { .o = options, .exit_code = 1 };
+	struct why why = { 0 };
+	char text[URL_TEXT_MAX];
+	enum err rc;
+
+	log_init(&c.log, NULL, "client");
+	log_init(&c.tun, &c.log, "tun");
+	rc = link_client_init(&c, &why);
+	if (rc == ERR_OK)
+		rc = worker_init(&c.worker, 0);
+	if (rc == ERR_OK)
+		rc = link_open(&c, &why);
+	if (rc == ERR_OK) {
+		log_info(&c.log, "Connecting to %s%s%s", url_print(&c.url, text),
+			options->proxy != NULL ? " via " : "",
+			options->proxy != NULL ? c.proxy_text : "");
+		link_try(&c);
+		loop_run(c.worker.loop);
+	} else {
+		log_error(&c.log, "%s", err_text(rc, &why));
+	}
+	link_close(&c);
+	return c.exit_code;
+}

@@ -1,0 +1,174 @@
+/* What a link's client end makes of its options. */
+#include "agent/link_client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "crypto/hash.h"
+#include "text/hex.h"
+
+#define IDENTITY_BYTES 16
+#define MACHINE_ID_BYTES 32
+
+/* Strings that have to be cut up live in one piece of memory, made for all at once. */
+static enum err link_copy_texts(struct link_client *c, struct why *why)
+{
+	size_t n = c->o->auth != NULL ? strlen(c->o->auth) + 1 : 1;
+
+	for (size_t i = 0; c->o->headers != NULL && c->o->headers[i] != NULL; i++)
+		n += strlen(c->o->headers[i]) + 1;
+	c->texts = calloc(1, n);
+	return c->texts == NULL ? err_set(why, ERR_NOMEM, "out of memory") : ERR_OK;
+}
+
+/* Copies @text to @at, ends it at its first colon, and returns what is behind that. */
+static char *link_cut(char *at, const char *text)
+{
+	size_t n = strcspn(text, ":");
+
+	memcpy(at, text, strlen(text) + 1);
+	if (at[n] == '\0')
+		return at + n;
+	at[n] = '\0';
+	return at + n + 1;
+}
+
+static void link_read_auth(struct link_client *c, char **at)
+{
+	c->user = c->password = "";
+	if (c->o->auth == NULL)
+		return;
+	c->user = *at;
+	c->password = link_cut(*at, c->o->auth);
+	*at += strlen(c->o->auth) + 1;
+}
+
+static enum err link_read_headers(struct link_client *c, char **at, struct why *why)
+{
+	for (size_t i = 0; c->o->headers != NULL && c->o->headers[i] != NULL; i++) {
+		char *value = link_cut(*at, c->o->headers[i]);
+		size_t n = strlen(c->o->headers[i]);
+
+		if (i == LINK_HEADERS_MAX)
+			return err_set(why, ERR_USAGE,
+				"--header: at most %d may be given", LINK_HEADERS_MAX);
+		value += strspn(value, " \t");
+		for (size_t end = strlen(value); end > 0; end--) {
+			if (value[end - 1] != ' ' && value[end - 1] != '\t')
+				break;
+			value[end - 1] = '\0';
+		}
+		c->headers[c->headers_n++] = (struct websocket_header){ .name = *at,
+			.value = value };
+		*at += n + 1;
+	}
+	return ERR_OK;
+}
+
+static enum err link_read_proxy(struct link_client *c, struct why *why)
+{
+	enum err rc;
+
+	if (c->o->proxy == NULL)
+		return ERR_OK;
+	rc = url_parse(span_str(c->o->proxy), &c->proxy_url, why);
+	if (rc != ERR_OK)
+		return rc;
+	url_print(&c->proxy_url, c->proxy_text);
+	c->proxy = (struct proxy){
+		.is_socks = str_has_prefix(c->proxy_url.scheme, "socks"),
+		.host = c->proxy_url.host,
+		.port = c->proxy_url.port,
+		.user = c->proxy_url.has_user ? c->proxy_url.user : NULL,
+		.password = c->proxy_url.has_password ? c->proxy_url.password : NULL,
+	};
+	if (c->proxy.port == 0)
+		c->proxy.port = c->proxy.is_socks ? 1080 : 80;
+	return ERR_OK;
+}
+
+static enum err link_make_tls(struct link_client *c, struct why *why)
+{
+	struct tls_client_options o = {
+		.ca_file = c->o->tls_ca,
+		.skip_verify = c->o->tls_skip_verify,
+		.cert_file = c->o->tls_cert,
+		.key_file = c->o->tls_key,
+	};
+
+	if (strcmp(c->url.scheme, "wss") != 0)
+		return ERR_OK;
+	if (o.skip_verify)
+		log_warn(&c->log, "TLS verification disabled");
+	else if (o.ca_file != NULL)
+		log_info(&c->log, "TLS verification using CA %s", o.ca_file);
+	return tls_context_new_client(&o, &c->tls, why);
+}
+
+/*
+ * What tells a server that we are the client it had before, so that we may take our ports
+ * back from a session that died unnoticed: the machine, the user, the server and the
+ * remotes. It is a name and no secret: a session that answers is never replaced.
+ */
+static enum err link_make_identity(struct link_client *c, struct why *why)
+{
+	uint8_t digest[HASH_SHA256_BYTES];
+	char machine[MACHINE_ID_BYTES + 1] = "";
+	char remote[REMOTE_TEXT_MAX];
+	struct buf text;
+	FILE *file = fopen("/etc/machine-id", "re");
+	enum err rc;
+
+	if (file != NULL) {
+		machine[fread(machine, 1, MACHINE_ID_BYTES, file)] = '\0';
+		fclose(file);
+	}
+	buf_init(&text, 1u << 20);
+	buf_printf(&text, "adit link\n%s\n%u\n%s\n%s\n", machine, (unsigned)getuid(),
+		c->o->server, c->user);
+	for (unsigned i = 0; i < c->o->remote_count; i++)
+		buf_printf(&text, "%s\n", remote_print(&c->o->remotes[i], remote));
+	rc = text.failed;
+	if (rc == ERR_OK)
+		rc = hash_sha256(buf_span(&text), digest);
+	buf_fini(&text);
+	if (rc != ERR_OK)
+		return err_set(why, rc, "out of memory");
+	hex_encode(span_of(digest, IDENTITY_BYTES), c->identity);
+	return ERR_OK;
+}
+
+enum err link_client_init(struct link_client *c, struct why *why)
+{
+	char *at;
+	enum err rc = chisel_url_parse(span_str(c->o->server), &c->url, why);
+
+	if (rc == ERR_OK)
+		rc = link_copy_texts(c, why);
+	if (rc != ERR_OK)
+		return rc;
+	at = c->texts;
+	link_read_auth(c, &at);
+	rc = link_read_headers(c, &at, why);
+	if (rc == ERR_OK)
+		rc = link_read_proxy(c, why);
+	if (rc == ERR_OK)
+		rc = link_make_tls(c, why);
+	if (rc == ERR_OK)
+		rc = link_make_identity(c, why);
+	if (rc != ERR_OK)
+		return rc;
+	c->entries = calloc(c->o->remote_count + 1, sizeof(struct entry *));
+	return c->entries == NULL ? err_set(why, ERR_NOMEM, "out of memory") : ERR_OK;
+}
+
+void link_client_fini(struct link_client *c)
+{
+	tls_context_free(c->tls);
+	if (c->o->auth != NULL && c->texts != NULL)
+		mem_wipe(c->texts, strlen(c->o->auth));
+	free(c->texts);
+	free(c->entries);
+}

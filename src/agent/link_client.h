@@ -1,0 +1,56 @@
+/* The state of a link's client end, and what is made of its options: for agent/link.c. */
+#ifndef AGENT_LINK_CLIENT_H
+#define AGENT_LINK_CLIENT_H
+
+#include "agent/link.h"
+#include "net/netwatch.h"
+#include "tunnel/chisel/connect.h"
+#include "tunnel/chisel/entry.h"
+#include "tunnel/chisel/exit.h"
+#include "tunnel/chisel/url.h"
+
+#define LINK_HEADERS_MAX 32
+#define LINK_SIGNALS 4
+
+enum link_state {
+	LINK_WAITING,    /* for the time to try again */
+	LINK_CONNECTING, /* TCP, TLS, WebSocket */
+	LINK_GREETING,   /* SSH and the config */
+	LINK_OPEN,
+	LINK_ENDED,
+};
+
+struct link_client {
+	const struct link_client_options *o; /* borrowed */
+	enum link_state state;
+	struct worker worker;
+	struct log log, tun;
+	struct url url, proxy_url;
+	char proxy_text[URL_TEXT_MAX];
+	struct proxy proxy;
+	struct tls_context *tls;
+	struct websocket_header headers[LINK_HEADERS_MAX];
+	size_t headers_n;
+	char *texts; /* owned: what the headers, user and password point into */
+	const char *user, *password;
+	char identity[CONFIG_CLIENT_MAX];
+	struct entry **entries; /* one for each remote; NULL for reverse ones */
+	struct connect *connect;
+	struct chisel_session *session; /* borrowed: it tells when it is gone */
+	struct exits exits;
+	struct loop_timer *retry;
+	struct netwatch *netwatch;
+	struct loop_signal *signals[LINK_SIGNALS];
+	int failures;        /* attempts since the last stable session */
+	uint64_t greeted_ms; /* when the config was sent; 0: not in this session */
+	bool is_key_good;    /* the server's, in this session */
+	int exit_code;
+};
+
+/* Reads the options: everything that needs no loop. @why names the flag that is wrong. */
+enum err link_client_init(struct link_client *c, struct why *why) MUST_USE;
+
+/* Takes half-initialised ones. */
+void link_client_fini(struct link_client *c);
+
+#endif

@@ -1,0 +1,242 @@
+/* The server end of links: what is made of its options, its workers, its signals. */
+#include "relay/link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "net/listener.h"
+#include "net/socket.h"
+#include "relay/link_server.h"
+
+#define LINK_SIGNALS 4
+#define LINK_DEAD_MS 8000 /* a peer that acknowledges nothing so long */
+#define KEY_FILE_MAX 65536
+
+/* ---- the host key ---- */
+
+static enum err link_read_key_file(const char *path, struct hostkey **out,
+	struct why *why)
+{
+	uint8_t text[KEY_FILE_MAX];
+	struct why detail = { 0 };
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	enum err rc;
+
+	if (n < 0)
+		rc = err_sys(why, errno, "--keyfile %s", path);
+	else
+		rc = hostkey_parse(span_of(text, (size_t)n), out, &detail);
+	if (n >= 0 && rc != ERR_OK)
+		err_set(why, rc, "--keyfile %s: %s", path, err_text(rc, &detail));
+	if (fd >= 0)
+		close(fd);
+	mem_wipe(text, sizeof(text));
+	return rc;
+}
+
+static enum err link_make_key(struct link_server *s, struct why *why)
+{
+	const struct link_server_options *o = s->o;
+	char fingerprint[HOSTKEY_SHA256_CHARS + 1];
+	enum err rc;
+
+	if (o->key_file != NULL && str_has_prefix(o->key_file, "ck-"))
+		rc = hostkey_parse(span_str(o->key_file), &s->key, why);
+	else if (o->key_file != NULL)
+		rc = link_read_key_file(o->key_file, &s->key, why);
+	else if (o->key_seed != NULL)
+		rc = hostkey_from_seed(o->key_seed, &s->key);
+	else
+		rc = hostkey_generate(&s->key);
+	if (rc != ERR_OK)
+		return rc;
+	hostkey_sha256(hostkey_blob(s->key), fingerprint);
+	log_info(&s->log, "Fingerprint %s", fingerprint);
+	return ERR_OK;
+}
+
+/* ---- TLS and the backend ---- */
+
+static enum err link_make_tls(struct link_server *s, struct why *why)
+{
+	struct tls_server_options o = {
+		.cert_file = s->o->tls_cert,
+		.key_file = s->o->tls_key,
+		.ca_path = s->o->tls_ca,
+	};
+
+	if (o.cert_file == NULL)
+		return ERR_OK;
+	return tls_context_new_server(&o, &s->tls, why);
+}
+
+static enum err link_make_backend(struct link_server *s, struct why *why)
+{
+	struct tls_client_options o = { 0 };
+	bool is_https;
+	enum err rc;
+
+	if (s->o->backend == NULL)
+		return ERR_OK;
+	rc = url_parse(span_str(s->o->backend), &s->backend, why);
+	if (rc != ERR_OK)
+		return rc;
+	is_https = strcmp(s->backend.scheme, "https") == 0;
+	url_print_authority(&s->backend, s->backend_host);
+	if (s->backend.port == 0)
+		s->backend.port = is_https ? 443 : 80;
+	log_info(&s->log, "Reverse proxy enabled");
+	return is_https ? tls_context_new_client(&o, &s->backend_tls, why) : ERR_OK;
+}
+
+/* ---- connections ---- */
+
+static void link_on_accept(void *arg, int fd, const struct addr *peer)
+{
+	struct link_server *s = arg;
+	struct link_worker *w = &s->workers[s->next++ % s->count];
+
+	socket_tune_carrier(fd, LINK_DEAD_MS);
+	if (!link_worker_give(w, fd, peer))
+		close(fd);
+}
+
+static enum err link_listen(struct link_server *s, struct why *why)
+{
+	const char *host = s->o->host != NULL ? s->o->host : "0.0.0.0";
+	char text[ADDR_TEXT_MAX];
+	struct addr addr;
+	enum err rc = listener_open(s->control.loop, host, s->o->port, link_on_accept, s,
+		&s->listener, why);
+
+	if (rc != ERR_OK)
+		return rc;
+	listener_addr(s->listener, &addr);
+	log_info(&s->log, "Listening on %s://%s", s->tls != NULL ? "https" : "http",
+		addr_print(&addr, text));
+	return ERR_OK;
+}
+
+static void link_on_signal(void *arg, int signo)
+{
+	struct link_server *s = arg;
+
+	switch (signo) {
+	case SIGHUP:
+		link_users_reload(s);
+		break;
+	case SIGUSR2:
+		log_info(&s->log, "sessions: %llu open, %llu so far",
+			(unsigned long long)atomic_load(&s->open),
+			(unsigned long long)atomic_load(&s->numbers));
+		break;
+	default:
+		loop_stop(s->control.loop);
+		break;
+	}
+}
+
+/* ---- the whole ---- */
+
+/* As many descriptors as we may have: each visitor is one. */
+static void link_raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static enum err link_open_workers(struct link_server *s, struct why *why)
+{
+	unsigned count = s->o->workers > 0 ? s->o->workers : worker_count_cores();
+	enum err rc = ERR_OK;
+
+	if (count > LINK_WORKERS_MAX)
+		count = LINK_WORKERS_MAX;
+	s->workers = calloc(count, sizeof(*s->workers));
+	if (s->workers == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for %u workers", count);
+	/* They may send each other claims as soon as there are connections, not before. */
+	s->count = count;
+	for (unsigned i = 0; i < count && rc == ERR_OK; i++)
+		rc = link_worker_open(&s->workers[i], s, i, why);
+	return rc;
+}
+
+static enum err link_open(struct link_server *s, struct why *why)
+{
+	static const int signals[LINK_SIGNALS] = { SIGINT, SIGTERM, SIGHUP, SIGUSR2 };
+	enum err rc = ERR_OK;
+
+	for (int i = 0; i < LINK_SIGNALS && rc == ERR_OK; i++)
+		rc = loop_signal_open(s->control.loop, signals[i], link_on_signal, s,
+			&s->signals[i]);
+	if (rc != ERR_OK)
+		return err_set(why, rc, "the signals cannot be caught");
+	if (s->o->allows_reverse)
+		log_info(&s->log, "Reverse tunnelling enabled");
+	rc = link_make_key(s, why);
+	if (rc == ERR_OK)
+		rc = link_users_open(s, why);
+	if (rc == ERR_OK && s->users != NULL)
+		log_info(&s->log, "User authentication enabled");
+	else if (rc == ERR_OK)
+		log_warn(&s->log,
+			"no users are set: everybody may in, with --auth or "
+			"--authfile only some");
+	if (rc == ERR_OK)
+		rc = link_make_tls(s, why);
+	if (rc == ERR_OK)
+		rc = link_make_backend(s, why);
+	if (rc == ERR_OK)
+		rc = link_open_workers(s, why);
+	return rc == ERR_OK ? link_listen(s, why) : rc;
+}
+
+static void link_close(struct link_server *s)
+{
+	listener_close(s->listener);
+	for (unsigned i = 0; i < s->count; i++)
+		link_worker_end(&s->workers[i]);
+	for (unsigned i = 0; i < s->count; i++)
+		worker_join(&s->workers[i].worker);
+	for (unsigned i = 0; i < s->count; i++)
+		link_worker_close(&s->workers[i]);
+	free(s->workers);
+	link_users_close(s);
+	for (int i = 0; i < LINK_SIGNALS; i++)
+		loop_signal_close(s->signals[i]);
+	tls_context_free(s->tls);
+	tls_context_free(s->backend_tls);
+	hostkey_free(s->key);
+	worker_fini(&s->control);
+}
+
+int link_server_run(const struct link_server_options *options)
+{
+	struct link_server s = { .o = options };
+	struct why why = { 0 };
+	enum err rc;
+
+	log_init(&s.log, NULL, "server");
+	link_raise_limits();
+	rc = worker_init(&s.control, 0);
+	if (rc == ERR_OK)
+		rc = link_open(&s, &why);
+	if (rc == ERR_OK)
+		loop_run(s.control.loop);
+	else
+		log_error(&s.log, "%s", err_text(rc, &why));
+	link_close(&s);
+	return rc == ERR_OK ? 0 : 1;
+}

@@ -1,0 +1,175 @@
+/* A claim is a question that travels from data worker to data worker. */
+#include "relay/link_claim.h"
+
+#include <stdlib.h>
+
+#include "base/str.h"
+
+#define CLAIM_PROBE_MS 2500 /* so that all is done within 3 s */
+
+struct link_claim {
+	struct mail mail;           /* first */
+	struct list in_session;     /* of the holder, while its peer is asked */
+	struct link_server *server; /* borrowed: outlives all mail */
+	unsigned home;              /* the worker that asks */
+	unsigned at;                /* the worker that has it now */
+	uint64_t number;            /* of the session that asks */
+	struct remote remote;
+	char *user;
+	char client[CONFIG_CLIENT_MAX];
+};
+
+static void claim_on_mail(void *receiver, struct mail *mail);
+
+static void claim_free(struct link_claim *c)
+{
+	free(c->user);
+	free(c);
+}
+
+static void claim_post(struct link_claim *c, unsigned to)
+{
+	c->at = to;
+	c->mail.fn = claim_on_mail;
+	if (!mailbox_post(c->server->workers[to].worker.mailbox, &c->mail))
+		claim_free(c); /* we are going down */
+}
+
+static struct link_session *session_find(struct link_worker *w, uint64_t number)
+{
+	struct list *it, *next;
+
+	list_each(it, next, &w->sessions) {
+		struct link_session *s = list_object(it, struct link_session, in_worker);
+
+		if (s->number == number)
+			return s;
+	}
+	return NULL;
+}
+
+static void claim_on_home(void *receiver, struct mail *mail)
+{
+	struct link_claim *c = mem_container(mail, struct link_claim, mail);
+	struct link_session *s = session_find(receiver, c->number);
+
+	claim_free(c);
+	if (s != NULL)
+		link_session_bind(s);
+}
+
+static void claim_send_home(struct link_claim *c)
+{
+	c->mail.fn = claim_on_home;
+	if (!mailbox_post(c->server->workers[c->home].worker.mailbox, &c->mail))
+		claim_free(c);
+}
+
+static bool claim_is_of(const struct link_claim *c, const struct link_session *s)
+{
+	if (s->user != NULL)
+		return c->user != NULL && strcmp(c->user, s->user) == 0;
+	return c->user == NULL && c->client[0] != '\0' &&
+		strcmp(c->client, s->config.client) == 0;
+}
+
+/* The same port; different addresses of it may still be in each other's way. */
+static bool remote_is_same_port(const struct remote *a, const struct remote *b)
+{
+	return a->is_reverse && b->is_reverse && a->is_udp == b->is_udp &&
+		strcmp(a->local_port, b->local_port) == 0;
+}
+
+static bool session_holds(const struct link_session *s, const struct remote *remote)
+{
+	for (unsigned i = 0; i < s->bound; i++) {
+		if (s->entries[i] != NULL &&
+			remote_is_same_port(&s->config.remotes[i], remote))
+			return true;
+	}
+	return false;
+}
+
+static struct link_session *claim_find_holder(const struct link_claim *c,
+	struct link_worker *w)
+{
+	struct list *it, *next;
+
+	list_each(it, next, &w->sessions) {
+		struct link_session *s = list_object(it, struct link_session, in_worker);
+
+		if (s->number != c->number && session_holds(s, &c->remote) &&
+			claim_is_of(c, s))
+			return s;
+	}
+	return NULL;
+}
+
+static void claim_on_probed(void *arg, bool is_alive)
+{
+	struct link_session *s = arg;
+
+	if (is_alive) {
+		link_claims_release(s); /* it stays: whoever asks will be refused */
+		return;
+	}
+	log_info(&s->log, "Replaced by a newer session");
+	if (s->session != NULL)
+		chisel_session_close(s->session, ERR_TIMEOUT,
+			"replaced by a newer session");
+}
+
+static void claim_on_mail(void *receiver, struct mail *mail)
+{
+	struct link_claim *c = mem_container(mail, struct link_claim, mail);
+	struct link_worker *w = receiver;
+	struct link_session *holder = claim_find_holder(c, w);
+	enum err rc;
+
+	if (holder == NULL || holder->session == NULL) {
+		if (c->at + 1 < c->server->count)
+			claim_post(c, c->at + 1);
+		else
+			claim_send_home(c);
+		return;
+	}
+	list_add(&holder->claims, &c->in_session);
+	rc = chisel_session_probe(holder->session, CLAIM_PROBE_MS, claim_on_probed,
+		holder);
+	if (rc != ERR_OK && rc != ERR_EXISTS && rc != ERR_CLOSED)
+		link_claims_release(holder); /* else its probe or its end releases them */
+}
+
+void link_claims_release(struct link_session *s)
+{
+	struct link_claim *c;
+
+	while ((c = list_first(&s->claims, struct link_claim, in_session)) != NULL) {
+		list_remove(&c->in_session);
+		claim_send_home(c);
+	}
+}
+
+enum err link_claim_send(struct link_session *s, const struct remote *remote)
+{
+	struct link_claim *c;
+
+	if (s->user == NULL && s->config.client[0] == '\0')
+		return ERR_DENIED;
+	c = mem_new(c);
+	if (c == NULL)
+		return ERR_NOMEM;
+	list_init(&c->in_session);
+	c->server = s->worker->server;
+	c->home = s->worker->worker.index;
+	c->number = s->number;
+	c->remote = *remote;
+	c->user = s->user != NULL ? strdup(s->user) : NULL;
+	str_copy(c->client, sizeof(c->client), s->config.client);
+	if (s->user != NULL && c->user == NULL) {
+		claim_free(c);
+		return ERR_NOMEM;
+	}
+	claim_post(c, 0);
+	return ERR_OK;
+}

@@ -1,0 +1,21 @@
+/*
+ * A claim is a question that travels from data worker to data worker: who holds this port?
+ * A holder that is the same user (or, where there are no users, says it is the same client)
+ * is asked whether its peer is still there, and ended if it is silent. So the newest session
+ * wins over a dead one, and never over a live one.
+ */
+#ifndef RELAY_LINK_CLAIM_H
+#define RELAY_LINK_CLAIM_H
+
+#include "relay/link_session.h"
+
+/*
+ * Asks for the local side of @remote on behalf of @s; link_session_bind() is called when the
+ * claim comes back, if the session is still there. ERR_DENIED: it has no name to ask in.
+ */
+enum err link_claim_send(struct link_session *s, const struct remote *remote) MUST_USE;
+
+/* The session that claims waited for is gone: its ports are free. */
+void link_claims_release(struct link_session *s);
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * The inside of a link server: for the files relay/link*.c.
+ *
+ * The control worker accepts connections and hands each to a data worker, which keeps it for
+ * good. Data workers share what is const after the start, and nothing else: new users reach
+ * them by mail, and so do claims for ports.
+ */
+#ifndef RELAY_LINK_SERVER_H
+#define RELAY_LINK_SERVER_H
+
+#include <stdatomic.h>
+
+#include "http/proxy.h"
+#include "http/server.h"
+#include "relay/link.h"
+#include "text/url.h"
+#include "tunnel/chisel/users.h"
+
+#define LINK_WORKERS_MAX 64
+
+/* One data worker. Everything but the worker itself belongs to its thread. */
+struct link_worker {
+	struct worker worker;
+	struct link_server *server; /* borrowed: const for us but for the counters */
+	struct http_server *http;
+	struct users *users;  /* a reference of our own; NULL: everybody may in */
+	struct list sessions; /* struct link_session */
+	unsigned pending;     /* sessions that have not authenticated */
+	bool is_closing;
+};
+
+struct link_server {
+	const struct link_server_options *o; /* borrowed */
+	struct worker control;
+	struct log log;
+	struct hostkey *key;
+	struct tls_context *tls; /* NULL: plain HTTP */
+	struct tls_context *backend_tls;
+	struct url backend;
+	char backend_host[URL_TEXT_MAX]; /* its Host header */
+	struct users *users;             /* the control worker's reference */
+	struct listener *listener;
+	struct loop_signal *signals[4];
+	struct loop_watch *watch; /* of the auth file's directory */
+	struct loop_timer *reload;
+	const char *auth_name; /* the auth file's name in it */
+	struct link_worker *workers;
+	unsigned count, next;         /* data workers, and whose turn it is */
+	atomic_uint_fast64_t numbers; /* sessions so far */
+	atomic_uint_fast64_t open;    /* sessions now */
+};
+
+/* ---- relay/link_worker.c ---- */
+
+enum err link_worker_open(struct link_worker *w, struct link_server *server,
+	unsigned index, struct why *why) MUST_USE;
+
+/* After its thread has ended. Takes half-open ones. */
+void link_worker_close(struct link_worker *w);
+
+/* From the control worker: a connection, the users, the end. False: out of memory. */
+bool link_worker_give(struct link_worker *w, int fd, const struct addr *peer);
+bool link_worker_set_users(struct link_worker *w, struct users *users);
+void link_worker_end(struct link_worker *w);
+
+/* ---- relay/link_users.c: the auth file, on the control worker ---- */
+
+enum err link_users_open(struct link_server *s, struct why *why) MUST_USE;
+
+/* Reads the file anew; if it is wrong, the old users stay. */
+void link_users_reload(struct link_server *s);
+void link_users_close(struct link_server *s);
+
+#endif

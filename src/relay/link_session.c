@@ -1,0 +1,302 @@
+/* A client of a link server. */
+#include "relay/link_session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/str.h"
+#include "relay/link_claim.h"
+
+#define TEXT_BYTES 160 /* of a stranger's text in a log line */
+
+static void session_free(struct link_session *s)
+{
+	if (!s->is_up)
+		s->worker->pending--;
+	atomic_fetch_sub(&s->worker->server->open, 1);
+	list_remove(&s->in_worker);
+	exits_fini(&s->exits);
+	for (unsigned i = 0; s->entries != NULL && i < s->config.count; i++)
+		entry_close(s->entries[i]);
+	free(s->entries);
+	chisel_config_fini(&s->config);
+	link_claims_release(s); /* now that the ports are free */
+	free(s->user);
+	free(s);
+}
+
+/* The user as the newest users have it; NULL if it is gone, or if nobody has a name. */
+static const struct user *session_user(const struct link_session *s)
+{
+	if (s->worker->users == NULL || s->user == NULL)
+		return NULL;
+	return users_find(s->worker->users, s->user);
+}
+
+/* The one place that says what a client may reach, remotes and channels alike. */
+static bool session_may_reach(const struct link_session *s, const char *access)
+{
+	const struct user *user = session_user(s);
+
+	if (s->worker->users == NULL)
+		return true;
+	return user != NULL && user_may_reach(user, access);
+}
+
+/* ---- the handshake ---- */
+
+static bool session_is_password_good(void *owner, struct span name, struct span password)
+{
+	struct link_session *s = owner;
+	const struct user *user;
+	char text[TEXT_BYTES];
+
+	if (s->worker->users == NULL)
+		return true;
+	user = users_check(s->worker->users, name, password);
+	if (user == NULL) {
+		log_info(&s->log, "Login failed for user: \"%s\"",
+			str_quote(text, sizeof(text), name));
+		return false;
+	}
+	free(s->user);
+	s->user = strdup(user_name(user));
+	return s->user != NULL;
+}
+
+static void session_on_up(void *owner)
+{
+	struct link_session *s = owner;
+
+	s->is_up = true;
+	s->worker->pending--;
+	log_debug(&s->log, "Verifying configuration");
+}
+
+static void session_answer(struct link_session *s, const char *refusal)
+{
+	enum err rc = chisel_session_answer(s->session, refusal);
+
+	if (refusal[0] != '\0')
+		log_info(&s->log, "Failed: %s", refusal);
+	if (rc != ERR_OK)
+		chisel_session_close(s->session, rc, "the answer cannot be sent");
+}
+
+/* ---- the remotes it declares ---- */
+
+/* Empty if @r is allowed; else the text of chisel-protocol 4.2. Returns @to. */
+static const char *session_judge(const struct link_session *s, const struct remote *r,
+	char *to, size_t size)
+{
+	char access[REMOTE_TEXT_MAX];
+
+	to[0] = '\0';
+	remote_print_access(r, access);
+	if (!session_may_reach(s, access))
+		snprintf(to, size, "server: access to '%s' denied", access);
+	else if (r->is_reverse && !s->worker->server->o->allows_reverse)
+		snprintf(to, size,
+			"server: Reverse port forwaring not enabled on server");
+	return to;
+}
+
+static enum err session_listen(struct link_session *s, const struct remote *r)
+{
+	struct entry_options o = {
+		.worker = &s->worker->worker,
+		.remote = r,
+		.log = &s->tun,
+		.tuning = &s->worker->server->o->tuning,
+	};
+	struct why why = { 0 };
+	enum err rc = entry_open(&o, &s->entries[s->bound], &why);
+
+	if (rc != ERR_OK)
+		log_info(&s->log, "%s", err_text(rc, &why));
+	return rc;
+}
+
+static void session_on_bound(struct link_session *s)
+{
+	session_answer(s, "");
+	log_debug(&s->tun, "Bound proxies");
+	for (unsigned i = 0; i < s->config.count; i++) {
+		if (s->entries[i] != NULL)
+			entry_attach(s->entries[i], s->session);
+	}
+}
+
+/* ERR_AGAIN: somebody is asked whether it still needs the port. */
+static enum err session_bind_one(struct link_session *s, const struct remote *r)
+{
+	char text[REMOTE_TEXT_MAX + 64], name[REMOTE_TEXT_MAX];
+	enum err rc;
+
+	if (session_judge(s, r, text, sizeof(text))[0] != '\0') {
+		session_answer(s, text);
+		return ERR_DENIED;
+	}
+	if (!r->is_reverse)
+		return ERR_OK;
+	rc = session_listen(s, r);
+	if (rc == ERR_OK)
+		return rc;
+	if (rc == ERR_EXISTS && !s->has_claimed && link_claim_send(s, r) == ERR_OK) {
+		s->has_claimed = true;
+		return ERR_AGAIN;
+	}
+	snprintf(text, sizeof(text), "server: Server cannot listen on %s",
+		remote_print(r, name));
+	session_answer(s, text);
+	return rc;
+}
+
+void link_session_bind(struct link_session *s)
+{
+	while (s->bound < s->config.count) {
+		if (session_bind_one(s, &s->config.remotes[s->bound]) != ERR_OK)
+			return;
+		s->bound++;
+		s->has_claimed = false;
+	}
+	session_on_bound(s);
+}
+
+static void session_compare_versions(struct link_session *s)
+{
+	const char *theirs = s->config.version, *ours = ADIT_VERSION;
+	char text[TEXT_BYTES];
+
+	if (theirs[0] == 'v')
+		theirs++;
+	if (strcmp(theirs, ours) != 0)
+		log_info(&s->log, "Client version (%s) differs from server version (%s)",
+			theirs[0] == '\0' ?
+				"<unknown>" :
+				str_quote(text, sizeof(text), span_str(theirs)),
+			ours);
+	/* Releases of the stock client from 1.12 on carry half-close, and so do we. */
+	if (s->config.client[0] != '\0' || str_has_prefix(theirs, "1.12."))
+		chisel_session_trust_half_close(s->session);
+}
+
+static void session_on_config(void *owner, struct span name, struct span data)
+{
+	struct link_session *s = owner;
+
+	if (!span_is(name, "config")) {
+		session_answer(s, "server: expecting config request");
+		return;
+	}
+	if (chisel_config_parse(data, &s->config) != ERR_OK) {
+		session_answer(s, "server: invalid config");
+		return;
+	}
+	session_compare_versions(s);
+	s->entries = calloc(s->config.count + 1, sizeof(struct entry *));
+	if (s->entries == NULL)
+		session_answer(s, "server: out of memory");
+	else
+		link_session_bind(s);
+}
+
+/* ---- the channels it opens ---- */
+
+static void session_on_open(void *owner, struct channel *ch, struct span text)
+{
+	struct link_session *s = owner;
+	struct remote_target target;
+	char quoted[TEXT_BYTES];
+
+	if (remote_target_parse(text, &target) != ERR_OK) {
+		channel_refuse(ch, SSH_CONNECT_FAILED, "invalid request");
+	} else if (!session_may_reach(s, target.access)) {
+		log_debug(&s->tun, "Denied connection to \"%s\" (ACL)",
+			str_quote(quoted, sizeof(quoted), text));
+		channel_refuse(ch, SSH_PROHIBITED, "access denied");
+	} else if (target.is_socks && !s->worker->server->o->allows_socks) {
+		log_debug(&s->tun, "Denied socks request, please enable socks");
+		channel_refuse(ch, SSH_PROHIBITED, "SOCKS5 is not enabled");
+	} else {
+		exits_add(&s->exits, ch, &target);
+	}
+}
+
+/* ---- its beginning and end ---- */
+
+static void session_on_closed(void *owner, enum err rc, const struct why *why)
+{
+	struct link_session *s = owner;
+
+	log_debug(&s->log, "Closed connection: %s", err_text(rc, why));
+	s->session = NULL;
+	session_free(s);
+}
+
+static const struct chisel_session_hooks session_hooks = {
+	.is_password_good = session_is_password_good,
+	.on_up = session_on_up,
+	.on_config = session_on_config,
+	.on_open = session_on_open,
+	.on_closed = session_on_closed,
+};
+
+void link_session_open_take(struct link_worker *w, struct stream *stream)
+{
+	struct link_session *s = mem_new(s);
+	struct chisel_session_options o = {
+		.role = SSH_SERVER,
+		.worker = &w->worker,
+		.stream = stream,
+		.tuning = &w->server->o->tuning,
+		.key = w->server->key,
+		.hooks = &session_hooks,
+		.owner = s,
+	};
+
+	if (s == NULL) {
+		stream_abort(stream);
+		return;
+	}
+	s->worker = w;
+	s->number = atomic_fetch_add(&w->server->numbers, 1) + 1;
+	atomic_fetch_add(&w->server->open, 1);
+	log_init(&s->log, &w->server->log, "session#%llu", (unsigned long long)s->number);
+	log_init(&s->tun, &s->log, "tun");
+	list_init(&s->claims);
+	list_init(&s->in_worker);
+	list_add(&w->sessions, &s->in_worker);
+	w->pending++;
+	exits_init(&s->exits, &w->worker, &s->tun, &w->server->o->tuning);
+	if (chisel_session_open(&o, &s->session) == ERR_OK) {
+		log_debug(&s->log, "Handshaking...");
+		return;
+	}
+	stream_abort(stream);
+	session_free(s);
+}
+
+void link_sessions_close(struct link_worker *w)
+{
+	struct list *it, *next;
+
+	list_each(it, next, &w->sessions)
+		chisel_session_close(list_object(it, struct link_session, in_worker)
+					     ->session,
+			ERR_CLOSED, "going away");
+}
+
+void link_sessions_check_users(struct link_worker *w)
+{
+	struct list *it, *next;
+
+	list_each(it, next, &w->sessions) {
+		struct link_session *s = list_object(it, struct link_session, in_worker);
+
+		if (s->user != NULL && session_user(s) == NULL) {
+			log_info(&s->log, "The user is gone: closing");
+			chisel_session_close(s->session, ERR_DENIED, "the user is gone");
+		}
+	}
+}

@@ -1,0 +1,41 @@
+/*
+ * A client of a link server: its session, the ports it listens on here, and the targets it
+ * reaches from here. Whether it may is decided here, for every remote it declares and for
+ * every channel it opens. chisel-protocol 4.2, 5.4, 6.1.
+ */
+#ifndef RELAY_LINK_SESSION_H
+#define RELAY_LINK_SESSION_H
+
+#include "relay/link_server.h"
+#include "tunnel/chisel/entry.h"
+#include "tunnel/chisel/exit.h"
+
+struct link_session {
+	struct list in_worker;
+	struct link_worker *worker; /* borrowed: it ends us before it goes */
+	uint64_t number;
+	struct log log, tun;
+	struct chisel_session *session; /* borrowed: it tells when it is gone */
+	char *user;                     /* name, or NULL where nobody has one */
+	struct chisel_config config;
+	struct entry **entries; /* one for each remote; NULL for normal ones */
+	unsigned bound;         /* remotes that are dealt with */
+	bool has_claimed;       /* asked others for the port of remote [bound] */
+	bool is_up;             /* authenticated */
+	struct exits exits;
+	struct list claims; /* that wait for our end */
+};
+
+/* Takes @stream, which has been upgraded. */
+void link_session_open_take(struct link_worker *w, struct stream *stream);
+
+/* All of them, on their worker. */
+void link_sessions_close(struct link_worker *w);
+
+/* Ends the sessions whose user is no more. */
+void link_sessions_check_users(struct link_worker *w);
+
+/* Goes on binding ports, after a claim has come back. */
+void link_session_bind(struct link_session *s);
+
+#endif

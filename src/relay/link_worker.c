@@ -1,0 +1,233 @@
+/* A data worker of a link server: HTTP, and the sessions that come of it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "http/status.h"
+#include "http/websocket.h"
+#include "net/socket.h"
+#include "relay/link_server.h"
+#include "relay/link_session.h"
+
+#define LINK_PENDING_MAX 1024 /* sessions of one worker that have not authenticated */
+
+/* ---- requests ---- */
+
+static void link_refuse_upgrade(struct http_exchange *x, unsigned status)
+{
+	char body[64];
+
+	snprintf(body, sizeof(body), "%s\n", http_status_name(status));
+	http_reply(x, status, WEBSOCKET_REFUSAL_HEADERS, span_str(body));
+}
+
+static void link_upgrade(struct link_worker *w, struct http_exchange *x)
+{
+	const struct http1_head *head = http_request(x);
+	unsigned status = websocket_check_request(head);
+	char answer[WEBSOCKET_ANSWER_MAX + 64];
+	struct stream *stream;
+
+	if (status == 101 && w->pending >= LINK_PENDING_MAX)
+		status = 503;
+	if (status != 101) {
+		link_refuse_upgrade(x, status);
+		return;
+	}
+	websocket_print_answer(head, answer);
+	/* Stock clients do not look for it; ours knows us by it. */
+	strcat(answer, "Sec-WebSocket-Protocol: " CHISEL_PROTOCOL "\r\n");
+	if (http_upgrade(x, answer, &stream) == ERR_OK)
+		link_session_open_take(w, stream);
+}
+
+static void link_pass_on(struct link_worker *w, struct http_exchange *x)
+{
+	struct link_server *s = w->server;
+	struct http_upstream up = {
+		.host = s->backend.host,
+		.port = s->backend.port,
+		.tls = s->backend_tls,
+		.log = &s->log,
+		.host_header = s->backend_host,
+	};
+
+	http_proxy_pass(x, &up);
+}
+
+/* chisel-protocol 1.2: is it for the tunnel? */
+static bool link_wants_tunnel(const struct link_worker *w, const struct http1_head *head)
+{
+	struct span protocol;
+	char text[80];
+
+	if (!span_is_nocase(http1_head_value(head, "Upgrade"), "websocket"))
+		return false;
+	protocol = http1_head_value(head, "Sec-WebSocket-Protocol");
+	if (span_is(protocol, CHISEL_PROTOCOL))
+		return true;
+	log_info(&w->server->log,
+		"ignored client connection using protocol '%s', expected '" CHISEL_PROTOCOL
+		"'",
+		str_quote(text, sizeof(text), protocol));
+	return false;
+}
+
+static void link_on_request(void *arg, struct http_exchange *x)
+{
+	struct link_worker *w = arg;
+	const struct http1_head *head = http_request(x);
+	struct span path = http1_path(head);
+
+	if (link_wants_tunnel(w, head))
+		link_upgrade(w, x);
+	else if (w->server->o->backend != NULL)
+		link_pass_on(w, x);
+	else if (span_is(path, "/health"))
+		http_reply(x, 200, NULL, span_str("OK\n"));
+	else if (span_is(path, "/version"))
+		http_reply(x, 200, NULL, span_str(ADIT_VERSION));
+	else
+		http_reply(x, 404, NULL, span_str("Not found"));
+}
+
+/* ---- mail from the control worker ---- */
+
+struct connection_mail {
+	struct mail mail; /* first */
+	int fd;
+	struct addr peer;
+};
+
+static enum err link_secure(struct link_worker *w, struct stream **stream)
+{
+	struct tls_options o = {
+		.context = w->server->tls,
+		.loop = w->worker.loop,
+		.below = *stream,
+		.is_server = true,
+	};
+
+	return o.context == NULL ? ERR_OK : tls_open(&o, stream, NULL);
+}
+
+static void link_on_connection(void *receiver, struct mail *mail)
+{
+	struct link_worker *w = mem_container(receiver, struct link_worker, worker);
+	struct connection_mail *m = mem_container(mail, struct connection_mail, mail);
+	struct stream *stream = NULL;
+
+	if (w->is_closing || socket_open_take(w->worker.loop, m->fd, &stream) != ERR_OK)
+		close(m->fd);
+	else if (link_secure(w, &stream) != ERR_OK)
+		stream_abort(stream);
+	else
+		http_server_serve_take(w->http, stream, &m->peer);
+	free(m);
+}
+
+bool link_worker_give(struct link_worker *w, int fd, const struct addr *peer)
+{
+	struct connection_mail *m = mem_new(m);
+
+	if (m == NULL)
+		return false;
+	m->mail.fn = link_on_connection;
+	m->fd = fd;
+	m->peer = *peer;
+	if (mailbox_post(w->worker.mailbox, &m->mail))
+		return true;
+	free(m);
+	return false;
+}
+
+struct users_mail {
+	struct mail mail; /* first */
+	struct users *users;
+};
+
+static void link_on_users(void *receiver, struct mail *mail)
+{
+	struct link_worker *w = mem_container(receiver, struct link_worker, worker);
+	struct users_mail *m = mem_container(mail, struct users_mail, mail);
+
+	users_unref(w->users);
+	w->users = m->users;
+	free(m);
+	link_sessions_check_users(w);
+}
+
+bool link_worker_set_users(struct link_worker *w, struct users *users)
+{
+	struct users_mail *m = mem_new(m);
+
+	if (m == NULL)
+		return false;
+	m->mail.fn = link_on_users;
+	m->users = users_ref(users);
+	if (mailbox_post(w->worker.mailbox, &m->mail))
+		return true;
+	users_unref(m->users);
+	free(m);
+	return false;
+}
+
+static void link_on_end(void *receiver, struct mail *mail)
+{
+	struct link_worker *w = mem_container(receiver, struct link_worker, worker);
+
+	free(mail);
+	w->is_closing = true;
+	http_server_free(w->http);
+	w->http = NULL;
+	link_sessions_close(w);
+	worker_stop(&w->worker); /* by mail: after the sessions' last turn */
+}
+
+void link_worker_end(struct link_worker *w)
+{
+	struct mail *m = mem_new(m);
+
+	if (m == NULL || w->worker.mailbox == NULL) {
+		free(m);
+		worker_stop(&w->worker);
+		return;
+	}
+	m->fn = link_on_end;
+	if (!mailbox_post(w->worker.mailbox, m))
+		free(m);
+}
+
+/* ---- beginning and end ---- */
+
+enum err link_worker_open(struct link_worker *w, struct link_server *server,
+	unsigned index, struct why *why)
+{
+	struct http_server_options o = { .on_request = link_on_request, .arg = w };
+	enum err rc;
+
+	list_init(&w->sessions);
+	w->server = server;
+	rc = worker_init(&w->worker, index);
+	if (rc != ERR_OK)
+		return err_set(why, rc, "no memory for worker %u", index);
+	o.loop = w->worker.loop;
+	o.pool = &w->worker.blocks;
+	rc = http_server_new(&o, &w->http);
+	if (rc != ERR_OK)
+		return err_set(why, rc, "no memory for worker %u", index);
+	if (server->users != NULL)
+		w->users = users_ref(server->users);
+	return worker_start(&w->worker, why);
+}
+
+void link_worker_close(struct link_worker *w)
+{
+	if (w->worker.loop == NULL)
+		return;
+	http_server_free(w->http);
+	loop_turn(w->worker.loop);
+	worker_fini(&w->worker);
+	users_unref(w->users);
+}

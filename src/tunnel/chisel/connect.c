@@ -1,0 +1,306 @@
+/* A connect is one attempt to reach a server, up to the stream a session runs on. */
+#include "tunnel/chisel/connect.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "net/dialer.h"
+#include "net/socket.h"
+#include "tunnel/chisel/session.h"
+#include "wire/http1.h"
+
+#define CONNECT_MS 45000
+
+/*
+ * TCP alone gets less: behind a path that loses everything the kernel asks ever more rarely,
+ * and a fresh attempt is what notices the path's return soon.
+ */
+#define CONNECT_TCP_MS 3000
+
+#define CONNECT_REQUEST_MAX 16384
+#define CONNECT_READ_BYTES 4096
+
+enum connect_state {
+	CONNECT_DIALLING,
+	CONNECT_SECURING,
+	CONNECT_ASKING,
+	CONNECT_LISTENING,
+};
+
+struct connect {
+	struct connect_options o;
+	enum connect_state state;
+	struct dial *dial;             /* borrowed: until it has called */
+	struct proxy_dial *proxy_dial; /* borrowed: until it has called */
+	struct stream *stream;         /* the outermost so far */
+	struct loop_timer *timer;
+	struct buf request;
+	struct http1_reader answer;
+	char key[WEBSOCKET_KEY_CHARS + 1];
+};
+
+/* Frees it with what it still has. */
+void connect_close(struct connect *c)
+{
+	if (c == NULL)
+		return;
+	dial_close(c->dial);
+	proxy_dial_close(c->proxy_dial);
+	loop_timer_close(c->timer);
+	stream_abort(c->stream);
+	buf_fini(&c->request);
+	http1_reader_fini(&c->answer);
+	free(c);
+}
+
+/* Reports and is gone. */
+static void connect_end(struct connect *c, enum err rc, const struct why *why)
+{
+	void (*fn)(void *, enum err, const struct connect_result *,
+		const struct why *) = c->o.fn;
+	void *arg = c->o.arg;
+
+	connect_close(c);
+	fn(arg, rc, NULL, why);
+}
+
+static void connect_done(struct connect *c, struct span first)
+{
+	struct connect_result result = { .stream = c->stream };
+	uint8_t kept[CONNECT_READ_BYTES];
+
+	/* What was read lies in memory that goes with us. */
+	memcpy(kept, first.p, first.n);
+	result.first = span_of(kept, first.n);
+	result.is_adit = span_is(http1_head_value(&c->answer.head,
+					 "Sec-WebSocket-Protocol"),
+		CHISEL_PROTOCOL);
+	stream_want(c->stream, 0);
+	c->stream = NULL;
+	c->o.fn(c->o.arg, ERR_OK, &result, NULL);
+	connect_close(c);
+}
+
+static void connect_on_timer(void *arg)
+{
+	static const char *const doing[] = {
+		[CONNECT_DIALLING] = "connecting",
+		[CONNECT_SECURING] = "the TLS handshake",
+		[CONNECT_ASKING] = "the WebSocket request",
+		[CONNECT_LISTENING] = "the WebSocket answer",
+	};
+	struct connect *c = arg;
+	struct why why;
+	enum err rc = err_set(&why, ERR_TIMEOUT, "%s timed out", doing[c->state]);
+
+	connect_end(c, rc, &why);
+}
+
+/* ---- the steps: ERR_OK says go on with the next state, ERR_AGAIN wait ---- */
+
+static enum err connect_step_securing(struct connect *c, struct why *why)
+{
+	enum err rc = tls_handshake(c->stream, why);
+
+	if (rc == ERR_AGAIN)
+		stream_want(c->stream, tls_wants(c->stream));
+	else if (rc == ERR_OK)
+		c->state = CONNECT_ASKING;
+	return rc;
+}
+
+static enum err connect_step_asking(struct connect *c, struct why *why)
+{
+	size_t put;
+	enum err rc = ERR_OK;
+
+	while (rc == ERR_OK && c->request.n > 0) {
+		rc = stream_put(c->stream, buf_span(&c->request).p, c->request.n, &put);
+		if (rc == ERR_OK)
+			buf_consume(&c->request, put);
+	}
+	if (rc == ERR_OK) {
+		c->state = CONNECT_LISTENING;
+		stream_want(c->stream, LOOP_READ);
+	} else if (rc == ERR_AGAIN) {
+		stream_want(c->stream, LOOP_WRITE);
+	} else {
+		err_set(why, rc, "the WebSocket request: %s", err_name(rc));
+	}
+	return rc;
+}
+
+/* ERR_EOF: done, and @c is gone. */
+static enum err connect_on_answer(struct connect *c, struct span rest, struct why *why)
+{
+	enum err rc = websocket_check_answer(&c->answer.head, c->key, why);
+
+	if (rc != ERR_OK)
+		return rc;
+	connect_done(c, rest);
+	return ERR_EOF;
+}
+
+static enum err connect_step_listening(struct connect *c, struct why *why)
+{
+	uint8_t bytes[CONNECT_READ_BYTES];
+	struct http1_event ev;
+	struct span in;
+	size_t got;
+	enum err rc = stream_read(c->stream, bytes, sizeof(bytes), &got);
+
+	if (rc == ERR_AGAIN)
+		return rc;
+	if (rc != ERR_OK)
+		return err_set(why, ERR_CLOSED, "the server closed the connection");
+	in = span_of(bytes, got);
+	rc = http1_next(&c->answer, &in, &ev, why);
+	if (rc == ERR_OK)
+		return connect_on_answer(c, in, why);
+	return rc;
+}
+
+static void connect_run(struct connect *c)
+{
+	static enum err (*const steps[])(struct connect * c, struct why * why) = {
+		[CONNECT_SECURING] = connect_step_securing,
+		[CONNECT_ASKING] = connect_step_asking,
+		[CONNECT_LISTENING] = connect_step_listening,
+	};
+	struct why why = { 0 };
+	enum err rc = ERR_OK;
+
+	while (rc == ERR_OK)
+		rc = steps[c->state](c, &why);
+	if (rc != ERR_AGAIN && rc != ERR_EOF)
+		connect_end(c, rc, &why);
+}
+
+static void connect_on_ready(void *arg, unsigned ready)
+{
+	(void)ready;
+	connect_run(arg);
+}
+
+/* ---- dialling ---- */
+
+static enum err connect_secure(struct connect *c, struct why *why)
+{
+	const char *name = c->o.tls_name != NULL ? c->o.tls_name : c->o.server->host;
+	struct tls_options o = {
+		.context = c->o.tls,
+		.loop = c->o.loop,
+		.below = c->stream,
+		.server_name = name,
+	};
+	struct stream *tls;
+	enum err rc = tls_open(&o, &tls, why);
+
+	if (rc != ERR_OK)
+		return rc;
+	c->stream = tls;
+	c->state = CONNECT_SECURING;
+	return ERR_OK;
+}
+
+static void connect_on_dialled(void *arg, enum err rc, int fd, int errnum,
+	const struct why *why)
+{
+	struct connect *c = arg;
+	struct why ours = { 0 };
+
+	(void)errnum;
+	c->dial = NULL;
+	c->proxy_dial = NULL;
+	if (rc != ERR_OK) {
+		ours = *why;
+		connect_end(c, rc, &ours);
+		return;
+	}
+	socket_tune_carrier(fd, c->o.dead_ms);
+	rc = socket_open_take(c->o.loop, fd, &c->stream);
+	if (rc != ERR_OK)
+		close(fd);
+	c->state = CONNECT_ASKING;
+	if (rc == ERR_OK && c->o.tls != NULL)
+		rc = connect_secure(c, &ours);
+	if (rc != ERR_OK) {
+		connect_end(c, rc, &ours);
+		return;
+	}
+	stream_set_owner(c->stream, connect_on_ready, c);
+	connect_run(c);
+}
+
+static enum err connect_dial(struct connect *c, struct why *why)
+{
+	struct dial_options direct = {
+		.loop = c->o.loop,
+		.host = c->o.server->host,
+		.port = c->o.server->port,
+		.timeout_ms = CONNECT_TCP_MS,
+		.fn = connect_on_dialled,
+		.arg = c,
+	};
+	struct proxy_dial_options proxied = {
+		.loop = c->o.loop,
+		.proxy = c->o.proxy,
+		.host = c->o.server->host,
+		.port = c->o.server->port,
+		.timeout_ms = c->o.timeout_ms,
+		.fn = connect_on_dialled,
+		.arg = c,
+	};
+
+	if (c->o.timeout_ms < CONNECT_TCP_MS)
+		direct.timeout_ms = c->o.timeout_ms;
+	if (c->o.proxy == NULL)
+		return dial_open(&direct, &c->dial);
+	return proxy_dial_open(&proxied, &c->proxy_dial, why);
+}
+
+static enum err connect_prepare(struct connect *c, struct why *why)
+{
+	char authority[URL_TEXT_MAX];
+	struct websocket_request request = {
+		.target = c->o.server->path,
+		.host = c->o.host_header,
+		.key = c->key,
+		.protocol = CHISEL_PROTOCOL,
+		.headers = c->o.headers,
+		.headers_n = c->o.headers_n,
+	};
+
+	if (request.host == NULL)
+		request.host = url_print_authority(c->o.server, authority);
+	websocket_make_key(c->key);
+	return websocket_request_write(&request, &c->request, why);
+}
+
+enum err connect_open(const struct connect_options *options, struct connect **out,
+	struct why *why)
+{
+	struct connect *c = mem_new(c);
+	enum err rc;
+
+	if (c == NULL)
+		return err_set(why, ERR_NOMEM, "out of memory");
+	c->o = *options;
+	if (c->o.timeout_ms == 0)
+		c->o.timeout_ms = CONNECT_MS;
+	buf_init(&c->request, CONNECT_REQUEST_MAX);
+	http1_reader_init_response(&c->answer, span_str("GET"));
+	rc = connect_prepare(c, why);
+	if (rc == ERR_OK)
+		rc = loop_timer_open(c->o.loop, connect_on_timer, c, &c->timer);
+	if (rc == ERR_OK)
+		rc = connect_dial(c, why);
+	if (rc != ERR_OK) {
+		connect_close(c);
+		return rc;
+	}
+	loop_timer_set(c->timer, c->o.timeout_ms);
+	*out = c;
+	return ERR_OK;
+}

@@ -1,0 +1,47 @@
+/*
+ * A connect is one attempt to reach a server: TCP (through a proxy perhaps), TLS, and the
+ * WebSocket handshake, up to the stream a session runs on. chisel-protocol 1.4 to 1.8.
+ */
+#ifndef TUNNEL_CHISEL_CONNECT_H
+#define TUNNEL_CHISEL_CONNECT_H
+
+#include "http/websocket.h"
+#include "net/proxy_dial.h"
+#include "net/tls.h"
+#include "text/url.h"
+
+struct connect;
+
+/* What came of it. */
+struct connect_result {
+	struct stream *stream; /* the receiver's; wants nothing */
+	struct span first;     /* bytes of the server's that were read already */
+	bool is_adit;          /* it echoed the sub-protocol, as stock servers never do */
+};
+
+/* All is borrowed and outlives the attempt. */
+struct connect_options {
+	struct loop *loop;
+	const struct url *server;  /* of chisel_url_parse() */
+	const struct proxy *proxy; /* NULL: none */
+	struct tls_context *tls;   /* for wss */
+	const char *tls_name;      /* SNI, and verified; NULL: the URL's host */
+	const char *host_header;   /* NULL: the URL's host and port */
+	const struct websocket_header *headers; /* the user's own */
+	size_t headers_n;
+	uint32_t timeout_ms; /* for everything; 0 is 45 s */
+	unsigned dead_ms;    /* a peer that acknowledges nothing so long is dead */
+	/* @result is NULL if rc is an error. */
+	void (*fn)(void *arg, enum err rc, const struct connect_result *result,
+		const struct why *why);
+	void *arg;
+};
+
+/* fn is called once, never from inside this call; the connect is gone then. */
+enum err connect_open(const struct connect_options *options, struct connect **out,
+	struct why *why) MUST_USE;
+
+/* fn is not called any more. NULL is fine. */
+void connect_close(struct connect *c);
+
+#endif
