@@ -1,4 +1,4 @@
-/* Key files, and what a server shows as its key and signature: the first byte says which. */
+/* Key files, and a server's key and signature: the first byte says which. */
 #include <stdlib.h>
 
 #include "crypto/hostkey.h"

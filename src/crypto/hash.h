@@ -1,7 +1,7 @@
 /*
  * Digests of bytes that are all there.
  *
- * ERR_CRYPTO: the library has no memory, or is set up to refuse the digest (MD5 often is).
+ * ERR_CRYPTO: the library has no memory, or may not do the digest (often MD5).
  */
 #ifndef CRYPTO_HASH_H
 #define CRYPTO_HASH_H

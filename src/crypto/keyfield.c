@@ -20,7 +20,7 @@ bool keyfield_mpint(struct span *in, struct span *out)
 	if (!keyfield_string(&rest, &number) || number.n == 0 || number.p[0] > 0x7f)
 		return false;
 	if (number.p[0] == 0) {
-		/* A zero byte stands there only to keep the next one from being a sign. */
+		/* A zero stands there only to keep the next byte from being a sign. */
 		if (number.n == 1 || number.p[1] <= 0x7f)
 			return false;
 		number = span_of(number.p + 1, number.n - 1);

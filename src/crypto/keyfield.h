@@ -1,7 +1,7 @@
 /*
- * The fields that SSH keys and signatures are made of, RFC 4251 section 5: string and mpint.
+ * What SSH keys and signatures are made of, RFC 4251 section 5: string and mpint.
  *
- * The readers take from the front and say false, taking nothing, when the field is not there.
+ * The readers take from the front and say false, taking nothing, when there is no field.
  */
 #ifndef CRYPTO_KEYFIELD_H
 #define CRYPTO_KEYFIELD_H

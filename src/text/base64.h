@@ -1,6 +1,6 @@
 /*
- * Base64, RFC 4648: strict both ways. A decoder takes exactly what its encoder writes, so a
- * value has one text: no white space, no stray bits behind the last byte.
+ * Base64, RFC 4648, strict: a decoder takes exactly what its encoder writes, so that a value
+ * has one text. No white space, no stray bits behind the last byte.
  */
 #ifndef TEXT_BASE64_H
 #define TEXT_BASE64_H
@@ -14,7 +14,7 @@ enum base64_form {
 	BASE64_URL,      /* '-' and '_' for '+' and '/', no '=' */
 };
 
-/* Room for the text of @n bytes and its terminator, and for the bytes of @n characters. */
+/* Room for the text of @n bytes and a terminator; and for the bytes of @n characters. */
 #define BASE64_TEXT_SIZE(n) (((n) + 2) / 3 * 4 + 1)
 #define BASE64_BYTES_MAX(n) (((n) + 3) / 4 * 3)
 

@@ -8,8 +8,8 @@
 #define DURATION_TEXT_MAX 32
 
 /*
- * Reads numbers with units (ns us ms s m h), added up; only zero needs none. What is less than
- * a millisecond counts as one, so that nothing turns into zero, which often means "off".
+ * Reads numbers with units (ns us ms s m h), added up; only zero needs none. Less than a
+ * millisecond counts as one, so that nothing turns into zero, which often means "off".
  * ERR_SYNTAX: not a duration, or below zero.  ERR_LIMIT: more than 292 years.
  */
 enum err duration_parse(struct span text, uint64_t *ms) MUST_USE;

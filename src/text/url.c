@@ -150,8 +150,8 @@ static enum err parse_authority(struct span in, struct url *u, struct why *why)
 	enum err rc;
 
 	if (at != NULL) {
-		span_cut(&in, (size_t)(at - in.p), &login);
-		in = span_of(at + 1, in.n - 1);
+		login = span_of(in.p, (size_t)(at - in.p));
+		in = span_of(at + 1, in.n - login.n - 1);
 		rc = parse_login(login, u, why);
 		if (rc != ERR_OK)
 			return rc;

@@ -1,6 +1,6 @@
 /*
- * URLs with an authority: scheme://user:password@host:port/path?query. Read strictly: visible
- * ASCII only, and no fragment.
+ * URLs with an authority: scheme://user:password@host:port/path?query. Read strictly:
+ * visible ASCII only, and no fragment.
  */
 #ifndef TEXT_URL_H
 #define TEXT_URL_H

@@ -1,6 +1,6 @@
 /*
- * The gob stream of UDP packets. Only the two types that such a stream may hold are known: the
- * definition of a struct of a string Src and bytes Payload, and its values.
+ * The gob stream of UDP packets. Only what such a stream may hold is known: the definition of
+ * a struct of a string Src and bytes Payload, and its values.
  */
 #include "wire/gob.h"
 
@@ -12,11 +12,13 @@
 
 /* clang-format off */
 static const uint8_t definition[] = {
-	0x2a, 0x7f, 0x03,                                                 /* 42 bytes, type -64 */
-	0x01, 0x01, 0x09, 'u',  'd',  'p',  'P', 'a', 'c', 'k', 'e', 't', /* its name, */
-	0x01, 0xff, 0x80, 0x00, 0x01, 0x02,                               /* id, two fields: */
-	0x01, 0x03, 'S',  'r',  'c',  0x01, 2 * TYPE_STRING, 0x00,
-	0x01, 0x07, 'P',  'a',  'y',  'l',  'o', 'a', 'd', 0x01, 2 * TYPE_BYTES, 0x00,
+	/* 42 bytes, type -64, a struct, its name and id */
+	0x2a, 0x7f, 0x03, 0x01,
+	0x01, 0x09, 'u', 'd', 'p', 'P', 'a', 'c', 'k', 'e', 't', 0x01, 0xff, 0x80, 0x00,
+	/* two fields */
+	0x01, 0x02,
+	0x01, 0x03, 'S', 'r', 'c', 0x01, 2 * TYPE_STRING, 0x00,
+	0x01, 0x07, 'P', 'a', 'y', 'l', 'o', 'a', 'd', 0x01, 2 * TYPE_BYTES, 0x00,
 	0x00, 0x00,
 };
 /* clang-format on */
@@ -73,7 +75,7 @@ static enum err gob_bytes(struct span *in, struct span *out)
 	return ERR_OK;
 }
 
-/* Moves @field, -1 before the first, to the next one of a struct. ERR_EOF: that was all. */
+/* Moves @field, -1 at first, to the next one of a struct. ERR_EOF: that was all. */
 static enum err gob_field(struct span *in, int *field)
 {
 	uint64_t delta;

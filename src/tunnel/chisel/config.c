@@ -136,9 +136,9 @@ static enum err read_remote_member(const char *key, const json_t *value,
 	struct remote *r = &d->r;
 	const struct {
 		const char *key;
-		char *text; /* NULL: it is a flag */
+		char *text;
 		size_t size;
-		bool *flag;
+		bool *flag; /* or NULL: it is text */
 	} members[] = {
 		{ "LocalHost", r->local_host, sizeof(r->local_host), NULL },
 		{ "LocalPort", r->local_port, sizeof(r->local_port), NULL },
@@ -154,9 +154,9 @@ static enum err read_remote_member(const char *key, const json_t *value,
 	for (size_t i = 0; i < mem_count(members); i++) {
 		if (strcasecmp(key, members[i].key) != 0)
 			continue;
-		if (members[i].text != NULL)
-			return read_string(value, members[i].text, members[i].size);
-		return read_flag(value, members[i].flag);
+		if (members[i].flag != NULL)
+			return read_flag(value, members[i].flag);
+		return read_string(value, members[i].text, members[i].size);
 	}
 	return ERR_OK;
 }

@@ -93,7 +93,7 @@ static size_t part_length(struct span text, size_t at)
 	return end - at;
 }
 
-/* Finds the parts of @text, at most PARTS_MAX. Returns how many there are, even if more. */
+/* Finds the first PARTS_MAX parts of @text. Returns how many there are in all. */
 static unsigned split(struct span text, struct span parts[PARTS_MAX])
 {
 	unsigned count = 0;

@@ -397,7 +397,7 @@ bool user_may_reach(const struct user *user, const char *access)
 
 /* ---- warn ---- */
 
-/* True if a '|' stands outside of groups, classes and escapes: it splits anchors apart. */
+/* True if a '|' stands outside of groups, classes and escapes: it parts the anchors. */
 static bool has_open_choice(const char *text)
 {
 	int depth = 0;

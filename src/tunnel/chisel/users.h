@@ -16,7 +16,8 @@ struct user;
 /*
  * A set from the text of an auth file (JSON, may be empty for none) and from "name:password"
  * of --auth (may be NULL), who may do everything and wins over the file.
- * ERR_SYNTAX, ERR_LIMIT: @why names the user and what is wrong. Starts with one reference.
+ * ERR_SYNTAX, ERR_LIMIT: @why names the user and what is wrong.
+ * The set starts with one reference.
  */
 enum err users_parse(struct span file_text, const char *auth, struct users **out,
 	struct why *why) MUST_USE;
