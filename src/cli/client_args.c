@@ -50,7 +50,7 @@ const struct flag client_flags[] = {
 		.kind = FLAG_DURATION,
 		.offset = AT(link.max_retry_ms),
 		.argument = "duration",
-		.help = "the longest wait between retries (5s)",
+		.help = "the longest wait between retries (under 5s)",
 	},
 	{
 		.name = "min-retry-interval",

@@ -8,6 +8,8 @@
 #include "cli/nearest.h"
 
 static const struct command *const adit_commands[] = {
+	&command_server,
+	&command_client,
 	&command_version,
 	&command_help,
 	&command_completion,
@@ -15,6 +17,8 @@ static const struct command *const adit_commands[] = {
 };
 
 static const struct command *const chisel_commands[] = {
+	&command_server,
+	&command_client,
 	NULL,
 };
 

@@ -206,6 +206,19 @@ static void test_every_shell_is_told_every_flag(void **state)
 	}
 }
 
+static void test_an_apostrophe_does_not_end_a_quotation(void **state)
+{
+	struct run r;
+
+	(void)state;
+	RUN(&r, "adit", "completion", "zsh");
+	assert_non_null(strstr(r.out, "instead of the system'\\''s]"));
+	run_fini(&r);
+	RUN(&r, "adit", "completion", "fish");
+	assert_non_null(strstr(r.out, "instead of the system\\'s'"));
+	run_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -217,6 +230,7 @@ int main(void)
 		cmocka_unit_test(test_misuse_is_one_sentence),
 		cmocka_unit_test(test_help_stays_within_the_screen),
 		cmocka_unit_test(test_every_shell_is_told_every_flag),
+		cmocka_unit_test(test_an_apostrophe_does_not_end_a_quotation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

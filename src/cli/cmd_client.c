@@ -1,0 +1,58 @@
+/* adit client: the client end of links, with Chisel's command line. */
+#include "cli/command.h"
+
+#include "cli/client_args.h"
+
+static int connect_to_server(const struct call *c, struct client_args *args)
+{
+	struct why why = { "" };
+	enum err rc;
+
+	rc = client_args_check(args, c->argc, c->argv, &why);
+	if (rc == ERR_OK)
+		rc = daemon_start(&args->daemon, &why);
+	if (rc != ERR_OK)
+		return call_fail(c, rc, &why);
+	return link_client_run(&args->link);
+}
+
+static int run(struct call *c)
+{
+	struct client_args args = { .headers.count = 0 };
+	int exit_code;
+
+	if (call_read(c, &args, &exit_code))
+		exit_code = connect_to_server(c, &args);
+	client_args_fini(&args);
+	return exit_code;
+}
+
+const struct command command_client = {
+	.name = "client",
+	.arguments = "[flags] <server> <remote> [<remote>...]",
+	.summary = "open tunnels to a server (the end behind the firewall)",
+	.about =
+		"Connects to an adit or Chisel server, https://example.com or example.com:8080,\n"
+		"and stays connected. Each remote is one tunnel:\n"
+		"\n"
+		"  3000                        port 3000 here goes to port 3000 of the server\n"
+		"  8080:intranet:80            port 8080 here goes to intranet:80 over there\n"
+		"  127.0.0.1:8080:intranet:80  the same, on one address only\n"
+		"  R:3000:localhost:3000       port 3000 of the server goes to port 3000 here\n"
+		"  socks, 5000:socks           SOCKS5 here (1080), dialling from the server\n"
+		"  R:socks                     SOCKS5 on the server, dialling from here\n"
+		"  5353:1.1.1.1:53/udp         UDP, either way\n"
+		"  stdio:example.com:22        standard input and output, for ssh ProxyCommand\n"
+		"\n"
+		"Left out, the listening address is 0.0.0.0 (127.0.0.1 for SOCKS5), and the\n"
+		"target host 127.0.0.1. IPv6 addresses stand in brackets.\n"
+		"\n"
+		"SIGINT and SIGTERM end it, SIGHUP reconnects now, SIGUSR2 logs figures.\n",
+	.examples =
+		"  @ client https://tunnel.example.com R:3000:localhost:3000\n"
+		"  AUTH=ann:secret @ client --keepalive 25s https://tunnel.example.com \\\n"
+		"    R:3000:localhost:3000 R:8080:localhost:8080\n"
+		"  ssh -o ProxyCommand='@ client https://example.com stdio:%h:%p' host\n",
+	.flags = client_flags,
+	.run = run,
+};

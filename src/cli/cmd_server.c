@@ -1,0 +1,58 @@
+/* adit server: the server end of links, with Chisel's command line. */
+#include "cli/command.h"
+
+#include "base/log.h"
+#include "cli/keygen.h"
+#include "cli/server_args.h"
+
+static int serve(const struct call *c, struct server_args *args)
+{
+	struct why why = { "" };
+	struct log log;
+	enum err rc;
+
+	rc = server_args_check(args, c->argc, c->argv, &why);
+	if (rc == ERR_OK && args->keygen != NULL) {
+		rc = keygen_write(args->keygen, args->key_seed, c->out, &why);
+		return rc == ERR_OK ? EXIT_CODE_DONE : call_fail(c, rc, &why);
+	}
+	if (rc == ERR_OK)
+		rc = daemon_start(&args->daemon, &why);
+	if (rc != ERR_OK)
+		return call_fail(c, rc, &why);
+	log_init(&log, NULL, "server");
+	if (args->key_seed != NULL && args->link.key_file == NULL)
+		log_warn(&log,
+			"--key (or CHISEL_KEY): whoever guesses the seed has the key;"
+			" keep one in a file with --keygen and use --keyfile");
+	return link_server_run(&args->link);
+}
+
+static int run(struct call *c)
+{
+	struct server_args args = { .tls_domains.count = 0 };
+	int exit_code;
+
+	if (call_read(c, &args, &exit_code))
+		exit_code = serve(c, &args);
+	flags_fini(server_flags, &args);
+	return exit_code;
+}
+
+const struct command command_server = {
+	.name = "server",
+	.arguments = "[flags]",
+	.summary = "take tunnels from clients (the public end)",
+	.about =
+		"Takes tunnels from adit and Chisel clients over HTTP, and carries TCP, UDP and\n"
+		"SOCKS5 both ways. Anybody may use it who can reach it, unless --auth or\n"
+		"--authfile says who.\n"
+		"\n"
+		"SIGINT and SIGTERM end it, SIGHUP reads the --authfile again, SIGUSR2 logs\n"
+		"figures. GET /health answers OK, GET /version the version.\n",
+	.examples = "  @ server --reverse --port 9090 --host 127.0.0.1\n"
+		    "  AUTH=ann:secret @ server --reverse --keyfile /etc/adit/host.key\n"
+		    "  @ server --keygen /etc/adit/host.key\n",
+	.flags = server_flags,
+	.run = run,
+};
