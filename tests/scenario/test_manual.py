@@ -4,13 +4,13 @@ import os
 import re
 import subprocess
 
-from lib.programs import ROOT
-
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PAGES = os.path.join(ROOT, "docs", "man")
+ADIT = os.environ.get("ADIT") or os.path.join(ROOT, "build", "debug", "src", "adit")
 
 
-def run(adit, *args):
-    return subprocess.run([*adit.argv, *args], stdout=subprocess.PIPE, text=True, timeout=30,
+def run(*args):
+    return subprocess.run([ADIT, *args], stdout=subprocess.PIPE, text=True, timeout=30,
                           check=True).stdout
 
 
@@ -38,39 +38,39 @@ def page_variables(text):
     return set(re.findall(r"^\.It Ev (\S+)$", text, re.MULTILINE))
 
 
-def commands(adit):
-    listed = run(adit, "help").split("Commands:\n")[1].split("\n\n")[0]
+def commands():
+    listed = run("help").split("Commands:\n")[1].split("\n\n")[0]
     return re.findall(r"^  (\S+)", listed, re.MULTILINE)
 
 
-def commands_with_pages(adit):
+def commands_with_pages():
     """The first page explains the others in full."""
-    return [name for name in commands(adit) if name not in ("version", "help", "completion")]
+    return [name for name in commands() if name not in ("version", "help", "completion")]
 
 
-def test_every_page_has_every_flag_and_no_other(adit):
-    for command in commands_with_pages(adit):
-        assert page_flags(read_page(command)) == help_flags(run(adit, command, "--help"))
+def test_every_page_has_every_flag_and_no_other():
+    for command in commands_with_pages():
+        assert page_flags(read_page(command)) == help_flags(run(command, "--help"))
 
 
-def test_every_page_has_every_variable_and_no_other(adit):
-    for command in commands_with_pages(adit):
+def test_every_page_has_every_variable_and_no_other():
+    for command in commands_with_pages():
         assert (page_variables(read_page(command)) ==
-                help_variables(run(adit, command, "--help")))
+                help_variables(run(command, "--help")))
 
 
-def test_every_default_is_in_its_page(adit):
+def test_every_default_is_in_its_page():
     row = re.compile(r"--([a-z0-9-]+) <(?:(?!\n  -).)*?\(default\s+([^)]*)\)", re.DOTALL)
-    for command in commands_with_pages(adit):
+    for command in commands_with_pages():
         page = read_page(command)
-        for flag, default in row.findall(run(adit, command, "--help")):
+        for flag, default in row.findall(run(command, "--help")):
             paragraph = re.search(rf"^\.It Fl -{flag} .*?(?=^\.It |^\.El)", page,
                                   re.MULTILINE | re.DOTALL)
             told = re.search(r"default is (.*?)[.:](?:\s|$)", paragraph.group(0))
             assert told and told.group(1) == default, flag
 
 
-def test_the_first_page_names_every_command(adit):
+def test_the_first_page_names_every_command():
     with open(os.path.join(PAGES, "adit.1"), encoding="utf-8") as page:
         named = set(re.findall(r"^\.It Cm (\S+)", page.read(), re.MULTILINE))
-    assert set(commands(adit)) <= named
+    assert set(commands()) <= named
