@@ -1,6 +1,6 @@
 /*
- * A reverse proxy for one request: first a machine that reaches the upstream, then two flows,
- * the request's and the answer's, each of which reads a piece, writes it, and reads again.
+ * A reverse proxy for one request: first a machine that reaches the upstream, then two passages,
+ * the request's and the answer's.
  */
 #include "http/proxy.h"
 
@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "http/connection.h"
+#include "http/passage.h"
 #include "http/proxy_head.h"
 #include "net/bridge.h"
 #include "net/dialer.h"
@@ -17,30 +18,7 @@
 #define CONNECT_MS 10000
 #define QUIET_MS 300000
 #define MOVES_PER_TURN 4
-#define INTERIM_MAX 8    /* answers of 1xx before the real one */
-#define CHUNK_HEAD_MAX 8 /* "12345\r\n" */
-#define CHUNK_TAIL "\r\n"
-#define LAST_CHUNK "0\r\n\r\n"
-
-struct proxy;
-
-enum flow_state {
-	FLOW_READING,
-	FLOW_WRITING,
-	FLOW_LAST_WRITING, /* nothing comes after this */
-	FLOW_ENDED,
-};
-
-/* One direction. A piece of body lies in the block, framed in place. */
-struct flow {
-	enum flow_state state;
-	enum err (*read)(struct proxy *proxy); /* what FLOW_READING does */
-	struct stream *to;                     /* borrowed: the proxy's */
-	struct buf head;                       /* goes before the block */
-	uint8_t *block; /* of the pool: only while bytes wait in it */
-	size_t at, n;
-	bool is_chunked;
-};
+#define INTERIM_MAX 8 /* answers of 1xx before the real one */
 
 enum proxy_state {
 	PROXY_DIALING,
@@ -66,7 +44,7 @@ struct proxy {
 	struct stream *upstream; /* NULL: not there yet, or the bridge's */
 	struct bridge *bridge;
 
-	struct flow sending, answering;
+	struct passage sending, answering;
 	struct incoming in; /* from the upstream */
 	struct http1_reader answer;
 	unsigned interims;
@@ -75,18 +53,11 @@ struct proxy {
 
 /* ---- life ---- */
 
-static void flow_fini(struct flow *f, struct pool *pool)
-{
-	pool_give(pool, f->block);
-	f->block = NULL;
-	buf_fini(&f->head);
-}
-
 /* What is needed only until a bridge takes over. */
 static void proxy_drop_http(struct proxy *proxy)
 {
-	flow_fini(&proxy->sending, proxy->pool);
-	flow_fini(&proxy->answering, proxy->pool);
+	passage_fini(&proxy->sending);
+	passage_fini(&proxy->answering);
 	http1_reader_fini(&proxy->answer);
 	incoming_fini(&proxy->in);
 }
@@ -136,110 +107,10 @@ static void proxy_cut(struct proxy *proxy)
 /* An answer that overtook its request leaves bytes behind that nobody wants. */
 static void proxy_end(struct proxy *proxy)
 {
-	if (proxy->sending.state != FLOW_ENDED)
+	if (proxy->sending.state != PASSAGE_ENDED)
 		proxy->x->is_last = true;
 	exchange_end(proxy->x);
 	proxy_free(proxy);
-}
-
-/* ---- flows ---- */
-
-/* Lends room in a block for a piece of a body. */
-static bool flow_take_block(struct flow *f, struct pool *pool, struct mspan *out)
-{
-	if (f->block == NULL)
-		f->block = pool_take(pool);
-	if (f->block == NULL)
-		return false;
-	out->p = f->block + CHUNK_HEAD_MAX;
-	out->n = pool->block_bytes - CHUNK_HEAD_MAX - strlen(CHUNK_TAIL);
-	return true;
-}
-
-static void flow_frame(struct flow *f, size_t got)
-{
-	char head[CHUNK_HEAD_MAX + 1];
-	int n;
-
-	f->state = FLOW_WRITING;
-	f->at = CHUNK_HEAD_MAX;
-	f->n = got;
-	if (!f->is_chunked)
-		return;
-	n = snprintf(head, sizeof(head), "%zx\r\n", got);
-	f->at -= (size_t)n;
-	memcpy(f->block + f->at, head, (size_t)n);
-	memcpy(f->block + CHUNK_HEAD_MAX + got, CHUNK_TAIL, strlen(CHUNK_TAIL));
-	f->n += (size_t)n + strlen(CHUNK_TAIL);
-}
-
-static enum err flow_finish(struct flow *f)
-{
-	if (!f->is_chunked) {
-		f->state = FLOW_ENDED;
-		return ERR_OK;
-	}
-	f->state = FLOW_LAST_WRITING;
-	return buf_put_str(&f->head, LAST_CHUNK);
-}
-
-static enum err flow_write(struct flow *f)
-{
-	size_t put;
-	enum err rc;
-
-	while (f->head.n > 0) {
-		rc = stream_put(f->to, buf_span(&f->head).p, f->head.n, &put);
-		if (rc != ERR_OK)
-			return rc;
-		buf_consume(&f->head, put);
-	}
-	while (f->n > 0) {
-		rc = stream_put(f->to, f->block + f->at, f->n, &put);
-		if (rc != ERR_OK)
-			return rc;
-		f->at += put;
-		f->n -= put;
-	}
-	f->state = f->state == FLOW_WRITING ? FLOW_READING : FLOW_ENDED;
-	return ERR_OK;
-}
-
-/* Bytes that were read already make no stream ready: they are used up in this turn. */
-static bool flow_has_rest(const struct flow *f, const struct proxy *proxy)
-{
-	return f == &proxy->sending ? exchange_has_early(proxy->x) : proxy->in.rest.n > 0;
-}
-
-static enum err flow_run(struct flow *f, struct proxy *proxy)
-{
-	enum err rc = ERR_OK;
-
-	for (int moves = 0; f->state != FLOW_ENDED; moves++) {
-		if (moves >= MOVES_PER_TURN && !flow_has_rest(f, proxy))
-			break;
-		rc = f->state == FLOW_READING ? f->read(proxy) : ERR_OK;
-		if (rc == ERR_OK &&
-			(f->state == FLOW_WRITING || f->state == FLOW_LAST_WRITING))
-			rc = flow_write(f);
-		if (rc != ERR_OK)
-			break;
-	}
-	if (f->n == 0) {
-		pool_give(proxy->pool, f->block);
-		f->block = NULL;
-	}
-	return rc == ERR_AGAIN ? ERR_OK : rc;
-}
-
-static bool flow_is_reading(const struct flow *f)
-{
-	return f->state == FLOW_READING;
-}
-
-static bool flow_is_writing(const struct flow *f)
-{
-	return f->state == FLOW_WRITING || f->state == FLOW_LAST_WRITING;
 }
 
 /* ---- the request ---- */
@@ -247,17 +118,14 @@ static bool flow_is_writing(const struct flow *f)
 static enum err sending_read(struct proxy *proxy)
 {
 	struct mspan room;
-	size_t got;
-	enum err rc;
+	size_t got = 0;
+	enum err rc = passage_lend(&proxy->sending, &room);
 
-	if (!flow_take_block(&proxy->sending, proxy->pool, &room))
-		return ERR_NOMEM;
+	if (rc != ERR_OK)
+		return rc;
 	rc = exchange_read_body(proxy->x, room, &got);
-	if (rc == ERR_EOF)
-		return flow_finish(&proxy->sending);
-	if (rc == ERR_OK)
-		flow_frame(&proxy->sending, got);
-	return rc;
+	passage_commit(&proxy->sending, got);
+	return rc == ERR_EOF ? passage_finish(&proxy->sending) : rc;
 }
 
 /* ---- the answer ---- */
@@ -274,7 +142,7 @@ static enum err answering_pass_interim(struct proxy *proxy)
 	if (proxy->answer.head.status != 100 && request->minor == 1) {
 		rc = proxy_put_answer(&proxy->answering.head, &proxy->answer.head,
 			request, none);
-		proxy->answering.state = FLOW_WRITING;
+		proxy->answering.state = PASSAGE_WRITING;
 	}
 	http1_reader_fini(&proxy->answer);
 	http1_reader_init_response(&proxy->answer, request->method);
@@ -300,7 +168,8 @@ static enum err answering_read_head(struct proxy *proxy)
 		return rc;
 	proxy->x->is_last = framing.is_last;
 	proxy->answering.is_chunked = framing.is_chunked;
-	proxy->answering.state = answer->status == 101 ? FLOW_LAST_WRITING : FLOW_WRITING;
+	proxy->answering.state = answer->status == 101 ? PASSAGE_LAST_WRITING :
+							 PASSAGE_WRITING;
 	proxy->has_begun = true;
 	return ERR_OK;
 }
@@ -308,19 +177,17 @@ static enum err answering_read_head(struct proxy *proxy)
 static enum err answering_read(struct proxy *proxy)
 {
 	struct mspan room;
-	size_t got;
+	size_t got = 0;
 	enum err rc;
 
 	if (!proxy->has_begun)
 		return answering_read_head(proxy);
-	if (!flow_take_block(&proxy->answering, proxy->pool, &room))
-		return ERR_NOMEM;
+	rc = passage_lend(&proxy->answering, &room);
+	if (rc != ERR_OK)
+		return rc;
 	rc = incoming_read_body(&proxy->in, &proxy->answer, room, &got, NULL);
-	if (rc == ERR_EOF)
-		return flow_finish(&proxy->answering);
-	if (rc == ERR_OK)
-		flow_frame(&proxy->answering, got);
-	return rc;
+	passage_commit(&proxy->answering, got);
+	return rc == ERR_EOF ? passage_finish(&proxy->answering) : rc;
 }
 
 /* ---- an upgrade ---- */
@@ -375,7 +242,8 @@ static void proxy_upgrade(struct proxy *proxy)
 	enum err rc;
 
 	buf_init(&early, INCOMING_PIECE);
-	rc = proxy_bridge(proxy, &early);
+	rc = proxy->sending.state == PASSAGE_ENDED ? proxy_bridge(proxy, &early) :
+						     ERR_PROTO;
 	buf_fini(&early);
 	if (rc != ERR_OK) {
 		proxy_cut(proxy);
@@ -387,19 +255,41 @@ static void proxy_upgrade(struct proxy *proxy)
 	proxy_drop_http(proxy);
 }
 
-/* ---- both flows ---- */
+/* ---- both passages ---- */
+
+/* Bytes that were read already make no stream ready: they are used up in this turn. */
+static bool proxy_has_early(const struct proxy *proxy, const struct passage *p)
+{
+	return p == &proxy->sending ? exchange_has_early(proxy->x) : proxy->in.rest.n > 0;
+}
+
+static enum err proxy_move(struct proxy *proxy, struct passage *p,
+	enum err (*read)(struct proxy *proxy))
+{
+	enum err rc = ERR_OK;
+
+	for (int moves = 0; rc == ERR_OK && p->state != PASSAGE_ENDED; moves++) {
+		if (moves >= MOVES_PER_TURN && !proxy_has_early(proxy, p))
+			break;
+		if (passage_is_reading(p))
+			rc = read(proxy);
+		if (rc == ERR_OK && passage_is_writing(p))
+			rc = passage_write(p);
+	}
+	return rc == ERR_AGAIN ? ERR_OK : rc;
+}
 
 static void proxy_settle(struct proxy *proxy)
 {
 	unsigned client = 0, upstream = 0;
 
-	if (flow_is_reading(&proxy->sending))
+	if (passage_is_reading(&proxy->sending))
 		client |= LOOP_READ;
-	if (flow_is_writing(&proxy->sending))
+	if (passage_is_writing(&proxy->sending))
 		upstream |= LOOP_WRITE;
-	if (flow_is_reading(&proxy->answering))
+	if (passage_is_reading(&proxy->answering))
 		upstream |= LOOP_READ;
-	if (flow_is_writing(&proxy->answering))
+	if (passage_is_writing(&proxy->answering))
 		client |= LOOP_WRITE;
 	stream_want(proxy->client, client);
 	stream_want(proxy->upstream, upstream);
@@ -407,21 +297,21 @@ static void proxy_settle(struct proxy *proxy)
 
 static void proxy_run(struct proxy *proxy)
 {
-	enum err rc = flow_run(&proxy->sending, proxy);
+	enum err rc = proxy_move(proxy, &proxy->sending, sending_read);
 
-	if (rc != ERR_OK && flow_is_reading(&proxy->sending)) {
+	if (rc != ERR_OK && passage_is_reading(&proxy->sending)) {
 		proxy_cut(proxy);
 		return;
 	}
 	/* An upstream that does not listen any more may still have answered. */
 	if (rc != ERR_OK)
-		proxy->sending.state = FLOW_ENDED;
-	rc = flow_run(&proxy->answering, proxy);
-	if (rc != ERR_OK && flow_is_writing(&proxy->answering))
+		proxy->sending.state = PASSAGE_ENDED;
+	rc = proxy_move(proxy, &proxy->answering, answering_read);
+	if (rc != ERR_OK && passage_is_writing(&proxy->answering))
 		proxy_cut(proxy);
 	else if (rc != ERR_OK)
 		proxy_fail(proxy, rc, NULL);
-	else if (proxy->answering.state != FLOW_ENDED)
+	else if (proxy->answering.state != PASSAGE_ENDED)
 		proxy_settle(proxy);
 	else if (proxy->answer.head.status == 101)
 		proxy_upgrade(proxy);
@@ -522,18 +412,14 @@ static void proxy_on_gone(void *arg)
 	proxy_free(arg);
 }
 
-static void flows_init(struct proxy *proxy)
+static void passages_init(struct proxy *proxy)
 {
 	const struct http1_head *request = http_request(proxy->x);
 
-	proxy->sending.read = sending_read;
+	passage_init(&proxy->sending, proxy->pool, PROXY_HEAD_MAX,
+		request->body == HTTP1_NO_BODY ? PASSAGE_LAST_WRITING : PASSAGE_WRITING);
+	passage_init(&proxy->answering, proxy->pool, PROXY_HEAD_MAX, PASSAGE_READING);
 	proxy->sending.is_chunked = request->body == HTTP1_CHUNKED;
-	proxy->sending.state = request->body == HTTP1_NO_BODY ? FLOW_LAST_WRITING :
-								FLOW_WRITING;
-	proxy->answering.read = answering_read;
-	proxy->answering.state = FLOW_READING;
-	buf_init(&proxy->sending.head, PROXY_HEAD_MAX);
-	buf_init(&proxy->answering.head, PROXY_HEAD_MAX);
 	http1_reader_init_response(&proxy->answer, request->method);
 }
 
@@ -553,7 +439,7 @@ static enum err proxy_new(struct http_exchange *x, const struct http_upstream *u
 	proxy->tls = up->tls;
 	proxy->port = up->port;
 	proxy->quiet_ms = up->quiet_ms != 0 ? up->quiet_ms : QUIET_MS;
-	flows_init(proxy);
+	passages_init(proxy);
 	proxy->host = strdup(up->host);
 	if (proxy->host != NULL)
 		rc = loop_timer_open(proxy->loop, proxy_on_late, proxy, &proxy->timer);
