@@ -146,7 +146,7 @@ static enum err parse_name(struct span *in, struct url *u, struct why *why)
 static enum err parse_authority(struct span in, struct url *u, struct why *why)
 {
 	const uint8_t *at = memchr(in.p, '@', in.n);
-	struct span login;
+	struct span login = { 0 };
 	enum err rc;
 
 	if (at != NULL) {
