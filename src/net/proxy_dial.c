@@ -107,7 +107,7 @@ static enum err connect_check_status(struct span head, struct why *why)
 static enum err connect_step(struct proxy_dial *p, struct span *in, struct why *why)
 {
 	const uint8_t *blank = memmem(in->p, in->n, "\r\n\r\n", 4);
-	struct span head;
+	struct span head = { 0 };
 
 	(void)p;
 	if (blank == NULL)

@@ -189,7 +189,7 @@ static void channel_consume(struct stream *s, size_t n)
 
 static enum err channel_read(struct stream *s, void *to, size_t room, size_t *got)
 {
-	struct span data;
+	struct span data = { 0 };
 	enum err rc = channel_peek(s, &data);
 
 	if (rc != ERR_OK)
