@@ -74,7 +74,7 @@ static inline void fake_consume(struct stream *s, size_t n)
 
 static inline enum err fake_read(struct stream *s, void *to, size_t room, size_t *got)
 {
-	struct span lent;
+	struct span lent = { 0 };
 	enum err rc = fake_peek(s, &lent);
 
 	if (rc != ERR_OK)
