@@ -184,12 +184,17 @@ static enum err tls_flush(struct tls *t)
 
 /* ---- waiting ---- */
 
-/* What the owner need not wait for: bytes that came with others, or bad news. */
+/* What the owner need not wait for: bytes or an end that came with others, or bad news. */
 static unsigned tls_ready_now(const struct tls *t)
 {
 	if (t->state == TLS_FAILED)
 		return t->wants;
-	return t->read_needs == 0 && SSL_has_pending(t->ssl) ? t->wants & LOOP_READ : 0;
+	if (t->read_needs != 0)
+		return 0;
+	if (SSL_has_pending(t->ssl) ||
+		(SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN) != 0)
+		return t->wants & LOOP_READ;
+	return 0;
 }
 
 static unsigned tls_or(unsigned needs, unsigned otherwise)

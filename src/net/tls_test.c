@@ -509,6 +509,7 @@ struct reader {
 	unsigned calls;
 	char text[16];
 	size_t n;
+	bool has_ended;
 };
 
 static void read_one_byte(void *arg, unsigned ready)
@@ -539,6 +540,44 @@ static void test_bytes_inside_wake_the_owner_too(void **state)
 		loop_turn(x->loop);
 	assert_string_equal(reader.text, "several");
 	assert_true(reader.calls <= 8);
+	part(x, &client, &server);
+}
+
+static void read_once(void *arg, unsigned ready)
+{
+	struct reader *r = arg;
+	size_t n;
+	enum err rc = stream_read(r->tls, r->text + r->n, sizeof(r->text) - r->n, &n);
+
+	assert_int_equal(ready, LOOP_READ);
+	r->calls++;
+	if (rc == ERR_OK)
+		r->n += n;
+	r->has_ended = rc == ERR_EOF;
+	if (r->has_ended)
+		stream_want(r->tls, 0);
+}
+
+/* One read takes both and tells of the bytes; nothing more will come from below. */
+static void test_an_end_that_came_with_bytes_wakes_the_owner(void **state)
+{
+	struct fixture *x = *state;
+	struct hand client, server;
+	struct reader reader = { .calls = 0 };
+	size_t n;
+
+	contexts_make(x, NULL, NULL);
+	shake(x, &client, &server, "tunnel.test");
+	reader.tls = server.tls;
+	stream_set_owner(server.tls, read_once, &reader);
+	assert_int_equal(stream_put(client.tls, "several", 7, &n), ERR_OK);
+	assert_int_equal(stream_finish(client.tls), ERR_OK);
+	stream_want(server.tls, LOOP_READ);
+	for (int i = 0; i < 20; i++)
+		loop_turn(x->loop);
+	assert_string_equal(reader.text, "several");
+	assert_true(reader.has_ended);
+	assert_int_equal(reader.calls, 2);
 	part(x, &client, &server);
 }
 
@@ -668,6 +707,7 @@ int main(void)
 		tls_test(test_an_end_without_farewell_is_an_end),
 		tls_test(test_many_pieces_are_one_write),
 		tls_test(test_bytes_inside_wake_the_owner_too),
+		tls_test(test_an_end_that_came_with_bytes_wakes_the_owner),
 		tls_test(test_every_byte_comes_through_also_nested),
 		tls_test(test_what_cannot_be_applied_names_its_file),
 		tls_test(test_half_a_client_certificate_is_an_error),
