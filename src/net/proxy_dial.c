@@ -110,11 +110,10 @@ static enum err connect_step(struct proxy_dial *p, struct span *in, struct why *
 	struct span head = { 0 };
 
 	(void)p;
-	if (blank == NULL)
+	if (blank == NULL || !span_cut(in, (size_t)(blank - in->p) + 4, &head))
 		return in->n < PROXY_HEAD_MAX ?
 			ERR_AGAIN :
 			err_set(why, ERR_LIMIT, "the proxy's answer is too long");
-	(void)span_cut(in, (size_t)(blank - in->p) + 4, &head);
 	return connect_check_status(head, why);
 }
 

@@ -136,7 +136,7 @@ static enum err tls_explain_below(struct tls *t)
 	if (t->below_rc == ERR_EOF && SSL_is_init_finished(t->ssl))
 		return ERR_EOF; /* no close_notify: what we carry marks its own end */
 	if (t->below_rc == ERR_EOF)
-		return tls_fail(t, ERR_CLOSED, "the peer closed the connection");
+		return tls_fail(t, ERR_RESET, "the peer closed the connection");
 	if (t->below_rc == ERR_OK || t->below_rc == ERR_AGAIN)
 		return tls_fail_by_openssl(t);
 	return tls_fail(t, t->below_rc, err_name(t->below_rc));
@@ -387,7 +387,7 @@ static enum err tls_shake_hands(struct tls *t)
 	if (result != 1)
 		rc = tls_explain(t, result, &needs);
 	if (rc == ERR_EOF)
-		rc = tls_fail(t, ERR_CLOSED, "the peer closed the connection");
+		rc = tls_fail(t, ERR_RESET, "the peer closed the connection");
 	t->read_needs = t->write_needs = needs & (LOOP_READ | LOOP_WRITE);
 	tls_settle(t);
 	return rc;

@@ -448,7 +448,7 @@ static void test_a_stranger_that_speaks_no_tls_is_told_apart(void **state)
 	assert_int_equal(server.rc, ERR_PROTO);
 	assert_string_equal(server.why.text, "TLS: http request");
 	shake_with_stranger(x, &server, "");
-	assert_int_equal(server.rc, ERR_CLOSED);
+	assert_int_equal(server.rc, ERR_RESET);
 	assert_string_equal(server.why.text, "TLS: the peer closed the connection");
 }
 
