@@ -13,9 +13,6 @@
 
 #include "net/splice.h"
 
-/* What one flow may do before the others get their turn. */
-#define FLOW_MOVES_PER_TURN 4
-
 /* So many full blocks in a row are called bulk, which is worth a pipe. */
 #define FLOW_FULL_READS_FOR_BULK 4
 
@@ -182,7 +179,8 @@ static void flow_note_bulk(struct flow *f, bool is_full)
 	if (f->full_reads < FLOW_FULL_READS_FOR_BULK || !flow_can_splice(f))
 		return;
 	f->full_reads = 0;
-	if (splice_new(f->bridge->loop, flow_on_pipe_idle, f, &f->splice) == ERR_OK)
+	if (splice_new(f->bridge->loop, f->bridge->pool->block_bytes, flow_on_pipe_idle,
+		    f, &f->splice) == ERR_OK)
 		f->way = WAY_SPLICE;
 }
 
@@ -244,9 +242,7 @@ static enum err flow_drain_pipe(struct flow *f)
 
 static enum err flow_splice(struct flow *f)
 {
-	/* No more than a block, so that it can be taken back. */
-	size_t room = f->bridge->pool->block_bytes, got;
-	enum err rc = splice_fill(f->splice, f->from->fd, room, &got);
+	enum err rc = splice_fill(f->splice, f->from->fd);
 
 	if (rc == ERR_USAGE)
 		return flow_unsplice(f);
@@ -293,11 +289,14 @@ static enum err flow_reserve(struct flow *f)
 	return flow_destination_says(f, ERR_AGAIN);
 }
 
-static enum err (*const flow_ways[])(struct flow *f) = {
-	[WAY_COPY] = flow_copy,
-	[WAY_SPLICE] = flow_splice,
-	[WAY_PEEK] = flow_peek,
-	[WAY_RESERVE] = flow_reserve,
+static const struct {
+	enum err (*move)(struct flow *f);
+	int moves_per_turn; /* about 256 KiB, before the others get their turn */
+} flow_ways[] = {
+	[WAY_COPY] = { flow_copy, 4 },
+	[WAY_SPLICE] = { flow_splice, 1 },
+	[WAY_PEEK] = { flow_peek, 16 },
+	[WAY_RESERVE] = { flow_reserve, 1 },
 };
 
 static enum flow_way flow_choose_way(const struct flow *f)
@@ -313,7 +312,7 @@ static enum flow_way flow_choose_way(const struct flow *f)
 
 static enum err flow_step_reading(struct flow *f)
 {
-	return flow_ways[f->way](f);
+	return flow_ways[f->way].move(f);
 }
 
 static enum err flow_step_writing(struct flow *f)
@@ -363,8 +362,10 @@ static enum err flow_run(struct flow *f)
 	enum err rc = ERR_OK;
 	int moves = 0;
 
-	while (rc == ERR_OK && f->state != FLOW_ENDED && moves < FLOW_MOVES_PER_TURN) {
-		moves += f->state == FLOW_READING;
+	while (rc == ERR_OK && f->state != FLOW_ENDED) {
+		if (f->state == FLOW_READING &&
+			moves++ >= flow_ways[f->way].moves_per_turn)
+			break;
 		rc = flow_rules[f->state].step(f);
 	}
 	return flow_rest(f, rc);

@@ -6,11 +6,14 @@
 #include <unistd.h>
 
 #define SPLICE_IDLE_MS 1000
+#define SPLICE_PIPE_BYTES \
+	(256 * 1024) /* four times the kernel's: a quarter of the calls */
 
 struct splice {
 	int in, out; /* the pipe's ends */
 	size_t held;
-	bool was_used; /* since the timer was set */
+	size_t fill_bytes; /* the most to take at once */
+	bool was_used;     /* since the timer was set */
 	struct loop_timer *timer;
 	void (*on_idle)(void *arg);
 	void *arg; /* borrowed: the owner's */
@@ -28,8 +31,8 @@ static void splice_on_timer(void *arg)
 		loop_timer_set(s->timer, SPLICE_IDLE_MS);
 }
 
-enum err splice_new(struct loop *loop, void (*on_idle)(void *arg), void *arg,
-	struct splice **out)
+enum err splice_new(struct loop *loop, size_t trial_bytes, void (*on_idle)(void *arg),
+	void *arg, struct splice **out)
 {
 	struct splice *s = mem_new(s);
 	int ends[2];
@@ -41,6 +44,9 @@ enum err splice_new(struct loop *loop, void (*on_idle)(void *arg), void *arg,
 		free(s);
 		return ERR_SYS;
 	}
+	(void)fcntl(ends[0], F_SETPIPE_SZ,
+		SPLICE_PIPE_BYTES); /* a small one will do, too */
+	s->fill_bytes = trial_bytes;
 	s->out = ends[0];
 	s->in = ends[1];
 	s->on_idle = on_idle;
@@ -94,9 +100,9 @@ static ssize_t splice_move(int from, int to, size_t n)
 	return splice(from, NULL, to, NULL, n, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 }
 
-enum err splice_fill(struct splice *s, int from_fd, size_t max, size_t *got)
+enum err splice_fill(struct splice *s, int from_fd)
 {
-	ssize_t n = splice_move(from_fd, s->in, max);
+	ssize_t n = splice_move(from_fd, s->in, s->fill_bytes);
 
 	if (n < 0)
 		return splice_err(errno);
@@ -104,7 +110,6 @@ enum err splice_fill(struct splice *s, int from_fd, size_t max, size_t *got)
 		return ERR_EOF;
 	s->held += (size_t)n;
 	s->was_used = true;
-	*got = (size_t)n;
 	return ERR_OK;
 }
 
@@ -115,6 +120,7 @@ enum err splice_drain(struct splice *s, int to_fd, size_t *put)
 	if (n < 0)
 		return splice_err(errno);
 	s->held -= (size_t)n;
+	s->fill_bytes = SPLICE_PIPE_BYTES;
 	s->was_used = true;
 	*put = (size_t)n;
 	return ERR_OK;

@@ -10,9 +10,12 @@
 
 struct splice;
 
-/* ERR_SYS: no descriptors. @on_idle is called with the pipe empty. */
-enum err splice_new(struct loop *loop, void (*on_idle)(void *arg), void *arg,
-	struct splice **out) MUST_USE;
+/*
+ * Up to the first drain that works, no more than @trial_bytes are taken. @on_idle is called
+ * with the pipe empty.  ERR_SYS: no descriptors.
+ */
+enum err splice_new(struct loop *loop, size_t trial_bytes, void (*on_idle)(void *arg),
+	void *arg, struct splice **out) MUST_USE;
 
 /* What is in the pipe is lost. NULL is fine. */
 void splice_free(struct splice *s);
@@ -21,15 +24,18 @@ void splice_free(struct splice *s);
 size_t splice_held(const struct splice *s);
 
 /*
- * Fills the empty pipe with at most @max bytes. ERR_EOF; ERR_USAGE: this cannot be spliced,
- * and nothing was taken; other errors: it broke.
+ * Fills the empty pipe. ERR_EOF; ERR_USAGE: this cannot be spliced, and nothing was taken;
+ * other errors: it broke.
  */
-enum err splice_fill(struct splice *s, int from_fd, size_t max, size_t *got) MUST_USE;
+enum err splice_fill(struct splice *s, int from_fd) MUST_USE;
 
-/* Empties it as far as @to_fd takes it. ERR_USAGE: it cannot be spliced to. */
+/*
+ * Empties it as far as @to_fd takes it. ERR_USAGE: it cannot be spliced to, which shows at
+ * the trial.
+ */
 enum err splice_drain(struct splice *s, int to_fd, size_t *put) MUST_USE;
 
-/* Takes all bytes back out of the pipe; @to has room for splice_held(). */
+/* Takes the bytes of the trial back out of the pipe; @to has room for splice_held(). */
 enum err splice_take_back(struct splice *s, void *to) MUST_USE;
 
 #endif
