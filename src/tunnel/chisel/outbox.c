@@ -44,19 +44,27 @@ static struct outblock *outbox_add_block(struct outbox *box)
 	return block;
 }
 
+static const uint8_t *outbox_next_mask(struct outbox *box)
+{
+	if (box->masks_left == 0) {
+		rand_bytes(box->masks, sizeof(box->masks));
+		box->masks_left = sizeof(box->masks);
+	}
+	box->masks_left -= 4;
+	return box->masks + box->masks_left;
+}
+
 /* Makes a frame of the payload: masks it and puts the header before it. */
 static void outbox_seal(struct outbox *box, struct outblock *block, enum ws_opcode opcode)
 {
-	uint8_t mask[4];
-	const uint8_t *use = NULL;
+	const uint8_t *mask = NULL;
 	size_t header, n = block->to - block->from;
 
 	if (box->role == WS_CLIENT) {
-		rand_bytes(mask, sizeof(mask));
+		mask = outbox_next_mask(box);
 		ws_mask(block->bytes + block->from, n, mask, 0);
-		use = mask;
 	}
-	header = ws_header_before(block->bytes + block->from, opcode, n, use);
+	header = ws_header_before(block->bytes + block->from, opcode, n, mask);
 	block->from -= (uint32_t)header;
 	block->is_open = false;
 	box->queued_bytes += header;

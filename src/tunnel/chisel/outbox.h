@@ -19,6 +19,8 @@ struct outbox {
 	enum ws_role role;
 	struct list blocks;  /* oldest first; the last one may still be open */
 	size_t queued_bytes; /* not written yet */
+	uint8_t masks[64];   /* of a client: drawn together, for they are no secrets */
+	unsigned masks_left; /* bytes of them */
 };
 
 void outbox_init(struct outbox *box, struct pool *pool, enum ws_role role);

@@ -252,14 +252,20 @@ static void session_ping(struct chisel_session *s, uint64_t now)
 	trunk_pump_soon(&s->trunk);
 }
 
+/* The shortest is the path's own: the others waited in queues. */
+static void session_note_rtt(struct chisel_session *s)
+{
+	uint64_t us = clock_now_us() - s->ping_since_us;
+
+	if (s->ping_since_us != 0 && (s->trunk.rtt_us == 0 || us < s->trunk.rtt_us))
+		s->trunk.rtt_us = us;
+}
+
 static void session_on_pong(struct chisel_session *s)
 {
-	uint64_t now_us = clock_now_us();
-
 	if (s->pings == 0)
 		return;
-	if (s->ping_since_us != 0)
-		s->trunk.rtt_us = now_us - s->ping_since_us;
+	session_note_rtt(s);
 	s->ping_since_us = 0; /* later ones would be measured from the wrong start */
 	if (--s->pings == 0) {
 		s->next_ping_ms = s->ping_since_ms + s->tuning->keepalive_ms;
@@ -410,7 +416,7 @@ static void session_on_reply(struct chisel_session *s, const struct ssh_event *e
 	}
 	if (s->state != SESSION_CONFIGURING)
 		return;
-	s->trunk.rtt_us = clock_now_us() - s->ping_since_us;
+	session_note_rtt(s);
 	if (!ev->ok && refusal.n == 0)
 		refusal = span_str("the server refused and did not say why");
 	if (refusal.n == 0)
