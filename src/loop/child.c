@@ -1,0 +1,308 @@
+/* A child: forked and executed, read through a pipe, reaped when SIGCHLD says so. */
+#include "loop/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+#define CHILD_READ_BYTES 4096
+#define CHILD_READS_MAX 64 /* for its last words, which somebody else may go on writing */
+#define CHILD_EXIT_UNRUN 127
+
+enum child_state {
+	CHILD_RUNNING,
+	CHILD_ENDED,
+	CHILD_CLOSED, /* goes at the end of the turn */
+};
+
+struct child {
+	struct loop *loop; /* borrowed: outlives us */
+	void (*on_line)(void *arg, const char *line);
+	void (*on_end)(void *arg, int status);
+	void *arg; /* borrowed: the owner's */
+	enum child_state state;
+	pid_t pid;                /* good while CHILD_RUNNING */
+	int fd;                   /* where its words come from */
+	struct loop_io *words;    /* NULL: there are no more */
+	struct loop_signal *ends; /* SIGCHLD: some child of ours has ended */
+	struct loop_deferred gone;
+	char line[CHILD_LINE_MAX + 1]; /* as far as it has come */
+	size_t n;
+};
+
+/* ---- starting ---- */
+
+/* What the forked process needs until it is the program. */
+struct launch {
+	const struct child_options *o;
+	pid_t parent;
+	int words[2];
+	int report[2]; /* carries errno if there is no program; closed by its start */
+};
+
+/*
+ * In the forked process: only calls that are safe in a signal handler, for we may have had
+ * threads. Handlers go first: a signal that came meanwhile would wake our parent's loop.
+ */
+static void launch_arrange(const struct launch *l)
+{
+	sigset_t none;
+	int words, null;
+
+	for (int signo = 1; signo < NSIG; signo++)
+		(void)signal(signo, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+
+	(void)setpgid(0, 0);
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != l->parent)
+		_exit(CHILD_EXIT_UNRUN); /* it died before it could be watched */
+
+	/* Above the three, in case that some of them were not open. */
+	words = fcntl(l->words[1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (null != STDIN_FILENO)
+		(void)dup2(null, STDIN_FILENO);
+	else
+		(void)fcntl(null, F_SETFD, 0);
+	(void)dup2(words, STDOUT_FILENO);
+	(void)dup2(words, STDERR_FILENO);
+}
+
+static _Noreturn void launch_execute(const struct launch *l)
+{
+	int report = fcntl(l->report[1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1), errnum;
+	char *const *env = l->o->env != NULL ? (char *const *)(uintptr_t)l->o->env :
+					       environ;
+
+	launch_arrange(l);
+	execve(l->o->path, (char *const *)(uintptr_t)l->o->argv, env);
+	errnum = errno;
+	if (write(report, &errnum, sizeof(errnum)) < 0)
+		_exit(CHILD_EXIT_UNRUN);
+	_exit(CHILD_EXIT_UNRUN);
+}
+
+static void launch_close(int fds[2], int which)
+{
+	if (fds[which] >= 0)
+		close(fds[which]);
+	fds[which] = -1;
+}
+
+/* Waits until the program has begun. Returns 0, or why there is none. */
+static int launch_begin(struct launch *l, pid_t *out)
+{
+	sigset_t all, before;
+	int errnum = 0;
+	ssize_t n;
+	pid_t pid;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pid = fork();
+	if (pid < 0)
+		errnum = errno;
+	if (pid == 0)
+		launch_execute(l);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (pid < 0)
+		return errnum;
+
+	launch_close(l->words, 1);
+	launch_close(l->report, 1);
+	do {
+		n = read(l->report[0], &errnum, sizeof(errnum));
+	} while (n < 0 && errno == EINTR);
+	if (n == 0) {
+		*out = pid;
+		return 0;
+	}
+	waitpid(pid, NULL, 0);
+	return errnum;
+}
+
+/* Sets pid and fd of @c. */
+static enum err child_launch(struct child *c, const struct child_options *o,
+	struct why *why)
+{
+	struct launch l = {
+		.o = o,
+		.parent = getpid(),
+		.words = { -1, -1 },
+		.report = { -1, -1 },
+	};
+	int errnum = 0;
+
+	if (pipe2(l.words, O_CLOEXEC) != 0 || pipe2(l.report, O_CLOEXEC) != 0 ||
+		fcntl(l.words[0], F_SETFL, O_NONBLOCK) != 0)
+		errnum = errno;
+	if (errnum == 0)
+		errnum = launch_begin(&l, &c->pid);
+	if (errnum == 0) {
+		c->state = CHILD_RUNNING;
+		c->fd = l.words[0];
+		l.words[0] = -1;
+	}
+	for (int i = 0; i < 2; i++) {
+		launch_close(l.words, i);
+		launch_close(l.report, i);
+	}
+	return errnum == 0 ? ERR_OK : err_sys(why, errnum, "cannot run %s", o->path);
+}
+
+/* ---- its words ---- */
+
+/* The owner may close us in on_line: then the rest is for nobody. */
+static void child_hand_line(struct child *c)
+{
+	if (c->state == CHILD_CLOSED)
+		return;
+	c->line[c->n] = '\0';
+	c->n = 0;
+	c->on_line(c->arg, c->line);
+}
+
+static void child_take_words(struct child *c, const char *p, size_t n)
+{
+	for (size_t i = 0; i < n && c->state != CHILD_CLOSED; i++) {
+		if (p[i] == '\n') {
+			child_hand_line(c);
+			continue;
+		}
+		if (c->n == CHILD_LINE_MAX)
+			child_hand_line(c);
+		c->line[c->n++] = p[i];
+	}
+}
+
+/* False: nothing is there now, or ever. */
+static bool child_read_words(struct child *c)
+{
+	char piece[CHILD_READ_BYTES];
+	ssize_t n;
+
+	if (c->words == NULL)
+		return false;
+	n = read(c->fd, piece, sizeof(piece));
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n <= 0) {
+		loop_io_close(c->words);
+		c->words = NULL;
+		return false;
+	}
+	child_take_words(c, piece, (size_t)n);
+	return true;
+}
+
+static void child_on_words(void *arg, unsigned ready)
+{
+	(void)ready;
+	(void)child_read_words(arg);
+}
+
+/* ---- its end ---- */
+
+static void child_on_sigchld(void *arg, int signo)
+{
+	struct child *c = arg;
+	int status;
+
+	(void)signo;
+	if (c->state != CHILD_RUNNING || waitpid(c->pid, &status, WNOHANG) != c->pid)
+		return;
+	c->state = CHILD_ENDED;
+	for (int i = 0; i < CHILD_READS_MAX && child_read_words(c); i++)
+		;
+	if (c->n > 0)
+		child_hand_line(c);
+	if (c->state == CHILD_ENDED)
+		c->on_end(c->arg, status);
+}
+
+void child_signal(struct child *c, int signo)
+{
+	if (c->state == CHILD_RUNNING)
+		(void)kill(c->pid, signo);
+}
+
+static void child_free(void *arg)
+{
+	free(arg);
+}
+
+/* SIGKILL cannot be put off, so the wait is short. */
+void child_close(struct child *c)
+{
+	if (c == NULL || c->state == CHILD_CLOSED)
+		return;
+	if (c->state == CHILD_RUNNING && kill(c->pid, SIGKILL) == 0)
+		waitpid(c->pid, NULL, 0);
+	c->state = CHILD_CLOSED;
+	loop_io_close(c->words);
+	c->words = NULL;
+	loop_signal_close(c->ends);
+	if (c->fd >= 0)
+		close(c->fd);
+	loop_defer(c->loop, &c->gone);
+}
+
+enum err child_open(const struct child_options *o, struct child **out, struct why *why)
+{
+	struct child *c = mem_new(c);
+	enum err rc;
+
+	if (c == NULL)
+		return err_set(why, ERR_NOMEM, "no memory to run %s", o->path);
+	c->loop = o->loop;
+	c->on_line = o->on_line;
+	c->on_end = o->on_end;
+	c->arg = o->arg;
+	c->state = CHILD_ENDED;
+	c->fd = -1;
+	loop_deferred_init(&c->gone, child_free, c);
+
+	/* The signal first: it may end at once. */
+	rc = loop_signal_open(c->loop, SIGCHLD, child_on_sigchld, c, &c->ends);
+	if (rc != ERR_OK)
+		err_set(why, rc, "cannot watch children");
+	if (rc == ERR_OK)
+		rc = child_launch(c, o, why);
+	if (rc == ERR_OK) {
+		rc = loop_io_open(c->loop, c->fd, child_on_words, c, &c->words);
+		if (rc != ERR_OK)
+			err_set(why, rc, "no memory to read from %s", o->path);
+	}
+	if (rc != ERR_OK) {
+		child_close(c);
+		return rc;
+	}
+	loop_io_want(c->words, LOOP_READ);
+	*out = c;
+	return ERR_OK;
+}
+
+const char *child_print_end(int status, char to[CHILD_END_MAX])
+{
+	const char *name;
+
+	if (WIFEXITED(status)) {
+		snprintf(to, CHILD_END_MAX, "exit status %d", WEXITSTATUS(status));
+		return to;
+	}
+	name = sigabbrev_np(WTERMSIG(status));
+	if (name != NULL)
+		snprintf(to, CHILD_END_MAX, "killed by SIG%s", name);
+	else
+		snprintf(to, CHILD_END_MAX, "killed by signal %d", WTERMSIG(status));
+	return to;
+}
