@@ -40,7 +40,7 @@ struct command {
 	int (*run)(struct call *c);
 };
 
-extern const struct command command_server, command_client;
+extern const struct command command_server, command_client, command_demo;
 extern const struct command command_version, command_help, command_completion;
 
 /*

@@ -10,6 +10,7 @@
 static const struct command *const adit_commands[] = {
 	&command_server,
 	&command_client,
+	&command_demo,
 	&command_version,
 	&command_help,
 	&command_completion,

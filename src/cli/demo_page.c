@@ -1,0 +1,142 @@
+/* The page of the demo, over http/server. */
+#include "cli/demo_page.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "http/server.h"
+#include "loop/worker.h"
+#include "net/listener.h"
+#include "net/socket.h"
+
+#define PAGE_MAX 8192
+#define PAGE_BLOCKS_KEPT 2
+#define PAGE_CONNECTIONS_MAX 100
+
+struct demo_page {
+	struct loop *loop; /* borrowed: outlives us */
+	struct pool pool;
+	struct http_server *server;
+	struct listener *listener;
+	unsigned long long requests;
+	struct buf text; /* as it was last sent */
+};
+
+static const char page_headers[] = "Content-Type: text/html; charset=utf-8\r\n"
+				   "Cache-Control: no-store\r\n";
+
+/* Nothing in it is loaded from elsewhere: it works without any network. */
+static const char page_begin[] =
+	"<!doctype html>\n"
+	"<html lang=\"en\">\n"
+	"<title>It works: adit demo</title>\n"
+	"<meta name=\"viewport\" content=\"width=device-width\">\n"
+	"<link rel=\"icon\" href=\"data:,\">\n"
+	"<style>\n"
+	"body { font: 1.1em/1.5 system-ui, sans-serif; max-width: 40em; margin: 4em auto;\n"
+	"  padding: 0 1em; color: #222; background: #fafaf7 }\n"
+	"ol { display: flex; flex-wrap: wrap; gap: .6em; padding: 0; list-style: none }\n"
+	"li { border: 1px solid #bbb; border-radius: .4em; padding: .3em .8em }\n"
+	"li + li::before { content: \"\\2192\"; margin: 0 .8em 0 -1.9em; color: #a40 }\n"
+	"li + li { margin-left: 1.2em }\n"
+	"</style>\n"
+	"<h1>It works.</h1>\n"
+	"<p>This page came to you through a tunnel:</p>\n"
+	"<ol><li>visitor</li><li>server</li><li>client</li><li>this page</li></ol>\n"
+	"<p>Your browser asked the <b>server</b>, which is the only one that the public has\n"
+	"to reach. The <b>client</b>, which may sit behind any firewall, had connected to it\n"
+	"before; it took the request over that connection, and passed it to this page on a\n"
+	"port that nobody else needs to see.</p>\n";
+
+static enum err page_print(struct demo_page *page)
+{
+	buf_reset(&page->text);
+	buf_put_str(&page->text, page_begin);
+	buf_printf(&page->text,
+		"<p>Requests for this page so far: <b>%llu</b>. Load it again.</p>\n",
+		page->requests);
+	return page->text.failed;
+}
+
+static void page_on_request(void *arg, struct http_exchange *x)
+{
+	struct demo_page *page = arg;
+
+	if (!span_is(http1_path(http_request(x)), "/")) {
+		http_reply(x, 404, NULL, span_str("There is only one page here: /\n"));
+		return;
+	}
+	page->requests++;
+	if (page_print(page) == ERR_OK)
+		http_reply(x, 200, page_headers, buf_span(&page->text));
+	else
+		http_reply(x, 500, NULL, span_str("No memory.\n"));
+}
+
+static void page_on_accept(void *arg, int fd, const struct addr *peer)
+{
+	struct demo_page *page = arg;
+	struct stream *stream;
+
+	if (socket_open_take(page->loop, fd, &stream) == ERR_OK)
+		http_server_serve_take(page->server, stream, peer);
+	else
+		close(fd);
+}
+
+enum err demo_page_open(struct loop *loop, struct demo_page **out, struct why *why)
+{
+	struct demo_page *page = mem_new(page);
+	struct http_server_options o = {
+		.loop = loop,
+		.connections_max = PAGE_CONNECTIONS_MAX,
+		.on_request = page_on_request,
+		.arg = page,
+	};
+	enum err rc;
+
+	if (page == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for the page");
+	page->loop = loop;
+	buf_init(&page->text, PAGE_MAX);
+	pool_init(&page->pool, WORKER_BLOCK_BYTES, PAGE_BLOCKS_KEPT);
+	o.pool = &page->pool;
+	rc = http_server_new(&o, &page->server);
+	if (rc != ERR_OK)
+		err_set(why, rc, "no memory for the page");
+	if (rc == ERR_OK)
+		rc = listener_open(loop, "127.0.0.1", 0, page_on_accept, page,
+			&page->listener, why);
+	if (rc != ERR_OK) {
+		demo_page_close(page);
+		return rc;
+	}
+	*out = page;
+	return ERR_OK;
+}
+
+uint16_t demo_page_port(const struct demo_page *page)
+{
+	struct addr at;
+
+	listener_addr(page->listener, &at);
+	return addr_port(&at);
+}
+
+struct span demo_page_last(const struct demo_page *page)
+{
+	return buf_span(&page->text);
+}
+
+void demo_page_close(struct demo_page *page)
+{
+	if (page == NULL)
+		return;
+	listener_close(page->listener);
+	http_server_free(page->server);
+	pool_fini(&page->pool);
+	buf_fini(&page->text);
+	free(page);
+}
