@@ -20,7 +20,10 @@ static enum err link_copy_texts(struct link_client *c, struct why *why)
 	for (size_t i = 0; c->o->headers != NULL && c->o->headers[i] != NULL; i++)
 		n += strlen(c->o->headers[i]) + 1;
 	c->texts = calloc(1, n);
-	return c->texts == NULL ? err_set(why, ERR_NOMEM, "out of memory") : ERR_OK;
+	if (c->texts != NULL)
+		return ERR_OK;
+	(void)err_set(why, ERR_NOMEM, "out of memory");
+	return ERR_NOMEM;
 }
 
 /* Copies @text to @at, ends it at its first colon, and returns what is behind that. */

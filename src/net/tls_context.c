@@ -76,18 +76,24 @@ static int tls_context_on_password(char *to, int size, int is_writing, void *arg
 	return -1;
 }
 
+static enum err tls_no_memory(struct why *why)
+{
+	(void)err_set(why, ERR_NOMEM, "no memory for TLS");
+	return ERR_NOMEM;
+}
+
 static enum err tls_context_new(struct tls_context **out, struct why *why)
 {
 	struct tls_context *ctx = mem_new(ctx);
 
 	if (ctx == NULL)
-		return err_set(why, ERR_NOMEM, "no memory for TLS");
+		return tls_no_memory(why);
 	atomic_init(&ctx->refs, 1);
 	ctx->bio = tls_bio_method_new();
 	ctx->ssl = SSL_CTX_new(TLS_method());
 	if (ctx->bio == NULL || ctx->ssl == NULL) {
 		tls_context_free(ctx);
-		return err_set(why, ERR_NOMEM, "no memory for TLS");
+		return tls_no_memory(why);
 	}
 	SSL_CTX_set_min_proto_version(ctx->ssl, TLS1_2_VERSION);
 	SSL_CTX_set_options(ctx->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);

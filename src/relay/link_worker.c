@@ -26,7 +26,7 @@ static void link_upgrade(struct link_worker *w, struct http_exchange *x)
 {
 	const struct http1_head *head = http_request(x);
 	unsigned status = websocket_check_request(head);
-	char answer[WEBSOCKET_ANSWER_MAX + 64];
+	char answer[WEBSOCKET_ANSWER_MAX], headers[WEBSOCKET_ANSWER_MAX + 64];
 	struct stream *stream;
 
 	if (status == 101 && w->pending >= LINK_PENDING_MAX)
@@ -35,10 +35,10 @@ static void link_upgrade(struct link_worker *w, struct http_exchange *x)
 		link_refuse_upgrade(x, status);
 		return;
 	}
-	websocket_print_answer(head, answer);
-	/* Stock clients do not look for it; ours knows us by it. */
-	strcat(answer, "Sec-WebSocket-Protocol: " CHISEL_PROTOCOL "\r\n");
-	if (http_upgrade(x, answer, &stream) == ERR_OK)
+	/* Stock clients do not look for the protocol; ours knows us by it. */
+	snprintf(headers, sizeof(headers), "%sSec-WebSocket-Protocol: %s\r\n",
+		websocket_print_answer(head, answer), CHISEL_PROTOCOL);
+	if (http_upgrade(x, headers, &stream) == ERR_OK)
 		link_session_open_take(w, stream);
 }
 

@@ -130,14 +130,22 @@ static void channel_want(struct stream *s, unsigned wants)
 
 /* ---- reading ---- */
 
+static enum err channel_read_end(const struct channel *ch)
+{
+	switch (ch->reading) {
+	case CHANNEL_READ_OPEN:
+		return ERR_AGAIN;
+	case CHANNEL_READ_EOF:
+		return ERR_EOF;
+	case CHANNEL_READ_CLOSED:
+		return ERR_CLOSED;
+	default:
+		return ERR_RESET;
+	}
+}
+
 static enum err channel_peek(struct stream *s, struct span *out)
 {
-	static const enum err ends[] = {
-		[CHANNEL_READ_OPEN] = ERR_AGAIN,
-		[CHANNEL_READ_EOF] = ERR_EOF,
-		[CHANNEL_READ_CLOSED] = ERR_CLOSED,
-		[CHANNEL_READ_BROKEN] = ERR_RESET,
-	};
 	struct channel *ch = channel_of(s);
 
 	if (ch->arrived.n > 0) {
@@ -148,7 +156,7 @@ static enum err channel_peek(struct stream *s, struct span *out)
 		*out = ch->lent;
 		return ERR_OK;
 	}
-	return ends[ch->reading];
+	return channel_read_end(ch);
 }
 
 /*
@@ -189,7 +197,7 @@ static void channel_consume(struct stream *s, size_t n)
 
 static enum err channel_read(struct stream *s, void *to, size_t room, size_t *got)
 {
-	struct span data = { 0 };
+	struct span data;
 	enum err rc = channel_peek(s, &data);
 
 	if (rc != ERR_OK)

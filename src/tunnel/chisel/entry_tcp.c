@@ -200,7 +200,7 @@ static enum err tcp_entry_open(struct entry *entry, struct why *why)
 	if (rc != ERR_OK)
 		return err_set(why, rc, "no memory for a timer");
 	return listener_open(entry->worker->loop, entry->remote.local_host,
-		(uint16_t)atoi(entry->remote.local_port), tcp_entry_on_accept, e,
+		remote_port_number(entry->remote.local_port), tcp_entry_on_accept, e,
 		&e->listener, why);
 }
 

@@ -66,24 +66,32 @@ static struct udp_peer *udp_entry_find(struct udp_entry *e, struct span text)
 	return NULL;
 }
 
+/* A new peer; the one that has been silent longest makes room. */
+static struct udp_peer *udp_entry_add(struct udp_entry *e, const char text[ADDR_TEXT_MAX])
+{
+	struct udp_peer *oldest = list_first(&e->peers, struct udp_peer, in_entry);
+	struct udp_peer *peer = mem_new(peer);
+
+	if (peer == NULL)
+		return NULL;
+	if (oldest != NULL &&
+		e->peer_count >= udp_or(e->entry.tuning->udp_flows_max, UDP_PEERS_MAX))
+		udp_peer_free(e, oldest);
+	memcpy(peer->text, text, ADDR_TEXT_MAX);
+	list_init(&peer->in_entry);
+	e->peer_count++;
+	return peer;
+}
+
 static struct udp_peer *udp_entry_learn(struct udp_entry *e, const struct addr *from)
 {
-	char text[ADDR_TEXT_MAX];
-	struct udp_peer *peer;
+	char text[ADDR_TEXT_MAX] = "";
+	struct udp_peer *peer = udp_entry_find(e, span_str(addr_print(from, text)));
 
-	peer = udp_entry_find(e, span_str(addr_print(from, text)));
-	if (peer == NULL) {
-		if (e->peer_count >=
-			udp_or(e->entry.tuning->udp_flows_max, UDP_PEERS_MAX))
-			udp_peer_free(e,
-				list_first(&e->peers, struct udp_peer, in_entry));
-		peer = mem_new(peer);
-		if (peer == NULL)
-			return NULL;
-		memcpy(peer->text, text, sizeof(text));
-		list_init(&peer->in_entry);
-		e->peer_count++;
-	}
+	if (peer == NULL)
+		peer = udp_entry_add(e, text);
+	if (peer == NULL)
+		return NULL;
 	peer->addr = *from;
 	peer->heard_ms = clock_now_ms();
 	list_remove(&peer->in_entry);
@@ -188,7 +196,7 @@ static enum err udp_entry_open(struct entry *entry, struct why *why)
 	if (e->datagram == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for a datagram");
 	rc = listener_bind_udp(entry->remote.local_host,
-		(uint16_t)atoi(entry->remote.local_port), &e->fd, why);
+		remote_port_number(entry->remote.local_port), &e->fd, why);
 	if (rc != ERR_OK)
 		return rc;
 	rc = loop_timer_open(loop, udp_entry_dial, e, &e->timer);

@@ -80,7 +80,7 @@ static void tcp_exit_start(struct exit_path *path, struct channel *ch)
 	struct dial_options o = {
 		.loop = path->exits->worker->loop,
 		.host = path->target.host,
-		.port = (uint16_t)atoi(path->target.port),
+		.port = remote_port_number(path->target.port),
 		.timeout_ms = path->exits->tuning->dial_timeout_ms,
 		.fn = tcp_exit_on_dialled,
 		.arg = e,

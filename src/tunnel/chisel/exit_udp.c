@@ -118,14 +118,16 @@ static struct udp_flow *udp_exit_find(struct udp_exit *e, struct span src)
 
 static struct udp_flow *udp_exit_add(struct udp_exit *e, struct span src)
 {
+	struct udp_flow *oldest = list_first(&e->flows, struct udp_flow, in_exit);
 	struct udp_flow *flow = mem_new(flow);
+	uint32_t max = udp_or(e->path.exits->tuning->udp_flows_max, UDP_FLOWS_MAX);
 
 	if (flow == NULL || src.n > sizeof(flow->src)) {
 		free(flow);
 		return NULL;
 	}
-	if (e->flow_count >= udp_or(e->path.exits->tuning->udp_flows_max, UDP_FLOWS_MAX))
-		udp_flow_free(list_first(&e->flows, struct udp_flow, in_exit));
+	if (oldest != NULL && e->flow_count >= max)
+		udp_flow_free(oldest);
 	flow->exit = e;
 	flow->fd = -1;
 	flow->src_bytes = src.n;
@@ -151,7 +153,7 @@ static void udp_exit_resolve(struct udp_exit *e)
 		return;
 	e->resolved_ms = clock_now_ms();
 	if (resolve_open(e->path.exits->worker->loop, target->host,
-		    (uint16_t)atoi(target->port), udp_exit_on_resolved, e,
+		    remote_port_number(target->port), udp_exit_on_resolved, e,
 		    &e->resolve) != ERR_OK)
 		e->resolve = NULL; /* a later datagram tries again */
 }

@@ -248,6 +248,13 @@ static const char *skip_prefix(const char *text, const char *prefix)
 	return str_has_prefix(text, prefix) ? text + strlen(prefix) : text;
 }
 
+uint16_t remote_port_number(const char *port)
+{
+	unsigned long number = 0;
+
+	return str_to_uint(port, UINT16_MAX, &number) ? (uint16_t)number : 0;
+}
+
 const char *remote_print(const struct remote *r, char to[REMOTE_TEXT_MAX])
 {
 	char local[REMOTE_TEXT_MAX] = "stdio", remote[REMOTE_TEXT_MAX] = "socks";

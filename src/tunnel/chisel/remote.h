@@ -6,6 +6,7 @@
 #define TUNNEL_CHISEL_REMOTE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/span.h"
@@ -37,6 +38,9 @@ enum err remote_check(const struct remote *r, struct why *why) MUST_USE;
 
 /* Reads "R:2222:localhost:22". ERR_SYNTAX: @why says what is wrong with it. */
 enum err remote_parse(struct span text, struct remote *out, struct why *why) MUST_USE;
+
+/* The number of a port that a remote or a target has; 0 for an empty one. */
+uint16_t remote_port_number(const char *port);
 
 /* The form for people: "R:2222=>localhost:22". Returns @to. */
 const char *remote_print(const struct remote *r, char to[REMOTE_TEXT_MAX]);

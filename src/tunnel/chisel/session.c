@@ -11,8 +11,8 @@
 
 #define SESSION_HANDSHAKE_MS 30000
 #define SESSION_CONFIG_MS 10000
-#define SESSION_REFUSAL_MS 2000         /* so that the text of a refusal arrives */
-#define SESSION_READ_BYTES (256u << 10) /* in one call */
+#define SESSION_REFUSAL_MS 2000           /* so that the text of a refusal arrives */
+#define SESSION_READ_BYTES (256u << 10)   /* in one call */
 #define SESSION_BUDGET_BYTES (256u << 10) /* in one turn of the loop, then others go on */
 #define SESSION_PING_TIMEOUT_MS 8000
 #define SESSION_PINGS_MAX 8 /* unanswered at a time */
