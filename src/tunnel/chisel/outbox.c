@@ -15,21 +15,14 @@
  */
 struct outblock {
 	struct list in_box;
-	uint32_t from, to; /* of the frame in bytes[]; while open, of the payload */
-	bool is_open;
+	uint32_t from,
+		to; /* of the frame in bytes[]; while it is filled, of the payload */
 	uint8_t bytes[];
 };
 
 _Static_assert(sizeof(struct outblock) + WS_HEADER_MAX + WS_MESSAGE_MAX <=
 		WORKER_BLOCK_BYTES,
 	"a message fits a block");
-
-static struct outblock *outbox_last(const struct outbox *box)
-{
-	if (list_is_empty(&box->blocks))
-		return NULL;
-	return list_object(box->blocks.prev, struct outblock, in_box);
-}
 
 static struct outblock *outbox_add_block(struct outbox *box)
 {
@@ -38,9 +31,9 @@ static struct outblock *outbox_add_block(struct outbox *box)
 	if (block == NULL)
 		return NULL;
 	block->from = block->to = WS_HEADER_MAX;
-	block->is_open = true;
 	list_init(&block->in_box);
 	list_add(&box->blocks, &block->in_box);
+	box->open = block;
 	return block;
 }
 
@@ -55,8 +48,9 @@ static const uint8_t *outbox_next_mask(struct outbox *box)
 }
 
 /* Makes a frame of the payload: masks it and puts the header before it. */
-static void outbox_seal(struct outbox *box, struct outblock *block, enum ws_opcode opcode)
+static void outbox_seal(struct outbox *box, enum ws_opcode opcode)
 {
+	struct outblock *block = box->open;
 	const uint8_t *mask = NULL;
 	size_t header, n = block->to - block->from;
 
@@ -66,7 +60,7 @@ static void outbox_seal(struct outbox *box, struct outblock *block, enum ws_opco
 	}
 	header = ws_header_before(block->bytes + block->from, opcode, n, mask);
 	block->from -= (uint32_t)header;
-	block->is_open = false;
+	box->open = NULL;
 	box->queued_bytes += header;
 }
 
@@ -79,7 +73,7 @@ static void outbox_drop(struct outbox *box, struct outblock *block)
 static enum err outbox_reserve(struct sink *s, size_t min, size_t max, struct mspan *out)
 {
 	struct outbox *box = mem_container(s, struct outbox, sink);
-	struct outblock *block = outbox_last(box);
+	struct outblock *block = box->open;
 	size_t wanted = max < OUTBOX_SCRAP_BYTES ? max : OUTBOX_SCRAP_BYTES;
 	size_t room;
 
@@ -87,10 +81,11 @@ static enum err outbox_reserve(struct sink *s, size_t min, size_t max, struct ms
 		return ERR_LIMIT;
 	if (wanted < min)
 		wanted = min;
-	if (block != NULL && block->is_open &&
-		WS_MESSAGE_MAX - (block->to - block->from) < wanted)
-		outbox_seal(box, block, WS_BINARY);
-	if (block == NULL || !block->is_open)
+	if (block != NULL && WS_MESSAGE_MAX - (block->to - block->from) < wanted) {
+		outbox_seal(box, WS_BINARY);
+		block = NULL;
+	}
+	if (block == NULL)
 		block = outbox_add_block(box);
 	if (block == NULL)
 		return ERR_NOMEM;
@@ -103,12 +98,14 @@ static enum err outbox_reserve(struct sink *s, size_t min, size_t max, struct ms
 static void outbox_commit(struct sink *s, size_t n)
 {
 	struct outbox *box = mem_container(s, struct outbox, sink);
-	struct outblock *block = outbox_last(box);
+	struct outblock *block = box->open;
 
 	block->to += (uint32_t)n;
 	box->queued_bytes += n;
-	if (block->to == block->from)
+	if (block->to == block->from) {
 		outbox_drop(box, block); /* nothing came of the loan */
+		box->open = NULL;
+	}
 }
 
 void outbox_init(struct outbox *box, struct pool *pool, enum ws_role role)
@@ -127,17 +124,18 @@ void outbox_fini(struct outbox *box)
 
 	list_each(it, next, &box->blocks)
 		outbox_drop(box, list_object(it, struct outblock, in_box));
+	box->open = NULL;
 	box->queued_bytes = 0;
 }
 
 enum err outbox_put_control(struct outbox *box, enum ws_opcode opcode, struct span data)
 {
-	struct outblock *block = outbox_last(box);
+	struct outblock *block;
 
 	if (data.n > WS_CONTROL_MAX || box->queued_bytes + data.n > OUTBOX_BYTES_MAX)
 		return ERR_LIMIT;
-	if (block != NULL && block->is_open)
-		outbox_seal(box, block, WS_BINARY);
+	if (box->open != NULL)
+		outbox_seal(box, WS_BINARY);
 	block = outbox_add_block(box);
 	if (block == NULL)
 		return ERR_NOMEM;
@@ -145,7 +143,7 @@ enum err outbox_put_control(struct outbox *box, enum ws_opcode opcode, struct sp
 		memcpy(block->bytes + block->to, data.p, data.n);
 	block->to += (uint32_t)data.n;
 	box->queued_bytes += data.n;
-	outbox_seal(box, block, opcode);
+	outbox_seal(box, opcode);
 	return ERR_OK;
 }
 
@@ -186,14 +184,13 @@ static void outbox_taken(struct outbox *box, size_t n)
 
 enum err outbox_flush(struct outbox *box, struct stream *stream)
 {
-	struct outblock *last = outbox_last(box);
 	struct iovec iov[OUTBOX_IOV_MAX];
 	size_t put;
 	enum err rc;
 	int count;
 
-	if (last != NULL && last->is_open)
-		outbox_seal(box, last, WS_BINARY);
+	if (box->open != NULL)
+		outbox_seal(box, WS_BINARY);
 	while ((count = outbox_gather(box, iov)) > 0) {
 		rc = stream_write(stream, iov, count, &put);
 		if (rc != ERR_OK)

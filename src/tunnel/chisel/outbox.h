@@ -13,14 +13,17 @@
 
 #define OUTBOX_BYTES_MAX (8u << 20) /* control packets to a peer that reads nothing */
 
+struct outblock;
+
 struct outbox {
 	struct sink sink;  /* where packets are put */
 	struct pool *pool; /* borrowed: the worker's */
 	enum ws_role role;
-	struct list blocks;  /* oldest first; the last one may still be open */
-	size_t queued_bytes; /* not written yet */
-	uint8_t masks[64];   /* of a client: drawn together, for they are no secrets */
-	unsigned masks_left; /* bytes of them */
+	struct list blocks;    /* oldest first */
+	struct outblock *open; /* borrowed: the last of them while it is filled */
+	size_t queued_bytes;   /* not written yet */
+	uint8_t masks[64];     /* of a client: drawn together, for they are no secrets */
+	unsigned masks_left;   /* bytes of them */
 };
 
 void outbox_init(struct outbox *box, struct pool *pool, enum ws_role role);
