@@ -184,10 +184,13 @@ static enum err tls_flush(struct tls *t)
 
 /* ---- waiting ---- */
 
-/* What the owner need not wait for: bytes or an end that came with others, or bad news. */
+/*
+ * What the owner need not wait for: bytes or an end that came with others, or bad news. Nor
+ * the first word of a handshake: a client that waits for the server's would wait for ever.
+ */
 static unsigned tls_ready_now(const struct tls *t)
 {
-	if (t->state == TLS_FAILED)
+	if (t->state == TLS_FAILED || SSL_in_before(t->ssl))
 		return t->wants;
 	if (t->read_needs != 0)
 		return 0;

@@ -45,6 +45,9 @@ struct tls_options {
 /*
  * The handshake goes on by itself inside read and write, as in OpenSSL: to wait for it, want
  * LOOP_READ and call tls_handshake() when ready.
+ *
+ * stream_close() sends of what was written only as much as the stream below takes at once:
+ * whoever wants all of it to arrive waits for stream_finish() first.
  */
 enum err tls_open(const struct tls_options *o, struct stream **out,
 	struct why *why) MUST_USE;

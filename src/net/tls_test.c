@@ -581,6 +581,33 @@ static void test_an_end_that_came_with_bytes_wakes_the_owner(void **state)
 	part(x, &client, &server);
 }
 
+static void test_a_client_that_only_listens_begins_the_handshake(void **state)
+{
+	struct fixture *x = *state;
+	struct reader reader = { .calls = 0 };
+	struct hand server;
+	int ends[2];
+	size_t n;
+
+	contexts_make(x, NULL, NULL);
+	unix_pair(ends);
+	reader.tls = open_tls(x, open_socket(x, ends[0]), false, "tunnel.test");
+	server = (struct hand){ .tls = open_tls(x, open_socket(x, ends[1]), true, NULL) };
+	stream_set_owner(reader.tls, read_one_byte, &reader);
+	stream_set_owner(server.tls, hand_on_ready, &server);
+	stream_want(reader.tls, LOOP_READ);
+	stream_want(server.tls, LOOP_READ);
+	for (int i = 0; i < 10; i++)
+		loop_turn(x->loop);
+	assert_int_equal(server.rc, ERR_OK);
+	assert_int_equal(stream_put(server.tls, "hi", 2, &n), ERR_OK);
+	for (int i = 0; i < 10; i++)
+		loop_turn(x->loop);
+	assert_string_equal(reader.text, "hi");
+	stream_close(reader.tls);
+	stream_close(server.tls);
+}
+
 static void on_bridge_closed(void *arg, const struct bridge_end *end)
 {
 	struct fixture *x = arg;
@@ -708,6 +735,7 @@ int main(void)
 		tls_test(test_many_pieces_are_one_write),
 		tls_test(test_bytes_inside_wake_the_owner_too),
 		tls_test(test_an_end_that_came_with_bytes_wakes_the_owner),
+		tls_test(test_a_client_that_only_listens_begins_the_handshake),
 		tls_test(test_every_byte_comes_through_also_nested),
 		tls_test(test_what_cannot_be_applied_names_its_file),
 		tls_test(test_half_a_client_certificate_is_an_error),
