@@ -108,6 +108,8 @@ static void channel_on_later(void *arg)
 		ready |= LOOP_WRITE;
 	if (ready != 0)
 		ch->stream.on_ready(ch->stream.arg, ready);
+	if (ready != 0 && !ch->is_closed)
+		channel_check_wants(ch);
 }
 
 void channel_on_turn(struct channel *ch)
@@ -221,8 +223,12 @@ static enum err channel_reserve(struct stream *s, struct mspan *out)
 		return ERR_RESET;
 	if (ch->writing == CHANNEL_WRITE_CLOSED)
 		return ERR_CLOSED;
-	if (ch->writing != CHANNEL_WRITE_OPEN || !trunk_has_room(ch->trunk, ch))
+	if (ch->writing != CHANNEL_WRITE_OPEN)
 		return ERR_AGAIN;
+	if (!trunk_has_room(ch->trunk, ch)) {
+		ch->is_bulk = ch->is_bulk || ch->trunk->turn == ch;
+		return ERR_AGAIN;
+	}
 	rc = ssh_channel_reserve(ch->ssh, SSH_DATA_MAX, out);
 	if (rc != ERR_OK) {
 		trunk_check(ch->trunk, rc);
@@ -307,8 +313,7 @@ static enum err channel_finish(struct stream *s)
 	}
 	ch->writing = CHANNEL_WRITE_LINGERING;
 	ch->quiet_ms = clock_now_ms();
-	ch->trunk->linger_count++;
-	list_add(&ch->trunk->lingering, &ch->in_linger);
+	trunk_linger(ch->trunk, ch);
 	return ERR_OK;
 }
 
@@ -382,8 +387,10 @@ void channel_on_data(struct channel *ch, struct span data)
 		data = ch->lent;
 		ch->lent = (struct span){ 0 };
 	}
-	if (data.n > 0 && !ch->is_closed && ch->trunk != NULL)
-		trunk_check(ch->trunk, fifo_put(&ch->arrived, data));
+	if (data.n == 0 || ch->is_closed || ch->trunk == NULL)
+		return;
+	trunk_check(ch->trunk, fifo_put(&ch->arrived, data));
+	channel_check_wants(ch);
 }
 
 void channel_on_window(struct channel *ch)

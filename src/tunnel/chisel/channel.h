@@ -75,7 +75,7 @@ void channel_on_session_gone(struct channel *ch);
 /* It is this channel's turn to send. */
 void channel_on_turn(struct channel *ch);
 
-/* About once a second while it lingers. */
+/* Now and then while it lingers. */
 void channel_on_tick(struct channel *ch, uint64_t now_ms);
 
 #endif

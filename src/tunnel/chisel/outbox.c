@@ -128,22 +128,54 @@ void outbox_fini(struct outbox *box)
 	box->queued_bytes = 0;
 }
 
-enum err outbox_put_control(struct outbox *box, enum ws_opcode opcode, struct span data)
+/* Makes the open block, which is empty, a control frame. */
+static void outbox_fill_control(struct outbox *box, enum ws_opcode opcode,
+	struct span data)
 {
-	struct outblock *block;
+	struct outblock *block = box->open;
 
-	if (data.n > WS_CONTROL_MAX || box->queued_bytes + data.n > OUTBOX_BYTES_MAX)
-		return ERR_LIMIT;
-	if (box->open != NULL)
-		outbox_seal(box, WS_BINARY);
-	block = outbox_add_block(box);
-	if (block == NULL)
-		return ERR_NOMEM;
 	if (data.n > 0)
 		memcpy(block->bytes + block->to, data.p, data.n);
 	block->to += (uint32_t)data.n;
 	box->queued_bytes += data.n;
 	outbox_seal(box, opcode);
+}
+
+enum err outbox_put_control(struct outbox *box, enum ws_opcode opcode, struct span data)
+{
+	if (data.n > WS_CONTROL_MAX || box->queued_bytes + data.n > OUTBOX_BYTES_MAX)
+		return ERR_LIMIT;
+	if (box->open != NULL)
+		outbox_seal(box, WS_BINARY);
+	if (outbox_add_block(box) == NULL)
+		return ERR_NOMEM;
+	outbox_fill_control(box, opcode, data);
+	return ERR_OK;
+}
+
+/*
+ * A flood of pings would otherwise take a block for each. What is first in the box may have
+ * been shown to the stream already, and stays as it is.
+ */
+enum err outbox_put_pong(struct outbox *box, struct span data)
+{
+	struct outblock *pong = box->pong, *open = box->open;
+	enum err rc;
+
+	if (pong == NULL || box->blocks.next == &pong->in_box) {
+		rc = outbox_put_control(box, WS_PONG, data);
+		if (rc == ERR_OK)
+			box->pong = list_object(box->blocks.prev, struct outblock,
+				in_box);
+		return rc;
+	}
+	if (data.n > WS_CONTROL_MAX)
+		return ERR_LIMIT;
+	box->queued_bytes -= pong->to - pong->from;
+	pong->from = pong->to = WS_HEADER_MAX;
+	box->open = pong;
+	outbox_fill_control(box, WS_PONG, data);
+	box->open = open;
 	return ERR_OK;
 }
 
@@ -174,6 +206,8 @@ static void outbox_taken(struct outbox *box, size_t n)
 
 		if (part > n)
 			part = n;
+		if (block == box->pong)
+			box->pong = NULL;
 		block->from += (uint32_t)part;
 		n -= part;
 		box->queued_bytes -= part;

@@ -21,6 +21,7 @@ struct outbox {
 	enum ws_role role;
 	struct list blocks;    /* oldest first */
 	struct outblock *open; /* borrowed: the last of them while it is filled */
+	struct outblock *pong; /* borrowed: of an answer that waits, or NULL */
 	size_t queued_bytes;   /* not written yet */
 	uint8_t masks[64];     /* of a client: drawn together, for they are no secrets */
 	unsigned masks_left;   /* bytes of them */
@@ -32,6 +33,9 @@ void outbox_fini(struct outbox *box);
 /* A control frame, after everything that is in the box. */
 enum err outbox_put_control(struct outbox *box, enum ws_opcode opcode,
 	struct span data) MUST_USE;
+
+/* The answer to a ping. Of those that wait only the last is sent, RFC 6455 5.5.3. */
+enum err outbox_put_pong(struct outbox *box, struct span data) MUST_USE;
 
 /*
  * Writes to @stream as much as it takes, closing the message that was being filled. ERR_OK:

@@ -150,11 +150,12 @@ enum err chisel_session_open(const struct chisel_session_options *o,
 	buf_init(&s->kept, SESSION_KEPT_MAX);
 	loop_deferred_init(&s->gone, session_on_gone, s);
 	loop_deferred_init(&s->first, session_on_first, s);
-	trunk_init(&s->trunk, o->worker->loop, &o->worker->blocks, ws_role);
+	rc = trunk_init(&s->trunk, o->worker->loop, &o->worker->blocks, ws_role);
 	s->trunk.on_broken = session_on_broken;
 	s->trunk.arg = s;
 	s->trunk.peer_half_closes = o->peer_half_closes;
-	rc = loop_timer_open(o->worker->loop, session_on_timer, s, &s->timer);
+	if (rc == ERR_OK)
+		rc = loop_timer_open(o->worker->loop, session_on_timer, s, &s->timer);
 	if (rc == ERR_OK)
 		rc = session_make_engine(s, o);
 	if (rc == ERR_OK)
@@ -329,8 +330,6 @@ static void session_set_timer(struct chisel_session *s)
 		due = s->next_ping_ms;
 	if (s->probe_fn != NULL && s->probe_end_ms < due)
 		due = s->probe_end_ms;
-	if (s->trunk.linger_count > 0 && due > now + 250)
-		due = now + 250;
 	if (due == UINT64_MAX)
 		loop_timer_stop(s->timer);
 	else
@@ -355,7 +354,6 @@ static void session_on_timer(void *arg)
 		session_watch_peer(s, now);
 	if (s->state == SESSION_CLOSED)
 		return;
-	trunk_on_tick(&s->trunk, now);
 	session_set_timer(s);
 }
 
@@ -503,7 +501,8 @@ static void session_on_event(struct chisel_session *s, const struct ssh_event *e
 		session_on_open_request(s, ev);
 		break;
 	case SSH_REKEYED:
-		break; /* the pump that follows every read sends what was held up */
+		trunk_on_rekeyed(&s->trunk);
+		break;
 	default:
 		if (ev->owner != NULL)
 			session_on_channel_event(s, ev);
@@ -537,7 +536,7 @@ static void session_on_frame(struct chisel_session *s, const struct ws_event *ev
 	switch (ev->opcode) {
 	case WS_PING:
 		trunk_check(&s->trunk,
-			outbox_put_control(&s->trunk.outbox, WS_PONG,
+			outbox_put_pong(&s->trunk.outbox,
 				span_of(ev->data.p, ev->data.n)));
 		break;
 	case WS_CLOSE:
@@ -676,8 +675,6 @@ static void session_on_ready(void *arg, unsigned ready)
 	if (s->probe_fn != NULL && s->last_in_ms >= s->probe_since_ms)
 		session_end_probe(s, true);
 	trunk_pump_soon(&s->trunk);
-	if (s->trunk.linger_count > 0)
-		session_set_timer(s);
 }
 
 /* ---- what the owner asks ---- */
@@ -692,8 +689,11 @@ enum err chisel_session_configure(struct chisel_session *s, struct span json)
 enum err chisel_session_answer(struct chisel_session *s, const char *refusal)
 {
 	bool is_yes = refusal[0] == '\0';
-	enum err rc = ssh_reply(s->ssh, is_yes, span_str(refusal));
+	enum err rc;
 
+	if (s->state != SESSION_DECIDING)
+		return ERR_CLOSED;
+	rc = ssh_reply(s->ssh, is_yes, span_str(refusal));
 	trunk_pump_soon(&s->trunk);
 	if (rc == ERR_OK)
 		session_enter(s, is_yes ? SESSION_OPEN : SESSION_REFUSED);

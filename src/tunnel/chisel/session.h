@@ -87,7 +87,7 @@ void chisel_session_close(struct chisel_session *s, enum err rc, const char *rea
 enum err chisel_session_configure(struct chisel_session *s, struct span json) MUST_USE;
 
 /* Server, once: an empty @refusal is a yes, else the text for the client, after which the
- * session closes by itself when it has had time to arrive. */
+ * session closes by itself when it has had time to arrive. ERR_CLOSED: it is over. */
 enum err chisel_session_answer(struct chisel_session *s, const char *refusal) MUST_USE;
 
 /*

@@ -1,16 +1,20 @@
 /* The trunk is what all channels of a session share. */
 #include "tunnel/chisel/trunk.h"
 
+#include "base/clock.h"
 #include "tunnel/chisel/channel.h"
 
 #define TRUNK_BUDGET_BYTES \
-	(1u << 20)         /* sent in one turn of the loop, then others go on */
-#define TRUNK_LIGHT_RUN 16 /* light turns for one bulk turn */
+	(1u << 20)          /* sent in one turn of the loop, then others go on */
+#define TRUNK_LIGHT_RUN 16  /* light turns for one bulk turn */
+#define TRUNK_LINGER_MS 250 /* between looks at the channels that linger */
 
 static void trunk_on_pump(void *arg);
 static void trunk_tell_broken(void *arg);
+static void trunk_on_linger(void *arg);
 
-void trunk_init(struct trunk *t, struct loop *loop, struct pool *pool, enum ws_role role)
+enum err trunk_init(struct trunk *t, struct loop *loop, struct pool *pool,
+	enum ws_role role)
 {
 	*t = (struct trunk){ .loop = loop };
 	outbox_init(&t->outbox, pool, role);
@@ -20,12 +24,14 @@ void trunk_init(struct trunk *t, struct loop *loop, struct pool *pool, enum ws_r
 	list_init(&t->lingering);
 	loop_deferred_init(&t->pump, trunk_on_pump, t);
 	loop_deferred_init(&t->broken, trunk_tell_broken, t);
+	return loop_timer_open(loop, trunk_on_linger, t, &t->linger);
 }
 
 void trunk_fini(struct trunk *t)
 {
 	loop_undefer(&t->pump);
 	loop_undefer(&t->broken);
+	loop_timer_close(t->linger);
 	outbox_fini(&t->outbox);
 }
 
@@ -58,7 +64,7 @@ bool trunk_has_room(const struct trunk *t, const struct channel *ch)
 	if (t->is_broken)
 		return false;
 	if (t->turn == ch)
-		return true;
+		return t->outbox.queued_bytes < limit;
 	if (!ch->is_bulk)
 		limit += TRUNK_LIGHT_BYTES;
 	else if (!list_is_empty(&t->light) || !list_is_empty(&t->bulk))
@@ -147,10 +153,30 @@ void trunk_on_writable(struct trunk *t)
 	trunk_on_pump(t);
 }
 
-void trunk_on_tick(struct trunk *t, uint64_t now_ms)
+static void trunk_on_linger(void *arg)
 {
+	struct trunk *t = arg;
+	uint64_t now = clock_now_ms();
 	struct list *it, *next;
 
 	list_each(it, next, &t->lingering)
-		channel_on_tick(list_object(it, struct channel, in_linger), now_ms);
+		channel_on_tick(list_object(it, struct channel, in_linger), now);
+	if (t->linger_count > 0)
+		loop_timer_set(t->linger, TRUNK_LINGER_MS);
+}
+
+void trunk_linger(struct trunk *t, struct channel *ch)
+{
+	list_add(&t->lingering, &ch->in_linger);
+	if (t->linger_count++ == 0)
+		loop_timer_set(t->linger, TRUNK_LINGER_MS);
+}
+
+/* The window was 0 meanwhile, so nobody who asked for a turn was queued for one. */
+void trunk_on_rekeyed(struct trunk *t)
+{
+	struct list *it, *next;
+
+	list_each(it, next, &t->channels)
+		channel_on_window(list_object(it, struct channel, in_trunk));
 }

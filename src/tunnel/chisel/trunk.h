@@ -27,7 +27,8 @@ struct trunk {
 	struct list lingering;   /* channels whose EOF is held back, oldest first */
 	unsigned light_run;      /* turns of light ones since one of a bulk one */
 	unsigned linger_count;
-	struct channel *turn;  /* whose turn it is; NULL outside of one */
+	struct loop_timer *linger; /* looks after them */
+	struct channel *turn;      /* whose turn it is; NULL outside of one */
 	bool is_full;          /* the stream takes no more: wait until it is writable */
 	bool wants_write;      /* what we asked the stream for */
 	bool is_broken;        /* told so already */
@@ -41,9 +42,10 @@ struct trunk {
 	uint64_t sent_bytes, received_bytes; /* payload */
 };
 
-void trunk_init(struct trunk *t, struct loop *loop, struct pool *pool, enum ws_role role);
+enum err trunk_init(struct trunk *t, struct loop *loop, struct pool *pool,
+	enum ws_role role) MUST_USE;
 
-/* After the channels are gone or broken. */
+/* After the channels are gone or broken, or after trunk_init() failed. */
 void trunk_fini(struct trunk *t);
 
 /* Sends what there is at the end of this turn of the loop. */
@@ -68,7 +70,10 @@ static inline void trunk_check(struct trunk *t, enum err rc)
 		trunk_break(t, rc);
 }
 
-/* Sends the held-back EOFs that are due. Call about once a second. */
-void trunk_on_tick(struct trunk *t, uint64_t now_ms);
+/* Looks at @ch every now and then until it has sent its EOF. */
+void trunk_linger(struct trunk *t, struct channel *ch);
+
+/* Keys were exchanged: whoever wanted to send meanwhile may. */
+void trunk_on_rekeyed(struct trunk *t);
 
 #endif
