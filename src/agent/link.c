@@ -12,18 +12,11 @@
 #include <stdlib.h>
 
 #include "agent/link_client.h"
-
+#include "agent/link_retry.h"
 #include "base/clock.h"
-#include "base/rand.h"
 #include "base/str.h"
 #include "text/duration.h"
 
-/*
- * The pause ends below 4 s, not 5, so that pause and connection together stay below 5 s.
- * It begins to grow at 200 ms.
- */
-#define LINK_RETRY_MS 4000
-#define LINK_RETRY_FIRST_MS 200
 #define LINK_STABLE_MS 5000 /* a session that lasted so long makes the count start anew */
 #define LINK_DEAD_MS 8000   /* a peer that acknowledges nothing so long */
 #define LINK_PROBE_MS 3000  /* how long a doubted session has to answer */
@@ -40,27 +33,6 @@ static void link_stop(struct link_client *c, int exit_code)
 
 /* ---- waiting ---- */
 
-static uint32_t link_pause_ms(const struct link_client *c)
-{
-	uint32_t max = c->o->max_retry_ms > 0 ? c->o->max_retry_ms : LINK_RETRY_MS;
-	uint64_t top = LINK_RETRY_FIRST_MS;
-
-	if (c->failures <= 1)
-		return c->o->min_retry_ms;
-	for (int i = 2; i < c->failures && top < max; i++)
-		top *= 2;
-	if (top > max)
-		top = max;
-	if (top <= c->o->min_retry_ms)
-		return c->o->min_retry_ms;
-	return c->o->min_retry_ms + rand_below((uint32_t)top - c->o->min_retry_ms);
-}
-
-static bool link_gives_up(const struct link_client *c)
-{
-	return c->o->max_retry_count >= 0 && c->failures > c->o->max_retry_count;
-}
-
 /* An attempt or a session has ended: says so and waits for the next. */
 static void link_wait(struct link_client *c)
 {
@@ -69,12 +41,12 @@ static void link_wait(struct link_client *c)
 
 	c->state = LINK_WAITING;
 	c->failures++;
-	if (link_gives_up(c)) {
+	if (!link_retry_is_due(c->o, c->failures)) {
 		log_info(&c->log, "Give up");
 		link_stop(c, 1);
 		return;
 	}
-	pause = link_pause_ms(c);
+	pause = link_retry_pause_ms(c->o, c->failures);
 	if (pause > 0)
 		log_info(&c->log, "Retrying in %s...",
 			duration_print((uint64_t)pause * 1000, text));
@@ -206,12 +178,12 @@ static void link_on_closed(void *owner, enum err rc, const struct why *why)
 		return;
 	if (rc == ERR_DENIED && c->greeted_ms == 0 && c->is_key_good)
 		log_info(&c->log, "Authentication failed");
+	if (was_open && clock_now_ms() - c->greeted_ms > LINK_STABLE_MS)
+		c->failures = 0;
 	if (!was_open || rc != ERR_CLOSED)
 		link_say_error(c, err_text(rc, why));
 	if (was_open)
 		log_info(&c->log, "Disconnected");
-	if (was_open && clock_now_ms() - c->greeted_ms > LINK_STABLE_MS)
-		c->failures = 0;
 	link_wait(c);
 }
 
