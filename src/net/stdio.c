@@ -36,7 +36,7 @@ static void stdio_on_ready(void *arg, unsigned ready)
 	io->stream.on_ready(io->stream.arg, side->means);
 }
 
-/* Files: what is wanted is ready. */
+/* Files: what is wanted is ready, turn after turn. */
 static void stdio_on_deferred(void *arg)
 {
 	struct stdio *io = arg;
@@ -46,8 +46,10 @@ static void stdio_on_deferred(void *arg)
 		ready |= io->wants & LOOP_READ;
 	if (io->out.io == NULL)
 		ready |= io->wants & LOOP_WRITE;
-	if (ready != 0)
-		io->stream.on_ready(io->stream.arg, ready);
+	if (ready == 0)
+		return;
+	loop_defer(io->loop, &io->ready); /* before: the owner may close us */
+	io->stream.on_ready(io->stream.arg, ready);
 }
 
 static void stdio_want(struct stream *s, unsigned wants)
@@ -99,16 +101,23 @@ static void stdio_side_close(struct stdio_side *side)
 	side->fd = -1;
 }
 
-/* The reader of our output sees its end. */
+/*
+ * The reader of our output sees its end. The number stays taken: the next descriptor that is
+ * opened must not become standard output.
+ */
 static enum err stdio_finish(struct stream *s)
 {
 	struct stdio *io = stdio_of(s);
-	int fd = io->out.fd;
+	int fd = io->out.fd, null;
 
 	if (fd < 0)
 		return ERR_OK;
 	stdio_side_close(&io->out);
-	close(fd);
+	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (null < 0 || dup2(null, fd) < 0)
+		close(fd);
+	if (null >= 0)
+		close(null);
 	return ERR_OK;
 }
 
@@ -118,8 +127,9 @@ static void stdio_close(struct stream *s, bool is_abort)
 
 	(void)is_abort; /* there is no reset on a pipe */
 	loop_undefer(&io->ready);
-	stdio_side_close(&io->in);
+	/* The last to be changed first: on a terminal both are one open file. */
 	stdio_side_close(&io->out);
+	stdio_side_close(&io->in);
 	free(io);
 }
 
