@@ -27,12 +27,21 @@ static void claim_free(struct link_claim *c)
 	free(c);
 }
 
-static void claim_post(struct link_claim *c, unsigned to)
+/* When the server goes down, mailboxes close one after the other, and then are no more. */
+static void claim_post(struct link_claim *c, unsigned to,
+	void (*fn)(void *receiver, struct mail *mail))
 {
-	c->at = to;
-	c->mail.fn = claim_on_mail;
-	if (!mailbox_post(c->server->workers[to].worker.mailbox, &c->mail))
-		claim_free(c); /* we are going down */
+	struct mailbox *box = c->server->workers[to].worker.mailbox;
+
+	c->mail.fn = fn;
+	if (box == NULL || !mailbox_post(box, &c->mail))
+		claim_free(c);
+}
+
+static void claim_ask(struct link_claim *c, unsigned whom)
+{
+	c->at = whom;
+	claim_post(c, whom, claim_on_mail);
 }
 
 static struct link_session *session_find(struct link_worker *w, uint64_t number)
@@ -51,7 +60,8 @@ static struct link_session *session_find(struct link_worker *w, uint64_t number)
 static void claim_on_home(void *receiver, struct mail *mail)
 {
 	struct link_claim *c = mem_container(mail, struct link_claim, mail);
-	struct link_session *s = session_find(receiver, c->number);
+	struct link_worker *w = mem_container(receiver, struct link_worker, worker);
+	struct link_session *s = session_find(w, c->number);
 
 	claim_free(c);
 	if (s != NULL)
@@ -60,9 +70,7 @@ static void claim_on_home(void *receiver, struct mail *mail)
 
 static void claim_send_home(struct link_claim *c)
 {
-	c->mail.fn = claim_on_home;
-	if (!mailbox_post(c->server->workers[c->home].worker.mailbox, &c->mail))
-		claim_free(c);
+	claim_post(c, c->home, claim_on_home);
 }
 
 static bool claim_is_of(const struct link_claim *c, const struct link_session *s)
@@ -113,22 +121,20 @@ static void claim_on_probed(void *arg, bool is_alive)
 		link_claims_release(s); /* it stays: whoever asks will be refused */
 		return;
 	}
-	log_info(&s->log, "Replaced by a newer session");
-	if (s->session != NULL)
-		chisel_session_close(s->session, ERR_TIMEOUT,
-			"replaced by a newer session");
+	log_info(&s->log, "Does not answer: a newer session gets its ports");
+	chisel_session_close(s->session, ERR_TIMEOUT, "replaced by a newer session");
 }
 
 static void claim_on_mail(void *receiver, struct mail *mail)
 {
 	struct link_claim *c = mem_container(mail, struct link_claim, mail);
-	struct link_worker *w = receiver;
+	struct link_worker *w = mem_container(receiver, struct link_worker, worker);
 	struct link_session *holder = claim_find_holder(c, w);
 	enum err rc;
 
 	if (holder == NULL || holder->session == NULL) {
 		if (c->at + 1 < c->server->count)
-			claim_post(c, c->at + 1);
+			claim_ask(c, c->at + 1);
 		else
 			claim_send_home(c);
 		return;
@@ -170,6 +176,6 @@ enum err link_claim_send(struct link_session *s, const struct remote *remote)
 		claim_free(c);
 		return ERR_NOMEM;
 	}
-	claim_post(c, 0);
+	claim_ask(c, 0);
 	return ERR_OK;
 }

@@ -9,6 +9,7 @@
 #define RELAY_LINK_SERVER_H
 
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #include "http/proxy.h"
 #include "http/server.h"
@@ -43,7 +44,8 @@ struct link_server {
 	struct loop_signal *signals[4];
 	struct loop_watch *watch; /* of the auth file's directory */
 	struct loop_timer *reload;
-	const char *auth_name; /* the auth file's name in it */
+	struct stat
+		auth_file; /* as it was when it was last read; zeroes if it was not there */
 	struct link_worker *workers;
 	unsigned count, next;         /* data workers, and whose turn it is */
 	atomic_uint_fast64_t numbers; /* sessions so far */

@@ -9,6 +9,14 @@
 
 #define TEXT_BYTES 160 /* of a stranger's text in a log line */
 
+static void session_unbind(struct link_session *s)
+{
+	for (unsigned i = 0; s->entries != NULL && i < s->config.count; i++) {
+		entry_close(s->entries[i]);
+		s->entries[i] = NULL;
+	}
+}
+
 static void session_free(struct link_session *s)
 {
 	if (!s->is_up)
@@ -16,8 +24,7 @@ static void session_free(struct link_session *s)
 	atomic_fetch_sub(&s->worker->server->open, 1);
 	list_remove(&s->in_worker);
 	exits_fini(&s->exits);
-	for (unsigned i = 0; s->entries != NULL && i < s->config.count; i++)
-		entry_close(s->entries[i]);
+	session_unbind(s);
 	free(s->entries);
 	chisel_config_fini(&s->config);
 	link_claims_release(s); /* now that the ports are free */
@@ -77,8 +84,10 @@ static void session_answer(struct link_session *s, const char *refusal)
 {
 	enum err rc = chisel_session_answer(s->session, refusal);
 
-	if (refusal[0] != '\0')
+	if (refusal[0] != '\0') {
 		log_info(&s->log, "Failed: %s", refusal);
+		session_unbind(s); /* it may come back before this one is gone */
+	}
 	if (rc != ERR_OK)
 		chisel_session_close(s->session, rc, "the answer cannot be sent");
 }

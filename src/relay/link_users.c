@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "relay/link_server.h"
@@ -98,9 +97,26 @@ void link_users_reload(struct link_server *s)
 		log_error(&s->log, "users: the old ones stay: %s", err_text(rc, &why));
 }
 
+/* Notes how the file is now; true if it was otherwise. */
+static bool link_has_changed(struct link_server *s)
+{
+	struct stat was = s->auth_file, *is = &s->auth_file;
+
+	if (stat(s->o->auth_file, is) != 0)
+		*is = (struct stat){ 0 };
+	return is->st_dev != was.st_dev || is->st_ino != was.st_ino ||
+		is->st_size != was.st_size || is->st_mtim.tv_sec != was.st_mtim.tv_sec ||
+		is->st_mtim.tv_nsec != was.st_mtim.tv_nsec ||
+		is->st_ctim.tv_sec != was.st_ctim.tv_sec ||
+		is->st_ctim.tv_nsec != was.st_ctim.tv_nsec;
+}
+
 static void link_on_reload(void *arg)
 {
-	link_users_reload(arg);
+	struct link_server *s = arg;
+
+	if (link_has_changed(s))
+		link_users_reload(s);
 }
 
 /* Any change in the directory: what a link points to may have moved under another name. */
@@ -109,7 +125,8 @@ static void link_on_change(void *arg, const char *name)
 	struct link_server *s = arg;
 
 	(void)name;
-	loop_timer_set(s->reload, AUTH_RELOAD_MS);
+	if (!loop_timer_is_set(s->reload)) /* else a busy directory would put it off */
+		loop_timer_set(s->reload, AUTH_RELOAD_MS);
 }
 
 static enum err link_watch_file(struct link_server *s, struct why *why)
@@ -143,6 +160,8 @@ enum err link_users_open(struct link_server *s, struct why *why)
 	if (s->o->auth_file != NULL)
 		log_info(&s->log, "users: Loading configuration file %s",
 			s->o->auth_file);
+	if (s->o->auth_file != NULL)
+		(void)link_has_changed(s); /* a change from here on is one */
 	rc = link_read_users(s, &users, why);
 	if (rc != ERR_OK)
 		return rc;

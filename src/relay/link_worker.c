@@ -227,6 +227,7 @@ void link_worker_close(struct link_worker *w)
 	if (w->worker.loop == NULL)
 		return;
 	http_server_free(w->http);
+	w->http = NULL; /* a letter that ends us may still be in the mailbox */
 	loop_turn(w->worker.loop);
 	worker_fini(&w->worker);
 	users_unref(w->users);

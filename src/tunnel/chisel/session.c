@@ -222,8 +222,6 @@ static void session_on_gone(void *arg)
 	list_each(it, next, &s->trunk.channels)
 		channel_on_session_gone(list_object(it, struct channel, in_trunk));
 	stream_close(s->stream);
-	if (s->probe_fn != NULL)
-		s->probe_fn(s->probe_arg, false);
 	s->hooks->on_closed(s->owner, s->closed_rc, &s->closed_why);
 	session_free(s);
 }

@@ -92,7 +92,8 @@ enum err chisel_session_answer(struct chisel_session *s, const char *refusal) MU
 
 /*
  * Is the peer there? Pings now; @fn hears true when anything comes in, false after @ms
- * without. The session goes on either way. One probe at a time: ERR_EXISTS.
+ * without. The session goes on either way; if it ends first, @fn is not called. One probe
+ * at a time: ERR_EXISTS.
  */
 enum err chisel_session_probe(struct chisel_session *s, uint32_t ms,
 	void (*fn)(void *arg, bool is_alive), void *arg) MUST_USE;
