@@ -86,6 +86,7 @@ static void socks_exit_bridge(struct socks_exit *e)
 		socks_exit_end(e);
 		return;
 	}
+	loop_timer_stop(e->timer);
 	e->state = SOCKS_BRIDGED;
 	e->user = e->target = NULL;
 	buf_reset(&e->in);
@@ -126,6 +127,7 @@ static void socks_exit_reply(struct socks_exit *e, enum socks5_reply code, int f
 			ip = span_of(&local.in6.sin6_addr, 16);
 	}
 	e->state = code == SOCKS5_OK ? SOCKS_ANSWERING : SOCKS_LEAVING;
+	loop_timer_set(e->timer, SOCKS_DIALOGUE_MS); /* for a user who takes no answer */
 	if (socks5_server_reply(&e->out, code, ip, port) != ERR_OK)
 		socks_exit_end(e);
 	else
