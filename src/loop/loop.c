@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <signal.h>
+#include <stdlib.h>
 
 #include "loop/inside.h"
 
@@ -20,6 +21,10 @@ enum err loop_new(struct loop **out)
 
 	/* A peer that has gone is an error of its own stream, not the end of the process. */
 	signal(SIGPIPE, SIG_IGN);
+
+	/* Half of libuv's threads may wait for names: two names that nobody answers for
+	 * must not hold up all others. Before the first lookup, which makes the threads. */
+	setenv("UV_THREADPOOL_SIZE", "16", 0);
 	list_init(&loop->deferred);
 	list_init(&loop->changed);
 	list_init(&loop->always);
