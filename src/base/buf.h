@@ -40,15 +40,21 @@ void buf_commit(struct buf *b, size_t n);
 /* Takes @n bytes (at most all) from the front. */
 void buf_consume(struct buf *b, size_t n);
 
+/* NULL while there is no memory: adding nothing to NULL is undefined, too. */
+static inline uint8_t *buf_front(const struct buf *b)
+{
+	return b->at > 0 ? b->p + b->at : b->p;
+}
+
 /* The unread bytes; good until the next call that changes the buf. */
 static inline struct span buf_span(const struct buf *b)
 {
-	return (struct span){ .p = b->p + b->at, .n = b->n };
+	return (struct span){ .p = buf_front(b), .n = b->n };
 }
 
 static inline struct mspan buf_mspan(struct buf *b)
 {
-	return (struct mspan){ .p = b->p + b->at, .n = b->n };
+	return (struct mspan){ .p = buf_front(b), .n = b->n };
 }
 
 #endif
