@@ -144,6 +144,8 @@ def write_json(args, results):
 
 def main():
     args = read_args()
+    if os.sched_getscheduler(0) != os.SCHED_OTHER:
+        sys.exit("bench: not in a real-time class: saturated paths would starve their own load")
     names = args.measures.split(",") if args.measures else list(MEASURES)
     workdir = tempfile.mkdtemp(prefix="adit-bench.")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))

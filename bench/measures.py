@@ -33,7 +33,7 @@ class Bench:
         if not self.perf or not pids:
             return None
         out = os.path.join(self.perf, f"{run.path.name.replace('/', '+')}.{name}.data")
-        return subprocess.Popen(["perf", "record", "-q", "-F", "499", "-g", "-o", out, "-p",
+        return subprocess.Popen(["perf", "record", "-q", "-F", "1999", "-g", "-o", out, "-p",
                                  ",".join(map(str, pids))], stderr=subprocess.DEVNULL)
 
 
