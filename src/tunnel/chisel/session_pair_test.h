@@ -310,11 +310,13 @@ static inline int pair_teardown(void **state)
 /* Turns of the loop until @is_done; fails the test if that takes too many. */
 #define pair_run_until(p, is_done) \
 	do { \
-		unsigned turns = 0; \
+		bool has_come = false; \
 \
-		while (!(is_done) && turns++ < PAIR_TURNS_MAX) \
+		for (int i_ = 0; !has_come && i_ < PAIR_TURNS_MAX; i_++) { \
 			loop_turn((p)->worker.loop); \
-		assert_true(is_done); \
+			has_come = (is_done); \
+		} \
+		assert_true(has_come); \
 	} while (0)
 
 /* Enough turns for everything that is not waiting for time to pass. */
@@ -350,6 +352,16 @@ static inline void user_on_dialled(void *arg, enum err rc, struct stream *stream
 		user_start(u, stream);
 	else
 		str_copy(u->words, sizeof(u->words), why->text);
+}
+
+/* Both sessions are over: forgets that, and joins two others. */
+static inline void pair_up_again(struct pair *p)
+{
+	p->client.closes = p->server.closes = 0;
+	p->client.answers = 0;
+	pipe_pair_fini(&p->pipe);
+	pipe_pair_init(&p->pipe, p->worker.loop);
+	pair_up(p);
 }
 
 /* A channel from @from to the other side: its user there is the returned one's pair. */
