@@ -4,7 +4,7 @@
 #include "base/clock.h"
 
 #define CHANNEL_WINDOW_MAX (16u << 20) /* of one channel, grown on a long fat path */
-#define CHANNEL_WINDOW_FIRST (1u << 20)
+#define CHANNEL_WINDOW_FIRST (512u << 10)
 #define CHANNEL_WINDOW_MIN (64u << 10)
 #define CHANNEL_WINDOWS_BYTES (64u << 20) /* shared out while there are many channels */
 

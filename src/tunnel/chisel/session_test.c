@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "tunnel/chisel/session_pair_test.h"
 
-#define WINDOW_BYTES (1u << 20) /* what a channel of an idle session begins with */
+#define WINDOW_BYTES (512u << 10) /* what a channel of an idle session begins with */
 
 /* ---- beginning and end ---- */
 
