@@ -17,10 +17,18 @@ static void session_unbind(struct link_session *s)
 	}
 }
 
+/* It is no longer one of those who have yet to say who they are. */
+static void session_is_known(struct link_session *s)
+{
+	if (s->is_pending)
+		s->worker->pending--;
+	s->is_pending = false;
+}
+
 static void session_free(struct link_session *s)
 {
-	if (!s->is_up)
-		s->worker->pending--;
+	session_is_known(s);
+	resolve_close(s->lookup);
 	atomic_fetch_sub(&s->worker->server->open, 1);
 	list_remove(&s->in_worker);
 	exits_fini(&s->exits);
@@ -75,8 +83,7 @@ static void session_on_up(void *owner)
 {
 	struct link_session *s = owner;
 
-	s->is_up = true;
-	s->worker->pending--;
+	session_is_known(s);
 	log_debug(&s->log, "Verifying configuration");
 }
 
@@ -112,18 +119,73 @@ static const char *session_judge(const struct link_session *s, const struct remo
 
 static enum err session_listen(struct link_session *s, const struct remote *r)
 {
+	struct remote here = *r;
 	struct entry_options o = {
 		.worker = &s->worker->worker,
-		.remote = r,
+		.remote = &here,
 		.log = &s->tun,
 		.tuning = &s->worker->server->o->tuning,
 	};
 	struct why why = { 0 };
-	enum err rc = entry_open(&o, &s->entries[s->bound], &why);
+	enum err rc;
 
+	str_copy(here.local_host, sizeof(here.local_host), s->host);
+	rc = entry_open(&o, &s->entries[s->bound], &why);
 	if (rc != ERR_OK)
 		log_info(&s->log, "%s", err_text(rc, &why));
 	return rc;
+}
+
+static enum err session_cannot_listen(struct link_session *s, enum err rc)
+{
+	char text[REMOTE_TEXT_MAX + 64], name[REMOTE_TEXT_MAX];
+
+	snprintf(text, sizeof(text), "server: Server cannot listen on %s",
+		remote_print(&s->config.remotes[s->bound], name));
+	session_answer(s, text);
+	return rc;
+}
+
+static void session_on_host(void *arg, enum err rc, const struct addr *addrs,
+	unsigned count, const struct why *why)
+{
+	struct link_session *s = arg;
+	char text[ADDR_TEXT_MAX];
+	unsigned i = 0;
+
+	s->lookup = NULL;
+	if (rc != ERR_OK || count == 0) {
+		log_info(&s->log, "%s", err_text(rc, why));
+		session_cannot_listen(s, rc);
+		return;
+	}
+	/* A name means one address; IPv4 if it has one, as Go has it. */
+	while (i + 1 < count && addrs[i].sa.sa_family != AF_INET)
+		i++;
+	if (addrs[i].sa.sa_family != AF_INET)
+		i = 0;
+	str_copy(s->host, sizeof(s->host), addr_print_ip(&addrs[i], text));
+	link_session_bind(s);
+}
+
+/*
+ * Finds out what to bind. The name is the client's, and the name server may be, too: nobody
+ * else on this worker may wait for it. ERR_AGAIN: we shall know later.
+ */
+static enum err session_find_host(struct link_session *s, const struct remote *r)
+{
+	struct addr addr;
+
+	if (s->host[0] != '\0' || r->local_host[0] == '\0')
+		return ERR_OK;
+	if (addr_from_literal(r->local_host, 0, &addr) == ERR_OK) {
+		str_copy(s->host, sizeof(s->host), r->local_host);
+		return ERR_OK;
+	}
+	if (resolve_open(s->worker->worker.loop, r->local_host, 0, session_on_host, s,
+		    &s->lookup) != ERR_OK)
+		return session_cannot_listen(s, ERR_NOMEM);
+	return ERR_AGAIN;
 }
 
 static void session_on_bound(struct link_session *s)
@@ -136,10 +198,10 @@ static void session_on_bound(struct link_session *s)
 	}
 }
 
-/* ERR_AGAIN: somebody is asked whether it still needs the port. */
+/* ERR_AGAIN: somebody is asked, for an address or whether it still needs the port. */
 static enum err session_bind_one(struct link_session *s, const struct remote *r)
 {
-	char text[REMOTE_TEXT_MAX + 64], name[REMOTE_TEXT_MAX];
+	char text[REMOTE_TEXT_MAX + 64];
 	enum err rc;
 
 	if (session_judge(s, r, text, sizeof(text))[0] != '\0') {
@@ -148,6 +210,9 @@ static enum err session_bind_one(struct link_session *s, const struct remote *r)
 	}
 	if (!r->is_reverse)
 		return ERR_OK;
+	rc = session_find_host(s, r);
+	if (rc != ERR_OK)
+		return rc;
 	rc = session_listen(s, r);
 	if (rc == ERR_OK)
 		return rc;
@@ -155,10 +220,7 @@ static enum err session_bind_one(struct link_session *s, const struct remote *r)
 		s->has_claimed = true;
 		return ERR_AGAIN;
 	}
-	snprintf(text, sizeof(text), "server: Server cannot listen on %s",
-		remote_print(r, name));
-	session_answer(s, text);
-	return rc;
+	return session_cannot_listen(s, rc);
 }
 
 void link_session_bind(struct link_session *s)
@@ -168,6 +230,7 @@ void link_session_bind(struct link_session *s)
 			return;
 		s->bound++;
 		s->has_claimed = false;
+		s->host[0] = '\0';
 	}
 	session_on_bound(s);
 }
@@ -276,6 +339,7 @@ void link_session_open_take(struct link_worker *w, struct stream *stream)
 	list_init(&s->claims);
 	list_init(&s->in_worker);
 	list_add(&w->sessions, &s->in_worker);
+	s->is_pending = true;
 	w->pending++;
 	exits_init(&s->exits, &w->worker, &s->tun, &w->server->o->tuning);
 	if (chisel_session_open(&o, &s->session) == ERR_OK) {
@@ -294,6 +358,22 @@ void link_sessions_close(struct link_worker *w)
 		chisel_session_close(list_object(it, struct link_session, in_worker)
 					     ->session,
 			ERR_CLOSED, "going away");
+}
+
+void link_sessions_drop_stranger(struct link_worker *w)
+{
+	struct list *it, *next;
+
+	list_each(it, next, &w->sessions) {
+		struct link_session *s = list_object(it, struct link_session, in_worker);
+
+		if (!s->is_pending)
+			continue;
+		session_is_known(s);
+		chisel_session_close(s->session, ERR_LIMIT,
+			"too many have not authenticated");
+		return;
+	}
 }
 
 void link_sessions_check_users(struct link_worker *w)

@@ -6,6 +6,7 @@
 #ifndef RELAY_LINK_SESSION_H
 #define RELAY_LINK_SESSION_H
 
+#include "net/resolver.h"
 #include "relay/link_server.h"
 #include "tunnel/chisel/entry.h"
 #include "tunnel/chisel/exit.h"
@@ -18,10 +19,12 @@ struct link_session {
 	struct chisel_session *session; /* borrowed: it tells when it is gone */
 	char *user;                     /* name, or NULL where nobody has one */
 	struct chisel_config config;
-	struct entry **entries; /* one for each remote; NULL for normal ones */
-	unsigned bound;         /* remotes that are dealt with */
-	bool has_claimed;       /* asked others for the port of remote [bound] */
-	bool is_up;             /* authenticated */
+	struct entry **entries;     /* one for each remote; NULL for normal ones */
+	unsigned bound;             /* remotes that are dealt with */
+	bool has_claimed;           /* asked others for the port of remote [bound] */
+	struct resolve *lookup;     /* borrowed: of its local host, until it has called */
+	char host[REMOTE_HOST_MAX]; /* what that host is, once it is known */
+	bool is_pending;            /* has not authenticated, and is not given up */
 	struct exits exits;
 	struct list claims; /* that wait for our end */
 };
@@ -32,10 +35,13 @@ void link_session_open_take(struct link_worker *w, struct stream *stream);
 /* All of them, on their worker. */
 void link_sessions_close(struct link_worker *w);
 
+/* Gives up the stranger that has been here longest without a name. */
+void link_sessions_drop_stranger(struct link_worker *w);
+
 /* Ends the sessions whose user is no more. */
 void link_sessions_check_users(struct link_worker *w);
 
-/* Goes on binding ports, after a claim has come back. */
+/* Goes on binding ports, after a claim or a lookup has come back. */
 void link_session_bind(struct link_session *s);
 
 #endif

@@ -29,12 +29,13 @@ static void link_upgrade(struct link_worker *w, struct http_exchange *x)
 	char answer[WEBSOCKET_ANSWER_MAX], headers[WEBSOCKET_ANSWER_MAX + 64];
 	struct stream *stream;
 
-	if (status == 101 && w->pending >= LINK_PENDING_MAX)
-		status = 503;
 	if (status != 101) {
 		link_refuse_upgrade(x, status);
 		return;
 	}
+	/* Strangers by the thousand must not keep others out. */
+	if (w->pending >= LINK_PENDING_MAX)
+		link_sessions_drop_stranger(w);
 	/* Stock clients do not look for the protocol; ours knows us by it. */
 	snprintf(headers, sizeof(headers), "%sSec-WebSocket-Protocol: %s\r\n",
 		websocket_print_answer(head, answer), CHISEL_PROTOCOL);
