@@ -9,7 +9,7 @@
 #include "net/pipe_test.h"
 #include "tunnel/chisel/session.h"
 
-#define PAIR_USERS_MAX 8
+#define PAIR_USERS_MAX 32
 #define PAIR_TURNS_MAX 20000
 
 /* Whoever uses a channel: reads if it may, and writes what it was given to write. */
@@ -20,12 +20,14 @@ struct user {
 	size_t bite;   /* bytes of each read; 0: as many as come, until there are none */
 	uint64_t left; /* still to write */
 	bool finishes; /* after the last of it */
-	uint64_t got;  /* bytes, each checked */
+	bool has_finished;
+	uint64_t got; /* bytes, each checked */
 	uint64_t put;
 	enum err end; /* of reading; ERR_OK while it goes on */
 	enum err write_end;
 	enum err dial_rc;
 	char words[256]; /* of a refused dial */
+	char target[64]; /* what was dialled */
 	unsigned calls;
 };
 
@@ -103,6 +105,7 @@ static inline void user_write(struct user *u)
 	}
 	if (rc == ERR_OK && u->finishes) {
 		u->finishes = false;
+		u->has_finished = true;
 		rc = stream_finish(u->stream);
 	}
 	if (rc != ERR_OK && rc != ERR_AGAIN)
@@ -221,9 +224,12 @@ static inline void side_on_open(void *owner, struct channel *ch, struct span tar
 		side->offered = ch;
 	} else if (side->reject != NULL) {
 		channel_refuse(ch, SSH_CONNECT_FAILED, side->reject);
+	} else if (side->user_count == PAIR_USERS_MAX) {
+		channel_refuse(ch, SSH_RESOURCE_SHORTAGE, "too many");
 	} else if (channel_accept(ch, &stream) == ERR_OK) {
 		side->user_count++;
 		u->is_deaf = side->accepts_deaf;
+		str_copy(u->target, sizeof(u->target), side->target);
 		user_start(u, stream);
 	}
 }
