@@ -20,6 +20,7 @@
 #define LINK_STABLE_MS 5000 /* a session that lasted so long makes the count start anew */
 #define LINK_DEAD_MS 8000   /* a peer that acknowledges nothing so long */
 #define LINK_PROBE_MS 3000  /* how long a doubted session has to answer */
+#define LINK_FRESH_MS 1500  /* an attempt so young is not given up for another */
 #define LINK_JSON_MAX (1u << 20)
 
 static void link_try(struct link_client *c);
@@ -251,6 +252,7 @@ static void link_try(struct link_client *c)
 	enum err rc;
 
 	c->state = LINK_CONNECTING;
+	c->tried_ms = clock_now_ms();
 	rc = connect_open(&o, &c->connect, &why);
 	if (rc == ERR_OK)
 		return;
@@ -283,6 +285,9 @@ static void link_urge(struct link_client *c, const char *reason)
 			c); /* a probe may be under way */
 		return;
 	}
+	/* Else a network that changes all the time would never let one succeed. */
+	if (c->state == LINK_CONNECTING && clock_now_ms() - c->tried_ms < LINK_FRESH_MS)
+		return;
 	connect_close(c->connect);
 	c->connect = NULL;
 	loop_timer_stop(c->retry);

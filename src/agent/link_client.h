@@ -42,6 +42,7 @@ struct link_client {
 	struct netwatch *netwatch;
 	struct loop_signal *signals[LINK_SIGNALS];
 	int failures;        /* attempts since the last stable session */
+	uint64_t tried_ms;   /* when the last attempt began */
 	uint64_t greeted_ms; /* when the config was sent; 0: not in this session */
 	bool is_key_good;    /* the server's, in this session */
 	int exit_code;
