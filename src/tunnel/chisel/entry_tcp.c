@@ -77,18 +77,24 @@ static void visitor_bridge(struct visitor *v, struct stream *channel)
 	v->socket = NULL;
 }
 
+static uint64_t tcp_entry_patience(const struct tcp_entry *e)
+{
+	uint64_t ms = e->entry.tuning->session_wait_ms;
+
+	return ms > 0 ? ms : ENTRY_WAIT_MS;
+}
+
 /* Waits for the next session: this one ended before anything was said. */
 static void visitor_wait(struct visitor *v)
 {
 	struct tcp_entry *e = v->entry;
-	uint64_t patience = e->entry.tuning->session_wait_ms;
 
 	list_remove(&v->in_entry);
 	list_add(&e->waiting, &v->in_entry);
 	if (++e->waiting_count >= ENTRY_WAITING_MAX)
 		listener_pause(e->listener, true);
 	if (!loop_timer_is_set(e->timer))
-		loop_timer_set(e->timer, patience > 0 ? patience : ENTRY_WAIT_MS);
+		loop_timer_set(e->timer, tcp_entry_patience(e));
 }
 
 static void visitor_on_opened(void *arg, enum err rc, struct stream *channel,
@@ -150,12 +156,10 @@ static void tcp_entry_on_accept(void *arg, int fd, const struct addr *peer)
 static void tcp_entry_on_timer(void *arg)
 {
 	struct tcp_entry *e = arg;
-	uint64_t patience = e->entry.tuning->session_wait_ms;
+	uint64_t patience = tcp_entry_patience(e);
 	uint64_t now = clock_now_ms(), waited;
 	struct visitor *v;
 
-	if (patience == 0)
-		patience = ENTRY_WAIT_MS;
 	while ((v = list_first(&e->waiting, struct visitor, in_entry)) != NULL) {
 		waited = now - v->came_ms;
 		if (waited < patience) {

@@ -14,8 +14,9 @@
 
 #define UDP_DEADLINE_MS 15000
 #define UDP_PEERS_MAX 100
-#define UDP_REOPEN_MS 1000 /* pause before a channel that ended is opened anew */
-#define UDP_BATCH 64       /* datagrams in one turn */
+#define UDP_REOPEN_MS 1000      /* pause before a channel that ended is opened anew, */
+#define UDP_REOPEN_MAX_MS 30000 /* doubled up to this while nothing comes of it */
+#define UDP_BATCH 64            /* datagrams in one turn */
 
 struct udp_peer {
 	struct list in_entry; /* the one that spoke last is last */
@@ -29,6 +30,7 @@ struct udp_entry {
 	int fd;
 	struct loop_io *io;
 	struct loop_timer *timer; /* to open the channel again */
+	uint32_t pause_ms;        /* before that */
 	struct channel *dial;     /* borrowed: while we wait for the channel */
 	struct gobpipe pipe;
 	struct list peers;
@@ -123,11 +125,20 @@ static void udp_entry_on_readable(void *arg, unsigned ready)
 	}
 }
 
+static void udp_entry_dial_later(struct udp_entry *e)
+{
+	loop_timer_set(e->timer, e->pause_ms);
+	e->pause_ms *= 2;
+	if (e->pause_ms > UDP_REOPEN_MAX_MS)
+		e->pause_ms = UDP_REOPEN_MAX_MS;
+}
+
 static void udp_entry_on_packet(void *arg, const struct gob_packet *packet)
 {
 	struct udp_entry *e = arg;
 	struct udp_peer *peer = udp_entry_find(e, packet->src);
 
+	e->pause_ms = UDP_REOPEN_MS; /* the channel is good for something */
 	if (peer != NULL)
 		(void)!sendto(e->fd, packet->payload.p, packet->payload.n, 0,
 			&peer->addr.sa, peer->addr.n); /* it is UDP: lost is lost */
@@ -138,7 +149,7 @@ static void udp_entry_on_pipe_closed(void *arg, enum err rc)
 	struct udp_entry *e = arg;
 
 	log_debug(&e->entry.log, "channel ended: %s", err_name(rc));
-	loop_timer_set(e->timer, UDP_REOPEN_MS);
+	udp_entry_dial_later(e);
 }
 
 static void udp_entry_on_opened(void *arg, enum err rc, struct stream *channel,
@@ -156,7 +167,7 @@ static void udp_entry_on_opened(void *arg, enum err rc, struct stream *channel,
 		return;
 	if (rc != ERR_CLOSED)
 		log_info(&e->entry.log, "Stream error: ssh: %s", err_text(rc, why));
-	loop_timer_set(e->timer, UDP_REOPEN_MS);
+	udp_entry_dial_later(e);
 }
 
 static void udp_entry_dial(void *arg)
@@ -167,7 +178,7 @@ static void udp_entry_dial(void *arg)
 		return;
 	if (chisel_session_dial(e->entry.session, e->entry.target, udp_entry_on_opened, e,
 		    &e->dial) != ERR_OK)
-		loop_timer_set(e->timer, UDP_REOPEN_MS);
+		udp_entry_dial_later(e);
 }
 
 static void udp_entry_on_session(struct entry *entry)
@@ -177,6 +188,8 @@ static void udp_entry_on_session(struct entry *entry)
 	channel_dial_close(e->dial);
 	e->dial = NULL;
 	gobpipe_close(&e->pipe);
+	loop_timer_stop(e->timer);
+	e->pause_ms = UDP_REOPEN_MS;
 	udp_entry_dial(e);
 }
 
@@ -187,6 +200,7 @@ static enum err udp_entry_open(struct entry *entry, struct why *why)
 	enum err rc;
 
 	e->fd = -1;
+	e->pause_ms = UDP_REOPEN_MS;
 	list_init(&e->peers);
 	gobpipe_init(&e->pipe);
 	e->pipe.on_packet = udp_entry_on_packet;
