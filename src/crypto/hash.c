@@ -1,7 +1,9 @@
 /* Digests, over OpenSSL. */
 #include "crypto/hash.h"
 
+#include <limits.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include "base/mem.h"
 
@@ -35,4 +37,19 @@ enum err hash_sha256(struct span in, uint8_t out[HASH_SHA256_BYTES])
 enum err hash_sha512(struct span in, uint8_t out[HASH_SHA512_BYTES])
 {
 	return hash_digest(EVP_sha512(), in, out);
+}
+
+enum err hash_hmac_sha256(struct span key, struct span in, uint8_t out[HASH_SHA256_BYTES])
+{
+	uint8_t mac[HASH_SHA256_BYTES];
+
+	if (key.n > INT_MAX)
+		return ERR_LIMIT;
+	if (in.p == NULL)
+		in = span_str(""); /* to the library, NULL is a mistake */
+	if (HMAC(EVP_sha256(), key.p, (int)key.n, in.p, in.n, mac, NULL) == NULL)
+		return ERR_CRYPTO;
+	memcpy(out, mac, sizeof(mac));
+	mem_wipe(mac, sizeof(mac));
+	return ERR_OK;
 }

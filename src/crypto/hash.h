@@ -20,4 +20,8 @@ enum err hash_sha1(struct span in, uint8_t out[HASH_SHA1_BYTES]) MUST_USE;
 enum err hash_sha256(struct span in, uint8_t out[HASH_SHA256_BYTES]) MUST_USE;
 enum err hash_sha512(struct span in, uint8_t out[HASH_SHA512_BYTES]) MUST_USE;
 
+/* HMAC, RFC 2104, with SHA-256. ERR_LIMIT: the key is longer than any key. */
+enum err hash_hmac_sha256(struct span key, struct span in,
+	uint8_t out[HASH_SHA256_BYTES]) MUST_USE;
+
 #endif
