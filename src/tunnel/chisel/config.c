@@ -114,6 +114,17 @@ static enum err read_flag(const json_t *value, bool *to)
 	return ERR_OK;
 }
 
+/* Takes off a last character of several bytes (RFC 3629 3): a cut may have halved it. */
+static void drop_half_character(char *text)
+{
+	size_t n = strlen(text), at = n;
+
+	while (at > 0 && ((uint8_t)text[at - 1] & 0xc0) == 0x80)
+		at--;
+	if (at > 0 && (uint8_t)text[at - 1] >= 0xc0)
+		text[at - 1] = '\0';
+}
+
 /* A version is for a log line only: better cut than refused. */
 static enum err read_version(const json_t *value, char to[CONFIG_VERSION_MAX])
 {
@@ -121,7 +132,8 @@ static enum err read_version(const json_t *value, char to[CONFIG_VERSION_MAX])
 		return ERR_OK;
 	if (!json_is_string(value))
 		return ERR_SYNTAX;
-	str_copy(to, CONFIG_VERSION_MAX, json_string_value(value));
+	if (!str_copy(to, CONFIG_VERSION_MAX, json_string_value(value)))
+		drop_half_character(to);
 	return ERR_OK;
 }
 

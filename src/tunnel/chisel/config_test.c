@@ -184,6 +184,26 @@ static enum err parse_long(const char *head, const char *middle, size_t count,
 	return rc;
 }
 
+static void test_a_long_version_is_cut_between_characters(void **state)
+{
+	struct chisel_config c;
+	struct buf text, out;
+
+	(void)state;
+	buf_init(&text, 1024);
+	buf_init(&out, CONFIG_BYTES_MAX);
+	buf_put_str(&text, "{\"Version\":\"");
+	for (int i = 0; i < CONFIG_VERSION_MAX - 2; i++)
+		buf_put_u8(&text, 'v');
+	buf_put_str(&text, "\xc3\xa4 and more\"}");
+	assert_int_equal(chisel_config_parse(buf_span(&text), &c), ERR_OK);
+	assert_int_equal(strlen(c.version), CONFIG_VERSION_MAX - 2);
+	assert_int_equal(chisel_config_print(&c, &out), ERR_OK);
+	chisel_config_fini(&c);
+	buf_fini(&text);
+	buf_fini(&out);
+}
+
 static void test_a_config_has_bounds(void **state)
 {
 	(void)state;
@@ -212,6 +232,7 @@ int main(void)
 		cmocka_unit_test(test_missing_protocols_are_tcp),
 		cmocka_unit_test(test_what_is_no_config_is_refused),
 		cmocka_unit_test(test_a_config_has_bounds),
+		cmocka_unit_test(test_a_long_version_is_cut_between_characters),
 	};
 
 	return cmocka_run_group_tests(all, NULL, NULL);
