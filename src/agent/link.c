@@ -294,6 +294,17 @@ static void link_urge(struct link_client *c, const char *reason)
 	link_try(c);
 }
 
+/* A person asks for a new session, whatever the old one is worth. */
+static void link_reconnect(struct link_client *c)
+{
+	if (c->session == NULL) {
+		link_urge(c, "SIGHUP");
+		return;
+	}
+	c->failures = 0;
+	chisel_session_close(c->session, ERR_CLOSED, "SIGHUP");
+}
+
 static void link_on_network(void *arg, const char *reason)
 {
 	link_urge(arg, reason);
@@ -319,7 +330,7 @@ static void link_on_signal(void *arg, int signo)
 
 	switch (signo) {
 	case SIGHUP:
-		link_urge(c, "SIGHUP");
+		link_reconnect(c);
 		break;
 	case SIGUSR2:
 		link_print_figures(c);

@@ -17,7 +17,9 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -34,7 +36,7 @@ type manners struct {
 	open           string // open a channel to this target once connected, and report
 	srcSuffix      string // UDP exit: append this to the flow key of answers
 	rekey          uint64 // bytes between key exchanges
-	algorithms     string // "old": what releases before 1.9 offer; "nist", "ctr", "chacha"
+	algorithms     string // "old": what releases before 1.9 offer; "nist", "chacha"
 }
 
 func (m *manners) flags(f *flag.FlagSet) {
@@ -47,11 +49,12 @@ func (m *manners) flags(f *flag.FlagSet) {
 	f.StringVar(&m.open, "open", "", "open a channel to this target and report")
 	f.StringVar(&m.srcSuffix, "src-suffix", "", "spoil the flow key of UDP answers")
 	f.Uint64Var(&m.rekey, "rekey", 0, "bytes between key exchanges")
-	f.StringVar(&m.algorithms, "algorithms", "", "old, nist, ctr or chacha")
+	f.StringVar(&m.algorithms, "algorithms", "", "old, nist or chacha")
 }
 
 func main() {
 	log.SetOutput(os.Stderr)
+	go endOnSignal()
 	if len(os.Args) < 2 {
 		usage()
 	}
@@ -63,6 +66,13 @@ func main() {
 	default:
 		usage()
 	}
+}
+
+func endOnSignal() {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGINT, syscall.SIGTERM)
+	<-asked
+	os.Exit(0)
 }
 
 func usage() {

@@ -252,8 +252,6 @@ func (m *manners) apply(c *ssh.Config) {
 	case "nist":
 		c.KeyExchanges = []string{"ecdh-sha2-nistp256"}
 		c.Ciphers = []string{"aes256-gcm@openssh.com"}
-	case "ctr":
-		c.Ciphers = []string{"aes128-ctr", "aes256-ctr"}
 	case "chacha":
 		c.Ciphers = []string{"chacha20-poly1305@openssh.com"}
 	}
