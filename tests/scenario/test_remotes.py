@@ -1,0 +1,176 @@
+"""Remotes of every shape, and what they listen on."""
+
+import socket
+
+import pytest
+
+from lib import net
+from lib.process import wait_until
+
+
+def bound_to(port, pid="self", kind="tcp"):
+    """Local addresses, as /proc writes them, on which the port is listened to."""
+    found = set()
+    for family in ("", "6"):
+        with open(f"/proc/{pid}/net/{kind}{family}") as f:
+            for line in f.readlines()[1:]:
+                fields = line.split()
+                address, _, number = fields[1].rpartition(":")
+                if int(number, 16) == port and fields[3] == ("0A" if kind == "tcp" else "07"):
+                    found.add(address)
+    return found
+
+
+ANY4, LOOPBACK4, ANY6 = "00000000", "0100007F", "0" * 32
+LOOPBACK6 = "00000000000000000000000001000000"
+
+
+@pytest.mark.parametrize("shape,address", [
+    ("{port}:127.0.0.1:{target}", ANY4),
+    ("0.0.0.0:{port}:127.0.0.1:{target}", ANY4),
+    ("127.0.0.1:{port}:127.0.0.1:{target}", LOOPBACK4),
+    ("localhost:{port}:localhost:{target}", LOOPBACK4),
+    ("[::1]:{port}:127.0.0.1:{target}", LOOPBACK6),
+    ("[::]:{port}:127.0.0.1:{target}", ANY6),
+    ("{port}:{target}", ANY4),
+    ("127.0.0.1:{port}:{target}", ANY4),
+    ("::{port}:127.0.0.1:{target}", ANY4),
+    ("{port}/tcp:127.0.0.1:{target}/tcp", ANY4),
+    ("{port}:LOCALHOST:{target}/TCP", ANY4),
+])
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+def test_a_shape(world, adit, shape, address, reverse):
+    target = world.serve()
+    port = net.free_port()
+    text = shape.format(port=port, target=target.port)
+    server = world.server(adit, "--reverse")
+    world.client(adit, server, ("R:" if reverse else "") + text)
+    net.wait_listening(port)
+    addresses = bound_to(port)
+    assert address in addresses and len(addresses) <= 2
+    assert net.echoes(port, host="::1" if address == LOOPBACK6 else "127.0.0.1")
+
+
+def test_one_number_is_both_ports(world, adit):
+    """On two loopback addresses, so that one port can be both ends."""
+    port = net.free_port()
+    listener = socket.create_server(("127.0.0.2", port))
+    world.keep(net.Server(net.echo, listener=listener))
+    server = world.server(adit)
+    client = world.client(adit, server, f"127.0.0.1:{port}:127.0.0.2:{port}")
+    assert f"{port}=>127.0.0.2:{port}: Listening" in client.log
+    assert net.echoes(port)
+
+
+def test_a_target_on_ipv6(world, pair):
+    server_program, client_program = pair
+    try:
+        target = world.serve(host="::1")
+    except OSError:
+        pytest.skip("skipped: no IPv6 loopback")
+    forward, reverse = net.free_port(), net.free_port()
+    server = world.server(server_program, "--reverse")
+    world.client(client_program, server, f"127.0.0.1:{forward}:[::1]:{target.port}",
+                 f"R:127.0.0.1:{reverse}:[::1]:{target.port}")
+    net.wait_listening(reverse)
+    assert net.echoes(forward)
+    assert net.echoes(reverse)
+
+
+@pytest.mark.parametrize("family", ["127.0.0.1", "::1"])
+def test_localhost_is_tried_in_both_families(world, adit, family):
+    known = {info[4][0] for info in socket.getaddrinfo("localhost", 1)}
+    if family not in known:
+        pytest.skip(f"skipped: localhost is not {family} here")
+    target = world.serve(host=family)
+    port = net.free_port()
+    server = world.server(adit)
+    world.client(adit, server, f"127.0.0.1:{port}:localhost:{target.port}")
+    assert net.echoes(port)
+
+
+def test_many_remotes_share_a_session(world, pair):
+    server_program, client_program = pair
+    targets = [world.serve() for _ in range(4)]
+    ports = [net.free_port() for _ in range(8)]
+    remotes = [f"{'R:' if i >= 4 else ''}127.0.0.1:{ports[i]}:127.0.0.1:"
+               f"{targets[i % 4].port}" for i in range(8)]
+    server = world.server(server_program, "--reverse")
+    world.client(client_program, server, *remotes)
+    for port in ports:
+        net.wait_listening(port)
+        assert net.echoes(port)
+    assert [t.count for t in targets] == [2, 2, 2, 2]
+
+
+def test_reverse_ports_close_with_their_session(world, pair):
+    server_program, client_program = pair
+    port = net.free_port()
+    server = world.server(server_program, "--reverse")
+    client = world.client(client_program, server, f"R:127.0.0.1:{port}:127.0.0.1:9")
+    net.wait_listening(port)
+    client.kill()
+    net.wait_not_listening(port)
+
+
+def test_a_client_s_port_in_use_stops_it(world, adit):
+    target = world.serve()
+    done = world.call([*adit.argv, "client", "127.0.0.1:9",
+                       f"127.0.0.1:{target.port}:127.0.0.1:9"])
+    assert done.returncode == 1
+    assert "cannot listen on" in done.stderr
+
+
+def test_a_dead_target_costs_that_visitor_only(world, pair):
+    server_program, client_program = pair
+    target, dead = world.serve(), net.free_port()
+    ports = net.free_port(), net.free_port()
+    server = world.server(server_program)
+    world.client(client_program, server, f"127.0.0.1:{ports[0]}:127.0.0.1:{dead}",
+                 f"127.0.0.1:{ports[1]}:127.0.0.1:{target.port}")
+    for _ in range(3):
+        try:
+            with net.connect(ports[0]) as s:
+                assert s.recv(1) == b""
+        except ConnectionError:
+            pass
+    assert net.echoes(ports[1])
+
+
+def test_a_visitor_before_the_session_waits_for_it(world, adit):
+    target = world.serve()
+    port, server_port = net.free_port(), net.free_port()
+    world.client(adit, f"http://127.0.0.1:{server_port}",
+                 f"127.0.0.1:{port}:127.0.0.1:{target.port}", wait=False)
+    net.wait_listening(port)
+    with net.connect(port) as s:
+        s.sendall(b"hello")
+        world.server(adit, port=server_port)
+        assert net.read_exactly(s, 5) == b"hello"
+
+
+def test_a_visitor_is_not_kept_for_ever(world, adit):
+    port = net.free_port()
+    world.client(adit, f"http://127.0.0.1:{net.free_port()}",
+                 f"127.0.0.1:{port}:127.0.0.1:9", wait=False,
+                 env={"CHISEL_SSH_WAIT": "500ms"})
+    net.wait_listening(port)
+    with net.connect(port) as s:
+        try:
+            assert s.recv(1) == b""
+        except ConnectionError:
+            pass
+
+
+def test_a_visitor_who_leaves_is_told_to_the_target(world, pair):
+    server_program, client_program = pair
+    target = world.serve()
+    port = net.free_port()
+    server = world.server(server_program)
+    world.client(client_program, server, f"127.0.0.1:{port}:127.0.0.1:{target.port}")
+    s = net.connect(port)
+    s.sendall(b"hello")
+    net.read_exactly(s, 5)
+    wait_until(lambda: len(target.open) == 1)
+    net.reset(s)
+    wait_until(lambda: not target.open, message="the target's connection ending")

@@ -1,0 +1,310 @@
+"""Who may come in, and what each may reach: at the config, and at every channel."""
+
+import json
+import os
+
+import pytest
+
+from lib import net, pypeer
+from lib.process import wait_until
+
+
+@pytest.fixture
+def loop(world):
+    return world.keep(pypeer.Loop())
+
+
+def users_file(world, users):
+    return world.write("users.json", json.dumps(users))
+
+
+def refused(loop, port, user, target):
+    """The reason for which a channel to the target is refused; 0 if it opens."""
+    name, _, password = user.partition(":")
+
+    async def story():
+        conn = await pypeer.connect(port, name, password)
+        assert (await pypeer.configure(conn))[0]
+        try:
+            channel = await conn.open_chisel(target)
+            channel.chan.close()
+            return 0
+        except pypeer.asyncssh.ChannelOpenError as error:
+            return error.reason if error.code == 1 else error.code
+        finally:
+            conn.close()
+
+    return loop.run(story())
+
+
+def configured(loop, port, user, *remotes):
+    name, _, password = user.partition(":")
+
+    async def story():
+        conn = await pypeer.connect(port, name, password)
+        try:
+            return await pypeer.configure(conn, *remotes)
+        finally:
+            conn.close()
+
+    return loop.run(story())
+
+
+def logs_in(loop, port, user):
+    try:
+        return configured(loop, port, user)[0]
+    except pypeer.asyncssh.PermissionDenied:
+        return False
+
+
+def test_a_password_lets_in(world, pair):
+    server_program, client_program = pair
+    target = world.serve()
+    port = net.free_port()
+    server = world.server(server_program, "--auth", "ann:pass:word")
+    world.client(client_program, server, f"127.0.0.1:{port}:127.0.0.1:{target.port}",
+                 flags=["--auth", "ann:pass:word"])
+    assert net.echoes(port)
+
+
+@pytest.mark.parametrize("auth", ["ann:wrong", "bob:secret", ":", None])
+def test_a_wrong_password_is_said_by_the_client(world, any_server, adit, auth):
+    server = world.server(any_server, "--auth", "ann:secret")
+    client = world.client(adit, server, f"127.0.0.1:{net.free_port()}:127.0.0.1:9",
+                          flags=["--auth", auth] if auth else [], wait=False)
+    client.wait_log("Authentication failed")
+    assert "Connected" not in client.log
+
+
+def test_the_login_may_come_from_the_environment(world, adit):
+    server = world.server(adit, env={"AUTH": "ann:secret"})
+    assert "User authentication enabled" in server.log
+    world.client(adit, server, f"127.0.0.1:{net.free_port()}:127.0.0.1:9",
+                 env={"AUTH": "ann:secret"})
+
+
+def test_six_failures_end_the_connection(world, adit, loop):
+    server = world.server(adit, "--auth", "ann:secret")
+
+    async def story():
+        class Guesser(pypeer.asyncssh.SSHClient):
+            guesses = 0
+
+            def password_auth_requested(self):
+                Guesser.guesses += 1
+                return "wrong"
+
+        with pytest.raises(pypeer.asyncssh.DisconnectError) as ended:
+            await pypeer.connect(server.port, "ann", password=None,
+                                 client_factory=Guesser)
+        return Guesser.guesses, ended.value
+
+    guesses, error = loop.run(story())
+    assert guesses == 6
+    assert error.code in (2, 14)
+
+
+class TestAccess:
+    """Each place where a list of addresses is asked."""
+
+    USERS = {
+        "root:toor": [""],
+        "star:s": ["*"],
+        "none:n": [],
+        "web:w": [r"^127\.0\.0\.1:\d+$"],
+        "one:o": ["^10\\.0\\.0\\.1:80$"],
+        "rev:r": ["^R:127.0.0.1:7[0-9]{3}$"],
+        "sock:s": ["^socks$"],
+        "case:c": ["(?i)^EXAMPLE\\.com:80$"],
+    }
+
+    @pytest.fixture
+    def server(self, world, adit):
+        return world.server(adit, "--reverse", "--socks5", "--authfile",
+                            users_file(world, self.USERS))
+
+    @pytest.fixture
+    def target(self, world):
+        return world.serve()
+
+    @pytest.mark.parametrize("user,answer", [
+        ("root:toor", 0), ("star:s", 0), ("web:w", 0), ("none:n", "access denied"),
+        ("one:o", "access denied"), ("rev:r", "access denied"),
+        ("sock:s", "access denied")])
+    def test_a_channel(self, server, target, loop, user, answer):
+        address = f"127.0.0.1:{target.port}"
+        assert refused(loop, server.port, user, address) == answer
+        assert refused(loop, server.port, user, address + "/tcp") == answer
+        assert refused(loop, server.port, user, address + "/udp") == answer
+
+    @pytest.mark.parametrize("user,answer", [
+        ("root:toor", 0), ("star:s", 0), ("sock:s", 0), ("none:n", "access denied"),
+        ("web:w", "access denied"), ("rev:r", "access denied")])
+    def test_a_socks_channel(self, server, loop, user, answer):
+        assert refused(loop, server.port, user, "socks") == answer
+
+    @pytest.mark.parametrize("user,address,ok", [
+        ("web:w", "127.0.0.1:9", True), ("web:w", "localhost:9", False),
+        ("one:o", "10.0.0.1:80", True), ("one:o", "10.0.0.1:8080", False),
+        ("case:c", "example.COM:80", True), ("case:c", "example.com:81", False),
+        ("none:n", "127.0.0.1:9", False)])
+    def test_a_forward_remote(self, server, loop, user, address, ok):
+        remote = pypeer.remote("127.0.0.1:1000", address)
+        expected = (True, "") if ok else (False, f"server: access to '{address}' denied")
+        assert configured(loop, server.port, user, remote) == expected
+
+    @pytest.mark.parametrize("user,ok", [("root:toor", True), ("rev:r", False),
+                                         ("web:w", False)])
+    def test_a_reverse_remote(self, server, loop, user, ok):
+        port = net.free_port()
+        remote = pypeer.remote(f"127.0.0.1:{port}", "anywhere:1", reverse=True)
+        expected = (True, "")
+        if not ok:
+            expected = (False, f"server: access to 'R:127.0.0.1:{port}' denied")
+        assert configured(loop, server.port, user, remote) == expected
+
+    def test_a_reverse_remote_by_its_port(self, server, loop):
+        remote = pypeer.remote("127.0.0.1:7342", "anywhere:1", reverse=True)
+        assert configured(loop, server.port, "rev:r", remote) == (True, "")
+
+    @pytest.mark.parametrize("user,ok", [("root:toor", True), ("sock:s", True),
+                                         ("web:w", False), ("none:n", False)])
+    def test_a_socks_remote(self, server, loop, user, ok):
+        remote = pypeer.remote("127.0.0.1:1080", "", socks=True)
+        answer = configured(loop, server.port, user, remote)
+        assert answer[0] == ok
+        if not ok:
+            assert "access to '" in answer[1] and "' denied" in answer[1]
+
+    def test_the_first_denied_remote_is_named(self, server, loop):
+        good = pypeer.remote("127.0.0.1:1", "127.0.0.1:1")
+        bad = pypeer.remote("127.0.0.1:2", "bad.example:2")
+        worse = pypeer.remote("127.0.0.1:3", "worse.example:3")
+        assert configured(loop, server.port, "web:w", good, bad, worse) == (
+            False, "server: access to 'bad.example:2' denied")
+
+
+class TestReload:
+    """The file is read again when it changes, however it is changed."""
+
+    def start(self, world, adit, *flags):
+        path = users_file(world, {"old:o": [""]})
+        return path, world.server(adit, "--authfile", path, *flags)
+
+    def test_written_in_place(self, world, adit, loop):
+        path, server = self.start(world, adit)
+        assert logs_in(loop, server.port, "old:o")
+        with open(path, "w") as f:
+            json.dump({"new:n": [""]}, f)
+        wait_until(lambda: logs_in(loop, server.port, "new:n"), message="the new user")
+        assert not logs_in(loop, server.port, "old:o")
+
+    def test_replaced_by_renaming_again_and_again(self, world, adit, loop):
+        path, server = self.start(world, adit)
+        for name in ("one:1", "two:2", "three:3"):
+            with open(path + ".tmp", "w") as f:
+                json.dump({name: [""]}, f)
+            os.rename(path + ".tmp", path)
+            wait_until(lambda n=name: logs_in(loop, server.port, n), message=name)
+        assert not logs_in(loop, server.port, "two:2")
+
+    def test_replaced_through_symbolic_links_as_kubernetes_does(self, world, adit, loop):
+        for version, user in (("v1", "old:o"), ("v2", "new:n")):
+            os.mkdir(world.path(version))
+            world.write(f"{version}/users.json", json.dumps({user: [""]}))
+        os.symlink("v1", world.path("data"))
+        os.symlink("data/users.json", world.path("users.json"))
+        server = world.server(adit, "--authfile", world.path("users.json"))
+        assert logs_in(loop, server.port, "old:o")
+        os.symlink("v2", world.path("data.tmp"))
+        os.rename(world.path("data.tmp"), world.path("data"))
+        wait_until(lambda: logs_in(loop, server.port, "new:n"), message="the new user")
+
+    def test_a_broken_file_keeps_the_old_users(self, world, adit, loop):
+        path, server = self.start(world, adit)
+        before = server.log
+        with open(path, "w") as f:
+            f.write("{ this is no JSON")
+        wait_until(lambda: server.log != before, message="a line about it")
+        assert logs_in(loop, server.port, "old:o")
+        assert not logs_in(loop, server.port, "x:y")
+
+    def test_the_user_of_the_command_line_stays(self, world, adit, loop):
+        path, server = self.start(world, adit, "--auth", "boss:b")
+        with open(path, "w") as f:
+            json.dump({"new:n": [""], "boss:other": []}, f)
+        wait_until(lambda: logs_in(loop, server.port, "new:n"), message="the new user")
+        assert logs_in(loop, server.port, "boss:b")
+        assert not logs_in(loop, server.port, "boss:other")
+
+    def test_a_hangup_signal_reloads(self, world, adit, loop):
+        path, server = self.start(world, adit)
+        with open(path, "w") as f:
+            json.dump({"new:n": [""]}, f)
+        server.signal(1)
+        wait_until(lambda: logs_in(loop, server.port, "new:n"), message="the new user")
+
+    def test_running_sessions_obey_the_new_list(self, world, adit, loop):
+        target = world.serve()
+        path = users_file(world, {"ann:a": [""]})
+        server = world.server(adit, "--authfile", path)
+        address = f"127.0.0.1:{target.port}"
+
+        async def begin():
+            conn = await pypeer.connect(server.port, "ann", "a")
+            assert (await pypeer.configure(conn))[0]
+            channel = await conn.open_chisel(address)
+            channel.chan.close()
+            return conn
+
+        async def is_denied():
+            try:
+                channel = await conn.open_chisel(address)
+                channel.chan.close()
+                return False
+            except (pypeer.asyncssh.ChannelOpenError, pypeer.asyncssh.ConnectionLost,
+                    OSError):
+                return True
+
+        conn = loop.run(begin())
+        with open(path, "w") as f:
+            json.dump({"ann:a": ["^nothing$"]}, f)
+        wait_until(lambda: loop.run(is_denied()), message="a refusal")
+        target_count = target.count
+        assert loop.run(is_denied())
+        assert target.count == target_count
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"nocolon": [""]}', '{":p": [""]}',
+                                  '{"a:b": "x"}', '{"a:b": [1]}', '{"a:b": ["("]}'])
+def test_a_bad_users_file_stops_the_server(world, adit, text):
+    path = world.write("users.json", text)
+    done = world.call([*adit.argv, "server", "--host", "127.0.0.1", "--port", "0",
+                       "--authfile", path])
+    assert done.returncode in (1, 2)
+    assert done.stderr.strip()
+    assert "AddressSanitizer" not in done.stderr
+
+
+def test_a_missing_users_file_stops_the_server(world, adit):
+    done = world.call([*adit.argv, "server", "--host", "127.0.0.1", "--port", "0",
+                       "--authfile", world.path("none.json")])
+    assert done.returncode in (1, 2)
+    assert "none.json" in done.stderr
+
+
+def test_passwords_do_not_reach_the_log(world, adit, loop):
+    server = world.server(adit, "-v", "--auth", "ann:s3cret")
+    assert not logs_in(loop, server.port, "ann:gu3ss")
+    assert logs_in(loop, server.port, "ann:s3cret")
+    assert "s3cret" not in server.log and "gu3ss" not in server.log
+
+
+def test_a_name_cannot_forge_a_line_of_the_log(world, adit, peer):
+    server = world.server(adit, "--auth", "ann:s3cret")
+    client = world.client(peer, server, f"127.0.0.1:{net.free_port()}:127.0.0.1:9",
+                          flags=["--auth", "evil\n2026/01/01 server: \x1b[2Jhello:x"],
+                          wait=False)
+    client.wait_log("Authentication failed")
+    server.wait_log("Login failed for user: .*evil")
+    assert "\n2026/01/01" not in server.log and "\x1b" not in server.log
