@@ -5,6 +5,16 @@
 #ifndef TUNNEL_CHISEL_SESSION_PAIR_TEST_H
 #define TUNNEL_CHISEL_SESSION_PAIR_TEST_H
 
+#ifndef assert_true /* a fuzzer has its own */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#endif
+
 #include "base/str.h"
 #include "net/pipe_test.h"
 #include "tunnel/chisel/session.h"
