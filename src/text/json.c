@@ -1,0 +1,219 @@
+/* A writer of JSON, in the words of Go's encoding/json. */
+#include "text/json.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void json_writer_init(struct json_writer *w, struct buf *out)
+{
+	*w = (struct json_writer){ .out = out };
+}
+
+/* Every value begins with this and, but for keys, leaves a comma to the next. */
+static void begin(struct json_writer *w, bool wants_comma)
+{
+	if (w->wants_comma)
+		buf_put_u8(w->out, ',');
+	w->wants_comma = wants_comma;
+}
+
+static void end(struct json_writer *w, uint8_t bracket)
+{
+	buf_put_u8(w->out, bracket);
+	w->wants_comma = true;
+}
+
+void json_put_open(struct json_writer *w)
+{
+	begin(w, false);
+	buf_put_u8(w->out, '{');
+}
+
+void json_put_close(struct json_writer *w)
+{
+	end(w, '}');
+}
+
+void json_put_open_list(struct json_writer *w)
+{
+	begin(w, false);
+	buf_put_u8(w->out, '[');
+}
+
+void json_put_close_list(struct json_writer *w)
+{
+	end(w, ']');
+}
+
+void json_put_key(struct json_writer *w, const char *key)
+{
+	begin(w, false);
+	buf_printf(w->out, "\"%s\":", key);
+}
+
+void json_put_flag(struct json_writer *w, bool value)
+{
+	begin(w, true);
+	buf_put_str(w->out, value ? "true" : "false");
+}
+
+void json_put_int(struct json_writer *w, int64_t value)
+{
+	begin(w, true);
+	buf_printf(w->out, "%" PRId64, value);
+}
+
+/* ---- text ---- */
+
+#define REPLACEMENT 0xfffd
+
+/* How long a character is that begins with @first, and the least one of that length. */
+static size_t utf8_length(uint8_t first, uint32_t *bits, uint32_t *least)
+{
+	if (first < 0x80) {
+		*bits = first;
+		*least = 0;
+		return 1;
+	}
+	if ((first & 0xe0) == 0xc0) {
+		*bits = first & 0x1f;
+		*least = 0x80;
+		return 2;
+	}
+	if ((first & 0xf0) == 0xe0) {
+		*bits = first & 0x0f;
+		*least = 0x800;
+		return 3;
+	}
+	*bits = first & 0x07;
+	*least = 0x10000;
+	return (first & 0xf8) == 0xf0 ? 4 : 0;
+}
+
+/* Takes a character. One that is broken costs its first byte, and false is said. */
+static bool take_character(struct span *in, uint32_t *out)
+{
+	uint32_t c, least;
+	size_t n = utf8_length(in->p[0], &c, &least), i;
+	struct span taken;
+
+	for (i = 1; i < n && i < in->n && (in->p[i] & 0xc0) == 0x80; i++)
+		c = c << 6 | (in->p[i] & 0x3f);
+	if (n == 0 || i < n || c < least || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)) {
+		(void)span_cut(in, 1, &taken);
+		return false;
+	}
+	(void)span_cut(in, n, &taken);
+	*out = c;
+	return true;
+}
+
+static bool is_plain(uint32_t c)
+{
+	if (c < 0x20 || c == 0x2028 || c == 0x2029)
+		return false;
+	return c >= 0x80 || strchr("\"\\<>&", (int)c) == NULL;
+}
+
+static void put_escape(struct buf *out, uint32_t c)
+{
+	static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+	const char *short_form = c != 0 && c < 0x80 ? strchr(from, (int)c) : NULL;
+
+	if (short_form != NULL)
+		buf_printf(out, "\\%c", to[short_form - from]);
+	else
+		buf_printf(out, "\\u%04" PRIx32, c);
+}
+
+void json_put_text(struct json_writer *w, struct span text)
+{
+	struct buf *out = w->out;
+	uint32_t c;
+
+	begin(w, true);
+	buf_put_u8(out, '"');
+	while (text.n > 0 && out->failed == ERR_OK) {
+		const uint8_t *start = text.p;
+
+		if (!take_character(&text, &c))
+			put_escape(out, REPLACEMENT);
+		else if (is_plain(c))
+			buf_put(out, start, (size_t)(text.p - start));
+		else
+			put_escape(out, c);
+	}
+	buf_put_u8(out, '"');
+}
+
+/* ---- numbers with a fraction ---- */
+
+#define DIGITS_MAX 17 /* they tell any two doubles apart */
+
+/* The digits d.ddd and the exponent of ten. */
+struct decimal {
+	bool is_negative;
+	char digits[DIGITS_MAX + 1];
+	int count, exponent;
+};
+
+static void decimal_from(double value, struct decimal *d)
+{
+	char text[40];
+	int count = 0;
+
+	do {
+		snprintf(text, sizeof(text), "%.*e", count++, fabs(value));
+	} while (count < DIGITS_MAX && strtod(text, NULL) != fabs(value));
+	*d = (struct decimal){ .is_negative = signbit(value) != 0, .count = count };
+	d->digits[0] = text[0];
+	memcpy(d->digits + 1, text + 2, (size_t)count - 1); /* behind the point */
+	d->exponent = atoi(strchr(text, 'e') + 1);
+}
+
+static void put_scientific(struct buf *out, const struct decimal *d)
+{
+	buf_put_u8(out, (uint8_t)d->digits[0]);
+	if (d->count > 1)
+		buf_printf(out, ".%s", d->digits + 1);
+	buf_printf(out, "e%c%d", d->exponent < 0 ? '-' : '+', abs(d->exponent));
+}
+
+/* The digit at 10 to the power of @place. */
+static uint8_t digit_at(const struct decimal *d, int place)
+{
+	int i = d->exponent - place;
+
+	return i < 0 || i >= d->count ? '0' : (uint8_t)d->digits[i];
+}
+
+static void put_plain(struct buf *out, const struct decimal *d)
+{
+	int last = d->exponent - d->count + 1;
+
+	for (int place = d->exponent > 0 ? d->exponent : 0; place >= 0; place--)
+		buf_put_u8(out, digit_at(d, place));
+	if (last < 0)
+		buf_put_u8(out, '.');
+	for (int place = -1; place >= last; place--)
+		buf_put_u8(out, digit_at(d, place));
+}
+
+void json_put_double(struct json_writer *w, double value)
+{
+	double size = fabs(value);
+	struct decimal d;
+
+	assert(isfinite(value));
+	begin(w, true);
+	decimal_from(value, &d);
+	if (d.is_negative)
+		buf_put_u8(w->out, '-');
+	if (size != 0 && (size < 1e-6 || size >= 1e21))
+		put_scientific(w->out, &d);
+	else
+		put_plain(w->out, &d);
+}

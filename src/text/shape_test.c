@@ -1,0 +1,206 @@
+/* Shapes: what is read, what is refused, and that both ways agree. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "text/shape.h"
+
+struct boat {
+	char flag[4];
+	char *song;
+	bool has_sail;
+};
+
+struct fleet {
+	char name[8];
+	int64_t ships;
+	struct boat boat;
+	struct shape_list ports;
+};
+
+static const struct shape_field boat_fields[] = {
+	{ "flag", SHAPE_TEXT, SHAPE_AT(struct boat, flag) },
+	{ "song", SHAPE_OWNED, .at = offsetof(struct boat, song), .bytes = 6 },
+	{ "has_sail", SHAPE_FLAG, true, SHAPE_AT(struct boat, has_sail) },
+};
+
+static const struct shape boat_shape = SHAPE_OF(struct boat, boat_fields);
+
+static const struct shape_field fleet_fields[] = {
+	{ "name", SHAPE_TEXT, SHAPE_AT(struct fleet, name) },
+	{ "ships", SHAPE_NUMBER, true, SHAPE_AT(struct fleet, ships) },
+	{ "boat", SHAPE_OBJECT, SHAPE_AT(struct fleet, boat), .of = &boat_shape },
+	{ "ports", SHAPE_LIST, true, offsetof(struct fleet, ports), .bytes = 4,
+		.count = 2 },
+};
+
+static const struct shape fleet_shape = SHAPE_OF(struct fleet, fleet_fields);
+
+#define FULL \
+	"{\"name\":\"north\",\"ships\":3," \
+	"\"boat\":{\"flag\":\"red\",\"song\":\"hey\",\"has_sail\":true}," \
+	"\"ports\":[\"a\",\"bcd\"]}"
+
+static enum err parse(const char *text, struct fleet *out)
+{
+	return shape_parse(&fleet_shape, NULL, span_str(text), out, NULL);
+}
+
+static void assert_written(const struct fleet *f, const char *want)
+{
+	struct json_writer w;
+	struct buf out;
+
+	buf_init(&out, 1024);
+	json_writer_init(&w, &out);
+	shape_put(&fleet_shape, f, &w);
+	assert_int_equal(buf_put_u8(&out, '\0'), ERR_OK);
+	assert_string_equal((const char *)buf_front(&out), want);
+	buf_fini(&out);
+}
+
+static void test_what_is_read_is_written(void **state)
+{
+	struct fleet f;
+
+	(void)state;
+	assert_int_equal(parse(FULL, &f), ERR_OK);
+	assert_string_equal(f.name, "north");
+	assert_int_equal(f.ships, 3);
+	assert_string_equal(f.boat.song, "hey");
+	assert_true(f.boat.has_sail);
+	assert_int_equal(f.ports.n, 2);
+	assert_written(&f, FULL);
+	shape_fini(&fleet_shape, &f);
+	assert_null(f.boat.song);
+	assert_written(&f, "{\"name\":\"\",\"boat\":{\"flag\":\"\",\"song\":\"\"}}");
+}
+
+static void test_missing_null_and_unknown_members_are_zero(void **state)
+{
+	static const char *const texts[] = { "{}", "{\"x\":[1,{}]} {\"name\":\"later\"}",
+		"{\"name\":null,\"ships\":null,\"boat\":null,\"ports\":null}",
+		"{\"boat\":{\"song\":\"\"},\"ports\":[]}" };
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(texts); i++) {
+		struct fleet f;
+
+		assert_int_equal(parse(texts[i], &f), ERR_OK);
+		assert_written(&f,
+			"{\"name\":\"\",\"boat\":{\"flag\":\"\",\"song\":\"\"}}");
+		shape_fini(&fleet_shape, &f);
+	}
+}
+
+/* The last of several wins, and the others are freed. */
+static void test_keys_have_any_case(void **state)
+{
+	struct fleet f;
+
+	(void)state;
+	assert_int_equal(parse("{\"NAME\":\"a\",\"Boat\":{\"song\":\"x\",\"SONG\":\"y\"},"
+			       "\"ports\":[\"p\",\"q\"],\"Ports\":[\"r\"]}",
+				 &f),
+		ERR_OK);
+	assert_string_equal(f.name, "a");
+	assert_string_equal(f.boat.song, "y");
+	assert_int_equal(f.ports.n, 1);
+	assert_string_equal(f.ports.v[0], "r");
+	shape_fini(&fleet_shape, &f);
+}
+
+static void test_bounds_hold(void **state)
+{
+	static const struct {
+		const char *text;
+		enum err want;
+	} cases[] = {
+		{ "{\"name\":\"1234567\"}", ERR_OK },
+		{ "{\"name\":\"12345678\"}", ERR_LIMIT },
+		{ "{\"boat\":{\"song\":\"12345\"}}", ERR_OK },
+		{ "{\"boat\":{\"song\":\"123456\"}}", ERR_LIMIT },
+		{ "{\"ports\":[\"123\",\"\"]}", ERR_OK },
+		{ "{\"ports\":[\"123\",\"1234\"]}", ERR_LIMIT },
+		{ "{\"ports\":[\"\",\"\",\"\"]}", ERR_LIMIT },
+		{ "{\"ships\":9223372036854775807}", ERR_OK },
+		{ "{\"ships\":9223372036854775808}", ERR_SYNTAX },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(cases); i++) {
+		struct fleet f;
+
+		assert_int_equal(parse(cases[i].text, &f), cases[i].want);
+		if (cases[i].want == ERR_OK)
+			shape_fini(&fleet_shape, &f);
+	}
+}
+
+static void test_other_types_are_refused(void **state)
+{
+	static const char *const texts[] = { "", "[]", "null", "{", "{\"name\":1}",
+		"{\"name\":\"a\\u0000b\"}", "{\"name\":\"\xff\"}", "{\"ships\":1.0}",
+		"{\"ships\":\"1\"}", "{\"boat\":[]}", "{\"boat\":{\"has_sail\":0}}",
+		"{\"ports\":\"a\"}",
+		"{\"boat\":{\"song\":\"x\"},\"ports\":[\"a\",null]}" };
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(texts); i++) {
+		struct fleet f = { .ships = 77 };
+
+		if (parse(texts[i], &f) != ERR_SYNTAX)
+			fail_msg("%s", texts[i]);
+		assert_int_equal(f.ships, 77); /* untouched */
+	}
+}
+
+static void test_an_object_in_the_object_is_read(void **state)
+{
+	struct fleet f;
+
+	(void)state;
+	assert_int_equal(shape_parse(&fleet_shape, "data",
+				 span_str("{\"data\":" FULL "}"), &f, NULL),
+		ERR_OK);
+	assert_written(&f, FULL);
+	shape_fini(&fleet_shape, &f);
+	assert_int_equal(shape_parse(&fleet_shape, "data", span_str("{}"), &f, NULL),
+		ERR_OK);
+	assert_int_equal(shape_parse(&fleet_shape, "data", span_str("{\"data\":1}"), &f,
+				 NULL),
+		ERR_SYNTAX);
+}
+
+static void test_a_person_hears_which_member_is_wrong(void **state)
+{
+	struct fleet f;
+	struct why why;
+
+	(void)state;
+	assert_int_equal(shape_parse(&fleet_shape, NULL,
+				 span_str("{\"name\":\"12345678\"}"), &f, &why),
+		ERR_LIMIT);
+	assert_string_equal(why.text, "name is too long");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_is_read_is_written),
+		cmocka_unit_test(test_missing_null_and_unknown_members_are_zero),
+		cmocka_unit_test(test_keys_have_any_case),
+		cmocka_unit_test(test_bounds_hold),
+		cmocka_unit_test(test_other_types_are_refused),
+		cmocka_unit_test(test_an_object_in_the_object_is_read),
+		cmocka_unit_test(test_a_person_hears_which_member_is_wrong),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
