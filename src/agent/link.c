@@ -398,13 +398,13 @@ static void link_close(struct link_client *c)
 	if (c->session != NULL)
 		chisel_session_close(c->session, ERR_CLOSED, "going away");
 	connect_close(c->connect);
+	loop_timer_close(c->retry); /* or the next turn might begin an attempt */
 	if (c->worker.loop != NULL)
 		loop_turn(c->worker.loop); /* the goodbye goes out, the session goes */
 	for (unsigned i = 0; c->entries != NULL && i < c->o->remote_count; i++)
 		entry_close(c->entries[i]);
 	if (c->exits.worker != NULL)
 		exits_fini(&c->exits);
-	loop_timer_close(c->retry);
 	netwatch_close(c->netwatch);
 	for (int i = 0; i < LINK_SIGNALS; i++)
 		loop_signal_close(c->signals[i]);
