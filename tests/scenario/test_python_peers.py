@@ -1,18 +1,11 @@
 """asyncssh and websockets at the other end: libraries that share nothing with adit."""
 
 import asyncio
-import warnings
 
 import pytest
 
-from lib import net
+from lib import net, pypeer
 from lib.process import wait_until
-
-pytest.importorskip("asyncssh", reason="skipped: no python3-asyncssh")
-pytest.importorskip("websockets", reason="skipped: no python3-websockets")
-warnings.simplefilter("ignore")
-
-from lib import pypeer  # noqa: E402
 
 
 @pytest.fixture

@@ -38,6 +38,18 @@ def test_ends_while_it_cannot_connect(world, adit):
     assert client.wait_exit(5) == 0
 
 
+def test_ends_at_the_moment_of_a_retry(world, adit):
+    """The path goes, and the client is told to go too, just before it tries again."""
+    server = world.server(adit)
+    for attempt in range(12):
+        shim = net.Shim(server.port)
+        client = world.client(adit, shim, f"127.0.0.1:{net.free_port()}:127.0.0.1:9")
+        shim.close()
+        net.wait_quietly(attempt % 4 * 0.0001)
+        client.signal(signal.SIGTERM)
+        assert client.wait_exit(5) == 0
+
+
 def test_a_second_signal_ends_it_at_once(link):
     server, *_ = link
     server.signal(signal.SIGTERM)

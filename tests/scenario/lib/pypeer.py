@@ -11,6 +11,11 @@ import socket
 import threading
 import warnings
 
+import pytest
+
+for module in ("asyncssh", "websockets"):
+    pytest.importorskip(module, reason=f"skipped: no python3-{module}")
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import asyncssh
