@@ -168,8 +168,18 @@ enum err socket_open_take(struct loop *loop, int fd, struct stream **out)
 
 void socket_tune_carrier(int fd, unsigned dead_ms)
 {
-	int unsent = SOCKET_CARRIER_UNSENT_BYTES;
+	const struct {
+		int name, value;
+	} options[] = {
+		{ TCP_NOTSENT_LOWAT, SOCKET_CARRIER_UNSENT_BYTES },
+		{ TCP_USER_TIMEOUT, (int)dead_ms },
+		/* Silence is asked about early enough to be called death in time. */
+		{ TCP_KEEPIDLE, (int)(dead_ms + 1999) / 2000 },
+		{ TCP_KEEPINTVL, (int)(dead_ms + 3999) / 4000 },
+		{ TCP_KEEPCNT, 3 },
+	};
 
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms));
+	for (size_t i = 0; i < mem_count(options); i++)
+		(void)setsockopt(fd, IPPROTO_TCP, options[i].name, &options[i].value,
+			sizeof(options[i].value));
 }

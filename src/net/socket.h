@@ -18,9 +18,10 @@ enum err socket_open_take(struct loop *loop, int fd, struct stream **out) MUST_U
 void socket_tune(int fd);
 
 /*
- * For the one connection that carries a tunnel: a small queue of unsent bytes in the kernel
- * (TCP_NOTSENT_LOWAT), so that small frames overtake bulk data, and an end to a peer that
- * acknowledges nothing for @dead_ms (TCP_USER_TIMEOUT). Does nothing to other sockets.
+ * For the one connection that carries a tunnel, once it is a stream: a small queue of unsent
+ * bytes in the kernel (TCP_NOTSENT_LOWAT), so that small frames overtake bulk data, and an end
+ * to a peer that acknowledges nothing for @dead_ms (TCP_USER_TIMEOUT), or answers no probe
+ * of the kernel's for about as long. Does nothing to other sockets.
  */
 void socket_tune_carrier(int fd, unsigned dead_ms);
 

@@ -11,11 +11,9 @@
 
 #include "base/str.h"
 #include "net/listener.h"
-#include "net/socket.h"
 #include "relay/link_server.h"
 
 #define LINK_SIGNALS 4
-#define LINK_DEAD_MS 8000 /* a peer that acknowledges nothing so long */
 #define KEY_FILE_MAX 65536
 
 /* ---- the host key ---- */
@@ -103,7 +101,6 @@ static void link_on_accept(void *arg, int fd, const struct addr *peer)
 	struct link_server *s = arg;
 	struct link_worker *w = &s->workers[s->next++ % s->count];
 
-	socket_tune_carrier(fd, LINK_DEAD_MS);
 	if (!link_worker_give(w, fd, peer))
 		close(fd);
 }

@@ -10,6 +10,7 @@
 #include "relay/link_server.h"
 #include "relay/link_session.h"
 
+#define LINK_DEAD_MS 8000     /* a peer that acknowledges nothing so long */
 #define LINK_PENDING_MAX 1024 /* sessions of one worker that have not authenticated */
 
 /* ---- requests ---- */
@@ -119,12 +120,15 @@ static void link_on_connection(void *receiver, struct mail *mail)
 	struct connection_mail *m = mem_container(mail, struct connection_mail, mail);
 	struct stream *stream = NULL;
 
-	if (w->is_closing || socket_open_take(w->worker.loop, m->fd, &stream) != ERR_OK)
+	if (w->is_closing || socket_open_take(w->worker.loop, m->fd, &stream) != ERR_OK) {
 		close(m->fd);
-	else if (link_secure(w, &stream) != ERR_OK)
-		stream_abort(stream);
-	else
-		http_server_serve_take(w->http, stream, &m->peer);
+	} else {
+		socket_tune_carrier(m->fd, LINK_DEAD_MS);
+		if (link_secure(w, &stream) == ERR_OK)
+			http_server_serve_take(w->http, stream, &m->peer);
+		else
+			stream_abort(stream);
+	}
 	free(m);
 }
 

@@ -218,9 +218,10 @@ static void connect_on_dialled(void *arg, enum err rc, int fd, int errnum,
 		connect_end(c, rc, &ours);
 		return;
 	}
-	socket_tune_carrier(fd, c->o.dead_ms);
 	rc = socket_open_take(c->o.loop, fd, &c->stream);
-	if (rc != ERR_OK)
+	if (rc == ERR_OK)
+		socket_tune_carrier(fd, c->o.dead_ms);
+	else
 		close(fd);
 	c->state = CONNECT_ASKING;
 	if (rc == ERR_OK && c->o.tls != NULL)
