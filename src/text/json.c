@@ -171,7 +171,7 @@ static void decimal_from(double value, struct decimal *d)
 	*d = (struct decimal){ .is_negative = signbit(value) != 0, .count = count };
 	d->digits[0] = text[0];
 	memcpy(d->digits + 1, text + 2, (size_t)count - 1); /* behind the point */
-	d->exponent = atoi(strchr(text, 'e') + 1);
+	d->exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10);
 }
 
 static void put_scientific(struct buf *out, const struct decimal *d)

@@ -1,0 +1,171 @@
+/* Keyless signing in messages. */
+#include "tunnel/portal/message_sign.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "text/hex.h"
+
+static const struct shape_field request_fields[] = {
+	{ "key_id", SHAPE_TEXT, SHAPE_AT(struct message_sign_request, key_id) },
+	{ "algorithm", SHAPE_TEXT, SHAPE_AT(struct message_sign_request, algorithm) },
+	{ "digest", SHAPE_TEXT, SHAPE_AT(struct message_sign_request, digest) },
+	{ "timestamp_unix", SHAPE_NUMBER,
+		SHAPE_AT(struct message_sign_request, timestamp_unix) },
+	{ "nonce", SHAPE_TEXT, SHAPE_AT(struct message_sign_request, nonce) },
+};
+
+const struct shape message_sign_request_shape = SHAPE_OF(struct message_sign_request,
+	request_fields);
+
+static const struct shape_field signature_fields[] = {
+	{ "key_id", SHAPE_TEXT, SHAPE_AT(struct message_signature, key_id) },
+	{ "algorithm", SHAPE_TEXT, SHAPE_AT(struct message_signature, algorithm) },
+	{ "signature", SHAPE_TEXT, SHAPE_AT(struct message_signature, signature) },
+};
+
+const struct shape message_signature_shape = SHAPE_OF(struct message_signature,
+	signature_fields);
+
+struct sign_refusal {
+	char error[512];
+};
+
+static const struct shape_field refusal_fields[] = {
+	{ "error", SHAPE_TEXT, SHAPE_AT(struct sign_refusal, error) },
+};
+
+static const struct shape refusal_shape = SHAPE_OF(struct sign_refusal, refusal_fields);
+
+/* ---- algorithms ---- */
+
+static const struct algorithm_rule {
+	const char *name;
+	size_t digest_bytes;
+} algorithms[] = {
+	[SIGN_ECDSA_SHA256] = { "ECDSA_SHA256", 32 },
+	[SIGN_ECDSA_SHA384] = { "ECDSA_SHA384", 48 },
+	[SIGN_ECDSA_SHA512] = { "ECDSA_SHA512", 64 },
+	[SIGN_RSA_PKCS1V15_SHA256] = { "RSA_PKCS1V15_SHA256", 32 },
+	[SIGN_RSA_PKCS1V15_SHA384] = { "RSA_PKCS1V15_SHA384", 48 },
+	[SIGN_RSA_PKCS1V15_SHA512] = { "RSA_PKCS1V15_SHA512", 64 },
+	[SIGN_RSA_PSS_SHA256] = { "RSA_PSS_SHA256", 32 },
+	[SIGN_RSA_PSS_SHA384] = { "RSA_PSS_SHA384", 48 },
+	[SIGN_RSA_PSS_SHA512] = { "RSA_PSS_SHA512", 64 },
+};
+
+const char *sign_algorithm_name(enum sign_algorithm algorithm)
+{
+	return algorithms[algorithm].name;
+}
+
+size_t sign_algorithm_digest_bytes(enum sign_algorithm algorithm)
+{
+	return algorithms[algorithm].digest_bytes;
+}
+
+static bool find_algorithm(const char *name, enum sign_algorithm *out)
+{
+	for (size_t i = 0; i < mem_count(algorithms); i++) {
+		if (strcmp(algorithms[i].name, name) != 0)
+			continue;
+		*out = (enum sign_algorithm)i;
+		return true;
+	}
+	return false;
+}
+
+/* ---- requests ---- */
+
+enum err message_sign_request_check(const struct message_sign_request *request,
+	int64_t now_unix, struct sign_order *out, struct why *why)
+{
+	struct sign_order order = { .algorithm = SIGN_ECDSA_SHA256 };
+	size_t n = 0;
+
+	if (strcmp(request->key_id, MESSAGE_SIGN_KEY) != 0)
+		return err_set(why, ERR_NOENT, "unknown key id");
+	if (!find_algorithm(request->algorithm, &order.algorithm))
+		return err_set(why, ERR_SYNTAX, "unknown algorithm");
+	if (base64_decode(BASE64_PADDED, span_str(request->digest), order.digest,
+		    sizeof(order.digest), &n) != ERR_OK ||
+		n != sign_algorithm_digest_bytes(order.algorithm))
+		return err_set(why, ERR_SYNTAX, "digest does not fit the algorithm");
+	if (request->nonce[0] == '\0')
+		return err_set(why, ERR_SYNTAX, "nonce is empty");
+	if (request->timestamp_unix < now_unix - MESSAGE_SIGN_SKEW_S ||
+		request->timestamp_unix > now_unix + MESSAGE_SIGN_SKEW_S)
+		return err_set(why, ERR_TIMEOUT, "timestamp is too far from our clock");
+	*out = order;
+	return ERR_OK;
+}
+
+void message_sign_request_fill(const struct sign_order *order, int64_t now_unix,
+	const uint8_t nonce[MESSAGE_SIGN_NONCE_BYTES], struct message_sign_request *out)
+{
+	size_t n = sign_algorithm_digest_bytes(order->algorithm);
+
+	*out = (struct message_sign_request){ .timestamp_unix = now_unix };
+	str_copy(out->key_id, sizeof(out->key_id), MESSAGE_SIGN_KEY);
+	str_copy(out->algorithm, sizeof(out->algorithm),
+		sign_algorithm_name(order->algorithm));
+	base64_encode(BASE64_PADDED, span_of(order->digest, n), out->digest);
+	hex_encode(span_of(nonce, MESSAGE_SIGN_NONCE_BYTES), out->nonce);
+}
+
+/* ---- replies ---- */
+
+enum err message_put_signature(enum sign_algorithm algorithm, struct span signature,
+	struct buf *out)
+{
+	struct message_signature m = { .key_id = MESSAGE_SIGN_KEY };
+
+	if (signature.n > MESSAGE_SIGN_SIGNATURE_MAX)
+		return ERR_LIMIT;
+	str_copy(m.algorithm, sizeof(m.algorithm), sign_algorithm_name(algorithm));
+	base64_encode(BASE64_PADDED, signature, m.signature);
+	return message_put_request(&message_signature_shape, &m, out);
+}
+
+enum err message_put_sign_refusal(const char *text, struct buf *out)
+{
+	struct sign_refusal m = { .error = "" };
+
+	str_copy(m.error, sizeof(m.error), text);
+	return message_put_request(&refusal_shape, &m, out);
+}
+
+/* The signer says {"error":"text"}; whoever checks the token before it, an envelope. */
+static enum err read_sign_refusal(unsigned status, struct span body,
+	struct message_refusal *refusal, struct why *why)
+{
+	struct sign_refusal m = { .error = "" };
+
+	if (body.n > MESSAGE_REFUSAL_BODY_MAX ||
+		shape_parse(&refusal_shape, NULL, body, &m, NULL) != ERR_OK ||
+		m.error[0] == '\0')
+		return message_read_refusal(status, body, refusal, why);
+	*refusal = (struct message_refusal){ .status = status };
+	str_copy(refusal->text, sizeof(refusal->text), m.error);
+	return message_refused(refusal, why);
+}
+
+enum err message_read_signature(unsigned status, struct span body,
+	const struct sign_order *order, struct mspan signature, size_t *n,
+	struct message_refusal *refusal, struct why *why)
+{
+	struct message_signature m = { .key_id = "" };
+	enum err rc;
+
+	if (status != 200)
+		return read_sign_refusal(status, body, refusal, why);
+	rc = message_read_request(&message_signature_shape, body, &m, why);
+	if (rc != ERR_OK)
+		return rc;
+	if (strcmp(m.key_id, MESSAGE_SIGN_KEY) != 0 ||
+		strcmp(m.algorithm, sign_algorithm_name(order->algorithm)) != 0)
+		return err_set(why, ERR_PROTO, "the relay signed with another key");
+	rc = base64_decode(BASE64_PADDED, span_str(m.signature), signature.p, signature.n,
+		n);
+	return rc == ERR_OK ? ERR_OK :
+			      err_set(why, rc, "the relay's signature is no base64");
+}
