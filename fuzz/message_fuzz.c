@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "tunnel/portal/message_domain.h"
 #include "tunnel/portal/message_lease.h"
+#include "tunnel/portal/message_listing.h"
 #include "tunnel/portal/message_sign.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -23,6 +24,8 @@ static const struct shape *const shapes[] = {
 	&message_unregister_request_shape,
 	&message_sign_request_shape,
 	&message_signature_shape,
+	&message_public_lease_shape,
+	&message_admin_lease_shape,
 };
 
 /* False: @text is no such message. */

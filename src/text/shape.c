@@ -143,6 +143,19 @@ static enum err read_number(const struct shape_field *f, const json_t *value, vo
 	return ERR_OK;
 }
 
+static enum err read_time(const struct shape_field *f, const json_t *value, void *to,
+	struct why *why)
+{
+	struct span text;
+
+	if (!json_is_string(value))
+		return wrong_type(f, why);
+	text = span_of(json_string_value(value), json_string_length(value));
+	if (timefmt_parse(text, to) != ERR_OK)
+		return err_set(why, ERR_SYNTAX, "%s is not a time", f->key);
+	return ERR_OK;
+}
+
 static enum err read_member_object(const struct shape_field *f, const json_t *value,
 	void *to, struct why *why)
 {
@@ -161,6 +174,7 @@ static enum err read_member(const struct shape_field *f, const json_t *value, vo
 		[SHAPE_LIST] = read_list,
 		[SHAPE_FLAG] = read_flag,
 		[SHAPE_NUMBER] = read_number,
+		[SHAPE_TIME] = read_time,
 		[SHAPE_OBJECT] = read_member_object,
 	};
 
@@ -235,6 +249,11 @@ enum err shape_parse(const struct shape *shape, const char *key, struct span tex
 
 /* ---- writing ---- */
 
+static bool time_is_zero(const struct timestamp *t)
+{
+	return t->s == 0 && t->ns == 0;
+}
+
 static bool is_zero(const struct shape_field *f, const void *member)
 {
 	switch (f->kind) {
@@ -248,6 +267,8 @@ static bool is_zero(const struct shape_field *f, const void *member)
 		return !*(const bool *)member;
 	case SHAPE_NUMBER:
 		return *(const int64_t *)member == 0;
+	case SHAPE_TIME:
+		return time_is_zero(member);
 	case SHAPE_OBJECT:
 		break;
 	}
@@ -257,6 +278,13 @@ static bool is_zero(const struct shape_field *f, const void *member)
 static void put_owned(const char *text, struct json_writer *w)
 {
 	json_put_text(w, span_str(text != NULL ? text : ""));
+}
+
+static void put_time(const struct timestamp *t, struct json_writer *w)
+{
+	char text[TIMEFMT_TEXT_MAX];
+
+	json_put_text(w, span_str(timefmt_print(*t, text)));
 }
 
 static void put_list(const struct shape_list *list, struct json_writer *w)
@@ -286,6 +314,9 @@ static void put_member(const struct shape_field *f, const void *member,
 		break;
 	case SHAPE_NUMBER:
 		json_put_int(w, *(const int64_t *)member);
+		break;
+	case SHAPE_TIME:
+		put_time(member, w);
 		break;
 	case SHAPE_OBJECT:
 		shape_put(f->of, member, w);

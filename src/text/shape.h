@@ -7,6 +7,7 @@
 #define TEXT_SHAPE_H
 
 #include "text/json.h"
+#include "text/timefmt.h"
 
 enum shape_kind {
 	SHAPE_TEXT, /* char[bytes] */
@@ -14,6 +15,7 @@ enum shape_kind {
 	SHAPE_LIST,   /* struct shape_list of at most @count texts like that */
 	SHAPE_FLAG,   /* bool */
 	SHAPE_NUMBER, /* int64_t */
+	SHAPE_TIME,   /* struct timestamp, as RFC 3339 text; zero is 1970 */
 	SHAPE_OBJECT, /* a struct of the shape @of */
 };
 

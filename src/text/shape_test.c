@@ -22,6 +22,7 @@ struct fleet {
 	int64_t ships;
 	struct boat boat;
 	struct shape_list ports;
+	struct timestamp seen;
 };
 
 static const struct shape_field boat_fields[] = {
@@ -38,6 +39,7 @@ static const struct shape_field fleet_fields[] = {
 	{ "boat", SHAPE_OBJECT, SHAPE_AT(struct fleet, boat), .of = &boat_shape },
 	{ "ports", SHAPE_LIST, true, offsetof(struct fleet, ports), .bytes = 4,
 		.count = 2 },
+	{ "seen", SHAPE_TIME, true, SHAPE_AT(struct fleet, seen) },
 };
 
 static const struct shape fleet_shape = SHAPE_OF(struct fleet, fleet_fields);
@@ -45,7 +47,9 @@ static const struct shape fleet_shape = SHAPE_OF(struct fleet, fleet_fields);
 #define FULL \
 	"{\"name\":\"north\",\"ships\":3," \
 	"\"boat\":{\"flag\":\"red\",\"song\":\"hey\",\"has_sail\":true}," \
-	"\"ports\":[\"a\",\"bcd\"]}"
+	"\"ports\":[\"a\",\"bcd\"],\"seen\":\"2026-06-01T12:00:00.5Z\"}"
+
+#define NULLS "{\"name\":null,\"ships\":null,\"boat\":null,\"ports\":null,\"seen\":null}"
 
 static enum err parse(const char *text, struct fleet *out)
 {
@@ -76,6 +80,8 @@ static void test_what_is_read_is_written(void **state)
 	assert_string_equal(f.boat.song, "hey");
 	assert_true(f.boat.has_sail);
 	assert_int_equal(f.ports.n, 2);
+	assert_int_equal(f.seen.s, 1780315200);
+	assert_int_equal(f.seen.ns, 500000000);
 	assert_written(&f, FULL);
 	shape_fini(&fleet_shape, &f);
 	assert_null(f.boat.song);
@@ -85,8 +91,7 @@ static void test_what_is_read_is_written(void **state)
 static void test_missing_null_and_unknown_members_are_zero(void **state)
 {
 	static const char *const texts[] = { "{}", "{\"x\":[1,{}]} {\"name\":\"later\"}",
-		"{\"name\":null,\"ships\":null,\"boat\":null,\"ports\":null}",
-		"{\"boat\":{\"song\":\"\"},\"ports\":[]}" };
+		NULLS, "{\"boat\":{\"song\":\"\"},\"ports\":[]}" };
 
 	(void)state;
 	for (size_t i = 0; i < mem_count(texts); i++) {
@@ -148,7 +153,8 @@ static void test_other_types_are_refused(void **state)
 	static const char *const texts[] = { "", "[]", "null", "{", "{\"name\":1}",
 		"{\"name\":\"a\\u0000b\"}", "{\"name\":\"\xff\"}", "{\"ships\":1.0}",
 		"{\"ships\":\"1\"}", "{\"boat\":[]}", "{\"boat\":{\"has_sail\":0}}",
-		"{\"ports\":\"a\"}",
+		"{\"ports\":\"a\"}", "{\"seen\":1780315200}", "{\"seen\":\"\"}",
+		"{\"seen\":\"today\"}",
 		"{\"boat\":{\"song\":\"x\"},\"ports\":[\"a\",null]}" };
 
 	(void)state;

@@ -3,7 +3,7 @@
  * object; the reply lies in an envelope that says whether all went well.
  *
  * What is in them is told by shapes (text/shape.h), one for each struct in message_domain.h,
- * message_lease.h and message_sign.h. Times are text here, RFC 3339.
+ * message_lease.h, message_listing.h and message_sign.h.
  */
 #ifndef TUNNEL_PORTAL_MESSAGE_H
 #define TUNNEL_PORTAL_MESSAGE_H
@@ -22,7 +22,7 @@
 #define MESSAGE_REFUSAL_BODY_MAX 8192 /* what follows is ignored */
 
 #define MESSAGE_HOST_MAX 256
-#define MESSAGE_TIME_MAX 48
+#define MESSAGE_ADDR_MAX (MESSAGE_HOST_MAX + 8) /* host:port */
 #define MESSAGE_TOKEN_MAX 4096
 
 /* ---- requests ---- */

@@ -56,7 +56,7 @@ const struct shape message_challenge_request_shape =
 
 static const struct shape_field challenge_fields[] = {
 	{ "challenge_id", SHAPE_TEXT, SHAPE_AT(struct message_challenge, challenge_id) },
-	{ "expires_at", SHAPE_TEXT, SHAPE_AT(struct message_challenge, expires_at) },
+	{ "expires_at", SHAPE_TIME, SHAPE_AT(struct message_challenge, expires_at) },
 	{ "siwe_message", SHAPE_TEXT, SHAPE_AT(struct message_challenge, siwe_message) },
 };
 
@@ -80,7 +80,7 @@ const struct shape message_register_request_shape =
 static const struct shape_field lease_fields[] = {
 	{ "identity", SHAPE_OBJECT, SHAPE_AT(struct message_lease, identity),
 		.of = &identity_shape },
-	{ "expires_at", SHAPE_TEXT, SHAPE_AT(struct message_lease, expires_at) },
+	{ "expires_at", SHAPE_TIME, SHAPE_AT(struct message_lease, expires_at) },
 	{ "access_token", SHAPE_TEXT, SHAPE_AT(struct message_lease, access_token) },
 	{ "sni_port", SHAPE_NUMBER, true, SHAPE_AT(struct message_lease, sni_port) },
 	{ "udp_enabled", SHAPE_FLAG, true, SHAPE_AT(struct message_lease, udp_enabled) },
@@ -105,7 +105,7 @@ const struct shape message_renew_request_shape = SHAPE_OF(struct message_renew_r
 	renew_fields);
 
 static const struct shape_field renewal_fields[] = {
-	{ "expires_at", SHAPE_TEXT, SHAPE_AT(struct message_renewal, expires_at) },
+	{ "expires_at", SHAPE_TIME, SHAPE_AT(struct message_renewal, expires_at) },
 	{ "access_token", SHAPE_TEXT, SHAPE_AT(struct message_renewal, access_token) },
 };
 

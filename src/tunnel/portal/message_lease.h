@@ -43,7 +43,7 @@ struct message_challenge_request {
 
 struct message_challenge {
 	char challenge_id[MESSAGE_ID_MAX];
-	char expires_at[MESSAGE_TIME_MAX];
+	struct timestamp expires_at;
 	char siwe_message[MESSAGE_SIWE_MAX];
 };
 
@@ -58,13 +58,13 @@ struct message_register_request {
 
 struct message_lease {
 	struct message_identity identity;
-	char expires_at[MESSAGE_TIME_MAX];
+	struct timestamp expires_at;
 	char access_token[MESSAGE_TOKEN_MAX];
 	int64_t sni_port; /* 0: not told */
 	bool udp_enabled;
-	char udp_addr[MESSAGE_HOST_MAX + 8]; /* host:port */
+	char udp_addr[MESSAGE_ADDR_MAX];
 	bool tcp_enabled;
-	char tcp_addr[MESSAGE_HOST_MAX + 8];
+	char tcp_addr[MESSAGE_ADDR_MAX];
 };
 
 /* ---- /sdk/renew, /sdk/unregister ---- */
@@ -78,7 +78,7 @@ struct message_renew_request {
 };
 
 struct message_renewal {
-	char expires_at[MESSAGE_TIME_MAX];
+	struct timestamp expires_at;
 	char access_token[MESSAGE_TOKEN_MAX];
 };
 

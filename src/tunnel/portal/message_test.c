@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "tunnel/portal/message_domain.h"
 #include "tunnel/portal/message_lease.h"
+#include "tunnel/portal/message_listing.h"
 
 #define ADDRESS "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 #define IDENTITY "{\"name\":\"demo-app\",\"address\":\"" ADDRESS "\"}"
@@ -80,7 +81,26 @@ static void test_replies_are_written_as_they_are_read(void **state)
 		"\"udp_addr\":\"example.com:5000\",\"tcp_enabled\":true,"
 		"\"tcp_addr\":\"example.com:5001\"}");
 	assert_survives(&message_renewal_shape,
-		"{\"expires_at\":\"2026-06-01T21:02:00.5+09:00\",\"access_token\":\"eyJ\"}");
+		"{\"expires_at\":\"2026-06-01T12:02:00.5Z\",\"access_token\":\"eyJ\"}");
+}
+
+#define LISTED \
+	"{\"name\":\"demo-app\",\"ExpiresAt\":\"2026-06-01T12:02:00Z\"," \
+	"\"FirstSeenAt\":\"2026-06-01T12:00:00Z\"," \
+	"\"LastSeenAt\":\"2026-06-01T12:01:00.25Z\"," \
+	"\"Hostname\":\"demo-app.example.com\",\"UDPEnabled\":false," \
+	"\"TCPEnabled\":true,\"TCPAddr\":\"example.com:5001\"," \
+	"\"Metadata\":{\"tags\":[\"a\"]},\"Ready\":2"
+
+static void test_lists_have_the_keys_that_pages_know(void **state)
+{
+	(void)state;
+	assert_survives(&message_public_lease_shape, LISTED "}");
+	assert_survives(&message_admin_lease_shape,
+		LISTED ",\"identity_key\":\"demo-app:0xf39f\",\"address\":\"" ADDRESS
+		       "\",\"BPS\":1024,\"ClientIP\":\"203.0.113.9\",\"ReportedIP\":\"\","
+		       "\"IsApproved\":true,\"IsBanned\":false,\"IsDenied\":false,"
+		       "\"IsIPBanned\":false}");
 }
 
 static void test_a_request_may_say_little(void **state)
@@ -96,6 +116,20 @@ static void test_a_request_may_say_little(void **state)
 	assert_null(r.metadata.owner);
 	assert_int_equal(r.metadata.tags.n, 0);
 	shape_fini(&message_challenge_request_shape, &r);
+}
+
+static void test_times_may_have_an_offset(void **state)
+{
+	struct message_renewal m;
+
+	(void)state;
+	assert_int_equal(
+		message_read_request(&message_renewal_shape,
+			span_str("{\"expires_at\":\"2026-06-01T21:02:00.5+09:00\"}"), &m,
+			NULL),
+		ERR_OK);
+	assert_int_equal(m.expires_at.s, 1780315320);
+	assert_int_equal(m.expires_at.ns, 500000000);
 }
 
 /* {"@key":"xxx..."} with @n of them. */
@@ -152,7 +186,8 @@ static void test_a_long_body_is_not_looked_at(void **state)
 
 static void test_a_reply_lies_in_an_envelope(void **state)
 {
-	const struct message_renewal m = { .expires_at = "t", .access_token = "a" };
+	const struct message_renewal m = { .expires_at = { .s = 1780315320 },
+		.access_token = "a" };
 	struct message_refusal refusal;
 	struct message_renewal got;
 	struct buf out;
@@ -165,7 +200,7 @@ static void test_a_reply_lies_in_an_envelope(void **state)
 		ERR_OK);
 	assert_string_equal(got.access_token, "a");
 	assert_string_equal(terminated(&out),
-		"{\"data\":{\"expires_at\":\"t\",\"access_token\":\"a\"},\"ok\":true}\n");
+		"{\"data\":{\"expires_at\":\"2026-06-01T12:02:00Z\",\"access_token\":\"a\"},\"ok\":true}\n");
 	buf_fini(&out);
 }
 
@@ -314,7 +349,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_requests_are_written_as_they_are_read),
 		cmocka_unit_test(test_replies_are_written_as_they_are_read),
+		cmocka_unit_test(test_lists_have_the_keys_that_pages_know),
 		cmocka_unit_test(test_a_request_may_say_little),
+		cmocka_unit_test(test_times_may_have_an_offset),
 		cmocka_unit_test(test_members_are_bounded),
 		cmocka_unit_test(test_a_long_body_is_not_looked_at),
 		cmocka_unit_test(test_a_reply_lies_in_an_envelope),
