@@ -80,8 +80,10 @@ static void run_sign(unsigned status, struct span text)
 	size_t n;
 
 	if (message_read_request(&message_sign_request_shape, text, &request, NULL) ==
-		ERR_OK)
-		(void)message_sign_request_check(&request, 1780315200, &got, NULL);
+			ERR_OK &&
+		message_sign_request_check(&request, 1780315200, &got, NULL) == ERR_OK &&
+		sign_algorithm_digest_bytes(got.algorithm) > sizeof(got.digest))
+		abort();
 	if (message_read_signature(status, text, &order,
 		    (struct mspan){ .p = bytes, .n = sizeof(bytes) }, &n, &refusal,
 		    NULL) == ERR_OK &&

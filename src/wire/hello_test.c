@@ -110,7 +110,8 @@ static void test_every_prefix_wants_more(void **state)
 /* Writes the message of @record as records of @first and then @each bytes. */
 static size_t split_record(struct span record, size_t first, size_t each, uint8_t *to)
 {
-	struct span rest = span_of(record.p + 5, record.n - 5), piece;
+	struct span rest = span_of(record.p + 5, record.n - 5);
+	struct span piece = { .n = 0 };
 	size_t n = 0, want = first;
 
 	while (rest.n > 0) {
