@@ -1,0 +1,254 @@
+/* Identities and their JSON. */
+#include "tunnel/portal/identity.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+#include "base/mem.h"
+#include "base/rand.h"
+#include "base/str.h"
+#include "text/hex.h"
+#include "text/shape.h"
+#include "tunnel/portal/nickname.h"
+
+#define TOKEN_SECRET_BYTES 32
+#define ECH_SEED_BYTES 8
+#define WIREGUARD_KEY_BYTES 32
+#define HEX_KEY_SIZE 80 /* "0x", the digits of a key, and some room */
+
+/* The text as it is; sizes leave room for what will be refused with a reason. */
+struct draft {
+	char name[NAMES_INPUT_MAX + 1];
+	char address[64];
+	char public_key[HEX_KEY_SIZE], private_key[HEX_KEY_SIZE];
+	char token_secret[IDENTITY_TOKEN_SECRET_MAX + 1];
+	char ech_seed[32];
+	char wireguard_public[64], wireguard_private[64];
+};
+
+#define TEXT(json_key, member) \
+	{ \
+		.key = (json_key), .kind = SHAPE_TEXT, SHAPE_AT(struct draft, member) \
+	}
+
+static const struct shape_field draft_fields[] = {
+	TEXT("name", name),
+	TEXT("address", address),
+	TEXT("public_key", public_key),
+	TEXT("private_key", private_key),
+	TEXT("token_secret", token_secret),
+	TEXT("encrypted_client_hello_seed", ech_seed),
+	TEXT("wireguard_public_key", wireguard_public),
+	TEXT("wireguard_private_key", wireguard_private),
+};
+static const struct shape draft_shape = SHAPE_OF(struct draft, draft_fields);
+
+/* ---- parse ---- */
+
+static const char *without_0x(const char *digits)
+{
+	bool has_0x = digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X');
+
+	return has_0x ? digits + 2 : digits;
+}
+
+/* Public key and address come from the secret. */
+static enum err derive(struct identity *id)
+{
+	if (k1_derive_public(id->secret, &id->key) != ERR_OK)
+		return ERR_CRYPTO;
+	address_of_key(&id->key, id->address);
+	return ERR_OK;
+}
+
+static enum err read_secret(const struct draft *d, struct identity *id, struct why *why)
+{
+	size_t n = 0;
+
+	if (*d->private_key == '\0')
+		return err_set(why, ERR_SYNTAX, "the identity has no private_key");
+	if (hex_decode(span_str(without_0x(d->private_key)), id->secret,
+		    sizeof(id->secret), &n) != ERR_OK ||
+		n != sizeof(id->secret) || derive(id) != ERR_OK)
+		return err_set(why, ERR_SYNTAX, "the identity's private_key is no key");
+	return ERR_OK;
+}
+
+/* What the text says of the public half must be so, if it says anything. */
+static enum err compare(const struct draft *d, const struct identity *id, struct why *why)
+{
+	char hex[2 * K1_COMPRESSED_BYTES + 1];
+
+	hex_encode(span_of(id->key.compressed, K1_COMPRESSED_BYTES), hex);
+	if (*d->public_key != '\0' && strcasecmp(without_0x(d->public_key), hex) != 0)
+		return err_set(why, ERR_SYNTAX,
+			"the identity's public_key is not that of its private_key");
+	if (*d->address != '\0' && strcasecmp(d->address, id->address) != 0)
+		return err_set(why, ERR_SYNTAX,
+			"the identity's address is not that of its private_key");
+	return ERR_OK;
+}
+
+static bool is_wireguard_key(const char *text)
+{
+	uint8_t key[WIREGUARD_KEY_BYTES];
+	size_t n = 0;
+	bool is_key = base64_decode(BASE64_PADDED, span_str(text), key, sizeof(key),
+			      &n) == ERR_OK &&
+		n == sizeof(key);
+
+	mem_wipe(key, sizeof(key));
+	return is_key;
+}
+
+static bool is_ech_seed(const char *text)
+{
+	uint8_t seed[ECH_SEED_BYTES];
+	size_t n = 0;
+
+	return hex_decode(span_str(text), seed, sizeof(seed), &n) == ERR_OK &&
+		n == sizeof(seed);
+}
+
+static enum err read_relay_parts(const struct draft *d, struct identity *id,
+	struct why *why)
+{
+	bool has_wireguard = *d->wireguard_public != '\0' ||
+		*d->wireguard_private != '\0';
+
+	if (has_wireguard &&
+		(!is_wireguard_key(d->wireguard_public) ||
+			!is_wireguard_key(d->wireguard_private)))
+		return err_set(why, ERR_SYNTAX,
+			"the identity's WireGuard keys are no keys");
+	if (*d->ech_seed != '\0' && !is_ech_seed(d->ech_seed))
+		return err_set(why, ERR_SYNTAX,
+			"the identity's encrypted_client_hello_seed is wrong");
+	str_copy(id->ech_seed, sizeof(id->ech_seed), d->ech_seed);
+	str_copy(id->wireguard_public, sizeof(id->wireguard_public), d->wireguard_public);
+	str_copy(id->wireguard_private, sizeof(id->wireguard_private),
+		d->wireguard_private);
+	return ERR_OK;
+}
+
+static enum err read_draft(const struct draft *d, struct identity *id, struct why *why)
+{
+	enum err rc;
+
+	rc = read_secret(d, id, why);
+	if (rc == ERR_OK)
+		rc = compare(d, id, why);
+	if (rc == ERR_OK && *d->name != '\0')
+		rc = identity_set_name(id, span_str(d->name), why);
+	if (rc == ERR_OK && id->kind == IDENTITY_RELAY)
+		rc = read_relay_parts(d, id, why);
+	str_copy(id->token_secret, sizeof(id->token_secret), d->token_secret);
+	return rc;
+}
+
+enum err identity_parse(enum identity_kind kind, struct span text, struct identity *out,
+	struct why *why)
+{
+	struct identity id = { .kind = kind };
+	struct draft d;
+	enum err rc;
+
+	if (text.n > IDENTITY_FILE_MAX)
+		return err_set(why, ERR_LIMIT, "the identity is too long");
+	rc = shape_parse(&draft_shape, NULL, text, &d, why);
+	if (rc == ERR_OK)
+		rc = read_draft(&d, &id, why);
+	if (rc == ERR_OK)
+		*out = id;
+	mem_wipe(&d, sizeof(d));
+	identity_wipe(&id);
+	return rc;
+}
+
+/* ---- make ---- */
+
+void identity_generate(enum identity_kind kind, struct identity *out)
+{
+	*out = (struct identity){ .kind = kind };
+	do {
+		rand_bytes(out->secret, sizeof(out->secret));
+	} while (derive(out) != ERR_OK); /* it fails once in 2^128 */
+}
+
+enum err identity_set_name(struct identity *id, struct span name, struct why *why)
+{
+	if (id->kind == IDENTITY_RELAY)
+		return names_parse_host(name, id->name, why);
+	return names_parse_label(name, id->name, why);
+}
+
+bool identity_complete(struct identity *id)
+{
+	bool needs_name = id->kind == IDENTITY_CLIENT && *id->name == '\0';
+	bool needs_token = *id->token_secret == '\0';
+	bool needs_seed = id->kind == IDENTITY_RELAY && *id->ech_seed == '\0';
+	uint8_t secret[TOKEN_SECRET_BYTES];
+
+	if (needs_name)
+		nickname_make(id->name);
+	rand_bytes(secret, sizeof(secret));
+	if (needs_token)
+		base64_encode(BASE64_URL, span_of(secret, sizeof(secret)),
+			id->token_secret);
+	rand_bytes(secret, sizeof(secret));
+	if (needs_seed)
+		hex_encode(span_of(secret, ECH_SEED_BYTES), id->ech_seed);
+	mem_wipe(secret, sizeof(secret));
+	return needs_name || needs_token || needs_seed;
+}
+
+void identity_wipe(struct identity *id)
+{
+	mem_wipe(id, sizeof(*id));
+}
+
+/* ---- print ---- */
+
+/* Failures stick in @out. */
+static void put_member(struct buf *out, const char *before, const char *key,
+	const char *value)
+{
+	struct json_writer w;
+
+	buf_printf(out, "%s\n  \"%s\": ", before, key);
+	json_writer_init(&w, out);
+	json_put_text(&w, span_str(value));
+}
+
+static void put_if_any(struct buf *out, const char *key, const char *value)
+{
+	if (*value != '\0')
+		put_member(out, ",", key, value);
+}
+
+enum err identity_print(const struct identity *id, struct buf *out)
+{
+	char hex[2 * K1_COMPRESSED_BYTES + 1];
+
+	put_member(out, "{", "name", id->name);
+	put_member(out, ",", "address", id->address);
+	hex_encode(span_of(id->key.compressed, sizeof(id->key.compressed)), hex);
+	put_member(out, ",", "public_key", hex);
+	hex_encode(span_of(id->secret, sizeof(id->secret)), hex);
+	put_member(out, ",", "private_key", hex);
+	mem_wipe(hex, sizeof(hex));
+	put_member(out, ",", "token_secret", id->token_secret);
+	put_if_any(out, "wireguard_public_key", id->wireguard_public);
+	put_if_any(out, "wireguard_private_key", id->wireguard_private);
+	put_if_any(out, "encrypted_client_hello_seed", id->ech_seed);
+	buf_put_str(out, "\n}\n");
+	return out->failed;
+}
+
+const char *identity_key_print(const char *name, const char *address,
+	char to[IDENTITY_KEY_SIZE])
+{
+	snprintf(to, IDENTITY_KEY_SIZE, "%s:%s", name, address);
+	str_lower(to);
+	return to;
+}

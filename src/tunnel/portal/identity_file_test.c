@@ -1,0 +1,237 @@
+/* Identity files, in a folder of their own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "tunnel/portal/identity_file.h"
+#include "tunnel/portal/identity_vector_test.h"
+
+struct place {
+	char folder[64], path[96];
+};
+
+static int setup(void **state)
+{
+	struct place *p = mem_new(p);
+
+	assert_non_null(p);
+	str_copy(p->folder, sizeof(p->folder), "/tmp/adit-identity-XXXXXX");
+	assert_non_null(mkdtemp(p->folder));
+	snprintf(p->path, sizeof(p->path), "%s/identity.json", p->folder);
+	*state = p;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct place *p = *state;
+
+	unlink(p->path);
+	assert_int_equal(rmdir(p->folder), 0); /* and so nothing else was left in it */
+	free(p);
+	return 0;
+}
+
+static void write_text(const struct place *p, const char *text)
+{
+	FILE *f = fopen(p->path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void file_equals(const struct place *p, const char *text)
+{
+	char got[2048] = "";
+	FILE *f = fopen(p->path, "r");
+
+	assert_non_null(f);
+	got[fread(got, 1, sizeof(got) - 1, f)] = '\0';
+	fclose(f);
+	assert_string_equal(got, text);
+}
+
+static void test_an_identity_is_made_once(void **state)
+{
+	struct place *p = *state;
+	const struct identity_wish wish = { .kind = IDENTITY_CLIENT, .path = p->path };
+	struct identity first, second;
+	struct stat st;
+
+	assert_int_equal(identity_obtain(&wish, &first, NULL), ERR_OK);
+	assert_int_equal(stat(p->path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(identity_obtain(&wish, &second, NULL), ERR_OK);
+	assert_memory_equal(&first, &second, sizeof(first));
+}
+
+static void test_a_whole_file_is_left_alone(void **state)
+{
+	struct place *p = *state;
+	const struct identity_wish wish = { .path = p->path, .name = "Demo App" };
+	struct stat before, after;
+	struct identity id;
+
+	write_text(p, VECTOR_FILE);
+	assert_int_equal(stat(p->path, &before), 0);
+	assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_OK);
+	assert_string_equal(id.name, "demo-app");
+	assert_int_equal(stat(p->path, &after), 0);
+	assert_true(before.st_ino == after.st_ino);
+}
+
+static void test_a_new_name_is_saved(void **state)
+{
+	struct place *p = *state;
+	struct identity_wish wish = { .path = p->path, .name = "other" };
+	struct identity id;
+	struct stat st;
+
+	write_text(p, VECTOR_FILE);
+	assert_int_equal(chmod(p->path, 0644), 0);
+	assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_OK);
+	assert_string_equal(id.address, VECTOR_ADDRESS);
+	wish.name = NULL;
+	assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_OK);
+	assert_string_equal(id.name, "other");
+	assert_int_equal(stat(p->path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+}
+
+static void test_a_missing_token_secret_is_made_and_saved(void **state)
+{
+	struct place *p = *state;
+	const struct identity_wish wish = { .path = p->path };
+	struct identity first, second;
+
+	write_text(p, "{\"name\":\"x\",\"private_key\":\"0x" VECTOR_SECRET "\"}");
+	assert_int_equal(identity_obtain(&wish, &first, NULL), ERR_OK);
+	assert_int_equal(identity_obtain(&wish, &second, NULL), ERR_OK);
+	assert_string_equal(first.address, VECTOR_ADDRESS);
+	assert_string_equal(first.token_secret, second.token_secret);
+}
+
+static void test_a_given_text_goes_before_the_file(void **state)
+{
+	struct place *p = *state;
+	struct identity_wish wish = { .path = p->path };
+	struct identity made, id;
+
+	assert_int_equal(identity_obtain(&wish, &made, NULL), ERR_OK);
+	wish.json = "{\"private_key\":\"" VECTOR_SECRET "\",\"token_secret\":\"s\"}";
+	assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_OK);
+	assert_string_equal(id.name, made.name); /* the text has none, the file had */
+	assert_string_equal(id.address, VECTOR_ADDRESS);
+	wish.json = VECTOR_FILE;
+	assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_OK);
+	file_equals(p, VECTOR_FILE);
+	wish.name = "third";
+	assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_OK);
+	wish.json = NULL;
+	wish.name = NULL;
+	assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_OK);
+	assert_string_equal(id.name, "third");
+}
+
+static void test_a_broken_file_is_left_alone(void **state)
+{
+	static const char *const rows[] = { "", "{\"private_key\":\"" };
+	struct place *p = *state;
+	struct identity_wish wish = { .path = p->path, .name = "x" };
+	struct identity id;
+	struct why why;
+
+	for (size_t i = 0; i < mem_count(rows); i++) {
+		write_text(p, rows[i]);
+		wish.json = NULL;
+		assert_int_equal(identity_obtain(&wish, &id, &why), ERR_SYNTAX);
+		assert_non_null(strstr(why.text, p->path));
+		wish.json = "{\"private_key\":\"" VECTOR_SECRET "\"}";
+		assert_int_equal(identity_obtain(&wish, &id, &why), ERR_SYNTAX);
+		file_equals(p, rows[i]);
+	}
+}
+
+static void test_a_huge_file_is_refused(void **state)
+{
+	struct place *p = *state;
+	const struct identity_wish wish = { .path = p->path };
+	struct identity id;
+
+	write_text(p, "{}");
+	assert_int_equal(truncate(p->path, 10 << 20), 0);
+	assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_LIMIT);
+}
+
+static void test_a_folder_must_be_there(void **state)
+{
+	struct identity_wish wish = { .path = "/nonexistent/identity.json" };
+	struct identity id;
+	struct why why;
+
+	(void)state;
+	assert_int_equal(identity_obtain(&wish, &id, &why), ERR_SYS);
+	assert_non_null(strstr(why.text, wish.path));
+	wish.path = "/";
+	assert_int_equal(identity_obtain(&wish, &id, &why), ERR_SYS);
+}
+
+static void test_without_a_path_nothing_is_kept(void **state)
+{
+	struct identity_wish wish = { .kind = IDENTITY_CLIENT, .path = "" };
+	struct identity first, second;
+
+	(void)state;
+	assert_int_equal(identity_obtain(&wish, &first, NULL), ERR_OK);
+	assert_int_equal(identity_obtain(&wish, &second, NULL), ERR_OK);
+	assert_string_not_equal(first.address, second.address);
+	wish.name = "...";
+	assert_int_equal(identity_obtain(&wish, &first, NULL), ERR_SYNTAX);
+}
+
+static void test_a_relay_needs_a_name(void **state)
+{
+	struct identity_wish wish = { .kind = IDENTITY_RELAY };
+	struct identity id;
+
+	(void)state;
+	assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_USAGE);
+	wish.name = "Portal.example.com";
+	assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_OK);
+	assert_string_equal(id.name, "portal.example.com");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_an_identity_is_made_once, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(test_a_whole_file_is_left_alone, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(test_a_new_name_is_saved, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_missing_token_secret_is_made_and_saved, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_given_text_goes_before_the_file,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_broken_file_is_left_alone, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(test_a_huge_file_is_refused, setup,
+			teardown),
+		cmocka_unit_test(test_a_folder_must_be_there),
+		cmocka_unit_test(test_without_a_path_nothing_is_kept),
+		cmocka_unit_test(test_a_relay_needs_a_name),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
