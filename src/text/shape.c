@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "base/mem.h"
 #include "base/str.h"
 
 static void *member_at(const struct shape_field *f, void *object)
@@ -242,7 +243,7 @@ enum err shape_parse(const struct shape *shape, const char *key, struct span tex
 		rc = read_root(shape, key, root, draft, why);
 	if (rc == ERR_OK)
 		memcpy(out, draft, shape->bytes);
-	free(draft);
+	mem_free_secret(draft, shape->bytes); /* it may have been an identity */
 	json_decref(root);
 	return rc;
 }

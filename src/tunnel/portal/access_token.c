@@ -1,0 +1,242 @@
+/* Access tokens. */
+#include "tunnel/portal/access_token.h"
+
+#include "base/str.h"
+#include "crypto/hash.h"
+#include "text/base64.h"
+#include "text/shape.h"
+#include "tunnel/portal/identity.h"
+
+#define AUDIENCE "portal-sdk"
+#define ALGORITHM "ES256K"
+#define JSON_MAX BASE64_BYTES_MAX(ACCESS_TOKEN_MAX)
+#define AUDIENCES_MAX 8
+
+/* ---- shapes ---- */
+
+struct header {
+	char alg[16], typ[16];
+};
+
+struct holder {
+	char name[NAMES_LABEL_MAX + 1];
+	char address[ADDRESS_TEXT_SIZE];
+};
+
+struct claims {
+	struct shape_list aud;
+	int64_t exp, iat, nbf;
+	struct holder identity;
+	char iss[URL_TEXT_MAX], jti[ACCESS_TOKEN_ID_MAX], sub[IDENTITY_KEY_SIZE];
+};
+
+static const struct shape_field header_fields[] = {
+	{ .key = "alg", .kind = SHAPE_TEXT, SHAPE_AT(struct header, alg) },
+	{ .key = "typ", .kind = SHAPE_TEXT, SHAPE_AT(struct header, typ) },
+};
+static const struct shape header_shape = SHAPE_OF(struct header, header_fields);
+
+static const struct shape_field holder_fields[] = {
+	{ .key = "name", .kind = SHAPE_TEXT, SHAPE_AT(struct holder, name) },
+	{ .key = "address", .kind = SHAPE_TEXT, SHAPE_AT(struct holder, address) },
+};
+static const struct shape holder_shape = SHAPE_OF(struct holder, holder_fields);
+
+static const struct shape_field claims_fields[] = {
+	{ .key = "aud",
+		.kind = SHAPE_LIST,
+		.at = offsetof(struct claims, aud),
+		.bytes = 64,
+		.count = AUDIENCES_MAX },
+	{ .key = "exp", .kind = SHAPE_NUMBER, SHAPE_AT(struct claims, exp) },
+	{ .key = "iat", .kind = SHAPE_NUMBER, SHAPE_AT(struct claims, iat) },
+	{ .key = "identity",
+		.kind = SHAPE_OBJECT,
+		SHAPE_AT(struct claims, identity),
+		.of = &holder_shape },
+	{ .key = "iss", .kind = SHAPE_TEXT, SHAPE_AT(struct claims, iss) },
+	{ .key = "jti", .kind = SHAPE_TEXT, SHAPE_AT(struct claims, jti) },
+	{ .key = "nbf", .kind = SHAPE_NUMBER, SHAPE_AT(struct claims, nbf) },
+	{ .key = "sub", .kind = SHAPE_TEXT, SHAPE_AT(struct claims, sub) },
+};
+static const struct shape claims_shape = SHAPE_OF(struct claims, claims_fields);
+
+/* ---- print ---- */
+
+/* Failures of the puts stick in @out. */
+static void put_base64(struct buf *out, struct span bytes)
+{
+	uint8_t *to;
+
+	if (buf_reserve(out, BASE64_TEXT_SIZE(bytes.n), &to) != ERR_OK)
+		return;
+	buf_commit(out, base64_encode(BASE64_URL, bytes, (char *)to));
+}
+
+static void put_part(struct buf *out, const struct shape *shape, const void *object)
+{
+	struct json_writer w;
+	struct buf json;
+
+	buf_init(&json, JSON_MAX);
+	json_writer_init(&w, &json);
+	shape_put(shape, object, &w);
+	if (json.failed != ERR_OK)
+		out->failed = json.failed;
+	put_base64(out, buf_span(&json));
+	buf_fini(&json);
+}
+
+static void put_claims(struct buf *out, const struct access_token *t)
+{
+	char audience[] = AUDIENCE, *audiences = audience;
+	struct claims c = {
+		.aud = { .v = &audiences, .n = 1 },
+		.exp = t->expires_at_s,
+		.iat = t->issued_at_s,
+		.nbf = t->issued_at_s,
+	};
+
+	str_copy(c.iss, sizeof(c.iss), t->issuer);
+	str_copy(c.jti, sizeof(c.jti), t->id);
+	str_copy(c.identity.name, sizeof(c.identity.name), t->name);
+	str_copy(c.identity.address, sizeof(c.identity.address), t->address);
+	identity_key_print(t->name, t->address, c.sub);
+	put_part(out, &claims_shape, &c);
+}
+
+enum err access_token_print(const struct access_token *token,
+	const uint8_t secret[K1_SECRET_BYTES], struct buf *out)
+{
+	static const struct header header = { .alg = ALGORITHM, .typ = "JWT" };
+	uint8_t digest[HASH_SHA256_BYTES];
+	struct k1_signature sig;
+	struct buf text;
+	enum err rc;
+
+	buf_init(&text, ACCESS_TOKEN_MAX);
+	put_part(&text, &header_shape, &header);
+	buf_put_str(&text, ".");
+	put_claims(&text, token);
+	rc = text.failed;
+	if (rc == ERR_OK)
+		rc = hash_sha256(buf_span(&text), digest);
+	if (rc == ERR_OK)
+		rc = k1_sign(secret, digest, &sig);
+	if (rc == ERR_OK) {
+		buf_put_str(&text, ".");
+		put_base64(&text, span_of(sig.rs, sizeof(sig.rs)));
+		rc = text.failed;
+	}
+	if (rc == ERR_OK)
+		rc = buf_put_span(out, buf_span(&text));
+	buf_fini(&text);
+	return rc;
+}
+
+/* ---- verify ---- */
+
+/* The three parts between two dots, as they are, and what has been signed. */
+struct parts {
+	struct span header, claims, signature, signed_text;
+};
+
+static bool split(struct span text, struct parts *out)
+{
+	const uint8_t *first = text.n > 0 ? memchr(text.p, '.', text.n) : NULL;
+	const uint8_t *last = text.n > 0 ? memrchr(text.p, '.', text.n) : NULL;
+
+	if (text.n > ACCESS_TOKEN_MAX || first == NULL || first == last)
+		return false;
+	out->header = span_of(text.p, (size_t)(first - text.p));
+	out->claims = span_of(first + 1, (size_t)(last - first - 1));
+	out->signed_text = span_of(text.p, (size_t)(last - text.p));
+	out->signature = span_of(last + 1, text.n - out->signed_text.n - 1);
+	return true;
+}
+
+static bool read_part(const struct shape *shape, struct span part, void *out)
+{
+	uint8_t json[JSON_MAX];
+	size_t n;
+
+	return base64_decode(BASE64_URL, part, json, sizeof(json), &n) == ERR_OK &&
+		shape_parse(shape, NULL, span_of(json, n), out, NULL) == ERR_OK;
+}
+
+/* No other algorithm, and above all not "none". */
+static bool is_ours(struct span part)
+{
+	struct header header;
+
+	return read_part(&header_shape, part, &header) &&
+		strcmp(header.alg, ALGORITHM) == 0;
+}
+
+static bool is_signed(const struct parts *parts, const struct k1_public *key)
+{
+	uint8_t rs[K1_RS_BYTES], digest[HASH_SHA256_BYTES];
+	size_t n = 0;
+
+	return base64_decode(BASE64_URL, parts->signature, rs, sizeof(rs), &n) ==
+		ERR_OK &&
+		n == sizeof(rs) && hash_sha256(parts->signed_text, digest) == ERR_OK &&
+		k1_verify(key, rs, digest) == ERR_OK;
+}
+
+static bool has_audience(const struct claims *c)
+{
+	for (size_t i = 0; i < c->aud.n; i++)
+		if (strcmp(c->aud.v[i], AUDIENCE) == 0)
+			return true;
+	return false;
+}
+
+/* The holder, in form, is the subject. */
+static bool read_holder(const struct claims *c, struct access_token *out)
+{
+	char key[IDENTITY_KEY_SIZE];
+
+	if (names_parse_label(span_str(c->identity.name), out->name, NULL) != ERR_OK ||
+		address_parse(span_str(c->identity.address), out->address) != ERR_OK)
+		return false;
+	return strcmp(identity_key_print(out->name, out->address, key), c->sub) == 0;
+}
+
+static enum err check_claims(const struct claims *c, const struct access_check *check,
+	struct access_token *out, struct why *why)
+{
+	struct access_token t = { .issued_at_s = c->iat, .expires_at_s = c->exp };
+
+	if (strcmp(c->iss, check->issuer) != 0 || !has_audience(c))
+		return err_set(why, ERR_DENIED, "the access token is not for this relay");
+	if (!read_holder(c, &t))
+		return err_set(why, ERR_DENIED, "the access token contradicts itself");
+	if (check->now_s < c->nbf || check->now_s < c->iat)
+		return err_set(why, ERR_DENIED, "the access token is not valid yet");
+	if (check->now_s > c->exp)
+		return err_set(why, ERR_DENIED, "the access token has expired");
+	str_copy(t.issuer, sizeof(t.issuer), c->iss);
+	str_copy(t.id, sizeof(t.id), c->jti);
+	*out = t;
+	return ERR_OK;
+}
+
+/* Nothing is read of the claims before the signature has been found good. */
+enum err access_token_verify(struct span text, const struct access_check *check,
+	struct access_token *out, struct why *why)
+{
+	struct claims claims;
+	struct parts parts;
+	enum err rc;
+
+	if (!split(text, &parts) || !is_ours(parts.header))
+		return err_set(why, ERR_DENIED, "the access token is none");
+	if (!is_signed(&parts, check->key))
+		return err_set(why, ERR_DENIED, "the access token's signature is wrong");
+	if (!read_part(&claims_shape, parts.claims, &claims))
+		return err_set(why, ERR_DENIED, "the access token's claims are wrong");
+	rc = check_claims(&claims, check, out, why);
+	shape_fini(&claims_shape, &claims);
+	return rc;
+}

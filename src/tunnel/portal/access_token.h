@@ -1,0 +1,43 @@
+/*
+ * The bearer token of a lease: a JSON Web Token (RFC 7519) signed with ES256K (RFC 8812).
+ * Only the relay that issued it reads it; to all others it is opaque.
+ */
+#ifndef TUNNEL_PORTAL_ACCESS_TOKEN_H
+#define TUNNEL_PORTAL_ACCESS_TOKEN_H
+
+#include "base/buf.h"
+#include "text/names.h"
+#include "text/url.h"
+#include "tunnel/portal/address.h"
+
+#define ACCESS_TOKEN_MAX 4096
+#define ACCESS_TOKEN_ID_MAX 64
+
+struct access_token {
+	char issuer[URL_TEXT_MAX];         /* the URL of the relay */
+	char id[ACCESS_TOKEN_ID_MAX];      /* of this token */
+	char name[NAMES_LABEL_MAX + 1];    /* of the lease's identity */
+	char address[ADDRESS_TEXT_SIZE];   /* likewise, with its checksum */
+	int64_t issued_at_s, expires_at_s; /* since 1970 */
+};
+
+/* Writes the text. ERR_CRYPTO: @secret is no key.  ERR_NOMEM, ERR_LIMIT: no room in @out. */
+enum err access_token_print(const struct access_token *token,
+	const uint8_t secret[K1_SECRET_BYTES], struct buf *out) MUST_USE;
+
+/* Who may have issued a token, and when it is looked at. */
+struct access_check {
+	const struct k1_public *key;
+	const char *issuer;
+	int64_t now_s;
+};
+
+/*
+ * Reads a text, and believes it only if that key has signed it, for that issuer, and it is
+ * neither too early nor too late; there is no leeway.
+ * ERR_DENIED: @why says why it is not believed.
+ */
+enum err access_token_verify(struct span text, const struct access_check *check,
+	struct access_token *out, struct why *why) MUST_USE;
+
+#endif
