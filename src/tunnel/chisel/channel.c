@@ -6,6 +6,7 @@
 #define CHANNEL_WINDOW_MAX (16u << 20) /* of one channel, grown on a long fat path */
 #define CHANNEL_WINDOW_FIRST (512u << 10)
 #define CHANNEL_WINDOW_MIN (64u << 10)
+#define CHANNEL_WIDENED_BYTES (64u << 20) /* by growth, of all channels together */
 #define CHANNEL_WINDOWS_BYTES (64u << 20) /* shared out while there are many channels */
 
 /*
@@ -161,6 +162,19 @@ static enum err channel_peek(struct stream *s, struct span *out)
 	return channel_read_end(ch);
 }
 
+/* Twice the window, as far as there is enough for all channels together. */
+static void channel_widen(struct channel *ch, uint32_t window)
+{
+	struct trunk *t = ch->trunk;
+
+	if (window >= CHANNEL_WINDOW_MAX ||
+		t->widened_bytes + window > CHANNEL_WIDENED_BYTES)
+		return;
+	ch->widened_bytes += window;
+	t->widened_bytes += window;
+	trunk_check(t, ssh_channel_widen(ch->ssh, window * 2));
+}
+
 /*
  * Grows the window when the peer used all of it within two round trips: then it is the
  * window, and not the path or the reader, that sets the pace.
@@ -174,8 +188,8 @@ static void channel_tune_window(struct channel *ch, size_t n)
 	if (ch->credit_bytes < window)
 		return;
 	now = clock_now_us();
-	if (now - ch->credit_us < 2 * ch->trunk->rtt_us && window < CHANNEL_WINDOW_MAX)
-		trunk_check(ch->trunk, ssh_channel_widen(ch->ssh, window * 2));
+	if (now - ch->credit_us < 2 * ch->trunk->rtt_us)
+		channel_widen(ch, window);
 	ch->credit_bytes = 0;
 	ch->credit_us = now;
 }
@@ -199,7 +213,7 @@ static void channel_consume(struct stream *s, size_t n)
 
 static enum err channel_read(struct stream *s, void *to, size_t room, size_t *got)
 {
-	struct span data;
+	struct span data = { 0 };
 	enum err rc = channel_peek(s, &data);
 
 	if (rc != ERR_OK)
@@ -333,6 +347,8 @@ static void channel_leave(struct channel *ch)
 	if (ch->writing == CHANNEL_WRITE_LINGERING)
 		ch->trunk->linger_count--;
 	ch->writing = CHANNEL_WRITE_CLOSED;
+	ch->trunk->widened_bytes -= ch->widened_bytes;
+	ch->widened_bytes = 0;
 	list_remove(&ch->in_turn);
 	list_remove(&ch->in_linger);
 	ch->ssh = NULL;

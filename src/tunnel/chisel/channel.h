@@ -45,14 +45,15 @@ struct channel {
 	enum channel_reading reading;
 	enum channel_writing writing;
 	uint8_t wants;
-	bool is_bulk;          /* its last turn filled the room */
-	bool is_ours;          /* we opened it: visitors are on our side */
-	bool is_answered;      /* something came since we last sent something */
-	bool is_closed;        /* given up by its user: freed at the end of the turn */
-	uint64_t lent_room;    /* what reserve lent */
-	uint64_t credit_us;    /* when the current window began to be used */
-	uint64_t credit_bytes; /* of it used up so far */
-	uint64_t quiet_ms;     /* lingering: since when nothing came */
+	bool is_bulk;           /* its last turn filled the room */
+	bool is_ours;           /* we opened it: visitors are on our side */
+	bool is_answered;       /* something came since we last sent something */
+	bool is_closed;         /* given up by its user: freed at the end of the turn */
+	uint64_t lent_room;     /* what reserve lent */
+	uint64_t credit_us;     /* when the current window began to be used */
+	uint64_t credit_bytes;  /* of it used up so far */
+	uint32_t widened_bytes; /* of the window, beyond the first */
+	uint64_t quiet_ms;      /* lingering: since when nothing came */
 };
 
 /* A channel of @trunk, for an engine channel that is pending. NULL when memory is out. */

@@ -27,6 +27,7 @@ struct trunk {
 	struct list lingering;   /* channels whose EOF is held back, oldest first */
 	unsigned light_run;      /* turns of light ones since one of a bulk one */
 	unsigned linger_count;
+	size_t widened_bytes;      /* of windows, beyond what channels began with */
 	struct loop_timer *linger; /* looks after them */
 	struct channel *turn;      /* whose turn it is; NULL outside of one */
 	bool is_full;          /* the stream takes no more: wait until it is writable */
