@@ -201,3 +201,18 @@ def test_a_stopped_client_continues(world, adit):
     net.wait_not_listening(port, seconds=10)
     client.signal(signal.SIGCONT)
     served_within(port, 5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("side", [0, 1], ids=["server", "client"])
+def test_a_minute_asleep_is_over_soon(world, adit, side):
+    target = world.serve()
+    port = net.free_port()
+    server = world.server(adit, "--reverse")
+    client = world.client(adit, server, f"R:127.0.0.1:{port}:127.0.0.1:{target.port}")
+    net.wait_listening(port)
+    sleeper = (server, client)[side]
+    sleeper.signal(signal.SIGSTOP)
+    net.wait_quietly(60)
+    sleeper.signal(signal.SIGCONT)
+    served_within(port, 5)

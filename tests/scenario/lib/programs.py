@@ -57,7 +57,8 @@ def build_peer(directory):
     if not go:
         raise Missing("skipped: no Go peer (no go >= 1.24 in PATH)")
     path = os.path.join(directory, "peer")
-    built = subprocess.run([go, "build", "-o", path, "."], cwd=PEER_SOURCE,
+    env = dict(os.environ, GOTOOLCHAIN="local")
+    built = subprocess.run([go, "build", "-o", path, "."], cwd=PEER_SOURCE, env=env,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                            timeout=300, check=False)
     if built.returncode != 0:
