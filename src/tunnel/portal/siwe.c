@@ -289,8 +289,8 @@ static bool is_before(struct timestamp a, struct timestamp b)
 enum err siwe_verify(struct span asked, const struct siwe_answer *answer,
 	struct timestamp now, char out[ADDRESS_TEXT_SIZE], struct why *why)
 {
+	struct siwe m = { .has_expiry = false };
 	char signer[ADDRESS_TEXT_SIZE];
-	struct siwe m;
 	enum err rc;
 
 	if (!span_eq(names_trim(answer->text), asked))
