@@ -538,7 +538,8 @@ static void test_what_is_accepted_and_dialed_is_tuned(void **state)
 
 		assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_NODELAY), 1);
 		assert_int_equal(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
-		assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE), i == 0 ? 4 : 15);
+		assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE),
+			i == 0 ? 4 : 15);
 	}
 	stream_close(s);
 	x->fd = -1;
