@@ -58,6 +58,11 @@ static bool session_may_reach(const struct link_session *s, const char *access)
 	return user != NULL && user_may_reach(user, access);
 }
 
+static bool session_may_dial(void *owner, const char *access)
+{
+	return session_may_reach(owner, access);
+}
+
 /* ---- the handshake ---- */
 
 static bool session_is_password_good(void *owner, struct span name, struct span password)
@@ -342,6 +347,8 @@ void link_session_open_take(struct link_worker *w, struct stream *stream)
 	s->is_pending = true;
 	w->pending++;
 	exits_init(&s->exits, &w->worker, &s->tun, &w->server->o->tuning);
+	s->exits.may_reach = session_may_dial;
+	s->exits.owner = s;
 	if (chisel_session_open(&o, &s->session) == ERR_OK) {
 		log_debug(&s->log, "Handshaking...");
 		return;

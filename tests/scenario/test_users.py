@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from lib import net, pypeer
+from lib import net, pypeer, socks
 from lib.process import wait_until
 
 
@@ -102,6 +102,25 @@ def test_six_failures_end_the_connection(world, adit, loop):
     guesses, error = loop.run(story())
     assert guesses == 6
     assert error.code in (2, 14)
+
+
+def test_a_socks_destination_is_judged_like_any_other_target(world, adit):
+    target, other = world.serve(), world.serve()
+    users = users_file(world, {"p:p": ["^socks$", rf"^127\.0\.0\.1:{target.port}$"]})
+    server = world.server(adit, "--socks5", "--authfile", users)
+    port = net.free_port()
+    world.client(adit, server, f"127.0.0.1:{port}:socks", flags=["--auth", "p:p"])
+    code, s = socks.ask(port, "127.0.0.1", target.port)
+    assert code == 0
+    s.sendall(b"in")
+    assert net.read_exactly(s, 2) == b"in"
+    s.close()
+    for host, elsewhere in ("127.0.0.1", other.port), ("localhost", target.port):
+        code, s = socks.ask(port, host, elsewhere)
+        assert code == 2
+        assert s.recv(1) == b""
+        s.close()
+    assert other.count == 0
 
 
 class TestAccess:

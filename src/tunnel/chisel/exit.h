@@ -3,7 +3,7 @@
  * dialled, or spoken SOCKS5 or datagrams with. chisel-protocol 6.
  *
  * Whether a channel may have what it asks for is decided before it comes here, by whoever
- * knows the rules: exits only do it.
+ * knows the rules; a SOCKS destination, which is named later, is asked about when it is known.
  */
 #ifndef TUNNEL_CHISEL_EXIT_H
 #define TUNNEL_CHISEL_EXIT_H
@@ -15,6 +15,9 @@ struct exits {
 	struct worker *worker;              /* borrowed: outlives the exits */
 	const struct log *log;              /* borrowed: outlives the exits */
 	const struct chisel_tuning *tuning; /* borrowed: outlives the exits */
+	/* Is a destination named inside a SOCKS5 dialogue allowed? NULL: all are. */
+	bool (*may_reach)(void *owner, const char *access);
+	void *owner; /* borrowed: given to may_reach */
 	struct list all;
 	uint64_t count; /* so far, for their numbers */
 	uint64_t open;  /* now */

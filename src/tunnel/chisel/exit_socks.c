@@ -3,9 +3,11 @@
  * then the target is dialled and joined. chisel-protocol 6.5.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/str.h"
 #include "net/bridge.h"
 #include "net/dialer.h"
 #include "net/socket.h"
@@ -153,6 +155,26 @@ static void socks_exit_on_dialled(void *arg, enum err rc, int fd, int errnum,
 	}
 }
 
+/* A destination is judged like any other target, however it was asked for. */
+static bool socks_exit_may_reach(const struct socks_exit *e,
+	const struct socks5_target *target)
+{
+	struct exits *x = e->path.exits;
+	bool is_ip6 = strchr(target->host, ':') != NULL;
+	char access[REMOTE_TEXT_MAX], quoted[REMOTE_TEXT_MAX];
+
+	if (x->may_reach == NULL)
+		return true;
+	snprintf(access, sizeof(access), is_ip6 ? "[%s]:%u" : "%s:%u", target->host,
+		target->port);
+	if (x->may_reach(x->owner, access))
+		return true;
+	log_info(x->log, "conn#%llu: Denied SOCKS connection to \"%s\" (ACL)",
+		(unsigned long long)e->path.number,
+		str_quote(quoted, sizeof(quoted), span_str(access)));
+	return false;
+}
+
 static void socks_exit_dial(struct socks_exit *e, const struct socks5_target *target)
 {
 	struct exits *x = e->path.exits;
@@ -182,7 +204,10 @@ static void socks_exit_talk(struct socks_exit *e)
 
 	buf_consume(&e->in, e->in.n - in.n);
 	if (rc == ERR_OK) {
-		socks_exit_dial(e, &target);
+		if (socks_exit_may_reach(e, &target))
+			socks_exit_dial(e, &target);
+		else
+			socks_exit_reply(e, SOCKS5_NOT_ALLOWED, -1);
 		return;
 	}
 	if (rc != ERR_AGAIN)
