@@ -27,6 +27,8 @@ static void test_labels_are_brought_into_form(void **state)
 		  "e",
 			"xn--strae-oqa" }, /* as in 2008, not "strasse" */
 		{ "\xe4\xbe\x8b\xe3\x81\x88", "xn--r8jz45g" },
+		{ "\xc4\xb0zmir", "izmir" },
+		{ "K\xe2\x84\xaa", "kk" }, /* the sign of Kelvin */
 		{ "\xc2\xa0x\xe3\x80\x80", "x" },
 		{ "go \xe2\x9c\x93 home", "go-home" }, /* a symbol is not a letter */
 	};
