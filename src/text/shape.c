@@ -233,12 +233,12 @@ enum err shape_parse(const struct shape *shape, const char *key, struct span tex
 	json_t *root = json_loadb((const char *)text.p, text.n, JSON_DISABLE_EOF_CHECK,
 		&wrong);
 	void *draft = calloc(1, shape->bytes);
-	enum err rc;
+	enum err rc = draft == NULL ? ERR_NOMEM : ERR_SYNTAX;
 
-	if (root == NULL)
-		rc = err_set(why, ERR_SYNTAX, "not JSON at byte %d", wrong.position);
-	else if (draft == NULL)
-		rc = err_set(why, ERR_NOMEM, "no memory for a message");
+	if (draft == NULL)
+		(void)err_set(why, rc, "no memory for a message");
+	else if (root == NULL)
+		(void)err_set(why, rc, "not JSON at byte %d", wrong.position);
 	else
 		rc = read_root(shape, key, root, draft, why);
 	if (rc == ERR_OK)
