@@ -5,6 +5,7 @@ import os
 # The location block is the contract's, letter for letter, but for the port.
 NGINX = """\
 daemon off;
+master_process off;
 pid {dir}/nginx.pid;
 error_log stderr info;
 worker_processes 1;
