@@ -36,44 +36,6 @@ static const struct shape_field refusal_fields[] = {
 
 static const struct shape refusal_shape = SHAPE_OF(struct sign_refusal, refusal_fields);
 
-/* ---- algorithms ---- */
-
-static const struct algorithm_rule {
-	const char *name;
-	size_t digest_bytes;
-} algorithms[] = {
-	[SIGN_ECDSA_SHA256] = { "ECDSA_SHA256", 32 },
-	[SIGN_ECDSA_SHA384] = { "ECDSA_SHA384", 48 },
-	[SIGN_ECDSA_SHA512] = { "ECDSA_SHA512", 64 },
-	[SIGN_RSA_PKCS1V15_SHA256] = { "RSA_PKCS1V15_SHA256", 32 },
-	[SIGN_RSA_PKCS1V15_SHA384] = { "RSA_PKCS1V15_SHA384", 48 },
-	[SIGN_RSA_PKCS1V15_SHA512] = { "RSA_PKCS1V15_SHA512", 64 },
-	[SIGN_RSA_PSS_SHA256] = { "RSA_PSS_SHA256", 32 },
-	[SIGN_RSA_PSS_SHA384] = { "RSA_PSS_SHA384", 48 },
-	[SIGN_RSA_PSS_SHA512] = { "RSA_PSS_SHA512", 64 },
-};
-
-const char *sign_algorithm_name(enum sign_algorithm algorithm)
-{
-	return algorithms[algorithm].name;
-}
-
-size_t sign_algorithm_digest_bytes(enum sign_algorithm algorithm)
-{
-	return algorithms[algorithm].digest_bytes;
-}
-
-static bool find_algorithm(const char *name, enum sign_algorithm *out)
-{
-	for (size_t i = 0; i < mem_count(algorithms); i++) {
-		if (strcmp(algorithms[i].name, name) != 0)
-			continue;
-		*out = (enum sign_algorithm)i;
-		return true;
-	}
-	return false;
-}
-
 /* ---- requests ---- */
 
 enum err message_sign_request_check(const struct message_sign_request *request,
@@ -84,7 +46,7 @@ enum err message_sign_request_check(const struct message_sign_request *request,
 
 	if (strcmp(request->key_id, MESSAGE_SIGN_KEY) != 0)
 		return err_set(why, ERR_NOENT, "unknown key id");
-	if (!find_algorithm(request->algorithm, &order.algorithm))
+	if (!sign_algorithm_find(request->algorithm, &order.algorithm))
 		return err_set(why, ERR_SYNTAX, "unknown algorithm");
 	if (base64_decode(BASE64_PADDED, span_str(request->digest), order.digest,
 		    sizeof(order.digest), &n) != ERR_OK ||
@@ -119,7 +81,7 @@ enum err message_put_signature(enum sign_algorithm algorithm, struct span signat
 {
 	struct message_signature m = { .key_id = MESSAGE_SIGN_KEY };
 
-	if (signature.n > MESSAGE_SIGN_SIGNATURE_MAX)
+	if (signature.n > SIGN_SIGNATURE_MAX)
 		return ERR_LIMIT;
 	str_copy(m.algorithm, sizeof(m.algorithm), sign_algorithm_name(algorithm));
 	base64_encode(BASE64_PADDED, signature, m.signature);

@@ -5,34 +5,18 @@
 #ifndef TUNNEL_PORTAL_MESSAGE_SIGN_H
 #define TUNNEL_PORTAL_MESSAGE_SIGN_H
 
+#include "crypto/sign_algorithm.h"
 #include "text/base64.h"
 #include "tunnel/portal/message.h"
 
 #define MESSAGE_SIGN_KEY "relay-cert" /* the one key there is */
 #define MESSAGE_SIGN_SKEW_S 30
-#define MESSAGE_SIGN_DIGEST_MAX 64
 #define MESSAGE_SIGN_NONCE_BYTES 16
-#define MESSAGE_SIGN_SIGNATURE_MAX 1024 /* bytes: RSA of 8192 bits */
-
-enum sign_algorithm {
-	SIGN_ECDSA_SHA256,
-	SIGN_ECDSA_SHA384,
-	SIGN_ECDSA_SHA512,
-	SIGN_RSA_PKCS1V15_SHA256,
-	SIGN_RSA_PKCS1V15_SHA384,
-	SIGN_RSA_PKCS1V15_SHA512,
-	SIGN_RSA_PSS_SHA256,
-	SIGN_RSA_PSS_SHA384,
-	SIGN_RSA_PSS_SHA512,
-};
-
-const char *sign_algorithm_name(enum sign_algorithm algorithm);
-size_t sign_algorithm_digest_bytes(enum sign_algorithm algorithm);
 
 struct message_sign_request {
 	char key_id[64];
 	char algorithm[32];
-	char digest[BASE64_TEXT_SIZE(MESSAGE_SIGN_DIGEST_MAX)];
+	char digest[BASE64_TEXT_SIZE(SIGN_DIGEST_MAX)];
 	int64_t timestamp_unix;
 	char nonce[128];
 };
@@ -40,18 +24,12 @@ struct message_sign_request {
 struct message_signature {
 	char key_id[64];
 	char algorithm[32];
-	char signature[BASE64_TEXT_SIZE(MESSAGE_SIGN_SIGNATURE_MAX)]; /* base64 */
+	char signature[BASE64_TEXT_SIZE(SIGN_SIGNATURE_MAX)]; /* base64 */
 };
 
 /* Of the structs of the same name. Nothing to free. */
 extern const struct shape message_sign_request_shape;
 extern const struct shape message_signature_shape;
-
-/* What is to be signed, out of a request or for one. */
-struct sign_order {
-	enum sign_algorithm algorithm;
-	uint8_t digest[MESSAGE_SIGN_DIGEST_MAX]; /* as long as the algorithm says */
-};
 
 /*
  * Checks a request against the clock. What is wrong is in @why, for the sender.

@@ -1,0 +1,31 @@
+/* Sets of addresses by prefix, "10.0.0.0/8" (RFC 4632); an address alone is a prefix, too. */
+#ifndef NET_PREFIX_H
+#define NET_PREFIX_H
+
+#include "net/addr.h"
+
+#define PREFIX_TEXT_MAX (ADDR_TEXT_MAX + 4)
+
+struct prefix {
+	uint8_t bytes[16]; /* IPv4 as ::ffff:a.b.c.d */
+	uint8_t bits;      /* of 128 */
+};
+
+struct prefix_set {
+	struct prefix *v; /* owned */
+	unsigned n;
+};
+
+/* ERR_SYNTAX: neither an address nor a prefix; bits behind the prefix are cleared. */
+enum err prefix_parse(struct span text, struct prefix *out) MUST_USE;
+
+/* "10.0.0.0/8"; a whole address without "/32". Returns @to. */
+const char *prefix_print(const struct prefix *p, char to[PREFIX_TEXT_MAX]);
+
+/* ERR_NOMEM. One that is there already is not added twice. */
+enum err prefix_set_add(struct prefix_set *set, const struct prefix *p) MUST_USE;
+enum err prefix_set_copy(const struct prefix_set *from, struct prefix_set *to) MUST_USE;
+bool prefix_set_has(const struct prefix_set *set, const struct addr *a);
+void prefix_set_fini(struct prefix_set *set);
+
+#endif

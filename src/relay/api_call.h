@@ -1,0 +1,37 @@
+/*
+ * A call of the relay's API: a request that a data worker has read, on its way to the control
+ * worker, and the answer on its way back. Whoever has the letter owns all of it.
+ */
+#ifndef RELAY_API_CALL_H
+#define RELAY_API_CALL_H
+
+#include "base/buf.h"
+#include "loop/loop.h"
+#include "net/addr.h"
+
+struct relay_worker;
+struct http_exchange;
+
+#define API_HEADERS_MAX 1024
+
+struct api_call {
+	struct mail mail;            /* first */
+	struct relay_worker *worker; /* borrowed: it outlives all calls */
+	struct http_exchange *x;     /* the worker's; not for us */
+
+	char *method, *target; /* owned; the target as it came, query and all */
+	char *host;            /* owned: the Host header; "" if there was none */
+	char *cookie;          /* owned: the Cookie header; "" likewise */
+	char *origin;          /* owned: the Origin header; "" likewise */
+	struct addr client;    /* the visitor's, behind a trusted proxy too */
+	bool is_banned;        /* the client's address is */
+	struct buf body;
+
+	unsigned status;
+	char headers[API_HEADERS_MAX]; /* lines ending in CRLF, besides Content-Length */
+	struct buf answer;
+};
+
+void api_call_free(struct api_call *call); /* NULL is fine */
+
+#endif

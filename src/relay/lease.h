@@ -1,0 +1,74 @@
+/*
+ * A lease is an agent's time-limited right to a public name on this relay. The book has all
+ * of them, in memory, on the control worker: after a restart agents come back by themselves.
+ * portal-protocol 2.6, 6.5, 7.3, 10.
+ */
+#ifndef RELAY_LEASE_H
+#define RELAY_LEASE_H
+
+#include "net/addr.h"
+#include "relay/route.h"
+#include "tunnel/portal/message_lease.h"
+
+struct lease_book;
+
+/* Those that are not the route's are the control worker's alone. */
+struct lease {
+	struct list in_book;
+	struct route *route; /* a reference */
+	char address[ADDRESS_TEXT_SIZE];
+	struct message_metadata metadata;                          /* owned */
+	char client_ip[ADDR_TEXT_MAX], reported_ip[ADDR_TEXT_MAX]; /* "" when not told */
+	uint64_t first_seen_ms;                                    /* wall clock */
+	int tcp_fd;                /* until a worker has it; else -1 */
+	uint64_t signatures_noted; /* that are in the audit already */
+};
+
+struct lease_book_options {
+	const char *root;            /* borrowed */
+	uint16_t port_min, port_max; /* 0: no TCP ports */
+	const char *host;            /* borrowed: where they listen; NULL: all */
+	unsigned workers;            /* data workers that routes are spread over */
+	struct route_table *routes;  /* borrowed */
+	/* A lease is over: replaced, unregistered or expired. Its route is out of the table. */
+	void (*on_end)(void *arg, struct lease *lease);
+	void *arg;
+};
+
+enum err lease_book_new(const struct lease_book_options *o,
+	struct lease_book **out) MUST_USE;
+void lease_book_free(struct lease_book *book); /* quiet; NULL is fine */
+
+struct lease_request {
+	const char *name, *address;        /* in form: who */
+	const char *route_host;            /* in form, or NULL */
+	struct message_metadata *metadata; /* its content is taken on success */
+	const char *client_ip, *reported_ip;
+	bool wants_tcp;
+	uint32_t tcp_max_leases;   /* of other identities; 0: no limit */
+	uint64_t now_ms, until_ms; /* wall clock */
+	bool is_routable;
+};
+
+/*
+ * Grants it, and ends what the same identity had before.
+ *
+ * ERR_EXISTS: another identity has the name or an overlapping route.  ERR_LIMIT: too many
+ * leases have a TCP port.  ERR_NOENT: no TCP port is free.  ERR_NOMEM.
+ * The book owns it: *@out is good until on_end() has heard of it.
+ */
+enum err lease_open(struct lease_book *book, struct lease_request *req,
+	struct lease **out, struct why *why) MUST_USE;
+
+struct lease *lease_find(struct lease_book *book, const char *identity_key);
+
+/* Ends it now; on_end() is called. */
+void lease_end(struct lease_book *book, struct lease *lease);
+
+/* Ends those whose time is over. Every 5 s. */
+void lease_sweep(struct lease_book *book, uint64_t now_ms);
+
+/* All, in the order in which they came. */
+struct list *lease_book_all(struct lease_book *book);
+
+#endif

@@ -1,0 +1,80 @@
+/*
+ * Policy: who may use this relay, and how much. On the control worker, kept in the store: each
+ * change is one transaction with one row of audit. portal-protocol 16.4, 16.5.
+ */
+#ifndef RELAY_POLICY_H
+#define RELAY_POLICY_H
+
+#include "base/log.h"
+#include "net/prefix.h"
+
+struct policy;
+struct store;
+
+struct policy_settings {
+	bool is_manual; /* only approved identities are routed */
+	bool has_landing_page;
+	bool udp_enabled, tcp_enabled;           /* leases may have such ports */
+	uint32_t udp_max_leases, tcp_max_leases; /* 0: no limit */
+};
+
+struct policy_options {
+	struct store *store;             /* borrowed: outlives us */
+	const struct log *log;           /* borrowed */
+	struct policy_settings settings; /* until an administrator has said otherwise */
+
+	/* Something has changed: for that identity, or, if NULL, for any. Not from inside
+	 * policy_open(). */
+	void (*on_change)(void *arg, const char *identity_key);
+	void *arg;
+};
+
+enum err policy_open(const struct policy_options *o, struct policy **out,
+	struct why *why) MUST_USE;
+void policy_close(struct policy *p); /* NULL is fine */
+
+/* ---- what holds now ---- */
+
+const struct policy_settings *policy_settings(const struct policy *p);
+
+struct policy_verdict {
+	bool is_approved; /* also when everybody is */
+	bool is_denied, is_banned;
+	bool is_routable;     /* what follows from these */
+	uint64_t bytes_per_s; /* 0: no limit */
+};
+
+struct policy_verdict policy_judge(const struct policy *p, const char *identity_key);
+
+/* Good until the next change. */
+const struct prefix_set *policy_banned(const struct policy *p);
+
+/*
+ * ---- changes. @who is written into the audit: an administrator's address, or "adit". ----
+ * ERR_SYS: the store cannot keep it, and nothing has changed.
+ */
+
+enum err policy_set_settings(struct policy *p, const struct policy_settings *settings,
+	const char *who, struct why *why) MUST_USE;
+
+enum policy_mark {
+	POLICY_APPROVED, /* ends a denial */
+	POLICY_DENIED,   /* ends an approval */
+	POLICY_BANNED,
+};
+
+enum err policy_mark(struct policy *p, const char *identity_key, enum policy_mark mark,
+	bool is_set, const char *who, struct why *why) MUST_USE;
+
+/* 0 ends the limit. */
+enum err policy_set_rate(struct policy *p, const char *identity_key, uint64_t bytes_per_s,
+	const char *who, struct why *why) MUST_USE;
+
+enum err policy_ban_prefix(struct policy *p, const struct prefix *prefix, bool is_set,
+	const char *who, struct why *why) MUST_USE;
+
+/* A row of audit for what changes nothing here: a sign-in, or signatures for a lease. */
+enum err policy_note(struct policy *p, const char *who, const char *what,
+	const char *about) MUST_USE;
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * A relay: takes visitors by name, and agents that hold leases of names. The program behind
+ * `adit relay run`. portal-protocol 2 to 10 and 16.
+ */
+#ifndef RELAY_RELAY_H
+#define RELAY_RELAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/prefix.h"
+#include "text/names.h"
+#include "text/url.h"
+
+#define RELAY_WALLETS_MAX 64
+
+/* What a relay is told; relay/relay_config.h reads it. Strings are owned by it. */
+struct relay_options {
+	char url[URL_TEXT_MAX];        /* in form (text/relay_url.h) */
+	char root[NAMES_HOST_MAX + 1]; /* the host in it: names of leases end in it */
+	char *state_dir;
+	char *host; /* where to listen; NULL: all interfaces */
+	uint16_t api_port, sni_port;
+	bool has_tcp;                /* leases may have TCP ports: */
+	uint16_t port_min, port_max; /* of these, both included; 0 when there are none */
+	bool trusts_proxy;           /* the X-Forwarded-For of these: */
+	struct prefix_set proxies;
+	char *admin_wallets[RELAY_WALLETS_MAX]; /* addresses with their checksum */
+	unsigned admin_wallets_n;
+	bool has_landing_page; /* until an administrator says otherwise */
+	uint32_t drain_ms;     /* at the end, for bridges that still run */
+	uint32_t sign_per_s; /* signatures for one lease, after a burst of ten seconds' */
+	unsigned workers;    /* data workers; 0 is one for each core */
+	char *metrics;       /* "host:port" of a loopback listener, or NULL */
+};
+
+void relay_options_fini(struct relay_options *o);
+
+/*
+ * Where options come from: called at the start, and again on SIGHUP.
+ * ERR_USAGE, ERR_SYNTAX, ERR_SYS: @why has file, line and what to write.
+ */
+typedef enum err relay_read_fn(void *arg, struct relay_options *out, struct why *why);
+
+/* Serves until SIGINT or SIGTERM. Returns the program's exit code. */
+int relay_run(relay_read_fn *read, void *arg);
+
+#endif

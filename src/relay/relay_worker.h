@@ -1,0 +1,88 @@
+/*
+ * A data worker of a relay: visitors, the API's connections, reverse sessions and bridges.
+ *
+ * It reads whom a visitor asks for and finds the lease's route. A lease's reverse sessions
+ * all live on one worker; visitors and sessions that arrive on another are handed over by
+ * mail before anything else is made for them. /sdk/connect and /v1/sign are answered here;
+ * every other request becomes an api_call for the control worker.
+ */
+#ifndef RELAY_RELAY_WORKER_H
+#define RELAY_RELAY_WORKER_H
+
+#include "base/log.h"
+#include "http/server.h"
+#include "loop/worker.h"
+#include "relay/api_call.h"
+#include "relay/relay_view.h"
+#include "relay/route.h"
+
+#define RELAY_WORKERS_MAX 64
+
+/* What a relay's workers share. Const while they run, but for the routes. */
+struct relay_shared {
+	const char *root;   /* borrowed, as all here: the relay outlives its workers */
+	const char *issuer; /* of access tokens: the relay's URL */
+	const struct k1_public *token_key;
+	struct route_table *routes;
+	struct log *log;
+	struct relay_worker *workers;
+	unsigned count;
+
+	/* Takes a call, on any thread; relay_worker_answer() brings it back. */
+	void (*take_call)(void *arg, struct api_call *call);
+	void *arg;
+};
+
+/* Figures of one worker, for status and metrics. Any thread. */
+struct relay_figures {
+	atomic_uint_fast64_t visitors; /* that were bridged so far */
+	atomic_uint_fast64_t unknown;  /* that asked for nobody we know, or for nobody */
+	atomic_uint_fast64_t unserved; /* that found no session in time */
+	atomic_uint_fast64_t bytes_up, bytes_down; /* from and to visitors */
+	atomic_uint_fast64_t signatures, signatures_refused;
+	atomic_uint_fast64_t bridges;  /* now */
+	atomic_uint_fast64_t sessions; /* idle ones, now */
+};
+
+struct relay_worker {
+	struct worker worker;
+	struct relay_figures figures;
+	struct relay_data *data; /* its own: relay_worker.c */
+};
+
+/* Starts its thread. @view is borrowed: it takes a reference. */
+enum err relay_worker_open(struct relay_worker *w, struct relay_shared *shared,
+	unsigned index, struct relay_view *view, struct why *why) MUST_USE;
+
+/* After its thread has ended (worker_join()). Takes half-open ones. */
+void relay_worker_close(struct relay_worker *w);
+
+/* ---- from the control worker, by mail. False: out of memory, nothing was taken. ---- */
+
+bool relay_worker_give_visitor(struct relay_worker *w, int fd, const struct addr *peer);
+bool relay_worker_give_client(struct relay_worker *w, int fd, const struct addr *peer);
+
+/*
+ * A lease begins. @tcp_fd listens on its port already, and is the worker's if this succeeds;
+ * -1: it has none. @bytes_per_s is the limit of its identity, 0 for none. It has a
+ * reference to @r of its own.
+ */
+bool relay_worker_open_lease(struct relay_worker *w, struct route *r, int tcp_fd,
+	uint64_t bytes_per_s);
+
+/* It ends: its idle sessions and its port close. Bridges go on, unless @cuts_bridges. */
+bool relay_worker_close_lease(struct relay_worker *w, struct route *r, bool cuts_bridges);
+
+/* The limit of whoever has this identity, for running bridges at once. 0: none. */
+bool relay_worker_set_rate(struct relay_worker *w, const char *identity_key,
+	uint64_t bytes_per_s);
+
+bool relay_worker_set_view(struct relay_worker *w, struct relay_view *view);
+
+/* The answer to a call. @call is taken whatever happens. */
+void relay_worker_answer(struct relay_worker *w, struct api_call *call);
+
+/* No new work from now on; it stops when its bridges have ended, or after @drain_ms. */
+void relay_worker_end(struct relay_worker *w, uint32_t drain_ms);
+
+#endif
