@@ -16,7 +16,10 @@ struct prefix_set {
 	unsigned n;
 };
 
-/* ERR_SYNTAX: neither an address nor a prefix; bits behind the prefix are cleared. */
+/*
+ * Bits behind the prefix are cleared. Neither brackets nor a zone belong to it.
+ * ERR_SYNTAX: neither an address nor a prefix.
+ */
 enum err prefix_parse(struct span text, struct prefix *out) MUST_USE;
 
 /* "10.0.0.0/8"; a whole address without "/32". Returns @to. */
@@ -25,7 +28,10 @@ const char *prefix_print(const struct prefix *p, char to[PREFIX_TEXT_MAX]);
 /* ERR_NOMEM. One that is there already is not added twice. */
 enum err prefix_set_add(struct prefix_set *set, const struct prefix *p) MUST_USE;
 enum err prefix_set_copy(const struct prefix_set *from, struct prefix_set *to) MUST_USE;
+
+/* An IPv4 address is in no prefix of IPv6, however short, but in "::ffff:0:0/96" and longer. */
 bool prefix_set_has(const struct prefix_set *set, const struct addr *a);
+
 void prefix_set_fini(struct prefix_set *set);
 
 #endif
