@@ -432,26 +432,30 @@ static enum err put_whole(struct stream *s, const struct buf *out)
 	return rc;
 }
 
-/* ERR_OK: the client has said nothing since its request. */
+/* ERR_OK: the client has said nothing since its request, which has no body to come. */
 static enum err connection_check_silence(struct connection *c)
 {
 	uint8_t byte;
 	size_t got;
-	enum err rc = c->in.rest.n > 0 ? ERR_OK : stream_read(c->stream, &byte, 1, &got);
+	enum err rc = ERR_OK;
 
+	if (c->in.rest.n == 0 && incoming_is_over(&c->x->reader))
+		rc = stream_read(c->stream, &byte, 1, &got);
 	if (rc == ERR_OK)
 		return ERR_PROTO;
 	return rc == ERR_AGAIN ? ERR_OK : rc;
 }
 
-enum err http_upgrade(struct http_exchange *x, const char *headers, struct stream **out)
+enum err http_detach(struct http_exchange *x, unsigned status, const char *headers,
+	struct stream **out)
 {
 	struct connection *c = x->connection;
 	struct buf head;
 	enum err rc = connection_check_silence(c);
 
 	buf_init(&head, ANSWER_HEAD_MAX);
-	buf_printf(&head, "HTTP/1.1 101 %s\r\n%s\r\n", http_status_name(101), headers);
+	buf_printf(&head, "HTTP/1.1 %u %s\r\n%s\r\n", status, http_status_name(status),
+		headers);
 	if (rc == ERR_OK)
 		rc = put_whole(c->stream, &head);
 	buf_fini(&head);
@@ -462,6 +466,11 @@ enum err http_upgrade(struct http_exchange *x, const char *headers, struct strea
 	}
 	connection_close(c, true);
 	return rc;
+}
+
+enum err http_upgrade(struct http_exchange *x, const char *headers, struct stream **out)
+{
+	return http_detach(x, 101, headers, out);
 }
 
 struct http_server *exchange_server(const struct http_exchange *x)
@@ -476,6 +485,14 @@ struct stream *exchange_borrow(struct http_exchange *x, const struct borrower *b
 	c->by = *by;
 	connection_enter(c, CONNECTION_LENT);
 	return c->stream;
+}
+
+void exchange_return(struct http_exchange *x)
+{
+	struct connection *c = x->connection;
+
+	connection_enter(c, CONNECTION_SERVING);
+	stream_want(c->stream, 0);
 }
 
 static enum err exchange_give_leave(struct http_exchange *x)

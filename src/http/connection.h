@@ -49,6 +49,9 @@ struct http_server *exchange_server(const struct http_exchange *x);
 /* Lends the client's stream, until exchange_end() or exchange_cut(). */
 struct stream *exchange_borrow(struct http_exchange *x, const struct borrower *by);
 
+/* Gives the stream back; somebody answers the exchange later, in any way. */
+void exchange_return(struct http_exchange *x);
+
 /* Like incoming_read_body(); asks the client for the body first if it waits for that. */
 enum err exchange_read_body(struct http_exchange *x, struct mspan to,
 	size_t *got) MUST_USE;

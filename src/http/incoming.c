@@ -123,8 +123,7 @@ static enum err incoming_decode_stream(struct incoming *in, struct http1_reader 
 	return kept == ERR_OK ? rc : kept;
 }
 
-/* True if nothing more has to be read to know that the message is over. */
-static bool incoming_is_over(const struct http1_reader *r)
+bool incoming_is_over(const struct http1_reader *r)
 {
 	return r->state == HTTP1_ENDED || r->head.body == HTTP1_NO_BODY ||
 		(r->head.body == HTTP1_LENGTH && r->left == 0);

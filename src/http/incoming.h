@@ -32,4 +32,7 @@ enum err incoming_read_head(struct incoming *in, struct http1_reader *r,
 enum err incoming_read_body(struct incoming *in, struct http1_reader *r, struct mspan to,
 	size_t *got, struct why *why) MUST_USE;
 
+/* True if nothing more has to be read to know that the message is over. */
+bool incoming_is_over(const struct http1_reader *r);
+
 #endif

@@ -21,7 +21,9 @@ struct http_server_options {
 	unsigned connections_max; /* more are closed at once; 0 is 10,000 */
 	/*
 	 * A request's head is there. Answer with exactly one of http_reply(),
-	 * http_upgrade(), http_proxy_pass(), now or later.
+	 * http_upgrade(), http_detach(), http_proxy_pass(), now or later, having read its
+	 * body with http_collect() or not. The exchange is good until it is answered or
+	 * the server is freed.
 	 */
 	void (*on_request)(void *arg, struct http_exchange *x);
 	void *arg;
@@ -54,11 +56,27 @@ void http_reply(struct http_exchange *x, unsigned status, const char *headers,
 	struct span body);
 
 /*
- * Sends "101 Switching Protocols" with @headers (lines ending in CRLF) and hands the stream
- * over, wanting nothing; the exchange is gone. Bytes that came behind the head are an error
- * here: ERR_PROTO (chisel-protocol 1.3). ERR_LIMIT: the stream has no room for the head.
- * After any error the connection is closed.
+ * Reads the request's whole body, at most @max bytes, then calls @fn, which answers @x now or
+ * later; never from inside this call. @body is good until @fn returns.
+ * ERR_LIMIT: it is longer.  ERR_NOMEM.  @fn answers then, too.
+ *
+ * If the client goes first, or its body is malformed (400) or takes longer than a minute (408),
+ * the exchange is answered here or gone, and @fn is never called.
  */
+typedef void http_collect_fn(void *arg, struct http_exchange *x, enum err rc,
+	struct span body);
+void http_collect(struct http_exchange *x, size_t max, http_collect_fn *fn, void *arg);
+
+/*
+ * Answers with @status and @headers (lines ending in CRLF; nothing is added) and hands the
+ * stream over, wanting nothing; the exchange is gone. Bytes that came behind the head are an
+ * error here: ERR_PROTO (chisel-protocol 1.3, portal-protocol 6.1). ERR_LIMIT: the stream has
+ * no room for the head. After any error the connection is closed.
+ */
+enum err http_detach(struct http_exchange *x, unsigned status, const char *headers,
+	struct stream **out) MUST_USE;
+
+/* The same with "101 Switching Protocols". */
 enum err http_upgrade(struct http_exchange *x, const char *headers,
 	struct stream **out) MUST_USE;
 

@@ -36,7 +36,18 @@ struct fixture {
 	struct http_exchange *x; /* the last request */
 	enum err upgraded;
 	struct stream *stream;
+	enum err collected;
+	bool answers_late; /* a collected request is answered by the test */
 };
+
+static void on_body(void *arg, struct http_exchange *x, enum err rc, struct span body)
+{
+	struct fixture *f = arg;
+
+	f->collected = rc;
+	if (!f->answers_late)
+		http_reply(x, rc == ERR_OK ? 200 : 413, NULL, body);
+}
 
 static void on_request(void *arg, struct http_exchange *x)
 {
@@ -49,6 +60,11 @@ static void on_request(void *arg, struct http_exchange *x)
 		return;
 	if (span_is(path, "/upgrade"))
 		f->upgraded = http_upgrade(x, "Upgrade: x\r\n", &f->stream);
+	else if (span_is(path, "/detach"))
+		f->upgraded = http_detach(x, 200,
+			"Content-Length: 0\r\nConnection: keep-alive\r\n", &f->stream);
+	else if (span_is(path, "/body"))
+		http_collect(x, 8, on_body, f);
 	else if (span_is(path, "/html"))
 		http_reply(x, 404, "Content-type: text/html\r\n", span_str("no"));
 	else
@@ -294,6 +310,83 @@ static void test_an_upgrade_that_cannot_be_told_fails(void **state)
 	assert_true(f->client.is_aborted);
 }
 
+static void test_a_stream_is_detached_behind_the_very_head_that_is_given(void **state)
+{
+	struct fixture *f = *state;
+
+	new_client(f, "GET /detach HTTP/1.1\r\nHost: a\r\n\r\n");
+	f->client.in_end = ERR_AGAIN;
+	serve(f);
+	assert_int_equal(f->upgraded, ERR_OK);
+	assert_ptr_equal(f->stream, &f->client.stream);
+	check_out(f,
+		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n");
+	assert_false(f->client.is_closed);
+
+	new_client(f, "GET /detach HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n");
+	f->client.in_end = ERR_AGAIN; /* something is still to come */
+	serve(f);
+	assert_int_equal(f->upgraded, ERR_PROTO);
+	assert_true(f->client.is_aborted);
+}
+
+#define POST "POST /body HTTP/1.1\r\nHost: a\r\n"
+#define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
+#define TOO_LONG \
+	"HTTP/1.1 413 Content Too Large\r\n" DATE TEXT \
+	"Content-Length: 0\r\nConnection: close\r\n\r\n"
+#define MALFORMED \
+	"HTTP/1.1 400 Bad Request\r\n" DATE TEXT \
+	"Content-Length: 0\r\nConnection: close\r\n\r\n"
+
+static void test_a_body_is_collected(void **state)
+{
+	struct fixture *f = *state;
+
+	check_serves(f, POST "Content-Length: 2\r\n\r\nhi" GET "\r\n", ANSWER ANSWER);
+	check_serves(f, CHUNKED "1\r\nh\r\n1\r\ni\r\n0\r\n\r\n" GET "\r\n",
+		ANSWER ANSWER);
+	check_serves(f, POST "\r\n" GET "\r\n",
+		"HTTP/1.1 200 OK\r\n" DATE TEXT "Content-Length: 0\r\n\r\n" ANSWER);
+	assert_int_equal(f->collected, ERR_OK);
+	new_client(f, POST "Expect: 100-continue\r\nContent-Length: 8\r\n\r\n");
+	f->client.in_end = ERR_AGAIN;
+	serve(f);
+	check_out(f, "HTTP/1.1 100 Continue\r\n\r\n");
+	new_server(f);
+}
+
+static void test_a_body_that_is_too_long_is_told_so(void **state)
+{
+	struct fixture *f = *state;
+
+	check_serves(f, POST "Content-Length: 9\r\n\r\n123456789" GET "\r\n", TOO_LONG);
+	check_serves(f, CHUNKED "9\r\n123456789\r\n0\r\n\r\n" GET "\r\n", TOO_LONG);
+	assert_int_equal(f->collected, ERR_LIMIT);
+}
+
+static void test_a_body_that_is_malformed_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	check_serves(f, CHUNKED "z\r\n" GET "\r\n", MALFORMED);
+	check_serves(f, POST "Content-Length: 2\r\n\r\nh", MALFORMED);
+	assert_int_equal(f->requests, 1);
+}
+
+static void test_a_collected_request_may_be_answered_later(void **state)
+{
+	struct fixture *f = *state;
+
+	f->answers_late = true;
+	new_client(f, POST "Content-Length: 2\r\n\r\nhi" GET "\r\n");
+	serve(f);
+	assert_int_equal(f->client.out_n, 0);
+	http_reply(f->x, 200, NULL, span_str("hi"));
+	run(f);
+	check_out(f, ANSWER ANSWER);
+}
+
 static void wait_for_close(struct fixture *f)
 {
 	struct timespec ms = { .tv_nsec = 1000000 };
@@ -376,7 +469,7 @@ static void test_a_server_may_go_at_any_time(void **state)
 
 	for (int turns = 0; turns < 40; turns++) {
 		for (int is_late = 0; is_late < 2; is_late++) {
-			new_client(f, GET "Content-Length: 3\r\n\r\nabc" GET "\r\n");
+			new_client(f, POST "Content-Length: 3\r\n\r\nabc" GET "\r\n");
 			f->is_late = is_late != 0;
 			f->client.in_step = 9;
 			f->client.out_step = 9;
@@ -394,7 +487,7 @@ static void test_a_broken_client_ends_only_itself(void **state)
 	struct fixture *f = *state;
 
 	for (unsigned at = 1; at < 30; at++) {
-		new_client(f, GET "\r\n" GET "Content-Length: 3\r\n\r\nabc" GET "\r\n");
+		new_client(f, GET "\r\n" POST "Content-Length: 3\r\n\r\nabc" GET "\r\n");
 		f->client.fails_at = at;
 		f->client.in_step = 20;
 		serve(f);
@@ -428,6 +521,17 @@ int main(void)
 			setup, teardown),
 		cmocka_unit_test_setup_teardown(test_an_upgrade_that_cannot_be_told_fails,
 			setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_stream_is_detached_behind_the_very_head_that_is_given,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_body_is_collected, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(test_a_body_that_is_too_long_is_told_so,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_body_that_is_malformed_is_refused,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_collected_request_may_be_answered_later, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_slow_head_is_given_up, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(test_silence_is_given_up_without_a_word,
