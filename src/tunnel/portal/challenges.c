@@ -1,0 +1,199 @@
+/* Challenges: sign-ins that wait for their signature. */
+#include "tunnel/portal/challenges.h"
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/str.h"
+
+struct pending {
+	struct list in_order; /* of their end, which is that of their beginning */
+	char id[RANDOM_ID_SIZE];
+	char client[CHALLENGES_CLIENT_MAX];
+	uint64_t until_ms; /* wall clock */
+	struct buf text;
+	void *payload;
+	void (*free_payload)(void *payload);
+	size_t bytes; /* of all this */
+};
+
+struct challenges {
+	struct challenges_options o;
+	struct list order;
+	unsigned count;
+	size_t bytes;
+};
+
+enum err challenges_new(const struct challenges_options *o, struct challenges **out)
+{
+	struct challenges *c = mem_new(c);
+
+	if (c == NULL)
+		return ERR_NOMEM;
+	c->o = *o;
+	list_init(&c->order);
+	*out = c;
+	return ERR_OK;
+}
+
+static void pending_free(struct pending *p)
+{
+	if (p == NULL)
+		return;
+	if (p->payload != NULL && p->free_payload != NULL)
+		p->free_payload(p->payload);
+	buf_fini(&p->text);
+	free(p);
+}
+
+static void challenges_drop(struct challenges *c, struct pending *p)
+{
+	list_remove(&p->in_order);
+	c->count--;
+	c->bytes -= p->bytes;
+	pending_free(p);
+}
+
+void challenges_free(struct challenges *c)
+{
+	struct pending *p;
+
+	if (c == NULL)
+		return;
+	while ((p = list_first(&c->order, struct pending, in_order)) != NULL)
+		challenges_drop(c, p);
+	free(c);
+}
+
+/* The wall clock may be set back: then whatever looks too young goes, too. */
+static bool pending_is_over(const struct pending *p, uint64_t now_ms)
+{
+	return p->until_ms < now_ms || p->until_ms > now_ms + CHALLENGES_TTL_S * 1000;
+}
+
+void challenges_sweep(struct challenges *c)
+{
+	uint64_t now_ms = clock_wall_ms();
+	struct pending *p;
+
+	while ((p = list_first(&c->order, struct pending, in_order)) != NULL &&
+		pending_is_over(p, now_ms))
+		challenges_drop(c, p);
+}
+
+static unsigned challenges_count_of(const struct challenges *c, const char *client)
+{
+	struct list *it, *tmp;
+	unsigned n = 0;
+
+	list_each(it, tmp, &c->order)
+		n += strcmp(list_object(it, struct pending, in_order)->client, client) ==
+			0;
+	return n;
+}
+
+static void challenges_add(struct challenges *c, struct pending *p)
+{
+	while (c->count >= CHALLENGES_MAX ||
+		(c->count > 0 && c->bytes + p->bytes > CHALLENGES_BYTES_MAX))
+		challenges_drop(c, list_first(&c->order, struct pending, in_order));
+	list_add(&c->order, &p->in_order);
+	c->count++;
+	c->bytes += p->bytes;
+}
+
+/* Times in the text are whole seconds. */
+static enum err challenges_write(struct challenges *c,
+	const struct challenge_request *req, struct pending *p)
+{
+	char nonce[SIWE_NONCE_CHARS + 1];
+	char *uri = str_printf("%s://%s%s", c->o.is_plain ? "http" : "https", req->domain,
+		c->o.path);
+	struct siwe m = {
+		.domain = span_str(req->domain),
+		.statement = span_str(c->o.statement),
+		.request_id = span_str(p->id),
+		.issued_at.s = (int64_t)(p->until_ms / 1000) - CHALLENGES_TTL_S,
+		.expires_at.s = (int64_t)(p->until_ms / 1000),
+		.has_expiry = true,
+	};
+	enum err rc;
+
+	if (uri == NULL)
+		return ERR_NOMEM;
+	siwe_make_nonce(nonce);
+	m.uri = span_str(uri);
+	m.nonce = span_str(nonce);
+	str_copy(m.address, sizeof(m.address), req->address);
+	rc = siwe_print(&m, &p->text);
+	free(uri);
+	return rc;
+}
+
+enum err challenges_open(struct challenges *c, const struct challenge_request *req,
+	struct challenge *out, struct why *why)
+{
+	struct pending *p;
+	enum err rc;
+
+	challenges_sweep(c);
+	if (challenges_count_of(c, req->client) >= CHALLENGES_PER_CLIENT)
+		return err_set(why, ERR_LIMIT, "too many pending challenges");
+	p = mem_new(p);
+	if (p == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for a challenge");
+	buf_init(&p->text, SIWE_TEXT_MAX);
+	random_id_make(c->o.prefix, p->id);
+	str_copy(p->client, sizeof(p->client), req->client);
+	p->until_ms = clock_wall_ms() + CHALLENGES_TTL_S * 1000;
+	rc = challenges_write(c, req, p);
+	if (rc != ERR_OK) {
+		pending_free(p);
+		return err_set(why, rc == ERR_LIMIT ? ERR_SYNTAX : rc,
+			"a sign-in message for that host cannot be made");
+	}
+	p->payload = req->payload;
+	p->free_payload = req->free_payload;
+	p->bytes = sizeof(*p) + p->text.cap + req->payload_bytes;
+	challenges_add(c, p);
+	*out = (struct challenge){
+		.id = p->id,
+		.text = buf_span(&p->text),
+		.expires_at = { .s = (int64_t)(p->until_ms / 1000),
+			.ns = (uint32_t)(p->until_ms % 1000 * 1000000) },
+	};
+	return ERR_OK;
+}
+
+static struct pending *challenges_find(struct challenges *c, const char *id)
+{
+	struct list *it, *tmp;
+
+	challenges_sweep(c);
+	list_each(it, tmp, &c->order) {
+		struct pending *p = list_object(it, struct pending, in_order);
+
+		if (strcmp(p->id, id) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+enum err challenges_answer(struct challenges *c, const char *id,
+	const struct siwe_answer *answer, struct challenge_outcome *out, struct why *why)
+{
+	struct timestamp now = { .s = (int64_t)(clock_wall_ms() / 1000) };
+	struct pending *p = challenges_find(c, id);
+	char address[ADDRESS_TEXT_SIZE];
+	enum err rc;
+
+	if (p == NULL)
+		return err_set(why, ERR_NOENT, "there is no such challenge (any more)");
+	rc = siwe_verify(buf_span(&p->text), answer, now, address, why);
+	if (rc != ERR_OK)
+		return rc == ERR_TIMEOUT ? ERR_NOENT : rc;
+	memcpy(out->address, address, sizeof(address));
+	out->payload = p->payload;
+	p->payload = NULL;
+	challenges_drop(c, p);
+	return ERR_OK;
+}

@@ -1,0 +1,255 @@
+/* Challenges: who may answer, when, how often, and how many there may be. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "tunnel/portal/challenges.h"
+
+#define T0_MS UINT64_C(1780315200250)
+
+struct fixture {
+	struct challenges *c;
+	uint8_t secret[K1_SECRET_BYTES];
+	char address[ADDRESS_TEXT_SIZE];
+};
+
+static struct fixture *fixture_new(void)
+{
+	static const struct challenges_options o = {
+		.statement = "Register a portal lease",
+		.path = "/sdk/register",
+		.prefix = RANDOM_ID_CHALLENGE,
+	};
+	struct fixture *f = mem_new(f);
+	struct k1_public key;
+
+	assert_non_null(f);
+	clock_freeze(T0_MS);
+	f->secret[31] = 7;
+	assert_int_equal(k1_derive_public(f->secret, &key), ERR_OK);
+	address_of_key(&key, f->address);
+	assert_int_equal(challenges_new(&o, &f->c), ERR_OK);
+	return f;
+}
+
+static void fixture_free(struct fixture *f)
+{
+	challenges_free(f->c);
+	free(f);
+}
+
+/* What the client has kept of a challenge. */
+struct kept {
+	char id[RANDOM_ID_SIZE];
+	char text[SIWE_TEXT_MAX];
+	char signature[SIWE_SIGNATURE_SIZE];
+};
+
+static enum err ask(struct fixture *f, const char *client, void *payload,
+	struct kept *kept)
+{
+	struct challenge_request req = {
+		.domain = "portal.example.com",
+		.address = f->address,
+		.client = client,
+		.payload = payload,
+		.free_payload = free,
+		.payload_bytes = payload != NULL ? 8 : 0,
+	};
+	struct challenge out;
+	enum err rc = challenges_open(f->c, &req, &out, NULL);
+
+	if (rc != ERR_OK)
+		return rc;
+	assert_int_equal(out.expires_at.s, T0_MS / 1000 + 120);
+	snprintf(kept->id, sizeof(kept->id), "%s", out.id);
+	snprintf(kept->text, sizeof(kept->text), "%.*s", (int)out.text.n,
+		(const char *)out.text.p);
+	assert_int_equal(siwe_sign(out.text, f->secret, kept->signature), ERR_OK);
+	return ERR_OK;
+}
+
+static enum err answer(struct fixture *f, const struct kept *kept,
+	struct challenge_outcome *out)
+{
+	struct siwe_answer a = { .text = span_str(kept->text),
+		.signature = span_str(kept->signature) };
+
+	return challenges_answer(f->c, kept->id, &a, out, NULL);
+}
+
+static void test_the_text_says_what_is_asked(void **state)
+{
+	struct fixture *f = fixture_new();
+	struct kept kept;
+	struct siwe m;
+
+	(void)state;
+	assert_int_equal(ask(f, "192.0.2.1", NULL, &kept), ERR_OK);
+	assert_memory_equal(kept.id, "rch_", 4);
+	assert_int_equal(siwe_parse(span_str(kept.text), &m, NULL), ERR_OK);
+	assert_true(span_is(m.domain, "portal.example.com"));
+	assert_true(span_is(m.statement, "Register a portal lease"));
+	assert_true(span_is(m.uri, "https://portal.example.com/sdk/register"));
+	assert_true(span_is(m.request_id, kept.id));
+	assert_string_equal(m.address, f->address);
+	assert_int_equal(m.expires_at.s - m.issued_at.s, 120);
+	fixture_free(f);
+}
+
+static void test_a_success_burns_it_and_hands_the_payload_over(void **state)
+{
+	struct fixture *f = fixture_new();
+	struct challenge_outcome out = { .payload = NULL };
+	char *payload = calloc(1, 8);
+	struct kept kept;
+
+	(void)state;
+	assert_int_equal(ask(f, "192.0.2.1", payload, &kept), ERR_OK);
+	assert_int_equal(answer(f, &kept, &out), ERR_OK);
+	assert_string_equal(out.address, f->address);
+	assert_ptr_equal(out.payload, payload);
+	free(out.payload);
+	assert_int_equal(answer(f, &kept, &out), ERR_NOENT);
+	fixture_free(f);
+}
+
+static void test_white_space_around_the_text_does_not_count(void **state)
+{
+	struct fixture *f = fixture_new();
+	struct challenge_outcome out;
+	char text[SIWE_TEXT_MAX];
+	struct kept kept;
+
+	(void)state;
+	assert_int_equal(ask(f, "192.0.2.1", NULL, &kept), ERR_OK);
+	snprintf(text, sizeof(text), " \n%.4000s\n", kept.text);
+	snprintf(kept.text, sizeof(kept.text), "%s", text);
+	assert_int_equal(answer(f, &kept, &out), ERR_OK);
+	fixture_free(f);
+}
+
+static void test_a_failure_burns_nothing(void **state)
+{
+	struct fixture *f = fixture_new();
+	struct challenge_outcome out = { .payload = NULL };
+	struct kept kept, bad;
+	uint8_t other[K1_SECRET_BYTES] = { 1 };
+
+	(void)state;
+	assert_int_equal(ask(f, "192.0.2.1", NULL, &kept), ERR_OK);
+	bad = kept;
+	bad.text[0] ^= 1;
+	assert_int_equal(answer(f, &bad, &out), ERR_PROTO);
+	bad = kept;
+	bad.signature[10] = bad.signature[10] == '0' ? '1' : '0';
+	assert_int_equal(answer(f, &bad, &out), ERR_DENIED);
+	bad = kept;
+	bad.signature[0] = '\0';
+	assert_int_equal(answer(f, &bad, &out), ERR_DENIED);
+	assert_int_equal(siwe_sign(span_str(kept.text), other, bad.signature), ERR_OK);
+	assert_int_equal(answer(f, &bad, &out), ERR_DENIED);
+	bad = kept;
+	bad.id[5] = '!';
+	assert_int_equal(answer(f, &bad, &out), ERR_NOENT);
+	assert_int_equal(answer(f, &kept, &out), ERR_OK);
+	fixture_free(f);
+}
+
+static void test_two_minutes_and_no_more(void **state)
+{
+	struct fixture *f = fixture_new();
+	struct challenge_outcome out;
+	struct kept a, b;
+
+	(void)state;
+	assert_int_equal(ask(f, "192.0.2.1", NULL, &a), ERR_OK);
+	assert_int_equal(ask(f, "192.0.2.1", calloc(1, 8), &b), ERR_OK);
+	clock_advance(120000);
+	assert_int_equal(answer(f, &a, &out), ERR_OK);
+	clock_advance(1);
+	assert_int_equal(answer(f, &b, &out), ERR_NOENT);
+	fixture_free(f);
+}
+
+static void test_a_client_has_32_at_a_time(void **state)
+{
+	struct fixture *f = fixture_new();
+	struct challenge_outcome out;
+	struct kept first, kept;
+
+	(void)state;
+	assert_int_equal(ask(f, "192.0.2.1", NULL, &first), ERR_OK);
+	for (int i = 1; i < CHALLENGES_PER_CLIENT; i++)
+		assert_int_equal(ask(f, "192.0.2.1", NULL, &kept), ERR_OK);
+	assert_int_equal(ask(f, "192.0.2.1", NULL, &kept), ERR_LIMIT);
+	assert_int_equal(ask(f, "192.0.2.2", NULL, &kept), ERR_OK);
+	assert_int_equal(answer(f, &first, &out), ERR_OK);
+	assert_int_equal(ask(f, "192.0.2.1", NULL, &kept), ERR_OK);
+	assert_int_equal(ask(f, "192.0.2.1", NULL, &kept), ERR_LIMIT);
+	fixture_free(f);
+}
+
+static void test_when_there_are_too_many_the_oldest_go(void **state)
+{
+	struct fixture *f = fixture_new();
+	struct challenge_request req = { .domain = "x", .address = f->address };
+	struct challenge_outcome out;
+	struct challenge c;
+	struct kept first, last;
+	char client[32];
+
+	(void)state;
+	assert_int_equal(ask(f, "192.0.2.1", calloc(1, 8), &first), ERR_OK);
+	for (int i = 1; i < CHALLENGES_MAX; i++) {
+		snprintf(client, sizeof(client), "client %d", i);
+		req.client = client;
+		assert_int_equal(challenges_open(f->c, &req, &c, NULL), ERR_OK);
+	}
+	assert_int_equal(ask(f, "192.0.2.3", NULL, &last), ERR_OK);
+	assert_int_equal(answer(f, &first, &out), ERR_NOENT);
+	assert_int_equal(answer(f, &last, &out), ERR_OK);
+
+	req.payload_bytes = CHALLENGES_BYTES_MAX;
+	assert_int_equal(ask(f, "192.0.2.3", NULL, &last), ERR_OK);
+	assert_int_equal(challenges_open(f->c, &req, &c, NULL), ERR_OK);
+	assert_int_equal(answer(f, &last, &out), ERR_NOENT);
+	fixture_free(f);
+}
+
+static void test_a_host_that_would_break_the_text_is_refused(void **state)
+{
+	static const char *const rows[] = { "", "a b", "a\nb", "\xc3\xa4.example" };
+	struct fixture *f = fixture_new();
+	struct challenge_request req = { .address = f->address, .client = "x" };
+	struct challenge c;
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(rows); i++) {
+		req.domain = rows[i];
+		assert_int_equal(challenges_open(f->c, &req, &c, NULL), ERR_SYNTAX);
+	}
+	fixture_free(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest rows[] = {
+		cmocka_unit_test(test_the_text_says_what_is_asked),
+		cmocka_unit_test(test_a_success_burns_it_and_hands_the_payload_over),
+		cmocka_unit_test(test_white_space_around_the_text_does_not_count),
+		cmocka_unit_test(test_a_failure_burns_nothing),
+		cmocka_unit_test(test_two_minutes_and_no_more),
+		cmocka_unit_test(test_a_client_has_32_at_a_time),
+		cmocka_unit_test(test_when_there_are_too_many_the_oldest_go),
+		cmocka_unit_test(test_a_host_that_would_break_the_text_is_refused),
+	};
+
+	return cmocka_run_group_tests(rows, NULL, NULL);
+}
