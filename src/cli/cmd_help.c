@@ -10,7 +10,7 @@ static const struct flag flags[] = {
 static int run(struct call *c)
 {
 	const struct command *about;
-	int exit_code;
+	int exit_code, used;
 
 	if (!call_read(c, NULL, &exit_code))
 		return exit_code;
@@ -18,16 +18,16 @@ static int run(struct call *c)
 		help_print_persona(c->out, c->persona);
 		return EXIT_CODE_DONE;
 	}
-	about = persona_find_command(c->persona, c->argv[0]);
-	if (about == NULL)
-		return persona_refuse_command(c->persona, c->argv[0], c->err);
+	about = persona_find_command(c->persona, c->argc, c->argv, &used);
+	if (about == NULL || (about->commands != NULL && used < c->argc))
+		return persona_refuse_command(c->persona, about, c->argv[used], c->err);
 	help_print_command(c->out, c->persona, about);
 	return EXIT_CODE_DONE;
 }
 
 const struct command command_help = {
 	.name = "help",
-	.arguments = "[<command>]",
+	.arguments = "[<command>...]",
 	.summary = "explain a command",
 	.flags = flags,
 	.run = run,

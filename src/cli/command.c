@@ -1,8 +1,26 @@
 /* Commands: what they all do before their own work. */
 #include "cli/command.h"
 
+#include <string.h>
+
 #include "cli/help.h"
 #include "cli/persona.h"
+
+const char *command_word(const struct command *c)
+{
+	const char *space = strrchr(c->name, ' ');
+
+	return space != NULL ? space + 1 : c->name;
+}
+
+const struct command *command_find(const struct command *const *list, const char *word)
+{
+	for (; *list != NULL; list++) {
+		if (strcmp(command_word(*list), word) == 0)
+			return *list;
+	}
+	return NULL;
+}
 
 bool call_read(struct call *c, void *options, int *exit_code)
 {
@@ -10,7 +28,9 @@ bool call_read(struct call *c, void *options, int *exit_code)
 	struct why why = { "" };
 	enum err rc;
 
-	rc = flags_parse(c->command->flags, c->argc, c->argv, options, &result, &why);
+	rc = (c->command->has_flags_anywhere ? flags_parse_anywhere :
+					       flags_parse)(c->command->flags, c->argc,
+		c->argv, options, &result, &why);
 	if (rc != ERR_OK) {
 		*exit_code = call_fail(c, rc, &why);
 		return false;

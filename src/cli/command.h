@@ -1,6 +1,7 @@
 /*
- * A command is a word after the program's name and what it runs: "adit server". Each has a
- * file of its own; cli/persona.c says which name of the program has which.
+ * A command is a word or two after the program's name and what they run: "adit server",
+ * "adit relay run". Each has a file of its own; cli/persona.c says which name of the program
+ * has which.
  */
 #ifndef CLI_COMMAND_H
 #define CLI_COMMAND_H
@@ -31,14 +32,24 @@ struct call {
 
 /* In the texts, "@" stands for the name of the program. */
 struct command {
-	const char *name;
+	const char *name;         /* all its words: "relay run" */
 	const char *arguments;    /* "[flags] <server> <remote>..." */
 	const char *summary;      /* one line, without a full stop */
 	const char *about;        /* paragraphs before the flags; or NULL */
 	const char *examples;     /* indented lines behind the flags; or NULL */
 	const struct flag *flags; /* up to FLAG_END */
 	int (*run)(struct call *c);
+	bool has_flags_anywhere; /* behind other words, too */
+
+	/* A group has these, NULL at the end, in place of flags and run. */
+	const struct command *const *commands;
 };
+
+/* The last word of the name. */
+const char *command_word(const struct command *c);
+
+/* The one of @list (NULL at the end) whose last word is @word, or NULL. */
+const struct command *command_find(const struct command *const *list, const char *word);
 
 extern const struct command command_server, command_client, command_demo;
 extern const struct command command_version, command_help, command_completion;

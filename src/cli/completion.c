@@ -44,34 +44,46 @@ static void bash_print_value(FILE *out, const struct flag *f, const char *name)
 		fprintf(out, "\t\t%s%s) return ;;\n", flag_dashes(name), name);
 }
 
-static void bash_print_command(FILE *out, const struct command *c)
-{
-	fprintf(out, "\t%s)\n\t\tcase $prev in\n", c->name);
-	each_name(c, out, bash_print_value);
-	fputs("\t\tesac\n\t\twords=\"--help", out);
-	each_name(c, out, bash_print_word);
-	fputs("\" ;;\n", out);
-}
-
-static void bash_print(FILE *out, const struct persona *p)
+/* What can follow @depth words: one of @list; and what can follow that. */
+static void bash_print_level(FILE *out, const struct command *const *list,
+	const char *flags, int depth)
 {
 	const struct command *const *c;
 
 	fprintf(out,
+		"\tcommand=${COMP_WORDS[%d]}\n"
+		"\t[ \"$COMP_CWORD\" -gt %d ] || command=\n"
+		"\tcase $command in\n"
+		"\t'') words=\"%s",
+		depth, depth, flags);
+	for (c = list; *c != NULL; c++)
+		fprintf(out, " %s", command_word(*c));
+	fputs("\" ;;\n", out);
+	for (c = list; *c != NULL; c++) {
+		fprintf(out, "\t%s)\n", command_word(*c));
+		if ((*c)->commands != NULL) {
+			bash_print_level(out, (*c)->commands, "--help", depth + 1);
+			fputs("\t\t;;\n", out);
+			continue;
+		}
+		fputs("\t\tcase $prev in\n", out);
+		each_name(*c, out, bash_print_value);
+		fputs("\t\tesac\n\t\twords=\"--help", out);
+		each_name(*c, out, bash_print_word);
+		fputs("\" ;;\n", out);
+	}
+	fputs("\tesac\n", out);
+}
+
+static void bash_print(FILE *out, const struct persona *p)
+{
+	fprintf(out,
 		"_%s() {\n"
 		"\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-		"\tlocal command=${COMP_WORDS[1]} words=\n"
-		"\t[ \"$COMP_CWORD\" -gt 1 ] || command=\n"
-		"\tcase $command in\n"
-		"\t'') words=\"--help --version",
+		"\tlocal command words=\n",
 		p->name);
-	for (c = p->commands; *c != NULL; c++)
-		fprintf(out, " %s", (*c)->name);
-	fputs("\" ;;\n", out);
-	for (c = p->commands; *c != NULL; c++)
-		bash_print_command(out, *c);
+	bash_print_level(out, p->commands, "--help --version", 1);
 	fprintf(out,
-		"\tesac\n"
 		"\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
 		"}\n"
 		"complete -F _%s %s\n",
@@ -108,20 +120,14 @@ static void zsh_print_flag(FILE *out, const struct flag *f, const char *name)
 	fputc('\'', out);
 }
 
-static void zsh_print_command(FILE *out, const struct command *c)
-{
-	fprintf(out, "\t%s)\n\t\t_arguments '--help[show help]'", c->name);
-	each_name(c, out, zsh_print_flag);
-	fputs(" ;;\n", out);
-}
-
-static void zsh_print(FILE *out, const struct persona *p)
+/* What can be the second of the words, one of @list; and what can follow that. */
+static void zsh_print_level(FILE *out, const struct command *const *list)
 {
 	const struct command *const *c;
 
-	fprintf(out, "_%s() {\n\tlocal -a commands=(", p->name);
-	for (c = p->commands; *c != NULL; c++)
-		fprintf(out, "\n\t\t'%s:%s'", (*c)->name, (*c)->summary);
+	fputs("\tcommands=(", out);
+	for (c = list; *c != NULL; c++)
+		fprintf(out, "\n\t\t'%s:%s'", command_word(*c), (*c)->summary);
 	fputs("\n\t)\n"
 	      "\tif (( CURRENT == 2 )); then\n"
 	      "\t\t_describe command commands\n"
@@ -131,9 +137,24 @@ static void zsh_print(FILE *out, const struct persona *p)
 	      "\t(( CURRENT-- ))\n"
 	      "\tcase $words[1] in\n",
 		out);
-	for (c = p->commands; *c != NULL; c++)
-		zsh_print_command(out, *c);
-	fprintf(out, "\tesac\n}\ncompdef _%s %s\n", p->name, p->name);
+	for (c = list; *c != NULL; c++) {
+		fprintf(out, "\t%s)\n", command_word(*c));
+		if ((*c)->commands != NULL) {
+			zsh_print_level(out, (*c)->commands);
+		} else {
+			fputs("\t\t_arguments '--help[show help]'", out);
+			each_name(*c, out, zsh_print_flag);
+		}
+		fputs(" ;;\n", out);
+	}
+	fputs("\tesac", out);
+}
+
+static void zsh_print(FILE *out, const struct persona *p)
+{
+	fprintf(out, "_%s() {\n\tlocal -a commands\n", p->name);
+	zsh_print_level(out, p->commands);
+	fprintf(out, "\n}\ncompdef _%s %s\n", p->name, p->name);
 }
 
 /* ---- fish ---- */
@@ -148,6 +169,20 @@ static void fish_print_text(FILE *out, const char *text)
 	}
 }
 
+/* "__fish_seen_subcommand_from relay; and __fish_seen_subcommand_from run" */
+static void fish_print_words(FILE *out, const char *name)
+{
+	const char *glue = "";
+
+	while (*name != '\0') {
+		size_t n = strcspn(name, " ");
+
+		fprintf(out, "%s__fish_seen_subcommand_from %.*s", glue, (int)n, name);
+		glue = "; and ";
+		name += n + (name[n] == ' ');
+	}
+}
+
 static void fish_print_flags(FILE *out, const struct persona *p, const struct command *c)
 {
 	const struct flag *f;
@@ -155,8 +190,9 @@ static void fish_print_flags(FILE *out, const struct persona *p, const struct co
 	for (f = c->flags; f->kind != FLAG_END; f++) {
 		if (f->name == NULL)
 			continue;
-		fprintf(out, "complete -c %s -n '__fish_seen_subcommand_from %s' -%s %s",
-			p->name, c->name, f->name[1] == '\0' ? "s" : "l", f->name);
+		fprintf(out, "complete -c %s -n '", p->name);
+		fish_print_words(out, c->name);
+		fprintf(out, "' -%s %s", f->name[1] == '\0' ? "s" : "l", f->name);
 		if (f->alias != NULL)
 			fprintf(out, " -%s %s", f->alias[1] == '\0' ? "s" : "l",
 				f->alias);
@@ -168,18 +204,37 @@ static void fish_print_flags(FILE *out, const struct persona *p, const struct co
 	}
 }
 
-static void fish_print(FILE *out, const struct persona *p)
+/* The commands of @group, or those at the top. */
+static void fish_print_level(FILE *out, const struct persona *p,
+	const struct command *group)
 {
-	const struct command *const *c;
+	const struct command *const *list = group != NULL ? group->commands : p->commands;
+	const struct command *const *c, *const *other;
 
-	fprintf(out, "complete -c %s -f\n", p->name);
-	for (c = p->commands; *c != NULL; c++) {
-		fprintf(out, "complete -c %s -n __fish_use_subcommand -a %s -d '",
-			p->name, (*c)->name);
+	for (c = list; *c != NULL; c++) {
+		fprintf(out, "complete -c %s -n '", p->name);
+		if (group == NULL) {
+			fputs("__fish_use_subcommand", out);
+		} else {
+			fish_print_words(out, group->name);
+			fputs("; and not __fish_seen_subcommand_from", out);
+			for (other = list; *other != NULL; other++)
+				fprintf(out, " %s", command_word(*other));
+		}
+		fprintf(out, "' -a %s -d '", command_word(*c));
 		fish_print_text(out, (*c)->summary);
 		fputs("'\n", out);
-		fish_print_flags(out, p, *c);
+		if ((*c)->commands != NULL)
+			fish_print_level(out, p, *c);
+		else
+			fish_print_flags(out, p, *c);
 	}
+}
+
+static void fish_print(FILE *out, const struct persona *p)
+{
+	fprintf(out, "complete -c %s -f\n", p->name);
+	fish_print_level(out, p, NULL);
 }
 
 bool completion_print(const char *shell, FILE *out)

@@ -10,8 +10,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "cli/nearest.h"
 #include "text/duration.h"
+#include "text/nearest.h"
 
 #define FLAG_NAME_MAX 48
 
@@ -83,6 +83,17 @@ static enum err set_text(const struct value *v, void *field)
 {
 	*(const char **)field = v->text;
 	return ERR_OK;
+}
+
+/* Keeps no pointer to a value that the caller made up. */
+static enum err set_switch(const struct value *v, void *field)
+{
+	bool is_on;
+	enum err rc = set_bool(v, &is_on);
+
+	if (rc == ERR_OK)
+		*(const char **)field = is_on ? "true" : "false";
+	return rc;
 }
 
 static enum err set_secret(const struct value *v, void *field)
@@ -176,6 +187,8 @@ static const struct kind {
 	[FLAG_COUNT] = { set_count, true },
 	[FLAG_BYTES] = { set_bytes, true },
 	[FLAG_DURATION] = { set_duration, true },
+	[FLAG_OVERRIDE] = { set_text, true },
+	[FLAG_OVERRIDE_SWITCH] = { set_switch, true },
 };
 
 static uint64_t row_bit(const struct reading *r, const struct flag *f)
@@ -190,6 +203,16 @@ static enum err row_set(struct reading *r, const struct flag *f, const char *lab
 	struct value v = { .flag = f, .label = label, .text = text, .why = r->why };
 
 	return kinds[f->kind].set(&v, (char *)r->options + f->offset);
+}
+
+static bool is_switch(const struct flag *f)
+{
+	return f->kind == FLAG_BOOL || f->kind == FLAG_OVERRIDE_SWITCH;
+}
+
+static bool is_override(const struct flag *f)
+{
+	return f->kind == FLAG_OVERRIDE || f->kind == FLAG_OVERRIDE_SWITCH;
 }
 
 /* Not for a name of no letters, which Go refuses too. False: too long to be a flag of ours. */
@@ -269,7 +292,7 @@ static enum err word_read(struct reading *r, int argc, char **argv, int *i,
 		return *wants_help ? ERR_OK : refuse_unknown(r->table, w.name, r->why);
 	}
 	text = w.value;
-	if (text == NULL && f->kind == FLAG_BOOL) {
+	if (text == NULL && is_switch(f)) {
 		text = truth;
 	} else if (text == NULL) {
 		if (*i == argc)
@@ -288,7 +311,7 @@ static enum err row_complete(struct reading *r, const struct flag *f)
 	const char *text = f->env != NULL ? getenv(f->env) : NULL;
 	enum err rc;
 
-	if (r->given & row_bit(r, f))
+	if ((r->given & row_bit(r, f)) || is_override(f))
 		return ERR_OK;
 	if (text != NULL && text[0] != '\0') {
 		rc = row_set(r, f, f->env, text);
@@ -299,32 +322,72 @@ static enum err row_complete(struct reading *r, const struct flag *f)
 	return f->preset != NULL ? row_set(r, f, f->name, f->preset) : ERR_OK;
 }
 
-enum err flags_parse(const struct flag *table, int argc, char **argv, void *options,
-	struct flag_result *out, struct why *why)
+/* Moves argv[from] to argv[to - 1] before argv[at], where other words are. */
+static void words_move(char **argv, int at, int from, int to)
+{
+	for (; from < to; from++, at++) {
+		char *word = argv[from];
+
+		memmove(argv + at + 1, argv + at, (size_t)(from - at) * sizeof(*argv));
+		argv[at] = word;
+	}
+}
+
+/* Reads the flags; those behind argv[out->rest] only if @is_anywhere. */
+static enum err words_read(struct reading *r, int argc, char **argv, bool is_anywhere,
+	struct flag_result *out)
+{
+	enum err rc = ERR_OK;
+	bool is_over = false;
+	int i = 0;
+
+	while (rc == ERR_OK && i < argc && !out->wants_help && !is_over) {
+		int from = i;
+
+		if (argv[i][0] != '-' || argv[i][1] == '\0') {
+			is_over = !is_anywhere;
+			i++;
+			continue;
+		}
+		is_over = strcmp(argv[i], "--") == 0;
+		if (is_over)
+			i++;
+		else
+			rc = word_read(r, argc, argv, &i, &out->wants_help);
+		words_move(argv, out->rest, from, i);
+		out->rest += i - from;
+	}
+	return rc;
+}
+
+static enum err parse(const struct flag *table, int argc, char **argv, void *options,
+	bool is_anywhere, struct flag_result *out, struct why *why)
 {
 	struct reading r = { .table = table, .options = options };
 	struct flag_result result = { 0 };
 	struct why words = { "" };
 	const struct flag *f;
-	enum err rc = ERR_OK;
+	enum err rc;
 
 	r.why = why != NULL ? why : &words;
-	while (rc == ERR_OK && result.rest < argc && !result.wants_help) {
-		char *word = argv[result.rest];
-
-		if (word[0] != '-' || word[1] == '\0')
-			break;
-		if (strcmp(word, "--") == 0) {
-			result.rest++;
-			break;
-		}
-		rc = word_read(&r, argc, argv, &result.rest, &result.wants_help);
-	}
+	rc = words_read(&r, argc, argv, is_anywhere, &result);
 	for (f = table; rc == ERR_OK && !result.wants_help && f->kind != FLAG_END; f++)
 		rc = row_complete(&r, f);
 	if (rc == ERR_OK)
 		*out = result;
 	return rc;
+}
+
+enum err flags_parse(const struct flag *table, int argc, char **argv, void *options,
+	struct flag_result *out, struct why *why)
+{
+	return parse(table, argc, argv, options, false, out, why);
+}
+
+enum err flags_parse_anywhere(const struct flag *table, int argc, char **argv,
+	void *options, struct flag_result *out, struct why *why)
+{
+	return parse(table, argc, argv, options, true, out, why);
 }
 
 void flags_fini(const struct flag *table, void *options)

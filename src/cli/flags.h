@@ -7,7 +7,8 @@
  *
  * The conventions are those of Go's flag package, which Chisel's users know: one dash or two,
  * "--name value" or "--name=value", "--name" or "--name=false" for a switch, "--" ends the
- * flags, and so does the first word that is not one. chisel-protocol 8.
+ * flags, and so does the first word that is not one. chisel-protocol 8. Portal's users write
+ * flags behind other words, too: portal-protocol 15.9.
  */
 #ifndef CLI_FLAGS_H
 #define CLI_FLAGS_H
@@ -32,6 +33,11 @@ enum flag_kind {
 	FLAG_COUNT,    /* uint32_t */
 	FLAG_BYTES,    /* uint64_t */
 	FLAG_DURATION, /* uint32_t, milliseconds */
+
+	/* const char *, as FLAG_TEXT, or NULL when the command line does not have it; the
+	 * environment and the preset are only told by help: somebody else reads them. */
+	FLAG_OVERRIDE,
+	FLAG_OVERRIDE_SWITCH, /* the same; "true" when it stands alone */
 };
 
 struct flag {
@@ -67,6 +73,13 @@ struct flag_result {
  */
 enum err flags_parse(const struct flag *table, int argc, char **argv, void *options,
 	struct flag_result *out, struct why *why) MUST_USE;
+
+/*
+ * The same with flags between and behind other words, which are moved behind the flags, in
+ * their order. What follows "--" is no flag.
+ */
+enum err flags_parse_anywhere(const struct flag *table, int argc, char **argv,
+	void *options, struct flag_result *out, struct why *why) MUST_USE;
 
 /* Wipes and frees the secrets. */
 void flags_fini(const struct flag *table, void *options);

@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 #include "cli/flags.h"
-#include "cli/nearest.h"
+#include "text/nearest.h"
 
 #define WORDS_MAX 16
 
@@ -25,6 +25,7 @@ struct options {
 	uint64_t bytes;
 	uint32_t wait_ms;
 	uint32_t tuned;
+	const char *given, *turned;
 };
 
 #define AT(member) offsetof(struct options, member)
@@ -79,6 +80,19 @@ static const struct flag table[] = {
 		.preset = "25s",
 		.argument = "duration",
 		.help = "a while" },
+	{ .name = "given",
+		.kind = FLAG_OVERRIDE,
+		.offset = AT(given),
+		.env = "TEST_GIVEN",
+		.preset = "nothing",
+		.argument = "words",
+		.help = "what is written here only" },
+	{ .name = "turned",
+		.kind = FLAG_OVERRIDE_SWITCH,
+		.offset = AT(turned),
+		.env = "TEST_GIVEN",
+		.preset = "false",
+		.help = "what is switched here only" },
 	{ .env = "TEST_TUNED",
 		.kind = FLAG_COUNT,
 		.offset = AT(tuned),
@@ -102,6 +116,15 @@ static enum err line_parse(struct line *l, const char *const *words)
 	for (; words[l->argc] != NULL; l->argc++)
 		l->argv[l->argc] = strdup(words[l->argc]);
 	return flags_parse(table, l->argc, l->argv, &l->options, &l->result, &l->why);
+}
+
+static enum err line_parse_anywhere(struct line *l, const char *const *words)
+{
+	*l = (struct line){ .argc = 0 };
+	for (; words[l->argc] != NULL; l->argc++)
+		l->argv[l->argc] = strdup(words[l->argc]);
+	return flags_parse_anywhere(table, l->argc, l->argv, &l->options, &l->result,
+		&l->why);
 }
 
 static void line_fini(struct line *l)
@@ -422,6 +445,75 @@ static void test_only_near_words_are_near(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, forget_environment)
 
+static void test_flags_may_stand_anywhere(void **state)
+{
+	static const struct {
+		const char *words[WORDS_MAX];
+		const char *rest;
+	} cases[] = {
+		{ { "--port", "1", "--on", "a", "b" }, "a b" },
+		{ { "a", "--port", "1", "--on", "b" }, "a b" },
+		{ { "a", "b", "--on", "--port=1" }, "a b" },
+		{ { "a", "--on", "-", "--port", "1", "b", "c" }, "a - b c" },
+		{ { "a", "--on", "b", "--port", "1", "--", "-x", "--on" },
+			"a b -x --on" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(cases); i++) {
+		char rest[64] = "";
+		struct line l;
+
+		assert_int_equal(line_parse_anywhere(&l, cases[i].words), ERR_OK);
+		assert_true(l.options.is_on);
+		assert_int_equal(l.options.port, 1);
+		for (int j = l.result.rest; j < l.argc; j++) {
+			strcat(rest, rest[0] != '\0' ? " " : "");
+			strcat(rest, l.argv[j]);
+		}
+		assert_string_equal(rest, cases[i].rest);
+		line_fini(&l);
+	}
+}
+
+static void test_a_flag_behind_words_can_be_wrong(void **state)
+{
+	struct line l;
+
+	(void)state;
+	assert_int_equal(line_parse_anywhere(&l,
+				 (const char *const[]){ "a", "--prot", NULL }),
+		ERR_USAGE);
+	line_fini(&l);
+	assert_int_equal(line_parse_anywhere(&l,
+				 (const char *const[]){ "a", "--help", NULL }),
+		ERR_OK);
+	assert_true(l.result.wants_help);
+	line_fini(&l);
+}
+
+static void test_an_override_is_what_the_command_line_has(void **state)
+{
+	struct line l;
+
+	(void)state;
+	setenv("TEST_GIVEN", "true", 1);
+	assert_int_equal(PARSE(&l, "--on"), ERR_OK);
+	assert_null(l.options.given);
+	assert_null(l.options.turned);
+	line_fini(&l);
+	assert_int_equal(PARSE(&l, "--given", "", "--turned"), ERR_OK);
+	assert_string_equal(l.options.given, "");
+	assert_string_equal(l.options.turned, "true");
+	line_fini(&l);
+	assert_int_equal(PARSE(&l, "--turned=0"), ERR_OK);
+	assert_string_equal(l.options.turned, "false");
+	line_fini(&l);
+	assert_int_equal(PARSE(&l, "--turned=perhaps"), ERR_USAGE);
+	line_fini(&l);
+	unsetenv("TEST_GIVEN");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -441,6 +533,9 @@ int main(void)
 		TEST(test_a_bad_variable_is_named),
 		TEST(test_a_list_has_a_bound),
 		TEST(test_only_near_words_are_near),
+		TEST(test_flags_may_stand_anywhere),
+		TEST(test_a_flag_behind_words_can_be_wrong),
+		TEST(test_an_override_is_what_the_command_line_has),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

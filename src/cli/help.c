@@ -119,14 +119,30 @@ static void print_variables(FILE *out, const struct flag *flags)
 	}
 }
 
+static void print_commands(FILE *out, const struct command *const *list)
+{
+	fputs("\nCommands:\n", out);
+	for (; *list != NULL; list++)
+		print_row(out, command_word(*list), (*list)->summary);
+}
+
+static void print_group(FILE *out, const struct persona *p, const struct command *c)
+{
+	fprintf(out, "Usage: %s %s <command> [arguments]\n\n", p->name, c->name);
+	if (c->about != NULL)
+		print_text(out, p, c->about);
+	else
+		fprintf(out, "%s: %s.\n", c->name, c->summary);
+	print_commands(out, c->commands);
+	fprintf(out, "\n\"%s %s <command> --help\" says more about a command.\n", p->name,
+		c->name);
+}
+
 void help_print_persona(FILE *out, const struct persona *p)
 {
-	const struct command *const *c;
-
-	fprintf(out, "%s: %s\n\nUsage: %s <command> [arguments]\n\nCommands:\n", p->name,
-		p->about, p->name);
-	for (c = p->commands; *c != NULL; c++)
-		print_row(out, (*c)->name, (*c)->summary);
+	fprintf(out, "%s: %s\n\nUsage: %s <command> [arguments]\n", p->name, p->about,
+		p->name);
+	print_commands(out, p->commands);
 	fprintf(out, "\nFlags:\n");
 	print_row(out, "-v, --version", "show the version");
 	print_row(out, "-h, --help", "show this help");
@@ -135,6 +151,10 @@ void help_print_persona(FILE *out, const struct persona *p)
 
 void help_print_command(FILE *out, const struct persona *p, const struct command *c)
 {
+	if (c->commands != NULL) {
+		print_group(out, p, c);
+		return;
+	}
 	fprintf(out, "Usage: %s %s %s\n\n", p->name, c->name, c->arguments);
 	if (c->about != NULL)
 		print_text(out, p, c->about);

@@ -10,7 +10,7 @@
 /* All commands of @p. */
 void help_print_persona(FILE *out, const struct persona *p);
 
-/* One command: usage, flags, environment, examples. */
+/* One command: usage, flags, environment, examples; or one group and its commands. */
 void help_print_command(FILE *out, const struct persona *p, const struct command *c);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "base/str.h"
 #include "cli/help.h"
-#include "cli/nearest.h"
+#include "text/nearest.h"
 
 static const struct command *const adit_commands[] = {
 	&command_server,
@@ -53,32 +53,40 @@ const struct persona *persona_find(const char *path)
 	return &personas[0];
 }
 
-const struct command *persona_find_command(const struct persona *p, const char *name)
+const struct command *persona_find_command(const struct persona *p, int argc, char **argv,
+	int *used)
 {
-	const struct command *const *c;
+	const struct command *const *list = p->commands;
+	const struct command *found = NULL, *next;
 
-	for (c = p->commands; *c != NULL; c++) {
-		if (strcmp((*c)->name, name) == 0)
-			return *c;
+	for (*used = 0; *used < argc && list != NULL; *used += 1) {
+		next = command_find(list, argv[*used]);
+		if (next == NULL)
+			break;
+		found = next;
+		list = found->commands;
 	}
-	return NULL;
+	return found;
 }
 
-int persona_refuse_command(const struct persona *p, const char *name, FILE *err)
+int persona_refuse_command(const struct persona *p, const struct command *group,
+	const char *word, FILE *err)
 {
-	const struct command *const *c;
+	const struct command *const *c = group != NULL ? group->commands : p->commands;
+	char who[64], shown[64];
 	struct nearest near;
-	char shown[64];
 
-	nearest_init(&near, name);
-	for (c = p->commands; *c != NULL; c++)
-		nearest_try(&near, (*c)->name);
-	fprintf(err, "%s: there is no command \"%s\"; ", p->name,
-		str_quote(shown, sizeof(shown), span_str(name)));
+	snprintf(who, sizeof(who), "%s%s%s", p->name, group != NULL ? " " : "",
+		group != NULL ? group->name : "");
+	nearest_init(&near, word);
+	for (; *c != NULL; c++)
+		nearest_try(&near, command_word(*c));
+	fprintf(err, "%s: there is no command \"%s\"; ", who,
+		str_quote(shown, sizeof(shown), span_str(word)));
 	if (near.best != NULL)
 		fprintf(err, "did you mean %s?\n", near.best);
 	else
-		fprintf(err, "%s --help lists them\n", p->name);
+		fprintf(err, "%s --help lists them\n", who);
 	return EXIT_CODE_USAGE;
 }
 
@@ -91,26 +99,46 @@ static bool is_one_of(const char *word, const char *const *list)
 	return false;
 }
 
-int persona_run(int argc, char **argv, FILE *out, FILE *err)
+static const char *const help_words[] = { "--help", "-help", "-h", NULL };
+
+/* @argv is what follows the words of the group. */
+static int group_call(const struct persona *p, const struct command *group, int argc,
+	char **argv, FILE *out, FILE *err)
 {
-	static const char *const help[] = { "--help", "-help", "-h", NULL };
+	if (argc > 0 && !is_one_of(argv[0], help_words))
+		return persona_refuse_command(p, group, argv[0], err);
+	help_print_command(out, p, group);
+	return EXIT_CODE_DONE;
+}
+
+int persona_call(const struct persona *p, int argc, char **argv, FILE *out, FILE *err)
+{
 	static const char *const version[] = { "--version", "-version", "-v", NULL };
-	const struct persona *p = persona_find(argc > 0 ? argv[0] : NULL);
 	struct call call = { .persona = p, .out = out, .err = err };
+	int used;
 
 	if (argc > 1 && is_one_of(argv[1], version)) {
 		fprintf(out, "%s\n", p->version);
 		return EXIT_CODE_DONE;
 	}
 	if (argc > 1)
-		call.command = persona_find_command(p, argv[1]);
+		call.command = persona_find_command(p, argc - 1, argv + 1, &used);
 	if (call.command != NULL) {
-		call.argc = argc - 2;
-		call.argv = argv + 2;
+		call.argc = argc - 1 - used;
+		call.argv = argv + 1 + used;
+		if (call.command->commands != NULL)
+			return group_call(p, call.command, call.argc, call.argv, out,
+				err);
 		return call.command->run(&call);
 	}
-	if (argc > 1 && !p->is_lenient && !is_one_of(argv[1], help))
-		return persona_refuse_command(p, argv[1], err);
+	if (argc > 1 && !p->is_lenient && !is_one_of(argv[1], help_words))
+		return persona_refuse_command(p, NULL, argv[1], err);
 	help_print_persona(out, p);
 	return EXIT_CODE_DONE;
+}
+
+int persona_run(int argc, char **argv, FILE *out, FILE *err)
+{
+	return persona_call(persona_find(argc > 0 ? argv[0] : NULL), argc, argv, out,
+		err);
 }

@@ -23,11 +23,19 @@ extern const struct persona personas[];
 /* The persona that the program @path (argv[0], may be NULL) is called as. */
 const struct persona *persona_find(const char *path);
 
-/* The command called @name, or NULL. */
-const struct command *persona_find_command(const struct persona *p, const char *name);
+/*
+ * The command or group that the front of the @argc words names, or NULL; *@used is how many of
+ * them.
+ */
+const struct command *persona_find_command(const struct persona *p, int argc, char **argv,
+	int *used);
 
-/* Says on @err that @p has no command @name, and which one is near. */
-int persona_refuse_command(const struct persona *p, const char *name, FILE *err);
+/* Says on @err that @p, or its @group if not NULL, has no command @word, and which is near. */
+int persona_refuse_command(const struct persona *p, const struct command *group,
+	const char *word, FILE *err);
+
+/* Runs the command of @p that @argv names, behind argv[0], and returns the exit code. */
+int persona_call(const struct persona *p, int argc, char **argv, FILE *out, FILE *err);
 
 /* The program: runs the command that @argv names and returns the exit code. */
 int persona_run(int argc, char **argv, FILE *out, FILE *err);

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/help.h"
 #include "cli/persona.h"
 
 #define WORDS_MAX 8
@@ -21,7 +22,8 @@ struct run {
 	int exit_code;
 };
 
-static void run_program(struct run *r, const char *const *words)
+/* As @p; NULL is the one that the first word says. */
+static void run_as(const struct persona *p, struct run *r, const char *const *words)
 {
 	FILE *out = open_memstream(&r->out, &r->out_len);
 	FILE *err = open_memstream(&r->err, &r->err_len);
@@ -30,11 +32,17 @@ static void run_program(struct run *r, const char *const *words)
 
 	for (; argc < WORDS_MAX && words[argc] != NULL; argc++)
 		argv[argc] = strdup(words[argc]);
-	r->exit_code = persona_run(argc, argv, out, err);
+	r->exit_code = p != NULL ? persona_call(p, argc, argv, out, err) :
+				   persona_run(argc, argv, out, err);
 	fclose(out);
 	fclose(err);
 	for (int i = 0; i < argc; i++)
 		free(argv[i]);
+}
+
+static void run_program(struct run *r, const char *const *words)
+{
+	run_as(NULL, r, words);
 }
 
 static void run_fini(struct run *r)
@@ -170,6 +178,28 @@ static void test_misuse_is_one_sentence(void **state)
 	}
 }
 
+static void run_help(struct run *r, const struct persona *p, const struct command *c)
+{
+	FILE *out = open_memstream(&r->out, &r->out_len);
+
+	r->err = NULL;
+	help_print_command(out, p, c);
+	fclose(out);
+}
+
+static void check_widths(const struct persona *p, const struct command *c)
+{
+	const struct command *const *below;
+	struct run r;
+
+	run_help(&r, p, c);
+	for (char *line = strtok(r.out, "\n"); line != NULL; line = strtok(NULL, "\n"))
+		assert_in_range(strlen(line), 0, 80);
+	run_fini(&r);
+	for (below = c->commands; below != NULL && *below != NULL; below++)
+		check_widths(p, *below);
+}
+
 static void test_help_stays_within_the_screen(void **state)
 {
 	const struct command *const *c;
@@ -177,15 +207,8 @@ static void test_help_stays_within_the_screen(void **state)
 
 	(void)state;
 	for (p = personas; p->name != NULL; p++) {
-		for (c = p->commands; *c != NULL; c++) {
-			struct run r;
-
-			RUN(&r, p->name, (*c)->name, "--help");
-			for (char *line = strtok(r.out, "\n"); line != NULL;
-				line = strtok(NULL, "\n"))
-				assert_in_range(strlen(line), 0, 80);
-			run_fini(&r);
-		}
+		for (c = p->commands; *c != NULL; c++)
+			check_widths(p, *c);
 	}
 }
 
@@ -219,6 +242,88 @@ static void test_an_apostrophe_does_not_end_a_quotation(void **state)
 	run_fini(&r);
 }
 
+/* ---- groups ---- */
+
+static int print_words(struct call *c)
+{
+	fprintf(c->out, "%s:", c->command->name);
+	for (int i = 0; i < c->argc; i++)
+		fprintf(c->out, " %s", c->argv[i]);
+	return EXIT_CODE_DONE;
+}
+
+static const struct flag no_flags[] = { { .kind = FLAG_END } };
+static const struct command works_open = { .name = "works open",
+	.arguments = "[<door>]",
+	.summary = "let them in",
+	.flags = no_flags,
+	.run = print_words };
+static const struct command works_close = { .name = "works close",
+	.arguments = "",
+	.summary = "keep them out",
+	.flags = no_flags,
+	.run = print_words };
+static const struct command *const works_commands[] = { &works_open, &works_close, NULL };
+static const struct command works = { .name = "works",
+	.summary = "the whole place",
+	.commands = works_commands };
+static const struct command *const mine_commands[] = { &works, &command_help, NULL };
+static const struct persona mine = { .name = "mine",
+	.about = "a mine",
+	.version = "1",
+	.commands = mine_commands };
+
+static void test_a_group_has_commands_of_two_words(void **state)
+{
+	static const struct {
+		const char *words[WORDS_MAX];
+		const char *out, *err; /* their beginnings */
+		int exit_code;
+	} cases[] = {
+		{ { "mine", "works", "open", "gate", "now" }, "works open: gate now", "",
+			0 },
+		{ { "mine", "works" }, "Usage: mine works <command> [arguments]\n", "",
+			0 },
+		{ { "mine", "works", "--help" }, "Usage: mine works <command>", "", 0 },
+		{ { "mine", "help", "works" }, "Usage: mine works <command>", "", 0 },
+		{ { "mine", "help", "works", "open" },
+			"Usage: mine works open [<door>]\n", "", 0 },
+		{ { "mine", "works", "opne" }, "",
+			"mine works: there is no command \"opne\"; did you mean open?\n",
+			2 },
+		{ { "mine", "help", "works", "frobnicate" }, "",
+			"mine works: there is no command \"frobnicate\"; mine works --help"
+			" lists them\n",
+			2 },
+		{ { "mine", "open" }, "",
+			"mine: there is no command \"open\"; mine --help lists them\n",
+			2 },
+		{ { "mine" }, "mine: a mine\n", "", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(cases); i++) {
+		struct run r;
+
+		run_as(&mine, &r, cases[i].words);
+		assert_int_equal(r.exit_code, cases[i].exit_code);
+		assert_true(str_has_prefix(r.out, cases[i].out));
+		assert_true(str_has_prefix(r.err, cases[i].err));
+		run_fini(&r);
+	}
+}
+
+static void test_a_group_lists_what_it_has(void **state)
+{
+	struct run r;
+
+	(void)state;
+	run_as(&mine, &r, (const char *const[]){ "mine", "works", NULL });
+	assert_non_null(strstr(r.out, "\n  open                      let them in\n"));
+	assert_non_null(strstr(r.out, "\n  close                     keep them out\n"));
+	run_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +336,8 @@ int main(void)
 		cmocka_unit_test(test_help_stays_within_the_screen),
 		cmocka_unit_test(test_every_shell_is_told_every_flag),
 		cmocka_unit_test(test_an_apostrophe_does_not_end_a_quotation),
+		cmocka_unit_test(test_a_group_has_commands_of_two_words),
+		cmocka_unit_test(test_a_group_lists_what_it_has),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

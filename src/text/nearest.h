@@ -1,6 +1,6 @@
 /* The nearest known word to one that is not known: for "did you mean". */
-#ifndef CLI_NEAREST_H
-#define CLI_NEAREST_H
+#ifndef TEXT_NEAREST_H
+#define TEXT_NEAREST_H
 
 #define NEAREST_WORD_MAX 32 /* longer words are near to nothing */
 

@@ -1,5 +1,5 @@
 /* The nearest known word: Levenshtein's distance, with a small limit. */
-#include "cli/nearest.h"
+#include "text/nearest.h"
 
 #include <stddef.h>
 #include <string.h>
