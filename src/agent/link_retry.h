@@ -9,7 +9,7 @@ bool link_retry_is_due(const struct link_client_options *o, int failures);
 
 /*
  * How long to wait for it. The first is due at once (or after o->min_retry_ms); later ones
- * after a random pause, so that the clients of a server that was away do not come together.
+ * after a random pause (base/backoff.h).
  * Its bound doubles, up to o->max_retry_ms, which is never exceeded.
  */
 uint32_t link_retry_pause_ms(const struct link_client_options *o, int failures);
