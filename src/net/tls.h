@@ -34,6 +34,9 @@ enum err tls_context_new_client(const struct tls_client_options *o,
 	struct tls_context **out, struct why *why) MUST_USE;
 void tls_context_free(struct tls_context *ctx);
 
+/* One more owner, who frees it as well. On any thread. Returns @ctx. */
+struct tls_context *tls_context_ref(struct tls_context *ctx);
+
 struct tls_options {
 	struct tls_context *context; /* borrowed for the call */
 	struct loop *loop;           /* borrowed: outlives the stream */

@@ -18,8 +18,6 @@ struct tls_context {
 	unsigned char alpn[TLS_ALPN_MAX]; /* as on the wire */
 };
 
-struct tls_context *tls_context_ref(struct tls_context *ctx);
-
 /* In tls.c. NULL: no memory. */
 BIO_METHOD *tls_bio_method_new(void);
 
