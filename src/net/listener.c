@@ -112,6 +112,20 @@ static enum err listener_bind(const char *host, uint16_t port, int type, int *fd
 	return errnum == 0 ? ERR_OK : listener_explain(errnum, &a, why);
 }
 
+enum err listener_bind_tcp(const char *host, uint16_t port, int *out, struct why *why)
+{
+	struct addr a;
+	enum err rc = listener_bind(host, port, SOCK_STREAM, out, why);
+
+	if (rc != ERR_OK || listen(*out, LISTENER_BACKLOG) == 0)
+		return rc;
+	if (!addr_of_local(*out, &a))
+		a = (struct addr){ .n = 0 };
+	rc = listener_explain(errno, &a, why);
+	close(*out);
+	return rc;
+}
+
 enum err listener_bind_udp(const char *host, uint16_t port, int *out, struct why *why)
 {
 	return listener_bind(host, port, SOCK_DGRAM, out, why);

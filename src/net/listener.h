@@ -31,6 +31,10 @@ void listener_pause(struct listener *l, bool is_paused);
 /* NULL is fine. The port is free when this returns. */
 void listener_close(struct listener *l);
 
+/* Binds and listens by the same rules, and accepts nothing; the fd is the caller's. */
+enum err listener_bind_tcp(const char *host, uint16_t port, int *out,
+	struct why *why) MUST_USE;
+
 /* Binds a UDP socket by the same rules; the fd is the caller's. */
 enum err listener_bind_udp(const char *host, uint16_t port, int *out,
 	struct why *why) MUST_USE;

@@ -10,17 +10,21 @@
 #include "relay/route.h"
 #include "tunnel/portal/message_lease.h"
 
+#define LEASE_CLAIMS 2
+
 struct lease_book;
 
 /* Those that are not the route's are the control worker's alone. */
 struct lease {
 	struct list in_book;
-	struct route *route; /* a reference */
+	struct lease *next_by_key, *next_by_claim[LEASE_CLAIMS];
+	char claims[LEASE_CLAIMS][ROUTEHOST_HASH_SIZE]; /* lease.c; "" for none */
+	struct route *route;                            /* a reference */
 	char address[ADDRESS_TEXT_SIZE];
 	struct message_metadata metadata;                          /* owned */
 	char client_ip[ADDR_TEXT_MAX], reported_ip[ADDR_TEXT_MAX]; /* "" when not told */
 	uint64_t first_seen_ms;                                    /* wall clock */
-	int tcp_fd;                /* until a worker has it; else -1 */
+	int tcp_fd; /* listens on its port; workers have copies. -1: none */
 	uint64_t signatures_noted; /* that are in the audit already */
 };
 
@@ -30,7 +34,8 @@ struct lease_book_options {
 	const char *host;            /* borrowed: where they listen; NULL: all */
 	unsigned workers;            /* data workers that routes are spread over */
 	struct route_table *routes;  /* borrowed */
-	/* A lease is over: replaced, unregistered or expired. Its route is out of the table. */
+	/* A lease is over: replaced, unregistered or expired. Its route is out of the table,
+	 * and its port, unless it goes on, takes no more visitors. */
 	void (*on_end)(void *arg, struct lease *lease);
 	void *arg;
 };
@@ -51,7 +56,8 @@ struct lease_request {
 };
 
 /*
- * Grants it, and ends what the same identity had before.
+ * Grants it, and ends what the same identity had before; a TCP port goes on to the new one,
+ * and whoever is just connecting there waits.
  *
  * ERR_EXISTS: another identity has the name or an overlapping route.  ERR_LIMIT: too many
  * leases have a TCP port.  ERR_NOENT: no TCP port is free.  ERR_NOMEM.
@@ -61,6 +67,14 @@ enum err lease_open(struct lease_book *book, struct lease_request *req,
 	struct lease **out, struct why *why) MUST_USE;
 
 struct lease *lease_find(struct lease_book *book, const char *identity_key);
+
+struct lease_renewal {
+	struct message_metadata *metadata; /* its content is taken */
+	const char *client_ip, *reported_ip;
+	uint64_t now_ms, until_ms;
+};
+
+void lease_renew(struct lease *lease, struct lease_renewal *renewal);
 
 /* Ends it now; on_end() is called. */
 void lease_end(struct lease_book *book, struct lease *lease);

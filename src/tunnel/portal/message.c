@@ -58,20 +58,30 @@ static enum err put_end(struct json_writer *w, bool ok)
 	return w->out->failed;
 }
 
+void message_open_reply(struct json_writer *w, struct buf *out)
+{
+	json_writer_init(w, out);
+	json_put_open(w);
+	json_put_key(w, "data");
+}
+
+enum err message_close_reply(struct json_writer *w)
+{
+	return put_end(w, true);
+}
+
 enum err message_put_reply(const struct shape *shape, const void *object, struct buf *out)
 {
 	struct json_writer w;
 
-	json_writer_init(&w, out);
-	json_put_open(&w);
-	json_put_key(&w, "data");
+	message_open_reply(&w, out);
 	if (shape != NULL) {
 		shape_put(shape, object, &w);
 	} else {
 		json_put_open(&w);
 		json_put_close(&w);
 	}
-	return put_end(&w, true);
+	return message_close_reply(&w);
 }
 
 enum err message_put_refusal(enum message_error error, const char *text, struct buf *out)

@@ -47,6 +47,10 @@ struct message_refusal {
 enum err message_put_reply(const struct shape *shape, const void *object,
 	struct buf *out) MUST_USE;
 
+/* For a reply that no shape describes: one value is put between the two. */
+void message_open_reply(struct json_writer *w, struct buf *out);
+enum err message_close_reply(struct json_writer *w) MUST_USE;
+
 /* Goes with the status message_error_status(@error). */
 enum err message_put_refusal(enum message_error error, const char *text,
 	struct buf *out) MUST_USE;

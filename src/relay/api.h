@@ -1,0 +1,74 @@
+/*
+ * The relay's API: a table of operations over calls that data workers have read.
+ * portal-protocol 2. All of it is on the control worker.
+ */
+#ifndef RELAY_API_H
+#define RELAY_API_H
+
+#include "relay/api_call.h"
+#include "tunnel/portal/message.h"
+
+#define API_ANSWER_MAX (8u << 20)
+#define API_PARTS_MAX 4
+
+struct relay;
+
+/* Answers @call, whatever it asks for. */
+void api_handle(struct relay *r, struct api_call *call);
+
+struct api_operation {
+	const char *method; /* NULL: any; HEAD is a GET */
+
+	/*
+	 * "/tunnel/status". A segment "*" is any one, and comes as the next of @parts, as the
+	 * call has it; a last "**" is whatever follows. With a '/' at its end the path may be
+	 * asked for with or without that.
+	 */
+	const char *path;
+
+	/* Answers the call, with one of those below. */
+	void (*fn)(struct relay *r, struct api_call *call, const struct span *parts);
+};
+
+struct api_table {
+	const struct api_operation *rows;
+	unsigned count;
+};
+
+#define API_TABLE_OF(array) \
+	{ \
+		.rows = (array), .count = sizeof(array) / sizeof((array)[0]) \
+	}
+
+extern const struct api_table api_lease_table; /* api_lease.c */
+extern const struct api_table api_about_table; /* api_about.c */
+
+/* ---- what is asked ---- */
+
+/* Reads the body as @shape has it. False: it is none, and the call is answered. */
+bool api_read(struct api_call *call, const struct shape *shape, void *out) MUST_USE;
+
+/* The value of @key in the query, decoded. False: it is not there, or too long. */
+bool api_query(const struct api_call *call, const char *key, char *to,
+	size_t size) MUST_USE;
+
+/* ---- answers ---- */
+
+/* An envelope with @object in it, as @shape has it; both may be NULL. */
+void api_reply(struct api_call *call, unsigned status, const struct shape *shape,
+	const void *object);
+
+/* The same for what no shape describes: one value is put between the two. */
+void api_open_reply(struct api_call *call, struct json_writer *w);
+void api_close_reply(struct api_call *call, unsigned status, struct json_writer *w);
+
+void api_refuse(struct api_call *call, enum message_error error, const char *text);
+
+/* No envelope. @text is copied. */
+void api_reply_text(struct api_call *call, unsigned status, const char *type,
+	struct span text);
+
+/* Adds a line to the answer's head; it has no CRLF in it. Before or after the answer. */
+void api_add_header(struct api_call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+#endif

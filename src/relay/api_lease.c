@@ -1,0 +1,505 @@
+/*
+ * Registering, renewing and unregistering of leases. The order of the checks is the
+ * protocol's: portal-protocol 2.6.
+ */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "relay/api.h"
+#include "relay/relay_inside.h"
+#include "tunnel/portal/access_token.h"
+
+#define LEASE_TTL_MAX_S (366 * 86400) /* so that times stay times */
+
+/* What somebody who has been asked to sign will register then. */
+struct wish {
+	char name[NAMES_LABEL_MAX + 1], address[ADDRESS_TEXT_SIZE]; /* in form */
+	int64_t ttl_s;
+	bool wants_tcp, has_ech;
+	char route_hostname[MESSAGE_HOST_MAX]; /* as it came, as the hash */
+	char hostname_hash[64];
+	struct message_metadata metadata; /* owned */
+};
+
+static void wish_free(void *arg)
+{
+	struct wish *w = arg;
+
+	if (w != NULL)
+		shape_fini(&message_metadata_shape, &w->metadata);
+	free(w);
+}
+
+static size_t wish_bytes(const struct wish *w)
+{
+	const struct message_metadata *m = &w->metadata;
+	size_t n = sizeof(*w);
+
+	n += m->description != NULL ? strlen(m->description) : 0;
+	n += m->owner != NULL ? strlen(m->owner) : 0;
+	n += m->thumbnail != NULL ? strlen(m->thumbnail) : 0;
+	for (size_t i = 0; i < m->tags.n; i++)
+		n += strlen(m->tags.v[i]) + 2 * sizeof(void *);
+	return n;
+}
+
+static bool is_banned(struct api_call *call)
+{
+	if (call->is_banned)
+		api_refuse(call, MESSAGE_IP_BANNED,
+			"request denied because source IP is banned");
+	return call->is_banned;
+}
+
+static int64_t ttl_of(int64_t asked_s)
+{
+	if (asked_s <= 0)
+		return MESSAGE_TTL_S;
+	return asked_s < LEASE_TTL_MAX_S ? asked_s : LEASE_TTL_MAX_S;
+}
+
+static struct timestamp timestamp_of(uint64_t wall_ms)
+{
+	return (struct timestamp){ .s = (int64_t)(wall_ms / 1000),
+		.ns = (uint32_t)(wall_ms % 1000 * 1000000) };
+}
+
+/* ---- challenge ---- */
+
+/* Two bytes that say how long the rest is, and the rest (RFC 9849 4). */
+static bool ech_list_is_fine(const char *base64)
+{
+	uint8_t bytes[MESSAGE_ECH_BYTES_MAX];
+	struct span rest;
+	uint16_t n;
+	size_t got;
+
+	if (base64_decode(BASE64_PADDED, span_str(base64), bytes, sizeof(bytes), &got) !=
+		ERR_OK)
+		return false;
+	rest = span_of(bytes, got);
+	return span_u16(&rest, &n) && n > 0 && n == rest.n;
+}
+
+/* What this relay does not do. True: the call is answered. */
+static bool challenge_is_beyond_us(struct relay *r, struct api_call *call,
+	const struct message_challenge_request *req)
+{
+	const char *what = NULL;
+
+	if (req->hop_token[0] != '\0')
+		what = "this relay takes no part in multi-hop routes";
+	else if (req->udp_enabled)
+		what = "this relay has no UDP ports";
+	else if (req->tcp_enabled && !r->options.has_tcp)
+		what = "this relay has no TCP ports";
+	if (what != NULL)
+		api_refuse(call, MESSAGE_FEATURE_UNAVAILABLE, what);
+	return what != NULL;
+}
+
+/* NULL: it cannot be, and the call is answered. Takes the metadata out of @req. */
+static struct wish *challenge_read_wish(struct relay *r, struct api_call *call,
+	struct message_challenge_request *req)
+{
+	struct wish *w = mem_new(w);
+	char host[NAMES_HOST_MAX + 1];
+	struct why why = { "" };
+	enum err rc;
+
+	if (w == NULL) {
+		api_refuse(call, MESSAGE_INTERNAL, "out of memory");
+		return NULL;
+	}
+	rc = names_parse_label(span_str(req->identity.name), w->name, &why);
+	if (rc == ERR_OK)
+		rc = names_lease_host(span_str(w->name), span_str(r->options.root), host,
+			&why);
+	if (rc == ERR_OK &&
+		address_parse(names_trim(span_str(req->identity.address)), w->address) !=
+			ERR_OK)
+		rc = err_set(&why, ERR_SYNTAX, "identity address is invalid");
+	if (rc != ERR_OK) {
+		api_refuse(call, MESSAGE_INVALID_REQUEST, err_text(rc, &why));
+		wish_free(w);
+		return NULL;
+	}
+	w->ttl_s = ttl_of(req->ttl_s);
+	w->wants_tcp = req->tcp_enabled;
+	w->has_ech = req->ech_config_list[0] != '\0';
+	str_copy(w->route_hostname, sizeof(w->route_hostname), req->route_hostname);
+	str_copy(w->hostname_hash, sizeof(w->hostname_hash), req->hostname_hash);
+	w->metadata = req->metadata;
+	req->metadata = (struct message_metadata){ .hide = false };
+	return w;
+}
+
+/* Of IPv6 the network counts: who has one address there has all of them. */
+static const char *client_print(const struct addr *client, char to[ADDR_TEXT_MAX])
+{
+	struct addr a = *client;
+
+	if (a.sa.sa_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&a.in6.sin6_addr))
+		memset(&a.in6.sin6_addr.s6_addr[8], 0, 8);
+	return addr_print_ip(&a, to);
+}
+
+static void challenge_ask(struct relay *r, struct api_call *call, struct wish *w)
+{
+	char client[ADDR_TEXT_MAX];
+	struct challenge_request req = {
+		.domain = call->host[0] != '\0' ? call->host : r->options.root,
+		.address = w->address,
+		.client = client_print(&call->client, client),
+		.payload = w,
+		.free_payload = wish_free,
+		.payload_bytes = wish_bytes(w),
+	};
+	struct message_challenge answer = { .expires_at.s = 0 };
+	struct challenge c;
+	struct why why = { "" };
+	enum err rc = challenges_open(r->challenges, &req, &c, &why);
+
+	if (rc != ERR_OK) {
+		wish_free(w);
+		api_refuse(call,
+			rc == ERR_LIMIT         ? MESSAGE_RATE_LIMITED :
+				rc == ERR_NOMEM ? MESSAGE_INTERNAL :
+						  MESSAGE_INVALID_REQUEST,
+			err_text(rc, &why));
+		return;
+	}
+	str_copy(answer.challenge_id, sizeof(answer.challenge_id), c.id);
+	answer.expires_at = c.expires_at;
+	snprintf(answer.siwe_message, sizeof(answer.siwe_message), "%.*s", (int)c.text.n,
+		(const char *)c.text.p);
+	api_reply(call, 201, &message_challenge_shape, &answer);
+}
+
+static void lease_challenge(struct relay *r, struct api_call *call,
+	const struct span *parts)
+{
+	struct message_challenge_request req = { .udp_enabled = false };
+	struct wish *w;
+
+	(void)parts;
+	if (is_banned(call) || !api_read(call, &message_challenge_request_shape, &req))
+		return;
+	if (challenge_is_beyond_us(r, call, &req)) {
+		/* answered */
+	} else if (req.ech_config_list[0] != '\0' &&
+		!ech_list_is_fine(req.ech_config_list)) {
+		api_refuse(call, MESSAGE_INVALID_REQUEST, "ech_config_list is invalid");
+	} else {
+		w = challenge_read_wish(r, call, &req);
+		if (w != NULL)
+			challenge_ask(r, call, w);
+	}
+	shape_fini(&message_challenge_request_shape, &req);
+}
+
+/* ---- register ---- */
+
+/* "label.root", and the label is in form. */
+static bool route_host_parse(const struct relay *r, const char *text,
+	char out[NAMES_HOST_MAX + 1])
+{
+	char host[NAMES_HOST_MAX + 1], label[NAMES_LABEL_MAX + 1];
+	size_t n, root_n = strlen(r->options.root);
+
+	if (names_parse_host(span_str(text), host, NULL) != ERR_OK)
+		return false;
+	n = strcspn(host, ".");
+	if (host[n] != '.' || strlen(host + n + 1) != root_n ||
+		strcmp(host + n + 1, r->options.root) != 0 ||
+		names_parse_label(span_of(host, n), label, NULL) != ERR_OK ||
+		!span_is(span_of(host, n), label))
+		return false;
+	memcpy(out, host, sizeof(host));
+	return true;
+}
+
+/* Does the hash that came name the public host, which we know anyway? */
+static bool hash_is_right(const struct relay *r, const struct wish *w)
+{
+	char host[NAMES_HOST_MAX + 1], hash[ROUTEHOST_HASH_SIZE];
+
+	return names_lease_host(span_str(w->name), span_str(r->options.root), host,
+		       NULL) == ERR_OK &&
+		routehost_hash(span_str(host), hash, NULL) == ERR_OK &&
+		strcmp(hash, w->hostname_hash) == 0;
+}
+
+/* True: the call is answered, for the route cannot be. */
+static bool register_refuses_route(struct relay *r, struct api_call *call,
+	const struct wish *w, char host[NAMES_HOST_MAX + 1])
+{
+	const char *what = NULL;
+
+	host[0] = '\0';
+	if (w->route_hostname[0] == '\0') {
+		if (w->hostname_hash[0] != '\0')
+			what = "hostname_hash requires route_hostname";
+		else if (w->has_ech)
+			what = "ech_config_list requires route_hostname";
+	} else if (w->wants_tcp) {
+		api_refuse(call, MESSAGE_TRANSPORT_MISMATCH,
+			"route_hostname is for leases without ports");
+		return true;
+	} else if (!route_host_parse(r, w->route_hostname, host)) {
+		what = "route_hostname is not a name under this relay's host";
+	} else if (w->hostname_hash[0] != '\0' && !hash_is_right(r, w)) {
+		what = "hostname_hash is not that of the lease's host";
+	}
+	if (what != NULL)
+		api_refuse(call, MESSAGE_INVALID_REQUEST, what);
+	return what != NULL;
+}
+
+/* A token from now for @ttl_s; @until_s is its end. */
+static enum err token_issue(const struct relay *r, const char *name, const char *address,
+	int64_t ttl_s, char out[MESSAGE_TOKEN_MAX])
+{
+	struct access_token t = { .issued_at_s = (int64_t)(clock_wall_ms() / 1000) };
+	struct buf text;
+	enum err rc;
+
+	t.expires_at_s = t.issued_at_s + ttl_s;
+	str_copy(t.issuer, sizeof(t.issuer), r->options.url);
+	random_id_make(RANDOM_ID_TOKEN, t.id);
+	str_copy(t.name, sizeof(t.name), name);
+	str_copy(t.address, sizeof(t.address), address);
+	buf_init(&text, MESSAGE_TOKEN_MAX - 1);
+	rc = access_token_print(&t, r->identity.secret, &text);
+	if (rc == ERR_OK)
+		snprintf(out, MESSAGE_TOKEN_MAX, "%.*s", (int)text.n,
+			(const char *)buf_front(&text));
+	buf_fini(&text);
+	return rc;
+}
+
+static void reported_ip_take(const char *text, char to[ADDR_TEXT_MAX])
+{
+	struct addr a;
+
+	to[0] = '\0';
+	if (addr_from_literal(text, 0, &a) == ERR_OK)
+		addr_print_ip(&a, to);
+}
+
+static enum message_error register_error_of(enum err rc)
+{
+	switch (rc) {
+	case ERR_EXISTS:
+		return MESSAGE_HOSTNAME_CONFLICT;
+	case ERR_LIMIT:
+		return MESSAGE_TCP_PORT_CAPACITY_EXCEEDED;
+	case ERR_NOENT:
+		return MESSAGE_TCP_PORT_EXHAUSTED;
+	default:
+		return MESSAGE_INTERNAL;
+	}
+}
+
+static void register_answer(struct relay *r, struct api_call *call,
+	const struct lease *lease, struct message_lease *answer)
+{
+	const struct route *route = lease->route;
+
+	str_copy(answer->identity.name, sizeof(answer->identity.name), route->name);
+	str_copy(answer->identity.address, sizeof(answer->identity.address),
+		lease->address);
+	answer->expires_at.s = (int64_t)(atomic_load(&route->until_ms) / 1000);
+	answer->sni_port = r->sni_port;
+	if (route->tcp_port != 0) {
+		answer->tcp_enabled = true;
+		snprintf(answer->tcp_addr, sizeof(answer->tcp_addr), "%s:%u",
+			r->options.root, route->tcp_port);
+	}
+	api_reply(call, 201, &message_lease_shape, answer);
+}
+
+static void register_open(struct relay *r, struct api_call *call, struct wish *w,
+	const char *reported_ip, const char *route_host)
+{
+	const struct policy_settings *settings = policy_settings(r->policy);
+	char client[ADDR_TEXT_MAX], reported[ADDR_TEXT_MAX], key[IDENTITY_KEY_SIZE];
+	struct message_lease answer = { .sni_port = 0 };
+	struct lease_request req = {
+		.name = w->name,
+		.address = w->address,
+		.route_host = route_host[0] != '\0' ? route_host : NULL,
+		.metadata = &w->metadata,
+		.client_ip = addr_print_ip(&call->client, client),
+		.reported_ip = reported,
+		.wants_tcp = w->wants_tcp,
+		.tcp_max_leases = settings->tcp_max_leases,
+		.now_ms = clock_wall_ms(),
+	};
+	struct lease *lease;
+	struct why why = { "" };
+	enum err rc = token_issue(r, w->name, w->address, w->ttl_s, answer.access_token);
+
+	if (rc == ERR_OK) {
+		reported_ip_take(reported_ip, reported);
+		req.until_ms = req.now_ms + (uint64_t)w->ttl_s * 1000;
+		req.is_routable = policy_judge(r->policy,
+			identity_key_print(w->name, w->address, key))
+					  .is_routable;
+		rc = lease_open(r->book, &req, &lease, &why);
+	}
+	if (rc == ERR_OK && relay_begin_lease(r, lease) != ERR_OK) {
+		lease_end(r->book, lease);
+		rc = err_set(&why, ERR_NOMEM, "out of memory");
+	}
+	if (rc == ERR_OK)
+		register_answer(r, call, lease, &answer);
+	else
+		api_refuse(call, register_error_of(rc), err_text(rc, &why));
+}
+
+static struct wish *register_redeem(struct relay *r, struct api_call *call,
+	const struct message_register_request *req)
+{
+	struct siwe_answer answer = {
+		.text = span_str(req->siwe_message),
+		.signature = names_trim(span_str(req->siwe_signature)),
+	};
+	struct challenge_outcome outcome;
+	struct why why = { "" };
+	enum err rc = challenges_answer(r->challenges, req->challenge_id, &answer,
+		&outcome, &why);
+
+	if (rc == ERR_OK)
+		return outcome.payload;
+	api_refuse(call,
+		rc == ERR_DENIED ? MESSAGE_UNAUTHORIZED : MESSAGE_INVALID_REQUEST,
+		err_text(rc, &why));
+	return NULL;
+}
+
+static void lease_register(struct relay *r, struct api_call *call,
+	const struct span *parts)
+{
+	struct message_register_request req = { .challenge_id = "" };
+	char route_host[NAMES_HOST_MAX + 1];
+	struct wish *w;
+
+	(void)parts;
+	if (is_banned(call) || !api_read(call, &message_register_request_shape, &req))
+		return;
+	w = register_redeem(r, call, &req);
+	if (w == NULL || register_refuses_route(r, call, w, route_host)) {
+		/* answered */
+	} else if (w->wants_tcp && !policy_settings(r->policy)->tcp_enabled) {
+		api_refuse(call, MESSAGE_TCP_PORT_DISABLED,
+			"TCP ports are switched off on this relay");
+	} else {
+		register_open(r, call, w, req.reported_ip, route_host);
+	}
+	wish_free(w);
+}
+
+/* ---- whoever has a token ---- */
+
+/* NULL: there is no such lease, or the token is not good; the call is answered. */
+static struct lease *lease_of_token(struct relay *r, struct api_call *call,
+	const char *token)
+{
+	struct access_check check = {
+		.key = &r->identity.key,
+		.issuer = r->options.url,
+		.now_s = (int64_t)(clock_wall_ms() / 1000),
+	};
+	char key[IDENTITY_KEY_SIZE];
+	struct access_token t;
+	struct lease *lease;
+	struct why why = { "" };
+	enum err rc = access_token_verify(span_str(token), &check, &t, &why);
+
+	if (rc != ERR_OK) {
+		api_refuse(call, MESSAGE_UNAUTHORIZED, err_text(rc, &why));
+		return NULL;
+	}
+	lease = lease_find(r->book, identity_key_print(t.name, t.address, key));
+	if (lease == NULL)
+		api_refuse(call, MESSAGE_LEASE_NOT_FOUND, "lease not found");
+	return lease;
+}
+
+static void renew_answer(struct relay *r, struct api_call *call, struct lease *lease,
+	struct message_renew_request *req)
+{
+	struct message_renewal answer = { .expires_at.s = 0 };
+	char client[ADDR_TEXT_MAX], reported[ADDR_TEXT_MAX];
+	int64_t ttl_s = ttl_of(req->ttl_s);
+	struct lease_renewal renewal = {
+		.metadata = &req->metadata,
+		.client_ip = addr_print_ip(&call->client, client),
+		.reported_ip = reported,
+		.now_ms = clock_wall_ms(),
+	};
+
+	if (token_issue(r, lease->route->name, lease->address, ttl_s,
+		    answer.access_token) != ERR_OK) {
+		api_refuse(call, MESSAGE_INTERNAL, "no token can be issued");
+		return;
+	}
+	reported_ip_take(req->reported_ip, reported);
+	renewal.until_ms = renewal.now_ms + (uint64_t)ttl_s * 1000;
+	lease_renew(lease, &renewal);
+	answer.expires_at = timestamp_of(renewal.until_ms);
+	api_reply(call, 200, &message_renewal_shape, &answer);
+}
+
+static void lease_renewal_asked(struct relay *r, struct api_call *call,
+	const struct span *parts)
+{
+	struct message_renew_request req = { .ttl_s = 0 };
+	struct lease *lease;
+
+	(void)parts;
+	if (is_banned(call) || !api_read(call, &message_renew_request_shape, &req))
+		return;
+	lease = lease_of_token(r, call, req.access_token);
+	if (lease != NULL)
+		renew_answer(r, call, lease, &req);
+	shape_fini(&message_renew_request_shape, &req);
+}
+
+static void lease_unregister(struct relay *r, struct api_call *call,
+	const struct span *parts)
+{
+	struct message_unregister_request req = { .access_token = "" };
+	struct lease *lease;
+
+	(void)parts;
+	if (!api_read(call, &message_unregister_request_shape, &req))
+		return;
+	lease = lease_of_token(r, call, req.access_token);
+	if (lease == NULL)
+		return;
+	lease_end(r->book, lease);
+	api_reply(call, 200, NULL, NULL);
+}
+
+static void lease_hop(struct relay *r, struct api_call *call, const struct span *parts)
+{
+	(void)r;
+	(void)parts;
+	if (!is_banned(call))
+		api_refuse(call, MESSAGE_FEATURE_UNAVAILABLE,
+			"this relay takes no part in multi-hop routes");
+}
+
+static const struct api_operation rows[] = {
+	{ "POST", "/sdk/register/challenge", lease_challenge },
+	{ "POST", "/sdk/register", lease_register },
+	{ "POST", "/sdk/renew", lease_renewal_asked },
+	{ "POST", "/sdk/unregister", lease_unregister },
+	{ "POST", "/sdk/hop", lease_hop },
+	{ "DELETE", "/sdk/hop", lease_hop },
+};
+
+const struct api_table api_lease_table = API_TABLE_OF(rows);

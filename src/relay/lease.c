@@ -1,0 +1,353 @@
+/*
+ * The book of leases. Who overlaps with whom is a matter of claims: a route claims the hash
+ * of its host and, if that is a route host, the hash of the name behind it. Two routes that
+ * claim the same overlap, which is what the rules of portal-protocol 7.3 come to.
+ */
+#include "relay/lease.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "relay/ports.h"
+
+#define BUCKETS 8192 /* a power of two */
+
+struct lease_book {
+	struct lease_book_options o;
+	struct ports *ports;
+	struct list all;
+	uint64_t numbers; /* registrations so far */
+	struct lease *by_key[BUCKETS];
+	struct lease *by_claim[LEASE_CLAIMS][BUCKETS];
+};
+
+enum err lease_book_new(const struct lease_book_options *o, struct lease_book **out)
+{
+	struct lease_book *book = mem_new(book);
+	enum err rc;
+
+	if (book == NULL)
+		return ERR_NOMEM;
+	book->o = *o;
+	list_init(&book->all);
+	rc = ports_new(o->host, o->port_min, o->port_max, &book->ports);
+	if (rc != ERR_OK) {
+		free(book);
+		return rc;
+	}
+	*out = book;
+	return ERR_OK;
+}
+
+struct list *lease_book_all(struct lease_book *book)
+{
+	return &book->all;
+}
+
+/* ---- look-up ---- */
+
+/* FNV-1a. */
+static uint32_t hash_text(const char *text)
+{
+	uint32_t h = 0x811c9dc5;
+
+	for (; *text != '\0'; text++)
+		h = (h ^ (uint8_t)*text) * 0x01000193;
+	return h;
+}
+
+static unsigned bucket_of(const char *text)
+{
+	return hash_text(text) & (BUCKETS - 1);
+}
+
+struct lease *lease_find(struct lease_book *book, const char *identity_key)
+{
+	struct lease *l = book->by_key[bucket_of(identity_key)];
+
+	while (l != NULL && strcmp(l->route->identity_key, identity_key) != 0)
+		l = l->next_by_key;
+	return l;
+}
+
+static bool lease_is_of(const struct lease *l, const char *identity_key)
+{
+	return strcmp(l->route->identity_key, identity_key) == 0;
+}
+
+/* One of another identity that claims the same, or NULL. */
+static struct lease *lease_find_rival(struct lease_book *book, const struct lease *of)
+{
+	for (unsigned i = 0; i < LEASE_CLAIMS; i++) {
+		const char *claim = of->claims[i];
+
+		for (unsigned k = 0; k < LEASE_CLAIMS && claim[0] != '\0'; k++) {
+			struct lease *l = book->by_claim[k][bucket_of(claim)];
+
+			for (; l != NULL; l = l->next_by_claim[k])
+				if (strcmp(l->claims[k], claim) == 0 &&
+					!lease_is_of(l, of->route->identity_key))
+					return l;
+		}
+	}
+	return NULL;
+}
+
+static void lease_enter(struct lease_book *book, struct lease *l)
+{
+	struct lease **head = &book->by_key[bucket_of(l->route->identity_key)];
+
+	l->next_by_key = *head;
+	*head = l;
+	for (unsigned i = 0; i < LEASE_CLAIMS; i++) {
+		if (l->claims[i][0] == '\0')
+			continue;
+		head = &book->by_claim[i][bucket_of(l->claims[i])];
+		l->next_by_claim[i] = *head;
+		*head = l;
+	}
+	list_add(&book->all, &l->in_book);
+}
+
+static void lease_leave(struct lease_book *book, struct lease *l)
+{
+	struct lease **at = &book->by_key[bucket_of(l->route->identity_key)];
+
+	while (*at != l)
+		at = &(*at)->next_by_key;
+	*at = l->next_by_key;
+	for (unsigned i = 0; i < LEASE_CLAIMS; i++) {
+		if (l->claims[i][0] == '\0')
+			continue;
+		at = &book->by_claim[i][bucket_of(l->claims[i])];
+		while (*at != l)
+			at = &(*at)->next_by_claim[i];
+		*at = l->next_by_claim[i];
+	}
+	list_remove(&l->in_book);
+}
+
+/* ---- the end ---- */
+
+static void lease_free(struct lease *l)
+{
+	if (l == NULL)
+		return;
+	if (l->tcp_fd >= 0)
+		close(l->tcp_fd);
+	shape_fini(&message_metadata_shape, &l->metadata);
+	route_unref(l->route);
+	free(l);
+}
+
+/*
+ * The worker's copy of the socket hears of the end later. It stops listening now, so that
+ * the port can be taken again at once.
+ */
+static void lease_release_port(struct lease_book *book, struct lease *l, bool is_kept)
+{
+	if (l->tcp_fd < 0)
+		return;
+	(void)shutdown(l->tcp_fd, SHUT_RDWR);
+	ports_release(book->ports, l->route->tcp_port, is_kept, clock_wall_ms());
+}
+
+void lease_end(struct lease_book *book, struct lease *lease)
+{
+	lease_leave(book, lease);
+	route_remove(book->o.routes, lease->route);
+	lease_release_port(book, lease, true);
+	if (book->o.on_end != NULL)
+		book->o.on_end(book->o.arg, lease);
+	lease_free(lease);
+}
+
+void lease_sweep(struct lease_book *book, uint64_t now_ms)
+{
+	struct list *it, *tmp;
+
+	list_each(it, tmp, &book->all) {
+		struct lease *l = list_object(it, struct lease, in_book);
+
+		if (atomic_load(&l->route->until_ms) <= now_ms)
+			lease_end(book, l);
+	}
+}
+
+void lease_book_free(struct lease_book *book)
+{
+	struct lease *l;
+
+	if (book == NULL)
+		return;
+	book->o.on_end = NULL;
+	while ((l = list_first(&book->all, struct lease, in_book)) != NULL)
+		lease_end(book, l);
+	ports_free(book->ports);
+	free(book);
+}
+
+/* ---- the beginning ---- */
+
+static void lease_take_words(struct lease *l, struct message_metadata *metadata,
+	const char *client_ip, const char *reported_ip)
+{
+	shape_fini(&message_metadata_shape, &l->metadata);
+	l->metadata = *metadata;
+	*metadata = (struct message_metadata){ .hide = false };
+	str_copy(l->client_ip, sizeof(l->client_ip), client_ip);
+	str_copy(l->reported_ip, sizeof(l->reported_ip), reported_ip);
+}
+
+void lease_renew(struct lease *lease, struct lease_renewal *renewal)
+{
+	lease_take_words(lease, renewal->metadata, renewal->client_ip,
+		renewal->reported_ip);
+	atomic_store(&lease->route->until_ms, renewal->until_ms);
+	atomic_store(&lease->route->seen_ms, renewal->now_ms);
+}
+
+static enum err lease_name_route(const struct lease_book *book,
+	const struct lease_request *req, struct route *r, struct why *why)
+{
+	enum err rc = names_lease_host(span_str(req->name), span_str(book->o.root),
+		r->public_host, why);
+
+	if (rc != ERR_OK)
+		return rc;
+	identity_key_print(req->name, req->address, r->identity_key);
+	str_copy(r->name, sizeof(r->name), req->name);
+	str_copy(r->host, sizeof(r->host),
+		req->route_host != NULL ? req->route_host : r->public_host);
+	r->worker = hash_text(r->identity_key) % book->o.workers;
+	return req->route_host == NULL ?
+		ERR_OK :
+		routehost_hash(span_str(r->public_host), r->hash, why);
+}
+
+/* A lease that is in no book, and has no port yet. */
+static enum err lease_make(struct lease_book *book, const struct lease_request *req,
+	struct lease **out, struct why *why)
+{
+	struct lease *l = mem_new(l);
+	enum err rc;
+
+	if (l == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for a lease");
+	list_init(&l->in_book);
+	l->tcp_fd = -1;
+	l->first_seen_ms = req->now_ms;
+	str_copy(l->address, sizeof(l->address), req->address);
+	l->route = mem_new(l->route);
+	if (l->route == NULL) {
+		lease_free(l);
+		return err_set(why, ERR_NOMEM, "no memory for a lease");
+	}
+	atomic_init(&l->route->refs, 1);
+	l->route->number = ++book->numbers;
+	atomic_init(&l->route->is_routable, req->is_routable);
+	atomic_init(&l->route->until_ms, req->until_ms);
+	atomic_init(&l->route->seen_ms, req->now_ms);
+	rc = lease_name_route(book, req, l->route, why);
+	if (rc == ERR_OK)
+		rc = routehost_hash(span_str(l->route->host), l->claims[0], why);
+	if (rc != ERR_OK) {
+		lease_free(l);
+		return rc;
+	}
+	str_copy(l->claims[1], sizeof(l->claims[1]), l->route->hash);
+	*out = l;
+	return ERR_OK;
+}
+
+/* The port of @old goes on, its socket and all, if it has one. */
+static enum err lease_take_port(struct lease_book *book, struct lease *l,
+	const struct lease *old, uint64_t now_ms, struct why *why)
+{
+	if (old == NULL || old->tcp_fd < 0)
+		return ports_take(book->ports, l->route->name, now_ms,
+			&l->route->tcp_port, &l->tcp_fd, why);
+	l->tcp_fd = fcntl(old->tcp_fd, F_DUPFD_CLOEXEC, 0);
+	if (l->tcp_fd < 0)
+		return err_set(why, ERR_NOMEM, "no descriptor for a port");
+	l->route->tcp_port = old->route->tcp_port;
+	return ERR_OK;
+}
+
+static unsigned lease_count_ports(struct lease_book *book, const char *but_of,
+	uint64_t now_ms)
+{
+	struct list *it, *tmp;
+	unsigned n = 0;
+
+	list_each(it, tmp, &book->all) {
+		struct lease *l = list_object(it, struct lease, in_book);
+
+		n += l->tcp_fd >= 0 && !lease_is_of(l, but_of) &&
+			atomic_load(&l->route->until_ms) > now_ms;
+	}
+	return n;
+}
+
+/* May it be in the book? Whoever only waits to be swept is in nobody's way. */
+static enum err lease_judge(struct lease_book *book, const struct lease *l,
+	const struct lease_request *req, struct why *why)
+{
+	struct lease *rival;
+
+	while ((rival = lease_find_rival(book, l)) != NULL) {
+		if (atomic_load(&rival->route->until_ms) > req->now_ms)
+			return err_set(why, ERR_EXISTS, "hostname is already registered");
+		lease_end(book, rival);
+	}
+	if (req->wants_tcp && req->tcp_max_leases > 0 &&
+		lease_count_ports(book, l->route->identity_key, req->now_ms) >=
+			req->tcp_max_leases)
+		return err_set(why, ERR_LIMIT, "all TCP ports for leases are in use");
+	return ERR_OK;
+}
+
+/* @old, whose port goes on or not, makes room. */
+static void lease_replace(struct lease_book *book, struct lease *old,
+	const struct lease *by)
+{
+	if (old == NULL)
+		return;
+	if (by->tcp_fd >= 0 && old->tcp_fd >= 0) {
+		close(old->tcp_fd);
+		old->tcp_fd = -1;
+	}
+	lease_end(book, old);
+}
+
+enum err lease_open(struct lease_book *book, struct lease_request *req,
+	struct lease **out, struct why *why)
+{
+	struct lease *l, *old;
+	enum err rc = lease_make(book, req, &l, why);
+
+	if (rc != ERR_OK)
+		return rc;
+	old = lease_find(book, l->route->identity_key);
+	if (req->wants_tcp)
+		rc = lease_take_port(book, l, old, req->now_ms, why);
+	if (rc == ERR_OK)
+		rc = lease_judge(book, l, req, why);
+	if (rc == ERR_OK && route_put(book->o.routes, l->route) != ERR_OK)
+		rc = err_set(why, ERR_NOMEM, "no memory for a route");
+	if (rc != ERR_OK) {
+		if (old == NULL || old->tcp_fd < 0)
+			lease_release_port(book, l, false);
+		lease_free(l);
+		return rc;
+	}
+	lease_take_words(l, req->metadata, req->client_ip, req->reported_ip);
+	lease_replace(book, old, l);
+	lease_enter(book, l);
+	*out = l;
+	return ERR_OK;
+}

@@ -1,0 +1,59 @@
+/*
+ * The inside of a relay, for the files of relay/ that run on its control worker: relay*.c,
+ * api*.c and admin*.c. Data workers see struct relay_shared and their view, and no more.
+ */
+#ifndef RELAY_RELAY_INSIDE_H
+#define RELAY_RELAY_INSIDE_H
+
+#include "net/listener.h"
+#include "relay/certificate.h"
+#include "relay/lease.h"
+#include "relay/policy.h"
+#include "relay/relay.h"
+#include "relay/relay_worker.h"
+#include "tunnel/portal/challenges.h"
+#include "tunnel/portal/identity.h"
+
+#define RELAY_SIGNALS 4
+
+struct store;
+
+enum relay_state {
+	RELAY_STARTING,
+	RELAY_SERVING,
+	RELAY_DRAINING, /* takes nothing new, and waits for bridges */
+	RELAY_ENDED,    /* its workers are gone */
+};
+
+struct relay {
+	enum relay_state state;
+	struct worker control;
+	struct log log;
+	relay_read_fn *read; /* where options come from */
+	void *read_arg;
+	struct relay_options options;
+	struct identity identity; /* its key signs access tokens */
+
+	struct store *store;
+	struct policy *policy;
+	struct challenges *challenges; /* of registrations */
+	struct route_table *routes;
+	struct lease_book *book;
+	struct certificate *certificate;
+	struct relay_view *view; /* what workers have been told last */
+	struct relay_shared shared;
+
+	struct listener *sni, *api;
+	uint16_t sni_port;    /* where it really listens */
+	unsigned next_worker; /* whose turn it is to get a connection */
+	struct loop_signal *signals[RELAY_SIGNALS];
+	struct loop_timer *sweep, *audit, *drain;
+
+	struct buf page;        /* the page about this relay, */
+	uint64_t page_until_ms; /* which is good until then */
+};
+
+/* A lease begins: its worker is told. ERR_NOMEM: it was not. relay_lease.c. */
+enum err relay_begin_lease(struct relay *r, struct lease *lease) MUST_USE;
+
+#endif
