@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "text/utf8.h"
+
 void json_writer_init(struct json_writer *w, struct buf *out)
 {
 	*w = (struct json_writer){ .out = out };
@@ -70,47 +72,6 @@ void json_put_int(struct json_writer *w, int64_t value)
 
 #define REPLACEMENT 0xfffd
 
-/* How long a character is that begins with @first, and the least one of that length. */
-static size_t utf8_length(uint8_t first, uint32_t *bits, uint32_t *least)
-{
-	if (first < 0x80) {
-		*bits = first;
-		*least = 0;
-		return 1;
-	}
-	if ((first & 0xe0) == 0xc0) {
-		*bits = first & 0x1f;
-		*least = 0x80;
-		return 2;
-	}
-	if ((first & 0xf0) == 0xe0) {
-		*bits = first & 0x0f;
-		*least = 0x800;
-		return 3;
-	}
-	*bits = first & 0x07;
-	*least = 0x10000;
-	return (first & 0xf8) == 0xf0 ? 4 : 0;
-}
-
-/* Takes a character. One that is broken costs its first byte, and false is said. */
-static bool take_character(struct span *in, uint32_t *out)
-{
-	uint32_t c, least;
-	size_t n = utf8_length(in->p[0], &c, &least), i;
-	struct span taken;
-
-	for (i = 1; i < n && i < in->n && (in->p[i] & 0xc0) == 0x80; i++)
-		c = c << 6 | (in->p[i] & 0x3f);
-	if (n == 0 || i < n || c < least || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)) {
-		(void)span_cut(in, 1, &taken);
-		return false;
-	}
-	(void)span_cut(in, n, &taken);
-	*out = c;
-	return true;
-}
-
 static bool is_plain(uint32_t c)
 {
 	if (c < 0x20 || c == 0x2028 || c == 0x2029)
@@ -139,7 +100,7 @@ void json_put_text(struct json_writer *w, struct span text)
 	while (text.n > 0 && out->failed == ERR_OK) {
 		const uint8_t *start = text.p;
 
-		if (!take_character(&text, &c))
+		if (!utf8_take(&text, &c))
 			put_escape(out, REPLACEMENT);
 		else if (is_plain(c))
 			buf_put(out, start, (size_t)(text.p - start));

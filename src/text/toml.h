@@ -1,0 +1,93 @@
+/*
+ * TOML 1.0: a document as a tree, in which everything knows its place in the text, so that a
+ * person can be told the line, and so that one value can be changed and every other byte of
+ * the file left as it is (text/toml_edit.h).
+ */
+#ifndef TEXT_TOML_H
+#define TEXT_TOML_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/span.h"
+
+#define TOML_BYTES_MAX (1 << 20)
+#define TOML_DEPTH_MAX 32
+#define TOML_NODES_MAX 8192 /* keys, elements and tables */
+
+enum toml_kind {
+	TOML_TEXT,
+	TOML_INT,
+	TOML_FLOAT,
+	TOML_FLAG,
+	TOML_TIME,
+	TOML_ARRAY,
+	TOML_TABLE,
+};
+
+enum toml_time {
+	TOML_TIME_OFFSET, /* 1979-05-27T07:32:00Z */
+	TOML_TIME_LOCAL,  /* 1979-05-27T07:32:00 */
+	TOML_TIME_DATE,   /* 1979-05-27 */
+	TOML_TIME_CLOCK,  /* 07:32:00 */
+};
+
+/* How a table came to be, which decides what may still be added to it. */
+enum toml_origin {
+	TOML_BY_NOBODY, /* [a.b] has made "a" */
+	TOML_BY_HEADER, /* [a], and an element made by [[a]] */
+	TOML_BY_DOTS,   /* a.b = 1 has made "a" */
+	TOML_INLINE,    /* a = { b = 1 }, and an array a = [1] */
+};
+
+struct toml_place {
+	uint32_t at, n;        /* bytes in the document */
+	uint32_t line, column; /* counted from 1; columns are bytes */
+};
+
+/* A value, with its key if it is in a table. All is const, and as old as the document. */
+struct toml_node {
+	enum toml_kind kind;
+	struct span
+		key; /* decoded; a terminator follows; empty for elements and the root */
+
+	/* TOML_TEXT: decoded. TOML_TIME: as it is written. A terminator follows. */
+	struct span text;
+	union {
+		int64_t number;
+		double real;
+		bool flag;
+		enum toml_time time;
+	};
+
+	struct toml_place key_at; /* all of "a.b"; of a table with a header, the header */
+	struct toml_place at;     /* the value; of a table with a header, the header */
+
+	struct toml_node *first, *next; /* of a table or an array; of its parent */
+	struct toml_node *last, *parent;
+	unsigned count, depth;
+	enum toml_origin origin;
+	struct toml_node *older; /* of the document: all there are */
+};
+
+struct toml;
+
+/*
+ * Reads a whole document, of which it keeps a copy.
+ *
+ * ERR_SYNTAX: @why begins with "line 12: ".  ERR_LIMIT: one of the bounds above.  ERR_NOMEM.
+ */
+enum err toml_parse(struct span text, struct toml **out, struct why *why) MUST_USE;
+void toml_free(struct toml *t); /* wiped: it may have secrets; NULL is fine */
+
+/* A table. Never NULL. */
+const struct toml_node *toml_root(const struct toml *t);
+struct span toml_text(const struct toml *t);
+
+/* The member of @table that is called @key, or NULL. */
+const struct toml_node *toml_find(const struct toml_node *table, const char *key);
+
+/* "a text", "a table", for sentences. */
+const char *toml_kind_name(enum toml_kind kind);
+
+#endif

@@ -1,0 +1,423 @@
+/* TOML: what is read, what is refused and in which words, where things stand, and edits. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "text/toml_edit.h"
+
+/* ---- the tree in one line: {a:i1,b:[s"x",],} ---- */
+
+static void print_node(struct buf *to, const struct toml_node *n)
+{
+	const struct toml_node *c;
+	bool is_table = n->kind == TOML_TABLE;
+
+	switch (n->kind) {
+	case TOML_TEXT:
+		buf_put_u8(to, 's');
+		toml_put_text(to, n->text);
+		break;
+	case TOML_INT:
+		buf_printf(to, "i%" PRId64, n->number);
+		break;
+	case TOML_FLOAT:
+		buf_printf(to, "f%g", n->real);
+		break;
+	case TOML_FLAG:
+		buf_put_str(to, n->flag ? "true" : "false");
+		break;
+	case TOML_TIME:
+		buf_printf(to, "t%d<%s>", n->time, (const char *)n->text.p);
+		break;
+	case TOML_ARRAY:
+	case TOML_TABLE:
+		buf_put_u8(to, is_table ? '{' : '[');
+		for (c = n->first; c != NULL; c = c->next) {
+			buf_put_span(to, c->key);
+			buf_put_str(to, is_table ? ":" : "");
+			print_node(to, c);
+			buf_put_u8(to, ',');
+		}
+		buf_put_u8(to, is_table ? '}' : ']');
+		break;
+	}
+}
+
+static void check_tree(const char *text, const char *tree)
+{
+	struct why why = { "" };
+	struct toml *t = NULL;
+	struct buf b;
+
+	if (toml_parse(span_str(text), &t, &why) != ERR_OK)
+		fail_msg("%s: %s", text, why.text);
+	buf_init(&b, 65536);
+	print_node(&b, toml_root(t));
+	buf_put_u8(&b, '\0');
+	assert_string_equal((const char *)buf_front(&b), tree);
+	buf_fini(&b);
+	toml_free(t);
+}
+
+static void test_values_are_read(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "", "{}" },
+		{ "\xef\xbb\xbf# mark\n", "{}" },
+		{ "a=1", "{a:i1,}" },
+		{ "a = 1 # one\r\nb = 2\r\n", "{a:i1,b:i2,}" },
+		{ "a = +99\nb = -17\nc = 1_000\nd = -0", "{a:i99,b:i-17,c:i1000,d:i0,}" },
+		{ "a = 0xDEAD_beef\nb = 0o755\nc = 0b1101",
+			"{a:i3735928559,b:i493,c:i13,}" },
+		{ "a = 9223372036854775807\nb = -9223372036854775808",
+			"{a:i9223372036854775807,b:i-9223372036854775808,}" },
+		{ "a = 1.5\nb = 5e+22\nc = -2E-2\nd = 6.626e-34\ne = 1_0.2_5",
+			"{a:f1.5,b:f5e+22,c:f-0.02,d:f6.626e-34,e:f10.25,}" },
+		{ "a = inf\nb = -inf\nc = +nan", "{a:finf,b:f-inf,c:fnan,}" },
+		{ "a = true\nb = false", "{a:true,b:false,}" },
+		{ "a = 1979-05-27T07:32:00Z\nb = 1979-05-27 07:32:00.25-08:00",
+			"{a:t0<1979-05-27T07:32:00Z>,b:t0<1979-05-27 07:32:00.25-08:00>,}" },
+		{ "a = 1979-05-27t07:32:00\nb = 2000-02-29 # day\nc = 07:32:00.999",
+			"{a:t1<1979-05-27t07:32:00>,b:t2<2000-02-29>,c:t3<07:32:00.999>,}" },
+		{ "a = \"x\\t\\\"\\\\\\u00e9\\U0001F600\"",
+			"{a:s\"x\\t\\\"\\\\\xc3\xa9\xf0\x9f\x98\x80\",}" },
+		{ "a = 'C:\\new'", "{a:s\"C:\\\\new\",}" },
+		{ "a = \"\"\"\none\ntwo\"\"\"", "{a:s\"one\\ntwo\",}" },
+		{ "a = \"\"\"one \\\n\n   two\"\"\"", "{a:s\"one two\",}" },
+		{ "a = \"\"\"\"quoted\"\"\"\"", "{a:s\"\\\"quoted\\\"\",}" },
+		{ "a = '''\nit's\n'''", "{a:s\"it's\\n\",}" },
+		{ "a = ''''''\nb = \"\"\"\"\"\"\nc = ''", "{a:s\"\",b:s\"\",c:s\"\",}" },
+		{ "a = [ 1, # one\n  2,\n]", "{a:[i1,i2,],}" },
+		{ "a = [[1], ['b', {c = 1}]]", "{a:[[i1,],[s\"b\",{c:i1,},],],}" },
+		{ "a = { b = 1, c.d = 2, c.e = {} }", "{a:{b:i1,c:{d:i2,e:{},},},}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(rows); i++)
+		check_tree(rows[i][0], rows[i][1]);
+}
+
+static void test_tables_are_built(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "[a]\nb = 1\n[c]\n", "{a:{b:i1,},c:{},}" },
+		{ "[a.b]\nc = 1\n[a]\nd = 2", "{a:{b:{c:i1,},d:i2,},}" },
+		{ "[ a . 'b c' ]\n\"\" = 1", "{a:{b c:{:i1,},},}" },
+		{ "a.b = 1\na . c = 2", "{a:{b:i1,c:i2,},}" },
+		{ "3.14 = 1", "{3:{14:i1,},}" },
+		{ "a.b = 1\n[a.c]\nd = 2", "{a:{b:i1,c:{d:i2,},},}" },
+		{ "[a.b.c]\n[a]\nb.d = 1", "{a:{b:{c:{},d:i1,},},}" },
+		{ "[[a]]\nb = 1\n[[a]]\nb = 2", "{a:[{b:i1,},{b:i2,},],}" },
+		{ "[[a]]\n[a.b]\nc = 1\n[[a]]\n[a.b]\nc = 2",
+			"{a:[{b:{c:i1,},},{b:{c:i2,},},],}" },
+		{ "[[a]]\n[[a.b]]\n[[a.b]]\n[[a]]", "{a:[{b:[{},{},],},{},],}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(rows); i++)
+		check_tree(rows[i][0], rows[i][1]);
+}
+
+static void test_what_is_wrong_is_said_with_its_line(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "a = 1\nb", "line 2: a key is followed by = and its value" },
+		{ "a =", "line 1: a value is missing" },
+		{ "a = 1\na = 2", "line 2: \"a\" has been set on line 1 already" },
+		{ "[a]\n[b]\n[a]", "line 3: \"a\" has been set on line 1 already" },
+		{ "a.b = 1\n[a]", "line 2: \"a\" has been set on line 1 already" },
+		{ "[a.b]\n[a]\nb.c = 1", "line 3: \"b\" has been set on line 1 already" },
+		{ "a = {}\n[a.b]", "line 2: \"a\" has been set on line 1 already" },
+		{ "a = {}\na.b = 1", "line 2: \"a\" has been set on line 1 already" },
+		{ "a = []\n[[a]]", "line 2: \"a\" has been set on line 1 already" },
+		{ "[a]\n[[a]]", "line 2: \"a\" has been set on line 1 already" },
+		{ "[[a]]\n[a]", "line 2: \"a\" has been set on line 1 already" },
+		{ "[[a.b]]\n[a]\nb.c = 1",
+			"line 3: \"b\" has been set on line 1 already" },
+		{ "a = 1 2", "line 1: \"2\" stands where the line should end" },
+		{ "[a", "line 1: the header is not closed; ] is missing" },
+		{ "[[a]", "line 1: the header is not closed; ]] is missing" },
+		{ "[]",
+			"line 1: \"]\" stands where a key should; keys are made of letters,"
+			" digits, - and _, or stand in quotes" },
+		{ "a = word",
+			"line 1: \"word\" is neither a number, true or false nor a time;"
+			" text stands in quotes" },
+		{ "a = 1979-02-29",
+			"line 1: \"1979-02-29\" is neither a number, true or false"
+			" nor a time; text stands in quotes" },
+		{ "a = 012", "line 1: a number may not begin with zeros" },
+		{ "a = 9223372036854775808",
+			"line 1: 9223372036854775808 is more than 64 bits can hold" },
+		{ "a = \"x", "line 1: the text is not closed; \" is missing" },
+		{ "\n\na = '''x\n\n", "line 3: the text is not closed; ''' is missing" },
+		{ "a = \"\\d\"",
+			"line 1: \\d is no escape; write \\\\ for a backslash, or the"
+			" text in single quotes" },
+		{ "a = \"\\u12\"", "line 1: \\u takes 4 hexadecimal digits" },
+		{ "a = \"\\ud800\"", "line 1: there is no character D800" },
+		{ "a = \"\x01\"",
+			"line 1: a control character (0x01) stands where text should" },
+		{ "# \x7f",
+			"line 1: a control character (0x7f) stands where text should" },
+		{ "a = 1\n\nb = '\xff'", "line 3: the file is not UTF-8 text" },
+		{ "a = [1\n2]",
+			"line 2: the array of line 1 goes on with neither a comma nor ]" },
+		{ "a = {b = 1\n}",
+			"line 1: the inline table of line 1 goes on with neither a"
+			" comma nor }; it stands on one line" },
+		{ "a = {b = 1,}",
+			"line 1: \"}\" stands where a key should; keys are made of"
+			" letters, digits, - and _, or stand in quotes" },
+		{ "a = {b = {c = 1}, b.d = 2}",
+			"line 1: \"b\" has been set on line 1 already" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(rows); i++) {
+		struct why why = { "" };
+		struct toml *t;
+
+		assert_int_equal(toml_parse(span_str(rows[i][0]), &t, &why), ERR_SYNTAX);
+		assert_string_equal(why.text, rows[i][1]);
+	}
+}
+
+static void test_bad_words_are_refused(void **state)
+{
+	static const char *const values[] = { "1_", "_1", "1__0", "0x", "0xg", "0o8",
+		"0b2", "-0x1", "+-1", "1.", ".5", "1.e5", "1e", "1e_5", "1._5", "00",
+		"-01", "infinity", "True", "07:32", "24:00:00", "1979-13-01",
+		"1979-05-27T", "1979-05-27T07:32:00+25:00", "1979-05-27  07:32:00",
+		"07:32:00.", "[,]", "[1,,2]", "{a}", "{a=1 b=2}" };
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(values); i++) {
+		char text[64];
+		struct toml *t;
+
+		snprintf(text, sizeof(text), "a = %s\n", values[i]);
+		if (toml_parse(span_str(text), &t, NULL) != ERR_SYNTAX)
+			fail_msg("%s", text);
+	}
+}
+
+/* Whatever the end is cut off, there is an answer. */
+static void test_every_prefix_is_answered(void **state)
+{
+	static const char text[] =
+		"# top\r\n[a.\"b c\"]\nx = \"\"\"q\\\n \\u00e9\"\"\"\ny = ['''l''', 0x1F, {z = 1.5e3}]\n"
+		"[[t]]\nwhen = 1979-05-27 07:32:00.5Z\n";
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(text); n++) {
+		char *copy = malloc(n + 1); /* of that size, for the sanitizer */
+		struct toml *t;
+		enum err rc;
+
+		memcpy(copy, text, n);
+		rc = toml_parse(span_of(copy, n), &t, NULL);
+		assert_true(rc == ERR_OK || rc == ERR_SYNTAX);
+		if (rc == ERR_OK)
+			toml_free(t);
+		free(copy);
+	}
+}
+
+static void test_there_are_bounds(void **state)
+{
+	char *big = malloc(TOML_BYTES_MAX + 1);
+	struct toml *t;
+	struct why why;
+
+	(void)state;
+	memset(big, '[', TOML_BYTES_MAX + 1);
+	memcpy(big, "a=", 2);
+	assert_int_equal(toml_parse(span_of(big, TOML_BYTES_MAX + 1), &t, &why),
+		ERR_LIMIT);
+	assert_int_equal(toml_parse(span_of(big, TOML_BYTES_MAX), &t, &why), ERR_LIMIT);
+	assert_string_equal(why.text,
+		"line 1: tables and arrays are nested more than 32 deep");
+	for (size_t i = 0; i < TOML_BYTES_MAX; i += 2)
+		memcpy(big + i, i == 0 ? "a=" : i == 2 ? " [" : "1,", 2);
+	assert_int_equal(toml_parse(span_of(big, TOML_BYTES_MAX), &t, &why), ERR_LIMIT);
+	for (size_t i = 0; i < TOML_BYTES_MAX; i += 2)
+		memcpy(big + i, "a.", 2);
+	assert_int_equal(toml_parse(span_of(big, TOML_BYTES_MAX), &t, &why), ERR_LIMIT);
+	free(big);
+}
+
+static void test_everything_knows_its_place(void **state)
+{
+	static const char text[] = "\n[a]\n  b.c = 'x' # y\nd = [1,\n  22]\n";
+	const struct toml_node *n;
+	struct toml *t;
+
+	(void)state;
+	assert_int_equal(toml_parse(span_str(text), &t, NULL), ERR_OK);
+	n = toml_find(toml_root(t), "a");
+	assert_memory_equal(text + n->at.at, "[a]", n->at.n);
+	assert_int_equal(n->at.line, 2);
+	assert_null(toml_find(n, "c"));
+	n = toml_find(toml_find(n, "b"), "c");
+	assert_memory_equal(text + n->key_at.at, "b.c", n->key_at.n);
+	assert_int_equal(n->key_at.line, 3);
+	assert_int_equal(n->key_at.column, 3);
+	assert_memory_equal(text + n->at.at, "'x'", n->at.n);
+	n = toml_find(toml_find(toml_root(t), "a"), "d");
+	assert_int_equal(n->at.n, strlen("[1,\n  22]"));
+	assert_int_equal(n->last->at.line, 5);
+	assert_int_equal(n->last->at.column, 3);
+	toml_free(t);
+}
+
+/* ---- edits ---- */
+
+static const char owned[] = "# mine\r\n"
+			    "name = 'a' # keep\r\n"
+			    "\n"
+			    "[[tunnel]]  # first\n"
+			    "name = \"one\"\n"
+			    "to.port =   1\n"
+			    "[tunnel.more]\n"
+			    "x = {y = 1}\n"
+			    "\n"
+			    "# second:\n"
+			    "[[tunnel]]\n"
+			    "name = \"two\"";
+
+/* "tunnel.1.name" */
+static const struct toml_node *node_at(const struct toml *t, const char *path)
+{
+	const struct toml_node *n = toml_root(t);
+
+	while (n != NULL && *path != '\0') {
+		struct span word = span_of(path, strcspn(path, "."));
+		char key[32] = "";
+
+		memcpy(key, word.p, word.n);
+		if (n->kind == TOML_ARRAY)
+			n = key[0] == '0' ? n->first : n->last;
+		else
+			n = toml_find(n, key);
+		path += word.n + (path[word.n] == '.');
+	}
+	assert_non_null(n);
+	return n;
+}
+
+/* @text with the first @from replaced by @to. */
+static void check_edit(const struct buf *out, const char *from, const char *to)
+{
+	char expected[512];
+	const char *at = strstr(owned, from);
+
+	snprintf(expected, sizeof(expected), "%.*s%s%s", (int)(at - owned), owned, to,
+		at + strlen(from));
+	assert_int_equal(out->n, strlen(expected));
+	assert_memory_equal(buf_front(out), expected, out->n);
+}
+
+static void test_an_edit_leaves_the_rest_alone(void **state)
+{
+	static const struct {
+		const char *path;
+		char what; /* = value, + key, - all of it */
+		const char *from, *to;
+	} rows[] = {
+		{ "name", '=', "'a'", "42" },
+		{ "tunnel.0.to.port", '=', "  1\n", "  42\n" },
+		{ "tunnel.0.more.x.y", '=', "y = 1", "y = 42" },
+		{ "tunnel.0.more.x", '=', "{y = 1}", "42" },
+		{ "name", '-', "name = 'a' # keep\r\n", "" },
+		{ "tunnel.0.to.port", '-', "to.port =   1\n", "" },
+		{ "tunnel.0.more", '-', "[tunnel.more]\nx = {y = 1}\n", "" },
+		{ "tunnel.0", '-',
+			"[[tunnel]]  # first\nname = \"one\"\nto.port =   1\n[tunnel.more]\n"
+			"x = {y = 1}\n",
+			"" },
+		{ "tunnel.1", '-', "[[tunnel]]\nname = \"two\"", "" },
+		{ "", '+', "# keep\r\n", "# keep\r\nk = 42\n" },
+		{ "tunnel.0", '+', "  1\n", "  1\nk = 42\n" },
+		{ "tunnel.1", '+', "\"two\"", "\"two\"\nk = 42\n" },
+	};
+	struct toml *t;
+
+	(void)state;
+	assert_int_equal(toml_parse(span_str(owned), &t, NULL), ERR_OK);
+	for (size_t i = 0; i < mem_count(rows); i++) {
+		const struct toml_node *n = node_at(t, rows[i].path);
+		struct span value = span_str("42");
+		struct toml *again;
+		struct buf out;
+		enum err rc;
+
+		buf_init(&out, TOML_BYTES_MAX);
+		if (rows[i].what == '=')
+			rc = toml_edit_value(t, n, value, &out);
+		else if (rows[i].what == '+')
+			rc = toml_edit_add(t, n, "k", value, &out);
+		else
+			rc = toml_edit_remove(t, n, &out);
+		assert_int_equal(rc, ERR_OK);
+		check_edit(&out, rows[i].from, rows[i].to);
+		assert_int_equal(toml_parse(buf_span(&out), &again, NULL), ERR_OK);
+		toml_free(again);
+		buf_fini(&out);
+	}
+	toml_free(t);
+}
+
+static void test_an_edit_that_would_tear_is_refused(void **state)
+{
+	static const char text[] = "[a]\nx = [1, {y = 2}]\n[b]\n[a.c]\n[[d]]\n[e.f]\n";
+	struct toml *t;
+	struct buf out;
+
+	(void)state;
+	assert_int_equal(toml_parse(span_str(text), &t, NULL), ERR_OK);
+	buf_init(&out, TOML_BYTES_MAX);
+	assert_int_equal(toml_edit_remove(t, node_at(t, "a"), &out), ERR_USAGE);
+	assert_int_equal(toml_edit_remove(t, node_at(t, "a.x.0"), &out), ERR_USAGE);
+	assert_int_equal(toml_edit_remove(t, node_at(t, "a.x.1.y"), &out), ERR_USAGE);
+	assert_int_equal(toml_edit_remove(t, node_at(t, "d"), &out), ERR_USAGE);
+	assert_int_equal(toml_edit_remove(t, node_at(t, "e"), &out), ERR_USAGE);
+	assert_int_equal(toml_edit_remove(t, node_at(t, ""), &out), ERR_USAGE);
+	assert_int_equal(toml_edit_value(t, node_at(t, "a"), span_str("1"), &out),
+		ERR_USAGE);
+	assert_int_equal(toml_edit_value(t, node_at(t, "d"), span_str("1"), &out),
+		ERR_USAGE);
+	assert_int_equal(toml_edit_add(t, node_at(t, "a.x.1"), "k", span_str("1"), &out),
+		ERR_USAGE);
+	assert_int_equal(toml_edit_add(t, node_at(t, "e"), "k", span_str("1"), &out),
+		ERR_USAGE);
+	assert_int_equal(out.n, 0);
+	buf_fini(&out);
+	toml_free(t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_values_are_read),
+		cmocka_unit_test(test_tables_are_built),
+		cmocka_unit_test(test_what_is_wrong_is_said_with_its_line),
+		cmocka_unit_test(test_bad_words_are_refused),
+		cmocka_unit_test(test_every_prefix_is_answered),
+		cmocka_unit_test(test_there_are_bounds),
+		cmocka_unit_test(test_everything_knows_its_place),
+		cmocka_unit_test(test_an_edit_leaves_the_rest_alone),
+		cmocka_unit_test(test_an_edit_that_would_tear_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
