@@ -12,8 +12,7 @@
 #include "http/passage.h"
 #include "http/proxy_head.h"
 #include "net/bridge.h"
-#include "net/dialer.h"
-#include "net/socket.h"
+#include "net/reach.h"
 
 #define CONNECT_MS 10000
 #define QUIET_MS 300000
@@ -21,8 +20,7 @@
 #define INTERIM_MAX 8 /* answers of 1xx before the real one */
 
 enum proxy_state {
-	PROXY_DIALING,
-	PROXY_SECURING, /* the TLS handshake with the upstream */
+	PROXY_REACHING,
 	PROXY_PASSING,
 	PROXY_BRIDGED, /* both sides speak something else now */
 };
@@ -34,12 +32,20 @@ struct proxy {
 	struct pool *pool;       /* borrowed: the server's */
 	const struct log *log;   /* borrowed: the owner's; may be NULL */
 	struct tls_context *tls; /* borrowed: the owner's; NULL: plain */
+	char *unix_path;         /* NULL: host and port */
 	char *host;
 	uint16_t port;
-	uint32_t quiet_ms;
+	uint32_t connect_ms, quiet_ms;
+	struct proxy_rewriting rewriting;
+	const char *bad_gateway; /* borrowed: the owner's */
+
+	struct http_keep *keep; /* borrowed: the owner's; NULL: none */
+	bool is_used;           /* the upstream's connection has been kept */
+	bool is_deaf;           /* it did not take all of the request */
+	struct buf again;       /* the request, while it may have to be asked once more */
 
 	struct loop_timer *timer;
-	struct dial *dial;
+	struct reach *reach;
 	struct stream *client;   /* borrowed: the connection's */
 	struct stream *upstream; /* NULL: not there yet, or the bridge's */
 	struct bridge *bridge;
@@ -67,23 +73,32 @@ static void proxy_free(struct proxy *proxy)
 	if (proxy == NULL)
 		return;
 	proxy_drop_http(proxy);
-	dial_close(proxy->dial);
+	reach_close(proxy->reach);
+	buf_fini(&proxy->again);
 	loop_timer_close(proxy->timer);
 	bridge_close(proxy->bridge);
 	stream_close(proxy->upstream);
+	free(proxy->unix_path);
 	free(proxy->host);
 	free(proxy);
 }
 
 static void proxy_log(const struct proxy *proxy, const char *what)
 {
-	if (proxy->log != NULL)
+	if (proxy->log == NULL)
+		return;
+	if (proxy->unix_path != NULL)
+		log_info(proxy->log, "proxy: %s: %s", proxy->unix_path, what);
+	else
 		log_info(proxy->log, "proxy: %s:%u: %s", proxy->host, proxy->port, what);
 }
 
-static void reply_bad_gateway(struct http_exchange *x)
+static void reply_bad_gateway(const struct proxy *proxy)
 {
-	http_reply(x, 502, NULL, span_str("Bad Gateway\n"));
+	const char *text = proxy->bad_gateway != NULL ? proxy->bad_gateway :
+							"Bad Gateway\n";
+
+	http_reply(proxy->x, 502, NULL, span_str(text));
 }
 
 /* The upstream's fault. */
@@ -93,7 +108,7 @@ static void proxy_fail(struct proxy *proxy, enum err rc, const struct why *why)
 	if (proxy->has_begun)
 		exchange_cut(proxy->x);
 	else
-		reply_bad_gateway(proxy->x);
+		reply_bad_gateway(proxy);
 	proxy_free(proxy);
 }
 
@@ -104,11 +119,25 @@ static void proxy_cut(struct proxy *proxy)
 	proxy_free(proxy);
 }
 
+/* The upstream may be asked something else on this connection. */
+static bool proxy_may_keep(const struct proxy *proxy)
+{
+	const struct http1_head *answer = &proxy->answer.head;
+
+	return proxy->keep != NULL && proxy->sending.state == PASSAGE_ENDED &&
+		!proxy->is_deaf && answer->keeps_alive &&
+		answer->body != HTTP1_UNTIL_CLOSE && proxy->in.rest.n == 0;
+}
+
 /* An answer that overtook its request leaves bytes behind that nobody wants. */
 static void proxy_end(struct proxy *proxy)
 {
 	if (proxy->sending.state != PASSAGE_ENDED)
 		proxy->x->is_last = true;
+	if (proxy_may_keep(proxy)) {
+		http_keep_put(proxy->keep, proxy->upstream);
+		proxy->upstream = NULL;
+	}
 	exchange_end(proxy->x);
 	proxy_free(proxy);
 }
@@ -141,7 +170,7 @@ static enum err answering_pass_interim(struct proxy *proxy)
 		return ERR_LIMIT;
 	if (proxy->answer.head.status != 100 && request->minor == 1) {
 		rc = proxy_put_answer(&proxy->answering.head, &proxy->answer.head,
-			request, none);
+			request, none, NULL);
 		proxy->answering.state = PASSAGE_WRITING;
 	}
 	http1_reader_fini(&proxy->answer);
@@ -163,7 +192,8 @@ static enum err answering_read_head(struct proxy *proxy)
 	if (answer->status / 100 == 1 && answer->status != 101)
 		return answering_pass_interim(proxy);
 	framing = proxy_frame_answer(answer, request);
-	rc = proxy_put_answer(&proxy->answering.head, answer, request, framing);
+	rc = proxy_put_answer(&proxy->answering.head, answer, request, framing,
+		&proxy->rewriting);
 	if (rc != ERR_OK)
 		return rc;
 	proxy->x->is_last = framing.is_last;
@@ -295,6 +325,36 @@ static void proxy_settle(struct proxy *proxy)
 	stream_want(proxy->upstream, upstream);
 }
 
+static void proxy_reach(struct proxy *proxy);
+
+/* The upstream has ended a kept connection before it saw the request: once more, on a new one. */
+static void proxy_ask_again(struct proxy *proxy)
+{
+	stream_want(proxy->client, 0);
+	stream_close(proxy->upstream);
+	proxy->upstream = NULL;
+	proxy->is_used = proxy->is_deaf = false;
+	passage_fini(&proxy->sending);
+	passage_init(&proxy->sending, proxy->pool, PROXY_HEAD_MAX, PASSAGE_LAST_WRITING);
+	proxy->sending.head = proxy->again;
+	buf_init(&proxy->again, 0);
+	incoming_fini(&proxy->in);
+	http1_reader_fini(&proxy->answer);
+	http1_reader_init_response(&proxy->answer, http_request(proxy->x)->method);
+	proxy_reach(proxy);
+}
+
+static void proxy_on_broken_answer(struct proxy *proxy, enum err rc)
+{
+	bool is_unheard = !proxy->has_begun && http1_reader_is_fresh(&proxy->answer) &&
+		proxy->interims == 0;
+
+	if (proxy->is_used && is_unheard)
+		proxy_ask_again(proxy);
+	else
+		proxy_fail(proxy, rc, NULL);
+}
+
 static void proxy_run(struct proxy *proxy)
 {
 	enum err rc = proxy_move(proxy, &proxy->sending, sending_read);
@@ -304,13 +364,15 @@ static void proxy_run(struct proxy *proxy)
 		return;
 	}
 	/* An upstream that does not listen any more may still have answered. */
-	if (rc != ERR_OK)
+	if (rc != ERR_OK) {
 		proxy->sending.state = PASSAGE_ENDED;
+		proxy->is_deaf = true;
+	}
 	rc = proxy_move(proxy, &proxy->answering, answering_read);
 	if (rc != ERR_OK && passage_is_writing(&proxy->answering))
 		proxy_cut(proxy);
 	else if (rc != ERR_OK)
-		proxy_fail(proxy, rc, NULL);
+		proxy_on_broken_answer(proxy, rc);
 	else if (proxy->answering.state != PASSAGE_ENDED)
 		proxy_settle(proxy);
 	else if (proxy->answer.head.status == 101)
@@ -340,56 +402,62 @@ static void proxy_begin(struct proxy *proxy)
 	proxy_on_ready(proxy, 0);
 }
 
-static void proxy_on_secured(void *arg, unsigned ready)
-{
-	struct proxy *proxy = arg;
-	struct why why = { "" };
-	enum err rc = tls_handshake(proxy->upstream, &why);
-
-	(void)ready;
-	if (rc == ERR_AGAIN)
-		stream_want(proxy->upstream, tls_wants(proxy->upstream));
-	else if (rc == ERR_OK)
-		proxy_begin(proxy);
-	else
-		proxy_fail(proxy, rc, &why);
-}
-
-static void proxy_secure(struct proxy *proxy)
-{
-	struct tls_options o = {
-		.context = proxy->tls,
-		.loop = proxy->loop,
-		.below = proxy->upstream,
-		.server_name = proxy->host,
-	};
-	struct why why = { "" };
-	enum err rc = tls_open(&o, &proxy->upstream, &why);
-
-	if (rc != ERR_OK) {
-		proxy_fail(proxy, rc, &why);
-		return;
-	}
-	proxy->state = PROXY_SECURING;
-	stream_set_owner(proxy->upstream, proxy_on_secured, proxy);
-	proxy_on_secured(proxy, 0);
-}
-
-static void proxy_on_dialled(void *arg, enum err rc, int fd, int errnum,
+static void proxy_on_reached(void *arg, enum err rc, struct stream *stream,
 	const struct why *why)
 {
 	struct proxy *proxy = arg;
 
-	(void)errnum;
-	proxy->dial = NULL;
+	proxy->reach = NULL;
+	proxy->upstream = stream;
 	if (rc == ERR_OK)
-		rc = socket_open_take(proxy->loop, fd, &proxy->upstream);
-	if (rc != ERR_OK)
-		proxy_fail(proxy, rc, why);
-	else if (proxy->tls != NULL)
-		proxy_secure(proxy);
-	else
 		proxy_begin(proxy);
+	else
+		proxy_fail(proxy, rc, why);
+}
+
+static void proxy_reach(struct proxy *proxy)
+{
+	struct reach_options o = {
+		.loop = proxy->loop,
+		.unix_path = proxy->unix_path,
+		.host = proxy->host,
+		.port = proxy->port,
+		.tls = proxy->tls,
+		.timeout_ms = proxy->connect_ms,
+		.fn = proxy_on_reached,
+		.arg = proxy,
+	};
+	enum err rc = reach_open(&o, &proxy->reach);
+
+	proxy->state = PROXY_REACHING;
+	if (rc != ERR_OK)
+		proxy_fail(proxy, rc, NULL);
+}
+
+/* A request that may be asked twice, and whose body, if it has one, is not used up by that. */
+static bool request_is_repeatable(const struct http1_head *request)
+{
+	return request->body == HTTP1_NO_BODY && !request->wants_upgrade &&
+		(span_is(request->method, "GET") || span_is(request->method, "HEAD") ||
+			span_is(request->method, "OPTIONS"));
+}
+
+/* True if there was one. */
+static bool proxy_begin_with_kept(struct proxy *proxy)
+{
+	struct span head = buf_span(&proxy->sending.head);
+
+	if (proxy->keep == NULL || !request_is_repeatable(http_request(proxy->x)))
+		return false;
+	buf_init(&proxy->again, PROXY_HEAD_MAX);
+	if (buf_put_span(&proxy->again, head) != ERR_OK)
+		return false;
+	proxy->upstream = http_keep_take(proxy->keep);
+	if (proxy->upstream == NULL)
+		return false;
+	proxy->is_used = true;
+	proxy_begin(proxy);
+	return true;
 }
 
 /* ---- the start ---- */
@@ -423,6 +491,14 @@ static void passages_init(struct proxy *proxy)
 	http1_reader_init_response(&proxy->answer, request->method);
 }
 
+static bool proxy_copy_names(struct proxy *proxy, const struct http_upstream *up)
+{
+	if (up->unix_path != NULL)
+		proxy->unix_path = strdup(up->unix_path);
+	proxy->host = strdup(up->host != NULL ? up->host : "localhost");
+	return proxy->host != NULL && (proxy->unix_path != NULL || up->unix_path == NULL);
+}
+
 static enum err proxy_new(struct http_exchange *x, const struct http_upstream *up,
 	struct proxy **out)
 {
@@ -438,10 +514,13 @@ static enum err proxy_new(struct http_exchange *x, const struct http_upstream *u
 	proxy->log = up->log;
 	proxy->tls = up->tls;
 	proxy->port = up->port;
+	proxy->connect_ms = up->connect_ms != 0 ? up->connect_ms : CONNECT_MS;
 	proxy->quiet_ms = up->quiet_ms != 0 ? up->quiet_ms : QUIET_MS;
+	proxy->keep = up->keep;
+	proxy->rewriting = (struct proxy_rewriting){ up->rewrite, up->rewrite_arg };
+	proxy->bad_gateway = up->bad_gateway;
 	passages_init(proxy);
-	proxy->host = strdup(up->host);
-	if (proxy->host != NULL)
+	if (proxy_copy_names(proxy, up))
 		rc = loop_timer_open(proxy->loop, proxy_on_late, proxy, &proxy->timer);
 	if (rc == ERR_OK)
 		rc = proxy_put_request(&proxy->sending.head, http_request(x), up,
@@ -451,21 +530,6 @@ static enum err proxy_new(struct http_exchange *x, const struct http_upstream *u
 	else
 		proxy_free(proxy);
 	return rc;
-}
-
-static enum err proxy_dial(struct proxy *proxy, uint32_t connect_ms)
-{
-	struct dial_options o = {
-		.loop = proxy->loop,
-		.host = proxy->host,
-		.port = proxy->port,
-		.timeout_ms = connect_ms,
-		.fn = proxy_on_dialled,
-		.arg = proxy,
-	};
-
-	loop_timer_set(proxy->timer, connect_ms);
-	return dial_open(&o, &proxy->dial);
 }
 
 void http_proxy_pass(struct http_exchange *x, const struct http_upstream *up)
@@ -488,7 +552,6 @@ void http_proxy_pass(struct http_exchange *x, const struct http_upstream *up)
 	}
 	by.arg = proxy;
 	proxy->client = exchange_borrow(x, &by);
-	rc = proxy_dial(proxy, up->connect_ms != 0 ? up->connect_ms : CONNECT_MS);
-	if (rc != ERR_OK)
-		proxy_fail(proxy, rc, NULL);
+	if (!proxy_begin_with_kept(proxy))
+		proxy_reach(proxy);
 }

@@ -1,7 +1,7 @@
 /*
  * A reverse proxy for one request: passes it on to an upstream and the answer back, as both
  * come, with back-pressure. Hop-by-hop headers end here (RFC 9110 7.6.1), the client's address
- * is appended to X-Forwarded-For, and an upgrade that the upstream accepts becomes a bridge.
+ * is told in X-Forwarded-For, and an upgrade that the upstream accepts becomes a bridge.
  *
  * Trailers and chunk extensions are not passed on.
  */
@@ -9,6 +9,7 @@
 #define HTTP_PROXY_H
 
 #include "base/log.h"
+#include "http/keep.h"
 #include "http/server.h"
 #include "net/tls.h"
 
@@ -17,7 +18,8 @@
  * each request. Copied, but for what is marked.
  */
 struct http_upstream {
-	const char *host; /* name or literal */
+	const char *unix_path; /* a Unix socket; NULL: @host and @port */
+	const char *host;      /* name or literal; what its certificate must name */
 	uint16_t port;
 	struct tls_context *tls; /* borrowed until the answer; NULL: plain HTTP */
 	const struct log
@@ -28,6 +30,26 @@ struct http_upstream {
 	const char *target;   /* path and query; NULL: the client's */
 	const char *headers; /* lines ending in CRLF that replace those of their names, or
 				    NULL; none that frames the body */
+	bool is_edge; /* what the client says of those before it is dropped: Forwarded and
+			 X-Forwarded-*; else it is appended to X-Forwarded-For */
+
+	/*
+	 * Connections to this upstream, and to no other, that are used again; borrowed:
+	 * outlives the server. NULL: each request has one of its own. Only what can be asked
+	 * twice is asked on a used one, and is asked again if that one has ended.
+	 */
+	struct http_keep *keep;
+
+	/*
+	 * Sees each header of the answer that is passed on: true if it wrote another value
+	 * into @value, which is empty. NULL: all stay.
+	 */
+	bool (*rewrite)(void *arg, const struct http1_head *request,
+		const struct http1_header *h, struct buf *value);
+	void *rewrite_arg; /* borrowed until the answer */
+
+	const char *bad_gateway; /* borrowed until the answer: the body of a 502; NULL:
+				    "Bad Gateway\n" */
 
 	uint32_t connect_ms; /* TLS included; 0 is 10 s */
 	uint32_t

@@ -50,6 +50,16 @@ static bool is_ours_in_request(struct span name)
 	return is_one_of(name, names, mem_count(names));
 }
 
+/* What a client says of those that it came through. */
+static bool is_about_the_way(struct span name)
+{
+	static const char prefix[] = "X-Forwarded-";
+
+	return span_is_nocase(name, "Forwarded") ||
+		(name.n >= strlen(prefix) &&
+			strncasecmp((const char *)name.p, prefix, strlen(prefix)) == 0);
+}
+
 /* The names in Connection headers, as many as anybody needs. */
 struct named {
 	struct span name[CONNECTION_NAMES_MAX];
@@ -138,7 +148,8 @@ static void put_host(struct buf *out, const struct http1_head *request,
 	put_line(out, span_str("Host"), host);
 }
 
-static void put_request_framing(struct buf *out, const struct http1_head *request)
+static void put_request_framing(struct buf *out, const struct http1_head *request,
+	bool is_kept)
 {
 	if (request->body == HTTP1_CHUNKED)
 		buf_put_str(out, "Transfer-Encoding: chunked\r\n");
@@ -147,15 +158,17 @@ static void put_request_framing(struct buf *out, const struct http1_head *reques
 			(unsigned long long)request->length);
 	if (request->wants_upgrade)
 		put_upgrade(out, request);
-	else
+	else if (!is_kept)
 		buf_put_str(out, "Connection: close\r\n");
 }
 
 /* Those before us said what they saw; we say who asked us. */
 static void put_forwarded_for(struct buf *out, const struct http1_head *request,
-	const struct named *named, const struct addr *peer)
+	const struct named *named, const struct addr *peer, bool is_edge)
 {
-	const struct http1_header *h = http1_head_find(request, "X-Forwarded-For");
+	const struct http1_header *h = is_edge ?
+		NULL :
+		http1_head_find(request, "X-Forwarded-For");
 	char ip[ADDR_TEXT_MAX];
 
 	buf_put_str(out, "X-Forwarded-For: ");
@@ -182,11 +195,12 @@ enum err proxy_put_request(struct buf *out, const struct http1_head *request,
 		struct http1_header h = request->headers[i];
 
 		if (!is_of_this_hop(h.name) && !is_ours_in_request(h.name) &&
+			!(up->is_edge && is_about_the_way(h.name)) &&
 			!named_has(&named, h.name) && !lines_have(up->headers, h.name))
 			put_line(out, h.name, h.value);
 	}
-	put_request_framing(out, request);
-	put_forwarded_for(out, request, &named, peer);
+	put_request_framing(out, request, up->keep != NULL);
+	put_forwarded_for(out, request, &named, peer, up->is_edge);
 	buf_put_str(out, up->headers != NULL ? up->headers : "");
 	buf_put_str(out, "\r\n");
 	return out->failed;
@@ -227,8 +241,34 @@ static void put_answer_framing(struct buf *out, const struct http1_head *answer,
 		buf_put_str(out, "Connection: keep-alive\r\n");
 }
 
+/* What a rewriter makes of a stranger's bytes must still be one line. */
+static bool value_is_one_line(struct span value)
+{
+	for (size_t i = 0; i < value.n; i++) {
+		if ((value.p[i] < ' ' && value.p[i] != '\t') || value.p[i] == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+static void put_rewritten(struct buf *out, const struct http1_head *request,
+	const struct http1_header *h, const struct proxy_rewriting *how)
+{
+	struct span value = h->value;
+	struct buf other;
+
+	buf_init(&other, HTTP1_HEAD_MAX);
+	if (how != NULL && how->rewrite != NULL &&
+		how->rewrite(how->arg, request, h, &other) && other.failed == ERR_OK &&
+		value_is_one_line(buf_span(&other)))
+		value = buf_span(&other);
+	put_line(out, h->name, value);
+	buf_fini(&other);
+}
+
 enum err proxy_put_answer(struct buf *out, const struct http1_head *answer,
-	const struct http1_head *request, struct proxy_framing framing)
+	const struct http1_head *request, struct proxy_framing framing,
+	const struct proxy_rewriting *how)
 {
 	struct named named;
 	enum err rc = named_gather(&named, answer);
@@ -242,7 +282,7 @@ enum err proxy_put_answer(struct buf *out, const struct http1_head *answer,
 		struct http1_header h = answer->headers[i];
 
 		if (!is_of_this_hop(h.name) && !named_has(&named, h.name))
-			put_line(out, h.name, h.value);
+			put_rewritten(out, request, &h, how);
 	}
 	put_answer_framing(out, answer, request, framing);
 	buf_put_str(out, "\r\n");

@@ -321,6 +321,44 @@ static void test_addresses_are_appended(void **state)
 		ANSWER, ANSWER);
 }
 
+static void test_an_edge_believes_nobody_before_it(void **state)
+{
+	struct fixture *f = *state;
+
+	f->how.is_edge = true;
+	f->how.headers = "X-Forwarded-Proto: https\r\n";
+	check_passes(f,
+		GET
+		"X-Forwarded-For: 1.1.1.1\r\nForwarded: for=x\r\nx-forwarded-proto: http\r\n"
+		"X-Forwarded-Host: evil\r\nX-Forwarded-Prefix: /evil\r\nX-Forward: 1\r\n\r\n",
+		GET "X-Forward: 1\r\nConnection: close\r\nX-Forwarded-For: 192.0.2.7\r\n"
+		    "X-Forwarded-Proto: https\r\n\r\n",
+		ANSWER, ANSWER);
+}
+
+static bool rewrite(void *arg, const struct http1_head *request,
+	const struct http1_header *h, struct buf *value)
+{
+	assert_true(span_is(request->method, "GET"));
+	if (span_is(h->name, "A"))
+		buf_put_str(value, arg);
+	return span_is(h->name, "A");
+}
+
+static void test_whoever_routes_may_rewrite_answers(void **state)
+{
+	struct fixture *f = *state;
+	const char *says = OK "A: b\r\nB: c\r\nA: d\r\nContent-Length: 2\r\n\r\nhi";
+	char other[] = "other", lines[] = "two\r\nlines";
+
+	f->how.rewrite = rewrite;
+	f->how.rewrite_arg = other;
+	check_passes(f, GET "\r\n", GET GET_END, says,
+		OK "A: other\r\nB: c\r\nA: other\r\nContent-Length: 2\r\n\r\nhi");
+	f->how.rewrite_arg = lines; /* is not believed */
+	check_passes(f, GET "\r\n", GET GET_END, says, says);
+}
+
 static void test_whoever_routes_may_rewrite(void **state)
 {
 	struct fixture *f = *state;
@@ -562,6 +600,8 @@ int main(void)
 		PROXY_TEST(test_an_old_client_gets_what_it_understands),
 		PROXY_TEST(test_headers_of_one_hop_stay_there),
 		PROXY_TEST(test_addresses_are_appended),
+		PROXY_TEST(test_an_edge_believes_nobody_before_it),
+		PROXY_TEST(test_whoever_routes_may_rewrite_answers),
 		PROXY_TEST(test_whoever_routes_may_rewrite),
 		PROXY_TEST(test_a_body_is_asked_for),
 		PROXY_TEST(test_interim_answers_pass),
