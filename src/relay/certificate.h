@@ -14,9 +14,6 @@
 #include "net/tls.h"
 #include "relay/keyless.h"
 
-#define CERTIFICATE_CHAIN_FILE "fullchain.pem"
-#define CERTIFICATE_KEY_FILE "privatekey.pem"
-
 struct certificate;
 
 struct certificate_options {

@@ -1,0 +1,303 @@
+/* A certificate chain and its private key. */
+#include "relay/certificate_pair.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "text/names.h"
+
+void certificate_pair_wipe(struct certificate_pair *pair)
+{
+	mem_wipe(pair->key.p, pair->key.cap);
+	buf_fini(&pair->key);
+	buf_fini(&pair->chain);
+}
+
+/* ---- files ---- */
+
+static enum err file_read(const char *path, struct buf *out, struct why *why)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint8_t *to;
+	ssize_t n = fd < 0 ? -1 : 1;
+
+	if (fd < 0 && errno == ENOENT)
+		return err_set(why, ERR_NOENT, "%.150s is not there", path);
+	while (n > 0 && buf_reserve(out, 4096, &to) == ERR_OK) {
+		n = read(fd, to, 4096);
+		if (n > 0)
+			buf_commit(out, (size_t)n);
+	}
+	if (n < 0)
+		err_sys(why, errno, "cannot read %.150s", path);
+	else if (n > 0)
+		err_set(why, ERR_LIMIT, "%.150s is too large", path);
+	if (fd >= 0)
+		close(fd);
+	return n == 0 ? ERR_OK : n < 0 ? ERR_SYS : ERR_LIMIT;
+}
+
+/* Whoever looks sees the old file or the new one. */
+static enum err file_write(const char *path, struct span text, mode_t mode,
+	struct why *why)
+{
+	char *temporary = str_printf("%s.XXXXXX", path);
+	bool is_written;
+	int fd;
+
+	if (temporary == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for a file");
+	fd = mkostemp(temporary, O_CLOEXEC);
+	is_written = fd >= 0 && write(fd, text.p, text.n) == (ssize_t)text.n &&
+		fchmod(fd, mode) == 0 && fsync(fd) == 0 && rename(temporary, path) == 0;
+	if (!is_written)
+		err_sys(why, errno, "cannot write %.150s", path);
+	if (fd >= 0 && !is_written)
+		unlink(temporary);
+	if (fd >= 0)
+		close(fd);
+	free(temporary);
+	return is_written ? ERR_OK : ERR_SYS;
+}
+
+/* ---- is it for us? ---- */
+
+static int no_password(char *to, int size, int is_writing, void *arg)
+{
+	(void)to;
+	(void)size;
+	(void)is_writing;
+	(void)arg;
+	return -1;
+}
+
+static bool name_is(const GENERAL_NAME *name, const char *host, bool is_exact)
+{
+	const ASN1_STRING *text = name->d.dNSName;
+	char pattern[NAMES_HOST_MAX + 1];
+	int n = ASN1_STRING_length(text);
+
+	if (n <= 0 || n > NAMES_HOST_MAX)
+		return false;
+	memcpy(pattern, ASN1_STRING_get0_data(text), (size_t)n);
+	pattern[n] = '\0';
+	if (strlen(pattern) != (size_t)n)
+		return false;
+	str_lower(pattern);
+	return is_exact ? strcmp(pattern, host) == 0 : names_match(pattern, host);
+}
+
+/* With @is_exact, that name itself must be among the certificate's. */
+static bool leaf_has_name(X509 *leaf, const char *host, bool is_exact)
+{
+	GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
+	bool found = false;
+
+	for (int i = 0; i < sk_GENERAL_NAME_num(names) && !found; i++) {
+		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+
+		found = name->type == GEN_DNS && name_is(name, host, is_exact);
+	}
+	GENERAL_NAMES_free(names);
+	return found;
+}
+
+static enum err leaf_check_names(X509 *leaf, const char *root, const char *path,
+	struct why *why)
+{
+	char *under = str_printf("*.%s", root);
+	bool has_root = leaf_has_name(leaf, root, false) ||
+		X509_check_ip_asc(leaf, root, 0) == 1;
+	bool has_under = under != NULL && leaf_has_name(leaf, under, true);
+
+	free(under);
+	if (has_root && has_under)
+		return ERR_OK;
+	return err_set(why, ERR_DENIED,
+		"the certificate %.100s is not for %s%s: it must cover both %s and *.%s",
+		path, has_root ? "*." : "", root, root, root);
+}
+
+static int64_t seconds_of(const ASN1_TIME *t)
+{
+	struct tm tm;
+
+	return ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
+}
+
+static enum err pair_check(struct certificate_pair *pair, const char *root,
+	const char *chain_path, const char *key_path, struct why *why)
+{
+	BIO *chain = BIO_new_mem_buf(buf_front(&pair->chain), (int)pair->chain.n);
+	BIO *key = BIO_new_mem_buf(buf_front(&pair->key), (int)pair->key.n);
+	X509 *leaf = chain != NULL ? PEM_read_bio_X509(chain, NULL, no_password, NULL) :
+				     NULL;
+	EVP_PKEY *secret = key != NULL ?
+		PEM_read_bio_PrivateKey(key, NULL, no_password, NULL) :
+		NULL;
+	enum err rc = ERR_OK;
+
+	if (leaf == NULL) {
+		rc = err_set(why, ERR_SYNTAX, "there is no certificate in %.150s (PEM)",
+			chain_path);
+	} else if (secret == NULL) {
+		rc = err_set(why, ERR_SYNTAX,
+			"there is no private key in %.150s (PEM, without a password)",
+			key_path);
+	} else if (X509_check_private_key(leaf, secret) != 1) {
+		rc = err_set(why, ERR_SYNTAX,
+			"the key %.100s does not belong to the certificate %.100s",
+			key_path, chain_path);
+	} else {
+		pair->begins_s = seconds_of(X509_get0_notBefore(leaf));
+		pair->ends_s = seconds_of(X509_get0_notAfter(leaf));
+		rc = leaf_check_names(leaf, root, chain_path, why);
+	}
+	ERR_clear_error();
+	EVP_PKEY_free(secret);
+	X509_free(leaf);
+	BIO_free(chain);
+	BIO_free(key);
+	return rc;
+}
+
+enum err certificate_pair_load(const char *directory, const char *root,
+	struct certificate_pair *out, struct why *why)
+{
+	char *chain = str_printf("%s/%s", directory, CERTIFICATE_CHAIN_FILE);
+	char *key = str_printf("%s/%s", directory, CERTIFICATE_KEY_FILE);
+	struct certificate_pair pair = { .begins_s = 0 };
+	enum err rc = ERR_OK;
+
+	buf_init(&pair.chain, CERTIFICATE_FILE_MAX);
+	buf_init(&pair.key, CERTIFICATE_FILE_MAX);
+	if (chain == NULL || key == NULL)
+		rc = err_set(why, ERR_NOMEM, "no memory for a certificate");
+	if (rc == ERR_OK)
+		rc = file_read(chain, &pair.chain, why);
+	if (rc == ERR_OK)
+		rc = file_read(key, &pair.key, why);
+	/* One without the other is not the same as none. */
+	if (rc == ERR_NOENT && (pair.chain.n > 0 || access(key, F_OK) == 0))
+		rc = ERR_SYNTAX;
+	if (rc == ERR_OK)
+		rc = pair_check(&pair, root, chain, key, why);
+	if (rc == ERR_OK)
+		*out = pair;
+	else
+		certificate_pair_wipe(&pair);
+	free(chain);
+	free(key);
+	return rc;
+}
+
+/* ---- one for development ---- */
+
+#define DEVELOPMENT_SECONDS (10L * 365 * 86400)
+#define SERIAL_BITS 127
+
+static bool leaf_add_extension(X509 *leaf, int nid, const char *value)
+{
+	X509V3_CTX context;
+	X509_EXTENSION *extension;
+	bool ok;
+
+	X509V3_set_ctx_nodb(&context);
+	X509V3_set_ctx(&context, leaf, leaf, NULL, NULL, 0);
+	extension = X509V3_EXT_conf_nid(NULL, &context, nid, value);
+	ok = extension != NULL && X509_add_ext(leaf, extension, -1) == 1;
+	X509_EXTENSION_free(extension);
+	return ok;
+}
+
+/* The root may be one of the others already; that does no harm. */
+static bool leaf_add_names(X509 *leaf, const char *root)
+{
+	ASN1_OCTET_STRING *ip = a2i_IPADDRESS(root);
+	char *text = str_printf("DNS:localhost,DNS:*.localhost,IP:127.0.0.1,IP:::1,"
+				"%s:%s,DNS:*.%s",
+		ip != NULL ? "IP" : "DNS", root, root);
+	bool ok = text != NULL && leaf_add_extension(leaf, NID_subject_alt_name, text);
+
+	free(text);
+	ASN1_OCTET_STRING_free(ip);
+	return ok;
+}
+
+static bool leaf_set_serial(X509 *leaf)
+{
+	BIGNUM *serial = BN_new();
+	bool ok = serial != NULL && BN_rand(serial, SERIAL_BITS, 0, 0) == 1 &&
+		BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(leaf)) != NULL;
+
+	BN_free(serial);
+	return ok;
+}
+
+static bool leaf_fill(X509 *leaf, EVP_PKEY *key, const char *root)
+{
+	X509_NAME *name = X509_get_subject_name(leaf);
+
+	return X509_set_version(leaf, X509_VERSION_3) == 1 && leaf_set_serial(leaf) &&
+		X509_gmtime_adj(X509_getm_notBefore(leaf), -3600) != NULL &&
+		X509_gmtime_adj(X509_getm_notAfter(leaf), DEVELOPMENT_SECONDS) != NULL &&
+		X509_set_pubkey(leaf, key) == 1 &&
+		X509_NAME_add_entry_by_txt(name, "O", MBSTRING_ASC,
+			(const unsigned char *)"adit development", -1, -1, 0) == 1 &&
+		X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+			(const unsigned char *)(strlen(root) <= 64 ? root : "localhost"),
+			-1, -1, 0) == 1 &&
+		X509_set_issuer_name(leaf, name) == 1 &&
+		leaf_add_extension(leaf, NID_basic_constraints, "critical,CA:TRUE") &&
+		leaf_add_extension(leaf, NID_key_usage,
+			"critical,digitalSignature,keyCertSign") &&
+		leaf_add_extension(leaf, NID_ext_key_usage, "serverAuth") &&
+		leaf_add_extension(leaf, NID_subject_key_identifier, "hash") &&
+		leaf_add_names(leaf, root) && X509_sign(leaf, key, EVP_sha256()) > 0;
+}
+
+static enum err bio_save(BIO *bio, const char *directory, const char *name, mode_t mode,
+	struct why *why)
+{
+	char *path = str_printf("%s/%s", directory, name);
+	char *text;
+	long n = BIO_get_mem_data(bio, &text);
+	enum err rc = ERR_NOMEM;
+
+	if (path != NULL)
+		rc = file_write(path, span_of(text, (size_t)n), mode, why);
+	free(path);
+	return rc;
+}
+
+enum err certificate_pair_make(const char *directory, const char *root, struct why *why)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *leaf = X509_new();
+	BIO *chain_text = BIO_new(BIO_s_mem()), *key_text = BIO_new(BIO_s_secmem());
+	enum err rc = ERR_OK;
+
+	if (key == NULL || leaf == NULL || chain_text == NULL || key_text == NULL ||
+		!leaf_fill(leaf, key, root) ||
+		PEM_write_bio_X509(chain_text, leaf) != 1 ||
+		PEM_write_bio_PKCS8PrivateKey(key_text, key, NULL, NULL, 0, NULL, NULL) !=
+			1)
+		rc = err_set(why, ERR_CRYPTO, "no certificate for %s can be made", root);
+	if (rc == ERR_OK)
+		rc = bio_save(key_text, directory, CERTIFICATE_KEY_FILE, 0600, why);
+	if (rc == ERR_OK)
+		rc = bio_save(chain_text, directory, CERTIFICATE_CHAIN_FILE, 0644, why);
+	ERR_clear_error();
+	BIO_free(chain_text);
+	BIO_free(key_text);
+	X509_free(leaf);
+	EVP_PKEY_free(key);
+	return rc;
+}

@@ -1,0 +1,179 @@
+/* Pairs of certificate and key: what is made, and what is refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "relay/certificate_pair.h"
+
+static char directory[64];
+
+static void path_of(const char *name, char to[128])
+{
+	snprintf(to, 128, "%s/%s", directory, name);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	snprintf(directory, sizeof(directory), "/tmp/adit-pair-XXXXXX");
+	return mkdtemp(directory) == NULL;
+}
+
+static int tear_down(void **state)
+{
+	char path[128];
+
+	(void)state;
+	path_of(CERTIFICATE_CHAIN_FILE, path);
+	(void)unlink(path);
+	path_of(CERTIFICATE_KEY_FILE, path);
+	(void)unlink(path);
+	return rmdir(directory);
+}
+
+static void write_file(const char *name, const char *text)
+{
+	char path[128];
+	FILE *file;
+
+	path_of(name, path);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static X509 *leaf_of(const struct certificate_pair *pair)
+{
+	BIO *bio = BIO_new_mem_buf(buf_front(&pair->chain), (int)pair->chain.n);
+	X509 *leaf = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+
+	BIO_free(bio);
+	assert_non_null(leaf);
+	return leaf;
+}
+
+static void test_one_for_development_is_for_the_root_and_this_machine(void **state)
+{
+	struct certificate_pair pair;
+	struct stat st;
+	char path[128];
+	X509 *leaf;
+
+	(void)state;
+	assert_int_equal(certificate_pair_make(directory, "relay.localhost", NULL),
+		ERR_OK);
+	path_of(CERTIFICATE_KEY_FILE, path);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(certificate_pair_load(directory, "relay.localhost", &pair, NULL),
+		ERR_OK);
+	assert_true(pair.ends_s > time(NULL) + 3649L * 86400);
+	leaf = leaf_of(&pair);
+	assert_int_equal(X509_check_host(leaf, "relay.localhost", 0, 0, NULL), 1);
+	assert_int_equal(X509_check_host(leaf, "app.relay.localhost", 0, 0, NULL), 1);
+	assert_int_equal(X509_check_host(leaf, "localhost", 0, 0, NULL), 1);
+	assert_int_equal(X509_check_ip_asc(leaf, "127.0.0.1", 0), 1);
+	assert_int_equal(X509_check_ip_asc(leaf, "::1", 0), 1);
+	assert_true(X509_check_ca(leaf) > 0);
+	X509_free(leaf);
+	certificate_pair_wipe(&pair);
+}
+
+static void test_local_roots_of_all_kinds(void **state)
+{
+	static const char *const roots[] = { "localhost", "127.0.0.1", "::1",
+		"a.b.localhost" };
+	struct certificate_pair pair;
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(roots); i++) {
+		assert_int_equal(certificate_pair_make(directory, roots[i], NULL),
+			ERR_OK);
+		assert_int_equal(certificate_pair_load(directory, roots[i], &pair, NULL),
+			ERR_OK);
+		certificate_pair_wipe(&pair);
+	}
+}
+
+static void test_names_that_are_not_covered(void **state)
+{
+	struct certificate_pair pair;
+	struct why why = { "" };
+
+	(void)state;
+	assert_int_equal(certificate_pair_make(directory, "localhost", NULL), ERR_OK);
+	assert_int_equal(certificate_pair_load(directory, "example.com", &pair, &why),
+		ERR_DENIED);
+	assert_non_null(strstr(why.text, "*.example.com"));
+	/* The root itself is covered here, but not what is under it. */
+	assert_int_equal(certificate_pair_make(directory, "example.com", NULL), ERR_OK);
+	assert_int_equal(certificate_pair_load(directory, "a.example.com", &pair, &why),
+		ERR_DENIED);
+	assert_non_null(strstr(why.text, "*.a.example.com"));
+}
+
+static void test_none_and_half_of_one(void **state)
+{
+	struct certificate_pair pair;
+	struct why why = { "" };
+
+	(void)state;
+	assert_int_equal(certificate_pair_load(directory, "localhost", &pair, &why),
+		ERR_NOENT);
+	write_file(CERTIFICATE_KEY_FILE, "x");
+	assert_int_equal(certificate_pair_load(directory, "localhost", &pair, &why),
+		ERR_SYNTAX);
+	assert_non_null(strstr(why.text, CERTIFICATE_CHAIN_FILE));
+	write_file(CERTIFICATE_CHAIN_FILE, "x");
+	assert_int_equal(certificate_pair_load(directory, "localhost", &pair, &why),
+		ERR_SYNTAX);
+	assert_non_null(strstr(why.text, "no certificate"));
+}
+
+static void test_a_key_of_another(void **state)
+{
+	struct certificate_pair pair, other;
+	struct why why = { "" };
+
+	(void)state;
+	assert_int_equal(certificate_pair_make(directory, "localhost", NULL), ERR_OK);
+	assert_int_equal(certificate_pair_load(directory, "localhost", &other, NULL),
+		ERR_OK);
+	assert_int_equal(certificate_pair_make(directory, "localhost", NULL), ERR_OK);
+	buf_put_u8(&other.key, '\0');
+	write_file(CERTIFICATE_KEY_FILE, (const char *)buf_front(&other.key));
+	assert_int_equal(certificate_pair_load(directory, "localhost", &pair, &why),
+		ERR_SYNTAX);
+	assert_non_null(strstr(why.text, "does not belong"));
+	write_file(CERTIFICATE_KEY_FILE, "-----BEGIN PRIVATE KEY-----\n");
+	assert_int_equal(certificate_pair_load(directory, "localhost", &pair, &why),
+		ERR_SYNTAX);
+	assert_non_null(strstr(why.text, "no private key"));
+	certificate_pair_wipe(&other);
+}
+
+#define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest rows[] = {
+		ROW(test_one_for_development_is_for_the_root_and_this_machine),
+		ROW(test_local_roots_of_all_kinds),
+		ROW(test_names_that_are_not_covered),
+		ROW(test_none_and_half_of_one),
+		ROW(test_a_key_of_another),
+	};
+
+	return cmocka_run_group_tests(rows, NULL, NULL);
+}
