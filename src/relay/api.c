@@ -10,6 +10,7 @@
 static const struct api_table *const tables[] = {
 	&api_lease_table,
 	&api_about_table,
+	&api_page_table,
 };
 
 /* ---- paths ---- */

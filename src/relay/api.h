@@ -42,6 +42,7 @@ struct api_table {
 
 extern const struct api_table api_lease_table; /* api_lease.c */
 extern const struct api_table api_about_table; /* api_about.c */
+extern const struct api_table api_page_table;  /* api_page.c */
 
 /* ---- what is asked ---- */
 

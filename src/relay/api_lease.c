@@ -59,12 +59,6 @@ static int64_t ttl_of(int64_t asked_s)
 	return asked_s < LEASE_TTL_MAX_S ? asked_s : LEASE_TTL_MAX_S;
 }
 
-static struct timestamp timestamp_of(uint64_t wall_ms)
-{
-	return (struct timestamp){ .s = (int64_t)(wall_ms / 1000),
-		.ns = (uint32_t)(wall_ms % 1000 * 1000000) };
-}
-
 /* ---- challenge ---- */
 
 /* Two bytes that say how long the rest is, and the rest (RFC 9849 4). */
@@ -449,7 +443,7 @@ static void renew_answer(struct relay *r, struct api_call *call, struct lease *l
 	reported_ip_take(req->reported_ip, reported);
 	renewal.until_ms = renewal.now_ms + (uint64_t)ttl_s * 1000;
 	lease_renew(lease, &renewal);
-	answer.expires_at = timestamp_of(renewal.until_ms);
+	answer.expires_at = timefmt_of_ms(renewal.until_ms);
 	api_reply(call, 200, &message_renewal_shape, &answer);
 }
 

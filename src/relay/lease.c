@@ -43,6 +43,26 @@ enum err lease_book_new(const struct lease_book_options *o, struct lease_book **
 	return ERR_OK;
 }
 
+void lease_describe(const struct lease *lease, const char *root,
+	struct message_public_lease *out)
+{
+	const struct route *r = lease->route;
+
+	*out = (struct message_public_lease){
+		.expires_at = timefmt_of_ms(atomic_load(&r->until_ms)),
+		.first_seen_at = timefmt_of_ms(lease->first_seen_ms),
+		.last_seen_at = timefmt_of_ms(atomic_load(&r->seen_ms)),
+		.tcp_enabled = r->tcp_port != 0,
+		.metadata = lease->metadata,
+		.ready = atomic_load(&r->ready),
+	};
+	str_copy(out->name, sizeof(out->name), r->name);
+	str_copy(out->hostname, sizeof(out->hostname), r->public_host);
+	if (r->tcp_port != 0)
+		snprintf(out->tcp_addr, sizeof(out->tcp_addr), "%s:%u", root,
+			r->tcp_port);
+}
+
 struct list *lease_book_all(struct lease_book *book)
 {
 	return &book->all;

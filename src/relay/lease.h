@@ -8,7 +8,7 @@
 
 #include "net/addr.h"
 #include "relay/route.h"
-#include "tunnel/portal/message_lease.h"
+#include "tunnel/portal/message_listing.h"
 
 #define LEASE_CLAIMS 2
 
@@ -81,6 +81,10 @@ void lease_end(struct lease_book *book, struct lease *lease);
 
 /* Ends those whose time is over. Every 5 s. */
 void lease_sweep(struct lease_book *book, uint64_t now_ms);
+
+/* As lists show it; the words in it are borrowed from @lease. */
+void lease_describe(const struct lease *lease, const char *root,
+	struct message_public_lease *out);
 
 /* All, in the order in which they came. */
 struct list *lease_book_all(struct lease_book *book);

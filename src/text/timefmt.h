@@ -24,6 +24,13 @@ struct timestamp {
 /* ERR_SYNTAX: not a time, or not in those years once it is in UTC. */
 enum err timefmt_parse(struct span text, struct timestamp *out) MUST_USE;
 
+/* Of milliseconds since 1970, as clocks have them. */
+static inline struct timestamp timefmt_of_ms(uint64_t ms)
+{
+	return (struct timestamp){ .s = (int64_t)(ms / 1000),
+		.ns = (uint32_t)(ms % 1000) * 1000000 };
+}
+
 /* @t must be in those years. Returns @to. */
 const char *timefmt_print(struct timestamp t, char to[TIMEFMT_TEXT_MAX]);
 
