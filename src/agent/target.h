@@ -1,0 +1,53 @@
+/*
+ * A target is what a tunnel leads to: a local service, as the user writes it
+ * (portal-protocol 14.1).
+ *
+ *	3000, :3000              127.0.0.1:3000
+ *	host, host:port          port 80 unless there is one
+ *	http://host[:port]       the same
+ *	https://host[:port]      TLS is spoken to it; port 443 unless there is one
+ *	https+insecure://…       the same, whatever its certificate says
+ *	unix:/path               a Unix socket
+ *
+ * The certificate of an https target is verified, unless it is on this machine: nobody is in
+ * between there, and certificates for localhost are nearly always home-made.
+ */
+#ifndef AGENT_TARGET_H
+#define AGENT_TARGET_H
+
+#include "base/buf.h"
+#include "text/url.h"
+
+#define TARGET_UNIX_MAX 108 /* with its terminator, as in sockaddr_un */
+
+struct target {
+	char unix_path[TARGET_UNIX_MAX]; /* empty: host and port */
+	char host[URL_HOST_MAX];         /* a name or literal, without brackets */
+	uint16_t port;
+	bool is_tls;
+	bool skip_verify;
+	char path
+		[URL_PATH_MAX]; /* of an upstream, in form: begins with '/'; "/" for others */
+	char query[URL_PATH_MAX]; /* of an upstream, without '?'; mostly empty */
+};
+
+/* ERR_SYNTAX, ERR_LIMIT: @why says what is wrong, and what to write. */
+enum err target_parse(struct span text, struct target *out, struct why *why) MUST_USE;
+
+/*
+ * The upstream of a route: a target that, if it is a URL, may also have a path and a query; a
+ * fragment is dropped (portal-protocol 14.3). Errors as above.
+ */
+enum err target_parse_upstream(struct span text, struct target *out,
+	struct why *why) MUST_USE;
+
+/* What to ask it for in a Host header: "host" or "host:port". Returns @to. */
+const char *target_print_authority(const struct target *t, char to[URL_TEXT_MAX]);
+
+/* For a person: "127.0.0.1:3000", "https://host", "unix:/path". Returns @to. */
+const char *target_print(const struct target *t, char to[URL_TEXT_MAX]);
+
+/* True for names and literals of this machine. */
+bool target_host_is_local(const char *host);
+
+#endif
