@@ -1,0 +1,146 @@
+/* Behaviour of a stream with bytes put back in front. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "net/fake_test.h"
+#include "net/unread.h"
+
+struct fixture {
+	struct loop *loop;
+	struct fake below;
+	struct stream *stream;
+	unsigned calls, ready;
+	bool reads, closes;
+	char heard[64];
+	size_t heard_n;
+};
+
+static void on_ready(void *arg, unsigned ready)
+{
+	struct fixture *f = arg;
+	size_t got;
+
+	f->calls++;
+	f->ready |= ready;
+	if (f->closes) {
+		stream_close(f->stream);
+		f->stream = NULL;
+		return;
+	}
+	while (f->reads &&
+		stream_read(f->stream, f->heard + f->heard_n, 3, &got) == ERR_OK)
+		f->heard_n += got;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = mem_new(f);
+
+	assert_int_equal(loop_new(&f->loop), ERR_OK);
+	fake_init(&f->below, f->loop, 0);
+	f->below.in = span_str("world");
+	assert_int_equal(unread_open(f->loop, &f->below.stream, span_str("hello "),
+				 &f->stream),
+		ERR_OK);
+	stream_set_owner(f->stream, on_ready, f);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	stream_close(f->stream);
+	loop_turn(f->loop);
+	fake_fini(&f->below);
+	loop_free(f->loop);
+	free(f);
+	return 0;
+}
+
+static void turn(struct fixture *f)
+{
+	for (int i = 0; i < 10; i++)
+		loop_turn(f->loop);
+}
+
+static void test_what_was_put_back_comes_first(void **state)
+{
+	struct fixture *f = *state;
+
+	f->reads = true;
+	stream_want(f->stream, LOOP_READ);
+	turn(f);
+	assert_int_equal(f->heard_n, 11);
+	assert_memory_equal(f->heard, "hello world", 11);
+}
+
+static void test_an_owner_who_reads_nothing_is_asked_again(void **state)
+{
+	struct fixture *f = *state;
+
+	stream_want(f->stream, LOOP_READ);
+	turn(f);
+	assert_true(f->calls > 1);
+	assert_int_equal(f->ready, LOOP_READ);
+	stream_want(f->stream, 0);
+	loop_turn(f->loop);
+	f->calls = 0;
+	turn(f);
+	assert_int_equal(f->calls, 0);
+}
+
+static void test_it_may_be_closed_in_its_own_call(void **state)
+{
+	struct fixture *f = *state;
+
+	f->closes = true;
+	stream_want(f->stream, LOOP_READ);
+	turn(f);
+	assert_null(f->stream);
+	assert_true(f->below.is_closed);
+}
+
+static void test_what_is_written_passes_through(void **state)
+{
+	struct fixture *f = *state;
+	size_t put = 0;
+
+	assert_int_equal(stream_put(f->stream, "abc", 3, &put), ERR_OK);
+	assert_int_equal(put, 3);
+	assert_memory_equal(f->below.out, "abc", 3);
+	assert_int_equal(stream_finish(f->stream), ERR_OK);
+	assert_true(f->below.is_finished);
+}
+
+static void test_too_much_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t many[UNREAD_MAX + 1] = { 0 };
+	struct stream *out;
+
+	assert_int_equal(unread_open(f->loop, &f->below.stream,
+				 span_of(many, sizeof(many)), &out),
+		ERR_LIMIT);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_what_was_put_back_comes_first),
+		TEST(test_an_owner_who_reads_nothing_is_asked_again),
+		TEST(test_it_may_be_closed_in_its_own_call),
+		TEST(test_what_is_written_passes_through),
+		TEST(test_too_much_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
