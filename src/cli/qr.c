@@ -1,0 +1,85 @@
+/* QR codes on a terminal. */
+#include "cli/qr.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#ifdef HAVE_QRENCODE
+#include <qrencode.h>
+
+#define QR_MARGIN 2 /* light modules around it: half of what ISO 18004 asks, and enough */
+
+static bool qr_is_dark(const QRcode *code, int x, int y)
+{
+	if (x < 0 || y < 0 || x >= code->width || y >= code->width)
+		return false;
+	return (code->data[y * code->width + x] & 1) != 0;
+}
+
+/* Light is drawn and dark left out, on white paper or not: colours make it sure. */
+bool qr_draw(FILE *out, const char *text)
+{
+	static const char *const halves[] = { "█", "▀", "▄", " " };
+	QRcode *code = QRcode_encodeString8bit(text, 0, QR_ECLEVEL_L);
+
+	if (code == NULL)
+		return false;
+	for (int y = -QR_MARGIN; y < code->width + QR_MARGIN; y += 2) {
+		fputs("\033[97;40m", out);
+		for (int x = -QR_MARGIN; x < code->width + QR_MARGIN; x++) {
+			/* A code has an odd width: the last line has one row only. */
+			bool has_lower = y + 1 < code->width + QR_MARGIN;
+			unsigned upper = qr_is_dark(code, x, y);
+			unsigned lower = !has_lower || qr_is_dark(code, x, y + 1);
+
+			fputs(halves[upper * 2 + lower], out);
+		}
+		fputs("\033[0m\n", out);
+	}
+	QRcode_free(code);
+	return true;
+}
+
+#else
+
+bool qr_draw(FILE *out, const char *text)
+{
+	(void)out;
+	(void)text;
+	return false;
+}
+
+#endif
+
+#define QR_COLUMNS 45 /* a URL of some 80 letters */
+
+static bool terminal_has_utf8(void)
+{
+	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
+
+	for (size_t i = 0; i < 3; i++) {
+		const char *value = getenv(names[i]);
+
+		if (value != NULL && *value != '\0')
+			return strcasestr(value, "utf-8") != NULL ||
+				strcasestr(value, "utf8") != NULL;
+	}
+	return false;
+}
+
+static bool terminal_has_room(int fd)
+{
+	struct winsize size;
+
+	return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col >= QR_COLUMNS;
+}
+
+void qr_print(FILE *out, const char *text)
+{
+	int fd = fileno(out);
+
+	if (fd >= 0 && isatty(fd) && terminal_has_utf8() && terminal_has_room(fd))
+		(void)qr_draw(out, text);
+}

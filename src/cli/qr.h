@@ -1,0 +1,17 @@
+/* QR codes on a terminal, for a telephone to read. */
+#ifndef CLI_QR_H
+#define CLI_QR_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/*
+ * Draws @text with half blocks, two rows of the code in a line, if @out is a terminal that
+ * shows them and has the room; else does nothing.
+ */
+void qr_print(FILE *out, const char *text);
+
+/* The same for any @out. False: the text is too long, or this program draws none. */
+bool qr_draw(FILE *out, const char *text);
+
+#endif
