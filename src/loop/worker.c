@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <uv.h>
 
 #define WORKER_STACK_BYTES ((size_t)256 * 1024)
@@ -109,6 +110,16 @@ void worker_join(struct worker *w)
 	pthread_join(w->thread->id, NULL);
 	free(w->thread);
 	w->thread = NULL;
+}
+
+void worker_raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 unsigned worker_count_cores(void)

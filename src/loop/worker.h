@@ -45,6 +45,9 @@ enum err worker_start(struct worker *w, struct why *why) MUST_USE;
 void worker_stop(struct worker *w);
 void worker_join(struct worker *w);
 
+/* As many descriptors as this process may have. At the start. */
+void worker_raise_limits(void);
+
 /* The number of cores that we may use, at least 1. */
 unsigned worker_count_cores(void);
 

@@ -5,13 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "relay/relay_inside.h"
 #include "text/hex.h"
-
-static const struct api_table *const tables[] = {
-	&api_lease_table,
-	&api_about_table,
-	&api_page_table,
-};
 
 /* ---- paths ---- */
 
@@ -36,13 +31,15 @@ static bool path_matches(const char *pattern, struct span path, struct span *par
 	struct span rest = span_str(pattern), want, have;
 	unsigned n = 0;
 
+	if (path.n == 0)
+		return false;
 	while (cut_segment(&rest, &want)) {
 		bool is_there = cut_segment(&path, &have);
 
 		if (span_is(want, "**"))
 			return is_there;
 		if (!is_there)
-			return want.n == 0 && rest.n == 0; /* the '/' at the end */
+			return want.n == 0 && path.n == 0; /* the '/' at the end */
 		if (span_is(want, "*") && have.n > 0 && n < API_PARTS_MAX)
 			parts[n++] = have;
 		else if (!span_eq(want, have))
@@ -107,8 +104,8 @@ void api_handle(struct relay *r, struct api_call *call)
 	call->headers[0] = '\0';
 	buf_fini(&call->answer);
 	buf_init(&call->answer, API_ANSWER_MAX);
-	for (size_t i = 0; i < mem_count(tables) && s.hit == NULL; i++)
-		search_table(&s, tables[i], call, call_path(call));
+	for (unsigned i = 0; r->tables[i] != NULL && s.hit == NULL; i++)
+		search_table(&s, r->tables[i], call, call_path(call));
 	if (s.hit != NULL) {
 		s.hit->fn(r, call, s.parts);
 		assert(call->status != 0);

@@ -13,7 +13,7 @@
 
 struct relay;
 
-/* Answers @call, whatever it asks for. */
+/* Answers @call, whatever it asks for, from the relay's tables. */
 void api_handle(struct relay *r, struct api_call *call);
 
 struct api_operation {

@@ -24,7 +24,8 @@ struct lease {
 	struct message_metadata metadata;                          /* owned */
 	char client_ip[ADDR_TEXT_MAX], reported_ip[ADDR_TEXT_MAX]; /* "" when not told */
 	uint64_t first_seen_ms;                                    /* wall clock */
-	int tcp_fd; /* listens on its port; workers have copies. -1: none */
+	int tcp_fd;           /* listens on its port; workers have copies. -1: none */
+	uint64_t bytes_per_s; /* that its worker has been told */
 	uint64_t signatures_noted; /* that are in the audit already */
 };
 

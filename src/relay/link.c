@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/str.h"
@@ -142,17 +141,6 @@ static void link_on_signal(void *arg, int signo)
 
 /* ---- the whole ---- */
 
-/* As many descriptors as we may have: each visitor is one. */
-static void link_raise_limits(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static enum err link_open_workers(struct link_server *s, struct why *why)
 {
 	unsigned count = s->o->workers > 0 ? s->o->workers : worker_count_cores();
@@ -226,7 +214,7 @@ int link_server_run(const struct link_server_options *options)
 	enum err rc;
 
 	log_init(&s.log, NULL, "server");
-	link_raise_limits();
+	worker_raise_limits();
 	rc = worker_init(&s.control, 0);
 	if (rc == ERR_OK)
 		rc = link_open(&s, &why);

@@ -14,9 +14,11 @@
 #include "tunnel/portal/challenges.h"
 #include "tunnel/portal/identity.h"
 
-#define RELAY_SIGNALS 4
+#define RELAY_SIGNALS 3
 
+struct api_table;
 struct store;
+struct relay_metrics;
 
 enum relay_state {
 	RELAY_STARTING,
@@ -43,9 +45,13 @@ struct relay {
 	struct relay_view *view; /* what workers have been told last */
 	struct relay_shared shared;
 
+	unsigned running; /* workers that have a thread */
+
+	const struct api_table *const *tables; /* of the API; the last is NULL */
 	struct listener *sni, *api;
-	uint16_t sni_port;    /* where it really listens */
-	unsigned next_worker; /* whose turn it is to get a connection */
+	struct relay_metrics *metrics; /* NULL: not wanted */
+	uint16_t sni_port;             /* where it really listens */
+	unsigned next_worker;          /* whose turn it is to get a connection */
 	struct loop_signal *signals[RELAY_SIGNALS];
 	struct loop_timer *sweep, *audit, *drain;
 
@@ -55,5 +61,19 @@ struct relay {
 
 /* A lease begins: its worker is told. ERR_NOMEM: it was not. relay_lease.c. */
 enum err relay_begin_lease(struct relay *r, struct lease *lease) MUST_USE;
+
+/* What the book and policy call; @arg is the relay. relay_lease.c. */
+void relay_on_lease_end(void *arg, struct lease *lease);
+void relay_on_policy(void *arg, const char *identity_key);
+
+/* Every 5 s: leases and challenges whose time is over. Every minute: what was signed. */
+void relay_sweep(struct relay *r);
+void relay_audit_signatures(struct relay *r);
+
+/* Tells all workers what holds now. relay_settings.c. */
+void relay_publish(struct relay *r);
+
+/* Reads options and certificate anew; what is wrong leaves the old ones. */
+void relay_reload(struct relay *r);
 
 #endif

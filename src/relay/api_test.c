@@ -1,0 +1,723 @@
+/* The API: every answer that it has, to calls as data workers hand them on. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "relay/api.h"
+#include "relay/relay_inside.h"
+#include "tunnel/portal/message_domain.h"
+
+#define ROOT "relay.example.com"
+#define URL "https://relay.example.com"
+#define T0_MS UINT64_C(1780315200500)
+
+/* What policy says in these tests, instead of a store. */
+static struct policy_settings settings;
+static bool is_routable, begins;
+
+const struct policy_settings *policy_settings(const struct policy *p)
+{
+	(void)p;
+	return &settings;
+}
+
+struct policy_verdict policy_judge(const struct policy *p, const char *identity_key)
+{
+	(void)p;
+	(void)identity_key;
+	return (struct policy_verdict){ .is_routable = is_routable };
+}
+
+enum err relay_begin_lease(struct relay *r, struct lease *lease)
+{
+	(void)r;
+	(void)lease;
+	return begins ? ERR_OK : ERR_NOMEM;
+}
+
+/* ---- a relay, and who comes to it ---- */
+
+struct person {
+	uint8_t secret[K1_SECRET_BYTES];
+	char address[ADDRESS_TEXT_SIZE];
+};
+
+struct fixture {
+	struct relay r;
+	struct person alice, bob;
+	struct api_call *call; /* the last one */
+};
+
+static void person_init(struct person *p, uint8_t secret)
+{
+	struct k1_public key;
+
+	memset(p->secret, 0, sizeof(p->secret));
+	p->secret[31] = secret;
+	assert_int_equal(k1_derive_public(p->secret, &key), ERR_OK);
+	address_of_key(&key, p->address);
+}
+
+static int set_up(void **state)
+{
+	static const struct api_table *const tables[] = { &api_lease_table,
+		&api_about_table, &api_page_table, NULL };
+	static const struct challenges_options registrations = {
+		.statement = "Register a portal lease",
+		.path = "/sdk/register",
+		.prefix = RANDOM_ID_CHALLENGE,
+	};
+	struct fixture *f = mem_new(f);
+	struct lease_book_options o = {
+		.root = ROOT,
+		.workers = 1,
+		.host = "127.0.0.1",
+		.port_min = 32750,
+		.port_max = 32757,
+	};
+
+	assert_non_null(f);
+	clock_freeze(T0_MS);
+	settings = (struct policy_settings){ .tcp_enabled = true };
+	is_routable = begins = true;
+	person_init(&f->alice, 1);
+	person_init(&f->bob, 2);
+	f->r.tables = tables;
+	f->r.sni_port = 443;
+	str_copy(f->r.options.url, sizeof(f->r.options.url), URL);
+	str_copy(f->r.options.root, sizeof(f->r.options.root), ROOT);
+	f->r.options.has_tcp = true;
+	identity_generate(IDENTITY_RELAY, &f->r.identity);
+	assert_int_equal(route_table_new(&f->r.routes), ERR_OK);
+	o.routes = f->r.routes;
+	assert_int_equal(lease_book_new(&o, &f->r.book), ERR_OK);
+	assert_int_equal(challenges_new(&registrations, &f->r.challenges), ERR_OK);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	api_call_free(f->call);
+	lease_book_free(f->r.book);
+	route_table_free(f->r.routes);
+	challenges_free(f->r.challenges);
+	buf_fini(&f->r.page);
+	free(f);
+	return 0;
+}
+
+/* Makes a call; it stays until the next one is made. */
+static struct api_call *prepare(struct fixture *f, const char *method, const char *target,
+	const char *body)
+{
+	struct api_call *call = mem_new(call);
+
+	assert_non_null(call);
+	api_call_free(f->call);
+	f->call = call;
+	call->method = strdup(method);
+	call->target = strdup(target);
+	call->host = strdup(ROOT);
+	call->cookie = strdup("");
+	call->origin = strdup("");
+	assert_int_equal(addr_from_literal("192.0.2.1", 999, &call->client), ERR_OK);
+	buf_init(&call->body, MESSAGE_BODY_MAX);
+	buf_put_str(&call->body, body);
+	return call;
+}
+
+static const struct api_call *ask(struct fixture *f, const char *method,
+	const char *target, const char *body)
+{
+	api_handle(&f->r, prepare(f, method, target, body));
+	return f->call;
+}
+
+static bool says(const struct api_call *call, const char *text)
+{
+	struct span s = buf_span(&call->answer);
+
+	return memmem(s.p, s.n, text, strlen(text)) != NULL;
+}
+
+static void expect_code(const struct api_call *call, unsigned status, const char *code)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), "\"error\":{\"code\":\"%s\"", code);
+	assert_int_equal(call->status, status);
+	if (!says(call, text))
+		fail_msg("%.*s is not %s", (int)call->answer.n,
+			(const char *)buf_front(&call->answer), code);
+}
+
+/* ---- registration, step by step ---- */
+
+#define EXTRA_NONE ""
+#define EXTRA_TCP ",\"tcp_enabled\":true"
+#define EXTRA_ROUTE ",\"route_hostname\":\"ech-abc." ROOT "\""
+
+static const struct api_call *challenge(struct fixture *f, const struct person *p,
+	const char *name, const char *extra, struct message_challenge *out)
+{
+	char body[8192];
+	const struct api_call *call;
+
+	snprintf(body, sizeof(body),
+		"{\"identity\":{\"name\":\"%s\",\"address\":\"%s\"},\"metadata\":{"
+		"\"description\":\"a <b>\"},\"ttl\":120%s}",
+		name, p->address, extra);
+	call = ask(f, "POST", "/sdk/register/challenge", body);
+	if (call->status == 201)
+		assert_int_equal(message_read_reply(201, buf_span(&call->answer),
+					 &message_challenge_shape, out, NULL, NULL),
+			ERR_OK);
+	return call;
+}
+
+/* The body that answers a challenge. */
+static void sign(const struct person *p, const struct message_challenge *c,
+	struct buf *out)
+{
+	struct message_register_request req = { .reported_ip = "203.0.113.9" };
+
+	str_copy(req.challenge_id, sizeof(req.challenge_id), c->challenge_id);
+	str_copy(req.siwe_message, sizeof(req.siwe_message), c->siwe_message);
+	assert_int_equal(siwe_sign(span_str(c->siwe_message), p->secret,
+				 req.siwe_signature),
+		ERR_OK);
+	buf_init(out, 16384);
+	assert_int_equal(message_put_request(&message_register_request_shape, &req, out),
+		ERR_OK);
+	buf_put_u8(out, '\0');
+}
+
+static const struct api_call *redeem(struct fixture *f, const struct person *p,
+	const struct message_challenge *c)
+{
+	struct buf body;
+
+	sign(p, c, &body);
+	ask(f, "POST", "/sdk/register", (const char *)buf_front(&body));
+	buf_fini(&body);
+	return f->call;
+}
+
+static const struct api_call *enrol(struct fixture *f, const struct person *p,
+	const char *name, const char *extra)
+{
+	struct message_challenge c;
+
+	assert_int_equal(challenge(f, p, name, extra, &c)->status, 201);
+	return redeem(f, p, &c);
+}
+
+static struct message_lease registered(struct fixture *f, const struct person *p,
+	const char *name, const char *extra)
+{
+	const struct api_call *call = enrol(f, p, name, extra);
+	struct message_lease lease = { .sni_port = 0 };
+
+	assert_int_equal(call->status, 201);
+	assert_int_equal(message_read_reply(201, buf_span(&call->answer),
+				 &message_lease_shape, &lease, NULL, NULL),
+		ERR_OK);
+	return lease;
+}
+
+static const struct api_call *with_token(struct fixture *f, const char *target,
+	const char *token, const char *extra)
+{
+	char body[MESSAGE_TOKEN_MAX + 256];
+
+	snprintf(body, sizeof(body), "{\"access_token\":\"%s\"%s}", token, extra);
+	return ask(f, "POST", target, body);
+}
+
+/* ---- which operation ---- */
+
+static void test_paths_and_methods(void **state)
+{
+	struct fixture *f = *state;
+	const struct api_call *call;
+
+	assert_int_equal(ask(f, "PUT", "/healthz", "")->status, 200);
+	assert_true(says(f->call, "{\"data\":{\"status\":\"ok\"},\"ok\":true}\n"));
+	call = ask(f, "GET", "/sdk/register", "");
+	expect_code(call, 405, "method_not_allowed");
+	assert_non_null(strstr(call->headers, "Allow: POST\r\n"));
+	call = ask(f, "PUT", "/sdk/hop", "");
+	assert_non_null(strstr(call->headers, "Allow: POST, DELETE\r\n"));
+	assert_int_equal(ask(f, "GET", "/nowhere", "")->status, 404);
+	assert_false(says(f->call, "{"));
+	assert_int_equal(ask(f, "GET", "/sdk/domain/", "")->status, 404);
+	assert_int_equal(ask(f, "GET", "/sdk", "")->status, 404);
+	assert_int_equal(ask(f, "GET", "sdk", "")->status, 404);
+	assert_int_equal(ask(f, "GET", "", "")->status, 404);
+	assert_int_equal(ask(f, "GET", "/app/x/y?z", "")->status, 200);
+	assert_int_equal(ask(f, "GET", "/favicon.ico", "")->status, 204);
+	assert_int_equal(ask(f, "HEAD", "/", "")->status, 200);
+}
+
+static struct span seen[2];
+
+static void see(struct relay *r, struct api_call *call, const struct span *parts)
+{
+	(void)r;
+	seen[0] = parts[0];
+	seen[1] = parts[1];
+	api_reply(call, 200, NULL, NULL);
+}
+
+static void test_paths_with_parts(void **state)
+{
+	static const struct api_operation rows[] = {
+		{ "POST", "/x/*/*/ban/", see },
+		{ "GET", "/x/list", see },
+	};
+	static const struct api_table table = API_TABLE_OF(rows);
+	static const struct api_table *const tables[] = { &table, NULL };
+	struct fixture *f = *state;
+
+	f->r.tables = tables;
+	assert_int_equal(ask(f, "POST", "/x/a%2f/b/ban", "")->status, 200);
+	assert_true(span_is(seen[0], "a%2f") && span_is(seen[1], "b"));
+	assert_int_equal(ask(f, "POST", "/x/a/b/ban/", "")->status, 200);
+	assert_int_equal(ask(f, "POST", "/x/a/b/ban//", "")->status, 404);
+	assert_int_equal(ask(f, "POST", "/x//b/ban", "")->status, 404);
+	assert_int_equal(ask(f, "POST", "/x/a/ban", "")->status, 404);
+	assert_int_equal(ask(f, "GET", "/x/list/", "")->status, 404);
+	assert_int_equal(ask(f, "GET", "/x/a/b/ban", "")->status, 405);
+}
+
+static void test_domain(void **state)
+{
+	struct fixture *f = *state;
+	const struct api_call *call = ask(f, "GET", "/sdk/domain", "");
+	struct message_domain d;
+
+	assert_int_equal(call->status, 200);
+	assert_non_null(strstr(call->headers, "Access-Control-Allow-Origin: *\r\n"));
+	assert_non_null(strstr(call->headers, "Content-Type: application/json\r\n"));
+	assert_int_equal(message_read_reply(200, buf_span(&call->answer),
+				 &message_domain_shape, &d, NULL, NULL),
+		ERR_OK);
+	assert_string_equal(d.protocol_version, "7");
+	assert_true(says(call, "\"ens\":{\"enabled\":false,\"verified\":false}"));
+}
+
+static void test_multi_hop_is_not_for_us(void **state)
+{
+	struct fixture *f = *state;
+
+	expect_code(ask(f, "POST", "/sdk/hop", "{}"), 503, "feature_unavailable");
+	expect_code(ask(f, "DELETE", "/sdk/hop", "x"), 503, "feature_unavailable");
+}
+
+static void test_a_banned_address(void **state)
+{
+	static const char *const banned[] = { "/sdk/register/challenge", "/sdk/register",
+		"/sdk/renew", "/sdk/hop" };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < mem_count(banned); i++) {
+		prepare(f, "POST", banned[i], "no json")->is_banned = true;
+		api_handle(&f->r, f->call);
+		expect_code(f->call, 403, "ip_banned");
+		assert_true(says(f->call, "request denied because source IP is banned"));
+	}
+	prepare(f, "POST", "/sdk/unregister", "no json")->is_banned = true;
+	api_handle(&f->r, f->call);
+	expect_code(f->call, 400, "invalid_json");
+}
+
+/* ---- challenge ---- */
+
+static void test_a_challenge_is_asked_for(void **state)
+{
+	struct fixture *f = *state;
+	struct message_challenge c;
+
+	assert_int_equal(challenge(f, &f->alice, "My App", EXTRA_NONE, &c)->status, 201);
+	assert_int_equal(strlen(c.challenge_id), 20);
+	assert_int_equal(c.expires_at.s, T0_MS / 1000 + 120);
+	assert_int_equal(c.expires_at.ns, 500000000);
+	assert_memory_equal(c.siwe_message, ROOT " wants you", sizeof(ROOT) + 8);
+	assert_non_null(strstr(c.siwe_message, "URI: " URL "/sdk/register\n"));
+	assert_non_null(strstr(c.siwe_message, f->alice.address));
+}
+
+static void test_the_domain_is_the_host_that_was_asked(void **state)
+{
+	struct fixture *f = *state;
+	static const char body[] = "{\"identity\":{\"name\":\"a\",\"address\":"
+				   "\"0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266\"}}";
+	struct api_call *call = prepare(f, "POST", "/sdk/register/challenge", body);
+
+	free(call->host);
+	call->host = strdup("127.0.0.1:4017");
+	api_handle(&f->r, call);
+	assert_true(says(call, "URI: https://127.0.0.1:4017/sdk/register"));
+	call = prepare(f, "POST", "/sdk/register/challenge", body);
+	call->host[0] = '\0';
+	api_handle(&f->r, call);
+	assert_true(says(call, "URI: " URL "/sdk/register"));
+}
+
+static void test_the_order_in_which_a_challenge_is_refused(void **state)
+{
+	static const struct {
+		const char *extra;
+		unsigned status;
+		const char *code;
+	} rows[] = {
+		{ ",\"hop_token\":\"x\",\"ech_config_list\":\"!\"", 503,
+			"feature_unavailable" },
+		{ ",\"udp_enabled\":true,\"ech_config_list\":\"!\"", 503,
+			"feature_unavailable" },
+		{ ",\"ech_config_list\":\"!\"", 400, "invalid_request" },
+		{ ",\"ech_config_list\":\"AAA=\"", 400, "invalid_request" },
+		{ ",\"ech_config_list\":\"AAIBAgM=\"", 400, "invalid_request" },
+	};
+	struct fixture *f = *state;
+	struct message_challenge c;
+
+	for (size_t i = 0; i < mem_count(rows); i++)
+		expect_code(challenge(f, &f->alice, "app", rows[i].extra, &c),
+			rows[i].status, rows[i].code);
+	expect_code(challenge(f, &f->alice, "..", EXTRA_NONE, &c), 400,
+		"invalid_request");
+	expect_code(ask(f, "POST", "/sdk/register/challenge", "{"), 400, "invalid_json");
+	expect_code(ask(f, "POST", "/sdk/register/challenge",
+			    "{\"identity\":{\"name\":\"a\",\"address\":\"0x12\"}}"),
+		400, "invalid_request");
+	f->r.options.has_tcp = false;
+	expect_code(challenge(f, &f->alice, "app", EXTRA_TCP, &c), 503,
+		"feature_unavailable");
+	assert_int_equal(challenge(f, &f->alice, "app", EXTRA_ROUTE, &c)->status, 201);
+}
+
+static void test_so_many_challenges_for_one_client(void **state)
+{
+	struct fixture *f = *state;
+	struct message_challenge c;
+
+	for (int i = 0; i < CHALLENGES_PER_CLIENT; i++)
+		assert_int_equal(challenge(f, &f->alice, "a", EXTRA_NONE, &c)->status,
+			201);
+	expect_code(challenge(f, &f->alice, "a", EXTRA_NONE, &c), 429, "rate_limited");
+	clock_advance(120001);
+	assert_int_equal(challenge(f, &f->alice, "a", EXTRA_NONE, &c)->status, 201);
+}
+
+/* ---- register ---- */
+
+static void test_a_lease_is_registered(void **state)
+{
+	struct fixture *f = *state;
+	struct message_lease l = registered(f, &f->alice, "My App", EXTRA_ROUTE);
+	struct route *r = route_find_by_host(f->r.routes, "my-app." ROOT);
+
+	assert_string_equal(l.identity.name, "my-app");
+	assert_string_equal(l.identity.address, f->alice.address);
+	assert_int_equal(l.expires_at.s, T0_MS / 1000 + 120);
+	assert_int_equal(l.expires_at.ns, 0);
+	assert_int_equal(l.sni_port, 443);
+	assert_false(l.tcp_enabled);
+	assert_non_null(r);
+	assert_string_equal(r->host, "ech-abc." ROOT);
+	route_unref(r);
+	assert_int_equal(ask(f, "GET", "/tunnel/status?hostname=MY-APP." ROOT, "")
+				 ->status,
+		200);
+	assert_true(says(f->call, "\"registered\":true,\"service_alive\":false"));
+}
+
+static void test_a_lease_with_a_port(void **state)
+{
+	struct fixture *f = *state;
+	struct message_lease l = registered(f, &f->alice, "app", EXTRA_TCP);
+
+	assert_true(l.tcp_enabled);
+	assert_memory_equal(l.tcp_addr, ROOT ":327", sizeof(ROOT) + 3);
+}
+
+static void test_a_wrong_answer_burns_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct message_challenge c, other;
+	struct buf body;
+
+	assert_int_equal(challenge(f, &f->alice, "app", EXTRA_NONE, &c)->status, 201);
+	expect_code(redeem(f, &f->bob, &c), 403, "unauthorized");
+	other = c;
+	other.siwe_message[0] ^= 1;
+	expect_code(redeem(f, &f->alice, &other), 400, "invalid_request");
+	other = c;
+	other.challenge_id[4] = 'x';
+	expect_code(redeem(f, &f->alice, &other), 400, "invalid_request");
+	expect_code(ask(f, "POST", "/sdk/register", "[]"), 400, "invalid_json");
+	assert_int_equal(redeem(f, &f->alice, &c)->status, 201);
+	expect_code(redeem(f, &f->alice, &c), 400, "invalid_request");
+	assert_int_equal(challenge(f, &f->alice, "app", EXTRA_NONE, &c)->status, 201);
+	sign(&f->alice, &c, &body);
+	clock_advance(120001);
+	expect_code(ask(f, "POST", "/sdk/register", (const char *)buf_front(&body)), 400,
+		"invalid_request");
+	buf_fini(&body);
+}
+
+static void test_routes_that_cannot_be(void **state)
+{
+	static const struct {
+		const char *extra;
+		unsigned status;
+		const char *code;
+	} rows[] = {
+		{ ",\"route_hostname\":\"ech-x.example.org\"", 400, "invalid_request" },
+		{ ",\"route_hostname\":\"a.b." ROOT "\"", 400, "invalid_request" },
+		{ ",\"route_hostname\":\"" ROOT "\"", 400, "invalid_request" },
+		{ ",\"route_hostname\":\"-a." ROOT "\"", 400, "invalid_request" },
+		{ ",\"route_hostname\":\"*." ROOT "\"", 400, "invalid_request" },
+		{ ",\"hostname_hash\":\"x\"", 400, "invalid_request" },
+		{ ",\"ech_config_list\":\"AAEB\"", 400, "invalid_request" },
+		{ EXTRA_ROUTE ",\"hostname_hash\":\"x\"", 400, "invalid_request" },
+		{ EXTRA_ROUTE EXTRA_TCP, 409, "transport_mismatch" },
+	};
+	struct fixture *f = *state;
+	char hash[ROUTEHOST_HASH_SIZE], extra[256];
+
+	for (size_t i = 0; i < mem_count(rows); i++)
+		expect_code(enrol(f, &f->alice, "app", rows[i].extra), rows[i].status,
+			rows[i].code);
+	assert_int_equal(routehost_hash(span_str("app." ROOT), hash, NULL), ERR_OK);
+	snprintf(extra, sizeof(extra),
+		EXTRA_ROUTE ",\"hostname_hash\":\"%s\",\"ech_config_list\":\"AAEB\"",
+		hash);
+	assert_int_equal(enrol(f, &f->alice, "app", extra)->status, 201);
+}
+
+static void test_who_comes_second(void **state)
+{
+	struct fixture *f = *state;
+
+	registered(f, &f->alice, "app", EXTRA_ROUTE);
+	expect_code(enrol(f, &f->bob, "app", EXTRA_NONE), 409, "hostname_conflict");
+	expect_code(enrol(f, &f->bob, "other", EXTRA_ROUTE), 409, "hostname_conflict");
+	registered(f, &f->alice, "app", EXTRA_NONE);
+	registered(f, &f->bob, "other", EXTRA_ROUTE);
+	clock_advance(120000);
+	registered(f, &f->bob, "app", EXTRA_NONE);
+}
+
+static void test_what_policy_says_of_ports(void **state)
+{
+	struct fixture *f = *state;
+	char name[16];
+	unsigned n = 0;
+
+	settings.tcp_enabled = false;
+	expect_code(enrol(f, &f->alice, "app", EXTRA_TCP), 403, "tcp_port_disabled");
+	settings.tcp_enabled = true;
+	settings.tcp_max_leases = 1;
+	registered(f, &f->alice, "app", EXTRA_TCP);
+	expect_code(enrol(f, &f->bob, "other", EXTRA_TCP), 503,
+		"tcp_port_capacity_exceeded");
+	registered(f, &f->alice, "app", EXTRA_TCP);
+	settings.tcp_max_leases = 0;
+	do
+		snprintf(name, sizeof(name), "n%u", n++);
+	while (enrol(f, &f->bob, name, EXTRA_TCP)->status == 201);
+	expect_code(f->call, 503, "tcp_port_exhausted");
+}
+
+static void test_a_lease_without_a_worker_is_none(void **state)
+{
+	struct fixture *f = *state;
+
+	begins = false;
+	expect_code(enrol(f, &f->alice, "app", EXTRA_NONE), 500, "internal");
+	assert_true(list_is_empty(lease_book_all(f->r.book)));
+}
+
+static void test_who_is_not_approved_may_register(void **state)
+{
+	struct fixture *f = *state;
+	struct route *r;
+
+	is_routable = false;
+	registered(f, &f->alice, "app", EXTRA_NONE);
+	r = route_find_by_host(f->r.routes, "app." ROOT);
+	assert_non_null(r);
+	assert_false(route_is_live(r, T0_MS));
+	route_unref(r);
+}
+
+/* ---- renew, unregister ---- */
+
+static void test_a_lease_is_renewed(void **state)
+{
+	struct fixture *f = *state;
+	struct message_lease l = registered(f, &f->alice, "app", EXTRA_NONE);
+	struct message_renewal again = { .expires_at.s = 0 };
+	const struct api_call *call;
+
+	clock_advance(90000);
+	call = with_token(f, "/sdk/renew", l.access_token,
+		",\"ttl\":60,\"metadata\":{\"hide\":true}");
+	assert_int_equal(call->status, 200);
+	assert_int_equal(message_read_reply(200, buf_span(&call->answer),
+				 &message_renewal_shape, &again, NULL, NULL),
+		ERR_OK);
+	assert_int_equal(again.expires_at.s, T0_MS / 1000 + 150);
+	assert_int_equal(again.expires_at.ns, 500000000);
+	/* Old tokens stay good until their own end; new ones are good for longer. */
+	assert_int_equal(with_token(f, "/sdk/renew", l.access_token, "")->status, 200);
+	clock_advance(31000);
+	expect_code(with_token(f, "/sdk/renew", l.access_token, ""), 403, "unauthorized");
+	assert_int_equal(with_token(f, "/sdk/renew", again.access_token, "")->status,
+		200);
+}
+
+static void test_a_lease_is_unregistered(void **state)
+{
+	struct fixture *f = *state;
+	struct message_lease l = registered(f, &f->alice, "app", EXTRA_NONE);
+
+	assert_int_equal(with_token(f, "/sdk/unregister", l.access_token, "")->status,
+		200);
+	assert_true(says(f->call, "{\"data\":{},\"ok\":true}\n"));
+	expect_code(with_token(f, "/sdk/unregister", l.access_token, ""), 404,
+		"lease_not_found");
+	expect_code(with_token(f, "/sdk/renew", l.access_token, ""), 404,
+		"lease_not_found");
+	assert_int_equal(ask(f, "GET", "/tunnel/status?hostname=app." ROOT, "")->status,
+		200);
+	assert_true(says(f->call, "\"registered\":false"));
+}
+
+static void test_tokens_that_are_not_ours(void **state)
+{
+	struct fixture *f = *state;
+	struct message_lease l = registered(f, &f->alice, "app", EXTRA_NONE);
+
+	expect_code(with_token(f, "/sdk/renew", "", ""), 403, "unauthorized");
+	expect_code(with_token(f, "/sdk/renew", "a.b.c", ""), 403, "unauthorized");
+	identity_generate(IDENTITY_RELAY, &f->r.identity);
+	expect_code(with_token(f, "/sdk/renew", l.access_token, ""), 403, "unauthorized");
+	expect_code(with_token(f, "/sdk/unregister", l.access_token, ""), 403,
+		"unauthorized");
+}
+
+static void test_status_wants_a_host(void **state)
+{
+	static const char *const rows[] = { "/tunnel/status",
+		"/tunnel/status?hostname=", "/tunnel/status?hostname=%zz",
+		"/tunnel/status?hostname=%", "/tunnel/status?hostname=%00",
+		"/tunnel/status?xhostname=a", "/tunnel/status?a&b=&hostname" };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < mem_count(rows); i++)
+		expect_code(ask(f, "GET", rows[i], ""), 400, "invalid_request");
+	assert_int_equal(ask(f, "GET", "/tunnel/status?a=b&hostname=%61.b", "")->status,
+		200);
+	assert_true(says(f->call, "{\"hostname\":\"a.b\",\"registered\":false"));
+}
+
+/* ---- the page ---- */
+
+static struct lease *first_lease(struct fixture *f)
+{
+	return list_first(lease_book_all(f->r.book), struct lease, in_book);
+}
+
+static void test_the_page_lists_what_is_public(void **state)
+{
+	struct fixture *f = *state;
+	const struct api_call *call;
+
+	registered(f, &f->alice, "app", EXTRA_NONE);
+	call = ask(f, "GET", "/", "");
+	assert_int_equal(call->status, 200);
+	assert_non_null(strstr(call->headers, "Content-Type: text/html; charset=utf-8"));
+	assert_non_null(
+		strstr(call->headers, "Content-Security-Policy: default-src 'none'"));
+	assert_null(strstr(call->headers, "unsafe"));
+	assert_true(says(call,
+		"<a rel=\"noopener noreferrer\" href=\"https://app." ROOT "/\">app</a>"));
+	assert_true(says(call, "a &lt;b&gt;"));
+	assert_false(says(call, "a <b>"));
+	assert_true(says(call,
+		"<script id=\"__SSR_DATA__\" type=\"application/json\">[{\"name\":\"app\","
+		"\"ExpiresAt\":"));
+	assert_true(says(call, "\"description\":\"a \\u003cb\\u003e\""));
+	assert_true(says(call, "\"Ready\":0}]</script>"));
+	assert_true(says(call, "adit expose 3000 --name myapp --relays " URL "<"));
+}
+
+static void test_the_page_is_silent_about_others(void **state)
+{
+	struct fixture *f = *state;
+	struct lease *l;
+
+	registered(f, &f->alice, "app", EXTRA_NONE);
+	l = first_lease(f);
+	l->metadata.hide = true;
+	assert_true(says(ask(f, "GET", "/", ""), ">[]</script>"));
+	l->metadata.hide = false;
+	assert_true(says(ask(f, "GET", "/", ""), ">[]</script>")); /* the same page */
+	clock_advance(1000);
+	assert_true(says(ask(f, "GET", "/", ""), "\"Hostname\":\"app." ROOT));
+	atomic_store(&l->route->is_routable, false);
+	clock_advance(1000);
+	assert_true(says(ask(f, "GET", "/", ""), ">[]</script>"));
+	atomic_store(&l->route->is_routable, true);
+	atomic_store(&l->route->until_ms, T0_MS + 3600000);
+	clock_advance(3 * 60 * 1000);
+	assert_true(says(ask(f, "GET", "/", ""), ">[]</script>")); /* stale */
+	atomic_store(&l->route->ready, 1);
+	clock_advance(1000);
+	assert_true(says(ask(f, "GET", "/", ""), "\"Ready\":1"));
+}
+
+#define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest rows[] = {
+		ROW(test_paths_and_methods),
+		ROW(test_paths_with_parts),
+		ROW(test_domain),
+		ROW(test_multi_hop_is_not_for_us),
+		ROW(test_a_banned_address),
+		ROW(test_a_challenge_is_asked_for),
+		ROW(test_the_domain_is_the_host_that_was_asked),
+		ROW(test_the_order_in_which_a_challenge_is_refused),
+		ROW(test_so_many_challenges_for_one_client),
+		ROW(test_a_lease_is_registered),
+		ROW(test_a_lease_with_a_port),
+		ROW(test_a_wrong_answer_burns_nothing),
+		ROW(test_routes_that_cannot_be),
+		ROW(test_who_comes_second),
+		ROW(test_what_policy_says_of_ports),
+		ROW(test_a_lease_without_a_worker_is_none),
+		ROW(test_who_is_not_approved_may_register),
+		ROW(test_a_lease_is_renewed),
+		ROW(test_a_lease_is_unregistered),
+		ROW(test_tokens_that_are_not_ours),
+		ROW(test_status_wants_a_host),
+		ROW(test_the_page_lists_what_is_public),
+		ROW(test_the_page_is_silent_about_others),
+	};
+
+	return cmocka_run_group_tests(rows, NULL, NULL);
+}

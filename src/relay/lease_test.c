@@ -1,0 +1,446 @@
+/* The book of leases, against a model of it that looks at every pair. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/rand.h"
+#include "base/str.h"
+#include "net/listener.h"
+#include "relay/lease.h"
+
+#define ROOT "relay.example.com"
+#define T0_MS UINT64_C(1780315200000)
+#define NAMES 4
+#define OWNERS 3
+#define STEPS 4000
+#define PORTS 3
+
+static const char *const names[NAMES] = { "one", "two", "three", "ech-x" };
+static const char *const addresses[OWNERS] = {
+	"0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
+	"0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
+	"0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC",
+};
+/* A route host may be what another lease is called. */
+static const char *const hosts[] = { NULL, "ech-x." ROOT, "ech-y." ROOT, "one." ROOT };
+
+struct fixture {
+	struct route_table *routes;
+	struct lease_book *book;
+	uint16_t port_min;
+	unsigned ended;
+};
+
+static void on_end(void *arg, struct lease *lease)
+{
+	struct fixture *f = arg;
+
+	(void)lease;
+	f->ended++;
+}
+
+static uint16_t find_ports(void)
+{
+	for (unsigned min = 31000; min < 32700; min += 41) {
+		int fd[PORTS];
+		unsigned n = 0;
+
+		while (n < PORTS &&
+			listener_bind_tcp("127.0.0.1", (uint16_t)(min + n), &fd[n],
+				NULL) == ERR_OK)
+			n++;
+		for (unsigned i = 0; i < n; i++)
+			close(fd[i]);
+		if (n == PORTS)
+			return (uint16_t)min;
+	}
+	fail_msg("no ports to test with");
+	return 0;
+}
+
+static struct fixture *fixture_new(void)
+{
+	struct fixture *f = mem_new(f);
+	struct lease_book_options o = {
+		.root = ROOT,
+		.host = "127.0.0.1",
+		.workers = 3,
+		.on_end = on_end,
+		.arg = f,
+	};
+
+	assert_non_null(f);
+	clock_freeze(T0_MS);
+	f->port_min = find_ports();
+	o.port_min = f->port_min;
+	o.port_max = (uint16_t)(f->port_min + PORTS - 1);
+	assert_int_equal(route_table_new(&f->routes), ERR_OK);
+	o.routes = f->routes;
+	assert_int_equal(lease_book_new(&o, &f->book), ERR_OK);
+	return f;
+}
+
+static void fixture_free(struct fixture *f)
+{
+	lease_book_free(f->book);
+	route_table_free(f->routes);
+	free(f);
+}
+
+static enum err open_lease(struct fixture *f, unsigned name, unsigned owner,
+	const char *route_host, bool wants_tcp, struct lease **out)
+{
+	struct message_metadata metadata = { .hide = false };
+	struct lease_request req = {
+		.name = names[name],
+		.address = addresses[owner],
+		.route_host = route_host,
+		.metadata = &metadata,
+		.client_ip = "192.0.2.1",
+		.reported_ip = "",
+		.wants_tcp = wants_tcp,
+		.now_ms = clock_wall_ms(),
+		.until_ms = clock_wall_ms() + 120000,
+		.is_routable = true,
+	};
+
+	return lease_open(f->book, &req, out, NULL);
+}
+
+static bool has_route(struct fixture *f, const char *host, const struct lease *lease)
+{
+	struct route *r = route_find_by_host(f->routes, host);
+	bool is_it = lease != NULL ? r == lease->route : r == NULL;
+
+	route_unref(r);
+	return is_it;
+}
+
+static void test_a_lease_is_found_by_both_of_its_hosts(void **state)
+{
+	struct fixture *f = fixture_new();
+	struct lease *a;
+
+	(void)state;
+	assert_int_equal(open_lease(f, 0, 0, "ech-y." ROOT, false, &a), ERR_OK);
+	assert_true(has_route(f, "one." ROOT, a));
+	assert_true(has_route(f, "ech-y." ROOT, a));
+	assert_true(has_route(f, "two." ROOT, NULL));
+	assert_ptr_equal(lease_find(f->book, a->route->identity_key), a);
+	lease_end(f->book, a);
+	assert_int_equal(f->ended, 1);
+	assert_true(has_route(f, "one." ROOT, NULL));
+	fixture_free(f);
+}
+
+static void test_another_identity_cannot_have_it(void **state)
+{
+	struct fixture *f = fixture_new();
+	struct lease *a, *b;
+
+	(void)state;
+	assert_int_equal(open_lease(f, 0, 0, NULL, false, &a), ERR_OK);
+	assert_int_equal(open_lease(f, 0, 1, NULL, false, &b), ERR_EXISTS);
+	assert_int_equal(open_lease(f, 0, 1, "ech-y." ROOT, false, &b), ERR_EXISTS);
+	assert_int_equal(open_lease(f, 1, 1, "one." ROOT, false, &b), ERR_EXISTS);
+	clock_advance(120000); /* not swept yet, but over */
+	assert_int_equal(open_lease(f, 0, 1, NULL, false, &b), ERR_OK);
+	assert_int_equal(f->ended, 1);
+	fixture_free(f);
+}
+
+static void test_the_same_identity_replaces_its_own(void **state)
+{
+	struct fixture *f = fixture_new();
+	struct lease *a, *b;
+	uint64_t number;
+	unsigned worker;
+
+	(void)state;
+	assert_int_equal(open_lease(f, 0, 0, NULL, false, &a), ERR_OK);
+	number = a->route->number;
+	worker = a->route->worker;
+	assert_int_equal(open_lease(f, 0, 0, "ech-y." ROOT, false, &b), ERR_OK);
+	assert_int_equal(f->ended, 1);
+	assert_true(b->route->number > number);
+	assert_int_equal(b->route->worker, worker);
+	assert_true(has_route(f, "one." ROOT, b));
+	fixture_free(f);
+}
+
+static void test_a_port_goes_on_with_its_socket(void **state)
+{
+	struct fixture *f = fixture_new();
+	struct lease *a, *b;
+	uint16_t port;
+	int worker_fd, client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct addr addr;
+
+	(void)state;
+	assert_int_equal(open_lease(f, 0, 0, NULL, true, &a), ERR_OK);
+	port = a->route->tcp_port;
+	assert_int_equal(port, f->port_min);
+	worker_fd = fcntl(a->tcp_fd, F_DUPFD_CLOEXEC, 0);
+	/* Somebody is just connecting while the lease is replaced. */
+	assert_int_equal(addr_from_literal("127.0.0.1", port, &addr), ERR_OK);
+	assert_int_equal(connect(client, &addr.sa, addr.n), 0);
+	assert_int_equal(open_lease(f, 0, 0, NULL, true, &b), ERR_OK);
+	assert_int_equal(b->route->tcp_port, port);
+	close(worker_fd);
+	worker_fd = accept(b->tcp_fd, NULL, NULL);
+	assert_true(worker_fd >= 0);
+	close(worker_fd);
+	close(client);
+
+	/* At the end it is closed, whoever has a copy, and can be had again. */
+	worker_fd = fcntl(b->tcp_fd, F_DUPFD_CLOEXEC, 0);
+	lease_end(f->book, b);
+	client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(client, &addr.sa, addr.n), -1);
+	close(client);
+	assert_int_equal(open_lease(f, 0, 0, NULL, true, &a), ERR_OK);
+	assert_int_equal(a->route->tcp_port, port);
+	close(worker_fd);
+	fixture_free(f);
+}
+
+static void test_ports_are_bounded(void **state)
+{
+	struct message_metadata metadata = { .hide = false };
+	struct lease_request req = {
+		.name = "more",
+		.address = addresses[0],
+		.metadata = &metadata,
+		.client_ip = "",
+		.reported_ip = "",
+		.wants_tcp = true,
+		.tcp_max_leases = 3,
+		.now_ms = T0_MS,
+		.until_ms = T0_MS + 1000,
+	};
+	struct fixture *f = fixture_new();
+	struct lease *l;
+
+	(void)state;
+	assert_int_equal(open_lease(f, 0, 0, NULL, true, &l), ERR_OK);
+	assert_int_equal(open_lease(f, 1, 0, NULL, true, &l), ERR_OK);
+	req.tcp_max_leases = 2;
+	assert_int_equal(lease_open(f->book, &req, &l, NULL), ERR_LIMIT);
+	req.tcp_max_leases = 0;
+	assert_int_equal(lease_open(f->book, &req, &l, NULL), ERR_OK);
+	assert_int_equal(open_lease(f, 2, 0, NULL, true, &l), ERR_NOENT);
+	fixture_free(f);
+}
+
+static void test_a_sweep_ends_what_is_over(void **state)
+{
+	struct fixture *f = fixture_new();
+	struct message_metadata metadata = { .hide = true };
+	struct lease_renewal renewal = {
+		.metadata = &metadata,
+		.client_ip = "192.0.2.7",
+		.reported_ip = "",
+	};
+	struct lease *a, *b;
+
+	(void)state;
+	assert_int_equal(open_lease(f, 0, 0, NULL, false, &a), ERR_OK);
+	assert_int_equal(open_lease(f, 1, 1, NULL, false, &b), ERR_OK);
+	clock_advance(60000);
+	renewal.now_ms = clock_wall_ms();
+	renewal.until_ms = renewal.now_ms + 120000;
+	lease_renew(b, &renewal);
+	assert_true(b->metadata.hide);
+	assert_string_equal(b->client_ip, "192.0.2.7");
+	clock_advance(60000);
+	lease_sweep(f->book, clock_wall_ms());
+	assert_int_equal(f->ended, 1);
+	assert_true(has_route(f, "one." ROOT, NULL));
+	assert_true(has_route(f, "two." ROOT, b));
+	fixture_free(f);
+}
+
+/* ---- the model ---- */
+
+struct model_lease {
+	bool is_there;
+	unsigned name, owner;
+	char host[80], hash_of[80]; /* "": no hash */
+	uint64_t until_ms;
+	bool has_port;
+};
+
+struct model {
+	struct model_lease v[NAMES * OWNERS];
+};
+
+/* portal-protocol 7.3, word by word; a hash is told by what it is of. */
+static bool model_overlaps(const struct model_lease *a, const struct model_lease *b)
+{
+	return strcmp(a->host, b->host) == 0 ||
+		(a->hash_of[0] != '\0' && strcmp(a->hash_of, b->hash_of) == 0) ||
+		strcmp(a->host, b->hash_of) == 0 || strcmp(b->host, a->hash_of) == 0;
+}
+
+static struct model_lease model_lease_of(unsigned name, unsigned owner,
+	const char *route_host, uint64_t until_ms)
+{
+	struct model_lease m = {
+		.is_there = true,
+		.name = name,
+		.owner = owner,
+		.until_ms = until_ms,
+	};
+
+	snprintf(m.host, sizeof(m.host), "%s.%s", names[name], ROOT);
+	if (route_host != NULL) {
+		str_copy(m.hash_of, sizeof(m.hash_of), m.host);
+		str_copy(m.host, sizeof(m.host), route_host);
+	}
+	return m;
+}
+
+static bool model_open(struct model *model, const struct model_lease *m, uint64_t now_ms)
+{
+	for (unsigned i = 0; i < NAMES * OWNERS; i++) {
+		struct model_lease *other = &model->v[i];
+		bool is_self = other->name == m->name && other->owner == m->owner;
+
+		if (!other->is_there || is_self || !model_overlaps(other, m))
+			continue;
+		if (other->until_ms > now_ms)
+			return false;
+		other->is_there = false;
+	}
+	model->v[m->name * OWNERS + m->owner] = *m;
+	return true;
+}
+
+/* What is over may be swept already, or not yet. */
+static void model_compare(const struct model *model, struct fixture *f)
+{
+	char key[IDENTITY_KEY_SIZE];
+	uint64_t now_ms = clock_wall_ms();
+
+	for (unsigned i = 0; i < NAMES * OWNERS; i++) {
+		const struct model_lease *m = &model->v[i];
+		struct lease *l = lease_find(f->book,
+			identity_key_print(names[i / OWNERS], addresses[i % OWNERS],
+				key));
+		bool is_live = l != NULL && atomic_load(&l->route->until_ms) > now_ms;
+
+		assert_int_equal(is_live, m->is_there && m->until_ms > now_ms);
+		if (!is_live)
+			continue;
+		assert_string_equal(l->route->host, m->host);
+		assert_true(has_route(f, m->host, l));
+		if (m->hash_of[0] != '\0')
+			assert_true(has_route(f, m->hash_of, l));
+	}
+}
+
+static void step_open(struct model *model, struct fixture *f)
+{
+	unsigned name = rand_below(NAMES), owner = rand_below(OWNERS);
+	const char *host = hosts[rand_below(mem_count(hosts))];
+	struct model_lease m = model_lease_of(name, owner, host,
+		clock_wall_ms() + 120000);
+	struct lease *l;
+	enum err rc;
+
+	rc = open_lease(f, name, owner, host, host == NULL && rand_below(8) == 0, &l);
+	if (rc == ERR_NOENT)
+		return; /* no port was free: nothing has changed */
+	assert_int_equal(rc,
+		model_open(model, &m, clock_wall_ms()) ? ERR_OK : ERR_EXISTS);
+}
+
+static void step_end(struct model *model, struct fixture *f)
+{
+	unsigned i = rand_below(NAMES * OWNERS);
+	char key[IDENTITY_KEY_SIZE];
+	struct lease *l = lease_find(f->book,
+		identity_key_print(names[i / OWNERS], addresses[i % OWNERS], key));
+
+	if (l != NULL)
+		lease_end(f->book, l);
+	model->v[i].is_there = false;
+}
+
+static void step_sweep(struct model *model, struct fixture *f)
+{
+	lease_sweep(f->book, clock_wall_ms());
+	for (unsigned i = 0; i < NAMES * OWNERS; i++)
+		if (model->v[i].until_ms <= clock_wall_ms())
+			model->v[i].is_there = false;
+}
+
+/* No two live leases have a port in common. */
+static void check_ports(struct fixture *f)
+{
+	bool taken[PORTS] = { false };
+	struct list *it, *tmp;
+
+	list_each(it, tmp, lease_book_all(f->book)) {
+		struct lease *l = list_object(it, struct lease, in_book);
+
+		if (l->tcp_fd < 0)
+			continue;
+		assert_in_range(l->route->tcp_port, f->port_min, f->port_min + PORTS - 1);
+		assert_false(taken[l->route->tcp_port - f->port_min]);
+		taken[l->route->tcp_port - f->port_min] = true;
+	}
+}
+
+static void test_one_winner_for_each_name_and_port(void **state)
+{
+	struct fixture *f = fixture_new();
+	static struct model model;
+	uint64_t seed;
+
+	(void)state;
+	rand_bytes(&seed, sizeof(seed));
+	print_message("seed %llu\n", (unsigned long long)seed);
+	rand_seed_for_tests(seed);
+	for (unsigned i = 0; i < STEPS; i++) {
+		switch (rand_below(8)) {
+		case 0:
+			step_end(&model, f);
+			break;
+		case 1:
+			clock_advance(rand_below(60000));
+			break;
+		case 2:
+			step_sweep(&model, f);
+			break;
+		default:
+			step_open(&model, f);
+			break;
+		}
+		model_compare(&model, f);
+		check_ports(f);
+	}
+	fixture_free(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest rows[] = {
+		cmocka_unit_test(test_a_lease_is_found_by_both_of_its_hosts),
+		cmocka_unit_test(test_another_identity_cannot_have_it),
+		cmocka_unit_test(test_the_same_identity_replaces_its_own),
+		cmocka_unit_test(test_a_port_goes_on_with_its_socket),
+		cmocka_unit_test(test_ports_are_bounded),
+		cmocka_unit_test(test_a_sweep_ends_what_is_over),
+		cmocka_unit_test(test_one_winner_for_each_name_and_port),
+	};
+
+	return cmocka_run_group_tests(rows, NULL, NULL);
+}

@@ -1,0 +1,128 @@
+/* What becomes of leases: workers are told, policy is applied, signatures are noted. */
+#include "relay/relay_inside.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+
+#define AUDIT_WHO "adit"
+
+static struct relay_worker *lease_worker(struct relay *r, const struct lease *l)
+{
+	return &r->shared.workers[l->route->worker];
+}
+
+/* ---- beginning and end ---- */
+
+/* The worker gets a copy of the socket: the book needs its own when the port goes on. */
+enum err relay_begin_lease(struct relay *r, struct lease *lease)
+{
+	uint64_t rate = policy_judge(r->policy, lease->route->identity_key).bytes_per_s;
+	int fd = -1;
+
+	if (lease->tcp_fd >= 0) {
+		fd = fcntl(lease->tcp_fd, F_DUPFD_CLOEXEC, 0);
+		if (fd < 0)
+			return ERR_NOMEM;
+	}
+	if (!relay_worker_open_lease(lease_worker(r, lease), lease->route, fd, rate)) {
+		if (fd >= 0)
+			close(fd);
+		return ERR_NOMEM;
+	}
+	lease->bytes_per_s = rate;
+	return ERR_OK;
+}
+
+static void note_signatures(struct relay *r, struct lease *l)
+{
+	uint64_t all = atomic_load(&l->route->signatures);
+	uint64_t n = all - l->signatures_noted;
+	char what[64];
+
+	if (n == 0)
+		return;
+	snprintf(what, sizeof(what), "signed %llu handshake%s", (unsigned long long)n,
+		n == 1 ? "" : "s");
+	if (policy_note(r->policy, AUDIT_WHO, what, l->route->identity_key) == ERR_OK)
+		l->signatures_noted = all;
+	else
+		log_warn(&r->log, "audit: it cannot be kept that %s was %s",
+			l->route->identity_key, what);
+}
+
+void relay_on_lease_end(void *arg, struct lease *lease)
+{
+	struct relay *r = arg;
+
+	note_signatures(r, lease);
+	if (!relay_worker_close_lease(lease_worker(r, lease), lease->route, false))
+		log_error(&r->log, "lease %s: its worker cannot be told of its end",
+			lease->route->name);
+}
+
+/* ---- now and then ---- */
+
+void relay_audit_signatures(struct relay *r)
+{
+	struct list *it, *tmp;
+
+	list_each(it, tmp, lease_book_all(r->book))
+		note_signatures(r, list_object(it, struct lease, in_book));
+}
+
+void relay_sweep(struct relay *r)
+{
+	lease_sweep(r->book, clock_wall_ms());
+	challenges_sweep(r->challenges);
+}
+
+/* ---- policy has changed ---- */
+
+/*
+ * Whoever is served no more loses what is open: sessions, visitors, and for a moment the
+ * port. The lease itself stays, for policy may change again.
+ */
+static void lease_cut(struct relay *r, struct lease *l)
+{
+	if (!relay_worker_close_lease(lease_worker(r, l), l->route, true) ||
+		relay_begin_lease(r, l) != ERR_OK)
+		log_error(&r->log, "lease %s: its worker cannot be told of the policy",
+			l->route->name);
+}
+
+static void lease_judge(struct relay *r, struct lease *l)
+{
+	struct policy_verdict v = policy_judge(r->policy, l->route->identity_key);
+	bool was_routable = atomic_exchange(&l->route->is_routable, v.is_routable);
+
+	if (was_routable && !v.is_routable)
+		lease_cut(r, l);
+	if (v.bytes_per_s != l->bytes_per_s) {
+		l->bytes_per_s = v.bytes_per_s;
+		if (!relay_worker_set_rate(lease_worker(r, l), l->route->identity_key,
+			    v.bytes_per_s))
+			log_error(&r->log, "lease %s: its worker keeps the old rate",
+				l->route->name);
+	}
+}
+
+void relay_on_policy(void *arg, const char *identity_key)
+{
+	struct relay *r = arg;
+	struct list *it, *tmp;
+
+	r->page_until_ms = 0;
+	if (identity_key == NULL)
+		relay_publish(r);
+	list_each(it, tmp, lease_book_all(r->book)) {
+		struct lease *l = list_object(it, struct lease, in_book);
+
+		if (identity_key == NULL ||
+			strcmp(identity_key, l->route->identity_key) == 0)
+			lease_judge(r, l);
+	}
+}
