@@ -166,7 +166,8 @@ static void put_answer(struct connection *c, unsigned status, const char *header
 		buf_put_str(&c->out, "Content-Type: text/plain; charset=utf-8\r\n");
 	if (has_body)
 		buf_printf(&c->out, "Content-Length: %zu\r\n", body.n);
-	put_connection(&c->out, c->x);
+	if (!lines_have(headers, span_str("Connection")))
+		put_connection(&c->out, c->x);
 	buf_put_str(&c->out, headers != NULL ? headers : "");
 	buf_put_str(&c->out, "\r\n");
 	if (has_body && !span_is(c->x->reader.head.method, "HEAD"))
@@ -179,7 +180,8 @@ static void connection_answer(struct connection *c, unsigned status, const char 
 	struct http_exchange *x = c->x;
 
 	/* A client that waits for our leave may send the body or not: we could not tell. */
-	if (!x->reader.head.keeps_alive || x->owes_continue)
+	if (!x->reader.head.keeps_alive || x->owes_continue ||
+		lines_have(headers, span_str("Connection")))
 		x->is_last = true;
 	put_answer(c, status, headers, body);
 	if (c->out.failed == ERR_OK)

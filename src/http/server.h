@@ -49,8 +49,8 @@ const struct addr *http_peer(const struct http_exchange *x);
 /*
  * Answers with @status and a text/plain body; Date, Content-Length and Content-Type
  * ("text/plain; charset=utf-8" unless @headers has one) are added. @headers is NULL or lines
- * ending in CRLF. A body of the request is read and dropped, unless that is more work than
- * a new connection. All is copied. on_request is not called from inside this.
+ * ending in CRLF; "Connection: close" among them closes the connection after the answer. A
+ * body of the request is read and dropped, unless that is more work than a new connection. All is copied. on_request is not called from inside this.
  */
 void http_reply(struct http_exchange *x, unsigned status, const char *headers,
 	struct span body);

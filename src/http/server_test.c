@@ -65,6 +65,8 @@ static void on_request(void *arg, struct http_exchange *x)
 			"Content-Length: 0\r\nConnection: keep-alive\r\n", &f->stream);
 	else if (span_is(path, "/body"))
 		http_collect(x, 8, on_body, f);
+	else if (span_is(path, "/last"))
+		http_reply(x, 200, "Connection: close\r\n", span_str("hi"));
 	else if (span_is(path, "/html"))
 		http_reply(x, 404, "Content-type: text/html\r\n", span_str("no"));
 	else
@@ -174,6 +176,15 @@ static void test_a_client_may_ask_to_close(void **state)
 	check_serves(f, "GET / HTTP/1.0\r\n\r\n" GET "\r\n", LAST_ANSWER);
 	check_serves(f, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
 		FOUND "Connection: keep-alive\r\n\r\nhi");
+}
+
+static void test_an_answer_may_close_the_connection(void **state)
+{
+	struct fixture *f = *state;
+
+	check_serves(f, "GET /last HTTP/1.1\r\nHost: a\r\n\r\n" GET "\r\n", LAST_ANSWER);
+	assert_int_equal(f->requests, 1);
+	assert_true(f->client.is_finished);
 }
 
 static void test_head_is_answered_without_a_body(void **state)
@@ -502,6 +513,8 @@ int main(void)
 			setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_client_may_ask_to_close, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(test_an_answer_may_close_the_connection,
+			setup, teardown),
 		cmocka_unit_test_setup_teardown(test_head_is_answered_without_a_body,
 			setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_body_is_dropped, setup, teardown),

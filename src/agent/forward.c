@@ -1,0 +1,390 @@
+/* A forward, and each of its visitors as a state machine. */
+#include "agent/forward.h"
+
+#include <stdlib.h>
+
+#include "agent/forward_http.h"
+#include "base/mem.h"
+#include "net/bridge.h"
+#include "net/meter.h"
+#include "net/reach.h"
+#include "net/unread.h"
+
+#define TARGET_MS 5000
+#define FIRST_MS 3000 /* for a visitor to show whether it speaks HTTP */
+
+enum visit_state {
+	VISIT_REACHING, /* the target */
+	VISIT_BRIDGED,
+	VISIT_LISTENING, /* the target is down: does the visitor speak HTTP? */
+	VISIT_ANSWERING, /* the server has it */
+	VISIT_ENDED,     /* the owner hears of it at the end of the turn */
+};
+
+struct forward_visit {
+	struct forward *forward; /* borrowed: has us */
+	struct list in_forward;
+	enum visit_state state;
+	struct forward_visitor v; /* its stream is ours until another state takes it */
+	struct addr peer;
+	struct reach *reach;      /* VISIT_REACHING */
+	struct bridge *bridge;    /* VISIT_BRIDGED */
+	struct meter *meter;      /* borrowed: VISIT_ANSWERING, the server's */
+	struct loop_timer *timer; /* VISIT_LISTENING */
+	struct buf first;         /* what was heard then */
+	struct loop_deferred turn;
+	struct forward_end end;
+};
+
+/* ---- ends ---- */
+
+static void visit_free(struct forward_visit *visit)
+{
+	list_remove(&visit->in_forward);
+	reach_close(visit->reach);
+	bridge_close(visit->bridge);
+	if (visit->meter != NULL)
+		meter_cut(visit->meter);
+	stream_abort(visit->v.stream);
+	loop_timer_close(visit->timer);
+	buf_fini(&visit->first);
+	loop_undefer(&visit->turn);
+	free(visit);
+}
+
+/* The first reason counts. */
+static void visit_end(struct forward_visit *visit, enum err rc, const struct why *why)
+{
+	if (visit->end.rc == ERR_OK && rc != ERR_OK) {
+		visit->end.rc = rc;
+		err_set(&visit->end.why, rc, "%s", err_text(rc, why));
+	}
+	visit->state = VISIT_ENDED;
+	if (visit->v.stream != NULL)
+		stream_want(visit->v.stream, 0);
+	loop_timer_close(visit->timer);
+	visit->timer = NULL;
+	loop_defer(visit->forward->worker->loop, &visit->turn);
+}
+
+static void visit_on_turn(void *arg)
+{
+	struct forward_visit *visit = arg;
+	struct forward_visitor v = visit->v;
+	struct forward_end end = visit->end;
+
+	visit_free(visit);
+	v.on_closed(v.arg, &end);
+}
+
+void forward_visit_close(struct forward_visit *visit)
+{
+	if (visit != NULL)
+		visit_free(visit);
+}
+
+/* ---- answers of our own ---- */
+
+static void visit_on_answered(void *arg, const struct meter_end *end)
+{
+	struct forward_visit *visit = arg;
+
+	visit->meter = NULL;
+	visit->end.from_visitor_bytes += end->read_bytes;
+	visit->end.to_visitor_bytes += end->written_bytes;
+	visit_end(visit, end->rc, NULL);
+}
+
+/* Gives the visitor to the server; it comes back as a meter's end. */
+static void visit_answer(struct forward_visit *visit)
+{
+	struct meter_options o = {
+		.loop = visit->forward->worker->loop,
+		.below = visit->v.stream,
+		.on_closed = visit_on_answered,
+		.arg = visit,
+	};
+	enum err rc = meter_open(&o, &visit->meter);
+
+	if (rc != ERR_OK) {
+		visit_end(visit, rc, NULL);
+		return;
+	}
+	visit->v.stream = NULL;
+	visit->state = VISIT_ANSWERING;
+	http_server_serve_take(visit->forward->server, meter_stream(visit->meter),
+		&visit->peer);
+}
+
+/* ---- the target is down ---- */
+
+static enum err visit_listen_more(struct forward_visit *visit)
+{
+	uint8_t piece[UNREAD_MAX];
+	size_t got;
+	enum err rc = stream_read(visit->v.stream, piece, sizeof(piece) - visit->first.n,
+		&got);
+
+	if (rc != ERR_OK)
+		return rc;
+	visit->end.from_visitor_bytes += got;
+	return buf_put(&visit->first, piece, got);
+}
+
+/* What was heard is put back for the server, and is counted there. */
+static void visit_explain(struct forward_visit *visit)
+{
+	struct stream *stream;
+	enum err rc = unread_open(visit->forward->worker->loop, visit->v.stream,
+		buf_span(&visit->first), &stream);
+
+	if (rc != ERR_OK) {
+		visit_end(visit, rc, NULL);
+		return;
+	}
+	loop_timer_stop(visit->timer);
+	visit->end.from_visitor_bytes = 0;
+	visit->v.stream = stream;
+	visit_answer(visit);
+}
+
+static void visit_on_heard(void *arg, unsigned ready)
+{
+	struct forward_visit *visit = arg;
+	enum err rc = visit_listen_more(visit);
+
+	(void)ready;
+	if (rc == ERR_AGAIN)
+		return;
+	if (rc != ERR_OK) {
+		visit_end(visit, rc == ERR_EOF ? ERR_OK : rc, NULL);
+		return;
+	}
+	switch (forward_looks_like_http(buf_span(&visit->first))) {
+	case HTTP_YES:
+		visit_explain(visit);
+		break;
+	case HTTP_NO:
+		visit_end(visit, ERR_OK, NULL);
+		break;
+	case HTTP_MAYBE:
+		break;
+	}
+}
+
+static void visit_on_silence(void *arg)
+{
+	visit_end(arg, ERR_OK, NULL);
+}
+
+static void visit_listen(struct forward_visit *visit)
+{
+	enum err rc = loop_timer_open(visit->forward->worker->loop, visit_on_silence,
+		visit, &visit->timer);
+
+	if (rc != ERR_OK) {
+		visit_end(visit, rc, NULL);
+		return;
+	}
+	visit->state = VISIT_LISTENING;
+	loop_timer_set(visit->timer, FIRST_MS);
+	stream_set_owner(visit->v.stream, visit_on_heard, visit);
+	stream_want(visit->v.stream, LOOP_READ);
+}
+
+/* The visitor may still get a page, but the reason is known already. */
+static void visit_on_down(struct forward_visit *visit, enum err rc, const struct why *why)
+{
+	visit->end.rc = rc;
+	err_set(&visit->end.why, rc, "%s", err_text(rc, why));
+	if (visit->v.is_raw)
+		visit_end(visit, rc, why);
+	else
+		visit_listen(visit);
+}
+
+/* ---- the target is there ---- */
+
+static void visit_on_bridge_closed(void *arg, const struct bridge_end *end)
+{
+	struct forward_visit *visit = arg;
+
+	visit->bridge = NULL;
+	visit->end.from_visitor_bytes = end->a_to_b_bytes;
+	visit->end.to_visitor_bytes = end->b_to_a_bytes;
+	visit_end(visit, end->rc, NULL);
+}
+
+static void visit_bridge(struct forward_visit *visit, struct stream *target)
+{
+	struct bridge_options o = {
+		.loop = visit->forward->worker->loop,
+		.pool = &visit->forward->worker->blocks,
+		.a = visit->v.stream,
+		.b = target,
+		.on_closed = visit_on_bridge_closed,
+		.arg = visit,
+	};
+	enum err rc = bridge_open(&o, &visit->bridge);
+
+	if (rc != ERR_OK) {
+		stream_abort(target);
+		visit_end(visit, rc, NULL);
+		return;
+	}
+	visit->v.stream = NULL;
+	visit->state = VISIT_BRIDGED;
+}
+
+static void visit_on_reached(void *arg, enum err rc, struct stream *stream,
+	const struct why *why)
+{
+	struct forward_visit *visit = arg;
+
+	visit->reach = NULL;
+	if (rc == ERR_OK)
+		visit_bridge(visit, stream);
+	else
+		visit_on_down(visit, rc, why);
+}
+
+static enum err visit_reach(struct forward_visit *visit)
+{
+	const struct target *t = &visit->forward->target;
+	struct reach_options o = {
+		.loop = visit->forward->worker->loop,
+		.unix_path = t->unix_path[0] != '\0' ? t->unix_path : NULL,
+		.host = t->host,
+		.port = t->port,
+		.tls = forward_tls(visit->forward, t),
+		.timeout_ms = TARGET_MS,
+		.fn = visit_on_reached,
+		.arg = visit,
+	};
+
+	visit->state = VISIT_REACHING;
+	return reach_open(&o, &visit->reach);
+}
+
+/* ---- the start ---- */
+
+static struct addr loopback(void)
+{
+	struct addr a = { .n = sizeof(a.in) };
+
+	a.in.sin_family = AF_INET;
+	a.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	return a;
+}
+
+static void visit_init(struct forward_visit *visit, struct forward *forward,
+	const struct forward_visitor *v)
+{
+	visit->forward = forward;
+	visit->v = *v;
+	if (v->peer != NULL)
+		visit->peer = *v->peer;
+	else
+		visit->peer = loopback();
+	visit->v.peer = NULL; /* was for the call */
+	buf_init(&visit->first, UNREAD_MAX);
+	loop_deferred_init(&visit->turn, visit_on_turn, visit);
+	list_add(&forward->visits, &visit->in_forward);
+}
+
+enum err forward_visit_take(struct forward *forward, const struct forward_visitor *v,
+	struct forward_visit **out)
+{
+	struct forward_visit *visit = mem_new(visit);
+	enum err rc = ERR_OK;
+
+	if (visit == NULL) {
+		stream_abort(v->stream);
+		return ERR_NOMEM;
+	}
+	visit_init(visit, forward, v);
+	if (forward->routes != NULL)
+		visit_answer(visit);
+	else
+		rc = visit_reach(visit);
+	if (rc != ERR_OK) {
+		visit_free(visit);
+		return rc;
+	}
+	*out = visit;
+	return ERR_OK;
+}
+
+/* ---- life ---- */
+
+static enum err forward_make_context(bool skips, struct tls_context **out,
+	struct why *why)
+{
+	struct tls_client_options o = { .skip_verify = skips, .alpn = "http/1.1" };
+
+	return *out == NULL ? tls_context_new_client(&o, out, why) : ERR_OK;
+}
+
+/* Reading the system's roots takes a while: only who needs them does. */
+static enum err forward_prepare(struct forward *f, const struct target *t,
+	struct why *why)
+{
+	if (!t->is_tls)
+		return ERR_OK;
+	return forward_make_context(t->skip_verify,
+		t->skip_verify ? &f->tls_unverified : &f->tls_verified, why);
+}
+
+static enum err forward_prepare_all(struct forward *f, struct why *why)
+{
+	enum err rc = ERR_OK;
+
+	if (f->routes == NULL)
+		return forward_prepare(f, &f->target, why);
+	for (unsigned i = 0; rc == ERR_OK && i < f->routes->count; i++)
+		rc = forward_prepare(f, &f->routes->routes[i]->upstream, why);
+	return rc;
+}
+
+enum err forward_new(const struct forward_options *o, struct forward **out,
+	struct why *why)
+{
+	bool has_routes = o->routes != NULL && o->routes->count > 0;
+	struct forward *f;
+	enum err rc;
+
+	if (has_routes == (o->target != NULL))
+		return err_set(why, ERR_USAGE,
+			"a tunnel leads to one target, or has HTTP routes");
+	f = mem_new(f);
+	if (f == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for a tunnel");
+	f->worker = o->worker;
+	f->log = o->log;
+	f->routes = has_routes ? o->routes : NULL;
+	if (!has_routes)
+		f->target = *o->target;
+	list_init(&f->visits);
+	rc = forward_prepare_all(f, why);
+	if (rc == ERR_OK)
+		rc = forward_http_open(f);
+	if (rc == ERR_OK)
+		*out = f;
+	else
+		forward_free(f);
+	return rc;
+}
+
+void forward_free(struct forward *forward)
+{
+	struct list *it, *tmp;
+
+	if (forward == NULL)
+		return;
+	list_each(it, tmp, &forward->visits)
+		visit_free(list_object(it, struct forward_visit, in_forward));
+	forward_http_close(forward);
+	tls_context_free(forward->tls_verified);
+	tls_context_free(forward->tls_unverified);
+	free(forward);
+}

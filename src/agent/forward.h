@@ -1,0 +1,67 @@
+/*
+ * A forward is what a tunnel does with its visitors: it leads them to a local target, or, if
+ * it has HTTP routes, answers their requests by asking the upstreams of those.
+ *
+ * Without routes a visitor's bytes are the target's. If the target is down (it does not answer
+ * in 5 s), a visitor of TLS who speaks HTTP gets a page that says so (portal-protocol 14.6), and
+ * any other is closed.
+ *
+ * With routes each request is read strictly; what two readers might understand in two ways is
+ * refused with 400, as is an upgrade to HTTP/2, and never reaches an upstream. Without a route
+ * the answer is 404, without an upstream 502.
+ */
+#ifndef AGENT_FORWARD_H
+#define AGENT_FORWARD_H
+
+#include "agent/http_routes.h"
+#include "base/log.h"
+#include "loop/worker.h"
+#include "net/addr.h"
+#include "net/stream.h"
+
+struct forward;
+struct forward_visit; /* one visitor */
+
+struct forward_options {
+	struct worker *worker;       /* borrowed: outlives the forward */
+	const struct target *target; /* borrowed for the call; NULL with @routes */
+	const struct http_routes
+		*routes;       /* borrowed: outlives the forward; NULL or empty:
+					     @target */
+	const struct log *log; /* borrowed: outlives the forward; hears of upstreams that
+				  fail; may be NULL */
+};
+
+/* ERR_USAGE: neither a target nor routes, or both. Errors of TLS contexts say what to do. */
+enum err forward_new(const struct forward_options *o, struct forward **out,
+	struct why *why) MUST_USE;
+
+/* Cuts the visitors that are left, quietly. NULL is fine. */
+void forward_free(struct forward *forward);
+
+struct forward_end {
+	uint64_t from_visitor_bytes, to_visitor_bytes;
+	enum err rc;    /* ERR_OK: it ended in order */
+	struct why why; /* words if not: the target could not be reached, for example */
+};
+
+struct forward_visitor {
+	struct stream *stream;   /* what the visitor says, without TLS; wants nothing */
+	const struct addr *peer; /* who is told in X-Forwarded-For; NULL: this machine */
+	bool is_raw;             /* of a TCP port: it may speak anything */
+	/* Once, and never from inside a call into the forward; the visit is gone after it. */
+	void (*on_closed)(void *arg, const struct forward_end *end);
+	void *arg;
+};
+
+/*
+ * Serves @v, whose stream is taken whatever happens; after an error on_closed is not called.
+ * ERR_NOMEM.
+ */
+enum err forward_visit_take(struct forward *forward, const struct forward_visitor *v,
+	struct forward_visit **out) MUST_USE;
+
+/* Cuts the visitor now; on_closed is not called. NULL is fine. */
+void forward_visit_close(struct forward_visit *visit);
+
+#endif

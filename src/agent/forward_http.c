@@ -1,0 +1,220 @@
+/* Requests that a forward answers itself. */
+#include "agent/forward_http.h"
+
+#include "agent/http_path.h"
+#include "base/mem.h"
+#include "http/proxy.h"
+
+#define REACH_MS 5000
+#define KEEP_MAX 16
+#define KEEP_MS 15000
+#define METHOD_MAX 16
+
+/* ---- the target is down ---- */
+
+static const char down_page[] =
+	"<!doctype html>\n"
+	"<html lang=\"en\">\n"
+	"<head>\n"
+	"<meta charset=\"utf-8\">\n"
+	"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+	"<title>Service Unavailable</title>\n"
+	"<style>\n"
+	"body { font: 1.1rem/1.5 system-ui, sans-serif; margin: 15vh auto 0; max-width: 34rem;\n"
+	"  padding: 0 1.5rem; color: #222; background: #fafafa }\n"
+	"h1 { font-size: 1.5rem }\n"
+	"@media (prefers-color-scheme: dark) { body { color: #ddd; background: #181818 } }\n"
+	"</style>\n"
+	"</head>\n"
+	"<body>\n"
+	"<h1>Service Unavailable</h1>\n"
+	"<p>The tunnel to this address is open, but the local service behind it is not running.</p>\n"
+	"<p>If it is yours, start it and load this page again; the tunnel may stay as it is.</p>\n"
+	"</body>\n"
+	"</html>\n";
+
+static void on_request_while_down(void *arg, struct http_exchange *x)
+{
+	static const char headers[] = "Content-Type: text/html; charset=utf-8\r\n"
+				      "Cache-Control: no-store\r\n"
+				      "Connection: close\r\n";
+
+	(void)arg;
+	http_reply(x, 503, headers, span_str(down_page));
+}
+
+enum http_likeness forward_looks_like_http(struct span first)
+{
+	size_t n = 0;
+
+	while (n < first.n && n <= METHOD_MAX && first.p[n] >= 'A' && first.p[n] <= 'Z')
+		n++;
+	if (n > METHOD_MAX)
+		return HTTP_NO;
+	if (n == first.n)
+		return HTTP_MAYBE;
+	if (n < 3 || first.p[n] != ' ')
+		return HTTP_NO;
+	if (n + 1 == first.n)
+		return HTTP_MAYBE;
+	return memchr("/*hH", first.p[n + 1], 4) != NULL ? HTTP_YES : HTTP_NO;
+}
+
+/* ---- routes ---- */
+
+struct tls_context *forward_tls(const struct forward *forward, const struct target *t)
+{
+	if (!t->is_tls)
+		return NULL;
+	return t->skip_verify ? forward->tls_unverified : forward->tls_verified;
+}
+
+/* HTTP/2 would go on where we could not follow. */
+static bool asks_for_http2(const struct http1_head *head)
+{
+	return http1_head_find(head, "HTTP2-Settings") != NULL ||
+		http1_head_has_token(head, "Upgrade", "h2c") ||
+		http1_head_has_token(head, "Upgrade", "h2");
+}
+
+static struct span query_of(const struct http1_head *head)
+{
+	struct span target = head->target;
+	const uint8_t *sign = memchr(target.p, '?', target.n);
+
+	if (sign == NULL)
+		return span_of(NULL, 0);
+	return span_of(sign + 1, target.n - (size_t)(sign + 1 - target.p));
+}
+
+static void put_forwarded(struct buf *out, const struct http1_head *head,
+	const struct http_route *route)
+{
+	struct span host = http1_head_value(head, "Host");
+
+	buf_put_str(out, "X-Forwarded-Proto: https\r\n");
+	if (host.n > 0)
+		buf_printf(out, "X-Forwarded-Host: %.*s\r\n", (int)host.n,
+			(const char *)host.p);
+	if (strcmp(route->prefix, "/") != 0)
+		buf_printf(out, "X-Forwarded-Prefix: %s\r\n", route->prefix);
+}
+
+static bool rewrite(void *arg, const struct http1_head *request,
+	const struct http1_header *h, struct buf *value)
+{
+	const struct http_route *route = arg;
+	struct span host = http1_head_value(request, "Host");
+
+	if (span_is_nocase(h->name, "Location"))
+		return http_route_map_location(route, host, h->value, value);
+	if (span_is_nocase(h->name, "Set-Cookie"))
+		return http_route_map_cookie(route, host, h->value, value);
+	return false;
+}
+
+static void pass(struct forward *f, struct http_exchange *x, unsigned index,
+	struct span path)
+{
+	const struct http1_head *head = http_request(x);
+	struct http_route *route = f->routes->routes[index];
+	const struct target *t = &route->upstream;
+	char host[URL_TEXT_MAX];
+	struct http_upstream up = {
+		.unix_path = t->unix_path[0] != '\0' ? t->unix_path : NULL,
+		.host = t->host,
+		.port = t->port,
+		.tls = forward_tls(f, t),
+		.log = f->log,
+		.host_header = target_print_authority(t, host),
+		.is_edge = true,
+		.keep = f->keeps[index],
+		.rewrite = rewrite,
+		.rewrite_arg = route,
+		.bad_gateway = "bad gateway\n",
+		.connect_ms = REACH_MS,
+	};
+	struct buf target, headers;
+	enum err rc;
+
+	buf_init(&target, 2 * HTTP1_HEAD_MAX);
+	buf_init(&headers, 2 * HTTP1_HEAD_MAX);
+	rc = http_route_put_target(route, path, query_of(head), &target);
+	buf_put_u8(&target, '\0');
+	put_forwarded(&headers, head, route);
+	buf_put_u8(&headers, '\0');
+	up.target = (const char *)buf_span(&target).p;
+	up.headers = (const char *)buf_span(&headers).p;
+	if (rc == ERR_OK && target.failed == ERR_OK && headers.failed == ERR_OK)
+		http_proxy_pass(x, &up);
+	else
+		http_reply(x, 414, NULL, span_str("URI too long\n"));
+	buf_fini(&target);
+	buf_fini(&headers);
+}
+
+static void route_request(struct forward *f, struct http_exchange *x, struct span path)
+{
+	const struct http_route *route = http_routes_find(f->routes, path);
+
+	for (unsigned i = 0; i < f->routes->count; i++) {
+		if (f->routes->routes[i] == route) {
+			pass(f, x, i, path);
+			return;
+		}
+	}
+	http_reply(x, 404, NULL, span_str("not found\n"));
+}
+
+static void on_request(void *arg, struct http_exchange *x)
+{
+	const struct http1_head *head = http_request(x);
+	struct buf path;
+
+	if (span_is(head->method, "CONNECT")) {
+		http_reply(x, 405, NULL, span_str("method not allowed\n"));
+		return;
+	}
+	buf_init(&path, HTTP1_HEAD_MAX);
+	if (asks_for_http2(head))
+		http_reply(x, 400, "Connection: close\r\n", span_str("bad request\n"));
+	else if (span_is(head->target, "*"))
+		http_reply(x, 404, NULL, span_str("not found\n"));
+	else if (http_path_clean(http1_path(head), &path, NULL) != ERR_OK)
+		http_reply(x, 400, NULL, span_str("bad request\n"));
+	else
+		route_request(arg, x, buf_span(&path));
+	buf_fini(&path);
+}
+
+/* ---- life ---- */
+
+static enum err open_keeps(struct forward *f)
+{
+	enum err rc = ERR_OK;
+
+	for (unsigned i = 0; rc == ERR_OK && i < f->routes->count; i++)
+		rc = http_keep_new(f->worker->loop, KEEP_MAX, KEEP_MS, &f->keeps[i]);
+	return rc;
+}
+
+enum err forward_http_open(struct forward *forward)
+{
+	struct http_server_options o = {
+		.loop = forward->worker->loop,
+		.pool = &forward->worker->blocks,
+		.on_request = forward->routes != NULL ? on_request :
+							on_request_while_down,
+		.arg = forward,
+	};
+	enum err rc = forward->routes != NULL ? open_keeps(forward) : ERR_OK;
+
+	return rc == ERR_OK ? http_server_new(&o, &forward->server) : rc;
+}
+
+void forward_http_close(struct forward *forward)
+{
+	http_server_free(forward->server);
+	for (unsigned i = 0; i < mem_count(forward->keeps); i++)
+		http_keep_free(forward->keeps[i]);
+}

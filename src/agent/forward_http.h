@@ -1,0 +1,40 @@
+/*
+ * How a forward answers requests itself: by its routes, or by saying that the target is down.
+ * For forward.c only.
+ */
+#ifndef AGENT_FORWARD_HTTP_H
+#define AGENT_FORWARD_HTTP_H
+
+#include "agent/forward.h"
+#include "http/keep.h"
+#include "http/server.h"
+#include "net/tls.h"
+
+struct forward {
+	struct worker *worker; /* borrowed */
+	const struct log *log; /* borrowed; may be NULL */
+	struct target target;
+	const struct http_routes *routes;                  /* borrowed; NULL: none */
+	struct http_keep *keeps[HTTP_ROUTES_MAX];          /* of each route, in order */
+	struct tls_context *tls_verified, *tls_unverified; /* NULL: not needed */
+	struct http_server *server; /* of visitors whose requests we answer */
+	struct list visits;
+};
+
+/* The server that answers by routes, or, if there are none, that the target is down. */
+enum err forward_http_open(struct forward *forward) MUST_USE;
+void forward_http_close(struct forward *forward);
+
+/* The context to reach @t with; NULL: plain. */
+struct tls_context *forward_tls(const struct forward *forward, const struct target *t);
+
+enum http_likeness {
+	HTTP_MAYBE, /* too few bytes to tell */
+	HTTP_YES,
+	HTTP_NO,
+};
+
+/* Whether somebody who begins with @first asks for something over HTTP. */
+enum http_likeness forward_looks_like_http(struct span first);
+
+#endif
