@@ -1,0 +1,56 @@
+/* The audit. */
+#include "store/audit.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+
+enum err audit_add(struct store *s, const struct audit_row *row, struct why *why)
+{
+	const struct store_value values[] = {
+		{ .number = (int64_t)row->at_ms },
+		{ .text = row->who },
+		{ .text = row->what },
+		{ .text = row->about },
+	};
+	const struct store_value bound = { .number = AUDIT_MAX };
+	enum err rc = store_run(s,
+		"INSERT INTO audit (at_ms, who, what, about) VALUES (?, ?, ?, ?)", values,
+		mem_count(values), why);
+
+	return rc != ERR_OK ?
+		rc :
+		store_run(s,
+			"DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?",
+			&bound, 1, why);
+}
+
+struct reading {
+	audit_fn *fn;
+	void *arg;
+};
+
+static enum err read_row(void *arg, const struct store_value *columns)
+{
+	struct reading *reading = arg;
+	struct audit_row row = {
+		.at_ms = (uint64_t)columns[0].number,
+		.who = columns[1].text,
+		.what = columns[2].text,
+		.about = columns[3].text,
+	};
+
+	return reading->fn(reading->arg, &row);
+}
+
+enum err audit_read(struct store *s, unsigned count, audit_fn *fn, void *arg,
+	struct why *why)
+{
+	struct reading reading = { .fn = fn, .arg = arg };
+	char sql[128];
+
+	snprintf(sql, sizeof(sql),
+		"SELECT at_ms, who, what, about FROM audit ORDER BY id DESC LIMIT %u",
+		count);
+	return store_read(s, sql, read_row, &reading, why);
+}

@@ -1,0 +1,226 @@
+/* The store: what is kept, what is refused, and what is not half done. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "store/audit.h"
+
+struct fixture {
+	char dir[64], path[80];
+	struct store *s;
+};
+
+static int set_up(void **state)
+{
+	struct fixture *f = mem_new(f);
+
+	assert_non_null(f);
+	strcpy(f->dir, "/tmp/adit-store-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->path, sizeof(f->path), "%s/" STORE_FILE, f->dir);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	char path[96];
+
+	store_close(f->s);
+	unlink(f->path);
+	snprintf(path, sizeof(path), "%s-wal", f->path);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s-shm", f->path);
+	unlink(path);
+	assert_int_equal(rmdir(f->dir), 0);
+	free(f);
+	return 0;
+}
+
+static void open_well(struct fixture *f)
+{
+	struct why why = { "" };
+
+	if (store_open(f->dir, &f->s, &why) != ERR_OK)
+		fail_msg("%s", why.text);
+}
+
+static void note(struct fixture *f, const char *what, enum err rc)
+{
+	struct audit_row row = { .at_ms = 5, .who = "me", .what = what, .about = "you" };
+
+	assert_int_equal(store_begin(f->s, true, NULL), ERR_OK);
+	assert_int_equal(audit_add(f->s, &row, NULL), ERR_OK);
+	assert_int_equal(store_end(f->s, rc, NULL), rc);
+}
+
+static enum err count_row(void *arg, const struct audit_row *row)
+{
+	assert_string_equal(row->who, "me");
+	assert_int_equal(row->at_ms, 5);
+	++*(unsigned *)arg;
+	return ERR_OK;
+}
+
+static unsigned count(struct fixture *f)
+{
+	unsigned n = 0;
+
+	assert_int_equal(audit_read(f->s, 100, count_row, &n, NULL), ERR_OK);
+	return n;
+}
+
+static void test_the_file_is_its_owners_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct stat st;
+
+	open_well(f);
+	assert_int_equal(stat(f->path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	store_close(f->s);
+	assert_int_equal(chmod(f->path, 0644), 0);
+	open_well(f);
+	assert_int_equal(stat(f->path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static void test_what_ends_well_is_kept_and_the_rest_is_not(void **state)
+{
+	struct fixture *f = *state;
+
+	open_well(f);
+	note(f, "one", ERR_OK);
+	note(f, "two", ERR_LIMIT);
+	assert_int_equal(count(f), 1);
+	store_close(f->s);
+	open_well(f);
+	assert_int_equal(count(f), 1);
+	note(f, "three", ERR_OK);
+	assert_int_equal(count(f), 2);
+}
+
+static void refuses(struct fixture *f, enum err rc, const char *words)
+{
+	struct why why = { "" };
+
+	store_close(f->s);
+	f->s = NULL;
+	assert_int_equal(store_open(f->dir, &f->s, &why), rc);
+	assert_non_null(strstr(why.text, words));
+}
+
+static void run(struct fixture *f, const char *sql)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+static void test_a_newer_schema_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	open_well(f);
+	run(f, "PRAGMA user_version = 1000");
+	refuses(f, ERR_PROTO, "newer adit");
+}
+
+static void test_a_strangers_database_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	run(f, "CREATE TABLE shoes (size INTEGER)");
+	refuses(f, ERR_PROTO, "another program's");
+}
+
+static void test_a_damaged_file_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	char garbage[4096];
+	int fd;
+
+	open_well(f);
+	store_close(f->s);
+	f->s = NULL;
+	memset(garbage, 'x', sizeof(garbage));
+	fd = open(f->path, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, garbage, sizeof(garbage), 0), sizeof(garbage));
+	close(fd);
+	refuses(f, ERR_SYS, "damaged");
+}
+
+static void test_a_lock_of_another_program_is_told(void **state)
+{
+	struct fixture *f = *state;
+	struct why why = { "" };
+	sqlite3 *db;
+
+	open_well(f);
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL),
+		SQLITE_OK);
+	assert_int_equal(store_begin(f->s, true, &why), ERR_SYS);
+	assert_non_null(strstr(why.text, "locked by another program"));
+	sqlite3_close(db);
+	note(f, "one", ERR_OK);
+}
+
+static void test_a_full_disk_is_told(void **state)
+{
+	struct fixture *f = *state;
+	struct audit_row row = { .who = "me", .what = "much", .about = "" };
+	struct why why = { "" };
+	char *text = calloc(1, 100001);
+	enum err rc;
+
+	assert_non_null(text);
+	row.about = memset(text, 'x', 100000);
+	open_well(f);
+	assert_int_equal(store_run(f->s, "PRAGMA max_page_count = 12", NULL, 0, NULL),
+		ERR_OK);
+	assert_int_equal(store_begin(f->s, true, NULL), ERR_OK);
+	rc = audit_add(f->s, &row, &why);
+	assert_int_equal(store_end(f->s, rc, &why), ERR_SYS);
+	assert_non_null(strstr(why.text, "disk is full"));
+	assert_int_equal(count(f), 0);
+	note(f, "one", ERR_OK);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_the_file_is_its_owners_alone, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_what_ends_well_is_kept_and_the_rest_is_not, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(test_a_newer_schema_is_refused, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(test_a_strangers_database_is_refused,
+			set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_damaged_file_is_refused, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(test_a_lock_of_another_program_is_told,
+			set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_full_disk_is_told, set_up,
+			tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
