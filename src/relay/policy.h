@@ -1,12 +1,19 @@
 /*
  * Policy: who may use this relay, and how much. On the control worker, kept in the store: each
  * change is one transaction with one row of audit. portal-protocol 16.4, 16.5.
+ *
+ * Unlike others', our rates are kept for good: a limit outlives the lease, and a restart.
+ * Banned addresses are refused the API and reverse sessions; visitors are not looked at, for
+ * they belong to whom they visit. A ban may be of a prefix, too.
  */
 #ifndef RELAY_POLICY_H
 #define RELAY_POLICY_H
 
 #include "base/log.h"
 #include "net/prefix.h"
+
+#define POLICY_IDENTITIES_MAX 100000 /* of whom something is known */
+#define POLICY_PREFIXES_MAX 10000
 
 struct policy;
 struct store;
@@ -22,6 +29,7 @@ struct policy_options {
 	struct store *store;             /* borrowed: outlives us */
 	const struct log *log;           /* borrowed */
 	struct policy_settings settings; /* until an administrator has said otherwise */
+	const char *import_file;         /* admin_settings.json, or NULL. For the call */
 
 	/* Something has changed: for that identity, or, if NULL, for any. Not from inside
 	 * policy_open(). */
@@ -29,6 +37,12 @@ struct policy_options {
 	void *arg;
 };
 
+/*
+ * Reads what is kept. If @import_file is there and was never read before, what it says is
+ * taken over, in one transaction; the file is left alone (relay/policy_import.h).
+ *
+ * ERR_SYS: the store, or the file, cannot be read.  ERR_SYNTAX, ERR_LIMIT: the file's text.
+ */
 enum err policy_open(const struct policy_options *o, struct policy **out,
 	struct why *why) MUST_USE;
 void policy_close(struct policy *p); /* NULL is fine */
@@ -49,9 +63,17 @@ struct policy_verdict policy_judge(const struct policy *p, const char *identity_
 /* Good until the next change. */
 const struct prefix_set *policy_banned(const struct policy *p);
 
+/* How many identities have what, for metrics. */
+struct policy_counts {
+	unsigned approved, denied, banned, limited, prefixes;
+};
+
+struct policy_counts policy_count(const struct policy *p);
+
 /*
  * ---- changes. @who is written into the audit: an administrator's address, or "adit". ----
- * ERR_SYS: the store cannot keep it, and nothing has changed.
+ * ERR_SYS: the store cannot keep it.  ERR_LIMIT: of so many there can be no more.  Then, as
+ * with ERR_NOMEM, nothing has changed.
  */
 
 enum err policy_set_settings(struct policy *p, const struct policy_settings *settings,
@@ -73,7 +95,8 @@ enum err policy_set_rate(struct policy *p, const char *identity_key, uint64_t by
 enum err policy_ban_prefix(struct policy *p, const struct prefix *prefix, bool is_set,
 	const char *who, struct why *why) MUST_USE;
 
-/* A row of audit for what changes nothing here: a sign-in, or signatures for a lease. */
+/* A row of audit for what changes nothing here: a sign-in, or signatures for a lease. It
+ * outlives a crash, but perhaps not a loss of power. */
 enum err policy_note(struct policy *p, const char *who, const char *what,
 	const char *about) MUST_USE;
 
