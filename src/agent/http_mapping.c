@@ -91,7 +91,7 @@ static bool is_upstream_port(const struct http_route *route, struct span authori
 static bool cut_upstream(const struct http_route *route, struct span *location)
 {
 	const char *scheme = route->upstream.is_tls ? "https://" : "http://";
-	struct span head, authority;
+	struct span head, authority = { 0 };
 	size_t n = 0;
 
 	if (!span_cut(location, strlen(scheme), &head) || !span_is_nocase(head, scheme))
@@ -106,7 +106,7 @@ static bool cut_upstream(const struct http_route *route, struct span *location)
 /* Cuts the path off, and leaves a query and a fragment. */
 static struct span cut_path(struct span *location)
 {
-	struct span path;
+	struct span path = { 0 };
 	size_t n = 0;
 
 	while (n < location->n && location->p[n] != '?' && location->p[n] != '#')

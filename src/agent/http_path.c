@@ -33,7 +33,7 @@ static int escape_read(struct span in)
 
 static enum err undo_escapes(struct span raw, struct buf *out, struct why *why)
 {
-	struct span rest = raw, taken;
+	struct span rest = raw, taken = { 0 };
 	enum err rc = ERR_OK;
 	int c;
 
@@ -62,11 +62,9 @@ static bool segment_next(struct span *path, struct span *out, bool *has_slash)
 		return false;
 	slash = memchr(path->p, '/', path->n);
 	*has_slash = slash != NULL;
-	(void)span_cut(path, slash != NULL ? (size_t)(slash - path->p) : path->n, out);
-	if (slash != NULL) {
-		path->p++;
-		path->n--;
-	}
+	*out = span_of(path->p, slash != NULL ? (size_t)(slash - path->p) : path->n);
+	path->p += out->n + *has_slash;
+	path->n -= out->n + *has_slash;
 	return true;
 }
 
