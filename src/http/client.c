@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "http/client_call.h"
@@ -91,6 +92,7 @@ static void ask_init(struct http_ask *ask, struct http_client *client,
 	const struct http_question *q)
 {
 	ask->client = client;
+	ask->asked_us = clock_now_us();
 	ask->fn = q->fn;
 	ask->arg = q->arg;
 	ask->answer_max = q->answer_max != 0 ? q->answer_max : ANSWER_MAX;

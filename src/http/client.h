@@ -54,6 +54,7 @@ struct http_answer {
 	struct span body;
 	const struct stream *stream; /* for tls_peer_chain(), tls_is_resumed() */
 	bool is_reused;              /* the connection was there already */
+	uint64_t first_us; /* from the question, waiting included, to the first byte */
 };
 
 /*

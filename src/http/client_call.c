@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #define INTERIM_MAX 8 /* answers of 1xx before the real one */
@@ -104,8 +105,10 @@ static enum err call_read_head(struct call *call, struct why *why)
 	struct http_ask *ask = call->ask;
 	enum err rc = incoming_read_head(&call->in, &ask->answer, why);
 
-	if (!http1_reader_is_fresh(&ask->answer))
+	if (!ask->has_heard && !http1_reader_is_fresh(&ask->answer)) {
 		ask->has_heard = true;
+		ask->first_us = clock_now_us();
+	}
 	if (rc != ERR_OK)
 		return rc;
 	rc = call_check_head(ask, why);
@@ -167,6 +170,7 @@ static void call_end_ask(struct call *call)
 		.body = buf_span(&ask->body),
 		.stream = call->stream,
 		.is_reused = call->is_reused,
+		.first_us = ask->first_us - ask->asked_us,
 	};
 
 	if (call_may_be_kept(call, ask)) {

@@ -20,8 +20,10 @@ struct http_ask {
 	struct http1_reader answer;
 	struct buf body;
 	unsigned interims;
-	bool has_heard;  /* a byte of the answer has come */
-	bool is_retried; /* on a new connection only */
+	uint64_t asked_us,
+		first_us; /* when it was asked, and when a byte of the answer came */
+	bool has_heard;   /* it has */
+	bool is_retried;  /* on a new connection only */
 	char method[16];
 	struct loop_timer *timer;
 	http_answer_fn *fn;
