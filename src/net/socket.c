@@ -13,7 +13,7 @@
 
 struct socket {
 	struct stream stream;
-	struct loop_io *io;
+	struct loop_io *io; /* NULL between two loops */
 };
 
 static struct socket *socket_of(struct stream *s)
@@ -103,6 +103,19 @@ static void socket_on_io(void *arg, unsigned ready)
 	sock->stream.on_ready(sock->stream.arg, ready);
 }
 
+static void socket_leave(struct stream *s)
+{
+	loop_io_close(socket_of(s)->io);
+	socket_of(s)->io = NULL;
+}
+
+static enum err socket_enter(struct stream *s, struct loop *loop)
+{
+	struct socket *sock = socket_of(s);
+
+	return loop_io_open(loop, s->fd, socket_on_io, sock, &sock->io);
+}
+
 static const struct stream_ops socket_ops = {
 	.name = "socket",
 	.read = socket_read,
@@ -110,6 +123,8 @@ static const struct stream_ops socket_ops = {
 	.finish = socket_finish,
 	.want = socket_want,
 	.close = socket_close,
+	.leave = socket_leave,
+	.enter = socket_enter,
 };
 
 void socket_tune(int fd)

@@ -62,6 +62,15 @@ struct stream_ops {
 	 * Errors as write(). Nothing else may be called on @s in between. */
 	enum err (*reserve)(struct stream *s, struct mspan *out);
 	enum err (*commit)(struct stream *s, size_t n);
+
+	/* The two below move a stream to another worker, and may be missing (NULL). */
+
+	/* Takes it off its loop: it wants nothing and hears nothing. Only enter() or close()
+	 * may follow, on any thread. The owner may do this in on_ready, too. */
+	void (*leave)(struct stream *s);
+
+	/* Puts it on @loop, where it wants nothing yet. On failure it may only be closed. */
+	enum err (*enter)(struct stream *s, struct loop *loop);
 };
 
 /* The part that every kind embeds first. */
@@ -101,6 +110,22 @@ static inline enum err stream_finish(struct stream *s)
 static inline void stream_want(struct stream *s, unsigned wants)
 {
 	s->ops->want(s, wants);
+}
+
+/* False: @s stays where it is all its life. */
+static inline bool stream_can_move(const struct stream *s)
+{
+	return s->ops->leave != NULL;
+}
+
+static inline void stream_leave(struct stream *s)
+{
+	s->ops->leave(s);
+}
+
+static inline enum err stream_enter(struct stream *s, struct loop *loop)
+{
+	return s->ops->enter(s, loop);
 }
 
 /* NULL is fine. */

@@ -28,7 +28,7 @@ enum tls_state {
 
 struct tls {
 	struct stream stream;
-	struct loop *loop; /* borrowed: outlives us */
+	struct loop *loop; /* borrowed: outlives us; NULL between two loops */
 	struct stream *below;
 	struct tls_context *context; /* one reference */
 	SSL *ssl;
@@ -40,6 +40,7 @@ struct tls {
 	const char *failure_text; /* borrowed: OpenSSL's table of words, or ours */
 	enum err failure;
 	enum err below_rc; /* what @below said last */
+	bool *has_left; /* borrowed: of the call to the owner that is under way, or NULL */
 	enum tls_state state : 8;
 	unsigned wants : 8; /* the owner's */
 
@@ -224,8 +225,14 @@ static void tls_settle(struct tls *t)
 
 static void tls_tell_owner(struct tls *t, unsigned ready)
 {
+	bool has_left = false;
+
+	t->has_left = &has_left;
 	if (ready != 0)
 		t->stream.on_ready(t->stream.arg, ready);
+	if (has_left)
+		return; /* another thread may have it by now */
+	t->has_left = NULL;
 	if (t->state != TLS_CLOSED)
 		tls_settle(t);
 }
@@ -450,7 +457,35 @@ static void tls_close(struct stream *s, bool is_abort)
 	buf_fini(&t->out);
 	tls_context_free(t->context);
 	t->state = TLS_CLOSED;
-	loop_defer(t->loop, &t->gone);
+	if (t->loop != NULL)
+		loop_defer(t->loop, &t->gone);
+	else
+		free(t); /* nobody calls it between two loops */
+}
+
+static void tls_leave(struct stream *s)
+{
+	struct tls *t = tls_of(s);
+
+	loop_undefer(&t->wake);
+	stream_leave(t->below);
+	if (t->has_left != NULL)
+		*t->has_left = true;
+	t->has_left = NULL;
+	t->loop = NULL;
+	t->wants = 0;
+}
+
+static enum err tls_enter(struct stream *s, struct loop *loop)
+{
+	struct tls *t = tls_of(s);
+	enum err rc = stream_enter(t->below, loop);
+
+	if (rc != ERR_OK)
+		return rc;
+	t->loop = loop;
+	tls_settle(t); /* what is still to be sent goes on */
+	return ERR_OK;
 }
 
 static const struct stream_ops tls_ops = {
@@ -460,6 +495,8 @@ static const struct stream_ops tls_ops = {
 	.finish = tls_finish,
 	.want = tls_want,
 	.close = tls_close,
+	.leave = tls_leave,
+	.enter = tls_enter,
 };
 
 /* SNI is for names only (RFC 6066 3), and without the root's dot. */

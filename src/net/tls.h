@@ -51,6 +51,8 @@ struct tls_options {
  *
  * stream_close() sends of what was written only as much as the stream below takes at once:
  * whoever wants all of it to arrive waits for stream_finish() first.
+ *
+ * It can move to another loop, if the stream below can, once the handshake is done.
  */
 enum err tls_open(const struct tls_options *o, struct stream **out,
 	struct why *why) MUST_USE;

@@ -608,6 +608,130 @@ static void test_a_client_that_only_listens_begins_the_handshake(void **state)
 	stream_close(server.tls);
 }
 
+/* ---- moving to another worker ---- */
+
+struct mover {
+	struct loop *loop; /* the new one */
+	struct stream *tls;
+	char heard[16];
+	size_t n;
+	bool has_left;
+};
+
+/* Takes one byte of a record and goes, in the midst of the loop's call. */
+static void move_on_ready(void *arg, unsigned ready)
+{
+	struct mover *m = arg;
+
+	(void)ready;
+	assert_int_equal(stream_read(m->tls, m->heard, 1, &m->n), ERR_OK);
+	stream_leave(m->tls);
+	m->has_left = true;
+}
+
+static void answer_on_ready(void *arg, unsigned ready)
+{
+	struct mover *m = arg;
+	size_t n;
+	enum err rc = stream_read(m->tls, m->heard + m->n, sizeof(m->heard) - m->n, &n);
+
+	(void)ready;
+	if (rc == ERR_AGAIN)
+		return;
+	if (rc == ERR_OK)
+		m->n += n;
+	if (rc == ERR_OK && m->n < 10)
+		return;
+	assert_int_equal(stream_put(m->tls, "answer", 6, &n), ERR_OK);
+	stream_close(m->tls);
+	loop_stop(m->loop);
+}
+
+static void *answer_on_another_loop(void *arg)
+{
+	struct mover *m = arg;
+
+	assert_int_equal(stream_enter(m->tls, m->loop), ERR_OK);
+	stream_set_owner(m->tls, answer_on_ready, m);
+	stream_want(m->tls, LOOP_READ);
+	loop_run(m->loop);
+	return NULL;
+}
+
+static void test_a_conversation_goes_on_after_moving(void **state)
+{
+	struct fixture *x = *state;
+	struct hand client, server;
+	struct mover m = { .n = 0 };
+	char text[16] = "";
+	pthread_t thread;
+	size_t n;
+
+	contexts_make(x, NULL, NULL);
+	shake(x, &client, &server, "tunnel.test");
+	assert_int_equal(stream_read(client.tls, text, sizeof(text), &n), ERR_AGAIN);
+	assert_int_equal(loop_new(&m.loop), ERR_OK);
+	m.tls = server.tls;
+	stream_set_owner(m.tls, move_on_ready, &m);
+	stream_want(m.tls, LOOP_READ);
+	assert_int_equal(stream_put(client.tls, "hello", 5, &n), ERR_OK);
+	for (int i = 0; i < 20 && !m.has_left; i++)
+		loop_turn(x->loop);
+	assert_true(m.has_left);
+
+	/* The rest of the record is in OpenSSL's memory: it wakes the new owner. */
+	pthread_create(&thread, NULL, answer_on_another_loop, &m);
+	assert_int_equal(stream_put(client.tls, "again", 5, &n), ERR_OK);
+	pthread_join(thread, NULL);
+	assert_memory_equal(m.heard, "helloagain", 10);
+	assert_int_equal(stream_read(client.tls, text, sizeof(text), &n), ERR_OK);
+	assert_string_equal(text, "answer");
+	stream_close(client.tls);
+	loop_free(m.loop);
+}
+
+static void test_what_lies_inside_wakes_the_new_owner(void **state)
+{
+	struct fixture *x = *state;
+	struct hand client, server;
+	struct reader reader = { .calls = 0 };
+	size_t n;
+
+	contexts_make(x, NULL, NULL);
+	shake(x, &client, &server, "tunnel.test");
+	assert_int_equal(stream_put(client.tls, "several", 7, &n), ERR_OK);
+	assert_int_equal(stream_read(server.tls, reader.text, 1, &reader.n), ERR_OK);
+	stream_want(server.tls, LOOP_READ); /* it would be woken here */
+	stream_leave(server.tls);
+	assert_int_equal(stream_enter(server.tls, x->loop), ERR_OK);
+	reader.tls = server.tls;
+	stream_set_owner(server.tls, read_one_byte, &reader);
+	for (int i = 0; i < 5; i++)
+		loop_turn(x->loop);
+	assert_int_equal(reader.calls, 0); /* it wants nothing yet */
+	stream_want(server.tls, LOOP_READ);
+	for (int i = 0; i < 20; i++)
+		loop_turn(x->loop);
+	assert_string_equal(reader.text, "several");
+	part(x, &client, &server);
+}
+
+static void test_it_may_be_closed_between_two_loops(void **state)
+{
+	struct fixture *x = *state;
+	struct hand client, server;
+	char text[16];
+	size_t n;
+
+	contexts_make(x, NULL, NULL);
+	shake(x, &client, &server, "tunnel.test");
+	assert_true(stream_can_move(server.tls));
+	stream_leave(server.tls);
+	stream_close(server.tls);
+	assert_int_equal(stream_read(client.tls, text, sizeof(text), &n), ERR_EOF);
+	stream_close(client.tls);
+}
+
 static void on_bridge_closed(void *arg, const struct bridge_end *end)
 {
 	struct fixture *x = arg;
@@ -736,6 +860,9 @@ int main(void)
 		tls_test(test_bytes_inside_wake_the_owner_too),
 		tls_test(test_an_end_that_came_with_bytes_wakes_the_owner),
 		tls_test(test_a_client_that_only_listens_begins_the_handshake),
+		tls_test(test_a_conversation_goes_on_after_moving),
+		tls_test(test_what_lies_inside_wakes_the_new_owner),
+		tls_test(test_it_may_be_closed_between_two_loops),
 		tls_test(test_every_byte_comes_through_also_nested),
 		tls_test(test_what_cannot_be_applied_names_its_file),
 		tls_test(test_half_a_client_certificate_is_an_error),
