@@ -51,7 +51,8 @@ const char *command_word(const struct command *c);
 /* The one of @list (NULL at the end) whose last word is @word, or NULL. */
 const struct command *command_find(const struct command *const *list, const char *word);
 
-extern const struct command command_server, command_client, command_demo;
+extern const struct command command_server, command_client, command_demo, command_relay;
+extern const struct command command_relay_run, command_relay_status;
 extern const struct command command_version, command_help, command_completion;
 
 /*

@@ -24,6 +24,19 @@ enum err daemon_start(const struct daemon_args *args, struct why *why) MUST_USE;
 /* clang-format off: these are rows of tables, not statements */
 
 /* Rows for a struct daemon_args that is the member @at of the options @type. */
+#define LOG_FLAGS(type, at) \
+	{ \
+		.name = "v", \
+		.kind = FLAG_BOOL, \
+		.offset = offsetof(type, at.is_verbose), \
+		.help = "log what happens in detail", \
+	}, \
+	{ \
+		.env = "ADIT_LOG", .kind = FLAG_TEXT, .offset = offsetof(type, at.log), \
+		.argument = "words", \
+		.help = "how to log: json or text, and error, warn, info or debug, joined by commas", \
+	}
+
 #define DAEMON_FLAGS(type, at) \
 	{ \
 		.name = "pid", \
@@ -32,17 +45,7 @@ enum err daemon_start(const struct daemon_args *args, struct why *why) MUST_USE;
 		.help = "write the process id to " DAEMON_PID_FILE \
 			" in the current directory", \
 	}, \
-		{ \
-			.name = "v", \
-			.kind = FLAG_BOOL, \
-			.offset = offsetof(type, at.is_verbose), \
-			.help = "log what happens in detail", \
-		}, \
-	{ \
-		.env = "ADIT_LOG", .kind = FLAG_TEXT, .offset = offsetof(type, at.log), \
-		.argument = "words", \
-		.help = "how to log: json or text, and error, warn, info or debug, joined by commas", \
-	}
+		LOG_FLAGS(type, at)
 
 /* A row for the environment only. */
 #define TUNING_FLAG(variable, which, at, word, text) \

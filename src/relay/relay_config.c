@@ -11,10 +11,10 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "relay/relay_worker.h"
 #include "text/relay_url.h"
 #include "tunnel/portal/address.h"
 
-#define WORKERS_MAX 256
 #define DRAIN_MAX_MS (60 * 60 * 1000)
 #define SIGN_RATE_MAX 1000000
 #define PREFIXES_MAX 1024
@@ -197,7 +197,7 @@ static const struct bind_row rows[] = {
 	{ .key = "workers",
 		.kind = BIND_COUNT,
 		AT(workers),
-		.max = WORKERS_MAX,
+		.max = RELAY_WORKERS_MAX,
 		.env = "ADIT_WORKERS",
 		.preset = "0" },
 	{ .key = "drain",

@@ -43,6 +43,19 @@ def commands():
     return re.findall(r"^  (\S+)", listed, re.MULTILINE)
 
 
+def below(command):
+    """A group's page explains its commands; other commands have a page each."""
+    text = run(command, "--help")
+    if "\nCommands:\n" not in text:
+        return [[command]]
+    listed = text.split("Commands:\n")[1].split("\n\n")[0]
+    return [[command, word] for word in re.findall(r"^  (\S+)", listed, re.MULTILINE)]
+
+
+def helps(command):
+    return [run(*words, "--help") for words in below(command)]
+
+
 def commands_with_pages():
     """The first page explains the others in full."""
     return [name for name in commands() if name not in ("version", "help", "completion")]
@@ -50,20 +63,22 @@ def commands_with_pages():
 
 def test_every_page_has_every_flag_and_no_other():
     for command in commands_with_pages():
-        assert page_flags(read_page(command)) == help_flags(run(command, "--help"))
+        flags = set().union(*map(help_flags, helps(command)))
+        assert page_flags(read_page(command)) == flags
 
 
 def test_every_page_has_every_variable_and_no_other():
     for command in commands_with_pages():
-        assert (page_variables(read_page(command)) ==
-                help_variables(run(command, "--help")))
+        variables = set().union(*map(help_variables, helps(command)))
+        assert page_variables(read_page(command)) == variables
 
 
 def test_every_default_is_in_its_page():
     row = re.compile(r"--([a-z0-9-]+) <(?:(?!\n  -).)*?\(default\s+([^)]*)\)", re.DOTALL)
     for command in commands_with_pages():
         page = read_page(command)
-        for flag, default in row.findall(run(command, "--help")):
+        rows = [found for text in helps(command) for found in row.findall(text)]
+        for flag, default in rows:
             paragraph = re.search(rf"^\.It Fl -{flag} .*?(?=^\.It |^\.El)", page,
                                   re.MULTILINE | re.DOTALL)
             told = re.search(r"default is (.*?)[.:](?:\s|$)", paragraph.group(0))

@@ -1,0 +1,72 @@
+/* adit relay run: the relay itself. */
+#include "cli/command.h"
+
+#include "cli/relay_args.h"
+#include "relay/relay.h"
+
+/* The place for the relay's state is made when it is known, and only by who serves. */
+static enum err read_options(void *arg, struct relay_options *out, struct why *why)
+{
+	enum err rc = relay_config_read(arg, out, why);
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = relay_config_make_dir(out, why);
+	if (rc != ERR_OK)
+		relay_options_fini(out);
+	return rc;
+}
+
+static int serve(const struct call *c, struct relay_args *args)
+{
+	struct relay_options options;
+	struct relay_config config;
+	struct why why = { "" };
+	enum err rc;
+
+	rc = relay_args_check(relay_run_flags, args, c->argc, c->argv, &config, &why);
+	/* A mistake is told here as one of the command line, before there is a log. */
+	if (rc == ERR_OK)
+		rc = read_options(&config, &options, &why);
+	if (rc == ERR_OK) {
+		relay_options_fini(&options);
+		rc = daemon_start(&args->daemon, &why);
+	}
+	if (rc != ERR_OK)
+		return call_fail(c, rc == ERR_SYNTAX ? ERR_USAGE : rc, &why);
+	return relay_run(read_options, &config);
+}
+
+static int run(struct call *c)
+{
+	struct relay_args args = { .config = NULL };
+	int exit_code;
+
+	if (call_read(c, &args, &exit_code))
+		exit_code = serve(c, &args);
+	flags_fini(relay_run_flags, &args);
+	return exit_code;
+}
+
+const struct command command_relay_run = {
+	.name = "relay run",
+	.arguments = "[flags]",
+	.summary = "serve, in this terminal or as a service",
+	.about =
+		"Takes agents that ask for names under this relay's host, and visitors who call\n"
+		"these names. The TLS of a visitor ends at the agent: what passes here is\n"
+		"ciphertext.\n"
+		"\n"
+		"A setting is looked for among the flags, then in the environment, then in the\n"
+		"file, where it has the same name with underscores: api_port = 4017. One that\n"
+		"cannot be applied stops the program.\n"
+		"\n"
+		"SIGHUP reads file and certificate again, SIGINT and SIGTERM end it when its\n"
+		"connections have ended, or after --drain.\n",
+	.examples =
+		"  @ relay run --portal-url https://relay.example.com\n"
+		"  @ relay run --config relay.toml\n"
+		"  @ relay run --api-port 4017 --sni-port 8443      on this machine only\n",
+	.flags = relay_run_flags,
+	.run = run,
+};
