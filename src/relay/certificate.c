@@ -1,0 +1,302 @@
+/*
+ * The relay's certificate, kept up to date. The directory is watched and not the files, so
+ * that whoever renames files or swaps a link is noticed.
+ */
+#include "relay/certificate.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/str.h"
+#include "relay/certificate_pair.h"
+#include "text/names.h"
+#include "text/timefmt.h"
+
+#define CERTIFICATE_SETTLE_MS 500 /* two files are written one after the other */
+#define CERTIFICATE_LOOK_MS (12 * 3600 * 1000)
+#define CERTIFICATE_WARN_S (14 * 86400)
+#define CERTIFICATE_FILES 2
+
+/* How a file was when it was last looked at; zeroes: not there. */
+struct file_state {
+	dev_t device;
+	ino_t inode;
+	off_t size;
+	struct timespec modified, changed;
+};
+
+struct certificate {
+	struct certificate_options o;
+	char *paths[CERTIFICATE_FILES]; /* the chain and the key */
+	struct file_state seen[CERTIFICATE_FILES];
+	struct tls_context *tls;
+	struct keyless *keyless;
+	struct buf chain; /* that is in use */
+	int64_t ends_s;
+	struct loop_watch *watch;
+	struct loop_timer *settle, *look;
+};
+
+struct tls_context *certificate_tls(const struct certificate *c)
+{
+	return c->tls;
+}
+
+struct keyless *certificate_keyless(const struct certificate *c)
+{
+	return c->keyless;
+}
+
+/* ---- use ---- */
+
+static enum err certificate_make_tls(const struct certificate *c,
+	struct tls_context **out, struct why *why)
+{
+	struct tls_server_options o = {
+		.cert_file = c->paths[0],
+		.key_file = c->paths[1],
+		.alpn = "http/1.1",
+	};
+
+	return tls_context_new_server(&o, out, why);
+}
+
+/* Takes the chain out of @pair. On failure all is as before. */
+static enum err certificate_use(struct certificate *c, struct certificate_pair *pair,
+	struct why *why)
+{
+	struct keyless *keyless;
+	struct tls_context *tls;
+	enum err rc = keyless_new(buf_span(&pair->key), &keyless, why);
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = certificate_make_tls(c, &tls, why);
+	if (rc != ERR_OK) {
+		keyless_unref(keyless);
+		return rc;
+	}
+	keyless_unref(c->keyless);
+	tls_context_free(c->tls);
+	c->keyless = keyless;
+	c->tls = tls;
+	buf_fini(&c->chain);
+	c->chain = pair->chain;
+	buf_init(&pair->chain, CERTIFICATE_FILE_MAX);
+	c->ends_s = pair->ends_s;
+	return ERR_OK;
+}
+
+static int64_t now_s(void)
+{
+	return (int64_t)(clock_wall_ms() / 1000);
+}
+
+static void certificate_warn_of_end(const struct certificate *c)
+{
+	char text[TIMEFMT_TEXT_MAX];
+	struct timestamp ends = { .s = c->ends_s };
+
+	if (c->ends_s > now_s() + CERTIFICATE_WARN_S)
+		return;
+	timefmt_print(ends, text);
+	if (c->ends_s <= now_s())
+		log_error(c->o.log,
+			"the certificate %s has ended on %s: nobody who checks it comes "
+			"through",
+			c->paths[0], text);
+	else
+		log_warn(c->o.log,
+			"the certificate %s ends on %s: it is time for a new one",
+			c->paths[0], text);
+}
+
+/* ---- the files may have changed ---- */
+
+static struct file_state file_look(const char *path)
+{
+	struct file_state is = { .size = 0 };
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return is;
+	is.device = st.st_dev;
+	is.inode = st.st_ino;
+	is.size = st.st_size;
+	is.modified = st.st_mtim;
+	is.changed = st.st_ctim;
+	return is;
+}
+
+static bool time_is_same(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+/* Notes how the files are now; true if one was otherwise. */
+static bool certificate_looks_new(struct certificate *c)
+{
+	bool is_new = false;
+
+	for (unsigned i = 0; i < CERTIFICATE_FILES; i++) {
+		struct file_state was = c->seen[i], is = file_look(c->paths[i]);
+
+		is_new = is_new || is.device != was.device || is.inode != was.inode ||
+			is.size != was.size || !time_is_same(is.modified, was.modified) ||
+			!time_is_same(is.changed, was.changed);
+		c->seen[i] = is;
+	}
+	return is_new;
+}
+
+/* One that is over is no better than what we have. */
+static enum err certificate_reload(struct certificate *c, bool *is_new, struct why *why)
+{
+	struct certificate_pair pair;
+	enum err rc = certificate_pair_load(c->o.directory, c->o.root, &pair, why);
+
+	*is_new = false;
+	if (rc != ERR_OK)
+		return rc;
+	if (!span_eq(buf_span(&pair.chain), buf_span(&c->chain))) {
+		if (pair.ends_s <= now_s())
+			rc = err_set(why, ERR_DENIED, "%.150s has ended already",
+				c->paths[0]);
+		else
+			rc = certificate_use(c, &pair, why);
+		*is_new = rc == ERR_OK;
+	}
+	certificate_pair_wipe(&pair);
+	return rc;
+}
+
+void certificate_check(struct certificate *c)
+{
+	struct why why = { "" };
+	bool is_new;
+	enum err rc;
+
+	(void)certificate_looks_new(c);
+	rc = certificate_reload(c, &is_new, &why);
+	if (rc != ERR_OK)
+		log_error(c->o.log, "the old certificate stays: %s", err_text(rc, &why));
+	else if (is_new)
+		log_info(c->o.log, "the certificate %s is new, and in use", c->paths[0]);
+	certificate_warn_of_end(c);
+	if (is_new)
+		c->o.on_change(c->o.arg);
+}
+
+static void certificate_on_settled(void *arg)
+{
+	struct certificate *c = arg;
+
+	if (certificate_looks_new(c))
+		certificate_check(c);
+}
+
+/* Others write in this directory, too: it is looked at no more often than this. */
+static void certificate_on_file(void *arg, const char *name)
+{
+	struct certificate *c = arg;
+
+	(void)name;
+	if (!loop_timer_is_set(c->settle))
+		loop_timer_set(c->settle, CERTIFICATE_SETTLE_MS);
+}
+
+static void certificate_on_look(void *arg)
+{
+	struct certificate *c = arg;
+
+	loop_timer_set(c->look, CERTIFICATE_LOOK_MS);
+	certificate_warn_of_end(c);
+}
+
+/* ---- the beginning ---- */
+
+static enum err certificate_watch(struct certificate *c)
+{
+	enum err rc = loop_timer_open(c->o.loop, certificate_on_settled, c, &c->settle);
+
+	if (rc == ERR_OK)
+		rc = loop_timer_open(c->o.loop, certificate_on_look, c, &c->look);
+	if (rc == ERR_OK)
+		rc = loop_watch_open(c->o.loop, c->o.directory, certificate_on_file, c,
+			&c->watch);
+	if (rc == ERR_OK)
+		loop_timer_set(c->look, CERTIFICATE_LOOK_MS);
+	return rc;
+}
+
+static enum err certificate_load_or_make(struct certificate *c,
+	struct certificate_pair *pair, struct why *why)
+{
+	const char *directory = c->o.directory, *root = c->o.root;
+	enum err rc = certificate_pair_load(directory, root, pair, why);
+
+	if (rc != ERR_NOENT)
+		return rc;
+	if (!names_host_is_local(root))
+		return err_set(why, ERR_NOENT,
+			"there is no certificate: put one for %.60s and *.%.60s into "
+			"%.80s, as " CERTIFICATE_CHAIN_FILE " and " CERTIFICATE_KEY_FILE,
+			root, root, directory);
+	rc = certificate_pair_make(directory, root, why);
+	if (rc != ERR_OK)
+		return rc;
+	log_info(c->o.log,
+		"the certificate %s is made for development: whoever shall trust it is "
+		"given that file",
+		c->paths[0]);
+	return certificate_pair_load(directory, root, pair, why);
+}
+
+enum err certificate_open(const struct certificate_options *o, struct certificate **out,
+	struct why *why)
+{
+	struct certificate *c = mem_new(c);
+	struct certificate_pair pair;
+	enum err rc = ERR_OK;
+
+	if (c == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for a certificate");
+	c->o = *o;
+	c->paths[0] = str_printf("%s/%s", o->directory, CERTIFICATE_CHAIN_FILE);
+	c->paths[1] = str_printf("%s/%s", o->directory, CERTIFICATE_KEY_FILE);
+	if (c->paths[0] == NULL || c->paths[1] == NULL)
+		rc = err_set(why, ERR_NOMEM, "no memory for a certificate");
+	if (rc == ERR_OK)
+		rc = certificate_load_or_make(c, &pair, why);
+	if (rc == ERR_OK) {
+		(void)certificate_looks_new(c);
+		rc = certificate_use(c, &pair, why);
+		certificate_pair_wipe(&pair);
+	}
+	if (rc == ERR_OK && certificate_watch(c) != ERR_OK)
+		rc = err_set(why, ERR_SYS, "%.150s cannot be watched", o->directory);
+	if (rc != ERR_OK) {
+		certificate_close(c);
+		return rc;
+	}
+	certificate_warn_of_end(c);
+	*out = c;
+	return ERR_OK;
+}
+
+void certificate_close(struct certificate *c)
+{
+	if (c == NULL)
+		return;
+	loop_watch_close(c->watch);
+	loop_timer_close(c->settle);
+	loop_timer_close(c->look);
+	keyless_unref(c->keyless);
+	tls_context_free(c->tls);
+	buf_fini(&c->chain);
+	free(c->paths[0]);
+	free(c->paths[1]);
+	free(c);
+}

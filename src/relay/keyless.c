@@ -1,0 +1,119 @@
+/* The relay's certificate key, and all that is signed with it. */
+#include "relay/keyless.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <stdatomic.h>
+
+#include "base/mem.h"
+
+struct keyless {
+	atomic_uint refs;
+	EVP_PKEY *key; /* const once it is here: any thread may sign with it */
+};
+
+/* What an algorithm asks of the key. */
+static const struct sign_rule {
+	int type, padding;
+	const EVP_MD *(*digest)(void);
+} rules[] = {
+	[SIGN_ECDSA_SHA256] = { EVP_PKEY_EC, 0, EVP_sha256 },
+	[SIGN_ECDSA_SHA384] = { EVP_PKEY_EC, 0, EVP_sha384 },
+	[SIGN_ECDSA_SHA512] = { EVP_PKEY_EC, 0, EVP_sha512 },
+	[SIGN_RSA_PKCS1V15_SHA256] = { EVP_PKEY_RSA, RSA_PKCS1_PADDING, EVP_sha256 },
+	[SIGN_RSA_PKCS1V15_SHA384] = { EVP_PKEY_RSA, RSA_PKCS1_PADDING, EVP_sha384 },
+	[SIGN_RSA_PKCS1V15_SHA512] = { EVP_PKEY_RSA, RSA_PKCS1_PADDING, EVP_sha512 },
+	[SIGN_RSA_PSS_SHA256] = { EVP_PKEY_RSA, RSA_PKCS1_PSS_PADDING, EVP_sha256 },
+	[SIGN_RSA_PSS_SHA384] = { EVP_PKEY_RSA, RSA_PKCS1_PSS_PADDING, EVP_sha384 },
+	[SIGN_RSA_PSS_SHA512] = { EVP_PKEY_RSA, RSA_PKCS1_PSS_PADDING, EVP_sha512 },
+};
+
+static int no_password(char *to, int size, int is_writing, void *arg)
+{
+	(void)to;
+	(void)size;
+	(void)is_writing;
+	(void)arg;
+	return -1;
+}
+
+enum err keyless_new(struct span pem, struct keyless **out, struct why *why)
+{
+	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+	struct keyless *k = mem_new(k);
+	enum err rc = ERR_OK;
+	int type;
+
+	if (k == NULL || bio == NULL) {
+		rc = err_set(why, ERR_NOMEM, "no memory for a key");
+		goto out;
+	}
+	atomic_init(&k->refs, 1);
+	k->key = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
+	type = k->key != NULL ? EVP_PKEY_get_base_id(k->key) : 0;
+	if (k->key == NULL)
+		rc = err_set(why, ERR_SYNTAX,
+			"the key is none that we can read (PEM, without a password)");
+	else if ((type != EVP_PKEY_EC && type != EVP_PKEY_RSA) ||
+		EVP_PKEY_get_size(k->key) > SIGN_SIGNATURE_MAX)
+		rc = err_set(why, ERR_SYNTAX,
+			"the key must be ECDSA, or RSA of at most 8192 bits");
+out:
+	ERR_clear_error();
+	BIO_free(bio);
+	if (rc == ERR_OK)
+		*out = k;
+	else
+		keyless_unref(k);
+	return rc;
+}
+
+struct keyless *keyless_ref(struct keyless *k)
+{
+	atomic_fetch_add(&k->refs, 1);
+	return k;
+}
+
+void keyless_unref(struct keyless *k)
+{
+	if (k == NULL || atomic_fetch_sub(&k->refs, 1) > 1)
+		return;
+	EVP_PKEY_free(k->key);
+	free(k);
+}
+
+static bool context_set(EVP_PKEY_CTX *ctx, const struct sign_rule *rule)
+{
+	if (EVP_PKEY_sign_init(ctx) != 1)
+		return false;
+	if (rule->padding != 0 && EVP_PKEY_CTX_set_rsa_padding(ctx, rule->padding) != 1)
+		return false;
+	if (EVP_PKEY_CTX_set_signature_md(ctx, rule->digest()) != 1)
+		return false;
+	return rule->padding != RSA_PKCS1_PSS_PADDING ||
+		EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) == 1;
+}
+
+enum err keyless_sign(struct keyless *k, const struct sign_order *order,
+	uint8_t *signature, size_t *n, struct why *why)
+{
+	const struct sign_rule *rule = &rules[order->algorithm];
+	EVP_PKEY_CTX *ctx;
+	size_t size = SIGN_SIGNATURE_MAX;
+	bool ok;
+
+	if (EVP_PKEY_get_base_id(k->key) != rule->type)
+		return err_set(why, ERR_DENIED, "the certificate's key cannot do %s",
+			sign_algorithm_name(order->algorithm));
+	ctx = EVP_PKEY_CTX_new(k->key, NULL);
+	ok = ctx != NULL && context_set(ctx, rule) &&
+		EVP_PKEY_sign(ctx, signature, &size, order->digest,
+			sign_algorithm_digest_bytes(order->algorithm)) == 1;
+	EVP_PKEY_CTX_free(ctx);
+	ERR_clear_error();
+	if (!ok)
+		return err_set(why, ERR_CRYPTO, "the signature cannot be made");
+	*n = size;
+	return ERR_OK;
+}
