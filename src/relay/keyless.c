@@ -40,7 +40,7 @@ static int no_password(char *to, int size, int is_writing, void *arg)
 
 enum err keyless_new(struct span pem, struct keyless **out, struct why *why)
 {
-	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+	BIO *bio = BIO_new_mem_buf(pem.n > 0 ? (const void *)pem.p : "", (int)pem.n);
 	struct keyless *k = mem_new(k);
 	enum err rc = ERR_OK;
 	int type;

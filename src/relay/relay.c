@@ -1,0 +1,411 @@
+/* A relay: what it is made of, its signals, and its end. */
+#include "relay/relay.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "relay/api.h"
+#include "relay/relay_config.h"
+#include "relay/relay_inside.h"
+#include "relay/relay_metrics.h"
+#include "store/store.h"
+#include "tunnel/portal/identity_file.h"
+
+#define RELAY_SWEEP_MS 5000  /* portal-protocol 6.5 */
+#define RELAY_AUDIT_MS 60000 /* signatures: one row a minute for each lease */
+#define RELAY_DRAIN_LOOK_MS 20
+
+/* ---- calls of the API ---- */
+
+static const struct api_table *const relay_tables[] = {
+	&api_lease_table,
+	&api_about_table,
+	&api_page_table,
+	NULL,
+};
+
+static void relay_on_call(void *receiver, struct mail *mail)
+{
+	struct relay *r = mem_container(receiver, struct relay, control);
+	struct api_call *call = mem_container(mail, struct api_call, mail);
+
+	if (r->state == RELAY_ENDED) {
+		api_call_free(call);
+		return;
+	}
+	api_handle(r, call);
+	relay_worker_answer(call->worker, call);
+}
+
+/* On the thread of a data worker. */
+static void relay_take_call(void *arg, struct api_call *call)
+{
+	struct relay *r = arg;
+
+	call->mail.fn = relay_on_call;
+	if (!mailbox_post(r->control.mailbox, &call->mail))
+		api_call_free(call);
+}
+
+/* ---- connections ---- */
+
+static struct relay_worker *relay_next_worker(struct relay *r)
+{
+	return &r->shared.workers[r->next_worker++ % r->shared.count];
+}
+
+static void relay_on_visitor(void *arg, int fd, const struct addr *peer)
+{
+	struct relay *r = arg;
+
+	if (!relay_worker_give_visitor(relay_next_worker(r), fd, peer))
+		close(fd);
+}
+
+static void relay_on_client(void *arg, int fd, const struct addr *peer)
+{
+	struct relay *r = arg;
+
+	if (!relay_worker_give_client(relay_next_worker(r), fd, peer))
+		close(fd);
+}
+
+static enum err relay_listen(struct relay *r, uint16_t port, listener_accept_fn *fn,
+	struct listener **out, const char *for_whom, struct why *why)
+{
+	const char *host = r->options.host != NULL ? r->options.host : "";
+	char text[ADDR_TEXT_MAX];
+	struct addr addr;
+	enum err rc = listener_open(r->control.loop, host, port, fn, r, out, why);
+
+	if (rc != ERR_OK)
+		return rc;
+	listener_addr(*out, &addr);
+	log_info(&r->log, "Listening on %s for %s", addr_print(&addr, text), for_whom);
+	return ERR_OK;
+}
+
+static enum err relay_open_listeners(struct relay *r, struct why *why)
+{
+	struct addr addr;
+	enum err rc = relay_listen(r, r->options.api_port, relay_on_client, &r->api,
+		"the API", why);
+
+	if (rc == ERR_OK)
+		rc = relay_listen(r, r->options.sni_port, relay_on_visitor, &r->sni,
+			"visitors", why);
+	if (rc != ERR_OK)
+		return rc;
+	listener_addr(r->sni, &addr);
+	r->sni_port = addr_port(&addr);
+	return ERR_OK;
+}
+
+/* ---- the end ---- */
+
+static bool relay_is_drained(const struct relay *r)
+{
+	for (unsigned i = 0; i < r->running; i++)
+		if (!atomic_load(&r->shared.workers[i].worker.is_stopping))
+			return false;
+	return true;
+}
+
+/* Workers stop by themselves, and say so in a flag only. */
+static void relay_on_drain(void *arg)
+{
+	struct relay *r = arg;
+
+	if (relay_is_drained(r))
+		loop_stop(r->control.loop);
+	else
+		loop_timer_set(r->drain, RELAY_DRAIN_LOOK_MS);
+}
+
+static void relay_drain(struct relay *r)
+{
+	r->state = RELAY_DRAINING;
+	log_info(&r->log, "Ending: visitors who are here have %u ms; again: at once",
+		r->options.drain_ms);
+	listener_close(r->sni);
+	listener_close(r->api);
+	r->sni = r->api = NULL;
+	for (unsigned i = 0; i < r->running; i++)
+		relay_worker_end(&r->shared.workers[i], r->options.drain_ms);
+	relay_on_drain(r);
+}
+
+static void relay_on_signal(void *arg, int signo)
+{
+	struct relay *r = arg;
+
+	if (signo == SIGHUP)
+		relay_reload(r);
+	else if (r->state == RELAY_SERVING)
+		relay_drain(r);
+	else
+		loop_stop(r->control.loop);
+}
+
+/* ---- the beginning ---- */
+
+static enum err relay_catch_signals(struct relay *r, struct why *why)
+{
+	static const int signals[RELAY_SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
+	enum err rc = ERR_OK;
+
+	for (unsigned i = 0; i < RELAY_SIGNALS && rc == ERR_OK; i++)
+		rc = loop_signal_open(r->control.loop, signals[i], relay_on_signal, r,
+			&r->signals[i]);
+	return rc == ERR_OK ? rc : err_set(why, rc, "the signals cannot be caught");
+}
+
+static enum err relay_open_identity(struct relay *r, struct why *why)
+{
+	char *path = str_printf("%s/identity.json", r->options.state_dir);
+	struct identity_wish wish = {
+		.kind = IDENTITY_RELAY,
+		.path = path,
+		.name = r->options.root,
+	};
+	enum err rc = ERR_NOMEM;
+
+	if (path != NULL)
+		rc = identity_obtain(&wish, &r->identity, why);
+	free(path);
+	if (rc == ERR_OK)
+		log_info(&r->log, "This is %s, by the name of %s", r->identity.address,
+			r->options.root);
+	return rc;
+}
+
+static void relay_on_certificate(void *arg)
+{
+	relay_publish(arg);
+}
+
+static enum err relay_open_certificate(struct relay *r, struct why *why)
+{
+	struct certificate_options o = {
+		.directory = r->options.state_dir,
+		.root = r->options.root,
+		.loop = r->control.loop,
+		.log = &r->log,
+		.on_change = relay_on_certificate,
+		.arg = r,
+	};
+
+	return certificate_open(&o, &r->certificate, why);
+}
+
+static enum err relay_open_policy(struct relay *r, struct why *why)
+{
+	char *import = str_printf("%s/admin_settings.json", r->options.state_dir);
+	struct policy_options o = {
+		.import_file = import,
+		.log = &r->log,
+		.settings = {
+			.has_landing_page = r->options.has_landing_page,
+			.tcp_enabled = r->options.has_tcp,
+		},
+		.on_change = relay_on_policy,
+		.arg = r,
+	};
+	enum err rc = ERR_NOMEM;
+
+	if (import != NULL)
+		rc = store_open(r->options.state_dir, &r->store, why);
+	o.store = r->store;
+	if (rc == ERR_OK)
+		rc = policy_open(&o, &r->policy, why);
+	free(import);
+	return rc;
+}
+
+static unsigned relay_count_workers(const struct relay *r)
+{
+	unsigned n = r->options.workers > 0 ? r->options.workers : worker_count_cores();
+
+	return n < RELAY_WORKERS_MAX ? n : RELAY_WORKERS_MAX;
+}
+
+static enum err relay_open_book(struct relay *r)
+{
+	static const struct challenges_options registrations = {
+		.statement = "Register a portal lease",
+		.path = "/sdk/register",
+		.prefix = RANDOM_ID_CHALLENGE,
+	};
+	struct lease_book_options o = {
+		.root = r->options.root,
+		.port_min = r->options.has_tcp ? r->options.port_min : 0,
+		.port_max = r->options.has_tcp ? r->options.port_max : 0,
+		.host = r->options.host,
+		.workers = relay_count_workers(r),
+		.on_end = relay_on_lease_end,
+		.arg = r,
+	};
+	enum err rc = route_table_new(&r->routes);
+
+	if (rc != ERR_OK)
+		return rc;
+	o.routes = r->routes;
+	rc = lease_book_new(&o, &r->book);
+	return rc == ERR_OK ? challenges_new(&registrations, &r->challenges) : rc;
+}
+
+static enum err relay_open_workers(struct relay *r, struct why *why)
+{
+	unsigned count = relay_count_workers(r);
+	enum err rc = ERR_OK;
+
+	r->shared = (struct relay_shared){
+		.root = r->options.root,
+		.issuer = r->options.url,
+		.token_key = &r->identity.key,
+		.routes = r->routes,
+		.log = &r->log,
+		.take_call = relay_take_call,
+		.arg = r,
+		.workers = calloc(count, sizeof(*r->shared.workers)),
+		.count = count,
+	};
+	if (r->shared.workers == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for %u workers", count);
+	for (unsigned i = 0; i < count && rc == ERR_OK; i++) {
+		rc = relay_worker_open(&r->shared.workers[i], &r->shared, i, r->view,
+			why);
+		r->running += rc == ERR_OK;
+	}
+	return rc;
+}
+
+static void relay_on_sweep(void *arg)
+{
+	struct relay *r = arg;
+
+	relay_sweep(r);
+	loop_timer_set(r->sweep, RELAY_SWEEP_MS);
+}
+
+static void relay_on_audit(void *arg)
+{
+	struct relay *r = arg;
+
+	relay_audit_signatures(r);
+	loop_timer_set(r->audit, RELAY_AUDIT_MS);
+}
+
+static enum err relay_set_timers(struct relay *r)
+{
+	struct loop *loop = r->control.loop;
+	enum err rc = loop_timer_open(loop, relay_on_sweep, r, &r->sweep);
+
+	if (rc == ERR_OK)
+		rc = loop_timer_open(loop, relay_on_audit, r, &r->audit);
+	if (rc == ERR_OK)
+		rc = loop_timer_open(loop, relay_on_drain, r, &r->drain);
+	if (rc != ERR_OK)
+		return rc;
+	loop_timer_set(r->sweep, RELAY_SWEEP_MS);
+	loop_timer_set(r->audit, RELAY_AUDIT_MS);
+	return ERR_OK;
+}
+
+/* From what is kept on disk to what listens: a port is open when all else is fine. */
+static enum err relay_open(struct relay *r, struct why *why)
+{
+	enum err rc = relay_catch_signals(r, why);
+
+	if (rc == ERR_OK)
+		rc = r->read(r->read_arg, &r->options, why);
+	if (rc == ERR_OK)
+		rc = relay_config_make_dir(&r->options, why);
+	if (rc == ERR_OK)
+		rc = relay_open_identity(r, why);
+	if (rc == ERR_OK)
+		rc = relay_open_certificate(r, why);
+	if (rc == ERR_OK)
+		rc = relay_open_policy(r, why);
+	if (rc == ERR_OK)
+		rc = relay_open_book(r);
+	if (rc == ERR_OK)
+		rc = relay_set_timers(r);
+	if (rc != ERR_OK)
+		return rc;
+	relay_publish(r);
+	if (r->view == NULL)
+		return ERR_NOMEM;
+	rc = relay_open_workers(r, why);
+	if (rc == ERR_OK)
+		rc = relay_metrics_open(r, why);
+	return rc == ERR_OK ? relay_open_listeners(r, why) : rc;
+}
+
+static void relay_close_workers(struct relay *r)
+{
+	for (unsigned i = 0; i < r->running; i++)
+		worker_stop(&r->shared.workers[i].worker);
+	for (unsigned i = 0; i < r->running; i++)
+		worker_join(&r->shared.workers[i].worker);
+	r->state = RELAY_ENDED;
+	for (unsigned i = 0; i < r->shared.count; i++)
+		relay_worker_close(&r->shared.workers[i]);
+}
+
+static void relay_close(struct relay *r)
+{
+	listener_close(r->sni);
+	listener_close(r->api);
+	relay_metrics_close(r->metrics);
+	relay_close_workers(r);
+	lease_book_free(r->book);
+	route_table_free(r->routes);
+	challenges_free(r->challenges);
+	relay_view_unref(r->view);
+	policy_close(r->policy);
+	store_close(r->store);
+	certificate_close(r->certificate);
+	loop_timer_close(r->sweep);
+	loop_timer_close(r->audit);
+	loop_timer_close(r->drain);
+	for (unsigned i = 0; i < RELAY_SIGNALS; i++)
+		loop_signal_close(r->signals[i]);
+	worker_fini(&r->control); /* calls that are still in its mailbox are freed */
+	free(r->shared.workers);
+	buf_fini(&r->page);
+	identity_wipe(&r->identity);
+	relay_options_fini(&r->options);
+	free(r);
+}
+
+int relay_run(relay_read_fn *read, void *arg)
+{
+	struct relay *r = mem_new(r);
+	struct log log;
+	struct why why = { "" };
+	enum err rc = ERR_NOMEM;
+
+	log_init(&log, NULL, "relay");
+	if (r != NULL) {
+		r->log = log;
+		r->read = read;
+		r->read_arg = arg;
+		r->tables = relay_tables;
+		worker_raise_limits();
+		rc = worker_init(&r->control, 0);
+	}
+	if (rc == ERR_OK)
+		rc = relay_open(r, &why);
+	if (rc == ERR_OK) {
+		r->state = RELAY_SERVING;
+		loop_run(r->control.loop);
+	} else {
+		log_error(&log, "%s", err_text(rc, &why));
+	}
+	if (r != NULL)
+		relay_close(r);
+	return rc == ERR_OK ? 0 : 1;
+}
