@@ -1,0 +1,141 @@
+/* Behaviour of a meter, over a fake stream. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "net/fake_test.h"
+#include "net/meter.h"
+
+struct fixture {
+	struct loop *loop;
+	struct fake below;
+	struct meter *meter;
+	struct stream *stream;
+	unsigned ends, readies;
+	struct meter_end end;
+};
+
+static void on_closed(void *arg, const struct meter_end *end)
+{
+	struct fixture *f = arg;
+
+	f->ends++;
+	f->end = *end;
+}
+
+static void on_ready(void *arg, unsigned ready)
+{
+	struct fixture *f = arg;
+
+	(void)ready;
+	f->readies++;
+	stream_want(f->stream, 0);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = mem_new(f);
+	struct meter_options o = { .below = &f->below.stream,
+		.on_closed = on_closed,
+		.arg = f };
+
+	assert_int_equal(loop_new(&f->loop), ERR_OK);
+	fake_init(&f->below, f->loop, 0);
+	f->below.in = span_str("hello");
+	o.loop = f->loop;
+	assert_int_equal(meter_open(&o, &f->meter), ERR_OK);
+	f->stream = meter_stream(f->meter);
+	stream_set_owner(f->stream, on_ready, f);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_true(f->below.is_closed);
+	fake_fini(&f->below);
+	loop_free(f->loop);
+	free(f);
+	return 0;
+}
+
+static void test_what_goes_through_is_counted(void **state)
+{
+	struct fixture *f = *state;
+	char text[8];
+	size_t n;
+
+	assert_int_equal(stream_read(f->stream, text, sizeof(text), &n), ERR_OK);
+	assert_int_equal(stream_read(f->stream, text, sizeof(text), &n), ERR_EOF);
+	assert_int_equal(stream_put(f->stream, "abc", 3, &n), ERR_OK);
+	assert_int_equal(stream_finish(f->stream), ERR_OK);
+	assert_true(f->below.is_finished);
+	stream_close(f->stream);
+	assert_int_equal(f->ends, 1);
+	assert_int_equal(f->end.read_bytes, 5);
+	assert_int_equal(f->end.written_bytes, 3);
+	assert_int_equal(f->end.rc, ERR_OK);
+	assert_false(f->below.is_aborted);
+}
+
+static void test_what_broke_it_is_told(void **state)
+{
+	struct fixture *f = *state;
+	char text[8];
+	size_t n;
+
+	f->below.fails_at = 1;
+	assert_int_equal(stream_read(f->stream, text, sizeof(text), &n), ERR_SYS);
+	stream_abort(f->stream);
+	assert_int_equal(f->end.rc, ERR_SYS);
+	assert_true(f->below.is_aborted);
+}
+
+static void test_an_abort_alone_is_a_reason(void **state)
+{
+	struct fixture *f = *state;
+
+	stream_abort(f->stream);
+	assert_int_equal(f->end.rc, ERR_CLOSED);
+}
+
+static void test_a_cut_is_seen_by_the_user_only(void **state)
+{
+	struct fixture *f = *state;
+	char text[8];
+	size_t n;
+
+	stream_want(f->stream, LOOP_READ);
+	meter_cut(f->meter);
+	assert_true(f->below.is_aborted);
+	loop_turn(f->loop);
+	assert_int_equal(f->readies, 1);
+	assert_int_equal(stream_read(f->stream, text, sizeof(text), &n), ERR_RESET);
+	assert_int_equal(stream_put(f->stream, "a", 1, &n), ERR_RESET);
+	assert_int_equal(stream_finish(f->stream), ERR_RESET);
+	stream_want(f->stream, LOOP_WRITE);
+	loop_turn(f->loop);
+	assert_int_equal(f->readies, 2);
+	stream_close(f->stream);
+	assert_int_equal(f->ends, 0);
+}
+
+#define METER_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		METER_TEST(test_what_goes_through_is_counted),
+		METER_TEST(test_what_broke_it_is_told),
+		METER_TEST(test_an_abort_alone_is_a_reason),
+		METER_TEST(test_a_cut_is_seen_by_the_user_only),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
