@@ -8,10 +8,11 @@
 #include "net/tls.h"
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <string.h>
 
-#include "base/buf.h"
+#include "crypto/remote_key.h"
 #include "net/addr.h"
 #include "net/tls_context.h"
 
@@ -42,7 +43,9 @@ struct tls {
 	enum err below_rc; /* what @below said last */
 	bool *has_left; /* borrowed: of the call to the owner that is under way, or NULL */
 	enum tls_state state : 8;
-	unsigned wants : 8; /* the owner's */
+	unsigned wants : 8;     /* the owner's */
+	bool waits_for_key : 1; /* nothing goes on before the signature is here */
+	bool has_signature : 1; /* it is: the owner is to try again */
 
 	/* What reading and writing have to wait for; 0: they did not have to wait last time. */
 	unsigned read_needs : 8;
@@ -147,6 +150,11 @@ static enum err tls_explain_below(struct tls *t)
 static enum err tls_explain(struct tls *t, int result, unsigned *needs)
 {
 	switch (SSL_get_error(t->ssl, result)) {
+	case SSL_ERROR_WANT_ASYNC:
+		t->waits_for_key = true;
+		return ERR_AGAIN;
+	case SSL_ERROR_WANT_ASYNC_JOB:
+		return tls_fail(t, ERR_LIMIT, "too many handshakes at once");
 	case SSL_ERROR_WANT_READ:
 		*needs = LOOP_READ;
 		return ERR_AGAIN;
@@ -191,9 +199,9 @@ static enum err tls_flush(struct tls *t)
  */
 static unsigned tls_ready_now(const struct tls *t)
 {
-	if (t->state == TLS_FAILED || SSL_in_before(t->ssl))
+	if (t->state == TLS_FAILED || t->has_signature || SSL_in_before(t->ssl))
 		return t->wants;
-	if (t->read_needs != 0)
+	if (t->waits_for_key || t->read_needs != 0)
 		return 0;
 	if (SSL_has_pending(t->ssl) ||
 		(SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN) != 0)
@@ -214,13 +222,41 @@ static void tls_settle(struct tls *t)
 	(void)tls_flush(t);
 	if (t->out.n > 0)
 		below |= LOOP_WRITE;
-	else if ((t->wants & LOOP_WRITE) != 0)
+	else if (!t->waits_for_key && (t->wants & LOOP_WRITE) != 0)
 		below |= tls_or(t->write_needs, LOOP_WRITE);
-	if ((t->wants & LOOP_READ) != 0)
+	if (!t->waits_for_key && (t->wants & LOOP_READ) != 0)
 		below |= tls_or(t->read_needs, LOOP_READ);
 	if (tls_ready_now(t) != 0)
 		loop_defer(t->loop, &t->wake);
 	stream_want(t->below, t->state == TLS_FAILED ? 0 : below);
+}
+
+/* Before each call that may go on with a handshake. False: it cannot yet. */
+static bool tls_may_go_on(struct tls *t)
+{
+	if (t->waits_for_key && !t->has_signature)
+		return false;
+	t->waits_for_key = t->has_signature = false;
+	return true;
+}
+
+/* The signature is here. Called from anywhere, so the owner hears of it later. */
+static int tls_on_signature(SSL *ssl, void *arg)
+{
+	struct tls *t = arg;
+
+	(void)ssl;
+	t->has_signature = true;
+	if (t->loop != NULL)
+		loop_defer(t->loop, &t->wake);
+	return 1;
+}
+
+/* From here on it is only bytes, which need no stack of their own. */
+static void tls_leave_async(struct tls *t)
+{
+	if ((SSL_get_mode(t->ssl) & SSL_MODE_ASYNC) != 0 && SSL_is_init_finished(t->ssl))
+		SSL_clear_mode(t->ssl, SSL_MODE_ASYNC);
 }
 
 static void tls_tell_owner(struct tls *t, unsigned ready)
@@ -274,10 +310,13 @@ static enum err tls_read_some(struct tls *t, uint8_t *to, size_t room, size_t *g
 	int result;
 	enum err rc = ERR_OK;
 
+	if (!tls_may_go_on(t))
+		return ERR_AGAIN;
 	ERR_clear_error();
 	result = SSL_read_ex(t->ssl, to, room, &n);
 	if (result != 1)
 		rc = tls_explain(t, result, &needs);
+	tls_leave_async(t);
 	t->read_needs = needs & (LOOP_READ | LOOP_WRITE);
 	*got = n;
 	return rc;
@@ -348,6 +387,8 @@ static enum err tls_write_record(struct tls *t, struct pieces *pieces, size_t *p
 	int result;
 	enum err rc = ERR_OK;
 
+	if (!tls_may_go_on(t))
+		return ERR_AGAIN;
 	ERR_clear_error();
 	result = SSL_write_ex(t->ssl, record.p, record.n, put);
 	if (result == 1)
@@ -392,10 +433,13 @@ static enum err tls_shake_hands(struct tls *t)
 
 	if (t->state == TLS_FAILED)
 		return t->failure;
+	if (!tls_may_go_on(t))
+		return ERR_AGAIN;
 	ERR_clear_error();
 	result = SSL_do_handshake(t->ssl);
 	if (result != 1)
 		rc = tls_explain(t, result, &needs);
+	tls_leave_async(t);
 	if (rc == ERR_EOF)
 		rc = tls_fail(t, ERR_RESET, "the peer closed the connection");
 	t->read_needs = t->write_needs = needs & (LOOP_READ | LOOP_WRITE);
@@ -441,11 +485,22 @@ static enum err tls_finish(struct stream *s)
 	return rc;
 }
 
+/* A handshake that waits is run to its end, without a signature: it has a stack to free. */
+static void tls_cancel_signature(struct tls *t)
+{
+	if (!t->waits_for_key)
+		return;
+	ERR_clear_error();
+	(void)SSL_do_handshake(t->ssl);
+	t->state = TLS_FAILED;
+}
+
 static void tls_close(struct stream *s, bool is_abort)
 {
 	struct tls *t = tls_of(s);
 
 	loop_undefer(&t->wake);
+	tls_cancel_signature(t);
 	if (!is_abort && t->state == TLS_OPEN && SSL_is_init_finished(t->ssl)) {
 		ERR_clear_error();
 		(void)SSL_shutdown(t->ssl);
@@ -537,6 +592,8 @@ static enum err tls_set_role(struct tls *t, const struct tls_options *o, struct 
 	SSL_set_bio(t->ssl, bio, bio);
 	if (o->is_server) {
 		SSL_set_accept_state(t->ssl);
+		SSL_set_async_callback(t->ssl, tls_on_signature);
+		SSL_set_async_callback_arg(t->ssl, t);
 		return ERR_OK;
 	}
 	SSL_set_connect_state(t->ssl);
@@ -546,6 +603,7 @@ static enum err tls_set_role(struct tls *t, const struct tls_options *o, struct 
 	if (o->server_name != NULL && !tls_set_server_name(t->ssl, o->server_name))
 		return err_set(why, ERR_USAGE, "not a server name: \"%.100s\"",
 			o->server_name);
+	tls_context_offer_session(o->context, t->ssl, o->server_name);
 	return ERR_OK;
 }
 
@@ -573,4 +631,43 @@ enum err tls_open(const struct tls_options *o, struct stream **out, struct why *
 	stream_set_owner(t->below, tls_on_below_ready, t);
 	*out = &t->stream;
 	return ERR_OK;
+}
+
+/* ---- what is known of a connection ---- */
+
+bool tls_is_resumed(const struct stream *tls)
+{
+	return SSL_session_reused(mem_container(tls, const struct tls, stream)->ssl) == 1;
+}
+
+enum err tls_export(const struct stream *tls, const char *label, uint8_t *out, size_t n)
+{
+	SSL *ssl = mem_container(tls, const struct tls, stream)->ssl;
+
+	if (SSL_export_keying_material(ssl, out, n, label, strlen(label), NULL, 0, 0) !=
+		1)
+		return ERR_CRYPTO;
+	return ERR_OK;
+}
+
+enum err tls_peer_chain(const struct stream *tls, struct buf *out_pem)
+{
+	SSL *ssl = mem_container(tls, const struct tls, stream)->ssl;
+	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(ssl);
+	BIO *bio = BIO_new(BIO_s_mem());
+	enum err rc = chain != NULL ? ERR_OK : ERR_NOENT;
+	char *text;
+	long n;
+
+	if (bio == NULL)
+		return ERR_NOMEM;
+	for (int i = 0; rc == ERR_OK && i < sk_X509_num(chain); i++) {
+		if (PEM_write_bio_X509(bio, sk_X509_value(chain, i)) != 1)
+			rc = ERR_NOMEM;
+	}
+	n = BIO_get_mem_data(bio, &text);
+	if (rc == ERR_OK)
+		rc = buf_put(out_pem, text, (size_t)n);
+	BIO_free(bio);
+	return rc;
 }

@@ -7,24 +7,42 @@
 #ifndef NET_TLS_H
 #define NET_TLS_H
 
+#include "base/buf.h"
 #include "net/stream.h"
 
+#define TLS_VERSION_1_2 0x0303
+#define TLS_VERSION_1_3 0x0304
+
 struct tls_context;
+struct remote_key;
 
 struct tls_server_options {
 	const char *cert_file; /* PEM, leaf first */
 	const char *key_file;  /* PEM */
-	const char *ca_path;   /* file or directory of client CAs: a client certificate is
+
+	/* Or, in place of the two: */
+	struct span cert_pem;
+	struct remote_key *key; /* a reference is taken: crypto/remote_key.h */
+	bool is_key_instant;    /* it answers at once: no handshake has to wait for it */
+
+	unsigned min_version; /* 0: TLS_VERSION_1_2 */
+	const char *ca_path;  /* file or directory of client CAs: a client certificate is
 				  required and verified; NULL: none is asked for */
-	const char *alpn;      /* comma-separated protocols to choose from, or NULL */
+	const char *alpn; /* comma-separated protocols to choose from, or NULL; a client
+			     who offers others only is refused, one who offers none is not */
 };
 
 struct tls_client_options {
-	const char *ca_file;   /* replaces the system's roots; NULL: those */
-	bool skip_verify;      /* no check of chain or name; wins over ca_file */
+	const char *ca_file; /* replaces the system's roots; NULL: those */
+	struct span
+		ca_pem;   /* the same, from memory; any of these may be trusted, roots or
+				  not; wins over ca_file */
+	bool skip_verify; /* no check of chain or name; wins over ca_file */
 	const char *cert_file; /* with key_file: a client certificate; NULL: none */
 	const char *key_file;
 	const char *alpn;
+	unsigned min_version; /* 0: TLS_VERSION_1_2 */
+	bool keeps_session;   /* the newest is offered to the same server again */
 };
 
 /* A setting that cannot be applied is an error whose sentence names the file. */
@@ -32,7 +50,7 @@ enum err tls_context_new_server(const struct tls_server_options *o,
 	struct tls_context **out, struct why *why) MUST_USE;
 enum err tls_context_new_client(const struct tls_client_options *o,
 	struct tls_context **out, struct why *why) MUST_USE;
-void tls_context_free(struct tls_context *ctx);
+void tls_context_free(struct tls_context *ctx); /* one reference; NULL is fine */
 
 /* One more owner, who frees it as well. On any thread. Returns @ctx. */
 struct tls_context *tls_context_ref(struct tls_context *ctx);
@@ -60,5 +78,21 @@ enum err tls_open(const struct tls_options *o, struct stream **out,
 /* ERR_OK: done. ERR_AGAIN: want what tls_wants() says and call again. */
 enum err tls_handshake(struct stream *tls, struct why *why) MUST_USE;
 unsigned tls_wants(const struct stream *tls);
+
+/* ---- once the handshake is done ---- */
+
+/* Was an earlier session resumed? */
+bool tls_is_resumed(const struct stream *tls);
+
+/* Adds the peer's certificates as PEM, the leaf first. ERR_NOENT: it showed none. */
+enum err tls_peer_chain(const struct stream *tls, struct buf *out_pem) MUST_USE;
+
+/* Keying material without a context (RFC 5705, RFC 8446 7.5). ERR_CRYPTO. */
+enum err tls_export(const struct stream *tls, const char *label, uint8_t *out,
+	size_t n) MUST_USE;
+
+/* Is the first certificate in @pem good for @host, a name or an address? Its time is not
+ * looked at. */
+bool tls_pem_covers(struct span pem, const char *host);
 
 #endif

@@ -4,10 +4,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "crypto/remote_key.h"
+#include "net/addr.h"
+
+/* Of TLS 1.2: with forward secrecy, and a key that only signs (portal-protocol 8.5). */
+#define TLS_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 const char *tls_reason(void)
 {
@@ -26,8 +33,11 @@ void tls_context_free(struct tls_context *ctx)
 {
 	if (ctx == NULL || atomic_fetch_sub(&ctx->refs, 1) > 1)
 		return;
+	SSL_SESSION_free(ctx->session);
 	SSL_CTX_free(ctx->ssl);
+	remote_key_unref(ctx->key);
 	BIO_meth_free(ctx->bio);
+	pthread_mutex_destroy(&ctx->lock);
 	free(ctx);
 }
 
@@ -89,6 +99,7 @@ static enum err tls_context_new(struct tls_context **out, struct why *why)
 	if (ctx == NULL)
 		return tls_no_memory(why);
 	atomic_init(&ctx->refs, 1);
+	pthread_mutex_init(&ctx->lock, NULL);
 	ctx->bio = tls_bio_method_new();
 	ctx->ssl = SSL_CTX_new(TLS_method());
 	if (ctx->bio == NULL || ctx->ssl == NULL) {
@@ -104,6 +115,63 @@ static enum err tls_context_new(struct tls_context **out, struct why *why)
 	SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_default_passwd_cb(ctx->ssl, tls_context_on_password);
 	*out = ctx;
+	return ERR_OK;
+}
+
+static enum err tls_context_set_min(struct tls_context *ctx, unsigned version,
+	struct why *why)
+{
+	if (version != 0 && SSL_CTX_set_min_proto_version(ctx->ssl, (int)version) != 1)
+		return err_set(why, ERR_USAGE, "there is no TLS version 0x%04x", version);
+	return ERR_OK;
+}
+
+/* ---- certificates and keys ---- */
+
+/* The next certificate in @bio. NULL: there are no more. */
+static X509 *tls_next_certificate(BIO *bio)
+{
+	X509 *cert = PEM_read_bio_X509(bio, NULL, tls_context_on_password, NULL);
+
+	ERR_clear_error();
+	return cert;
+}
+
+static enum err tls_context_use_pem(struct tls_context *ctx, struct span pem,
+	struct why *why)
+{
+	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+	X509 *cert = bio != NULL ? tls_next_certificate(bio) : NULL;
+	bool is_good = cert != NULL && SSL_CTX_use_certificate(ctx->ssl, cert) == 1;
+
+	X509_free(cert);
+	while (is_good && (cert = tls_next_certificate(bio)) != NULL) {
+		is_good = SSL_CTX_add1_chain_cert(ctx->ssl, cert) == 1;
+		X509_free(cert);
+	}
+	BIO_free(bio);
+	if (!is_good)
+		return err_set(why, ERR_SYNTAX, "there is no certificate we can use: %s",
+			tls_reason());
+	return ERR_OK;
+}
+
+/* A key that is elsewhere. */
+static enum err tls_context_use_remote(struct tls_context *ctx,
+	const struct tls_server_options *o, struct why *why)
+{
+	enum err rc = tls_context_use_pem(ctx, o->cert_pem, why);
+
+	if (rc != ERR_OK)
+		return rc;
+	ERR_clear_error();
+	if (SSL_CTX_use_PrivateKey(ctx->ssl, remote_key_pkey(o->key)) != 1 ||
+		SSL_CTX_check_private_key(ctx->ssl) != 1)
+		return err_set(why, ERR_SYNTAX,
+			"the key does not belong to the certificate: %s", tls_reason());
+	ctx->key = remote_key_ref(o->key);
+	if (!o->is_key_instant)
+		SSL_CTX_set_mode(ctx->ssl, SSL_MODE_ASYNC);
 	return ERR_OK;
 }
 
@@ -225,7 +293,14 @@ enum err tls_context_new_server(const struct tls_server_options *o,
 
 	if (rc != ERR_OK)
 		return rc;
-	rc = tls_context_use_pair(ctx, o->cert_file, o->key_file, why);
+	if (o->key != NULL)
+		rc = tls_context_use_remote(ctx, o, why);
+	else
+		rc = tls_context_use_pair(ctx, o->cert_file, o->key_file, why);
+	if (rc == ERR_OK)
+		rc = tls_context_set_min(ctx, o->min_version, why);
+	if (rc == ERR_OK && SSL_CTX_set_cipher_list(ctx->ssl, TLS_CIPHERS) != 1)
+		rc = err_set(why, ERR_CRYPTO, "OpenSSL lacks the ciphers " TLS_CIPHERS);
 	if (rc == ERR_OK && o->ca_path != NULL)
 		rc = tls_context_require_clients(ctx, o->ca_path, why);
 	if (rc == ERR_OK)
@@ -240,6 +315,27 @@ enum err tls_context_new_server(const struct tls_server_options *o,
 	return ERR_OK;
 }
 
+/* What is not a root may be trusted as well: it is all that is known of a relay. */
+static enum err tls_context_trust_pem(struct tls_context *ctx, struct span pem,
+	struct why *why)
+{
+	X509_STORE *store = SSL_CTX_get_cert_store(ctx->ssl);
+	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+	unsigned count = 0;
+	X509 *cert;
+
+	while (bio != NULL && (cert = tls_next_certificate(bio)) != NULL) {
+		count += X509_STORE_add_cert(store, cert) == 1;
+		X509_free(cert);
+	}
+	BIO_free(bio);
+	if (count == 0)
+		return err_set(why, ERR_SYNTAX, "there is no certificate to trust");
+	X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx->ssl),
+		X509_V_FLAG_PARTIAL_CHAIN);
+	return ERR_OK;
+}
+
 static enum err tls_context_trust_servers(struct tls_context *ctx,
 	const struct tls_client_options *o, struct why *why)
 {
@@ -247,12 +343,53 @@ static enum err tls_context_trust_servers(struct tls_context *ctx,
 	if (o->skip_verify)
 		return ERR_OK; /* OpenSSL's clients verify nothing unless told to */
 	SSL_CTX_set_verify(ctx->ssl, SSL_VERIFY_PEER, NULL);
+	if (o->ca_pem.n > 0)
+		return tls_context_trust_pem(ctx, o->ca_pem, why);
 	if (o->ca_file != NULL)
 		return tls_context_trust_file(ctx, o->ca_file, false, why);
 	if (SSL_CTX_set_default_verify_paths(ctx->ssl) != 1)
 		return err_set(why, ERR_SYS, "cannot use the system's certificates: %s",
 			tls_reason());
 	return ERR_OK;
+}
+
+/* ---- a client's sessions ---- */
+
+/* One of TLS 1.3 comes after the handshake, and there may be several: the last one counts. */
+static int tls_context_on_session(SSL *ssl, SSL_SESSION *session)
+{
+	struct tls_context *ctx = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	const char *host = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	SSL_SESSION *old;
+
+	if (host == NULL || strlen(host) >= sizeof(ctx->session_host))
+		return 0; /* not kept */
+	pthread_mutex_lock(&ctx->lock);
+	old = ctx->session;
+	ctx->session = session;
+	strcpy(ctx->session_host, host);
+	pthread_mutex_unlock(&ctx->lock);
+	SSL_SESSION_free(old);
+	return 1;
+}
+
+static void tls_context_keep_sessions(struct tls_context *ctx)
+{
+	ctx->keeps_session = true;
+	SSL_CTX_set_app_data(ctx->ssl, ctx);
+	SSL_CTX_set_session_cache_mode(ctx->ssl,
+		SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(ctx->ssl, tls_context_on_session);
+}
+
+void tls_context_offer_session(struct tls_context *ctx, SSL *ssl, const char *server_name)
+{
+	if (!ctx->keeps_session || server_name == NULL)
+		return;
+	pthread_mutex_lock(&ctx->lock);
+	if (ctx->session != NULL && strcmp(ctx->session_host, server_name) == 0)
+		(void)SSL_set_session(ssl, ctx->session);
+	pthread_mutex_unlock(&ctx->lock);
 }
 
 enum err tls_context_new_client(const struct tls_client_options *o,
@@ -273,6 +410,10 @@ enum err tls_context_new_client(const struct tls_client_options *o,
 		rc = tls_context_use_pair(ctx, o->cert_file, o->key_file, why);
 	if (rc == ERR_OK)
 		rc = tls_context_set_alpn(ctx, o->alpn, why);
+	if (rc == ERR_OK)
+		rc = tls_context_set_min(ctx, o->min_version, why);
+	if (rc == ERR_OK && o->keeps_session)
+		tls_context_keep_sessions(ctx);
 	if (rc == ERR_OK && ctx->alpn_n > 0 &&
 		SSL_CTX_set_alpn_protos(ctx->ssl, ctx->alpn, ctx->alpn_n) != 0)
 		rc = err_set(why, ERR_NOMEM, "no memory for TLS");
@@ -282,4 +423,23 @@ enum err tls_context_new_client(const struct tls_client_options *o,
 	}
 	*out = ctx;
 	return ERR_OK;
+}
+
+/* ---- what a certificate says ---- */
+
+bool tls_pem_covers(struct span pem, const char *host)
+{
+	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+	X509 *leaf = bio != NULL ? tls_next_certificate(bio) : NULL;
+	struct addr literal;
+	int rc = 0;
+
+	if (leaf != NULL && addr_from_literal(host, 0, &literal) == ERR_OK)
+		rc = X509_check_ip_asc(leaf, host, 0);
+	else if (leaf != NULL)
+		rc = X509_check_host(leaf, host, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
+			NULL);
+	X509_free(leaf);
+	BIO_free(bio);
+	return rc == 1;
 }

@@ -3,6 +3,7 @@
 #define NET_TLS_CONTEXT_H
 
 #include <openssl/ssl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "net/tls.h"
@@ -14,9 +15,21 @@ struct tls_context {
 	SSL_CTX *ssl;
 	BIO_METHOD *bio; /* made by tls.c: how OpenSSL reaches the stream below */
 	bool skip_verify;
+	struct remote_key *key; /* a reference, or NULL */
+
+	/* A client's newest session, and with whom it is. Contexts are shared by threads. */
+	bool keeps_session;
+	pthread_mutex_t lock;
+	SSL_SESSION *session;
+	char session_host[256];
+
 	unsigned alpn_n;
 	unsigned char alpn[TLS_ALPN_MAX]; /* as on the wire */
 };
+
+/* Lets @ssl resume what there is with @server_name, and keeps what comes of it. */
+void tls_context_offer_session(struct tls_context *ctx, SSL *ssl,
+	const char *server_name);
 
 /* In tls.c. NULL: no memory. */
 BIO_METHOD *tls_bio_method_new(void);

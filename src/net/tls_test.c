@@ -803,14 +803,20 @@ static void test_what_cannot_be_applied_names_its_file(void **state)
 	struct fixture *x = *state;
 	char empty[64];
 	struct tls_server_options cases[] = {
-		{ "/no/such/cert", x->server.key_file, NULL, NULL },
-		{ x->server.cert_file, "/no/such/key", NULL, NULL },
-		{ x->server.key_file, x->server.key_file, NULL, NULL },
-		{ x->server.cert_file, x->server.cert_file, NULL, NULL },
-		{ x->server.cert_file, x->client.key_file, NULL, NULL },
-		{ x->server.cert_file, x->server.key_file, "/no/such/ca", NULL },
-		{ x->server.cert_file, x->server.key_file, empty, NULL },
-		{ x->server.cert_file, x->server.key_file, NULL, "http/1.1,,h2" },
+		{ .cert_file = "/no/such/cert", .key_file = x->server.key_file },
+		{ .cert_file = x->server.cert_file, .key_file = "/no/such/key" },
+		{ .cert_file = x->server.key_file, .key_file = x->server.key_file },
+		{ .cert_file = x->server.cert_file, .key_file = x->server.cert_file },
+		{ .cert_file = x->server.cert_file, .key_file = x->client.key_file },
+		{ .cert_file = x->server.cert_file,
+			.key_file = x->server.key_file,
+			.ca_path = "/no/such/ca" },
+		{ .cert_file = x->server.cert_file,
+			.key_file = x->server.key_file,
+			.ca_path = empty },
+		{ .cert_file = x->server.cert_file,
+			.key_file = x->server.key_file,
+			.alpn = "http/1.1,,h2" },
 	};
 	const char *const words[] = { "certificate /no/such/cert: No such file",
 		"key /no/such/key", "holds no certificate we can use",

@@ -1,0 +1,193 @@
+/*
+ * Remote keys.
+ *
+ * Each has a library context of its own with nothing in it but our provider, so that our
+ * algorithms never compete with OpenSSL's: only a key that was made here leads to them.
+ */
+#include "crypto/remote_key.h"
+
+#include <openssl/async.h>
+#include <openssl/pem.h>
+#include <openssl/provider.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "crypto/remote_provider.h"
+
+struct remote_key {
+	atomic_uint refs;
+	EVP_PKEY *public; /* what is in the certificate */
+	EVP_PKEY *pkey;   /* what OpenSSL takes for the private key */
+	OSSL_LIB_CTX *context;
+	OSSL_PROVIDER *provider;
+	remote_sign_fn *fn;
+	void *arg; /* borrowed: outlives the handshakes */
+};
+
+struct remote_signing {
+	bool is_over;
+	enum err rc;
+	uint8_t signature[SIGN_SIGNATURE_MAX];
+	size_t n;
+	void (*on_cancel)(void *arg);
+	void *cancel_arg;
+	ASYNC_callback_fn wake; /* of who waits; NULL as long as nobody does */
+	void *wake_arg;
+};
+
+/* ---- one signature ---- */
+
+void remote_signing_end(struct remote_signing *s, enum err rc, struct span signature)
+{
+	s->rc = rc;
+	if (rc == ERR_OK && signature.n <= sizeof(s->signature)) {
+		memcpy(s->signature, signature.p, signature.n);
+		s->n = signature.n;
+	} else if (rc == ERR_OK) {
+		s->rc = ERR_LIMIT;
+	}
+	s->is_over = true;
+	if (s->wake != NULL)
+		s->wake(s->wake_arg);
+}
+
+void remote_signing_on_cancel(struct remote_signing *s, void (*fn)(void *arg), void *arg)
+{
+	s->on_cancel = fn;
+	s->cancel_arg = arg;
+}
+
+/* Stops here until it is over. False: nobody can wait, or wants to any more. */
+static bool signing_wait(struct remote_signing *s)
+{
+	ASYNC_JOB *job = ASYNC_get_current_job();
+
+	if (s->is_over)
+		return true;
+	if (job == NULL ||
+		ASYNC_WAIT_CTX_get_callback(ASYNC_get_wait_ctx(job), &s->wake,
+			&s->wake_arg) != 1)
+		return false;
+	return ASYNC_pause_job() == 1 && s->is_over;
+}
+
+enum err remote_key_sign(struct remote_key *key, const struct sign_order *order,
+	uint8_t signature[SIGN_SIGNATURE_MAX], size_t *n)
+{
+	struct remote_signing *s = mem_new(s);
+	enum err rc = ERR_CLOSED;
+
+	if (s == NULL)
+		return ERR_NOMEM;
+	key->fn(key->arg, order, s);
+	if (signing_wait(s)) {
+		rc = s->rc;
+		memcpy(signature, s->signature, s->n);
+		*n = s->n;
+	} else if (s->on_cancel != NULL) {
+		s->on_cancel(s->cancel_arg);
+	}
+	free(s);
+	return rc;
+}
+
+/* ---- keys ---- */
+
+EVP_PKEY *remote_key_public(struct remote_key *key)
+{
+	return key->public;
+}
+
+EVP_PKEY *remote_key_pkey(struct remote_key *key)
+{
+	return key->pkey;
+}
+
+static EVP_PKEY *read_public(struct span pem)
+{
+	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+	X509 *cert = bio != NULL ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	EVP_PKEY *key = cert != NULL ? X509_get_pubkey(cert) : NULL;
+
+	X509_free(cert);
+	BIO_free(bio);
+	return key;
+}
+
+/* The key's way into the provider is a parameter with its address. */
+static EVP_PKEY *make_pkey(struct remote_key *key)
+{
+	const char *type = EVP_PKEY_is_a(key->public, "EC") ? "EC" : "RSA";
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(key->context, type, NULL);
+	void *address = key;
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_octet_string(REMOTE_KEY_PARAM, &address, sizeof(address)),
+		OSSL_PARAM_END,
+	};
+	EVP_PKEY *pkey = NULL;
+
+	if (ctx == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
+		EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_KEYPAIR, params) != 1)
+		pkey = NULL;
+	EVP_PKEY_CTX_free(ctx);
+	return pkey;
+}
+
+static enum err load_provider(struct remote_key *key)
+{
+	key->context = OSSL_LIB_CTX_new();
+	if (key->context == NULL)
+		return ERR_NOMEM;
+	if (OSSL_PROVIDER_add_builtin(key->context, "remote", remote_provider_init) != 1)
+		return ERR_CRYPTO;
+	key->provider = OSSL_PROVIDER_load(key->context, "remote");
+	if (key->provider == NULL)
+		return ERR_CRYPTO;
+	key->pkey = make_pkey(key);
+	return key->pkey != NULL ? ERR_OK : ERR_CRYPTO;
+}
+
+enum err remote_key_new(struct span cert_pem, remote_sign_fn *fn, void *arg,
+	struct remote_key **out, struct why *why)
+{
+	struct remote_key *key = mem_new(key);
+	enum err rc;
+
+	if (key == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for a key");
+	atomic_init(&key->refs, 1);
+	key->fn = fn;
+	key->arg = arg;
+	key->public = read_public(cert_pem);
+	if (key->public == NULL ||
+		!(EVP_PKEY_is_a(key->public, "EC") || EVP_PKEY_is_a(key->public, "RSA")))
+		rc = err_set(why, ERR_SYNTAX,
+			"there is no certificate with an EC or RSA key");
+	else if ((rc = load_provider(key)) != ERR_OK)
+		rc = err_set(why, rc, "OpenSSL cannot be given a remote key");
+	if (rc != ERR_OK) {
+		remote_key_unref(key);
+		return rc;
+	}
+	*out = key;
+	return ERR_OK;
+}
+
+struct remote_key *remote_key_ref(struct remote_key *key)
+{
+	atomic_fetch_add(&key->refs, 1);
+	return key;
+}
+
+void remote_key_unref(struct remote_key *key)
+{
+	if (key == NULL || atomic_fetch_sub(&key->refs, 1) > 1)
+		return;
+	EVP_PKEY_free(key->pkey);
+	EVP_PKEY_free(key->public);
+	if (key->provider != NULL)
+		OSSL_PROVIDER_unload(key->provider);
+	OSSL_LIB_CTX_free(key->context);
+	free(key);
+}

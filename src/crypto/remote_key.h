@@ -1,0 +1,49 @@
+/*
+ * A remote key is the private key of a certificate that somebody else has: OpenSSL signs
+ * handshakes with it, and we ask who has it.
+ *
+ * OpenSSL sees a key of a provider of ours. The answer may come later: the handshake then
+ * stops in the middle, on a stack of its own (ASYNC_JOB, 32 KiB), until it is there. For
+ * that an SSL has SSL_MODE_ASYNC and a callback (SSL_set_async_callback()), which hears of
+ * the answer. Who calls into it before then gives up: the handshake fails, and frees its
+ * stack. portal-protocol 8.4, 8.5.
+ */
+#ifndef CRYPTO_REMOTE_KEY_H
+#define CRYPTO_REMOTE_KEY_H
+
+#include <openssl/ssl.h>
+
+#include "base/err.h"
+#include "crypto/sign_algorithm.h"
+
+struct remote_key;     /* reference-counted; any thread */
+struct remote_signing; /* one signature; good until it is ended or cancelled */
+
+/*
+ * Is called for each signature, and sees to it that remote_signing_end() is called for
+ * @signing: now or later, once, on the same thread.
+ */
+typedef void remote_sign_fn(void *arg, const struct sign_order *order,
+	struct remote_signing *signing);
+
+/*
+ * A key for the first certificate in @cert_pem. @arg outlives the handshakes.
+ * ERR_SYNTAX: there is no certificate with an RSA or EC key.  ERR_CRYPTO, ERR_NOMEM.
+ */
+enum err remote_key_new(struct span cert_pem, remote_sign_fn *fn, void *arg,
+	struct remote_key **out, struct why *why) MUST_USE;
+struct remote_key *remote_key_ref(struct remote_key *key);
+void remote_key_unref(struct remote_key *key); /* NULL is fine */
+
+/* For SSL_CTX_use_PrivateKey(). Borrowed: good as long as the reference. */
+EVP_PKEY *remote_key_pkey(struct remote_key *key);
+
+/* ERR_OK: @signature is it. Any error: there will be none. @signing is gone. */
+void remote_signing_end(struct remote_signing *signing, enum err rc,
+	struct span signature);
+
+/* Calls @fn if the handshake goes away before the end: @signing is gone then. */
+void remote_signing_on_cancel(struct remote_signing *signing, void (*fn)(void *arg),
+	void *arg);
+
+#endif
