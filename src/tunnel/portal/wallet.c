@@ -1,0 +1,272 @@
+/* Sign-in with a wallet. */
+#include "tunnel/portal/wallet.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "base/str.h"
+#include "text/hex.h"
+#include "text/names.h"
+#include "tunnel/portal/challenges.h"
+
+#define SESSION_BYTES 16
+#define SESSION_ID_SIZE (sizeof(RANDOM_ID_WALLET_SESSION) + 2 * SESSION_BYTES)
+
+struct session {
+	char id[SESSION_ID_SIZE]; /* a secret; "" when there is none */
+	char address[ADDRESS_TEXT_SIZE];
+	uint64_t until_ms; /* by clock_boot_ms(): setting the time changes nothing */
+};
+
+struct wallet {
+	struct wallet_options o;
+	struct challenges *challenges;
+	char (*allowed)[ADDRESS_TEXT_SIZE]; /* owned */
+	unsigned allowed_n;
+	struct session sessions[WALLET_SESSIONS_MAX];
+};
+
+/* ---- messages ---- */
+
+static const struct shape_field challenge_fields[] = {
+	{ "address", SHAPE_TEXT, SHAPE_AT(struct wallet_challenge_request, address) },
+};
+
+const struct shape wallet_challenge_request_shape =
+	SHAPE_OF(struct wallet_challenge_request, challenge_fields);
+
+static const struct shape_field login_fields[] = {
+	{ "challenge_id", SHAPE_TEXT,
+		SHAPE_AT(struct wallet_login_request, challenge_id) },
+	{ "siwe_message", SHAPE_TEXT,
+		SHAPE_AT(struct wallet_login_request, siwe_message) },
+	{ "siwe_signature", SHAPE_TEXT,
+		SHAPE_AT(struct wallet_login_request, siwe_signature) },
+};
+
+const struct shape wallet_login_request_shape = SHAPE_OF(struct wallet_login_request,
+	login_fields);
+
+/* ---- life ---- */
+
+enum err wallet_new(const struct wallet_options *o, struct wallet **out)
+{
+	const struct challenges_options challenges = {
+		.statement = o->statement,
+		.path = o->path,
+		.prefix = RANDOM_ID_WALLET_CHALLENGE,
+		.is_plain = o->is_plain,
+	};
+	struct wallet *w = mem_new(w);
+	enum err rc = ERR_NOMEM;
+
+	if (w == NULL)
+		return rc;
+	w->o = *o;
+	rc = challenges_new(&challenges, &w->challenges);
+	if (rc == ERR_OK)
+		*out = w;
+	else
+		wallet_free(w);
+	return rc;
+}
+
+void wallet_free(struct wallet *w)
+{
+	if (w == NULL)
+		return;
+	challenges_free(w->challenges);
+	free(w->allowed);
+	mem_free_secret(w, sizeof(*w));
+}
+
+/* ---- who may come in ---- */
+
+static bool is_allowed(const struct wallet *w, const char *address)
+{
+	for (unsigned i = 0; i < w->allowed_n; i++)
+		if (strcmp(w->allowed[i], address) == 0)
+			return true;
+	return w->allowed_n == 0 && w->o.is_open;
+}
+
+enum err wallet_allow(struct wallet *w, const char *const *addresses, unsigned count,
+	struct why *why)
+{
+	char(*list)[ADDRESS_TEXT_SIZE] = calloc((size_t)count + 1, sizeof(*list));
+	char quoted[100];
+
+	if (list == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for addresses");
+	for (unsigned i = 0; i < count; i++) {
+		if (address_parse(span_str(addresses[i]), list[i]) == ERR_OK)
+			continue;
+		free(list);
+		return err_set(why, ERR_SYNTAX, "\"%s\" is no wallet's address",
+			str_quote(quoted, sizeof(quoted), span_str(addresses[i])));
+	}
+	free(w->allowed);
+	w->allowed = list;
+	w->allowed_n = count;
+	for (unsigned i = 0; i < WALLET_SESSIONS_MAX; i++)
+		if (!is_allowed(w, w->sessions[i].address))
+			mem_wipe(&w->sessions[i], sizeof(w->sessions[i]));
+	return ERR_OK;
+}
+
+static enum err denied(struct why *why)
+{
+	return err_set(why, ERR_DENIED, "wallet is not allowed");
+}
+
+/* ---- challenges ---- */
+
+enum err wallet_challenge(struct wallet *w, const struct wallet_challenge_request *req,
+	const char *domain, const char *client, struct message_challenge *out,
+	struct why *why)
+{
+	char address[ADDRESS_TEXT_SIZE];
+	struct challenge_request ask = {
+		.domain = domain,
+		.address = address,
+		.client = client,
+	};
+	struct challenge c;
+	enum err rc;
+
+	if (address_parse(names_trim(span_str(req->address)), address) != ERR_OK)
+		return err_set(why, ERR_SYNTAX, "wallet address is invalid");
+	if (!is_allowed(w, address))
+		return denied(why);
+	rc = challenges_open(w->challenges, &ask, &c, why);
+	if (rc != ERR_OK)
+		return rc;
+	str_copy(out->challenge_id, sizeof(out->challenge_id), c.id);
+	out->expires_at = c.expires_at;
+	snprintf(out->siwe_message, sizeof(out->siwe_message), "%.*s", (int)c.text.n,
+		(const char *)c.text.p);
+	return ERR_OK;
+}
+
+/* ---- sessions ---- */
+
+static bool session_is_live(const struct session *s)
+{
+	return s->id[0] != '\0' && clock_boot_ms() < s->until_ms;
+}
+
+/* One that is over, or else the one that would be first. */
+static struct session *session_place(struct wallet *w)
+{
+	struct session *oldest = &w->sessions[0];
+
+	for (unsigned i = 0; i < WALLET_SESSIONS_MAX; i++) {
+		if (!session_is_live(&w->sessions[i]))
+			return &w->sessions[i];
+		if (w->sessions[i].until_ms < oldest->until_ms)
+			oldest = &w->sessions[i];
+	}
+	return oldest;
+}
+
+static void cookie_print(const struct wallet *w, const char *id, unsigned max_age_s,
+	char to[WALLET_COOKIE_MAX])
+{
+	snprintf(to, WALLET_COOKIE_MAX,
+		"%s=%s; Path=%s; Max-Age=%u; HttpOnly; Secure; SameSite=Strict",
+		w->o.cookie_name, id, w->o.cookie_path, max_age_s);
+}
+
+enum err wallet_login(struct wallet *w, const struct wallet_login_request *req,
+	struct wallet_login *out, struct why *why)
+{
+	const struct siwe_answer answer = {
+		.text = span_str(req->siwe_message),
+		.signature = names_trim(span_str(req->siwe_signature)),
+	};
+	struct challenge_outcome outcome = { .payload = NULL };
+	uint8_t bytes[SESSION_BYTES];
+	struct session *s;
+	enum err rc = challenges_answer(w->challenges, req->challenge_id, &answer,
+		&outcome, why);
+
+	if (rc == ERR_DENIED || rc == ERR_PROTO)
+		return ERR_CRYPTO; /* in the same words */
+	if (rc != ERR_OK)
+		return rc;
+	if (!is_allowed(w, outcome.address))
+		return denied(why);
+	s = session_place(w);
+	rand_bytes(bytes, sizeof(bytes));
+	str_copy(s->id, sizeof(s->id), RANDOM_ID_WALLET_SESSION);
+	hex_encode(span_of(bytes, sizeof(bytes)), s->id + strlen(s->id));
+	mem_wipe(bytes, sizeof(bytes));
+	memcpy(s->address, outcome.address, sizeof(s->address));
+	s->until_ms = clock_boot_ms() + WALLET_SESSION_S * UINT64_C(1000);
+	memcpy(out->address, s->address, sizeof(out->address));
+	cookie_print(w, s->id, WALLET_SESSION_S, out->cookie);
+	return ERR_OK;
+}
+
+/* All are looked at, so that the time tells nothing. */
+static struct session *session_find(struct wallet *w, const char *id)
+{
+	struct session *found = NULL;
+
+	for (unsigned i = 0; i < WALLET_SESSIONS_MAX; i++)
+		if (session_is_live(&w->sessions[i]) &&
+			str_equal_secret(w->sessions[i].id, id))
+			found = &w->sessions[i];
+	return found;
+}
+
+/* "a=1; name=value; b=2": any of that name may be ours (RFC 6265, 5.4). */
+static struct session *session_of_cookies(struct wallet *w, const char *cookies)
+{
+	size_t name_n = strlen(w->o.cookie_name);
+	char id[SESSION_ID_SIZE];
+	struct session *s = NULL;
+
+	while (*cookies != '\0' && s == NULL) {
+		size_t n;
+
+		cookies += strspn(cookies, " \t;");
+		n = strcspn(cookies, ";");
+		if (n > name_n && n - name_n - 1 < sizeof(id) &&
+			memcmp(cookies, w->o.cookie_name, name_n) == 0 &&
+			cookies[name_n] == '=') {
+			snprintf(id, sizeof(id), "%.*s", (int)(n - name_n - 1),
+				cookies + name_n + 1);
+			s = session_find(w, id);
+		}
+		cookies += n;
+	}
+	mem_wipe(id, sizeof(id));
+	return s;
+}
+
+const char *wallet_who(struct wallet *w, const char *cookies)
+{
+	const struct session *s = session_of_cookies(w, cookies);
+
+	return s != NULL ? s->address : NULL;
+}
+
+void wallet_logout(struct wallet *w, const char *cookies, char cookie[WALLET_COOKIE_MAX])
+{
+	struct session *s = session_of_cookies(w, cookies);
+
+	if (s != NULL)
+		mem_wipe(s, sizeof(*s));
+	cookie_print(w, "", 0, cookie);
+}
+
+void wallet_sweep(struct wallet *w)
+{
+	challenges_sweep(w->challenges);
+	for (unsigned i = 0; i < WALLET_SESSIONS_MAX; i++)
+		if (!session_is_live(&w->sessions[i]))
+			mem_wipe(&w->sessions[i], sizeof(w->sessions[i]));
+}
