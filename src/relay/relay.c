@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "relay/admin.h"
 #include "relay/api.h"
 #include "relay/relay_config.h"
 #include "relay/relay_inside.h"
 #include "relay/relay_metrics.h"
 #include "store/store.h"
 #include "tunnel/portal/identity_file.h"
+#include "tunnel/portal/wallet.h"
 
 #define RELAY_SWEEP_MS 5000  /* portal-protocol 6.5 */
 #define RELAY_AUDIT_MS 60000 /* signatures: one row a minute for each lease */
@@ -23,6 +25,8 @@ static const struct api_table *const relay_tables[] = {
 	&api_lease_table,
 	&api_about_table,
 	&api_page_table,
+	&admin_table,
+	&admin_rule_table,
 	NULL,
 };
 
@@ -330,6 +334,8 @@ static enum err relay_open(struct relay *r, struct why *why)
 	if (rc == ERR_OK)
 		rc = relay_open_policy(r, why);
 	if (rc == ERR_OK)
+		rc = admin_open(r, why);
+	if (rc == ERR_OK)
 		rc = relay_open_book(r);
 	if (rc == ERR_OK)
 		rc = relay_set_timers(r);
@@ -364,6 +370,7 @@ static void relay_close(struct relay *r)
 	lease_book_free(r->book);
 	route_table_free(r->routes);
 	challenges_free(r->challenges);
+	wallet_free(r->wallet);
 	relay_view_unref(r->view);
 	policy_close(r->policy);
 	store_close(r->store);

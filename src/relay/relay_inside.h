@@ -18,6 +18,7 @@
 
 struct api_table;
 struct store;
+struct wallet;
 struct relay_metrics;
 
 enum relay_state {
@@ -39,6 +40,7 @@ struct relay {
 	struct store *store;
 	struct policy *policy;
 	struct challenges *challenges; /* of registrations */
+	struct wallet *wallet;         /* of administrators */
 	struct route_table *routes;
 	struct lease_book *book;
 	struct certificate *certificate;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "tunnel/portal/wallet.h"
 
 #define AUDIT_WHO "adit"
 
@@ -78,6 +79,7 @@ void relay_sweep(struct relay *r)
 {
 	lease_sweep(r->book, clock_wall_ms());
 	challenges_sweep(r->challenges);
+	wallet_sweep(r->wallet);
 }
 
 /* ---- policy has changed ---- */

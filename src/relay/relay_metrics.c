@@ -7,11 +7,11 @@
 #include "base/str.h"
 #include "http/server.h"
 #include "net/socket.h"
+#include "relay/metrics.h"
 #include "relay/relay_inside.h"
 
-#define METRICS_BYTES_MAX (4u << 20)
 #define METRICS_CONNECTIONS_MAX 16
-#define METRICS_HEADERS "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
+#define METRICS_HEADERS "Content-Type: " METRICS_TYPE "\r\n"
 
 struct relay_metrics {
 	struct relay *relay; /* borrowed: it owns us */
@@ -34,7 +34,7 @@ static void metrics_on_request(void *arg, struct http_exchange *x)
 		return;
 	}
 	buf_init(&text, METRICS_BYTES_MAX);
-	relay_metrics_put(m->relay, &text);
+	metrics_put(m->relay, &text);
 	http_reply(x, text.failed == ERR_OK ? 200 : 500, METRICS_HEADERS,
 		buf_span(&text));
 	buf_fini(&text);

@@ -14,7 +14,4 @@ struct relay_metrics;
 enum err relay_metrics_open(struct relay *r, struct why *why) MUST_USE;
 void relay_metrics_close(struct relay_metrics *m); /* NULL is fine */
 
-/* Writes all figures, as Prometheus reads them. */
-void relay_metrics_put(struct relay *r, struct buf *out);
-
 #endif

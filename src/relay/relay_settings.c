@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/str.h"
+#include "relay/admin.h"
 #include "relay/relay_inside.h"
 
 /* ---- views ---- */
@@ -112,6 +113,8 @@ void relay_reload(struct relay *r)
 	if (fixed[0] != '\0')
 		log_warn(&r->log, "settings: restart for a change of %s", fixed);
 	settings_take(&r->options, &next);
+	if (admin_reload(r, &why) != ERR_OK)
+		log_error(&r->log, "admin_wallets: the old ones stay: %s", why.text);
 	relay_options_fini(&next);
 	certificate_check(r->certificate);
 	relay_publish(r);

@@ -1,0 +1,45 @@
+/*
+ * The API for administrators: they sign in with a wallet, see all leases, and say who may use
+ * the relay. portal-protocol 16.3.
+ *
+ * Who changes something must have a session, and come from a page of ours: a call with
+ * another site's Origin is refused. The relay's own address may always come in.
+ */
+#ifndef RELAY_ADMIN_H
+#define RELAY_ADMIN_H
+
+#include "relay/api.h"
+
+#define ADMIN_BODY_MAX 65536
+
+/* Makes r->wallet; wallet_free() ends it. ERR_SYNTAX: an address in the options is none. */
+enum err admin_open(struct relay *r, struct why *why) MUST_USE;
+
+/* The options have changed. What is wrong leaves the old list. */
+enum err admin_reload(struct relay *r, struct why *why) MUST_USE;
+
+extern const struct api_table admin_table;      /* admin.c: signing in */
+extern const struct api_table admin_rule_table; /* admin_rule.c: what may be said */
+
+/* ---- for the operations ---- */
+
+/* Whose call this is, or NULL: then it is answered. */
+const char *admin_enter(struct relay *r, struct api_call *call);
+
+/* False: the body is none of @shape, and the call is answered. */
+bool admin_read(struct api_call *call, const struct shape *shape, void *out) MUST_USE;
+
+/* What an operation of policy came to; on success the answer is an empty object. */
+void admin_end(struct api_call *call, enum err rc, const struct why *why);
+
+/* One piece of a path, "%2f" and all: into @to, terminated. False: too long, or not so. */
+bool admin_decode(struct span part, char *to, size_t size) MUST_USE;
+
+/*
+ * The identity that two pieces of a path name. False: they name none; @error and @text say
+ * why.
+ */
+bool admin_parse_identity(const struct span *parts, char *key, size_t size,
+	enum message_error *error, const char **text) MUST_USE;
+
+#endif

@@ -1,0 +1,282 @@
+/* The administrators' API: every operation, and who may not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "relay/admin.h"
+#include "relay/relay_inside.h"
+#include "store/store.h"
+#include "tunnel/portal/wallet.h"
+
+#define ROOT "relay.example.com"
+#define T0_MS UINT64_C(1780315200500)
+#define ADDRESS "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
+#define KEY "my-app:0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"
+/* "my-app", with the padding that it has none of, and ADDRESS */
+#define LEASE \
+	"/admin/leases/bXktYXBw/" \
+	"MHhmMzlGZDZlNTFhYWQ4OEY2RjRjZTZhQjg4MjcyNzljZmZGYjkyMjY2"
+
+struct fixture {
+	char dir[64];
+	struct relay r;
+	struct api_call *call;
+	char cookie[WALLET_COOKIE_MAX];
+};
+
+static const struct api_table *const tables[] = { &admin_table, &admin_rule_table, NULL };
+
+static int set_up(void **state)
+{
+	struct fixture *f = mem_new(f);
+	struct policy_options policy = { .log = &f->r.log };
+	struct lease_book_options book = { .root = ROOT, .workers = 1 };
+
+	assert_non_null(f);
+	clock_freeze(T0_MS);
+	log_set_level(LOG_ERROR);
+	log_init(&f->r.log, NULL, "test");
+	strcpy(f->dir, "/tmp/adit-admin-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	assert_int_equal(store_open(f->dir, &f->r.store, NULL), ERR_OK);
+	policy.store = f->r.store;
+	assert_int_equal(policy_open(&policy, &f->r.policy, NULL), ERR_OK);
+	assert_int_equal(route_table_new(&f->r.routes), ERR_OK);
+	book.routes = f->r.routes;
+	assert_int_equal(lease_book_new(&book, &f->r.book), ERR_OK);
+	str_copy(f->r.options.root, sizeof(f->r.options.root), ROOT);
+	identity_generate(IDENTITY_RELAY, &f->r.identity);
+	assert_int_equal(admin_open(&f->r, NULL), ERR_OK);
+	f->r.tables = tables;
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	static const char *const names[] = { "adit.db", "adit.db-wal", "adit.db-shm" };
+	struct fixture *f = *state;
+	char path[128];
+
+	api_call_free(f->call);
+	wallet_free(f->r.wallet);
+	lease_book_free(f->r.book);
+	route_table_free(f->r.routes);
+	policy_close(f->r.policy);
+	store_close(f->r.store);
+	for (size_t i = 0; i < mem_count(names); i++) {
+		snprintf(path, sizeof(path), "%s/%s", f->dir, names[i]);
+		unlink(path);
+	}
+	assert_int_equal(rmdir(f->dir), 0);
+	free(f);
+	return 0;
+}
+
+static const struct api_call *ask_from(struct fixture *f, const char *origin,
+	const char *method, const char *target, const char *body)
+{
+	struct api_call *call = mem_new(call);
+
+	assert_non_null(call);
+	api_call_free(f->call);
+	f->call = call;
+	call->method = strdup(method);
+	call->target = strdup(target);
+	call->host = strdup(ROOT);
+	call->cookie = strdup(f->cookie);
+	call->origin = strdup(origin);
+	assert_int_equal(addr_from_literal("192.0.2.1", 999, &call->client), ERR_OK);
+	buf_init(&call->body, MESSAGE_BODY_MAX);
+	buf_put_str(&call->body, body);
+	api_handle(&f->r, call);
+	return call;
+}
+
+static const struct api_call *ask(struct fixture *f, const char *method,
+	const char *target, const char *body)
+{
+	return ask_from(f, "", method, target, body);
+}
+
+static void says(const struct api_call *call, unsigned status, const char *text)
+{
+	struct span s = buf_span(&call->answer);
+
+	if (call->status != status || memmem(s.p, s.n, text, strlen(text)) == NULL)
+		fail_msg("%s %s: %u %.*s", call->method, call->target, call->status,
+			(int)s.n, (const char *)s.p);
+}
+
+static void log_in(struct fixture *f)
+{
+	struct wallet_login_request req = { .challenge_id = "" };
+	struct message_challenge c = { .expires_at.s = 0 };
+	char body[8192];
+	struct json_writer w;
+	struct buf text;
+	const char *cookie;
+
+	snprintf(body, sizeof(body), "{\"address\":\"%s\"}", f->r.identity.address);
+	says(ask(f, "POST", "/admin/auth/challenge", body), 201, "wac_");
+	assert_int_equal(message_read_reply(201, buf_span(&f->call->answer),
+				 &message_challenge_shape, &c, NULL, NULL),
+		ERR_OK);
+	str_copy(req.challenge_id, sizeof(req.challenge_id), c.challenge_id);
+	str_copy(req.siwe_message, sizeof(req.siwe_message), c.siwe_message);
+	assert_int_equal(siwe_sign(span_str(c.siwe_message), f->r.identity.secret,
+				 req.siwe_signature),
+		ERR_OK);
+	buf_init(&text, sizeof(body) - 1);
+	json_writer_init(&w, &text);
+	shape_put(&wallet_login_request_shape, &req, &w);
+	snprintf(body, sizeof(body), "%.*s", (int)text.n, (const char *)buf_front(&text));
+	buf_fini(&text);
+	says(ask(f, "POST", "/admin/auth/login", body), 200, f->r.identity.address);
+	cookie = strstr(f->call->headers, "Set-Cookie: portal_admin=was_");
+	assert_non_null(cookie);
+	snprintf(f->cookie, sizeof(f->cookie), "%.*s", (int)strcspn(cookie + 12, ";"),
+		cookie + 12);
+}
+
+static void test_signing_in_and_out(void **state)
+{
+	struct fixture *f = *state;
+
+	says(ask(f, "GET", "/admin/auth/status", ""), 200, "\"authenticated\":false");
+	says(ask(f, "POST", "/admin/auth/challenge", "{\"address\":\"" ADDRESS "\"}"),
+		403, "unauthorized");
+	says(ask(f, "POST", "/admin/auth/challenge", "what"), 400,
+		"invalid request body");
+	says(ask(f, "POST", "/admin/auth/login", "{}"), 401, "unauthorized");
+	log_in(f);
+	says(ask(f, "GET", "/admin/auth/status/", ""), 200, "\"authenticated\":true");
+	says(ask(f, "POST", "/admin/logout", ""), 200, "\"ok\":true");
+	assert_non_null(strstr(f->call->headers, "Max-Age=0"));
+	says(ask(f, "GET", "/admin/snapshot", ""), 401, "unauthorized");
+}
+
+static void test_nobody_else_may(void **state)
+{
+	static const char *const asked[][2] = {
+		{ "GET", "/admin/snapshot" },
+		{ "GET", "/admin/metrics" },
+		{ "POST", "/admin/settings/approval-mode" },
+		{ "POST", "/admin/settings/landing-page" },
+		{ "POST", "/admin/settings/udp" },
+		{ "POST", "/admin/settings/tcp-port" },
+		{ "POST", LEASE "/ban" },
+		{ "DELETE", LEASE "/approve" },
+		{ "POST", LEASE "/deny" },
+		{ "POST", LEASE "/bps" },
+		{ "POST", "/admin/ips/192.0.2.1/ban" },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < mem_count(asked); i++)
+		says(ask(f, asked[i][0], asked[i][1], "{}"), 401, "unauthorized");
+	str_copy(f->cookie, sizeof(f->cookie), "portal_admin=was_0123");
+	says(ask(f, "POST", LEASE "/ban", ""), 401, "unauthorized");
+	log_in(f);
+	for (size_t i = 2; i < mem_count(asked); i++)
+		says(ask_from(f, "https://evil.example", asked[i][0], asked[i][1], "{}"),
+			403, "another site");
+	says(ask_from(f, "null", "POST", LEASE "/ban", ""), 403, "another site");
+	says(ask_from(f, "https://" ROOT, "POST", LEASE "/ban", ""), 200, "ok");
+	clock_advance(WALLET_SESSION_S * UINT64_C(1000));
+	says(ask(f, "DELETE", LEASE "/ban", ""), 401, "unauthorized");
+	assert_true(policy_judge(f->r.policy, KEY).is_banned);
+}
+
+static void test_settings(void **state)
+{
+	struct fixture *f = *state;
+	const struct policy_settings *s = policy_settings(f->r.policy);
+
+	log_in(f);
+	says(ask(f, "POST", "/admin/settings/approval-mode", "{\"mode\":\"manual\"}"),
+		200, "{\"approval_mode\":\"manual\"}");
+	assert_true(s->is_manual);
+	says(ask(f, "POST", "/admin/settings/approval-mode", "{\"mode\":\"?\"}"), 400,
+		"invalid_mode");
+	says(ask(f, "POST", "/admin/settings/landing-page", "{\"enabled\":true}"), 200,
+		"{\"enabled\":true}");
+	says(ask(f, "POST", "/admin/settings/udp", "{\"enabled\":true,\"max_leases\":3}"),
+		200, "\"max_leases\":3");
+	says(ask(f, "POST", "/admin/settings/tcp-port/",
+		     "{\"enabled\":true,\"max_leases\":0}"),
+		200, "\"max_leases\":0");
+	says(ask(f, "POST", "/admin/settings/tcp-port", "{\"max_leases\":-1}"), 400,
+		"invalid_request");
+	says(ask(f, "POST", "/admin/settings/udp", "["), 400, "invalid request body");
+	assert_true(s->has_landing_page && s->tcp_enabled && s->udp_enabled);
+	assert_int_equal(s->udp_max_leases, 3);
+	says(ask(f, "GET", "/admin/snapshot", ""), 200,
+		"{\"approval_mode\":\"manual\",\"landing_page_enabled\":true,\"leases\":[],"
+		"\"udp\":{\"enabled\":true,\"max_leases\":3},"
+		"\"tcp_port\":{\"enabled\":true,\"max_leases\":0}}");
+	says(ask(f, "GET", "/admin/metrics", ""), 200, "process_resident_memory_bytes");
+}
+
+static void test_identities(void **state)
+{
+	struct fixture *f = *state;
+
+	log_in(f);
+	says(ask(f, "POST", LEASE "/deny/", ""), 200, "\"data\":{}");
+	assert_true(policy_judge(f->r.policy, KEY).is_denied);
+	says(ask(f, "POST", LEASE "/approve", ""), 200, "ok");
+	assert_false(policy_judge(f->r.policy, KEY).is_denied);
+	says(ask(f, "POST", LEASE "/ban", ""), 200, "ok");
+	assert_true(policy_judge(f->r.policy, KEY).is_banned);
+	says(ask(f, "DELETE", LEASE "/ban", ""), 200, "ok");
+	assert_true(policy_judge(f->r.policy, KEY).is_routable);
+	says(ask(f, "POST", LEASE "/bps", "{\"bps\":0}"), 400, "invalid_request");
+	says(ask(f, "POST", LEASE "/bps", "{\"bps\":5000}"), 200, "ok");
+	assert_int_equal(policy_judge(f->r.policy, KEY).bytes_per_s, 5000);
+	says(ask(f, "DELETE", LEASE "/bps", ""), 200, "ok");
+	assert_int_equal(policy_judge(f->r.policy, KEY).bytes_per_s, 0);
+	says(ask(f, "POST", "/admin/leases/!/bXk/ban", ""), 400, "invalid_request");
+	says(ask(f, "POST", "/admin/leases/bXktYXBw/!/ban", ""), 400, "invalid_address");
+	says(ask(f, "POST", "/admin/leases/bXktYXBw/bXk%3d/ban", ""), 400,
+		"invalid_address");
+	says(ask(f, "PUT", LEASE "/ban", ""), 405, "method_not_allowed");
+}
+
+static void test_addresses(void **state)
+{
+	struct fixture *f = *state;
+
+	log_in(f);
+	says(ask(f, "POST", "/admin/ips/192.0.2.1/ban", ""), 200, "ok");
+	says(ask(f, "POST", "/admin/ips/2001:db8::%2f32/ban/", ""), 200, "ok");
+	assert_int_equal(policy_banned(f->r.policy)->n, 2);
+	says(ask(f, "DELETE", "/admin/ips/2001%3adb8::%2F32/ban", ""), 200, "ok");
+	assert_int_equal(policy_banned(f->r.policy)->n, 1);
+	says(ask(f, "POST", "/admin/ips/here/ban", ""), 400, "invalid_ip");
+	says(ask(f, "POST", "/admin/ips/192.0.2.1%00/ban", ""), 400, "invalid_ip");
+	says(ask(f, "POST", "/admin/ips/192.0.2.1%/ban", ""), 400, "invalid_ip");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_signing_in_and_out, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(test_nobody_else_may, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_settings, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_identities, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_addresses, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
