@@ -467,9 +467,12 @@ static char *directory_of(const char *path)
 static enum err use_directory(const char *path, struct relay_options *o, struct why *why)
 {
 	const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+	const char *service = getenv("STATE_DIRECTORY"); /* from systemd */
 
 	if (path != NULL)
 		o->state_dir = directory_of(path);
+	else if (service != NULL && service[0] == '/' && strchr(service, ':') == NULL)
+		o->state_dir = strdup(service);
 	else if (geteuid() == 0)
 		o->state_dir = strdup("/var/lib/adit/relay");
 	else if (data != NULL && data[0] == '/')

@@ -44,6 +44,7 @@ static int forget_environment(void **state)
 	}
 	setenv("HOME", "/home/ann", 1);
 	unsetenv("XDG_DATA_HOME");
+	unsetenv("STATE_DIRECTORY");
 	return 0;
 }
 
@@ -152,6 +153,22 @@ static void test_flags_go_before_the_environment_before_the_file(void **state)
 	setenv("API_PORT", "", 1);
 	assert_int_equal(read_config("api_port = 1", NULL, NULL, &o, &why), ERR_OK);
 	assert_int_equal(o.api_port, 1);
+	relay_options_fini(&o);
+}
+
+static void test_a_service_has_a_place_for_its_state(void **state)
+{
+	struct relay_options o;
+	struct why why = { "" };
+
+	(void)state;
+	setenv("STATE_DIRECTORY", "/var/lib/private/adit/relay", 1);
+	assert_int_equal(read_config("", NULL, NULL, &o, &why), ERR_OK);
+	assert_string_equal(o.state_dir, "/var/lib/private/adit/relay");
+	relay_options_fini(&o);
+	assert_int_equal(read_config("identity_path = '/srv'", NULL, NULL, &o, &why),
+		ERR_OK);
+	assert_string_equal(o.state_dir, "/srv");
 	relay_options_fini(&o);
 }
 
@@ -306,6 +323,7 @@ int main(void)
 		TEST(test_nothing_said_is_a_relay_for_this_machine),
 		TEST(test_everything_can_be_said),
 		TEST(test_flags_go_before_the_environment_before_the_file),
+		TEST(test_a_service_has_a_place_for_its_state),
 		TEST(test_a_file_in_the_state_directory_means_the_directory),
 		TEST(test_mistakes_are_named_with_their_place),
 		TEST(test_what_is_off_may_be_said),
