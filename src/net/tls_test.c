@@ -608,6 +608,73 @@ static void test_a_client_that_only_listens_begins_the_handshake(void **state)
 	stream_close(server.tls);
 }
 
+/* ---- what is known of a connection ---- */
+
+static void test_a_leaf_alone_can_be_trusted(void **state)
+{
+	struct fixture *x = *state;
+	struct hand client, server;
+	struct tls_client_options options = { .skip_verify = true };
+	uint8_t ours[32], theirs[32];
+	struct buf chain;
+
+	buf_init(&chain, 65536);
+	contexts_make(x, NULL, NULL);
+	use_client_options(x, &options);
+	shake(x, &client, &server, "tunnel.test");
+	assert_int_equal(tls_peer_chain(client.tls, &chain), ERR_OK);
+	part(x, &client, &server);
+	assert_true(tls_pem_covers(buf_span(&chain), "tunnel.test"));
+	assert_false(tls_pem_covers(buf_span(&chain), "other.test"));
+	assert_false(tls_pem_covers(span_str("rubbish"), "tunnel.test"));
+
+	options = (struct tls_client_options){ .ca_pem = buf_span(&chain),
+		.min_version = TLS_VERSION_1_3 };
+	use_client_options(x, &options);
+	shake(x, &client, &server, "tunnel.test");
+	assert_int_equal(client.rc, ERR_OK);
+	assert_int_equal(tls_export(client.tls, "label", ours, 32), ERR_OK);
+	assert_int_equal(tls_export(server.tls, "label", theirs, 32), ERR_OK);
+	assert_memory_equal(ours, theirs, 32);
+	part(x, &client, &server);
+	shake(x, &client, &server, "other.test");
+	assert_int_equal(client.rc, ERR_CRYPTO);
+	part(x, &client, &server);
+	buf_fini(&chain);
+}
+
+static bool shake_and_read(struct fixture *x, const char *name)
+{
+	struct hand client, server;
+	char text[8];
+	bool is_resumed;
+	size_t n;
+
+	shake(x, &client, &server, name);
+	assert_int_equal(client.rc, ERR_OK);
+	assert_int_equal(stream_read(client.tls, text, sizeof(text), &n), ERR_AGAIN);
+	is_resumed = tls_is_resumed(client.tls);
+	assert_int_equal(tls_is_resumed(server.tls), is_resumed);
+	part(x, &client, &server);
+	return is_resumed;
+}
+
+static void test_a_session_is_resumed_with_the_same_server_only(void **state)
+{
+	struct fixture *x = *state;
+	struct tls_client_options options = { .ca_file = x->ca.cert_file };
+
+	contexts_make(x, NULL, NULL);
+	assert_false(shake_and_read(x, "tunnel.test"));
+	assert_false(shake_and_read(x, "tunnel.test")); /* nothing was kept */
+	options.keeps_session = true;
+	use_client_options(x, &options);
+	assert_false(shake_and_read(x, "tunnel.test"));
+	assert_true(shake_and_read(x, "tunnel.test"));
+	assert_true(shake_and_read(x, "tunnel.test"));
+	assert_false(shake_and_read(x, "127.0.0.1"));
+}
+
 /* ---- moving to another worker ---- */
 
 struct mover {
@@ -866,6 +933,8 @@ int main(void)
 		tls_test(test_bytes_inside_wake_the_owner_too),
 		tls_test(test_an_end_that_came_with_bytes_wakes_the_owner),
 		tls_test(test_a_client_that_only_listens_begins_the_handshake),
+		tls_test(test_a_leaf_alone_can_be_trusted),
+		tls_test(test_a_session_is_resumed_with_the_same_server_only),
 		tls_test(test_a_conversation_goes_on_after_moving),
 		tls_test(test_what_lies_inside_wakes_the_new_owner),
 		tls_test(test_it_may_be_closed_between_two_loops),
