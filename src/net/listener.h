@@ -22,6 +22,13 @@ enum err listener_open(struct loop *loop, const char *host, uint16_t port,
 	listener_accept_fn *fn, void *arg, struct listener **out,
 	struct why *why) MUST_USE;
 
+/*
+ * The same for a socket that is bound and listens already; taken if this succeeds.
+ * ERR_NOMEM, ERR_SYS.
+ */
+enum err listener_adopt_take(struct loop *loop, int fd, listener_accept_fn *fn, void *arg,
+	struct listener **out, struct why *why) MUST_USE;
+
 /* Where it listens, with the port that was chosen if 0 was asked for. */
 void listener_addr(const struct listener *l, struct addr *out);
 
