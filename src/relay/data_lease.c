@@ -1,0 +1,163 @@
+/* Leases on their data worker: sessions, a port, and what an identity shares. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "relay/relay_data.h"
+#include "wire/marker.h"
+
+static struct list *bucket_of(struct list *table, const char *identity_key)
+{
+	uint32_t h = 2166136261u;
+
+	for (const char *c = identity_key; *c != '\0'; c++)
+		h = (h ^ (uint8_t)*c) * 16777619u;
+	return &table[h % DATA_BUCKETS];
+}
+
+/* ---- quotas ---- */
+
+static struct quota *quota_find(struct relay_data *d, const char *identity_key)
+{
+	struct list *it, *tmp;
+
+	list_each(it, tmp, bucket_of(d->quotas, identity_key)) {
+		struct quota *q = list_object(it, struct quota, in_table);
+
+		if (strcmp(q->identity_key, identity_key) == 0)
+			return q;
+	}
+	return NULL;
+}
+
+/* A reference; NULL: out of memory. */
+static struct quota *quota_get(struct relay_data *d, const char *identity_key,
+	uint64_t bytes_per_s)
+{
+	struct quota *q = quota_find(d, identity_key);
+
+	if (q != NULL) {
+		throttle_bucket_set_rate(q->bucket, bytes_per_s);
+		q->refs++;
+		return q;
+	}
+	q = mem_new(q);
+	if (q == NULL)
+		return NULL;
+	if (throttle_bucket_new(data_loop(d), bytes_per_s, &q->bucket) != ERR_OK) {
+		free(q);
+		return NULL;
+	}
+	q->refs = 1;
+	str_copy(q->identity_key, sizeof(q->identity_key), identity_key);
+	list_add(bucket_of(d->quotas, identity_key), &q->in_table);
+	return q;
+}
+
+static void quota_unref(struct quota *q)
+{
+	if (q == NULL || --q->refs > 0)
+		return;
+	list_remove(&q->in_table);
+	throttle_bucket_unref(q->bucket);
+	free(q);
+}
+
+void data_lease_set_rate(struct relay_data *d, const char *identity_key,
+	uint64_t bytes_per_s)
+{
+	struct quota *q = quota_find(d, identity_key);
+
+	if (q != NULL)
+		throttle_bucket_set_rate(q->bucket, bytes_per_s);
+}
+
+/* ---- leases ---- */
+
+static void lease_on_accept(void *arg, int fd, const struct addr *peer)
+{
+	visitor_claim_take(arg, fd, peer, MARKER_RAW);
+}
+
+static enum err lease_start(struct data_lease *l, int tcp_fd, uint64_t bytes_per_s)
+{
+	struct relay_data *d = l->data;
+	struct reverse_pool_options o = {
+		.loop = data_loop(d),
+		.ready = &l->route->ready,
+		.sessions = &d->worker->figures.sessions,
+	};
+	enum err rc;
+
+	l->quota = quota_get(d, l->route->identity_key, bytes_per_s);
+	if (l->quota == NULL)
+		return ERR_NOMEM;
+	rc = reverse_pool_new(&o, &l->pool);
+	if (rc == ERR_OK && tcp_fd >= 0)
+		rc = listener_adopt_take(data_loop(d), tcp_fd, lease_on_accept, l,
+			&l->port, NULL);
+	return rc;
+}
+
+enum err data_lease_open(struct relay_data *d, struct route *r, int tcp_fd,
+	uint64_t bytes_per_s)
+{
+	struct data_lease *l = mem_new(l);
+	enum err rc;
+
+	if (l == NULL)
+		return ERR_NOMEM;
+	l->refs = 1;
+	l->data = d;
+	l->route = route_ref(r);
+	list_init(&l->visitors);
+	list_add(bucket_of(d->leases, r->identity_key), &l->in_table);
+	rc = lease_start(l, tcp_fd, bytes_per_s);
+	if (rc != ERR_OK)
+		data_lease_close(l, true);
+	return rc;
+}
+
+void data_lease_unref(struct data_lease *l)
+{
+	if (l == NULL || --l->refs > 0)
+		return;
+	quota_unref(l->quota);
+	route_unref(l->route);
+	free(l);
+}
+
+void data_lease_close(struct data_lease *l, bool cuts_bridges)
+{
+	list_remove(&l->in_table);
+	listener_close(l->port);
+	l->port = NULL;
+	reverse_pool_free(l->pool);
+	l->pool = NULL;
+	if (cuts_bridges)
+		visitor_cut(&l->visitors);
+	data_lease_unref(l);
+}
+
+struct data_lease *data_lease_find(struct relay_data *d, const struct route *r)
+{
+	struct list *it, *tmp;
+
+	list_each(it, tmp, bucket_of(d->leases, r->identity_key)) {
+		struct data_lease *l = list_object(it, struct data_lease, in_table);
+
+		if (l->route == r)
+			return l;
+	}
+	return NULL;
+}
+
+void data_lease_close_all(struct relay_data *d)
+{
+	struct list *it, *tmp;
+
+	for (unsigned i = 0; i < DATA_BUCKETS; i++)
+		list_each(it, tmp, &d->leases[i])
+			data_lease_close(list_object(it, struct data_lease, in_table),
+				false);
+}

@@ -1,0 +1,107 @@
+/*
+ * The inside of a data worker: for relay_worker.c, relay_request.c, data_lease.c, visitor.c.
+ * All of it belongs to the worker's thread.
+ */
+#ifndef RELAY_RELAY_DATA_H
+#define RELAY_RELAY_DATA_H
+
+#include "net/listener.h"
+#include "net/throttle.h"
+#include "relay/relay_worker.h"
+#include "relay/reverse_pool.h"
+
+#define DATA_BUCKETS 256 /* a power of two */
+
+enum data_state {
+	DATA_SERVING,
+	DATA_DRAINING, /* takes nothing new, and waits for bridges */
+	DATA_ENDED,
+};
+
+struct relay_data {
+	struct relay_worker *worker; /* borrowed: has us */
+	struct relay_shared *shared; /* borrowed: outlives us */
+	struct relay_view *view;     /* a reference */
+	struct http_server *http;    /* NULL once it takes nothing new */
+	enum data_state state;
+	struct list leases[DATA_BUCKETS]; /* struct data_lease, by identity */
+	struct list quotas[DATA_BUCKETS]; /* struct quota, likewise */
+
+	/* struct visitor: whose wish is not known yet, in the order of their deadlines;
+	 * those that wait for a session; those that have one. */
+	struct list fronts, claims, bridges;
+	unsigned fronts_n;
+	struct loop_timer *patience; /* with the first of the fronts */
+	struct loop_timer *drain;
+};
+
+static inline struct loop *data_loop(const struct relay_data *d)
+{
+	return d->worker->worker.loop;
+}
+
+/* ---- data_lease.c ---- */
+
+/* What all connections of an identity share. */
+struct quota {
+	struct list in_table;
+	unsigned refs; /* leases that have it */
+	struct throttle_bucket *bucket;
+	char identity_key[IDENTITY_KEY_SIZE];
+};
+
+/* A lease, on the worker that serves it. */
+struct data_lease {
+	struct list in_table; /* on none once it is over */
+	unsigned refs;        /* the table's and its visitors' */
+	struct relay_data *data;
+	struct route *route;       /* a reference */
+	struct reverse_pool *pool; /* NULL once it is over */
+	struct listener *port;     /* NULL: none */
+	struct quota *quota;       /* a reference */
+	struct list visitors;      /* struct visitor */
+};
+
+/* Takes @tcp_fd if it succeeds. */
+enum err data_lease_open(struct relay_data *d, struct route *r, int tcp_fd,
+	uint64_t bytes_per_s) MUST_USE;
+void data_lease_close(struct data_lease *l, bool cuts_bridges);
+struct data_lease *data_lease_find(struct relay_data *d, const struct route *r);
+void data_lease_unref(struct data_lease *l); /* NULL is fine */
+void data_lease_set_rate(struct relay_data *d, const char *identity_key,
+	uint64_t bytes_per_s);
+void data_lease_close_all(struct relay_data *d);
+
+/* ---- visitor.c ---- */
+
+/* Both take @fd. The second knows where it belongs: @marker is for its session. */
+void visitor_open_take(struct relay_data *d, int fd, const struct addr *peer);
+void visitor_claim_take(struct data_lease *l, int fd, const struct addr *peer,
+	uint8_t marker);
+
+void visitor_on_patience(void *data); /* of the fronts' timer */
+
+/* Drops whoever has no session yet. */
+void visitor_close_fronts(struct relay_data *d);
+void visitor_cut(struct list *visitors_of_lease);
+void visitor_cut_all(struct relay_data *d);
+
+/* ---- relay_request.c ---- */
+
+void relay_request_on(void *arg, struct http_exchange *x);
+
+/* ---- relay_worker.c ---- */
+
+/* Serves a client of the API; takes @fd. */
+void relay_data_serve_take(struct relay_data *d, int fd, const struct addr *peer);
+
+/* Brings a visitor or a session to the worker of @r. Both take what they are given. */
+void relay_data_pass_visitor_take(struct relay_data *d, struct route *r, int fd,
+	const struct addr *peer);
+void relay_data_pass_session_take(struct relay_data *d, struct route *r,
+	struct stream *session);
+
+/* A bridge has ended. */
+void relay_data_check_drained(struct relay_data *d);
+
+#endif

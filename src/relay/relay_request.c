@@ -1,0 +1,312 @@
+/*
+ * Requests to the relay's API, as a data worker sees them: reverse sessions and signatures
+ * are its own business, the rest goes to the control worker. portal-protocol 2, 6.1, 8.4.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "relay/relay_data.h"
+#include "tunnel/portal/access_token.h"
+#include "tunnel/portal/message_sign.h"
+
+#define REQUEST_JSON "Content-Type: application/json\r\n"
+#define REQUEST_TOKEN "X-Portal-Access-Token"
+#define REQUEST_ADMIN_BODY_MAX ((size_t)64 * 1024)
+
+/* ---- who asks ---- */
+
+static bool request_read_ip(struct span text, struct addr *out)
+{
+	char host[ADDR_TEXT_MAX];
+	struct span ip = text, port;
+
+	for (int i = 0; i < 2; i++) {
+		if (ip.n < sizeof(host)) {
+			memcpy(host, ip.p, ip.n);
+			host[ip.n] = '\0';
+			if (addr_from_literal(host, 0, out) == ERR_OK)
+				return true;
+		}
+		if (addr_split(text, &ip, &port) != ERR_OK)
+			return false;
+	}
+	return false;
+}
+
+/* portal-protocol 16.6 */
+static void request_find_client(struct relay_data *d, struct http_exchange *x,
+	struct addr *out)
+{
+	const struct http1_head *head = http_request(x);
+	struct span list = http1_head_value(head, "X-Forwarded-For"), first;
+
+	*out = *http_peer(x);
+	if (!prefix_set_has(&d->view->proxies, out))
+		return;
+	if (http1_list_next(&list, &first) && request_read_ip(first, out))
+		return;
+	(void)request_read_ip(http1_head_value(head, "X-Real-IP"), out);
+}
+
+static bool request_is_banned(struct relay_data *d, struct http_exchange *x)
+{
+	struct addr client;
+
+	request_find_client(d, x, &client);
+	return prefix_set_has(&d->view->banned, &client);
+}
+
+/* ---- refusals ---- */
+
+static void request_refuse_as(struct http_exchange *x, unsigned status,
+	enum message_error error, const char *headers, const char *text)
+{
+	struct buf body;
+
+	buf_init(&body, 4096);
+	if (message_put_refusal(error, text, &body) != ERR_OK)
+		buf_reset(&body);
+	http_reply(x, status, headers, buf_span(&body));
+	buf_fini(&body);
+}
+
+static void request_refuse(struct http_exchange *x, enum message_error error,
+	const char *text)
+{
+	request_refuse_as(x, message_error_status(error), error, REQUEST_JSON, text);
+}
+
+/* As the signer itself says no: in no envelope. */
+static void request_refuse_sign(struct relay_data *d, struct http_exchange *x,
+	unsigned status, const char *text)
+{
+	const char *headers = status == 405 ? REQUEST_JSON "Allow: POST\r\n" :
+					      REQUEST_JSON;
+	struct buf body;
+
+	atomic_fetch_add(&d->worker->figures.signatures_refused, 1);
+	buf_init(&body, 4096);
+	if (message_put_sign_refusal(text, &body) != ERR_OK)
+		buf_reset(&body);
+	http_reply(x, status, headers, buf_span(&body));
+	buf_fini(&body);
+}
+
+/* ---- the lease that a token is of ---- */
+
+/* A reference; NULL: it is refused, @error and @why say why. */
+static struct route *request_find_lease(struct relay_data *d, struct http_exchange *x,
+	enum message_error *error, struct why *why)
+{
+	struct access_check check = {
+		.key = d->shared->token_key,
+		.issuer = d->shared->issuer,
+		.now_s = (int64_t)(clock_wall_ms() / 1000),
+	};
+	struct access_token token;
+	char key[IDENTITY_KEY_SIZE];
+	struct route *r;
+
+	*error = MESSAGE_UNAUTHORIZED;
+	if (access_token_verify(http1_head_value(http_request(x), REQUEST_TOKEN), &check,
+		    &token, why) != ERR_OK)
+		return NULL;
+	r = route_find_by_identity(d->shared->routes,
+		identity_key_print(token.name, token.address, key));
+	if (r == NULL || atomic_load(&r->until_ms) <= clock_wall_ms()) {
+		*error = MESSAGE_LEASE_NOT_FOUND;
+		(void)err_set(why, ERR_NOENT, "lease not found: register it anew");
+	} else if (!atomic_load(&r->is_routable)) {
+		*error = MESSAGE_LEASE_REJECTED;
+		(void)err_set(why, ERR_DENIED, "this relay's policy rejects the lease");
+	} else {
+		return r;
+	}
+	route_unref(r);
+	return NULL;
+}
+
+/* ---- reverse sessions ---- */
+
+static void request_connect(struct relay_data *d, struct http_exchange *x)
+{
+	enum message_error error;
+	struct why why = { { 0 } };
+	struct stream *session;
+	struct route *r;
+
+	if (!span_is(http_request(x)->method, "GET")) {
+		request_refuse_as(x, 405, MESSAGE_METHOD_NOT_ALLOWED,
+			REQUEST_JSON "Allow: GET\r\n", "method not allowed");
+		return;
+	}
+	if (request_is_banned(d, x)) {
+		request_refuse(x, MESSAGE_IP_BANNED,
+			"request denied because source IP is banned");
+		return;
+	}
+	r = request_find_lease(d, x, &error, &why);
+	if (r == NULL) {
+		request_refuse(x, error, why.text);
+		return;
+	}
+	atomic_store(&r->seen_ms, clock_wall_ms());
+	if (http_detach(x, 200, "Content-Length: 0\r\nConnection: keep-alive\r\n",
+		    &session) == ERR_OK)
+		relay_data_pass_session_take(d, r, session);
+	route_unref(r);
+}
+
+/* ---- signatures ---- */
+
+static void request_sign(struct relay_data *d, struct http_exchange *x,
+	const struct sign_order *order)
+{
+	uint8_t signature[SIGN_SIGNATURE_MAX];
+	struct why why = { { 0 } };
+	struct buf body;
+	size_t n;
+	enum err rc = keyless_sign(d->view->keyless, order, signature, &n, &why);
+
+	buf_init(&body, 4096);
+	if (rc == ERR_OK)
+		rc = message_put_signature(order->algorithm, span_of(signature, n),
+			&body);
+	if (rc == ERR_OK) {
+		atomic_fetch_add(&d->worker->figures.signatures, 1);
+		http_reply(x, 200, REQUEST_JSON, buf_span(&body));
+	} else {
+		request_refuse_sign(d, x, rc == ERR_DENIED ? 400 : 500,
+			err_text(rc, &why));
+	}
+	buf_fini(&body);
+}
+
+/* Of a lease that may have a signature: what is to be signed. */
+static void request_judge_sign(struct relay_data *d, struct http_exchange *x,
+	struct route *r, struct span body)
+{
+	struct message_sign_request request;
+	struct sign_order order;
+	struct why why = { { 0 } };
+	enum err rc = message_read_request(&message_sign_request_shape, body, &request,
+		&why);
+
+	if (rc == ERR_OK)
+		rc = message_sign_request_check(&request,
+			(int64_t)(clock_wall_ms() / 1000), &order, &why);
+	if (rc != ERR_OK) {
+		request_refuse_sign(d, x, rc == ERR_NOENT ? 403 : 400,
+			err_text(rc, &why));
+	} else if (!route_may_sign(r, d->view->sign_per_s, clock_now_us())) {
+		request_refuse_sign(d, x, 429,
+			"too many signatures for this lease: try again in a second");
+	} else {
+		atomic_fetch_add(&r->signatures, 1);
+		request_sign(d, x, &order);
+	}
+}
+
+static void request_on_sign_body(void *arg, struct http_exchange *x, enum err rc,
+	struct span body)
+{
+	struct relay_data *d = arg;
+	struct why why = { { 0 } };
+	enum message_error error;
+	struct route *r = request_find_lease(d, x, &error, &why);
+	struct span type = http1_head_value(http_request(x), "Content-Type");
+	struct span json = span_str("application/json");
+
+	if (type.n > json.n)
+		type.n = json.n;
+	if (r == NULL) {
+		atomic_fetch_add(&d->worker->figures.signatures_refused, 1);
+		request_refuse(x, error, why.text);
+	} else if (!span_is(http_request(x)->method, "POST")) {
+		request_refuse_sign(d, x, 405, "method not allowed");
+	} else if (type.n > 0 && !span_is_nocase(type, "application/json")) {
+		request_refuse_sign(d, x, 415, "content type must be application/json");
+	} else if (rc != ERR_OK) {
+		request_refuse_sign(d, x, rc == ERR_LIMIT ? 400 : 500,
+			rc == ERR_LIMIT ? "request body is too long" : "out of memory");
+	} else {
+		request_judge_sign(d, x, r, body);
+	}
+	route_unref(r);
+}
+
+/* ---- calls ---- */
+
+static struct api_call *request_new_call(struct relay_data *d, struct http_exchange *x,
+	struct span body)
+{
+	const struct http1_head *head = http_request(x);
+	struct api_call *call = mem_new(call);
+
+	if (call == NULL)
+		return NULL;
+	call->worker = d->worker;
+	call->x = x;
+	call->method = span_dup(head->method);
+	call->target = span_dup(head->target);
+	call->host = span_dup(http1_head_value(head, "Host"));
+	call->cookie = span_dup(http1_head_value(head, "Cookie"));
+	call->origin = span_dup(http1_head_value(head, "Origin"));
+	buf_init(&call->body, MESSAGE_BODY_MAX);
+	buf_init(&call->answer, SIZE_MAX);
+	request_find_client(d, x, &call->client);
+	call->is_banned = prefix_set_has(&d->view->banned, &call->client);
+	if (call->method == NULL || call->target == NULL || call->host == NULL ||
+		call->cookie == NULL || call->origin == NULL ||
+		buf_put_span(&call->body, body) != ERR_OK) {
+		api_call_free(call);
+		return NULL;
+	}
+	return call;
+}
+
+static void request_on_call_body(void *arg, struct http_exchange *x, enum err rc,
+	struct span body)
+{
+	struct relay_data *d = arg;
+	struct api_call *call;
+
+	if (rc == ERR_LIMIT) {
+		request_refuse_as(x, 413, MESSAGE_INVALID_REQUEST, REQUEST_JSON,
+			"request body is too long");
+		return;
+	}
+	call = rc == ERR_OK ? request_new_call(d, x, body) : NULL;
+	if (call == NULL)
+		request_refuse(x, MESSAGE_INTERNAL, "out of memory");
+	else
+		d->shared->take_call(d->shared->arg, call);
+}
+
+static bool request_is_admin(struct span path)
+{
+	struct span admin = span_str("/admin");
+
+	if (path.n < admin.n || memcmp(path.p, admin.p, admin.n) != 0)
+		return false;
+	return path.n == admin.n || path.p[admin.n] == '/';
+}
+
+void relay_request_on(void *arg, struct http_exchange *x)
+{
+	struct relay_data *d = arg;
+	struct span path = http1_path(http_request(x));
+
+	if (span_is(path, "/sdk/connect"))
+		request_connect(d, x);
+	else if (span_is(path, "/v1/sign"))
+		http_collect(x, MESSAGE_SIGN_BODY_MAX, request_on_sign_body, d);
+	else
+		http_collect(x,
+			request_is_admin(path) ? REQUEST_ADMIN_BODY_MAX :
+						 MESSAGE_BODY_MAX,
+			request_on_call_body, d);
+}

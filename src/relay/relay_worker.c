@@ -1,0 +1,472 @@
+/* A data worker: its mail, its beginning and its end. */
+#include "relay/relay_worker.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "net/socket.h"
+#include "relay/relay_data.h"
+#include "wire/marker.h"
+
+static struct relay_data *data_of(void *receiver)
+{
+	struct relay_worker *w = mem_container(receiver, struct relay_worker, worker);
+
+	return w->data;
+}
+
+/* ---- connections, by mail ---- */
+
+struct fd_mail {
+	struct mail mail; /* first */
+	int fd;
+	struct addr peer;
+	struct route *route; /* a reference, of a visitor that knows where it belongs */
+};
+
+static bool post_fd(struct relay_worker *w, int fd, const struct addr *peer,
+	struct route *route, void (*fn)(void *receiver, struct mail *mail))
+{
+	struct fd_mail *m = mem_new(m);
+
+	if (m == NULL)
+		return false;
+	m->mail.fn = fn;
+	m->fd = fd;
+	m->peer = *peer;
+	m->route = route == NULL ? NULL : route_ref(route);
+	if (mailbox_post(w->worker.mailbox, &m->mail))
+		return true;
+	route_unref(m->route);
+	free(m);
+	return false;
+}
+
+static void on_visitor(void *receiver, struct mail *mail)
+{
+	struct relay_data *d = data_of(receiver);
+	struct fd_mail *m = mem_container(mail, struct fd_mail, mail);
+
+	if (d->state == DATA_SERVING)
+		visitor_open_take(d, m->fd, &m->peer);
+	else
+		close(m->fd);
+	free(m);
+}
+
+static void on_routed_visitor(void *receiver, struct mail *mail)
+{
+	struct relay_data *d = data_of(receiver);
+	struct fd_mail *m = mem_container(mail, struct fd_mail, mail);
+	struct data_lease *l = data_lease_find(d, m->route);
+
+	if (d->state == DATA_SERVING && l != NULL)
+		visitor_claim_take(l, m->fd, &m->peer, MARKER_TLS);
+	else
+		close(m->fd);
+	route_unref(m->route);
+	free(m);
+}
+
+static void on_client(void *receiver, struct mail *mail)
+{
+	struct relay_data *d = data_of(receiver);
+	struct fd_mail *m = mem_container(mail, struct fd_mail, mail);
+
+	relay_data_serve_take(d, m->fd, &m->peer);
+	free(m);
+}
+
+void relay_data_serve_take(struct relay_data *d, int fd, const struct addr *peer)
+{
+	struct tls_options o = {
+		.context = d->view->tls,
+		.loop = data_loop(d),
+		.is_server = true,
+	};
+	struct stream *stream;
+
+	if (d->http == NULL || socket_open_take(data_loop(d), fd, &o.below) != ERR_OK)
+		close(fd);
+	else if (tls_open(&o, &stream, NULL) == ERR_OK)
+		http_server_serve_take(d->http, stream, peer);
+	else
+		stream_abort(o.below);
+}
+
+bool relay_worker_give_visitor(struct relay_worker *w, int fd, const struct addr *peer)
+{
+	return post_fd(w, fd, peer, NULL, on_visitor);
+}
+
+bool relay_worker_give_client(struct relay_worker *w, int fd, const struct addr *peer)
+{
+	return post_fd(w, fd, peer, NULL, on_client);
+}
+
+void relay_data_pass_visitor_take(struct relay_data *d, struct route *r, int fd,
+	const struct addr *peer)
+{
+	if (r->worker >= d->shared->count || d->state != DATA_SERVING ||
+		!post_fd(&d->shared->workers[r->worker], fd, peer, r, on_routed_visitor))
+		close(fd);
+}
+
+/* ---- reverse sessions ---- */
+
+struct session_mail {
+	struct mail mail; /* first */
+	struct loop_deferred leave;
+	struct relay_data *from; /* borrowed: until it has left */
+	struct stream *session;  /* owned */
+	struct route *route;     /* a reference */
+};
+
+static void session_mail_free(struct session_mail *m)
+{
+	stream_close(m->session);
+	route_unref(m->route);
+	free(m);
+}
+
+static void session_arrive(struct relay_data *d, struct session_mail *m)
+{
+	struct data_lease *l = d->state == DATA_SERVING ? data_lease_find(d, m->route) :
+							  NULL;
+
+	if (l != NULL) {
+		reverse_pool_add_take(l->pool, m->session);
+		m->session = NULL;
+	}
+	session_mail_free(m);
+}
+
+static void on_session(void *receiver, struct mail *mail)
+{
+	struct relay_data *d = data_of(receiver);
+	struct session_mail *m = mem_container(mail, struct session_mail, mail);
+
+	if (d->state == DATA_SERVING && stream_enter(m->session, data_loop(d)) == ERR_OK)
+		session_arrive(d, m);
+	else
+		session_mail_free(m);
+}
+
+/* At the end of the turn: the stream may be in the middle of a call to who had it before. */
+static void session_on_leave(void *arg)
+{
+	struct session_mail *m = arg;
+	struct relay_shared *shared = m->from->shared;
+
+	if (m->from->state != DATA_SERVING || m->route->worker >= shared->count) {
+		session_mail_free(m);
+		return;
+	}
+	if (m->route->worker == m->from->worker->worker.index) {
+		session_arrive(m->from, m);
+		return;
+	}
+	stream_leave(m->session);
+	m->mail.fn = on_session;
+	if (!mailbox_post(shared->workers[m->route->worker].worker.mailbox, &m->mail))
+		session_mail_free(m);
+}
+
+void relay_data_pass_session_take(struct relay_data *d, struct route *r,
+	struct stream *session)
+{
+	struct session_mail *m = mem_new(m);
+
+	if (m == NULL) {
+		stream_close(session);
+		return;
+	}
+	m->from = d;
+	m->session = session;
+	m->route = route_ref(r);
+	stream_want(session, 0);
+	loop_deferred_init(&m->leave, session_on_leave, m);
+	loop_defer(data_loop(d), &m->leave);
+}
+
+/* ---- leases ---- */
+
+struct lease_mail {
+	struct mail mail;    /* first */
+	struct route *route; /* a reference */
+	int tcp_fd;
+	uint64_t bytes_per_s;
+	bool cuts_bridges;
+	char identity_key[IDENTITY_KEY_SIZE];
+};
+
+static void lease_mail_free(struct lease_mail *m)
+{
+	route_unref(m->route);
+	free(m);
+}
+
+static bool post_lease(struct relay_worker *w, struct lease_mail *m,
+	void (*fn)(void *receiver, struct mail *mail))
+{
+	if (m == NULL)
+		return false;
+	m->mail.fn = fn;
+	if (mailbox_post(w->worker.mailbox, &m->mail))
+		return true;
+	lease_mail_free(m);
+	return false;
+}
+
+static void on_open_lease(void *receiver, struct mail *mail)
+{
+	struct relay_data *d = data_of(receiver);
+	struct lease_mail *m = mem_container(mail, struct lease_mail, mail);
+	enum err rc = ERR_CLOSED;
+
+	if (d->state == DATA_SERVING)
+		rc = data_lease_open(d, m->route, m->tcp_fd, m->bytes_per_s);
+	if (rc != ERR_OK && m->tcp_fd >= 0)
+		close(m->tcp_fd);
+	if (rc != ERR_OK && rc != ERR_CLOSED)
+		log_error(d->shared->log, "lease %s: it cannot be served: %s",
+			m->route->name, err_name(rc));
+	lease_mail_free(m);
+}
+
+bool relay_worker_open_lease(struct relay_worker *w, struct route *r, int tcp_fd,
+	uint64_t bytes_per_s)
+{
+	struct lease_mail *m = mem_new(m);
+
+	if (m != NULL) {
+		m->route = route_ref(r);
+		m->tcp_fd = tcp_fd;
+		m->bytes_per_s = bytes_per_s;
+	}
+	return post_lease(w, m, on_open_lease);
+}
+
+static void on_close_lease(void *receiver, struct mail *mail)
+{
+	struct relay_data *d = data_of(receiver);
+	struct lease_mail *m = mem_container(mail, struct lease_mail, mail);
+	struct data_lease *l = data_lease_find(d, m->route);
+
+	if (l != NULL)
+		data_lease_close(l, m->cuts_bridges);
+	lease_mail_free(m);
+	relay_data_check_drained(d);
+}
+
+bool relay_worker_close_lease(struct relay_worker *w, struct route *r, bool cuts_bridges)
+{
+	struct lease_mail *m = mem_new(m);
+
+	if (m != NULL) {
+		m->route = route_ref(r);
+		m->cuts_bridges = cuts_bridges;
+	}
+	return post_lease(w, m, on_close_lease);
+}
+
+static void on_rate(void *receiver, struct mail *mail)
+{
+	struct lease_mail *m = mem_container(mail, struct lease_mail, mail);
+
+	data_lease_set_rate(data_of(receiver), m->identity_key, m->bytes_per_s);
+	lease_mail_free(m);
+}
+
+bool relay_worker_set_rate(struct relay_worker *w, const char *identity_key,
+	uint64_t bytes_per_s)
+{
+	struct lease_mail *m = mem_new(m);
+
+	if (m != NULL) {
+		(void)str_copy(m->identity_key, sizeof(m->identity_key), identity_key);
+		m->bytes_per_s = bytes_per_s;
+	}
+	return post_lease(w, m, on_rate);
+}
+
+/* ---- views and answers ---- */
+
+struct view_mail {
+	struct mail mail; /* first */
+	struct relay_view *view;
+};
+
+static void on_view(void *receiver, struct mail *mail)
+{
+	struct relay_data *d = data_of(receiver);
+	struct view_mail *m = mem_container(mail, struct view_mail, mail);
+
+	relay_view_unref(d->view);
+	d->view = m->view;
+	free(m);
+}
+
+bool relay_worker_set_view(struct relay_worker *w, struct relay_view *view)
+{
+	struct view_mail *m = mem_new(m);
+
+	if (m == NULL)
+		return false;
+	m->mail.fn = on_view;
+	m->view = relay_view_ref(view);
+	if (mailbox_post(w->worker.mailbox, &m->mail))
+		return true;
+	relay_view_unref(m->view);
+	free(m);
+	return false;
+}
+
+/* Without the server there is no exchange either. */
+static void on_answer(void *receiver, struct mail *mail)
+{
+	struct relay_data *d = data_of(receiver);
+	struct api_call *call = mem_container(mail, struct api_call, mail);
+
+	if (d->http != NULL)
+		http_reply(call->x, call->status, call->headers, buf_span(&call->answer));
+	api_call_free(call);
+}
+
+void relay_worker_answer(struct relay_worker *w, struct api_call *call)
+{
+	call->mail.fn = on_answer;
+	if (!mailbox_post(w->worker.mailbox, &call->mail))
+		api_call_free(call);
+}
+
+/* ---- the end ---- */
+
+static void data_stop(struct relay_data *d)
+{
+	d->state = DATA_ENDED;
+	visitor_cut_all(d);
+	worker_stop(&d->worker->worker); /* by mail: after what was closed has gone */
+}
+
+void relay_data_check_drained(struct relay_data *d)
+{
+	if (d->state == DATA_DRAINING && list_is_empty(&d->bridges))
+		data_stop(d);
+}
+
+static void on_drain_over(void *arg)
+{
+	data_stop(arg);
+}
+
+/* Nothing new: agents see their sessions close, and look for another relay. */
+static void data_close_all(struct relay_data *d)
+{
+	http_server_free(d->http);
+	d->http = NULL;
+	visitor_close_fronts(d);
+	data_lease_close_all(d);
+	loop_timer_stop(d->patience);
+}
+
+struct end_mail {
+	struct mail mail; /* first */
+	uint32_t drain_ms;
+};
+
+static void on_end(void *receiver, struct mail *mail)
+{
+	struct relay_data *d = data_of(receiver);
+	struct end_mail *m = mem_container(mail, struct end_mail, mail);
+
+	if (d->state == DATA_SERVING) {
+		d->state = DATA_DRAINING;
+		data_close_all(d);
+		loop_timer_set(d->drain, m->drain_ms);
+		relay_data_check_drained(d);
+	}
+	free(m);
+}
+
+void relay_worker_end(struct relay_worker *w, uint32_t drain_ms)
+{
+	struct end_mail *m = mem_new(m);
+
+	if (m == NULL || w->worker.mailbox == NULL) {
+		free(m);
+		worker_stop(&w->worker);
+		return;
+	}
+	m->mail.fn = on_end;
+	m->drain_ms = drain_ms;
+	if (!mailbox_post(w->worker.mailbox, &m->mail))
+		free(m);
+}
+
+/* ---- beginning ---- */
+
+static enum err data_open(struct relay_data *d)
+{
+	struct http_server_options o = {
+		.loop = data_loop(d),
+		.pool = &d->worker->worker.blocks,
+		.on_request = relay_request_on,
+		.arg = d,
+	};
+	enum err rc = loop_timer_open(data_loop(d), visitor_on_patience, d, &d->patience);
+
+	if (rc == ERR_OK)
+		rc = loop_timer_open(data_loop(d), on_drain_over, d, &d->drain);
+	if (rc == ERR_OK)
+		rc = http_server_new(&o, &d->http);
+	return rc;
+}
+
+enum err relay_worker_open(struct relay_worker *w, struct relay_shared *shared,
+	unsigned index, struct relay_view *view, struct why *why)
+{
+	struct relay_data *d = mem_new(d);
+	enum err rc;
+
+	if (d == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for worker %u", index);
+	for (unsigned i = 0; i < DATA_BUCKETS; i++) {
+		list_init(&d->leases[i]);
+		list_init(&d->quotas[i]);
+	}
+	list_init(&d->fronts);
+	list_init(&d->claims);
+	list_init(&d->bridges);
+	d->worker = w;
+	d->shared = shared;
+	d->view = relay_view_ref(view);
+	w->data = d;
+	rc = worker_init(&w->worker, index);
+	if (rc == ERR_OK)
+		rc = data_open(d);
+	if (rc != ERR_OK)
+		return err_set(why, rc, "no memory for worker %u", index);
+	return worker_start(&w->worker, why);
+}
+
+void relay_worker_close(struct relay_worker *w)
+{
+	struct relay_data *d = w->data;
+
+	if (d == NULL)
+		return;
+	d->state = DATA_ENDED; /* what is still in the mailbox is dropped */
+	if (w->worker.loop != NULL) {
+		data_close_all(d);
+		visitor_cut_all(d);
+		loop_turn(w->worker.loop);
+		loop_timer_close(d->patience);
+		loop_timer_close(d->drain);
+		worker_fini(&w->worker);
+	}
+	relay_view_unref(d->view);
+	free(d);
+	w->data = NULL;
+}
