@@ -1,6 +1,7 @@
 /*
  * The API for administrators: they sign in with a wallet, see all leases, and say who may use
- * the relay. portal-protocol 16.3.
+ * the relay. portal-protocol 16.3. The page /admin does so
+ * in a browser.
  *
  * Who changes something must have a session, and come from a page of ours: a call with
  * another site's Origin is refused. The relay's own address may always come in.
@@ -20,6 +21,7 @@ enum err admin_reload(struct relay *r, struct why *why) MUST_USE;
 
 extern const struct api_table admin_table;      /* admin.c: signing in */
 extern const struct api_table admin_rule_table; /* admin_rule.c: what may be said */
+extern const struct api_table admin_page_table; /* admin_page.c: "/admin" */
 
 /* ---- for the operations ---- */
 

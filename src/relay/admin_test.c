@@ -33,7 +33,8 @@ struct fixture {
 	char cookie[WALLET_COOKIE_MAX];
 };
 
-static const struct api_table *const tables[] = { &admin_table, &admin_rule_table, NULL };
+static const struct api_table *const tables[] = { &admin_table, &admin_rule_table,
+	&admin_page_table, NULL };
 
 static int set_up(void **state)
 {
@@ -267,6 +268,16 @@ static void test_addresses(void **state)
 	says(ask(f, "POST", "/admin/ips/192.0.2.1%/ban", ""), 400, "invalid_ip");
 }
 
+static void test_the_page_runs_nothing_of_others(void **state)
+{
+	struct fixture *f = *state;
+
+	says(ask(f, "GET", "/admin", ""), 200, "</html>");
+	assert_non_null(strstr(f->call->headers, "default-src 'none'"));
+	assert_non_null(strstr(f->call->headers, "script-src 'sha256-"));
+	says(ask(f, "GET", "/admin/", ""), 200, "<script>");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -276,6 +287,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_settings, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_identities, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_addresses, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_the_page_runs_nothing_of_others,
+			set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,6 +27,7 @@ static const struct api_table *const relay_tables[] = {
 	&api_page_table,
 	&admin_table,
 	&admin_rule_table,
+	&admin_page_table,
 	NULL,
 };
 
