@@ -66,14 +66,18 @@ static enum err collect_read(struct collect *c)
 	return rc == ERR_OK ? buf_put(&c->body, piece, got) : rc;
 }
 
-/* One piece for each turn, but for what has come already: no stream is ready for that. */
+/*
+ * One piece for each turn, but for what has come already, and the end behind the last: no
+ * stream is ready for those.
+ */
 static void collect_run(struct collect *c)
 {
 	enum err rc;
 
 	do {
 		rc = collect_read(c);
-	} while (rc == ERR_OK && exchange_has_early(c->x));
+	} while (rc == ERR_OK &&
+		(exchange_has_early(c->x) || incoming_is_over(&c->x->reader)));
 	if (rc == ERR_OK || rc == ERR_AGAIN)
 		stream_want(c->client, LOOP_READ);
 	else if (rc == ERR_EOF)

@@ -367,6 +367,26 @@ static void test_a_body_is_collected(void **state)
 	new_server(f);
 }
 
+/* No stream is ready for an end that lies in bytes which are here already. */
+static void test_a_body_ends_though_the_client_says_nothing_more(void **state)
+{
+	static const char *const requests[] = {
+		POST "Content-Length: 2\r\n\r\nhi",
+		CHUNKED "2\r\nhi\r\n0\r\n\r\n",
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < mem_count(requests); i++) {
+		f->collected = ERR_AGAIN;
+		new_client(f, requests[i]);
+		f->client.in_end = ERR_AGAIN;
+		serve(f);
+		check_out(f, ANSWER);
+		assert_int_equal(f->collected, ERR_OK);
+		new_server(f);
+	}
+}
+
 static void test_a_body_that_is_too_long_is_told_so(void **state)
 {
 	struct fixture *f = *state;
@@ -537,6 +557,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_a_stream_is_detached_behind_the_very_head_that_is_given,
 			setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_body_ends_though_the_client_says_nothing_more, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(test_a_body_is_collected, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(test_a_body_that_is_too_long_is_told_so,
