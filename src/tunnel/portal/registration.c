@@ -1,0 +1,493 @@
+/* The client's hold on a lease at one relay. */
+#include "tunnel/portal/registration.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "http/client.h"
+#include "tunnel/portal/message_domain.h"
+#include "tunnel/portal/siwe.h"
+
+#define REGISTER_PATH "/sdk/register"
+#define ASK_MS 10000
+#define LEAVE_MS 5000
+#define RENEW_MARGIN_MS 30000 /* before the lease runs out */
+#define RENEW_AGAIN_MS 3000
+#define RENEW_LATE_MS 10000 /* a timer so late has slept */
+#define LEASE_MIN_MS 1000   /* whatever the relay says */
+#define LEASE_MAX_MS (24 * 3600 * 1000)
+
+#define REQUEST_HEADERS \
+	RELAY_USER_AGENT "Content-Type: application/json\r\nAccept: application/json\r\n"
+
+enum registration_state {
+	REG_ASKING,      /* which protocol the relay speaks */
+	REG_CHALLENGING, /* for a text to sign */
+	REG_REGISTERING,
+	REG_HELD, /* until it is time to renew */
+	REG_RENEWING,
+	REG_LEAVING,
+	REG_ENDED,
+};
+
+struct registration {
+	struct registration_options o;
+	enum registration_state state;
+	struct http_client *client;
+	struct http_ask *ask; /* borrowed: until it has answered */
+	struct loop_timer *timer;
+	struct message_challenge challenge;
+	struct message_lease lease;
+	int64_t relay_ahead_ms;   /* of the clock that goes on while we sleep */
+	uint64_t expires_boot_ms; /* by that clock */
+	uint64_t planned_boot_ms; /* when the timer is due */
+	bool is_in_trouble;       /* the last renewal failed */
+	enum registration_end end;
+	struct why why; /* of the end, while it leaves */
+};
+
+/* A question: how it is put, and what is made of the answer. */
+static const struct registration_rule {
+	const char *name;
+	const char *method, *target;
+	uint32_t timeout_ms;
+	enum err (*put)(const struct registration *r, struct buf *out);
+	void (*take)(struct registration *r, const struct http_answer *a);
+} rules[REG_ENDED + 1];
+
+static void registration_enter(struct registration *r, enum registration_state state);
+
+void registration_close(struct registration *r)
+{
+	if (r == NULL)
+		return;
+	http_ask_close(r->ask);
+	http_client_free(r->client);
+	loop_timer_close(r->timer);
+	mem_wipe(r->lease.access_token, sizeof(r->lease.access_token));
+	free(r);
+}
+
+const char *registration_token(const struct registration *r)
+{
+	return r->lease.access_token;
+}
+
+void registration_trust(struct registration *r)
+{
+	http_client_set_tls(r->client, r->o.relay->tls);
+}
+
+/* ---- the end ---- */
+
+static void registration_finish(struct registration *r, enum registration_end end,
+	const struct why *why)
+{
+	const struct registration_hooks *hooks = r->o.hooks;
+	void *owner = r->o.owner;
+	struct why words = *why;
+
+	registration_close(r);
+	hooks->on_ended(owner, end, &words);
+}
+
+/* The relay has a lease for us that we do not want: it is told before this ends. */
+static void registration_give_back(struct registration *r, enum registration_end end)
+{
+	r->end = end;
+	registration_enter(r, REG_LEAVING);
+}
+
+static void registration_on_gone(struct registration *r, const struct http_answer *a)
+{
+	(void)a; /* the lease runs out in any case */
+	registration_finish(r, r->end, &r->why);
+}
+
+static void renewal_failed(struct registration *r, const struct why *why)
+{
+	bool was_in_trouble = r->is_in_trouble;
+	uint64_t now = clock_boot_ms();
+
+	if (now >= r->expires_boot_ms) {
+		registration_finish(r, REGISTRATION_LOST, why);
+		return;
+	}
+	r->is_in_trouble = true;
+	r->state = REG_HELD;
+	r->planned_boot_ms = now + RENEW_AGAIN_MS;
+	loop_timer_set(r->timer, RENEW_AGAIN_MS);
+	if (!was_in_trouble)
+		r->o.hooks->on_trouble(r->o.owner, why);
+}
+
+/* No answer, or one without sense. */
+static void registration_fail(struct registration *r, const struct why *why)
+{
+	switch (r->state) {
+	case REG_RENEWING:
+		renewal_failed(r, why);
+		break;
+	case REG_LEAVING:
+		registration_finish(r, r->end, &r->why);
+		break;
+	default:
+		registration_finish(r, REGISTRATION_FAILED, why);
+		break;
+	}
+}
+
+/*
+ * Reads an answer. False: that was all, and @r may be gone. 2.4 says which refusals are for
+ * ever.
+ */
+static bool registration_read(struct registration *r, const struct http_answer *a,
+	const struct shape *shape, void *out)
+{
+	struct message_refusal refusal = { 0 };
+	struct why why = { "" };
+	enum err rc = message_read_reply(a->status, a->body, shape, out, &refusal, &why);
+
+	if (rc == ERR_OK)
+		return true;
+	if (rc == ERR_DENIED && r->state == REG_RENEWING &&
+		(strcmp(refusal.code, "lease_not_found") == 0 ||
+			strcmp(refusal.code, "unauthorized") == 0))
+		registration_finish(r, REGISTRATION_LOST, &why);
+	else if (rc == ERR_DENIED && r->state != REG_RENEWING &&
+		message_error_is_final(refusal.code))
+		registration_finish(r, REGISTRATION_REFUSED, &why);
+	else
+		registration_fail(r, &why);
+	return false;
+}
+
+/* ---- the relay's protocol ---- */
+
+/* Whatever is wrong here but a relay in trouble means that it is none of ours. */
+static void take_domain(struct registration *r, const struct http_answer *a)
+{
+	struct message_refusal refusal = { 0 };
+	struct message_domain domain = { 0 };
+	struct why why = { "" };
+	char shown[40];
+	enum err rc;
+
+	rc = message_read_reply(a->status, a->body, &message_domain_shape, &domain,
+		&refusal, &why);
+	if (rc == ERR_OK && strcmp(domain.protocol_version, MESSAGE_PROTOCOL) != 0) {
+		rc = err_set(&why, ERR_PROTO,
+			"it speaks version %s of the protocol, we speak " MESSAGE_PROTOCOL,
+			str_quote(shown, sizeof(shown),
+				span_str(domain.protocol_version)));
+	}
+	if (rc == ERR_OK)
+		registration_enter(r, REG_CHALLENGING);
+	else
+		registration_finish(r,
+			a->status >= 500 ? REGISTRATION_FAILED : REGISTRATION_REFUSED,
+			&why);
+}
+
+/* ---- signing in ---- */
+
+static enum err put_challenge(const struct registration *r, struct buf *out)
+{
+	struct message_challenge_request m = {
+		.metadata = *r->o.metadata, /* borrowed: only printed */
+		.ttl_s = MESSAGE_TTL_S,
+		.tcp_enabled = r->o.wants_tcp,
+	};
+
+	str_copy(m.identity.name, sizeof(m.identity.name), r->o.identity->name);
+	str_copy(m.identity.address, sizeof(m.identity.address), r->o.identity->address);
+	return message_put_request(&message_challenge_request_shape, &m, out);
+}
+
+/* The text is the relay's. Signed unseen, it could be one to sign in somewhere else. */
+static enum err check_siwe(const struct registration *r, struct siwe *out,
+	struct why *why)
+{
+	const struct relay_peer *relay = r->o.relay;
+	char uri[URL_TEXT_MAX];
+	enum err rc = siwe_parse(span_str(r->challenge.siwe_message), out, why);
+
+	if (rc != ERR_OK)
+		return rc;
+	snprintf(uri, sizeof(uri), "https://%s" REGISTER_PATH, relay->authority);
+	if (!span_is_nocase(out->domain, relay->authority) &&
+		!span_is_nocase(out->domain, relay->host))
+		return err_set(why, ERR_DENIED,
+			"the relay wants a signature for another site than its own");
+	if (!span_is_nocase(out->uri, uri)) {
+		snprintf(uri, sizeof(uri), "https://%s" REGISTER_PATH, relay->host);
+		if (!span_is_nocase(out->uri, uri))
+			return err_set(why, ERR_DENIED,
+				"the relay wants a signature for something else than"
+				" to register");
+	}
+	if (strcmp(out->address, r->o.identity->address) != 0)
+		return err_set(why, ERR_DENIED,
+			"the relay wants a signature for another identity");
+	return ERR_OK;
+}
+
+static void take_challenge(struct registration *r, const struct http_answer *a)
+{
+	struct siwe siwe;
+	struct why why = { "" };
+
+	if (!registration_read(r, a, &message_challenge_shape, &r->challenge))
+		return;
+	if (check_siwe(r, &siwe, &why) != ERR_OK) {
+		registration_finish(r, REGISTRATION_FAILED, &why);
+		return;
+	}
+	r->relay_ahead_ms = siwe.issued_at.s * 1000 - (int64_t)clock_boot_ms();
+	registration_enter(r, REG_REGISTERING);
+}
+
+/* ---- registering ---- */
+
+static enum err put_register(const struct registration *r, struct buf *out)
+{
+	struct message_register_request m = { 0 };
+	char signature[SIWE_SIGNATURE_SIZE];
+	enum err rc = siwe_sign(span_str(r->challenge.siwe_message),
+		r->o.identity->secret, signature);
+
+	if (rc != ERR_OK)
+		return rc;
+	str_copy(m.challenge_id, sizeof(m.challenge_id), r->challenge.challenge_id);
+	str_copy(m.siwe_message, sizeof(m.siwe_message), r->challenge.siwe_message);
+	str_copy(m.siwe_signature, sizeof(m.siwe_signature), signature);
+	return message_put_request(&message_register_request_shape, &m, out);
+}
+
+/* It goes into a header as it is. */
+static bool token_is_good(const char *token)
+{
+	const char *c;
+
+	for (c = token; *c > ' ' && *c < 0x7f; c++)
+		;
+	return c > token && *c == '\0';
+}
+
+static enum err check_lease(const struct registration *r, struct why *why)
+{
+	const struct message_lease *l = &r->lease;
+	const struct identity *id = r->o.identity;
+
+	if (!token_is_good(l->access_token))
+		return err_set(why, ERR_PROTO, "the relay gave no token");
+	if (strcasecmp(l->identity.name, id->name) != 0 ||
+		strcasecmp(l->identity.address, id->address) != 0)
+		return err_set(why, ERR_PROTO, "the relay registered somebody else");
+	if (r->o.wants_tcp && (!l->tcp_enabled || l->tcp_addr[0] == '\0'))
+		return err_set(why, ERR_PROTO, "the relay gave no TCP port");
+	return ERR_OK;
+}
+
+/* By the relay's clock, as it was when it wrote the text that we signed. */
+static void registration_plan(struct registration *r, struct timestamp expires_at)
+{
+	uint64_t now = clock_boot_ms();
+	int64_t left = expires_at.s * 1000 + expires_at.ns / 1000000 - r->relay_ahead_ms -
+		(int64_t)now;
+	uint64_t wait;
+
+	if (left < LEASE_MIN_MS)
+		left = LEASE_MIN_MS;
+	if (left > LEASE_MAX_MS)
+		left = LEASE_MAX_MS;
+	wait = left > 2 * RENEW_MARGIN_MS ? (uint64_t)left - RENEW_MARGIN_MS :
+					    (uint64_t)left / 2;
+	r->state = REG_HELD;
+	r->is_in_trouble = false;
+	r->expires_boot_ms = now + (uint64_t)left;
+	r->planned_boot_ms = now + wait;
+	loop_timer_set(r->timer, wait);
+}
+
+static void take_lease(struct registration *r, const struct http_answer *a)
+{
+	if (!registration_read(r, a, &message_lease_shape, &r->lease))
+		return;
+	if (check_lease(r, &r->why) != ERR_OK) {
+		registration_give_back(r, REGISTRATION_FAILED);
+		return;
+	}
+	registration_plan(r, r->lease.expires_at);
+	r->o.hooks->on_held(r->o.owner, &r->lease);
+}
+
+/* ---- renewing ---- */
+
+static enum err put_renew(const struct registration *r, struct buf *out)
+{
+	struct message_renew_request m = {
+		.ttl_s = MESSAGE_TTL_S,
+		.metadata = *r->o.metadata,
+	};
+
+	str_copy(m.access_token, sizeof(m.access_token), r->lease.access_token);
+	return message_put_request(&message_renew_request_shape, &m, out);
+}
+
+static void take_renewal(struct registration *r, const struct http_answer *a)
+{
+	struct message_renewal renewal = { 0 };
+	struct why why;
+
+	if (!registration_read(r, a, &message_renewal_shape, &renewal))
+		return;
+	if (!token_is_good(renewal.access_token)) {
+		err_set(&why, ERR_PROTO, "the relay renewed the lease without a token");
+		renewal_failed(r, &why);
+		return;
+	}
+	str_copy(r->lease.access_token, sizeof(r->lease.access_token),
+		renewal.access_token);
+	r->lease.expires_at = renewal.expires_at;
+	registration_plan(r, renewal.expires_at);
+	r->o.hooks->on_renewed(r->o.owner, a->stream);
+}
+
+static void registration_on_timer(void *arg)
+{
+	struct registration *r = arg;
+	struct why why;
+
+	if (clock_boot_ms() < r->planned_boot_ms + RENEW_LATE_MS) {
+		registration_enter(r, REG_RENEWING);
+		return;
+	}
+	err_set(&why, ERR_TIMEOUT, "this machine has slept through the lease");
+	registration_finish(r, REGISTRATION_LOST, &why);
+}
+
+/* ---- leaving ---- */
+
+static enum err put_unregister(const struct registration *r, struct buf *out)
+{
+	struct message_unregister_request m = { 0 };
+
+	str_copy(m.access_token, sizeof(m.access_token), r->lease.access_token);
+	return message_put_request(&message_unregister_request_shape, &m, out);
+}
+
+bool registration_leave(struct registration *r)
+{
+	if (r->lease.access_token[0] == '\0' || r->state == REG_LEAVING)
+		return r->state == REG_LEAVING;
+	http_ask_close(r->ask);
+	r->ask = NULL;
+	loop_timer_stop(r->timer);
+	registration_give_back(r, REGISTRATION_LEFT);
+	return true;
+}
+
+/* ---- questions ---- */
+
+static const struct registration_rule rules[REG_ENDED + 1] = {
+	[REG_ASKING] = { "asking the relay for its version", "GET", "/sdk/domain", ASK_MS,
+		NULL, take_domain },
+	[REG_CHALLENGING] = { "asking to register", "POST", "/sdk/register/challenge",
+		ASK_MS, put_challenge, take_challenge },
+	[REG_REGISTERING] = { "registering", "POST", REGISTER_PATH, ASK_MS, put_register,
+		take_lease },
+	[REG_HELD] = { "held", NULL, NULL, 0, NULL, NULL },
+	[REG_RENEWING] = { "renewing", "POST", "/sdk/renew", ASK_MS, put_renew,
+		take_renewal },
+	[REG_LEAVING] = { "unregistering", "POST", "/sdk/unregister", LEAVE_MS,
+		put_unregister, registration_on_gone },
+};
+
+static void registration_on_answer(void *arg, enum err rc, const struct http_answer *a,
+	const struct why *why)
+{
+	struct registration *r = arg;
+	struct why words;
+
+	r->ask = NULL;
+	if (rc == ERR_OK) {
+		rules[r->state].take(r, a);
+		return;
+	}
+	err_set(&words, rc, "%s: %s", rules[r->state].name, err_text(rc, why));
+	registration_fail(r, &words);
+}
+
+static enum err registration_ask(struct registration *r)
+{
+	const struct registration_rule *rule = &rules[r->state];
+	struct http_question q = {
+		.method = rule->method,
+		.target = rule->target,
+		.headers = rule->put != NULL ? REQUEST_HEADERS : RELAY_USER_AGENT,
+		.answer_max = MESSAGE_BODY_MAX,
+		.timeout_ms = rule->timeout_ms,
+		.fn = registration_on_answer,
+		.arg = r,
+	};
+	struct buf body;
+	enum err rc = ERR_OK;
+
+	buf_init(&body, MESSAGE_BODY_MAX);
+	if (rule->put != NULL)
+		rc = rule->put(r, &body);
+	q.body = buf_span(&body);
+	if (rc == ERR_OK)
+		rc = http_client_ask(r->client, &q, &r->ask);
+	mem_wipe(buf_front(&body), body.n);
+	buf_fini(&body);
+	return rc;
+}
+
+/* Out of memory shows where the owner expects failures: at the end of a timer. */
+static void registration_enter(struct registration *r, enum registration_state state)
+{
+	struct why why;
+	enum err rc;
+
+	r->state = state;
+	rc = registration_ask(r);
+	if (rc == ERR_OK)
+		return;
+	err_set(&why, rc, "%s: %s", rules[state].name, err_name(rc));
+	registration_fail(r, &why);
+}
+
+enum err registration_open(const struct registration_options *o,
+	struct registration **out, struct why *why)
+{
+	struct http_client_options client = {
+		.loop = o->loop,
+		.host = o->relay->host,
+		.port = o->relay->port,
+		.tls = o->relay->tls,
+		.host_header = o->relay->authority,
+		.connections_max = 1,
+	};
+	struct registration *r = mem_new(r);
+	enum err rc;
+
+	if (r == NULL)
+		return err_set(why, ERR_NOMEM, "out of memory");
+	r->o = *o;
+	r->state = REG_ASKING;
+	rc = loop_timer_open(o->loop, registration_on_timer, r, &r->timer);
+	if (rc == ERR_OK)
+		rc = http_client_new(&client, &r->client);
+	if (rc == ERR_OK)
+		rc = registration_ask(r);
+	if (rc != ERR_OK) {
+		registration_close(r);
+		return err_set(why, rc, "registering: %s", err_name(rc));
+	}
+	*out = r;
+	return ERR_OK;
+}

@@ -1,0 +1,150 @@
+/* A relay as its clients see it. */
+#include "tunnel/portal/relay_peer.h"
+
+#include "base/str.h"
+
+#define RELAY_PORT 443
+#define RELAY_REACH_MS 5000
+#define RELAY_ALPN "http/1.1"
+
+static enum err peer_read_url(struct relay_peer *r, const char *text, struct why *why)
+{
+	char authority[URL_TEXT_MAX];
+	struct url url;
+	enum err rc = relay_url_parse(span_str(text), r->url, why);
+
+	if (rc == ERR_OK)
+		rc = url_parse(span_str(r->url), &url, why);
+	if (rc == ERR_OK)
+		rc = names_parse_host(span_str(url.host), r->host, why);
+	if (rc != ERR_OK)
+		return rc;
+	r->port = url.port != 0 ? url.port : RELAY_PORT;
+	url_print_authority(&url, authority);
+	if (!str_copy(r->authority, sizeof(r->authority), authority))
+		return err_set(why, ERR_LIMIT, "the relay's name is too long");
+	r->is_local = names_host_is_local(r->host);
+	return ERR_OK;
+}
+
+enum err relay_peer_init(struct relay_peer *r, const char *url, struct why *why)
+{
+	struct tls_client_options o = { .alpn = RELAY_ALPN, .keeps_session = true };
+	enum err rc;
+
+	memset(r, 0, sizeof(*r));
+	rc = peer_read_url(r, url, why);
+	if (rc == ERR_OK && !r->is_local)
+		rc = tls_context_new_client(&o, &r->tls, why);
+	return rc;
+}
+
+void relay_peer_fini(struct relay_peer *r)
+{
+	tls_context_free(r->tls);
+	r->tls = NULL;
+}
+
+enum err relay_peer_pin(struct relay_peer *r, struct span chain, struct why *why)
+{
+	struct tls_client_options o = {
+		.ca_pem = chain,
+		.alpn = RELAY_ALPN,
+		.keeps_session = true,
+	};
+	struct tls_context *tls = NULL;
+	enum err rc = tls_context_new_client(&o, &tls, why);
+
+	if (rc != ERR_OK)
+		return rc;
+	tls_context_free(r->tls);
+	r->tls = tls;
+	return ERR_OK;
+}
+
+enum err relay_peer_public_host(const struct relay_peer *r, const char *name,
+	char out[NAMES_HOST_MAX + 1], struct why *why)
+{
+	return names_lease_host(span_str(name), span_str(r->host), out, why);
+}
+
+enum err relay_peer_reach(const struct relay_peer *r, struct reach_options o,
+	struct reach **out)
+{
+	if (o.host == NULL)
+		o.host = r->host;
+	if (o.port == 0)
+		o.port = r->port;
+	if (o.server_name == NULL)
+		o.server_name = r->host;
+	if (o.tls == NULL)
+		o.tls = r->tls;
+	if (o.timeout_ms == 0)
+		o.timeout_ms = RELAY_REACH_MS;
+	return reach_open(&o, out);
+}
+
+/* ---- the chain ---- */
+
+struct relay_chain {
+	struct reach *reach; /* borrowed: until it has called */
+	relay_chain_fn *fn;
+	void *arg;
+};
+
+void relay_chain_close(struct relay_chain *c)
+{
+	if (c == NULL)
+		return;
+	reach_close(c->reach);
+	free(c);
+}
+
+static void chain_on_reached(void *arg, enum err rc, struct stream *tls,
+	const struct why *why)
+{
+	struct relay_chain c = *(struct relay_chain *)arg;
+	struct why words = *why;
+	struct buf pem;
+
+	free(arg);
+	buf_init(&pem, RELAY_CHAIN_MAX);
+	if (rc == ERR_OK) {
+		rc = tls_peer_chain(tls, &pem);
+		if (rc != ERR_OK)
+			err_set(&words, rc, "the relay's certificates: %s", err_name(rc));
+		stream_close(tls);
+	}
+	c.fn(c.arg, rc, buf_span(&pem), &words);
+	buf_fini(&pem);
+}
+
+enum err relay_chain_open(struct loop *loop, const struct relay_peer *relay,
+	relay_chain_fn *fn, void *arg, struct relay_chain **out, struct why *why)
+{
+	/* Never resumed: that would show no certificates. */
+	struct tls_client_options o = { .alpn = RELAY_ALPN,
+		.skip_verify = relay->is_local };
+	struct tls_context *tls = NULL;
+	struct relay_chain *c = mem_new(c);
+	enum err rc;
+
+	if (c == NULL)
+		return err_set(why, ERR_NOMEM, "out of memory");
+	c->fn = fn;
+	c->arg = arg;
+	rc = tls_context_new_client(&o, &tls, why);
+	if (rc == ERR_OK)
+		rc = relay_peer_reach(relay,
+			(struct reach_options){ .loop = loop,
+				.tls = tls,
+				.fn = chain_on_reached,
+				.arg = c },
+			&c->reach);
+	tls_context_free(tls);
+	if (rc == ERR_OK)
+		*out = c;
+	else
+		free(c);
+	return rc;
+}

@@ -1,0 +1,296 @@
+/* A reverse session, the client's end. */
+#include "tunnel/portal/reverse.h"
+
+#include "base/mem.h"
+#include "wire/http1.h"
+
+#define REVERSE_ASK_MS 10000 /* from the connection to the relay's answer */
+#define REVERSE_REQUEST_MAX (MESSAGE_TOKEN_MAX + 1024)
+
+enum reverse_state {
+	REVERSE_REACHING,
+	REVERSE_ASKING,  /* the request is going out */
+	REVERSE_HEARING, /* its answer is coming in */
+	REVERSE_REFUSED, /* the rest of an answer that says no */
+	REVERSE_READY,   /* for a visitor */
+	REVERSE_ENDED,
+};
+
+struct reverse {
+	struct loop *loop; /* borrowed: outlives us */
+	const struct reverse_hooks *hooks;
+	void *owner;
+	enum reverse_state state;
+	struct reach *reach; /* borrowed: until it has called */
+	struct stream *stream;
+	struct loop_timer *timer;
+	struct buf request;
+	struct http1_reader answer;
+	struct buf refusal; /* the body of one */
+};
+
+/* A step says ERR_OK (a state was entered: go on), ERR_AGAIN, or why it is over. */
+static enum err step_asking(struct reverse *r, struct why *why);
+static enum err step_hearing(struct reverse *r, struct why *why);
+static enum err step_refused(struct reverse *r, struct why *why);
+static enum err step_ready(struct reverse *r, struct why *why);
+
+static const struct reverse_rule {
+	const char *name;
+	unsigned wants;
+	uint32_t patience_ms; /* 0: what was set before still holds */
+	enum err (*step)(struct reverse *r, struct why *why);
+} rules[] = {
+	[REVERSE_REACHING] = { "connecting", 0, 0, NULL },
+	[REVERSE_ASKING] = { "asking for a reverse session", LOOP_WRITE, REVERSE_ASK_MS,
+		step_asking },
+	[REVERSE_HEARING] = { "the relay's answer", LOOP_READ, 0, step_hearing },
+	[REVERSE_REFUSED] = { "the relay's refusal", LOOP_READ, 0, step_refused },
+	[REVERSE_READY] = { "waiting for a visitor", LOOP_READ, MARKER_PATIENCE_MS,
+		step_ready },
+	[REVERSE_ENDED] = { "over", 0, 0, NULL },
+};
+
+static void reverse_enter(struct reverse *r, enum reverse_state state)
+{
+	r->state = state;
+	if (rules[state].patience_ms > 0)
+		loop_timer_set(r->timer, rules[state].patience_ms);
+	if (r->stream != NULL)
+		stream_want(r->stream, rules[state].wants);
+}
+
+void reverse_close(struct reverse *r)
+{
+	if (r == NULL)
+		return;
+	reach_close(r->reach);
+	loop_timer_close(r->timer);
+	stream_close(r->stream);
+	buf_fini(&r->request);
+	buf_fini(&r->refusal);
+	http1_reader_fini(&r->answer);
+	free(r);
+}
+
+bool reverse_is_ready(const struct reverse *r)
+{
+	return r->state == REVERSE_READY;
+}
+
+static void reverse_fail(struct reverse *r, enum err rc, const struct why *why)
+{
+	struct message_refusal refusal = { 0 };
+	struct why words = *why;
+
+	if (r->state == REVERSE_REFUSED) {
+		/* What the body lacks, the status says. */
+		rc = message_read_refusal(r->answer.head.status, buf_span(&r->refusal),
+			&refusal, &words);
+	}
+	r->state = REVERSE_ENDED;
+	r->hooks->on_failed(r->owner, r, rc, &refusal, &words);
+	reverse_close(r);
+}
+
+static void reverse_activate(struct reverse *r, enum marker kind)
+{
+	struct stream *stream = r->stream;
+
+	r->state = REVERSE_ENDED;
+	r->stream = NULL;
+	stream_want(stream, 0);
+	r->hooks->on_active(r->owner, r, kind, stream);
+	reverse_close(r);
+}
+
+/* ---- steps ---- */
+
+static enum err step_asking(struct reverse *r, struct why *why)
+{
+	enum err rc = ERR_OK;
+
+	while (rc == ERR_OK && r->request.n > 0) {
+		size_t put = 0;
+
+		rc = stream_put(r->stream, buf_span(&r->request).p, r->request.n, &put);
+		if (rc == ERR_OK)
+			buf_consume(&r->request, put);
+	}
+	if (rc == ERR_OK)
+		reverse_enter(r, REVERSE_HEARING);
+	else if (rc != ERR_AGAIN)
+		err_set(why, rc, "the relay took no request: %s", err_name(rc));
+	return rc;
+}
+
+static enum err reverse_read(struct reverse *r, uint8_t *to, size_t room, size_t *got,
+	struct why *why)
+{
+	enum err rc = stream_read(r->stream, to, room, got);
+
+	if (rc == ERR_EOF)
+		rc = ERR_CLOSED;
+	if (rc != ERR_OK && rc != ERR_AGAIN)
+		err_set(why, rc, "the relay closed the connection while %s",
+			rules[r->state].name);
+	return rc;
+}
+
+/* Byte by byte: what follows the head is not ours to take out of the stream. */
+static enum err step_hearing(struct reverse *r, struct why *why)
+{
+	struct http1_event ev;
+	struct span in;
+	uint8_t byte;
+	size_t got;
+	enum err rc;
+
+	do {
+		rc = reverse_read(r, &byte, 1, &got, why);
+		if (rc != ERR_OK)
+			return rc;
+		in = span_of(&byte, got);
+		rc = http1_next(&r->answer, &in, &ev, why);
+	} while (rc == ERR_AGAIN);
+	if (rc != ERR_OK)
+		return rc;
+	if (r->answer.head.status != 200) {
+		reverse_enter(r, REVERSE_REFUSED);
+		return ERR_OK;
+	}
+	reverse_enter(r, REVERSE_READY);
+	r->hooks->on_ready(r->owner, r);
+	return ERR_OK;
+}
+
+/* The owner hears of it when the body has ended, in whatever way. */
+static enum err step_refused(struct reverse *r, struct why *why)
+{
+	uint8_t bytes[1024];
+	struct http1_event ev;
+	struct span in;
+	size_t got;
+	enum err rc = reverse_read(r, bytes, sizeof(bytes), &got, why);
+
+	if (rc != ERR_OK)
+		return rc;
+	in = span_of(bytes, got);
+	do {
+		rc = http1_next(&r->answer, &in, &ev, why);
+		if (rc == ERR_OK && ev.kind == HTTP1_DATA)
+			rc = buf_put_span(&r->refusal, ev.data);
+	} while (rc == ERR_OK && ev.kind != HTTP1_END);
+	if (rc == ERR_OK)
+		rc = ERR_DENIED;
+	return rc;
+}
+
+static enum err step_ready(struct reverse *r, struct why *why)
+{
+	enum marker kind;
+	struct span in;
+	uint8_t byte;
+	size_t got;
+	enum err rc = reverse_read(r, &byte, 1, &got, why);
+
+	if (rc != ERR_OK)
+		return rc;
+	in = span_of(&byte, got);
+	rc = marker_read(&in, &kind);
+	if (rc == ERR_OK) {
+		reverse_activate(r, kind);
+		return ERR_EOF;
+	}
+	if (rc != ERR_AGAIN)
+		return err_set(why, rc, "the relay sent %u, which is no marker", byte);
+	reverse_enter(r, REVERSE_READY); /* patience begins anew */
+	return ERR_OK;
+}
+
+static void reverse_run(struct reverse *r)
+{
+	struct why why = { "" };
+	enum err rc;
+
+	do {
+		rc = rules[r->state].step(r, &why);
+	} while (rc == ERR_OK);
+	/* EOF: a visitor has it, and @r is gone. */
+	if (rc != ERR_AGAIN && rc != ERR_EOF)
+		reverse_fail(r, rc, &why);
+}
+
+static void reverse_on_stream(void *arg, unsigned ready)
+{
+	(void)ready;
+	reverse_run(arg);
+}
+
+static void reverse_on_timer(void *arg)
+{
+	struct reverse *r = arg;
+	struct why why;
+
+	err_set(&why, ERR_TIMEOUT, "the relay said nothing for too long while %s",
+		rules[r->state].name);
+	reverse_fail(r, ERR_TIMEOUT, &why);
+}
+
+static void reverse_on_reached(void *arg, enum err rc, struct stream *tls,
+	const struct why *why)
+{
+	struct reverse *r = arg;
+
+	r->reach = NULL;
+	if (rc != ERR_OK) {
+		reverse_fail(r, rc, why);
+		return;
+	}
+	r->stream = tls;
+	stream_set_owner(tls, reverse_on_stream, r);
+	reverse_enter(r, REVERSE_ASKING);
+	reverse_run(r);
+}
+
+/* ---- opening ---- */
+
+static enum err reverse_prepare(struct reverse *r, const struct reverse_options *o)
+{
+	buf_init(&r->request, REVERSE_REQUEST_MAX);
+	buf_init(&r->refusal, MESSAGE_REFUSAL_BODY_MAX);
+	http1_reader_init_response(&r->answer, span_str("GET"));
+	return buf_printf(&r->request,
+		"GET /sdk/connect HTTP/1.1\r\n"
+		"Host: %s\r\n" RELAY_USER_AGENT "X-Portal-Access-Token: %s\r\n"
+		"Connection: keep-alive\r\n\r\n",
+		o->relay->authority, o->token);
+}
+
+enum err reverse_open(const struct reverse_options *o, struct reverse **out,
+	struct why *why)
+{
+	struct reverse *r = mem_new(r);
+	enum err rc;
+
+	if (r == NULL)
+		return err_set(why, ERR_NOMEM, "out of memory");
+	r->loop = o->loop;
+	r->hooks = o->hooks;
+	r->owner = o->owner;
+	rc = reverse_prepare(r, o);
+	if (rc == ERR_OK)
+		rc = loop_timer_open(o->loop, reverse_on_timer, r, &r->timer);
+	if (rc == ERR_OK)
+		rc = relay_peer_reach(o->relay,
+			(struct reach_options){ .loop = o->loop,
+				.fn = reverse_on_reached,
+				.arg = r },
+			&r->reach);
+	if (rc != ERR_OK) {
+		reverse_close(r);
+		return err_set(why, rc, "a reverse session: %s", err_name(rc));
+	}
+	*out = r;
+	return ERR_OK;
+}

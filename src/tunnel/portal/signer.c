@@ -1,0 +1,224 @@
+/* Signatures by the relay, POST /v1/sign. */
+#include "tunnel/portal/signer.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/rand.h"
+#include "base/str.h"
+#include "http/client.h"
+#include "tunnel/portal/message_sign.h"
+
+#define SIGN_MS 5000
+#define SIGN_CONNECTIONS_MAX 16
+#define SIGN_WARM 2
+#define SIGN_HEADERS_MAX (MESSAGE_TOKEN_MAX + 256)
+
+struct signer {
+	struct loop *loop; /* borrowed: outlives us */
+	struct http_client *client;
+	void (*on_failed)(void *owner, const struct why *why);
+	void *owner;
+	char token[MESSAGE_TOKEN_MAX];
+	struct list pending; /* struct signature */
+	unsigned pending_n;
+	struct signer_figures figures;
+};
+
+/* One that a handshake waits for. */
+struct signature {
+	struct list in_signer;
+	struct signer *signer; /* borrowed: it frees us */
+	struct sign_order order;
+	struct remote_signing *to;
+	struct http_ask *ask; /* borrowed: until it has answered */
+	uint64_t asked_us;
+};
+
+/* Forgets it, whoever may wait for it. */
+static void signature_free(struct signature *g)
+{
+	http_ask_close(g->ask);
+	list_remove(&g->in_signer);
+	g->signer->pending_n--;
+	free(g);
+}
+
+static void signature_on_cancel(void *arg)
+{
+	signature_free(arg);
+}
+
+static void signature_end(struct signature *g, enum err rc, struct span value)
+{
+	struct remote_signing *to = g->to;
+
+	signature_free(g);
+	remote_signing_end(to, rc, value);
+}
+
+static void signature_fail(struct signature *g, enum err rc, const struct why *why)
+{
+	struct signer *s = g->signer;
+	struct why words;
+
+	err_set(&words, rc, "the relay did not sign a visitor's handshake: %s",
+		err_text(rc, why));
+	s->figures.failures++;
+	signature_end(g, rc, (struct span){ 0 });
+	s->on_failed(s->owner, &words);
+}
+
+static void signature_on_answer(void *arg, enum err rc, const struct http_answer *a,
+	const struct why *why)
+{
+	struct signature *g = arg;
+	struct signer_figures *f = &g->signer->figures;
+	struct message_refusal refusal = { 0 };
+	struct why words = { "" };
+	uint8_t value[SIGN_SIGNATURE_MAX];
+	size_t n = 0;
+
+	g->ask = NULL;
+	if (why != NULL)
+		words = *why;
+	if (rc == ERR_OK)
+		rc = message_read_signature(a->status, a->body, &g->order,
+			(struct mspan){ value, sizeof(value) }, &n, &refusal, &words);
+	if (rc != ERR_OK) {
+		signature_fail(g, rc, &words);
+		return;
+	}
+	f->signatures++;
+	f->waited_us += clock_now_us() - g->asked_us;
+	signature_end(g, ERR_OK, span_of(value, n));
+}
+
+static enum err signature_ask(struct signature *g)
+{
+	struct signer *s = g->signer;
+	struct message_sign_request m = { 0 };
+	uint8_t nonce[MESSAGE_SIGN_NONCE_BYTES];
+	char headers[SIGN_HEADERS_MAX];
+	struct http_question q = {
+		.method = "POST",
+		.target = "/v1/sign",
+		.headers = headers,
+		.answer_max = MESSAGE_REFUSAL_BODY_MAX,
+		.timeout_ms = SIGN_MS,
+		.fn = signature_on_answer,
+		.arg = g,
+	};
+	struct buf body;
+	enum err rc;
+
+	rand_bytes(nonce, sizeof(nonce));
+	message_sign_request_fill(&g->order, (int64_t)(clock_wall_ms() / 1000), nonce,
+		&m);
+	snprintf(headers, sizeof(headers),
+		RELAY_USER_AGENT "Content-Type: application/json\r\n"
+				 "Accept: application/json\r\n"
+				 "X-Portal-Access-Token: %s\r\n",
+		s->token);
+	buf_init(&body, MESSAGE_SIGN_BODY_MAX);
+	rc = message_put_request(&message_sign_request_shape, &m, &body);
+	q.body = buf_span(&body);
+	if (rc == ERR_OK)
+		rc = http_client_ask(s->client, &q, &g->ask);
+	buf_fini(&body);
+	return rc;
+}
+
+void signer_sign(void *arg, const struct sign_order *order, struct remote_signing *to)
+{
+	struct signer *s = arg;
+	struct signature *g = NULL;
+	enum err rc = ERR_LIMIT;
+
+	if (s->token[0] != '\0' && s->pending_n < SIGNER_PENDING_MAX)
+		g = mem_new(g);
+	if (g == NULL) {
+		remote_signing_end(to, rc, (struct span){ 0 });
+		return;
+	}
+	g->signer = s;
+	g->order = *order;
+	g->to = to;
+	g->asked_us = clock_now_us();
+	list_add(&s->pending, &g->in_signer);
+	s->pending_n++;
+	rc = signature_ask(g);
+	if (rc == ERR_OK)
+		remote_signing_on_cancel(to, signature_on_cancel, g);
+	else
+		signature_end(g, rc, (struct span){ 0 });
+}
+
+void signer_set_token(struct signer *s, const char *token)
+{
+	str_copy(s->token, sizeof(s->token), token);
+}
+
+struct signer_figures signer_figures(const struct signer *s)
+{
+	return s->figures;
+}
+
+static enum err signer_make_client(struct signer *s, const struct signer_options *o,
+	struct why *why)
+{
+	struct tls_client_options tls = {
+		.ca_pem = o->chain,
+		.alpn = "http/1.1",
+		.min_version = TLS_VERSION_1_3,
+		.keeps_session = true,
+	};
+	struct http_client_options client = {
+		.loop = o->loop,
+		.host = o->relay->host,
+		.port = o->relay->port,
+		.host_header = o->relay->authority,
+		.connections_max = SIGN_CONNECTIONS_MAX,
+		.connect_ms = SIGN_MS,
+	};
+	enum err rc = tls_context_new_client(&tls, &client.tls, why);
+
+	if (rc == ERR_OK)
+		rc = http_client_new(&client, &s->client);
+	tls_context_free(client.tls);
+	if (rc == ERR_OK)
+		http_client_warm(s->client, SIGN_WARM);
+	return rc;
+}
+
+enum err signer_new(const struct signer_options *o, struct signer **out, struct why *why)
+{
+	struct signer *s = mem_new(s);
+	enum err rc;
+
+	if (s == NULL)
+		return err_set(why, ERR_NOMEM, "out of memory");
+	s->loop = o->loop;
+	s->on_failed = o->on_failed;
+	s->owner = o->owner;
+	list_init(&s->pending);
+	rc = signer_make_client(s, o, why);
+	if (rc == ERR_OK)
+		*out = s;
+	else
+		signer_free(s);
+	return rc;
+}
+
+void signer_free(struct signer *s)
+{
+	if (s == NULL)
+		return;
+	while (!list_is_empty(&s->pending))
+		signature_end(list_first(&s->pending, struct signature, in_signer),
+			ERR_CLOSED, (struct span){ 0 });
+	http_client_free(s->client);
+	mem_wipe(s->token, sizeof(s->token));
+	free(s);
+}

@@ -1,0 +1,44 @@
+/*
+ * A signer has the handshakes of a lease's visitors signed by the relay, whose certificate
+ * they are shown: POST /v1/sign. Several at once, over connections that are kept open.
+ * portal-protocol 8.4.
+ */
+#ifndef TUNNEL_PORTAL_SIGNER_H
+#define TUNNEL_PORTAL_SIGNER_H
+
+#include "crypto/remote_key.h"
+#include "tunnel/portal/relay_peer.h"
+
+#define SIGNER_PENDING_MAX 1024
+
+struct signer;
+
+struct signer_figures {
+	uint64_t signatures, failures;
+	uint64_t waited_us; /* for all signatures together */
+};
+
+struct signer_options {
+	struct loop *loop;              /* borrowed: outlives the signer */
+	const struct relay_peer *relay; /* borrowed for the call */
+	struct span chain; /* PEM: the relay is believed if it has one of these */
+	/* A signature has failed. The signer may not be closed in it. */
+	void (*on_failed)(void *owner, const struct why *why);
+	void *owner;
+};
+
+enum err signer_new(const struct signer_options *o, struct signer **out,
+	struct why *why) MUST_USE;
+
+/* Signatures that are waited for end with ERR_CLOSED. NULL is fine. */
+void signer_free(struct signer *s);
+
+/* Of the lease, from now on; copied. Before the first, all signatures fail. */
+void signer_set_token(struct signer *s, const char *token);
+
+/* A remote_sign_fn, with the signer as its @arg. */
+void signer_sign(void *arg, const struct sign_order *order, struct remote_signing *to);
+
+struct signer_figures signer_figures(const struct signer *s);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * The tenant of a relay's name: the TLS server that its visitors reach, with the relay's
+ * certificates and a key that only the relay has. portal-protocol 8.3.
+ *
+ * A visitor who comes back brings a ticket, and needs no signature. The tickets are good as
+ * long as the tenant lives.
+ */
+#ifndef TUNNEL_PORTAL_TENANT_H
+#define TUNNEL_PORTAL_TENANT_H
+
+#include "crypto/remote_key.h"
+#include "net/tls.h"
+#include "tunnel/portal/probe.h"
+
+struct tenant;
+
+/* @chain is PEM, the leaf first. @sign is called with @arg for each new visitor. */
+enum err tenant_new(struct span chain, remote_sign_fn *sign, void *arg,
+	struct tenant **out, struct why *why) MUST_USE;
+
+/* Receptions must be over; streams that came out of them may live on. NULL is fine. */
+void tenant_free(struct tenant *t);
+
+/* A reception is one visitor's handshake. */
+struct reception;
+
+struct reception_options {
+	struct loop *loop;      /* borrowed: outlives the reception and the stream */
+	struct tenant *tenant;  /* borrowed: outlives the reception */
+	struct prober *prober;  /* likewise; NULL: nobody is looked at */
+	struct stream *visitor; /* his TLS records; taken if the call succeeds */
+	/*
+	 * On ERR_OK @tls is the receiver's and wants nothing; else it is NULL. ERR_EXISTS: it
+	 * was our own probe. Once, never from inside the call; the reception is gone then.
+	 */
+	void (*fn)(void *arg, enum err rc, struct stream *tls, const struct why *why);
+	void *arg;
+};
+
+enum err reception_open(const struct reception_options *o,
+	struct reception **out) MUST_USE;
+
+/* The visitor is sent away, and fn is not called. NULL is fine. */
+void reception_close(struct reception *r);
+
+#endif
