@@ -10,6 +10,8 @@
 static const struct command *const adit_commands[] = {
 	&command_server,
 	&command_client,
+	&command_expose,
+	&command_list,
 	&command_demo,
 	&command_version,
 	&command_help,
@@ -20,6 +22,14 @@ static const struct command *const adit_commands[] = {
 static const struct command *const chisel_commands[] = {
 	&command_server,
 	&command_client,
+	NULL,
+};
+
+static const struct command *const portal_commands[] = {
+	&command_expose,
+	&command_list,
+	&command_version,
+	&command_help,
 	NULL,
 };
 
@@ -36,6 +46,12 @@ const struct persona personas[] = {
 		.version = ADIT_VERSION,
 		.is_lenient = true,
 		.commands = chisel_commands,
+	},
+	{
+		.name = "portal",
+		.about = "publish local services through relays, by adit",
+		.version = "adit " ADIT_VERSION,
+		.commands = portal_commands,
 	},
 	{ .name = NULL },
 };

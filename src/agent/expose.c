@@ -1,0 +1,373 @@
+/* One tunnel on many relays. */
+#include "agent/expose.h"
+
+#include <stdio.h>
+
+#include "agent/forward.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/mem.h"
+
+enum expose_state {
+	EXPOSE_RUNNING,
+	EXPOSE_LEAVING,
+	EXPOSE_ENDED,
+};
+
+struct expose {
+	struct expose_options o;
+	struct log log;
+	enum expose_state state;
+	struct forward *forward;
+	struct list relays; /* struct member */
+	struct list visits; /* struct visit */
+	struct expose_figures figures;
+	struct loop_timer *patience; /* set while it leaves */
+	struct loop_deferred ended;
+};
+
+/* A relay of the exposure, also one that is over. */
+struct member {
+	struct list in_expose;
+	struct expose *expose;         /* borrowed: it frees us */
+	struct lease_session *session; /* NULL: over for good */
+	char relay[URL_TEXT_MAX];      /* in form */
+	bool was_open;
+	bool is_wanted; /* only while relays are set */
+};
+
+/* A visitor who is being served. */
+struct visit {
+	struct list in_expose;
+	struct expose *expose; /* borrowed: it frees us */
+	struct member *member; /* borrowed, NULL once that has gone */
+	uint64_t number, since_ms;
+	struct forward_visit *forward; /* borrowed: until it says that it is over */
+};
+
+/* ---- the end ---- */
+
+static bool expose_has_session(const struct expose *e)
+{
+	struct list *it, *tmp;
+
+	list_each(it, tmp, &e->relays) {
+		if (list_object(it, struct member, in_expose)->session != NULL)
+			return true;
+	}
+	return false;
+}
+
+static void expose_on_end(void *arg)
+{
+	struct expose *e = arg;
+
+	e->state = EXPOSE_ENDED;
+	e->o.hooks->on_ended(e->o.owner);
+}
+
+/* Leaving waits for visitors, too; to be without relays is an end at once. */
+static void expose_check_end(struct expose *e)
+{
+	if (e->state == EXPOSE_ENDED || expose_has_session(e))
+		return;
+	if (e->state == EXPOSE_LEAVING && !list_is_empty(&e->visits))
+		return;
+	loop_defer(e->o.worker->loop, &e->ended);
+}
+
+static void expose_on_patience(void *arg)
+{
+	struct expose *e = arg;
+
+	loop_defer(e->o.worker->loop, &e->ended);
+}
+
+/* ---- visitors ---- */
+
+static void visit_free(struct visit *v)
+{
+	v->expose->figures.visitors_now--;
+	list_remove(&v->in_expose);
+	free(v);
+}
+
+static void visit_on_closed(void *arg, const struct forward_end *end)
+{
+	struct visit *v = arg;
+	struct expose *e = v->expose;
+
+	e->figures.in_bytes += end->from_visitor_bytes;
+	e->figures.out_bytes += end->to_visitor_bytes;
+	log_debug(&e->log, "visitor %llu: gone after %llu ms, %llu B in, %llu B out%s%s",
+		(unsigned long long)v->number,
+		(unsigned long long)(clock_now_ms() - v->since_ms),
+		(unsigned long long)end->from_visitor_bytes,
+		(unsigned long long)end->to_visitor_bytes, end->rc != ERR_OK ? ": " : "",
+		end->rc != ERR_OK ? err_text(end->rc, &end->why) : "");
+	visit_free(v);
+	if (e->state == EXPOSE_LEAVING)
+		expose_check_end(e);
+}
+
+static void expose_on_visitor(void *owner, struct lease_session *s,
+	const struct lease_visitor *visitor)
+{
+	struct member *m = owner;
+	struct expose *e = m->expose;
+	struct visit *v = mem_new(v);
+	struct forward_visitor f = {
+		.stream = visitor->stream,
+		.is_raw = visitor->kind == MARKER_RAW,
+		.on_closed = visit_on_closed,
+		.arg = v,
+	};
+
+	if (v == NULL) {
+		stream_abort(visitor->stream);
+		return;
+	}
+	v->expose = e;
+	v->member = m;
+	v->number = ++e->figures.visitors;
+	v->since_ms = clock_now_ms();
+	e->figures.visitors_now++;
+	list_add(&e->visits, &v->in_expose);
+	log_info(&e->log, "visitor %llu: came %sthrough %s",
+		(unsigned long long)v->number, f.is_raw ? "by TCP " : "",
+		lease_session_host(s));
+	if (forward_visit_take(e->forward, &f, &v->forward) != ERR_OK)
+		visit_free(v);
+}
+
+/* What came through a relay that is banned goes with it. */
+static void expose_drop_visits(struct expose *e, const struct member *m, bool is_banned)
+{
+	struct list *it, *tmp;
+
+	list_each(it, tmp, &e->visits) {
+		struct visit *v = list_object(it, struct visit, in_expose);
+
+		if (m != NULL && v->member != m)
+			continue;
+		v->member = NULL;
+		if (!is_banned)
+			continue;
+		forward_visit_close(v->forward);
+		visit_free(v);
+	}
+}
+
+/* ---- relays ---- */
+
+static void expose_on_lease_open(void *owner, struct lease_session *s)
+{
+	struct member *m = owner;
+	struct expose *e = m->expose;
+
+	e->o.hooks->on_open(e->o.owner, m->relay, lease_session_url(s),
+		lease_session_tcp(s), m->was_open);
+	m->was_open = true;
+}
+
+static void expose_on_lease_closed(void *owner, struct lease_session *s, enum err rc)
+{
+	struct member *m = owner;
+	struct expose *e = m->expose;
+
+	m->session = NULL;
+	lease_session_close(s);
+	expose_drop_visits(e, m, rc == ERR_DENIED);
+	if (rc == ERR_CLOSED) {
+		list_remove(&m->in_expose);
+		free(m);
+	}
+	expose_check_end(e);
+}
+
+static const struct lease_session_hooks lease_hooks = {
+	.on_open = expose_on_lease_open,
+	.on_visitor = expose_on_visitor,
+	.on_closed = expose_on_lease_closed,
+};
+
+static struct member *expose_find(struct expose *e, const char *relay)
+{
+	struct list *it, *tmp;
+
+	list_each(it, tmp, &e->relays) {
+		struct member *m = list_object(it, struct member, in_expose);
+
+		if (strcmp(m->relay, relay) == 0)
+			return m;
+	}
+	return NULL;
+}
+
+static enum err expose_join(struct expose *e, const char *url, struct why *why)
+{
+	struct lease_session_options o = {
+		.loop = e->o.worker->loop,
+		.url = url,
+		.identity = e->o.identity,
+		.metadata = e->o.metadata,
+		.log = &e->log,
+		.wants_tcp = e->o.wants_tcp,
+		.bans_mitm = e->o.bans_mitm,
+		.hooks = &lease_hooks,
+	};
+	struct member *m = mem_new(m);
+	enum err rc;
+
+	if (m == NULL)
+		return err_set(why, ERR_NOMEM, "out of memory");
+	o.owner = m;
+	m->expose = e;
+	m->is_wanted = true;
+	snprintf(m->relay, sizeof(m->relay), "%s", url);
+	rc = lease_session_open(&o, &m->session, why);
+	if (rc == ERR_OK)
+		list_add(&e->relays, &m->in_expose);
+	else
+		free(m);
+	return rc;
+}
+
+static void expose_leave_unwanted(struct expose *e)
+{
+	struct list *it, *tmp;
+
+	list_each(it, tmp, &e->relays) {
+		struct member *m = list_object(it, struct member, in_expose);
+
+		if (m->is_wanted)
+			continue;
+		if (m->session != NULL) {
+			lease_session_leave(m->session);
+			continue;
+		}
+		expose_drop_visits(e, m, false);
+		list_remove(it);
+		free(m);
+	}
+}
+
+enum err expose_set_relays(struct expose *e, const struct relay_urls *relays,
+	struct why *why)
+{
+	struct list *it, *tmp;
+	enum err rc = ERR_OK;
+
+	list_each(it, tmp, &e->relays)
+		list_object(it, struct member, in_expose)->is_wanted = false;
+	for (unsigned i = 0; i < relays->count; i++) {
+		struct member *m = expose_find(e, relays->urls[i]);
+		enum err one = ERR_OK;
+
+		if (m != NULL)
+			m->is_wanted = true;
+		else
+			one = expose_join(e, relays->urls[i], why);
+		if (one != ERR_OK)
+			rc = one;
+	}
+	expose_leave_unwanted(e);
+	return rc;
+}
+
+/* ---- the whole ---- */
+
+void expose_urge(struct expose *e, const char *reason)
+{
+	struct list *it, *tmp;
+
+	list_each(it, tmp, &e->relays) {
+		struct member *m = list_object(it, struct member, in_expose);
+
+		if (m->session != NULL)
+			lease_session_urge(m->session, reason);
+	}
+}
+
+void expose_leave(struct expose *e)
+{
+	struct list *it, *tmp;
+
+	if (e->state != EXPOSE_RUNNING)
+		return;
+	e->state = EXPOSE_LEAVING;
+	loop_timer_set(e->patience, EXPOSE_LEAVE_MS);
+	list_each(it, tmp, &e->relays) {
+		struct member *m = list_object(it, struct member, in_expose);
+
+		if (m->session != NULL)
+			lease_session_leave(m->session);
+	}
+	expose_check_end(e);
+}
+
+enum err expose_open(const struct expose_options *o, struct expose **out, struct why *why)
+{
+	struct forward_options f = {
+		.worker = o->worker,
+		.target = o->target,
+		.routes = o->routes,
+	};
+	struct expose *e = mem_new(e);
+	enum err rc;
+
+	if (e == NULL)
+		return err_set(why, ERR_NOMEM, "out of memory");
+	e->o = *o;
+	log_init(&e->log, o->log, "%s", o->identity->name);
+	f.log = &e->log;
+	list_init(&e->relays);
+	list_init(&e->visits);
+	loop_deferred_init(&e->ended, expose_on_end, e);
+	rc = loop_timer_open(o->worker->loop, expose_on_patience, e, &e->patience);
+	if (rc == ERR_OK)
+		rc = forward_new(&f, &e->forward, why);
+	if (rc == ERR_OK)
+		*out = e;
+	else
+		expose_close(e);
+	return rc;
+}
+
+void expose_close(struct expose *e)
+{
+	struct list *it, *tmp;
+
+	if (e == NULL)
+		return;
+	loop_undefer(&e->ended);
+	list_each(it, tmp, &e->relays) {
+		struct member *m = list_object(it, struct member, in_expose);
+
+		lease_session_close(m->session);
+		list_remove(it);
+		free(m);
+	}
+	expose_drop_visits(e, NULL, true);
+	forward_free(e->forward);
+	loop_timer_close(e->patience);
+	free(e);
+}
+
+struct expose_figures expose_figures(const struct expose *e)
+{
+	return e->figures;
+}
+
+void expose_each(const struct expose *e,
+	void (*fn)(void *arg, const struct lease_session *s), void *arg)
+{
+	struct list *it, *tmp;
+
+	list_each(it, tmp, &e->relays) {
+		struct member *m = list_object(it, struct member, in_expose);
+
+		if (m->session != NULL)
+			fn(arg, m->session);
+	}
+}

@@ -1,0 +1,216 @@
+/* Figures of an exposure for Prometheus. */
+#include "agent/expose_metrics.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "http/server.h"
+#include "net/listener.h"
+#include "net/socket.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define METRICS_MAX (256 * 1024)
+
+struct expose_metrics {
+	struct loop *loop; /* borrowed: outlives us */
+	const struct expose *expose;
+	struct http_server *server;
+	struct listener *listener;
+};
+
+/* ---- the text ---- */
+
+/* A figure that each relay has. */
+struct figure {
+	const char *name, *type, *help;
+	uint64_t (*get)(const struct lease_session_figures *f);
+};
+
+static uint64_t get_open(const struct lease_session_figures *f)
+{
+	return f->is_open;
+}
+
+static uint64_t get_ready(const struct lease_session_figures *f)
+{
+	return f->ready;
+}
+
+static uint64_t get_registrations(const struct lease_session_figures *f)
+{
+	return f->registrations;
+}
+
+static uint64_t get_visitors(const struct lease_session_figures *f)
+{
+	return f->visitors;
+}
+
+static uint64_t get_failed(const struct lease_session_figures *f)
+{
+	return f->handshakes_failed;
+}
+
+static uint64_t get_signatures(const struct lease_session_figures *f)
+{
+	return f->signer.signatures;
+}
+
+static uint64_t get_unsigned(const struct lease_session_figures *f)
+{
+	return f->signer.failures;
+}
+
+static const struct figure figures[] = {
+	{ "adit_relay_open", "gauge", "Whether there is a lease at the relay", get_open },
+	{ "adit_relay_ready_sessions", "gauge", "Reverse sessions that wait for visitors",
+		get_ready },
+	{ "adit_relay_registrations_total", "counter", "Leases that the relay gave",
+		get_registrations },
+	{ "adit_relay_visitors_total", "counter", "Visitors that came through the relay",
+		get_visitors },
+	{ "adit_relay_handshakes_failed_total", "counter",
+		"Visitors whose TLS handshake failed", get_failed },
+	{ "adit_relay_signatures_total", "counter", "Handshakes that the relay signed",
+		get_signatures },
+	{ "adit_relay_signatures_failed_total", "counter",
+		"Handshakes that the relay did not sign", get_unsigned },
+};
+
+struct printing {
+	struct buf *out;
+	const struct figure *figure;
+};
+
+/* A URL in form has no quotes or backslashes in it. */
+static void print_relay(void *arg, const struct lease_session *s)
+{
+	struct printing *p = arg;
+	struct lease_session_figures f = lease_session_figures(s);
+
+	buf_printf(p->out, "%s{relay=\"%s\"} %llu\n", p->figure->name,
+		lease_session_relay(s), (unsigned long long)p->figure->get(&f));
+}
+
+static void print_total(struct buf *out, const char *name, const char *type,
+	const char *help, uint64_t value)
+{
+	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", name, help, name, type,
+		name, (unsigned long long)value);
+}
+
+enum err expose_metrics_print(const struct expose *e, struct buf *out)
+{
+	struct expose_figures f = expose_figures(e);
+
+	print_total(out, "adit_visitors_total", "counter", "Visitors so far", f.visitors);
+	print_total(out, "adit_visitors", "gauge", "Visitors who are being served",
+		f.visitors_now);
+	print_total(out, "adit_received_bytes_total", "counter",
+		"What visitors who have left had sent", f.in_bytes);
+	print_total(out, "adit_sent_bytes_total", "counter",
+		"What visitors who have left had got", f.out_bytes);
+	for (size_t i = 0; i < mem_count(figures); i++) {
+		struct printing p = { .out = out, .figure = &figures[i] };
+
+		buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", figures[i].name,
+			figures[i].help, figures[i].name, figures[i].type);
+		expose_each(e, print_relay, &p);
+	}
+	return out->failed;
+}
+
+/* ---- the server ---- */
+
+static void metrics_on_request(void *arg, struct http_exchange *x)
+{
+	struct expose_metrics *m = arg;
+	struct buf text;
+	enum err rc;
+
+	if (!span_is(http1_path(http_request(x)), "/metrics")) {
+		http_reply(x, 404, NULL, span_str("not here, but at /metrics\n"));
+		return;
+	}
+	buf_init(&text, METRICS_MAX);
+	rc = expose_metrics_print(m->expose, &text);
+	if (rc == ERR_OK)
+		http_reply(x, 200,
+			"Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n",
+			buf_span(&text));
+	else
+		http_reply(x, 500, NULL, span_str(err_name(rc)));
+	buf_fini(&text);
+}
+
+static void metrics_on_accept(void *arg, int fd, const struct addr *peer)
+{
+	struct expose_metrics *m = arg;
+	struct stream *stream;
+
+	if (socket_open_take(m->loop, fd, &stream) == ERR_OK)
+		http_server_serve_take(m->server, stream, peer);
+	else
+		close(fd);
+}
+
+static enum err metrics_listen(struct expose_metrics *m, const char *addr,
+	struct why *why)
+{
+	struct span host, port;
+	char *host_text = NULL, *port_text = NULL;
+	unsigned long number = 0;
+	enum err rc = ERR_OK;
+
+	if (addr_split(span_str(addr), &host, &port) == ERR_OK) {
+		host_text = host.n > 0 ? span_dup(host) : strdup("127.0.0.1");
+		port_text = span_dup(port);
+	}
+	if (host_text == NULL || port_text == NULL ||
+		!str_to_uint(port_text, UINT16_MAX, &number))
+		rc = err_set(why, ERR_USAGE,
+			"--metrics-addr takes host:port, such as 127.0.0.1:9100");
+	if (rc == ERR_OK)
+		rc = listener_open(m->loop, host_text, (uint16_t)number,
+			metrics_on_accept, m, &m->listener, why);
+	free(host_text);
+	free(port_text);
+	return rc;
+}
+
+enum err expose_metrics_open(struct worker *worker, const struct expose *expose,
+	const char *addr, struct expose_metrics **out, struct why *why)
+{
+	struct expose_metrics *m = mem_new(m);
+	struct http_server_options o = {
+		.loop = worker->loop,
+		.pool = &worker->blocks,
+		.connections_max = 64,
+		.on_request = metrics_on_request,
+		.arg = m,
+	};
+	enum err rc;
+
+	if (m == NULL)
+		return err_set(why, ERR_NOMEM, "out of memory");
+	m->loop = worker->loop;
+	m->expose = expose;
+	rc = http_server_new(&o, &m->server);
+	if (rc == ERR_OK)
+		rc = metrics_listen(m, addr, why);
+	if (rc == ERR_OK)
+		*out = m;
+	else
+		expose_metrics_close(m);
+	return rc;
+}
+
+void expose_metrics_close(struct expose_metrics *m)
+{
+	if (m == NULL)
+		return;
+	listener_close(m->listener);
+	http_server_free(m->server);
+	free(m);
+}

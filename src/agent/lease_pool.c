@@ -1,0 +1,203 @@
+/* The reverse sessions of a lease, the agent's end. */
+#include "agent/lease_pool.h"
+
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#define POOL_CALM_MS 10000  /* without running out: few are enough again */
+#define POOL_STABLE_MS 5000 /* a session that waited so long did not fail at once */
+
+struct lease_pool {
+	struct lease_pool_options o;
+	char token[MESSAGE_TOKEN_MAX];
+	struct list places; /* struct place */
+	unsigned places_n, ready_n;
+	unsigned wanted;          /* places */
+	uint64_t busy_ms;         /* when it ran out last */
+	int failures;             /* in a row */
+	struct loop_timer *timer; /* set: nothing is opened before it is due */
+};
+
+/* A session, waiting or being opened. */
+struct place {
+	struct list in_pool;
+	struct lease_pool *pool; /* borrowed: it frees us */
+	struct reverse *session;
+	uint64_t ready_ms; /* when it was ready; 0: not yet */
+};
+
+/* Forgets a place; its session goes by itself, or is closed by the caller. */
+static void place_free(struct place *place)
+{
+	place->pool->places_n--;
+	if (place->ready_ms != 0)
+		place->pool->ready_n--;
+	list_remove(&place->in_pool);
+	free(place);
+}
+
+static void pool_fill(struct lease_pool *p);
+
+static void place_on_ready(void *owner, struct reverse *session)
+{
+	struct place *place = owner;
+	struct lease_pool *p = place->pool;
+
+	(void)session;
+	place->ready_ms = clock_now_ms() + 1; /* never 0 */
+	p->ready_n++;
+	if (p->ready_n == 1)
+		p->o.hooks->on_ready(p->o.owner);
+}
+
+/* Visitors that come faster than sessions are opened get more of them. */
+static void pool_reckon(struct lease_pool *p)
+{
+	uint64_t now = clock_now_ms();
+
+	if (now - p->busy_ms > POOL_CALM_MS)
+		p->wanted = LEASE_POOL_MIN;
+	if (p->ready_n > 0)
+		return;
+	p->busy_ms = now;
+	p->wanted *= 2;
+	if (p->wanted > LEASE_POOL_MAX)
+		p->wanted = LEASE_POOL_MAX;
+}
+
+static void place_on_active(void *owner, struct reverse *session, enum marker kind,
+	struct stream *stream)
+{
+	struct place *place = owner;
+	struct lease_pool *p = place->pool;
+
+	(void)session;
+	place_free(place);
+	p->failures = 0;
+	pool_reckon(p);
+	if (!loop_timer_is_set(p->timer))
+		pool_fill(p);
+	p->o.hooks->on_visitor(p->o.owner, kind, stream);
+}
+
+/* Several that fail together are one failure. */
+static void pool_pause(struct lease_pool *p)
+{
+	if (loop_timer_is_set(p->timer))
+		return;
+	p->failures++;
+	loop_timer_set(p->timer, backoff_pause_ms(p->failures, 0, 0));
+}
+
+static void place_on_failed(void *owner, struct reverse *session, enum err rc,
+	const struct message_refusal *refusal, const struct why *why)
+{
+	struct place *place = owner;
+	struct lease_pool *p = place->pool;
+	bool was_ready = place->ready_ms != 0;
+
+	(void)session;
+	if (was_ready && clock_now_ms() - place->ready_ms > POOL_STABLE_MS)
+		p->failures = 0;
+	place_free(place);
+	pool_pause(p);
+	if (!was_ready)
+		p->o.hooks->on_trouble(p->o.owner, rc, refusal, why);
+}
+
+static const struct reverse_hooks place_hooks = {
+	.on_ready = place_on_ready,
+	.on_active = place_on_active,
+	.on_failed = place_on_failed,
+};
+
+static enum err pool_add(struct lease_pool *p)
+{
+	struct reverse_options o = {
+		.loop = p->o.loop,
+		.relay = p->o.relay,
+		.token = p->token,
+		.hooks = &place_hooks,
+	};
+	struct place *place = mem_new(place);
+	enum err rc;
+
+	if (place == NULL)
+		return ERR_NOMEM;
+	place->pool = p;
+	o.owner = place;
+	rc = reverse_open(&o, &place->session, NULL);
+	if (rc != ERR_OK) {
+		free(place);
+		return rc;
+	}
+	list_add(&p->places, &place->in_pool);
+	p->places_n++;
+	return ERR_OK;
+}
+
+static void pool_fill(struct lease_pool *p)
+{
+	enum err rc = ERR_OK;
+
+	while (rc == ERR_OK && p->places_n < p->wanted)
+		rc = pool_add(p);
+	if (rc != ERR_OK)
+		pool_pause(p);
+}
+
+static void pool_on_timer(void *arg)
+{
+	pool_fill(arg);
+}
+
+void lease_pool_set_token(struct lease_pool *p, const char *token)
+{
+	str_copy(p->token, sizeof(p->token), token);
+}
+
+unsigned lease_pool_ready(const struct lease_pool *p)
+{
+	return p->ready_n;
+}
+
+enum err lease_pool_open(const struct lease_pool_options *o, struct lease_pool **out)
+{
+	struct lease_pool *p = mem_new(p);
+	enum err rc;
+
+	if (p == NULL)
+		return ERR_NOMEM;
+	p->o = *o;
+	p->wanted = LEASE_POOL_MIN;
+	list_init(&p->places);
+	lease_pool_set_token(p, o->token);
+	rc = loop_timer_open(o->loop, pool_on_timer, p, &p->timer);
+	if (rc != ERR_OK) {
+		free(p);
+		return rc;
+	}
+	pool_fill(p);
+	*out = p;
+	return ERR_OK;
+}
+
+void lease_pool_close(struct lease_pool *p)
+{
+	struct list *it, *tmp;
+
+	if (p == NULL)
+		return;
+	list_each(it, tmp, &p->places) {
+		struct place *place = list_object(it, struct place, in_pool);
+
+		reverse_close(place->session);
+		place_free(place);
+	}
+	loop_timer_close(p->timer);
+	mem_wipe(p->token, sizeof(p->token));
+	free(p);
+}

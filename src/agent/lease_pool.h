@@ -1,0 +1,48 @@
+/*
+ * The reverse sessions of a lease, the agent's end: some are always there for the visitors to
+ * come, and more while many come. A session that fails is opened again after a pause.
+ * portal-protocol 6.3.
+ */
+#ifndef AGENT_LEASE_POOL_H
+#define AGENT_LEASE_POOL_H
+
+#include "tunnel/portal/reverse.h"
+
+#define LEASE_POOL_MIN 2 /* sessions that wait or are being opened */
+#define LEASE_POOL_MAX 8 /* a relay keeps no more */
+
+struct lease_pool;
+
+/* The owner's. Called from the loop; the pool may be closed in them. */
+struct lease_pool_hooks {
+	/* @stream is the owner's. */
+	void (*on_visitor)(void *owner, enum marker kind, struct stream *stream);
+	/* Sessions do not come about. @refusal is zero unless the relay refuses them. */
+	void (*on_trouble)(void *owner, enum err rc,
+		const struct message_refusal *refusal, const struct why *why);
+	/* The first is ready, after none was. */
+	void (*on_ready)(void *owner);
+};
+
+struct lease_pool_options {
+	struct loop *loop; /* borrowed, as the relay: they outlive the pool */
+	const struct relay_peer *relay; /* trusted */
+	const char *token;              /* copied */
+	const struct lease_pool_hooks *hooks;
+	void *owner;
+};
+
+/* Begins to open sessions. No hook is called from inside this call. */
+enum err lease_pool_open(const struct lease_pool_options *o,
+	struct lease_pool **out) MUST_USE;
+
+/* For sessions opened from now on. */
+void lease_pool_set_token(struct lease_pool *p, const char *token);
+
+/* How many wait for visitors. */
+unsigned lease_pool_ready(const struct lease_pool *p);
+
+/* Its sessions are closed; visitors that were handed over go on. NULL is fine. */
+void lease_pool_close(struct lease_pool *p);
+
+#endif

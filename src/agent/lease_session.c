@@ -1,0 +1,633 @@
+/*
+ * An agent's relationship with one relay.
+ *
+ * The chain comes before the registration: what the relay presents decides whether its name
+ * may be ours at all, and on this machine it is what the relay is believed by.
+ */
+#include "agent/lease_session.h"
+
+#include <stdio.h>
+
+#include "agent/lease_pool.h"
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "tunnel/portal/registration.h"
+#include "tunnel/portal/tenant.h"
+
+#define LEASE_STABLE_MS 5000 /* open for so long: the count of failures starts anew */
+#define LEASE_FRESH_MS 1500  /* an attempt so young is not given up for another */
+#define LEASE_LOOK_MS 5000   /* between two looks at the chain of an open lease */
+#define HTTPS_PORT 443
+
+enum lease_state {
+	LEASE_WAITING,     /* for the time to try again */
+	LEASE_FETCHING,    /* the relay's chain of certificates */
+	LEASE_REGISTERING, /* up to the lease */
+	LEASE_OPEN,
+	LEASE_LEAVING, /* the relay is being told */
+	LEASE_CLOSED,
+};
+
+struct lease_session {
+	struct lease_session_options o; /* @url is not good any more */
+	struct log log;
+	enum lease_state state;
+	struct relay_peer relay;
+	char host[NAMES_HOST_MAX + 1];
+	char url[NAMES_HOST_MAX + 32];
+	char tcp[MESSAGE_ADDR_MAX];
+	struct relay_chain *asking;        /* borrowed: until it has called */
+	struct buf chain;                  /* PEM: what tenant and signer were made of */
+	struct registration *registration; /* borrowed: it says when it is gone */
+	struct lease_pool *pool;           /* NULL unless open */
+	struct signer *signer;
+	struct tenant *tenant;
+	struct prober *prober;
+	uint16_t prober_port;
+	struct list guests; /* struct guest */
+	unsigned guests_n;
+	struct loop_timer *timer;     /* WAITING: the next attempt; OPEN: an urge */
+	struct loop_deferred closing; /* on_closed */
+	enum err end;                 /* what it will be told */
+	int failures;                 /* attempts in a row */
+	uint64_t tried_ms, opened_ms, looked_ms;
+	char trouble[sizeof(((struct why *)NULL)->text)]; /* what was said last */
+	struct lease_session_figures figures;
+};
+
+/* A visitor whose handshake is under way. */
+struct guest {
+	struct list in_session;
+	struct lease_session *session; /* borrowed: it frees us */
+	struct reception *reception;   /* borrowed: until it has called */
+};
+
+static enum err lease_begin_fetching(struct lease_session *s, struct why *why);
+static enum err lease_begin_registering(struct lease_session *s, struct why *why);
+static enum err lease_begin_open(struct lease_session *s, struct why *why);
+
+static const struct lease_rule {
+	const char *name;
+	enum err (*begin)(struct lease_session *s, struct why *why);
+	bool is_trying; /* a part of an attempt: an urge may start it anew */
+} rules[] = {
+	[LEASE_WAITING] = { "waiting", NULL, false },
+	[LEASE_FETCHING] = { "fetching the chain", lease_begin_fetching, true },
+	[LEASE_REGISTERING] = { "registering", lease_begin_registering, true },
+	[LEASE_OPEN] = { "open", lease_begin_open, false },
+	[LEASE_LEAVING] = { "leaving", NULL, false },
+	[LEASE_CLOSED] = { "closed", NULL, false },
+};
+
+/* ---- changing states ---- */
+
+/* What an attempt or a lease has under way; visitors' handshakes go on. */
+static void lease_drop(struct lease_session *s)
+{
+	relay_chain_close(s->asking);
+	s->asking = NULL;
+	registration_close(s->registration);
+	s->registration = NULL;
+	lease_pool_close(s->pool);
+	s->pool = NULL;
+	loop_timer_stop(s->timer);
+}
+
+/* Says what is wrong, unless that was the last thing said. */
+static void lease_say(struct lease_session *s, enum err rc, const struct why *why)
+{
+	const char *text = err_text(rc, why);
+
+	if (strcmp(s->trouble, text) == 0) {
+		log_debug(&s->log, "%s", text);
+		return;
+	}
+	str_copy(s->trouble, sizeof(s->trouble), text);
+	log_warn(&s->log, "%s", text);
+}
+
+static void lease_end(struct lease_session *s, enum err rc)
+{
+	lease_drop(s);
+	s->state = LEASE_CLOSED;
+	s->end = rc;
+	loop_defer(s->o.loop, &s->closing);
+}
+
+/* Ends it with @rc, once the relay has been told. */
+static void lease_leave(struct lease_session *s, enum err rc)
+{
+	struct registration *r = s->registration;
+
+	if (s->state == LEASE_LEAVING || s->state == LEASE_CLOSED)
+		return;
+	s->registration = NULL;
+	lease_drop(s);
+	s->registration = r;
+	s->state = LEASE_LEAVING;
+	s->end = rc;
+	if (r == NULL || !registration_leave(r))
+		lease_end(s, rc);
+}
+
+static void lease_fail(struct lease_session *s, enum err rc, const struct why *why)
+{
+	lease_say(s, rc, why);
+	if (s->state == LEASE_OPEN && clock_now_ms() - s->opened_ms > LEASE_STABLE_MS)
+		s->failures = 0;
+	lease_drop(s);
+	s->state = LEASE_WAITING;
+	s->failures++;
+	loop_timer_set(s->timer, backoff_pause_ms(s->failures, 0, 0));
+}
+
+static void lease_enter(struct lease_session *s, enum lease_state state)
+{
+	struct why why = { "" };
+	enum err rc;
+
+	log_debug(&s->log, "%s", rules[state].name);
+	s->state = state;
+	rc = rules[state].begin(s, &why);
+	if (rc != ERR_OK)
+		lease_fail(s, rc, &why);
+}
+
+static void lease_try(struct lease_session *s)
+{
+	lease_drop(s);
+	s->tried_ms = clock_now_ms();
+	lease_enter(s, LEASE_FETCHING);
+}
+
+static void lease_on_timer(void *arg)
+{
+	lease_try(arg);
+}
+
+static void lease_on_closing(void *arg)
+{
+	struct lease_session *s = arg;
+
+	s->o.hooks->on_closed(s->o.owner, s, s->end);
+}
+
+static void guests_send_away(struct lease_session *s)
+{
+	struct list *it, *tmp;
+
+	list_each(it, tmp, &s->guests) {
+		struct guest *g = list_object(it, struct guest, in_session);
+
+		reception_close(g->reception);
+		list_remove(it);
+		free(g);
+	}
+	s->guests_n = 0;
+}
+
+/* ---- the chain, and what is made of it ---- */
+
+static void lease_on_verdict(void *owner, enum probe_verdict verdict,
+	const struct why *why)
+{
+	struct lease_session *s = owner;
+
+	if (verdict == PROBE_PASSED) {
+		log_debug(&s->log, "visitors' TLS ends here, and nowhere else");
+		return;
+	}
+	if (verdict == PROBE_UNKNOWN) {
+		log_debug(&s->log, "%s", why->text);
+		return;
+	}
+	log_error(&s->log, "%s", why->text);
+	if (!s->o.bans_mitm) {
+		log_error(&s->log,
+			"the relay can read what visitors say; it stays in use,"
+			" for --ban-mitm=false");
+		return;
+	}
+	log_error(&s->log,
+		"the relay can read what visitors say, and is banned:"
+		" nothing is published there any more");
+	guests_send_away(s);
+	lease_leave(s, ERR_DENIED);
+}
+
+static enum err lease_make_prober(struct lease_session *s,
+	const struct message_lease *lease, struct why *why)
+{
+	struct prober_options o = {
+		.loop = s->o.loop,
+		.host = s->relay.is_local ? s->relay.host : s->host,
+		.port = lease->sni_port > 0 ? (uint16_t)lease->sni_port : s->relay.port,
+		.server_name = s->host,
+		.on_verdict = lease_on_verdict,
+		.owner = s,
+	};
+
+	if (s->prober != NULL && s->prober_port == o.port)
+		return ERR_OK;
+	guests_send_away(s); /* they ask it who they are */
+	prober_free(s->prober);
+	s->prober = NULL;
+	s->prober_port = o.port;
+	return prober_new(&o, &s->prober, why);
+}
+
+static void lease_on_unsigned(void *owner, const struct why *why);
+
+/* Receptions use both, and cannot outlive them. */
+static void lease_drop_tenant(struct lease_session *s)
+{
+	guests_send_away(s);
+	tenant_free(s->tenant);
+	s->tenant = NULL;
+	signer_free(s->signer);
+	s->signer = NULL;
+	buf_reset(&s->chain);
+}
+
+static enum err lease_pin(struct lease_session *s, struct span pem, struct why *why)
+{
+	enum err rc = relay_peer_pin(&s->relay, pem, why);
+
+	if (rc == ERR_OK && s->registration != NULL)
+		registration_trust(s->registration);
+	return rc;
+}
+
+/* The same chain keeps the tenant, whose tickets visitors have. */
+static enum err lease_use_chain(struct lease_session *s, struct span pem, struct why *why)
+{
+	struct signer_options o = {
+		.loop = s->o.loop,
+		.relay = &s->relay,
+		.chain = pem,
+		.on_failed = lease_on_unsigned,
+		.owner = s,
+	};
+	enum err rc;
+
+	if (s->tenant != NULL && span_eq(buf_span(&s->chain), pem))
+		return ERR_OK;
+	if (!tls_pem_covers(pem, s->host))
+		return err_set(why, ERR_CRYPTO, "the relay's certificate is not for %s",
+			s->host);
+	lease_drop_tenant(s);
+	rc = buf_put_span(&s->chain, pem);
+	if (rc == ERR_OK && s->relay.is_local)
+		rc = lease_pin(s, pem, why);
+	if (rc == ERR_OK)
+		rc = signer_new(&o, &s->signer, why);
+	if (rc == ERR_OK)
+		rc = tenant_new(pem, signer_sign, s->signer, &s->tenant, why);
+	if (rc == ERR_OK && s->registration != NULL)
+		signer_set_token(s->signer, registration_token(s->registration));
+	return rc;
+}
+
+static void lease_on_chain(void *arg, enum err rc, struct span pem, const struct why *why)
+{
+	struct lease_session *s = arg;
+	struct why words = *why;
+
+	s->asking = NULL;
+	if (rc == ERR_OK)
+		rc = lease_use_chain(s, pem, &words);
+	if (s->state == LEASE_FETCHING && rc == ERR_OK)
+		lease_enter(s, LEASE_REGISTERING);
+	else if (s->state == LEASE_FETCHING || s->tenant == NULL)
+		lease_fail(s, rc, &words);
+	else if (rc != ERR_OK)
+		lease_say(s, rc, &words);
+}
+
+static enum err lease_begin_fetching(struct lease_session *s, struct why *why)
+{
+	s->looked_ms = clock_now_ms();
+	return relay_chain_open(s->o.loop, &s->relay, lease_on_chain, s, &s->asking, why);
+}
+
+/* An open lease may have a new certificate by now. */
+static void lease_look_again(struct lease_session *s)
+{
+	if (s->state != LEASE_OPEN || s->asking != NULL ||
+		clock_now_ms() - s->looked_ms < LEASE_LOOK_MS)
+		return;
+	(void)!lease_begin_fetching(s, NULL); /* the next failure looks again */
+}
+
+static void lease_on_unsigned(void *owner, const struct why *why)
+{
+	struct lease_session *s = owner;
+
+	lease_say(s, ERR_DENIED, why);
+	lease_look_again(s);
+}
+
+/* ---- the lease ---- */
+
+static void lease_set_names(struct lease_session *s, const struct message_lease *lease)
+{
+	if (lease->sni_port > 0 && lease->sni_port != HTTPS_PORT)
+		snprintf(s->url, sizeof(s->url), "https://%s:%u", s->host,
+			(unsigned)lease->sni_port & 0xffff);
+	else
+		snprintf(s->url, sizeof(s->url), "https://%s", s->host);
+	str_copy(s->tcp, sizeof(s->tcp), lease->tcp_enabled ? lease->tcp_addr : "");
+}
+
+static void lease_on_held(void *owner, const struct message_lease *lease)
+{
+	struct lease_session *s = owner;
+	struct why why = { "" };
+	enum err rc;
+
+	lease_set_names(s, lease);
+	rc = lease_make_prober(s, lease, &why);
+	if (rc != ERR_OK) {
+		lease_fail(s, rc, &why);
+		return;
+	}
+	signer_set_token(s->signer, lease->access_token);
+	s->figures.registrations++;
+	lease_enter(s, LEASE_OPEN);
+}
+
+static void lease_on_renewed(void *owner, const struct stream *tls)
+{
+	struct lease_session *s = owner;
+	const char *token = registration_token(s->registration);
+	struct buf pem;
+
+	signer_set_token(s->signer, token);
+	lease_pool_set_token(s->pool, token);
+	buf_init(&pem, RELAY_CHAIN_MAX);
+	if (tls != NULL && tls_peer_chain(tls, &pem) == ERR_OK && pem.n > 0 &&
+		!span_eq(buf_span(&pem), buf_span(&s->chain)))
+		lease_look_again(s);
+	buf_fini(&pem);
+}
+
+static void lease_on_renewal_trouble(void *owner, const struct why *why)
+{
+	lease_say(owner, ERR_TIMEOUT, why);
+}
+
+static void lease_on_registration_ended(void *owner, enum registration_end end,
+	const struct why *why)
+{
+	struct lease_session *s = owner;
+
+	s->registration = NULL;
+	switch (end) {
+	case REGISTRATION_FAILED:
+	case REGISTRATION_LOST:
+		lease_fail(s, ERR_DENIED, why);
+		break;
+	case REGISTRATION_REFUSED:
+		log_error(&s->log, "%s; nothing is published there", why->text);
+		lease_end(s, ERR_DENIED);
+		break;
+	case REGISTRATION_LEFT:
+		lease_end(s, s->end);
+		break;
+	}
+}
+
+static const struct registration_hooks registration_hooks = {
+	.on_held = lease_on_held,
+	.on_renewed = lease_on_renewed,
+	.on_trouble = lease_on_renewal_trouble,
+	.on_ended = lease_on_registration_ended,
+};
+
+static enum err lease_begin_registering(struct lease_session *s, struct why *why)
+{
+	struct registration_options o = {
+		.loop = s->o.loop,
+		.relay = &s->relay,
+		.identity = s->o.identity,
+		.metadata = s->o.metadata,
+		.wants_tcp = s->o.wants_tcp,
+		.hooks = &registration_hooks,
+		.owner = s,
+	};
+
+	return registration_open(&o, &s->registration, why);
+}
+
+/* ---- visitors ---- */
+
+static void guest_on_received(void *arg, enum err rc, struct stream *tls,
+	const struct why *why)
+{
+	struct guest *g = arg;
+	struct lease_session *s = g->session;
+	struct lease_visitor visitor = { .stream = tls, .kind = MARKER_TLS };
+
+	list_remove(&g->in_session);
+	s->guests_n--;
+	free(g);
+	if (rc == ERR_EXISTS)
+		return;
+	if (rc != ERR_OK) {
+		s->figures.handshakes_failed++;
+		log_debug(&s->log, "a visitor's handshake failed: %s", err_text(rc, why));
+		return;
+	}
+	s->figures.visitors++;
+	if (s->state == LEASE_OPEN)
+		prober_start(s->prober);
+	s->o.hooks->on_visitor(s->o.owner, s, &visitor);
+}
+
+static void lease_receive(struct lease_session *s, struct stream *stream)
+{
+	struct reception_options o = {
+		.loop = s->o.loop,
+		.tenant = s->tenant,
+		.prober = s->prober,
+		.visitor = stream,
+		.fn = guest_on_received,
+	};
+	struct guest *g = NULL;
+
+	if (s->guests_n < LEASE_RECEPTIONS_MAX)
+		g = mem_new(g);
+	o.arg = g;
+	if (g != NULL)
+		g->session = s;
+	if (g == NULL || reception_open(&o, &g->reception) != ERR_OK) {
+		s->figures.handshakes_failed++;
+		free(g);
+		stream_abort(stream);
+		return;
+	}
+	list_add(&s->guests, &g->in_session);
+	s->guests_n++;
+}
+
+static void lease_on_visitor(void *owner, enum marker kind, struct stream *stream)
+{
+	struct lease_session *s = owner;
+	struct lease_visitor visitor = { .stream = stream, .kind = kind };
+
+	if (kind == MARKER_TLS) {
+		lease_receive(s, stream);
+		return;
+	}
+	s->figures.visitors++;
+	s->o.hooks->on_visitor(s->o.owner, s, &visitor);
+}
+
+static void lease_on_pool_trouble(void *owner, enum err rc,
+	const struct message_refusal *refusal, const struct why *why)
+{
+	struct lease_session *s = owner;
+
+	/* It has forgotten us, or its key: it was started anew, and so are we. */
+	if (strcmp(refusal->code, "lease_not_found") == 0 ||
+		strcmp(refusal->code, "unauthorized") == 0)
+		lease_fail(s, rc, why);
+	else
+		lease_say(s, rc, why);
+}
+
+/* Whatever was wrong is not any more. */
+static void lease_on_pool_ready(void *owner)
+{
+	struct lease_session *s = owner;
+
+	s->trouble[0] = '\0';
+}
+
+static const struct lease_pool_hooks pool_hooks = {
+	.on_visitor = lease_on_visitor,
+	.on_trouble = lease_on_pool_trouble,
+	.on_ready = lease_on_pool_ready,
+};
+
+static enum err lease_begin_open(struct lease_session *s, struct why *why)
+{
+	struct lease_pool_options o = {
+		.loop = s->o.loop,
+		.relay = &s->relay,
+		.token = registration_token(s->registration),
+		.hooks = &pool_hooks,
+		.owner = s,
+	};
+	enum err rc = lease_pool_open(&o, &s->pool);
+
+	if (rc != ERR_OK)
+		return err_set(why, rc, "reverse sessions: %s", err_name(rc));
+	s->opened_ms = clock_now_ms();
+	s->o.hooks->on_open(s->o.owner, s);
+	return ERR_OK;
+}
+
+/* ---- what comes from outside ---- */
+
+/*
+ * An open lease is taken anew: nobody can tell which of its idle connections still work, and
+ * the relay drops the old ones for it.
+ */
+void lease_session_urge(struct lease_session *s, const char *reason)
+{
+	uint64_t age = clock_now_ms() - s->tried_ms;
+
+	if (s->state == LEASE_LEAVING || s->state == LEASE_CLOSED)
+		return;
+	log_debug(&s->log, "looking again: %s", reason);
+	s->failures = 0;
+	if (s->state == LEASE_WAITING || age >= LEASE_FRESH_MS)
+		lease_try(s);
+	else if (s->state == LEASE_OPEN)
+		loop_timer_set(s->timer, LEASE_FRESH_MS - age);
+}
+
+void lease_session_leave(struct lease_session *s)
+{
+	lease_leave(s, ERR_CLOSED);
+}
+
+/* ---- the whole ---- */
+
+enum err lease_session_open(const struct lease_session_options *o,
+	struct lease_session **out, struct why *why)
+{
+	struct lease_session *s = mem_new(s);
+	enum err rc;
+
+	if (s == NULL)
+		return err_set(why, ERR_NOMEM, "out of memory");
+	s->o = *o;
+	list_init(&s->guests);
+	buf_init(&s->chain, RELAY_CHAIN_MAX);
+	loop_deferred_init(&s->closing, lease_on_closing, s);
+	rc = relay_peer_init(&s->relay, o->url, why);
+	if (rc == ERR_OK)
+		rc = relay_peer_public_host(&s->relay, o->identity->name, s->host, why);
+	if (rc == ERR_OK)
+		rc = loop_timer_open(o->loop, lease_on_timer, s, &s->timer);
+	if (rc != ERR_OK) {
+		lease_session_close(s);
+		return rc;
+	}
+	log_init(&s->log, o->log, "%s", s->relay.authority);
+	s->state = LEASE_WAITING;
+	loop_timer_set(s->timer, 0);
+	*out = s;
+	return ERR_OK;
+}
+
+void lease_session_close(struct lease_session *s)
+{
+	if (s == NULL)
+		return;
+	loop_undefer(&s->closing);
+	if (s->timer != NULL)
+		lease_drop(s);
+	prober_free(s->prober);
+	lease_drop_tenant(s);
+	loop_timer_close(s->timer);
+	relay_peer_fini(&s->relay);
+	buf_fini(&s->chain);
+	free(s);
+}
+
+const char *lease_session_relay(const struct lease_session *s)
+{
+	return s->relay.url;
+}
+
+const char *lease_session_url(const struct lease_session *s)
+{
+	return s->url;
+}
+
+const char *lease_session_host(const struct lease_session *s)
+{
+	return s->host;
+}
+
+const char *lease_session_tcp(const struct lease_session *s)
+{
+	return s->tcp;
+}
+
+struct lease_session_figures lease_session_figures(const struct lease_session *s)
+{
+	struct lease_session_figures f = s->figures;
+
+	f.is_open = s->state == LEASE_OPEN;
+	f.ready = s->pool != NULL ? lease_pool_ready(s->pool) : 0;
+	if (s->signer != NULL)
+		f.signer = signer_figures(s->signer);
+	return f;
+}

@@ -1,0 +1,115 @@
+/* adit expose: one tunnel from this terminal, through relays that cannot read it. */
+#include "cli/command.h"
+
+#include <string.h>
+
+#include "agent/expose_run.h"
+#include "cli/expose_args.h"
+#include "cli/qr.h"
+
+struct showing {
+	const struct call *call;
+	const struct expose_args *args;
+};
+
+static void show_public(void *arg, const char *url, const char *tcp)
+{
+	const struct showing *s = arg;
+	char target[URL_TEXT_MAX];
+	FILE *out = s->call->out;
+
+	fprintf(out, "Public at %s\n", url);
+	if (s->args->has_target)
+		fprintf(out, "  leads to %s\n", target_print(&s->args->target, target));
+	for (unsigned i = 0; i < s->args->routes.count; i++) {
+		const struct http_route *r = s->args->routes.routes[i];
+
+		fprintf(out, "  %s leads to %s\n", r->prefix,
+			target_print(&r->upstream, target));
+	}
+	if (tcp[0] != '\0')
+		fprintf(out, "Public at tcp://%s\n", tcp);
+	qr_print(out, url);
+	fflush(out);
+}
+
+/* What is ignored, and what a person might think is done. */
+static void say_about_discovery(const struct call *c, const struct expose_args *args)
+{
+	if (args->has_discovery && args->relays_text != NULL &&
+		args->relays_text[0] != '\0')
+		fprintf(c->err,
+			"Only the relays of --relays are used: this version does not look"
+			" for others\n");
+}
+
+static int expose(const struct call *c, struct expose_args *args)
+{
+	struct showing showing = { .call = c, .args = args };
+	struct expose_run_options o = {
+		.target = &args->target,
+		.relays = &args->relays,
+		.identity = &args->identity,
+		.metadata = &args->metadata,
+		.wants_tcp = args->has_tcp,
+		.bans_mitm = args->bans_mitm,
+		.metrics_addr = args->metrics_addr,
+		.on_public = show_public,
+		.arg = &showing,
+	};
+	struct why why = { "" };
+	enum err rc = daemon_start(&args->daemon, &why);
+
+	if (rc == ERR_OK)
+		rc = expose_args_check(args, c->argc, c->argv, &why);
+	if (rc != ERR_OK)
+		return call_fail(c, rc, &why);
+	if (!args->has_target) {
+		o.target = NULL;
+		o.routes = &args->routes;
+	}
+	say_about_discovery(c, args);
+	return expose_run(&o);
+}
+
+static int run(struct call *c)
+{
+	struct expose_args args = { 0 };
+	int exit_code;
+
+	if (call_read(c, &args, &exit_code))
+		exit_code = expose(c, &args);
+	expose_args_fini(&args);
+	return exit_code;
+}
+
+const struct command command_expose = {
+	.name = "expose",
+	.arguments = "[flags] <target> | --http-route path=upstream ...",
+	.summary = "publish a local service through relays that cannot read it",
+	.about =
+		"Registers a name at each relay and serves its visitors here: their TLS ends in\n"
+		"this program, with the relay's certificate, whose key stays at the relay. The\n"
+		"target is what they reach:\n"
+		"\n"
+		"  3000                   port 3000 of this machine\n"
+		"  host:port              another one\n"
+		"  https://host:port      one that speaks TLS\n"
+		"  unix:/path             a Unix socket\n"
+		"\n"
+		"With --http-route, requests go by their path:\n"
+		"\n"
+		"  --http-route /api=http://127.0.0.1:8000 --http-route /=3000\n"
+		"\n"
+		"The first time, an identity is made and kept in --identity-path: with the same\n"
+		"identity the name stays the same, and nobody else can have it.\n"
+		"\n"
+		"SIGINT and SIGTERM unregister and end it, SIGHUP registers anew now.\n",
+	.examples = "  @ expose 3000 --name myapp --relays https://relay.example.com\n"
+		    "  @ expose --http-route /=3000 --http-route /api=localhost:8000 \\\n"
+		    "    --relays https://relay.example.com\n"
+		    "  @ expose 22 --tcp --relays https://relay.example.com\n",
+	.flags = expose_flags,
+	.run = run,
+	.has_flags_anywhere = true,
+};

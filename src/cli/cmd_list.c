@@ -1,0 +1,226 @@
+/* adit list: the relays that this machine would use, and what runs there. */
+#include "cli/command.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "agent/default_relays.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "http/client.h"
+#include "loop/loop.h"
+#include "tunnel/portal/message_domain.h"
+#include "tunnel/portal/relay_peer.h"
+
+#define LIST_MS 3000
+
+struct list_args {
+	const char *relays;
+	bool has_defaults;
+	bool is_json;
+};
+
+static const struct flag flags[] = {
+	{
+		.name = "relays",
+		.kind = FLAG_TEXT,
+		.offset = offsetof(struct list_args, relays),
+		.argument = "urls",
+		.help = "ask these too, with commas between them",
+	},
+	{
+		.name = "default-relays",
+		.kind = FLAG_BOOL,
+		.offset = offsetof(struct list_args, has_defaults),
+		.preset = "true",
+		.help = "ask those that are built in",
+	},
+	{
+		.name = "json",
+		.kind = FLAG_BOOL,
+		.offset = offsetof(struct list_args, is_json),
+		.help = "print a JSON array",
+	},
+	{ .kind = FLAG_END },
+};
+
+/* All are asked at the same time. */
+struct inquiry {
+	struct loop *loop;
+	struct relay_urls urls;
+	unsigned pending;
+	struct asked {
+		struct inquiry *inquiry; /* borrowed: it has us */
+		struct relay_peer relay;
+		struct http_client *client;
+		char version[64]; /* "" as long as it is unknown */
+	} asked[RELAY_URLS_MAX];
+};
+
+static void asked_on_answer(void *arg, enum err rc, const struct http_answer *a,
+	const struct why *why)
+{
+	struct asked *asked = arg;
+	struct message_refusal refusal;
+	struct message_domain domain = { 0 };
+
+	(void)why;
+	if (rc == ERR_OK)
+		rc = message_read_reply(a->status, a->body, &message_domain_shape,
+			&domain, &refusal, NULL);
+	if (rc == ERR_OK)
+		str_quote(asked->version, sizeof(asked->version),
+			span_str(domain.release_version));
+	if (--asked->inquiry->pending == 0)
+		loop_stop(asked->inquiry->loop);
+}
+
+/* A version is no secret: a relay on this machine is asked without being verified. */
+static enum err asked_open(struct asked *asked, const char *url)
+{
+	struct tls_client_options unverified = { .skip_verify = true,
+		.alpn = "http/1.1" };
+	struct http_question q = {
+		.method = "GET",
+		.target = "/sdk/domain",
+		.headers = RELAY_USER_AGENT,
+		.timeout_ms = LIST_MS,
+		.fn = asked_on_answer,
+		.arg = asked,
+	};
+	struct http_client_options o = { .loop = asked->inquiry->loop };
+	enum err rc = relay_peer_init(&asked->relay, url, NULL);
+
+	if (rc == ERR_OK && asked->relay.tls == NULL)
+		rc = tls_context_new_client(&unverified, &asked->relay.tls, NULL);
+	if (rc != ERR_OK)
+		return rc;
+	o.host = asked->relay.host;
+	o.port = asked->relay.port;
+	o.tls = asked->relay.tls;
+	o.host_header = asked->relay.authority;
+	rc = http_client_new(&o, &asked->client);
+	if (rc == ERR_OK)
+		rc = http_client_ask(asked->client, &q, NULL);
+	return rc;
+}
+
+static void inquire(struct inquiry *in)
+{
+	for (unsigned i = 0; i < in->urls.count; i++) {
+		in->asked[i].inquiry = in;
+		if (asked_open(&in->asked[i], in->urls.urls[i]) == ERR_OK)
+			in->pending++;
+	}
+	if (in->pending > 0)
+		loop_run(in->loop);
+}
+
+static void print_table(const struct inquiry *in, FILE *out)
+{
+	size_t width = strlen("RELAY");
+
+	for (unsigned i = 0; i < in->urls.count; i++) {
+		if (strlen(in->urls.urls[i]) > width)
+			width = strlen(in->urls.urls[i]);
+	}
+	fprintf(out, "%-*s  VERSION\n", (int)width, "RELAY");
+	for (unsigned i = 0; i < in->urls.count; i++)
+		fprintf(out, "%-*s  %s\n", (int)width, in->urls.urls[i],
+			in->asked[i].version[0] != '\0' ? in->asked[i].version :
+							  "unknown");
+}
+
+static int print_json(const struct inquiry *in, FILE *out)
+{
+	json_t *list = json_array();
+	int rc = list != NULL ? 0 : -1;
+
+	for (unsigned i = 0; i < in->urls.count && rc == 0; i++) {
+		const char *version = in->asked[i].version;
+
+		rc = json_array_append_new(list,
+			json_pack("{s:s, s:s?}", "relay", in->urls.urls[i], "version",
+				version[0] != '\0' ? version : NULL));
+	}
+	if (rc == 0)
+		rc = json_dumpf(list, out, 0);
+	json_decref(list);
+	fputc('\n', out);
+	return rc == 0 ? EXIT_CODE_DONE : EXIT_CODE_FAILED;
+}
+
+static enum err read_relays(const struct list_args *args, struct relay_urls *out,
+	struct why *why)
+{
+	enum err rc = ERR_OK;
+
+	for (size_t i = 0; args->has_defaults && default_relays[i] != NULL; i++) {
+		if (rc == ERR_OK)
+			rc = relay_urls_add(out, span_str(default_relays[i]), why);
+	}
+	if (rc == ERR_OK && args->relays != NULL)
+		rc = relay_urls_add(out, span_str(args->relays), why);
+	return rc == ERR_SYNTAX ? ERR_USAGE : rc;
+}
+
+static void inquiry_fini(struct inquiry *in)
+{
+	for (unsigned i = 0; i < in->urls.count; i++) {
+		http_client_free(in->asked[i].client);
+		relay_peer_fini(&in->asked[i].relay);
+	}
+	relay_urls_fini(&in->urls);
+	loop_free(in->loop);
+	free(in);
+}
+
+static int list(const struct call *c, const struct list_args *args, struct inquiry *in)
+{
+	struct why why = { "" };
+	enum err rc = ERR_OK;
+
+	if (c->argc > 0)
+		rc = err_set(&why, ERR_USAGE, "it takes flags only; --help lists them");
+	if (rc == ERR_OK)
+		rc = read_relays(args, &in->urls, &why);
+	if (rc == ERR_OK)
+		rc = loop_new(&in->loop);
+	if (rc != ERR_OK)
+		return call_fail(c, rc, &why);
+	inquire(in);
+	if (args->is_json)
+		return print_json(in, c->out);
+	print_table(in, c->out);
+	if (in->urls.count == 0)
+		fprintf(c->err, "No relays are built in: name some with --relays\n");
+	return EXIT_CODE_DONE;
+}
+
+static int run(struct call *c)
+{
+	struct list_args args = { 0 };
+	struct inquiry *in = mem_new(in);
+	int exit_code = EXIT_CODE_FAILED;
+
+	if (in == NULL)
+		return call_fail(c, ERR_NOMEM, NULL);
+	if (call_read(c, &args, &exit_code))
+		exit_code = list(c, &args, in);
+	inquiry_fini(in);
+	return exit_code;
+}
+
+const struct command command_list = {
+	.name = "list",
+	.arguments = "[--relays urls] [--default-relays=false] [--json]",
+	.summary = "list relays, and which version runs there",
+	.about =
+		"Asks each relay for its version, for at most three seconds. One that does not\n"
+		"answer is listed as unknown.\n",
+	.examples =
+		"  @ list --relays https://relay.example.com,https://portal.example.org\n",
+	.flags = flags,
+	.run = run,
+	.has_flags_anywhere = true,
+};

@@ -1,0 +1,349 @@
+/* The command line of "adit expose": a row for each flag, and what makes no sense. */
+#include "cli/expose_args.h"
+
+#include <stdlib.h>
+
+#include "agent/default_relays.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "text/shape.h"
+#include "tunnel/portal/identity_file.h"
+#include "wire/http1.h"
+
+#define AT(member) offsetof(struct expose_args, member)
+
+const struct flag expose_flags[] = {
+	{
+		.name = "relays",
+		.kind = FLAG_TEXT,
+		.offset = AT(relays_text),
+		.argument = "urls",
+		.help = "publish on these relays, with commas between them",
+	},
+	{
+		.name = "discovery",
+		.kind = FLAG_BOOL,
+		.offset = AT(has_discovery),
+		.preset = "true",
+		.help = "look for relays; this version knows those that are built in, and uses"
+			" them when --relays is not given",
+	},
+	{
+		.name = "multi-hop",
+		.kind = FLAG_TEXT,
+		.offset = AT(multi_hop),
+		.env = "MULTI_HOP",
+		.argument = "urls",
+		.help = "not yet: publish through several relays in a row",
+	},
+	{
+		.name = "multi-hop-depth",
+		.kind = FLAG_INT,
+		.offset = AT(multi_hop_depth),
+		.env = "MULTI_HOP_DEPTH",
+		.preset = "0",
+		.argument = "number",
+		.help = "not yet: through so many",
+	},
+	{
+		.name = "max-active-relays",
+		.kind = FLAG_INT,
+		.offset = AT(max_active_relays),
+		.env = "MAX_ACTIVE_RELAYS",
+		.preset = "3",
+		.argument = "number",
+		.help = "use at most so many of the relays that were found; those of --relays"
+			" are all used",
+	},
+	{
+		.name = "ban-mitm",
+		.kind = FLAG_BOOL,
+		.offset = AT(bans_mitm),
+		.env = "BAN_MITM",
+		.preset = "true",
+		.help = "leave a relay that is found to end its visitors' TLS itself",
+	},
+	{
+		.name = "identity-path",
+		.kind = FLAG_TEXT,
+		.offset = AT(identity_path),
+		.env = "IDENTITY_PATH",
+		.preset = "identity.json",
+		.argument = "file",
+		.help = "keep the key in this file; who has it has the name",
+	},
+	{
+		.name = "identity-json",
+		.kind = FLAG_SECRET,
+		.offset = AT(identity_json),
+		.env = "IDENTITY_JSON",
+		.argument = "text",
+		.help = "use this identity; it is written to a file that --identity-path names",
+	},
+	{
+		.name = "name",
+		.kind = FLAG_TEXT,
+		.offset = AT(name),
+		.argument = "name",
+		.help = "publish as name.relay (the identity's, else three words)",
+	},
+	{
+		.name = "description",
+		.kind = FLAG_TEXT,
+		.offset = AT(description),
+		.argument = "text",
+		.help = "say this in the relay's list of tunnels",
+	},
+	{
+		.name = "tags",
+		.kind = FLAG_TEXT,
+		.offset = AT(tags),
+		.argument = "words",
+		.help = "and these, with commas between them",
+	},
+	{
+		.name = "owner",
+		.kind = FLAG_TEXT,
+		.offset = AT(owner),
+		.argument = "name",
+		.help = "and whose it is",
+	},
+	{
+		.name = "thumbnail",
+		.kind = FLAG_TEXT,
+		.offset = AT(thumbnail),
+		.argument = "url",
+		.help = "and show this picture",
+	},
+	{
+		.name = "hide",
+		.kind = FLAG_BOOL,
+		.offset = AT(is_hidden),
+		.help = "stay out of the relay's list",
+	},
+	{
+		.name = "http-route",
+		.kind = FLAG_LIST,
+		.offset = AT(route_texts),
+		.argument = "path=upstream",
+		.help = "send requests under this path to that upstream, in place of a target;"
+			" may be given many times",
+	},
+	{
+		.name = "udp",
+		.kind = FLAG_BOOL,
+		.offset = AT(has_udp),
+		.env = "UDP_ENABLED",
+		.help = "not yet: ask for a UDP port, too",
+	},
+	{
+		.name = "udp-addr",
+		.kind = FLAG_TEXT,
+		.offset = AT(udp_addr),
+		.env = "UDP_ADDR",
+		.argument = "host:port",
+		.help = "not yet: where its datagrams go",
+	},
+	{
+		.name = "tcp",
+		.kind = FLAG_BOOL,
+		.offset = AT(has_tcp),
+		.env = "TCP_ENABLED",
+		.help = "ask for a TCP port, too, whose bytes go to the target as they are",
+	},
+	{
+		.name = "metrics-addr",
+		.kind = FLAG_TEXT,
+		.offset = AT(metrics_addr),
+		.argument = "host:port",
+		.help = "serve figures for Prometheus there, at /metrics; without a host, on"
+			" 127.0.0.1",
+	},
+	{
+		.name = "v",
+		.kind = FLAG_BOOL,
+		.offset = AT(daemon.is_verbose),
+		.help = "log what happens in detail",
+	},
+	{
+		.env = "ADIT_LOG",
+		.kind = FLAG_TEXT,
+		.offset = AT(daemon.log),
+		.argument = "words",
+		.help = "how to log: json or text, and error, warn, info or debug, joined by"
+			" commas",
+	},
+	{ .kind = FLAG_END },
+};
+
+static bool has_text(const char *text)
+{
+	return text != NULL && text[0] != '\0';
+}
+
+static enum err check_not_yet(const struct expose_args *a, struct why *why)
+{
+	if (has_text(a->multi_hop) || a->multi_hop_depth != 0)
+		return err_set(why, ERR_USAGE,
+			"--multi-hop: adit does not publish through several relays in a row"
+			" yet; leave it out");
+	if (a->has_udp || has_text(a->udp_addr))
+		return err_set(why, ERR_USAGE,
+			"--udp: adit does not publish UDP through a relay yet; leave it out");
+	return ERR_OK;
+}
+
+/* ---- what is published ---- */
+
+static enum err read_routes(struct expose_args *a, struct why *why)
+{
+	struct why words = { "" };
+	char shown[80];
+
+	for (unsigned i = 0; i < a->route_texts.count; i++) {
+		const char *text = a->route_texts.items[i];
+		enum err rc = http_routes_add(&a->routes, span_str(text), &words);
+
+		if (rc != ERR_OK)
+			return err_set(why, rc == ERR_NOMEM ? rc : ERR_USAGE,
+				"--http-route \"%s\": %s",
+				str_quote(shown, sizeof(shown), span_str(text)),
+				err_text(rc, &words));
+	}
+	return ERR_OK;
+}
+
+static enum err read_target(struct expose_args *a, const char *text, struct why *why)
+{
+	struct why words = { "" };
+	char shown[80];
+	enum err rc = target_parse(span_str(text), &a->target, &words);
+
+	a->has_target = rc == ERR_OK;
+	if (rc != ERR_OK)
+		return err_set(why, ERR_USAGE, "target \"%s\": %s",
+			str_quote(shown, sizeof(shown), span_str(text)),
+			err_text(rc, &words));
+	return ERR_OK;
+}
+
+static enum err read_service(struct expose_args *a, int argc, char **argv,
+	struct why *why)
+{
+	if (argc > 1)
+		return err_set(why, ERR_USAGE,
+			"one target only, and \"%.40s\" is another", argv[1]);
+	if (argc == 1 && a->route_texts.count > 0)
+		return err_set(why, ERR_USAGE,
+			"a target or --http-route, not both: write --http-route /=%.40s",
+			argv[0]);
+	if (argc == 0 && a->route_texts.count == 0)
+		return err_set(why, ERR_USAGE,
+			"what shall be published? Give a target such as 3000, or"
+			" --http-route");
+	if (a->has_tcp && argc == 0)
+		return err_set(why, ERR_USAGE,
+			"--tcp carries bytes to a target, and --http-route names none");
+	return argc == 1 ? read_target(a, argv[0], why) : read_routes(a, why);
+}
+
+/* ---- where ---- */
+
+static enum err read_relays(struct expose_args *a, struct why *why)
+{
+	struct why words = { "" };
+	enum err rc = ERR_OK;
+
+	if (has_text(a->relays_text))
+		rc = relay_urls_add(&a->relays, span_str(a->relays_text), &words);
+	if (rc != ERR_OK)
+		return err_set(why, rc == ERR_NOMEM ? rc : ERR_USAGE, "--relays: %s",
+			err_text(rc, &words));
+	/* All of them: which are better than others is for discovery to find out. */
+	for (size_t i = 0; a->relays.count == 0 && a->has_discovery; i++) {
+		if (default_relays[i] == NULL || (int)i >= a->max_active_relays)
+			break;
+		rc = relay_urls_add(&a->relays, span_str(default_relays[i]), why);
+	}
+	if (rc == ERR_OK && a->relays.count == 0)
+		return err_set(why, ERR_NOENT,
+			"there is no relay to publish on: none is built in, and discovery has"
+			" found none; name one with --relays https://relay.example.com");
+	return rc;
+}
+
+/* ---- as who ---- */
+
+static enum err read_identity(struct expose_args *a, struct why *why)
+{
+	struct identity_wish wish = {
+		.kind = IDENTITY_CLIENT,
+		.path = a->identity_path,
+		.json = a->identity_json,
+		.name = a->name,
+	};
+
+	return identity_obtain(&wish, &a->identity, why);
+}
+
+static bool copy_text(char **to, const char *text)
+{
+	if (has_text(text))
+		*to = strdup(text);
+	return !has_text(text) || *to != NULL;
+}
+
+static enum err read_tags(struct shape_list *tags, const char *text)
+{
+	struct span rest = span_str(text), tag;
+
+	tags->v = calloc(strlen(text) + 1, sizeof(*tags->v));
+	if (tags->v == NULL)
+		return ERR_NOMEM;
+	while (http1_list_next(&rest, &tag)) {
+		tags->v[tags->n] = span_dup(tag);
+		if (tags->v[tags->n] == NULL)
+			return ERR_NOMEM;
+		tags->n++;
+	}
+	return ERR_OK;
+}
+
+static enum err read_metadata(struct expose_args *a)
+{
+	struct message_metadata *m = &a->metadata;
+
+	m->hide = a->is_hidden;
+	if (!copy_text(&m->description, a->description) ||
+		!copy_text(&m->owner, a->owner) ||
+		!copy_text(&m->thumbnail, a->thumbnail))
+		return ERR_NOMEM;
+	return has_text(a->tags) ? read_tags(&m->tags, a->tags) : ERR_OK;
+}
+
+enum err expose_args_check(struct expose_args *args, int argc, char **argv,
+	struct why *why)
+{
+	enum err rc = check_not_yet(args, why);
+
+	if (args->max_active_relays <= 0)
+		args->max_active_relays = 3;
+	if (rc == ERR_OK)
+		rc = read_service(args, argc, argv, why);
+	if (rc == ERR_OK)
+		rc = read_relays(args, why);
+	if (rc == ERR_OK)
+		rc = read_metadata(args);
+	if (rc == ERR_OK)
+		rc = read_identity(args, why);
+	return rc;
+}
+
+void expose_args_fini(struct expose_args *args)
+{
+	flags_fini(expose_flags, args);
+	relay_urls_fini(&args->relays);
+	http_routes_fini(&args->routes);
+	shape_fini(&message_metadata_shape, &args->metadata);
+	identity_wipe(&args->identity);
+}

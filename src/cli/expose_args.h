@@ -1,0 +1,49 @@
+/* The command line of "adit expose". */
+#ifndef CLI_EXPOSE_ARGS_H
+#define CLI_EXPOSE_ARGS_H
+
+#include "agent/http_routes.h"
+#include "cli/daemon.h"
+#include "text/relay_url.h"
+#include "tunnel/portal/identity.h"
+#include "tunnel/portal/message_lease.h"
+
+struct expose_args {
+	/* As they were given. */
+	const char *relays_text;
+	bool has_discovery;
+	const char *multi_hop;
+	int multi_hop_depth, max_active_relays;
+	bool bans_mitm;
+	const char *identity_path;
+	char *identity_json;
+	const char *name, *description, *tags, *owner, *thumbnail;
+	bool is_hidden;
+	struct flag_list route_texts;
+	bool has_udp;
+	const char *udp_addr;
+	bool has_tcp;
+	const char *metrics_addr;
+	struct daemon_args daemon;
+
+	/* What they mean. */
+	struct relay_urls relays;
+	struct target target;
+	bool has_target; /* else there are routes */
+	struct http_routes routes;
+	struct identity identity;
+	struct message_metadata metadata;
+};
+
+extern const struct flag expose_flags[];
+
+/*
+ * Makes sense of the flags and the words behind them, and loads or makes the identity.
+ * @why is for the user, and says what to write. ERR_NOENT: there is no relay.
+ */
+enum err expose_args_check(struct expose_args *args, int argc, char **argv,
+	struct why *why) MUST_USE;
+
+void expose_args_fini(struct expose_args *args);
+
+#endif
