@@ -19,14 +19,9 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+from lib import leases as lease_ends  # noqa: E402
 from lib import net, pki, programs, services  # noqa: E402
-from lib.process import Process  # noqa: E402
-
-SANITIZER_ENV = {
-    "ASAN_OPTIONS": "abort_on_error=0:exitcode=99:detect_stack_use_after_return=1",
-    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:exitcode=99",
-    "TSAN_OPTIONS": "halt_on_error=0:exitcode=99:second_deadlock_stack=1",
-}
+from lib.process import SANITIZER_ENV, Process  # noqa: E402
 
 
 def pytest_addoption(parser):
@@ -87,6 +82,8 @@ class Finder:
             return programs.find_adit()
         if name == "stock":
             return programs.find_stock()
+        if name.startswith("lease-"):
+            return lease_ends.find(name.removeprefix("lease-"), self.directory)
         path = self.found.get("peer-path")
         if path is None:
             path = self.found["peer-path"] = programs.build_peer(self.directory)
@@ -305,3 +302,14 @@ def world(request, tmp_path):
     complaints = w.end()
     if complaints:
         pytest.fail("; ".join(complaints), pytrace=False)
+
+
+@pytest.fixture
+def leases(world, program, authority):
+    return lease_ends.Leases(world, program, authority)
+
+
+@pytest.fixture(params=lease_ends.PAIRS, ids=[f"{r}-relay-{c}" for r, c in lease_ends.PAIRS])
+def lease_pair(request):
+    """(kind of the relay, kind of the client)."""
+    return request.param

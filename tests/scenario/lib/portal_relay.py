@@ -249,8 +249,9 @@ class Relay:
         operations = {"/healthz": self._health, "/sdk/domain": self._domain,
                       "/sdk/register/challenge": self._challenge,
                       "/sdk/register": self._register, "/sdk/renew": self._renew,
-                      "/sdk/unregister": self._unregister, "/v1/sign": self._sign}
-        operation = operations.get(request.path)
+                      "/sdk/unregister": self._unregister, "/v1/sign": self._sign,
+                      "/tunnel/status": self._status}
+        operation = operations.get(request.path.partition("?")[0])
         try:
             if request.path in self.refusals:
                 raise self.refusals[request.path]
@@ -270,6 +271,16 @@ class Relay:
     def _domain(self, _):
         return 200, {"protocol_version": self.protocol, "release_version": "v0.0.0-py",
                      "ens": {"enabled": False, "verified": False}}
+
+    def _status(self, request):
+        name = request.path.partition("hostname=")[2]
+        lease = self._route(name)
+        return 200, {"hostname": name, "registered": lease is not None,
+                     "service_alive": lease is not None and len(lease.ready) > 0}
+
+    def _route(self, name):
+        return next((x for x in self.leases.values() if x.expires >= time.time() and (
+            x.hostname == name or x.hash == hostname_hash(name or ""))), None)
 
     def _challenge(self, request):
         body = request.json()
@@ -405,8 +416,7 @@ class Relay:
         if name == self.root:
             self._serve_api(s, early)
             return
-        lease = next((x for x in self.leases.values() if x.expires >= time.time() and (
-            x.hostname == name or x.hash == hostname_hash(name or ""))), None)
+        lease = self._route(name)
         if lease is None:
             s.sendall(b"\x15\x03\x03\x00\x02\x02\x70")
             return

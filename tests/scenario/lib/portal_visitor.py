@@ -1,7 +1,6 @@
 """Visitors of a lease: TLS to the SNI port, with a name."""
 
 import contextlib
-import ssl
 
 from . import net
 from .portal_tls import Tls, client_context
@@ -60,8 +59,3 @@ def alert_to(port, hello, timeout=15.0):
     assert answer[0] == 21 and len(answer) == 7, answer
     return answer[5:]
 
-
-def alert_name(error):
-    """unrecognized_name, handshake_failure... of an ssl.SSLError."""
-    assert isinstance(error, ssl.SSLError), error
-    return (error.reason or "").lower()

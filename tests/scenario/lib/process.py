@@ -6,6 +6,12 @@ import signal
 import subprocess
 import time
 
+SANITIZER_ENV = {
+    "ASAN_OPTIONS": "abort_on_error=0:exitcode=99:detect_stack_use_after_return=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:exitcode=99",
+    "TSAN_OPTIONS": "halt_on_error=0:exitcode=99:second_deadlock_stack=1",
+}
+
 SANITIZERS = re.compile(
     r"ERROR: (Address|Leak)Sanitizer|runtime error:|WARNING: ThreadSanitizer|"
     r"AddressSanitizer:DEADLYSIGNAL|SUMMARY: \w+Sanitizer")

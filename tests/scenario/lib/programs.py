@@ -48,17 +48,17 @@ def find_stock():
     return Program("stock", [path])
 
 
-def build_peer(directory):
-    """Builds the Go peer once per run; its modules are pinned in tests/peer."""
+def build_peer(directory, package="."):
+    """Builds a Go peer once per run; their modules are pinned in tests/peer."""
     ready = os.environ.get("PEER")
-    if ready:
+    if ready and package == ".":
         return os.path.abspath(ready)
     go = shutil.which("go")
     if not go:
         raise Missing("skipped: no Go peer (no go >= 1.24 in PATH)")
-    path = os.path.join(directory, "peer")
+    path = os.path.join(directory, "peer" if package == "." else package + "-peer")
     env = dict(os.environ, GOTOOLCHAIN="local")
-    built = subprocess.run([go, "build", "-o", path, "."], cwd=PEER_SOURCE, env=env,
+    built = subprocess.run([go, "build", "-o", path, "./" + package], cwd=PEER_SOURCE, env=env,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                            timeout=300, check=False)
     if built.returncode != 0:
