@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/str.h"
+#include "crypto/remote_key.h"
 #include "relay/certificate_pair.h"
 #include "text/names.h"
 #include "text/timefmt.h"
@@ -27,12 +28,18 @@ struct file_state {
 	struct timespec modified, changed;
 };
 
+/* A key stays until the end: handshakes that began with it may not be over. */
+struct certificate_key {
+	struct list in_certificate;
+	struct keyless *keyless;
+};
+
 struct certificate {
 	struct certificate_options o;
+	struct list keys;               /* the newest is the first */
 	char *paths[CERTIFICATE_FILES]; /* the chain and the key */
 	struct file_state seen[CERTIFICATE_FILES];
 	struct tls_context *tls;
-	struct keyless *keyless;
 	struct buf chain; /* that is in use */
 	int64_t ends_s;
 	struct loop_watch *watch;
@@ -46,41 +53,65 @@ struct tls_context *certificate_tls(const struct certificate *c)
 
 struct keyless *certificate_keyless(const struct certificate *c)
 {
-	return c->keyless;
+	return list_first(&c->keys, struct certificate_key, in_certificate)->keyless;
 }
 
 /* ---- use ---- */
 
-static enum err certificate_make_tls(const struct certificate *c,
+static void certificate_key_free(struct certificate_key *key)
+{
+	keyless_unref(key->keyless);
+	free(key);
+}
+
+/* Our own handshakes sign as those of leases do, and at once. */
+static void certificate_on_sign(void *arg, const struct sign_order *order,
+	struct remote_signing *signing)
+{
+	struct certificate_key *key = arg;
+	uint8_t signature[SIGN_SIGNATURE_MAX];
+	size_t n = 0;
+	enum err rc = keyless_sign(key->keyless, order, signature, &n, NULL);
+
+	remote_signing_end(signing, rc, span_of(signature, n));
+}
+
+static enum err certificate_make_tls(struct certificate_key *key, struct span chain,
 	struct tls_context **out, struct why *why)
 {
 	struct tls_server_options o = {
-		.cert_file = c->paths[0],
-		.key_file = c->paths[1],
+		.cert_pem = chain,
+		.is_key_instant = true,
 		.alpn = "http/1.1",
 	};
+	enum err rc = remote_key_new(chain, certificate_on_sign, key, &o.key, why);
 
-	return tls_context_new_server(&o, out, why);
+	if (rc != ERR_OK)
+		return rc;
+	rc = tls_context_new_server(&o, out, why);
+	remote_key_unref(o.key);
+	return rc;
 }
 
 /* Takes the chain out of @pair. On failure all is as before. */
 static enum err certificate_use(struct certificate *c, struct certificate_pair *pair,
 	struct why *why)
 {
-	struct keyless *keyless;
+	struct certificate_key *key = mem_new(key);
 	struct tls_context *tls;
-	enum err rc = keyless_new(buf_span(&pair->key), &keyless, why);
+	enum err rc;
 
-	if (rc != ERR_OK)
-		return rc;
-	rc = certificate_make_tls(c, &tls, why);
+	if (key == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for a certificate");
+	rc = keyless_new(buf_span(&pair->key), &key->keyless, why);
+	if (rc == ERR_OK)
+		rc = certificate_make_tls(key, buf_span(&pair->chain), &tls, why);
 	if (rc != ERR_OK) {
-		keyless_unref(keyless);
+		certificate_key_free(key);
 		return rc;
 	}
-	keyless_unref(c->keyless);
 	tls_context_free(c->tls);
-	c->keyless = keyless;
+	list_add_front(&c->keys, &key->in_certificate);
 	c->tls = tls;
 	buf_fini(&c->chain);
 	c->chain = pair->chain;
@@ -264,6 +295,7 @@ enum err certificate_open(const struct certificate_options *o, struct certificat
 	if (c == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for a certificate");
 	c->o = *o;
+	list_init(&c->keys);
 	c->paths[0] = str_printf("%s/%s", o->directory, CERTIFICATE_CHAIN_FILE);
 	c->paths[1] = str_printf("%s/%s", o->directory, CERTIFICATE_KEY_FILE);
 	if (c->paths[0] == NULL || c->paths[1] == NULL)
@@ -288,13 +320,17 @@ enum err certificate_open(const struct certificate_options *o, struct certificat
 
 void certificate_close(struct certificate *c)
 {
+	struct list *it, *tmp;
+
 	if (c == NULL)
 		return;
 	loop_watch_close(c->watch);
 	loop_timer_close(c->settle);
 	loop_timer_close(c->look);
-	keyless_unref(c->keyless);
 	tls_context_free(c->tls);
+	list_each(it, tmp, &c->keys)
+		certificate_key_free(
+			list_object(it, struct certificate_key, in_certificate));
 	buf_fini(&c->chain);
 	free(c->paths[0]);
 	free(c->paths[1]);
