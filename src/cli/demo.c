@@ -1,78 +1,49 @@
-/*
- * The course of the demo, as one state machine. It never sleeps: the server's log says where
- * the server listens, the client's log that the tunnel is open, SIGCHLD that either is gone.
- */
+/* The course of the demo: what all of it has in common. */
 #include "cli/demo.h"
 
 #include <signal.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "base/rand.h"
-#include "base/str.h"
 #include "cli/command.h"
-#include "cli/demo_child.h"
-#include "cli/demo_fetch.h"
-#include "cli/demo_page.h"
+#include "cli/demo_inside.h"
 #include "cli/demo_report.h"
-#include "net/dialer.h"
-#include "net/listener.h"
-#include "text/hex.h"
 
-#define LOCAL "127.0.0.1"
-#define DEMO_USER "demo"
 #define DEMO_FETCHES 2
-#define DEMO_SIGNALS 3
-#define DEMO_PORT_TRIES 5
-#define DEMO_PASSWORD_BYTES 16
-#define DEMO_READY_MS 10000 /* for all that comes before the visit */
+#define DEMO_READY_MS 10000 /* for all that comes before a visit */
 #define DEMO_FETCH_MS 10000
-#define DEMO_END_MS 5000 /* between SIGTERM and SIGKILL */
-
-enum demo_state {
-	DEMO_KNOCKING, /* at the target: is somebody there? */
-	DEMO_STARTING_SERVER,
-	DEMO_STARTING_CLIENT,
-	DEMO_FETCHING,
-	DEMO_OPEN,   /* until Ctrl-C */
-	DEMO_ENDING, /* until both children have gone */
-};
+#define DEMO_END_MS 8000 /* after the first SIGTERM; who unregisters may take 5 s */
 
 /* What was not ready when patience ended. */
 static const char *const demo_awaited[] = {
 	[DEMO_KNOCKING] = "the target",
 	[DEMO_STARTING_SERVER] = "the server",
 	[DEMO_STARTING_CLIENT] = "the client",
+	[DEMO_STARTING_RELAY] = "the relay",
+	[DEMO_STARTING_EXPOSE] = "the agent",
 };
 
-struct demo {
-	const struct demo_options *o; /* borrowed: the caller's */
-	enum demo_state state;
-	struct loop *loop;
-	struct loop_timer *patience;
-	struct loop_signal *signals[DEMO_SIGNALS];
-	struct dial *knock;
-	struct demo_page *page; /* NULL: the target is somebody else's */
-	struct demo_child *server, *client;
-	struct demo_fetch *fetch;
-	char password[2 * DEMO_PASSWORD_BYTES + 1]; /* secret */
-	char fingerprint[64];                       /* of the server */
-	uint16_t server_port, public_port;
-	unsigned port_tries, answers;
-	bool is_wrong; /* an answer was not what it should have been */
-	int exit_code;
-	struct why why; /* if it is not 0 */
+static const char *const demo_role_names[] = {
+	[DEMO_CLIENT] = "client",
+	[DEMO_EXPOSE] = "agent",
+	[DEMO_SERVER] = "server",
+	[DEMO_RELAY] = "relay",
 };
 
 /* ---- the end ---- */
 
-static void demo_stop_if_alone(struct demo *d)
+/* One after the other, so that who unregisters finds somebody to tell. */
+static void demo_end_next(struct demo *d)
 {
-	if (d->server == NULL && d->client == NULL)
-		loop_stop(d->loop);
+	for (enum demo_role role = 0; role < DEMO_ROLES; role++) {
+		if (d->parts[role].child == NULL)
+			continue;
+		demo_child_signal(d->parts[role].child, SIGTERM);
+		return;
+	}
+	loop_stop(d->loop);
 }
 
 static void demo_end(struct demo *d)
@@ -84,17 +55,14 @@ static void demo_end(struct demo *d)
 	d->knock = NULL;
 	demo_fetch_close(d->fetch);
 	d->fetch = NULL;
-	if (d->client != NULL || d->server != NULL)
-		fprintf(d->o->out, "\nending client and server\n");
+	fprintf(d->o->out, "\nending what was started\n");
 	fflush(d->o->out);
-	demo_child_signal(d->client, SIGTERM);
-	demo_child_signal(d->server, SIGTERM);
 	loop_timer_set(d->patience, DEMO_END_MS);
-	demo_stop_if_alone(d);
+	demo_end_next(d);
 }
 
 /* The first failure is the one that is told. */
-static void PRINTF_LIKE(2, 3) demo_fail(struct demo *d, const char *fmt, ...)
+void demo_fail(struct demo *d, const char *fmt, ...)
 {
 	va_list args;
 
@@ -117,8 +85,8 @@ static void demo_on_patience_end(void *arg)
 		return;
 	}
 	demo_fail(d, "a process did not end within %d s of SIGTERM", DEMO_END_MS / 1000);
-	demo_child_signal(d->client, SIGKILL);
-	demo_child_signal(d->server, SIGKILL);
+	for (enum demo_role role = 0; role < DEMO_ROLES; role++)
+		demo_child_signal(d->parts[role].child, SIGKILL);
 }
 
 static void demo_on_signal(void *arg, int signo)
@@ -132,37 +100,65 @@ static void demo_on_signal(void *arg, int signo)
 		demo_fail(d, "interrupted");
 }
 
-/* @which is d->server or d->client. */
-static void demo_on_child_end(struct demo *d, struct demo_child **which, const char *name,
-	int status)
+/* ---- children ---- */
+
+static void demo_on_child_end(void *arg, int status)
 {
+	struct demo_part *part = arg;
+	struct demo *d = part->demo;
+	const char *name = demo_role_names[part->role];
 	char text[CHILD_END_MAX];
 
-	demo_child_close(*which);
-	*which = NULL;
+	demo_drop(d, part->role);
 	child_print_end(status, text);
 	if (d->state != DEMO_ENDING)
 		demo_fail(d, "the %s ended early: %s", name, text);
 	else if (status != 0)
 		demo_fail(d, "the %s did not end well: %s", name, text);
-	demo_stop_if_alone(d);
+	if (d->state == DEMO_ENDING)
+		demo_end_next(d);
 }
 
-static void demo_on_server_end(void *arg, int status)
+static void demo_on_child_line(void *arg, const char *line)
 {
-	struct demo *d = arg;
+	struct demo_part *part = arg;
 
-	demo_on_child_end(d, &d->server, "server", status);
+	part->on_line(part->demo, line);
 }
 
-static void demo_on_client_end(void *arg, int status)
+enum err demo_start(struct demo *d, enum demo_role role, const struct demo_start *how,
+	struct why *why)
 {
-	struct demo *d = arg;
+	struct demo_part *part = &d->parts[role];
+	struct demo_child_options o = {
+		.loop = d->loop,
+		.out = d->o->out,
+		.err = d->o->err,
+		.user = how->user,
+		.password = how->password,
+		.argv = how->argv,
+		.on_line = demo_on_child_line,
+		.on_end = demo_on_child_end,
+		.arg = part,
+	};
 
-	demo_on_child_end(d, &d->client, "client", status);
+	part->on_line = how->on_line;
+	return demo_child_open(&o, &part->child, why);
 }
 
-/* ---- the visit ---- */
+void demo_drop(struct demo *d, enum demo_role role)
+{
+	demo_child_close(d->parts[role].child);
+	d->parts[role].child = NULL;
+}
+
+void demo_await(struct demo *d, enum demo_state state)
+{
+	d->state = state;
+	loop_timer_set(d->patience, DEMO_READY_MS);
+}
+
+/* ---- visits ---- */
 
 static void demo_on_answer(void *arg, const struct demo_answer *answer)
 {
@@ -180,200 +176,70 @@ static void demo_on_answer(void *arg, const struct demo_answer *answer)
 		d->is_wrong = true;
 }
 
-static void demo_open(struct demo *d)
-{
-	if (d->page != NULL)
-		fprintf(d->o->out, "\nThe page came through as it was sent.\n");
-	if (d->o->is_once) {
-		demo_end(d);
-		return;
-	}
-	d->state = DEMO_OPEN;
-	fprintf(d->o->out,
-		"\nopen     http://" LOCAL ":%u/ in a browser; Ctrl-C ends this\n",
-		d->public_port);
-	fflush(d->o->out);
-}
-
 static void demo_on_fetched(void *arg, enum err rc, const struct why *why)
 {
 	struct demo *d = arg;
 
 	demo_fetch_close(d->fetch);
 	d->fetch = NULL;
-	if (rc != ERR_OK)
+	if (rc != ERR_OK) {
 		demo_fail(d, "no answer through the tunnel: %s", err_text(rc, why));
-	else if (d->is_wrong)
+		return;
+	}
+	if (d->is_wrong) {
 		demo_fail(d,
 			"what came through the tunnel is not the page, "
 			"or not over one connection");
-	else
-		demo_open(d);
+		return;
+	}
+	if (d->page != NULL)
+		fprintf(d->o->out, "\nThe page came through as it was sent.\n");
+	d->after_visit(d);
 }
 
-static void demo_visit(struct demo *d)
+void demo_visit(struct demo *d, enum demo_state state, struct demo_fetch_options *how,
+	void (*next)(struct demo *d))
 {
-	struct demo_fetch_options o = {
-		.loop = d->loop,
-		.host = LOCAL,
-		.port = d->public_port,
-		.count = DEMO_FETCHES,
-		.timeout_ms = DEMO_FETCH_MS,
-		.on_answer = demo_on_answer,
-		.on_end = demo_on_fetched,
-		.arg = d,
-	};
-
-	d->state = DEMO_FETCHING;
+	d->state = state;
 	loop_timer_stop(d->patience);
-	fprintf(d->o->out,
-		"\nfetch    http://" LOCAL ":%u/, twice\n"
-		"         visitor -> server -> client -> %s\n",
-		d->public_port, d->page != NULL ? "page" : "target");
 	fflush(d->o->out);
-	if (demo_fetch_open(&o, &d->fetch) != ERR_OK)
+	d->answers = 0;
+	d->after_visit = next;
+	how->loop = d->loop;
+	how->count = DEMO_FETCHES;
+	how->timeout_ms = DEMO_FETCH_MS;
+	how->on_answer = demo_on_answer;
+	how->on_end = demo_on_fetched;
+	how->arg = d;
+	if (demo_fetch_open(how, &d->fetch) != ERR_OK)
 		demo_fail(d, "no memory for a visitor");
 }
 
-/* ---- the client ---- */
-
-static void demo_start_client(struct demo *d);
-
-static void demo_on_client_line(void *arg, const char *line)
+void demo_open(struct demo *d)
 {
-	struct demo *d = arg;
-
-	if (d->state != DEMO_STARTING_CLIENT)
-		return;
-	if (strstr(line, "client: Connected") != NULL) {
-		demo_visit(d);
-	} else if (strstr(line, "Server cannot listen on") != NULL) {
-		/* Somebody took the port between our look and the server's. */
-		demo_child_close(d->client);
-		d->client = NULL;
-		demo_start_client(d);
-	}
-}
-
-/* A port that was free a moment ago. */
-static enum err demo_find_port(struct demo *d, struct why *why)
-{
-	struct listener *listener;
-	struct addr at;
-	enum err rc = listener_open(d->loop, LOCAL, 0, NULL, NULL, &listener, why);
-
-	if (rc != ERR_OK)
-		return rc;
-	listener_addr(listener, &at);
-	listener_close(listener);
-	d->public_port = addr_port(&at);
-	return ERR_OK;
-}
-
-/* "host:port" of what is published. NULL: no memory. */
-static char *demo_print_target(const struct demo *d)
-{
-	const char *host = d->page != NULL ? LOCAL : d->o->target_host;
-	uint16_t port = d->page != NULL ? demo_page_port(d->page) : d->o->target_port;
-
-	return str_printf(strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, port);
-}
-
-static enum err demo_open_client(struct demo *d, struct why *why)
-{
-	char *target = demo_print_target(d);
-	char *url = str_printf("http://" LOCAL ":%u", d->server_port);
-	char *remote = target != NULL ?
-		str_printf("R:" LOCAL ":%u:%s", d->public_port, target) :
-		NULL;
-	const char *const argv[] = { "adit", "client", "--fingerprint", d->fingerprint,
-		url, remote, NULL };
-	struct demo_child_options o = {
-		.loop = d->loop,
-		.out = d->o->out,
-		.err = d->o->err,
-		.user = DEMO_USER,
-		.password = d->password,
-		.argv = argv,
-		.on_line = demo_on_client_line,
-		.on_end = demo_on_client_end,
-		.arg = d,
-	};
-	enum err rc = ERR_NOMEM;
-
-	if (url != NULL && remote != NULL)
-		rc = demo_child_open(&o, &d->client, why);
-	free(target);
-	free(url);
-	free(remote);
-	return rc;
-}
-
-static void demo_start_client(struct demo *d)
-{
-	struct why why = { "" };
-	enum err rc;
-
-	d->state = DEMO_STARTING_CLIENT;
-	if (++d->port_tries > DEMO_PORT_TRIES) {
-		demo_fail(d, "no port could be had for the public end of the tunnel");
+	if (d->o->is_once) {
+		demo_end(d);
 		return;
 	}
-	rc = demo_find_port(d, &why);
-	if (rc == ERR_OK)
-		rc = demo_open_client(d, &why);
-	if (rc != ERR_OK)
-		demo_fail(d, "%s", err_text(rc, &why));
-}
-
-/* ---- the server ---- */
-
-static void demo_on_server_line(void *arg, const char *line)
-{
-	static const char fingerprint[] = "server: Fingerprint ";
-	static const char listening[] = "server: Listening on http://" LOCAL ":";
-	struct demo *d = arg;
-	const char *found;
-	unsigned long port;
-
-	if (d->state != DEMO_STARTING_SERVER)
-		return;
-	found = strstr(line, fingerprint);
-	if (found != NULL)
-		str_copy(d->fingerprint, sizeof(d->fingerprint),
-			found + strlen(fingerprint));
-	found = strstr(line, listening);
-	if (found == NULL || !str_to_uint(found + strlen(listening), UINT16_MAX, &port))
-		return;
-	d->server_port = (uint16_t)port;
-	demo_start_client(d);
-}
-
-static void demo_start_server(struct demo *d)
-{
-	static const char *const argv[] = { "adit", "server", "--reverse", "--host",
-		LOCAL, "--port", "0", NULL };
-	struct demo_child_options o = {
-		.loop = d->loop,
-		.out = d->o->out,
-		.err = d->o->err,
-		.user = DEMO_USER,
-		.password = d->password,
-		.argv = argv,
-		.on_line = demo_on_server_line,
-		.on_end = demo_on_server_end,
-		.arg = d,
-	};
-	struct why why = { "" };
-	enum err rc;
-
-	d->state = DEMO_STARTING_SERVER;
-	rc = demo_child_open(&o, &d->server, &why);
-	if (rc != ERR_OK)
-		demo_fail(d, "%s", err_text(rc, &why));
+	d->state = DEMO_OPEN;
+	fprintf(d->o->out, "\nopen     http://" DEMO_LOCAL ":%u/ in a browser\n",
+		d->link.public_port);
+	demo_lease_print_open(d);
+	fprintf(d->o->out, "         Ctrl-C ends this\n");
+	fflush(d->o->out);
 }
 
 /* ---- the beginning ---- */
+
+const char *demo_target_host(const struct demo *d)
+{
+	return d->page != NULL ? DEMO_LOCAL : d->o->target_host;
+}
+
+uint16_t demo_target_port(const struct demo *d)
+{
+	return d->page != NULL ? demo_page_port(d->page) : d->o->target_port;
+}
 
 static void demo_on_knocked(void *arg, enum err rc, int fd, int errnum,
 	const struct why *why)
@@ -387,7 +253,7 @@ static void demo_on_knocked(void *arg, enum err rc, int fd, int errnum,
 		return;
 	}
 	close(fd);
-	demo_start_server(d);
+	demo_link_begin(d);
 }
 
 /* A tunnel to nowhere would only show that a visitor is turned away. */
@@ -410,7 +276,7 @@ static enum err demo_begin(struct demo *d, struct why *why)
 	FILE *out = d->o->out;
 	enum err rc;
 
-	loop_timer_set(d->patience, DEMO_READY_MS);
+	demo_await(d, DEMO_KNOCKING);
 	if (d->o->target_host != NULL) {
 		fprintf(out, "target   %s, port %u: the service to publish\n\n",
 			d->o->target_host, d->o->target_port);
@@ -419,19 +285,10 @@ static enum err demo_begin(struct demo *d, struct why *why)
 	rc = demo_page_open(d->loop, &d->page, why);
 	if (rc != ERR_OK)
 		return rc;
-	fprintf(out, "page     http://" LOCAL ":%u/: the service to publish\n\n",
+	fprintf(out, "page     http://" DEMO_LOCAL ":%u/: the service to publish\n\n",
 		demo_page_port(d->page));
-	demo_start_server(d);
+	demo_link_begin(d);
 	return ERR_OK;
-}
-
-static void demo_make_password(struct demo *d)
-{
-	uint8_t bytes[DEMO_PASSWORD_BYTES];
-
-	rand_bytes(bytes, sizeof(bytes));
-	hex_encode(span_of(bytes, sizeof(bytes)), d->password);
-	mem_wipe(bytes, sizeof(bytes));
 }
 
 static enum err demo_init(struct demo *d)
@@ -439,7 +296,8 @@ static enum err demo_init(struct demo *d)
 	static const int signals[DEMO_SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
 	enum err rc = loop_new(&d->loop);
 
-	demo_make_password(d);
+	for (enum demo_role role = 0; role < DEMO_ROLES; role++)
+		d->parts[role] = (struct demo_part){ .demo = d, .role = role };
 	if (rc == ERR_OK)
 		rc = loop_timer_open(d->loop, demo_on_patience_end, d, &d->patience);
 	for (int i = 0; i < DEMO_SIGNALS && rc == ERR_OK; i++)
@@ -452,14 +310,15 @@ static void demo_fini(struct demo *d)
 {
 	dial_close(d->knock);
 	demo_fetch_close(d->fetch);
-	demo_child_close(d->client);
-	demo_child_close(d->server);
+	for (enum demo_role role = 0; role < DEMO_ROLES; role++)
+		demo_drop(d, role);
+	demo_lease_fini(d);
 	demo_page_close(d->page);
 	for (int i = 0; i < DEMO_SIGNALS; i++)
 		loop_signal_close(d->signals[i]);
 	loop_timer_close(d->patience);
 	loop_free(d->loop);
-	mem_wipe(d->password, sizeof(d->password));
+	mem_wipe(&d->link, sizeof(d->link));
 }
 
 int demo_run(const struct demo_options *o)

@@ -26,7 +26,9 @@ struct demo_child {
 static bool env_is_ours(const char *entry)
 {
 	static const char *const prefixes[] = { "AUTH=", "HOST=", "PORT=", "CHISEL_",
-		"ADIT_" };
+		"ADIT_", "PORTAL_", "IDENTITY_", "TCP_", "UDP_",
+		"API_PORT=", "SNI_PORT=", "MIN_PORT=", "MAX_PORT=", "TRUST",
+		"DISCOVERY=", "ADMIN_", "MULTI_HOP", "BAN_MITM=", "BOOTSTRAPS=" };
 
 	for (size_t i = 0; i < mem_count(prefixes); i++) {
 		if (str_has_prefix(entry, prefixes[i]))
@@ -35,7 +37,8 @@ static bool env_is_ours(const char *entry)
 	return false;
 }
 
-/* An array to free; its entries are borrowed from environ and @auth. NULL: no memory. */
+/* An array to free; its entries are borrowed from environ and @auth, which may be NULL.
+ * NULL: no memory. */
 static const char **env_make(const char *auth)
 {
 	const char **env;
@@ -57,7 +60,9 @@ static const char **env_make(const char *auth)
 /* As one would type it, but for the password. */
 static void print_command(FILE *out, const char *user, const char *const *argv)
 {
-	fprintf(out, "$ AUTH=%s:********", user);
+	fputs("$", out);
+	if (user != NULL)
+		fprintf(out, " AUTH=%s:********", user);
 	for (; *argv != NULL; argv++)
 		fprintf(out, " %s", *argv);
 	fputc('\n', out);
@@ -90,9 +95,13 @@ static enum err start(struct demo_child *c, const struct demo_child_options *o,
 		.on_end = on_end,
 		.arg = c,
 	};
-	char *auth = str_printf("AUTH=%s:%s", o->user, o->password);
-	const char **env = auth != NULL ? env_make(auth) : NULL;
+	char *auth = o->user != NULL ? str_printf("AUTH=%s:%s", o->user, o->password) :
+				       NULL;
+	const char **env = NULL;
 	enum err rc;
+
+	if (auth != NULL || o->user == NULL)
+		env = env_make(auth);
 
 	how.env = env;
 	if (env == NULL)

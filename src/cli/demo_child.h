@@ -1,6 +1,6 @@
 /*
- * A child of the demo is its server or its client: this very program, started with the words
- * that a user would type. They are shown before, and what it logs is passed on.
+ * A child of the demo is this very program, started with the words that a user would type.
+ * They are shown before, and what it logs is passed on.
  */
 #ifndef CLI_DEMO_CHILD_H
 #define CLI_DEMO_CHILD_H
@@ -14,7 +14,7 @@ struct demo_child;
 struct demo_child_options {
 	struct loop *loop;       /* borrowed */
 	FILE *out, *err;         /* borrowed: for the command line, and for its log */
-	const char *user;        /* as whom it signs in, or whom it lets in */
+	const char *user;        /* as whom it signs in, or whom it lets in; or NULL */
 	const char *password;    /* secret: it travels in the environment */
 	const char *const *argv; /* "adit", "server", ...; NULL at the end */
 	/* A line of its log. The child may be closed in it. */

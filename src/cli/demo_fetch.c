@@ -93,18 +93,21 @@ static enum err fetch_ask(struct demo_fetch *f)
 
 static enum err fetch_begin(struct demo_fetch *f)
 {
-	char host[320];
+	char authority[320];
 	struct http_client_options o = {
 		.loop = f->o.loop,
 		.host = f->o.host,
 		.port = f->o.port,
-		.host_header = host,
+		.tls = f->o.tls,
+		.server_name = f->o.name,
+		.host_header = authority,
 		.connections_max = 1,
 		.connect_ms = 2 * f->o.timeout_ms,
 	};
 	enum err rc;
 
-	snprintf(host, sizeof(host), "%s:%u", f->o.host, f->o.port);
+	snprintf(authority, sizeof(authority), "%s:%u", f->o.name,
+		f->o.name_port != 0 ? f->o.name_port : f->o.port);
 	rc = http_client_new(&o, &f->client);
 	return rc == ERR_OK ? fetch_ask(f) : rc;
 }

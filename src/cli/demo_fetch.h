@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "loop/loop.h"
+#include "net/tls.h"
 
 #define DEMO_BODY_MAX 65536 /* of a body that is longer, this much is kept */
 
@@ -25,10 +26,13 @@ struct demo_answer {
 
 struct demo_fetch_options {
 	struct loop *loop; /* borrowed */
-	const char *host;
+	const char *host;  /* where it is reached */
 	uint16_t port;
-	unsigned count;      /* of questions */
-	uint32_t timeout_ms; /* for all of it */
+	const char *name; /* what it is called: in the question, and in its certificate */
+	uint16_t name_port;      /* and the port that goes with it; 0 is @port */
+	struct tls_context *tls; /* borrowed: outlives the fetch; NULL: plain HTTP */
+	unsigned count;          /* of questions */
+	uint32_t timeout_ms;     /* for all of it */
 	/* Good for the call. The fetch may not be closed in it. */
 	void (*on_answer)(void *arg, const struct demo_answer *answer);
 	/* That was all; @why has the words if not ERR_OK. demo_fetch_close() is still due. */
@@ -36,7 +40,7 @@ struct demo_fetch_options {
 	void *arg;
 };
 
-/* No callback comes from inside this. @host is borrowed for as long as the fetch. */
+/* No callback comes from inside this. @host and @name are borrowed for as long. */
 enum err demo_fetch_open(const struct demo_fetch_options *o,
 	struct demo_fetch **out) MUST_USE;
 

@@ -6,14 +6,17 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/rand.h"
 #include "http/server.h"
 #include "loop/worker.h"
 #include "net/listener.h"
 #include "net/socket.h"
+#include "text/hex.h"
 
 #define PAGE_MAX 8192
 #define PAGE_BLOCKS_KEPT 2
 #define PAGE_CONNECTIONS_MAX 100
+#define PAGE_MARKER_BYTES 12
 
 struct demo_page {
 	struct loop *loop; /* borrowed: outlives us */
@@ -22,6 +25,7 @@ struct demo_page {
 	struct listener *listener;
 	unsigned long long requests;
 	struct buf text; /* as it was last sent */
+	char marker[2 * PAGE_MARKER_BYTES + 1];
 };
 
 static const char page_headers[] = "Content-Type: text/html; charset=utf-8\r\n"
@@ -44,19 +48,29 @@ static const char page_begin[] =
 	"</style>\n"
 	"<h1>It works.</h1>\n"
 	"<p>This page came to you through a tunnel:</p>\n"
-	"<ol><li>visitor</li><li>server</li><li>client</li><li>this page</li></ol>\n"
-	"<p>Your browser asked the <b>server</b>, which is the only one that the public has\n"
-	"to reach. The <b>client</b>, which may sit behind any firewall, had connected to it\n"
-	"before; it took the request over that connection, and passed it to this page on a\n"
-	"port that nobody else needs to see.</p>\n";
+	"<ol><li>visitor</li><li>server or relay</li><li>client or agent</li>\n"
+	"<li>this page</li></ol>\n"
+	"<p>Your browser asked the <b>server</b> or the <b>relay</b>, which is the only one\n"
+	"that the public has to reach. The <b>client</b> or <b>agent</b>, which may sit behind\n"
+	"any firewall, had connected to it before; it took the request over that connection,\n"
+	"and passed it to this page on a port that nobody else needs to see.</p>\n";
+
+static void page_make_marker(struct demo_page *page)
+{
+	uint8_t bytes[PAGE_MARKER_BYTES];
+
+	rand_bytes(bytes, sizeof(bytes));
+	hex_encode(span_of(bytes, sizeof(bytes)), page->marker);
+}
 
 static enum err page_print(struct demo_page *page)
 {
 	buf_reset(&page->text);
 	buf_put_str(&page->text, page_begin);
 	buf_printf(&page->text,
-		"<p>Requests for this page so far: <b>%llu</b>. Load it again.</p>\n",
-		page->requests);
+		"<p>Requests for this page so far: <b>%llu</b>. Load it again.</p>\n"
+		"<p><small>A word that only this page knows: %s</small></p>\n",
+		page->requests, page->marker);
 	return page->text.failed;
 }
 
@@ -100,6 +114,7 @@ enum err demo_page_open(struct loop *loop, struct demo_page **out, struct why *w
 	if (page == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for the page");
 	page->loop = loop;
+	page_make_marker(page);
 	buf_init(&page->text, PAGE_MAX);
 	pool_init(&page->pool, WORKER_BLOCK_BYTES, PAGE_BLOCKS_KEPT);
 	o.pool = &page->pool;
@@ -123,6 +138,11 @@ uint16_t demo_page_port(const struct demo_page *page)
 
 	listener_addr(page->listener, &at);
 	return addr_port(&at);
+}
+
+const char *demo_page_marker(const struct demo_page *page)
+{
+	return page->marker;
 }
 
 struct span demo_page_last(const struct demo_page *page)

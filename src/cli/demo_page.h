@@ -15,6 +15,9 @@ enum err demo_page_open(struct loop *loop, struct demo_page **out,
 
 uint16_t demo_page_port(const struct demo_page *page);
 
+/* A random word that is in the page, to be looked for. */
+const char *demo_page_marker(const struct demo_page *page);
+
 /* The page as it was last sent; empty before the first request. Good until the next. */
 struct span demo_page_last(const struct demo_page *page);
 
