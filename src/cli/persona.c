@@ -12,6 +12,7 @@ static const struct command *const adit_commands[] = {
 	&command_client,
 	&command_expose,
 	&command_list,
+	&command_relay,
 	&command_demo,
 	&command_version,
 	&command_help,

@@ -1,0 +1,62 @@
+"""The settings of a relay: the example is right, and mistakes are one sentence with their place."""
+
+import os
+import re
+
+from lib import net
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+EXAMPLE = os.path.join(ROOT, "packaging", "relay.toml.example")
+
+
+def uncommented():
+    with open(EXAMPLE, encoding="utf-8") as example:
+        return re.sub(r"^# ([a-z_]+ = )", r"\1", example.read(), flags=re.MULTILINE)
+
+
+def ask(world, adit, *args):
+    """Nobody listens there, so settings that are right end in status 1."""
+    where = ["--host", "127.0.0.1", "--api-port", str(net.free_port())]
+    return world.call([*adit.argv, "relay", "status", *where, *args], seconds=20)
+
+
+def test_the_example_is_right_as_it_is(world, adit):
+    done = ask(world, adit, "--config", EXAMPLE)
+    assert done.returncode == 1 and "no relay answers" in done.stderr
+
+
+def test_the_example_is_right_with_everything_in_it(world, adit, tmp_path):
+    (tmp_path / "relay.toml").write_text(uncommented())
+    done = ask(world, adit, "--config", str(tmp_path / "relay.toml"))
+    assert done.returncode == 1 and "no relay answers" in done.stderr
+
+
+def test_the_example_has_every_setting(world, adit):
+    told = world.call([*adit.argv, "relay", "run", "--help"], seconds=10).stdout
+    flags = set(re.findall(r"^  --([a-z0-9-]+)", told, re.MULTILINE))
+    credentials = {flag for flag in flags if re.match("aws-|gcp-|cloudflare-", flag)}
+    keys = set(re.findall(r"^([a-z_]+) = ", uncommented(), re.MULTILINE))
+    assert {flag.replace("-", "_") for flag in flags - credentials - {"config"}} == keys
+
+
+def test_a_mistake_names_file_and_line(world, adit, tmp_path):
+    path = tmp_path / "relay.toml"
+    path.write_text('portal_url = "https://r.example"\n\napi_prot = 1\n')
+    for command in ("run", "status"):
+        done = world.call([*adit.argv, "relay", command, "--config", str(path)], seconds=10)
+        assert done.returncode == 2
+        assert done.stderr == (f"adit relay {command}: {path}: line 3: there is no key "
+                               '"api_prot"; did you mean api_port?\n')
+
+
+def test_a_variable_that_makes_no_sense_stops_it(world, adit):
+    done = world.call(["env", "SNI_PORT=https", *adit.argv, "relay", "run"], seconds=10)
+    assert done.returncode == 2
+    assert done.stderr == ("adit relay run: SNI_PORT takes a port from 0 to 65535, "
+                           'not "https"\n')
+
+
+def test_what_is_not_there_yet_is_said(world, adit):
+    done = world.call([*adit.argv, "relay", "run", "--acme-dns-provider", "route53"],
+                      seconds=10)
+    assert done.returncode == 2 and "not supported yet" in done.stderr
