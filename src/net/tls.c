@@ -560,6 +560,7 @@ static bool tls_set_server_name(SSL *ssl, const char *server_name)
 	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
 	char name[256], ip[ADDR_TEXT_MAX];
 	size_t n = strlen(server_name);
+	const char *also;
 	struct addr a;
 
 	if (addr_from_literal(server_name, 0, &a) == ERR_OK) {
@@ -573,8 +574,10 @@ static bool tls_set_server_name(SSL *ssl, const char *server_name)
 		return false;
 	memcpy(name, server_name, n);
 	name[n] = '\0';
-	X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	also = tls_also_known_as(name);
+	X509_VERIFY_PARAM_set_hostflags(param, TLS_HOST_FLAGS);
 	return X509_VERIFY_PARAM_set1_host(param, name, n) == 1 &&
+		(also == NULL || X509_VERIFY_PARAM_add1_host(param, also, 0) == 1) &&
 		SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 

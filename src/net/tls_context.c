@@ -427,19 +427,32 @@ enum err tls_context_new_client(const struct tls_client_options *o,
 
 /* ---- what a certificate says ---- */
 
+const char *tls_also_known_as(const char *host)
+{
+	const char *dot = strchr(host, '.');
+
+	return dot != NULL && dot != host && strcmp(dot, ".localhost") == 0 ? dot : NULL;
+}
+
+static bool tls_certificate_covers(X509 *leaf, const char *host)
+{
+	const char *also = tls_also_known_as(host);
+	struct addr literal;
+
+	if (addr_from_literal(host, 0, &literal) == ERR_OK)
+		return X509_check_ip_asc(leaf, host, 0) == 1;
+	if (X509_check_host(leaf, host, 0, TLS_HOST_FLAGS, NULL) == 1)
+		return true;
+	return also != NULL && X509_check_host(leaf, also, 0, TLS_HOST_FLAGS, NULL) == 1;
+}
+
 bool tls_pem_covers(struct span pem, const char *host)
 {
 	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
 	X509 *leaf = bio != NULL ? tls_next_certificate(bio) : NULL;
-	struct addr literal;
-	int rc = 0;
+	bool rc = leaf != NULL && tls_certificate_covers(leaf, host);
 
-	if (leaf != NULL && addr_from_literal(host, 0, &literal) == ERR_OK)
-		rc = X509_check_ip_asc(leaf, host, 0);
-	else if (leaf != NULL)
-		rc = X509_check_host(leaf, host, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
-			NULL);
 	X509_free(leaf);
 	BIO_free(bio);
-	return rc == 1;
+	return rc;
 }

@@ -31,6 +31,15 @@ struct tls_context {
 void tls_context_offer_session(struct tls_context *ctx, SSL *ssl,
 	const char *server_name);
 
+/*
+ * OpenSSL takes no wildcard for a whole top-level domain, but *.localhost is what certificates
+ * for development have, and Go's clients believe it. For a name right under localhost this is
+ * what else it may be verified as: ".localhost", any such name or wildcard. Or else NULL.
+ */
+const char *tls_also_known_as(const char *host);
+#define TLS_HOST_FLAGS \
+	(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_SINGLE_LABEL_SUBDOMAINS)
+
 /* In tls.c. NULL: no memory. */
 BIO_METHOD *tls_bio_method_new(void);
 
