@@ -201,7 +201,7 @@ static void lease_on_verdict(void *owner, enum probe_verdict verdict,
 		return;
 	}
 	if (verdict == PROBE_UNKNOWN) {
-		log_debug(&s->log, "%s", why->text);
+		lease_say(s, ERR_TIMEOUT, why);
 		return;
 	}
 	log_error(&s->log, "%s", why->text);
@@ -439,6 +439,7 @@ static void guest_on_received(void *arg, enum err rc, struct stream *tls,
 	if (rc != ERR_OK) {
 		s->figures.handshakes_failed++;
 		log_debug(&s->log, "a visitor's handshake failed: %s", err_text(rc, why));
+		lease_look_again(s); /* the relay may sign with a new key already */
 		return;
 	}
 	s->figures.visitors++;

@@ -8,6 +8,7 @@ import subprocess
 import time
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from lib import net
 from lib import portal_visitor as visitor
 from lib.portal_relay import Relay, lease_certificate
@@ -144,6 +145,17 @@ def test_leases_are_renewed(world, adit, authority, relay):
     net.wait_until(lambda: relay.count("/sdk/renew") >= 2, 15)
     assert relay.count("/sdk/register") == 1
     assert visitor.echoes(relay.sni.port, host(), authority.cert)
+
+
+def test_a_new_certificate_is_taken_up(world, adit, authority, relay):
+    expose(world, adit, world.serve().port, relays=[relay])
+    assert visitor.echoes(relay.sni.port, host(), authority.cert)
+    time.sleep(5)  # it does not look again sooner
+    certificate = lease_certificate(authority, ROOT)
+    relay.tls.load_cert_chain(*certificate)
+    with open(certificate[1], "rb") as f:
+        relay.key = serialization.load_pem_private_key(f.read(), None)
+    visitor.wait_served(relay.sni.port, host(), authority.cert, seconds=5)
 
 
 def test_a_relay_that_listens_in_is_banned(world, adit, authority, relay):
