@@ -1,4 +1,4 @@
-/* adit demo: a tunnel at work, on one machine. */
+/* adit demo: both tunnels at work, on one machine. */
 #include "cli/command.h"
 
 #include <stdlib.h>
@@ -85,11 +85,12 @@ static int run(struct call *c)
 const struct command command_demo = {
 	.name = "demo",
 	.arguments = "[--once] [--target host:port]",
-	.summary = "see a tunnel at work, on this machine",
+	.summary = "see the tunnels at work, on this machine",
 	.about =
-		"Runs a server, a client and a small web page on the loopback addresses, says\n"
-		"what it starts, fetches the page through the tunnel, and shows the answer and\n"
-		"its figures. Then the page stays open for a browser, until Ctrl-C.\n",
+		"Shows both tunnels on the loopback addresses: a server and a client, then a\n"
+		"relay and an agent. Says what it starts, fetches a small web page through each,\n"
+		"and shows the answer and its figures, and that the relay could not read it.\n"
+		"Then the page stays open for a browser, until Ctrl-C.\n",
 	.examples = "  @ demo\n"
 		    "  @ demo --once\n"
 		    "  @ demo --target localhost:3000\n",

@@ -110,9 +110,25 @@ def test_once_shows_what_came_through_and_ends():
     assert last_line(done.stdout) == "demo: ok"
     assert "answer   200 OK, text/html; charset=utf-8" in done.stdout
     rows = re.findall(r"^ +\d+ +200 +[\d.]+ ms +(\d+)  (new|reused)$", done.stdout, re.MULTILINE)
-    assert [how for _, how in rows] == ["new", "reused"]
+    assert [how for _, how in rows] == ["new", "reused"] * 2
     assert all(int(count) > 500 for count, _ in rows)
     assert "Sanitizer" not in done.stderr
+
+
+def test_the_relay_carries_what_it_cannot_read():
+    done = demo("--once")
+    seen = dict(re.findall(r"^  ([a-z]+ - [a-z]+) +\d+ bytes +found (\d+) times$", done.stdout,
+                           re.MULTILINE))
+    assert seen == {"visitor - relay": "0", "relay - agent": "0", "agent - page": "2"}
+    carried = [int(n) for n in re.findall(r" - (?:relay|agent) +(\d+) bytes", done.stdout)]
+    assert len(carried) == 2 and min(carried) > 2000
+    assert "The certificate was verified." in done.stdout and "(mode 600)" in done.stdout
+
+
+def test_nothing_of_the_demo_stays_behind(tmp_path):
+    done = demo("--once", TMPDIR=str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_password_is_not_shown():
@@ -136,9 +152,9 @@ def test_the_page_stays_for_a_browser_until_interrupted():
     with running_demo() as (process, url, _):
         with urllib.request.urlopen(url, timeout=10) as answer:
             page = answer.read().decode()
-        assert "<h1>It works.</h1>" in page and "so far: <b>3</b>" in page
+        assert "<h1>It works.</h1>" in page and "so far: <b>5</b>" in page
         children = children_of(process.pid)
-        assert len(children) == 2
+        assert len(children) == 4
         process.send_signal(signal.SIGINT)
         assert last_line(process.stdout.read()) == "demo: ok"
         assert process.wait(20) == 0
