@@ -17,15 +17,15 @@ from paths import PATHS, ROOT, Running, Tools
 from procs import Broken
 
 
-def read_args():
-    p = argparse.ArgumentParser(description=__doc__)
+def read_args(every_path=PATHS, measures=MEASURES, about=__doc__):
+    p = argparse.ArgumentParser(description=about)
     p.add_argument("--quick", action="store_true", help="one short round")
     p.add_argument("--rounds", type=int, help="of each measure on each path (3; quick: 1)")
     p.add_argument("--seconds", type=float, help="that a measure takes (1.5; quick: 0.7)")
     p.add_argument("--visitors", type=int, help="idle ones, for memory (2000; quick: 500)")
     p.add_argument("--paths", help="only these, with commas: " + ",".join(
-        path.name for path in PATHS))
-    p.add_argument("--measures", help="only these, with commas: " + ",".join(MEASURES))
+        path.name for path in every_path))
+    p.add_argument("--measures", help="only these, with commas: " + ",".join(measures))
     p.add_argument("--json", metavar="FILE", help="write every figure of every round")
     p.add_argument("--build", default=os.path.join(ROOT, "build/release"),
                    help="directory with bench/load and src/adit (build/release)")
@@ -38,19 +38,19 @@ def read_args():
     return args
 
 
-def choose(args, tools):
+def choose(args, tools, every_path=PATHS):
     """Paths that were asked for and that this machine has the programs for."""
-    wanted = args.paths.split(",") if args.paths else [path.name for path in PATHS]
-    unknown = set(wanted) - {path.name for path in PATHS}
+    wanted = args.paths.split(",") if args.paths else [path.name for path in every_path]
+    unknown = set(wanted) - {path.name for path in every_path}
     if unknown:
         sys.exit(f"bench: there is no path '{unknown.pop()}'")
     chosen = []
-    for path in PATHS:
+    for path in every_path:
         missing = path.missing(tools)
         if path.name in wanted and missing:
             print(f"  without {path.name}: no {', no '.join(missing)} here")
         elif path.name in wanted:
-            print(f"  {path.name:<12} {path.what}")
+            print(f"  {path.name:<17} {path.what}")
             chosen.append(path)
     return chosen
 
@@ -84,17 +84,17 @@ class Results:
                 for path, measures in self.busy.items() if measures}
 
 
-def measure_one(bench, run, name, results):
+def measure_one(bench, run, name, results, measures=MEASURES):
     try:
-        results.add(run.path.name, name, MEASURES[name](bench, run))
+        results.add(run.path.name, name, measures[name](bench, run))
     except Broken as why:
         results.fail(run.path.name, name, why)
 
 
-def start(path, tools, workdir, results):
+def start(path, tools, workdir, results, running=Running):
     """None, and a line for the report, if it does not come up."""
     try:
-        return Running(path, tools, workdir)
+        return running(path, tools, workdir)
     except Broken as why:
         results.fail(path.name, "start", why)
         return None
@@ -111,19 +111,20 @@ def measure_memory(bench, paths, tools, workdir, results):
             run.stop()
 
 
-def measure_speed(bench, names, rounds, paths, tools, workdir, results):
+def measure_speed(bench, names, rounds, paths, tools, workdir, results, measures=MEASURES,
+                  running=Running):
     """A B C A B C: what the machine does meanwhile, it does to all of them."""
     runs = []
     try:
         for path in paths:
-            run = start(path, tools, workdir, results)
+            run = start(path, tools, workdir, results, running)
             if run is not None:
                 runs.append(run)
         for name in names:
             for i in range(rounds):
                 print(f"\r  {name}, round {i + 1} of {rounds} ", end="", flush=True)
                 for run in runs:
-                    measure_one(bench, run, name, results)
+                    measure_one(bench, run, name, results, measures)
             print()
     finally:
         for run in runs:

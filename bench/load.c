@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "secure.h"
+
 /* What a mode may take beyond its seconds before it is given up. */
 #define GRACE_S 30
 
@@ -118,7 +120,8 @@ static void raise_descriptors(void)
 
 static _Noreturn void usage(void)
 {
-	fputs("usage: load MODE [-p PORT] [-s SECONDS] [-c CONNECTIONS] [-r RATE]\n",
+	fputs("usage: load MODE [-p PORT] [-s SECONDS] [-c CONNECTIONS] [-r RATE]\n"
+	      "            [-n NAME (visitors speak TLS)] [-k (and resume)]\n",
 		stderr);
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
 		fprintf(stderr, "  %-8s %s\n", modes[i].name, modes[i].help);
@@ -138,7 +141,7 @@ static struct load_options options_read(int argc, char **argv)
 	struct load_options opt = { .seconds = 2, .conns = 64, .rate = 500 };
 	int c;
 
-	while ((c = getopt(argc, argv, "p:s:c:r:")) != -1) {
+	while ((c = getopt(argc, argv, "p:s:c:r:n:k")) != -1) {
 		if (c == 'p')
 			opt.port = (uint16_t)atoi(optarg);
 		else if (c == 's')
@@ -147,6 +150,10 @@ static struct load_options options_read(int argc, char **argv)
 			opt.conns = (unsigned)atoi(optarg);
 		else if (c == 'r')
 			opt.rate = (unsigned)atoi(optarg);
+		else if (c == 'n')
+			opt.name = optarg;
+		else if (c == 'k')
+			opt.resumes = true;
 		else
 			usage();
 	}
@@ -164,6 +171,8 @@ int main(int argc, char **argv)
 		usage();
 	mode = mode_find(argv[1]);
 	opt = options_read(argc - 1, argv + 1);
+	if (opt.name != NULL)
+		secure_init(opt.name, opt.resumes);
 	signal(SIGPIPE, SIG_IGN);
 	raise_descriptors();
 	if (mode->run != load_serve)

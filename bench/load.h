@@ -14,6 +14,7 @@
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,10 +29,12 @@
 #define ANSWER_BYTES (sizeof(ANSWER_HEAD) - 1 + 1024)
 
 struct load_options {
-	uint16_t port;  /* on 127.0.0.1; 0, for the service: any */
-	double seconds; /* how long to measure */
-	unsigned conns; /* rps, connect: at once; idle: in total */
-	unsigned rate;  /* echo: bytes a second */
+	uint16_t port;    /* on 127.0.0.1; 0, for the service: any */
+	double seconds;   /* how long to measure */
+	unsigned conns;   /* rps, connect: at once; idle: in total */
+	unsigned rate;    /* echo: bytes a second */
+	const char *name; /* visitors speak TLS and ask for this one; NULL: plain */
+	bool resumes;     /* sessions of TLS */
 };
 
 /* Modes; each prints one line of JSON. load_serve() prints its port and never returns. */

@@ -19,11 +19,12 @@ class Bench:
         self.seconds = args.seconds
         self.visitors = args.visitors
         self.perf = args.perf
+        self.is_quick = args.quick
 
     def load(self, run, mode, seconds=None, **options):
         argv = [self.tools.load, mode, "-p", str(run.port), "-s", str(seconds or self.seconds)]
-        for name, value in options.items():
-            argv += [f"-{name}", str(value)]
+        for name, value in {**run.load_options, **options}.items():
+            argv += [f"-{name}"] + ([] if value is None else [str(value)])
         return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True)
 

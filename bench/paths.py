@@ -58,18 +58,20 @@ class Tools:
         return path if os.path.exists(path) else None
 
     @staticmethod
-    def build_peer(workdir):
+    def build_peer(workdir, package="."):
         source = os.path.join(ROOT, "tests/peer")
         go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
         if not go or not os.path.exists(source):
             return None
-        out = os.path.join(workdir, "peer")
-        done = subprocess.run([go, "build", "-o", out, "."], cwd=source, capture_output=True)
+        out = os.path.join(workdir, "peer" if package == "." else f"{package}-peer")
+        done = subprocess.run([go, "build", "-o", out, "./" + package], cwd=source, capture_output=True)
         return out if done.returncode == 0 else None
 
 
 class Running:
     """A path that is up: where visitors go, and the processes at its ends."""
+
+    load_options = {}  # what its visitors need besides
 
     def __init__(self, path, tools, workdir):
         self.path = path

@@ -8,18 +8,38 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "secure.h"
+
 static uint8_t chunk[LOAD_CHUNK_BYTES];
 
-static void say(int fd, char byte)
+/* Blocking, and greeted. */
+static struct secure come(const struct load_options *opt)
 {
-	if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1)
+	struct secure s;
+	bool is_writing;
+
+	secure_open(&s, load_dial(opt->port));
+	if (secure_greet(&s, &is_writing) != 1) {
+		errno = ECONNRESET;
+		load_die("the handshake failed");
+	}
+	return s;
+}
+
+static void say(struct secure *s, char byte)
+{
+	if (secure_send(s, &byte, 1) != 1)
 		load_die("send");
 }
 
 /* At least one byte. */
-static size_t hear(int fd)
+static size_t hear(struct secure *s)
 {
-	ssize_t n = recv(fd, chunk, sizeof(chunk), 0);
+	ssize_t n;
+
+	do
+		n = secure_recv(s, chunk, sizeof(chunk));
+	while (n < 0 && errno == EAGAIN); /* a record that was no data: a ticket */
 
 	if (n < 0)
 		load_die("recv");
@@ -38,43 +58,43 @@ static void print_transfer(double bytes, double seconds)
 
 void load_down(const struct load_options *opt)
 {
-	int fd = load_dial(opt->port);
+	struct secure s = come(opt);
 	double start = load_now();
 	double bytes = 0;
 	char is_stopped = 0;
 	size_t n;
 
-	say(fd, 'D');
+	say(&s, 'D');
 	do {
-		n = hear(fd);
+		n = hear(&s);
 		bytes += (double)n;
 		if (!is_stopped && load_now() - start > opt->seconds) {
-			say(fd, 'X');
+			say(&s, 'X');
 			is_stopped = 1;
 		}
 	} while (chunk[n - 1] != LOAD_LAST);
 	print_transfer(bytes, load_now() - start);
-	close(fd);
+	secure_close(&s);
 }
 
 void load_up(const struct load_options *opt)
 {
-	int fd = load_dial(opt->port);
+	struct secure s = come(opt);
 	double start = load_now();
 	double bytes = 0;
 	ssize_t n;
 
-	say(fd, 'U');
+	say(&s, 'U');
 	while (load_now() - start < opt->seconds) {
-		n = send(fd, chunk, sizeof(chunk), MSG_NOSIGNAL);
+		n = secure_send(&s, chunk, sizeof(chunk));
 		if (n < 0)
 			load_die("send");
 		bytes += (double)n;
 	}
-	say(fd, (char)LOAD_LAST);
-	hear(fd);
+	say(&s, (char)LOAD_LAST);
+	hear(&s);
 	print_transfer(bytes, load_now() - start);
-	close(fd);
+	secure_close(&s);
 }
 
 /*
@@ -84,26 +104,27 @@ void load_up(const struct load_options *opt)
 void load_echo(const struct load_options *opt)
 {
 	size_t total = (size_t)(opt->seconds * opt->rate);
-	struct pollfd watch = { .fd = load_dial(opt->port), .events = POLLIN };
+	struct secure s = come(opt);
+	struct pollfd watch = { .fd = s.fd, .events = POLLIN };
 	struct samples took;
 	size_t sent = 0;
 	double start, due;
 
 	samples_init(&took, total + 1);
-	say(watch.fd, 'E');
-	hear(watch.fd);
+	say(&s, 'E');
+	hear(&s);
 	start = load_now();
 	while (took.n < total) {
 		due = sent < total ? start + (double)sent / opt->rate - load_now() : 1;
 		if (due <= 0) {
-			say(watch.fd, 'e');
+			say(&s, 'e');
 			sent++;
 			continue;
 		}
 		if (ppoll(&watch, 1, &(struct timespec){ .tv_nsec = (long)(due * 9e8) },
 			    NULL) <= 0)
 			continue;
-		for (size_t n = hear(watch.fd); n > 0; n--)
+		for (size_t n = hear(&s); n > 0; n--)
 			samples_add(&took,
 				load_now() - start - (double)took.n / opt->rate);
 	}
@@ -113,26 +134,26 @@ void load_echo(const struct load_options *opt)
 		took.n, samples_ms(&took, 0.5), samples_ms(&took, 0.99),
 		samples_ms(&took, 1), load_cpu());
 	samples_fini(&took);
-	close(watch.fd);
+	secure_close(&s);
 }
 
 /* Each has had an answer before the next comes, so that all of them are known at the far end. */
 void load_idle(const struct load_options *opt)
 {
-	int *fds = calloc(opt->conns, sizeof(*fds));
+	struct secure *all = calloc(opt->conns, sizeof(*all));
 
-	if (fds == NULL)
+	if (all == NULL)
 		load_die("idle");
 	for (unsigned i = 0; i < opt->conns; i++) {
-		fds[i] = load_dial(opt->port);
-		say(fds[i], 'E');
-		hear(fds[i]);
+		all[i] = come(opt);
+		say(&all[i], 'E');
+		hear(&all[i]);
 	}
 	printf("{\"open\": %u}\n", opt->conns);
 	fflush(stdout);
 	while (read(STDIN_FILENO, chunk, sizeof(chunk)) > 0)
 		continue;
 	for (unsigned i = 0; i < opt->conns; i++)
-		close(fds[i]);
-	free(fds);
+		secure_close(&all[i]);
+	free(all);
 }

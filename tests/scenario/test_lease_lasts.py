@@ -19,7 +19,7 @@ def script(world, leases):
 
 
 def test_a_lease_is_renewed_again_and_again(world, leases, script):
-    script.script.ttl = 32  # a client comes 30 s before the end
+    script.script.ttl = 8
     leases.expose("adit", script, world.serve(net.echo).port)
     net.wait_until(lambda: script.script.count("/sdk/renew") >= 3, 30,
                    message="three renewals")

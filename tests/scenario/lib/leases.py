@@ -21,12 +21,13 @@ PAIRS = [("adit", "adit"), ("adit", "peer"), ("adit", "python"), ("peer", "adit"
 
 def find(name, directory):
     """The program that stands at an end of a lease."""
-    if name == "adit":
+    if name.startswith("adit"):
         found = find_adit()
-        done = subprocess.run([found.argv[0], "relay", "run", "--help"], check=False,
+        words = ["relay", "run"] if name == "adit-relay" else ["expose"]
+        done = subprocess.run([found.argv[0], *words, "--help"], check=False,
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         if done.returncode != 0:
-            raise Missing("skipped: this adit has no relay")
+            raise Missing(f"skipped: this adit has no {words[0]}")
         return found
     if name == "peer":
         return Program("portal-peer", [os.environ.get("PORTAL_PEER")
@@ -105,7 +106,7 @@ class Leases:
             low = net.free_port()
             args += ["--tcp-enabled", "--min-port", low, "--max-port", min(low + 50, 65535)]
             end.min_port = low
-        program = self.program("lease-stock-relay" if kind == "stock" else f"lease-{kind}")
+        program = self.program("lease-peer" if kind == "peer" else f"lease-{kind}-relay")
         role = {"adit": ["relay", "run"], "peer": ["relay"], "stock": ["serve"]}[kind]
 
         def start():
