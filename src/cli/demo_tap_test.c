@@ -109,7 +109,7 @@ static void test_a_word_is_found_in_one_piece_and_in_any_two(void **state)
 		memcpy(first, MARK, cut);
 		say(&w, w.service, w.visitor, first);
 		assert_int_equal(demo_tap_found(w.tap), found);
-		say(&w, w.service, w.visitor, MARK + cut);
+		say(&w, w.service, w.visitor, &MARK[cut]);
 		assert_int_equal(demo_tap_found(w.tap), ++found);
 	}
 	close_wire(&w);

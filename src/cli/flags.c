@@ -88,7 +88,7 @@ static enum err set_text(const struct value *v, void *field)
 /* Keeps no pointer to a value that the caller made up. */
 static enum err set_switch(const struct value *v, void *field)
 {
-	bool is_on;
+	bool is_on = false;
 	enum err rc = set_bool(v, &is_on);
 
 	if (rc == ERR_OK)

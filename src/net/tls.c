@@ -261,14 +261,15 @@ static void tls_leave_async(struct tls *t)
 
 static void tls_tell_owner(struct tls *t, unsigned ready)
 {
-	bool has_left = false;
+	if (ready != 0) {
+		bool has_left = false;
 
-	t->has_left = &has_left;
-	if (ready != 0)
+		t->has_left = &has_left;
 		t->stream.on_ready(t->stream.arg, ready);
-	if (has_left)
-		return; /* another thread may have it by now */
-	t->has_left = NULL;
+		if (has_left)
+			return; /* another thread may have it by now */
+		t->has_left = NULL;
+	}
 	if (t->state != TLS_CLOSED)
 		tls_settle(t);
 }

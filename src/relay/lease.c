@@ -347,7 +347,7 @@ static void lease_replace(struct lease_book *book, struct lease *old,
 enum err lease_open(struct lease_book *book, struct lease_request *req,
 	struct lease **out, struct why *why)
 {
-	struct lease *l, *old;
+	struct lease *l = NULL, *old;
 	enum err rc = lease_make(book, req, &l, why);
 
 	if (rc != ERR_OK)

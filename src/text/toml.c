@@ -101,7 +101,7 @@ static enum err refuse_unclosed(const struct parser *p, const char *what,
 
 static enum err parse_array(struct parser *p, struct toml_node *array)
 {
-	struct toml_node *element;
+	struct toml_node *element = NULL;
 	enum err rc = toml_scan_lines(&p->scan);
 
 	array->kind = TOML_ARRAY;
