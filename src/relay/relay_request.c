@@ -24,7 +24,7 @@ static bool request_read_ip(struct span text, struct addr *out)
 	struct span ip = text, port;
 
 	for (int i = 0; i < 2; i++) {
-		if (ip.n < sizeof(host)) {
+		if (ip.n > 0 && ip.n < sizeof(host)) {
 			memcpy(host, ip.p, ip.n);
 			host[ip.n] = '\0';
 			if (addr_from_literal(host, 0, out) == ERR_OK)

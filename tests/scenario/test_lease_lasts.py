@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import signal
-import time
 
 import pytest
 from lib import net, netns
@@ -47,19 +46,7 @@ def test_a_lease_that_is_lost_is_registered_again(world, leases, script):
     visitor.wait_served(script.sni_port, "demo." + script.root, leases.ca)
 
 
-@pytest.mark.parametrize("client", CLIENTS)
-def test_a_relay_that_is_killed_and_comes_back_serves_within_seconds(world, leases, client):
-    relay = leases.relay("adit")
-    target = world.serve(net.echo)
-    leases.expose(client, relay, target.port)
-    assert leases.echoes(relay)
-    relay.restart()
-    start = time.monotonic()
-    limit = 5 if client == "adit" else 40  # a stock client waits for its slots, then its lease
-    visitor.wait_served(relay.sni_port, "demo." + relay.root, leases.ca, limit)
-    assert time.monotonic() - start < limit
-
-
+# A client of the field would try its slots for half a minute, and then leave the relay alone.
 @pytest.mark.parametrize("kind", ["python", "peer", "adit"])
 def test_adit_is_back_within_seconds_of_its_relay(world, leases, kind):
     relay = leases.relay(kind)
@@ -250,7 +237,8 @@ def test_a_relay_that_listens_in_is_found_out(world, leases, script, ban):
     client.wait_log(r"mitm|listens|ends (its )?visitors|exporter|intercept")
     if ban:
         net.wait_until(lambda: not script.script.ready("demo"), message="the relay being left")
-        client.graceful = client.is_running()
+        client.wait_exit()  # it had no other
+        client.graceful = False
     else:
         assert leases.echoes(script)
 

@@ -81,7 +81,7 @@ def test_statuses_are_created_and_ok(client):
     ({"udp_enabled": True}, (503, "feature_unavailable")),
     ({"tcp_enabled": True}, (503, "feature_unavailable")),
     ({"ech_config_list": "AAA"}, (400, "invalid_request")),
-    ({"ech_config_list": "AAEA"}, (400, "invalid_request")),
+    ({"ech_config_list": "A" * 6000}, (400, "invalid_request")),
     ({"route_hostname": "ech-a.relay.localhost", "ech_config_list": "AAIA"},
      (400, "invalid_request")),
     ({"hop_token": "x", "udp_enabled": True, "identity": {"name": "-"}},
@@ -89,7 +89,7 @@ def test_statuses_are_created_and_ok(client):
     ({"udp_enabled": True, "ech_config_list": "AAA"}, (503, "feature_unavailable")),
     ({"unknown": [1, {"a": None}]}, (201, "")),
     ({"ttl": -1}, (201, "")), ({"ttl": 0}, (201, "")),
-], ids=lambda v: json.dumps(v)[:60] if isinstance(v, dict) else "")
+], ids=lambda v: json.dumps(v)[:50] if isinstance(v, dict) else "")
 def test_what_a_challenge_is_refused_for(client, fields, expected):
     body = {"identity": client.identity.message(), "metadata": {}, "ttl": 120, **fields}
     body["identity"] = {**client.identity.message(), **fields.get("identity", {})}
@@ -184,6 +184,7 @@ def test_pending_challenges_of_one_address_are_bounded(client):
     ({"hostname_hash": hostname_hash("demo.relay.localhost")}, None),
     ({"route_hostname": "ech-x.relay.localhost", "hostname_hash": "wrong"},
      (400, "invalid_request")),
+    ({"ech_config_list": "AAEA"}, None),  # without a route hostname
 ])
 def test_route_hostnames_are_checked_when_the_challenge_is_redeemed(client, fields, expected):
     status, code = refusal(client.register, **fields)
@@ -249,14 +250,18 @@ def test_a_lease_that_is_renewed_does_not(client):
     assert session.rest == b""
 
 
-@pytest.mark.parametrize("token", ["", "x", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "x" * 20000])
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "x" * 1000])
 def test_bad_tokens(client, token):
     client.register()
     for path in ("/sdk/renew", "/sdk/unregister"):
         answer = client.ask("POST", path, {"access_token": token})
         assert (answer.status, answer.code) == (403, "unauthorized"), (path, answer.body)
-    if len(token) < 1000:
-        assert refusal(client.session, token or "none") == (403, "unauthorized")
+    assert refusal(client.session, token or "none") == (403, "unauthorized")
+
+
+def test_a_token_as_long_as_a_book_is_refused(client):
+    answer = client.ask("POST", "/sdk/renew", {"access_token": "x" * 20000})
+    assert answer.status in (400, 403)
 
 
 def test_a_token_of_another_relay_is_none(leases, client):

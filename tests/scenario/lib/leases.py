@@ -142,7 +142,7 @@ class Leases:
         process.hostname = f"{name}.{getattr(relays[0], 'root', ROOT)}"
         if wait:
             for r in relays:
-                self.wait_alive(r, process.hostname, process)
+                self.wait_alive(r, f"{name}.{r.root}", process)
         return process
 
     def _script(self, relay, target, name, tcp):

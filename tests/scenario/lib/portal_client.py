@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import socket
+import ssl
 import threading
 import time
 from urllib.parse import urlsplit
@@ -133,7 +134,10 @@ class Session:
     def activation(self, seconds=30.0):
         """The marker that is not a keepalive; b"" when the relay ended it."""
         while True:
-            byte = self.marker(seconds)
+            try:
+                byte = self.marker(seconds)
+            except (ConnectionError, ssl.SSLEOFError):
+                return b""
             if byte != KEEPALIVE:
                 return byte
 
@@ -229,7 +233,7 @@ class Client:
         with self.connect() as s:
             return x509.load_der_x509_certificate(s.object.getpeercert(True))
 
-    def sign_question(self, algorithm="ECDSA_SHA256", digest=None, **fields):
+    def sign_question(self, algorithm="ECDSA_SHA256", digest=None, /, **fields):
         digest = hashlib.new("sha" + algorithm[-3:]).digest() if digest is None else digest
         return {"key_id": "relay-cert", "algorithm": algorithm,
                 "digest": base64.b64encode(digest).decode(), "timestamp_unix": int(time.time()),
