@@ -14,14 +14,15 @@ from measures import GIB, SETTLE_S, Bench, Cpu, answer
 from procs import Broken
 
 MANY = 1000
+CROWD = 32
 
 
 def handshakes(bench, run, name, **options):
     with Cpu(bench, run, name) as cpu:
-        got = answer(bench.load(run, "connect", c=32, **options))
+        got = answer(bench.load(run, "connect", c=CROWD, **options))
     if got["done"] == 0:
         raise Broken("no visitor was answered")
-    if name == "resumed" and got["resumed"] < got["done"] * 0.9:
+    if name == "resumed" and got["resumed"] < (got["done"] - CROWD) * 0.9:  # the first cannot
         raise Broken(f"only {got['resumed']} of {got['done']} sessions were resumed")
     return {name: got["done"] / got["seconds"], f"{name}_cpu": cpu.ends / got["done"] * 1e6,
             f"{name}_p99": got["p99_ms"], f"{name}_errors": got["errors"],
