@@ -13,6 +13,14 @@
 #include "crypto/remote_key.h"
 #include "net/addr.h"
 
+/*
+ * AES-128 first, as Go and browsers have it: SHA-256, which goes with it, is done by the
+ * processor, and SHA-384 is not. A client without AES in hardware asks for ChaCha20 first,
+ * and gets it.
+ */
+#define TLS_SUITES \
+	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+
 /* Of TLS 1.2: with forward secrecy, and a key that only signs (portal-protocol 8.5). */
 #define TLS_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
 
@@ -107,7 +115,10 @@ static enum err tls_context_new(struct tls_context **out, struct why *why)
 		return tls_no_memory(why);
 	}
 	SSL_CTX_set_min_proto_version(ctx->ssl, TLS1_2_VERSION);
-	SSL_CTX_set_options(ctx->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	SSL_CTX_set_options(ctx->ssl,
+		SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+			SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	(void)SSL_CTX_set_ciphersuites(ctx->ssl, TLS_SUITES);
 	SSL_CTX_set_mode(ctx->ssl,
 		SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 			SSL_MODE_RELEASE_BUFFERS);

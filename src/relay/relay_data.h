@@ -9,6 +9,7 @@
 #include "net/throttle.h"
 #include "relay/relay_worker.h"
 #include "relay/reverse_pool.h"
+#include "tunnel/portal/access_cache.h"
 
 #define DATA_BUCKETS 256 /* a power of two */
 
@@ -22,7 +23,8 @@ struct relay_data {
 	struct relay_worker *worker; /* borrowed: has us */
 	struct relay_shared *shared; /* borrowed: outlives us */
 	struct relay_view *view;     /* a reference */
-	struct http_server *http;    /* NULL once it takes nothing new */
+	struct access_cache tokens;
+	struct http_server *http; /* NULL once it takes nothing new */
 	enum data_state state;
 	struct list leases[DATA_BUCKETS]; /* struct data_lease, by identity */
 	struct list quotas[DATA_BUCKETS]; /* struct quota, likewise */

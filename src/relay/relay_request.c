@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "relay/relay_data.h"
-#include "tunnel/portal/access_token.h"
 #include "tunnel/portal/message_sign.h"
 
 #define REQUEST_JSON "Content-Type: application/json\r\n"
@@ -106,16 +105,15 @@ static struct route *request_find_lease(struct relay_data *d, struct http_exchan
 		.issuer = d->shared->issuer,
 		.now_s = (int64_t)(clock_wall_ms() / 1000),
 	};
-	struct access_token token;
 	char key[IDENTITY_KEY_SIZE];
 	struct route *r;
 
 	*error = MESSAGE_UNAUTHORIZED;
-	if (access_token_verify(http1_head_value(http_request(x), REQUEST_TOKEN), &check,
-		    &token, why) != ERR_OK)
+	if (access_cache_verify(&d->tokens,
+		    http1_head_value(http_request(x), REQUEST_TOKEN), &check, key,
+		    why) != ERR_OK)
 		return NULL;
-	r = route_find_by_identity(d->shared->routes,
-		identity_key_print(token.name, token.address, key));
+	r = route_find_by_identity(d->shared->routes, key);
 	if (r == NULL || atomic_load(&r->until_ms) <= clock_wall_ms()) {
 		*error = MESSAGE_LEASE_NOT_FOUND;
 		(void)err_set(why, ERR_NOENT, "lease not found: register it anew");

@@ -467,6 +467,7 @@ void relay_worker_close(struct relay_worker *w)
 		worker_fini(&w->worker);
 	}
 	relay_view_unref(d->view);
+	access_cache_fini(&d->tokens);
 	free(d);
 	w->data = NULL;
 }

@@ -11,7 +11,7 @@
 #include "crypto/hash.h"
 #include "text/base64.h"
 #include "text/hex.h"
-#include "tunnel/portal/access_token.h"
+#include "tunnel/portal/access_cache.h"
 #include "tunnel/portal/identity_vector_test.h"
 #include "tunnel/portal/random_id.h"
 
@@ -231,6 +231,55 @@ static void test_ids_are_a_prefix_and_digits(void **state)
 	assert_string_not_equal(id, random_id_make(RANDOM_ID_TOKEN, other));
 }
 
+static enum err verify_cached(struct access_cache *cache, struct span text, int64_t now_s,
+	const struct k1_public *key, char to[IDENTITY_KEY_SIZE])
+{
+	struct access_check check = { .key = key, .issuer = ISSUER, .now_s = now_s };
+
+	return access_cache_verify(cache, text, &check, to, NULL);
+}
+
+static void test_a_known_token_is_believed_again_and_no_other(void **state)
+{
+	struct access_cache *cache = mem_new(cache);
+	char identity_key[IDENTITY_KEY_SIZE], other[sizeof(known)];
+	uint8_t secret[K1_SECRET_BYTES];
+	struct k1_public key, nobody = { { 0 }, { 0 } };
+
+	(void)state;
+	known_secret(secret);
+	assert_int_equal(k1_derive_public(secret, &key), ERR_OK);
+	assert_int_equal(verify_cached(cache, span_str(known), ISSUED_AT, &nobody,
+				 identity_key),
+		ERR_DENIED);
+	assert_int_equal(verify_cached(cache, span_str(known), ISSUED_AT, &key,
+				 identity_key),
+		ERR_OK);
+	/* Not looked at any more: a key that has signed nothing does. */
+	assert_int_equal(verify_cached(cache, span_str(known), EXPIRES_AT, &nobody,
+				 identity_key),
+		ERR_OK);
+	assert_string_equal(identity_key,
+		VECTOR_NAME ":0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266");
+	assert_int_equal(verify_cached(cache, span_str(known), EXPIRES_AT + 1, &key,
+				 identity_key),
+		ERR_DENIED);
+	assert_int_equal(verify_cached(cache, span_str(known), ISSUED_AT - 1, &key,
+				 identity_key),
+		ERR_DENIED);
+	/* It ends alike, so it has the same place. */
+	memcpy(other, known, sizeof(other));
+	other[50] ^= 1;
+	assert_int_equal(verify_cached(cache, span_str(other), ISSUED_AT, &key,
+				 identity_key),
+		ERR_DENIED);
+	assert_int_equal(verify_cached(cache, span_str(known), ISSUED_AT, &nobody,
+				 identity_key),
+		ERR_OK);
+	access_cache_fini(cache);
+	free(cache);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +290,7 @@ int main(void)
 		cmocka_unit_test(test_well_signed_claims_must_be_right_too),
 		cmocka_unit_test(test_a_token_has_a_bound),
 		cmocka_unit_test(test_ids_are_a_prefix_and_digits),
+		cmocka_unit_test(test_a_known_token_is_believed_again_and_no_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
