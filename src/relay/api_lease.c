@@ -251,19 +251,31 @@ static bool register_refuses_route(struct relay *r, struct api_call *call,
 	return what != NULL;
 }
 
-/* A token from now for @ttl_s; @until_s is its end. */
-static enum err token_issue(const struct relay *r, const char *name, const char *address,
-	int64_t ttl_s, char out[MESSAGE_TOKEN_MAX])
+/* What a token is issued for. */
+struct grant {
+	const char *name, *address;
+	const char *route_host; /* "": none */
+	uint16_t tcp_port;      /* 0: none */
+	int64_t ttl_s;          /* from now */
+};
+
+static enum err token_issue(const struct relay *r, const struct grant *g,
+	char out[MESSAGE_TOKEN_MAX])
 {
-	struct access_token t = { .issued_at_s = (int64_t)(clock_wall_ms() / 1000) };
+	struct access_token t = {
+		.issued_at_s = (int64_t)(clock_wall_ms() / 1000),
+		.tcp_port = g->tcp_port,
+		.run = r->run,
+	};
 	struct buf text;
 	enum err rc;
 
-	t.expires_at_s = t.issued_at_s + ttl_s;
+	t.expires_at_s = t.issued_at_s + g->ttl_s;
 	str_copy(t.issuer, sizeof(t.issuer), r->options.url);
 	random_id_make(RANDOM_ID_TOKEN, t.id);
-	str_copy(t.name, sizeof(t.name), name);
-	str_copy(t.address, sizeof(t.address), address);
+	str_copy(t.name, sizeof(t.name), g->name);
+	str_copy(t.address, sizeof(t.address), g->address);
+	str_copy(t.route_host, sizeof(t.route_host), g->route_host);
 	buf_init(&text, MESSAGE_TOKEN_MAX - 1);
 	rc = access_token_print(&t, r->identity.secret, &text);
 	if (rc == ERR_OK)
@@ -314,6 +326,36 @@ static void register_answer(struct relay *r, struct api_call *call,
 	api_reply(call, 201, &message_lease_shape, answer);
 }
 
+/* For as long as the lease has been granted. */
+static struct grant grant_of(const struct lease *lease, int64_t ttl_s)
+{
+	const struct route *route = lease->route;
+	bool has_route_host = strcmp(route->host, route->public_host) != 0;
+
+	return (struct grant){
+		.name = route->name,
+		.address = lease->address,
+		.route_host = has_route_host ? route->host : "",
+		.tcp_port = route->tcp_port,
+		.ttl_s = ttl_s,
+	};
+}
+
+/* What is left to do for a lease that was opened; if it fails, it is ended. */
+static enum err register_finish(struct relay *r, struct lease *lease, int64_t ttl_s,
+	struct message_lease *answer, struct why *why)
+{
+	struct grant grant = grant_of(lease, ttl_s);
+	enum err rc = token_issue(r, &grant, answer->access_token);
+
+	if (rc == ERR_OK)
+		rc = relay_begin_lease(r, lease);
+	if (rc == ERR_OK)
+		return rc;
+	lease_end(r->book, lease);
+	return err_set(why, rc, "%s", err_name(rc));
+}
+
 static void register_open(struct relay *r, struct api_call *call, struct wish *w,
 	const char *reported_ip, const char *route_host)
 {
@@ -333,20 +375,16 @@ static void register_open(struct relay *r, struct api_call *call, struct wish *w
 	};
 	struct lease *lease;
 	struct why why = { "" };
-	enum err rc = token_issue(r, w->name, w->address, w->ttl_s, answer.access_token);
+	enum err rc;
 
-	if (rc == ERR_OK) {
-		reported_ip_take(reported_ip, reported);
-		req.until_ms = req.now_ms + (uint64_t)w->ttl_s * 1000;
-		req.is_routable = policy_judge(r->policy,
-			identity_key_print(w->name, w->address, key))
-					  .is_routable;
-		rc = lease_open(r->book, &req, &lease, &why);
-	}
-	if (rc == ERR_OK && relay_begin_lease(r, lease) != ERR_OK) {
-		lease_end(r->book, lease);
-		rc = err_set(&why, ERR_NOMEM, "out of memory");
-	}
+	reported_ip_take(reported_ip, reported);
+	req.until_ms = req.now_ms + (uint64_t)w->ttl_s * 1000;
+	req.is_routable = policy_judge(r->policy,
+		identity_key_print(w->name, w->address, key))
+				  .is_routable;
+	rc = lease_open(r->book, &req, &lease, &why);
+	if (rc == ERR_OK)
+		rc = register_finish(r, lease, w->ttl_s, &answer, &why);
 	if (rc == ERR_OK)
 		register_answer(r, call, lease, &answer);
 	else
@@ -397,30 +435,98 @@ static void lease_register(struct relay *r, struct api_call *call,
 
 /* ---- whoever has a token ---- */
 
-/* NULL: there is no such lease, or the token is not good; the call is answered. */
-static struct lease *lease_of_token(struct relay *r, struct api_call *call,
-	const char *token)
+/* False: it is not good, and the call is answered. */
+static bool token_read(struct relay *r, struct api_call *call, struct span text,
+	struct access_token *out)
 {
 	struct access_check check = {
 		.key = &r->identity.key,
 		.issuer = r->options.url,
 		.now_s = (int64_t)(clock_wall_ms() / 1000),
 	};
+	struct why why = { "" };
+	enum err rc = access_token_verify(text, &check, out, &why);
+
+	if (rc != ERR_OK)
+		api_refuse(call, MESSAGE_UNAUTHORIZED, err_text(rc, &why));
+	return rc == ERR_OK;
+}
+
+/* NULL: there is no such lease, or the token is not good; the call is answered. */
+static struct lease *lease_of_token(struct relay *r, struct api_call *call,
+	const char *token)
+{
 	char key[IDENTITY_KEY_SIZE];
 	struct access_token t;
 	struct lease *lease;
-	struct why why = { "" };
-	enum err rc = access_token_verify(span_str(token), &check, &t, &why);
 
-	if (rc != ERR_OK) {
-		api_refuse(call, MESSAGE_UNAUTHORIZED, err_text(rc, &why));
+	if (!token_read(r, call, span_str(token), &t))
 		return NULL;
-	}
 	lease = lease_find(r->book, identity_key_print(t.name, t.address, key));
 	if (lease == NULL)
 		api_refuse(call, MESSAGE_LEASE_NOT_FOUND, "lease not found");
 	return lease;
 }
+
+/* ---- leases that a restart has forgotten ---- */
+
+/* False: somebody else has the name by now, or there is no room. */
+static bool revival_open(struct relay *r, struct api_call *call,
+	const struct access_token *t, const char *key)
+{
+	const struct policy_settings *settings = policy_settings(r->policy);
+	struct message_metadata metadata = { .hide = false };
+	char client[ADDR_TEXT_MAX], host[NAMES_HOST_MAX + 1] = "";
+	struct lease_request req = {
+		.name = t->name,
+		.address = t->address,
+		.metadata = &metadata,
+		.client_ip = addr_print_ip(&call->client, client),
+		.reported_ip = "",
+		.wants_tcp = t->tcp_port != 0 && settings->tcp_enabled,
+		.tcp_max_leases = settings->tcp_max_leases,
+		.now_ms = clock_wall_ms(),
+		.until_ms = (uint64_t)t->expires_at_s * 1000,
+		.is_routable = policy_judge(r->policy, key).is_routable,
+	};
+	struct lease *lease;
+
+	if (t->route_host[0] != '\0' && route_host_parse(r, t->route_host, host))
+		req.route_host = host;
+	if (req.wants_tcp)
+		lease_book_remember_port(r->book, t->name, t->tcp_port, req.now_ms);
+	if (lease_open(r->book, &req, &lease, NULL) != ERR_OK)
+		return false;
+	if (relay_begin_lease(r, lease) == ERR_OK)
+		return true;
+	lease_end(r->book, lease);
+	return false;
+}
+
+/*
+ * A reverse session has come with a good token, and there is no lease. If the token was issued
+ * before a restart, that has forgotten the lease, and it is granted again until the token
+ * ends: clients in the field do not register anew before they renew. One that was issued
+ * since is of a lease that has ended.
+ */
+static void lease_revive(struct relay *r, struct api_call *call, const struct span *parts)
+{
+	char key[IDENTITY_KEY_SIZE];
+	struct access_token t;
+
+	(void)parts;
+	if (!token_read(r, call, buf_span(&call->body), &t))
+		return;
+	identity_key_print(t.name, t.address, key);
+	if (lease_find(r->book, key) == NULL &&
+		(t.run == r->run || !revival_open(r, call, &t, key)))
+		api_refuse(call, MESSAGE_LEASE_NOT_FOUND,
+			"lease not found: register it anew");
+	else
+		call->status = 200;
+}
+
+/* ---- renewal and the end ---- */
 
 static void renew_answer(struct relay *r, struct api_call *call, struct lease *lease,
 	struct message_renew_request *req)
@@ -428,6 +534,7 @@ static void renew_answer(struct relay *r, struct api_call *call, struct lease *l
 	struct message_renewal answer = { .expires_at.s = 0 };
 	char client[ADDR_TEXT_MAX], reported[ADDR_TEXT_MAX];
 	int64_t ttl_s = ttl_of(req->ttl_s);
+	struct grant grant = grant_of(lease, ttl_s);
 	struct lease_renewal renewal = {
 		.metadata = &req->metadata,
 		.client_ip = addr_print_ip(&call->client, client),
@@ -435,8 +542,7 @@ static void renew_answer(struct relay *r, struct api_call *call, struct lease *l
 		.now_ms = clock_wall_ms(),
 	};
 
-	if (token_issue(r, lease->route->name, lease->address, ttl_s,
-		    answer.access_token) != ERR_OK) {
+	if (token_issue(r, &grant, answer.access_token) != ERR_OK) {
 		api_refuse(call, MESSAGE_INTERNAL, "no token can be issued");
 		return;
 	}
@@ -492,6 +598,8 @@ static const struct api_operation rows[] = {
 	{ "POST", "/sdk/register", lease_register },
 	{ "POST", "/sdk/renew", lease_renewal_asked },
 	{ "POST", "/sdk/unregister", lease_unregister },
+	{ "GET", "/sdk/connect",
+		lease_revive }, /* of a data worker that knows no lease */
 	{ "POST", "/sdk/hop", lease_hop },
 	{ "DELETE", "/sdk/hop", lease_hop },
 };

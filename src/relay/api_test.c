@@ -605,6 +605,88 @@ static void test_a_lease_is_unregistered(void **state)
 	assert_true(says(f->call, "\"registered\":false"));
 }
 
+static struct lease *first_lease(struct fixture *f)
+{
+	return list_first(lease_book_all(f->r.book), struct lease, in_book);
+}
+
+/* As a restart would have it: the book is empty, and the ports are forgotten. */
+static void forget_all(struct fixture *f)
+{
+	struct lease_book_options o = {
+		.root = ROOT,
+		.workers = 1,
+		.host = "127.0.0.1",
+		.port_min = 32750,
+		.port_max = 32757,
+		.routes = f->r.routes,
+	};
+
+	lease_book_free(f->r.book);
+	assert_int_equal(lease_book_new(&o, &f->r.book), ERR_OK);
+	f->r.run++;
+}
+
+static void test_a_restart_is_made_good_by_a_token(void **state)
+{
+	static const char *const extras[] = { EXTRA_NONE, EXTRA_ROUTE, EXTRA_TCP };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < mem_count(extras); i++) {
+		struct message_lease other = { .sni_port = 0 },
+				     l = registered(f, &f->alice, "app", extras[i]);
+		struct lease *lease;
+
+		if (l.tcp_enabled) { /* not the lowest, so that it has to be remembered */
+			other = registered(f, &f->bob, "other", EXTRA_TCP);
+			l = registered(f, &f->alice, "app", EXTRA_TCP);
+		}
+		forget_all(f);
+		assert_int_equal(ask(f, "GET", "/sdk/connect", l.access_token)->status,
+			200);
+		assert_int_equal(f->call->answer.n, 0);
+		lease = first_lease(f);
+		assert_string_equal(lease->route->name, "app");
+		assert_string_equal(lease->route->host,
+			i == 1 ? "ech-abc." ROOT : "app." ROOT);
+		assert_int_equal(atomic_load(&lease->route->until_ms) / 1000,
+			l.expires_at.s);
+		if (l.tcp_enabled)
+			assert_int_equal(lease->route->tcp_port,
+				atoi(strrchr(l.tcp_addr, ':') + 1));
+		/* Another session of the same: the lease stays as it is. */
+		assert_int_equal(ask(f, "GET", "/sdk/connect", l.access_token)->status,
+			200);
+		assert_ptr_equal(first_lease(f), lease);
+		assert_int_equal(with_token(f, "/sdk/unregister", l.access_token, "")
+					 ->status,
+			200);
+		(void)other;
+	}
+}
+
+static void test_what_has_ended_is_not_made_good(void **state)
+{
+	struct fixture *f = *state;
+	struct message_lease l = registered(f, &f->alice, "app", EXTRA_NONE);
+
+	/* Unregistered, by a client of this relay's own time. */
+	assert_int_equal(with_token(f, "/sdk/unregister", l.access_token, "")->status,
+		200);
+	expect_code(ask(f, "GET", "/sdk/connect", l.access_token), 404,
+		"lease_not_found");
+
+	/* Somebody else's by now. */
+	l = registered(f, &f->alice, "app", EXTRA_NONE);
+	forget_all(f);
+	registered(f, &f->bob, "app", EXTRA_NONE);
+	expect_code(ask(f, "GET", "/sdk/connect", l.access_token), 404,
+		"lease_not_found");
+	expect_code(ask(f, "GET", "/sdk/connect", "none"), 403, "unauthorized");
+	clock_advance(200000);
+	expect_code(ask(f, "GET", "/sdk/connect", l.access_token), 403, "unauthorized");
+}
+
 static void test_tokens_that_are_not_ours(void **state)
 {
 	struct fixture *f = *state;
@@ -634,11 +716,6 @@ static void test_status_wants_a_host(void **state)
 }
 
 /* ---- the page ---- */
-
-static struct lease *first_lease(struct fixture *f)
-{
-	return list_first(lease_book_all(f->r.book), struct lease, in_book);
-}
 
 static void test_the_page_lists_what_is_public(void **state)
 {
@@ -713,6 +790,8 @@ int main(void)
 		ROW(test_who_is_not_approved_may_register),
 		ROW(test_a_lease_is_renewed),
 		ROW(test_a_lease_is_unregistered),
+		ROW(test_a_restart_is_made_good_by_a_token),
+		ROW(test_what_has_ended_is_not_made_good),
 		ROW(test_tokens_that_are_not_ours),
 		ROW(test_status_wants_a_host),
 		ROW(test_the_page_lists_what_is_public),

@@ -85,6 +85,12 @@ static unsigned bucket_of(const char *text)
 	return hash_text(text) & (BUCKETS - 1);
 }
 
+void lease_book_remember_port(struct lease_book *book, const char *name, uint16_t port,
+	uint64_t now_ms)
+{
+	ports_remember(book->ports, name, port, now_ms);
+}
+
 struct lease *lease_find(struct lease_book *book, const char *identity_key)
 {
 	struct lease *l = book->by_key[bucket_of(identity_key)];

@@ -67,6 +67,10 @@ struct lease_request {
 enum err lease_open(struct lease_book *book, struct lease_request *req,
 	struct lease **out, struct why *why) MUST_USE;
 
+/* A name that had a TCP port before we forgot gets the same one. */
+void lease_book_remember_port(struct lease_book *book, const char *name, uint16_t port,
+	uint64_t now_ms);
+
 struct lease *lease_find(struct lease_book *book, const char *identity_key);
 
 struct lease_renewal {

@@ -97,6 +97,24 @@ enum err ports_take(struct ports *p, const char *name, uint64_t now_ms, uint16_t
 	return rc;
 }
 
+void ports_remember(struct ports *p, const char *name, uint16_t port, uint64_t now_ms)
+{
+	struct port *is;
+	char *copy;
+
+	if (port < p->min || port >= p->min + p->count)
+		return;
+	is = &p->v[port - p->min];
+	if (is->is_taken || port_is_kept(is, now_ms))
+		return;
+	copy = strdup(name);
+	if (copy == NULL)
+		return; /* it gets another one */
+	free(is->name);
+	is->name = copy;
+	is->kept_until_ms = now_ms + PORTS_STICKY_MS;
+}
+
 void ports_release(struct ports *p, uint16_t port, bool is_kept, uint64_t now_ms)
 {
 	struct port *is = &p->v[port - p->min];

@@ -92,6 +92,9 @@ void visitor_cut_all(struct relay_data *d);
 
 void relay_request_on(void *arg, struct http_exchange *x);
 
+/* A request for a reverse session that the control worker has found a lease for. */
+void relay_request_on_revived(struct relay_data *d, struct http_exchange *x);
+
 /* ---- relay_worker.c ---- */
 
 /* Serves a client of the API; takes @fd. */

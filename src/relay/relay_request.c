@@ -129,7 +129,10 @@ static struct route *request_find_lease(struct relay_data *d, struct http_exchan
 
 /* ---- reverse sessions ---- */
 
-static void request_connect(struct relay_data *d, struct http_exchange *x)
+static void request_revive(struct relay_data *d, struct http_exchange *x);
+
+/* @is_again: the control worker has been asked for a lease that a restart forgot. */
+static void request_connect(struct relay_data *d, struct http_exchange *x, bool is_again)
 {
 	enum message_error error;
 	struct why why = { { 0 } };
@@ -147,6 +150,10 @@ static void request_connect(struct relay_data *d, struct http_exchange *x)
 		return;
 	}
 	r = request_find_lease(d, x, &error, &why);
+	if (r == NULL && error == MESSAGE_LEASE_NOT_FOUND && !is_again) {
+		request_revive(d, x);
+		return;
+	}
 	if (r == NULL) {
 		request_refuse(x, error, why.text);
 		return;
@@ -284,6 +291,25 @@ static void request_on_call_body(void *arg, struct http_exchange *x, enum err rc
 		d->shared->take_call(d->shared->arg, call);
 }
 
+/* A call whose body is the token; relay_request_on_revived() hears of it. */
+static void request_revive(struct relay_data *d, struct http_exchange *x)
+{
+	struct api_call *call = request_new_call(d, x,
+		http1_head_value(http_request(x), REQUEST_TOKEN));
+
+	if (call == NULL) {
+		request_refuse(x, MESSAGE_INTERNAL, "out of memory");
+		return;
+	}
+	call->is_revival = true;
+	d->shared->take_call(d->shared->arg, call);
+}
+
+void relay_request_on_revived(struct relay_data *d, struct http_exchange *x)
+{
+	request_connect(d, x, true);
+}
+
 static bool request_is_admin(struct span path)
 {
 	struct span admin = span_str("/admin");
@@ -299,7 +325,7 @@ void relay_request_on(void *arg, struct http_exchange *x)
 	struct span path = http1_path(http_request(x));
 
 	if (span_is(path, "/sdk/connect"))
-		request_connect(d, x);
+		request_connect(d, x, false);
 	else if (span_is(path, "/v1/sign"))
 		http_collect(x, MESSAGE_SIGN_BODY_MAX, request_on_sign_body, d);
 	else

@@ -329,7 +329,13 @@ static void on_answer(void *receiver, struct mail *mail)
 	struct relay_data *d = data_of(receiver);
 	struct api_call *call = mem_container(mail, struct api_call, mail);
 
-	if (d->http != NULL)
+	if (d->http == NULL) {
+		api_call_free(call);
+		return;
+	}
+	if (call->is_revival && call->status == 200)
+		relay_request_on_revived(d, call->x);
+	else
 		http_reply(call->x, call->status, call->headers, buf_span(&call->answer));
 	api_call_free(call);
 }

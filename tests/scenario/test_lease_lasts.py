@@ -46,7 +46,17 @@ def test_a_lease_that_is_lost_is_registered_again(world, leases, script):
     visitor.wait_served(script.sni_port, "demo." + script.root, leases.ca)
 
 
-# A client of the field would try its slots for half a minute, and then leave the relay alone.
+# A client of the field would try its slots for half a minute, and then leave the relay alone:
+# our relay takes its old token for a registration.
+@pytest.mark.parametrize("client", ["adit", "peer", "stock"])
+def test_a_relay_that_was_killed_has_its_clients_back_within_seconds(world, leases, client):
+    relay = leases.relay("adit")
+    leases.expose(client, relay, world.serve(net.echo).port)
+    for _ in range(2):
+        relay.restart()
+        visitor.wait_served(relay.sni_port, "demo." + relay.root, leases.ca, 6)
+
+
 @pytest.mark.parametrize("kind", ["python", "peer", "adit"])
 def test_adit_is_back_within_seconds_of_its_relay(world, leases, kind):
     relay = leases.relay(kind)

@@ -28,6 +28,8 @@ struct claims {
 	int64_t exp, iat, nbf;
 	struct holder identity;
 	char iss[URL_TEXT_MAX], jti[ACCESS_TOKEN_ID_MAX], sub[IDENTITY_KEY_SIZE];
+	char route[NAMES_HOST_MAX + 1]; /* this and the next two are our own */
+	int64_t run, tcp_port;
 };
 
 static const struct shape_field header_fields[] = {
@@ -57,7 +59,19 @@ static const struct shape_field claims_fields[] = {
 	{ .key = "iss", .kind = SHAPE_TEXT, SHAPE_AT(struct claims, iss) },
 	{ .key = "jti", .kind = SHAPE_TEXT, SHAPE_AT(struct claims, jti) },
 	{ .key = "nbf", .kind = SHAPE_NUMBER, SHAPE_AT(struct claims, nbf) },
+	{ .key = "route",
+		.kind = SHAPE_TEXT,
+		.is_optional = true,
+		SHAPE_AT(struct claims, route) },
+	{ .key = "run",
+		.kind = SHAPE_NUMBER,
+		.is_optional = true,
+		SHAPE_AT(struct claims, run) },
 	{ .key = "sub", .kind = SHAPE_TEXT, SHAPE_AT(struct claims, sub) },
+	{ .key = "tcp_port",
+		.kind = SHAPE_NUMBER,
+		.is_optional = true,
+		SHAPE_AT(struct claims, tcp_port) },
 };
 static const struct shape claims_shape = SHAPE_OF(struct claims, claims_fields);
 
@@ -95,6 +109,8 @@ static void put_claims(struct buf *out, const struct access_token *t)
 		.exp = t->expires_at_s,
 		.iat = t->issued_at_s,
 		.nbf = t->issued_at_s,
+		.run = t->run,
+		.tcp_port = t->tcp_port,
 	};
 
 	str_copy(c.iss, sizeof(c.iss), t->issuer);
@@ -102,6 +118,7 @@ static void put_claims(struct buf *out, const struct access_token *t)
 	str_copy(c.identity.name, sizeof(c.identity.name), t->name);
 	str_copy(c.identity.address, sizeof(c.identity.address), t->address);
 	identity_key_print(t->name, t->address, c.sub);
+	str_copy(c.route, sizeof(c.route), t->route_host);
 	put_part(out, &claims_shape, &c);
 }
 
@@ -218,6 +235,11 @@ static enum err check_claims(const struct claims *c, const struct access_check *
 		return err_set(why, ERR_DENIED, "the access token has expired");
 	str_copy(t.issuer, sizeof(t.issuer), c->iss);
 	str_copy(t.id, sizeof(t.id), c->jti);
+	str_copy(t.route_host, sizeof(t.route_host), c->route);
+	t.run = c->run;
+	t.tcp_port = (uint16_t)(c->tcp_port > 0 && c->tcp_port <= UINT16_MAX ?
+			c->tcp_port :
+			0);
 	*out = t;
 	return ERR_OK;
 }

@@ -19,6 +19,11 @@ struct access_token {
 	char name[NAMES_LABEL_MAX + 1];    /* of the lease's identity */
 	char address[ADDRESS_TEXT_SIZE];   /* likewise, with its checksum */
 	int64_t issued_at_s, expires_at_s; /* since 1970 */
+
+	/* What else the lease has, so that a relay that has forgotten it can grant it again. */
+	char route_host[NAMES_HOST_MAX + 1]; /* "" if it has none */
+	uint16_t tcp_port;                   /* 0 likewise */
+	int64_t run; /* which start of the relay's it was issued in; 0: not told */
 };
 
 /* Writes the text. ERR_CRYPTO: @secret is no key.  ERR_NOMEM, ERR_LIMIT: no room in @out. */
