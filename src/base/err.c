@@ -31,7 +31,7 @@ const char *err_name(enum err rc)
 	return names[rc];
 }
 
-enum err err_set(struct why *why, enum err rc, const char *fmt, ...)
+enum err(err_set)(struct why *why, enum err rc, const char *fmt, ...)
 {
 	va_list args;
 
@@ -43,7 +43,7 @@ enum err err_set(struct why *why, enum err rc, const char *fmt, ...)
 	return rc;
 }
 
-enum err err_sys(struct why *why, int errnum, const char *fmt, ...)
+enum err(err_sys)(struct why *why, int errnum, const char *fmt, ...)
 {
 	va_list args;
 	size_t used;

@@ -11,20 +11,16 @@
 struct expose_args {
 	/* As they were given. */
 	const char *relays_text;
-	bool has_discovery;
 	const char *multi_hop;
 	int multi_hop_depth, max_active_relays;
-	bool bans_mitm;
 	const char *identity_path;
 	char *identity_json;
 	const char *name, *description, *tags, *owner, *thumbnail;
-	bool is_hidden;
 	struct flag_list route_texts;
-	bool has_udp;
 	const char *udp_addr;
-	bool has_tcp;
 	const char *metrics_addr;
 	struct daemon_args daemon;
+	bool has_discovery, bans_mitm, is_hidden, has_udp, has_tcp;
 
 	/* What they mean. */
 	struct relay_urls relays;

@@ -240,6 +240,7 @@ static enum err probe_all(const struct relay_options *o, struct asking *q,
 	if (addr_from_literal(host_of(o), o->api_port, &a) == ERR_OK)
 		addr_print(&a, p->where);
 	rc = probe_api(o, q, p);
+	q->why = &p->metrics;
 	if (rc != ERR_OK)
 		return err_set(why, rc,
 			"no relay answers at %s: %s; is it running, and with these settings?",
@@ -247,7 +248,6 @@ static enum err probe_all(const struct relay_options *o, struct asking *q,
 	read_certificate(o, p);
 	if (o->metrics == NULL)
 		return ERR_OK;
-	q->why = &p->metrics;
 	rc = probe_metrics(o, q, p);
 	if (rc != ERR_OK && p->metrics.text[0] == '\0')
 		err_set(&p->metrics, rc, "%s", err_name(rc));

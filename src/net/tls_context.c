@@ -378,7 +378,7 @@ static int tls_context_on_session(SSL *ssl, SSL_SESSION *session)
 	pthread_mutex_lock(&ctx->lock);
 	old = ctx->session;
 	ctx->session = session;
-	strcpy(ctx->session_host, host);
+	memcpy(ctx->session_host, host, strlen(host) + 1);
 	pthread_mutex_unlock(&ctx->lock);
 	SSL_SESSION_free(old);
 	return 1;

@@ -53,7 +53,7 @@ struct tls_context *certificate_tls(const struct certificate *c)
 
 struct keyless *certificate_keyless(const struct certificate *c)
 {
-	return list_first(&c->keys, struct certificate_key, in_certificate)->keyless;
+	return list_object(c->keys.next, struct certificate_key, in_certificate)->keyless;
 }
 
 /* ---- use ---- */

@@ -143,14 +143,14 @@ static void lease_leave(struct lease_book *book, struct lease *l)
 {
 	struct lease **at = &book->by_key[bucket_of(l->route->identity_key)];
 
-	while (*at != l)
+	while (*at != NULL && *at != l)
 		at = &(*at)->next_by_key;
 	*at = l->next_by_key;
 	for (unsigned i = 0; i < LEASE_CLAIMS; i++) {
 		if (l->claims[i][0] == '\0')
 			continue;
 		at = &book->by_claim[i][bucket_of(l->claims[i])];
-		while (*at != l)
+		while (*at != NULL && *at != l)
 			at = &(*at)->next_by_claim[i];
 		*at = l->next_by_claim[i];
 	}

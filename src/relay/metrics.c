@@ -2,6 +2,8 @@
 #include "relay/metrics.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -98,15 +100,19 @@ static void put_policy(struct relay *r, struct buf *out)
 
 static uint64_t resident_bytes(void)
 {
-	unsigned long size, resident = 0;
+	char line[128] = "";
+	const char *resident; /* the second number, in pages */
 	FILE *f = fopen("/proc/self/statm", "re");
 
 	if (f == NULL)
 		return 0;
-	if (fscanf(f, "%lu %lu", &size, &resident) != 2)
-		resident = 0;
+	if (fgets(line, sizeof(line), f) == NULL)
+		line[0] = '\0';
 	fclose(f);
-	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+	resident = strchr(line, ' ');
+	return resident == NULL ?
+		0 :
+		(uint64_t)strtoul(resident, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static void put_process(struct buf *out)

@@ -56,7 +56,8 @@ static void pool_plan(struct reverse_pool *p)
 			list_object(it, struct reverse_session, in_pool)->due_ms);
 	if (!list_is_empty(&p->waiting))
 		next = earlier(next,
-			list_first(&p->waiting, struct reverse_claim, in_pool)->until_ms);
+			list_object(p->waiting.next, struct reverse_claim, in_pool)
+				->until_ms);
 	if (next == UINT64_MAX)
 		loop_timer_stop(p->timer);
 	else

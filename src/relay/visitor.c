@@ -433,7 +433,7 @@ void visitor_open_take(struct relay_data *d, int fd, const struct addr *peer)
 		return;
 	}
 	if (d->fronts_n >= VISITOR_FRONTS_MAX)
-		visitor_free(list_first(&d->fronts, struct visitor, in_worker));
+		visitor_free(list_object(d->fronts.next, struct visitor, in_worker));
 	v->until_ms = clock_now_ms() + VISITOR_PATIENCE_MS;
 	d->fronts_n++;
 	list_add(&d->fronts, &v->in_worker);

@@ -125,7 +125,7 @@ static void read_columns(sqlite3_stmt *st, struct store_value columns[STORE_COLU
 enum err store_read(struct store *s, const char *sql, store_row_fn *fn, void *arg,
 	struct why *why)
 {
-	struct store_value columns[STORE_COLUMNS_MAX];
+	struct store_value columns[STORE_COLUMNS_MAX] = { { .number = 0 } };
 	sqlite3_stmt *st = NULL;
 	int code = sqlite3_prepare_v2(s->db, sql, -1, &st, NULL);
 	enum err rc = ERR_OK;

@@ -93,9 +93,10 @@ static unsigned challenges_count_of(const struct challenges *c, const char *clie
 
 static void challenges_add(struct challenges *c, struct pending *p)
 {
-	while (c->count >= CHALLENGES_MAX ||
-		(c->count > 0 && c->bytes + p->bytes > CHALLENGES_BYTES_MAX))
-		challenges_drop(c, list_first(&c->order, struct pending, in_order));
+	while (!list_is_empty(&c->order) &&
+		(c->count >= CHALLENGES_MAX ||
+			c->bytes + p->bytes > CHALLENGES_BYTES_MAX))
+		challenges_drop(c, list_object(c->order.next, struct pending, in_order));
 	list_add(&c->order, &p->in_order);
 	c->count++;
 	c->bytes += p->bytes;
