@@ -16,6 +16,7 @@
 #define HEAD_MS 10000
 #define IDLE_MS 60000
 #define LINGER_MS 2000
+#define HURRY_MS 1000 /* for a request, once the server is ending */
 #define ANSWER_HEAD_MAX 8192
 #define DROP_MAX (256 * 1024) /* of a body nobody wanted; above it, closing is cheaper */
 
@@ -73,6 +74,8 @@ static uint32_t connection_patience(const struct connection *c,
 {
 	const struct http_server_options *o = &c->server->o;
 
+	if (c->server->on_empty != NULL && rules[state].step == step_reading)
+		return HURRY_MS;
 	if (state == CONNECTION_IDLE)
 		return o->idle_ms != 0 ? o->idle_ms : IDLE_MS;
 	if (state == CONNECTION_READING)
@@ -181,6 +184,7 @@ static void connection_answer(struct connection *c, unsigned status, const char 
 
 	/* A client that waits for our leave may send the body or not: we could not tell. */
 	if (!x->reader.head.keeps_alive || x->owes_continue ||
+		c->server->on_empty != NULL ||
 		lines_have(headers, span_str("Connection")))
 		x->is_last = true;
 	put_answer(c, status, headers, body);
@@ -345,11 +349,19 @@ static void connection_on_late(void *arg)
 static void connection_on_turn(void *arg)
 {
 	struct connection *c = arg;
+	struct http_server *server = c->server;
 
-	if (c->state == CONNECTION_CLOSED)
-		connection_free(c);
-	else
+	if (c->state != CONNECTION_CLOSED) {
 		connection_run(c);
+		if (server->on_empty != NULL && c->state == CONNECTION_IDLE) {
+			connection_enter(c, CONNECTION_FINISHING);
+			connection_run(c);
+		}
+		return;
+	}
+	connection_free(c);
+	if (server->count == 0 && server->on_empty != NULL)
+		server->on_empty(server->empty_arg);
 }
 
 void connection_open_take(struct http_server *server, struct stream *stream,
@@ -376,6 +388,15 @@ void connection_open_take(struct http_server *server, struct stream *stream,
 	stream_set_owner(stream, connection_on_ready, c);
 	connection_enter(c, CONNECTION_READING);
 	stream_want(stream, LOOP_READ);
+}
+
+/* At the end of the turn, what an idle one may have said just now is read first. */
+void connection_hurry(struct connection *c)
+{
+	if (rules[c->state].step != step_reading)
+		return;
+	connection_enter(c, c->state);
+	loop_defer(c->server->o.loop, &c->turn);
 }
 
 struct connection *connection_of(struct list *in_server)

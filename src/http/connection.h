@@ -24,6 +24,8 @@ struct http_server {
 	struct http_server_options o;
 	struct list connections;
 	unsigned count;
+	void (*on_empty)(void *arg); /* not NULL: the server is ending */
+	void *empty_arg;
 };
 
 /* Begins to wait for a request. Without memory for that, the stream is closed. */
@@ -32,6 +34,9 @@ void connection_open_take(struct http_server *server, struct stream *stream,
 
 /* Ends it now. Not from inside on_request. */
 void connection_free(struct connection *c);
+
+/* The server is ending: whoever asks nothing now goes, in order. */
+void connection_hurry(struct connection *c);
 
 /* The one that @in_server is the link of. */
 struct connection *connection_of(struct list *in_server);

@@ -33,11 +33,22 @@ void http_server_free(struct http_server *server)
 	free(server);
 }
 
+bool http_server_end(struct http_server *server, void (*on_empty)(void *arg), void *arg)
+{
+	struct list *it, *tmp;
+
+	server->on_empty = on_empty;
+	server->empty_arg = arg;
+	list_each(it, tmp, &server->connections)
+		connection_hurry(connection_of(it));
+	return server->count == 0;
+}
+
 /* A connection that there is no room for is its client's loss, and nobody else's. */
 void http_server_serve_take(struct http_server *server, struct stream *stream,
 	const struct addr *peer)
 {
-	if (server->count >= server->o.connections_max)
+	if (server->on_empty != NULL || server->count >= server->o.connections_max)
 		stream_abort(stream);
 	else
 		connection_open_take(server, stream, peer);

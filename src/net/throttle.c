@@ -114,6 +114,8 @@ static void bucket_give_turn(struct throttle_bucket *b, struct throttle *t)
 	b->tokens -= b->turn_bytes;
 	t->stream.on_ready(t->stream.arg, ready);
 	b->tokens += b->turn_bytes;
+	if (b->tokens > b->rate)
+		b->tokens = b->rate; /* which may have been lowered in the turn */
 	b->turn_bytes = 0;
 	if (b->turn != NULL)
 		throttle_settle(b->turn);

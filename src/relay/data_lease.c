@@ -31,20 +31,18 @@ static struct quota *quota_find(struct relay_data *d, const char *identity_key)
 }
 
 /* A reference; NULL: out of memory. */
-static struct quota *quota_get(struct relay_data *d, const char *identity_key,
-	uint64_t bytes_per_s)
+static struct quota *quota_get(struct relay_data *d, const char *identity_key)
 {
 	struct quota *q = quota_find(d, identity_key);
 
 	if (q != NULL) {
-		throttle_bucket_set_rate(q->bucket, bytes_per_s);
 		q->refs++;
 		return q;
 	}
 	q = mem_new(q);
 	if (q == NULL)
 		return NULL;
-	if (throttle_bucket_new(data_loop(d), bytes_per_s, &q->bucket) != ERR_OK) {
+	if (throttle_bucket_new(data_loop(d), 0, &q->bucket) != ERR_OK) {
 		free(q);
 		return NULL;
 	}
@@ -79,7 +77,7 @@ static void lease_on_accept(void *arg, int fd, const struct addr *peer)
 	visitor_claim_take(arg, fd, peer, MARKER_RAW);
 }
 
-static enum err lease_start(struct data_lease *l, int tcp_fd, uint64_t bytes_per_s)
+static enum err lease_start(struct data_lease *l)
 {
 	struct relay_data *d = l->data;
 	struct reverse_pool_options o = {
@@ -87,35 +85,46 @@ static enum err lease_start(struct data_lease *l, int tcp_fd, uint64_t bytes_per
 		.ready = &l->route->ready,
 		.sessions = &d->worker->figures.sessions,
 	};
-	enum err rc;
 
-	l->quota = quota_get(d, l->route->identity_key, bytes_per_s);
-	if (l->quota == NULL)
-		return ERR_NOMEM;
-	rc = reverse_pool_new(&o, &l->pool);
-	if (rc == ERR_OK && tcp_fd >= 0)
-		rc = listener_adopt_take(data_loop(d), tcp_fd, lease_on_accept, l,
-			&l->port, NULL);
-	return rc;
+	l->quota = quota_get(d, l->route->identity_key);
+	return l->quota == NULL ? ERR_NOMEM : reverse_pool_new(&o, &l->pool);
+}
+
+struct data_lease *data_lease_get(struct relay_data *d, struct route *r)
+{
+	struct data_lease *l = r->served;
+
+	if (l != NULL || r->is_over || d->state != DATA_SERVING)
+		return l;
+	l = mem_new(l);
+	if (l == NULL)
+		return NULL;
+	l->refs = 1;
+	l->data = d;
+	l->route = route_ref(r);
+	r->served = l;
+	list_init(&l->visitors);
+	list_add(&d->leases, &l->in_data);
+	if (lease_start(l) == ERR_OK)
+		return l;
+	data_lease_close(l, true);
+	return NULL;
 }
 
 enum err data_lease_open(struct relay_data *d, struct route *r, int tcp_fd,
 	uint64_t bytes_per_s)
 {
-	struct data_lease *l = mem_new(l);
-	enum err rc;
+	struct data_lease *l;
 
+	r->is_over = false;
+	l = data_lease_get(d, r);
 	if (l == NULL)
 		return ERR_NOMEM;
-	l->refs = 1;
-	l->data = d;
-	l->route = route_ref(r);
-	list_init(&l->visitors);
-	list_add(bucket_of(d->leases, r->identity_key), &l->in_table);
-	rc = lease_start(l, tcp_fd, bytes_per_s);
-	if (rc != ERR_OK)
-		data_lease_close(l, true);
-	return rc;
+	throttle_bucket_set_rate(l->quota->bucket, bytes_per_s);
+	if (tcp_fd < 0 || l->port != NULL)
+		return tcp_fd < 0 ? ERR_OK : ERR_EXISTS;
+	return listener_adopt_take(data_loop(d), tcp_fd, lease_on_accept, l, &l->port,
+		NULL);
 }
 
 void data_lease_unref(struct data_lease *l)
@@ -129,7 +138,8 @@ void data_lease_unref(struct data_lease *l)
 
 void data_lease_close(struct data_lease *l, bool cuts_bridges)
 {
-	list_remove(&l->in_table);
+	list_remove(&l->in_data);
+	l->route->served = NULL;
 	listener_close(l->port);
 	l->port = NULL;
 	reverse_pool_free(l->pool);
@@ -139,25 +149,10 @@ void data_lease_close(struct data_lease *l, bool cuts_bridges)
 	data_lease_unref(l);
 }
 
-struct data_lease *data_lease_find(struct relay_data *d, const struct route *r)
-{
-	struct list *it, *tmp;
-
-	list_each(it, tmp, bucket_of(d->leases, r->identity_key)) {
-		struct data_lease *l = list_object(it, struct data_lease, in_table);
-
-		if (l->route == r)
-			return l;
-	}
-	return NULL;
-}
-
 void data_lease_close_all(struct relay_data *d)
 {
 	struct list *it, *tmp;
 
-	for (unsigned i = 0; i < DATA_BUCKETS; i++)
-		list_each(it, tmp, &d->leases[i])
-			data_lease_close(list_object(it, struct data_lease, in_table),
-				false);
+	list_each(it, tmp, &d->leases)
+		data_lease_close(list_object(it, struct data_lease, in_data), false);
 }

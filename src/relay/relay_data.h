@@ -15,7 +15,7 @@
 
 enum data_state {
 	DATA_SERVING,
-	DATA_DRAINING, /* takes nothing new, and waits for bridges */
+	DATA_DRAINING, /* takes nothing new, and waits for bridges and answers */
 	DATA_ENDED,
 };
 
@@ -24,10 +24,11 @@ struct relay_data {
 	struct relay_shared *shared; /* borrowed: outlives us */
 	struct relay_view *view;     /* a reference */
 	struct access_cache tokens;
-	struct http_server *http; /* NULL once it takes nothing new */
+	struct http_server *http; /* NULL before its beginning and at its end */
 	enum data_state state;
-	struct list leases[DATA_BUCKETS]; /* struct data_lease, by identity */
-	struct list quotas[DATA_BUCKETS]; /* struct quota, likewise */
+	bool is_unasked;    /* while draining: no client of the API is left */
+	struct list leases; /* struct data_lease */
+	struct list quotas[DATA_BUCKETS]; /* struct quota, by identity */
 
 	/* struct visitor: whose wish is not known yet, in the order of their deadlines;
 	 * those that wait for a session; those that have one. */
@@ -54,8 +55,8 @@ struct quota {
 
 /* A lease, on the worker that serves it. */
 struct data_lease {
-	struct list in_table; /* on none once it is over */
-	unsigned refs;        /* the table's and its visitors' */
+	struct list in_data; /* on none once it is over */
+	unsigned refs;       /* the worker's and its visitors' */
 	struct relay_data *data;
 	struct route *route;       /* a reference */
 	struct reverse_pool *pool; /* NULL once it is over */
@@ -64,11 +65,16 @@ struct data_lease {
 	struct list visitors;      /* struct visitor */
 };
 
-/* Takes @tcp_fd if it succeeds. */
+/* What the control worker has to say of @r. Takes @tcp_fd if it succeeds. */
 enum err data_lease_open(struct relay_data *d, struct route *r, int tcp_fd,
 	uint64_t bytes_per_s) MUST_USE;
 void data_lease_close(struct data_lease *l, bool cuts_bridges);
-struct data_lease *data_lease_find(struct relay_data *d, const struct route *r);
+
+/*
+ * The lease of @r, which may be older than the letter that opens it: a route is found as soon
+ * as it is in the table. NULL: it is over, or there is no memory.
+ */
+struct data_lease *data_lease_get(struct relay_data *d, struct route *r);
 void data_lease_unref(struct data_lease *l); /* NULL is fine */
 void data_lease_set_rate(struct relay_data *d, const char *identity_key,
 	uint64_t bytes_per_s);
@@ -106,7 +112,7 @@ void relay_data_pass_visitor_take(struct relay_data *d, struct route *r, int fd,
 void relay_data_pass_session_take(struct relay_data *d, struct route *r,
 	struct stream *session);
 
-/* A bridge has ended. */
+/* A bridge has ended, or the last client of the API has gone. */
 void relay_data_check_drained(struct relay_data *d);
 
 #endif

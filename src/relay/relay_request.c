@@ -149,6 +149,10 @@ static void request_connect(struct relay_data *d, struct http_exchange *x, bool 
 			"request denied because source IP is banned");
 		return;
 	}
+	if (d->state != DATA_SERVING) {
+		request_refuse(x, MESSAGE_INTERNAL, "this relay is ending: come back");
+		return;
+	}
 	r = request_find_lease(d, x, &error, &why);
 	if (r == NULL && error == MESSAGE_LEASE_NOT_FOUND && !is_again) {
 		request_revive(d, x);

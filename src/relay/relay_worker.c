@@ -59,7 +59,7 @@ static void on_routed_visitor(void *receiver, struct mail *mail)
 {
 	struct relay_data *d = data_of(receiver);
 	struct fd_mail *m = mem_container(mail, struct fd_mail, mail);
-	struct data_lease *l = data_lease_find(d, m->route);
+	struct data_lease *l = data_lease_get(d, m->route);
 
 	if (d->state == DATA_SERVING && l != NULL)
 		visitor_claim_take(l, m->fd, &m->peer, MARKER_TLS);
@@ -132,7 +132,7 @@ static void session_mail_free(struct session_mail *m)
 
 static void session_arrive(struct relay_data *d, struct session_mail *m)
 {
-	struct data_lease *l = d->state == DATA_SERVING ? data_lease_find(d, m->route) :
+	struct data_lease *l = d->state == DATA_SERVING ? data_lease_get(d, m->route) :
 							  NULL;
 
 	if (l != NULL) {
@@ -252,10 +252,10 @@ static void on_close_lease(void *receiver, struct mail *mail)
 {
 	struct relay_data *d = data_of(receiver);
 	struct lease_mail *m = mem_container(mail, struct lease_mail, mail);
-	struct data_lease *l = data_lease_find(d, m->route);
 
-	if (l != NULL)
-		data_lease_close(l, m->cuts_bridges);
+	m->route->is_over = true;
+	if (m->route->served != NULL)
+		data_lease_close(m->route->served, m->cuts_bridges);
 	lease_mail_free(m);
 	relay_data_check_drained(d);
 }
@@ -358,8 +358,16 @@ static void data_stop(struct relay_data *d)
 
 void relay_data_check_drained(struct relay_data *d)
 {
-	if (d->state == DATA_DRAINING && list_is_empty(&d->bridges))
+	if (d->state == DATA_DRAINING && d->is_unasked && list_is_empty(&d->bridges))
 		data_stop(d);
+}
+
+static void on_unasked(void *arg)
+{
+	struct relay_data *d = arg;
+
+	d->is_unasked = true;
+	relay_data_check_drained(d);
 }
 
 static void on_drain_over(void *arg)
@@ -370,8 +378,6 @@ static void on_drain_over(void *arg)
 /* Nothing new: agents see their sessions close, and look for another relay. */
 static void data_close_all(struct relay_data *d)
 {
-	http_server_free(d->http);
-	d->http = NULL;
 	visitor_close_fronts(d);
 	data_lease_close_all(d);
 	loop_timer_stop(d->patience);
@@ -390,6 +396,7 @@ static void on_end(void *receiver, struct mail *mail)
 	if (d->state == DATA_SERVING) {
 		d->state = DATA_DRAINING;
 		data_close_all(d);
+		d->is_unasked = http_server_end(d->http, on_unasked, d);
 		loop_timer_set(d->drain, m->drain_ms);
 		relay_data_check_drained(d);
 	}
@@ -438,10 +445,9 @@ enum err relay_worker_open(struct relay_worker *w, struct relay_shared *shared,
 
 	if (d == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for worker %u", index);
-	for (unsigned i = 0; i < DATA_BUCKETS; i++) {
-		list_init(&d->leases[i]);
+	list_init(&d->leases);
+	for (unsigned i = 0; i < DATA_BUCKETS; i++)
 		list_init(&d->quotas[i]);
-	}
 	list_init(&d->fronts);
 	list_init(&d->claims);
 	list_init(&d->bridges);
@@ -465,6 +471,8 @@ void relay_worker_close(struct relay_worker *w)
 		return;
 	d->state = DATA_ENDED; /* what is still in the mailbox is dropped */
 	if (w->worker.loop != NULL) {
+		http_server_free(d->http);
+		d->http = NULL;
 		data_close_all(d);
 		visitor_cut_all(d);
 		loop_turn(w->worker.loop);

@@ -16,6 +16,8 @@
 #include "tunnel/portal/identity.h"
 #include "tunnel/portal/routehost.h"
 
+struct data_lease;
+
 /*
  * One registration of a lease. All but the atomics is const once it is in the table. It is
  * shared: who found it has a reference.
@@ -40,6 +42,10 @@ struct route {
 	atomic_uint_fast64_t signatures;      /* so far */
 	atomic_uint_fast64_t sign_due_us;     /* route_may_sign() */
 	struct route *next[3];                /* the table's */
+
+	/* Of its worker's thread alone. */
+	struct data_lease *served; /* borrowed; NULL: it has none now */
+	bool is_over; /* there will be none any more, unless the lease is opened again */
 };
 
 struct route *route_ref(struct route *r);

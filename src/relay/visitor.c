@@ -190,10 +190,36 @@ static enum err visitor_join(struct visitor *v, struct stream *session)
 
 /* ---- the claim ---- */
 
+/* Its lease is over. If the agent has come back with a new one, @v waits there. */
+static bool visitor_claim_again(struct visitor *v)
+{
+	struct relay_data *d = v->data;
+	const struct route *was = v->lease->route;
+	struct route *r = route_find_by_identity(d->shared->routes, was->identity_key);
+	struct data_lease *l = NULL;
+
+	if (r != NULL && r != was && r->worker == was->worker &&
+		route_is_live(r, clock_wall_ms()) &&
+		(v->first[0] == MARKER_TLS || r->tcp_port == was->tcp_port))
+		l = data_lease_get(d, r);
+	route_unref(r);
+	if (l == NULL)
+		return false;
+	list_remove(&v->in_lease);
+	data_lease_unref(v->lease);
+	v->lease = l;
+	l->refs++;
+	list_add(&l->visitors, &v->in_lease);
+	reverse_claim_open(l->pool, &v->claim);
+	return true;
+}
+
 static void visitor_on_claim_end(void *arg, enum err rc, struct stream *session)
 {
 	struct visitor *v = arg;
 
+	if (rc == ERR_CLOSED && visitor_claim_again(v))
+		return;
 	if (rc == ERR_OK)
 		rc = visitor_join(v, session);
 	if (rc == ERR_OK)
@@ -275,8 +301,8 @@ static void visitor_refuse(struct visitor *v)
 	if (hello_put_unrecognized_name(&alert) == ERR_OK)
 		(void)send(v->fd, buf_span(&alert).p, alert.n, MSG_NOSIGNAL);
 	buf_fini(&alert);
-	while (scratch != NULL && recv(v->fd, scratch, WORKER_SCRATCH_BYTES, 0) > 0)
-		continue;
+	if (scratch != NULL)
+		(void)recv(v->fd, scratch, WORKER_SCRATCH_BYTES, 0);
 	if (shutdown(v->fd, SHUT_WR) != 0) {
 		visitor_free(v);
 		return;
@@ -310,7 +336,7 @@ static void visitor_go_to(struct visitor *v, struct route *r, struct span hello)
 	} else if (r->worker != d->worker->worker.index) {
 		peer = v->peer;
 		relay_data_pass_visitor_take(d, r, visitor_release(v), &peer);
-	} else if ((l = data_lease_find(d, r)) == NULL) {
+	} else if ((l = data_lease_get(d, r)) == NULL) {
 		visitor_count(&d->worker->figures.unserved);
 		visitor_free(v);
 	} else {
@@ -455,8 +481,10 @@ void visitor_claim_take(struct data_lease *l, int fd, const struct addr *peer,
 
 	if (marker == MARKER_TLS && scratch != NULL)
 		n = recv(fd, scratch, HELLO_BYTES_MAX, MSG_PEEK);
-	v = n < 0 || !route_is_live(l->route, clock_wall_ms()) ? NULL :
-								 visitor_new(d, fd, peer);
+	v = n < 0 || (marker == MARKER_TLS && n == 0) ||
+			!route_is_live(l->route, clock_wall_ms()) ?
+		NULL :
+		visitor_new(d, fd, peer);
 	if (v == NULL) {
 		visitor_count(&d->worker->figures.unserved);
 		close(fd);
