@@ -10,7 +10,7 @@
 #include "loop/worker.h"
 #include "text/relay_url.h"
 
-#define EXPOSE_LEAVE_MS 6000 /* a clean end takes no longer */
+#define EXPOSE_LEAVE_MS 5000 /* a clean end takes no longer */
 
 struct expose;
 

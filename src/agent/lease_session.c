@@ -159,6 +159,8 @@ static void lease_enter(struct lease_session *s, enum lease_state state)
 static void lease_try(struct lease_session *s)
 {
 	lease_drop(s);
+	if (s->signer != NULL)
+		signer_reconnect(s->signer);
 	s->tried_ms = clock_now_ms();
 	lease_enter(s, LEASE_FETCHING);
 }

@@ -415,15 +415,20 @@ static void client_outdate(struct http_client *client)
 	}
 }
 
-void http_client_set_tls(struct http_client *client, struct tls_context *tls)
+void http_client_reconnect(struct http_client *client)
 {
 	client_outdate(client);
+	loop_timer_stop(client->warm);
+	loop_defer(client->o.loop, &client->turn);
+}
+
+void http_client_set_tls(struct http_client *client, struct tls_context *tls)
+{
 	if (tls != NULL)
 		tls_context_ref(tls);
 	tls_context_free(client->o.tls);
 	client->o.tls = tls;
-	loop_timer_stop(client->warm);
-	loop_defer(client->o.loop, &client->turn);
+	http_client_reconnect(client);
 }
 
 void http_client_warm(struct http_client *client, unsigned n)

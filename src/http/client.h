@@ -41,6 +41,9 @@ void http_client_free(struct http_client *client);
  */
 void http_client_set_tls(struct http_client *client, struct tls_context *tls);
 
+/* The path may have changed: likewise, with the same TLS. */
+void http_client_reconnect(struct http_client *client);
+
 /*
  * Keeps @n connections open (at most connections_max), also when nobody asks: opens them now,
  * and new ones in the place of those that end, after a while if connecting fails. 0: none.

@@ -160,6 +160,11 @@ void signer_set_token(struct signer *s, const char *token)
 	str_copy(s->token, sizeof(s->token), token);
 }
 
+void signer_reconnect(struct signer *s)
+{
+	http_client_reconnect(s->client);
+}
+
 struct signer_figures signer_figures(const struct signer *s)
 {
 	return s->figures;

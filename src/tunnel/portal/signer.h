@@ -36,6 +36,9 @@ void signer_free(struct signer *s);
 /* Of the lease, from now on; copied. Before the first, all signatures fail. */
 void signer_set_token(struct signer *s, const char *token);
 
+/* The path to the relay may have changed: connections that are idle may be dead. */
+void signer_reconnect(struct signer *s);
+
 /* A remote_sign_fn, with the signer as its @arg. */
 void signer_sign(void *arg, const struct sign_order *order, struct remote_signing *to);
 

@@ -1,0 +1,143 @@
+"""A tunnel through outages: who comes after one is served within seconds."""
+
+import concurrent.futures
+import signal
+import time
+
+import pytest
+from lib import net, netns
+from lib import portal_visitor as visitor
+from lib.portal_tls import Tls, client_context
+
+ROOT = "relay.test"
+SOON = 5.5
+
+
+@pytest.fixture
+def away(world, leases):
+    """A relay away and an agent at home; visitors come from where the relay is."""
+    reason = netns.why_not()
+    if reason:
+        pytest.skip(reason)
+    path = world.keep(netns.Path())
+    for end in (path.home, path.away):
+        end.hosts(f"127.0.0.1 localhost\n{path.away_address} {ROOT} demo.{ROOT}\n")
+    return Away(world, leases, path)
+
+
+class Away:
+    def __init__(self, world, leases, path):
+        self.path = path
+        self.relay = path.away.inside(lambda: leases.relay(
+            "adit", root=ROOT, host="0.0.0.0", prefix=path.away.prefix))
+        target = world.serve(net.echo, listener=path.home.listen("127.0.0.1"))
+        self.agent = leases.expose("adit", self.relay, target.port, wait=False,
+                                   prefix=path.home.prefix, env={"SSL_CERT_FILE": leases.ca})
+        net.wait_until(self.served, 20, every=0.2, message="the first visitor")
+
+    def served(self):
+        try:
+            raw = self.path.away.connect(self.path.away_address, self.relay.sni_port, 2)
+            raw.settimeout(2)
+            with Tls(raw, client_context(), server_name="demo." + ROOT) as tls:
+                tls.sendall(b"hi")
+                return net.read_exactly(tls, 2) == b"hi"
+        except (OSError, EOFError):
+            return False
+
+    def wait_served_soon(self):
+        begin = time.monotonic()
+        net.wait_until(self.served, 30, every=0.1, message="a visitor being served")
+        assert time.monotonic() - begin < SOON
+
+
+@pytest.mark.parametrize("seconds", [5, pytest.param(12, marks=pytest.mark.slow),
+                                     pytest.param(60, marks=pytest.mark.slow)])
+def test_a_path_that_dies_without_a_word(away, seconds):
+    away.path.cut()
+    net.wait_quietly(seconds)
+    away.path.restore()
+    away.wait_served_soon()
+
+
+def test_the_agent_s_address_changes(away):
+    home = away.path.home
+    home.ip("addr", "del", "10.77.1.2/24", "dev", "up")
+    home.ip("addr", "add", "10.77.1.3/24", "dev", "up")
+    home.ip("route", "replace", "default", "via", "10.77.1.1")
+    away.wait_served_soon()
+
+
+@pytest.mark.parametrize("seconds", [4, pytest.param(50, marks=pytest.mark.slow)])
+def test_an_agent_that_was_stopped_for_a_while(away, seconds):
+    away.agent.signal(signal.SIGSTOP)
+    net.wait_quietly(seconds)
+    away.agent.signal(signal.SIGCONT)
+    away.wait_served_soon()
+
+
+@pytest.mark.parametrize("count", [1, pytest.param(50, marks=pytest.mark.slow)])
+def test_a_relay_that_was_killed_has_everybody_back(world, leases, count):
+    relay = leases.relay("adit")
+    target = world.serve(net.echo)
+    names = [f"demo{i}" for i in range(count)]
+    for name in names:
+        leases.expose("adit", relay, target.port, name=name, wait=False)
+    for name in names:
+        leases.wait_alive(relay, f"{name}.{relay.root}", seconds=60)
+    relay.restart()
+    begin = time.monotonic()
+
+    def come(name):
+        visitor.wait_served(relay.sni_port, f"{name}.{relay.root}", leases.ca, 60)
+        return time.monotonic() - begin
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        times = sorted(pool.map(come, names))
+    assert times[-1] < SOON + count / 5, times  # fifty on a small machine take their time
+
+
+def test_a_relay_that_accepts_and_never_answers(world, leases):
+    listener = world.keep(net.Server(lambda s: s.recv(1 << 16) and time.sleep(60)))
+    url = f"https://mute.localhost:{listener.port}"
+    client = leases.expose("adit", [Url(url)], 1, wait=False)
+    client.wait_log(r"timed out|did not answer", seconds=15)
+    client.signal(signal.SIGTERM)
+    assert client.wait_exit(5) == 0
+
+
+class Url:
+    def __init__(self, url):
+        self.url, self.root = url, "mute.localhost"
+
+
+@pytest.mark.parametrize("when", ["served", "relay gone", "relay mute"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_clean_end_takes_at_most_five_seconds(world, leases, when, number):
+    relay = leases.relay("python")
+    client = leases.expose("adit", relay, world.serve(net.echo).port)
+    with leases.visit(relay) as tls:
+        tls.sendall(b"x")
+        assert net.read_exactly(tls, 1) == b"x"
+        if when == "relay gone":
+            relay.script.close()
+        relay.script.mute = when == "relay mute"
+        begin = time.monotonic()
+        client.signal(number)
+        assert client.wait_exit(8) == 0
+        assert time.monotonic() - begin < 6
+
+
+def test_a_second_signal_ends_it_at_once(world, leases):
+    relay = leases.relay("python")
+    client = leases.expose("adit", relay, world.serve(net.echo).port)
+    with leases.visit(relay) as tls:
+        tls.sendall(b"x")
+        assert net.read_exactly(tls, 1) == b"x"
+        client.signal(signal.SIGINT)
+        client.wait_log("once more")
+        begin = time.monotonic()
+        client.signal(signal.SIGINT)
+        client.wait_exit(3)
+        client.graceful = False
+        assert time.monotonic() - begin < 1.5
