@@ -6,6 +6,7 @@
 
 #define REVERSE_ASK_MS 10000 /* from the connection to the relay's answer */
 #define REVERSE_REQUEST_MAX (MESSAGE_TOKEN_MAX + 1024)
+#define REVERSE_BEATS_MAX 64 /* keepalives at once: more would keep the loop to itself */
 
 enum reverse_state {
 	REVERSE_REACHING,
@@ -211,11 +212,16 @@ static enum err step_ready(struct reverse *r, struct why *why)
 static void reverse_run(struct reverse *r)
 {
 	struct why why = { "" };
+	unsigned steps = 0;
 	enum err rc;
 
 	do {
 		rc = rules[r->state].step(r, &why);
-	} while (rc == ERR_OK);
+	} while (rc == ERR_OK &&
+		(r->state != REVERSE_READY || ++steps <= REVERSE_BEATS_MAX));
+	if (rc == ERR_OK)
+		rc = err_set(&why, ERR_PROTO,
+			"the relay floods a session with keepalives");
 	/* EOF: a visitor has it, and @r is gone. */
 	if (rc != ERR_AGAIN && rc != ERR_EOF)
 		reverse_fail(r, rc, &why);

@@ -190,6 +190,18 @@ static void test_keepalives_are_waited_through(void **state)
 	assert_int_equal(f->kind, MARKER_RAW);
 }
 
+static void test_a_flood_of_keepalives_is_no_session(void **state)
+{
+	static const char flood[4096] = { 0 };
+	struct fixture *f = *state;
+
+	SAYS(f, OK);
+	wait_for(f, &f->ready);
+	say(f, flood, sizeof(flood));
+	wait_for(f, &f->failed);
+	assert_int_equal(f->rc, ERR_PROTO);
+}
+
 static void test_any_headers_will_do(void **state)
 {
 	struct fixture *f = *state;
@@ -264,6 +276,7 @@ int main(void)
 		TEST(test_it_asks_with_the_token),
 		TEST(test_what_comes_with_the_head_is_not_lost),
 		TEST(test_keepalives_are_waited_through),
+		TEST(test_a_flood_of_keepalives_is_no_session),
 		TEST(test_any_headers_will_do),
 		TEST(test_a_head_may_come_in_pieces),
 		TEST(test_a_refusal_is_told_with_its_code),
