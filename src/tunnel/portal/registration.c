@@ -266,14 +266,14 @@ static enum err put_register(const struct registration *r, struct buf *out)
 	return message_put_request(&message_register_request_shape, &m, out);
 }
 
-/* It goes into a header as it is. */
-static bool token_is_good(const char *token)
+/* Tokens go into headers as they are, and addresses to a terminal. */
+static bool word_is_good(const char *word)
 {
 	const char *c;
 
-	for (c = token; *c > ' ' && *c < 0x7f; c++)
+	for (c = word; *c > ' ' && *c < 0x7f; c++)
 		;
-	return c > token && *c == '\0';
+	return c > word && *c == '\0';
 }
 
 static enum err check_lease(const struct registration *r, struct why *why)
@@ -281,11 +281,14 @@ static enum err check_lease(const struct registration *r, struct why *why)
 	const struct message_lease *l = &r->lease;
 	const struct identity *id = r->o.identity;
 
-	if (!token_is_good(l->access_token))
+	if (!word_is_good(l->access_token))
 		return err_set(why, ERR_PROTO, "the relay gave no token");
 	if (strcasecmp(l->identity.name, id->name) != 0 ||
 		strcasecmp(l->identity.address, id->address) != 0)
 		return err_set(why, ERR_PROTO, "the relay registered somebody else");
+	if (l->tcp_addr[0] != '\0' && !word_is_good(l->tcp_addr))
+		return err_set(why, ERR_PROTO,
+			"the relay gave a TCP address that is none");
 	if (r->o.wants_tcp && (!l->tcp_enabled || l->tcp_addr[0] == '\0'))
 		return err_set(why, ERR_PROTO, "the relay gave no TCP port");
 	return ERR_OK;
@@ -344,7 +347,7 @@ static void take_renewal(struct registration *r, const struct http_answer *a)
 
 	if (!registration_read(r, a, &message_renewal_shape, &renewal))
 		return;
-	if (!token_is_good(renewal.access_token)) {
+	if (!word_is_good(renewal.access_token)) {
 		err_set(&why, ERR_PROTO, "the relay renewed the lease without a token");
 		renewal_failed(r, &why);
 		return;

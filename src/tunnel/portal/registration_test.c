@@ -379,6 +379,16 @@ static void test_a_token_that_breaks_a_header_is_none(void **state)
 	assert_int_equal(f->held, 0);
 }
 
+static void test_an_address_that_moves_a_cursor_is_none(void **state)
+{
+	struct fixture *f = *state;
+
+	f->token = "first.token\",\"tcp_addr\":\"a\\u001b[2J";
+	begin(f);
+	wait_for_end(f, REGISTRATION_FAILED);
+	assert_int_equal(f->held, 0);
+}
+
 static void test_nobody_there_is_tried_again(void **state)
 {
 	struct fixture *f = *state;
@@ -467,6 +477,7 @@ int main(void)
 		TEST(test_nothing_is_signed_for_another_site),
 		TEST(test_a_lease_of_another_is_given_back),
 		TEST(test_a_token_that_breaks_a_header_is_none),
+		TEST(test_an_address_that_moves_a_cursor_is_none),
 		TEST(test_nobody_there_is_tried_again),
 		TEST(test_a_lease_is_renewed_in_time),
 		TEST(test_a_forgotten_lease_is_lost),
