@@ -187,8 +187,7 @@ static void admin_challenge(struct relay *r, struct api_call *call,
 	if (refuse_foreign(call) ||
 		!admin_read(call, &wallet_challenge_request_shape, &req))
 		return;
-	rc = wallet_challenge(r->wallet, &req,
-		call->host[0] != '\0' ? call->host : r->options.root,
+	rc = wallet_challenge(r->wallet, &req, api_domain(r, call),
 		addr_print_ip(&call->client, client), &answer, &why);
 	if (rc == ERR_OK)
 		api_reply(call, 201, &message_challenge_shape, &answer);

@@ -7,6 +7,7 @@
 
 #include "relay/relay_inside.h"
 #include "text/hex.h"
+#include "text/names.h"
 
 /* ---- paths ---- */
 
@@ -176,6 +177,17 @@ bool api_query(const struct api_call *call, const char *key, char *to, size_t si
 		at += n;
 	}
 	return false;
+}
+
+const char *api_domain(const struct relay *r, const struct api_call *call)
+{
+	char host[NAMES_HOST_MAX + 1];
+	struct span name = span_of(call->host, strcspn(call->host, ":"));
+
+	if (names_parse_host(name, host, NULL) == ERR_OK &&
+		(strcmp(host, r->options.root) == 0 || names_host_is_local(host)))
+		return call->host;
+	return r->options.root;
 }
 
 /* ---- answers ---- */

@@ -143,7 +143,7 @@ static void challenge_ask(struct relay *r, struct api_call *call, struct wish *w
 {
 	char client[ADDR_TEXT_MAX];
 	struct challenge_request req = {
-		.domain = call->host[0] != '\0' ? call->host : r->options.root,
+		.domain = api_domain(r, call),
 		.address = w->address,
 		.client = client_print(&call->client, client),
 		.payload = w,

@@ -371,6 +371,11 @@ static void test_the_domain_is_the_host_that_was_asked(void **state)
 	call->host[0] = '\0';
 	api_handle(&f->r, call);
 	assert_true(says(call, "URI: " URL "/sdk/register"));
+	call = prepare(f, "POST", "/sdk/register/challenge", body);
+	free(call->host);
+	call->host = strdup("between.example.net");
+	api_handle(&f->r, call);
+	assert_true(says(call, "URI: " URL "/sdk/register"));
 }
 
 static void test_the_order_in_which_a_challenge_is_refused(void **state)
