@@ -58,7 +58,16 @@ void remote_signing_on_cancel(struct remote_signing *s, void (*fn)(void *arg), v
 	s->cancel_arg = arg;
 }
 
-/* Stops here until it is over. False: nobody can wait, or wants to any more. */
+/*
+ * Stops here until it is over. False: nobody can wait, or wants to any more.
+ *
+ * OpenSSL goes from stack to stack with longjmp(). AddressSanitizer takes that for frames that
+ * are left for good: it says once that it does not know the stack, does nothing about it, and
+ * sweeps what it keeps of frames (detect_stack_use_after_return) that lie below the thread's
+ * stack, as those here do. So no function of ours that is stopped, from signature_final() down
+ * to this, has a variable whose address is taken: then it keeps nothing of them. All they need
+ * is in memory from malloc().
+ */
 static bool signing_wait(struct remote_signing *s)
 {
 	ASYNC_JOB *job = ASYNC_get_current_job();
@@ -73,7 +82,7 @@ static bool signing_wait(struct remote_signing *s)
 }
 
 enum err remote_key_sign(struct remote_key *key, const struct sign_order *order,
-	uint8_t signature[SIGN_SIGNATURE_MAX], size_t *n)
+	uint8_t *to, size_t room, size_t *n)
 {
 	struct remote_signing *s = mem_new(s);
 	enum err rc = ERR_CLOSED;
@@ -82,9 +91,11 @@ enum err remote_key_sign(struct remote_key *key, const struct sign_order *order,
 		return ERR_NOMEM;
 	key->fn(key->arg, order, s);
 	if (signing_wait(s)) {
-		rc = s->rc;
-		memcpy(signature, s->signature, s->n);
-		*n = s->n;
+		rc = s->rc == ERR_OK && s->n > room ? ERR_LIMIT : s->rc;
+		if (rc == ERR_OK) {
+			memcpy(to, s->signature, s->n);
+			*n = s->n;
+		}
 	} else if (s->on_cancel != NULL) {
 		s->on_cancel(s->cancel_arg);
 	}

@@ -174,6 +174,8 @@ static const OSSL_DISPATCH rsa_key_functions[] = {
 
 /* ---- signatures ---- */
 
+_Static_assert(SIGN_DIGEST_MAX >= EVP_MAX_MD_SIZE, "any digest has room");
+
 enum padding { PADDING_PKCS1, PADDING_PSS };
 
 struct operation {
@@ -181,6 +183,8 @@ struct operation {
 	EVP_MD *md;
 	EVP_MD_CTX *hash;
 	enum padding padding;
+	struct sign_order order; /* what is being asked */
+	unsigned digest_n;
 };
 
 static void *signature_new(void *provider, const char *properties)
@@ -244,26 +248,10 @@ static bool operation_algorithm(const struct operation *op, size_t digest_n,
 	return step < 3;
 }
 
-static int operation_sign(struct operation *op, unsigned char *to, size_t *n, size_t room,
-	struct span digest)
+static bool operation_end_digest(struct operation *op)
 {
-	uint8_t signature[SIGN_SIGNATURE_MAX];
-	struct sign_order order;
-	size_t got = 0;
-
-	if (to == NULL) {
-		*n = (size_t)EVP_PKEY_get_size(remote_key_public(op->handle->key));
-		return 1;
-	}
-	if (!operation_algorithm(op, digest.n, &order.algorithm))
-		return 0;
-	memcpy(order.digest, digest.p, digest.n);
-	if (remote_key_sign(op->handle->key, &order, signature, &got) != ERR_OK ||
-		got > room)
-		return 0;
-	memcpy(to, signature, got);
-	*n = got;
-	return 1;
+	return EVP_DigestFinal_ex(op->hash, op->order.digest, &op->digest_n) == 1 &&
+		operation_algorithm(op, op->digest_n, &op->order.algorithm);
 }
 
 /* May be called again to change the parameters of one that has begun: then without names. */
@@ -336,15 +324,17 @@ static int signature_update(void *ctx, const unsigned char *p, size_t n)
 	return EVP_DigestUpdate(((struct operation *)ctx)->hash, p, n);
 }
 
+/* It may stop in the middle: see remote_key.c for what it must not have. */
 static int signature_final(void *ctx, unsigned char *to, size_t *n, size_t room)
 {
 	struct operation *op = ctx;
-	uint8_t digest[EVP_MAX_MD_SIZE];
-	unsigned digest_n = 0;
 
-	if (to != NULL && EVP_DigestFinal_ex(op->hash, digest, &digest_n) != 1)
-		return 0;
-	return operation_sign(op, to, n, room, span_of(digest, digest_n));
+	if (to == NULL) {
+		*n = (size_t)EVP_PKEY_get_size(remote_key_public(op->handle->key));
+		return 1;
+	}
+	return operation_end_digest(op) &&
+		remote_key_sign(op->handle->key, &op->order, to, room, n) == ERR_OK;
 }
 
 /* clang-format off: rows of a table */

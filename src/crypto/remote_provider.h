@@ -21,8 +21,8 @@ extern OSSL_provider_init_fn remote_provider_init;
 
 EVP_PKEY *remote_key_public(struct remote_key *key);
 
-/* Asks, and waits if it must. */
+/* Asks, and waits if it must; @order is on no stack. ERR_LIMIT: no room. */
 enum err remote_key_sign(struct remote_key *key, const struct sign_order *order,
-	uint8_t signature[SIGN_SIGNATURE_MAX], size_t *n);
+	uint8_t *to, size_t room, size_t *n);
 
 #endif

@@ -571,8 +571,8 @@ static bool tls_set_server_name(SSL *ssl, const char *server_name)
 	}
 	if (n > 0 && server_name[n - 1] == '.')
 		n--;
-	if (n == 0 || n >= sizeof(name))
-		return false;
+	if (n == 0 || n >= sizeof(name) || server_name[0] == '.')
+		return false; /* with a dot in front OpenSSL takes any name below */
 	memcpy(name, server_name, n);
 	name[n] = '\0';
 	also = tls_also_known_as(name);

@@ -8,6 +8,7 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "crypto/remote_key.h"
@@ -442,7 +443,9 @@ const char *tls_also_known_as(const char *host)
 {
 	const char *dot = strchr(host, '.');
 
-	return dot != NULL && dot != host && strcmp(dot, ".localhost") == 0 ? dot : NULL;
+	if (dot == NULL || dot == host || strcasecmp(dot, ".localhost") != 0)
+		return NULL;
+	return "*.localhost";
 }
 
 static bool tls_certificate_covers(X509 *leaf, const char *host)
@@ -452,6 +455,8 @@ static bool tls_certificate_covers(X509 *leaf, const char *host)
 
 	if (addr_from_literal(host, 0, &literal) == ERR_OK)
 		return X509_check_ip_asc(leaf, host, 0) == 1;
+	if (host[0] == '.')
+		return false; /* OpenSSL would take it for all names below */
 	if (X509_check_host(leaf, host, 0, TLS_HOST_FLAGS, NULL) == 1)
 		return true;
 	return also != NULL && X509_check_host(leaf, also, 0, TLS_HOST_FLAGS, NULL) == 1;

@@ -34,7 +34,8 @@ void tls_context_offer_session(struct tls_context *ctx, SSL *ssl,
 /*
  * OpenSSL takes no wildcard for a whole top-level domain, but *.localhost is what certificates
  * for development have, and Go's clients believe it. For a name right under localhost this is
- * what else it may be verified as: ".localhost", any such name or wildcard. Or else NULL.
+ * what else it may be verified as: "*.localhost", to the letter. (".localhost" would be any
+ * name below, so somebody else's, too.) Or else NULL.
  */
 const char *tls_also_known_as(const char *host);
 #define TLS_HOST_FLAGS \

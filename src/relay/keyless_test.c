@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <pthread.h>
 
 #include "base/mem.h"
 #include "relay/keyless.h"
@@ -114,11 +115,61 @@ static void test_what_is_no_key_for_us(void **state)
 	EVP_PKEY_free(key);
 }
 
+#define THREADS 4
+#define ROUNDS 50
+
+struct signer {
+	pthread_t thread;
+	struct keyless *k;
+	EVP_PKEY *key;
+	unsigned good;
+};
+
+static void *sign_many(void *arg)
+{
+	struct signer *s = arg;
+	struct sign_order order = order_of(SIGN_ECDSA_SHA256);
+	uint8_t signature[SIGN_SIGNATURE_MAX];
+	size_t n;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		order.digest[0] = (uint8_t)i;
+		if (keyless_sign(s->k, &order, signature, &n, NULL) == ERR_OK &&
+			is_good(s->key, &order, signature, n))
+			s->good++;
+	}
+	keyless_unref(s->k);
+	return NULL;
+}
+
+static void test_threads_share_a_key(void **state)
+{
+	struct signer signers[THREADS] = { 0 };
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	struct keyless *k = keyless_of(key);
+
+	(void)state;
+	for (int i = 0; i < THREADS; i++) {
+		signers[i].k = keyless_ref(k);
+		signers[i].key = key;
+		assert_int_equal(pthread_create(&signers[i].thread, NULL, sign_many,
+					 &signers[i]),
+			0);
+	}
+	keyless_unref(k);
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(signers[i].thread, NULL);
+		assert_int_equal(signers[i].good, ROUNDS);
+	}
+	EVP_PKEY_free(key);
+}
+
 int main(void)
 {
 	const struct CMUnitTest rows[] = {
 		cmocka_unit_test(test_keys_sign_what_they_can),
 		cmocka_unit_test(test_what_is_no_key_for_us),
+		cmocka_unit_test(test_threads_share_a_key),
 	};
 
 	return cmocka_run_group_tests(rows, NULL, NULL);

@@ -2,8 +2,10 @@
  * The tenant of a relay's name: the TLS server that its visitors reach, with the relay's
  * certificates and a key that only the relay has. portal-protocol 8.3.
  *
- * A visitor who comes back brings a ticket, and needs no signature. The tickets are good as
- * long as the tenant lives.
+ * A visitor who comes back brings a ticket, and needs no signature. What seals the tickets is
+ * random, in memory only, and lives as long as the tenant: a new certificate is a new tenant,
+ * whose visitors begin anew. A ticket itself is good for two hours (OpenSSL's default), and
+ * the session's keys come from a fresh exchange with TLS 1.3.
  */
 #ifndef TUNNEL_PORTAL_TENANT_H
 #define TUNNEL_PORTAL_TENANT_H
