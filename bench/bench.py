@@ -100,13 +100,15 @@ def start(path, tools, workdir, results, running=Running):
         return None
 
 
-def measure_memory(bench, paths, tools, workdir, results):
+def measure_fresh(bench, name, paths, tools, workdir, results, measures=MEASURES,
+                  running=Running):
+    """In processes that have done nothing before: memory that was once used stays with them."""
     for path in paths:
-        run = start(path, tools, workdir, results) if path.name != "direct" else None
+        run = start(path, tools, workdir, results, running)
         if run is None:
             continue
         try:
-            measure_one(bench, run, "memory", results)
+            measure_one(bench, run, name, results, measures)
         finally:
             run.stop()
 
@@ -156,7 +158,8 @@ def main():
         paths = choose(args, tools)
         bench, results = Bench(args, tools), Results(paths)
         if "memory" in names:
-            measure_memory(bench, paths, tools, workdir, results)
+            tunnels = [path for path in paths if path.name != "direct"]
+            measure_fresh(bench, "memory", tunnels, tools, workdir, results)
         speeds = [name for name in names if name != "memory"]
         if speeds:
             measure_speed(bench, speeds, args.rounds, paths, tools, workdir, results)
