@@ -502,11 +502,13 @@ static void lease_on_pool_trouble(void *owner, enum err rc,
 		lease_say(s, rc, why);
 }
 
-/* Whatever was wrong is not any more. */
+/* Whatever was wrong is not any more, and who was told of it is told so. */
 static void lease_on_pool_ready(void *owner)
 {
 	struct lease_session *s = owner;
 
+	if (s->trouble[0] != '\0')
+		log_info(&s->log, "public again");
 	s->trouble[0] = '\0';
 }
 

@@ -198,3 +198,8 @@ void socket_tune_carrier(int fd, unsigned dead_ms)
 		(void)setsockopt(fd, IPPROTO_TCP, options[i].name, &options[i].value,
 			sizeof(options[i].value));
 }
+
+void socket_set_patience(int fd, unsigned dead_ms)
+{
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms));
+}

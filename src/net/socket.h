@@ -25,4 +25,10 @@ void socket_tune(int fd);
  */
 void socket_tune_carrier(int fd, unsigned dead_ms);
 
+/*
+ * An end to a peer that acknowledges nothing for @dead_ms (TCP_USER_TIMEOUT), nor makes room
+ * for so long; 0: as long as the kernel thinks fit. Does nothing to other sockets.
+ */
+void socket_set_patience(int fd, unsigned dead_ms);
+
 #endif

@@ -639,6 +639,11 @@ enum err tls_open(const struct tls_options *o, struct stream **out, struct why *
 
 /* ---- what is known of a connection ---- */
 
+int tls_fd(const struct stream *tls)
+{
+	return mem_container(tls, const struct tls, stream)->below->fd;
+}
+
 bool tls_is_resumed(const struct stream *tls)
 {
 	return SSL_session_reused(mem_container(tls, const struct tls, stream)->ssl) == 1;

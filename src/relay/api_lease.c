@@ -382,6 +382,11 @@ static void register_open(struct relay *r, struct api_call *call, struct wish *w
 	req.is_routable = policy_judge(r->policy,
 		identity_key_print(w->name, w->address, key))
 				  .is_routable;
+	if (lease_book_is_full(r->book, key)) {
+		api_refuse(call, MESSAGE_RATE_LIMITED,
+			"this relay has as many leases as it can hold: try again later");
+		return;
+	}
 	rc = lease_open(r->book, &req, &lease, &why);
 	if (rc == ERR_OK)
 		rc = register_finish(r, lease, w->ttl_s, &answer, &why);
@@ -495,7 +500,8 @@ static bool revival_open(struct relay *r, struct api_call *call,
 		req.route_host = host;
 	if (req.wants_tcp)
 		lease_book_remember_port(r->book, t->name, t->tcp_port, req.now_ms);
-	if (lease_open(r->book, &req, &lease, NULL) != ERR_OK)
+	if (lease_book_is_full(r->book, key) ||
+		lease_open(r->book, &req, &lease, NULL) != ERR_OK)
 		return false;
 	if (relay_begin_lease(r, lease) == ERR_OK)
 		return true;

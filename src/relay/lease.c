@@ -20,6 +20,7 @@ struct lease_book {
 	struct lease_book_options o;
 	struct ports *ports;
 	struct list all;
+	unsigned count;   /* in @all */
 	uint64_t numbers; /* registrations so far */
 	struct lease *by_key[BUCKETS];
 	struct lease *by_claim[LEASE_CLAIMS][BUCKETS];
@@ -85,6 +86,11 @@ static unsigned bucket_of(const char *text)
 	return hash_text(text) & (BUCKETS - 1);
 }
 
+bool lease_book_is_full(struct lease_book *book, const char *identity_key)
+{
+	return book->count >= LEASE_BOOK_MAX && lease_find(book, identity_key) == NULL;
+}
+
 void lease_book_remember_port(struct lease_book *book, const char *name, uint16_t port,
 	uint64_t now_ms)
 {
@@ -137,6 +143,7 @@ static void lease_enter(struct lease_book *book, struct lease *l)
 		*head = l;
 	}
 	list_add(&book->all, &l->in_book);
+	book->count++;
 }
 
 static void lease_leave(struct lease_book *book, struct lease *l)
@@ -155,6 +162,7 @@ static void lease_leave(struct lease_book *book, struct lease *l)
 		*at = l->next_by_claim[i];
 	}
 	list_remove(&l->in_book);
+	book->count--;
 }
 
 /* ---- the end ---- */

@@ -29,6 +29,8 @@ struct lease {
 	uint64_t signatures_noted; /* that are in the audit already */
 };
 
+#define LEASE_BOOK_MAX 10000 /* leases; more are refused */
+
 struct lease_book_options {
 	const char *root;            /* borrowed */
 	uint16_t port_min, port_max; /* 0: no TCP ports */
@@ -80,6 +82,9 @@ struct lease_renewal {
 };
 
 void lease_renew(struct lease *lease, struct lease_renewal *renewal);
+
+/* No room for one more, unless its identity has one already. */
+bool lease_book_is_full(struct lease_book *book, const char *identity_key);
 
 /* Ends it now; on_end() is called. */
 void lease_end(struct lease_book *book, struct lease *lease);

@@ -11,7 +11,8 @@
 #include "relay/reverse_pool.h"
 #include "tunnel/portal/access_cache.h"
 
-#define DATA_BUCKETS 256 /* a power of two */
+#define DATA_BUCKETS 256        /* a power of two */
+#define DATA_IDLE_DEAD_MS 10000 /* an idle session that acknowledges nothing so long */
 
 enum data_state {
 	DATA_SERVING,

@@ -136,6 +136,8 @@ static void session_arrive(struct relay_data *d, struct session_mail *m)
 							  NULL;
 
 	if (l != NULL) {
+		/* A client that went without a word does not acknowledge the next keepalive. */
+		socket_set_patience(tls_fd(m->session), DATA_IDLE_DEAD_MS);
 		reverse_pool_add_take(l->pool, m->session);
 		m->session = NULL;
 	}

@@ -14,6 +14,7 @@ struct pending {
 	void *payload;
 	void (*free_payload)(void *payload);
 	size_t bytes; /* of all this */
+	unsigned tries;
 };
 
 struct challenges {
@@ -190,6 +191,8 @@ enum err challenges_answer(struct challenges *c, const char *id,
 	if (p == NULL)
 		return err_set(why, ERR_NOENT, "there is no such challenge (any more)");
 	rc = siwe_verify(buf_span(&p->text), answer, now, address, why);
+	if (rc != ERR_OK && ++p->tries >= CHALLENGES_TRIES_MAX)
+		challenges_drop(c, p);
 	if (rc != ERR_OK)
 		return rc == ERR_TIMEOUT ? ERR_NOENT : rc;
 	memcpy(out->address, address, sizeof(address));

@@ -15,6 +15,7 @@
 #define CHALLENGES_PER_CLIENT 32
 #define CHALLENGES_MAX 4096
 #define CHALLENGES_BYTES_MAX (16u << 20) /* with what hangs on them */
+#define CHALLENGES_TRIES_MAX 8 /* wrong answers, then it is gone: each costs us a look */
 #define CHALLENGES_CLIENT_MAX 80
 
 struct challenges;
@@ -66,7 +67,7 @@ struct challenge_outcome {
 
 /*
  * Is the answer to the challenge @id right? If so the challenge is gone; if not it stays,
- * for another try.
+ * for another try, CHALLENGES_TRIES_MAX of them.
  *
  * ERR_NOENT: there is no such challenge, or its time is over.  ERR_PROTO: another text.
  * ERR_DENIED: signed by another, or by nobody.

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -162,6 +163,22 @@ static void test_a_failure_burns_nothing(void **state)
 	fixture_free(f);
 }
 
+static void test_so_many_wrong_answers_burn_it(void **state)
+{
+	struct fixture *f = fixture_new();
+	struct challenge_outcome out;
+	struct kept kept, wrong;
+
+	(void)state;
+	assert_int_equal(ask(f, "192.0.2.1", NULL, &kept), ERR_OK);
+	wrong = kept;
+	memset(wrong.signature + 2, '1', 20);
+	for (int i = 0; i < CHALLENGES_TRIES_MAX; i++)
+		assert_int_equal(answer(f, &wrong, &out), ERR_DENIED);
+	assert_int_equal(answer(f, &kept, &out), ERR_NOENT);
+	fixture_free(f);
+}
+
 static void test_two_minutes_and_no_more(void **state)
 {
 	struct fixture *f = fixture_new();
@@ -245,6 +262,7 @@ int main(void)
 		cmocka_unit_test(test_a_success_burns_it_and_hands_the_payload_over),
 		cmocka_unit_test(test_white_space_around_the_text_does_not_count),
 		cmocka_unit_test(test_a_failure_burns_nothing),
+		cmocka_unit_test(test_so_many_wrong_answers_burn_it),
 		cmocka_unit_test(test_two_minutes_and_no_more),
 		cmocka_unit_test(test_a_client_has_32_at_a_time),
 		cmocka_unit_test(test_when_there_are_too_many_the_oldest_go),
