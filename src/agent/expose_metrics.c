@@ -63,18 +63,19 @@ static uint64_t get_unsigned(const struct lease_session_figures *f)
 }
 
 static const struct figure figures[] = {
-	{ "adit_relay_open", "gauge", "Whether there is a lease at the relay", get_open },
-	{ "adit_relay_ready_sessions", "gauge", "Reverse sessions that wait for visitors",
-		get_ready },
-	{ "adit_relay_registrations_total", "counter", "Leases that the relay gave",
+	{ "adit_expose_open", "gauge", "Whether there is a lease at the relay",
+		get_open },
+	{ "adit_expose_ready_sessions", "gauge",
+		"Reverse sessions that wait for visitors", get_ready },
+	{ "adit_expose_registrations_total", "counter", "Leases that the relay gave",
 		get_registrations },
-	{ "adit_relay_visitors_total", "counter", "Visitors that came through the relay",
+	{ "adit_expose_visitors_total", "counter", "Visitors that came through the relay",
 		get_visitors },
-	{ "adit_relay_handshakes_failed_total", "counter",
+	{ "adit_expose_handshakes_failed_total", "counter",
 		"Visitors whose TLS handshake failed", get_failed },
-	{ "adit_relay_signatures_total", "counter", "Handshakes that the relay signed",
+	{ "adit_expose_signatures_total", "counter", "Handshakes that the relay signed",
 		get_signatures },
-	{ "adit_relay_signatures_failed_total", "counter",
+	{ "adit_expose_signatures_failed_total", "counter",
 		"Handshakes that the relay did not sign", get_unsigned },
 };
 
@@ -104,12 +105,13 @@ enum err expose_metrics_print(const struct expose *e, struct buf *out)
 {
 	struct expose_figures f = expose_figures(e);
 
-	print_total(out, "adit_visitors_total", "counter", "Visitors so far", f.visitors);
-	print_total(out, "adit_visitors", "gauge", "Visitors who are being served",
-		f.visitors_now);
-	print_total(out, "adit_received_bytes_total", "counter",
+	print_total(out, "adit_expose_all_visitors_total", "counter", "Visitors so far",
+		f.visitors);
+	print_total(out, "adit_expose_all_visitors", "gauge",
+		"Visitors who are being served", f.visitors_now);
+	print_total(out, "adit_expose_received_bytes_total", "counter",
 		"What visitors who have left had sent", f.in_bytes);
-	print_total(out, "adit_sent_bytes_total", "counter",
+	print_total(out, "adit_expose_sent_bytes_total", "counter",
 		"What visitors who have left had got", f.out_bytes);
 	for (size_t i = 0; i < mem_count(figures); i++) {
 		struct printing p = { .out = out, .figure = &figures[i] };

@@ -216,8 +216,8 @@ def test_metrics(world, adit, authority, relay):
     expose(world, adit, world.serve().port, "--metrics-addr", f":{port}", relays=[relay])
     assert visitor.echoes(relay.sni.port, host(), authority.cert)
     text = world.curl(f"http://127.0.0.1:{port}/metrics")
-    assert "adit_visitors_total 1\n" in text
-    assert f'adit_relay_open{{relay="{relay.url}"}} 1' in text
+    assert "adit_expose_all_visitors_total 1\n" in text
+    assert f'adit_expose_open{{relay="{relay.url}"}} 1' in text
 
 
 def test_list(world, adit, relay):
