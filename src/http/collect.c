@@ -55,7 +55,7 @@ static void collect_cut(struct collect *c)
 	exchange_cut(x);
 }
 
-/* ERR_EOF: all is there. */
+/* ERR_EOF: all is there. ERR_NOMEM also when the server has no room for it. */
 static enum err collect_read(struct collect *c)
 {
 	uint8_t piece[INCOMING_PIECE];
@@ -63,7 +63,11 @@ static enum err collect_read(struct collect *c)
 	size_t got = 0;
 	enum err rc = exchange_read_body(c->x, to, &got);
 
-	return rc == ERR_OK ? buf_put(&c->body, piece, got) : rc;
+	if (rc == ERR_OK)
+		rc = buf_put(&c->body, piece, got);
+	if (rc == ERR_OK && !exchange_hold(c->x, c->body.cap))
+		return ERR_NOMEM;
+	return rc;
 }
 
 /*

@@ -18,6 +18,7 @@
 #define LINGER_MS 2000
 #define HURRY_MS 1000 /* for a request, once the server is ending */
 #define ANSWER_HEAD_MAX 8192
+#define HOLD_FREE 8192 /* so short a body is always taken: connections are counted, too */
 #define DROP_MAX (256 * 1024) /* of a body nobody wanted; above it, closing is cheaper */
 
 enum connection_state {
@@ -94,10 +95,22 @@ static void connection_enter(struct connection *c, enum connection_state state)
 		loop_timer_stop(c->timer);
 }
 
+bool exchange_hold(struct http_exchange *x, size_t bytes)
+{
+	struct http_server *server = x->connection->server;
+	size_t counted = bytes > HOLD_FREE ? bytes : 0;
+
+	server->held = server->held - x->held + counted;
+	x->held = counted;
+	return counted == 0 || server->o.bodies_max == 0 ||
+		server->held <= server->o.bodies_max;
+}
+
 static void exchange_free(struct http_exchange *x)
 {
 	if (x == NULL)
 		return;
+	(void)exchange_hold(x, 0);
 	http1_reader_fini(&x->reader);
 	free(x);
 }
@@ -187,6 +200,7 @@ static void connection_answer(struct connection *c, unsigned status, const char 
 		c->server->on_empty != NULL ||
 		lines_have(headers, span_str("Connection")))
 		x->is_last = true;
+	(void)exchange_hold(x, 0);
 	put_answer(c, status, headers, body);
 	if (c->out.failed == ERR_OK)
 		connection_enter(c, CONNECTION_ANSWERING);

@@ -17,6 +17,7 @@ struct http_exchange {
 	bool is_last;        /* the connection closes after the answer */
 	bool owes_continue;  /* the client waits for our leave to send the body */
 	uint64_t drop_bytes; /* of its body, after the answer */
+	size_t held;         /* of the server's room for bodies */
 };
 
 /* What a server's connections share. */
@@ -24,6 +25,7 @@ struct http_server {
 	struct http_server_options o;
 	struct list connections;
 	unsigned count;
+	size_t held; /* by bodies of requests that were not answered yet */
 	void (*on_empty)(void *arg); /* not NULL: the server is ending */
 	void *empty_arg;
 };
@@ -60,6 +62,12 @@ void exchange_return(struct http_exchange *x);
 /* Like incoming_read_body(); asks the client for the body first if it waits for that. */
 enum err exchange_read_body(struct http_exchange *x, struct mspan to,
 	size_t *got) MUST_USE;
+
+/*
+ * The body of @x takes @bytes of memory from now on, until @x is answered. False: the server
+ * has no room for that; it is counted all the same.
+ */
+bool exchange_hold(struct http_exchange *x, size_t bytes);
 
 /* True if bytes of the client were read already, and wait for the next read or request. */
 bool exchange_has_early(const struct http_exchange *x);

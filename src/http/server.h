@@ -20,6 +20,11 @@ struct http_server_options {
 	uint32_t idle_ms;         /* between requests; 0 is 60 s */
 	unsigned connections_max; /* more are closed at once; 0 is 10,000 */
 	/*
+	 * Memory for the bodies that http_collect() reads, all together and until their
+	 * requests are answered. One of at most 8 KiB needs no room. 0: no bound.
+	 */
+	size_t bodies_max;
+	/*
 	 * A request's head is there. Answer with exactly one of http_reply(),
 	 * http_upgrade(), http_detach(), http_proxy_pass(), now or later, having read its
 	 * body with http_collect() or not. The exchange is good until it is answered or
@@ -66,7 +71,7 @@ void http_reply(struct http_exchange *x, unsigned status, const char *headers,
 /*
  * Reads the request's whole body, at most @max bytes, then calls @fn, which answers @x now or
  * later; never from inside this call. @body is good until @fn returns.
- * ERR_LIMIT: it is longer.  ERR_NOMEM.  @fn answers then, too.
+ * ERR_LIMIT: it is longer.  ERR_NOMEM: there is no room for it now.  @fn answers then, too.
  *
  * If the client goes first, or its body is malformed (400) or takes longer than a minute (408),
  * the exchange is answered here or gone, and @fn is never called.

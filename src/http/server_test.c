@@ -65,6 +65,8 @@ static void on_request(void *arg, struct http_exchange *x)
 			"Content-Length: 0\r\nConnection: keep-alive\r\n", &f->stream);
 	else if (span_is(path, "/body"))
 		http_collect(x, 8, on_body, f);
+	else if (span_is(path, "/long"))
+		http_collect(x, 65536, on_body, f);
 	else if (span_is(path, "/last"))
 		http_reply(x, 200, "Connection: close\r\n", span_str("hi"));
 	else if (span_is(path, "/html"))
@@ -418,6 +420,64 @@ static void test_a_collected_request_may_be_answered_later(void **state)
 	check_out(f, ANSWER ANSWER);
 }
 
+#define LONG "POST /long HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: "
+
+/* Begins a request for a body of @n bytes, of which @sent come. */
+static void send_long(struct fixture *f, struct fake *from, char *text, size_t n,
+	size_t sent)
+{
+	int at = snprintf(text, 128, LONG "%zu\r\n\r\n", n);
+
+	memset(text + at, 'x', n);
+	fake_init(from, f->loop, 0);
+	from->in = span_of(text, (size_t)at + sent);
+	from->in_end = sent < n ? ERR_AGAIN : ERR_EOF;
+	f->collected = ERR_AGAIN;
+	http_server_serve_take(f->server, &from->stream, &f->peer);
+	for (int i = 0; i < 100; i++)
+		loop_turn(f->loop);
+}
+
+/* A whole request; what became of its body. */
+static enum err try_long(struct fixture *f, size_t n)
+{
+	static char text[32768];
+	struct fake from;
+
+	send_long(f, &from, text, n, n);
+	assert_true(from.is_closed);
+	fake_fini(&from);
+	return f->collected;
+}
+
+static void test_bodies_have_room_together(void **state)
+{
+	static char text[32768];
+	struct fixture *f = *state;
+	struct http_exchange *x;
+
+	f->options.bodies_max = 20000;
+	new_server(f);
+	fake_fini(&f->client);
+	send_long(f, &f->client, text, 16000, 15000);
+	assert_int_equal(f->collected, ERR_AGAIN);
+	x = f->x;
+	assert_int_equal(try_long(f, 16000), ERR_NOMEM);
+	assert_int_equal(try_long(f, 8000), ERR_OK); /* needs none */
+
+	f->answers_late = true;
+	f->client.in = span_of(text + 100, 1000); /* the rest */
+	stream_want(&f->client.stream, LOOP_READ);
+	for (int i = 0; i < 100; i++)
+		loop_turn(f->loop);
+	assert_int_equal(f->collected, ERR_OK);
+	f->answers_late = false;
+	assert_int_equal(try_long(f, 16000), ERR_NOMEM); /* until it is answered */
+	http_reply(x, 200, NULL, span_str("hi"));
+	assert_int_equal(try_long(f, 16000), ERR_OK);
+	new_server(f);
+}
+
 static void wait_for_close(struct fixture *f)
 {
 	struct timespec ms = { .tv_nsec = 1000000 };
@@ -572,6 +632,8 @@ int main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(test_silence_is_given_up_without_a_word,
 			setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bodies_have_room_together, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(test_connections_have_a_bound, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(test_a_server_may_go_at_any_time, setup,

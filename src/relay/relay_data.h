@@ -11,7 +11,8 @@
 #include "relay/reverse_pool.h"
 #include "tunnel/portal/access_cache.h"
 
-#define DATA_BUCKETS 256        /* a power of two */
+#define DATA_BUCKETS 256                   /* a power of two */
+#define DATA_BODIES_MAX ((size_t)32 << 20) /* bytes of requests to the API, in all */
 #define DATA_IDLE_DEAD_MS 10000 /* an idle session that acknowledges nothing so long */
 
 enum data_state {
@@ -35,6 +36,7 @@ struct relay_data {
 	 * those that wait for a session; those that have one. */
 	struct list fronts, claims, bridges;
 	unsigned fronts_n;
+	unsigned calls;              /* that the control worker has */
 	struct loop_timer *patience; /* with the first of the fronts */
 	struct loop_timer *drain;
 };
@@ -99,8 +101,8 @@ void visitor_cut_all(struct relay_data *d);
 
 void relay_request_on(void *arg, struct http_exchange *x);
 
-/* A request for a reverse session that the control worker has found a lease for. */
-void relay_request_on_revived(struct relay_data *d, struct http_exchange *x);
+/* The control worker has answered; @call is the caller's. */
+void relay_request_on_answer(struct relay_data *d, struct api_call *call);
 
 /* ---- relay_worker.c ---- */
 

@@ -14,6 +14,7 @@
 #define REQUEST_JSON "Content-Type: application/json\r\n"
 #define REQUEST_TOKEN "X-Portal-Access-Token"
 #define REQUEST_ADMIN_BODY_MAX ((size_t)64 * 1024)
+#define REQUEST_CALLS_MAX 4096 /* of each worker, at the control worker at a time */
 
 /* ---- who asks ---- */
 
@@ -76,6 +77,13 @@ static void request_refuse(struct http_exchange *x, enum message_error error,
 	const char *text)
 {
 	request_refuse_as(x, message_error_status(error), error, REQUEST_JSON, text);
+}
+
+/* No code of the protocol is for this; whoever registers or asks tries again (2.4, 2.6). */
+static void request_refuse_busy(struct http_exchange *x)
+{
+	request_refuse_as(x, 503, MESSAGE_INTERNAL, REQUEST_JSON,
+		"this relay has too much to do: try again later");
 }
 
 /* As the signer itself says no: in no envelope. */
@@ -239,7 +247,7 @@ static void request_on_sign_body(void *arg, struct http_exchange *x, enum err rc
 	} else if (type.n > 0 && !span_is_nocase(type, "application/json")) {
 		request_refuse_sign(d, x, 415, "content type must be application/json");
 	} else if (rc != ERR_OK) {
-		request_refuse_sign(d, x, rc == ERR_LIMIT ? 400 : 500,
+		request_refuse_sign(d, x, rc == ERR_LIMIT ? 400 : 503,
 			rc == ERR_LIMIT ? "request body is too long" : "out of memory");
 	} else {
 		request_judge_sign(d, x, r, body);
@@ -277,41 +285,52 @@ static struct api_call *request_new_call(struct relay_data *d, struct http_excha
 	return call;
 }
 
+/* To the control worker; relay_request_on_answer() brings it back. */
+static void request_send_call(struct relay_data *d, struct http_exchange *x,
+	struct span body, bool is_revival)
+{
+	struct api_call *call = d->calls < REQUEST_CALLS_MAX ?
+		request_new_call(d, x, body) :
+		NULL;
+
+	if (call == NULL) {
+		request_refuse_busy(x);
+		return;
+	}
+	call->is_revival = is_revival;
+	d->calls++;
+	d->shared->take_call(d->shared->arg, call);
+}
+
 static void request_on_call_body(void *arg, struct http_exchange *x, enum err rc,
 	struct span body)
 {
 	struct relay_data *d = arg;
-	struct api_call *call;
 
 	if (rc == ERR_LIMIT) {
 		request_refuse_as(x, 413, MESSAGE_INVALID_REQUEST, REQUEST_JSON,
 			"request body is too long");
 		return;
 	}
-	call = rc == ERR_OK ? request_new_call(d, x, body) : NULL;
-	if (call == NULL)
-		request_refuse(x, MESSAGE_INTERNAL, "out of memory");
+	if (rc == ERR_OK)
+		request_send_call(d, x, body, false);
 	else
-		d->shared->take_call(d->shared->arg, call);
+		request_refuse_busy(x);
 }
 
-/* A call whose body is the token; relay_request_on_revived() hears of it. */
+/* A call whose body is the token. */
 static void request_revive(struct relay_data *d, struct http_exchange *x)
 {
-	struct api_call *call = request_new_call(d, x,
-		http1_head_value(http_request(x), REQUEST_TOKEN));
-
-	if (call == NULL) {
-		request_refuse(x, MESSAGE_INTERNAL, "out of memory");
-		return;
-	}
-	call->is_revival = true;
-	d->shared->take_call(d->shared->arg, call);
+	request_send_call(d, x, http1_head_value(http_request(x), REQUEST_TOKEN), true);
 }
 
-void relay_request_on_revived(struct relay_data *d, struct http_exchange *x)
+void relay_request_on_answer(struct relay_data *d, struct api_call *call)
 {
-	request_connect(d, x, true);
+	d->calls--;
+	if (call->is_revival && call->status == 200)
+		request_connect(d, call->x, true);
+	else
+		http_reply(call->x, call->status, call->headers, buf_span(&call->answer));
 }
 
 static bool request_is_admin(struct span path)

@@ -331,14 +331,8 @@ static void on_answer(void *receiver, struct mail *mail)
 	struct relay_data *d = data_of(receiver);
 	struct api_call *call = mem_container(mail, struct api_call, mail);
 
-	if (d->http == NULL) {
-		api_call_free(call);
-		return;
-	}
-	if (call->is_revival && call->status == 200)
-		relay_request_on_revived(d, call->x);
-	else
-		http_reply(call->x, call->status, call->headers, buf_span(&call->answer));
+	if (d->http != NULL)
+		relay_request_on_answer(d, call);
 	api_call_free(call);
 }
 
@@ -427,6 +421,7 @@ static enum err data_open(struct relay_data *d)
 	struct http_server_options o = {
 		.loop = data_loop(d),
 		.pool = &d->worker->worker.blocks,
+		.bodies_max = DATA_BODIES_MAX,
 		.on_request = relay_request_on,
 		.arg = d,
 	};
