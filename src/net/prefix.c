@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/str.h"
 
 #define IP4_BITS 96 /* before the address, when it stands in one of IPv6 */
@@ -67,6 +68,33 @@ enum err prefix_parse(struct span text, struct prefix *out)
 	return ERR_OK;
 }
 
+/* As one of 128 bits. False: it is not of the Internet. */
+static bool address_bytes(const struct addr *a, uint8_t out[16])
+{
+	if (a->sa.sa_family == AF_INET6) {
+		memcpy(out, &a->in6.sin6_addr, 16);
+		return true;
+	}
+	if (a->sa.sa_family != AF_INET)
+		return false;
+	memcpy(out, ip4_start, sizeof(ip4_start));
+	memcpy(out + sizeof(ip4_start), &a->in.sin_addr, 4);
+	return true;
+}
+
+bool prefix_of_client(const struct addr *a, uint8_t ip6_bits, struct prefix *out)
+{
+	struct prefix p = { .bits = 128 };
+
+	if (!address_bytes(a, p.bytes))
+		return false;
+	if (!bytes_are_ip4(p.bytes))
+		p.bits = ip6_bits;
+	clear_rest(&p);
+	*out = p;
+	return true;
+}
+
 const char *prefix_print(const struct prefix *p, char to[PREFIX_TEXT_MAX])
 {
 	bool is_ip4 = prefix_is_ip4(p);
@@ -86,7 +114,7 @@ const char *prefix_print(const struct prefix *p, char to[PREFIX_TEXT_MAX])
 
 /* ---- sets ---- */
 
-static bool prefix_eq(const struct prefix *a, const struct prefix *b)
+bool prefix_eq(const struct prefix *a, const struct prefix *b)
 {
 	return a->bits == b->bits && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
@@ -107,6 +135,23 @@ enum err prefix_set_add(struct prefix_set *set, const struct prefix *p)
 	return ERR_OK;
 }
 
+enum err prefix_set_add_local(struct prefix_set *set)
+{
+	/* RFC 1122, 1918, 3927, 6598; 4291, 4193 */
+	static const char *const rows[] = { "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12",
+		"192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10", "::1", "fc00::/7",
+		"fe80::/10" };
+	struct prefix p;
+	enum err rc = ERR_OK;
+
+	for (size_t i = 0; i < mem_count(rows) && rc == ERR_OK; i++) {
+		rc = prefix_parse(span_str(rows[i]), &p);
+		if (rc == ERR_OK)
+			rc = prefix_set_add(set, &p);
+	}
+	return rc;
+}
+
 enum err prefix_set_copy(const struct prefix_set *from, struct prefix_set *to)
 {
 	struct prefix_set copy = { .n = from->n };
@@ -119,20 +164,6 @@ enum err prefix_set_copy(const struct prefix_set *from, struct prefix_set *to)
 	}
 	*to = copy;
 	return ERR_OK;
-}
-
-/* As one of 128 bits. False: it is not of the Internet. */
-static bool address_bytes(const struct addr *a, uint8_t out[16])
-{
-	if (a->sa.sa_family == AF_INET6) {
-		memcpy(out, &a->in6.sin6_addr, 16);
-		return true;
-	}
-	if (a->sa.sa_family != AF_INET)
-		return false;
-	memcpy(out, ip4_start, sizeof(ip4_start));
-	memcpy(out + sizeof(ip4_start), &a->in.sin_addr, 4);
-	return true;
 }
 
 static bool prefix_has(const struct prefix *p, const uint8_t bytes[16])

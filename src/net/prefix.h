@@ -22,11 +22,23 @@ struct prefix_set {
  */
 enum err prefix_parse(struct span text, struct prefix *out) MUST_USE;
 
+/*
+ * What counts as one client: an address of IPv4, and of IPv6 the network that its first
+ * @ip6_bits are, for who has one address there has all of them. False: it has no address.
+ */
+bool prefix_of_client(const struct addr *a, uint8_t ip6_bits,
+	struct prefix *out) MUST_USE;
+
+bool prefix_eq(const struct prefix *a, const struct prefix *b);
+
 /* "10.0.0.0/8"; a whole address without "/32". Returns @to. */
 const char *prefix_print(const struct prefix *p, char to[PREFIX_TEXT_MAX]);
 
 /* ERR_NOMEM. One that is there already is not added twice. */
 enum err prefix_set_add(struct prefix_set *set, const struct prefix *p) MUST_USE;
+
+/* All that is not the Internet: loopback, private, link-local and shared addresses. */
+enum err prefix_set_add_local(struct prefix_set *set) MUST_USE;
 enum err prefix_set_copy(const struct prefix_set *from, struct prefix_set *to) MUST_USE;
 
 /* An IPv4 address is in no prefix of IPv6, however short, but in "::ffff:0:0/96" and longer. */

@@ -136,6 +136,52 @@ static void test_a_set_has_each_once_and_can_be_copied(void **state)
 	prefix_set_fini(&copy);
 }
 
+static const char *client_of(const char *literal, char to[PREFIX_TEXT_MAX])
+{
+	struct prefix p;
+	struct addr a;
+
+	assert_int_equal(addr_from_literal(literal, 7, &a), ERR_OK);
+	assert_true(prefix_of_client(&a, 64, &p));
+	return prefix_print(&p, to);
+}
+
+static void test_a_client_is_an_address_or_a_network_of_ip6(void **state)
+{
+	struct addr local = { .n = sizeof(sa_family_t), .sa.sa_family = AF_UNIX };
+	char text[PREFIX_TEXT_MAX];
+	struct prefix p;
+
+	(void)state;
+	assert_string_equal(client_of("203.0.113.9", text), "203.0.113.9");
+	assert_string_equal(client_of("::ffff:203.0.113.9", text), "203.0.113.9");
+	assert_string_equal(client_of("2001:db8:1:2:3:4:5:6", text), "2001:db8:1:2::/64");
+	assert_false(prefix_of_client(&local, 64, &p));
+}
+
+static void test_local_addresses_are_not_of_the_internet(void **state)
+{
+	static const char *const in[] = { "127.0.0.1", "::1", "10.1.2.3", "172.31.0.1",
+		"192.168.1.1", "169.254.3.4", "100.100.0.1", "fd00::1", "fe80::1",
+		"::ffff:10.1.2.3" };
+	static const char *const out[] = { "203.0.113.9", "172.32.0.1", "100.128.0.1",
+		"2001:db8::1", "::2" };
+	struct prefix_set set = { .n = 0 };
+	struct addr a;
+
+	(void)state;
+	assert_int_equal(prefix_set_add_local(&set), ERR_OK);
+	for (size_t i = 0; i < mem_count(in); i++) {
+		assert_int_equal(addr_from_literal(in[i], 0, &a), ERR_OK);
+		assert_true(prefix_set_has(&set, &a));
+	}
+	for (size_t i = 0; i < mem_count(out); i++) {
+		assert_int_equal(addr_from_literal(out[i], 0, &a), ERR_OK);
+		assert_false(prefix_set_has(&set, &a));
+	}
+	prefix_set_fini(&set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -145,6 +191,8 @@ int main(void)
 		cmocka_unit_test(test_a_mapped_address_is_the_one_of_ip4),
 		cmocka_unit_test(test_who_has_no_address_is_in_no_prefix),
 		cmocka_unit_test(test_a_set_has_each_once_and_can_be_copied),
+		cmocka_unit_test(test_a_client_is_an_address_or_a_network_of_ip6),
+		cmocka_unit_test(test_local_addresses_are_not_of_the_internet),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -179,7 +179,7 @@ static void admin_challenge(struct relay *r, struct api_call *call,
 {
 	struct wallet_challenge_request req = { .address = "" };
 	struct message_challenge answer = { .expires_at.s = 0 };
-	char client[ADDR_TEXT_MAX];
+	char client[PREFIX_TEXT_MAX];
 	struct why why = { "" };
 	enum err rc;
 
@@ -188,7 +188,7 @@ static void admin_challenge(struct relay *r, struct api_call *call,
 		!admin_read(call, &wallet_challenge_request_shape, &req))
 		return;
 	rc = wallet_challenge(r->wallet, &req, api_domain(r, call),
-		addr_print_ip(&call->client, client), &answer, &why);
+		api_client(call, client), &answer, &why);
 	if (rc == ERR_OK)
 		api_reply(call, 201, &message_challenge_shape, &answer);
 	else

@@ -31,6 +31,7 @@ struct fixture {
 	struct relay r;
 	struct api_call *call;
 	char cookie[WALLET_COOKIE_MAX];
+	const char *client; /* where calls are from; NULL: somewhere */
 };
 
 static const struct api_table *const tables[] = { &admin_table, &admin_rule_table,
@@ -96,7 +97,9 @@ static const struct api_call *ask_from(struct fixture *f, const char *origin,
 	call->host = strdup(ROOT);
 	call->cookie = strdup(f->cookie);
 	call->origin = strdup(origin);
-	assert_int_equal(addr_from_literal("192.0.2.1", 999, &call->client), ERR_OK);
+	assert_int_equal(addr_from_literal(f->client != NULL ? f->client : "192.0.2.1",
+				 999, &call->client),
+		ERR_OK);
 	buf_init(&call->body, MESSAGE_BODY_MAX);
 	buf_put_str(&call->body, body);
 	api_handle(&f->r, call);
@@ -164,6 +167,23 @@ static void test_signing_in_and_out(void **state)
 	says(ask(f, "POST", "/admin/logout", ""), 200, "\"ok\":true");
 	assert_non_null(strstr(f->call->headers, "Max-Age=0"));
 	says(ask(f, "GET", "/admin/snapshot", ""), 401, "unauthorized");
+}
+
+/* Who has one address of IPv6 has a network of them. */
+static void test_challenges_are_counted_for_a_network(void **state)
+{
+	static const char *const clients[] = { "2001:db8::1", "2001:db8::2" };
+	struct fixture *f = *state;
+	char body[128];
+
+	snprintf(body, sizeof(body), "{\"address\":\"%s\"}", f->r.identity.address);
+	for (unsigned i = 0; i < CHALLENGES_PER_CLIENT; i++) {
+		f->client = clients[i % 2];
+		says(ask(f, "POST", "/admin/auth/challenge", body), 201, "wac_");
+	}
+	says(ask(f, "POST", "/admin/auth/challenge", body), 429, "rate_limited");
+	f->client = "2001:db8:0:1::1";
+	says(ask(f, "POST", "/admin/auth/challenge", body), 201, "wac_");
 }
 
 static void test_nobody_else_may(void **state)
@@ -283,6 +303,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_signing_in_and_out, set_up,
 			tear_down),
+		cmocka_unit_test_setup_teardown(test_challenges_are_counted_for_a_network,
+			set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_nobody_else_may, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_settings, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_identities, set_up, tear_down),

@@ -5,6 +5,7 @@
 #ifndef RELAY_API_H
 #define RELAY_API_H
 
+#include "net/prefix.h"
 #include "relay/api_call.h"
 #include "tunnel/portal/message.h"
 
@@ -52,6 +53,9 @@ bool api_read(struct api_call *call, const struct shape *shape, void *out) MUST_
 /* The value of @key in the query, decoded. False: it is not there, or too long. */
 bool api_query(const struct api_call *call, const char *key, char *to,
 	size_t size) MUST_USE;
+
+/* Who asks, for bounds of each client: of IPv6 the network. Returns @to. */
+const char *api_client(const struct api_call *call, char to[PREFIX_TEXT_MAX]);
 
 /* ---- answers ---- */
 

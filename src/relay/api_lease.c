@@ -129,23 +129,13 @@ static struct wish *challenge_read_wish(struct relay *r, struct api_call *call,
 	return w;
 }
 
-/* Of IPv6 the network counts: who has one address there has all of them. */
-static const char *client_print(const struct addr *client, char to[ADDR_TEXT_MAX])
-{
-	struct addr a = *client;
-
-	if (a.sa.sa_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&a.in6.sin6_addr))
-		memset(&a.in6.sin6_addr.s6_addr[8], 0, 8);
-	return addr_print_ip(&a, to);
-}
-
 static void challenge_ask(struct relay *r, struct api_call *call, struct wish *w)
 {
-	char client[ADDR_TEXT_MAX];
+	char client[PREFIX_TEXT_MAX];
 	struct challenge_request req = {
 		.domain = api_domain(r, call),
 		.address = w->address,
-		.client = client_print(&call->client, client),
+		.client = api_client(call, client),
 		.payload = w,
 		.free_payload = wish_free,
 		.payload_bytes = wish_bytes(w),
@@ -382,9 +372,10 @@ static void register_open(struct relay *r, struct api_call *call, struct wish *w
 	req.is_routable = policy_judge(r->policy,
 		identity_key_print(w->name, w->address, key))
 				  .is_routable;
-	if (lease_book_is_full(r->book, key)) {
+	if (lease_book_is_full(r->book, key, &call->client)) {
 		api_refuse(call, MESSAGE_RATE_LIMITED,
-			"this relay has as many leases as it can hold: try again later");
+			"this relay has no room for more leases, or none for more of your "
+			"network's: try again later");
 		return;
 	}
 	rc = lease_open(r->book, &req, &lease, &why);
@@ -500,7 +491,7 @@ static bool revival_open(struct relay *r, struct api_call *call,
 		req.route_host = host;
 	if (req.wants_tcp)
 		lease_book_remember_port(r->book, t->name, t->tcp_port, req.now_ms);
-	if (lease_book_is_full(r->book, key) ||
+	if (lease_book_is_full(r->book, key, &call->client) ||
 		lease_open(r->book, &req, &lease, NULL) != ERR_OK)
 		return false;
 	if (relay_begin_lease(r, lease) == ERR_OK)

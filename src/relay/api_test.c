@@ -447,6 +447,38 @@ static void test_a_lease_is_registered(void **state)
 	assert_true(says(f->call, "\"registered\":true,\"service_alive\":false"));
 }
 
+/* Until half of the book is taken. */
+static void fill_book(struct fixture *f)
+{
+	struct message_metadata metadata = { .hide = false };
+	char name[16];
+	struct lease_request req = {
+		.name = name,
+		.address = f->bob.address,
+		.metadata = &metadata,
+		.client_ip = "192.0.2.1",
+		.reported_ip = "",
+		.now_ms = T0_MS,
+		.until_ms = T0_MS + 120000,
+	};
+	struct lease *lease;
+
+	for (unsigned i = 0; i < LEASE_BOOK_MAX / 2; i++) {
+		snprintf(name, sizeof(name), "n%u", i);
+		assert_int_equal(lease_open(f->r.book, &req, &lease, NULL), ERR_OK);
+	}
+}
+
+static void test_one_network_does_not_fill_the_book(void **state)
+{
+	struct fixture *f = *state;
+
+	(void)registered(f, &f->alice, "mine", EXTRA_NONE);
+	fill_book(f);
+	(void)registered(f, &f->alice, "mine", EXTRA_NONE);
+	expect_code(enrol(f, &f->alice, "more", EXTRA_NONE), 429, "rate_limited");
+}
+
 static void test_a_lease_with_a_port(void **state)
 {
 	struct fixture *f = *state;
@@ -786,6 +818,7 @@ int main(void)
 		ROW(test_the_order_in_which_a_challenge_is_refused),
 		ROW(test_so_many_challenges_for_one_client),
 		ROW(test_a_lease_is_registered),
+		ROW(test_one_network_does_not_fill_the_book),
 		ROW(test_a_lease_with_a_port),
 		ROW(test_a_wrong_answer_burns_nothing),
 		ROW(test_routes_that_cannot_be),

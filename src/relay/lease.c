@@ -14,11 +14,13 @@
 #include "base/str.h"
 #include "relay/ports.h"
 
-#define BUCKETS 8192 /* a power of two */
+#define BUCKETS 8192        /* a power of two */
+#define NETWORK_IP6_BITS 48 /* what one customer may have, and a neighbourhood */
 
 struct lease_book {
 	struct lease_book_options o;
 	struct ports *ports;
+	struct prefix_set local; /* networks that may have any number of leases */
 	struct list all;
 	unsigned count;   /* in @all */
 	uint64_t numbers; /* registrations so far */
@@ -36,12 +38,13 @@ enum err lease_book_new(const struct lease_book_options *o, struct lease_book **
 	book->o = *o;
 	list_init(&book->all);
 	rc = ports_new(o->host, o->port_min, o->port_max, &book->ports);
-	if (rc != ERR_OK) {
-		free(book);
-		return rc;
-	}
-	*out = book;
-	return ERR_OK;
+	if (rc == ERR_OK)
+		rc = prefix_set_add_local(&book->local);
+	if (rc == ERR_OK)
+		*out = book;
+	else
+		lease_book_free(book);
+	return rc;
 }
 
 void lease_describe(const struct lease *lease, const char *root,
@@ -86,11 +89,6 @@ static unsigned bucket_of(const char *text)
 	return hash_text(text) & (BUCKETS - 1);
 }
 
-bool lease_book_is_full(struct lease_book *book, const char *identity_key)
-{
-	return book->count >= LEASE_BOOK_MAX && lease_find(book, identity_key) == NULL;
-}
-
 void lease_book_remember_port(struct lease_book *book, const char *name, uint16_t port,
 	uint64_t now_ms)
 {
@@ -104,6 +102,34 @@ struct lease *lease_find(struct lease_book *book, const char *identity_key)
 	while (l != NULL && strcmp(l->route->identity_key, identity_key) != 0)
 		l = l->next_by_key;
 	return l;
+}
+
+/* Of no bits: whoever is there may have any number of leases. */
+static struct prefix network_of(const struct lease_book *book, const struct addr *client)
+{
+	struct prefix p;
+
+	if (prefix_set_has(&book->local, client) ||
+		!prefix_of_client(client, NETWORK_IP6_BITS, &p))
+		p = (struct prefix){ .bits = 0 };
+	return p;
+}
+
+bool lease_book_is_full(struct lease_book *book, const char *identity_key,
+	const struct addr *client)
+{
+	struct prefix network = network_of(book, client);
+	struct list *it, *tmp;
+	unsigned n = 0;
+
+	if (book->count < LEASE_BOOK_MAX / 2 || lease_find(book, identity_key) != NULL)
+		return false;
+	if (book->count >= LEASE_BOOK_MAX || network.bits == 0)
+		return book->count >= LEASE_BOOK_MAX;
+	list_each(it, tmp, &book->all)
+		n += prefix_eq(&list_object(it, struct lease, in_book)->network,
+			&network);
+	return n >= LEASE_NETWORK_MAX;
 }
 
 static bool lease_is_of(const struct lease *l, const char *identity_key)
@@ -222,6 +248,7 @@ void lease_book_free(struct lease_book *book)
 	while ((l = list_first(&book->all, struct lease, in_book)) != NULL)
 		lease_end(book, l);
 	ports_free(book->ports);
+	prefix_set_fini(&book->local);
 	free(book);
 }
 
@@ -268,10 +295,13 @@ static enum err lease_make(struct lease_book *book, const struct lease_request *
 	struct lease **out, struct why *why)
 {
 	struct lease *l = mem_new(l);
+	struct addr client;
 	enum err rc;
 
 	if (l == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for a lease");
+	if (addr_from_literal(req->client_ip, 0, &client) == ERR_OK)
+		l->network = network_of(book, &client);
 	list_init(&l->in_book);
 	l->tcp_fd = -1;
 	l->first_seen_ms = req->now_ms;

@@ -6,7 +6,7 @@
 #ifndef RELAY_LEASE_H
 #define RELAY_LEASE_H
 
-#include "net/addr.h"
+#include "net/prefix.h"
 #include "relay/route.h"
 #include "tunnel/portal/message_listing.h"
 
@@ -23,13 +23,18 @@ struct lease {
 	char address[ADDRESS_TEXT_SIZE];
 	struct message_metadata metadata;                          /* owned */
 	char client_ip[ADDR_TEXT_MAX], reported_ip[ADDR_TEXT_MAX]; /* "" when not told */
-	uint64_t first_seen_ms;                                    /* wall clock */
-	int tcp_fd;           /* listens on its port; workers have copies. -1: none */
-	uint64_t bytes_per_s; /* that its worker has been told */
+	struct prefix
+		network; /* where it was registered from; of no bits: it does not count */
+	uint64_t first_seen_ms; /* wall clock */
+	int tcp_fd;             /* listens on its port; workers have copies. -1: none */
+	uint64_t bytes_per_s;   /* that its worker has been told */
 	uint64_t signatures_noted; /* that are in the audit already */
 };
 
 #define LEASE_BOOK_MAX 10000 /* leases; more are refused */
+
+/* Once the book is half full, no network of the Internet gets more than so many. */
+#define LEASE_NETWORK_MAX 100
 
 struct lease_book_options {
 	const char *root;            /* borrowed */
@@ -83,8 +88,13 @@ struct lease_renewal {
 
 void lease_renew(struct lease *lease, struct lease_renewal *renewal);
 
-/* No room for one more, unless its identity has one already. */
-bool lease_book_is_full(struct lease_book *book, const char *identity_key);
+/*
+ * No room for one more of @client, unless its identity has one already. The last half of the
+ * book is not for networks that have many leases: an address of IPv4, a /48 of IPv6. Those
+ * that are not of the Internet may have any number: many can be behind a proxy.
+ */
+bool lease_book_is_full(struct lease_book *book, const char *identity_key,
+	const struct addr *client);
 
 /* Ends it now; on_end() is called. */
 void lease_end(struct lease_book *book, struct lease *lease);

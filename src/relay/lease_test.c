@@ -114,6 +114,70 @@ static enum err open_lease(struct fixture *f, unsigned name, unsigned owner,
 	return lease_open(f->book, &req, out, NULL);
 }
 
+/* As many leases as it takes until @n are in the book, from @client_ip. */
+static void fill_from(struct fixture *f, const char *client_ip, unsigned *n,
+	unsigned until)
+{
+	struct message_metadata metadata = { .hide = false };
+	char name[16];
+	struct lease_request req = {
+		.name = name,
+		.address = addresses[0],
+		.metadata = &metadata,
+		.client_ip = client_ip,
+		.reported_ip = "",
+		.now_ms = clock_wall_ms(),
+		.until_ms = clock_wall_ms() + 120000,
+	};
+	struct lease *lease;
+
+	for (; *n < until; ++*n) {
+		snprintf(name, sizeof(name), "n%u", *n);
+		assert_int_equal(lease_open(f->book, &req, &lease, NULL), ERR_OK);
+	}
+}
+
+static bool is_full_for(struct fixture *f, const char *client_ip, const char *name)
+{
+	char key[IDENTITY_KEY_SIZE];
+	struct addr client;
+
+	assert_int_equal(addr_from_literal(client_ip, 0, &client), ERR_OK);
+	return lease_book_is_full(f->book, identity_key_print(name, addresses[0], key),
+		&client);
+}
+
+static void test_the_last_half_of_the_book_is_for_all_networks(void **state)
+{
+	struct fixture *f = fixture_new();
+	unsigned n = 0;
+
+	(void)state;
+	fill_from(f, "203.0.113.1", &n, LEASE_BOOK_MAX / 2 - 1);
+	assert_false(is_full_for(f, "203.0.113.1", "new"));
+	fill_from(f, "203.0.113.1", &n, LEASE_BOOK_MAX / 2);
+	assert_true(is_full_for(f, "203.0.113.1", "new"));
+	assert_true(is_full_for(f, "::ffff:203.0.113.1", "new"));
+	assert_false(is_full_for(f, "203.0.113.1", "n0")); /* has one */
+	assert_false(is_full_for(f, "203.0.113.2", "new"));
+
+	fill_from(f, "2001:db8:7:1::1", &n, n + LEASE_NETWORK_MAX - 1);
+	assert_false(is_full_for(f, "2001:db8:7:2::1", "new"));
+	fill_from(f, "2001:db8:7:3::1", &n, n + 1);
+	assert_true(is_full_for(f, "2001:db8:7:4::1", "new"));
+	assert_false(is_full_for(f, "2001:db8:8::1", "new"));
+
+	fill_from(f, "127.0.0.1", &n, n + LEASE_NETWORK_MAX);
+	fill_from(f, "10.0.0.7", &n, LEASE_BOOK_MAX - 1);
+	assert_false(is_full_for(f, "127.0.0.1", "new"));
+	assert_false(is_full_for(f, "10.0.0.7", "new"));
+	fill_from(f, "10.0.0.7", &n, LEASE_BOOK_MAX);
+	assert_true(is_full_for(f, "10.0.0.7", "new"));
+	assert_true(is_full_for(f, "203.0.113.2", "new"));
+	assert_false(is_full_for(f, "203.0.113.2", "n0"));
+	fixture_free(f);
+}
+
 static bool has_route(struct fixture *f, const char *host, const struct lease *lease)
 {
 	struct route *r = route_find_by_host(f->routes, host);
@@ -439,6 +503,7 @@ int main(void)
 		cmocka_unit_test(test_a_port_goes_on_with_its_socket),
 		cmocka_unit_test(test_ports_are_bounded),
 		cmocka_unit_test(test_a_sweep_ends_what_is_over),
+		cmocka_unit_test(test_the_last_half_of_the_book_is_for_all_networks),
 		cmocka_unit_test(test_one_winner_for_each_name_and_port),
 	};
 

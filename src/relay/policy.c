@@ -318,9 +318,7 @@ static void set_remove(struct prefix_set *set, const struct prefix *prefix)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < set->n; i++)
-		if (set->v[i].bits != prefix->bits ||
-			memcmp(set->v[i].bytes, prefix->bytes, sizeof(prefix->bytes)) !=
-				0)
+		if (!prefix_eq(&set->v[i], prefix))
 			set->v[n++] = set->v[i];
 	set->n = n;
 }

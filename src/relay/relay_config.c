@@ -412,16 +412,11 @@ static enum err check_ports(const struct settings *s, struct why *why)
 static enum err use_proxies(const struct bind_list *list, struct relay_options *o,
 	struct why *why)
 {
-	static const char *const presets[] = { "127.0.0.0/8", "10.0.0.0/8",
-		"172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10",
-		"::1", "fc00::/7", "fe80::/10" };
-	bool is_preset = list->n == 0;
-	size_t n = is_preset ? mem_count(presets) : list->n;
-	enum err rc = ERR_OK;
+	enum err rc = list->n == 0 ? prefix_set_add_local(&o->proxies) : ERR_OK;
 	struct prefix p;
 
-	for (size_t i = 0; i < n && rc == ERR_OK; i++) {
-		rc = prefix_parse(span_str(is_preset ? presets[i] : list->v[i]), &p);
+	for (size_t i = 0; i < list->n && rc == ERR_OK; i++) {
+		rc = prefix_parse(span_str(list->v[i]), &p);
 		if (rc == ERR_OK)
 			rc = prefix_set_add(&o->proxies, &p);
 	}
