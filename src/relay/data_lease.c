@@ -6,13 +6,9 @@
 #include "relay/relay_data.h"
 #include "wire/marker.h"
 
-static struct list *bucket_of(struct list *table, const char *identity_key)
+static struct list *bucket_of(struct relay_data *d, const char *identity_key)
 {
-	uint32_t h = 2166136261u;
-
-	for (const char *c = identity_key; *c != '\0'; c++)
-		h = (h ^ (uint8_t)*c) * 16777619u;
-	return &table[h % DATA_BUCKETS];
+	return &d->quotas[siphash(&d->hash, span_str(identity_key)) % DATA_BUCKETS];
 }
 
 /* ---- quotas ---- */
@@ -21,7 +17,7 @@ static struct quota *quota_find(struct relay_data *d, const char *identity_key)
 {
 	struct list *it, *tmp;
 
-	list_each(it, tmp, bucket_of(d->quotas, identity_key)) {
+	list_each(it, tmp, bucket_of(d, identity_key)) {
 		struct quota *q = list_object(it, struct quota, in_table);
 
 		if (strcmp(q->identity_key, identity_key) == 0)
@@ -48,7 +44,7 @@ static struct quota *quota_get(struct relay_data *d, const char *identity_key)
 	}
 	q->refs = 1;
 	str_copy(q->identity_key, sizeof(q->identity_key), identity_key);
-	list_add(bucket_of(d->quotas, identity_key), &q->in_table);
+	list_add(bucket_of(d, identity_key), &q->in_table);
 	return q;
 }
 

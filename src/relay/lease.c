@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/siphash.h"
 #include "base/str.h"
 #include "relay/ports.h"
 
@@ -20,6 +21,7 @@
 struct lease_book {
 	struct lease_book_options o;
 	struct ports *ports;
+	struct siphash_key hash;
 	struct prefix_set local; /* networks that may have any number of leases */
 	struct list all;
 	unsigned count;   /* in @all */
@@ -36,6 +38,7 @@ enum err lease_book_new(const struct lease_book_options *o, struct lease_book **
 	if (book == NULL)
 		return ERR_NOMEM;
 	book->o = *o;
+	siphash_key_make(&book->hash);
 	list_init(&book->all);
 	rc = ports_new(o->host, o->port_min, o->port_max, &book->ports);
 	if (rc == ERR_OK)
@@ -74,19 +77,9 @@ struct list *lease_book_all(struct lease_book *book)
 
 /* ---- look-up ---- */
 
-/* FNV-1a. */
-static uint32_t hash_text(const char *text)
+static unsigned bucket_of(const struct lease_book *book, const char *text)
 {
-	uint32_t h = 0x811c9dc5;
-
-	for (; *text != '\0'; text++)
-		h = (h ^ (uint8_t)*text) * 0x01000193;
-	return h;
-}
-
-static unsigned bucket_of(const char *text)
-{
-	return hash_text(text) & (BUCKETS - 1);
+	return siphash(&book->hash, span_str(text)) & (BUCKETS - 1);
 }
 
 void lease_book_remember_port(struct lease_book *book, const char *name, uint16_t port,
@@ -97,7 +90,7 @@ void lease_book_remember_port(struct lease_book *book, const char *name, uint16_
 
 struct lease *lease_find(struct lease_book *book, const char *identity_key)
 {
-	struct lease *l = book->by_key[bucket_of(identity_key)];
+	struct lease *l = book->by_key[bucket_of(book, identity_key)];
 
 	while (l != NULL && strcmp(l->route->identity_key, identity_key) != 0)
 		l = l->next_by_key;
@@ -144,7 +137,7 @@ static struct lease *lease_find_rival(struct lease_book *book, const struct leas
 		const char *claim = of->claims[i];
 
 		for (unsigned k = 0; k < LEASE_CLAIMS && claim[0] != '\0'; k++) {
-			struct lease *l = book->by_claim[k][bucket_of(claim)];
+			struct lease *l = book->by_claim[k][bucket_of(book, claim)];
 
 			for (; l != NULL; l = l->next_by_claim[k])
 				if (strcmp(l->claims[k], claim) == 0 &&
@@ -157,14 +150,14 @@ static struct lease *lease_find_rival(struct lease_book *book, const struct leas
 
 static void lease_enter(struct lease_book *book, struct lease *l)
 {
-	struct lease **head = &book->by_key[bucket_of(l->route->identity_key)];
+	struct lease **head = &book->by_key[bucket_of(book, l->route->identity_key)];
 
 	l->next_by_key = *head;
 	*head = l;
 	for (unsigned i = 0; i < LEASE_CLAIMS; i++) {
 		if (l->claims[i][0] == '\0')
 			continue;
-		head = &book->by_claim[i][bucket_of(l->claims[i])];
+		head = &book->by_claim[i][bucket_of(book, l->claims[i])];
 		l->next_by_claim[i] = *head;
 		*head = l;
 	}
@@ -174,7 +167,7 @@ static void lease_enter(struct lease_book *book, struct lease *l)
 
 static void lease_leave(struct lease_book *book, struct lease *l)
 {
-	struct lease **at = &book->by_key[bucket_of(l->route->identity_key)];
+	struct lease **at = &book->by_key[bucket_of(book, l->route->identity_key)];
 
 	while (*at != NULL && *at != l)
 		at = &(*at)->next_by_key;
@@ -182,7 +175,7 @@ static void lease_leave(struct lease_book *book, struct lease *l)
 	for (unsigned i = 0; i < LEASE_CLAIMS; i++) {
 		if (l->claims[i][0] == '\0')
 			continue;
-		at = &book->by_claim[i][bucket_of(l->claims[i])];
+		at = &book->by_claim[i][bucket_of(book, l->claims[i])];
 		while (*at != NULL && *at != l)
 			at = &(*at)->next_by_claim[i];
 		*at = l->next_by_claim[i];
@@ -284,7 +277,7 @@ static enum err lease_name_route(const struct lease_book *book,
 	str_copy(r->name, sizeof(r->name), req->name);
 	str_copy(r->host, sizeof(r->host),
 		req->route_host != NULL ? req->route_host : r->public_host);
-	r->worker = hash_text(r->identity_key) % book->o.workers;
+	r->worker = bucket_of(book, r->identity_key) % book->o.workers;
 	return req->route_host == NULL ?
 		ERR_OK :
 		routehost_hash(span_str(r->public_host), r->hash, why);

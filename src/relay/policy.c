@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/siphash.h"
 #include "base/str.h"
 #include "relay/policy_import.h"
 #include "store/audit.h"
@@ -27,6 +28,7 @@ struct policy {
 	struct policy_options o;
 	struct policy_settings settings;
 	struct prefix_set banned;
+	struct siphash_key hash;
 	struct entry *buckets[POLICY_BUCKETS];
 	unsigned count;
 	bool is_imported;
@@ -34,13 +36,10 @@ struct policy {
 
 /* ---- identities ---- */
 
-/* FNV-1a; keys are as long as an administrator wants, not as a stranger does. */
 static struct entry **entry_bucket(const struct policy *p, const char *key)
 {
-	uint32_t h = 2166136261u;
+	uint64_t h = siphash(&p->hash, span_str(key));
 
-	for (; *key != '\0'; key++)
-		h = (h ^ (uint8_t)*key) * 16777619u;
 	return (struct entry **)&p->buckets[h % POLICY_BUCKETS];
 }
 
@@ -515,6 +514,7 @@ enum err policy_open(const struct policy_options *o, struct policy **out, struct
 	if (p == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for policy");
 	p->o = *o;
+	siphash_key_make(&p->hash);
 	p->settings = o->settings;
 	rc = policy_read(p, why);
 	if (rc == ERR_OK)

@@ -5,6 +5,7 @@
 #ifndef RELAY_RELAY_DATA_H
 #define RELAY_RELAY_DATA_H
 
+#include "base/siphash.h"
 #include "net/listener.h"
 #include "net/throttle.h"
 #include "relay/relay_worker.h"
@@ -30,6 +31,7 @@ struct relay_data {
 	enum data_state state;
 	bool is_unasked;    /* while draining: no client of the API is left */
 	struct list leases; /* struct data_lease */
+	struct siphash_key hash;
 	struct list quotas[DATA_BUCKETS]; /* struct quota, by identity */
 
 	/* struct visitor: whose wish is not known yet, in the order of their deadlines;

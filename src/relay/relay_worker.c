@@ -443,6 +443,7 @@ enum err relay_worker_open(struct relay_worker *w, struct relay_shared *shared,
 	if (d == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for worker %u", index);
 	list_init(&d->leases);
+	siphash_key_make(&d->hash);
 	for (unsigned i = 0; i < DATA_BUCKETS; i++)
 		list_init(&d->quotas[i]);
 	list_init(&d->fronts);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/siphash.h"
 
 #define BUCKETS 16384 /* a power of two */
 #define SIGN_BURST_S 10
@@ -15,7 +16,8 @@ enum key { BY_HOST, BY_HASH, BY_IDENTITY, KEYS };
 
 struct route_table {
 	pthread_rwlock_t lock;
-	unsigned patterns; /* routes whose host is "*.suffix" */
+	struct siphash_key hash; /* const */
+	unsigned patterns;       /* routes whose host is "*.suffix" */
 	struct route *buckets[KEYS][BUCKETS];
 };
 
@@ -68,14 +70,9 @@ static const char *key_of(const struct route *r, enum key key)
 	}
 }
 
-/* FNV-1a. */
 static struct route **bucket_of(struct route_table *t, enum key key, const char *text)
 {
-	uint32_t h = 0x811c9dc5;
-
-	for (; *text != '\0'; text++)
-		h = (h ^ (uint8_t)*text) * 0x01000193;
-	return &t->buckets[key][h & (BUCKETS - 1)];
+	return &t->buckets[key][siphash(&t->hash, span_str(text)) & (BUCKETS - 1)];
 }
 
 static bool is_pattern(const struct route *r)
@@ -93,6 +90,7 @@ enum err route_table_new(struct route_table **out)
 		free(t);
 		return ERR_NOMEM;
 	}
+	siphash_key_make(&t->hash);
 	*out = t;
 	return ERR_OK;
 }
