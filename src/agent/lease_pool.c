@@ -26,6 +26,7 @@ struct place {
 	struct list in_pool;
 	struct lease_pool *pool; /* borrowed: it frees us */
 	struct reverse *session;
+	uint64_t tried_ms; /* when it was opened */
 	uint64_t ready_ms; /* when it was ready; 0: not yet */
 };
 
@@ -83,13 +84,17 @@ static void place_on_active(void *owner, struct reverse *session, enum marker ki
 	p->o.hooks->on_visitor(p->o.owner, kind, stream);
 }
 
-/* Several that fail together are one failure. */
-static void pool_pause(struct lease_pool *p)
+/* Several that fail together are one failure, which took @spent_ms: who waits in vain for a
+ * path that is cut has paused already. */
+static void pool_pause(struct lease_pool *p, uint64_t spent_ms)
 {
+	uint32_t pause;
+
 	if (loop_timer_is_set(p->timer))
 		return;
 	p->failures++;
-	loop_timer_set(p->timer, backoff_pause_ms(p->failures, 0, 0));
+	pause = backoff_pause_ms(p->failures, 0, 0);
+	loop_timer_set(p->timer, spent_ms < pause ? pause - spent_ms : 0);
 }
 
 static void place_on_failed(void *owner, struct reverse *session, enum err rc,
@@ -98,14 +103,17 @@ static void place_on_failed(void *owner, struct reverse *session, enum err rc,
 	struct place *place = owner;
 	struct lease_pool *p = place->pool;
 	bool was_ready = place->ready_ms != 0;
+	uint64_t spent_ms = clock_now_ms() - place->tried_ms;
 
 	(void)session;
 	if (was_ready && clock_now_ms() - place->ready_ms > POOL_STABLE_MS)
 		p->failures = 0;
 	place_free(place);
-	pool_pause(p);
+	pool_pause(p, spent_ms);
 	if (!was_ready)
 		p->o.hooks->on_trouble(p->o.owner, rc, refusal, why);
+	else if (rc == ERR_TIMEOUT)
+		p->o.hooks->on_silence(p->o.owner);
 }
 
 static const struct reverse_hooks place_hooks = {
@@ -128,6 +136,7 @@ static enum err pool_add(struct lease_pool *p)
 	if (place == NULL)
 		return ERR_NOMEM;
 	place->pool = p;
+	place->tried_ms = clock_now_ms();
 	o.owner = place;
 	rc = reverse_open(&o, &place->session, NULL);
 	if (rc != ERR_OK) {
@@ -146,12 +155,19 @@ static void pool_fill(struct lease_pool *p)
 	while (rc == ERR_OK && p->places_n < p->wanted)
 		rc = pool_add(p);
 	if (rc != ERR_OK)
-		pool_pause(p);
+		pool_pause(p, 0);
 }
 
 static void pool_on_timer(void *arg)
 {
 	pool_fill(arg);
+}
+
+void lease_pool_retry(struct lease_pool *p)
+{
+	p->failures = 0;
+	loop_timer_stop(p->timer);
+	pool_fill(p);
 }
 
 void lease_pool_set_token(struct lease_pool *p, const char *token)

@@ -20,6 +20,8 @@ struct lease_pool_hooks {
 	/* Sessions do not come about. @refusal is zero unless the relay refuses them. */
 	void (*on_trouble)(void *owner, enum err rc,
 		const struct message_refusal *refusal, const struct why *why);
+	/* One that was ready died without a word: the path may be cut, for others too. */
+	void (*on_silence)(void *owner);
 	/* The first is ready, after none was. */
 	void (*on_ready)(void *owner);
 };
@@ -38,6 +40,9 @@ enum err lease_pool_open(const struct lease_pool_options *o,
 
 /* For sessions opened from now on. */
 void lease_pool_set_token(struct lease_pool *p, const char *token);
+
+/* What was wrong may be well now: sessions that are missing are opened without a pause. */
+void lease_pool_retry(struct lease_pool *p);
 
 /* How many wait for visitors. */
 unsigned lease_pool_ready(const struct lease_pool *p);

@@ -29,7 +29,7 @@ struct fixture {
 	int sessions[SESSIONS_MAX]; /* -1: closed */
 	unsigned accepted;
 
-	unsigned visitors, troubles, readies;
+	unsigned visitors, troubles, silences, readies;
 	struct stream *stream; /* of the last visitor */
 	enum err rc;           /* of the last trouble */
 	struct message_refusal refusal;
@@ -67,6 +67,14 @@ static void on_trouble(void *owner, enum err rc, const struct message_refusal *r
 	check_closing(f);
 }
 
+static void on_silence(void *owner)
+{
+	struct fixture *f = owner;
+
+	f->silences++;
+	check_closing(f);
+}
+
 static void on_ready(void *owner)
 {
 	struct fixture *f = owner;
@@ -74,7 +82,8 @@ static void on_ready(void *owner)
 	f->readies++;
 }
 
-static const struct lease_pool_hooks hooks = { on_visitor, on_trouble, on_ready };
+static const struct lease_pool_hooks hooks = { on_visitor, on_trouble, on_silence,
+	on_ready };
 
 static void on_accept(void *arg, int fd, const struct addr *peer)
 {
@@ -340,8 +349,50 @@ static void test_idle_death_is_noticed(void **state)
 	assert_int_equal(lease_pool_ready(f->pool), 1);
 	wait_for(f, &f->accepted, 3);
 	assert_int_equal(f->troubles, 0);
+	assert_int_equal(f->silences, 1);
 	time_pass(f->loop, MARKER_PATIENCE_MS);
 	wait_for(f, &f->accepted, 4);
+	assert_int_equal(f->silences, 2);
+}
+
+static void test_it_may_be_closed_when_a_session_died(void **state)
+{
+	struct fixture *f = *state;
+
+	f->closes = true;
+	time_pass(f->loop, MARKER_PATIENCE_MS + 1);
+	assert_null(f->pool);
+	assert_int_equal(f->silences, 1);
+}
+
+/* Nobody answered for 10 s: that was pause enough, and the path may be back by now. */
+static void test_waiting_in_vain_is_a_pause(void **state)
+{
+	struct fixture *f = *state;
+
+	wait_for(f, &f->accepted, 2);
+	for (unsigned i = 1; i < 8; i++) {
+		time_pass(f->loop, 10100); /* for an answer */
+		wait_for(f, &f->troubles, 2 * i);
+		assert_int_equal(f->rc, ERR_TIMEOUT);
+		wait_for(f, &f->accepted, 2 * i + 2);
+	}
+}
+
+static void test_a_retry_ends_a_pause(void **state)
+{
+	struct fixture *f = *state;
+
+	wait_for(f, &f->accepted, 2);
+	for (unsigned i = 0; i < 8; i++) {
+		hang_up(f, 2 * i);
+		hang_up(f, 2 * i + 1);
+		wait_for(f, &f->troubles, 2 * i + 2);
+		lease_pool_retry(f->pool); /* no time passes */
+		wait_for(f, &f->accepted, 2 * i + 4);
+	}
+	lease_pool_retry(f->pool);
+	check_opens_no_more(f, 18);
 }
 
 static void test_a_relay_that_is_not_there_is_trouble(void **state)
@@ -415,6 +466,9 @@ int main(void)
 		TEST(test_a_refusal_is_passed_on),
 		TEST(test_a_visitor_ends_the_pauses),
 		TEST_TWO(test_idle_death_is_noticed),
+		TEST_TWO(test_it_may_be_closed_when_a_session_died),
+		TEST(test_waiting_in_vain_is_a_pause),
+		TEST(test_a_retry_ends_a_pause),
 		TEST_TWO(test_a_relay_that_is_not_there_is_trouble),
 		TEST_TWO(test_a_new_token_is_for_new_sessions),
 		TEST_TWO(test_it_may_be_closed_when_a_visitor_comes),

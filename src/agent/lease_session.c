@@ -49,7 +49,7 @@ struct lease_session {
 	uint16_t prober_port;
 	struct list guests; /* struct guest */
 	unsigned guests_n;
-	struct loop_timer *timer;     /* WAITING: the next attempt; OPEN: an urge */
+	struct loop_timer *timer;     /* WAITING: the next attempt; else: an urge */
 	struct loop_deferred closing; /* on_closed */
 	enum err end;                 /* what it will be told */
 	int failures;                 /* attempts in a row */
@@ -72,7 +72,7 @@ static enum err lease_begin_open(struct lease_session *s, struct why *why);
 static const struct lease_rule {
 	const char *name;
 	enum err (*begin)(struct lease_session *s, struct why *why);
-	bool is_trying; /* a part of an attempt: an urge may start it anew */
+	bool is_trying; /* a part of an attempt */
 } rules[] = {
 	[LEASE_WAITING] = { "waiting", NULL, false },
 	[LEASE_FETCHING] = { "fetching the chain", lease_begin_fetching, true },
@@ -133,15 +133,29 @@ static void lease_leave(struct lease_session *s, enum err rc)
 		lease_end(s, rc);
 }
 
+/*
+ * From the start of the attempt: who waits in vain for a path that is cut has paused already,
+ * and shall not be asleep when it is back.
+ */
+static uint32_t lease_pause_ms(const struct lease_session *s, bool was_trying)
+{
+	uint64_t spent = was_trying ? clock_now_ms() - s->tried_ms : 0;
+	uint32_t pause = backoff_pause_ms(s->failures, 0, 0);
+
+	return spent < pause ? pause - (uint32_t)spent : 0;
+}
+
 static void lease_fail(struct lease_session *s, enum err rc, const struct why *why)
 {
+	bool was_trying = rules[s->state].is_trying;
+
 	lease_say(s, rc, why);
 	if (s->state == LEASE_OPEN && clock_now_ms() - s->opened_ms > LEASE_STABLE_MS)
 		s->failures = 0;
 	lease_drop(s);
 	s->state = LEASE_WAITING;
 	s->failures++;
-	loop_timer_set(s->timer, backoff_pause_ms(s->failures, 0, 0));
+	loop_timer_set(s->timer, lease_pause_ms(s, was_trying));
 }
 
 static void lease_enter(struct lease_session *s, enum lease_state state)
@@ -297,12 +311,15 @@ static void lease_on_chain(void *arg, enum err rc, struct span pem, const struct
 {
 	struct lease_session *s = arg;
 	struct why words = *why;
+	bool is_new = !span_eq(buf_span(&s->chain), pem);
 
 	s->asking = NULL;
 	if (rc == ERR_OK)
 		rc = lease_use_chain(s, pem, &words);
 	if (s->state == LEASE_FETCHING && rc == ERR_OK)
 		lease_enter(s, LEASE_REGISTERING);
+	else if (s->state == LEASE_OPEN && rc == ERR_OK && is_new)
+		lease_pool_retry(s->pool);
 	else if (s->state == LEASE_FETCHING || s->tenant == NULL)
 		lease_fail(s, rc, &words);
 	else if (rc != ERR_OK)
@@ -316,12 +333,17 @@ static enum err lease_begin_fetching(struct lease_session *s, struct why *why)
 }
 
 /* An open lease may have a new certificate by now. */
+static void lease_look_now(struct lease_session *s)
+{
+	if (s->state == LEASE_OPEN && s->asking == NULL)
+		(void)!lease_begin_fetching(s, NULL); /* the next failure looks again */
+}
+
+/* However often visitors make us think so. */
 static void lease_look_again(struct lease_session *s)
 {
-	if (s->state != LEASE_OPEN || s->asking != NULL ||
-		clock_now_ms() - s->looked_ms < LEASE_LOOK_MS)
-		return;
-	(void)!lease_begin_fetching(s, NULL); /* the next failure looks again */
+	if (clock_now_ms() - s->looked_ms >= LEASE_LOOK_MS)
+		lease_look_now(s);
 }
 
 static void lease_on_unsigned(void *owner, const struct why *why)
@@ -500,6 +522,14 @@ static void lease_on_pool_trouble(void *owner, enum err rc,
 		lease_fail(s, rc, why);
 	else
 		lease_say(s, rc, why);
+	if (rc == ERR_CRYPTO)
+		lease_look_now(s); /* another certificate than the one we believe */
+}
+
+/* Its kernel has gone, or the path: the other connections may be no better. */
+static void lease_on_pool_silence(void *owner)
+{
+	lease_session_urge(owner, "the relay has fallen silent");
 }
 
 /* Whatever was wrong is not any more, and who was told of it is told so. */
@@ -515,6 +545,7 @@ static void lease_on_pool_ready(void *owner)
 static const struct lease_pool_hooks pool_hooks = {
 	.on_visitor = lease_on_visitor,
 	.on_trouble = lease_on_pool_trouble,
+	.on_silence = lease_on_pool_silence,
 	.on_ready = lease_on_pool_ready,
 };
 
@@ -540,7 +571,8 @@ static enum err lease_begin_open(struct lease_session *s, struct why *why)
 
 /*
  * An open lease is taken anew: nobody can tell which of its idle connections still work, and
- * the relay drops the old ones for it.
+ * the relay drops the old ones for it. So is an attempt, which may be stuck on the old path;
+ * but each gets a moment.
  */
 void lease_session_urge(struct lease_session *s, const char *reason)
 {
@@ -552,7 +584,7 @@ void lease_session_urge(struct lease_session *s, const char *reason)
 	s->failures = 0;
 	if (s->state == LEASE_WAITING || age >= LEASE_FRESH_MS)
 		lease_try(s);
-	else if (s->state == LEASE_OPEN)
+	else
 		loop_timer_set(s->timer, LEASE_FRESH_MS - age);
 }
 
