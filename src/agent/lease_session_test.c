@@ -191,8 +191,8 @@ static void test_what_may_pass_is_tried_again_below_5_s(void **state)
 		for (unsigned tries = 0; tries < 6; tries++) {
 			unsigned before = f->relay.asked[ASKED_REGISTER];
 
-			for (unsigned ms = 0; ms < 4100 &&
-				f->relay.asked[ASKED_REGISTER] == before;
+			for (unsigned ms = 0;
+				ms < 4100 && f->relay.asked[ASKED_REGISTER] == before;
 				ms += 100)
 				time_pass(f->loop, 100);
 			wait_asked(f, ASKED_REGISTER, before + 1);

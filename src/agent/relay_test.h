@@ -137,16 +137,16 @@ static inline void test_put_signature(const struct test_relay *r, struct span bo
 	uint8_t signature[SIGN_SIGNATURE_MAX];
 	size_t n;
 
-	assert_int_equal(
-		message_read_request(&message_sign_request_shape, body, &m, NULL),
+	assert_int_equal(message_read_request(&message_sign_request_shape, body, &m,
+				 NULL),
 		ERR_OK);
-	assert_int_equal(
-		message_sign_request_check(&m, test_relay_now_s(r), &order, NULL),
+	assert_int_equal(message_sign_request_check(&m, test_relay_now_s(r), &order,
+				 NULL),
 		ERR_OK);
 	n = test_certificate_sign(&r->certificates[r->certificates_n - 1], &order,
 		signature);
-	assert_int_equal(
-		message_put_signature(order.algorithm, span_of(signature, n), out),
+	assert_int_equal(message_put_signature(order.algorithm, span_of(signature, n),
+				 out),
 		ERR_OK);
 }
 
