@@ -10,6 +10,7 @@
 #include "net/throttle.h"
 #include "relay/relay_worker.h"
 #include "relay/reverse_pool.h"
+#include "relay/time_share.h"
 #include "tunnel/portal/access_cache.h"
 
 #define DATA_BUCKETS 256                   /* a power of two */
@@ -27,6 +28,7 @@ struct relay_data {
 	struct relay_shared *shared; /* borrowed: outlives us */
 	struct relay_view *view;     /* a reference */
 	struct access_cache tokens;
+	struct time_share signing;
 	struct http_server *http; /* NULL before its beginning and at its end */
 	enum data_state state;
 	bool is_unasked;    /* while draining: no client of the API is left */

@@ -186,8 +186,10 @@ static void request_sign(struct relay_data *d, struct http_exchange *x,
 	struct why why = { { 0 } };
 	struct buf body;
 	size_t n;
+	uint64_t begin_us = clock_thread_us();
 	enum err rc = keyless_sign(d->view->keyless, order, signature, &n, &why);
 
+	time_share_spend(&d->signing, clock_now_us(), clock_thread_us() - begin_us);
 	buf_init(&body, 4096);
 	if (rc == ERR_OK)
 		rc = message_put_signature(order->algorithm, span_of(signature, n),
@@ -218,6 +220,9 @@ static void request_judge_sign(struct relay_data *d, struct http_exchange *x,
 	if (rc != ERR_OK) {
 		request_refuse_sign(d, x, rc == ERR_NOENT ? 403 : 400,
 			err_text(rc, &why));
+	} else if (!time_share_has_room(&d->signing, clock_now_us())) {
+		request_refuse_sign(d, x, 429,
+			"too many signatures for this relay: try again in a second");
 	} else if (!route_may_sign(r, d->view->sign_per_s, clock_now_us())) {
 		request_refuse_sign(d, x, 429,
 			"too many signatures for this lease: try again in a second");

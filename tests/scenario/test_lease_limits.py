@@ -1,9 +1,11 @@
 """What one stranger can take of a relay of adit's, and what is left for all others."""
 
 import contextlib
+import json
 
 import pytest
-from lib import net
+from lib import net, pki
+from lib.portal_client import read_http
 
 BODY = 256 * 1024
 
@@ -33,3 +35,33 @@ def test_bodies_of_strangers_have_a_bound_together(leases, relay):
         client.register()
         client.session().close()
     net.wait_until(lambda: not is_busy(), message="room for bodies again")
+
+
+def signatures(client, count):
+    """Asks for so many at once, over one connection; gives the statuses of the answers."""
+    body = json.dumps(client.sign_question("RSA_PSS_SHA256"))
+    request = (f"POST /v1/sign HTTP/1.1\r\nHost: {client.authority}\r\n"
+               f"X-Portal-Access-Token: {client.token}\r\nContent-Length: {len(body)}\r\n"
+               f"Content-Type: application/json\r\n\r\n{body}").encode()
+    statuses, rest = [], b""
+    with client.connect() as s:
+        s.sendall(request * count)
+        for _ in range(count):
+            status, _, _, rest = read_http(s, rest)
+            statuses.append(status)
+    return statuses
+
+
+def test_signatures_leave_a_worker_half_of_its_time(tmp_path, leases):
+    """With a key that is slow enough for one who asks without end to be too many."""
+    pair = str(tmp_path / "rsa.pem"), str(tmp_path / "rsa.key")
+    pki.openssl("req", "-x509", "-newkey", "rsa:3072", "-nodes", "-out", pair[0], "-keyout",
+                pair[1], "-days", "2", "-subj", "/CN=relay.localhost", "-addext",
+                "subjectAltName=DNS:relay.localhost,DNS:*.relay.localhost")
+    relay = leases.relay("adit", "--workers", "1", "--sign-rate", "1000000", certificate=pair)
+    client = leases.client(relay)
+    client.register()
+    assert signatures(client, 20) == [200] * 20
+    net.wait_until(lambda: 429 in signatures(client, 100), seconds=60,
+                   message="a signature that was too many")
+    net.wait_until(lambda: signatures(client, 1) == [200], message="a signature again")
