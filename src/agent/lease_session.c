@@ -54,7 +54,7 @@ struct lease_session {
 	enum err end;                 /* what it will be told */
 	int failures;                 /* attempts in a row */
 	uint64_t tried_ms, opened_ms, looked_ms;
-	char trouble[sizeof(((struct why *)NULL)->text)]; /* what was said last */
+	struct why trouble, unsigned_trouble; /* what was said last of the lease, of signing */
 	struct lease_session_figures figures;
 };
 
@@ -96,17 +96,28 @@ static void lease_drop(struct lease_session *s)
 	loop_timer_stop(s->timer);
 }
 
-/* Says what is wrong, unless that was the last thing said. */
-static void lease_say(struct lease_session *s, enum err rc, const struct why *why)
+/* Says what is wrong, unless that is what was said @last of its kind. */
+static void lease_say_once(struct lease_session *s, struct why *last, const char *text)
 {
-	const char *text = err_text(rc, why);
-
-	if (strcmp(s->trouble, text) == 0) {
+	if (strcmp(last->text, text) == 0) {
 		log_debug(&s->log, "%s", text);
 		return;
 	}
-	str_copy(s->trouble, sizeof(s->trouble), text);
+	str_copy(last->text, sizeof(last->text), text);
 	log_warn(&s->log, "%s", text);
+}
+
+static void lease_say(struct lease_session *s, enum err rc, const struct why *why)
+{
+	lease_say_once(s, &s->trouble, err_text(rc, why));
+}
+
+/* It is not wrong any more, and who was told of it is told so. */
+static void lease_unsay(struct lease_session *s, struct why *last, const char *text)
+{
+	if (last->text[0] != '\0')
+		log_info(&s->log, "%s", text);
+	last->text[0] = '\0';
 }
 
 static void lease_end(struct lease_session *s, enum err rc)
@@ -255,6 +266,7 @@ static enum err lease_make_prober(struct lease_session *s,
 	return prober_new(&o, &s->prober, why);
 }
 
+static void lease_on_signed(void *owner);
 static void lease_on_unsigned(void *owner, const struct why *why);
 
 /* Receptions use both, and cannot outlive them. */
@@ -284,6 +296,7 @@ static enum err lease_use_chain(struct lease_session *s, struct span pem, struct
 		.loop = s->o.loop,
 		.relay = &s->relay,
 		.chain = pem,
+		.on_signed = lease_on_signed,
 		.on_failed = lease_on_unsigned,
 		.owner = s,
 	};
@@ -346,11 +359,18 @@ static void lease_look_again(struct lease_session *s)
 		lease_look_now(s);
 }
 
+static void lease_on_signed(void *owner)
+{
+	struct lease_session *s = owner;
+
+	lease_unsay(s, &s->unsigned_trouble, "visitors' handshakes are signed again");
+}
+
 static void lease_on_unsigned(void *owner, const struct why *why)
 {
 	struct lease_session *s = owner;
 
-	lease_say(s, ERR_DENIED, why);
+	lease_say_once(s, &s->unsigned_trouble, why->text);
 	lease_look_again(s);
 }
 
@@ -532,14 +552,11 @@ static void lease_on_pool_silence(void *owner)
 	lease_session_urge(owner, "the relay has fallen silent");
 }
 
-/* Whatever was wrong is not any more, and who was told of it is told so. */
 static void lease_on_pool_ready(void *owner)
 {
 	struct lease_session *s = owner;
 
-	if (s->trouble[0] != '\0')
-		log_info(&s->log, "public again");
-	s->trouble[0] = '\0';
+	lease_unsay(s, &s->trouble, "public again");
 }
 
 static const struct lease_pool_hooks pool_hooks = {

@@ -159,6 +159,7 @@ def test_a_dead_signer_is_said_once_and_forgiven(leases, relay, served):
     assert len(re.findall("did not sign", served.log)) == 1, served.log
     relay.script.refusals.clear()
     assert leases.echoes(relay)
+    served.wait_log("signed again")
 
 
 def test_a_signature_by_another_key_fools_nobody(leases, relay, served, authority):

@@ -18,6 +18,7 @@
 struct signer {
 	struct loop *loop; /* borrowed: outlives us */
 	struct http_client *client;
+	void (*on_signed)(void *owner);
 	void (*on_failed)(void *owner, const struct why *why);
 	void *owner;
 	char token[MESSAGE_TOKEN_MAX];
@@ -74,7 +75,7 @@ static void signature_on_answer(void *arg, enum err rc, const struct http_answer
 	const struct why *why)
 {
 	struct signature *g = arg;
-	struct signer_figures *f = &g->signer->figures;
+	struct signer *s = g->signer;
 	struct message_refusal refusal = { 0 };
 	struct why words = { "" };
 	uint8_t value[SIGN_SIGNATURE_MAX];
@@ -90,9 +91,10 @@ static void signature_on_answer(void *arg, enum err rc, const struct http_answer
 		signature_fail(g, rc, &words);
 		return;
 	}
-	f->signatures++;
-	f->waited_us += clock_now_us() - g->asked_us;
+	s->figures.signatures++;
+	s->figures.waited_us += clock_now_us() - g->asked_us;
 	signature_end(g, ERR_OK, span_of(value, n));
+	s->on_signed(s->owner);
 }
 
 static enum err signature_ask(struct signature *g)
@@ -205,6 +207,7 @@ enum err signer_new(const struct signer_options *o, struct signer **out, struct 
 	if (s == NULL)
 		return err_set(why, ERR_NOMEM, "out of memory");
 	s->loop = o->loop;
+	s->on_signed = o->on_signed;
 	s->on_failed = o->on_failed;
 	s->owner = o->owner;
 	list_init(&s->pending);

@@ -22,7 +22,8 @@ struct signer_options {
 	struct loop *loop;              /* borrowed: outlives the signer */
 	const struct relay_peer *relay; /* borrowed for the call */
 	struct span chain; /* PEM: the relay is believed if it has one of these */
-	/* A signature has failed. The signer may not be closed in it. */
+	/* A signature was made, or not. The signer may not be closed in these. */
+	void (*on_signed)(void *owner);
 	void (*on_failed)(void *owner, const struct why *why);
 	void *owner;
 };
