@@ -54,7 +54,8 @@ struct lease_session {
 	enum err end;                 /* what it will be told */
 	int failures;                 /* attempts in a row */
 	uint64_t tried_ms, opened_ms, looked_ms;
-	struct why trouble, unsigned_trouble; /* what was said last of the lease, of signing */
+	struct why trouble,
+		unsigned_trouble; /* what was said last of the lease, of signing */
 	struct lease_session_figures figures;
 };
 
@@ -423,6 +424,24 @@ static void lease_on_renewal_trouble(void *owner, const struct why *why)
 	lease_say(owner, ERR_TIMEOUT, why);
 }
 
+/* For good: trying again would be in somebody's way. */
+static void lease_refuse(struct lease_session *s, const struct why *why)
+{
+	log_error(&s->log, "%s; nothing is published there", why->text);
+	lease_end(s, ERR_DENIED);
+}
+
+/* To another agent with our identity, or the two would take the lease from each other. */
+static void lease_yield(struct lease_session *s, const struct why *why)
+{
+	struct why words;
+
+	(void)err_set(&words, ERR_EXISTS,
+		"%s: stop one of the two, or give this one an --identity-path of its own",
+		why->text);
+	lease_refuse(s, &words);
+}
+
 static void lease_on_registration_ended(void *owner, enum registration_end end,
 	const struct why *why)
 {
@@ -435,8 +454,7 @@ static void lease_on_registration_ended(void *owner, enum registration_end end,
 		lease_fail(s, ERR_DENIED, why);
 		break;
 	case REGISTRATION_REFUSED:
-		log_error(&s->log, "%s; nothing is published there", why->text);
-		lease_end(s, ERR_DENIED);
+		lease_refuse(s, why);
 		break;
 	case REGISTRATION_LEFT:
 		lease_end(s, s->end);
@@ -536,6 +554,10 @@ static void lease_on_pool_trouble(void *owner, enum err rc,
 {
 	struct lease_session *s = owner;
 
+	if (strcmp(refusal->code, "hostname_conflict") == 0) {
+		lease_yield(s, why);
+		return;
+	}
 	/* It has forgotten us, or its key: it was started anew, and so are we. */
 	if (strcmp(refusal->code, "lease_not_found") == 0 ||
 		strcmp(refusal->code, "unauthorized") == 0)

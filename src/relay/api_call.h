@@ -14,6 +14,9 @@ struct http_exchange;
 
 #define API_HEADERS_MAX 1024
 
+/* To the older of two agents that have one identity. */
+#define API_REPLACED "another agent has registered with the same identity since"
+
 struct api_call {
 	struct mail mail;            /* first */
 	struct relay_worker *worker; /* borrowed: it outlives all calls */

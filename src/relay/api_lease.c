@@ -246,6 +246,7 @@ struct grant {
 	const char *name, *address;
 	const char *route_host; /* "": none */
 	uint16_t tcp_port;      /* 0: none */
+	int64_t registration;   /* its number */
 	int64_t ttl_s;          /* from now */
 };
 
@@ -255,7 +256,7 @@ static enum err token_issue(const struct relay *r, const struct grant *g,
 	struct access_token t = {
 		.issued_at_s = (int64_t)(clock_wall_ms() / 1000),
 		.tcp_port = g->tcp_port,
-		.run = r->run,
+		.registration = g->registration,
 	};
 	struct buf text;
 	enum err rc;
@@ -327,6 +328,7 @@ static struct grant grant_of(const struct lease *lease, int64_t ttl_s)
 		.address = lease->address,
 		.route_host = has_route_host ? route->host : "",
 		.tcp_port = route->tcp_port,
+		.registration = route->registration,
 		.ttl_s = ttl_s,
 	};
 }
@@ -448,17 +450,22 @@ static bool token_read(struct relay *r, struct api_call *call, struct span text,
 	return rc == ERR_OK;
 }
 
+/* Another agent with the same identity has registered since it was issued. */
+static bool token_is_outdated(const struct access_token *t, const struct lease *lease)
+{
+	return t->registration != 0 && t->registration < lease->route->registration;
+}
+
 /* NULL: there is no such lease, or the token is not good; the call is answered. */
 static struct lease *lease_of_token(struct relay *r, struct api_call *call,
-	const char *token)
+	const char *text, struct access_token *token)
 {
 	char key[IDENTITY_KEY_SIZE];
-	struct access_token t;
 	struct lease *lease;
 
-	if (!token_read(r, call, span_str(token), &t))
+	if (!token_read(r, call, span_str(text), token))
 		return NULL;
-	lease = lease_find(r->book, identity_key_print(t.name, t.address, key));
+	lease = lease_find(r->book, identity_key_print(token->name, token->address, key));
 	if (lease == NULL)
 		api_refuse(call, MESSAGE_LEASE_NOT_FOUND, "lease not found");
 	return lease;
@@ -484,6 +491,7 @@ static bool revival_open(struct relay *r, struct api_call *call,
 		.now_ms = clock_wall_ms(),
 		.until_ms = (uint64_t)t->expires_at_s * 1000,
 		.is_routable = policy_judge(r->policy, key).is_routable,
+		.registration = t->registration,
 	};
 	struct lease *lease;
 
@@ -501,22 +509,24 @@ static bool revival_open(struct relay *r, struct api_call *call,
 }
 
 /*
- * A reverse session has come with a good token, and there is no lease. If the token was issued
- * before a restart, that has forgotten the lease, and it is granted again until the token
- * ends: clients in the field do not register anew before they renew. One that was issued
- * since is of a lease that has ended.
+ * A reverse session has come with a good token, and there is no lease, or an older one. If the
+ * token was issued before a restart, that has forgotten the lease, and it is granted again
+ * until the token ends: clients in the field do not register anew before they renew. One that
+ * was issued since is of a lease that has ended.
  */
 static void lease_revive(struct relay *r, struct api_call *call, const struct span *parts)
 {
 	char key[IDENTITY_KEY_SIZE];
 	struct access_token t;
+	struct lease *lease;
 
 	(void)parts;
 	if (!token_read(r, call, buf_span(&call->body), &t))
 		return;
-	identity_key_print(t.name, t.address, key);
-	if (lease_find(r->book, key) == NULL &&
-		(t.run == r->run || !revival_open(r, call, &t, key)))
+	lease = lease_find(r->book, identity_key_print(t.name, t.address, key));
+	if ((lease == NULL || lease->route->registration < t.registration) &&
+		(lease_book_has_issued(r->book, t.registration) ||
+			!revival_open(r, call, &t, key)))
 		api_refuse(call, MESSAGE_LEASE_NOT_FOUND,
 			"lease not found: register it anew");
 	else
@@ -554,13 +564,16 @@ static void lease_renewal_asked(struct relay *r, struct api_call *call,
 	const struct span *parts)
 {
 	struct message_renew_request req = { .ttl_s = 0 };
+	struct access_token t;
 	struct lease *lease;
 
 	(void)parts;
 	if (is_banned(call) || !api_read(call, &message_renew_request_shape, &req))
 		return;
-	lease = lease_of_token(r, call, req.access_token);
-	if (lease != NULL)
+	lease = lease_of_token(r, call, req.access_token, &t);
+	if (lease != NULL && token_is_outdated(&t, lease))
+		api_refuse(call, MESSAGE_HOSTNAME_CONFLICT, API_REPLACED);
+	else if (lease != NULL)
 		renew_answer(r, call, lease, &req);
 	shape_fini(&message_renew_request_shape, &req);
 }
@@ -569,15 +582,17 @@ static void lease_unregister(struct relay *r, struct api_call *call,
 	const struct span *parts)
 {
 	struct message_unregister_request req = { .access_token = "" };
+	struct access_token t;
 	struct lease *lease;
 
 	(void)parts;
 	if (!api_read(call, &message_unregister_request_shape, &req))
 		return;
-	lease = lease_of_token(r, call, req.access_token);
+	lease = lease_of_token(r, call, req.access_token, &t);
 	if (lease == NULL)
 		return;
-	lease_end(r->book, lease);
+	if (!token_is_outdated(&t, lease)) /* or it has ended already */
+		lease_end(r->book, lease);
 	api_reply(call, 200, NULL, NULL);
 }
 

@@ -659,9 +659,9 @@ static void forget_all(struct fixture *f)
 		.routes = f->r.routes,
 	};
 
+	clock_advance(1000);
 	lease_book_free(f->r.book);
 	assert_int_equal(lease_book_new(&o, &f->r.book), ERR_OK);
-	f->r.run++;
 }
 
 static void test_a_restart_is_made_good_by_a_token(void **state)
@@ -699,6 +699,37 @@ static void test_a_restart_is_made_good_by_a_token(void **state)
 					 ->status,
 			200);
 		(void)other;
+	}
+}
+
+/* Who has one identity twice: the last one to register has the lease. */
+static void test_an_older_registration_ends_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct message_lease older = registered(f, &f->alice, "app", EXTRA_NONE),
+			     newer = registered(f, &f->alice, "app", EXTRA_NONE);
+
+	for (int is_after_restart = 0; is_after_restart < 2; is_after_restart++) {
+		if (is_after_restart) {
+			forget_all(f);
+			assert_int_equal(ask(f, "GET", "/sdk/connect", older.access_token)
+						 ->status,
+				200);
+			assert_int_equal(ask(f, "GET", "/sdk/connect", newer.access_token)
+						 ->status,
+				200);
+		}
+		expect_code(with_token(f, "/sdk/renew", older.access_token,
+				    ",\"ttl\":120"),
+			409, "hostname_conflict");
+		assert_int_equal(with_token(f, "/sdk/unregister", older.access_token, "")
+					 ->status,
+			200);
+		assert_string_equal(first_lease(f)->route->name, "app");
+		assert_int_equal(with_token(f, "/sdk/renew", newer.access_token,
+					 ",\"ttl\":120")
+					 ->status,
+			200);
 	}
 }
 
@@ -829,6 +860,7 @@ int main(void)
 		ROW(test_a_lease_is_renewed),
 		ROW(test_a_lease_is_unregistered),
 		ROW(test_a_restart_is_made_good_by_a_token),
+		ROW(test_an_older_registration_ends_nothing),
 		ROW(test_what_has_ended_is_not_made_good),
 		ROW(test_tokens_that_are_not_ours),
 		ROW(test_status_wants_a_host),

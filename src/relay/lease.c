@@ -24,8 +24,8 @@ struct lease_book {
 	struct siphash_key hash;
 	struct prefix_set local; /* networks that may have any number of leases */
 	struct list all;
-	unsigned count;   /* in @all */
-	uint64_t numbers; /* registrations so far */
+	unsigned count;                                /* in @all */
+	int64_t first_registration, last_registration; /* given out since the start */
 	struct lease *by_key[BUCKETS];
 	struct lease *by_claim[LEASE_CLAIMS][BUCKETS];
 };
@@ -39,6 +39,9 @@ enum err lease_book_new(const struct lease_book_options *o, struct lease_book **
 		return ERR_NOMEM;
 	book->o = *o;
 	siphash_key_make(&book->hash);
+	/* So that those of an earlier start are smaller. */
+	book->first_registration = (int64_t)clock_wall_ms();
+	book->last_registration = book->first_registration - 1;
 	list_init(&book->all);
 	rc = ports_new(o->host, o->port_min, o->port_max, &book->ports);
 	if (rc == ERR_OK)
@@ -80,6 +83,12 @@ struct list *lease_book_all(struct lease_book *book)
 static unsigned bucket_of(const struct lease_book *book, const char *text)
 {
 	return siphash(&book->hash, span_str(text)) & (BUCKETS - 1);
+}
+
+bool lease_book_has_issued(const struct lease_book *book, int64_t registration)
+{
+	return registration >= book->first_registration &&
+		registration <= book->last_registration;
 }
 
 void lease_book_remember_port(struct lease_book *book, const char *name, uint16_t port,
@@ -283,6 +292,18 @@ static enum err lease_name_route(const struct lease_book *book,
 		routehost_hash(span_str(r->public_host), r->hash, why);
 }
 
+static int64_t lease_number(struct lease_book *book, const struct lease_request *req)
+{
+	int64_t *last = &book->last_registration;
+
+	if (req->registration != 0) {
+		if (*last < req->registration)
+			*last = req->registration;
+		return req->registration;
+	}
+	return ++*last;
+}
+
 /* A lease that is in no book, and has no port yet. */
 static enum err lease_make(struct lease_book *book, const struct lease_request *req,
 	struct lease **out, struct why *why)
@@ -305,7 +326,7 @@ static enum err lease_make(struct lease_book *book, const struct lease_request *
 		return err_set(why, ERR_NOMEM, "no memory for a lease");
 	}
 	atomic_init(&l->route->refs, 1);
-	l->route->number = ++book->numbers;
+	l->route->registration = lease_number(book, req);
 	atomic_init(&l->route->is_routable, req->is_routable);
 	atomic_init(&l->route->until_ms, req->until_ms);
 	atomic_init(&l->route->seen_ms, req->now_ms);

@@ -61,6 +61,7 @@ struct lease_request {
 	uint32_t tcp_max_leases;   /* of other identities; 0: no limit */
 	uint64_t now_ms, until_ms; /* wall clock */
 	bool is_routable;
+	int64_t registration; /* 0: a new one; or that which a restart forgot */
 };
 
 /*
@@ -73,6 +74,9 @@ struct lease_request {
  */
 enum err lease_open(struct lease_book *book, struct lease_request *req,
 	struct lease **out, struct why *why) MUST_USE;
+
+/* Since we started? Others are of leases that a restart forgot. */
+bool lease_book_has_issued(const struct lease_book *book, int64_t registration);
 
 /* A name that had a TCP port before we forgot gets the same one. */
 void lease_book_remember_port(struct lease_book *book, const char *name, uint16_t port,

@@ -224,16 +224,16 @@ static void test_the_same_identity_replaces_its_own(void **state)
 {
 	struct fixture *f = fixture_new();
 	struct lease *a, *b;
-	uint64_t number;
+	int64_t number;
 	unsigned worker;
 
 	(void)state;
 	assert_int_equal(open_lease(f, 0, 0, NULL, false, &a), ERR_OK);
-	number = a->route->number;
+	number = a->route->registration;
 	worker = a->route->worker;
 	assert_int_equal(open_lease(f, 0, 0, "ech-y." ROOT, false, &b), ERR_OK);
 	assert_int_equal(f->ended, 1);
-	assert_true(b->route->number > number);
+	assert_true(b->route->registration > number);
 	assert_int_equal(b->route->worker, worker);
 	assert_true(has_route(f, "one." ROOT, b));
 	fixture_free(f);

@@ -403,7 +403,6 @@ int relay_run(relay_read_fn *read, void *arg)
 		r->read = read;
 		r->read_arg = arg;
 		r->tables = relay_tables;
-		r->run = (int64_t)clock_wall_ms();
 		worker_raise_limits();
 		rc = worker_init(&r->control, 0);
 	}

@@ -36,7 +36,6 @@ struct relay {
 	void *read_arg;
 	struct relay_options options;
 	struct identity identity; /* its key signs access tokens */
-	int64_t run; /* of this start, in tokens: leases of others are not in the book */
 
 	struct store *store;
 	struct policy *policy;

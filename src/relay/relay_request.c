@@ -106,22 +106,21 @@ static void request_refuse_sign(struct relay_data *d, struct http_exchange *x,
 
 /* A reference; NULL: it is refused, @error and @why say why. */
 static struct route *request_find_lease(struct relay_data *d, struct http_exchange *x,
-	enum message_error *error, struct why *why)
+	struct access_holder *holder, enum message_error *error, struct why *why)
 {
 	struct access_check check = {
 		.key = d->shared->token_key,
 		.issuer = d->shared->issuer,
 		.now_s = (int64_t)(clock_wall_ms() / 1000),
 	};
-	char key[IDENTITY_KEY_SIZE];
 	struct route *r;
 
 	*error = MESSAGE_UNAUTHORIZED;
 	if (access_cache_verify(&d->tokens,
-		    http1_head_value(http_request(x), REQUEST_TOKEN), &check, key,
+		    http1_head_value(http_request(x), REQUEST_TOKEN), &check, holder,
 		    why) != ERR_OK)
 		return NULL;
-	r = route_find_by_identity(d->shared->routes, key);
+	r = route_find_by_identity(d->shared->routes, holder->identity_key);
 	if (r == NULL || atomic_load(&r->until_ms) <= clock_wall_ms()) {
 		*error = MESSAGE_LEASE_NOT_FOUND;
 		(void)err_set(why, ERR_NOENT, "lease not found: register it anew");
@@ -139,9 +138,29 @@ static struct route *request_find_lease(struct relay_data *d, struct http_exchan
 
 static void request_revive(struct relay_data *d, struct http_exchange *x);
 
+/*
+ * Sessions are of one registration: the agent that registered last has the visitors. @error
+ * and @why are set unless it is that of the token.
+ */
+static bool request_is_of(const struct route *r, const struct access_holder *holder,
+	enum message_error *error, struct why *why)
+{
+	if (holder->registration == 0 || holder->registration == r->registration)
+		return true;
+	if (holder->registration > r->registration) {
+		*error = MESSAGE_LEASE_NOT_FOUND;
+		(void)err_set(why, ERR_NOENT, "lease not found: register it anew");
+	} else {
+		*error = MESSAGE_HOSTNAME_CONFLICT;
+		(void)err_set(why, ERR_EXISTS, API_REPLACED);
+	}
+	return false;
+}
+
 /* @is_again: the control worker has been asked for a lease that a restart forgot. */
 static void request_connect(struct relay_data *d, struct http_exchange *x, bool is_again)
 {
+	struct access_holder holder;
 	enum message_error error;
 	struct why why = { { 0 } };
 	struct stream *session;
@@ -161,7 +180,11 @@ static void request_connect(struct relay_data *d, struct http_exchange *x, bool 
 		request_refuse(x, MESSAGE_INTERNAL, "this relay is ending: come back");
 		return;
 	}
-	r = request_find_lease(d, x, &error, &why);
+	r = request_find_lease(d, x, &holder, &error, &why);
+	if (r != NULL && !request_is_of(r, &holder, &error, &why)) {
+		route_unref(r);
+		r = NULL;
+	}
 	if (r == NULL && error == MESSAGE_LEASE_NOT_FOUND && !is_again) {
 		request_revive(d, x);
 		return;
@@ -237,8 +260,9 @@ static void request_on_sign_body(void *arg, struct http_exchange *x, enum err rc
 {
 	struct relay_data *d = arg;
 	struct why why = { { 0 } };
+	struct access_holder holder;
 	enum message_error error;
-	struct route *r = request_find_lease(d, x, &error, &why);
+	struct route *r = request_find_lease(d, x, &holder, &error, &why);
 	struct span type = http1_head_value(http_request(x), "Content-Type");
 	struct span json = span_str("application/json");
 

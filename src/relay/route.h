@@ -24,8 +24,8 @@ struct data_lease;
  */
 struct route {
 	atomic_uint refs;
-	uint64_t number; /* no two registrations have the same */
-	unsigned worker; /* the data worker that has its reverse sessions */
+	int64_t registration; /* its number: a later one of the same identity has more */
+	unsigned worker;      /* the data worker that has its reverse sessions */
 	char identity_key[IDENTITY_KEY_SIZE];
 	char name[NAMES_LABEL_MAX + 1];
 	char public_host[NAMES_HOST_MAX + 1]; /* name.root */

@@ -1,6 +1,7 @@
 """Reverse sessions of a relay of adit's, seen from a client that looks at every byte."""
 
 import concurrent.futures
+import contextlib
 import socket
 import time
 
@@ -231,3 +232,31 @@ def test_http10_and_a_connect_with_a_body_are_no_reason_to_fall_over(client):
         except OSError:
             pass
     assert client.domain()
+
+
+# ---- two with one identity ----
+
+def test_the_last_one_to_register_has_the_visitors(leases, relay):
+    """An older token opens no sessions, renews nothing, and ends nothing that is not its own."""
+    older = leases.client(relay)
+    older.register()
+    newer = leases.client(relay, identity=older.identity)
+    newer.register()
+    for call in (older.session, older.renew):
+        with pytest.raises(Refused) as refused:
+            call()
+        assert (refused.value.status, refused.value.code) == (409, "hostname_conflict")
+    older.unregister()
+    with contextlib.closing(newer.session()) as session, come(relay):
+        assert session.activation() == TLS
+
+
+def test_an_agent_that_is_replaced_says_so_and_ends(world, leases, relay):
+    target = world.serve().port
+    older = leases.expose("adit", relay, target)
+    newer = leases.expose("adit", relay, target, wait=False)
+    older.wait_log("another agent has registered with the same identity since: "
+                   "stop one of the two, or give this one an --identity-path of its own")
+    assert older.wait_exit() == 1
+    net.wait_until(lambda: leases.echoes(relay), message="the newer one")
+    assert newer.is_running() and "another agent" not in newer.log

@@ -8,7 +8,7 @@
 
 struct access_entry {
 	int64_t issued_at_s, expires_at_s;
-	char identity_key[IDENTITY_KEY_SIZE];
+	struct access_holder holder;
 	size_t n;
 	uint8_t text[]; /* secret */
 };
@@ -43,7 +43,7 @@ static bool entry_is(const struct access_entry *e, struct span text)
 
 /* Without memory for it, it is verified again the next time. */
 static void cache_keep(struct access_entry **place, struct span text,
-	const struct access_token *token, const char *identity_key)
+	const struct access_token *token, const struct access_holder *holder)
 {
 	struct access_entry *e = malloc(sizeof(*e) + text.n);
 
@@ -51,7 +51,7 @@ static void cache_keep(struct access_entry **place, struct span text,
 		return;
 	e->issued_at_s = token->issued_at_s;
 	e->expires_at_s = token->expires_at_s;
-	memcpy(e->identity_key, identity_key, sizeof(e->identity_key));
+	e->holder = *holder;
 	e->n = text.n;
 	memcpy(e->text, text.p, text.n);
 	entry_free(*place);
@@ -59,8 +59,7 @@ static void cache_keep(struct access_entry **place, struct span text,
 }
 
 enum err access_cache_verify(struct access_cache *cache, struct span text,
-	const struct access_check *check, char identity_key[IDENTITY_KEY_SIZE],
-	struct why *why)
+	const struct access_check *check, struct access_holder *holder, struct why *why)
 {
 	struct access_entry **place = cache_place(cache, text);
 	struct access_token token;
@@ -68,14 +67,15 @@ enum err access_cache_verify(struct access_cache *cache, struct span text,
 
 	if (entry_is(*place, text) && check->now_s >= (*place)->issued_at_s &&
 		check->now_s <= (*place)->expires_at_s) {
-		memcpy(identity_key, (*place)->identity_key, IDENTITY_KEY_SIZE);
+		*holder = (*place)->holder;
 		return ERR_OK;
 	}
 	rc = access_token_verify(text, check, &token, why);
 	if (rc != ERR_OK)
 		return rc;
-	memset(identity_key, 0, IDENTITY_KEY_SIZE);
-	identity_key_print(token.name, token.address, identity_key);
-	cache_keep(place, text, &token, identity_key);
+	memset(holder, 0, sizeof(*holder));
+	identity_key_print(token.name, token.address, holder->identity_key);
+	holder->registration = token.registration;
+	cache_keep(place, text, &token, holder);
 	return ERR_OK;
 }

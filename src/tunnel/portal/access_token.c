@@ -29,7 +29,7 @@ struct claims {
 	struct holder identity;
 	char iss[URL_TEXT_MAX], jti[ACCESS_TOKEN_ID_MAX], sub[IDENTITY_KEY_SIZE];
 	char route[NAMES_HOST_MAX + 1]; /* this and the next two are our own */
-	int64_t run, tcp_port;
+	int64_t registration, tcp_port;
 };
 
 static const struct shape_field header_fields[] = {
@@ -59,14 +59,14 @@ static const struct shape_field claims_fields[] = {
 	{ .key = "iss", .kind = SHAPE_TEXT, SHAPE_AT(struct claims, iss) },
 	{ .key = "jti", .kind = SHAPE_TEXT, SHAPE_AT(struct claims, jti) },
 	{ .key = "nbf", .kind = SHAPE_NUMBER, SHAPE_AT(struct claims, nbf) },
+	{ .key = "registration",
+		.kind = SHAPE_NUMBER,
+		.is_optional = true,
+		SHAPE_AT(struct claims, registration) },
 	{ .key = "route",
 		.kind = SHAPE_TEXT,
 		.is_optional = true,
 		SHAPE_AT(struct claims, route) },
-	{ .key = "run",
-		.kind = SHAPE_NUMBER,
-		.is_optional = true,
-		SHAPE_AT(struct claims, run) },
 	{ .key = "sub", .kind = SHAPE_TEXT, SHAPE_AT(struct claims, sub) },
 	{ .key = "tcp_port",
 		.kind = SHAPE_NUMBER,
@@ -109,7 +109,7 @@ static void put_claims(struct buf *out, const struct access_token *t)
 		.exp = t->expires_at_s,
 		.iat = t->issued_at_s,
 		.nbf = t->issued_at_s,
-		.run = t->run,
+		.registration = t->registration,
 		.tcp_port = t->tcp_port,
 	};
 
@@ -236,7 +236,7 @@ static enum err check_claims(const struct claims *c, const struct access_check *
 	str_copy(t.issuer, sizeof(t.issuer), c->iss);
 	str_copy(t.id, sizeof(t.id), c->jti);
 	str_copy(t.route_host, sizeof(t.route_host), c->route);
-	t.run = c->run;
+	t.registration = c->registration;
 	t.tcp_port = (uint16_t)(c->tcp_port > 0 && c->tcp_port <= UINT16_MAX ?
 			c->tcp_port :
 			0);

@@ -23,7 +23,7 @@ struct access_token {
 	/* What else the lease has, so that a relay that has forgotten it can grant it again. */
 	char route_host[NAMES_HOST_MAX + 1]; /* "" if it has none */
 	uint16_t tcp_port;                   /* 0 likewise */
-	int64_t run; /* which start of the relay's it was issued in; 0: not told */
+	int64_t registration; /* its number; a renewal keeps it. 0: not told */
 };
 
 /* Writes the text. ERR_CRYPTO: @secret is no key.  ERR_NOMEM, ERR_LIMIT: no room in @out. */

@@ -232,7 +232,7 @@ static void test_ids_are_a_prefix_and_digits(void **state)
 }
 
 static enum err verify_cached(struct access_cache *cache, struct span text, int64_t now_s,
-	const struct k1_public *key, char to[IDENTITY_KEY_SIZE])
+	const struct k1_public *key, struct access_holder *to)
 {
 	struct access_check check = { .key = key, .issuer = ISSUER, .now_s = now_s };
 
@@ -242,7 +242,8 @@ static enum err verify_cached(struct access_cache *cache, struct span text, int6
 static void test_a_known_token_is_believed_again_and_no_other(void **state)
 {
 	struct access_cache *cache = mem_new(cache);
-	char identity_key[IDENTITY_KEY_SIZE], other[sizeof(known)];
+	struct access_holder holder;
+	char other[sizeof(known)];
 	uint8_t secret[K1_SECRET_BYTES];
 	struct k1_public key, nobody = { { 0 }, { 0 } };
 
@@ -250,31 +251,29 @@ static void test_a_known_token_is_believed_again_and_no_other(void **state)
 	known_secret(secret);
 	assert_int_equal(k1_derive_public(secret, &key), ERR_OK);
 	assert_int_equal(verify_cached(cache, span_str(known), ISSUED_AT, &nobody,
-				 identity_key),
+				 &holder),
 		ERR_DENIED);
-	assert_int_equal(verify_cached(cache, span_str(known), ISSUED_AT, &key,
-				 identity_key),
+	assert_int_equal(verify_cached(cache, span_str(known), ISSUED_AT, &key, &holder),
 		ERR_OK);
 	/* Not looked at any more: a key that has signed nothing does. */
 	assert_int_equal(verify_cached(cache, span_str(known), EXPIRES_AT, &nobody,
-				 identity_key),
+				 &holder),
 		ERR_OK);
-	assert_string_equal(identity_key,
+	assert_string_equal(holder.identity_key,
 		VECTOR_NAME ":0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266");
 	assert_int_equal(verify_cached(cache, span_str(known), EXPIRES_AT + 1, &key,
-				 identity_key),
+				 &holder),
 		ERR_DENIED);
 	assert_int_equal(verify_cached(cache, span_str(known), ISSUED_AT - 1, &key,
-				 identity_key),
+				 &holder),
 		ERR_DENIED);
 	/* It ends alike, so it has the same place. */
 	memcpy(other, known, sizeof(other));
 	other[50] ^= 1;
-	assert_int_equal(verify_cached(cache, span_str(other), ISSUED_AT, &key,
-				 identity_key),
+	assert_int_equal(verify_cached(cache, span_str(other), ISSUED_AT, &key, &holder),
 		ERR_DENIED);
 	assert_int_equal(verify_cached(cache, span_str(known), ISSUED_AT, &nobody,
-				 identity_key),
+				 &holder),
 		ERR_OK);
 	access_cache_fini(cache);
 	free(cache);
