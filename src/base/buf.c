@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/mem.h"
+
 #define BUF_FIRST_BYTES 256
 
 void buf_init(struct buf *b, size_t max)
@@ -17,6 +19,12 @@ void buf_fini(struct buf *b)
 	free(b->p);
 	b->p = NULL;
 	b->at = b->n = b->cap = 0;
+}
+
+void buf_wipe(struct buf *b)
+{
+	mem_wipe(b->p, b->cap);
+	buf_fini(b);
 }
 
 void buf_reset(struct buf *b)

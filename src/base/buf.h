@@ -23,6 +23,9 @@ struct buf {
 void buf_init(struct buf *b, size_t max);
 void buf_fini(struct buf *b);
 
+/* The same, and overwrites the memory: it has held secrets. */
+void buf_wipe(struct buf *b);
+
 /* Drops the bytes and the memory, and forgets a failure; the bound stays. */
 void buf_reset(struct buf *b);
 

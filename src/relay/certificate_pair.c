@@ -1,8 +1,6 @@
 /* A certificate chain and its private key. */
 #include "relay/certificate_pair.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -11,60 +9,13 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "store/file.h"
 #include "text/names.h"
 
 void certificate_pair_wipe(struct certificate_pair *pair)
 {
-	mem_wipe(pair->key.p, pair->key.cap);
-	buf_fini(&pair->key);
+	buf_wipe(&pair->key);
 	buf_fini(&pair->chain);
-}
-
-/* ---- files ---- */
-
-static enum err file_read(const char *path, struct buf *out, struct why *why)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	uint8_t *to;
-	ssize_t n = fd < 0 ? -1 : 1;
-
-	if (fd < 0 && errno == ENOENT)
-		return err_set(why, ERR_NOENT, "%.150s is not there", path);
-	while (n > 0 && buf_reserve(out, 4096, &to) == ERR_OK) {
-		n = read(fd, to, 4096);
-		if (n > 0)
-			buf_commit(out, (size_t)n);
-	}
-	if (n < 0)
-		err_sys(why, errno, "cannot read %.150s", path);
-	else if (n > 0)
-		err_set(why, ERR_LIMIT, "%.150s is too large", path);
-	if (fd >= 0)
-		close(fd);
-	return n == 0 ? ERR_OK : n < 0 ? ERR_SYS : ERR_LIMIT;
-}
-
-/* Whoever looks sees the old file or the new one. */
-static enum err file_write(const char *path, struct span text, mode_t mode,
-	struct why *why)
-{
-	char *temporary = str_printf("%s.XXXXXX", path);
-	bool is_written;
-	int fd;
-
-	if (temporary == NULL)
-		return err_set(why, ERR_NOMEM, "no memory for a file");
-	fd = mkostemp(temporary, O_CLOEXEC);
-	is_written = fd >= 0 && write(fd, text.p, text.n) == (ssize_t)text.n &&
-		fchmod(fd, mode) == 0 && fsync(fd) == 0 && rename(temporary, path) == 0;
-	if (!is_written)
-		err_sys(why, errno, "cannot write %.150s", path);
-	if (fd >= 0 && !is_written)
-		unlink(temporary);
-	if (fd >= 0)
-		close(fd);
-	free(temporary);
-	return is_written ? ERR_OK : ERR_SYS;
 }
 
 /* ---- is it for us? ---- */
@@ -272,7 +223,7 @@ static enum err bio_save(BIO *bio, const char *directory, const char *name, mode
 	enum err rc = ERR_NOMEM;
 
 	if (path != NULL)
-		rc = file_write(path, span_of(text, (size_t)n), mode, why);
+		rc = file_replace(path, mode, span_of(text, (size_t)n), why);
 	free(path);
 	return rc;
 }

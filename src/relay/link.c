@@ -1,8 +1,6 @@
 /* The server end of links: what is made of its options, its workers, its signals. */
 #include "relay/link.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +9,7 @@
 #include "base/str.h"
 #include "net/listener.h"
 #include "relay/link_server.h"
+#include "store/file.h"
 
 #define LINK_SIGNALS 4
 #define KEY_FILE_MAX 65536
@@ -20,21 +19,20 @@
 static enum err link_read_key_file(const char *path, struct hostkey **out,
 	struct why *why)
 {
-	uint8_t text[KEY_FILE_MAX];
 	struct why detail = { 0 };
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	struct buf text;
 	enum err rc;
 
-	if (n < 0)
-		rc = err_sys(why, errno, "--keyfile %s", path);
-	else
-		rc = hostkey_parse(span_of(text, (size_t)n), out, &detail);
-	if (n >= 0 && rc != ERR_OK)
-		err_set(why, rc, "--keyfile %s: %s", path, err_text(rc, &detail));
-	if (fd >= 0)
-		close(fd);
-	mem_wipe(text, sizeof(text));
+	buf_init(&text, KEY_FILE_MAX);
+	rc = file_read(path, &text, &detail);
+	if (rc != ERR_OK) {
+		err_set(why, rc, "--keyfile: %s", detail.text);
+	} else {
+		rc = hostkey_parse(buf_span(&text), out, &detail);
+		if (rc != ERR_OK)
+			err_set(why, rc, "--keyfile %s: %s", path, err_text(rc, &detail));
+	}
+	buf_wipe(&text);
 	return rc;
 }
 

@@ -2,37 +2,15 @@
  * The auth file of a link server, on the control worker. Its directory is watched and not the
  * file, so that an editor that renames and a mounted secret that swaps a link are noticed.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "relay/link_server.h"
+#include "store/file.h"
 
 #define AUTH_FILE_MAX (4u << 20)
 #define AUTH_RELOAD_MS 100 /* so that a burst of changes is one */
-
-static enum err link_read_file(const char *path, struct buf *out, struct why *why)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	uint8_t *to;
-	ssize_t n = fd < 0 ? -1 : 1;
-
-	while (n > 0 && buf_reserve(out, 4096, &to) == ERR_OK) {
-		n = read(fd, to, 4096);
-		if (n > 0)
-			buf_commit(out, (size_t)n);
-	}
-	if (n < 0)
-		err_sys(why, errno, "the auth file %s cannot be read", path);
-	else if (n > 0)
-		err_set(why, ERR_LIMIT, "the auth file %s is larger than %u bytes", path,
-			AUTH_FILE_MAX);
-	if (fd >= 0)
-		close(fd);
-	return n == 0 ? ERR_OK : ERR_SYS;
-}
 
 static enum err link_read_users(struct link_server *s, struct users **out,
 	struct why *why)
@@ -42,8 +20,11 @@ static enum err link_read_users(struct link_server *s, struct users **out,
 	enum err rc = ERR_OK;
 
 	buf_init(&text, AUTH_FILE_MAX);
-	if (s->o->auth_file != NULL)
-		rc = link_read_file(s->o->auth_file, &text, why);
+	if (s->o->auth_file != NULL) {
+		rc = file_read(s->o->auth_file, &text, &detail);
+		if (rc != ERR_OK)
+			err_set(why, rc, "the auth file %s", detail.text);
+	}
 	if (rc == ERR_OK) {
 		rc = users_parse(buf_span(&text), s->o->auth, out, &detail);
 		if (rc != ERR_OK)
@@ -51,7 +32,7 @@ static enum err link_read_users(struct link_server *s, struct users **out,
 				s->o->auth_file != NULL ? s->o->auth_file : "",
 				s->o->auth_file != NULL ? ": " : "", detail.text);
 	}
-	buf_fini(&text);
+	buf_wipe(&text); /* passwords */
 	return rc;
 }
 

@@ -1,7 +1,6 @@
 /* Policy: all of it in memory, and each change first in the store. */
 #include "relay/policy.h"
 
-#include <errno.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -10,6 +9,7 @@
 #include "base/str.h"
 #include "relay/policy_import.h"
 #include "store/audit.h"
+#include "store/file.h"
 #include "store/policy_store.h"
 #include "tunnel/portal/identity.h"
 
@@ -466,25 +466,6 @@ static enum err import_text(struct policy *p, struct span text, struct why *why)
 				      p->o.import_file, err_text(rc, &words));
 }
 
-static enum err import_read(const char *path, struct buf *text, struct why *why)
-{
-	FILE *f = fopen(path, "re");
-	uint8_t block[4096];
-	size_t n;
-	enum err rc = ERR_OK;
-
-	if (f == NULL)
-		return errno == ENOENT ? ERR_NOENT : err_sys(why, errno, "%s", path);
-	while (rc == ERR_OK && (n = fread(block, 1, sizeof(block), f)) > 0)
-		rc = buf_put(text, block, n);
-	if (rc == ERR_OK && ferror(f))
-		rc = err_sys(why, errno, "%s", path);
-	else if (rc != ERR_OK)
-		rc = err_set(why, rc, "%.100s is too long", path);
-	fclose(f);
-	return rc;
-}
-
 static enum err policy_import(struct policy *p, struct why *why)
 {
 	struct buf text;
@@ -493,7 +474,7 @@ static enum err policy_import(struct policy *p, struct why *why)
 	if (p->is_imported || p->o.import_file == NULL)
 		return ERR_OK;
 	buf_init(&text, POLICY_IMPORT_BYTES_MAX);
-	rc = import_read(p->o.import_file, &text, why);
+	rc = file_read(p->o.import_file, &text, why);
 	if (rc == ERR_OK)
 		rc = import_text(p, buf_span(&text), why);
 	else if (rc == ERR_NOENT)

@@ -2,7 +2,6 @@
 #include "relay/relay_config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -12,6 +11,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "relay/relay_worker.h"
+#include "store/file.h"
 #include "text/relay_url.h"
 #include "tunnel/portal/address.h"
 
@@ -294,27 +294,6 @@ const struct bind relay_settings = BIND_OF(struct settings, rows);
 
 /* ---- the file, the environment, the flags ---- */
 
-static enum err read_all(int fd, const char *path, struct buf *out, struct why *why)
-{
-	enum err rc = ERR_OK;
-	ssize_t n = 1;
-	uint8_t *to;
-
-	while (rc == ERR_OK && n > 0) {
-		rc = buf_reserve(out, 4096, &to);
-		n = rc == ERR_OK ? read(fd, to, 4096) : 0;
-		if (n > 0)
-			buf_commit(out, (size_t)n);
-	}
-	if (n < 0)
-		return err_sys(why, errno, "%.100s cannot be read", path);
-	if (rc == ERR_NOMEM)
-		return err_set(why, rc, "no memory for %.100s", path);
-	return rc == ERR_OK ?
-		rc :
-		err_set(why, rc, "%.100s is longer than %d bytes", path, TOML_BYTES_MAX);
-}
-
 static enum err apply_document(const char *path, struct span text, struct settings *s,
 	struct why *why)
 {
@@ -334,21 +313,16 @@ static enum err apply_document(const char *path, struct span text, struct settin
 static enum err apply_file(const char *named, struct settings *s, struct why *why)
 {
 	const char *path = named != NULL ? named : RELAY_CONFIG_FILE;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct buf text;
 	enum err rc;
 
-	if (fd < 0 && named == NULL && (errno == ENOENT || errno == ENOTDIR))
-		return ERR_OK;
-	if (fd < 0)
-		return err_sys(why, errno, "%.100s cannot be read", path);
-	buf_init(&text, TOML_BYTES_MAX + 4096);
-	rc = read_all(fd, path, &text, why);
-	close(fd);
+	buf_init(&text, TOML_BYTES_MAX + 1);
+	rc = file_read(path, &text, why);
 	if (rc == ERR_OK)
 		rc = apply_document(path, buf_span(&text), s, why);
-	mem_wipe(text.p, text.cap);
-	buf_fini(&text);
+	else if (rc == ERR_NOENT)
+		rc = named == NULL ? ERR_OK : ERR_SYS;
+	buf_wipe(&text);
 	return rc;
 }
 

@@ -16,6 +16,8 @@ struct identity_wish {
  * Loads the identity, or makes one. The file is written, mode 0600 and all at once, if it
  * then says anything else than before; its folder must be there.
  *
+ * One that others can read is closed to them (file_close_to_others()).
+ *
  * A file that cannot be read as an identity is left alone: it may be the only copy of a key.
  * ERR_SYS: cannot read or write.  ERR_SYNTAX, ERR_LIMIT: the file, @json or @name is wrong.
  * ERR_USAGE: a relay without a name.

@@ -90,6 +90,20 @@ static void test_a_whole_file_is_left_alone(void **state)
 	assert_true(before.st_ino == after.st_ino);
 }
 
+static void test_a_file_is_closed_to_others(void **state)
+{
+	struct place *p = *state;
+	const struct identity_wish wish = { .path = p->path };
+	struct identity id;
+	struct stat st;
+
+	write_text(p, VECTOR_FILE);
+	assert_int_equal(chmod(p->path, 0644), 0);
+	assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_OK);
+	assert_int_equal(stat(p->path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+}
+
 static void test_a_new_name_is_saved(void **state)
 {
 	struct place *p = *state;
@@ -217,6 +231,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_an_identity_is_made_once, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(test_a_whole_file_is_left_alone, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(test_a_file_is_closed_to_others, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(test_a_new_name_is_saved, setup,
 			teardown),

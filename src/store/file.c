@@ -1,0 +1,134 @@
+/* Small files, read and replaced as a whole. */
+#include "store/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/str.h"
+
+#define FILE_PIECE 4096
+
+/* ---- read ---- */
+
+/* Room for what it has now; one that grows meanwhile, or tells no size, gets more later. */
+static enum err read_all(int fd, struct buf *out)
+{
+	struct stat st;
+	size_t room = FILE_PIECE;
+	uint8_t *to;
+	ssize_t n;
+
+	if (fstat(fd, &st) == 0 && st.st_size > 0 && (uint64_t)st.st_size < out->max)
+		room = (size_t)st.st_size + 1; /* the end is found by reading it */
+	do {
+		if (room > out->max - out->n)
+			room = out->max - out->n;
+		if (room == 0)
+			return ERR_LIMIT;
+		if (buf_reserve(out, room, &to) != ERR_OK)
+			return out->failed;
+		n = read(fd, to, room);
+		if (n > 0)
+			buf_commit(out, (size_t)n);
+		room = FILE_PIECE;
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	return n < 0 ? ERR_SYS : ERR_OK;
+}
+
+enum err file_read(const char *path, struct buf *out, struct why *why)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	enum err rc;
+
+	if (fd < 0) {
+		rc = errno == ENOENT || errno == ENOTDIR ? ERR_NOENT : ERR_SYS;
+		err_sys(why, errno, "%.150s cannot be read", path);
+		return rc;
+	}
+	rc = read_all(fd, out);
+	if (rc == ERR_SYS)
+		err_sys(why, errno, "%.150s cannot be read", path);
+	else if (rc == ERR_LIMIT)
+		err_set(why, rc, "%.150s is larger than %zu bytes", path, out->max - 1);
+	else if (rc != ERR_OK)
+		err_set(why, rc, "no memory for %.150s", path);
+	close(fd);
+	return rc;
+}
+
+/* ---- replace ---- */
+
+static enum err write_all(int fd, struct span text)
+{
+	while (text.n > 0) {
+		ssize_t n = write(fd, text.p, text.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return ERR_SYS;
+		text = span_of(text.p + n, text.n - (size_t)n);
+	}
+	return ERR_OK;
+}
+
+/* The name is in the directory, which has to reach the disk, too. Not all can do that. */
+static void sync_directory(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *directory = slash == NULL ?
+		strdup(".") :
+		span_dup(span_of(path, slash == path ? 1 : (size_t)(slash - path)));
+	int fd = directory != NULL ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) :
+				     -1;
+
+	if (fd >= 0) {
+		(void)fsync(fd);
+		close(fd);
+	}
+	free(directory);
+}
+
+enum err file_replace(const char *path, mode_t mode, struct span text, struct why *why)
+{
+	char *temporary = str_printf("%s.XXXXXX", path);
+	enum err rc = ERR_SYS;
+	int fd;
+
+	if (temporary == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for %.150s", path);
+	fd = mkostemp(temporary,
+		O_CLOEXEC); /* mode 0600: a secret is never open to others */
+	if (fd >= 0 && write_all(fd, text) == ERR_OK && fchmod(fd, mode) == 0 &&
+		fsync(fd) == 0 && rename(temporary, path) == 0)
+		rc = ERR_OK;
+	if (rc != ERR_OK)
+		err_sys(why, errno, "%.150s cannot be written", path);
+	if (rc != ERR_OK && fd >= 0)
+		(void)unlink(temporary);
+	if (fd >= 0)
+		close(fd);
+	if (rc == ERR_OK)
+		sync_directory(path);
+	free(temporary);
+	return rc;
+}
+
+/* ---- modes ---- */
+
+void file_close_to_others(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+		(st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		(void)fchmod(fd, st.st_mode & S_IRWXU);
+	close(fd);
+}
