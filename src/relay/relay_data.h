@@ -110,6 +110,13 @@ void relay_request_on_answer(struct relay_data *d, struct api_call *call);
 
 /* ---- relay_worker.c ---- */
 
+/*
+ * All of a worker but its thread: relay_worker_open() gives it one; tests turn its loop.
+ * relay_worker_close() takes half-built ones.
+ */
+enum err relay_data_new(struct relay_worker *w, struct relay_shared *shared,
+	unsigned index, struct relay_view *view, struct why *why) MUST_USE;
+
 /* Serves a client of the API; takes @fd. */
 void relay_data_serve_take(struct relay_data *d, int fd, const struct addr *peer);
 

@@ -434,7 +434,7 @@ static enum err data_open(struct relay_data *d)
 	return rc;
 }
 
-enum err relay_worker_open(struct relay_worker *w, struct relay_shared *shared,
+enum err relay_data_new(struct relay_worker *w, struct relay_shared *shared,
 	unsigned index, struct relay_view *view, struct why *why)
 {
 	struct relay_data *d = mem_new(d);
@@ -458,7 +458,15 @@ enum err relay_worker_open(struct relay_worker *w, struct relay_shared *shared,
 		rc = data_open(d);
 	if (rc != ERR_OK)
 		return err_set(why, rc, "no memory for worker %u", index);
-	return worker_start(&w->worker, why);
+	return ERR_OK;
+}
+
+enum err relay_worker_open(struct relay_worker *w, struct relay_shared *shared,
+	unsigned index, struct relay_view *view, struct why *why)
+{
+	enum err rc = relay_data_new(w, shared, index, view, why);
+
+	return rc == ERR_OK ? worker_start(&w->worker, why) : rc;
 }
 
 void relay_worker_close(struct relay_worker *w)

@@ -220,9 +220,10 @@ static void visitor_on_claim_end(void *arg, enum err rc, struct stream *session)
 
 	if (rc == ERR_CLOSED && visitor_claim_again(v))
 		return;
-	if (rc == ERR_OK)
+	if (rc == ERR_OK) {
 		socket_set_patience(tls_fd(session), 0); /* a visitor may pause */
-	rc = visitor_join(v, session);
+		rc = visitor_join(v, session);
+	}
 	if (rc == ERR_OK)
 		return;
 	stream_abort(session);
