@@ -1,6 +1,11 @@
 /* Identity files. */
 #include "tunnel/portal/identity_file.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include "store/file.h"
 
 static bool is_given(const char *text)
@@ -21,7 +26,10 @@ static enum err load(const char *path, enum identity_kind kind, struct identity 
 	buf_init(&text, 2 * IDENTITY_FILE_MAX);
 	rc = file_read(path, &text, why);
 	if (rc == ERR_OK) {
-		rc = identity_parse(kind, buf_span(&text), out, &inner);
+		if (text.n == 0)
+			rc = err_set(&inner, ERR_SYNTAX, "the file is empty");
+		else
+			rc = identity_parse(kind, buf_span(&text), out, &inner);
 		if (rc == ERR_OK)
 			file_close_to_others(path);
 		else
@@ -43,6 +51,24 @@ static enum err save(const char *path, const struct identity *id, struct why *wh
 	else
 		err_set(why, rc, "the identity cannot be written: %s", err_name(rc));
 	buf_wipe(&text);
+	return rc;
+}
+
+/* What is claimed is the file that is there now: another name makes another one of it. */
+enum err identity_file_claim(const char *path, int *out)
+{
+	int fd = is_given(path) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+	enum err rc = ERR_OK;
+
+	*out = -1;
+	if (fd < 0)
+		return ERR_SYS;
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+		rc = errno == EWOULDBLOCK ? ERR_EXISTS : ERR_SYS;
+	if (rc == ERR_OK)
+		*out = fd;
+	else
+		close(fd);
 	return rc;
 }
 

@@ -25,4 +25,12 @@ struct identity_wish {
 enum err identity_obtain(const struct identity_wish *wish, struct identity *out,
 	struct why *why) MUST_USE;
 
+/*
+ * Claims the file, until @out is closed, so that who uses the same one hears of it. Nobody is
+ * kept from anything. @out is -1 unless there is a claim.
+ *
+ * ERR_EXISTS: somebody has claimed it.  ERR_SYS: it cannot be claimed, or is not there.
+ */
+enum err identity_file_claim(const char *path, int *out) MUST_USE;
+
 #endif

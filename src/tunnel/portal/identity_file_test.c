@@ -187,6 +187,22 @@ static void test_a_huge_file_is_refused(void **state)
 	assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_LIMIT);
 }
 
+static void test_who_uses_a_file_hears_of_another(void **state)
+{
+	const struct place *p = *state;
+	int one, two;
+
+	assert_int_equal(identity_file_claim(p->path, &one), ERR_SYS);
+	assert_int_equal(identity_file_claim(NULL, &one), ERR_SYS);
+	write_text(p, "");
+	assert_int_equal(identity_file_claim(p->path, &one), ERR_OK);
+	assert_int_equal(identity_file_claim(p->path, &two), ERR_EXISTS);
+	assert_int_equal(two, -1);
+	close(one);
+	assert_int_equal(identity_file_claim(p->path, &two), ERR_OK);
+	close(two);
+}
+
 static void test_a_folder_must_be_there(void **state)
 {
 	struct identity_wish wish = { .path = "/nonexistent/identity.json" };
@@ -244,6 +260,8 @@ int main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(test_a_huge_file_is_refused, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(test_who_uses_a_file_hears_of_another,
+			setup, teardown),
 		cmocka_unit_test(test_a_folder_must_be_there),
 		cmocka_unit_test(test_without_a_path_nothing_is_kept),
 		cmocka_unit_test(test_a_relay_needs_a_name),
