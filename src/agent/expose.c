@@ -92,6 +92,23 @@ static void visit_free(struct visit *v)
 	free(v);
 }
 
+/* That the target is down is for who runs it; how visitors go is not. */
+static void visit_say_end(const struct visit *v, const struct forward_end *end)
+{
+	const struct log *log = &v->expose->log;
+	bool says_why = end->rc != ERR_OK && !end->is_unserved;
+
+	if (end->is_unserved)
+		log_warn(log, "visitor %llu: not served: %s",
+			(unsigned long long)v->number, err_text(end->rc, &end->why));
+	log_debug(log, "visitor %llu: gone after %llu ms, %llu B in, %llu B out%s%s",
+		(unsigned long long)v->number,
+		(unsigned long long)(clock_now_ms() - v->since_ms),
+		(unsigned long long)end->from_visitor_bytes,
+		(unsigned long long)end->to_visitor_bytes, says_why ? ": " : "",
+		says_why ? err_text(end->rc, &end->why) : "");
+}
+
 static void visit_on_closed(void *arg, const struct forward_end *end)
 {
 	struct visit *v = arg;
@@ -99,12 +116,7 @@ static void visit_on_closed(void *arg, const struct forward_end *end)
 
 	e->figures.in_bytes += end->from_visitor_bytes;
 	e->figures.out_bytes += end->to_visitor_bytes;
-	log_debug(&e->log, "visitor %llu: gone after %llu ms, %llu B in, %llu B out%s%s",
-		(unsigned long long)v->number,
-		(unsigned long long)(clock_now_ms() - v->since_ms),
-		(unsigned long long)end->from_visitor_bytes,
-		(unsigned long long)end->to_visitor_bytes, end->rc != ERR_OK ? ": " : "",
-		end->rc != ERR_OK ? err_text(end->rc, &end->why) : "");
+	visit_say_end(v, end);
 	visit_free(v);
 	if (e->state == EXPOSE_LEAVING)
 		expose_check_end(e);

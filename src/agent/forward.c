@@ -112,8 +112,8 @@ static void visit_answer(struct forward_visit *visit)
 	}
 	visit->v.stream = NULL;
 	visit->state = VISIT_ANSWERING;
-	http_server_serve_take(visit->forward->server, meter_stream(visit->meter),
-		&visit->peer);
+	http_server_serve_take(visit->forward->servers[visit->v.is_raw].http,
+		meter_stream(visit->meter), &visit->peer);
 }
 
 /* ---- the target is down ---- */
@@ -196,6 +196,7 @@ static void visit_listen(struct forward_visit *visit)
 static void visit_on_down(struct forward_visit *visit, enum err rc, const struct why *why)
 {
 	visit->end.rc = rc;
+	visit->end.is_unserved = true;
 	err_set(&visit->end.why, rc, "%s", err_text(rc, why));
 	if (visit->v.is_raw)
 		visit_end(visit, rc, why);

@@ -41,8 +41,9 @@ void forward_free(struct forward *forward);
 
 struct forward_end {
 	uint64_t from_visitor_bytes, to_visitor_bytes;
-	enum err rc;    /* ERR_OK: it ended in order */
-	struct why why; /* words if not: the target could not be reached, for example */
+	bool is_unserved; /* the target could not be reached */
+	enum err rc;      /* ERR_OK: it ended in order */
+	struct why why;   /* words if not */
 };
 
 struct forward_visitor {

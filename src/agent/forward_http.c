@@ -88,11 +88,11 @@ static struct span query_of(const struct http1_head *head)
 }
 
 static void put_forwarded(struct buf *out, const struct http1_head *head,
-	const struct http_route *route)
+	const struct http_route *route, bool is_raw)
 {
 	struct span host = http1_head_value(head, "Host");
 
-	buf_put_str(out, "X-Forwarded-Proto: https\r\n");
+	buf_printf(out, "X-Forwarded-Proto: %s\r\n", is_raw ? "http" : "https");
 	if (host.n > 0)
 		buf_printf(out, "X-Forwarded-Host: %.*s\r\n", (int)host.n,
 			(const char *)host.p);
@@ -113,9 +113,10 @@ static bool rewrite(void *arg, const struct http1_head *request,
 	return false;
 }
 
-static void pass(struct forward *f, struct http_exchange *x, unsigned index,
+static void pass(const struct forward_server *s, struct http_exchange *x, unsigned index,
 	struct span path)
 {
+	struct forward *f = s->forward;
 	const struct http1_head *head = http_request(x);
 	struct http_route *route = f->routes->routes[index];
 	const struct target *t = &route->upstream;
@@ -141,7 +142,7 @@ static void pass(struct forward *f, struct http_exchange *x, unsigned index,
 	buf_init(&headers, 2 * HTTP1_HEAD_MAX);
 	rc = http_route_put_target(route, path, query_of(head), &target);
 	buf_put_u8(&target, '\0');
-	put_forwarded(&headers, head, route);
+	put_forwarded(&headers, head, route, s->is_raw);
 	buf_put_u8(&headers, '\0');
 	up.target = (const char *)buf_span(&target).p;
 	up.headers = (const char *)buf_span(&headers).p;
@@ -153,13 +154,15 @@ static void pass(struct forward *f, struct http_exchange *x, unsigned index,
 	buf_fini(&headers);
 }
 
-static void route_request(struct forward *f, struct http_exchange *x, struct span path)
+static void route_request(const struct forward_server *s, struct http_exchange *x,
+	struct span path)
 {
+	const struct forward *f = s->forward;
 	const struct http_route *route = http_routes_find(f->routes, path);
 
 	for (unsigned i = 0; i < f->routes->count; i++) {
 		if (f->routes->routes[i] == route) {
-			pass(f, x, i, path);
+			pass(s, x, i, path);
 			return;
 		}
 	}
@@ -198,23 +201,35 @@ static enum err open_keeps(struct forward *f)
 	return rc;
 }
 
-enum err forward_http_open(struct forward *forward)
+static enum err server_open(struct forward *forward, bool is_raw)
 {
+	struct forward_server *s = &forward->servers[is_raw];
 	struct http_server_options o = {
 		.loop = forward->worker->loop,
 		.pool = &forward->worker->blocks,
 		.on_request = forward->routes != NULL ? on_request :
 							on_request_while_down,
-		.arg = forward,
+		.arg = s,
 	};
+
+	s->forward = forward;
+	s->is_raw = is_raw;
+	return http_server_new(&o, &s->http);
+}
+
+enum err forward_http_open(struct forward *forward)
+{
 	enum err rc = forward->routes != NULL ? open_keeps(forward) : ERR_OK;
 
-	return rc == ERR_OK ? http_server_new(&o, &forward->server) : rc;
+	if (rc == ERR_OK)
+		rc = server_open(forward, false);
+	return rc == ERR_OK ? server_open(forward, true) : rc;
 }
 
 void forward_http_close(struct forward *forward)
 {
-	http_server_free(forward->server);
+	for (unsigned i = 0; i < mem_count(forward->servers); i++)
+		http_server_free(forward->servers[i].http);
 	for (unsigned i = 0; i < mem_count(forward->keeps); i++)
 		http_keep_free(forward->keeps[i]);
 }

@@ -10,6 +10,13 @@
 #include "http/server.h"
 #include "net/tls.h"
 
+/* Of visitors whose requests we answer. */
+struct forward_server {
+	struct forward *forward; /* borrowed: has us */
+	bool is_raw;             /* who comes by a TCP port has no TLS */
+	struct http_server *http;
+};
+
 struct forward {
 	struct worker *worker; /* borrowed */
 	const struct log *log; /* borrowed; may be NULL */
@@ -17,11 +24,11 @@ struct forward {
 	const struct http_routes *routes;                  /* borrowed; NULL: none */
 	struct http_keep *keeps[HTTP_ROUTES_MAX];          /* of each route, in order */
 	struct tls_context *tls_verified, *tls_unverified; /* NULL: not needed */
-	struct http_server *server; /* of visitors whose requests we answer */
+	struct forward_server servers[2]; /* with TLS, and raw */
 	struct list visits;
 };
 
-/* The server that answers by routes, or, if there are none, that the target is down. */
+/* The servers, which answer by routes, or, if there are none, that the target is down. */
 enum err forward_http_open(struct forward *forward) MUST_USE;
 void forward_http_close(struct forward *forward);
 

@@ -273,6 +273,7 @@ static void test_a_target_that_is_down_is_told_to_who_speaks_http(void **state)
 	leave(f);
 	assert_int_equal(f->visitor.in.n, 0); /* all was read: nothing resets the page */
 	assert_true(f->visitor.is_finished);
+	assert_true(f->end.is_unserved);
 	assert_int_equal(f->end.rc, ERR_SYS);
 	assert_non_null(strstr(f->end.why.text, "127.0.0.1"));
 }
@@ -286,6 +287,7 @@ static void test_others_are_just_closed_then(void **state)
 	visit(f, GET "\r\n", true); /* a raw visitor, whatever it says */
 	leave(f);
 	assert_int_equal(f->visitor.out_n, 0);
+	assert_true(f->end.is_unserved);
 	assert_int_equal(f->end.rc, ERR_SYS);
 	visit(f, "EHLO example\r\n", false);
 	leave(f);
@@ -347,8 +349,21 @@ static void test_a_request_finds_its_upstream(void **state)
 	assert_false(upstream_heard(f, 0, "\r\nForwarded:"));
 	leave(f);
 	assert_int_equal(f->end.rc, ERR_OK);
+	assert_false(f->end.is_unserved);
 	assert_true(f->end.from_visitor_bytes > 100);
 	assert_int_equal(f->end.to_visitor_bytes, strlen(OK));
+}
+
+static void test_who_comes_by_tcp_port_had_no_tls(void **state)
+{
+	struct fixture *f = *state;
+
+	route_to(f, "/api", "");
+	visit(f, "GET /api/x HTTP/1.1\r\nHost: pub.example:7000\r\n\r\n", true);
+	hear(f, OK);
+	assert_true(upstream_heard(f, 0, "X-Forwarded-Host: pub.example:7000\r\n"));
+	assert_true(upstream_heard(f, 0, "X-Forwarded-Proto: http\r\n"));
+	leave(f);
 }
 
 static void test_answers_are_mapped_back(void **state)
@@ -554,6 +569,7 @@ int main(void)
 		FORWARD_TEST(test_a_target_without_tls_is_down_for_who_wants_it),
 		FORWARD_TEST(test_an_unclear_tunnel_is_refused),
 		FORWARD_TEST(test_a_request_finds_its_upstream),
+		FORWARD_TEST(test_who_comes_by_tcp_port_had_no_tls),
 		FORWARD_TEST(test_answers_are_mapped_back),
 		FORWARD_TEST(test_many_requests_share_connections),
 		FORWARD_TEST(test_paths_lead_where_they_say_or_nowhere),

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "http/connection.h"
@@ -83,14 +84,21 @@ static void proxy_free(struct proxy *proxy)
 	free(proxy);
 }
 
+/* Names the upstream, unless @what does. */
 static void proxy_log(const struct proxy *proxy, const char *what)
 {
+	char place[512];
+
 	if (proxy->log == NULL)
 		return;
 	if (proxy->unix_path != NULL)
-		log_info(proxy->log, "proxy: %s: %s", proxy->unix_path, what);
+		snprintf(place, sizeof(place), "%s", proxy->unix_path);
 	else
-		log_info(proxy->log, "proxy: %s:%u: %s", proxy->host, proxy->port, what);
+		snprintf(place, sizeof(place), "%s:%u", proxy->host, proxy->port);
+	if (strstr(what, place) != NULL)
+		log_info(proxy->log, "proxy: %s", what);
+	else
+		log_info(proxy->log, "proxy: %s: %s", place, what);
 }
 
 static void reply_bad_gateway(const struct proxy *proxy)
