@@ -7,7 +7,7 @@
 #include "net/listener.h"
 #include "net/socket.h"
 
-#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define METRICS_MAX (256 * 1024)
@@ -157,32 +157,38 @@ static void metrics_on_accept(void *arg, int fd, const struct addr *peer)
 		close(fd);
 }
 
-static enum err metrics_listen(struct expose_metrics *m, const char *addr,
-	struct why *why)
+static bool addr_read(const char *text, struct metrics_addr *out)
 {
 	struct span host, port;
-	char *host_text = NULL, *port_text = NULL;
 	unsigned long number = 0;
-	enum err rc = ERR_OK;
 
-	if (addr_split(span_str(addr), &host, &port) == ERR_OK) {
-		host_text = host.n > 0 ? span_dup(host) : strdup("127.0.0.1");
-		port_text = span_dup(port);
-	}
-	if (host_text == NULL || port_text == NULL ||
-		!str_to_uint(port_text, UINT16_MAX, &number))
-		rc = err_set(why, ERR_USAGE,
-			"--metrics-addr takes host:port, such as 127.0.0.1:9100");
-	if (rc == ERR_OK)
-		rc = listener_open(m->loop, host_text, (uint16_t)number,
-			metrics_on_accept, m, &m->listener, why);
-	free(host_text);
-	free(port_text);
-	return rc;
+	if (addr_split(span_str(text), &host, &port) != ERR_OK ||
+		host.n >= sizeof(out->host) ||
+		!str_to_uint((const char *)port.p, UINT16_MAX, &number) || number == 0)
+		return false;
+	if (host.n == 0)
+		host = span_str("127.0.0.1");
+	memcpy(out->host, host.p, host.n);
+	out->host[host.n] = '\0';
+	out->port = (uint16_t)number;
+	return true;
+}
+
+enum err expose_metrics_parse(const char *text, struct metrics_addr *out, struct why *why)
+{
+	struct metrics_addr addr;
+	char shown[80];
+
+	if (!addr_read(text, &addr))
+		return err_set(why, ERR_SYNTAX,
+			"\"%s\" is no address; write host:port, such as 127.0.0.1:9100",
+			str_quote(shown, sizeof(shown), span_str(text)));
+	*out = addr;
+	return ERR_OK;
 }
 
 enum err expose_metrics_open(struct worker *worker, const struct expose *expose,
-	const char *addr, struct expose_metrics **out, struct why *why)
+	const struct metrics_addr *addr, struct expose_metrics **out, struct why *why)
 {
 	struct expose_metrics *m = mem_new(m);
 	struct http_server_options o = {
@@ -192,6 +198,7 @@ enum err expose_metrics_open(struct worker *worker, const struct expose *expose,
 		.on_request = metrics_on_request,
 		.arg = m,
 	};
+	struct why words = { "" };
 	enum err rc;
 
 	if (m == NULL)
@@ -200,12 +207,14 @@ enum err expose_metrics_open(struct worker *worker, const struct expose *expose,
 	m->expose = expose;
 	rc = http_server_new(&o, &m->server);
 	if (rc == ERR_OK)
-		rc = metrics_listen(m, addr, why);
-	if (rc == ERR_OK)
+		rc = listener_open(m->loop, addr->host, addr->port, metrics_on_accept, m,
+			&m->listener, &words);
+	if (rc == ERR_OK) {
 		*out = m;
-	else
-		expose_metrics_close(m);
-	return rc;
+		return ERR_OK;
+	}
+	expose_metrics_close(m);
+	return err_set(why, rc, "--metrics-addr: %s", err_text(rc, &words));
 }
 
 void expose_metrics_close(struct expose_metrics *m)

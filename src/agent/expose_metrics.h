@@ -6,12 +6,18 @@
 
 struct expose_metrics;
 
-/*
- * Listens at @addr, "host:port" or ":port" on the loopback address. @expose is borrowed, and
- * so is the worker: they outlive it.
- */
+struct metrics_addr {
+	char host[256];
+	uint16_t port;
+};
+
+/* "host:port", or ":port" on the loopback address. ERR_SYNTAX: @why says what to write. */
+enum err expose_metrics_parse(const char *text, struct metrics_addr *out,
+	struct why *why) MUST_USE;
+
+/* Listens at @addr. @expose is borrowed, and so is the worker: they outlive it. */
 enum err expose_metrics_open(struct worker *worker, const struct expose *expose,
-	const char *addr, struct expose_metrics **out, struct why *why) MUST_USE;
+	const struct metrics_addr *addr, struct expose_metrics **out, struct why *why) MUST_USE;
 void expose_metrics_close(struct expose_metrics *m); /* NULL is fine */
 
 /* The text itself. */

@@ -3,7 +3,6 @@
 
 #include <signal.h>
 
-#include "agent/expose_metrics.h"
 #include "base/mem.h"
 #include "net/netwatch.h"
 
@@ -89,8 +88,8 @@ static enum err run_open_expose(struct expose_run *r, struct why *why)
 	};
 	enum err rc = expose_open(&o, &r->expose, why);
 
-	if (rc == ERR_OK && r->o->metrics_addr != NULL)
-		rc = expose_metrics_open(&r->worker, r->expose, r->o->metrics_addr,
+	if (rc == ERR_OK && r->o->metrics != NULL)
+		rc = expose_metrics_open(&r->worker, r->expose, r->o->metrics,
 			&r->metrics, why);
 	if (rc == ERR_OK)
 		rc = expose_set_relays(r->expose, r->o->relays, why);

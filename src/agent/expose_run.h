@@ -2,7 +2,7 @@
 #ifndef AGENT_EXPOSE_RUN_H
 #define AGENT_EXPOSE_RUN_H
 
-#include "agent/expose.h"
+#include "agent/expose_metrics.h"
 
 /* All is borrowed and outlives the run. */
 struct expose_run_options {
@@ -13,7 +13,7 @@ struct expose_run_options {
 	const struct message_metadata *metadata;
 	bool wants_tcp;
 	bool bans_mitm;
-	const char *metrics_addr; /* or NULL */
+	const struct metrics_addr *metrics; /* where to serve figures; or NULL */
 	/* The service can be reached at a place where it could not be before. */
 	void (*on_public)(void *arg, const char *url, const char *tcp);
 	void *arg;

@@ -4,6 +4,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/str.h"
+
 static int hex_digit(uint8_t c)
 {
 	if (c >= '0' && c <= '9')
@@ -35,13 +37,17 @@ static enum err undo_escapes(struct span raw, struct buf *out, struct why *why)
 {
 	struct span rest = raw, taken = { 0 };
 	enum err rc = ERR_OK;
+	char shown[8];
 	int c;
 
 	while (rc == ERR_OK && rest.n > 0) {
 		c = escape_read(rest);
 		if ((c < 0 && rest.p[0] == '%') || rest.p[0] == '\\' ||
 			rest.p[0] <= ' ' || rest.p[0] == 0x7f)
-			return err_set(why, ERR_SYNTAX, "a byte that no path may have");
+			return err_set(why, ERR_SYNTAX,
+				"a path has no \"%s\" in it: write %%%02X",
+				str_quote(shown, sizeof(shown), span_of(rest.p, 1)),
+				rest.p[0]);
 		(void)span_cut(&rest, c >= 0 ? 3 : 1, &taken);
 		if (is_unreserved(c))
 			rc = buf_put_u8(out, (uint8_t)c);

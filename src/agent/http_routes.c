@@ -26,16 +26,22 @@ static enum err read_prefix(struct span text, struct http_route *route, struct w
 static enum err route_read(struct span text, struct http_route *route, struct why *why)
 {
 	const uint8_t *sign = memchr(text.p, '=', text.n);
+	struct why words = { "" };
 	struct span path, upstream;
 	enum err rc;
 
 	if (sign == NULL)
 		return err_set(why, ERR_SYNTAX,
-			"a route is PATH=UPSTREAM, for example /api=3000");
+			"a route is a path and an upstream, such as /api=3000");
 	path = span_of(text.p, (size_t)(sign - text.p));
 	upstream = span_of(sign + 1, text.n - path.n - 1);
 	rc = read_prefix(path, route, why);
-	return rc == ERR_OK ? target_parse_upstream(upstream, &route->upstream, why) : rc;
+	if (rc != ERR_OK)
+		return rc;
+	rc = target_parse_upstream(upstream, &route->upstream, &words);
+	if (rc != ERR_OK)
+		err_set(why, rc, "the upstream: %s", err_text(rc, &words));
+	return rc;
 }
 
 /* Before @b, if less than 0. */

@@ -24,14 +24,17 @@ bool target_host_is_local(const char *host)
 		str_has_suffix_nocase(host, ".localhost");
 }
 
-static enum err refuse(struct span text, struct why *why)
+/* The caller says which text it is about. */
+static enum err refuse(struct why *why)
 {
-	char quoted[160];
-
 	return err_set(why, ERR_SYNTAX,
-		"\"%s\" is no target: write a port, host:port, http://host:port, "
-		"https://host:port or unix:/path",
-		str_quote(quoted, sizeof(quoted), text));
+		"write a port, host:port, http://host:port, https://host:port or"
+		" unix:/path");
+}
+
+static enum err refuse_port(struct why *why)
+{
+	return err_set(why, ERR_SYNTAX, "a port is a number from 1 to 65535");
 }
 
 /* ---- host and port ---- */
@@ -97,19 +100,20 @@ static enum err parse_host_port(struct span text, struct target *out, struct why
 		return ERR_OK;
 	}
 	if (is_number(text))
-		return refuse(text, why);
+		return refuse_port(why);
 	if (literal_read(text, out))
 		return ERR_OK;
 	if (memchr(text.p, ':', text.n) == NULL) {
 		host = text;
-	} else if (addr_split(text, &host, &port) != ERR_OK ||
-		!port_read(port, &out->port)) {
-		return refuse(text, why);
+	} else if (addr_split(text, &host, &port) != ERR_OK) {
+		return refuse(why);
+	} else if (!port_read(port, &out->port)) {
+		return refuse_port(why);
 	}
 	if (host.n == 0)
 		host = span_str("127.0.0.1");
 	if (text.p[0] == '[' ? !literal_read(host, out) : !host_is_good(host))
-		return refuse(text, why);
+		return refuse(why);
 	set_host(out, host);
 	return ERR_OK;
 }
@@ -122,7 +126,8 @@ static enum err parse_unix(struct span text, struct target *out, struct why *why
 		text.n - strlen(UNIX_PREFIX));
 
 	if (path.n == 0 || path.p[0] != '/' || memchr(path.p, '\0', path.n) != NULL)
-		return refuse(text, why);
+		return err_set(why, ERR_SYNTAX,
+			"a Unix socket is written with its whole path: unix:/run/app.sock");
 	if (path.n >= TARGET_UNIX_MAX)
 		return err_set(why, ERR_LIMIT,
 			"a Unix socket's path has at most %d characters",
@@ -134,15 +139,14 @@ static enum err parse_unix(struct span text, struct target *out, struct why *why
 	return ERR_OK;
 }
 
-static enum err set_scheme(struct target *out, const struct url *url, struct span text,
-	struct why *why)
+static enum err set_scheme(struct target *out, const struct url *url, struct why *why)
 {
 	bool is_insecure = strcmp(url->scheme, "https+insecure") == 0;
 
 	if (is_insecure || strcmp(url->scheme, "https") == 0)
 		out->is_tls = true;
 	else if (strcmp(url->scheme, "http") != 0)
-		return refuse(text, why);
+		return refuse(why);
 	out->port = url->port != 0 ? url->port : out->is_tls ? HTTPS_PORT : HTTP_PORT;
 	out->skip_verify = out->is_tls &&
 		(is_insecure || target_host_is_local(url->host));
@@ -174,6 +178,7 @@ static enum err parse_url(struct span text, bool may_have_path, struct target *o
 	struct why *why)
 {
 	const uint8_t *fragment = memchr(text.p, '#', text.n);
+	char authority[URL_TEXT_MAX];
 	struct span rest = text;
 	struct url url;
 	enum err rc;
@@ -182,18 +187,21 @@ static enum err parse_url(struct span text, bool may_have_path, struct target *o
 		rest.n = (size_t)(fragment - text.p);
 	rc = url_parse(rest, &url, why);
 	if (rc == ERR_OK)
-		rc = set_scheme(out, &url, text, why);
+		rc = set_scheme(out, &url, why);
 	if (rc != ERR_OK)
 		return rc;
 	if (url.host[0] == '\0')
-		return refuse(text, why);
+		return refuse(why);
+	str_copy(out->host, sizeof(out->host), url.host);
+	target_print_authority(out, authority);
 	if (url.has_user || url.has_password)
-		return err_set(why, ERR_SYNTAX, "a target has no user and no password");
+		return err_set(why, ERR_SYNTAX,
+			"a target has no user and no password: write %s://%s", url.scheme,
+			authority);
 	if (!may_have_path && url.path[0] != '\0' && strcmp(url.path, "/") != 0)
 		return err_set(why, ERR_SYNTAX,
 			"a target has no path: write %s://%s, or a route with --http-route",
-			url.scheme, url.host);
-	str_copy(out->host, sizeof(out->host), url.host);
+			url.scheme, authority);
 	return set_path(out, url.path[0] != '\0' ? url.path : "/", why);
 }
 
@@ -216,7 +224,7 @@ static enum err parse(struct span text, bool may_have_path, struct target *out,
 
 	text = trim(text);
 	if (text.n == 0)
-		rc = refuse(text, why);
+		rc = refuse(why);
 	else if (text.n >= strlen(UNIX_PREFIX) &&
 		memcmp(text.p, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
 		rc = parse_unix(text, &t, why);

@@ -43,6 +43,17 @@ static void say_about_discovery(const struct call *c, const struct expose_args *
 			" for others\n");
 }
 
+static void say_about_identity(const struct call *c, const struct expose_args *args)
+{
+	const char *path = args->identity_path;
+
+	if (args->has_rival)
+		fprintf(c->err,
+			"Another program publishes with %s, too: at the same relay, visitors"
+			" reach either; --identity-path gives this one a file of its own\n",
+			path);
+}
+
 static int expose(const struct call *c, struct expose_args *args)
 {
 	struct showing showing = { .call = c, .args = args };
@@ -53,7 +64,6 @@ static int expose(const struct call *c, struct expose_args *args)
 		.metadata = &args->metadata,
 		.wants_tcp = args->has_tcp,
 		.bans_mitm = args->bans_mitm,
-		.metrics_addr = args->metrics_addr,
 		.on_public = show_public,
 		.arg = &showing,
 	};
@@ -68,7 +78,10 @@ static int expose(const struct call *c, struct expose_args *args)
 		o.target = NULL;
 		o.routes = &args->routes;
 	}
+	if (args->metrics.port != 0)
+		o.metrics = &args->metrics;
 	say_about_discovery(c, args);
+	say_about_identity(c, args);
 	return expose_run(&o);
 }
 

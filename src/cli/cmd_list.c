@@ -153,15 +153,19 @@ static int print_json(const struct inquiry *in, FILE *out)
 static enum err read_relays(const struct list_args *args, struct relay_urls *out,
 	struct why *why)
 {
+	struct why words = { "" };
 	enum err rc = ERR_OK;
 
 	for (size_t i = 0; args->has_defaults && default_relays[i] != NULL; i++) {
 		if (rc == ERR_OK)
-			rc = relay_urls_add(out, span_str(default_relays[i]), why);
+			rc = relay_urls_add(out, span_str(default_relays[i]), &words);
 	}
 	if (rc == ERR_OK && args->relays != NULL)
-		rc = relay_urls_add(out, span_str(args->relays), why);
-	return rc == ERR_SYNTAX ? ERR_USAGE : rc;
+		rc = relay_urls_add(out, span_str(args->relays), &words);
+	if (rc == ERR_OK)
+		return ERR_OK;
+	return err_set(why, rc == ERR_NOMEM ? rc : ERR_USAGE, "--relays: %s",
+		err_text(rc, &words));
 }
 
 static void inquiry_fini(struct inquiry *in)
@@ -179,9 +183,12 @@ static int list(const struct call *c, const struct list_args *args, struct inqui
 {
 	struct why why = { "" };
 	enum err rc = ERR_OK;
+	char shown[64];
 
 	if (c->argc > 0)
-		rc = err_set(&why, ERR_USAGE, "it takes flags only; --help lists them");
+		rc = err_set(&why, ERR_USAGE,
+			"it takes flags only, not \"%s\"; --relays names relays",
+			str_quote(shown, sizeof(shown), span_str(c->argv[0])));
 	if (rc == ERR_OK)
 		rc = read_relays(args, &in->urls, &why);
 	if (rc == ERR_OK)

@@ -2,6 +2,7 @@
 #include "cli/expose_args.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "agent/default_relays.h"
 #include "base/mem.h"
@@ -149,7 +150,8 @@ const struct flag expose_flags[] = {
 		.kind = FLAG_BOOL,
 		.offset = AT(has_tcp),
 		.env = "TCP_ENABLED",
-		.help = "ask for a TCP port, too, whose bytes go to the target as they are",
+		.help = "ask for a TCP port, too, whose bytes go to the target as they are; with"
+			" --http-route it takes plain HTTP",
 	},
 	{
 		.name = "metrics-addr",
@@ -181,15 +183,24 @@ static bool has_text(const char *text)
 	return text != NULL && text[0] != '\0';
 }
 
+/* A depth of 1 is one relay, as usual. */
 static enum err check_not_yet(const struct expose_args *a, struct why *why)
 {
-	if (has_text(a->multi_hop) || a->multi_hop_depth != 0)
+	bool has_hops = has_text(a->multi_hop);
+
+	if (a->multi_hop_depth < 0)
 		return err_set(why, ERR_USAGE,
-			"--multi-hop: adit does not publish through several relays in a row"
-			" yet; leave it out");
+			"--multi-hop-depth: %d is less than no relay; leave it out",
+			a->multi_hop_depth);
+	if (has_hops || a->multi_hop_depth > 1)
+		return err_set(why, ERR_USAGE,
+			"%s: adit does not publish through several relays in a row yet;"
+			" leave it out",
+			has_hops ? "--multi-hop" : "--multi-hop-depth");
 	if (a->has_udp || has_text(a->udp_addr))
 		return err_set(why, ERR_USAGE,
-			"--udp: adit does not publish UDP through a relay yet; leave it out");
+			"%s: adit does not publish UDP through a relay yet; leave it out",
+			a->has_udp ? "--udp" : "--udp-addr");
 	return ERR_OK;
 }
 
@@ -241,9 +252,6 @@ static enum err read_service(struct expose_args *a, int argc, char **argv,
 		return err_set(why, ERR_USAGE,
 			"what shall be published? Give a target such as 3000, or"
 			" --http-route");
-	if (a->has_tcp && argc == 0)
-		return err_set(why, ERR_USAGE,
-			"--tcp carries bytes to a target, and --http-route names none");
 	return argc == 1 ? read_target(a, argv[0], why) : read_routes(a, why);
 }
 
@@ -260,6 +268,10 @@ static enum err read_relays(struct expose_args *a, struct why *why)
 		return err_set(why, rc == ERR_NOMEM ? rc : ERR_USAGE, "--relays: %s",
 			err_text(rc, &words));
 	/* All of them: which are better than others is for discovery to find out. */
+	if (a->relays.count == 0 && !a->has_discovery)
+		return err_set(why, ERR_USAGE,
+			"without discovery a relay must be named: write --relays"
+			" https://relay.example.com");
 	for (size_t i = 0; a->relays.count == 0 && a->has_discovery; i++) {
 		if (default_relays[i] == NULL || (int)i >= a->max_active_relays)
 			break;
@@ -274,6 +286,33 @@ static enum err read_relays(struct expose_args *a, struct why *why)
 
 /* ---- as who ---- */
 
+/* What comes from the command line is not blamed on the file. */
+static enum err check_identity(const struct expose_args *a, struct why *why)
+{
+	struct identity scratch;
+	char label[NAMES_LABEL_MAX + 1], shown[80];
+	struct why words = { "" };
+	enum err rc = ERR_OK;
+
+	if (has_text(a->name) &&
+		names_parse_label(span_str(a->name), label, NULL) != ERR_OK)
+		return err_set(why, ERR_USAGE,
+			"--name: \"%s\" cannot be a name; write letters, digits and"
+			" hyphens, %d at most",
+			str_quote(shown, sizeof(shown), span_str(a->name)),
+			NAMES_LABEL_MAX);
+	if (has_text(a->identity_json)) {
+		rc = identity_parse(IDENTITY_CLIENT, span_str(a->identity_json), &scratch,
+			&words);
+		identity_wipe(&scratch);
+	}
+	if (rc != ERR_OK)
+		return err_set(why, ERR_USAGE,
+			"--identity-json: %s; write what an identity's file has in it",
+			err_text(rc, &words));
+	return ERR_OK;
+}
+
 static enum err read_identity(struct expose_args *a, struct why *why)
 {
 	struct identity_wish wish = {
@@ -282,8 +321,17 @@ static enum err read_identity(struct expose_args *a, struct why *why)
 		.json = a->identity_json,
 		.name = a->name,
 	};
+	struct why words = { "" };
+	enum err rc = check_identity(a, why);
 
-	return identity_obtain(&wish, &a->identity, why);
+	if (rc != ERR_OK)
+		return rc;
+	rc = identity_obtain(&wish, &a->identity, &words);
+	if (rc != ERR_OK)
+		return err_set(why, rc, "%s; --identity-path names another file",
+			err_text(rc, &words));
+	a->has_rival = identity_file_claim(a->identity_path, &a->claim) == ERR_EXISTS;
+	return ERR_OK;
 }
 
 static bool copy_text(char **to, const char *text)
@@ -321,17 +369,30 @@ static enum err read_metadata(struct expose_args *a)
 	return has_text(a->tags) ? read_tags(&m->tags, a->tags) : ERR_OK;
 }
 
+static enum err read_metrics(struct expose_args *a, struct why *why)
+{
+	struct why words = { "" };
+	enum err rc = expose_metrics_parse(a->metrics_addr, &a->metrics, &words);
+
+	if (rc == ERR_OK)
+		return ERR_OK;
+	return err_set(why, ERR_USAGE, "--metrics-addr: %s", err_text(rc, &words));
+}
+
 enum err expose_args_check(struct expose_args *args, int argc, char **argv,
 	struct why *why)
 {
 	enum err rc = check_not_yet(args, why);
 
+	args->claim = -1;
 	if (args->max_active_relays <= 0)
 		args->max_active_relays = 3;
 	if (rc == ERR_OK)
 		rc = read_service(args, argc, argv, why);
 	if (rc == ERR_OK)
 		rc = read_relays(args, why);
+	if (rc == ERR_OK && has_text(args->metrics_addr))
+		rc = read_metrics(args, why);
 	if (rc == ERR_OK)
 		rc = read_metadata(args);
 	if (rc == ERR_OK)
@@ -346,4 +407,6 @@ void expose_args_fini(struct expose_args *args)
 	http_routes_fini(&args->routes);
 	shape_fini(&message_metadata_shape, &args->metadata);
 	identity_wipe(&args->identity);
+	if (args->claim > 0)
+		close(args->claim);
 }

@@ -2,7 +2,7 @@
 #ifndef CLI_EXPOSE_ARGS_H
 #define CLI_EXPOSE_ARGS_H
 
-#include "agent/http_routes.h"
+#include "agent/expose_metrics.h"
 #include "cli/daemon.h"
 #include "text/relay_url.h"
 #include "tunnel/portal/identity.h"
@@ -28,7 +28,10 @@ struct expose_args {
 	bool has_target; /* else there are routes */
 	struct http_routes routes;
 	struct identity identity;
+	int claim;      /* of the identity's file; -1: none */
+	bool has_rival; /* somebody else has claimed it */
 	struct message_metadata metadata;
+	struct metrics_addr metrics; /* port 0: none */
 };
 
 extern const struct flag expose_flags[];

@@ -84,7 +84,7 @@ static void print_flag(FILE *out, const struct flag *f)
 	char term[160], text[512], preset[64] = "", env[64] = "";
 
 	flag_print_term(f, term, sizeof(term));
-	if (f->preset != NULL && f->argument != NULL)
+	if (f->preset != NULL && (f->argument != NULL || strcmp(f->preset, "true") == 0))
 		snprintf(preset, sizeof(preset), " (default %s)", f->preset);
 	if (f->env != NULL)
 		snprintf(env, sizeof(env), " [env %s]", f->env);

@@ -88,16 +88,20 @@ static bool has_url(const struct relay_urls *list, const char *url)
 
 static enum err add_one(struct relay_urls *list, struct span text, struct why *why)
 {
-	char url[URL_TEXT_MAX];
+	char url[URL_TEXT_MAX], shown[80];
+	struct why words = { "" };
 	enum err rc;
 
-	rc = relay_url_parse(text, url, why);
+	rc = relay_url_parse(text, url, &words);
 	if (rc != ERR_OK)
-		return rc;
+		return err_set(why, rc, "\"%s\": %s",
+			str_quote(shown, sizeof(shown), names_trim(text)),
+			err_text(rc, &words));
 	if (has_url(list, url))
 		return ERR_OK;
 	if (list->count == RELAY_URLS_MAX)
-		return err_set(why, ERR_LIMIT, "more than %d relays", RELAY_URLS_MAX);
+		return err_set(why, ERR_LIMIT, "more than %d relays; leave some out",
+			RELAY_URLS_MAX);
 	list->urls[list->count] = strdup(url);
 	if (list->urls[list->count] == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for the relay's URL");

@@ -74,12 +74,13 @@ def test_every_page_has_every_variable_and_no_other():
 
 
 def test_every_default_is_in_its_page():
-    row = re.compile(r"--([a-z0-9-]+) <(?:(?!\n  -).)*?\(default\s+([^)]*)\)", re.DOTALL)
+    row = re.compile(r"^  --([a-z0-9-]+)\b(?:(?!\n  -).)*?\(default\s+([^)]*)\)",
+                     re.DOTALL | re.MULTILINE)
     for command in commands_with_pages():
         page = read_page(command)
         rows = [found for text in helps(command) for found in row.findall(text)]
         for flag, default in rows:
-            paragraph = re.search(rf"^\.It Fl -{flag} .*?(?=^\.It |^\.El)", page,
+            paragraph = re.search(rf"^\.It Fl -{flag}\b.*?(?=^\.It |^\.El)", page,
                                   re.MULTILINE | re.DOTALL)
             told = re.search(r"default is (.*?)[.:](?:\s|$)", paragraph.group(0))
             assert told and told.group(1) == default, flag

@@ -1,0 +1,173 @@
+"""What adit expose says to who makes a mistake: one sentence, with what to write."""
+
+import os
+import re
+
+import pytest
+from lib import net
+from lib import portal_visitor as visitor
+from lib.portal_relay import Relay, lease_certificate
+
+ROOT = "relay.localhost"
+HOST = f"myapp.{ROOT}"
+RELAYS = ("--relays", "https://relay.example.com")
+KEY = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
+FORMS = "write a port, host:port, http://host:port, https://host:port or unix:/path"
+
+USAGE = [
+    ([], "Give a target such as 3000, or --http-route"),
+    (["99999"], 'target "99999": a port is a number from 1 to 65535'),
+    (["host:port"], 'target "host:port": a port is a number from 1 to 65535'),
+    (["ftp://host"], f'target "ftp://host": {FORMS}'),
+    (["unix:app"], "unix:/run/app.sock"),
+    (["unix:/" + "a" * 200], "at most 107 characters"),
+    (["http://localhost:3000/x"], "write http://localhost:3000, or a route"),
+    (["http://a:b@localhost:3000"], "write http://localhost:3000"),
+    (["3000", "3001"], '"3001" is another'),
+    (["3000", "--http-route", "/=3000"], "write --http-route /=3000"),
+    (["--http-route", "api=3000"], "begins with / and has no query: /api=3000"),
+    (["--http-route", "/api"], "such as /api=3000"),
+    (["--http-route", "/a b=3000"], 'a path has no " " in it: write %20'),
+    (["--http-route", "/a=ftp://x"], f'"/a=ftp://x": the upstream: {FORMS}'),
+    (["--http-route", "/a=99999"], "the upstream: a port is a number from 1 to 65535"),
+    (["--http-route", "/a=1", "--http-route", "/a/=2"], "two routes have the path /a"),
+    (["--http-route", "/=3000", "--udp"], "--udp: "),
+    (["3000", "--udp-addr", "localhost:1"], "--udp-addr: "),
+    (["3000", "--multi-hop", "https://a.example,https://b.example"], "--multi-hop: "),
+    (["3000", "--multi-hop-depth", "2"], "--multi-hop-depth: "),
+    (["3000", "--multi-hop-depth=-1"], "--multi-hop-depth: "),
+    (["3000", "--max-active-relays", "few"], '"few" is not a whole number; write one'),
+    (["3000", "--discovery=no"], '"no" is neither true nor false; write one of these'),
+    (["3000", "--metrics-addr", "9100"], '"9100" is no address; write host:port'),
+    (["3000", "--metrics-addr", ":99999"], '":99999" is no address; write host:port'),
+    (["3000", "--name", "!!"], '"!!" cannot be a name; write letters'),
+    (["3000", "--name", "a" * 64], "63 at most"),
+    (["3000", "--identity-json", "{"], "--identity-json: not JSON"),
+    (["3000", "--identity-json", '{"name":"x"}'], "--identity-json: the identity has no"),
+    (["3000", "--relay", "x"], "did you mean --relays?"),
+]
+
+
+def call(world, adit, *args, env=None):
+    done = world.call([adit.argv[0], "expose", *args], env=env)
+    assert done.stdout == ""
+    return done
+
+
+def test_flags_that_make_no_sense(world, adit):
+    for args, words in USAGE:
+        done = call(world, adit, *args, *RELAYS)
+        assert done.returncode == 2, (args, done.stderr)
+        assert done.stderr.count("\n") == 1, (args, done.stderr)
+        assert done.stderr.startswith("adit expose: ") and words in done.stderr, done.stderr
+    assert not os.path.exists(world.path("identity.json"))  # nothing was done
+
+
+def test_relays_that_are_none(world, adit):
+    for relays, words in (("http://a.example", '"http://a.example": the relay\'s URL must '
+                                               "begin with https://"),
+                          ("https://", "the URL has no host")):
+        for command in (["expose", "3000"], ["list"]):
+            done = world.call([adit.argv[0], *command, "--relays", relays])
+            assert done.returncode == 2 and words in done.stderr, done.stderr
+            assert "--relays: " in done.stderr
+    done = call(world, adit, "3000", "--discovery=false")
+    assert done.returncode == 2 and "write --relays https://" in done.stderr
+
+
+def test_a_variable_is_named_as_one(world, adit):
+    done = call(world, adit, "3000", *RELAYS, env={"BAN_MITM": "perhaps"})
+    assert done.returncode == 2 and 'BAN_MITM: "perhaps" is neither' in done.stderr
+
+
+IDENTITIES = [
+    ("", "the file is empty"),
+    ("hello", "not JSON"),
+    ("[]", "not a JSON object"),
+    ('{"name":"x"}', "has no private_key"),
+    ('{"private_key":"zz"}', "private_key is no key"),
+    (f'{{"private_key":"{KEY}","address":"0x{"0" * 40}"}}', "is not that of its private_key"),
+    (" " * 100000, "too long"),
+]
+
+
+def test_an_identity_that_is_none_is_left_alone(world, adit):
+    for number, (text, words) in enumerate(IDENTITIES):
+        path = world.write(f"identity-{number}", text)
+        done = call(world, adit, "3000", *RELAYS, "--identity-path", path)
+        assert done.returncode == 1 and words in done.stderr, done.stderr
+        assert done.stderr.count(path) == 1 and "--identity-path names another" in done.stderr
+        with open(path) as f:
+            assert f.read() == text
+
+
+def test_an_identity_is_a_file(world, adit):
+    os.mkdir(world.path("folder"))
+    for name, words in (("folder", "Is a directory"), ("none/identity", "cannot be written")):
+        done = call(world, adit, "3000", *RELAYS, "--identity-path", world.path(name))
+        assert done.returncode == 1 and words in done.stderr, done.stderr
+
+
+@pytest.fixture
+def relay(world, authority):
+    return world.keep(Relay(lease_certificate(authority, ROOT), ROOT))
+
+
+def expose(world, adit, relay, *args):
+    process = world.run("expose", [adit.argv[0], "expose", "--relays", relay.url,
+                                   "--discovery=false", "--name", "myapp", *args])
+    process.graceful = True
+    return process
+
+
+def test_two_with_one_identity_are_told(world, adit, relay):
+    first = expose(world, adit, relay, "3000")
+    relay.wait_ready("myapp")
+    second = expose(world, adit, relay, "3001")
+    second.wait_log("Another program publishes with identity.json.*--identity-path")
+    assert "Another" not in first.log
+
+
+def test_a_visitor_who_is_not_served_is_explained(world, adit, authority, relay):
+    unix = "unix:" + world.path("none.sock")
+    port = net.free_port()
+    for target, why in ((str(port), f"dial 127.0.0.1:{port}: Connection refused"),
+                        (unix, f"connect to {unix[5:]}: No such file")):
+        process = expose(world, adit, relay, target)
+        relay.wait_ready("myapp")
+        with visitor.visit(relay.sni.port, HOST, authority.cert) as tls:
+            tls.sendall(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+            assert b"503" in net.read_all(tls)
+        line = process.wait_log(r"visitor 1: not served: .*").group(0)
+        assert line.endswith(why) or why in line, line
+        process.stop()
+
+
+def test_a_target_that_speaks_no_tls_is_explained(world, adit, authority, relay):
+    target = world.serve()  # who speaks no TLS at all
+    process = expose(world, adit, relay, f"https://localhost:{target.port}")
+    relay.wait_ready("myapp")
+    with visitor.visit(relay.sni.port, HOST, authority.cert) as tls:
+        tls.sendall(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+        assert b"503" in net.read_all(tls)
+    process.wait_log(r"visitor 1: not served: .+")
+
+
+def test_an_upstream_that_is_down_is_named_once(world, adit, authority, relay):
+    port = net.free_port()
+    process = expose(world, adit, relay, "--http-route", f"/={port}")
+    relay.wait_ready("myapp")
+    with visitor.visit(relay.sni.port, HOST, authority.cert) as tls:
+        tls.sendall(f"GET / HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
+        assert b"502" in net.read_all(tls)
+    line = process.wait_log(r"proxy: .*").group(0)
+    assert len(re.findall(str(port), line)) == 1, line
+
+
+def test_routes_may_have_a_tcp_port(world, adit, relay):
+    process = expose(world, adit, relay, "--http-route", f"/={net.free_port()}", "--tcp")
+    relay.wait_ready("myapp")
+    with net.connect(relay.lease("myapp").server.port) as raw:
+        raw.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert b"502" in net.read_all(raw)
+    process.wait_log("came by TCP")
