@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "relay/relay_data.h"
 #include "wire/marker.h"
@@ -43,6 +44,7 @@ static struct quota *quota_get(struct relay_data *d, const char *identity_key)
 		return NULL;
 	}
 	q->refs = 1;
+	list_init(&q->visitors);
 	str_copy(q->identity_key, sizeof(q->identity_key), identity_key);
 	list_add(bucket_of(d, identity_key), &q->in_table);
 	return q;
@@ -99,12 +101,23 @@ struct data_lease *data_lease_get(struct relay_data *d, struct route *r)
 	l->data = d;
 	l->route = route_ref(r);
 	r->served = l;
-	list_init(&l->visitors);
 	list_add(&d->leases, &l->in_data);
 	if (lease_start(l) == ERR_OK)
 		return l;
 	data_lease_close(l, true);
 	return NULL;
+}
+
+struct data_lease *data_lease_get_next(struct relay_data *d, const struct route *was)
+{
+	struct route *r = route_find_by_identity(d->shared->routes, was->identity_key);
+	struct data_lease *l = NULL;
+
+	if (r != NULL && r != was && r->worker == was->worker &&
+		route_is_live(r, clock_wall_ms()))
+		l = data_lease_get(d, r);
+	route_unref(r);
+	return l;
 }
 
 enum err data_lease_open(struct relay_data *d, struct route *r, int tcp_fd,
@@ -140,8 +153,8 @@ void data_lease_close(struct data_lease *l, bool cuts_bridges)
 	l->port = NULL;
 	reverse_pool_free(l->pool);
 	l->pool = NULL;
-	if (cuts_bridges)
-		visitor_cut(&l->visitors);
+	if (cuts_bridges && l->quota != NULL)
+		visitor_cut(&l->quota->visitors);
 	data_lease_unref(l);
 }
 

@@ -52,11 +52,12 @@ static inline struct loop *data_loop(const struct relay_data *d)
 
 /* ---- data_lease.c ---- */
 
-/* What all connections of an identity share. */
+/* What all connections of an identity share, whichever of its leases they came to. */
 struct quota {
 	struct list in_table;
 	unsigned refs; /* leases that have it */
 	struct throttle_bucket *bucket;
+	struct list visitors; /* struct visitor */
 	char identity_key[IDENTITY_KEY_SIZE];
 };
 
@@ -68,13 +69,14 @@ struct data_lease {
 	struct route *route;       /* a reference */
 	struct reverse_pool *pool; /* NULL once it is over */
 	struct listener *port;     /* NULL: none */
-	struct quota *quota;       /* a reference */
-	struct list visitors;      /* struct visitor */
+	struct quota *quota;       /* a reference; NULL: half-built */
 };
 
 /* What the control worker has to say of @r. Takes @tcp_fd if it succeeds. */
 enum err data_lease_open(struct relay_data *d, struct route *r, int tcp_fd,
 	uint64_t bytes_per_s) MUST_USE;
+
+/* @cuts_bridges: those of earlier leases of the same identity, too. */
 void data_lease_close(struct data_lease *l, bool cuts_bridges);
 
 /*
@@ -82,6 +84,9 @@ void data_lease_close(struct data_lease *l, bool cuts_bridges);
  * as it is in the table. NULL: it is over, or there is no memory.
  */
 struct data_lease *data_lease_get(struct relay_data *d, struct route *r);
+
+/* That of whichever route the same identity has now in the place of @was, likewise. */
+struct data_lease *data_lease_get_next(struct relay_data *d, const struct route *was);
 void data_lease_unref(struct data_lease *l); /* NULL is fine */
 void data_lease_set_rate(struct relay_data *d, const char *identity_key,
 	uint64_t bytes_per_s);
@@ -98,7 +103,7 @@ void visitor_on_patience(void *data); /* of the fronts' timer */
 
 /* Drops whoever has no session yet. */
 void visitor_close_fronts(struct relay_data *d);
-void visitor_cut(struct list *visitors_of_lease);
+void visitor_cut(struct list *visitors_of_quota);
 void visitor_cut_all(struct relay_data *d);
 
 /* ---- relay_request.c ---- */

@@ -61,6 +61,8 @@ static void on_routed_visitor(void *receiver, struct mail *mail)
 	struct fd_mail *m = mem_container(mail, struct fd_mail, mail);
 	struct data_lease *l = data_lease_get(d, m->route);
 
+	if (l == NULL) /* the agent may have registered anew while this was on its way */
+		l = data_lease_get_next(d, m->route);
 	if (d->state == DATA_SERVING && l != NULL)
 		visitor_claim_take(l, m->fd, &m->peer, MARKER_TLS);
 	else

@@ -33,7 +33,7 @@ enum visitor_state {
 
 struct visitor {
 	struct list in_worker; /* fronts, claims or bridges */
-	struct list in_lease;
+	struct list in_quota;
 	struct relay_data *data;
 	struct data_lease *lease; /* a reference, once it claims */
 	int fd;                   /* -1 once it is a stream */
@@ -55,7 +55,7 @@ static void visitor_free(struct visitor *v)
 	if (v->state == VISITOR_BRIDGED)
 		atomic_fetch_sub(&d->worker->figures.bridges, 1);
 	list_remove(&v->in_worker);
-	list_remove(&v->in_lease);
+	list_remove(&v->in_quota);
 	reverse_claim_cancel(&v->claim);
 	bridge_close(v->bridge);
 	loop_io_close(v->io);
@@ -193,23 +193,17 @@ static enum err visitor_join(struct visitor *v, struct stream *session)
 /* Its lease is over. If the agent has come back with a new one, @v waits there. */
 static bool visitor_claim_again(struct visitor *v)
 {
-	struct relay_data *d = v->data;
 	const struct route *was = v->lease->route;
-	struct route *r = route_find_by_identity(d->shared->routes, was->identity_key);
-	struct data_lease *l = NULL;
+	struct data_lease *l = data_lease_get_next(v->data, was);
 
-	if (r != NULL && r != was && r->worker == was->worker &&
-		route_is_live(r, clock_wall_ms()) &&
-		(v->first[0] == MARKER_TLS || r->tcp_port == was->tcp_port))
-		l = data_lease_get(d, r);
-	route_unref(r);
-	if (l == NULL)
+	if (l == NULL ||
+		(v->first[0] == MARKER_RAW && l->route->tcp_port != was->tcp_port))
 		return false;
-	list_remove(&v->in_lease);
+	list_remove(&v->in_quota);
 	data_lease_unref(v->lease);
 	v->lease = l;
 	l->refs++;
-	list_add(&l->visitors, &v->in_lease);
+	list_add(&l->quota->visitors, &v->in_quota);
 	reverse_claim_open(l->pool, &v->claim);
 	return true;
 }
@@ -259,7 +253,7 @@ static void visitor_claim(struct visitor *v, struct data_lease *l, uint8_t marke
 	v->state = VISITOR_CLAIMING;
 	list_remove(&v->in_worker);
 	list_add(&v->data->claims, &v->in_worker);
-	list_add(&l->visitors, &v->in_lease);
+	list_add(&l->quota->visitors, &v->in_quota);
 	v->first = malloc(hello.n + 1);
 	if (v->first == NULL || visitor_watch(v) != ERR_OK) {
 		visitor_free(v);
@@ -448,7 +442,7 @@ static struct visitor *visitor_new(struct relay_data *d, int fd, const struct ad
 	v->fd = fd;
 	v->peer = *peer;
 	list_init(&v->in_worker);
-	list_init(&v->in_lease);
+	list_init(&v->in_quota);
 	return v;
 }
 
@@ -510,7 +504,7 @@ void visitor_cut(struct list *visitors)
 	struct list *it, *tmp;
 
 	list_each(it, tmp, visitors)
-		visitor_free(list_object(it, struct visitor, in_lease));
+		visitor_free(list_object(it, struct visitor, in_quota));
 }
 
 void visitor_cut_all(struct relay_data *d)

@@ -531,6 +531,29 @@ static void test_a_bridge_outlives_its_lease_unless_it_is_cut(void **state)
 	guest_close(&g);
 }
 
+/* Else who was banned would only have to register again while his visitors are there. */
+static void test_a_cut_reaches_bridges_of_earlier_registrations(void **state)
+{
+	struct site *s = *state;
+	struct route *old = site_open_lease(s, "demo", 0), *r;
+	struct guest g, other;
+	int fd = join(s, &g), stays;
+
+	site_open_lease(s, "other", 0);
+	guest_open_session(&other, s, 0, "other");
+	stays = site_visit_host(s, 0, "other." SITE_ROOT);
+	expect_visitor_of(&other, "other." SITE_ROOT);
+	site_close_lease(s, old, false);
+	r = site_open_lease(s, "demo", 0);
+	site_close_lease(s, r, true);
+	visitor_expect_end(s, fd);
+	guest_say_text(&other, "stays");
+	visitor_expect(s, stays, "stays", 5);
+	close(stays);
+	guest_close(&g);
+	guest_close(&other);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -557,6 +580,7 @@ int main(void)
 		TEST(test_bytes_are_counted_both_ways),
 		TEST(test_who_vanishes_ends_the_other),
 		TEST(test_a_bridge_outlives_its_lease_unless_it_is_cut),
+		TEST(test_a_cut_reaches_bridges_of_earlier_registrations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
