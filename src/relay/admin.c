@@ -6,7 +6,6 @@
 
 #include "base/str.h"
 #include "relay/relay_inside.h"
-#include "text/hex.h"
 #include "tunnel/portal/wallet.h"
 
 /* ---- life ---- */
@@ -88,30 +87,6 @@ void admin_end(struct api_call *call, enum err rc, const struct why *why)
 
 /* ---- paths ---- */
 
-bool admin_decode(struct span part, char *to, size_t size)
-{
-	size_t n = 0, got;
-
-	while (part.n > 0) {
-		uint8_t byte = part.p[0];
-		size_t taken = 1;
-
-		if (byte == '%') {
-			taken = 3;
-			if (part.n < 3 ||
-				hex_decode(span_of(part.p + 1, 2), &byte, 1, &got) !=
-					ERR_OK)
-				return false;
-		}
-		if (n + 1 >= size || byte == '\0')
-			return false;
-		to[n++] = (char)byte;
-		part = span_of(part.p + taken, part.n - taken);
-	}
-	to[n] = '\0';
-	return true;
-}
-
 /* Base64url, with or without its padding. */
 static bool decode_part(struct span part, char *to, size_t size)
 {
@@ -120,7 +95,7 @@ static bool decode_part(struct span part, char *to, size_t size)
 	struct span s;
 	size_t n;
 
-	if (!admin_decode(part, text, sizeof(text)))
+	if (!api_decode(part, API_PATH, text, sizeof(text)))
 		return false;
 	s = span_str(text);
 	if (s.n % 4 == 0)

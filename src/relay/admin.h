@@ -34,9 +34,6 @@ bool admin_read(struct api_call *call, const struct shape *shape, void *out) MUS
 /* What an operation of policy came to; on success the answer is an empty object. */
 void admin_end(struct api_call *call, enum err rc, const struct why *why);
 
-/* One piece of a path, "%2f" and all: into @to, terminated. False: too long, or not so. */
-bool admin_decode(struct span part, char *to, size_t size) MUST_USE;
-
 /*
  * The identity that two pieces of a path name. False: they name none; @error and @text say
  * why.

@@ -303,7 +303,7 @@ static void admin_ban_prefix(struct relay *r, struct api_call *call,
 
 	if (who == NULL)
 		return;
-	if (!admin_decode(parts[0], text, sizeof(text)) ||
+	if (!api_decode(parts[0], API_PATH, text, sizeof(text)) ||
 		prefix_parse(span_str(text), &prefix) != ERR_OK) {
 		api_refuse(call, MESSAGE_INVALID_IP, "invalid ip address");
 		return;

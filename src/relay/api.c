@@ -140,8 +140,7 @@ bool api_read(struct api_call *call, const struct shape *shape, void *out)
 	return false;
 }
 
-/* One piece of a query, "%2e" and '+' being what they stand for. */
-static bool query_decode(struct span text, char *to, size_t size)
+bool api_decode(struct span text, enum api_part part, char *to, size_t size)
 {
 	size_t n = 0, got;
 	uint8_t byte;
@@ -149,7 +148,7 @@ static bool query_decode(struct span text, char *to, size_t size)
 	while (text.n > 0) {
 		size_t taken = 1;
 
-		byte = text.p[0] == '+' ? ' ' : text.p[0];
+		byte = text.p[0] == '+' && part == API_QUERY ? ' ' : text.p[0];
 		if (byte == '%') {
 			taken = 3;
 			if (text.n < 3 ||
@@ -175,8 +174,8 @@ bool api_query(const struct api_call *call, const char *key, char *to, size_t si
 		size_t n = strcspn(++at, "&"); /* behind the '?' or the '&' */
 
 		if (n > key_n && memcmp(at, key, key_n) == 0 && at[key_n] == '=')
-			return query_decode(span_of(at + key_n + 1, n - key_n - 1), to,
-				size);
+			return api_decode(span_of(at + key_n + 1, n - key_n - 1),
+				API_QUERY, to, size);
 		at += n;
 	}
 	return false;

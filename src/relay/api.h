@@ -50,6 +50,13 @@ extern const struct api_table api_page_table;  /* api_page.c */
 /* Reads the body as @shape has it. False: it is none, and the call is answered. */
 bool api_read(struct api_call *call, const struct shape *shape, void *out) MUST_USE;
 
+/*
+ * A piece of a path or a query, "%2f" and in a query '+' being what they stand for. False: too
+ * long, or not so.
+ */
+enum api_part { API_PATH, API_QUERY };
+bool api_decode(struct span text, enum api_part part, char *to, size_t size) MUST_USE;
+
 /* The value of @key in the query, decoded. False: it is not there, or too long. */
 bool api_query(const struct api_call *call, const char *key, char *to,
 	size_t size) MUST_USE;

@@ -415,14 +415,13 @@ enum err lease_open(struct lease_book *book, struct lease_request *req,
 		rc = lease_take_port(book, l, old, req->now_ms, why);
 	if (rc == ERR_OK)
 		rc = lease_judge(book, l, req, why);
-	if (rc == ERR_OK && route_put(book->o.routes, l->route) != ERR_OK)
-		rc = err_set(why, ERR_NOMEM, "no memory for a route");
 	if (rc != ERR_OK) {
 		if (old == NULL || old->tcp_fd < 0)
 			lease_release_port(book, l, false);
 		lease_free(l);
 		return rc;
 	}
+	route_put(book->o.routes, l->route);
 	lease_take_words(l, req->metadata, req->client_ip, req->reported_ip);
 	lease_replace(book, old, l);
 	lease_enter(book, l);

@@ -91,30 +91,55 @@ static void entry_drop_if_empty(struct policy *p, struct entry *e)
 
 /* ---- settings ---- */
 
-static const char *const setting_names[] = { "is_manual", "has_landing_page",
-	"udp_enabled", "tcp_enabled", "udp_max_leases", "tcp_max_leases" };
+#define FLAG(field) \
+	{ \
+#field, offsetof(struct policy_settings, field), true \
+	}
+#define NUMBER(field) \
+	{ \
+#field, offsetof(struct policy_settings, field), false \
+	}
 
-static void settings_list(const struct policy_settings *s,
-	int64_t out[mem_count(setting_names)])
+/* As the store calls them. */
+static const struct setting {
+	const char *name;
+	size_t at;
+	bool is_flag; /* else a uint32_t */
+} setting_rows[] = {
+	FLAG(is_manual),
+	FLAG(has_landing_page),
+	FLAG(udp_enabled),
+	FLAG(tcp_enabled),
+	NUMBER(udp_max_leases),
+	NUMBER(tcp_max_leases),
+};
+
+static int64_t setting_get(const struct policy_settings *s, const struct setting *row)
 {
-	out[0] = s->is_manual;
-	out[1] = s->has_landing_page;
-	out[2] = s->udp_enabled;
-	out[3] = s->tcp_enabled;
-	out[4] = s->udp_max_leases;
-	out[5] = s->tcp_max_leases;
+	const char *at = (const char *)s + row->at;
+
+	return row->is_flag ? *(const bool *)at : *(const uint32_t *)(const void *)at;
+}
+
+static void setting_set(struct policy_settings *s, const struct setting *row,
+	int64_t value)
+{
+	char *at = (char *)s + row->at;
+
+	if (row->is_flag)
+		*(bool *)at = value != 0;
+	else
+		*(uint32_t *)(void *)at = (uint32_t)value;
 }
 
 static enum err settings_put(struct policy *p, const struct policy_settings *s,
 	struct why *why)
 {
-	int64_t values[mem_count(setting_names)];
 	enum err rc = ERR_OK;
 
-	settings_list(s, values);
-	for (size_t i = 0; i < mem_count(values) && rc == ERR_OK; i++)
-		rc = policy_store_put_setting(p->o.store, setting_names[i], values[i],
-			why);
+	for (size_t i = 0; i < mem_count(setting_rows) && rc == ERR_OK; i++)
+		rc = policy_store_put_setting(p->o.store, setting_rows[i].name,
+			setting_get(s, &setting_rows[i]), why);
 	return rc;
 }
 
@@ -123,23 +148,12 @@ static enum err settings_put(struct policy *p, const struct policy_settings *s,
 static enum err on_setting(void *arg, const char *name, int64_t value)
 {
 	struct policy *p = arg;
-	struct policy_settings *s = &p->settings;
-	int64_t values[mem_count(setting_names)];
 
 	if (strcmp(name, POLICY_IMPORTED) == 0)
 		p->is_imported = value != 0;
-	settings_list(s, values);
-	for (size_t i = 0; i < mem_count(values); i++)
-		if (strcmp(name, setting_names[i]) == 0)
-			values[i] = value;
-	*s = (struct policy_settings){
-		.is_manual = values[0] != 0,
-		.has_landing_page = values[1] != 0,
-		.udp_enabled = values[2] != 0,
-		.tcp_enabled = values[3] != 0,
-		.udp_max_leases = (uint32_t)values[4],
-		.tcp_max_leases = (uint32_t)values[5],
-	};
+	for (size_t i = 0; i < mem_count(setting_rows); i++)
+		if (strcmp(name, setting_rows[i].name) == 0)
+			setting_set(&p->settings, &setting_rows[i], value);
 	return ERR_OK;
 }
 

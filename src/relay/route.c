@@ -111,7 +111,7 @@ void route_table_free(struct route_table *t)
 	free(t);
 }
 
-enum err route_put(struct route_table *t, struct route *r)
+void route_put(struct route_table *t, struct route *r)
 {
 	pthread_rwlock_wrlock(&t->lock);
 	for (enum key key = 0; key < KEYS; key++) {
@@ -125,7 +125,6 @@ enum err route_put(struct route_table *t, struct route *r)
 	t->patterns += is_pattern(r);
 	route_ref(r);
 	pthread_rwlock_unlock(&t->lock);
-	return ERR_OK;
 }
 
 void route_remove(struct route_table *t, struct route *r)

@@ -63,7 +63,7 @@ enum err route_table_new(struct route_table **out) MUST_USE;
 void route_table_free(struct route_table *t); /* drops its references; NULL is fine */
 
 /* The control worker's. The table has a reference of its own until it is removed. */
-enum err route_put(struct route_table *t, struct route *r) MUST_USE;
+void route_put(struct route_table *t, struct route *r);
 void route_remove(struct route_table *t, struct route *r);
 
 /*

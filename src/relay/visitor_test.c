@@ -255,7 +255,7 @@ static void test_patterns_have_one_label_and_hosts_go_first(void **state)
 	route_ref(any);
 	route_remove(s->shared.routes, any);
 	str_copy(any->host, sizeof(any->host), "*." SITE_ROOT);
-	assert_int_equal(route_put(s->shared.routes, any), ERR_OK);
+	route_put(s->shared.routes, any);
 	route_unref(any);
 	one = site_open_lease(s, "one", 0);
 	guest_open_session(&g[0], s, 0, "any");
@@ -283,7 +283,7 @@ static void test_a_route_host_and_the_public_name_lead_to_one_lease(void **state
 	route_remove(s->shared.routes, r);
 	str_copy(r->host, sizeof(r->host), "ech-abc." SITE_ROOT);
 	assert_int_equal(routehost_hash(span_str(r->public_host), r->hash, NULL), ERR_OK);
-	assert_int_equal(route_put(s->shared.routes, r), ERR_OK);
+	route_put(s->shared.routes, r);
 	route_unref(r);
 	guest_open_session(&g[0], s, 0, "demo");
 	guest_open_session(&g[1], s, 0, "demo");
