@@ -41,8 +41,9 @@ struct connection {
 	enum connection_state state;
 	struct incoming in;
 	struct buf out;
-	struct http_exchange *x; /* NULL between requests */
-	struct borrower by;      /* CONNECTION_LENT */
+	struct http_shared shared; /* what is left of it follows @out; nothing: zeroes */
+	struct http_exchange *x;   /* NULL between requests */
+	struct borrower by;        /* CONNECTION_LENT */
 	struct loop_timer *timer;
 	struct loop_deferred turn;
 };
@@ -121,12 +122,20 @@ static void connection_drop_exchange(struct connection *c)
 	c->x = NULL;
 }
 
+static void connection_drop_shared(struct connection *c)
+{
+	if (c->shared.release != NULL)
+		c->shared.release(c->shared.arg);
+	c->shared = (struct http_shared){ .release = NULL };
+}
+
 /* The memory goes at the end of the turn: whoever called us may still look at it. */
 static void connection_close(struct connection *c, bool is_abort)
 {
 	if (c->stream != NULL)
 		c->stream->ops->close(c->stream, is_abort);
 	c->stream = NULL;
+	connection_drop_shared(c);
 	connection_enter(c, CONNECTION_CLOSED);
 	loop_defer(c->server->o.loop, &c->turn);
 }
@@ -168,32 +177,34 @@ static void put_connection(struct buf *out, const struct http_exchange *x)
 		buf_put_str(out, "Connection: keep-alive\r\n");
 }
 
-static void put_answer(struct connection *c, unsigned status, const char *headers,
-	struct span body)
+static bool status_has_body(unsigned status)
 {
-	bool has_body = status / 100 != 1 && status != 204 && status != 304;
+	return status / 100 != 1 && status != 204 && status != 304;
+}
 
-	buf_fini(&c->out);
-	buf_init(&c->out,
-		ANSWER_HEAD_MAX + (headers != NULL ? strlen(headers) : 0) + body.n);
+static void put_answer_head(struct connection *c, unsigned status, const char *headers,
+	size_t length)
+{
+	bool has_body = status_has_body(status);
+
 	buf_printf(&c->out, "HTTP/1.1 %u %s\r\n", status, http_status_name(status));
 	put_date(&c->out);
 	if (has_body && !lines_have(headers, span_str("Content-Type")))
 		buf_put_str(&c->out, "Content-Type: text/plain; charset=utf-8\r\n");
 	if (has_body)
-		buf_printf(&c->out, "Content-Length: %zu\r\n", body.n);
+		buf_printf(&c->out, "Content-Length: %zu\r\n", length);
 	if (!lines_have(headers, span_str("Connection")))
 		put_connection(&c->out, c->x);
 	buf_put_str(&c->out, headers != NULL ? headers : "");
 	buf_put_str(&c->out, "\r\n");
-	if (has_body && !span_is(c->x->reader.head.method, "HEAD"))
-		buf_put_span(&c->out, body);
 }
 
+/* What has a release() is written from where it is; else @body is copied. */
 static void connection_answer(struct connection *c, unsigned status, const char *headers,
-	struct span body)
+	const struct http_shared *body)
 {
 	struct http_exchange *x = c->x;
+	size_t copied = body->release == NULL ? body->bytes.n : 0;
 
 	/* A client that waits for our leave may send the body or not: we could not tell. */
 	if (!x->reader.head.keeps_alive || x->owes_continue ||
@@ -201,7 +212,18 @@ static void connection_answer(struct connection *c, unsigned status, const char 
 		lines_have(headers, span_str("Connection")))
 		x->is_last = true;
 	(void)exchange_hold(x, 0);
-	put_answer(c, status, headers, body);
+	buf_fini(&c->out);
+	buf_init(&c->out,
+		ANSWER_HEAD_MAX + (headers != NULL ? strlen(headers) : 0) + copied);
+	put_answer_head(c, status, headers, body->bytes.n);
+	connection_drop_shared(c);
+	c->shared = *body;
+	if (!status_has_body(status) || span_is(x->reader.head.method, "HEAD"))
+		c->shared.bytes.n = 0;
+	if (body->release == NULL) {
+		buf_put_span(&c->out, c->shared.bytes);
+		c->shared.bytes.n = 0;
+	}
 	if (c->out.failed == ERR_OK)
 		connection_enter(c, CONNECTION_ANSWERING);
 	else
@@ -216,7 +238,8 @@ static void connection_refuse(struct connection *c, unsigned status)
 	snprintf(body, sizeof(body), "%u %s\n", status, http_status_name(status));
 	c->x->is_last = true;
 	c->x->reader.head.method = span_of(NULL, 0);
-	connection_answer(c, status, NULL, span_str(body));
+	connection_answer(c, status, NULL,
+		&(struct http_shared){ .bytes = span_str(body) });
 }
 
 /* ---- steps ---- */
@@ -281,16 +304,24 @@ static enum err step_reading(struct connection *c)
 
 static enum err step_answering(struct connection *c)
 {
+	struct span *rest = &c->shared.bytes;
 	size_t put;
-	enum err rc;
+	enum err rc = ERR_OK;
 
-	while (c->out.n > 0) {
+	while (c->out.n > 0 && rc == ERR_OK) {
 		rc = stream_put(c->stream, buf_span(&c->out).p, c->out.n, &put);
-		if (rc != ERR_OK)
-			return rc;
-		buf_consume(&c->out, put);
+		if (rc == ERR_OK)
+			buf_consume(&c->out, put);
 	}
+	while (rest->n > 0 && rc == ERR_OK) {
+		rc = stream_put(c->stream, rest->p, rest->n, &put);
+		if (rc == ERR_OK)
+			*rest = span_of(rest->p + put, rest->n - put);
+	}
+	if (rc != ERR_OK)
+		return rc;
 	buf_fini(&c->out);
+	connection_drop_shared(c);
 	connection_enter(c, c->x->is_last ? CONNECTION_FINISHING : CONNECTION_DROPPING);
 	return ERR_OK;
 }
@@ -423,6 +454,7 @@ void connection_free(struct connection *c)
 	if (c->state == CONNECTION_LENT)
 		c->by.on_gone(c->by.arg);
 	stream_abort(c->stream);
+	connection_drop_shared(c);
 	connection_drop_exchange(c);
 	incoming_fini(&c->in);
 	buf_fini(&c->out);
@@ -446,13 +478,19 @@ const struct addr *http_peer(const struct http_exchange *x)
 }
 
 /* Not at once, so that the next request does not come from inside the answer to this one. */
-void http_reply(struct http_exchange *x, unsigned status, const char *headers,
-	struct span body)
+void http_reply_shared(struct http_exchange *x, unsigned status, const char *headers,
+	const struct http_shared *body)
 {
 	struct connection *c = x->connection;
 
 	connection_answer(c, status, headers, body);
 	loop_defer(c->server->o.loop, &c->turn);
+}
+
+void http_reply(struct http_exchange *x, unsigned status, const char *headers,
+	struct span body)
+{
+	http_reply_shared(x, status, headers, &(struct http_shared){ .bytes = body });
 }
 
 /* Everything at once: what follows is not ours, and nobody would hold a part of the head. */

@@ -68,6 +68,16 @@ const struct addr *http_peer(const struct http_exchange *x);
 void http_reply(struct http_exchange *x, unsigned status, const char *headers,
 	struct span body);
 
+/* A body that many answers share and none copies. */
+struct http_shared {
+	struct span bytes;          /* good until release() */
+	void (*release)(void *arg); /* called once, when the answer is out or cannot be */
+	void *arg;
+};
+
+void http_reply_shared(struct http_exchange *x, unsigned status, const char *headers,
+	const struct http_shared *body);
+
 /*
  * Reads the request's whole body, at most @max bytes, then calls @fn, which answers @x now or
  * later; never from inside this call. @body is good until @fn returns.

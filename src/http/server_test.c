@@ -37,6 +37,7 @@ struct fixture {
 	enum err upgraded;
 	struct stream *stream;
 	enum err collected;
+	unsigned released;
 	bool answers_late; /* a collected request is answered by the test */
 };
 
@@ -47,6 +48,13 @@ static void on_body(void *arg, struct http_exchange *x, enum err rc, struct span
 	f->collected = rc;
 	if (!f->answers_late)
 		http_reply(x, rc == ERR_OK ? 200 : 413, NULL, body);
+}
+
+static void on_release(void *arg)
+{
+	struct fixture *f = arg;
+
+	f->released++;
 }
 
 static void on_request(void *arg, struct http_exchange *x)
@@ -67,6 +75,11 @@ static void on_request(void *arg, struct http_exchange *x)
 		http_collect(x, 8, on_body, f);
 	else if (span_is(path, "/long"))
 		http_collect(x, 65536, on_body, f);
+	else if (span_is(path, "/shared"))
+		http_reply_shared(x, 200, NULL,
+			&(struct http_shared){ .bytes = span_str("hi"),
+				.release = on_release,
+				.arg = f });
 	else if (span_is(path, "/last"))
 		http_reply(x, 200, "Connection: close\r\n", span_str("hi"));
 	else if (span_is(path, "/html"))
@@ -193,6 +206,33 @@ static void test_head_is_answered_without_a_body(void **state)
 {
 	check_serves(*state, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n" GET "\r\n",
 		FOUND "\r\n" ANSWER);
+}
+
+static void test_a_shared_body_is_released_once(void **state)
+{
+	static const char shared[] = "GET /shared HTTP/1.1\r\nHost: a\r\n\r\n";
+	struct fixture *f = *state;
+
+	check_serves(f, shared, ANSWER);
+	check_serves(f, "HEAD /shared HTTP/1.1\r\nHost: a\r\n\r\n" GET "\r\n",
+		FOUND "\r\n" ANSWER);
+	f->released = 0;
+	new_client(f, shared);
+	serve(f);
+	assert_int_equal(f->released, 1);
+	for (size_t room = 1; room < strlen(ANSWER); room++) {
+		new_client(f, shared); /* who reads no more than that */
+		f->client.in_end = ERR_AGAIN;
+		f->client.out_step = 1;
+		f->client.is_blocking = true;
+		http_server_serve_take(f->server, &f->client.stream, &f->peer);
+		for (int i = 0; i < 1000 && f->client.out_n < room; i++)
+			loop_turn(f->loop);
+		assert_int_equal(f->client.out_n, room);
+		f->released = 0;
+		new_server(f);
+		assert_int_equal(f->released, 1);
+	}
 }
 
 static void test_a_body_is_dropped(void **state)
@@ -596,6 +636,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_an_answer_may_close_the_connection,
 			setup, teardown),
 		cmocka_unit_test_setup_teardown(test_head_is_answered_without_a_body,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_shared_body_is_released_once,
 			setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_body_is_dropped, setup, teardown),
 		cmocka_unit_test_setup_teardown(

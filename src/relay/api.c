@@ -254,6 +254,13 @@ void api_refuse(struct api_call *call, enum message_error error, const char *tex
 		message_put_refusal(error, text, &call->answer));
 }
 
+void api_reply_shared(struct api_call *call, unsigned status, const char *type,
+	struct api_text *text)
+{
+	call->text = api_text_ref(text);
+	api_reply_text(call, status, type, span_of(NULL, 0));
+}
+
 void api_reply_text(struct api_call *call, unsigned status, const char *type,
 	struct span text)
 {

@@ -80,6 +80,10 @@ void api_refuse(struct api_call *call, enum message_error error, const char *tex
 void api_reply_text(struct api_call *call, unsigned status, const char *type,
 	struct span text);
 
+/* The same, and @text is not copied: the call has a reference. */
+void api_reply_shared(struct api_call *call, unsigned status, const char *type,
+	struct api_text *text);
+
 /* Adds a line to the answer's head; it has no CRLF in it. Before or after the answer. */
 void api_add_header(struct api_call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

@@ -5,6 +5,8 @@
 #ifndef RELAY_API_CALL_H
 #define RELAY_API_CALL_H
 
+#include <stdatomic.h>
+
 #include "base/buf.h"
 #include "loop/loop.h"
 #include "net/addr.h"
@@ -16,6 +18,16 @@ struct http_exchange;
 
 /* To the older of two agents that have one identity. */
 #define API_REPLACED "another agent has registered with the same identity since"
+
+/* A body that is the same for all who ask: const, and counted. Any thread. */
+struct api_text {
+	atomic_uint refs;
+	struct buf text;
+};
+
+struct api_text *api_text_new(size_t max); /* NULL: out of memory */
+struct api_text *api_text_ref(struct api_text *t);
+void api_text_unref(struct api_text *t); /* NULL is fine */
 
 struct api_call {
 	struct mail mail;            /* first */
@@ -34,6 +46,7 @@ struct api_call {
 	unsigned status;
 	char headers[API_HEADERS_MAX]; /* lines ending in CRLF, besides Content-Length */
 	struct buf answer;
+	struct api_text *text; /* a reference: the body instead of @answer; or NULL */
 };
 
 void api_call_free(struct api_call *call); /* NULL is fine */

@@ -10,7 +10,8 @@
 #include "relay/api.h"
 #include "relay/relay_inside.h"
 
-#define PAGE_KEPT_MS 1000 /* so that many who look cost little */
+#define PAGE_KEPT_MS 1000  /* so that many who look cost little */
+#define PAGE_READ_MS 10000 /* while some are still reading: each new one is memory */
 #define PAGE_LEASES_MAX 500
 #define PAGE_BYTES_MAX (4u << 20)
 #define PAGE_LEASE_BYTES_MAX 131072   /* what one may take: its picture, mostly */
@@ -209,23 +210,47 @@ static void add_policy(struct api_call *call)
 	api_add_header(call, "Referrer-Policy: no-referrer");
 }
 
+static bool page_is_good(struct relay *r, uint64_t now_ms)
+{
+	uint32_t kept_ms = PAGE_KEPT_MS;
+
+	if (r->page == NULL || r->page_made_ms > now_ms)
+		return false;
+	if (atomic_load(&r->page->refs) > 1)
+		kept_ms = PAGE_READ_MS;
+	return now_ms - r->page_made_ms < kept_ms;
+}
+
+/* NULL: there is no room for it. */
+static struct api_text *page_make(struct relay *r, uint64_t now_ms)
+{
+	struct api_text *page = api_text_new(PAGE_BYTES_MAX);
+
+	if (page == NULL)
+		return NULL;
+	put_page(r, &page->text, now_ms);
+	if (page->text.failed == ERR_OK)
+		return page;
+	api_text_unref(page);
+	return NULL;
+}
+
 static void page_about(struct relay *r, struct api_call *call, const struct span *parts)
 {
 	uint64_t now_ms = clock_wall_ms();
 
 	(void)parts;
-	if (r->page_until_ms <= now_ms || r->page_until_ms > now_ms + PAGE_KEPT_MS) {
-		buf_fini(&r->page);
-		buf_init(&r->page, PAGE_BYTES_MAX);
-		put_page(r, &r->page, now_ms);
-		r->page_until_ms = now_ms + PAGE_KEPT_MS;
+	if (!page_is_good(r, now_ms)) {
+		api_text_unref(r->page);
+		r->page = page_make(r, now_ms);
+		r->page_made_ms = now_ms;
 	}
-	if (r->page.failed != ERR_OK) {
+	if (r->page == NULL) {
 		api_refuse(call, MESSAGE_INTERNAL, "no room for the page");
 		return;
 	}
 	add_policy(call);
-	api_reply_text(call, 200, "text/html; charset=utf-8", buf_span(&r->page));
+	api_reply_shared(call, 200, "text/html; charset=utf-8", r->page);
 }
 
 static void page_favicon(struct relay *r, struct api_call *call, const struct span *parts)

@@ -110,7 +110,7 @@ static int tear_down(void **state)
 	lease_book_free(f->r.book);
 	route_table_free(f->r.routes);
 	challenges_free(f->r.challenges);
-	buf_fini(&f->r.page);
+	api_text_unref(f->r.page);
 	free(f);
 	return 0;
 }
@@ -144,7 +144,7 @@ static const struct api_call *ask(struct fixture *f, const char *method,
 
 static bool says(const struct api_call *call, const char *text)
 {
-	struct span s = buf_span(&call->answer);
+	struct span s = buf_span(call->text != NULL ? &call->text->text : &call->answer);
 
 	return memmem(s.p, s.n, text, strlen(text)) != NULL;
 }
@@ -809,6 +809,29 @@ static void test_the_page_lists_what_is_public(void **state)
 	assert_true(says(call, "adit expose 3000 --name myapp --relays " URL "<"));
 }
 
+/* Each page that somebody is still reading is memory, and strangers read slowly. */
+static void test_the_page_is_one_for_all(void **state)
+{
+	struct fixture *f = *state;
+	struct api_text *first, *second;
+
+	ask(f, "GET", "/", "");
+	first = api_text_ref(f->call->text);
+	registered(f, &f->alice, "app", EXTRA_NONE);
+	clock_advance(5000);
+	assert_ptr_equal(ask(f, "GET", "/", "")->text, first);
+	clock_advance(5000);
+	second = ask(f, "GET", "/", "")->text;
+	assert_ptr_not_equal(second, first);
+	assert_true(says(f->call, "app." ROOT));
+	clock_advance(999);
+	assert_ptr_equal(ask(f, "GET", "/app", "")->text, second);
+	clock_advance(1);
+	registered(f, &f->alice, "more", EXTRA_NONE);
+	assert_true(says(ask(f, "GET", "/", ""), "more." ROOT)); /* nobody reads it now */
+	api_text_unref(first);
+}
+
 static void test_the_page_is_silent_about_others(void **state)
 {
 	struct fixture *f = *state;
@@ -865,6 +888,7 @@ int main(void)
 		ROW(test_tokens_that_are_not_ours),
 		ROW(test_status_wants_a_host),
 		ROW(test_the_page_lists_what_is_public),
+		ROW(test_the_page_is_one_for_all),
 		ROW(test_the_page_is_silent_about_others),
 	};
 

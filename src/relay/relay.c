@@ -384,7 +384,7 @@ static void relay_close(struct relay *r)
 		loop_signal_close(r->signals[i]);
 	worker_fini(&r->control); /* calls that are still in its mailbox are freed */
 	free(r->shared.workers);
-	buf_fini(&r->page);
+	api_text_unref(r->page);
 	identity_wipe(&r->identity);
 	relay_options_fini(&r->options);
 	free(r);

@@ -57,8 +57,8 @@ struct relay {
 	struct loop_signal *signals[RELAY_SIGNALS];
 	struct loop_timer *sweep, *audit, *drain;
 
-	struct buf page;        /* the page about this relay, */
-	uint64_t page_until_ms; /* which is good until then */
+	struct api_text *page; /* about this relay: a reference, or NULL, */
+	uint64_t page_made_ms; /* and how old it is, by the clock for people */
 };
 
 /* A lease begins: its worker is told. ERR_NOMEM: it was not. relay_lease.c. */

@@ -117,7 +117,7 @@ void relay_on_policy(void *arg, const char *identity_key)
 	struct relay *r = arg;
 	struct list *it, *tmp;
 
-	r->page_until_ms = 0;
+	r->page_made_ms = 0;
 	if (identity_key == NULL)
 		relay_publish(r);
 	list_each(it, tmp, lease_book_all(r->book)) {

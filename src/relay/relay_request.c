@@ -353,13 +353,31 @@ static void request_revive(struct relay_data *d, struct http_exchange *x)
 	request_send_call(d, x, http1_head_value(http_request(x), REQUEST_TOKEN), true);
 }
 
+static void request_on_text_out(void *text)
+{
+	api_text_unref(text);
+}
+
+static void request_answer(struct api_call *call)
+{
+	struct http_shared body = { .release = request_on_text_out, .arg = call->text };
+
+	if (call->text == NULL) {
+		http_reply(call->x, call->status, call->headers, buf_span(&call->answer));
+		return;
+	}
+	body.bytes = buf_span(&call->text->text);
+	call->text = NULL; /* the answer has the reference now */
+	http_reply_shared(call->x, call->status, call->headers, &body);
+}
+
 void relay_request_on_answer(struct relay_data *d, struct api_call *call)
 {
 	d->calls--;
 	if (call->is_revival && call->status == 200)
 		request_connect(d, call->x, true);
 	else
-		http_reply(call->x, call->status, call->headers, buf_span(&call->answer));
+		request_answer(call);
 }
 
 static bool request_is_admin(struct span path)
