@@ -38,11 +38,6 @@ uint64_t clock_wall_ms(void)
 	return clock_us(CLOCK_REALTIME) / 1000;
 }
 
-uint64_t clock_thread_us(void)
-{
-	return clock_us(CLOCK_THREAD_CPUTIME_ID);
-}
-
 void clock_freeze(uint64_t now_ms)
 {
 	frozen = true;

@@ -20,9 +20,6 @@ uint64_t clock_boot_ms(void);
 /* Milliseconds since 1970, by the wall clock. */
 uint64_t clock_wall_ms(void);
 
-/* Microseconds that this thread has worked. */
-uint64_t clock_thread_us(void);
-
 void clock_freeze(uint64_t now_ms);
 void clock_advance(uint64_t by_ms);
 

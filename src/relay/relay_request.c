@@ -209,10 +209,11 @@ static void request_sign(struct relay_data *d, struct http_exchange *x,
 	struct why why = { { 0 } };
 	struct buf body;
 	size_t n;
-	uint64_t begin_us = clock_thread_us();
+	uint64_t begin_us = clock_now_us(), end_us;
 	enum err rc = keyless_sign(d->view->keyless, order, signature, &n, &why);
 
-	time_share_spend(&d->signing, clock_now_us(), clock_thread_us() - begin_us);
+	end_us = clock_now_us();
+	time_share_spend(&d->signing, end_us, end_us - begin_us);
 	buf_init(&body, 4096);
 	if (rc == ERR_OK)
 		rc = message_put_signature(order->algorithm, span_of(signature, n),

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import threading
 
 import pytest
 from lib import net, pki
@@ -45,10 +46,12 @@ def signatures(client, count):
                f"Content-Type: application/json\r\n\r\n{body}").encode()
     statuses, rest = [], b""
     with client.connect() as s:
-        s.sendall(request * count)
+        sender = threading.Thread(target=s.sendall, args=(request * count,))
+        sender.start()
         for _ in range(count):
             status, _, _, rest = read_http(s, rest)
             statuses.append(status)
+        sender.join()
     return statuses
 
 
@@ -62,6 +65,6 @@ def test_signatures_leave_a_worker_half_of_its_time(tmp_path, leases):
     client = leases.client(relay)
     client.register()
     assert signatures(client, 20) == [200] * 20
-    net.wait_until(lambda: 429 in signatures(client, 100), seconds=60,
+    net.wait_until(lambda: 429 in signatures(client, 1500), seconds=60,
                    message="a signature that was too many")
     net.wait_until(lambda: signatures(client, 1) == [200], message="a signature again")
