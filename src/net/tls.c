@@ -3,7 +3,10 @@
  *
  * OpenSSL writes into a buffer of ours, which is sent on by itself. So a write is either
  * taken or not: there is no half-written record that the owner would have to offer again.
- * The buffer holds one write at most; the next waits until it has gone.
+ * The buffer holds one write at most; the next waits until it has gone. But a little may wait
+ * for what its owner says next: each send costs more than what is in it. It waits to the end of
+ * the call to the owner that is under way; or to the end of the turn, if the owner is TLS again,
+ * whose words come from events of other streams.
  */
 #include "net/tls.h"
 
@@ -19,6 +22,7 @@
 #define TLS_RECORD_BYTES 16384
 #define TLS_WRITE_MAX (3 * TLS_RECORD_BYTES)
 #define TLS_OUT_MAX (128 * 1024) /* a write, and what the protocol adds on its own */
+#define TLS_HELD_MAX 4096        /* so little may wait for more */
 
 enum tls_state {
 	TLS_OPEN,     /* or still shaking hands: OpenSSL knows */
@@ -37,6 +41,7 @@ struct tls {
 		out; /* records on their way to @below; memory only while there are any */
 	struct loop_deferred
 		wake; /* the owner: what it wants is in OpenSSL's memory already */
+	struct loop_deferred sending; /* what is held, if we carry TLS */
 	struct loop_deferred gone;
 	const char *failure_text; /* borrowed: OpenSSL's table of words, or ours */
 	enum err failure;
@@ -46,6 +51,11 @@ struct tls {
 	unsigned wants : 8;     /* the owner's */
 	bool waits_for_key : 1; /* nothing goes on before the signature is here */
 	bool has_signature : 1; /* it is: the owner is to try again */
+	bool is_full : 1;       /* @below has not taken all of @out */
+	bool carries_tls : 1;   /* the owner is TLS, too */
+	bool owes_ticket : 1;   /* to a client: it goes with the first bytes for it */
+	bool is_in_call : 1;    /* @below has called, and can be trusted to call again */
+	bool is_dry : 1;        /* it had less than there was room for, in that call */
 
 	/* What reading and writing have to wait for; 0: they did not have to wait last time. */
 	unsigned read_needs : 8;
@@ -64,9 +74,11 @@ static int tls_bio_read(BIO *bio, char *to, size_t room, size_t *got)
 	struct tls *t = BIO_get_data(bio);
 
 	BIO_clear_retry_flags(bio);
-	t->below_rc = stream_read(t->below, to, room, got);
+	t->below_rc = t->is_dry ? ERR_AGAIN : stream_read(t->below, to, room, got);
 	if (t->below_rc == ERR_AGAIN)
 		BIO_set_retry_read(bio);
+	else if (t->below_rc == ERR_OK && *got < room)
+		t->is_dry = t->is_in_call && t->below->fd >= 0; /* asking is a call */
 	return t->below_rc == ERR_OK;
 }
 
@@ -175,10 +187,12 @@ static enum err tls_flush(struct tls *t)
 	size_t put;
 	enum err rc;
 
+	t->is_full = false;
 	while (t->out.n > 0) {
 		struct span s = buf_span(&t->out);
 
 		rc = stream_put(t->below, s.p, s.n, &put);
+		t->is_full = rc == ERR_AGAIN;
 		if (rc == ERR_AGAIN)
 			return rc;
 		if (rc != ERR_OK) {
@@ -214,13 +228,23 @@ static unsigned tls_or(unsigned needs, unsigned otherwise)
 	return needs != 0 ? needs : otherwise;
 }
 
+/* Is there so little to send that it may wait for more? */
+static bool tls_holds(const struct tls *t)
+{
+	return t->out.n > 0 && t->out.n <= TLS_HELD_MAX && !t->is_full &&
+		t->state == TLS_OPEN && (t->has_left != NULL || t->carries_tls);
+}
+
 /* After every call: sends what it made, and waits for what is wanted now. */
 static void tls_settle(struct tls *t)
 {
 	unsigned below = 0;
 
-	(void)tls_flush(t);
-	if (t->out.n > 0)
+	if (!tls_holds(t))
+		(void)tls_flush(t);
+	else if (t->has_left == NULL)
+		loop_defer(t->loop, &t->sending);
+	if (t->is_full)
 		below |= LOOP_WRITE;
 	else if (!t->waits_for_key && (t->wants & LOOP_WRITE) != 0)
 		below |= tls_or(t->write_needs, LOOP_WRITE);
@@ -259,7 +283,16 @@ static void tls_leave_async(struct tls *t)
 		SSL_clear_mode(t->ssl, SSL_MODE_ASYNC);
 }
 
-static void tls_tell_owner(struct tls *t, unsigned ready)
+static void tls_on_sending(void *arg)
+{
+	struct tls *t = arg;
+
+	(void)tls_flush(t);
+	tls_settle(t);
+}
+
+/* False: it has left, and another thread may have it by now. */
+static bool tls_tell_owner(struct tls *t, unsigned ready)
 {
 	if (ready != 0) {
 		bool has_left = false;
@@ -267,18 +300,19 @@ static void tls_tell_owner(struct tls *t, unsigned ready)
 		t->has_left = &has_left;
 		t->stream.on_ready(t->stream.arg, ready);
 		if (has_left)
-			return; /* another thread may have it by now */
+			return false;
 		t->has_left = NULL;
 	}
 	if (t->state != TLS_CLOSED)
 		tls_settle(t);
+	return true;
 }
 
 static void tls_on_wake(void *arg)
 {
 	struct tls *t = arg;
 
-	tls_tell_owner(t, tls_ready_now(t));
+	(void)tls_tell_owner(t, tls_ready_now(t));
 }
 
 static void tls_on_below_ready(void *arg, unsigned ready)
@@ -291,7 +325,10 @@ static void tls_on_below_ready(void *arg, unsigned ready)
 		owner |= LOOP_READ;
 	if (t->out.n == 0 && (ready & tls_or(t->write_needs, LOOP_WRITE)) != 0)
 		owner |= LOOP_WRITE;
-	tls_tell_owner(t, (owner & t->wants) | tls_ready_now(t));
+	t->is_in_call = true;
+	if (!tls_tell_owner(t, (owner & t->wants) | tls_ready_now(t)))
+		return;
+	t->is_in_call = t->is_dry = false;
 }
 
 static void tls_want(struct stream *s, unsigned wants)
@@ -380,6 +417,18 @@ static struct span pieces_for_record(struct pieces p, uint8_t room[TLS_RECORD_BY
 	return span_of(room, n);
 }
 
+/*
+ * A ticket of TLS 1.3 goes with the first bytes for the client: by itself it would cost a send
+ * here, and at each hop that it passes. OpenSSL sends it with the next write.
+ */
+static void tls_pay_ticket(struct tls *t)
+{
+	if (!t->owes_ticket || !SSL_is_init_finished(t->ssl))
+		return;
+	t->owes_ticket = false;
+	(void)SSL_new_session_ticket(t->ssl); /* fails with TLS 1.2, which has sent it */
+}
+
 static enum err tls_write_record(struct tls *t, struct pieces *pieces, size_t *put)
 {
 	uint8_t room[TLS_RECORD_BYTES];
@@ -390,6 +439,7 @@ static enum err tls_write_record(struct tls *t, struct pieces *pieces, size_t *p
 
 	if (!tls_may_go_on(t))
 		return ERR_AGAIN;
+	tls_pay_ticket(t);
 	ERR_clear_error();
 	result = SSL_write_ex(t->ssl, record.p, record.n, put);
 	if (result == 1)
@@ -410,7 +460,7 @@ static enum err tls_write(struct stream *s, const struct iovec *iov, int count,
 
 	if (t->state != TLS_OPEN)
 		return t->state == TLS_FAILED ? t->failure : ERR_CLOSED;
-	rc = tls_flush(t);
+	rc = tls_holds(t) ? ERR_OK : tls_flush(t);
 	pieces_skip(&pieces, 0); /* empty ones at the front */
 	while (rc == ERR_OK && pieces.count > 0 && have < TLS_WRITE_MAX) {
 		rc = tls_write_record(t, &pieces, &n);
@@ -496,18 +546,33 @@ static void tls_cancel_signature(struct tls *t)
 	t->state = TLS_FAILED;
 }
 
+/*
+ * OpenSSL takes a session for void if its connection ends without a farewell. That was a rule of
+ * TLS 1.0; a visitor who hangs up must not cost the next connection its resumption.
+ */
+static void tls_spare_session(struct tls *t)
+{
+	bool is_suspect = t->state == TLS_FAILED &&
+		(t->failure == ERR_PROTO || t->failure == ERR_CRYPTO);
+
+	if (!is_suspect)
+		SSL_set_shutdown(t->ssl, SSL_get_shutdown(t->ssl) | SSL_SENT_SHUTDOWN);
+}
+
 static void tls_close(struct stream *s, bool is_abort)
 {
 	struct tls *t = tls_of(s);
 
 	loop_undefer(&t->wake);
+	loop_undefer(&t->sending);
 	tls_cancel_signature(t);
 	if (!is_abort && t->state == TLS_OPEN && SSL_is_init_finished(t->ssl)) {
 		ERR_clear_error();
 		(void)SSL_shutdown(t->ssl);
 	}
-	if (!is_abort)
+	if (!is_abort || tls_holds(t))
 		(void)tls_flush(t);
+	tls_spare_session(t);
 	t->below->ops->close(t->below, is_abort);
 	SSL_free(t->ssl);
 	buf_fini(&t->out);
@@ -524,10 +589,13 @@ static void tls_leave(struct stream *s)
 	struct tls *t = tls_of(s);
 
 	loop_undefer(&t->wake);
+	loop_undefer(&t->sending);
+	(void)tls_flush(t); /* what is held need not wait for the move */
 	stream_leave(t->below);
 	if (t->has_left != NULL)
 		*t->has_left = true;
 	t->has_left = NULL;
+	t->is_in_call = t->is_dry = false;
 	t->loop = NULL;
 	t->wants = 0;
 }
@@ -596,6 +664,7 @@ static enum err tls_set_role(struct tls *t, const struct tls_options *o, struct 
 	SSL_set_bio(t->ssl, bio, bio);
 	if (o->is_server) {
 		SSL_set_accept_state(t->ssl);
+		t->owes_ticket = true;
 		SSL_set_async_callback(t->ssl, tls_on_signature);
 		SSL_set_async_callback_arg(t->ssl, t);
 		return ERR_OK;
@@ -623,6 +692,7 @@ enum err tls_open(const struct tls_options *o, struct stream **out, struct why *
 	t->stream.fd = -1;
 	buf_init(&t->out, TLS_OUT_MAX);
 	loop_deferred_init(&t->wake, tls_on_wake, t);
+	loop_deferred_init(&t->sending, tls_on_sending, t);
 	loop_deferred_init(&t->gone, free, t);
 	rc = tls_set_role(t, o, why);
 	if (rc != ERR_OK) {
@@ -632,6 +702,8 @@ enum err tls_open(const struct tls_options *o, struct stream **out, struct why *
 	}
 	t->context = tls_context_ref(o->context);
 	t->below = o->below;
+	if (t->below->ops == &tls_ops)
+		tls_of(t->below)->carries_tls = true;
 	stream_set_owner(t->below, tls_on_below_ready, t);
 	*out = &t->stream;
 	return ERR_OK;

@@ -125,6 +125,7 @@ static enum err tls_context_new(struct tls_context **out, struct why *why)
 			SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_read_ahead(ctx->ssl, 1);
 	SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);
+	(void)SSL_CTX_set_num_tickets(ctx->ssl, 0); /* tls.c sends one, in its own time */
 	SSL_CTX_set_default_passwd_cb(ctx->ssl, tls_context_on_password);
 	*out = ctx;
 	return ERR_OK;

@@ -18,6 +18,7 @@
 #include "net/talker_test.h"
 #include "net/tls.h"
 
+#define TLS_BYTE_BYTES (5 + 1 + 1 + 16) /* a record with one byte in it */
 #define HANDSHAKES 50
 
 /* ---- who has the key ---- */
@@ -477,6 +478,67 @@ static void test_tickets_end_with_their_context(void **state)
 	visitor_fini(&v);
 }
 
+/* How many bytes lie at the client's end, of the first thing that was sent to it. */
+static ssize_t lies_at(const struct hand *client)
+{
+	char bytes[2048];
+
+	return recv(tls_fd(client->tls), bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
+}
+
+static void test_a_ticket_goes_with_the_first_bytes(void **state)
+{
+	struct fixture *x = *state;
+	struct pair p;
+	char byte;
+	size_t n;
+
+	pair_shake(x, &p, "a.localhost");
+	assert_int_equal(lies_at(&p.client), -1);
+	assert_int_equal(stream_put(p.server.tls, "a", 1, &n), ERR_OK);
+	assert_true(lies_at(&p.client) > 100);
+	assert_int_equal(stream_read(p.client.tls, &byte, 1, &n), ERR_OK);
+	assert_int_equal(stream_put(p.server.tls, "b", 1, &n), ERR_OK);
+	assert_int_equal(lies_at(&p.client), TLS_BYTE_BYTES);
+	pair_part(x, &p);
+}
+
+/* Reads one byte, and says two things. */
+static void talk_on_ready(void *arg, unsigned ready)
+{
+	struct hand *hand = arg;
+	char byte;
+	size_t n;
+
+	(void)ready;
+	assert_int_equal(stream_read(hand->tls, &byte, 1, &n), ERR_OK);
+	assert_int_equal(stream_put(hand->tls, "1", 1, &n), ERR_OK);
+	assert_int_equal(stream_put(hand->tls, "2", 1, &n), ERR_OK);
+}
+
+static void test_what_is_said_in_one_call_is_sent_together(void **state)
+{
+	struct fixture *x = *state;
+	struct pair p;
+	int ends[2];
+	char byte;
+	size_t n;
+
+	/* Messages, so that one can be told from two. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	hand_begin(x, &p.client, ends[0], "a.localhost");
+	hand_begin(x, &p.server, ends[1], NULL);
+	turn(x);
+	assert_int_equal(stream_put(p.server.tls, "a", 1, &n), ERR_OK);
+	assert_int_equal(stream_read(p.client.tls, &byte, 1, &n), ERR_OK);
+	stream_set_owner(p.server.tls, talk_on_ready, &p.server);
+	stream_want(p.server.tls, LOOP_READ);
+	assert_int_equal(stream_put(p.client.tls, "?", 1, &n), ERR_OK);
+	turn(x);
+	assert_int_equal(lies_at(&p.client), 2 * TLS_BYTE_BYTES);
+	pair_part(x, &p);
+}
+
 static void test_an_older_version_is_refused(void **state)
 {
 	struct fixture *x = *state;
@@ -566,6 +628,8 @@ int main(void)
 		TEST(test_without_a_good_signature_there_is_no_handshake),
 		TEST(test_who_comes_again_needs_no_signature),
 		TEST(test_tickets_end_with_their_context),
+		TEST(test_a_ticket_goes_with_the_first_bytes),
+		TEST(test_what_is_said_in_one_call_is_sent_together),
 		TEST(test_an_older_version_is_refused),
 		TEST(test_names_right_under_localhost_are_covered),
 		TEST(test_a_dot_in_front_is_no_name),

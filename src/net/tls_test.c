@@ -643,7 +643,8 @@ static void test_a_leaf_alone_can_be_trusted(void **state)
 	buf_fini(&chain);
 }
 
-static bool shake_and_read(struct fixture *x, const char *name)
+/* The server's first bytes bring the ticket. */
+static bool shake_and_read(struct fixture *x, const char *name, bool is_aborted)
 {
 	struct hand client, server;
 	char text[8];
@@ -652,10 +653,17 @@ static bool shake_and_read(struct fixture *x, const char *name)
 
 	shake(x, &client, &server, name);
 	assert_int_equal(client.rc, ERR_OK);
-	assert_int_equal(stream_read(client.tls, text, sizeof(text), &n), ERR_AGAIN);
+	assert_int_equal(stream_put(server.tls, "x", 1, &n), ERR_OK);
+	assert_int_equal(stream_read(client.tls, text, sizeof(text), &n), ERR_OK);
 	is_resumed = tls_is_resumed(client.tls);
 	assert_int_equal(tls_is_resumed(server.tls), is_resumed);
-	part(x, &client, &server);
+	if (is_aborted) {
+		stream_abort(client.tls);
+		stream_abort(server.tls);
+		loop_turn(x->loop);
+	} else {
+		part(x, &client, &server);
+	}
 	return is_resumed;
 }
 
@@ -665,14 +673,28 @@ static void test_a_session_is_resumed_with_the_same_server_only(void **state)
 	struct tls_client_options options = { .ca_file = x->ca.cert_file };
 
 	contexts_make(x, NULL, NULL);
-	assert_false(shake_and_read(x, "tunnel.test"));
-	assert_false(shake_and_read(x, "tunnel.test")); /* nothing was kept */
+	assert_false(shake_and_read(x, "tunnel.test", false));
+	assert_false(shake_and_read(x, "tunnel.test", false)); /* nothing was kept */
 	options.keeps_session = true;
 	use_client_options(x, &options);
-	assert_false(shake_and_read(x, "tunnel.test"));
-	assert_true(shake_and_read(x, "tunnel.test"));
-	assert_true(shake_and_read(x, "tunnel.test"));
-	assert_false(shake_and_read(x, "127.0.0.1"));
+	assert_false(shake_and_read(x, "tunnel.test", false));
+	assert_true(shake_and_read(x, "tunnel.test", false));
+	assert_true(shake_and_read(x, "tunnel.test", false));
+	assert_false(shake_and_read(x, "127.0.0.1", false));
+}
+
+/* Who hangs up costs the next connection nothing. */
+static void test_a_session_outlives_a_broken_connection(void **state)
+{
+	struct fixture *x = *state;
+	struct tls_client_options options = { .ca_file = x->ca.cert_file,
+		.keeps_session = true };
+
+	contexts_make(x, NULL, NULL);
+	use_client_options(x, &options);
+	assert_false(shake_and_read(x, "tunnel.test", true));
+	assert_true(shake_and_read(x, "tunnel.test", true));
+	assert_true(shake_and_read(x, "tunnel.test", false));
 }
 
 /* ---- moving to another worker ---- */
@@ -935,6 +957,7 @@ int main(void)
 		tls_test(test_a_client_that_only_listens_begins_the_handshake),
 		tls_test(test_a_leaf_alone_can_be_trusted),
 		tls_test(test_a_session_is_resumed_with_the_same_server_only),
+		tls_test(test_a_session_outlives_a_broken_connection),
 		tls_test(test_a_conversation_goes_on_after_moving),
 		tls_test(test_what_lies_inside_wakes_the_new_owner),
 		tls_test(test_it_may_be_closed_between_two_loops),
