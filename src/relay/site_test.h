@@ -410,6 +410,26 @@ static inline void site_put_hello(struct buf *out, const char *host)
 	p[sizeof(head) + 32 + 8] = (uint8_t)(n - sizeof(head) - 32 - sizeof(offers));
 }
 
+/* The session has been given to a visitor who said @hello. */
+static inline void guest_expect_hello(struct guest *g, const struct buf *hello)
+{
+	static const uint8_t marker = MARKER_TLS;
+
+	guest_expect(g, &marker, 1);
+	guest_expect(g, buf_span(hello).p, hello->n);
+}
+
+/* Or to one who asked for @host. */
+static inline void guest_expect_visitor(struct guest *g, const char *host)
+{
+	struct buf hello;
+
+	buf_init(&hello, 1024);
+	site_put_hello(&hello, host);
+	guest_expect_hello(g, &hello);
+	buf_fini(&hello);
+}
+
 /* Comes to the SNI port. Gives his end. */
 static inline int site_visit(struct site *s, unsigned worker)
 {

@@ -27,25 +27,6 @@ static struct relay_figures *figures(struct site *s)
 	return &s->workers[0].figures;
 }
 
-/* The session has been given to a visitor who said @hello. */
-static void expect_visitor(struct guest *g, const struct buf *hello)
-{
-	static const uint8_t marker = MARKER_TLS;
-
-	guest_expect(g, &marker, 1);
-	guest_expect(g, buf_span(hello).p, hello->n);
-}
-
-static void expect_visitor_of(struct guest *g, const char *host)
-{
-	struct buf hello;
-
-	buf_init(&hello, 1024);
-	site_put_hello(&hello, host);
-	expect_visitor(g, &hello);
-	buf_fini(&hello);
-}
-
 /* ---- the hello ---- */
 
 static void test_a_hello_may_come_byte_by_byte(void **state)
@@ -65,7 +46,7 @@ static void test_a_hello_may_come_byte_by_byte(void **state)
 		assert_int_equal(g.in.n, 0);
 		visitor_say(fd, buf_span(&hello).p + i, 1);
 	}
-	expect_visitor(&g, &hello);
+	guest_expect_hello(&g, &hello);
 	close(fd);
 	guest_close(&g);
 	buf_fini(&hello);
@@ -108,7 +89,7 @@ static void test_a_hello_may_lie_in_as_many_records_as_are_allowed(void **state)
 			records.n - i < 3 ? records.n - i : 3);
 		site_turn(s);
 	}
-	expect_visitor(&g, &records);
+	guest_expect_hello(&g, &records);
 	close(fd);
 	guest_close(&g);
 	buf_fini(&records);
@@ -261,9 +242,9 @@ static void test_patterns_have_one_label_and_hosts_go_first(void **state)
 	guest_open_session(&g[0], s, 0, "any");
 	guest_open_session(&g[1], s, 0, "one");
 	fds[0] = site_visit_host(s, 0, "what." SITE_ROOT);
-	expect_visitor_of(&g[0], "what." SITE_ROOT);
+	guest_expect_visitor(&g[0], "what." SITE_ROOT);
 	fds[1] = site_visit_host(s, 0, "one." SITE_ROOT);
-	expect_visitor_of(&g[1], "one." SITE_ROOT);
+	guest_expect_visitor(&g[1], "one." SITE_ROOT);
 	expect_alert(s, "a.b." SITE_ROOT);
 	assert_int_equal(one->visitors, 1);
 	for (int i = 0; i < 2; i++) {
@@ -288,9 +269,9 @@ static void test_a_route_host_and_the_public_name_lead_to_one_lease(void **state
 	guest_open_session(&g[0], s, 0, "demo");
 	guest_open_session(&g[1], s, 0, "demo");
 	fds[0] = site_visit_host(s, 0, "ech-abc." SITE_ROOT);
-	expect_visitor_of(&g[0], "ech-abc." SITE_ROOT);
+	guest_expect_visitor(&g[0], "ech-abc." SITE_ROOT);
 	fds[1] = site_visit_host(s, 0, "Demo." SITE_ROOT ".");
-	expect_visitor_of(&g[1], "Demo." SITE_ROOT ".");
+	guest_expect_visitor(&g[1], "Demo." SITE_ROOT ".");
 	for (int i = 0; i < 2; i++) {
 		close(fds[i]);
 		guest_close(&g[i]);
@@ -331,7 +312,7 @@ static void test_a_visitor_waits_ten_seconds_for_a_session(void **state)
 	visitor_expect_end(s, early);
 	assert_int_equal(figures(s)->unserved, 1);
 	guest_open_session(&g, s, 0, "demo");
-	expect_visitor_of(&g, "demo." SITE_ROOT);
+	guest_expect_visitor(&g, "demo." SITE_ROOT);
 	assert_int_equal(figures(s)->visitors, 1);
 	close(late);
 	guest_close(&g);
@@ -385,7 +366,7 @@ static void test_a_dead_session_is_passed_over(void **state)
 	stream_close(g[1].stream);
 	g[0].stream = g[1].stream = NULL;
 	fd = site_visit_host(s, 0, "demo." SITE_ROOT);
-	expect_visitor_of(&g[2], "demo." SITE_ROOT);
+	guest_expect_visitor(&g[2], "demo." SITE_ROOT);
 	close(fd);
 	for (int i = 0; i < 3; i++)
 		guest_close(&g[i]);
@@ -404,7 +385,7 @@ static void test_a_new_registration_serves_who_waited_at_the_old_one(void **stat
 	site_settle(s);
 	assert_false(visitor_has_ended(fd));
 	guest_open_session(&g, s, 0, "demo");
-	expect_visitor_of(&g, "demo." SITE_ROOT);
+	guest_expect_visitor(&g, "demo." SITE_ROOT);
 	close(fd);
 	guest_close(&g);
 }
@@ -430,7 +411,7 @@ static int join(struct site *s, struct guest *g)
 
 	guest_open_session(g, s, 0, "demo");
 	fd = site_visit_host(s, 0, "demo." SITE_ROOT);
-	expect_visitor_of(g, "demo." SITE_ROOT);
+	guest_expect_visitor(g, "demo." SITE_ROOT);
 	return fd;
 }
 
@@ -542,7 +523,7 @@ static void test_a_cut_reaches_bridges_of_earlier_registrations(void **state)
 	site_open_lease(s, "other", 0);
 	guest_open_session(&other, s, 0, "other");
 	stays = site_visit_host(s, 0, "other." SITE_ROOT);
-	expect_visitor_of(&other, "other." SITE_ROOT);
+	guest_expect_visitor(&other, "other." SITE_ROOT);
 	site_close_lease(s, old, false);
 	r = site_open_lease(s, "demo", 0);
 	site_close_lease(s, r, true);
