@@ -10,12 +10,14 @@
 #include "loop/timer_test.h"
 #include "net/listener.h"
 #include "net/socket.h"
+#include "net/tls.h"
 #include "tunnel/portal/certificate_test.h"
 #include "tunnel/portal/identity_vector_test.h"
 #include "tunnel/portal/message_domain.h"
 #include "tunnel/portal/message_lease.h"
 #include "tunnel/portal/message_sign.h"
 #include "tunnel/portal/siwe.h"
+#include "wire/marker.h"
 
 #define TEST_RELAY_SESSIONS_MAX 64
 

@@ -541,6 +541,9 @@ static void test_what_is_accepted_and_dialed_is_tuned(void **state)
 		assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE),
 			i == 0 ? 4 : 15);
 	}
+	socket_tune_waiting(x->accepted[0]);
+	assert_int_equal(option_of(x->accepted[0], IPPROTO_TCP, TCP_KEEPIDLE), 4);
+	assert_int_equal(option_of(x->accepted[0], IPPROTO_TCP, TCP_KEEPCNT), 4);
 	stream_close(s);
 	x->fd = -1;
 }

@@ -199,6 +199,22 @@ void socket_tune_carrier(int fd, unsigned dead_ms)
 			sizeof(options[i].value));
 }
 
+/* Four questions: on a bad path some of them, or of the answers, get lost. */
+void socket_tune_waiting(int fd)
+{
+	static const struct {
+		int name, value;
+	} options[] = {
+		{ TCP_KEEPIDLE, 4 },
+		{ TCP_KEEPINTVL, 1 },
+		{ TCP_KEEPCNT, 4 },
+	};
+
+	for (size_t i = 0; i < mem_count(options); i++)
+		(void)setsockopt(fd, IPPROTO_TCP, options[i].name, &options[i].value,
+			sizeof(options[i].value));
+}
+
 void socket_set_patience(int fd, unsigned dead_ms)
 {
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms));

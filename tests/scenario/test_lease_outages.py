@@ -10,7 +10,7 @@ from lib import portal_visitor as visitor
 from lib.portal_tls import Tls, client_context
 
 ROOT = "relay.test"
-SOON = 5.5
+SOON = 5  # seconds, after whatever it was
 
 
 @pytest.fixture
@@ -19,15 +19,13 @@ def away(world, leases):
     reason = netns.why_not()
     if reason:
         pytest.skip(reason)
-    path = world.keep(netns.Path())
-    for end in (path.home, path.away):
-        end.hosts(f"127.0.0.1 localhost\n{path.away_address} {ROOT} demo.{ROOT}\n")
-    return Away(world, leases, path)
+    return Away(world, leases, world.keep(netns.Path()))
 
 
 class Away:
     def __init__(self, world, leases, path):
-        self.path = path
+        self.path, self.address = path, path.away_address
+        self.move(self.address)
         self.relay = path.away.inside(lambda: leases.relay(
             "adit", root=ROOT, host="0.0.0.0", prefix=path.away.prefix))
         target = world.serve(net.echo, listener=path.home.listen("127.0.0.1"))
@@ -35,9 +33,15 @@ class Away:
                                    prefix=path.home.prefix, env={"SSL_CERT_FILE": leases.ca})
         net.wait_until(self.served, 20, every=0.2, message="the first visitor")
 
+    def move(self, address):
+        """The relay's name leads to another address from now on."""
+        self.address = address
+        for end in (self.path.home, self.path.away):
+            end.hosts(f"127.0.0.1 localhost\n{address} {ROOT} demo.{ROOT}\n")
+
     def served(self):
         try:
-            raw = self.path.away.connect(self.path.away_address, self.relay.sni_port, 2)
+            raw = self.path.away.connect(self.address, self.relay.sni_port, 2)
             raw.settimeout(2)
             with Tls(raw, client_context(), server_name="demo." + ROOT) as tls:
                 tls.sendall(b"hi")
@@ -50,6 +54,12 @@ class Away:
         net.wait_until(self.served, 30, every=0.1, message="a visitor being served")
         assert time.monotonic() - begin < SOON
 
+    def readdress(self, end, old, new):
+        """An end of the path gets another address in place of the one it has."""
+        end.ip("addr", "del", old + "/24", "dev", "up")
+        end.ip("addr", "add", new + "/24", "dev", "up")
+        end.ip("route", "replace", "default", "via", new.rpartition(".")[0] + ".1")
+
 
 @pytest.mark.parametrize("seconds", [5, pytest.param(12, marks=pytest.mark.slow),
                                      pytest.param(60, marks=pytest.mark.slow)])
@@ -61,10 +71,7 @@ def test_a_path_that_dies_without_a_word(away, seconds):
 
 
 def test_the_agent_s_address_changes(away):
-    home = away.path.home
-    home.ip("addr", "del", "10.77.1.2/24", "dev", "up")
-    home.ip("addr", "add", "10.77.1.3/24", "dev", "up")
-    home.ip("route", "replace", "default", "via", "10.77.1.1")
+    away.readdress(away.path.home, "10.77.1.2", "10.77.1.3")
     away.wait_served_soon()
 
 
@@ -76,8 +83,45 @@ def test_an_agent_that_was_stopped_for_a_while(away, seconds):
     away.wait_served_soon()
 
 
-@pytest.mark.parametrize("count", [1, pytest.param(50, marks=pytest.mark.slow)])
-def test_a_relay_that_was_killed_has_everybody_back(world, leases, count):
+@pytest.mark.slow
+@pytest.mark.parametrize("address", ["10.77.1.2", "10.77.1.3"])
+def test_a_machine_that_sleeps_and_wakes(away, address):
+    """Nothing runs and nothing comes through; it may wake up elsewhere."""
+    away.agent.signal(signal.SIGSTOP)
+    away.path.cut()
+    net.wait_quietly(50)
+    if address != away.path.home_address:
+        away.readdress(away.path.home, away.path.home_address, address)
+    away.path.restore()
+    away.agent.signal(signal.SIGCONT)
+    away.wait_served_soon()
+
+
+def test_the_relay_restarts_at_another_address(away):
+    away.relay.kill()
+    away.readdress(away.path.away, "10.77.2.2", "10.77.2.3")
+    away.move("10.77.2.3")
+    away.relay.process = away.path.away.inside(away.relay.again)
+    away.wait_served_soon()
+
+
+def test_the_relay_s_address_leads_nowhere_any_more(away):
+    """Nobody says so to those who are connected: the machine is gone, and its name is
+    another's. Their kernels notice in 8 s."""
+    net.wait_quietly(4)  # or the agent has heard of its new network, and looks anyhow
+    away.path.away.ip("addr", "add", "10.77.2.3/24", "dev", "up")
+    for way in ("from", "to"):
+        away.path.router.ip("rule", "add", way, "10.77.2.2", "blackhole")
+    away.move("10.77.2.3")
+    begin = time.monotonic()
+    net.wait_until(away.served, 30, every=0.1, message="a visitor being served")
+    assert time.monotonic() - begin < 8 + SOON
+
+
+@pytest.mark.parametrize("count, seconds", [
+    (1, 0), (1, 6), pytest.param(50, 0, marks=pytest.mark.slow),
+    pytest.param(50, 20, marks=pytest.mark.slow)])
+def test_a_relay_that_was_killed_has_everybody_back(world, leases, count, seconds):
     relay = leases.relay("adit")
     target = world.serve(net.echo)
     names = [f"demo{i}" for i in range(count)]
@@ -85,16 +129,18 @@ def test_a_relay_that_was_killed_has_everybody_back(world, leases, count):
         leases.expose("adit", relay, target.port, name=name, wait=False)
     for name in names:
         leases.wait_alive(relay, f"{name}.{relay.root}", seconds=60)
-    relay.restart()
+    relay.kill()
+    net.wait_quietly(seconds)
+    relay.process = relay.again()
     begin = time.monotonic()
 
     def come(name):
         visitor.wait_served(relay.sni_port, f"{name}.{relay.root}", leases.ca, 60)
         return time.monotonic() - begin
 
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
         times = sorted(pool.map(come, names))
-    assert times[-1] < SOON + count / 5, times  # fifty on a small machine take their time
+    assert times[-1] < SOON, times
 
 
 def test_a_relay_that_accepts_and_never_answers(world, leases):

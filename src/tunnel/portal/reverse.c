@@ -2,6 +2,7 @@
 #include "tunnel/portal/reverse.h"
 
 #include "base/mem.h"
+#include "net/socket.h"
 #include "wire/http1.h"
 
 #define REVERSE_ASK_MS 10000 /* from the connection to the relay's answer */
@@ -254,6 +255,7 @@ static void reverse_on_reached(void *arg, enum err rc, struct stream *tls,
 		return;
 	}
 	r->stream = tls;
+	socket_tune_waiting(tls->fd >= 0 ? tls->fd : tls_fd(tls));
 	stream_set_owner(tls, reverse_on_stream, r);
 	reverse_enter(r, REVERSE_ASKING);
 	reverse_run(r);
