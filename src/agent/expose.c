@@ -33,7 +33,7 @@ struct member {
 	struct lease_session *session; /* NULL: over for good */
 	char relay[URL_TEXT_MAX];      /* in form */
 	bool was_open;
-	bool is_wanted; /* only while relays are set */
+	bool is_wanted; /* else it is being left */
 };
 
 /* A visitor who is being served. */
@@ -63,6 +63,7 @@ static void expose_on_end(void *arg)
 	struct expose *e = arg;
 
 	e->state = EXPOSE_ENDED;
+	loop_timer_stop(e->patience);
 	e->o.hooks->on_ended(e->o.owner);
 }
 
@@ -182,6 +183,8 @@ static void expose_on_lease_open(void *owner, struct lease_session *s)
 	m->was_open = true;
 }
 
+static void member_rejoin(struct member *m);
+
 static void expose_on_lease_closed(void *owner, struct lease_session *s, enum err rc)
 {
 	struct member *m = owner;
@@ -190,7 +193,9 @@ static void expose_on_lease_closed(void *owner, struct lease_session *s, enum er
 	m->session = NULL;
 	lease_session_close(s);
 	expose_drop_visits(e, m, rc == ERR_DENIED);
-	if (rc == ERR_CLOSED) {
+	if (rc == ERR_CLOSED && m->is_wanted && e->state == EXPOSE_RUNNING) {
+		member_rejoin(m);
+	} else if (rc == ERR_CLOSED) {
 		list_remove(&m->in_expose);
 		free(m);
 	}
@@ -202,6 +207,34 @@ static const struct lease_session_hooks lease_hooks = {
 	.on_visitor = expose_on_visitor,
 	.on_closed = expose_on_lease_closed,
 };
+
+static enum err member_join(struct member *m, struct why *why)
+{
+	struct expose *e = m->expose;
+	struct lease_session_options o = {
+		.loop = e->o.worker->loop,
+		.url = m->relay,
+		.identity = e->o.identity,
+		.metadata = e->o.metadata,
+		.log = &e->log,
+		.wants_tcp = e->o.wants_tcp,
+		.bans_mitm = e->o.bans_mitm,
+		.hooks = &lease_hooks,
+		.owner = m,
+	};
+
+	return lease_session_open(&o, &m->session, why);
+}
+
+/* It was wanted again before it had been left. */
+static void member_rejoin(struct member *m)
+{
+	struct why why = { "" };
+	enum err rc = member_join(m, &why);
+
+	if (rc != ERR_OK)
+		log_error(&m->expose->log, "%s: %s", m->relay, err_text(rc, &why));
+}
 
 static struct member *expose_find(struct expose *e, const char *relay)
 {
@@ -218,26 +251,15 @@ static struct member *expose_find(struct expose *e, const char *relay)
 
 static enum err expose_join(struct expose *e, const char *url, struct why *why)
 {
-	struct lease_session_options o = {
-		.loop = e->o.worker->loop,
-		.url = url,
-		.identity = e->o.identity,
-		.metadata = e->o.metadata,
-		.log = &e->log,
-		.wants_tcp = e->o.wants_tcp,
-		.bans_mitm = e->o.bans_mitm,
-		.hooks = &lease_hooks,
-	};
 	struct member *m = mem_new(m);
 	enum err rc;
 
 	if (m == NULL)
 		return err_set(why, ERR_NOMEM, "out of memory");
-	o.owner = m;
 	m->expose = e;
 	m->is_wanted = true;
 	snprintf(m->relay, sizeof(m->relay), "%s", url);
-	rc = lease_session_open(&o, &m->session, why);
+	rc = member_join(m, why);
 	if (rc == ERR_OK)
 		list_add(&e->relays, &m->in_expose);
 	else
