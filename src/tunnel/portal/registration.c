@@ -15,9 +15,16 @@
 #define LEAVE_MS 5000
 #define RENEW_MARGIN_MS 30000 /* before the lease runs out */
 #define RENEW_AGAIN_MS 3000
+#define RENEW_AGAIN_MIN_MS 200
+#define RENEW_ASK_MIN_MS 1000
 #define RENEW_LATE_MS 10000 /* a timer so late has slept */
-#define LEASE_MIN_MS 1000   /* whatever the relay says */
-#define LEASE_MAX_MS (24 * 3600 * 1000)
+
+/*
+ * Whatever the relay says: it may grant less than what it was asked for, but more is its
+ * clock, which was set.
+ */
+#define LEASE_MIN_MS 1000
+#define LEASE_MAX_MS (MESSAGE_TTL_S * 1000)
 
 #define REQUEST_HEADERS \
 	RELAY_USER_AGENT "Content-Type: application/json\r\nAccept: application/json\r\n"
@@ -106,19 +113,38 @@ static void registration_on_gone(struct registration *r, const struct http_answe
 	registration_finish(r, r->end, &r->why);
 }
 
+/* Of the lease. 0: it has run out. */
+static uint64_t registration_left_ms(const struct registration *r)
+{
+	uint64_t now = clock_boot_ms();
+
+	return now < r->expires_boot_ms ? r->expires_boot_ms - now : 0;
+}
+
+/* Half of @left_ms, so that there is another attempt, between two bounds. */
+static uint32_t half_of(uint64_t left_ms, uint32_t min_ms, uint32_t max_ms)
+{
+	uint64_t half = left_ms / 2;
+
+	if (half > max_ms)
+		return max_ms;
+	return half < min_ms ? min_ms : (uint32_t)half;
+}
+
 static void renewal_failed(struct registration *r, const struct why *why)
 {
 	bool was_in_trouble = r->is_in_trouble;
-	uint64_t now = clock_boot_ms();
+	uint64_t left = registration_left_ms(r);
+	uint32_t pause = half_of(left, RENEW_AGAIN_MIN_MS, RENEW_AGAIN_MS);
 
-	if (now >= r->expires_boot_ms) {
+	if (left == 0) {
 		registration_finish(r, REGISTRATION_LOST, why);
 		return;
 	}
 	r->is_in_trouble = true;
 	r->state = REG_HELD;
-	r->planned_boot_ms = now + RENEW_AGAIN_MS;
-	loop_timer_set(r->timer, RENEW_AGAIN_MS);
+	r->planned_boot_ms = clock_boot_ms() + pause;
+	loop_timer_set(r->timer, pause);
 	if (!was_in_trouble)
 		r->o.hooks->on_trouble(r->o.owner, why);
 }
@@ -295,11 +321,17 @@ static enum err check_lease(const struct registration *r, struct why *why)
 }
 
 /* By the relay's clock, as it was when it wrote the text that we signed. */
+static int64_t registration_granted_ms(const struct registration *r,
+	struct timestamp expires_at)
+{
+	return expires_at.s * 1000 + expires_at.ns / 1000000 - r->relay_ahead_ms -
+		(int64_t)clock_boot_ms();
+}
+
 static void registration_plan(struct registration *r, struct timestamp expires_at)
 {
 	uint64_t now = clock_boot_ms();
-	int64_t left = expires_at.s * 1000 + expires_at.ns / 1000000 - r->relay_ahead_ms -
-		(int64_t)now;
+	int64_t left = registration_granted_ms(r, expires_at);
 	uint64_t wait;
 
 	if (left < LEASE_MIN_MS)
@@ -350,6 +382,13 @@ static void take_renewal(struct registration *r, const struct http_answer *a)
 	if (!word_is_good(renewal.access_token)) {
 		err_set(&why, ERR_PROTO, "the relay renewed the lease without a token");
 		renewal_failed(r, &why);
+		return;
+	}
+	if (registration_granted_ms(r, renewal.expires_at) <= 0) {
+		err_set(&why, ERR_PROTO,
+			"the relay renewed the lease up to a time that is over: its"
+			" clock was set");
+		registration_finish(r, REGISTRATION_LOST, &why);
 		return;
 	}
 	str_copy(r->lease.access_token, sizeof(r->lease.access_token),
@@ -439,6 +478,8 @@ static enum err registration_ask(struct registration *r)
 	struct buf body;
 	enum err rc = ERR_OK;
 
+	if (r->state == REG_RENEWING)
+		q.timeout_ms = half_of(registration_left_ms(r), RENEW_ASK_MIN_MS, ASK_MS);
 	buf_init(&body, MESSAGE_BODY_MAX);
 	if (rule->put != NULL)
 		rc = rule->put(r, &body);

@@ -10,10 +10,10 @@
 
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "http/server.h"
+#include "loop/timer_test.h"
 #include "net/listener.h"
 #include "net/socket.h"
 #include "tunnel/portal/identity_vector_test.h"
@@ -27,6 +27,7 @@
 struct answer {
 	unsigned status;
 	const char *body;
+	bool is_mute; /* nothing at all */
 };
 
 struct fixture {
@@ -41,9 +42,10 @@ struct fixture {
 
 	struct answer domain, challenge, registering, renew, unregister;
 	const char *siwe_domain, *name, *token; /* NULL: the right ones */
-	int ttl_s;
-	char asked[256]; /* the paths, with blanks behind them */
-	char body[8192]; /* of the last request */
+	int64_t ttl_s, ahead_s; /* of the lease, and of the relay's clock */
+	unsigned renewals;
+	char asked[2048]; /* the paths, with blanks behind them */
+	char body[8192];  /* of the last request */
 	char path[64];
 
 	unsigned held, renewed, troubles, ended;
@@ -60,9 +62,9 @@ static void put_time(struct buf *out, int64_t s)
 	buf_put_str(out, timefmt_print((struct timestamp){ .s = s }, text));
 }
 
-static int64_t now_s(void)
+static int64_t now_s(const struct fixture *f)
 {
-	return (int64_t)(clock_wall_ms() / 1000);
+	return (int64_t)(clock_wall_ms() / 1000) + f->ahead_s;
 }
 
 static void put_challenge(const struct fixture *f, struct buf *out)
@@ -74,8 +76,8 @@ static void put_challenge(const struct fixture *f, struct buf *out)
 		.statement = span_str("Register a portal lease"),
 		.nonce = span_str("AbCdEfGh12345678"),
 		.request_id = span_str("rch_0011223344556677"),
-		.issued_at = { .s = now_s() },
-		.expires_at = { .s = now_s() + 120 },
+		.issued_at = { .s = now_s(f) },
+		.expires_at = { .s = now_s(f) + 120 },
 		.has_expiry = true,
 	};
 	struct message_challenge c = { .challenge_id = "rch_0011223344556677" };
@@ -99,7 +101,7 @@ static void put_lease(const struct fixture *f, struct buf *out, const char *toke
 		"\"access_token\":\"%s\",\"sni_port\":443,\"expires_at\":\"",
 		f->name != NULL ? f->name : VECTOR_NAME, VECTOR_ADDRESS,
 		f->token != NULL ? f->token : token);
-	put_time(out, now_s() + f->ttl_s);
+	put_time(out, now_s(f) + f->ttl_s);
 	buf_put_str(out, "\"}}");
 }
 
@@ -140,9 +142,11 @@ static void on_body(void *arg, struct http_exchange *x, enum err rc, struct span
 	f->body[body.n] = '\0';
 	buf_init(&good, 16384);
 	a = answer_to(f, f->path, &good);
-	http_reply(x, a->status != 0 ? a->status : 200,
-		"Content-Type: application/json\r\n",
-		a->body != NULL ? span_str(a->body) : buf_span(&good));
+	f->renewals += a == &f->renew;
+	if (!a->is_mute)
+		http_reply(x, a->status != 0 ? a->status : 200,
+			"Content-Type: application/json\r\n",
+			a->body != NULL ? span_str(a->body) : buf_span(&good));
 	buf_fini(&good);
 }
 
@@ -215,6 +219,7 @@ static int setup(void **state)
 		.arg = f };
 	struct addr at;
 
+	time_begin(1700000000000);
 	assert_int_equal(loop_new(&f->loop), ERR_OK);
 	pool_init(&f->pool, 66560, 4);
 	o.loop = f->loop;
@@ -264,20 +269,10 @@ static void begin(struct fixture *f)
 	assert_int_equal(registration_open(&o, &f->registration, NULL), ERR_OK);
 }
 
-static bool has_passed(uint64_t since_ms)
-{
-	usleep(200);
-	return clock_now_ms() - since_ms > 5000;
-}
-
-/* Until one of these has happened so often. */
+/* Until one of these has happened so often; no time passes. */
 static void wait_for(struct fixture *f, const unsigned *what, unsigned count)
 {
-	uint64_t since = clock_now_ms();
-
-	while (*what < count && !has_passed(since))
-		loop_turn(f->loop);
-	if (*what < count)
+	if (!time_wait(f->loop, what, count))
 		fail_msg("asked %s; ended: %s", f->asked, f->why.text);
 }
 
@@ -316,7 +311,7 @@ static void test_a_relay_in_trouble_is_tried_again(void **state)
 {
 	struct fixture *f = *state;
 
-	f->domain = (struct answer){ 503, "oops" };
+	f->domain = (struct answer){ 503, "oops", false };
 	begin(f);
 	wait_for_end(f, REGISTRATION_FAILED);
 }
@@ -325,7 +320,7 @@ static void test_something_else_is_no_relay(void **state)
 {
 	struct fixture *f = *state;
 
-	f->domain = (struct answer){ 404, "not found" };
+	f->domain = (struct answer){ 404, "not found", false };
 	begin(f);
 	wait_for_end(f, REGISTRATION_REFUSED);
 }
@@ -334,7 +329,7 @@ static void test_a_conflict_is_final(void **state)
 {
 	struct fixture *f = *state;
 
-	f->registering = (struct answer){ 409, REFUSE("hostname_conflict") };
+	f->registering = (struct answer){ 409, REFUSE("hostname_conflict"), false };
 	begin(f);
 	wait_for_end(f, REGISTRATION_REFUSED);
 }
@@ -343,7 +338,7 @@ static void test_approval_may_come_later(void **state)
 {
 	struct fixture *f = *state;
 
-	f->registering = (struct answer){ 403, REFUSE("lease_rejected") };
+	f->registering = (struct answer){ 403, REFUSE("lease_rejected"), false };
 	begin(f);
 	wait_for_end(f, REGISTRATION_FAILED);
 }
@@ -399,44 +394,205 @@ static void test_nobody_there_is_tried_again(void **state)
 	wait_for_end(f, REGISTRATION_FAILED);
 }
 
-/* ---- renewing and leaving ---- */
+/* ---- renewing ---- */
+
+static void begin_held(struct fixture *f, int ttl_s)
+{
+	f->ttl_s = ttl_s;
+	begin(f);
+	wait_for(f, &f->held, 1);
+}
+
+/* The next is asked for after so long, and not before; the relay's clock counts seconds. */
+static void check_renews_after(struct fixture *f, uint64_t ms)
+{
+	unsigned before = f->renewals;
+
+	time_pass(f->loop, ms - 100);
+	assert_int_equal(f->renewals, before);
+	time_pass(f->loop, 200);
+	wait_for(f, &f->renewals, before + 1);
+}
 
 static void test_a_lease_is_renewed_in_time(void **state)
 {
 	struct fixture *f = *state;
 
-	f->ttl_s = 1;
-	begin(f);
+	begin_held(f, 120);
+	check_renews_after(f, 90000);
 	wait_for(f, &f->renewed, 1);
 	assert_string_equal(registration_token(f->registration), "second.token");
 	assert_non_null(strstr(f->body, "first.token"));
+	check_renews_after(f, 89900);
 	wait_for(f, &f->renewed, 2);
 	assert_non_null(strstr(f->body, "second.token"));
 	assert_int_equal(f->ended, 0);
+}
+
+static void test_a_short_lease_is_renewed_at_its_half(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_held(f, 8);
+	for (unsigned i = 0; i < 10; i++) {
+		check_renews_after(f, i == 0 ? 4000 : 3900);
+		wait_for(f, &f->renewed, i + 1);
+	}
+	assert_int_equal(f->ended, 0);
+}
+
+static void test_the_shortest_lease_is_a_second(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_held(f, 0);
+	check_renews_after(f, 500);
+	wait_for(f, &f->ended, 1); /* 0 again: that is no lease */
+	assert_int_equal(f->end, REGISTRATION_LOST);
 }
 
 static void test_a_forgotten_lease_is_lost(void **state)
 {
 	struct fixture *f = *state;
 
-	f->ttl_s = 1;
-	f->renew = (struct answer){ 404, REFUSE("lease_not_found") };
-	begin(f);
+	f->renew = (struct answer){ 404, REFUSE("lease_not_found"), false };
+	begin_held(f, 120);
+	time_pass(f->loop, 90100);
 	wait_for_end(f, REGISTRATION_LOST);
 	assert_int_equal(f->held, 1);
 }
 
-static void test_a_failed_renewal_is_no_loss(void **state)
+static const struct answer trouble = { 500, REFUSE("internal"), false };
+
+/* Again and again every 3 s, said once; and well again before the end. */
+static void test_renewals_that_fail_are_no_loss(void **state)
 {
 	struct fixture *f = *state;
 
-	f->ttl_s = 1;
-	f->renew = (struct answer){ 500, REFUSE("internal") };
-	begin(f);
-	wait_for(f, &f->troubles, 1);
+	begin_held(f, 120);
+	f->renew = trouble;
+	time_pass(f->loop, 90100);
+	for (unsigned i = 1; i < 8; i++) {
+		wait_for(f, &f->renewals, i);
+		assert_int_equal(f->troubles, 1);
+		assert_string_equal(registration_token(f->registration), "first.token");
+		time_pass(f->loop, 3000);
+	}
+	f->renew = (struct answer){ 0 };
+	time_pass(f->loop, 3000);
+	wait_for(f, &f->renewed, 1);
 	assert_int_equal(f->ended, 0);
-	assert_string_equal(registration_token(f->registration), "first.token");
+	f->renew = trouble;
+	time_pass(f->loop, 91000);
+	wait_for(f, &f->troubles, 2);
 }
+
+static void test_what_cannot_be_renewed_up_to_its_end_is_lost(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_held(f, 120);
+	f->renew = trouble;
+	time_pass(f->loop, 119000);
+	assert_int_equal(f->ended, 0);
+	time_pass(f->loop, 1500);
+	wait_for_end(f, REGISTRATION_LOST);
+	assert_true(f->renewals >= 10);
+}
+
+/* However short it is, there is time for a second attempt, and a third. */
+static void test_short_leases_survive_a_failure(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_held(f, 3);
+	f->renew = trouble;
+	time_pass(f->loop, 2300);
+	assert_true(f->renewals >= 2);
+	f->renew = (struct answer){ 0 };
+	time_pass(f->loop, 600);
+	wait_for(f, &f->renewed, 1);
+	assert_int_equal(f->ended, 0);
+}
+
+static void test_a_renewal_that_hangs_leaves_time_for_others(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_held(f, 120);
+	f->renew.is_mute = true;
+	time_pass(f->loop, 90100);
+	wait_for(f, &f->renewals, 1);
+	time_pass(f->loop, 10100); /* no answer */
+	assert_int_equal(f->troubles, 1);
+	time_pass(f->loop, 3000);
+	wait_for(f, &f->renewals, 2);
+	f->renew.is_mute = false;
+	time_pass(f->loop, 14000); /* it hangs as before, and the next does not */
+	wait_for(f, &f->renewed, 1);
+	assert_int_equal(f->ended, 0);
+}
+
+/* ---- clocks ---- */
+
+static void test_a_relay_s_clock_may_be_wrong(void **state)
+{
+	struct fixture *f = *state;
+
+	f->ahead_s = -100000000;
+	begin_held(f, 120);
+	check_renews_after(f, 90000);
+	wait_for(f, &f->renewed, 1);
+	check_renews_after(f, 89900);
+}
+
+static void test_a_relay_s_clock_may_be_set_ahead(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_held(f, 120);
+	f->ahead_s = 3600;
+	check_renews_after(f, 90000);
+	wait_for(f, &f->renewed, 1);
+	check_renews_after(f, 89900); /* it is no lease for an hour */
+	assert_int_equal(f->ended, 0);
+}
+
+/* Only by registering do we learn what time it is there now. */
+static void test_a_relay_s_clock_may_be_set_back(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_held(f, 120);
+	f->ahead_s = -3600;
+	time_pass(f->loop, 90100);
+	wait_for_end(f, REGISTRATION_LOST);
+	assert_int_equal(f->renewals, 1);
+}
+
+static void test_who_slept_for_long_registers_anew(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_held(f, 120);
+	time_sleep(f->loop, 90000 + 11000);
+	wait_for_end(f, REGISTRATION_LOST);
+	assert_int_equal(f->renewals, 0);
+	assert_non_null(strstr(f->why.text, "slept"));
+}
+
+static void test_who_slept_for_a_moment_renews(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_held(f, 120);
+	time_pass(f->loop, 89000);
+	time_sleep(f->loop, 8000);
+	wait_for(f, &f->renewed, 1);
+	assert_int_equal(f->ended, 0);
+}
+
+/* ---- leaving ---- */
 
 static void test_leaving_unregisters(void **state)
 {
@@ -456,7 +612,7 @@ static void test_leaving_ends_though_the_relay_refuses(void **state)
 {
 	struct fixture *f = *state;
 
-	f->unregister = (struct answer){ 500, "oops" };
+	f->unregister = (struct answer){ 500, "oops", false };
 	begin(f);
 	wait_for(f, &f->held, 1);
 	assert_true(registration_leave(f->registration));
@@ -480,8 +636,18 @@ int main(void)
 		TEST(test_an_address_that_moves_a_cursor_is_none),
 		TEST(test_nobody_there_is_tried_again),
 		TEST(test_a_lease_is_renewed_in_time),
+		TEST(test_a_short_lease_is_renewed_at_its_half),
+		TEST(test_the_shortest_lease_is_a_second),
 		TEST(test_a_forgotten_lease_is_lost),
-		TEST(test_a_failed_renewal_is_no_loss),
+		TEST(test_renewals_that_fail_are_no_loss),
+		TEST(test_what_cannot_be_renewed_up_to_its_end_is_lost),
+		TEST(test_short_leases_survive_a_failure),
+		TEST(test_a_renewal_that_hangs_leaves_time_for_others),
+		TEST(test_a_relay_s_clock_may_be_wrong),
+		TEST(test_a_relay_s_clock_may_be_set_ahead),
+		TEST(test_a_relay_s_clock_may_be_set_back),
+		TEST(test_who_slept_for_long_registers_anew),
+		TEST(test_who_slept_for_a_moment_renews),
 		TEST(test_leaving_unregisters),
 		TEST(test_leaving_ends_though_the_relay_refuses),
 	};
