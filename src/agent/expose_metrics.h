@@ -17,7 +17,8 @@ enum err expose_metrics_parse(const char *text, struct metrics_addr *out,
 
 /* Listens at @addr. @expose is borrowed, and so is the worker: they outlive it. */
 enum err expose_metrics_open(struct worker *worker, const struct expose *expose,
-	const struct metrics_addr *addr, struct expose_metrics **out, struct why *why) MUST_USE;
+	const struct metrics_addr *addr, struct expose_metrics **out,
+	struct why *why) MUST_USE;
 void expose_metrics_close(struct expose_metrics *m); /* NULL is fine */
 
 /* The text itself. */

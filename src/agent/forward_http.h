@@ -24,7 +24,7 @@ struct forward {
 	const struct http_routes *routes;                  /* borrowed; NULL: none */
 	struct http_keep *keeps[HTTP_ROUTES_MAX];          /* of each route, in order */
 	struct tls_context *tls_verified, *tls_unverified; /* NULL: not needed */
-	struct forward_server servers[2]; /* with TLS, and raw */
+	struct forward_server servers[2];                  /* with TLS, and raw */
 	struct list visits;
 };
 

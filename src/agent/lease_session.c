@@ -43,6 +43,7 @@ struct lease_session {
 	struct buf chain;                  /* PEM: what tenant and signer were made of */
 	struct registration *registration; /* borrowed: it says when it is gone */
 	struct lease_pool *pool;           /* NULL unless open */
+	bool is_public;                    /* the lease has had a session */
 	struct signer *signer;
 	struct tenant *tenant;
 	struct prober *prober;
@@ -549,6 +550,17 @@ static void lease_on_visitor(void *owner, enum marker kind, struct stream *strea
 	s->o.hooks->on_visitor(s->o.owner, s, &visitor);
 }
 
+/* The lease is kept: sessions are let in as soon as the relay's operator says so. */
+static void lease_await_approval(struct lease_session *s, const struct why *why)
+{
+	struct why words;
+
+	(void)err_set(&words, ERR_DENIED,
+		"%s: its operator has to approve of %s, or has banned it", why->text,
+		s->o.identity->address);
+	lease_say(s, ERR_DENIED, &words);
+}
+
 static void lease_on_pool_trouble(void *owner, enum err rc,
 	const struct message_refusal *refusal, const struct why *why)
 {
@@ -556,6 +568,10 @@ static void lease_on_pool_trouble(void *owner, enum err rc,
 
 	if (strcmp(refusal->code, "hostname_conflict") == 0) {
 		lease_yield(s, why);
+		return;
+	}
+	if (strcmp(refusal->code, "lease_rejected") == 0) {
+		lease_await_approval(s, why);
 		return;
 	}
 	/* It has forgotten us, or its key: it was started anew, and so are we. */
@@ -574,11 +590,18 @@ static void lease_on_pool_silence(void *owner)
 	lease_session_urge(owner, "the relay has fallen silent");
 }
 
+/* A relay that gives leases may refuse sessions, until somebody approves of us there. */
 static void lease_on_pool_ready(void *owner)
 {
 	struct lease_session *s = owner;
 
-	lease_unsay(s, &s->trouble, "public again");
+	if (s->is_public) {
+		lease_unsay(s, &s->trouble, "public again");
+		return;
+	}
+	s->is_public = true;
+	s->trouble.text[0] = '\0'; /* to be open says it */
+	s->o.hooks->on_open(s->o.owner, s);
 }
 
 static const struct lease_pool_hooks pool_hooks = {
@@ -602,7 +625,7 @@ static enum err lease_begin_open(struct lease_session *s, struct why *why)
 	if (rc != ERR_OK)
 		return err_set(why, rc, "reverse sessions: %s", err_name(rc));
 	s->opened_ms = clock_now_ms();
-	s->o.hooks->on_open(s->o.owner, s);
+	s->is_public = false;
 	return ERR_OK;
 }
 

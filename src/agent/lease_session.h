@@ -27,7 +27,10 @@ struct lease_visitor {
 
 /* The owner's. Called from the loop. */
 struct lease_session_hooks {
-	/* There is a lease: lease_session_url() is good. Again whenever it has come back. */
+	/*
+	 * There is a lease, and a session for the first visitor: lease_session_url() is good.
+	 * Again whenever that has come back.
+	 */
 	void (*on_open)(void *owner, struct lease_session *s);
 	void (*on_visitor)(void *owner, struct lease_session *s,
 		const struct lease_visitor *visitor);

@@ -49,8 +49,9 @@ static void say_about_identity(const struct call *c, const struct expose_args *a
 
 	if (args->has_rival)
 		fprintf(c->err,
-			"Another program publishes with %s, too: at the same relay, visitors"
-			" reach either; --identity-path gives this one a file of its own\n",
+			"Another program publishes with %s, too: at the same relay, only one"
+			" can have the visitors; --identity-path gives this one a file of"
+			" its own\n",
 			path);
 }
 

@@ -171,3 +171,27 @@ def test_routes_may_have_a_tcp_port(world, adit, relay):
         raw.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         assert b"502" in net.read_all(raw)
     process.wait_log("came by TCP")
+
+
+def test_it_is_public_once_the_relay_lets_sessions_in(world, adit, relay):
+    relay.refuse("/sdk/connect", "lease_rejected")
+    process = expose(world, adit, relay, "3000")
+    process.wait_log(r"lease rejected: its operator has to approve of 0x")
+    assert "Public at" not in process.out
+    relay.refusals.clear()
+    net.wait_until(lambda: "Public at" in process.out)
+    relay.wait_ready("myapp")
+    assert "public again" not in process.log
+
+
+def test_words_of_a_relay_reach_no_terminal(world, adit, relay):
+    relay.refuse("/sdk/register", "internal", "\x1b[31mred\x1b]0;title\x07\u202e\r\nmore")
+    process = expose(world, adit, relay, "3000")
+    process.wait_log("the relay refuses")
+    assert all(c == "\n" or " " <= c <= "~" for c in process.log), process.log
+    process.stop()
+    relay.refusals.clear()
+    relay.protocol = "9\x1b[31m"
+    process = expose(world, adit, relay, "3000")
+    assert process.wait_exit() == 1
+    assert all(c == "\n" or " " <= c <= "~" for c in process.log), process.log

@@ -165,6 +165,18 @@ static void registration_fail(struct registration *r, const struct why *why)
 	}
 }
 
+static void registration_refuse(struct registration *r,
+	const struct message_refusal *refusal, const struct why *why)
+{
+	struct why words = *why;
+
+	if (strcmp(refusal->code, "hostname_conflict") == 0)
+		err_set(&words, ERR_DENIED,
+			"%s: somebody else has the name %s there; choose another --name",
+			why->text, r->o.identity->name);
+	registration_finish(r, REGISTRATION_REFUSED, &words);
+}
+
 /*
  * Reads an answer. False: that was all, and @r may be gone. 2.4 says which refusals are for
  * ever.
@@ -184,7 +196,7 @@ static bool registration_read(struct registration *r, const struct http_answer *
 		registration_finish(r, REGISTRATION_LOST, &why);
 	else if (rc == ERR_DENIED && r->state != REG_RENEWING &&
 		message_error_is_final(refusal.code))
-		registration_finish(r, REGISTRATION_REFUSED, &why);
+		registration_refuse(r, &refusal, &why);
 	else
 		registration_fail(r, &why);
 	return false;
