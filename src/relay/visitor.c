@@ -21,7 +21,8 @@
 #include "wire/marker.h"
 
 #define VISITOR_PATIENCE_MS 2000 /* for a ClientHello; and for a refused one to go */
-#define VISITOR_FRONTS_MAX 8192  /* for each worker; then the oldest goes */
+#define VISITOR_REFUSED_MAX ((size_t)65536) /* what a refused one may still say */
+#define VISITOR_FRONTS_MAX 8192             /* for each worker; then the oldest goes */
 #define VISITOR_RECORD_HEAD 5
 
 enum visitor_state {
@@ -43,6 +44,7 @@ struct visitor {
 	uint8_t *first; /* the marker and what was peeked, while it claims */
 	struct addr peer;
 	uint64_t until_ms; /* of a front */
+	size_t dropped;    /* of what a refused one has said */
 	enum visitor_state state;
 };
 
@@ -285,7 +287,10 @@ static void visitor_plan(struct relay_data *d)
 			first->until_ms > now ? first->until_ms - now : 1);
 }
 
-/* Gives it the alert, and then the time to read that: closing at once might reset it. */
+/*
+ * Gives it the alert, and then the time to read that: closing at once might reset it. What it
+ * says meanwhile is dropped, but not for ever.
+ */
 static void visitor_refuse(struct visitor *v)
 {
 	struct relay_data *d = v->data;
@@ -298,7 +303,7 @@ static void visitor_refuse(struct visitor *v)
 		(void)send(v->fd, buf_span(&alert).p, alert.n, MSG_NOSIGNAL);
 	buf_fini(&alert);
 	if (scratch != NULL)
-		(void)recv(v->fd, scratch, WORKER_SCRATCH_BYTES, 0);
+		(void)recv(v->fd, scratch, VISITOR_REFUSED_MAX, 0);
 	if (shutdown(v->fd, SHUT_WR) != 0) {
 		visitor_free(v);
 		return;
@@ -313,9 +318,12 @@ static void visitor_refuse(struct visitor *v)
 static void visitor_step_refused(struct visitor *v)
 {
 	uint8_t *scratch = worker_scratch(&v->data->worker->worker);
-	ssize_t n = scratch == NULL ? 0 : recv(v->fd, scratch, WORKER_SCRATCH_BYTES, 0);
+	ssize_t n = scratch == NULL ? 0 : recv(v->fd, scratch, VISITOR_REFUSED_MAX, 0);
 
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+	if (n > 0)
+		v->dropped += (size_t)n;
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) ||
+		v->dropped > VISITOR_REFUSED_MAX)
 		visitor_free(v);
 }
 

@@ -208,6 +208,27 @@ static void test_who_does_not_go_after_an_alert_is_closed(void **state)
 	close(fd);
 }
 
+static void test_who_goes_on_talking_after_an_alert_is_cut(void **state)
+{
+	static const uint8_t more[65536];
+	struct site *s = *state;
+	int fd = site_visit_host(s, 0, "other." SITE_ROOT);
+	size_t sent = 0;
+	bool is_cut = false;
+
+	visitor_expect(s, fd, alert, sizeof(alert));
+	while (sent < (size_t)16 << 20 && !is_cut) {
+		ssize_t n = send(fd, more, sizeof(more), MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		is_cut = n < 0 && errno != EAGAIN;
+		sent += n > 0 ? (size_t)n : 0;
+		site_turn(s);
+	}
+	assert_true(is_cut);
+	assert_int_equal(s->workers[0].data->fronts_n, 0);
+	close(fd);
+}
+
 static void test_the_roots_own_name_is_the_api(void **state)
 {
 	struct site *s = *state;
@@ -547,6 +568,7 @@ int main(void)
 		TEST(test_who_goes_in_the_middle_of_a_hello_is_forgotten),
 		TEST(test_an_unknown_name_gets_an_alert),
 		TEST(test_who_does_not_go_after_an_alert_is_closed),
+		TEST(test_who_goes_on_talking_after_an_alert_is_cut),
 		TEST(test_the_roots_own_name_is_the_api),
 		TEST(test_patterns_have_one_label_and_hosts_go_first),
 		TEST(test_a_route_host_and_the_public_name_lead_to_one_lease),
