@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 void json_writer_init(struct json_writer *w, struct buf *out)
 {

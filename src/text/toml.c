@@ -10,8 +10,8 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/utf8.h"
 #include "text/toml_scan.h"
-#include "text/utf8.h"
 
 struct toml {
 	struct toml_node *root;

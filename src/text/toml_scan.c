@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "base/str.h"
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 enum err toml_scan_refuse(const struct toml_scan *s, const char *fmt, ...)
 {

@@ -1,6 +1,6 @@
 /* UTF-8: characters taken from text and put into it (RFC 3629). */
-#ifndef TEXT_UTF8_H
-#define TEXT_UTF8_H
+#ifndef BASE_UTF8_H
+#define BASE_UTF8_H
 
 #include "base/span.h"
 

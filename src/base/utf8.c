@@ -1,5 +1,5 @@
 /* UTF-8, RFC 3629. */
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 /* How long a character is that begins with @first, and the least one of that length. */
 static size_t utf8_length(uint8_t first, uint32_t *bits, uint32_t *least)
