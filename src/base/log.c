@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 #define LOG_LINE_BYTES 2048
+#define LOG_END_BYTES 8 /* for what ends a line: it is never cut */
 
 /* The log is the one mutable global of the program; set before the workers start. */
 static enum log_level log_level = LOG_INFO;
@@ -40,32 +42,56 @@ void log_init(struct log *log, const struct log *parent, const char *fmt, ...)
 	va_end(args);
 }
 
-/* A line being built; what does not fit is cut. */
+/* A line being built. What does not fit is cut, and all that follows with it. */
 struct line {
 	char text[LOG_LINE_BYTES];
-	size_t n;
+	size_t n, max;
 };
 
 static void line_put(struct line *l, const char *text)
 {
-	size_t n = strlen(text), room = sizeof(l->text) - 1 - l->n;
+	size_t n = strlen(text);
 
-	if (n > room)
-		n = room;
+	if (n > l->max - l->n) {
+		l->max = l->n;
+		return;
+	}
 	memcpy(l->text + l->n, text, n);
 	l->n += n;
 }
 
-/* As the inside of a JSON string. */
-static void line_put_json(struct line *l, const char *text)
+/*
+ * What moves a terminal's cursor, ends the line or makes it read otherwise than it is: the
+ * controls of ASCII and of Unicode, its separators of lines, its marks of direction.
+ */
+static bool is_control(uint32_t c)
 {
-	for (; *text != '\0'; text++) {
-		char piece[8] = { *text, '\0' };
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c ||
+		(c >= 0x200e && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+		(c >= 0x2066 && c <= 0x2069);
+}
 
-		if (*text == '"' || *text == '\\')
-			snprintf(piece, sizeof(piece), "\\%c", *text);
-		else if ((unsigned char)*text < 0x20)
-			snprintf(piece, sizeof(piece), "\\u%04x", (unsigned)*text);
+/* Anybody's words: letters of any language, and escapes for the rest. */
+static void line_put_words(struct line *l, const char *text)
+{
+	struct span rest = span_str(text);
+
+	while (rest.n > 0) {
+		const uint8_t *p = rest.p;
+		char piece[16] = "\\ufffd"; /* in JSON, where no byte can be written */
+		uint32_t c;
+		bool is_char = utf8_take(&rest, &c);
+
+		if (!is_char && !log_json)
+			snprintf(piece, sizeof(piece), "\\x%02x", *p);
+		else if (is_char && is_control(c))
+			snprintf(piece, sizeof(piece),
+				c < 0x80 && !log_json ? "\\x%02x" : "\\u%04x", c);
+		else if (log_json && (*p == '"' || *p == '\\'))
+			snprintf(piece, sizeof(piece), "\\%c", *p);
+		else if (is_char)
+			snprintf(piece, sizeof(piece), "%.*s", (int)(rest.p - p),
+				(const char *)p);
 		line_put(l, piece);
 	}
 }
@@ -78,10 +104,7 @@ static void line_put_who(struct line *l, const struct log *log)
 		line_put_who(l, log->parent);
 		line_put(l, ": ");
 	}
-	if (log_json)
-		line_put_json(l, log->name);
-	else
-		line_put(l, log->name);
+	line_put_words(l, log->name);
 }
 
 static void line_put_time(struct line *l)
@@ -115,9 +138,8 @@ static void line_build_json(struct line *l, enum log_level level, const struct l
 	line_put(l, "\",\"who\":\"");
 	line_put_who(l, log);
 	line_put(l, "\",\"what\":\"");
-	line_put_json(l, what);
-	if (l->n > sizeof(l->text) - 8)
-		l->n = sizeof(l->text) - 8;
+	line_put_words(l, what);
+	l->max = sizeof(l->text);
 	line_put(l, "\"}");
 }
 
@@ -127,12 +149,12 @@ static void line_build_text(struct line *l, const struct log *log, const char *w
 	line_put_who(l, log);
 	if (log != NULL)
 		line_put(l, ": ");
-	line_put(l, what);
+	line_put_words(l, what);
 }
 
 void log_at(enum log_level level, const struct log *log, const char *fmt, ...)
 {
-	struct line line = { .n = 0 };
+	struct line line = { .max = LOG_LINE_BYTES - LOG_END_BYTES };
 	char what[1024];
 	va_list args;
 	ssize_t done;
@@ -146,7 +168,7 @@ void log_at(enum log_level level, const struct log *log, const char *fmt, ...)
 		line_build_json(&line, level, log, what);
 	else
 		line_build_text(&line, log, what);
-	line.text[line.n++] = '\n'; /* line_put() keeps one byte free */
+	line.text[line.n++] = '\n';
 	done = write(STDERR_FILENO, line.text, line.n);
 	(void)done; /* nowhere left to complain */
 }

@@ -3,7 +3,8 @@
  *
  * Text lines are "2026/05/01 12:00:00 server: session#1: Listening"; JSON lines have the keys
  * time, level, who and what. A line is written with one write(2), so lines of several
- * workers do not mix. Values that came from a stranger go through str_quote() first.
+ * workers do not mix. Whatever they say, a line stays one: control characters, and bytes that
+ * are no text, become escapes. Where a value that came from a stranger ends, str_quote() shows.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
