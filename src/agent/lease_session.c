@@ -48,6 +48,7 @@ struct lease_session {
 	struct tenant *tenant;
 	struct prober *prober;
 	uint16_t prober_port;
+	bool is_overheard;  /* the last verdict, which has been said */
 	struct list guests; /* struct guest */
 	unsigned guests_n;
 	struct loop_timer *timer;     /* WAITING: the next attempt; else: an urge */
@@ -220,31 +221,46 @@ static void guests_send_away(struct lease_session *s)
 
 /* ---- the chain, and what is made of it ---- */
 
+/* Somebody between has the keys of our visitors: what was seen, and what comes of it. */
+static void lease_on_mismatch(struct lease_session *s, const struct why *why)
+{
+	if (!s->o.bans_mitm && s->is_overheard) {
+		log_debug(&s->log, "%s", why->text);
+		return;
+	}
+	s->is_overheard = true;
+	if (!s->o.bans_mitm) {
+		log_error(&s->log,
+			"%s: %s can read what visitors say, and stays in use for"
+			" --ban-mitm=false",
+			why->text, s->relay.url);
+		return;
+	}
+	log_error(&s->log,
+		"%s: %s can read what visitors say, and is banned. Nothing is published"
+		" there until this is started anew; with --ban-mitm=false it stays in use",
+		why->text, s->relay.url);
+	guests_send_away(s);
+	lease_leave(s, ERR_DENIED);
+}
+
 static void lease_on_verdict(void *owner, enum probe_verdict verdict,
 	const struct why *why)
 {
 	struct lease_session *s = owner;
 
-	if (verdict == PROBE_PASSED) {
+	switch (verdict) {
+	case PROBE_PASSED:
+		s->is_overheard = false;
 		log_debug(&s->log, "visitors' TLS ends here, and nowhere else");
-		return;
-	}
-	if (verdict == PROBE_UNKNOWN) {
+		break;
+	case PROBE_MISMATCH:
+		lease_on_mismatch(s, why);
+		break;
+	case PROBE_UNKNOWN:
 		lease_say(s, ERR_TIMEOUT, why);
-		return;
+		break;
 	}
-	log_error(&s->log, "%s", why->text);
-	if (!s->o.bans_mitm) {
-		log_error(&s->log,
-			"the relay can read what visitors say; it stays in use,"
-			" for --ban-mitm=false");
-		return;
-	}
-	log_error(&s->log,
-		"the relay can read what visitors say, and is banned:"
-		" nothing is published there any more");
-	guests_send_away(s);
-	lease_leave(s, ERR_DENIED);
 }
 
 static enum err lease_make_prober(struct lease_session *s,

@@ -322,6 +322,17 @@ static inline void test_relay_fini(struct test_relay *r)
 		test_certificate_fini(&r->certificates[i]);
 }
 
+/* All that wait hear that we are there, as they should every 15 s. */
+static inline void test_relay_keep(struct test_relay *r)
+{
+	for (unsigned i = 0; i < r->sessions_n; i++) {
+		size_t put;
+
+		if (r->sessions[i] != NULL)
+			(void)!stream_put(r->sessions[i], "", 1, &put);
+	}
+}
+
 /* A session says a marker, which makes it a visitor's. */
 static inline struct stream *test_relay_activate(struct test_relay *r, unsigned i,
 	enum marker kind)

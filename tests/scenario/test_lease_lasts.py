@@ -244,8 +244,10 @@ def test_a_relay_that_listens_in_is_found_out(world, leases, script, ban):
                            f"--ban-mitm={str(ban).lower()}", wait=False)
     net.wait_until(lambda: script.script.ready("demo"))
     assert leases.echoes(script)
-    client.wait_log(r"mitm|listens|ends (its )?visitors|exporter|intercept")
+    client.wait_log(rf"tls_exporter_mismatch: {script.url} can read what visitors say")
+    assert "--ban-mitm=false" in client.log
     if ban:
+        assert "is banned" in client.log
         net.wait_until(lambda: not script.script.ready("demo"), message="the relay being left")
         client.wait_exit()  # it had no other
         client.graceful = False
