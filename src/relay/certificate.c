@@ -15,8 +15,9 @@
 #include "text/names.h"
 #include "text/timefmt.h"
 
-#define CERTIFICATE_SETTLE_MS 500 /* two files are written one after the other */
-#define CERTIFICATE_LOOK_MS (12 * 3600 * 1000)
+#define CERTIFICATE_SETTLE_MS 500       /* two files are written one after the other */
+#define CERTIFICATE_LOOK_MS (60 * 1000) /* what a link points to may lie elsewhere */
+#define CERTIFICATE_LOOKS_PER_WARNING (12 * 60)
 #define CERTIFICATE_WARN_S (14 * 86400)
 #define CERTIFICATE_FILES 2
 
@@ -41,7 +42,9 @@ struct certificate {
 	struct file_state seen[CERTIFICATE_FILES];
 	struct tls_context *tls;
 	struct buf chain; /* that is in use */
-	int64_t ends_s;
+	int64_t begins_s, ends_s;
+	int64_t early_until_s; /* the pair in the files is good from then on; 0: it is now */
+	unsigned looks;        /* since there was a warning */
 	struct loop_watch *watch;
 	struct loop_timer *settle, *look;
 };
@@ -116,6 +119,7 @@ static enum err certificate_use(struct certificate *c, struct certificate_pair *
 	buf_fini(&c->chain);
 	c->chain = pair->chain;
 	buf_init(&pair->chain, CERTIFICATE_FILE_MAX);
+	c->begins_s = pair->begins_s;
 	c->ends_s = pair->ends_s;
 	return ERR_OK;
 }
@@ -125,23 +129,42 @@ static int64_t now_s(void)
 	return (int64_t)(clock_wall_ms() / 1000);
 }
 
+static const char *time_print(int64_t at_s, char to[TIMEFMT_TEXT_MAX])
+{
+	struct timestamp t = { .s = at_s };
+
+	return timefmt_print(t, to);
+}
+
+/* And of a beginning that is still to come. */
 static void certificate_warn_of_end(const struct certificate *c)
 {
 	char text[TIMEFMT_TEXT_MAX];
-	struct timestamp ends = { .s = c->ends_s };
 
-	if (c->ends_s > now_s() + CERTIFICATE_WARN_S)
-		return;
-	timefmt_print(ends, text);
 	if (c->ends_s <= now_s())
 		log_error(c->o.log,
 			"the certificate %s has ended on %s: nobody who checks it comes "
 			"through",
-			c->paths[0], text);
-	else
+			c->paths[0], time_print(c->ends_s, text));
+	else if (c->begins_s > now_s())
+		log_error(c->o.log,
+			"the certificate %s is good from %s on: nobody who checks it comes "
+			"through before",
+			c->paths[0], time_print(c->begins_s, text));
+	else if (c->ends_s <= now_s() + CERTIFICATE_WARN_S)
 		log_warn(c->o.log,
 			"the certificate %s ends on %s: it is time for a new one",
-			c->paths[0], text);
+			c->paths[0], time_print(c->ends_s, text));
+}
+
+static void certificate_warn_of_mode(const struct certificate *c)
+{
+	struct stat st;
+
+	if (stat(c->paths[1], &st) == 0 && (st.st_mode & (S_IROTH | S_IWOTH)) != 0)
+		log_warn(c->o.log,
+			"the key %s is open to everybody on this machine: chmod 600 it",
+			c->paths[1]);
 }
 
 /* ---- the files may have changed ---- */
@@ -182,20 +205,33 @@ static bool certificate_looks_new(struct certificate *c)
 	return is_new;
 }
 
-/* One that is over is no better than what we have. */
+/* One that is over, or has not begun, is no better than what we have. */
+static enum err certificate_check_time(struct certificate *c,
+	const struct certificate_pair *pair, struct why *why)
+{
+	char text[TIMEFMT_TEXT_MAX];
+
+	if (pair->ends_s <= now_s())
+		return err_set(why, ERR_DENIED, "%.150s has ended already", c->paths[0]);
+	if (pair->begins_s <= now_s())
+		return ERR_OK;
+	c->early_until_s = pair->begins_s;
+	return err_set(why, ERR_DENIED, "%.150s is good from %s on, and is taken then",
+		c->paths[0], time_print(pair->begins_s, text));
+}
+
 static enum err certificate_reload(struct certificate *c, bool *is_new, struct why *why)
 {
 	struct certificate_pair pair;
 	enum err rc = certificate_pair_load(c->o.directory, c->o.root, &pair, why);
 
 	*is_new = false;
+	c->early_until_s = 0;
 	if (rc != ERR_OK)
 		return rc;
 	if (!span_eq(buf_span(&pair.chain), buf_span(&c->chain))) {
-		if (pair.ends_s <= now_s())
-			rc = err_set(why, ERR_DENIED, "%.150s has ended already",
-				c->paths[0]);
-		else
+		rc = certificate_check_time(c, &pair, why);
+		if (rc == ERR_OK)
 			rc = certificate_use(c, &pair, why);
 		*is_new = rc == ERR_OK;
 	}
@@ -216,8 +252,10 @@ void certificate_check(struct certificate *c)
 	else if (is_new)
 		log_info(c->o.log, "the certificate %s is new, and in use", c->paths[0]);
 	certificate_warn_of_end(c);
-	if (is_new)
+	if (is_new) {
+		certificate_warn_of_mode(c);
 		c->o.on_change(c->o.arg);
+	}
 }
 
 static void certificate_on_settled(void *arg)
@@ -243,7 +281,13 @@ static void certificate_on_look(void *arg)
 	struct certificate *c = arg;
 
 	loop_timer_set(c->look, CERTIFICATE_LOOK_MS);
-	certificate_warn_of_end(c);
+	if (certificate_looks_new(c) ||
+		(c->early_until_s != 0 && c->early_until_s <= now_s())) {
+		certificate_check(c);
+	} else if (++c->looks >= CERTIFICATE_LOOKS_PER_WARNING) {
+		c->looks = 0;
+		certificate_warn_of_end(c);
+	}
 }
 
 /* ---- the beginning ---- */
@@ -262,12 +306,15 @@ static enum err certificate_watch(struct certificate *c)
 	return rc;
 }
 
+/* How the files are is noted before they are read: what is written meanwhile is a change. */
 static enum err certificate_load_or_make(struct certificate *c,
 	struct certificate_pair *pair, struct why *why)
 {
 	const char *directory = c->o.directory, *root = c->o.root;
-	enum err rc = certificate_pair_load(directory, root, pair, why);
+	enum err rc;
 
+	(void)certificate_looks_new(c);
+	rc = certificate_pair_load(directory, root, pair, why);
 	if (rc != ERR_NOENT)
 		return rc;
 	if (!names_host_is_local(root))
@@ -282,6 +329,7 @@ static enum err certificate_load_or_make(struct certificate *c,
 		"the certificate %s is made for development: whoever shall trust it is "
 		"given that file",
 		c->paths[0]);
+	(void)certificate_looks_new(c);
 	return certificate_pair_load(directory, root, pair, why);
 }
 
@@ -300,20 +348,20 @@ enum err certificate_open(const struct certificate_options *o, struct certificat
 	c->paths[1] = str_printf("%s/%s", o->directory, CERTIFICATE_KEY_FILE);
 	if (c->paths[0] == NULL || c->paths[1] == NULL)
 		rc = err_set(why, ERR_NOMEM, "no memory for a certificate");
+	if (rc == ERR_OK && certificate_watch(c) != ERR_OK)
+		rc = err_set(why, ERR_SYS, "%.150s cannot be watched", o->directory);
 	if (rc == ERR_OK)
 		rc = certificate_load_or_make(c, &pair, why);
 	if (rc == ERR_OK) {
-		(void)certificate_looks_new(c);
 		rc = certificate_use(c, &pair, why);
 		certificate_pair_wipe(&pair);
 	}
-	if (rc == ERR_OK && certificate_watch(c) != ERR_OK)
-		rc = err_set(why, ERR_SYS, "%.150s cannot be watched", o->directory);
 	if (rc != ERR_OK) {
 		certificate_close(c);
 		return rc;
 	}
 	certificate_warn_of_end(c);
+	certificate_warn_of_mode(c);
 	*out = c;
 	return ERR_OK;
 }

@@ -228,6 +228,22 @@ static enum err bio_save(BIO *bio, const char *directory, const char *name, mode
 	return rc;
 }
 
+/* A key without its chain would be in the way of the next attempt. */
+static enum err pair_save(BIO *key, BIO *chain, const char *directory, struct why *why)
+{
+	enum err rc = bio_save(key, directory, CERTIFICATE_KEY_FILE, 0600, why);
+	char *path;
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = bio_save(chain, directory, CERTIFICATE_CHAIN_FILE, 0644, why);
+	path = rc != ERR_OK ? str_printf("%s/" CERTIFICATE_KEY_FILE, directory) : NULL;
+	if (path != NULL)
+		(void)unlink(path);
+	free(path);
+	return rc;
+}
+
 enum err certificate_pair_make(const char *directory, const char *root, struct why *why)
 {
 	EVP_PKEY *key = EVP_EC_gen("P-256");
@@ -242,9 +258,7 @@ enum err certificate_pair_make(const char *directory, const char *root, struct w
 			1)
 		rc = err_set(why, ERR_CRYPTO, "no certificate for %s can be made", root);
 	if (rc == ERR_OK)
-		rc = bio_save(key_text, directory, CERTIFICATE_KEY_FILE, 0600, why);
-	if (rc == ERR_OK)
-		rc = bio_save(chain_text, directory, CERTIFICATE_CHAIN_FILE, 0644, why);
+		rc = pair_save(key_text, chain_text, directory, why);
 	ERR_clear_error();
 	BIO_free(chain_text);
 	BIO_free(key_text);

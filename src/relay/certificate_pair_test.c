@@ -141,6 +141,20 @@ static void test_none_and_half_of_one(void **state)
 	assert_non_null(strstr(why.text, "no certificate"));
 }
 
+/* As when the disk is full: what there is must not stop the next attempt. */
+static void test_half_of_one_is_not_left_behind(void **state)
+{
+	char chain[128], key[128];
+
+	(void)state;
+	path_of(CERTIFICATE_CHAIN_FILE, chain);
+	path_of(CERTIFICATE_KEY_FILE, key);
+	assert_int_equal(mkdir(chain, 0700), 0);
+	assert_int_equal(certificate_pair_make(directory, "localhost", NULL), ERR_SYS);
+	assert_int_equal(access(key, F_OK), -1);
+	assert_int_equal(rmdir(chain), 0);
+}
+
 static void test_a_key_of_another(void **state)
 {
 	struct certificate_pair pair, other;
@@ -172,6 +186,7 @@ int main(void)
 		ROW(test_local_roots_of_all_kinds),
 		ROW(test_names_that_are_not_covered),
 		ROW(test_none_and_half_of_one),
+		ROW(test_half_of_one_is_not_left_behind),
 		ROW(test_a_key_of_another),
 	};
 

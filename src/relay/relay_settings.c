@@ -70,6 +70,8 @@ static void settings_list_fixed(const struct relay_options *is,
 		{ "max_port", is->port_max == next->port_max },
 		{ "workers", is->workers == next->workers },
 		{ "metrics", is_same(is->metrics, next->metrics) },
+		{ "landing_page_enabled",
+			is->has_landing_page == next->has_landing_page },
 	};
 	size_t n = 0;
 
