@@ -205,9 +205,9 @@ static void admin_login(struct relay *r, struct api_call *call, const struct spa
 		return;
 	}
 	if (policy_note(r->policy, login.address, "sign in from",
-		    addr_print_ip(&call->client, client)) != ERR_OK)
-		log_warn(&r->log, "audit: the sign-in of %s cannot be kept",
-			login.address);
+		    addr_print_ip(&call->client, client), &why) != ERR_OK)
+		log_warn(&r->log, "audit: the sign-in of %s is not kept: %s",
+			login.address, why.text);
 	api_add_header(call, "Set-Cookie: %s", login.cookie);
 	reply_wallet(call, login.address, false);
 }

@@ -389,12 +389,12 @@ enum err policy_ban_prefix(struct policy *p, const struct prefix *prefix, bool i
 }
 
 enum err policy_note(struct policy *p, const char *who, const char *what,
-	const char *about)
+	const char *about, struct why *why)
 {
-	enum err rc = store_begin(p->o.store, false, NULL);
+	enum err rc = store_begin(p->o.store, false, why);
 
 	return rc == ERR_OK ?
-		store_end(p->o.store, policy_audit(p, who, what, about, NULL), NULL) :
+		store_end(p->o.store, policy_audit(p, who, what, about, why), why) :
 		rc;
 }
 

@@ -98,6 +98,6 @@ enum err policy_ban_prefix(struct policy *p, const struct prefix *prefix, bool i
 /* A row of audit for what changes nothing here: a sign-in, or signatures for a lease. It
  * outlives a crash, but perhaps not a loss of power. */
 enum err policy_note(struct policy *p, const char *who, const char *what,
-	const char *about) MUST_USE;
+	const char *about, struct why *why) MUST_USE;
 
 #endif

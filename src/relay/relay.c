@@ -369,6 +369,8 @@ static void relay_close(struct relay *r)
 	listener_close(r->api);
 	relay_metrics_close(r->metrics);
 	relay_close_workers(r);
+	if (r->book != NULL)
+		relay_audit_signatures(r); /* of the last minute */
 	lease_book_free(r->book);
 	route_table_free(r->routes);
 	challenges_free(r->challenges);

@@ -56,6 +56,8 @@ struct relay {
 	unsigned next_worker;          /* whose turn it is to get a connection */
 	struct loop_signal *signals[RELAY_SIGNALS];
 	struct loop_timer *sweep, *audit, *drain;
+	uint64_t
+		audit_again_ms; /* signatures could not be noted, and are not before; 0: they can */
 
 	struct api_text *page; /* about this relay: a reference, or NULL, */
 	uint64_t page_made_ms; /* and how old it is, by the clock for people */

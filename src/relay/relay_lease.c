@@ -10,6 +10,7 @@
 #include "tunnel/portal/wallet.h"
 
 #define AUDIT_WHO "adit"
+#define AUDIT_PAUSE_MS 55000 /* the next round, a minute later, is an attempt again */
 
 static struct relay_worker *lease_worker(struct relay *r, const struct lease *l)
 {
@@ -38,21 +39,42 @@ enum err relay_begin_lease(struct relay *r, struct lease *lease)
 	return ERR_OK;
 }
 
+/*
+ * Each attempt may take as long as the store has patience with a lock, and this worker has
+ * other things to do: after one that failed there is none for a while, whoever is next.
+ */
+static void audit_failed(struct relay *r, const struct why *why)
+{
+	if (r->audit_again_ms == 0)
+		log_error(&r->log, "audit: signatures are not kept: %s", why->text);
+	r->audit_again_ms = clock_now_ms() + AUDIT_PAUSE_MS;
+}
+
+static void audit_worked(struct relay *r)
+{
+	if (r->audit_again_ms != 0)
+		log_info(&r->log, "audit: signatures are kept again");
+	r->audit_again_ms = 0;
+}
+
 static void note_signatures(struct relay *r, struct lease *l)
 {
 	uint64_t all = atomic_load(&l->route->signatures);
 	uint64_t n = all - l->signatures_noted;
+	struct why why = { "" };
 	char what[64];
 
-	if (n == 0)
+	if (n == 0 || clock_now_ms() < r->audit_again_ms)
 		return;
 	snprintf(what, sizeof(what), "signed %llu handshake%s", (unsigned long long)n,
 		n == 1 ? "" : "s");
-	if (policy_note(r->policy, AUDIT_WHO, what, l->route->identity_key) == ERR_OK)
-		l->signatures_noted = all;
-	else
-		log_warn(&r->log, "audit: it cannot be kept that %s was %s",
-			l->route->identity_key, what);
+	if (policy_note(r->policy, AUDIT_WHO, what, l->route->identity_key, &why) !=
+		ERR_OK) {
+		audit_failed(r, &why);
+		return;
+	}
+	l->signatures_noted = all;
+	audit_worked(r);
 }
 
 void relay_on_lease_end(void *arg, struct lease *lease)
