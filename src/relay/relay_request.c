@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "relay/forwarded.h"
 #include "relay/relay_data.h"
 #include "tunnel/portal/message_sign.h"
 
@@ -18,37 +19,11 @@
 
 /* ---- who asks ---- */
 
-static bool request_read_ip(struct span text, struct addr *out)
-{
-	char host[ADDR_TEXT_MAX];
-	struct span ip = text, port;
-
-	for (int i = 0; i < 2; i++) {
-		if (ip.n > 0 && ip.n < sizeof(host)) {
-			memcpy(host, ip.p, ip.n);
-			host[ip.n] = '\0';
-			if (addr_from_literal(host, 0, out) == ERR_OK)
-				return true;
-		}
-		if (addr_split(text, &ip, &port) != ERR_OK)
-			return false;
-	}
-	return false;
-}
-
-/* portal-protocol 16.6 */
 static void request_find_client(struct relay_data *d, struct http_exchange *x,
 	struct addr *out)
 {
-	const struct http1_head *head = http_request(x);
-	struct span list = http1_head_value(head, "X-Forwarded-For"), first;
-
 	*out = *http_peer(x);
-	if (!prefix_set_has(&d->view->proxies, out))
-		return;
-	if (http1_list_next(&list, &first) && request_read_ip(first, out))
-		return;
-	(void)request_read_ip(http1_head_value(head, "X-Real-IP"), out);
+	forwarded_find_client(http_request(x), &d->view->proxies, out);
 }
 
 static bool request_is_banned(struct relay_data *d, struct http_exchange *x)
