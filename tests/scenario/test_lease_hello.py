@@ -63,13 +63,15 @@ def test_a_hello_may_come_in_pieces(relay, served, way):
     assert finish(relay, served.hostname, WAYS[way])
 
 
-@pytest.mark.parametrize("size", [200, 64, 12])
+@pytest.mark.parametrize("size", [200, 64, 8])
 def test_a_hello_may_lie_in_several_records(world, leases, relay, size):
-    """Seen where the tenant's end is: all of it arrives there, as it was sent."""
+    """Seen where the tenant's end is: all of it arrives there, as it was sent. In the smallest
+    ones it takes all 64 that are allowed: one that TLS libraries make may be longer."""
     client = leases.client(relay)
     client.register()
     session = client.session()
-    _, _, _, hello = portal_hello.real(client.hostname)
+    bare = len(portal_hello.message(client.hostname, padding=1)) - 1
+    hello = portal_hello.record(portal_hello.message(client.hostname, padding=8 * 64 - bare))
     split = portal_hello.split_over_records(hello, size)
     with net.connect(relay.sni_port) as s:
         s.sendall(split)

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import itertools
+import selectors
 import signal
 import socket
 import threading
@@ -9,7 +10,9 @@ import time
 
 import pytest
 from lib import net, portal_hello
+from lib.portal_admin import Admin
 from lib.portal_client import TLS, Refused
+from lib.portal_crypto import Identity
 
 WORKERS = 4
 
@@ -28,12 +31,87 @@ def visit(relay, name, text):
         return first == hello and net.read_all(s) == text
 
 
+class Visit:
+    """One of a crowd: says a hello and a text of his own, and hears both again."""
+
+    def __init__(self, relay, name, number):
+        self.relay, self.name = relay, name
+        self.said = hello_for(name) + b"%d " % number * 50
+        self.ended = False
+        self.come()
+
+    def come(self):
+        self.heard = b""
+        self.socket = net.connect(self.relay.sni_port, timeout=30)
+        self.socket.sendall(self.said)
+        self.socket.setblocking(False)
+
+    def hear(self):
+        """Whether there is more to wait for."""
+        try:
+            data = self.socket.recv(65536)
+        except BlockingIOError:
+            return True
+        except ConnectionError:
+            data = b""
+        self.heard += data
+        assert self.said.startswith(self.heard), "what was another's"
+        self.ended = not data
+        return data and self.heard != self.said
+
+    def finish(self, fickle):
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            assert self.name in fickle
+
+    def leave(self, fickle):
+        self.socket.settimeout(30)
+        try:
+            assert net.read_all(self.socket) == b""
+        except ConnectionError:
+            assert self.name in fickle
+        self.socket.close()
+
+
+def hear_all(visits, again, end):
+    """Until each has heard all, or was closed; who is to come again does."""
+    with selectors.DefaultSelector() as selector:
+        for v in visits:
+            selector.register(v.socket, selectors.EVENT_READ, v)
+        while selector.get_map():
+            assert time.monotonic() < end, f"{len(selector.get_map())} visitors hear nothing"
+            for key, _ in selector.select(1):
+                v = key.data
+                if v.hear():
+                    continue
+                selector.unregister(v.socket)
+                if v.ended and v.heard != v.said and again(v):
+                    v.socket.close()
+                    v.come()
+                    selector.register(v.socket, selectors.EVENT_READ, v)
+
+
+def crowd(relay, names, count, fickle=(), seconds=60):
+    """So many visitors, there all at the same time and then gone. Only those of fickle names
+    may go unserved. Gives how many were served."""
+    end = time.monotonic() + seconds
+    visits = [Visit(relay, names[i % len(names)], i) for i in range(count)]
+    hear_all(visits, lambda v: v.name not in fickle, end)
+    there = [v for v in visits if not v.ended]
+    for v in there:
+        v.finish(fickle)
+    for v in visits:
+        v.leave(fickle)
+    return len(there)
+
+
 class Agents:
     """Clients that serve names until close(), and whose sessions echo what they get."""
 
     def __init__(self, leases, relay, names, slots):
         self.is_ending = False
-        self.sessions, self.ends = set(), []
+        self.sessions = set()
         self.clients = {}
         for name in names:
             client = self.clients[name] = leases.client(relay, name)
@@ -50,17 +128,26 @@ class Agents:
                 continue
             self.sessions.add(session)
             try:
-                marker = session.activation()
-                self.ends.append(marker)
-                if marker == TLS:
-                    session.settimeout(30)
-                    while data := session.recv(65536):
-                        session.sendall(data)
-                    session.shutdown(socket.SHUT_WR)
-            except (OSError, EOFError) as error:
-                self.ends.append(error)
-            self.sessions.discard(session)
-            session.close()
+                marker = session.activation(None)
+            except (OSError, EOFError):
+                marker = None
+            if marker == TLS:
+                threading.Thread(target=self._echo, args=(session,), daemon=True).start()
+            else:
+                self._forget(session)
+
+    def _echo(self, session):
+        session.settimeout(30)
+        try:
+            net.echo(session)
+            session.shutdown(socket.SHUT_WR)
+        except (OSError, EOFError):
+            pass
+        self._forget(session)
+
+    def _forget(self, session):
+        self.sessions.discard(session)
+        session.close()
 
     def kill_one(self):
         try:
@@ -73,14 +160,15 @@ class Agents:
 
 
 def churn(leases, relay, stop, name):
-    """Leases that come, are renewed and replaced, and go."""
+    """Leases that come, are renewed and replaced, and go; with a port if the relay has any."""
     client = leases.client(relay, name)
+    has_port = hasattr(relay, "min_port")
     while not stop.is_set():
         try:
-            client.register()
+            client.register(tcp_enabled=has_port)
             session = client.session()
             client.renew()
-            client.register()
+            client.register(tcp_enabled=has_port)
             client.unregister()
             session.close()
         except (OSError, EOFError, Refused):
@@ -123,6 +211,70 @@ def test_visitors_sessions_and_leases_of_all_workers_at_once(world, leases):
     agents.close()
     net.wait_until(lambda: relay.process.descriptors() <= before + 16, 20,
                    message="the end of every connection")
+
+
+def decide(admin, client):
+    """What policy may say of a lease, one after the other; in the end nothing."""
+    for what in ("ban", "deny"):
+        admin.lease("POST", client, what)
+        admin.lease("DELETE", client, what)
+    for rate in (1000, 100000, 3000000):
+        admin.lease("POST", client, "bps", {"bps": rate})
+    admin.want("POST", "/admin/ips/203.0.113.9/ban")
+    admin.want("DELETE", "/admin/ips/203.0.113.9/ban")
+    admin.lease("DELETE", client, "bps")
+
+
+def change_minds(leases, relay, wallet, clients, stop, failures):
+    """An administrator who decides about these leases, again and again."""
+    try:
+        admin = Admin(leases.client(relay), wallet)
+        assert admin.sign_in().status == 200
+        while not stop.is_set():
+            for client in clients:
+                decide(admin, client)
+                client.renew()
+    except (OSError, EOFError, Refused, AssertionError) as error:
+        failures.append(error)
+
+
+@pytest.mark.tsan
+def test_hundreds_at_once_while_policy_changes(world, leases):
+    """Who serves a name that is banned now and then may lose visitors; nobody else does, and
+    nobody hears what is another's."""
+    wallet = Identity("admin")
+    relay = leases.relay("adit", "--workers", WORKERS, "--admin-wallets", wallet.address,
+                         tcp=True)
+    names = [f"name-{i}" for i in range(12)]
+    fickle = names[:3]
+    agents, stop = busy(leases, relay, world, names, 4)
+    failures = []
+    for name in names:
+        leases.wait_alive(relay, f"{name}.relay.localhost")
+    before = relay.process.descriptors()
+    minds = threading.Thread(target=change_minds, daemon=True, args=(
+        leases, relay, wallet, [agents.clients[n] for n in fickle], stop, failures))
+    minds.start()
+    for _ in range(2):
+        assert crowd(relay, names, 240, fickle) >= 180
+    stop.set()
+    minds.join(30)
+    assert not failures and not minds.is_alive()
+    assert crowd(relay, names, 48) == 48
+    agents.close()
+    net.wait_until(lambda: relay.process.descriptors() <= before + 48, 20,
+                   message="the end of every connection")
+
+
+def test_thousands_of_visitors(world, leases):
+    relay = leases.relay("adit", "--workers", WORKERS)
+    names = [f"name-{i}" for i in range(24)]
+    agents, stop = busy(leases, relay, world, names, 4)
+    for name in names:
+        leases.wait_alive(relay, f"{name}.relay.localhost")
+    assert sum(crowd(relay, names, 480) for _ in range(5)) == 2400
+    stop.set()
+    agents.close()
 
 
 @pytest.mark.tsan

@@ -1,50 +1,13 @@
 """What an administrator of a relay decides, through its API, and what follows at once."""
 
-import base64
 import time
 
 import pytest
 from lib import net
 from lib import portal_visitor as visitor
+from lib.portal_admin import Admin
 from lib.portal_client import Refused
 from lib.portal_crypto import Identity
-
-
-def b64(text):
-    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
-
-
-class Admin:
-    """A wallet that signs in."""
-
-    def __init__(self, leases, relay, wallet):
-        self.client, self.wallet = leases.client(relay), wallet
-        self.cookie = None
-
-    def ask(self, method, path, body=None):
-        headers = {"Cookie": self.cookie} if self.cookie else {}
-        return self.client.ask(method, path, body, headers)
-
-    def want(self, method, path, body=None):
-        answer = self.ask(method, path, body)
-        assert answer.status == 200, answer.body
-        return answer.data
-
-    def sign_in(self):
-        asked = self.ask("POST", "/admin/auth/challenge", {"address": self.wallet.address})
-        if asked.status != 201:
-            return asked
-        text = asked.data["siwe_message"]
-        answer = self.ask("POST", "/admin/auth/login", {
-            "challenge_id": asked.data["challenge_id"], "siwe_message": text,
-            "siwe_signature": self.wallet.sign_personal(text)})
-        if answer.status == 200:
-            self.cookie = answer.headers["set-cookie"].partition(";")[0]
-        return answer
-
-    def lease(self, method, client, what, body=None):
-        path = f"/admin/leases/{b64(client.identity.name)}/{b64(client.identity.address)}/{what}"
-        return self.want(method, path, body)
 
 
 @pytest.fixture
@@ -59,7 +22,7 @@ def relay(leases, wallet):
 
 @pytest.fixture
 def admin(leases, relay, wallet):
-    admin = Admin(leases, relay, wallet)
+    admin = Admin(leases.client(relay), wallet)
     answer = admin.sign_in()
     assert answer.status == 200, answer.body
     return admin
@@ -82,7 +45,7 @@ def test_only_a_wallet_that_is_allowed_signs_in(leases, relay, admin):
     cookie = admin.sign_in().headers["set-cookie"]
     for part in ("portal_admin=was_", "HttpOnly", "Secure", "SameSite=Strict", "Path=/admin"):
         assert part in cookie
-    stranger = Admin(leases, relay, Identity("x"))
+    stranger = Admin(leases.client(relay), Identity("x"))
     assert stranger.sign_in().status == 403
     for method, path in (("GET", "/admin/snapshot"), ("POST", "/admin/settings/approval-mode"),
                          ("GET", "/admin/metrics"), ("POST", "/admin/ips/1.2.3.4/ban")):
@@ -193,7 +156,7 @@ def test_metrics_are_prometheus_text(admin, lease):
 def test_proxies_are_believed_only_where_they_are_trusted(leases, wallet):
     for flags, banned in ((["--trust-proxy-headers"], True), ([], False)):
         relay = leases.relay("adit", "--admin-wallets", wallet.address, *flags)
-        admin = Admin(leases, relay, wallet)
+        admin = Admin(leases.client(relay), wallet)
         admin.sign_in()
         admin.want("POST", "/admin/ips/203.0.113.9/ban")
         client = leases.client(relay)

@@ -132,10 +132,15 @@ class Session:
         return byte
 
     def activation(self, seconds=30.0):
-        """The marker that is not a keepalive; b"" when the relay ended it."""
+        """The marker that is not a keepalive, in so many seconds, or with None as long as
+        keepalives come; b"" when the relay ended it."""
+        end = time.monotonic() + seconds if seconds is not None else None
         while True:
+            left = 30.0 if end is None else end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("keepalives, and no visitor")
             try:
-                byte = self.marker(seconds)
+                byte = self.marker(left)
             except (ConnectionError, ssl.SSLEOFError):
                 return b""
             if byte != KEEPALIVE:
@@ -259,7 +264,7 @@ class Client:
             try:
                 session = self.session()
                 self.tenants.append(session)
-                marker = session.activation()
+                marker = session.activation(None)
                 session.settimeout(None)
             except (OSError, EOFError, Refused) as error:
                 self.failures.append(error)
