@@ -19,13 +19,10 @@ static bool qr_is_dark(const QRcode *code, int x, int y)
 }
 
 /* Light is drawn and dark left out, on white paper or not: colours make it sure. */
-bool qr_draw(FILE *out, const char *text)
+static void qr_put(FILE *out, const QRcode *code)
 {
 	static const char *const halves[] = { "█", "▀", "▄", " " };
-	QRcode *code = QRcode_encodeString8bit(text, 0, QR_ECLEVEL_L);
 
-	if (code == NULL)
-		return false;
 	for (int y = -QR_MARGIN; y < code->width + QR_MARGIN; y += 2) {
 		fputs("\033[97;40m", out);
 		for (int x = -QR_MARGIN; x < code->width + QR_MARGIN; x++) {
@@ -38,22 +35,30 @@ bool qr_draw(FILE *out, const char *text)
 		}
 		fputs("\033[0m\n", out);
 	}
+}
+
+bool qr_draw(FILE *out, const char *text, unsigned columns)
+{
+	QRcode *code = QRcode_encodeString8bit(text, 0, QR_ECLEVEL_L);
+	bool fits = code != NULL && (unsigned)code->width + 2 * QR_MARGIN <= columns;
+
+	if (fits)
+		qr_put(out, code);
 	QRcode_free(code);
-	return true;
+	return fits;
 }
 
 #else
 
-bool qr_draw(FILE *out, const char *text)
+bool qr_draw(FILE *out, const char *text, unsigned columns)
 {
 	(void)out;
 	(void)text;
+	(void)columns;
 	return false;
 }
 
 #endif
-
-#define QR_COLUMNS 45 /* a URL of some 80 letters */
 
 static bool terminal_has_utf8(void)
 {
@@ -69,17 +74,17 @@ static bool terminal_has_utf8(void)
 	return false;
 }
 
-static bool terminal_has_room(int fd)
+static unsigned terminal_columns(int fd)
 {
 	struct winsize size;
 
-	return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col >= QR_COLUMNS;
+	return ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 void qr_print(FILE *out, const char *text)
 {
 	int fd = fileno(out);
 
-	if (fd >= 0 && isatty(fd) && terminal_has_utf8() && terminal_has_room(fd))
-		(void)qr_draw(out, text);
+	if (fd >= 0 && isatty(fd) && terminal_has_utf8())
+		(void)qr_draw(out, text, terminal_columns(fd));
 }

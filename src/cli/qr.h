@@ -11,7 +11,7 @@
  */
 void qr_print(FILE *out, const char *text);
 
-/* The same for any @out. False: the text is too long, or this program draws none. */
-bool qr_draw(FILE *out, const char *text);
+/* The same for any @out. False: it needs more columns, or this program draws none. */
+bool qr_draw(FILE *out, const char *text, unsigned columns);
 
 #endif
