@@ -1,13 +1,17 @@
-"""The commands of the contract, as printed, through a link named chisel, behind nginx."""
+"""The commands of the contracts, as printed, through links named chisel and portal."""
 
+import json
 import os
 
 import pytest
 
-from lib import net, netns, services
+from lib import net, netns, portal_relay, services
+from lib import portal_visitor as visitor
+from lib.web import Web
 from conftest import need
 
 NGINX_PORT = 443
+PORTAL = "portal.example.com"
 
 
 @pytest.fixture
@@ -83,3 +87,108 @@ def test_health_and_pages_pass_through_nginx(world, adit, authority, certificate
     base = f"https://localhost:{nginx.port}"
     assert world.curl("--cacert", authority.cert, base + "/health") == "OK\n"
     assert world.curl("--cacert", authority.cert, base + "/none") == "Not found"
+
+
+@pytest.fixture
+def portal(world, adit):
+    """A directory for PATH in which portal is adit."""
+    os.mkdir(world.path("bin"))
+    os.symlink(adit.argv[0], world.path("bin/portal"))
+    return {"PATH": world.path("bin") + ":" + os.environ["PATH"]}
+
+
+@pytest.fixture
+def relay(world, adit, path, authority):
+    """adit relay run, away, with all of its defaults but the names."""
+    for end in (path.home, path.away):
+        end.hosts(f"127.0.0.1 localhost\n::1 localhost\n{path.away_address} {PORTAL}\n")
+    state = world.path("relay-state")
+    portal_relay.write_state(state, portal_relay.lease_certificate(authority, PORTAL))
+    relay = world.run("relay", [*path.away.prefix, adit.argv[0], "relay", "run",
+                                "--portal-url", f"https://{PORTAL}",
+                                "--identity-path", state])
+    relay.graceful = True
+    relay.wait_log("Listening on .* for visitors")
+    return relay
+
+
+def at_home(world, path, portal, authority, *words):
+    """A command that stays."""
+    process = world.run("portal", [*path.home.prefix, "portal", *words],
+                        env={**portal, "SSL_CERT_FILE": authority.cert})
+    process.graceful = True
+    return process
+
+
+def visit(path, host, ca, request):
+    """What the tunnel answers to a visitor who comes to the relay's port 443 from away."""
+    def ask():
+        with visitor.visit(443, host, ca, host=path.away_address) as tls:
+            tls.sendall(f"GET {request} HTTP/1.1\r\nHost: {host}\r\n"
+                        "Connection: close\r\n\r\n".encode())
+            return net.read_all(tls)
+    return path.away.inside(ask)
+
+
+def serve_at_home(world, path, port, name):
+    return world.keep(Web(lambda r: name + b" " + r.path.encode(),
+                          listener=path.home.listen("127.0.0.1", port)))
+
+
+def test_one_command_publishes_as_printed(world, path, portal, authority, relay):
+    serve_at_home(world, path, 3000, b"my app at")
+    process = at_home(world, path, portal, authority, "expose", "3000", "--name", "myapp",
+                      "--relays", "https://portal.example.com", "--discovery=false")
+    host = f"myapp.{PORTAL}"
+    net.wait_until(lambda: f"Public at https://{host}\n" in process.out)
+    assert b"my app at /x" in visit(path, host, authority.cert, "/x")
+    with open(world.path("identity.json")) as f:
+        identity = json.load(f)
+    assert identity["name"] == "myapp" and identity["address"].startswith("0x")
+    assert os.stat(world.path("identity.json")).st_mode & 0o777 == 0o600
+
+
+def test_the_routed_configuration_as_flags(world, path, portal, authority, relay):
+    serve_at_home(world, path, 3001, b"api")
+    serve_at_home(world, path, 5173, b"page")
+    process = at_home(world, path, portal, authority, "expose", "--name", "myapp", "--relays",
+                      "https://portal.example.com", "--discovery=false", "--http-route",
+                      "/api=http://127.0.0.1:3001", "--http-route", "/=http://127.0.0.1:5173",
+                      "--description", "Managed web tunnel", "--tags", "web",
+                      "--ban-mitm=true", "--max-active-relays", "3", "--hide=false")
+    host = f"myapp.{PORTAL}"
+    net.wait_until(lambda: f"Public at https://{host}\n" in process.out)
+    assert b"api /users" in visit(path, host, authority.cert, "/api/users")
+    assert b"page /users" in visit(path, host, authority.cert, "/users")
+
+
+def test_the_other_commands_of_portal(world, path, portal, authority, relay):
+    def call(*words):
+        return world.call([*path.home.prefix, "portal", *words],
+                          env={**portal, "SSL_CERT_FILE": authority.cert})
+    rows = call("list", "--relays", "https://portal.example.com").stdout.splitlines()
+    assert rows[0].split() == ["RELAY", "VERSION"]
+    assert rows[1].split()[0] == "https://portal.example.com"
+    assert rows[1].split()[1] != "unknown"
+    assert call("list", "-relays=https://portal.example.com",
+                "--default-relays=false").stdout.splitlines() == rows
+    for words, text in ((["help"], "Commands:"), (["help", "expose"], "--http-route"),
+                        (["help", "list"], "--default-relays"), (["version"], "adit "),
+                        (["--version"], "adit "), (["expose", "--help"], "--ban-mitm"),
+                        (["expose", "-h"], "--ban-mitm")):
+        done = call(*words)
+        assert done.returncode == 0 and text in done.stdout and done.stderr == "", words
+
+
+def test_flags_of_portal_stand_anywhere_in_any_writing(world, path, portal, authority, relay):
+    serve_at_home(world, path, 3000, b"my app at")
+    for words in (["3000", "-name=myapp", "-relays", f"https://{PORTAL}", "--discovery=0"],
+                  ["--name=myapp", ":3000", f"--relays={PORTAL}", "-discovery=f"],
+                  ["--hide", f"--relays=//{PORTAL}/relay/", "--name", "myapp", "127.0.0.1:3000"],
+                  ["http://localhost:3000/", "--relays", f"https://{PORTAL}/,", "--tcp=false",
+                   "--name", "MyApp"]):
+        process = at_home(world, path, portal, authority, "expose", *words)
+        net.wait_until(lambda p=process: f"Public at https://myapp.{PORTAL}\n" in p.out,
+                       message=" ".join(words))
+        assert b"my app at /" in visit(path, f"myapp.{PORTAL}", authority.cert, "/")
+        process.stop()

@@ -32,10 +32,15 @@ def default_reply(request):
 
 
 class Web:
-    def __init__(self, reply=default_reply):
+    def __init__(self, reply=default_reply, listener=None):
         self.requests = []
         self.reply = reply
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler,
+                                                      bind_and_activate=listener is None)
+        if listener:
+            self.server.socket.close()
+            self.server.socket = listener
+            self.server.server_address = listener.getsockname()
         self.server.daemon_threads = True
         self.server.owner = self
         self.port = self.server.server_address[1]
