@@ -307,6 +307,12 @@ static enum err lease_pin(struct lease_session *s, struct span pem, struct why *
 	return rc;
 }
 
+static void lease_set_token(struct lease_session *s)
+{
+	signer_set_token(s->signer, registration_token(s->registration),
+		registration_relay_ahead_ms(s->registration));
+}
+
 /* The same chain keeps the tenant, whose tickets visitors have. */
 static enum err lease_use_chain(struct lease_session *s, struct span pem, struct why *why)
 {
@@ -334,7 +340,7 @@ static enum err lease_use_chain(struct lease_session *s, struct span pem, struct
 	if (rc == ERR_OK)
 		rc = tenant_new(pem, signer_sign, s->signer, &s->tenant, why);
 	if (rc == ERR_OK && s->registration != NULL)
-		signer_set_token(s->signer, registration_token(s->registration));
+		lease_set_token(s);
 	return rc;
 }
 
@@ -416,7 +422,7 @@ static void lease_on_held(void *owner, const struct message_lease *lease)
 		lease_fail(s, rc, &why);
 		return;
 	}
-	signer_set_token(s->signer, lease->access_token);
+	lease_set_token(s);
 	s->figures.registrations++;
 	lease_enter(s, LEASE_OPEN);
 }
@@ -424,11 +430,10 @@ static void lease_on_held(void *owner, const struct message_lease *lease)
 static void lease_on_renewed(void *owner, const struct stream *tls)
 {
 	struct lease_session *s = owner;
-	const char *token = registration_token(s->registration);
 	struct buf pem;
 
-	signer_set_token(s->signer, token);
-	lease_pool_set_token(s->pool, token);
+	lease_set_token(s);
+	lease_pool_set_token(s->pool, registration_token(s->registration));
 	buf_init(&pem, RELAY_CHAIN_MAX);
 	if (tls != NULL && tls_peer_chain(tls, &pem) == ERR_OK && pem.n > 0 &&
 		!span_eq(buf_span(&pem), buf_span(&s->chain)))

@@ -446,6 +446,24 @@ static void test_a_visitor_s_tls_ends_here(void **state)
 	stream_abort(tls);
 }
 
+/* It signs what is asked for at its own time. */
+static void test_a_relay_may_have_another_time(void **state)
+{
+	struct fixture *f = *state;
+	struct stream *tls;
+
+	f->relay.clock_ahead_s = -100000;
+	lease_session_urge(f->session, "a test");
+	time_pass(f->loop, 2000);
+	wait_for(f, &f->opened, 2);
+	wait_for(f, &f->relay.sessions_n, 4);
+	wait_ready(f, 2);
+	tls = visit(f, 2, 0);
+	assert_int_equal(shake(f, tls), ERR_OK);
+	assert_int_equal(f->relay.asked[ASKED_SIGN], 1);
+	stream_abort(tls);
+}
+
 /* The relay signs with a new key already: that visitor is lost, and the next one served. */
 static void test_a_chain_that_changes_is_taken_over(void **state)
 {
@@ -567,6 +585,7 @@ int main(void)
 		TEST_OPEN(test_an_urge_ends_a_pause),
 		TEST_OPEN(test_a_raw_visitor_is_handed_over),
 		TEST_OPEN(test_a_visitor_s_tls_ends_here),
+		TEST_OPEN(test_a_relay_may_have_another_time),
 		TEST_OPEN(test_a_chain_that_changes_is_taken_over),
 		TEST_OPEN(test_a_new_token_is_used_for_all),
 		TEST_OPEN(test_leaving_unregisters),

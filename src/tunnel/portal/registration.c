@@ -2,6 +2,7 @@
 #include "tunnel/portal/registration.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -18,13 +19,9 @@
 #define RENEW_AGAIN_MIN_MS 200
 #define RENEW_ASK_MIN_MS 1000
 #define RENEW_LATE_MS 10000 /* a timer so late has slept */
-
-/*
- * Whatever the relay says: it may grant less than what it was asked for, but more is its
- * clock, which was set.
- */
-#define LEASE_MIN_MS 1000
-#define LEASE_MAX_MS (MESSAGE_TTL_S * 1000)
+#define LEASE_MIN_MS 1000   /* whatever the relay says */
+#define LEASE_MAX_MS (24 * 3600 * 1000)
+#define CLOCK_OFF_MS 15000 /* half of what signatures bear */
 
 #define REQUEST_HEADERS \
 	RELAY_USER_AGENT "Content-Type: application/json\r\nAccept: application/json\r\n"
@@ -48,6 +45,7 @@ struct registration {
 	struct message_challenge challenge;
 	struct message_lease lease;
 	int64_t relay_ahead_ms;   /* of the clock that goes on while we sleep */
+	int64_t granted_ms;       /* when it was registered */
 	uint64_t expires_boot_ms; /* by that clock */
 	uint64_t planned_boot_ms; /* when the timer is due */
 	bool is_in_trouble;       /* the last renewal failed */
@@ -80,6 +78,11 @@ void registration_close(struct registration *r)
 const char *registration_token(const struct registration *r)
 {
 	return r->lease.access_token;
+}
+
+int64_t registration_relay_ahead_ms(const struct registration *r)
+{
+	return r->relay_ahead_ms;
 }
 
 void registration_trust(struct registration *r)
@@ -367,6 +370,7 @@ static void take_lease(struct registration *r, const struct http_answer *a)
 		registration_give_back(r, REGISTRATION_FAILED);
 		return;
 	}
+	r->granted_ms = registration_granted_ms(r, r->lease.expires_at);
 	registration_plan(r, r->lease.expires_at);
 	r->o.hooks->on_held(r->o.owner, &r->lease);
 }
@@ -384,10 +388,15 @@ static enum err put_renew(const struct registration *r, struct buf *out)
 	return message_put_request(&message_renew_request_shape, &m, out);
 }
 
+/*
+ * It grants as much as before, unless its clock was set, or one of the two is not right: what
+ * we know of it is of no use then, and is only learnt by registering.
+ */
 static void take_renewal(struct registration *r, const struct http_answer *a)
 {
 	struct message_renewal renewal = { 0 };
 	struct why why;
+	int64_t granted;
 
 	if (!registration_read(r, a, &message_renewal_shape, &renewal))
 		return;
@@ -396,10 +405,9 @@ static void take_renewal(struct registration *r, const struct http_answer *a)
 		renewal_failed(r, &why);
 		return;
 	}
-	if (registration_granted_ms(r, renewal.expires_at) <= 0) {
-		err_set(&why, ERR_PROTO,
-			"the relay renewed the lease up to a time that is over: its"
-			" clock was set");
+	granted = registration_granted_ms(r, renewal.expires_at);
+	if (granted <= 0 || llabs(granted - r->granted_ms) > CLOCK_OFF_MS) {
+		err_set(&why, ERR_PROTO, "the relay's clock was set");
 		registration_finish(r, REGISTRATION_LOST, &why);
 		return;
 	}

@@ -546,28 +546,38 @@ static void test_a_relay_s_clock_may_be_wrong(void **state)
 	check_renews_after(f, 89900);
 }
 
-static void test_a_relay_s_clock_may_be_set_ahead(void **state)
-{
-	struct fixture *f = *state;
-
-	begin_held(f, 120);
-	f->ahead_s = 3600;
-	check_renews_after(f, 90000);
-	wait_for(f, &f->renewed, 1);
-	check_renews_after(f, 89900); /* it is no lease for an hour */
-	assert_int_equal(f->ended, 0);
-}
-
 /* Only by registering do we learn what time it is there now. */
-static void test_a_relay_s_clock_may_be_set_back(void **state)
+static void check_set_clock(struct fixture *f, int64_t by_s)
 {
-	struct fixture *f = *state;
-
 	begin_held(f, 120);
-	f->ahead_s = -3600;
+	f->ahead_s = by_s;
 	time_pass(f->loop, 90100);
 	wait_for_end(f, REGISTRATION_LOST);
 	assert_int_equal(f->renewals, 1);
+	assert_non_null(strstr(f->why.text, "clock"));
+}
+
+static void test_a_relay_s_clock_may_be_set_ahead(void **state)
+{
+	check_set_clock(*state, 20);
+}
+
+static void test_a_relay_s_clock_may_be_set_back(void **state)
+{
+	check_set_clock(*state, -3600);
+}
+
+static void test_a_relay_s_clock_may_be_corrected(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_held(f, 120);
+	for (unsigned i = 0; i < 3; i++) {
+		f->ahead_s += i % 2 == 0 ? -10 : 10;
+		time_pass(f->loop, 91000);
+		wait_for(f, &f->renewed, i + 1);
+	}
+	assert_int_equal(f->ended, 0);
 }
 
 static void test_who_slept_for_long_registers_anew(void **state)
@@ -646,6 +656,7 @@ int main(void)
 		TEST(test_a_relay_s_clock_may_be_wrong),
 		TEST(test_a_relay_s_clock_may_be_set_ahead),
 		TEST(test_a_relay_s_clock_may_be_set_back),
+		TEST(test_a_relay_s_clock_may_be_corrected),
 		TEST(test_who_slept_for_long_registers_anew),
 		TEST(test_who_slept_for_a_moment_renews),
 		TEST(test_leaving_unregisters),

@@ -22,6 +22,7 @@ struct signer {
 	void (*on_failed)(void *owner, const struct why *why);
 	void *owner;
 	char token[MESSAGE_TOKEN_MAX];
+	int64_t relay_ahead_ms;
 	struct list pending; /* struct signature */
 	unsigned pending_n;
 	struct signer_figures figures;
@@ -116,8 +117,8 @@ static enum err signature_ask(struct signature *g)
 	enum err rc;
 
 	rand_bytes(nonce, sizeof(nonce));
-	message_sign_request_fill(&g->order, (int64_t)(clock_wall_ms() / 1000), nonce,
-		&m);
+	message_sign_request_fill(&g->order,
+		((int64_t)clock_boot_ms() + s->relay_ahead_ms) / 1000, nonce, &m);
 	snprintf(headers, sizeof(headers),
 		RELAY_USER_AGENT "Content-Type: application/json\r\n"
 				 "Accept: application/json\r\n"
@@ -157,8 +158,9 @@ void signer_sign(void *arg, const struct sign_order *order, struct remote_signin
 		signature_end(g, rc, (struct span){ 0 });
 }
 
-void signer_set_token(struct signer *s, const char *token)
+void signer_set_token(struct signer *s, const char *token, int64_t relay_ahead_ms)
 {
+	s->relay_ahead_ms = relay_ahead_ms;
 	str_copy(s->token, sizeof(s->token), token);
 }
 

@@ -34,8 +34,12 @@ enum err signer_new(const struct signer_options *o, struct signer **out,
 /* Signatures that are waited for end with ERR_CLOSED. NULL is fine. */
 void signer_free(struct signer *s);
 
-/* Of the lease, from now on; copied. Before the first, all signatures fail. */
-void signer_set_token(struct signer *s, const char *token);
+/*
+ * Of the lease, from now on; copied. Before the first, all signatures fail. A relay signs what
+ * was asked for at its own time, and ours may be wrong: its clock is @relay_ahead_ms before
+ * clock_boot_ms().
+ */
+void signer_set_token(struct signer *s, const char *token, int64_t relay_ahead_ms);
 
 /* The path to the relay may have changed: connections that are idle may be dead. */
 void signer_reconnect(struct signer *s);
