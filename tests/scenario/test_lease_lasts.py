@@ -26,6 +26,23 @@ def test_a_lease_is_renewed_again_and_again(world, leases, script):
     assert leases.echoes(script)
 
 
+@pytest.mark.parametrize("ttl, away", [(3, 0), (8, 2)])
+def test_a_short_lease_outlives_renewals_that_fail(world, leases, script, ttl, away):
+    """The first attempts are refused; what is left of the lease is enough for another."""
+    script.script.ttl = ttl
+    client = leases.expose("adit", script, world.serve(net.echo).port)
+    if away:
+        script.script.refuse("/sdk/renew", "internal", "not just now")
+        client.wait_log("not just now")
+        net.wait_quietly(away)
+        script.script.refusals.clear()
+    before = script.script.count("/sdk/renew")
+    net.wait_until(lambda: script.script.count("/sdk/renew") >= before + 3, 30)
+    assert script.script.count("/sdk/register") == 1
+    assert leases.echoes(script)
+    assert client.log.count("not just now") == (1 if away else 0)
+
+
 def test_a_short_lease_is_kept_by_a_relay_of_adits(world, leases):
     relay = leases.relay()
     client = leases.client(relay)
