@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "net/socket.h"
+#include "net/unread.h"
 #include "wire/http1.h"
 
 #define REVERSE_ASK_MS 10000 /* from the connection to the relay's answer */
@@ -139,22 +140,42 @@ static enum err reverse_read(struct reverse *r, uint8_t *to, size_t room, size_t
 	return rc;
 }
 
-/* Byte by byte: what follows the head is not ours to take out of the stream. */
+static void reverse_on_stream(void *arg, unsigned ready);
+
+/* What came behind the head goes back in front: it is the next reader's. */
+static enum err reverse_put_back(struct reverse *r, struct span rest, struct why *why)
+{
+	struct stream *whole;
+	enum err rc;
+
+	if (rest.n == 0)
+		return ERR_OK;
+	rc = unread_open(r->loop, r->stream, rest, &whole);
+	if (rc != ERR_OK)
+		return err_set(why, rc, "what follows the relay's answer: %s",
+			err_name(rc));
+	r->stream = whole;
+	stream_set_owner(whole, reverse_on_stream, r);
+	return ERR_OK;
+}
+
 static enum err step_hearing(struct reverse *r, struct why *why)
 {
+	uint8_t bytes[UNREAD_MAX]; /* most answers fit */
 	struct http1_event ev;
 	struct span in;
-	uint8_t byte;
 	size_t got;
 	enum err rc;
 
 	do {
-		rc = reverse_read(r, &byte, 1, &got, why);
+		rc = reverse_read(r, bytes, sizeof(bytes), &got, why);
 		if (rc != ERR_OK)
 			return rc;
-		in = span_of(&byte, got);
+		in = span_of(bytes, got);
 		rc = http1_next(&r->answer, &in, &ev, why);
 	} while (rc == ERR_AGAIN);
+	if (rc == ERR_OK)
+		rc = reverse_put_back(r, in, why);
 	if (rc != ERR_OK)
 		return rc;
 	if (r->answer.head.status != 200) {
