@@ -257,6 +257,7 @@ static enum err visit_reach(struct forward_visit *visit)
 		.unix_path = t->unix_path[0] != '\0' ? t->unix_path : NULL,
 		.host = t->host,
 		.port = t->port,
+		.memory = visit->forward->memory,
 		.tls = forward_tls(visit->forward, t),
 		.timeout_ms = TARGET_MS,
 		.fn = visit_on_reached,
@@ -366,6 +367,7 @@ enum err forward_new(const struct forward_options *o, struct forward **out,
 	if (!has_routes)
 		f->target = *o->target;
 	list_init(&f->visits);
+	f->memory = dial_memory_new(); /* without one it goes as well */
 	rc = forward_prepare_all(f, why);
 	if (rc == ERR_OK)
 		rc = forward_http_open(f);
@@ -385,6 +387,7 @@ void forward_free(struct forward *forward)
 	list_each(it, tmp, &forward->visits)
 		visit_free(list_object(it, struct forward_visit, in_forward));
 	forward_http_close(forward);
+	dial_memory_unref(forward->memory);
 	tls_context_free(forward->tls_verified);
 	tls_context_free(forward->tls_unverified);
 	free(forward);

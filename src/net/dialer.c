@@ -1,4 +1,7 @@
-/* A dial tries the addresses of a host, staggered; the first to connect wins. */
+/*
+ * A dial tries the addresses of a host, staggered; the first to connect wins. One that is
+ * remembered is tried by itself; the others are asked for when it fails, or takes its time.
+ */
 #include "net/dialer.h"
 
 #include <errno.h>
@@ -9,6 +12,7 @@
 
 #define DIAL_STAGGER_MS 250
 #define DIAL_TIMEOUT_MS 30000
+#define DIAL_ADDRS_MAX (1 + RESOLVER_ADDRS_MAX) /* one may be remembered */
 
 /* One address being tried. */
 struct dial_attempt {
@@ -25,9 +29,12 @@ struct dial {
 	struct resolve *resolve; /* NULL once it has answered */
 	struct loop_timer *patience;
 	struct loop_timer *stagger;
-	struct loop_deferred next; /* the next attempt, when the last failed at once */
-	struct addr addrs[RESOLVER_ADDRS_MAX];
-	struct dial_attempt attempts[RESOLVER_ADDRS_MAX];
+	struct loop_deferred next;  /* the next attempt, when the last failed at once */
+	struct dial_memory *memory; /* a reference, or NULL */
+	bool has_asked;             /* for the name */
+	uint16_t port;
+	struct addr addrs[DIAL_ADDRS_MAX];
+	struct dial_attempt attempts[DIAL_ADDRS_MAX];
 	unsigned count, begun, failed;
 	int errnum; /* the most telling one so far */
 };
@@ -51,6 +58,7 @@ void dial_close(struct dial *d)
 	loop_undefer(&d->next);
 	for (unsigned i = 0; i < d->begun; i++)
 		dial_attempt_end(&d->attempts[i]);
+	dial_memory_unref(d->memory);
 	free(d->host);
 	free(d);
 }
@@ -125,6 +133,8 @@ static void dial_on_connected(struct dial *d, struct dial_attempt *a)
 {
 	int fd = a->fd;
 
+	if (d->memory != NULL && d->has_asked)
+		dial_memory_set(d->memory, &d->addrs[a - d->attempts]);
 	loop_io_close(a->io);
 	a->io = NULL;
 	a->fd = -1;
@@ -177,6 +187,23 @@ static int dial_attempt_begin(struct dial_attempt *a, const struct addr *to)
 	return EINPROGRESS;
 }
 
+static enum err dial_ask(struct dial *d);
+
+/* All that are known have been tried. */
+static void dial_on_no_more(struct dial *d)
+{
+	enum err rc = ERR_AGAIN;
+
+	if (!d->has_asked) {
+		dial_memory_forget(d->memory);
+		rc = dial_ask(d);
+	} else if (d->resolve == NULL && d->failed == d->count) {
+		rc = ERR_SYS;
+	}
+	if (rc != ERR_OK && rc != ERR_AGAIN)
+		dial_fail(d, rc);
+}
+
 /* Also called when the attempts so far take their time. */
 static void dial_try_next(void *arg)
 {
@@ -185,8 +212,7 @@ static void dial_try_next(void *arg)
 	int errnum;
 
 	if (d->begun == d->count) {
-		if (d->failed == d->count)
-			dial_fail(d, ERR_SYS);
+		dial_on_no_more(d);
 		return;
 	}
 	a = &d->attempts[d->begun];
@@ -197,7 +223,7 @@ static void dial_try_next(void *arg)
 		dial_on_connected(d, a);
 	else if (errnum != EINPROGRESS)
 		dial_note_failure(d, a, errnum);
-	else if (d->begun < d->count)
+	else if (d->begun < d->count || !d->has_asked)
 		loop_timer_set(d->stagger, DIAL_STAGGER_MS);
 }
 
@@ -205,15 +231,33 @@ static void dial_on_resolved(void *arg, enum err rc, const struct addr *addrs,
 	unsigned count, const struct why *why)
 {
 	struct dial *d = arg;
+	unsigned tried = d->count;
 
 	d->resolve = NULL;
-	if (rc != ERR_OK) {
+	if (rc != ERR_OK && d->failed == d->count) {
 		dial_end(d, rc, -1, 0, why);
 		return;
 	}
-	memcpy(d->addrs, addrs, count * sizeof(addrs[0]));
-	d->count = count;
+	for (unsigned i = 0; i < count; i++) {
+		if (tried == 0 || !addr_eq(&addrs[i], &d->addrs[0]))
+			d->addrs[d->count++] = addrs[i];
+	}
 	dial_try_next(d);
+}
+
+static enum err dial_ask(struct dial *d)
+{
+	d->has_asked = true;
+	return resolve_open(d->loop, d->host, d->port, dial_on_resolved, d, &d->resolve);
+}
+
+static enum err dial_begin(struct dial *d)
+{
+	if (d->memory == NULL || !dial_memory_get(d->memory, &d->addrs[0]))
+		return dial_ask(d);
+	d->count = 1;
+	loop_defer(d->loop, &d->next);
+	return ERR_OK;
 }
 
 enum err dial_open(const struct dial_options *options, struct dial **out)
@@ -227,6 +271,8 @@ enum err dial_open(const struct dial_options *options, struct dial **out)
 	d->loop = options->loop;
 	d->fn = options->fn;
 	d->arg = options->arg;
+	d->port = options->port;
+	d->memory = dial_memory_ref(options->memory);
 	loop_deferred_init(&d->next, dial_try_next, d);
 	d->host = strdup(options->host);
 	rc = d->host != NULL ? ERR_OK : ERR_NOMEM;
@@ -235,8 +281,7 @@ enum err dial_open(const struct dial_options *options, struct dial **out)
 	if (rc == ERR_OK)
 		rc = loop_timer_open(d->loop, dial_try_next, d, &d->stagger);
 	if (rc == ERR_OK)
-		rc = resolve_open(d->loop, d->host, options->port, dial_on_resolved, d,
-			&d->resolve);
+		rc = dial_begin(d);
 	if (rc != ERR_OK) {
 		dial_close(d);
 		return rc;

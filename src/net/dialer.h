@@ -5,6 +5,7 @@
 #ifndef NET_DIALER_H
 #define NET_DIALER_H
 
+#include "net/dial_memory.h"
 #include "net/resolver.h"
 
 struct dial;
@@ -13,7 +14,8 @@ struct dial_options {
 	struct loop *loop; /* borrowed: outlives the dial */
 	const char *host;  /* copied; brackets around IPv6 are fine */
 	uint16_t port;
-	uint32_t timeout_ms; /* for resolving and connecting together; 0 is 30 s */
+	uint32_t timeout_ms;        /* for resolving and connecting together; 0 is 30 s */
+	struct dial_memory *memory; /* of host:port; a reference is taken; may be NULL */
 	/*
 	 * On ERR_OK @fd is connected, non-blocking and the receiver's. Else it is -1, @why has
 	 * the words and @errnum the last errno (0 if none: a name that did not resolve).

@@ -33,6 +33,7 @@ void reach_close(struct reach *r)
 	loop_timer_close(r->late);
 	stream_abort(r->stream);
 	tls_context_free(r->o.tls);
+	dial_memory_unref(r->o.memory);
 	free(r->unix_path);
 	free(r->host);
 	free(r->server_name);
@@ -47,6 +48,8 @@ static void reach_end(struct reach *r, enum err rc, const struct why *why)
 
 	if (stream != NULL)
 		r->stream = NULL;
+	else
+		dial_memory_forget(r->o.memory); /* it may be somebody else by now */
 	reach_close(r);
 	o.fn(o.arg, rc, stream, why);
 }
@@ -142,6 +145,7 @@ static enum err reach_dial(struct reach *r)
 		.host = r->host,
 		.port = r->o.port,
 		.timeout_ms = r->o.timeout_ms,
+		.memory = r->o.memory,
 		.fn = reach_on_dialled,
 		.arg = r,
 	};
@@ -220,6 +224,7 @@ enum err reach_open(const struct reach_options *options, struct reach **out)
 	r->o = *options;
 	if (r->o.tls != NULL)
 		tls_context_ref(r->o.tls);
+	dial_memory_ref(r->o.memory);
 	rc = reach_copy(r, options);
 	if (rc == ERR_OK)
 		rc = loop_timer_open(r->o.loop, reach_on_late, r, &r->late);

@@ -5,6 +5,7 @@
 #ifndef NET_REACH_H
 #define NET_REACH_H
 
+#include "net/dial_memory.h"
 #include "net/stream.h"
 #include "net/tls.h"
 
@@ -15,9 +16,10 @@ struct reach_options {
 	const char *unix_path; /* a Unix socket; NULL: @host and @port. Copied */
 	const char *host;      /* name or literal; copied */
 	uint16_t port;
-	struct tls_context *tls; /* a reference is taken for as long; NULL: plain */
-	const char *server_name; /* to verify, for TLS; NULL: @host. Copied */
-	uint32_t timeout_ms;     /* for all of it */
+	struct dial_memory *memory; /* of both; a reference is taken; may be NULL */
+	struct tls_context *tls;    /* a reference is taken for as long; NULL: plain */
+	const char *server_name;    /* to verify, for TLS; NULL: @host. Copied */
+	uint32_t timeout_ms;        /* for all of it */
 	/* On ERR_OK @stream is open, wants nothing and is the receiver's; else it is NULL. */
 	void (*fn)(void *arg, enum err rc, struct stream *stream, const struct why *why);
 	void *arg;

@@ -36,6 +36,8 @@ enum err relay_peer_init(struct relay_peer *r, const char *url, struct why *why)
 	rc = peer_read_url(r, url, why);
 	if (rc == ERR_OK && !r->is_local)
 		rc = tls_context_new_client(&o, &r->tls, why);
+	if (rc == ERR_OK)
+		r->memory = dial_memory_new(); /* without one it goes as well */
 	return rc;
 }
 
@@ -43,6 +45,8 @@ void relay_peer_fini(struct relay_peer *r)
 {
 	tls_context_free(r->tls);
 	r->tls = NULL;
+	dial_memory_unref(r->memory);
+	r->memory = NULL;
 }
 
 enum err relay_peer_pin(struct relay_peer *r, struct span chain, struct why *why)
@@ -71,6 +75,8 @@ enum err relay_peer_public_host(const struct relay_peer *r, const char *name,
 enum err relay_peer_reach(const struct relay_peer *r, struct reach_options o,
 	struct reach **out)
 {
+	if (o.host == NULL && o.port == 0)
+		o.memory = r->memory;
 	if (o.host == NULL)
 		o.host = r->host;
 	if (o.port == 0)

@@ -20,6 +20,7 @@ struct relay_peer {
 	uint16_t port;
 	char authority[NAMES_HOST_MAX + 16]; /* for the Host header */
 	bool is_local;
+	struct dial_memory *memory; /* where it was reached last */
 	/* For all connections but the first: NULL as long as there is nothing to trust. */
 	struct tls_context *tls;
 };
