@@ -342,6 +342,23 @@ static void test_a_client_certificate_is_required_and_verified(void **state)
 	part(x, &client, &server);
 }
 
+static void test_who_does_not_verify_blames_no_certificate(void **state)
+{
+	struct tls_client_options options = { .skip_verify = true };
+	struct fixture *x = *state;
+	struct hand client, server;
+	uint8_t byte;
+	size_t got;
+
+	contexts_make(x, x->ca.cert_file, NULL);
+	use_client_options(x, &options);
+	shake(x, &client, &server, "other.test");
+	assert_int_equal(client.rc, ERR_OK);
+	assert_int_equal(server.rc, ERR_PROTO); /* it wants a certificate */
+	assert_int_equal(stream_read(client.tls, &byte, 1, &got), ERR_PROTO);
+	part(x, &client, &server);
+}
+
 static void test_a_directory_of_roots_counts_whole(void **state)
 {
 	struct fixture *x = *state;
@@ -946,6 +963,7 @@ int main(void)
 		tls_test(test_another_name_is_not_accepted),
 		tls_test(test_an_unknown_issuer_is_not_trusted_unless_told_so),
 		tls_test(test_a_client_certificate_is_required_and_verified),
+		tls_test(test_who_does_not_verify_blames_no_certificate),
 		tls_test(test_a_directory_of_roots_counts_whole),
 		tls_test(test_protocols_must_overlap_if_both_name_some),
 		tls_test(test_a_client_without_a_name_to_verify_is_refused),

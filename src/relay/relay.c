@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -168,6 +169,18 @@ static enum err relay_catch_signals(struct relay *r, struct why *why)
 	return rc == ERR_OK ? rc : err_set(why, rc, "the signals cannot be caught");
 }
 
+/* Whoever can write there can put a certificate of his own in the place of ours. */
+static void relay_warn_of_directory(const struct relay *r)
+{
+	struct stat st;
+
+	if (stat(r->options.state_dir, &st) == 0 &&
+		(st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		log_warn(&r->log,
+			"the state directory %s can be written by others: chmod 700 it",
+			r->options.state_dir);
+}
+
 static enum err relay_open_identity(struct relay *r, struct why *why)
 {
 	char *path = str_printf("%s/identity.json", r->options.state_dir);
@@ -329,8 +342,10 @@ static enum err relay_open(struct relay *r, struct why *why)
 		rc = r->read(r->read_arg, &r->options, why);
 	if (rc == ERR_OK)
 		rc = relay_config_make_dir(&r->options, why);
-	if (rc == ERR_OK)
-		rc = relay_open_identity(r, why);
+	if (rc != ERR_OK)
+		return rc;
+	relay_warn_of_directory(r);
+	rc = relay_open_identity(r, why);
 	if (rc == ERR_OK)
 		rc = relay_open_certificate(r, why);
 	if (rc == ERR_OK)

@@ -60,3 +60,14 @@ def test_what_is_not_there_yet_is_said(world, adit):
     done = world.call([*adit.argv, "relay", "run", "--acme-dns-provider", "route53"],
                       seconds=10)
     assert done.returncode == 2 and "not supported yet" in done.stderr
+
+
+def test_a_state_directory_for_everybody_is_told(world, adit, tmp_path):
+    state = tmp_path / "state"
+    state.mkdir()
+    state.chmod(0o777)
+    done = world.call([*adit.argv, "relay", "run", "--identity-path", str(state),
+                       "--portal-url", "https://relay.example.com", "--host", "127.0.0.1",
+                       "--api-port", "0", "--sni-port", "0"], seconds=10)
+    assert done.returncode == 1 and "there is no certificate" in done.stderr
+    assert "can be written by others: chmod 700 it" in done.stderr
