@@ -81,6 +81,8 @@ static void bucket_plan(struct throttle_bucket *b)
 		loop_timer_stop(b->timer);
 		return;
 	}
+	if (b->rate != 0)
+		bucket_fill(b); /* nobody may have looked for a while */
 	if (b->rate == 0 || b->tokens >= wanted) {
 		loop_timer_set(b->timer, 1);
 		return;
