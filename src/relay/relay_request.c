@@ -15,7 +15,6 @@
 #define REQUEST_JSON "Content-Type: application/json\r\n"
 #define REQUEST_TOKEN "X-Portal-Access-Token"
 #define REQUEST_ADMIN_BODY_MAX ((size_t)64 * 1024)
-#define REQUEST_CALLS_MAX 4096 /* of each worker, at the control worker at a time */
 
 /* ---- who asks ---- */
 
@@ -294,9 +293,8 @@ static struct api_call *request_new_call(struct relay_data *d, struct http_excha
 static void request_send_call(struct relay_data *d, struct http_exchange *x,
 	struct span body, bool is_revival)
 {
-	struct api_call *call = d->calls < REQUEST_CALLS_MAX ?
-		request_new_call(d, x, body) :
-		NULL;
+	struct api_call *call = d->calls < DATA_CALLS_MAX ? request_new_call(d, x, body) :
+							    NULL;
 
 	if (call == NULL) {
 		request_refuse_busy(x);

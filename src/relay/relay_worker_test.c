@@ -223,6 +223,52 @@ static void test_an_answer_to_who_has_gone_is_dropped(void **state)
 	assert_int_equal(s->workers[1].data->calls, 0);
 }
 
+static void test_questions_that_wait_have_a_bound(void **state)
+{
+	struct site *s = *state;
+	unsigned *calls = &s->workers[1].data->calls;
+	struct guest g, other;
+
+	*calls = DATA_CALLS_MAX - 1; /* others' */
+	guest_come(&g, s, 1);
+	ask(&g, "GET /a HTTP/1.1\r\n");
+	site_until(s, s->call != NULL);
+	guest_come(&other, s, 1);
+	ask(&other, "GET /a HTTP/1.1\r\n");
+	assert_int_equal(guest_read_head(&other), 503);
+	assert_int_equal(s->calls, 1);
+	guest_close(&other);
+
+	s->call->status = 200;
+	relay_worker_answer(s->call->worker, s->call);
+	s->call = NULL;
+	assert_int_equal(guest_read_head(&g), 200);
+	assert_int_equal(*calls, DATA_CALLS_MAX - 1);
+	guest_close(&g);
+	*calls = 0;
+}
+
+static void test_a_text_for_all_is_let_go_of(void **state)
+{
+	struct site *s = *state;
+	struct api_text *text = api_text_new(16);
+	struct guest g;
+
+	assert_non_null(text);
+	buf_put_str(&text->text, "for all");
+	guest_come(&g, s, 1);
+	ask(&g, "GET /a HTTP/1.1\r\n");
+	site_until(s, s->call != NULL);
+	s->call->status = 200;
+	s->call->text = api_text_ref(text);
+	relay_worker_answer(s->call->worker, s->call);
+	s->call = NULL;
+	assert_int_equal(guest_read_head(&g), 200);
+	site_until(s, atomic_load(&text->refs) == 1);
+	guest_close(&g);
+	api_text_unref(text);
+}
+
 static void test_a_new_view_counts_at_once(void **state)
 {
 	struct site *s = *state;
@@ -500,6 +546,8 @@ int main(void)
 		TEST(test_a_route_of_no_worker_serves_nobody),
 		TEST(test_an_answer_finds_its_question),
 		TEST(test_an_answer_to_who_has_gone_is_dropped),
+		TEST(test_questions_that_wait_have_a_bound),
+		TEST(test_a_text_for_all_is_let_go_of),
 		TEST(test_a_new_view_counts_at_once),
 		TEST(test_a_rate_holds_for_bridges_that_run),
 		TEST(test_a_port_goes_on_from_one_registration_to_the_next),
