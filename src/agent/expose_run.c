@@ -119,6 +119,7 @@ static void run_close(struct expose_run *r)
 		loop_signal_close(r->signals[i]);
 	if (r->worker.loop != NULL)
 		loop_turn(r->worker.loop); /* what was deferred */
+	loop_leave(r->worker.loop, r->exit_code);
 	worker_fini(&r->worker);
 }
 

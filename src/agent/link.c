@@ -410,6 +410,7 @@ static void link_close(struct link_client *c)
 		loop_signal_close(c->signals[i]);
 	if (c->worker.loop != NULL)
 		loop_turn(c->worker.loop); /* what was deferred */
+	loop_leave(c->worker.loop, c->exit_code);
 	worker_fini(&c->worker);
 	link_client_fini(c);
 }

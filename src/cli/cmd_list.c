@@ -168,13 +168,14 @@ static enum err read_relays(const struct list_args *args, struct relay_urls *out
 		err_text(rc, &words));
 }
 
-static void inquiry_fini(struct inquiry *in)
+static void inquiry_fini(struct inquiry *in, int exit_code)
 {
 	for (unsigned i = 0; i < in->urls.count; i++) {
 		http_client_free(in->asked[i].client);
 		relay_peer_fini(&in->asked[i].relay);
 	}
 	relay_urls_fini(&in->urls);
+	loop_leave(in->loop, exit_code);
 	loop_free(in->loop);
 	free(in);
 }
@@ -214,7 +215,7 @@ static int run(struct call *c)
 		return call_fail(c, ERR_NOMEM, NULL);
 	if (call_read(c, &args, &exit_code))
 		exit_code = list(c, &args, in);
-	inquiry_fini(in);
+	inquiry_fini(in, exit_code);
 	return exit_code;
 }
 

@@ -3,7 +3,9 @@
 
 #include <assert.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "loop/inside.h"
 
@@ -105,6 +107,14 @@ void loop_free(struct loop *loop)
 		uv_run(&loop->uv, UV_RUN_ONCE);
 	io_teardown(loop);
 	free(loop);
+}
+
+void loop_leave(struct loop *loop, int exit_code)
+{
+	if (loop == NULL || loop->uv.active_reqs.count == 0)
+		return;
+	(void)fflush(NULL);
+	_exit(exit_code);
 }
 
 /* How long libuv can do without us; its notion of now is made right first. */

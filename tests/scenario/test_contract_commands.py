@@ -101,7 +101,8 @@ def portal(world, adit):
 def relay(world, adit, path, authority):
     """adit relay run, away, with all of its defaults but the names."""
     for end in (path.home, path.away):
-        end.hosts(f"127.0.0.1 localhost\n::1 localhost\n{path.away_address} {PORTAL}\n")
+        end.hosts("127.0.0.1 localhost\n::1 localhost\n"
+                  f"{path.away_address} {PORTAL} myapp.{PORTAL}\n")
     state = world.path("relay-state")
     portal_relay.write_state(state, portal_relay.lease_certificate(authority, PORTAL))
     relay = world.run("relay", [*path.away.prefix, adit.argv[0], "relay", "run",
@@ -146,6 +147,7 @@ def test_one_command_publishes_as_printed(world, path, portal, authority, relay)
         identity = json.load(f)
     assert identity["name"] == "myapp" and identity["address"].startswith("0x")
     assert os.stat(world.path("identity.json")).st_mode & 0o777 == 0o600
+    process.stop()
 
 
 def test_the_routed_configuration_as_flags(world, path, portal, authority, relay):
@@ -160,6 +162,7 @@ def test_the_routed_configuration_as_flags(world, path, portal, authority, relay
     net.wait_until(lambda: f"Public at https://{host}\n" in process.out)
     assert b"api /users" in visit(path, host, authority.cert, "/api/users")
     assert b"page /users" in visit(path, host, authority.cert, "/users")
+    process.stop()
 
 
 def test_the_other_commands_of_portal(world, path, portal, authority, relay):

@@ -67,6 +67,12 @@ class Namespace:
         with open(os.path.join(self.etc, "hosts"), "w") as f:
             f.write(text)
 
+    def name_server(self, address):
+        """Whom programs in here ask for names."""
+        os.makedirs(self.etc, exist_ok=True)
+        with open(os.path.join(self.etc, "resolv.conf"), "w") as f:
+            f.write(f"nameserver {address}\n")
+
     def sysctl(self, path, value):
         def write():
             with open(f"/proc/sys/{path}", "w") as f:
