@@ -45,6 +45,7 @@ struct site {
 	struct addr peer;      /* where visitors seem to come from */
 	struct api_call *call; /* the last one, until it is answered */
 	unsigned calls;
+	int64_t registration; /* in tokens */
 };
 
 /* ---- its time ---- */
@@ -116,6 +117,21 @@ static inline struct tls_context *site_new_tls(const struct test_certificate *c)
 	return ctx;
 }
 
+static inline void site_open_keyless(struct site *s)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *pem;
+	long n;
+
+	assert_int_equal(PEM_write_bio_PrivateKey(bio, s->certificate.pkey, NULL, NULL, 0,
+				 NULL, NULL),
+		1);
+	n = BIO_get_mem_data(bio, &pem);
+	assert_int_equal(keyless_new(span_of(pem, (size_t)n), &s->view->keyless, NULL),
+		ERR_OK);
+	BIO_free(bio);
+}
+
 static inline void site_open_view(struct site *s)
 {
 	struct tls_client_options o = { .skip_verify = true };
@@ -125,6 +141,7 @@ static inline void site_open_view(struct site *s)
 	assert_non_null(s->view);
 	atomic_init(&s->view->refs, 1);
 	s->view->tls = site_new_tls(&s->certificate);
+	site_open_keyless(s);
 	assert_int_equal(tls_context_new_client(&o, &s->client, NULL), ERR_OK);
 }
 
@@ -220,7 +237,8 @@ struct guest {
 	struct site *site;
 	struct stream *stream; /* NULL once it has closed it */
 	struct buf in;
-	enum err rc; /* how it ended; ERR_OK: not yet */
+	enum err rc;                 /* how it ended; ERR_OK: not yet */
+	char head[4096], body[4096]; /* of the last answer */
 };
 
 static inline void guest_on_ready(void *arg, unsigned ready)
@@ -307,26 +325,36 @@ static inline void guest_expect_text(struct guest *g, const char *text)
 	guest_expect(g, text, strlen(text));
 }
 
-/* A head, which is taken. Gives its status. */
-static inline unsigned guest_read_head(struct guest *g)
+/* An answer, which is taken: its head and body are in @g then. Gives its status. */
+static inline unsigned guest_read_answer(struct guest *g)
 {
-	char head[8192];
+	char *end = NULL, *length;
 	unsigned status = 0;
-	const char *end = NULL;
+	size_t n;
 
 	for (int i = 0; i < SITE_TURNS && end == NULL && g->rc == ERR_OK; i++) {
 		site_turn(g->site);
-		if (g->in.n == 0 || g->in.n >= sizeof(head)) {
+		n = g->in.n < sizeof(g->head) ? g->in.n : sizeof(g->head) - 1;
+		if (n > 0)
+			memcpy(g->head, buf_span(&g->in).p, n);
+		g->head[n] = '\0';
+		end = strstr(g->head, "\r\n\r\n");
+		if (end == NULL)
 			usleep(100);
-			continue;
-		}
-		memcpy(head, buf_span(&g->in).p, g->in.n);
-		head[g->in.n] = '\0';
-		end = strstr(head, "\r\n\r\n");
 	}
 	assert_non_null(end);
-	assert_int_equal(sscanf(head, "HTTP/1.1 %u", &status), 1);
-	buf_consume(&g->in, (size_t)(end - head) + 4);
+	end[2] = '\0';
+	buf_consume(&g->in, (size_t)(end - g->head) + 4);
+	assert_int_equal(sscanf(g->head, "HTTP/1.1 %u", &status), 1);
+	length = strstr(g->head, "Content-Length: ");
+	n = length == NULL ? 0 : (size_t)strtoul(length + 16, NULL, 10);
+	assert_true(n < sizeof(g->body));
+	site_until(g->site, g->in.n >= n || g->rc != ERR_OK);
+	assert_true(g->in.n >= n);
+	if (n > 0)
+		memcpy(g->body, buf_span(&g->in).p, n);
+	g->body[n] = '\0';
+	buf_consume(&g->in, n);
 	return status;
 }
 
@@ -351,24 +379,33 @@ static inline void site_put_token(struct site *s, const char *name, struct buf *
 
 	str_copy(token.name, sizeof(token.name), name);
 	str_copy(token.address, sizeof(token.address), s->address);
+	token.registration = s->registration;
 	token.issued_at_s = (int64_t)(clock_wall_ms() / 1000);
 	token.expires_at_s = token.issued_at_s + SITE_TTL_MS / 1000;
 	assert_int_equal(access_token_print(&token, s->secret, out), ERR_OK);
 }
 
-static inline void guest_ask_session(struct guest *g, const char *name)
+/* @first is the request line; @rest, headers and what follows them. */
+static inline void guest_ask_as(struct guest *g, const char *first, const char *name,
+	const char *rest)
 {
 	struct buf ask;
 
-	buf_init(&ask, 16384);
+	buf_init(&ask, 65536);
+	assert_int_equal(buf_put_str(&ask, first), ERR_OK);
 	assert_int_equal(buf_put_str(&ask,
-				 "GET /sdk/connect HTTP/1.1\r\nHost: " SITE_ROOT
-				 "\r\nX-Portal-Access-Token: "),
+				 "\r\nHost: " SITE_ROOT "\r\nX-Portal-Access-Token: "),
 		ERR_OK);
 	site_put_token(g->site, name, &ask);
-	assert_int_equal(buf_put_str(&ask, "\r\n\r\n"), ERR_OK);
+	assert_int_equal(buf_put_str(&ask, "\r\n"), ERR_OK);
+	assert_int_equal(buf_put_str(&ask, rest), ERR_OK);
 	guest_say(g, buf_span(&ask).p, ask.n);
 	buf_fini(&ask);
+}
+
+static inline void guest_ask_session(struct guest *g, const char *name)
+{
+	guest_ask_as(g, "GET /sdk/connect HTTP/1.1", name, "\r\n");
 }
 
 /* A reverse session of @name's, through any worker: it is ready when this returns. */
@@ -377,7 +414,7 @@ static inline void guest_open_session(struct guest *g, struct site *s, unsigned 
 {
 	guest_come(g, s, worker);
 	guest_ask_session(g, name);
-	assert_int_equal(guest_read_head(g), 200);
+	assert_int_equal(guest_read_answer(g), 200);
 	site_settle(s);
 }
 

@@ -243,7 +243,7 @@ static void test_the_roots_own_name_is_the_api(void **state)
 	s->call->status = 204;
 	relay_worker_answer(&s->workers[0], s->call);
 	s->call = NULL;
-	assert_int_equal(guest_read_head(&g), 204);
+	assert_int_equal(guest_read_answer(&g), 204);
 	guest_close(&g);
 }
 
