@@ -93,7 +93,7 @@ static void pool_pause(struct lease_pool *p, uint64_t spent_ms)
 	if (loop_timer_is_set(p->timer))
 		return;
 	p->failures++;
-	pause = backoff_pause_ms(p->failures, 0, 0);
+	pause = backoff_pause_ms(p->failures, 0, LEASE_PAUSE_MAX_MS);
 	loop_timer_set(p->timer, spent_ms < pause ? pause - spent_ms : 0);
 }
 

@@ -11,6 +11,12 @@
 #define LEASE_POOL_MIN 2 /* sessions that wait or are being opened */
 #define LEASE_POOL_MAX 8 /* a relay keeps no more */
 
+/*
+ * Between two attempts at a relay. Up to a visitor there are some fifteen round trips then,
+ * and all of it shall take no more than 5 s.
+ */
+#define LEASE_PAUSE_MAX_MS 3000
+
 struct lease_pool;
 
 /* The owner's. Called from the loop; the pool may be closed in them. */

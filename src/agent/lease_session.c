@@ -154,7 +154,7 @@ static void lease_leave(struct lease_session *s, enum err rc)
 static uint32_t lease_pause_ms(const struct lease_session *s, bool was_trying)
 {
 	uint64_t spent = was_trying ? clock_now_ms() - s->tried_ms : 0;
-	uint32_t pause = backoff_pause_ms(s->failures, 0, 0);
+	uint32_t pause = backoff_pause_ms(s->failures, 0, LEASE_PAUSE_MAX_MS);
 
 	return spent < pause ? pause - (uint32_t)spent : 0;
 }

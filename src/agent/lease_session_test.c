@@ -192,7 +192,7 @@ static void test_what_may_pass_is_tried_again_below_5_s(void **state)
 			unsigned before = f->relay.asked[ASKED_REGISTER];
 
 			for (unsigned ms = 0;
-				ms < 4100 && f->relay.asked[ASKED_REGISTER] == before;
+				ms < 3100 && f->relay.asked[ASKED_REGISTER] == before;
 				ms += 100)
 				time_pass(f->loop, 100);
 			wait_asked(f, ASKED_REGISTER, before + 1);
@@ -316,7 +316,7 @@ static void test_a_relay_that_is_away_is_found_below_5_s(void **state)
 		time_pass(f->loop, 20000 + round * 517);
 		assert_int_equal(ready(f), 0);
 		test_relay_start(&f->relay);
-		time_pass(f->loop, 4500);
+		time_pass(f->loop, 3500);
 		wait_ready(f, 2);
 		if (f->relay.sessions_n > TEST_RELAY_SESSIONS_MAX - 8)
 			break;
