@@ -13,6 +13,7 @@
 #include "relay/relay_config.h"
 #include "relay/relay_inside.h"
 #include "relay/relay_metrics.h"
+#include "store/file.h"
 #include "store/store.h"
 #include "tunnel/portal/identity_file.h"
 #include "tunnel/portal/wallet.h"
@@ -131,6 +132,26 @@ static void relay_on_drain(void *arg)
 		loop_timer_set(r->drain, RELAY_DRAIN_LOOK_MS);
 }
 
+/* Two that serve from one directory would each not know what the other is told of policy. */
+static enum err relay_lock(struct relay *r, struct why *why)
+{
+	struct why detail = { "" };
+	enum err rc = file_lock_directory(r->options.state_dir, &r->lock, &detail);
+
+	return rc == ERR_OK ?
+		rc :
+		err_set(why, rc, "%s; give each relay an identity_path of its own",
+			detail.text);
+}
+
+static void relay_unlock(struct relay *r)
+{
+	if (r->lock >= 0)
+		close(r->lock);
+	r->lock = -1;
+}
+
+/* The next one may begin at once. */
 static void relay_drain(struct relay *r)
 {
 	r->state = RELAY_DRAINING;
@@ -139,6 +160,7 @@ static void relay_drain(struct relay *r)
 	listener_close(r->sni);
 	listener_close(r->api);
 	r->sni = r->api = NULL;
+	relay_unlock(r);
 	for (unsigned i = 0; i < r->running; i++)
 		relay_worker_end(&r->shared.workers[i], r->options.drain_ms);
 	relay_on_drain(r);
@@ -345,7 +367,9 @@ static enum err relay_open(struct relay *r, struct why *why)
 	if (rc != ERR_OK)
 		return rc;
 	relay_warn_of_directory(r);
-	rc = relay_open_identity(r, why);
+	rc = relay_lock(r, why);
+	if (rc == ERR_OK)
+		rc = relay_open_identity(r, why);
 	if (rc == ERR_OK)
 		rc = relay_open_certificate(r, why);
 	if (rc == ERR_OK)
@@ -403,6 +427,7 @@ static void relay_close(struct relay *r)
 	free(r->shared.workers);
 	api_text_unref(r->page);
 	identity_wipe(&r->identity);
+	relay_unlock(r);
 	relay_options_fini(&r->options);
 	free(r);
 }
@@ -417,6 +442,7 @@ int relay_run(relay_read_fn *read, void *arg)
 	log_init(&log, NULL, "relay");
 	if (r != NULL) {
 		r->log = log;
+		r->lock = -1;
 		r->read = read;
 		r->read_arg = arg;
 		r->tables = relay_tables;

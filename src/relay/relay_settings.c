@@ -109,6 +109,7 @@ void relay_reload(struct relay *r)
 
 	if (rc != ERR_OK) {
 		log_error(&r->log, "settings: the old ones stay: %s", err_text(rc, &why));
+		certificate_check(r->certificate);
 		return;
 	}
 	settings_list_fixed(&r->options, &next, fixed, sizeof(fixed));

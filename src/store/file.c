@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -131,4 +132,20 @@ void file_close_to_others(const char *path)
 		(st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
 		(void)fchmod(fd, st.st_mode & S_IRWXU);
 	close(fd);
+}
+
+/* ---- directories ---- */
+
+enum err file_lock_directory(const char *path, int *fd, struct why *why)
+{
+	int lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (lock < 0)
+		return err_sys(why, errno, "%.150s cannot be read", path);
+	if (flock(lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+		close(lock);
+		return err_set(why, ERR_EXISTS, "%.150s is in use by another adit", path);
+	}
+	*fd = lock;
+	return ERR_OK;
 }

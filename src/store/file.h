@@ -30,4 +30,11 @@ enum err file_replace(const char *path, mode_t mode, struct span text,
  */
 void file_close_to_others(const char *path);
 
+/*
+ * Keeps others who ask for the same out of a directory until @fd is closed, or we end in
+ * whatever way. Where there are no such locks, it keeps nobody out.
+ * ERR_EXISTS: another one is there.  ERR_SYS.
+ */
+enum err file_lock_directory(const char *path, int *fd, struct why *why) MUST_USE;
+
 #endif

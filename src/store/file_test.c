@@ -171,6 +171,21 @@ static void test_a_secret_is_closed_to_others(void **state)
 	assert_int_equal(st.st_mode & 07777, 0400);
 }
 
+static void test_a_directory_is_one_users_at_a_time(void **state)
+{
+	const struct fixture *f = *state;
+	struct why why = { "" };
+	int first, second;
+
+	assert_int_equal(file_lock_directory(f->dir, &first, NULL), ERR_OK);
+	assert_int_equal(file_lock_directory(f->dir, &second, &why), ERR_EXISTS);
+	assert_non_null(strstr(why.text, "in use by another adit"));
+	close(first);
+	assert_int_equal(file_lock_directory(f->dir, &second, NULL), ERR_OK);
+	close(second);
+	assert_int_equal(file_lock_directory(f->path, &first, NULL), ERR_SYS);
+}
+
 static void test_the_directory_must_be_there(void **state)
 {
 	struct fixture f = { .path = "/nonexistent/file" };
@@ -192,6 +207,7 @@ int main(void)
 		ROW(test_a_pipe_is_read_to_its_end),
 		ROW(test_one_that_has_no_room_leaves_the_old_one),
 		ROW(test_a_secret_is_closed_to_others),
+		ROW(test_a_directory_is_one_users_at_a_time),
 		ROW(test_the_directory_must_be_there),
 	};
 

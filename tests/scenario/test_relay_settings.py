@@ -71,3 +71,12 @@ def test_a_state_directory_for_everybody_is_told(world, adit, tmp_path):
                        "--api-port", "0", "--sni-port", "0"], seconds=10)
     assert done.returncode == 1 and "there is no certificate" in done.stderr
     assert "can be written by others: chmod 700 it" in done.stderr
+
+
+def test_a_state_directory_has_one_relay(leases, world, adit):
+    first = leases.relay()
+    argv = [*adit.argv, "relay", "run", "--identity-path", first.state, "--host", "127.0.0.1",
+            "--portal-url", f"https://{first.root}", "--api-port", "0", "--sni-port", "0"]
+    done = world.call(argv, seconds=10)
+    assert done.returncode == 1 and "is in use by another adit" in done.stderr
+    first.restart()
