@@ -153,7 +153,7 @@ static void expose_on_visitor(void *owner, struct lease_session *s,
 		visit_free(v);
 }
 
-/* What came through a relay that is banned goes with it. */
+/* What came through a relay that is banned goes with it; others outlive their relay. */
 static void expose_drop_visits(struct expose *e, const struct member *m, bool is_banned)
 {
 	struct list *it, *tmp;
@@ -192,7 +192,7 @@ static void expose_on_lease_closed(void *owner, struct lease_session *s, enum er
 
 	m->session = NULL;
 	lease_session_close(s);
-	expose_drop_visits(e, m, rc == ERR_DENIED);
+	expose_drop_visits(e, m, rc == ERR_CRYPTO);
 	if (rc == ERR_CLOSED && m->is_wanted && e->state == EXPOSE_RUNNING) {
 		member_rejoin(m);
 	} else if (rc == ERR_CLOSED) {

@@ -334,6 +334,20 @@ static void test_visitors_outlive_the_lease_they_came_through(void **state)
 	stream_abort(visitor);
 }
 
+static void test_visitors_outlive_a_relay_that_refuses(void **state)
+{
+	struct fixture *f = *state;
+	struct stream *visitor = visit(f, &f->two, 0);
+
+	f->two.answers[ASKED_CHALLENGE] = (struct test_answer){ 403, "ip_banned", false };
+	time_pass(f->worker.loop, 2000);
+	expose_urge(f->expose, "a test");
+	wait_for(f, &f->two.asked[ASKED_CHALLENGE], 2);
+	time_pass(f->worker.loop, 1000);
+	assert_true(is_served(f, visitor));
+	stream_abort(visitor);
+}
+
 /* ---- the end ---- */
 
 static void test_leaving_unregisters_everywhere(void **state)
@@ -432,6 +446,7 @@ int main(void)
 		TEST_BOTH(test_without_a_relay_it_is_over),
 		TEST_BOTH(test_visitors_are_counted),
 		TEST_BOTH(test_visitors_outlive_the_lease_they_came_through),
+		TEST_BOTH(test_visitors_outlive_a_relay_that_refuses),
 		TEST_BOTH(test_leaving_unregisters_everywhere),
 		TEST_BOTH(test_leaving_waits_for_visitors),
 		TEST_BOTH(test_leaving_takes_5_s_at_most),

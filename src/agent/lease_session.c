@@ -241,7 +241,7 @@ static void lease_on_mismatch(struct lease_session *s, const struct why *why)
 		" there until this is started anew; with --ban-mitm=false it stays in use",
 		why->text, s->relay.url);
 	guests_send_away(s);
-	lease_leave(s, ERR_DENIED);
+	lease_leave(s, ERR_CRYPTO);
 }
 
 static void lease_on_verdict(void *owner, enum probe_verdict verdict,

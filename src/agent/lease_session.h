@@ -36,7 +36,8 @@ struct lease_session_hooks {
 		const struct lease_visitor *visitor);
 	/*
 	 * It is over for good; to be closed. ERR_CLOSED: as was asked. ERR_DENIED: the relay
-	 * will not have us, or we not the relay. The log has been told.
+	 * will not have us. ERR_CRYPTO: it reads what visitors say, and we will not have it.
+	 * The log has been told.
 	 */
 	void (*on_closed)(void *owner, struct lease_session *s, enum err rc);
 };
