@@ -243,6 +243,20 @@ static void test_a_ban_while_it_was_open_is_final(void **state)
 	assert_int_equal(f->rc, ERR_DENIED);
 }
 
+/* Another agent has our identity, and the lease by now. */
+static void test_one_that_was_replaced_does_not_take_it_back(void **state)
+{
+	struct fixture *f = *state;
+
+	f->relay.answers[ASKED_CONNECT] = (struct test_answer){ 409, "hostname_conflict",
+		false };
+	test_relay_drop_session(&f->relay, 0);
+	wait_for(f, &f->closed, 1);
+	assert_int_equal(f->rc, ERR_DENIED);
+	time_pass(f->loop, 60000);
+	assert_int_equal(f->relay.asked[ASKED_REGISTER], 1);
+}
+
 /* ---- what cuts it ---- */
 
 /* No time passes. */
@@ -573,6 +587,7 @@ int main(void)
 		TEST(test_a_ban_of_the_address_is_final),
 		TEST(test_a_feature_that_is_off_is_final),
 		TEST_OPEN(test_a_ban_while_it_was_open_is_final),
+		TEST_OPEN(test_one_that_was_replaced_does_not_take_it_back),
 		TEST_OPEN(test_a_session_without_a_lease_registers_at_once),
 		TEST_OPEN(test_a_renewal_without_a_lease_registers_at_once),
 		TEST_OPEN(test_a_relay_that_was_restarted_has_us_at_once),

@@ -5,7 +5,7 @@ import signal
 import time
 
 import pytest
-from lib import net, netns
+from lib import net, netns, portal_relay
 from lib import portal_visitor as visitor
 from lib.portal_tls import Tls, client_context
 
@@ -141,6 +141,22 @@ def test_a_relay_that_was_killed_has_everybody_back(world, leases, count, second
     with concurrent.futures.ThreadPoolExecutor(count) as pool:
         times = sorted(pool.map(come, names))
     assert times[-1] < SOON, times
+
+
+@pytest.mark.parametrize("kind", ["adit", "python"])
+def test_a_relay_that_comes_back_with_another_certificate(world, leases, kind):
+    """It is on this machine: what it presents is believed, and nothing else."""
+    relay = leases.relay(kind)
+    leases.expose("adit", relay, world.serve(net.echo).port)
+    relay.kill()
+    if relay.script:
+        relay.script.certify(leases.certificate())
+    else:
+        portal_relay.write_state(relay.state, leases.certificate())
+        relay.process = relay.again()
+    begin = time.monotonic()
+    visitor.wait_served(relay.sni_port, "demo." + relay.root, leases.ca, 30)
+    assert time.monotonic() - begin < SOON
 
 
 def test_a_relay_that_accepts_and_never_answers(world, leases):

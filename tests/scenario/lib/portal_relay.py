@@ -153,11 +153,8 @@ def read_request(stream, rest):
 
 class Relay:
     def __init__(self, certificate, root="relay.localhost", protocol="7", keepalive=15.0):
-        self.certificate, self.root, self.protocol = certificate, root, protocol
-        self.keepalive = keepalive
-        self.tls = server_context(certificate)
-        with open(certificate[1], "rb") as f:
-            self.key = serialization.load_pem_private_key(f.read(), None)
+        self.root, self.protocol, self.keepalive = root, protocol, keepalive
+        self.certify(certificate)
         self.challenges, self.leases, self.tokens = {}, {}, {}
         self.asked = []           # (method, path) of every API request
         self.requests = []        # the requests themselves
@@ -176,6 +173,13 @@ class Relay:
         self.api_url = f"https://{root}:{self.api.port}"
 
     # ---- faults ----
+
+    def certify(self, certificate):
+        """For connections and signatures from now on."""
+        self.certificate = certificate
+        self.tls = server_context(certificate)
+        with open(certificate[1], "rb") as f:
+            self.key = serialization.load_pem_private_key(f.read(), None)
 
     def refuse(self, path, code, message=None, status=None):
         self.refusals[path] = Problem(code, message, status)
