@@ -6,7 +6,8 @@
  * The buffer holds one write at most; the next waits until it has gone. But a little may wait
  * for what its owner says next: each send costs more than what is in it. It waits to the end of
  * the call to the owner that is under way; or to the end of the turn, if the owner is TLS again,
- * whose words come from events of other streams.
+ * whose words come from events of other streams. Such an owner makes records that are just what
+ * one of ours can hold, and hands them over without a copy.
  */
 #include "net/tls.h"
 
@@ -20,9 +21,12 @@
 #include "net/tls_context.h"
 
 #define TLS_RECORD_BYTES 16384
-#define TLS_WRITE_MAX (3 * TLS_RECORD_BYTES)
-#define TLS_OUT_MAX (128 * 1024) /* a write, and what the protocol adds on its own */
+#define TLS_RECORD_ADDS (5 + 1 + 16)         /* to what is in one, with TLS 1.3 */
+#define TLS_WRITE_MAX (5 * TLS_RECORD_BYTES) /* a bridge's block is sent as one */
+#define TLS_OUT_MAX (192 * 1024) /* a write, and what the protocol adds on its own */
 #define TLS_HELD_MAX 4096        /* so little may wait for more */
+#define TLS_CARRIED_HELD_MAX (56 * 1024) /* the same, under TLS that writes records */
+#define TLS_DIRECT_MIN 4096              /* a record of bytes, not one of a handshake */
 
 enum tls_state {
 	TLS_OPEN,     /* or still shaking hands: OpenSSL knows */
@@ -53,9 +57,10 @@ struct tls {
 	bool has_signature : 1; /* it is: the owner is to try again */
 	bool is_full : 1;       /* @below has not taken all of @out */
 	bool carries_tls : 1;   /* the owner is TLS, too */
+	bool is_carried : 1;    /* @below is */
 	bool owes_ticket : 1;   /* to a client: it goes with the first bytes for it */
-	bool is_in_call : 1;    /* @below has called, and can be trusted to call again */
-	bool is_dry : 1;        /* it had less than there was room for, in that call */
+	bool is_dry : 1; /* @below had less than there was room for, in this call to the
+			    owner: it will call when there is more */
 
 	/* What reading and writing have to wait for; 0: they did not have to wait last time. */
 	unsigned read_needs : 8;
@@ -77,15 +82,28 @@ static int tls_bio_read(BIO *bio, char *to, size_t room, size_t *got)
 	t->below_rc = t->is_dry ? ERR_AGAIN : stream_read(t->below, to, room, got);
 	if (t->below_rc == ERR_AGAIN)
 		BIO_set_retry_read(bio);
-	else if (t->below_rc == ERR_OK && *got < room)
-		t->is_dry = t->is_in_call && t->below->fd >= 0; /* asking is a call */
+	if (t->below_rc == ERR_AGAIN ||
+		(t->below_rc == ERR_OK && *got < room && t->below->fd >= 0))
+		t->is_dry = t->has_left != NULL;
 	return t->below_rc == ERR_OK;
+}
+
+/* Some of it needs no copy on the way to another TLS. An error shows when the rest is sent. */
+static size_t tls_hand_over(struct tls *t, const char *p, size_t n)
+{
+	size_t put = 0;
+
+	if (!t->is_carried || n < TLS_DIRECT_MIN || t->out.n > 0 ||
+		!SSL_is_init_finished(t->ssl))
+		return 0;
+	return stream_put(t->below, p, n, &put) == ERR_OK ? put : 0;
 }
 
 static int tls_bio_write(BIO *bio, const char *p, size_t n, size_t *put)
 {
 	struct tls *t = BIO_get_data(bio);
-	enum err rc = buf_put(&t->out, p, n);
+	size_t over = tls_hand_over(t, p, n);
+	enum err rc = buf_put(&t->out, p + over, n - over);
 
 	BIO_clear_retry_flags(bio);
 	if (rc == ERR_OK) {
@@ -232,8 +250,10 @@ static unsigned tls_or(unsigned needs, unsigned otherwise)
 /* Is there so little to send that it may wait for more? */
 static bool tls_holds(const struct tls *t)
 {
-	return t->out.n > 0 && t->out.n <= TLS_HELD_MAX && !t->is_full &&
-		t->state == TLS_OPEN && (t->has_left != NULL || t->carries_tls);
+	size_t most = t->carries_tls ? TLS_CARRIED_HELD_MAX : TLS_HELD_MAX;
+
+	return t->out.n > 0 && t->out.n <= most && !t->is_full && t->state == TLS_OPEN &&
+		(t->has_left != NULL || t->carries_tls);
 }
 
 /* After every call: sends what it made, and waits for what is wanted now. */
@@ -292,8 +312,7 @@ static void tls_on_sending(void *arg)
 	tls_settle(t);
 }
 
-/* False: it has left, and another thread may have it by now. */
-static bool tls_tell_owner(struct tls *t, unsigned ready)
+static void tls_tell_owner(struct tls *t, unsigned ready)
 {
 	if (ready != 0) {
 		bool has_left = false;
@@ -301,19 +320,19 @@ static bool tls_tell_owner(struct tls *t, unsigned ready)
 		t->has_left = &has_left;
 		t->stream.on_ready(t->stream.arg, ready);
 		if (has_left)
-			return false;
+			return; /* another thread may have it by now */
 		t->has_left = NULL;
+		t->is_dry = false;
 	}
 	if (t->state != TLS_CLOSED)
 		tls_settle(t);
-	return true;
 }
 
 static void tls_on_wake(void *arg)
 {
 	struct tls *t = arg;
 
-	(void)tls_tell_owner(t, tls_ready_now(t));
+	tls_tell_owner(t, tls_ready_now(t));
 }
 
 static void tls_on_below_ready(void *arg, unsigned ready)
@@ -326,10 +345,7 @@ static void tls_on_below_ready(void *arg, unsigned ready)
 		owner |= LOOP_READ;
 	if (t->out.n == 0 && (ready & tls_or(t->write_needs, LOOP_WRITE)) != 0)
 		owner |= LOOP_WRITE;
-	t->is_in_call = true;
-	if (!tls_tell_owner(t, (owner & t->wants) | tls_ready_now(t)))
-		return;
-	t->is_in_call = t->is_dry = false;
+	tls_tell_owner(t, (owner & t->wants) | tls_ready_now(t));
 }
 
 static void tls_want(struct stream *s, unsigned wants)
@@ -361,7 +377,10 @@ static enum err tls_read_some(struct tls *t, uint8_t *to, size_t room, size_t *g
 	return rc;
 }
 
-/* Records that are here already are read together: one copy, one write further on. */
+/*
+ * Records that are here already are read together: one copy, one write further on. So are those
+ * that lie below, in a call that says that something does.
+ */
 static enum err tls_read(struct stream *s, void *to, size_t room, size_t *got)
 {
 	struct tls *t = tls_of(s);
@@ -373,7 +392,8 @@ static enum err tls_read(struct stream *s, void *to, size_t room, size_t *got)
 	do {
 		rc = tls_read_some(t, (uint8_t *)to + have, room - have, &n);
 		have += n;
-	} while (rc == ERR_OK && have < room && SSL_has_pending(t->ssl));
+	} while (rc == ERR_OK && have < room &&
+		(SSL_has_pending(t->ssl) || (t->has_left != NULL && !t->is_dry)));
 	tls_settle(t);
 	if (have == 0)
 		return rc;
@@ -451,6 +471,20 @@ static enum err tls_write_record(struct tls *t, struct pieces *pieces, size_t *p
 	return rc;
 }
 
+/* The buffer grows by doubling and copying, unless it is told where that will end. */
+static void tls_make_room(struct tls *t, size_t n)
+{
+	size_t most = t->carries_tls ? TLS_CARRIED_HELD_MAX + n : n;
+	uint8_t *unused;
+
+	if (n < TLS_DIRECT_MIN || t->out.n > 0 || t->is_carried)
+		return;
+	if (most > TLS_WRITE_MAX)
+		most = TLS_WRITE_MAX;
+	if (buf_reserve(&t->out, most + 8 * TLS_RECORD_ADDS, &unused) != ERR_OK)
+		t->out.failed = ERR_OK; /* who needs it will be told */
+}
+
 static enum err tls_write(struct stream *s, const struct iovec *iov, int count,
 	size_t *put)
 {
@@ -461,6 +495,7 @@ static enum err tls_write(struct stream *s, const struct iovec *iov, int count,
 
 	if (t->state != TLS_OPEN)
 		return t->state == TLS_FAILED ? t->failure : ERR_CLOSED;
+	tls_make_room(t, count > 0 ? iov->iov_len : 0);
 	rc = tls_holds(t) ? ERR_OK : tls_flush(t);
 	pieces_skip(&pieces, 0); /* empty ones at the front */
 	while (rc == ERR_OK && pieces.count > 0 && have < TLS_WRITE_MAX) {
@@ -596,7 +631,7 @@ static void tls_leave(struct stream *s)
 	if (t->has_left != NULL)
 		*t->has_left = true;
 	t->has_left = NULL;
-	t->is_in_call = t->is_dry = false;
+	t->is_dry = false;
 	t->loop = NULL;
 	t->wants = 0;
 }
@@ -703,8 +738,11 @@ enum err tls_open(const struct tls_options *o, struct stream **out, struct why *
 	}
 	t->context = tls_context_ref(o->context);
 	t->below = o->below;
-	if (t->below->ops == &tls_ops)
+	if (t->below->ops == &tls_ops) {
+		t->is_carried = true;
 		tls_of(t->below)->carries_tls = true;
+		SSL_set_max_send_fragment(t->ssl, TLS_RECORD_BYTES - TLS_RECORD_ADDS);
+	}
 	stream_set_owner(t->below, tls_on_below_ready, t);
 	*out = &t->stream;
 	return ERR_OK;

@@ -12,6 +12,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <sys/ioctl.h>
 
 #include "crypto/remote_key.h"
 #include "net/socket.h"
@@ -539,6 +540,47 @@ static void test_what_is_said_in_one_call_is_sent_together(void **state)
 	pair_part(x, &p);
 }
 
+/* One more TLS over what @hand has, whose stream is taken. */
+static void hand_nest(struct fixture *x, struct hand *outer, struct hand *hand,
+	const char *name)
+{
+	struct tls_options o = { .context = name != NULL ? x->client_context :
+							   x->server_context,
+		.loop = x->loop,
+		.below = outer->tls,
+		.is_server = name == NULL,
+		.server_name = name };
+
+	*hand = (struct hand){ .rc = ERR_AGAIN };
+	assert_int_equal(tls_open(&o, &hand->tls, NULL), ERR_OK);
+	stream_set_owner(hand->tls, hand_on_ready, hand);
+	hand_on_ready(hand, 0);
+}
+
+static void test_records_fit_into_those_that_carry_them(void **state)
+{
+	static const char bytes[2 * (16384 - 22)];
+	struct fixture *x = *state;
+	struct pair outer, p;
+	int fd, lying;
+	size_t n;
+
+	pair_shake(x, &outer, "a.localhost");
+	fd = tls_fd(outer.server.tls);
+	hand_nest(x, &outer.client, &p.client, "a.localhost");
+	hand_nest(x, &outer.server, &p.server, NULL);
+	turn(x);
+	assert_int_equal(p.client.rc, ERR_OK);
+	assert_int_equal(stream_put(p.client.tls, bytes, sizeof(bytes), &n), ERR_OK);
+	assert_int_equal(n, sizeof(bytes));
+	assert_int_equal(ioctl(fd, FIONREAD, &lying), 0);
+	assert_int_equal(lying, 0); /* there might come more */
+	loop_turn(x->loop);
+	assert_int_equal(ioctl(fd, FIONREAD, &lying), 0);
+	assert_int_equal(lying, 2 * (16384 + 22));
+	pair_part(x, &p);
+}
+
 static void test_an_older_version_is_refused(void **state)
 {
 	struct fixture *x = *state;
@@ -630,6 +672,7 @@ int main(void)
 		TEST(test_tickets_end_with_their_context),
 		TEST(test_a_ticket_goes_with_the_first_bytes),
 		TEST(test_what_is_said_in_one_call_is_sent_together),
+		TEST(test_records_fit_into_those_that_carry_them),
 		TEST(test_an_older_version_is_refused),
 		TEST(test_names_right_under_localhost_are_covered),
 		TEST(test_a_dot_in_front_is_no_name),
