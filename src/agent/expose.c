@@ -131,6 +131,7 @@ static void expose_on_visitor(void *owner, struct lease_session *s,
 	struct visit *v = mem_new(v);
 	struct forward_visitor f = {
 		.stream = visitor->stream,
+		.peer = visitor->relay,
 		.is_raw = visitor->kind == MARKER_RAW,
 		.on_closed = visit_on_closed,
 		.arg = v,

@@ -74,14 +74,14 @@ static void place_on_active(void *owner, struct reverse *session, enum marker ki
 {
 	struct place *place = owner;
 	struct lease_pool *p = place->pool;
+	struct addr relay = *reverse_peer(session);
 
-	(void)session;
 	place_free(place);
 	p->failures = 0;
 	pool_reckon(p);
 	if (!loop_timer_is_set(p->timer))
 		pool_fill(p);
-	p->o.hooks->on_visitor(p->o.owner, kind, stream);
+	p->o.hooks->on_visitor(p->o.owner, kind, stream, &relay);
 }
 
 /* Several that fail together are one failure, which took @spent_ms: who waits in vain for a

@@ -21,8 +21,9 @@ struct lease_pool;
 
 /* The owner's. Called from the loop; the pool may be closed in them. */
 struct lease_pool_hooks {
-	/* @stream is the owner's. */
-	void (*on_visitor)(void *owner, enum marker kind, struct stream *stream);
+	/* @stream is the owner's; it comes from @relay, which is for the call. */
+	void (*on_visitor)(void *owner, enum marker kind, struct stream *stream,
+		const struct addr *relay);
 	/* Sessions do not come about. @refusal is zero unless the relay refuses them. */
 	void (*on_trouble)(void *owner, enum err rc,
 		const struct message_refusal *refusal, const struct why *why);

@@ -44,11 +44,13 @@ static void check_closing(struct fixture *f)
 	f->pool = NULL;
 }
 
-static void on_visitor(void *owner, enum marker kind, struct stream *stream)
+static void on_visitor(void *owner, enum marker kind, struct stream *stream,
+	const struct addr *relay)
 {
 	struct fixture *f = owner;
 
 	assert_int_equal(kind, MARKER_RAW);
+	assert_true(addr_is_loopback(relay));
 	f->visitors++;
 	stream_abort(f->stream);
 	f->stream = stream;

@@ -66,6 +66,7 @@ struct guest {
 	struct list in_session;
 	struct lease_session *session; /* borrowed: it frees us */
 	struct reception *reception;   /* borrowed: until it has called */
+	struct addr relay;
 };
 
 static enum err lease_begin_fetching(struct lease_session *s, struct why *why);
@@ -513,7 +514,12 @@ static void guest_on_received(void *arg, enum err rc, struct stream *tls,
 {
 	struct guest *g = arg;
 	struct lease_session *s = g->session;
-	struct lease_visitor visitor = { .stream = tls, .kind = MARKER_TLS };
+	struct addr relay = g->relay;
+	struct lease_visitor visitor = {
+		.stream = tls,
+		.kind = MARKER_TLS,
+		.relay = &relay,
+	};
 
 	list_remove(&g->in_session);
 	s->guests_n--;
@@ -532,7 +538,8 @@ static void guest_on_received(void *arg, enum err rc, struct stream *tls,
 	s->o.hooks->on_visitor(s->o.owner, s, &visitor);
 }
 
-static void lease_receive(struct lease_session *s, struct stream *stream)
+static void lease_receive(struct lease_session *s, struct stream *stream,
+	const struct addr *relay)
 {
 	struct reception_options o = {
 		.loop = s->o.loop,
@@ -546,8 +553,10 @@ static void lease_receive(struct lease_session *s, struct stream *stream)
 	if (s->guests_n < LEASE_RECEPTIONS_MAX)
 		g = mem_new(g);
 	o.arg = g;
-	if (g != NULL)
+	if (g != NULL) {
 		g->session = s;
+		g->relay = *relay;
+	}
 	if (g == NULL || reception_open(&o, &g->reception) != ERR_OK) {
 		s->figures.handshakes_failed++;
 		free(g);
@@ -558,13 +567,18 @@ static void lease_receive(struct lease_session *s, struct stream *stream)
 	s->guests_n++;
 }
 
-static void lease_on_visitor(void *owner, enum marker kind, struct stream *stream)
+static void lease_on_visitor(void *owner, enum marker kind, struct stream *stream,
+	const struct addr *relay)
 {
 	struct lease_session *s = owner;
-	struct lease_visitor visitor = { .stream = stream, .kind = kind };
+	struct lease_visitor visitor = {
+		.stream = stream,
+		.kind = kind,
+		.relay = relay,
+	};
 
 	if (kind == MARKER_TLS) {
-		lease_receive(s, stream);
+		lease_receive(s, stream, relay);
 		return;
 	}
 	s->figures.visitors++;

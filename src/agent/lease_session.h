@@ -21,8 +21,9 @@ struct lease_session;
 
 /* A visitor, ready to be served. */
 struct lease_visitor {
-	struct stream *stream; /* what he says, in the clear; the receiver's */
-	enum marker kind;      /* MARKER_TLS: it came in TLS, and that ends here */
+	struct stream *stream;    /* what he says, in the clear; the receiver's */
+	enum marker kind;         /* MARKER_TLS: it came in TLS, and that ends here */
+	const struct addr *relay; /* borrowed for the call: who carries him here */
 };
 
 /* The owner's. Called from the loop. */

@@ -151,7 +151,7 @@ def test_one_command_publishes_as_printed(world, path, portal, authority, relay)
 
 
 def test_the_routed_configuration_as_flags(world, path, portal, authority, relay):
-    serve_at_home(world, path, 3001, b"api")
+    api = serve_at_home(world, path, 3001, b"api")
     serve_at_home(world, path, 5173, b"page")
     process = at_home(world, path, portal, authority, "expose", "--name", "myapp", "--relays",
                       "https://portal.example.com", "--discovery=false", "--http-route",
@@ -161,6 +161,8 @@ def test_the_routed_configuration_as_flags(world, path, portal, authority, relay
     host = f"myapp.{PORTAL}"
     net.wait_until(lambda: f"Public at https://{host}\n" in process.out)
     assert b"api /users" in visit(path, host, authority.cert, "/api/users")
+    assert api.requests[0].headers["X-Forwarded-For"] == path.away_address  # the relay's
+    assert api.requests[0].headers["X-Forwarded-Host"] == host
     assert b"page /users" in visit(path, host, authority.cert, "/users")
     process.stop()
 

@@ -27,6 +27,7 @@ struct reverse {
 	struct reach *reach; /* borrowed: until it has called */
 	struct stream *stream;
 	struct loop_timer *timer;
+	struct addr peer;
 	struct buf request;
 	struct http1_reader answer;
 	struct buf refusal; /* the body of one */
@@ -79,6 +80,11 @@ void reverse_close(struct reverse *r)
 bool reverse_is_ready(const struct reverse *r)
 {
 	return r->state == REVERSE_READY;
+}
+
+const struct addr *reverse_peer(const struct reverse *r)
+{
+	return &r->peer;
 }
 
 static void reverse_fail(struct reverse *r, enum err rc, const struct why *why)
@@ -269,6 +275,7 @@ static void reverse_on_reached(void *arg, enum err rc, struct stream *tls,
 	const struct why *why)
 {
 	struct reverse *r = arg;
+	int fd;
 
 	r->reach = NULL;
 	if (rc != ERR_OK) {
@@ -276,7 +283,9 @@ static void reverse_on_reached(void *arg, enum err rc, struct stream *tls,
 		return;
 	}
 	r->stream = tls;
-	socket_tune_waiting(tls->fd >= 0 ? tls->fd : tls_fd(tls));
+	fd = tls->fd >= 0 ? tls->fd : tls_fd(tls);
+	socket_tune_waiting(fd);
+	(void)addr_of_peer(fd, &r->peer);
 	stream_set_owner(tls, reverse_on_stream, r);
 	reverse_enter(r, REVERSE_ASKING);
 	reverse_run(r);

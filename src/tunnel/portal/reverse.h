@@ -18,7 +18,7 @@ struct reverse;
 struct reverse_hooks {
 	/* The relay has taken it: it waits for a visitor. It may not be closed in this one. */
 	void (*on_ready)(void *owner, struct reverse *r);
-	/* A visitor is there. @stream is the owner's; @r is only to be forgotten. */
+	/* A visitor is there. @stream is the owner's; @r is only to be looked at, and forgotten. */
 	void (*on_active)(void *owner, struct reverse *r, enum marker kind,
 		struct stream *stream);
 	/*
@@ -42,6 +42,9 @@ enum err reverse_open(const struct reverse_options *o, struct reverse **out,
 	struct why *why) MUST_USE;
 
 bool reverse_is_ready(const struct reverse *r);
+
+/* The relay's end of the connection, once there is one. */
+const struct addr *reverse_peer(const struct reverse *r);
 
 /* No hook is called any more. NULL is fine. */
 void reverse_close(struct reverse *r);
