@@ -102,12 +102,18 @@ enum err message_put_refusal(enum message_error error, const char *text, struct 
 
 /* ---- reading replies ---- */
 
+/* A page is for browsers, and says nothing in a line. */
+static bool is_page(const char *text)
+{
+	return text[0] == '<';
+}
+
 enum err message_refused(const struct message_refusal *refusal, struct why *why)
 {
 	const char *words = refusal->text[0] != '\0' ? refusal->text : refusal->code;
 	char quoted[200];
 
-	if (*words == '\0')
+	if (*words == '\0' || is_page(words))
 		return err_set(why, ERR_DENIED, "the relay refuses with status %u",
 			refusal->status);
 	return err_set(why, ERR_DENIED, "the relay refuses: %s",

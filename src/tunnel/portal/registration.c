@@ -207,24 +207,34 @@ static bool registration_read(struct registration *r, const struct http_answer *
 
 /* ---- the relay's protocol ---- */
 
-/* Whatever is wrong here but a relay in trouble means that it is none of ours. */
-static void take_domain(struct registration *r, const struct http_answer *a)
+/* An answer in a relay's words may be one that we cannot use. Another is of somebody else. */
+static enum err domain_check(const struct http_answer *a, struct why *why)
 {
 	struct message_refusal refusal = { 0 };
 	struct message_domain domain = { 0 };
-	struct why why = { "" };
 	char shown[40];
-	enum err rc;
+	enum err rc = message_read_reply(a->status, a->body, &message_domain_shape,
+		&domain, &refusal, why);
 
-	rc = message_read_reply(a->status, a->body, &message_domain_shape, &domain,
-		&refusal, &why);
-	if (rc == ERR_OK && strcmp(domain.protocol_version, MESSAGE_PROTOCOL) != 0) {
-		rc = err_set(&why, ERR_PROTO,
-			"it speaks version %s of the protocol, we speak " MESSAGE_PROTOCOL,
-			str_quote(shown, sizeof(shown),
-				span_str(domain.protocol_version)));
-	}
-	if (rc == ERR_OK)
+	if (rc == ERR_DENIED && (refusal.code[0] != '\0' || a->status >= 500))
+		return rc;
+	if (rc != ERR_OK || domain.protocol_version[0] == '\0')
+		return err_set(why, ERR_PROTO,
+			"what answers there is no relay (status %u for /sdk/domain)",
+			a->status);
+	if (strcmp(domain.protocol_version, MESSAGE_PROTOCOL) == 0)
+		return ERR_OK;
+	return err_set(why, ERR_PROTO,
+		"it speaks version %s of the protocol, we speak " MESSAGE_PROTOCOL,
+		str_quote(shown, sizeof(shown), span_str(domain.protocol_version)));
+}
+
+/* Whatever is wrong here but a relay in trouble means that it is none of ours. */
+static void take_domain(struct registration *r, const struct http_answer *a)
+{
+	struct why why = { "" };
+
+	if (domain_check(a, &why) == ERR_OK)
 		registration_enter(r, REG_CHALLENGING);
 	else
 		registration_finish(r,

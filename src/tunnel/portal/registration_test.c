@@ -266,6 +266,7 @@ static void begin(struct fixture *f)
 		.owner = f,
 	};
 
+	f->ended = 0;
 	assert_int_equal(registration_open(&o, &f->registration, NULL), ERR_OK);
 }
 
@@ -314,15 +315,35 @@ static void test_a_relay_in_trouble_is_tried_again(void **state)
 	f->domain = (struct answer){ 503, "oops", false };
 	begin(f);
 	wait_for_end(f, REGISTRATION_FAILED);
+	assert_string_equal(f->why.text, "the relay refuses: oops");
+	f->domain = (struct answer){ 502, "\n<html>Bad Gateway</html>\n", false };
+	begin(f);
+	wait_for_end(f, REGISTRATION_FAILED);
+	assert_string_equal(f->why.text, "the relay refuses with status 502");
 }
 
 static void test_something_else_is_no_relay(void **state)
 {
 	struct fixture *f = *state;
 
-	f->domain = (struct answer){ 404, "not found", false };
+	static const char *const words[] = { "not found", "<html>404</html>",
+		"{\"ok\":false}" };
+
+	for (size_t i = 0; i < mem_count(words); i++) {
+		f->domain = (struct answer){ 404, words[i], false };
+		begin(f);
+		wait_for_end(f, REGISTRATION_REFUSED);
+		assert_string_equal(f->why.text,
+			"what answers there is no relay (status 404 for /sdk/domain)");
+	}
+	f->domain = (struct answer){ 200, "<html>hello</html>", false };
 	begin(f);
 	wait_for_end(f, REGISTRATION_REFUSED);
+	assert_non_null(strstr(f->why.text, "no relay (status 200"));
+	f->domain = (struct answer){ 200, "{\"ok\":true,\"data\":{}}", false };
+	begin(f);
+	wait_for_end(f, REGISTRATION_REFUSED);
+	assert_non_null(strstr(f->why.text, "no relay (status 200"));
 }
 
 static void test_a_conflict_is_final(void **state)
