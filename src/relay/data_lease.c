@@ -104,7 +104,7 @@ struct data_lease *data_lease_get(struct relay_data *d, struct route *r)
 	list_add(&d->leases, &l->in_data);
 	if (lease_start(l) == ERR_OK)
 		return l;
-	data_lease_close(l, true);
+	data_lease_close(l, false);
 	return NULL;
 }
 
