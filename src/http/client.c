@@ -28,8 +28,8 @@ static void ask_free(struct http_ask *ask)
 		return;
 	list_remove(&ask->in_waiting);
 	loop_timer_close(ask->timer);
-	buf_fini(&ask->request);
-	buf_fini(&ask->body);
+	buf_wipe(&ask->request); /* a token may be in either */
+	buf_wipe(&ask->body);
 	http1_reader_fini(&ask->answer);
 	free(ask);
 }

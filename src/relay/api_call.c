@@ -33,10 +33,11 @@ void api_call_free(struct api_call *call)
 	free(call->method);
 	free(call->target);
 	free(call->host);
-	free(call->cookie);
+	mem_free_secret_str(call->cookie); /* sessions and tokens are in these */
 	free(call->origin);
-	buf_fini(&call->body);
-	buf_fini(&call->answer);
+	buf_wipe(&call->body);
+	buf_wipe(&call->answer);
+	mem_wipe(call->headers, sizeof(call->headers));
 	api_text_unref(call->text);
 	free(call);
 }
