@@ -153,6 +153,7 @@ void http_collect(struct http_exchange *x, size_t max, http_collect_fn *fn, void
 	c->fn = fn;
 	c->arg = arg;
 	c->client = exchange_borrow(x, &by);
+	x->is_collected = true;
 	loop_timer_set(c->timer, BODY_MS);
 	loop_defer(c->loop, &c->start);
 }

@@ -444,6 +444,13 @@ void connection_hurry(struct connection *c)
 	loop_defer(c->server->o.loop, &c->turn);
 }
 
+bool connection_is_idle(const struct connection *c)
+{
+	if (c->state == CONNECTION_LENT)
+		return c->x->is_collected;
+	return rules[c->state].step == step_reading || c->state == CONNECTION_LINGERING;
+}
+
 struct connection *connection_of(struct list *in_server)
 {
 	return list_object(in_server, struct connection, in_server);
@@ -566,6 +573,7 @@ void exchange_return(struct http_exchange *x)
 {
 	struct connection *c = x->connection;
 
+	x->is_collected = false;
 	connection_enter(c, CONNECTION_SERVING);
 	stream_want(c->stream, 0);
 }

@@ -16,6 +16,7 @@ struct http_exchange {
 	struct http1_reader reader;
 	bool is_last;        /* the connection closes after the answer */
 	bool owes_continue;  /* the client waits for our leave to send the body */
+	bool is_collected;   /* its body is not all there yet */
 	uint64_t drop_bytes; /* of its body, after the answer */
 	size_t held;         /* of the server's room for bodies */
 };
@@ -36,6 +37,9 @@ void connection_open_take(struct http_server *server, struct stream *stream,
 
 /* Ends it now. Not from inside on_request. */
 void connection_free(struct connection *c);
+
+/* True: it has asked nothing, or not all yet. */
+bool connection_is_idle(const struct connection *c);
 
 /* The server is ending: whoever asks nothing now goes, in order. */
 void connection_hurry(struct connection *c);

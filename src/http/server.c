@@ -44,11 +44,25 @@ bool http_server_end(struct http_server *server, void (*on_empty)(void *arg), vo
 	return server->count == 0;
 }
 
-/* A connection that there is no room for is its client's loss, and nobody else's. */
+static bool server_make_room(struct http_server *server)
+{
+	struct list *it, *tmp;
+
+	if (server->count < server->o.connections_max)
+		return true;
+	list_each(it, tmp, &server->connections) {
+		if (connection_is_idle(connection_of(it))) {
+			connection_free(connection_of(it));
+			return true;
+		}
+	}
+	return false;
+}
+
 void http_server_serve_take(struct http_server *server, struct stream *stream,
 	const struct addr *peer)
 {
-	if (server->on_empty != NULL || server->count >= server->o.connections_max)
+	if (server->on_empty != NULL || !server_make_room(server))
 		stream_abort(stream);
 	else
 		connection_open_take(server, stream, peer);

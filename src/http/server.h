@@ -14,11 +14,15 @@ struct http_server;   /* shared settings and the connections of one worker */
 struct http_exchange; /* one request and its answer */
 
 struct http_server_options {
-	struct loop *loop;        /* borrowed */
-	struct pool *pool;        /* borrowed */
-	uint32_t head_ms;         /* patience for a request head; 0 is 10 s */
-	uint32_t idle_ms;         /* between requests; 0 is 60 s */
-	unsigned connections_max; /* more are closed at once; 0 is 10,000 */
+	struct loop *loop; /* borrowed */
+	struct pool *pool; /* borrowed */
+	uint32_t head_ms;  /* patience for a request head; 0 is 10 s */
+	uint32_t idle_ms;  /* between requests; 0 is 60 s */
+	/*
+	 * For one more, the oldest goes that has asked nothing, or not all yet: who only opens
+	 * connections keeps nobody out. If there is none, the new one goes. 0: 10,000.
+	 */
+	unsigned connections_max;
 	/*
 	 * Memory for the bodies that http_collect() reads, all together and until their
 	 * requests are answered. One of at most 8 KiB needs no room. 0: no bound.

@@ -576,7 +576,8 @@ static void test_connections_have_a_bound(void **state)
 
 	f->options.connections_max = 1;
 	new_server(f);
-	new_client(f, "");
+	f->is_late = true;
+	new_client(f, GET "\r\n");
 	f->client.in_end = ERR_AGAIN;
 	serve(f);
 	fake_init(&other, f->loop, 0);
@@ -585,13 +586,40 @@ static void test_connections_have_a_bound(void **state)
 	assert_false(f->client.is_closed);
 	fake_fini(&other);
 
-	f->client.in_end = ERR_EOF;
-	stream_want(&f->client.stream, LOOP_READ);
+	http_reply(f->x, 200, NULL, span_str("hi"));
 	run(f);
-	loop_turn(f->loop);
+	check_out(f, ANSWER);
+	f->is_late = false;
+	new_server(f);
 	new_client(f, GET "\r\n"); /* there is room again */
 	serve(f);
 	check_out(f, ANSWER);
+}
+
+static void test_who_asks_nothing_makes_room(void **state)
+{
+	static const char *const silent[] = { "", "GET", GET "\r\n",
+		POST "Content-Length: 8\r\n\r\nhalf" };
+	struct fixture *f = *state;
+	struct fake old;
+
+	f->options.connections_max = 1;
+	for (size_t i = 0; i < mem_count(silent); i++) {
+		new_server(f);
+		fake_init(&old, f->loop, 0);
+		old.in = span_str(silent[i]);
+		old.in_end = ERR_AGAIN;
+		http_server_serve_take(f->server, &old.stream, &f->peer);
+		for (int turn = 0; turn < 20; turn++)
+			loop_turn(f->loop);
+		assert_false(old.is_closed);
+		new_client(f, GET "\r\n");
+		http_server_serve_take(f->server, &f->client.stream, &f->peer);
+		assert_true(old.is_closed);
+		run(f);
+		check_out(f, ANSWER);
+		fake_fini(&old);
+	}
 }
 
 static void test_a_server_may_go_at_any_time(void **state)
@@ -677,6 +705,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bodies_have_room_together, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(test_connections_have_a_bound, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(test_who_asks_nothing_makes_room, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(test_a_server_may_go_at_any_time, setup,
 			teardown),
