@@ -197,7 +197,8 @@ static void visit_on_down(struct forward_visit *visit, enum err rc, const struct
 {
 	visit->end.rc = rc;
 	visit->end.is_unserved = true;
-	err_set(&visit->end.why, rc, "%s", err_text(rc, why));
+	err_set(&visit->end.why, rc, "%s%s", err_text(rc, why),
+		rc == ERR_CRYPTO ? "; https+insecure:// takes any certificate" : "");
 	if (visit->v.is_raw)
 		visit_end(visit, rc, why);
 	else

@@ -108,7 +108,7 @@ const struct command command_expose = {
 		"\n"
 		"  3000                   port 3000 of this machine\n"
 		"  host:port              another one\n"
-		"  https://host:port      one that speaks TLS\n"
+		"  https://host:port      one that speaks TLS; https+insecure:// verifies nothing\n"
 		"  unix:/path             a Unix socket\n"
 		"\n"
 		"With --http-route, requests go by their path:\n"

@@ -2,11 +2,13 @@
 
 import os
 import re
+import socket
 
 import pytest
 from lib import net
 from lib import portal_visitor as visitor
 from lib.portal_relay import Relay, lease_certificate
+from lib.portal_tls import Tls, server_context
 
 ROOT = "relay.localhost"
 HOST = f"myapp.{ROOT}"
@@ -151,6 +153,36 @@ def test_a_target_that_speaks_no_tls_is_explained(world, adit, authority, relay)
         tls.sendall(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
         assert b"503" in net.read_all(tls)
     process.wait_log(r"visitor 1: not served: .+")
+
+
+def own_address():
+    """One that is not loopback; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        try:
+            s.connect(("198.51.100.1", 9))
+        except OSError:
+            pytest.skip("skipped: no address but loopback")
+        return s.getsockname()[0]
+
+
+def test_a_target_whose_certificate_is_not_good_is_explained(world, adit, authority, relay,
+                                                             certificate):
+    def speak(s):
+        net.echo(Tls(s, server_context(certificate), server_side=True))
+    address = own_address()
+    target = world.keep(net.Server(speak, listener=socket.create_server((address, 0))))
+    for scheme in ("https", "https+insecure"):
+        process = expose(world, adit, relay, f"{scheme}://{address}:{target.port}")
+        relay.wait_ready("myapp")
+        if scheme == "https+insecure":
+            assert visitor.echoes(relay.sni.port, HOST, authority.cert)
+        else:
+            with visitor.visit(relay.sni.port, HOST, authority.cert) as tls:
+                tls.sendall(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+                assert b"503" in net.read_all(tls)
+            process.wait_log(r"visitor 1: not served: certificate verify failed: .*"
+                             r"https\+insecure://")
+        process.stop()
 
 
 def test_an_upstream_that_is_down_is_named_once(world, adit, authority, relay):
