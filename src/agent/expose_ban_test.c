@@ -252,6 +252,17 @@ static struct stream *visit(struct fixture *f)
 	return s;
 }
 
+/* Somebody comes through session @i. */
+static struct stream *visit_session(struct fixture *f, unsigned i)
+{
+	struct stream *s = over(f, test_relay_activate(&f->bad, i, MARKER_TLS), f->any,
+		false);
+
+	for (int turns = 0; turns < 20000 && tls_handshake(s, NULL) == ERR_AGAIN; turns++)
+		time_turn(f->worker.loop);
+	return s;
+}
+
 static bool is_connected(struct fixture *f, struct stream *visitor)
 {
 	char byte = 'x';
@@ -342,6 +353,32 @@ static void test_an_honest_relay_is_not_accused(void **state)
 	stream_abort(visitor);
 }
 
+/* Many a machine cannot visit itself from outside: that is said once, and is no end. */
+static void test_a_visit_to_oneself_may_fail(void **state)
+{
+	struct fixture *f = *state;
+	struct stream *visitor;
+
+	begin(f, true, false);
+	f->is_honest = true;
+	visitor = visit(f);
+	listener_close(f->front); /* before the probe comes there */
+	f->front = NULL;
+	for (unsigned round = 0; round < 3; round++) {
+		wait_for(f, &f->served_n, round + 1);
+		time_settle(f->worker.loop);
+		assert_int_equal(count_said(f, "a visit to the tunnel failed"), 1);
+		stream_abort(visitor);
+		test_relay_kill(&f->bad);
+		test_relay_start(&f->bad);
+		time_pass(f->worker.loop, 4000);
+		visitor = visit_session(f, f->bad.sessions_n - 1);
+	}
+	assert_int_equal(count_said(f, "public again"), 0);
+	assert_int_equal(f->ended, 0);
+	stream_abort(visitor);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -351,6 +388,7 @@ int main(void)
 		TEST(test_the_others_are_not),
 		TEST(test_it_may_stay_in_use),
 		TEST(test_an_honest_relay_is_not_accused),
+		TEST(test_a_visit_to_oneself_may_fail),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,8 +56,8 @@ struct lease_session {
 	enum err end;                 /* what it will be told */
 	int failures;                 /* attempts in a row */
 	uint64_t tried_ms, opened_ms, looked_ms;
-	struct why trouble,
-		unsigned_trouble; /* what was said last of the lease, of signing */
+	/* What was said last of the lease, of signing, and of visits to ourselves. */
+	struct why trouble, unsigned_trouble, probe_trouble;
 	struct lease_session_figures figures;
 };
 
@@ -253,13 +253,14 @@ static void lease_on_verdict(void *owner, enum probe_verdict verdict,
 	switch (verdict) {
 	case PROBE_PASSED:
 		s->is_overheard = false;
+		s->probe_trouble.text[0] = '\0';
 		log_debug(&s->log, "visitors' TLS ends here, and nowhere else");
 		break;
 	case PROBE_MISMATCH:
 		lease_on_mismatch(s, why);
 		break;
 	case PROBE_UNKNOWN:
-		lease_say(s, ERR_TIMEOUT, why);
+		lease_say_once(s, &s->probe_trouble, why->text);
 		break;
 	}
 }

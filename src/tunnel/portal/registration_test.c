@@ -639,6 +639,20 @@ static void test_leaving_unregisters(void **state)
 	assert_non_null(strstr(f->body, "first.token"));
 }
 
+/* It does not wait for an answer that may never come. */
+static void test_leaving_goes_past_a_renewal_that_hangs(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_held(f, 120);
+	f->renew.is_mute = true;
+	time_pass(f->loop, 91000);
+	wait_for(f, &f->renewals, 1);
+	assert_true(registration_leave(f->registration));
+	wait_for_end(f, REGISTRATION_LEFT); /* no time passes */
+	assert_non_null(strstr(f->asked, " unregister "));
+}
+
 static void test_leaving_ends_though_the_relay_refuses(void **state)
 {
 	struct fixture *f = *state;
@@ -681,6 +695,7 @@ int main(void)
 		TEST(test_who_slept_for_long_registers_anew),
 		TEST(test_who_slept_for_a_moment_renews),
 		TEST(test_leaving_unregisters),
+		TEST(test_leaving_goes_past_a_renewal_that_hangs),
 		TEST(test_leaving_ends_though_the_relay_refuses),
 	};
 
