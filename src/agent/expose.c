@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/str.h"
 
 enum expose_state {
 	EXPOSE_RUNNING,
@@ -32,8 +33,8 @@ struct member {
 	struct expose *expose;         /* borrowed: it frees us */
 	struct lease_session *session; /* NULL: over for good */
 	char relay[URL_TEXT_MAX];      /* in form */
-	bool was_open;
-	bool is_wanted; /* else it is being left */
+	char said[URL_TEXT_MAX];       /* where the service could be reached last */
+	bool is_wanted;                /* else it is being left */
 };
 
 /* A visitor who is being served. */
@@ -178,10 +179,14 @@ static void expose_on_lease_open(void *owner, struct lease_session *s)
 {
 	struct member *m = owner;
 	struct expose *e = m->expose;
+	char said[URL_TEXT_MAX];
+	bool is_back;
 
+	snprintf(said, sizeof(said), "%s %s", lease_session_url(s), lease_session_tcp(s));
+	is_back = strcmp(m->said, said) == 0;
+	str_copy(m->said, sizeof(m->said), said);
 	e->o.hooks->on_open(e->o.owner, m->relay, lease_session_url(s),
-		lease_session_tcp(s), m->was_open);
-	m->was_open = true;
+		lease_session_tcp(s), is_back);
 }
 
 static void member_rejoin(struct member *m);

@@ -17,8 +17,8 @@ struct expose;
 /* What a face is told. Called from the loop. */
 struct expose_hooks {
 	/*
-	 * The service can be reached there. Again with @is_back when it could not be for a
-	 * while. @tcp is "" or "host:port".
+	 * The service can be reached there. With @is_back it could be before, at the same
+	 * places, and the lease is another. @tcp is "" or "host:port".
 	 */
 	void (*on_open)(void *owner, const char *relay, const char *url, const char *tcp,
 		bool is_back);

@@ -25,8 +25,9 @@ static void run_on_open(void *owner, const char *relay, const char *url, const c
 {
 	struct expose_run *r = owner;
 
+	/* What was wrong meanwhile, and that it is well again, the lease's session tells. */
 	if (is_back)
-		log_info(&r->log, "%s: public again at %s", relay, url);
+		log_debug(&r->log, "%s: another lease of %s", relay, url);
 	else
 		r->o->on_public(r->o->arg, url, tcp);
 }
@@ -60,6 +61,7 @@ static void run_on_signal(void *arg, int signo)
 	struct expose_run *r = arg;
 
 	if (signo == SIGHUP) {
+		log_info(&r->log, "registering anew everywhere");
 		expose_urge(r->expose, "SIGHUP");
 		return;
 	}

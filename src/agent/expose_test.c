@@ -228,6 +228,17 @@ static void test_it_says_when_a_relay_is_back(void **state)
 	assert_int_equal(f->opened, 4);
 }
 
+static void test_it_says_when_the_place_is_another(void **state)
+{
+	struct fixture *f = *state;
+
+	time_pass(f->worker.loop, 2000);
+	f->one.sni_port = 8443;
+	expose_urge(f->expose, "a test");
+	wait_for(f, &f->opened, 4);
+	assert_int_equal(f->came_back, 1);
+}
+
 static void test_one_that_refuses_is_over_and_the_others_are_not(void **state)
 {
 	struct fixture *f = *state;
@@ -439,6 +450,7 @@ int main(void)
 		TEST(test_it_is_published_on_each_relay),
 		TEST(test_a_dead_relay_disturbs_no_other),
 		TEST_BOTH(test_it_says_when_a_relay_is_back),
+		TEST_BOTH(test_it_says_when_the_place_is_another),
 		TEST(test_one_that_refuses_is_over_and_the_others_are_not),
 		TEST_BOTH(test_one_that_is_not_wanted_any_more_is_left),
 		TEST_BOTH(test_one_that_is_wanted_again_while_it_is_left_is_joined),

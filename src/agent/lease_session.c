@@ -43,7 +43,7 @@ struct lease_session {
 	struct buf chain;                  /* PEM: what tenant and signer were made of */
 	struct registration *registration; /* borrowed: it says when it is gone */
 	struct lease_pool *pool;           /* NULL unless open */
-	bool is_public;                    /* the lease has had a session */
+	bool is_public, was_public; /* this lease has had a session; or any before it */
 	struct signer *signer;
 	struct tenant *tenant;
 	struct prober *prober;
@@ -631,12 +631,13 @@ static void lease_on_pool_ready(void *owner)
 {
 	struct lease_session *s = owner;
 
-	if (s->is_public) {
+	if (s->was_public)
 		lease_unsay(s, &s->trouble, "public again");
+	s->trouble.text[0] = '\0';
+	if (s->is_public)
 		return;
-	}
 	s->is_public = true;
-	s->trouble.text[0] = '\0'; /* to be open says it */
+	s->was_public = true;
 	s->o.hooks->on_open(s->o.owner, s);
 }
 

@@ -48,4 +48,5 @@ def test_a_relay_that_comes_back_is_used_again(world, leases):
     one.process = one.again()
     visitor.wait_served(one.sni_port, "demo." + one.root, leases.ca, 10)
     client.wait_log("public again")
+    assert client.log.count("public again") == 1
     assert client.out.count(f"Public at https://demo.{one.root}") == 1
