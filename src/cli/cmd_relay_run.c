@@ -4,37 +4,33 @@
 #include "cli/relay_args.h"
 #include "relay/relay.h"
 
-/* The place for the relay's state is made when it is known, and only by who serves. */
-static enum err read_options(void *arg, struct relay_options *out, struct why *why)
+/* A mistake is told here as one of the command line, before there is a log. */
+static enum err try_settings(struct relay_config *config, struct why *why)
 {
-	enum err rc = relay_config_read(arg, out, why);
+	struct relay_options options;
+	enum err rc = relay_config_read(config, &options, why);
 
 	if (rc != ERR_OK)
 		return rc;
-	rc = relay_config_make_dir(out, why);
-	if (rc != ERR_OK)
-		relay_options_fini(out);
+	rc = relay_config_make_dir(&options, why);
+	relay_options_fini(&options);
 	return rc;
 }
 
 static int serve(const struct call *c, struct relay_args *args)
 {
-	struct relay_options options;
 	struct relay_config config;
 	struct why why = { "" };
 	enum err rc;
 
 	rc = relay_args_check(relay_run_flags, args, c->argc, c->argv, &config, &why);
-	/* A mistake is told here as one of the command line, before there is a log. */
 	if (rc == ERR_OK)
-		rc = read_options(&config, &options, &why);
-	if (rc == ERR_OK) {
-		relay_options_fini(&options);
+		rc = try_settings(&config, &why);
+	if (rc == ERR_OK)
 		rc = daemon_start(&args->daemon, &why);
-	}
 	if (rc != ERR_OK)
 		return call_fail(c, rc == ERR_SYNTAX ? ERR_USAGE : rc, &why);
-	return relay_run(read_options, &config);
+	return relay_run(relay_config_read, &config);
 }
 
 static int run(struct call *c)

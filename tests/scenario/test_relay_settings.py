@@ -2,8 +2,9 @@
 
 import os
 import re
+import signal
 
-from lib import net
+from lib import net, portal_hello
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 EXAMPLE = os.path.join(ROOT, "packaging", "relay.toml.example")
@@ -80,3 +81,26 @@ def test_a_state_directory_has_one_relay(leases, world, adit):
     done = world.call(argv, seconds=10)
     assert done.returncode == 1 and "is in use by another adit" in done.stderr
     first.restart()
+
+
+def test_a_reload_takes_what_it_can_and_nothing_that_is_wrong(leases, world, tmp_path):
+    path = tmp_path / "relay.toml"
+    path.write_text("sign_rate = 1000\n")
+    relay = leases.relay("adit", "--config", str(path))
+    client = leases.client(relay)
+    client.register()
+    session = client.session()
+
+    path.write_text("sign_rate = 1\nworkers = many\n")
+    relay.process.signal(signal.SIGHUP)
+    relay.process.wait_log(rf"settings: the old ones stay: {path}: line 2: ")
+    assert [client.sign(client.sign_question()).status for _ in range(20)] == [200] * 20
+
+    path.write_text(f'sign_rate = 1\nmetrics = "127.0.0.1:{net.free_port()}"\n')
+    relay.process.signal(signal.SIGHUP)
+    relay.process.wait_log("settings: restart for a change of metrics")
+    relay.process.wait_log("settings: read anew")
+    assert [client.sign(client.sign_question()).status for _ in range(20)][-1] == 429
+    with net.connect(relay.sni_port) as s:
+        s.sendall(portal_hello.record(portal_hello.message(client.hostname)))
+        assert session.activation() == b"\x02"
