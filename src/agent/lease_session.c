@@ -56,8 +56,8 @@ struct lease_session {
 	enum err end;                 /* what it will be told */
 	int failures;                 /* attempts in a row */
 	uint64_t tried_ms, opened_ms, looked_ms;
-	/* What was said last of the lease, of signing, and of visits to ourselves. */
-	struct why trouble, unsigned_trouble, probe_trouble;
+	/* What was said last of the lease, its renewal, signing, and visits to ourselves. */
+	struct why trouble, renewal_trouble, unsigned_trouble, probe_trouble;
 	struct lease_session_figures figures;
 };
 
@@ -434,6 +434,7 @@ static void lease_on_renewed(void *owner, const struct stream *tls)
 	struct lease_session *s = owner;
 	struct buf pem;
 
+	lease_unsay(s, &s->renewal_trouble, "the lease is renewed again");
 	lease_set_token(s);
 	lease_pool_set_token(s->pool, registration_token(s->registration));
 	buf_init(&pem, RELAY_CHAIN_MAX);
@@ -443,9 +444,13 @@ static void lease_on_renewed(void *owner, const struct stream *tls)
 	buf_fini(&pem);
 }
 
+/* It may be that the relay has another certificate, which we do not believe yet. */
 static void lease_on_renewal_trouble(void *owner, const struct why *why)
 {
-	lease_say(owner, ERR_TIMEOUT, why);
+	struct lease_session *s = owner;
+
+	lease_say_once(s, &s->renewal_trouble, why->text);
+	lease_look_again(s);
 }
 
 /* For good: trying again would be in somebody's way. */
@@ -662,6 +667,7 @@ static enum err lease_begin_open(struct lease_session *s, struct why *why)
 	if (rc != ERR_OK)
 		return err_set(why, rc, "reverse sessions: %s", err_name(rc));
 	s->opened_ms = clock_now_ms();
+	s->renewal_trouble.text[0] = '\0'; /* that was another lease */
 	s->is_public = false;
 	return ERR_OK;
 }

@@ -498,6 +498,22 @@ static void test_a_chain_that_changes_is_taken_over(void **state)
 	stream_abort(tls);
 }
 
+/* Nobody comes, so that nobody notices but who renews. */
+static void test_a_chain_that_changes_is_no_end_of_renewals(void **state)
+{
+	struct fixture *f = *state;
+
+	test_relay_certify(&f->relay, NAMES);
+	for (unsigned i = 0; i < 12; i++) {
+		time_pass(f->loop, 10000);
+		test_relay_keep(&f->relay);
+	}
+	wait_asked(f, ASKED_RENEW, 1);
+	time_settle(f->loop);
+	assert_int_equal(f->relay.asked[ASKED_REGISTER], 1);
+	assert_int_equal(ready(f), 2);
+}
+
 static void test_a_new_token_is_used_for_all(void **state)
 {
 	struct fixture *f = *state;
@@ -602,6 +618,7 @@ int main(void)
 		TEST_OPEN(test_a_visitor_s_tls_ends_here),
 		TEST_OPEN(test_a_relay_may_have_another_time),
 		TEST_OPEN(test_a_chain_that_changes_is_taken_over),
+		TEST_OPEN(test_a_chain_that_changes_is_no_end_of_renewals),
 		TEST_OPEN(test_a_new_token_is_used_for_all),
 		TEST_OPEN(test_leaving_unregisters),
 		TEST_OPEN(test_leaving_takes_5_s_at_most),

@@ -41,6 +41,7 @@ def test_a_short_lease_outlives_renewals_that_fail(world, leases, script, ttl, a
     assert script.script.count("/sdk/register") == 1
     assert leases.echoes(script)
     assert client.log.count("not just now") == (1 if away else 0)
+    assert client.log.count("renewed again") == (1 if away else 0)
 
 
 def test_a_short_lease_is_kept_by_a_relay_of_adits(world, leases):
