@@ -6,12 +6,12 @@
 #include <stdlib.h>
 
 #include "base/str.h"
+#include "crypto/certificate_test.h"
 #include "http/server.h"
 #include "loop/timer_test.h"
 #include "net/listener.h"
 #include "net/socket.h"
 #include "net/tls.h"
-#include "tunnel/portal/certificate_test.h"
 #include "tunnel/portal/identity_vector_test.h"
 #include "tunnel/portal/message_domain.h"
 #include "tunnel/portal/message_lease.h"

@@ -13,6 +13,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/mem.h"
+#include "crypto/certificate_test.h"
 #include "crypto/remote_key.h"
 
 #define HANDSHAKES 20
@@ -23,36 +24,13 @@ enum manner { AT_ONCE, LATER, REFUSES, TALKS_RUBBISH, NEVER };
 
 struct holder {
 	EVP_PKEY *key;
-	char pem[8192]; /* its certificate */
+	struct buf pem; /* its certificate */
 	enum manner manner;
 	unsigned asked, cancelled;
 	struct remote_signing *waiting[HANDSHAKES];
 	struct sign_order orders[HANDSHAKES];
 	unsigned waiting_n;
 };
-
-static void make_certificate(struct holder *h)
-{
-	X509 *cert = X509_new();
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *text;
-	long n;
-
-	ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
-	X509_gmtime_adj(X509_getm_notBefore(cert), -60);
-	X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
-	X509_set_pubkey(cert, h->key);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC,
-		(const unsigned char *)"here", -1, -1, 0);
-	X509_set_issuer_name(cert, X509_get_subject_name(cert));
-	assert_true(X509_sign(cert, h->key, EVP_sha256()) > 0);
-	assert_int_equal(PEM_write_bio_X509(bio, cert), 1);
-	n = BIO_get_mem_data(bio, &text);
-	assert_true(n > 0 && (size_t)n < sizeof(h->pem));
-	memcpy(h->pem, text, (size_t)n);
-	BIO_free(bio);
-	X509_free(cert);
-}
 
 static void holder_init(struct holder *h, const char *kind, enum manner manner)
 {
@@ -63,7 +41,14 @@ static void holder_init(struct holder *h, const char *kind, enum manner manner)
 	else
 		h->key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", kind);
 	assert_non_null(h->key);
-	make_certificate(h);
+	buf_init(&h->pem, 8192);
+	test_certificate_issue(h->key, NULL, &h->pem);
+}
+
+static void holder_fini(struct holder *h)
+{
+	EVP_PKEY_free(h->key);
+	buf_fini(&h->pem);
 }
 
 static const EVP_MD *digest_of(const struct sign_order *order)
@@ -145,7 +130,7 @@ static int pair_on_wake(SSL *ssl, void *arg)
 static SSL_CTX *server_context(struct remote_key *key, struct holder *h)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-	BIO *bio = BIO_new_mem_buf(h->pem, -1);
+	BIO *bio = BIO_new_mem_buf(buf_front(&h->pem), (int)h->pem.n);
 	X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
 
 	assert_int_equal(SSL_CTX_use_certificate(ctx, cert), 1);
@@ -214,7 +199,7 @@ static void setting_init(struct setting *s, const char *kind, enum manner manner
 	int version)
 {
 	holder_init(&s->holder, kind, manner);
-	assert_int_equal(remote_key_new(span_str(s->holder.pem), holder_sign, &s->holder,
+	assert_int_equal(remote_key_new(buf_span(&s->holder.pem), holder_sign, &s->holder,
 				 &s->key, NULL),
 		ERR_OK);
 	s->server = server_context(s->key, &s->holder);
@@ -226,7 +211,7 @@ static void setting_fini(struct setting *s)
 	SSL_CTX_free(s->server);
 	SSL_CTX_free(s->client);
 	remote_key_unref(s->key);
-	EVP_PKEY_free(s->holder.key);
+	holder_fini(&s->holder);
 }
 
 /* ---- the tests ---- */
@@ -395,9 +380,10 @@ static void test_a_key_belongs_to_its_certificate(void **state)
 	(void)state;
 	holder_init(&one, "P-256", AT_ONCE);
 	holder_init(&other, "P-256", AT_ONCE);
-	assert_int_equal(remote_key_new(span_str(one.pem), holder_sign, &one, &key, NULL),
+	assert_int_equal(remote_key_new(buf_span(&one.pem), holder_sign, &one, &key,
+				 NULL),
 		ERR_OK);
-	bio = BIO_new_mem_buf(other.pem, -1);
+	bio = BIO_new_mem_buf(buf_front(&other.pem), (int)other.pem.n);
 	cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
 	assert_int_equal(SSL_CTX_use_certificate(ctx, cert), 1);
 	assert_int_not_equal(SSL_CTX_use_PrivateKey(ctx, remote_key_pkey(key)), 1);
@@ -406,8 +392,8 @@ static void test_a_key_belongs_to_its_certificate(void **state)
 	BIO_free(bio);
 	SSL_CTX_free(ctx);
 	remote_key_unref(key);
-	EVP_PKEY_free(one.key);
-	EVP_PKEY_free(other.key);
+	holder_fini(&one);
+	holder_fini(&other);
 }
 
 static void test_there_has_to_be_a_certificate(void **state)

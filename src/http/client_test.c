@@ -8,9 +8,6 @@
 
 #include <cmocka.h>
 
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,6 +15,7 @@
 #include "base/mem.h"
 #include "http/client.h"
 #include "http/server.h"
+#include "net/contexts_test.h"
 #include "net/listener.h"
 #include "net/socket.h"
 
@@ -71,40 +69,6 @@ struct fixture {
 };
 
 /* ---- servers ---- */
-
-static void make_contexts(struct fixture *f)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *cert = X509_new();
-	char cert_file[40], key_file[40];
-	struct tls_server_options server = { .cert_file = cert_file,
-		.key_file = key_file };
-	struct tls_client_options client = { .skip_verify = true };
-	FILE *file;
-
-	X509_set_version(cert, 2);
-	X509_gmtime_adj(X509_getm_notBefore(cert), -3600);
-	X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
-	X509_set_pubkey(cert, key);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC,
-		(const unsigned char *)"here", -1, -1, 0);
-	X509_set_issuer_name(cert, X509_get_subject_name(cert));
-	assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
-	snprintf(cert_file, sizeof(cert_file), "/tmp/adit-client-%d.crt", getpid());
-	snprintf(key_file, sizeof(key_file), "/tmp/adit-client-%d.key", getpid());
-	file = fopen(cert_file, "we");
-	PEM_write_X509(file, cert);
-	fclose(file);
-	file = fopen(key_file, "we");
-	PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL);
-	fclose(file);
-	EVP_PKEY_free(key);
-	X509_free(cert);
-	assert_int_equal(tls_context_new_server(&server, &f->server_tls, NULL), ERR_OK);
-	assert_int_equal(tls_context_new_client(&client, &f->client_tls, NULL), ERR_OK);
-	unlink(cert_file);
-	unlink(key_file);
-}
 
 static void on_request(void *arg, struct http_exchange *x)
 {
@@ -352,7 +316,7 @@ static void test_the_same_holds_over_tls(void **state)
 {
 	struct fixture *f = *state;
 
-	make_contexts(f);
+	test_contexts_make(&f->server_tls, &f->client_tls);
 	f->is_secure = true;
 	f->options.tls = f->client_tls;
 	client_new(f);

@@ -8,15 +8,13 @@
 
 #include <cmocka.h>
 
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
 #include "http/proxy.h"
+#include "net/contexts_test.h"
 #include "net/listener.h"
 #include "net/socket.h"
 
@@ -33,7 +31,6 @@ struct site {
 struct fixture {
 	struct loop *loop;
 	struct pool pool;
-	char cert_file[40], key_file[40];
 	struct tls_context *server_tls, *client_tls;
 	struct site front, origin;
 	struct http_upstream how;
@@ -44,47 +41,6 @@ struct fixture {
 	struct buf out, in;
 	bool has_ended;
 };
-
-/* ---- a certificate ---- */
-
-static void write_identity(struct fixture *f)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *cert = X509_new();
-	FILE *file;
-
-	X509_set_version(cert, 2);
-	X509_gmtime_adj(X509_getm_notBefore(cert), -3600);
-	X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
-	X509_set_pubkey(cert, key);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC,
-		(const unsigned char *)"here", -1, -1, 0);
-	X509_set_issuer_name(cert, X509_get_subject_name(cert));
-	assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
-	snprintf(f->cert_file, sizeof(f->cert_file), "/tmp/adit-http-%d.crt", getpid());
-	snprintf(f->key_file, sizeof(f->key_file), "/tmp/adit-http-%d.key", getpid());
-	file = fopen(f->cert_file, "we");
-	PEM_write_X509(file, cert);
-	fclose(file);
-	file = fopen(f->key_file, "we");
-	PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL);
-	fclose(file);
-	EVP_PKEY_free(key);
-	X509_free(cert);
-}
-
-static void make_contexts(struct fixture *f)
-{
-	struct tls_server_options server = { .cert_file = f->cert_file,
-		.key_file = f->key_file };
-	struct tls_client_options client = { .skip_verify = true };
-
-	write_identity(f);
-	assert_int_equal(tls_context_new_server(&server, &f->server_tls, NULL), ERR_OK);
-	assert_int_equal(tls_context_new_client(&client, &f->client_tls, NULL), ERR_OK);
-	unlink(f->cert_file);
-	unlink(f->key_file);
-}
 
 /* ---- the servers ---- */
 
@@ -204,7 +160,7 @@ static int setup(void **state)
 		f->body[i] = (uint8_t)(i * 7 + i / 251);
 	buf_init(&f->out, 16 << 20);
 	buf_init(&f->in, 16 << 20);
-	make_contexts(f);
+	test_contexts_make(&f->server_tls, &f->client_tls);
 	*state = f;
 	return 0;
 }

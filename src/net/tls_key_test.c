@@ -9,12 +9,9 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <sys/ioctl.h>
 
-#include "crypto/remote_key.h"
+#include "crypto/certificate_test.h"
 #include "net/socket.h"
 #include "net/talker_test.h"
 #include "net/tls.h"
@@ -107,31 +104,8 @@ static void sign(void *arg, const struct sign_order *order,
 
 static void make_certificate(struct fixture *x, const char *names)
 {
-	X509 *cert = X509_new();
-	BIO *bio = BIO_new(BIO_s_mem());
-	X509_EXTENSION *ext = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name,
-		names);
-	char *text;
-	long n;
-
-	assert_non_null(ext);
-	X509_set_version(cert, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
-	X509_gmtime_adj(X509_getm_notBefore(cert), -3600);
-	X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
-	X509_set_pubkey(cert, x->pkey);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC,
-		(const unsigned char *)"relay", -1, -1, 0);
-	X509_set_issuer_name(cert, X509_get_subject_name(cert));
-	X509_add_ext(cert, ext, -1);
-	assert_true(X509_sign(cert, x->pkey, EVP_sha256()) > 0);
-	assert_int_equal(PEM_write_bio_X509(bio, cert), 1);
-	n = BIO_get_mem_data(bio, &text);
 	buf_reset(&x->pem);
-	assert_int_equal(buf_put(&x->pem, text, (size_t)n), ERR_OK);
-	X509_EXTENSION_free(ext);
-	BIO_free(bio);
-	X509_free(cert);
+	test_certificate_issue(x->pkey, names, &x->pem);
 }
 
 static struct tls_context *new_server(struct fixture *x, unsigned min_version)

@@ -17,11 +17,11 @@
 #include <fcntl.h>
 
 #include "base/str.h"
+#include "crypto/certificate_test.h"
 #include "loop/timer_test.h"
 #include "net/socket.h"
 #include "net/talker_test.h"
 #include "relay/relay_data.h"
-#include "tunnel/portal/certificate_test.h"
 #include "wire/marker.h"
 
 #define SITE_WORKERS 2

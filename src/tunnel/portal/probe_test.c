@@ -9,12 +9,12 @@
 
 #include <string.h>
 
+#include "crypto/certificate_test.h"
 #include "loop/timer_test.h"
 #include "net/bridge.h"
 #include "net/listener.h"
 #include "net/socket.h"
 #include "net/talker_test.h"
-#include "tunnel/portal/certificate_test.h"
 #include "tunnel/portal/tenant.h"
 
 #define HOST "demo.relay.example"
