@@ -419,6 +419,21 @@ static void test_a_raw_visitor_is_handed_over(void **state)
 	stream_abort(visitor);
 }
 
+/* Each visitor uses one up: the next must not begin with a whole handshake. */
+static void test_the_next_session_resumes_the_relay_s_tls(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct stream *visitor = test_relay_activate(&f->relay, i, MARKER_RAW);
+
+		wait_for(f, &f->visitors, i + 1);
+		stream_abort(visitor);
+		wait_for(f, &f->relay.sessions_n, i + 3);
+		assert_true(tls_is_resumed(f->relay.sessions[i + 2]));
+	}
+}
+
 /* Comes in TLS through session @i, believing the relay's certificate; stays for a moment. */
 static struct stream *visit(struct fixture *f, unsigned i, unsigned certificate)
 {
@@ -615,6 +630,7 @@ int main(void)
 		TEST_OPEN(test_an_urge_during_a_young_attempt_is_not_forgotten),
 		TEST_OPEN(test_an_urge_ends_a_pause),
 		TEST_OPEN(test_a_raw_visitor_is_handed_over),
+		TEST_OPEN(test_the_next_session_resumes_the_relay_s_tls),
 		TEST_OPEN(test_a_visitor_s_tls_ends_here),
 		TEST_OPEN(test_a_relay_may_have_another_time),
 		TEST_OPEN(test_a_chain_that_changes_is_taken_over),
