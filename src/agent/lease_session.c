@@ -8,14 +8,13 @@
 
 #include <stdio.h>
 
+#include "agent/lease_desk.h"
 #include "agent/lease_pool.h"
 #include "base/backoff.h"
 #include "base/clock.h"
-#include "base/list.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "tunnel/portal/registration.h"
-#include "tunnel/portal/tenant.h"
 
 #define LEASE_STABLE_MS 5000 /* open for so long: the count of failures starts anew */
 #define LEASE_FRESH_MS 1500  /* an attempt so young is not given up for another */
@@ -40,17 +39,11 @@ struct lease_session {
 	char url[NAMES_HOST_MAX + 32];
 	char tcp[MESSAGE_ADDR_MAX];
 	struct relay_chain *asking;        /* borrowed: until it has called */
-	struct buf chain;                  /* PEM: what tenant and signer were made of */
 	struct registration *registration; /* borrowed: it says when it is gone */
 	struct lease_pool *pool;           /* NULL unless open */
 	bool is_public, was_public; /* this lease has had a session; or any before it */
-	struct signer *signer;
-	struct tenant *tenant;
-	struct prober *prober;
-	uint16_t prober_port;
-	bool is_overheard;  /* the last verdict, which has been said */
-	struct list guests; /* struct guest */
-	unsigned guests_n;
+	struct lease_desk desk;
+	bool is_overheard;            /* the last verdict, which has been said */
 	struct loop_timer *timer;     /* WAITING: the next attempt; else: an urge */
 	struct loop_deferred closing; /* on_closed */
 	enum err end;                 /* what it will be told */
@@ -59,14 +52,6 @@ struct lease_session {
 	/* What was said last of the lease, its renewal, signing, and visits to ourselves. */
 	struct why trouble, renewal_trouble, unsigned_trouble, probe_trouble;
 	struct lease_session_figures figures;
-};
-
-/* A visitor whose handshake is under way. */
-struct guest {
-	struct list in_session;
-	struct lease_session *session; /* borrowed: it frees us */
-	struct reception *reception;   /* borrowed: until it has called */
-	struct addr relay;
 };
 
 static enum err lease_begin_fetching(struct lease_session *s, struct why *why);
@@ -188,8 +173,7 @@ static void lease_enter(struct lease_session *s, enum lease_state state)
 static void lease_try(struct lease_session *s)
 {
 	lease_drop(s);
-	if (s->signer != NULL)
-		signer_reconnect(s->signer);
+	lease_desk_reconnect(&s->desk);
 	s->tried_ms = clock_now_ms();
 	lease_enter(s, LEASE_FETCHING);
 }
@@ -204,20 +188,6 @@ static void lease_on_closing(void *arg)
 	struct lease_session *s = arg;
 
 	s->o.hooks->on_closed(s->o.owner, s, s->end);
-}
-
-static void guests_send_away(struct lease_session *s)
-{
-	struct list *it, *tmp;
-
-	list_each(it, tmp, &s->guests) {
-		struct guest *g = list_object(it, struct guest, in_session);
-
-		reception_close(g->reception);
-		list_remove(it);
-		free(g);
-	}
-	s->guests_n = 0;
 }
 
 /* ---- the chain, and what is made of it ---- */
@@ -241,7 +211,7 @@ static void lease_on_mismatch(struct lease_session *s, const struct why *why)
 		"%s: %s can read what visitors say, and is banned. Nothing is published"
 		" there until this is started anew; with --ban-mitm=false it stays in use",
 		why->text, s->relay.url);
-	guests_send_away(s);
+	lease_desk_send_away(&s->desk);
 	lease_leave(s, ERR_CRYPTO);
 }
 
@@ -265,41 +235,6 @@ static void lease_on_verdict(void *owner, enum probe_verdict verdict,
 	}
 }
 
-static enum err lease_make_prober(struct lease_session *s,
-	const struct message_lease *lease, struct why *why)
-{
-	struct prober_options o = {
-		.loop = s->o.loop,
-		.host = s->relay.is_local ? s->relay.host : s->host,
-		.port = lease->sni_port > 0 ? (uint16_t)lease->sni_port : s->relay.port,
-		.server_name = s->host,
-		.on_verdict = lease_on_verdict,
-		.owner = s,
-	};
-
-	if (s->prober != NULL && s->prober_port == o.port)
-		return ERR_OK;
-	guests_send_away(s); /* they ask it who they are */
-	prober_free(s->prober);
-	s->prober = NULL;
-	s->prober_port = o.port;
-	return prober_new(&o, &s->prober, why);
-}
-
-static void lease_on_signed(void *owner);
-static void lease_on_unsigned(void *owner, const struct why *why);
-
-/* Receptions use both, and cannot outlive them. */
-static void lease_drop_tenant(struct lease_session *s)
-{
-	guests_send_away(s);
-	tenant_free(s->tenant);
-	s->tenant = NULL;
-	signer_free(s->signer);
-	s->signer = NULL;
-	buf_reset(&s->chain);
-}
-
 static enum err lease_pin(struct lease_session *s, struct span pem, struct why *why)
 {
 	enum err rc = relay_peer_pin(&s->relay, pem, why);
@@ -311,36 +246,23 @@ static enum err lease_pin(struct lease_session *s, struct span pem, struct why *
 
 static void lease_set_token(struct lease_session *s)
 {
-	signer_set_token(s->signer, registration_token(s->registration),
+	lease_desk_set_token(&s->desk, registration_token(s->registration),
 		registration_relay_ahead_ms(s->registration));
 }
 
-/* The same chain keeps the tenant, whose tickets visitors have. */
 static enum err lease_use_chain(struct lease_session *s, struct span pem, struct why *why)
 {
-	struct signer_options o = {
-		.loop = s->o.loop,
-		.relay = &s->relay,
-		.chain = pem,
-		.on_signed = lease_on_signed,
-		.on_failed = lease_on_unsigned,
-		.owner = s,
-	};
-	enum err rc;
+	enum err rc = ERR_OK;
 
-	if (s->tenant != NULL && span_eq(buf_span(&s->chain), pem))
+	if (lease_desk_is_open(&s->desk) && lease_desk_shows(&s->desk, pem))
 		return ERR_OK;
 	if (!tls_pem_covers(pem, s->host))
 		return err_set(why, ERR_CRYPTO, "the relay's certificate is not for %s",
 			s->host);
-	lease_drop_tenant(s);
-	rc = buf_put_span(&s->chain, pem);
-	if (rc == ERR_OK && s->relay.is_local)
+	if (s->relay.is_local)
 		rc = lease_pin(s, pem, why);
 	if (rc == ERR_OK)
-		rc = signer_new(&o, &s->signer, why);
-	if (rc == ERR_OK)
-		rc = tenant_new(pem, signer_sign, s->signer, &s->tenant, why);
+		rc = lease_desk_show(&s->desk, pem, why);
 	if (rc == ERR_OK && s->registration != NULL)
 		lease_set_token(s);
 	return rc;
@@ -350,7 +272,7 @@ static void lease_on_chain(void *arg, enum err rc, struct span pem, const struct
 {
 	struct lease_session *s = arg;
 	struct why words = *why;
-	bool is_new = !span_eq(buf_span(&s->chain), pem);
+	bool is_new = !lease_desk_shows(&s->desk, pem);
 
 	s->asking = NULL;
 	if (rc == ERR_OK)
@@ -359,7 +281,7 @@ static void lease_on_chain(void *arg, enum err rc, struct span pem, const struct
 		lease_enter(s, LEASE_REGISTERING);
 	else if (s->state == LEASE_OPEN && rc == ERR_OK && is_new)
 		lease_pool_retry(s->pool);
-	else if (s->state == LEASE_FETCHING || s->tenant == NULL)
+	else if (s->state == LEASE_FETCHING || !lease_desk_is_open(&s->desk))
 		lease_fail(s, rc, &words);
 	else if (rc != ERR_OK)
 		lease_say(s, rc, &words);
@@ -419,7 +341,9 @@ static void lease_on_held(void *owner, const struct message_lease *lease)
 	enum err rc;
 
 	lease_set_names(s, lease);
-	rc = lease_make_prober(s, lease, &why);
+	rc = lease_desk_watch(&s->desk, s->relay.is_local ? s->relay.host : s->host,
+		lease->sni_port > 0 ? (uint16_t)lease->sni_port : s->relay.port, s->host,
+		&why);
 	if (rc != ERR_OK) {
 		lease_fail(s, rc, &why);
 		return;
@@ -439,7 +363,7 @@ static void lease_on_renewed(void *owner, const struct stream *tls)
 	lease_pool_set_token(s->pool, registration_token(s->registration));
 	buf_init(&pem, RELAY_CHAIN_MAX);
 	if (tls != NULL && tls_peer_chain(tls, &pem) == ERR_OK && pem.n > 0 &&
-		!span_eq(buf_span(&pem), buf_span(&s->chain)))
+		!lease_desk_shows(&s->desk, buf_span(&pem)))
 		lease_look_again(s);
 	buf_fini(&pem);
 }
@@ -515,63 +439,42 @@ static enum err lease_begin_registering(struct lease_session *s, struct why *why
 
 /* ---- visitors ---- */
 
-static void guest_on_received(void *arg, enum err rc, struct stream *tls,
-	const struct why *why)
+static void lease_hand_over(struct lease_session *s, const struct lease_visitor *visitor)
 {
-	struct guest *g = arg;
-	struct lease_session *s = g->session;
-	struct addr relay = g->relay;
+	s->figures.visitors++;
+	s->o.hooks->on_visitor(s->o.owner, s, visitor);
+}
+
+static void lease_on_received(void *owner, struct stream *tls, const struct addr *relay)
+{
+	struct lease_session *s = owner;
 	struct lease_visitor visitor = {
 		.stream = tls,
 		.kind = MARKER_TLS,
-		.relay = &relay,
+		.relay = relay,
 	};
 
-	list_remove(&g->in_session);
-	s->guests_n--;
-	free(g);
-	if (rc == ERR_EXISTS)
-		return;
-	if (rc != ERR_OK) {
-		s->figures.handshakes_failed++;
-		log_debug(&s->log, "a visitor's handshake failed: %s", err_text(rc, why));
-		lease_look_again(s); /* the relay may sign with a new key already */
-		return;
-	}
-	s->figures.visitors++;
 	if (s->state == LEASE_OPEN)
-		prober_start(s->prober);
-	s->o.hooks->on_visitor(s->o.owner, s, &visitor);
+		lease_desk_probe(&s->desk);
+	lease_hand_over(s, &visitor);
 }
 
-static void lease_receive(struct lease_session *s, struct stream *stream,
-	const struct addr *relay)
+static void lease_on_lost(void *owner, enum err rc, const struct why *why)
 {
-	struct reception_options o = {
-		.loop = s->o.loop,
-		.tenant = s->tenant,
-		.prober = s->prober,
-		.visitor = stream,
-		.fn = guest_on_received,
-	};
-	struct guest *g = NULL;
+	struct lease_session *s = owner;
 
-	if (s->guests_n < LEASE_RECEPTIONS_MAX)
-		g = mem_new(g);
-	o.arg = g;
-	if (g != NULL) {
-		g->session = s;
-		g->relay = *relay;
-	}
-	if (g == NULL || reception_open(&o, &g->reception) != ERR_OK) {
-		s->figures.handshakes_failed++;
-		free(g);
-		stream_abort(stream);
-		return;
-	}
-	list_add(&s->guests, &g->in_session);
-	s->guests_n++;
+	s->figures.handshakes_failed++;
+	log_debug(&s->log, "a visitor's handshake failed: %s", err_text(rc, why));
+	lease_look_again(s); /* the relay may sign with a new key already */
 }
+
+static const struct lease_desk_hooks desk_hooks = {
+	.on_received = lease_on_received,
+	.on_lost = lease_on_lost,
+	.on_signed = lease_on_signed,
+	.on_unsigned = lease_on_unsigned,
+	.on_verdict = lease_on_verdict,
+};
 
 static void lease_on_visitor(void *owner, enum marker kind, struct stream *stream,
 	const struct addr *relay)
@@ -583,12 +486,10 @@ static void lease_on_visitor(void *owner, enum marker kind, struct stream *strea
 		.relay = relay,
 	};
 
-	if (kind == MARKER_TLS) {
-		lease_receive(s, stream, relay);
-		return;
-	}
-	s->figures.visitors++;
-	s->o.hooks->on_visitor(s->o.owner, s, &visitor);
+	if (kind == MARKER_TLS)
+		lease_desk_receive_take(&s->desk, stream, relay);
+	else
+		lease_hand_over(s, &visitor);
 }
 
 /* The lease is kept: sessions are let in as soon as the relay's operator says so. */
@@ -709,8 +610,7 @@ enum err lease_session_open(const struct lease_session_options *o,
 	if (s == NULL)
 		return err_set(why, ERR_NOMEM, "out of memory");
 	s->o = *o;
-	list_init(&s->guests);
-	buf_init(&s->chain, RELAY_CHAIN_MAX);
+	lease_desk_init(&s->desk, o->loop, &s->relay, &desk_hooks, s);
 	loop_deferred_init(&s->closing, lease_on_closing, s);
 	rc = relay_peer_init(&s->relay, o->url, why);
 	if (rc == ERR_OK)
@@ -735,11 +635,9 @@ void lease_session_close(struct lease_session *s)
 	loop_undefer(&s->closing);
 	if (s->timer != NULL)
 		lease_drop(s);
-	prober_free(s->prober);
-	lease_drop_tenant(s);
+	lease_desk_fini(&s->desk);
 	loop_timer_close(s->timer);
 	relay_peer_fini(&s->relay);
-	buf_fini(&s->chain);
 	free(s);
 }
 
@@ -769,7 +667,6 @@ struct lease_session_figures lease_session_figures(const struct lease_session *s
 
 	f.is_open = s->state == LEASE_OPEN;
 	f.ready = s->pool != NULL ? lease_pool_ready(s->pool) : 0;
-	if (s->signer != NULL)
-		f.signer = signer_figures(s->signer);
+	f.signer = lease_desk_signatures(&s->desk);
 	return f;
 }

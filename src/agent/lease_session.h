@@ -15,8 +15,6 @@
 #include "tunnel/portal/signer.h"
 #include "wire/marker.h"
 
-#define LEASE_RECEPTIONS_MAX 512 /* handshakes at a time; more visitors are sent away */
-
 struct lease_session;
 
 /* A visitor, ready to be served. */
