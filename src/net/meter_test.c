@@ -16,6 +16,7 @@ struct fixture {
 	struct meter *meter;
 	struct stream *stream;
 	unsigned ends, readies;
+	bool closes; /* in on_ready */
 	struct meter_end end;
 };
 
@@ -33,7 +34,10 @@ static void on_ready(void *arg, unsigned ready)
 
 	(void)ready;
 	f->readies++;
-	stream_want(f->stream, 0);
+	if (f->closes)
+		stream_close(f->stream);
+	else
+		stream_want(f->stream, 0);
 }
 
 static int setup(void **state)
@@ -126,6 +130,32 @@ static void test_a_cut_is_seen_by_the_user_only(void **state)
 	assert_int_equal(f->ends, 0);
 }
 
+static void test_it_may_be_closed_in_its_own_call(void **state)
+{
+	struct fixture *f = *state;
+
+	f->closes = true;
+	stream_want(f->stream, LOOP_READ);
+	loop_turn(f->loop);
+	assert_int_equal(f->readies, 1);
+	assert_int_equal(f->ends, 1);
+}
+
+static void test_a_cut_that_nobody_waits_for_is_seen_later(void **state)
+{
+	struct fixture *f = *state;
+
+	meter_cut(f->meter);
+	meter_cut(f->meter); /* again: nothing is left to cut */
+	loop_turn(f->loop);
+	assert_int_equal(f->readies, 0);
+	f->closes = true; /* in the call that tells of it */
+	stream_want(f->stream, LOOP_READ | LOOP_WRITE);
+	loop_turn(f->loop);
+	assert_int_equal(f->readies, 1);
+	assert_int_equal(f->ends, 0);
+}
+
 #define METER_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -135,6 +165,8 @@ int main(void)
 		METER_TEST(test_what_broke_it_is_told),
 		METER_TEST(test_an_abort_alone_is_a_reason),
 		METER_TEST(test_a_cut_is_seen_by_the_user_only),
+		METER_TEST(test_it_may_be_closed_in_its_own_call),
+		METER_TEST(test_a_cut_that_nobody_waits_for_is_seen_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

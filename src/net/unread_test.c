@@ -130,6 +130,59 @@ static void test_too_much_is_refused(void **state)
 		ERR_LIMIT);
 }
 
+static void test_an_end_comes_after_the_last_byte(void **state)
+{
+	struct fixture *f = *state;
+	size_t got = 0;
+
+	f->below.in = span_str("");
+	f->reads = true;
+	stream_want(f->stream, LOOP_READ);
+	turn(f);
+	assert_int_equal(f->heard_n, 6);
+	assert_int_equal(stream_read(f->stream, f->heard, 1, &got), ERR_EOF);
+	stream_abort(f->stream);
+	f->stream = NULL;
+	assert_true(f->below.is_aborted);
+}
+
+/* Who waits for room only is not bothered with bytes, and they do not keep him from writing. */
+static void test_writing_is_asked_of_what_is_below(void **state)
+{
+	struct fixture *f = *state;
+
+	stream_want(f->stream, LOOP_WRITE);
+	turn(f);
+	assert_int_equal(f->ready, LOOP_WRITE);
+	assert_true(f->calls > 1);
+	f->ready = 0;
+	stream_want(f->stream, LOOP_READ | LOOP_WRITE);
+	turn(f);
+	assert_int_equal(f->ready, LOOP_READ | LOOP_WRITE);
+	assert_int_equal(f->below.in.n, 5);
+}
+
+/* What was read without having been wanted is not announced once more. */
+static void test_bytes_that_are_read_at_once_are_not_announced(void **state)
+{
+	struct fixture *f = *state;
+	size_t got = 0;
+
+	f->below.in_end = ERR_AGAIN;
+	f->below.in = span_str("");
+	stream_want(f->stream, LOOP_READ);
+	assert_int_equal(stream_read(f->stream, f->heard, sizeof(f->heard), &got),
+		ERR_OK);
+	assert_int_equal(got, 6);
+	turn(f);
+	assert_int_equal(f->calls, 0);
+	f->reads = true;
+	f->below.in = span_str("!");
+	stream_want(f->stream, LOOP_READ);
+	turn(f);
+	assert_int_equal(f->heard_n, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -140,6 +193,9 @@ int main(void)
 		TEST(test_it_may_be_closed_in_its_own_call),
 		TEST(test_what_is_written_passes_through),
 		TEST(test_too_much_is_refused),
+		TEST(test_an_end_comes_after_the_last_byte),
+		TEST(test_writing_is_asked_of_what_is_below),
+		TEST(test_bytes_that_are_read_at_once_are_not_announced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -301,6 +301,107 @@ static void test_the_end_of_a_pool_ends_claims(void **state)
 	assert_int_equal(reverse_pool_new(&o, &f->pool), ERR_OK);
 }
 
+/* Sessions that die one after the other: who waited longest has the first that lives. */
+static void test_claims_keep_their_order_over_dead_sessions(void **state)
+{
+	struct fixture *f = *state;
+	struct waiter w[3];
+
+	for (int i = 0; i < 3; i++)
+		claim(f, &w[i], "\2x");
+	for (unsigned i = 0; i < 4; i++) {
+		stream_close(&f->pairs[i].b.stream);
+		add(f, i);
+		assert_true(f->pairs[i].a.is_closed);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		add(f, 4 + i);
+	turn(f);
+	for (unsigned i = 0; i < 3; i++)
+		assert_served(f, &w[i], 4 + i);
+	assert_int_equal(f->ready, 0);
+}
+
+/* A claim whose time is over does not get the session that frees itself just then. */
+static void test_a_claim_that_moves_on_has_its_ten_seconds(void **state)
+{
+	struct fixture *f = *state;
+	struct waiter w;
+
+	claim(f, &w, "\2hello");
+	pass(f, REVERSE_POOL_CLAIM_MS - 1000);
+	f->pairs[0].b.room = 2;
+	add(f, 0); /* takes half of it and no more */
+	pass(f, REVERSE_POOL_WRITE_MS);
+	assert_int_equal(w.ends, 1);
+	assert_int_equal(w.rc, ERR_TIMEOUT);
+	assert_null(w.session);
+	assert_true(f->pairs[0].a.is_closed);
+}
+
+struct again {
+	struct fixture *f;
+	struct reverse_claim claim;
+	unsigned ends;
+	struct stream *session;
+	bool frees; /* the pool, the first time */
+};
+
+static void again_on_end(void *arg, enum err rc, struct stream *session)
+{
+	struct again *a = arg;
+
+	a->ends++;
+	a->session = session;
+	if (rc == ERR_OK)
+		return;
+	if (a->frees) {
+		reverse_pool_free(a->f->pool);
+		a->f->pool = NULL;
+		return;
+	}
+	reverse_claim_open(a->f->pool, &a->claim);
+}
+
+static void test_who_hears_of_an_end_may_claim_again(void **state)
+{
+	struct fixture *f = *state;
+	struct again a = { .f = f };
+
+	a.claim = (struct reverse_claim){ .first = span_str("\2x"),
+		.on_end = again_on_end,
+		.arg = &a };
+	reverse_claim_open(f->pool, &a.claim);
+	pass(f, REVERSE_POOL_CLAIM_MS);
+	assert_int_equal(a.ends, 1);
+	add(f, 0);
+	turn(f);
+	assert_int_equal(a.ends, 2);
+	assert_ptr_equal(a.session, &f->pairs[0].a.stream);
+	stream_close(a.session);
+}
+
+static void test_who_hears_of_an_end_may_end_the_pool(void **state)
+{
+	struct fixture *f = *state;
+	struct reverse_pool_options o = { .loop = f->loop,
+		.ready = &f->ready,
+		.sessions = &f->sessions };
+	struct again a = { .f = f, .frees = true };
+	struct waiter w;
+
+	a.claim = (struct reverse_claim){ .first = span_str("\2x"),
+		.on_end = again_on_end,
+		.arg = &a };
+	reverse_claim_open(f->pool, &a.claim);
+	clock_advance(1);
+	claim(f, &w, "\2x");
+	pass(f, REVERSE_POOL_CLAIM_MS - 1);
+	assert_int_equal(a.ends, 1);
+	assert_int_equal(w.rc, ERR_CLOSED);
+	assert_int_equal(reverse_pool_new(&o, &f->pool), ERR_OK);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -316,6 +417,10 @@ int main(void)
 		TEST(test_an_activation_that_is_stuck_moves_on),
 		TEST(test_a_cancelled_claim_hears_nothing),
 		TEST(test_the_end_of_a_pool_ends_claims),
+		TEST(test_claims_keep_their_order_over_dead_sessions),
+		TEST(test_a_claim_that_moves_on_has_its_ten_seconds),
+		TEST(test_who_hears_of_an_end_may_claim_again),
+		TEST(test_who_hears_of_an_end_may_end_the_pool),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
