@@ -226,7 +226,7 @@ def decide(admin, client):
 
 
 def change_minds(leases, relay, wallet, clients, stop, failures):
-    """An administrator who decides about these leases, again and again."""
+    """An administrator who decides about these leases, looks, and reloads, again and again."""
     try:
         admin = Admin(leases.client(relay), wallet)
         assert admin.sign_in().status == 200
@@ -234,6 +234,8 @@ def change_minds(leases, relay, wallet, clients, stop, failures):
             for client in clients:
                 decide(admin, client)
                 client.renew()
+                assert admin.want("GET", "/admin/snapshot")["leases"]
+                relay.process.signal(signal.SIGHUP)
     except (OSError, EOFError, Refused, AssertionError) as error:
         failures.append(error)
 
