@@ -158,6 +158,17 @@ void data_lease_close(struct data_lease *l, bool cuts_bridges)
 	data_lease_unref(l);
 }
 
+void data_lease_cut(struct relay_data *d, const char *identity_key)
+{
+	struct quota *q = quota_find(d, identity_key);
+
+	if (q == NULL)
+		return;
+	q->refs++; /* the last visitor may be all that has it */
+	visitor_cut(&q->visitors);
+	quota_unref(q);
+}
+
 void data_lease_close_all(struct relay_data *d)
 {
 	struct list *it, *tmp;

@@ -91,6 +91,7 @@ struct data_lease *data_lease_get_next(struct relay_data *d, const struct route 
 void data_lease_unref(struct data_lease *l); /* NULL is fine */
 void data_lease_set_rate(struct relay_data *d, const char *identity_key,
 	uint64_t bytes_per_s);
+void data_lease_cut(struct relay_data *d, const char *identity_key);
 void data_lease_close_all(struct relay_data *d);
 
 /* ---- visitor.c ---- */

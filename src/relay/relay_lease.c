@@ -134,6 +134,21 @@ static void lease_judge(struct relay *r, struct lease *l)
 	}
 }
 
+/* An identity that has no lease now may have visitors from an earlier one. */
+static void identity_judge(struct relay *r, const char *identity_key)
+{
+	struct policy_verdict v = policy_judge(r->policy, identity_key);
+
+	for (unsigned i = 0; i < r->running; i++) {
+		struct relay_worker *w = &r->shared.workers[i];
+
+		if (!relay_worker_set_rate(w, identity_key, v.bytes_per_s) ||
+			(!v.is_routable && !relay_worker_cut(w, identity_key)))
+			log_error(&r->log, "policy: a worker cannot be told of %s",
+				identity_key);
+	}
+}
+
 void relay_on_policy(void *arg, const char *identity_key)
 {
 	struct relay *r = arg;
@@ -142,6 +157,8 @@ void relay_on_policy(void *arg, const char *identity_key)
 	r->page_made_ms = 0;
 	if (identity_key == NULL)
 		relay_publish(r);
+	else if (lease_find(r->book, identity_key) == NULL)
+		identity_judge(r, identity_key);
 	list_each(it, tmp, lease_book_all(r->book)) {
 		struct lease *l = list_object(it, struct lease, in_book);
 

@@ -275,6 +275,29 @@ bool relay_worker_close_lease(struct relay_worker *w, struct route *r, bool cuts
 	return post_lease(w, m, on_close_lease);
 }
 
+static struct lease_mail *identity_mail_new(const char *identity_key)
+{
+	struct lease_mail *m = mem_new(m);
+
+	if (m != NULL)
+		(void)str_copy(m->identity_key, sizeof(m->identity_key), identity_key);
+	return m;
+}
+
+static void on_cut(void *receiver, struct mail *mail)
+{
+	struct lease_mail *m = mem_container(mail, struct lease_mail, mail);
+
+	data_lease_cut(data_of(receiver), m->identity_key);
+	lease_mail_free(m);
+	relay_data_check_drained(data_of(receiver));
+}
+
+bool relay_worker_cut(struct relay_worker *w, const char *identity_key)
+{
+	return post_lease(w, identity_mail_new(identity_key), on_cut);
+}
+
 static void on_rate(void *receiver, struct mail *mail)
 {
 	struct lease_mail *m = mem_container(mail, struct lease_mail, mail);
@@ -286,12 +309,10 @@ static void on_rate(void *receiver, struct mail *mail)
 bool relay_worker_set_rate(struct relay_worker *w, const char *identity_key,
 	uint64_t bytes_per_s)
 {
-	struct lease_mail *m = mem_new(m);
+	struct lease_mail *m = identity_mail_new(identity_key);
 
-	if (m != NULL) {
-		(void)str_copy(m->identity_key, sizeof(m->identity_key), identity_key);
+	if (m != NULL)
 		m->bytes_per_s = bytes_per_s;
-	}
 	return post_lease(w, m, on_rate);
 }
 

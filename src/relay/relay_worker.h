@@ -77,6 +77,9 @@ bool relay_worker_close_lease(struct relay_worker *w, struct route *r, bool cuts
 bool relay_worker_set_rate(struct relay_worker *w, const char *identity_key,
 	uint64_t bytes_per_s);
 
+/* What it has open ends, also what earlier leases of it began that are over. */
+bool relay_worker_cut(struct relay_worker *w, const char *identity_key);
+
 bool relay_worker_set_view(struct relay_worker *w, struct relay_view *view);
 
 /* The answer to a call. @call is taken whatever happens. */

@@ -315,6 +315,26 @@ static void test_a_rate_holds_for_bridges_that_run(void **state)
 	guest_close(&g);
 }
 
+/* Its lease is over, so that there is nothing else that could be told. */
+static void test_an_identity_without_a_lease_is_cut(void **state)
+{
+	struct site *s = *state;
+	struct route *r = route_ref(site_open_lease(s, "demo", 1));
+	struct guest g;
+	int fd = join(s, &g, 0, 0);
+
+	assert_true(relay_worker_cut(&s->workers[1], "other:0x0"));
+	site_close_lease(s, r, false);
+	site_settle(s);
+	assert_false(visitor_has_ended(fd));
+	for (unsigned i = 0; i < SITE_WORKERS; i++)
+		assert_true(relay_worker_cut(&s->workers[i], r->identity_key));
+	visitor_expect_end(s, fd);
+	site_until(s, g.rc != ERR_OK);
+	guest_close(&g);
+	route_unref(r);
+}
+
 /* ---- TCP ports ---- */
 
 static int listening(uint16_t *port)
@@ -549,6 +569,7 @@ int main(void)
 		TEST(test_a_text_for_all_is_let_go_of),
 		TEST(test_a_new_view_counts_at_once),
 		TEST(test_a_rate_holds_for_bridges_that_run),
+		TEST(test_an_identity_without_a_lease_is_cut),
 		TEST(test_a_port_goes_on_from_one_registration_to_the_next),
 		TEST(test_who_waited_at_a_port_that_is_gone_is_closed),
 		TEST(test_a_worker_without_work_ends_at_once),

@@ -3,10 +3,10 @@
 import time
 
 import pytest
-from lib import net
+from lib import net, portal_hello
 from lib import portal_visitor as visitor
 from lib.portal_admin import Admin
-from lib.portal_client import Refused
+from lib.portal_client import TLS, Refused
 from lib.portal_crypto import Identity
 
 
@@ -77,6 +77,30 @@ def test_who_is_banned_or_denied_routes_nowhere(leases, relay, admin, lease, wha
     lease.renew()
     admin.lease("DELETE", lease, what)
     visitor.wait_served(relay.sni_port, lease.hostname, leases.ca)
+
+
+@pytest.mark.parametrize("since", ["nothing", "registered again", "unregistered"])
+def test_a_ban_ends_every_visit(leases, relay, admin, since):
+    """Also those that began at a lease that is no more."""
+    client = leases.client(relay)
+    client.register()
+    session = client.session()
+    hello = portal_hello.record(portal_hello.message(client.hostname))
+    with net.connect(relay.sni_port) as visit:
+        visit.sendall(hello)
+        assert session.activation() == TLS
+        assert net.read_exactly(session, len(hello)) == hello
+        if since == "registered again":
+            client.register()
+        elif since == "unregistered":
+            client.unregister()
+        session.sendall(b"goes on")
+        assert net.read_exactly(visit, 7) == b"goes on"
+        admin.lease("POST", client, "ban")
+        try:
+            assert visit.recv(1) == b""
+        except ConnectionError:
+            pass
 
 
 def test_manual_approval(leases, relay, admin, lease):
