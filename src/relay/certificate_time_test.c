@@ -59,7 +59,8 @@ static int set_up(void **state)
 		assert_int_equal(symlink(to, from), 0);
 	}
 	assert_int_equal(certificate_pair_make(f->elsewhere, ROOT, NULL), ERR_OK);
-	return loop_new(&f->loop);
+	assert_int_equal(loop_new(&f->loop), ERR_OK);
+	return 0;
 }
 
 static int tear_down(void **state)
