@@ -33,8 +33,10 @@ static enum err file_write(const char *path, struct span text, struct why *why)
 	if (fd < 0)
 		return err_sys(why, errno, "--keygen: cannot open %.120s", path);
 	/* A file that was there keeps its mode otherwise. A device has no mode to change. */
-	if (fchmod(fd, 0600) == 0 || errno == EPERM)
+	if (fchmod(fd, 0600) == 0 || errno == EPERM) {
+		errno = ENOSPC; /* what it means when a part of it is written */
 		is_good = write(fd, text.p, text.n) == (ssize_t)text.n;
+	}
 	if (close(fd) != 0)
 		is_good = false;
 	if (!is_good)

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -62,12 +63,35 @@ static void test_a_file_that_cannot_be_written_is_named(void **state)
 		"--keygen: cannot open /nonexistent/key: No such file or directory");
 }
 
+/* As on a full disk: there is room for a part of it. */
+static void test_half_a_key_is_told(void **state)
+{
+	struct rlimit was, small = { .rlim_cur = 10 };
+	char path[] = "/tmp/keygen-test-XXXXXX";
+	struct why why = { "" };
+	int fd = mkstemp(path);
+	enum err rc;
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	small.rlim_max = was.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	rc = keygen_write(path, NULL, NULL, &why);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	unlink(path);
+	assert_int_equal(rc, ERR_SYS);
+	assert_non_null(strstr(why.text, "No space left on device"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_seed_gives_its_key_on_standard_output),
 		cmocka_unit_test(test_a_key_file_is_for_its_owner_only),
 		cmocka_unit_test(test_a_file_that_cannot_be_written_is_named),
+		cmocka_unit_test(test_half_a_key_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -173,10 +173,13 @@ static enum err on_ban(void *arg, const char *text)
 {
 	struct policy *p = arg;
 	struct prefix prefix;
+	char quoted[100];
 
-	return prefix_parse(span_str(text), &prefix) == ERR_OK ?
-		prefix_set_add(&p->banned, &prefix) :
-		ERR_OK;
+	if (prefix_parse(span_str(text), &prefix) == ERR_OK)
+		return prefix_set_add(&p->banned, &prefix);
+	log_error(p->o.log, "policy: a ban of \"%s\" is kept, which is no address",
+		str_quote(quoted, sizeof(quoted), span_str(text)));
+	return ERR_OK;
 }
 
 static enum err policy_read(struct policy *p, struct why *why)
