@@ -440,14 +440,22 @@ static struct span pieces_for_record(struct pieces p, uint8_t room[TLS_RECORD_BY
 
 /*
  * A ticket of TLS 1.3 goes with the first bytes for the client: by itself it would cost a send
- * here, and at each hop that it passes. OpenSSL sends it with the next write.
+ * here, and at each hop that it passes. OpenSSL sends it with the next write. True: it is due.
  */
-static void tls_pay_ticket(struct tls *t)
+static bool tls_pay_ticket(struct tls *t)
 {
 	if (!t->owes_ticket || !SSL_is_init_finished(t->ssl))
-		return;
+		return false;
 	t->owes_ticket = false;
-	(void)SSL_new_session_ticket(t->ssl); /* fails with TLS 1.2, which has sent it */
+	return SSL_new_session_ticket(t->ssl) ==
+		1; /* not with TLS 1.2, which has sent it */
+}
+
+/* For a ticket OpenSSL makes room to read into, and keeps it until something is read. */
+static void tls_drop_room(struct tls *t)
+{
+	if (!SSL_has_pending(t->ssl))
+		(void)SSL_free_buffers(t->ssl);
 }
 
 static enum err tls_write_record(struct tls *t, struct pieces *pieces, size_t *put)
@@ -455,14 +463,17 @@ static enum err tls_write_record(struct tls *t, struct pieces *pieces, size_t *p
 	uint8_t room[TLS_RECORD_BYTES];
 	struct span record = pieces_for_record(*pieces, room);
 	unsigned needs = 0;
+	bool has_paid;
 	int result;
 	enum err rc = ERR_OK;
 
 	if (!tls_may_go_on(t))
 		return ERR_AGAIN;
-	tls_pay_ticket(t);
+	has_paid = tls_pay_ticket(t);
 	ERR_clear_error();
 	result = SSL_write_ex(t->ssl, record.p, record.n, put);
+	if (has_paid)
+		tls_drop_room(t);
 	if (result == 1)
 		pieces_skip(pieces, *put);
 	else

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/ioctl.h>
 
 #include "crypto/certificate_test.h"
@@ -478,6 +479,53 @@ static void test_a_ticket_goes_with_the_first_bytes(void **state)
 	pair_part(x, &p);
 }
 
+/* What OpenSSL has of memory. */
+static size_t held;
+
+static void *count_malloc(size_t n, const char *file, int line)
+{
+	void *p = malloc(n);
+
+	(void)file;
+	(void)line;
+	held += malloc_usable_size(p);
+	return p;
+}
+
+static void count_free(void *p, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	held -= malloc_usable_size(p);
+	free(p);
+}
+
+static void *count_realloc(void *old, size_t n, const char *file, int line)
+{
+	void *p;
+
+	(void)file;
+	(void)line;
+	held -= malloc_usable_size(old);
+	p = realloc(old, n);
+	held += malloc_usable_size(p);
+	return p;
+}
+
+/* A session that waits for a visitor has told its client one thing, and may wait for long. */
+static void test_a_ticket_leaves_no_buffers_behind(void **state)
+{
+	struct fixture *x = *state;
+	struct pair p;
+	size_t before, n;
+
+	pair_shake(x, &p, "a.localhost");
+	before = held;
+	assert_int_equal(stream_put(p.server.tls, "a", 1, &n), ERR_OK);
+	assert_true(held < before + 8192);
+	pair_part(x, &p);
+}
+
 /* Reads one byte, and says two things. */
 static void talk_on_ready(void *arg, unsigned ready)
 {
@@ -645,6 +693,7 @@ int main(void)
 		TEST(test_who_comes_again_needs_no_signature),
 		TEST(test_tickets_end_with_their_context),
 		TEST(test_a_ticket_goes_with_the_first_bytes),
+		TEST(test_a_ticket_leaves_no_buffers_behind),
 		TEST(test_what_is_said_in_one_call_is_sent_together),
 		TEST(test_records_fit_into_those_that_carry_them),
 		TEST(test_an_older_version_is_refused),
@@ -652,5 +701,6 @@ int main(void)
 		TEST(test_a_dot_in_front_is_no_name),
 	};
 
+	CRYPTO_set_mem_functions(count_malloc, count_realloc, count_free);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
