@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "relay/admin.h"
+#include "relay/api.h"
 #include "relay/policy_import.h"
 #include "tunnel/portal/identity.h"
 
@@ -41,8 +42,10 @@ static void check_path(struct span text)
 
 	if (slash != NULL)
 		parts[1] = span_of(slash + 1, text.n - n - 1);
-	if (admin_decode(parts[0], plain, sizeof(plain)) && strlen(plain) > parts[0].n)
-		abort();
+	for (enum api_part part = API_PATH; part <= API_QUERY; part++)
+		if (api_decode(parts[0], part, plain, sizeof(plain)) &&
+			strlen(plain) > parts[0].n)
+			abort();
 	if (!admin_parse_identity(parts, key, sizeof(key), &error, &words) &&
 		words == NULL)
 		abort();
