@@ -12,11 +12,11 @@
 #include "net/listener.h"
 #include "net/socket.h"
 #include "net/tls.h"
+#include "tunnel/portal/challenge_test.h"
 #include "tunnel/portal/identity_vector_test.h"
 #include "tunnel/portal/message_domain.h"
 #include "tunnel/portal/message_lease.h"
 #include "tunnel/portal/message_sign.h"
-#include "tunnel/portal/siwe.h"
 #include "wire/marker.h"
 
 #define TEST_RELAY_SESSIONS_MAX 64
@@ -89,31 +89,6 @@ static inline int64_t test_relay_now_s(const struct test_relay *r)
 	return (int64_t)(clock_wall_ms() / 1000) + r->clock_ahead_s;
 }
 
-static inline void test_put_challenge(const struct test_relay *r, struct buf *out)
-{
-	struct siwe m = {
-		.domain = span_str(r->authority),
-		.statement = span_str("Register a portal lease"),
-		.nonce = span_str("AbCdEfGh12345678"),
-		.request_id = span_str("rch_0011223344556677"),
-		.issued_at = { .s = test_relay_now_s(r) },
-		.expires_at = { .s = test_relay_now_s(r) + 120 },
-		.has_expiry = true,
-	};
-	struct message_challenge c = { .challenge_id = "rch_0011223344556677" };
-	struct buf text;
-	char uri[256];
-
-	snprintf(uri, sizeof(uri), "https://%s/sdk/register", r->authority);
-	m.uri = span_str(uri);
-	str_copy(m.address, sizeof(m.address), VECTOR_ADDRESS);
-	buf_init(&text, 4096);
-	assert_int_equal(siwe_print(&m, &text), ERR_OK);
-	memcpy(c.siwe_message, buf_front(&text), text.n);
-	buf_fini(&text);
-	assert_int_equal(message_put_reply(&message_challenge_shape, &c, out), ERR_OK);
-}
-
 /* The token says which question brought it: "register.1", "renew.3". */
 static inline void test_put_lease(const struct test_relay *r, enum test_question question,
 	struct buf *out)
@@ -158,7 +133,7 @@ static inline void test_put_answer(struct test_relay *r, enum test_question ques
 	if (question == ASKED_DOMAIN)
 		buf_put_str(out, "{\"ok\":true,\"data\":{\"protocol_version\":\"7\"}}");
 	else if (question == ASKED_CHALLENGE)
-		test_put_challenge(r, out);
+		test_challenge_put(r->authority, test_relay_now_s(r), out);
 	else if (question == ASKED_REGISTER || question == ASKED_RENEW)
 		test_put_lease(r, question, out);
 	else if (question == ASKED_SIGN)

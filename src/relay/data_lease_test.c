@@ -1,23 +1,6 @@
 /* Leases on their data worker: when there is one, and what an identity's share. */
 #include "relay/site_test.h"
 
-static int set_up(void **state)
-{
-	struct site *s = mem_new(s);
-
-	assert_non_null(s);
-	site_open(s);
-	*state = s;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	site_close(*state);
-	free(*state);
-	return 0;
-}
-
 static struct relay_data *data(struct site *s)
 {
 	return s->workers[0].data;
@@ -190,7 +173,7 @@ static void test_at_the_end_there_are_no_leases(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, site_set_up, site_tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_lease_is_there_as_soon_as_its_route_is),
 		TEST(test_a_lease_that_is_over_does_not_come_back_by_itself),

@@ -3,23 +3,6 @@
 
 #include "tunnel/portal/message_sign.h"
 
-static int set_up(void **state)
-{
-	struct site *s = mem_new(s);
-
-	assert_non_null(s);
-	site_open(s);
-	*state = s;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	site_close(*state);
-	free(*state);
-	return 0;
-}
-
 /* The control worker answers the call that it has. */
 static void answer(struct site *s, unsigned status, const char *text)
 {
@@ -617,7 +600,7 @@ static void test_a_lease_signs_so_many_a_second(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, site_set_up, site_tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_session_is_what_old_clients_expect),
 		TEST(test_who_may_have_no_session_is_told_why),

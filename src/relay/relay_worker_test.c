@@ -1,23 +1,6 @@
 /* Data workers: what they hand each other, what they are told, and how they end. */
 #include "relay/site_test.h"
 
-static int set_up(void **state)
-{
-	struct site *s = mem_new(s);
-
-	assert_non_null(s);
-	site_open(s);
-	*state = s;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	site_close(*state);
-	free(*state);
-	return 0;
-}
-
 /* A visitor at one worker and his session, which came to another, joined. */
 static int join(struct site *s, struct guest *g, unsigned visitors, unsigned sessions)
 {
@@ -554,7 +537,7 @@ static void test_letters_that_nobody_reads_are_dropped(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, site_set_up, site_tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_visitors_and_sessions_go_to_the_lease),
 		TEST(test_a_visitor_may_talk_while_he_is_handed_over),

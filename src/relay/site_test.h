@@ -521,4 +521,23 @@ static inline void visitor_expect_end(struct site *s, int fd)
 	close(fd);
 }
 
+/* ---- a site for each test ---- */
+
+static inline int site_set_up(void **state)
+{
+	struct site *s = mem_new(s);
+
+	assert_non_null(s);
+	site_open(s);
+	*state = s;
+	return 0;
+}
+
+static inline int site_tear_down(void **state)
+{
+	site_close(*state);
+	free(*state);
+	return 0;
+}
+
 #endif

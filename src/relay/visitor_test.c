@@ -5,23 +5,6 @@
 
 static const uint8_t alert[] = { 21, 3, 3, 0, 2, 2, 112 }; /* unrecognized_name */
 
-static int set_up(void **state)
-{
-	struct site *s = mem_new(s);
-
-	assert_non_null(s);
-	site_open(s);
-	*state = s;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	site_close(*state);
-	free(*state);
-	return 0;
-}
-
 static struct relay_figures *figures(struct site *s)
 {
 	return &s->workers[0].figures;
@@ -558,7 +541,7 @@ static void test_a_cut_reaches_bridges_of_earlier_registrations(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, site_set_up, site_tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_hello_may_come_byte_by_byte),
 		TEST(test_a_hello_may_lie_in_as_many_records_as_are_allowed),

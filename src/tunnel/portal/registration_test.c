@@ -16,9 +16,9 @@
 #include "loop/timer_test.h"
 #include "net/listener.h"
 #include "net/socket.h"
+#include "tunnel/portal/challenge_test.h"
 #include "tunnel/portal/identity_vector_test.h"
 #include "tunnel/portal/registration.h"
-#include "tunnel/portal/siwe.h"
 
 #define DOMAIN_OK "{\"ok\":true,\"data\":{\"protocol_version\":\"7\"}}"
 #define REFUSE(code) "{\"ok\":false,\"error\":{\"code\":\"" code "\",\"message\":\"no\"}}"
@@ -67,33 +67,6 @@ static int64_t now_s(const struct fixture *f)
 	return (int64_t)(clock_wall_ms() / 1000) + f->ahead_s;
 }
 
-static void put_challenge(const struct fixture *f, struct buf *out)
-{
-	char uri[256];
-	struct siwe m = {
-		.domain = span_str(
-			f->siwe_domain != NULL ? f->siwe_domain : f->relay.authority),
-		.statement = span_str("Register a portal lease"),
-		.nonce = span_str("AbCdEfGh12345678"),
-		.request_id = span_str("rch_0011223344556677"),
-		.issued_at = { .s = now_s(f) },
-		.expires_at = { .s = now_s(f) + 120 },
-		.has_expiry = true,
-	};
-	struct message_challenge c = { .challenge_id = "rch_0011223344556677" };
-	struct buf text;
-
-	snprintf(uri, sizeof(uri), "https://%.*s/sdk/register", (int)m.domain.n,
-		(const char *)m.domain.p);
-	m.uri = span_str(uri);
-	str_copy(m.address, sizeof(m.address), VECTOR_ADDRESS);
-	buf_init(&text, 4096);
-	assert_int_equal(siwe_print(&m, &text), ERR_OK);
-	memcpy(c.siwe_message, buf_front(&text), text.n);
-	buf_fini(&text);
-	assert_int_equal(message_put_reply(&message_challenge_shape, &c, out), ERR_OK);
-}
-
 static void put_lease(const struct fixture *f, struct buf *out, const char *token)
 {
 	buf_printf(out,
@@ -113,7 +86,9 @@ static const struct answer *answer_to(struct fixture *f, const char *path,
 		return &f->domain;
 	}
 	if (strcmp(path, "/sdk/register/challenge") == 0) {
-		put_challenge(f, good);
+		test_challenge_put(f->siwe_domain != NULL ? f->siwe_domain :
+							    f->relay.authority,
+			now_s(f), good);
 		return &f->challenge;
 	}
 	if (strcmp(path, "/sdk/register") == 0) {
