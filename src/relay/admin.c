@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/mem.h"
 #include "base/str.h"
 #include "relay/relay_inside.h"
 #include "tunnel/portal/wallet.h"
@@ -237,4 +238,14 @@ static const struct api_operation rows[] = {
 	{ "GET", "/admin/auth/status/", admin_status },
 };
 
-const struct api_table admin_table = API_TABLE_OF(rows);
+/* Who has not signed in is told that, and not what there is. portal-protocol 16.3. */
+static bool admin_refuses(struct relay *r, struct api_call *call)
+{
+	return str_has_prefix(call->target, "/admin/") && admin_enter(r, call) == NULL;
+}
+
+const struct api_table admin_table = {
+	.rows = rows,
+	.count = mem_count(rows),
+	.refuses = admin_refuses,
+};

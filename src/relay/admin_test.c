@@ -157,6 +157,8 @@ static void test_signing_in_and_out(void **state)
 	struct fixture *f = *state;
 
 	says(ask(f, "GET", "/admin/auth/status", ""), 200, "\"authenticated\":false");
+	says(ask(f, "GET", "/admin/nothing", ""), 401, "unauthorized");
+	says(ask(f, "DELETE", "/admin/snapshot", ""), 401, "unauthorized");
 	says(ask(f, "POST", "/admin/auth/challenge", "{\"address\":\"" ADDRESS "\"}"),
 		403, "unauthorized");
 	says(ask(f, "POST", "/admin/auth/challenge", "what"), 400,
@@ -164,6 +166,8 @@ static void test_signing_in_and_out(void **state)
 	says(ask(f, "POST", "/admin/auth/login", "{}"), 401, "unauthorized");
 	log_in(f);
 	says(ask(f, "GET", "/admin/auth/status/", ""), 200, "\"authenticated\":true");
+	says(ask(f, "GET", "/admin/nothing", ""), 404, "not found");
+	says(ask(f, "DELETE", "/admin/snapshot", ""), 405, "not allowed");
 	says(ask(f, "POST", "/admin/logout", ""), 200, "\"ok\":true");
 	assert_non_null(strstr(f->call->headers, "Max-Age=0"));
 	says(ask(f, "GET", "/admin/snapshot", ""), 401, "unauthorized");

@@ -100,6 +100,14 @@ static struct span call_path(const struct api_call *call)
 	return span_of(call->target, strcspn(call->target, "?"));
 }
 
+static bool api_has_refused(struct relay *r, struct api_call *call)
+{
+	for (unsigned i = 0; r->tables[i] != NULL; i++)
+		if (r->tables[i]->refuses != NULL && r->tables[i]->refuses(r, call))
+			return true;
+	return false;
+}
+
 void api_handle(struct relay *r, struct api_call *call)
 {
 	struct search s = { .hit = NULL };
@@ -112,6 +120,8 @@ void api_handle(struct relay *r, struct api_call *call)
 		search_table(&s, r->tables[i], call, call_path(call));
 	if (s.hit != NULL) {
 		s.hit->fn(r, call, s.parts);
+		assert(call->status != 0);
+	} else if (api_has_refused(r, call)) {
 		assert(call->status != 0);
 	} else if (s.allow[0] != '\0') {
 		api_add_header(call, "Allow: %s", s.allow);

@@ -34,6 +34,9 @@ struct api_operation {
 struct api_table {
 	const struct api_operation *rows;
 	unsigned count;
+
+	/* Asked when no table has the operation. True: it has answered. May be NULL. */
+	bool (*refuses)(struct relay *r, struct api_call *call);
 };
 
 #define API_TABLE_OF(array) \
