@@ -1,21 +1,36 @@
 /* The log: one line for each thing that happened, on standard error. */
 #include "base/log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/outlet.h"
 #include "base/utf8.h"
 
 #define LOG_LINE_BYTES 2048
 #define LOG_END_BYTES 8 /* for what ends a line: it is never cut */
 
-/* The log is the one mutable global of the program; set before the workers start. */
+/* The log is the one mutable global of the program. These are set before the workers start. */
 static enum log_level log_level = LOG_INFO;
 static bool log_json;
+static bool log_journal; /* standard error is the journal */
+
+/* And these are under the lock; nothing in there waits. */
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct outlet log_lines = OUTLET_INIT(STDERR_FILENO);
+static struct outlet log_prints = OUTLET_INIT(STDOUT_FILENO);
+static uint64_t log_lost;            /* lines that log_lines refused */
+static struct log_limit *log_limits; /* those that have left lines out */
+static uint64_t log_caught_up_ms;
+static atomic_bool log_behind;
 
 void log_set_level(enum log_level level)
 {
@@ -25,6 +40,36 @@ void log_set_level(enum log_level level)
 void log_set_json(bool is_json)
 {
 	log_json = is_json;
+}
+
+/* "device:inode" of our standard error, if it is the journal; systemd.exec(5). */
+static bool is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char ours[64];
+	struct stat st;
+
+	if (stream == NULL || fstat(STDERR_FILENO, &st) != 0)
+		return false;
+	snprintf(ours, sizeof(ours), "%llu:%llu", (unsigned long long)st.st_dev,
+		(unsigned long long)st.st_ino);
+	return strcmp(stream, ours) == 0;
+}
+
+void log_open(void)
+{
+	pthread_mutex_lock(&log_lock);
+	outlet_close(&log_lines);
+	outlet_open(&log_lines, STDERR_FILENO);
+	outlet_close(&log_prints);
+	outlet_open(&log_prints, STDOUT_FILENO);
+	log_journal = is_journal();
+	pthread_mutex_unlock(&log_lock);
+}
+
+bool log_is_for_programs(void)
+{
+	return log_json || log_journal;
 }
 
 bool log_is_on(enum log_level level)
@@ -145,30 +190,215 @@ static void line_build_json(struct line *l, enum log_level level, const struct l
 
 static void line_build_text(struct line *l, const struct log *log, const char *what)
 {
-	line_put_time(l);
+	if (!log_journal)
+		line_put_time(l);
 	line_put_who(l, log);
 	if (log != NULL)
 		line_put(l, ": ");
 	line_put_words(l, what);
 }
 
+/* The priorities of syslog, as sd-daemon(3) writes them. */
+static void line_put_priority(struct line *l, enum log_level level)
+{
+	static const char *const priorities[] = { "<3>", "<4>", "<6>", "<7>" };
+
+	line_put(l, priorities[level]);
+}
+
+static void line_build(struct line *l, enum log_level level, const struct log *log,
+	const char *what)
+{
+	l->n = 0;
+	l->max = LOG_LINE_BYTES - LOG_END_BYTES;
+	if (log_journal)
+		line_put_priority(l, level);
+	if (log_json)
+		line_build_json(l, level, log, what);
+	else
+		line_build_text(l, log, what);
+	l->text[l->n++] = '\n';
+}
+
+/* ---- writing; all of it under the lock ---- */
+
+/* What the log says of itself. */
+static bool log_tell(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static bool log_tell(enum log_level level, const char *fmt, ...)
+{
+	static const struct log itself = { .name = "log" };
+	char what[512];
+	struct line line;
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(what, sizeof(what), fmt, args);
+	va_end(args);
+	line_build(&line, level, &itself, what);
+	return outlet_write(&log_lines, line.text, line.n);
+}
+
+static void log_tell_lost(void)
+{
+	if (log_lost > 0 && outlet_flush(&log_lines) &&
+		log_tell(LOG_WARN,
+			"%llu lines lost: standard error did not take them in time",
+			(unsigned long long)log_lost))
+		log_lost = 0;
+}
+
+static bool limit_is_over(const struct log_limit *limit)
+{
+	return clock_now_ms() - limit->began_ms >= LOG_LIMIT_MS;
+}
+
+/* Of periods that are over: how many lines were left out. */
+static void log_tell_left_out(void)
+{
+	struct log_limit **at = &log_limits, *limit;
+
+	while ((limit = *at) != NULL) {
+		if (!limit_is_over(limit) ||
+			!log_tell(limit->level,
+				"%u more lines in %u s were left out; the last: %s",
+				limit->left_out, LOG_LIMIT_MS / 1000, limit->last)) {
+			at = &limit->next;
+			continue;
+		}
+		*at = limit->next;
+		limit->left_out = 0;
+		limit->lines = 0;
+	}
+}
+
+static void log_settle(void)
+{
+	log_tell_lost();
+	log_tell_left_out();
+	log_caught_up_ms = clock_now_ms();
+}
+
+static void log_note_behind(void)
+{
+	atomic_store_explicit(&log_behind,
+		log_lost > 0 || log_limits != NULL || log_lines.kept_n > 0 ||
+			log_prints.kept_n > 0,
+		memory_order_relaxed);
+}
+
+static void log_write(const struct line *line)
+{
+	log_settle();
+	if (!outlet_write(&log_lines, line->text, line->n))
+		log_lost++;
+	log_note_behind();
+}
+
+bool log_is_behind(void)
+{
+	return atomic_load_explicit(&log_behind, memory_order_relaxed);
+}
+
+void log_catch_up(void)
+{
+	pthread_mutex_lock(&log_lock);
+	if (clock_now_ms() - log_caught_up_ms >= LOG_CATCH_UP_MS) {
+		(void)outlet_flush(&log_lines);
+		(void)outlet_flush(&log_prints);
+		log_settle();
+		log_note_behind();
+	}
+	pthread_mutex_unlock(&log_lock);
+}
+
+void log_print(const char *text)
+{
+	pthread_mutex_lock(&log_lock);
+	(void)outlet_write(&log_prints, text, strlen(text));
+	log_note_behind();
+	pthread_mutex_unlock(&log_lock);
+}
+
+/* ---- lines ---- */
+
+static void log_vat(enum log_level level, const struct log *log, const char *fmt,
+	va_list args)
+{
+	char what[1024];
+	struct line line;
+
+	vsnprintf(what, sizeof(what), fmt, args);
+	line_build(&line, level, log, what);
+	pthread_mutex_lock(&log_lock);
+	log_write(&line);
+	pthread_mutex_unlock(&log_lock);
+}
+
 void log_at(enum log_level level, const struct log *log, const char *fmt, ...)
 {
-	struct line line = { .max = LOG_LINE_BYTES - LOG_END_BYTES };
-	char what[1024];
 	va_list args;
-	ssize_t done;
 
 	if (!log_is_on(level))
 		return;
 	va_start(args, fmt);
-	vsnprintf(what, sizeof(what), fmt, args);
+	log_vat(level, log, fmt, args);
 	va_end(args);
-	if (log_json)
-		line_build_json(&line, level, log, what);
-	else
-		line_build_text(&line, log, what);
-	line.text[line.n++] = '\n';
-	done = write(STDERR_FILENO, line.text, line.n);
-	(void)done; /* nowhere left to complain */
+}
+
+/* Under the lock. "server: session#1: Login failed" */
+static void limit_print_last(struct log_limit *limit, const struct log *log,
+	const char *fmt, va_list args)
+{
+	char what[sizeof(limit->last)];
+	struct line who = { .max = LOG_LINE_BYTES - LOG_END_BYTES };
+
+	vsnprintf(what, sizeof(what), fmt, args);
+	line_put_who(&who, log);
+	snprintf(limit->last, sizeof(limit->last), "%.*s%s%s", (int)who.n, who.text,
+		log != NULL ? ": " : "", what);
+}
+
+/* True: the line is left out, and counted. */
+static bool limit_takes(struct log_limit *limit, enum log_level level,
+	const struct log *log, const char *fmt, va_list args)
+{
+	bool is_full = limit->lines >= LOG_LIMIT_LINES;
+
+	if (limit->left_out == 0 && (limit->lines == 0 || limit_is_over(limit))) {
+		limit->began_ms = clock_now_ms();
+		limit->lines = 0;
+		is_full = false;
+	}
+	if (!is_full) {
+		limit->lines++;
+		return false;
+	}
+	if (limit->left_out++ == 0) {
+		limit->next = log_limits;
+		log_limits = limit;
+	}
+	limit->level = level;
+	limit_print_last(limit, log, fmt, args);
+	log_note_behind();
+	return true;
+}
+
+void log_at_limited(struct log_limit *limit, enum log_level level, const struct log *log,
+	const char *fmt, ...)
+{
+	bool is_left_out;
+	va_list args;
+
+	pthread_mutex_lock(&log_lock);
+	log_settle();
+	va_start(args, fmt);
+	is_left_out = limit_takes(limit, level, log, fmt, args);
+	va_end(args);
+	pthread_mutex_unlock(&log_lock);
+	if (is_left_out)
+		return;
+	va_start(args, fmt);
+	log_vat(level, log, fmt, args);
+	va_end(args);
 }

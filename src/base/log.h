@@ -2,14 +2,19 @@
  * The log: one line for each thing that happened, on standard error.
  *
  * Text lines are "2026/05/01 12:00:00 server: session#1: Listening"; JSON lines have the keys
- * time, level, who and what. A line is written with one write(2), so lines of several
- * workers do not mix. Whatever they say, a line stays one: control characters, and bytes that
- * are no text, become escapes. Where a value that came from a stranger ends, str_quote() shows.
+ * time, level, who and what. Where standard error is the journal, a line begins with its
+ * priority, "<6>", and text has no time. Lines of several workers do not mix. Whatever they
+ * say, a line stays one: control characters, and bytes that are no text, become escapes. Where
+ * a value that came from a stranger ends, str_quote() shows.
+ *
+ * Logging never waits for the reader of standard error. Lines that do not fit are counted, and
+ * the count is logged as soon as the reader goes on: the loop calls log_catch_up() for that.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -39,10 +44,51 @@ void log_at(enum log_level level, const struct log *log, const char *fmt, ...)
 			log_at(LOG_DEBUG, log, __VA_ARGS__); \
 	} while (0)
 
+/*
+ * For lines that a stranger can cause: log_limited(LOG_INFO, log, "format", ...). Each place
+ * in the source that logs in this way has LOG_LIMIT_LINES in LOG_LIMIT_MS. Further ones are
+ * counted, and one line with their number and the last of them follows.
+ */
+#define LOG_LIMIT_LINES 50
+#define LOG_LIMIT_MS 10000
+
+struct log_limit {
+	uint64_t began_ms; /* of the clock, when the first line of this period came */
+	unsigned lines;    /* in this period; 0: no line has come yet */
+	unsigned left_out;
+	enum log_level level;
+	char last[240]; /* line that was left out */
+	struct log_limit *next;
+};
+
+void log_at_limited(struct log_limit *limit, enum log_level level, const struct log *log,
+	const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+#define log_limited(level, log, ...) \
+	do { \
+		static struct log_limit log_limit_here; \
+		if (log_is_on(level)) \
+			log_at_limited(&log_limit_here, level, log, __VA_ARGS__); \
+	} while (0)
+
 bool log_is_on(enum log_level level);
 
 /* At start, before any worker runs. */
 void log_set_level(enum log_level level);
 void log_set_json(bool is_json);
+
+/* Looks at what standard error and standard output are now. At start, too. */
+void log_open(void);
+
+/* Whether a program reads the log: lines are JSON, or standard error is the journal. */
+bool log_is_for_programs(void);
+
+/* Prints @text, of OUTLET_KEPT_BYTES at most, on standard output; does not wait either. */
+void log_print(const char *text);
+
+/* Something is kept, or was not written: log_catch_up() is due in LOG_CATCH_UP_MS. */
+#define LOG_CATCH_UP_MS 500
+bool log_is_behind(void);
+void log_catch_up(void);
 
 #endif

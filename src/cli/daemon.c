@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -62,6 +63,12 @@ static enum err pid_write(struct why *why)
 	if (n < 0)
 		return err_sys(why, errno, "--pid: cannot write %s", DAEMON_PID_FILE);
 	return ERR_OK;
+}
+
+void daemon_prepare(void)
+{
+	log_open();
+	(void)log_configure(getenv("ADIT_LOG"), NULL); /* daemon_start() tells mistakes */
 }
 
 enum err daemon_start(const struct daemon_args *args, struct why *why)

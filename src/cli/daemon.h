@@ -16,6 +16,12 @@ struct daemon_args {
 };
 
 /*
+ * Before anything else is done: looks at where the log goes, and at ADIT_LOG, so that even a
+ * mistake of the command line is told in the form that was asked for.
+ */
+void daemon_prepare(void);
+
+/*
  * Sets up the log, and writes the pid file if asked.
  * ERR_USAGE: ADIT_LOG has a word we do not know.  ERR_SYS: no pid file.
  */

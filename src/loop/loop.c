@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "loop/inside.h"
 
 static void loop_on_keeper(uv_prepare_t *keeper)
@@ -126,6 +127,16 @@ static int loop_uv_timeout(struct loop *loop)
 	return uv_backend_timeout(&loop->uv);
 }
 
+/* The log may have lines that its reader did not take; it has no timer of its own. */
+static int loop_timeout(struct loop *loop)
+{
+	int ms = loop_uv_timeout(loop);
+
+	if (log_is_behind() && (ms < 0 || ms > LOG_CATCH_UP_MS))
+		return LOG_CATCH_UP_MS;
+	return ms;
+}
+
 static bool loop_may_wait(const struct loop *loop)
 {
 	return !loop->is_stopped && list_is_empty(&loop->deferred) &&
@@ -138,12 +149,14 @@ static void loop_take_turn(struct loop *loop, bool may_wait)
 
 	io_apply(loop);
 	may_wait = may_wait && loop_may_wait(loop);
-	uv_is_ready = io_wait(loop, may_wait ? loop_uv_timeout(loop) : 0);
+	uv_is_ready = io_wait(loop, may_wait ? loop_timeout(loop) : 0);
 	if (uv_is_ready || loop_uv_timeout(loop) == 0) {
 		loop->uv_has_news = false;
 		uv_run(&loop->uv, UV_RUN_NOWAIT);
 	}
 	loop_run_deferred(loop);
+	if (log_is_behind())
+		log_catch_up();
 }
 
 void loop_run(struct loop *loop)
