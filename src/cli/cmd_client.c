@@ -55,4 +55,5 @@ const struct command command_client = {
 		"  ssh -o ProxyCommand='@ client https://example.com stdio:%h:%p' host\n",
 	.flags = client_flags,
 	.run = run,
+	.stays = true,
 };

@@ -96,4 +96,5 @@ const struct command command_demo = {
 		    "  @ demo --target localhost:3000\n",
 	.flags = flags,
 	.run = run,
+	.stays = true,
 };

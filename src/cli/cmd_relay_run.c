@@ -65,4 +65,5 @@ const struct command command_relay_run = {
 		"  @ relay run --api-port 4017 --sni-port 8443      on this machine only\n",
 	.flags = relay_run_flags,
 	.run = run,
+	.stays = true,
 };

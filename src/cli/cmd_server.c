@@ -55,4 +55,5 @@ const struct command command_server = {
 		    "  @ server --keygen /etc/adit/host.key\n",
 	.flags = server_flags,
 	.run = run,
+	.stays = true,
 };

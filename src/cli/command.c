@@ -3,8 +3,10 @@
 
 #include <string.h>
 
+#include "base/log.h"
 #include "cli/help.h"
 #include "cli/persona.h"
+#include "loop/loop.h"
 
 const char *command_word(const struct command *c)
 {
@@ -36,6 +38,7 @@ bool call_read(struct call *c, void *options, int *exit_code)
 		return false;
 	}
 	if (result.wants_help) {
+		loop_signals_release();
 		help_print_command(c->out, c->persona, c->command);
 		*exit_code = EXIT_CODE_DONE;
 		return false;
@@ -45,9 +48,18 @@ bool call_read(struct call *c, void *options, int *exit_code)
 	return true;
 }
 
+/* It ends now: if nobody reads what it says, signals end it as usual. */
 int call_fail(const struct call *c, enum err rc, const struct why *why)
 {
-	fprintf(c->err, "%s %s: %s\n", c->persona->name, c->command->name,
-		err_text(rc, why));
+	struct log log;
+
+	loop_signals_release();
+	if (c->command->stays && log_is_for_programs()) {
+		log_init(&log, NULL, "%s %s", c->persona->name, c->command->name);
+		log_error(&log, "%s", err_text(rc, why));
+	} else {
+		fprintf(c->err, "%s %s: %s\n", c->persona->name, c->command->name,
+			err_text(rc, why));
+	}
 	return rc == ERR_USAGE ? EXIT_CODE_USAGE : EXIT_CODE_FAILED;
 }

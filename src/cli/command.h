@@ -40,6 +40,7 @@ struct command {
 	const struct flag *flags; /* up to FLAG_END */
 	int (*run)(struct call *c);
 	bool has_flags_anywhere; /* behind other words, too */
+	bool stays; /* until it is told to end: it takes signals, and has a log */
 
 	/* A group has these, NULL at the end, in place of flags and run. */
 	const struct command *const *commands;

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "cli/daemon.h"
 #include "cli/help.h"
+#include "loop/loop.h"
 #include "text/nearest.h"
 
 static const struct command *const adit_commands[] = {
@@ -134,12 +136,16 @@ int persona_call(const struct persona *p, int argc, char **argv, FILE *out, FILE
 	struct call call = { .persona = p, .out = out, .err = err };
 	int used;
 
+	if (argc > 1)
+		call.command = persona_find_command(p, argc - 1, argv + 1, &used);
+	if (call.command != NULL && call.command->stays)
+		daemon_prepare();
+	else
+		loop_signals_release();
 	if (argc > 1 && is_one_of(argv[1], version)) {
 		fprintf(out, "%s\n", p->version);
 		return EXIT_CODE_DONE;
 	}
-	if (argc > 1)
-		call.command = persona_find_command(p, argc - 1, argv + 1, &used);
 	if (call.command != NULL) {
 		call.argc = argc - 1 - used;
 		call.argv = argv + 1 + used;

@@ -219,6 +219,17 @@ static void test_it_begins_afresh(void **state)
 	close(fd);
 }
 
+/* Signals that wait for a handler of ours do not wait in a child. */
+static void test_no_signal_is_held_in_it(void **state)
+{
+	struct notes *notes = *state;
+
+	loop_signals_hold();
+	run(notes, "grep SigBlk /proc/self/status | tr -d '\\t'");
+	loop_signals_release();
+	assert_lines(notes, "SigBlk:0000000000000000|");
+}
+
 static void test_two_ends_at_once_are_both_noticed(void **state)
 {
 	struct notes *notes = *state;
@@ -245,6 +256,7 @@ int main(void)
 		CHILD_TEST(test_a_program_that_is_not_there_is_an_error),
 		CHILD_TEST(test_it_has_the_environment_it_is_given),
 		CHILD_TEST(test_it_begins_afresh),
+		CHILD_TEST(test_no_signal_is_held_in_it),
 		CHILD_TEST(test_two_ends_at_once_are_both_noticed),
 	};
 

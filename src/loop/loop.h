@@ -91,6 +91,14 @@ void loop_timer_close(struct loop_timer *timer);
 
 /* ---- signals; on the first loop of the process only ---- */
 
+/*
+ * SIGHUP, SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 wait from now on: each until loop_signal_open()
+ * takes it, so that none is lost or fatal while a program starts. One that is never taken has
+ * no effect. For a program that takes none: loop_signals_release().
+ */
+void loop_signals_hold(void);
+void loop_signals_release(void);
+
 struct loop_signal;
 typedef void loop_signal_fn(void *arg, int signo);
 

@@ -1,6 +1,11 @@
 """What each signal does, and that the end is an orderly one."""
 
+import itertools
+import os
+import re
 import signal
+import socket
+import subprocess
 
 import pytest
 
@@ -88,8 +93,6 @@ def test_hangup_leaves_the_server_running(link):
 
 def test_a_broken_stderr_does_not_end_it(world, adit):
     """Whoever read the log has gone: that is SIGPIPE's hour."""
-    import os
-    import subprocess
     port = net.free_port()
     read_end, write_end = os.pipe()
     process = subprocess.Popen([*adit.argv, "server", "--host", "127.0.0.1", "--port",
@@ -105,3 +108,92 @@ def test_a_broken_stderr_does_not_end_it(world, adit):
     finally:
         process.terminate()
         process.wait(10)
+
+
+def blocked(process):
+    """The signals that wait, as far as /proc knows."""
+    with open(f"/proc/{process.pid}/status") as f:
+        mask = int(re.search(r"^SigBlk:\s+(\w+)$", f.read(), re.MULTILINE).group(1), 16)
+    return {number for number in signal.Signals if mask >> (number - 1) & 1}
+
+
+def started(process):
+    """main() has begun: signals wait. SIGUSR1 does so for ever: no program of ours wants it."""
+    while signal.SIGUSR1 not in blocked(process):
+        assert process.is_running(), process.log
+    return process
+
+
+MOMENTS = [0, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05]
+
+
+@pytest.fixture(params=["server", "client", "relay", "expose", "demo"])
+def newborn(request, world, adit):
+    """Starts a program of that role, and hands it out when its main() has begun."""
+    listener = world.keep(socket.create_server(("127.0.0.1", 0)))  # takes, and never answers
+    nowhere = listener.getsockname()[1]
+    directories = itertools.count()
+
+    def start():
+        words = {
+            "server": ["server", "--host", "127.0.0.1", "--port", "0", "--reverse"],
+            "client": ["client", f"127.0.0.1:{nowhere}", "R:127.0.0.1:0:1"],
+            "relay": ["relay", "run", "--host", "127.0.0.1", "--api-port", "0", "--sni-port",
+                      "0", "--identity-path", world.path(f"state-{next(directories)}")],
+            "expose": ["expose", "3000", "--relays", f"https://localhost:{nowhere}",
+                       "--identity-path", world.path(f"identity-{next(directories)}.json")],
+            "demo": ["demo"],
+        }[request.param]
+        process = world.run(request.param, [*adit.argv, *words],
+                            env={"TMPDIR": world.directory})
+        process.role = request.param
+        return started(process)
+    return start
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_end_that_is_asked_for_at_once_is_an_orderly_one(newborn, number):
+    for moment in MOMENTS:
+        process = newborn()
+        net.wait_quietly(moment)
+        process.signal(number)
+        status = process.wait_exit(20)
+        if process.role == "demo":  # it has not shown what it is for
+            assert status == 1 and process.out.endswith("demo: failed: interrupted\n")
+        else:
+            assert status == 0, process.log
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
+def test_no_other_signal_ends_it_at_once(newborn, number):
+    for moment in MOMENTS:
+        process = newborn()
+        if process.role == "demo" and number == signal.SIGHUP:
+            pytest.skip("skipped: its terminal is gone: that ends a demo")
+        net.wait_quietly(moment)
+        process.signal(number)
+        process.signal(signal.SIGTERM)
+        assert process.wait_exit(20) == (1 if process.role == "demo" else 0), process.log
+
+
+def test_a_reload_that_is_asked_for_at_once_is_done(world, adit):
+    for moment in MOMENTS:
+        users = world.write("users.json", "{}")
+        server = world.server(adit, "--authfile", users, wait=False)
+        net.wait_quietly(moment)
+        started(server).signal(signal.SIGHUP)
+        net.wait_listening(server.port, server)
+        server.signal(signal.SIGTERM)
+        assert server.wait_exit() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_does_not_stay_dies_of_signals(world, adit, number):
+    listener = world.keep(socket.create_server(("127.0.0.1", 0)))
+    listener.settimeout(10)
+    process = world.run("list", [*adit.argv, "list", "--relays",
+                                 f"https://localhost:{listener.getsockname()[1]}"])
+    connection, _ = listener.accept()
+    process.signal(number)
+    assert process.wait_exit() == -number
+    connection.close()
