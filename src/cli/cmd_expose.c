@@ -1,9 +1,11 @@
 /* adit expose: one tunnel from this terminal, through relays that cannot read it. */
 #include "cli/command.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/expose_run.h"
+#include "base/log.h"
 #include "cli/expose_args.h"
 #include "cli/qr.h"
 
@@ -12,12 +14,16 @@ struct showing {
 	const struct expose_args *args;
 };
 
+/* The loop goes on although nobody reads what it says here. */
 static void show_public(void *arg, const char *url, const char *tcp)
 {
 	const struct showing *s = arg;
-	char target[URL_TEXT_MAX];
-	FILE *out = s->call->out;
+	char target[URL_TEXT_MAX], *text = NULL;
+	size_t n;
+	FILE *out = open_memstream(&text, &n);
 
+	if (out == NULL)
+		return;
 	fprintf(out, "Public at %s\n", url);
 	if (s->args->has_target)
 		fprintf(out, "  leads to %s\n", target_print(&s->args->target, target));
@@ -29,30 +35,30 @@ static void show_public(void *arg, const char *url, const char *tcp)
 	}
 	if (tcp[0] != '\0')
 		fprintf(out, "Public at tcp://%s\n", tcp);
-	qr_print(out, url);
-	fflush(out);
+	qr_print(out, fileno(s->call->out), url);
+	if (fclose(out) == 0)
+		log_print(text);
+	free(text);
 }
 
 /* What is ignored, and what a person might think is done. */
-static void say_about_discovery(const struct call *c, const struct expose_args *args)
+static void say_about_discovery(const struct log *log, const struct expose_args *args)
 {
 	if (args->has_discovery && args->relays_text != NULL &&
 		args->relays_text[0] != '\0')
-		fprintf(c->err,
-			"Only the relays of --relays are used: this version does not look"
-			" for others\n");
+		log_info(log,
+			"only the relays of --relays are used: this version does not look"
+			" for others");
 }
 
-static void say_about_identity(const struct call *c, const struct expose_args *args)
+static void say_about_identity(const struct log *log, const struct expose_args *args)
 {
-	const char *path = args->identity_path;
-
 	if (args->has_rival)
-		fprintf(c->err,
-			"Another program publishes with %s, too: at the same relay, only one"
+		log_warn(log,
+			"another program publishes with %s, too: at the same relay, only one"
 			" can have the visitors; --identity-path gives this one a file of"
-			" its own\n",
-			path);
+			" its own",
+			args->identity_path);
 }
 
 static int expose(const struct call *c, struct expose_args *args)
@@ -69,6 +75,7 @@ static int expose(const struct call *c, struct expose_args *args)
 		.arg = &showing,
 	};
 	struct why why = { "" };
+	struct log log;
 	enum err rc = daemon_start(&args->daemon, &why);
 
 	if (rc == ERR_OK)
@@ -81,8 +88,9 @@ static int expose(const struct call *c, struct expose_args *args)
 	}
 	if (args->metrics.port != 0)
 		o.metrics = &args->metrics;
-	say_about_discovery(c, args);
-	say_about_identity(c, args);
+	log_init(&log, NULL, "expose");
+	say_about_discovery(&log, args);
+	say_about_identity(&log, args);
 	return expose_run(&o);
 }
 
@@ -126,4 +134,5 @@ const struct command command_expose = {
 	.flags = expose_flags,
 	.run = run,
 	.has_flags_anywhere = true,
+	.stays = true,
 };

@@ -7,12 +7,13 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/terminal.h"
 
 #define SELF "/proc/self/exe"
 
 struct demo_child {
 	FILE *err; /* borrowed: outlives us */
-	bool is_terminal;
+	bool has_colours;
 	void (*on_line)(void *arg, const char *line);
 	void (*on_end)(void *arg, int status);
 	void *arg; /* borrowed: the owner's */
@@ -28,7 +29,8 @@ static bool env_is_ours(const char *entry)
 	static const char *const prefixes[] = { "AUTH=", "HOST=", "PORT=", "CHISEL_",
 		"ADIT_", "PORTAL_", "IDENTITY_", "TCP_", "UDP_",
 		"API_PORT=", "SNI_PORT=", "MIN_PORT=", "MAX_PORT=", "TRUST",
-		"DISCOVERY=", "ADMIN_", "MULTI_HOP", "BAN_MITM=", "BOOTSTRAPS=" };
+		"DISCOVERY=", "ADMIN_", "MULTI_HOP",
+		"BAN_MITM=", "BOOTSTRAPS=", "NOTIFY_SOCKET=", "WATCHDOG_" };
 
 	for (size_t i = 0; i < mem_count(prefixes); i++) {
 		if (str_has_prefix(entry, prefixes[i]))
@@ -73,7 +75,7 @@ static void on_line(void *arg, const char *line)
 {
 	struct demo_child *c = arg;
 
-	fprintf(c->err, c->is_terminal ? "\033[2m  | %s\033[0m\n" : "  | %s\n", line);
+	fprintf(c->err, c->has_colours ? "\033[2m  | %s\033[0m\n" : "  | %s\n", line);
 	c->on_line(c->arg, line);
 }
 
@@ -122,7 +124,7 @@ enum err demo_child_open(const struct demo_child_options *o, struct demo_child *
 	if (c == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for another process");
 	c->err = o->err;
-	c->is_terminal = isatty(fileno(o->err)) == 1;
+	c->has_colours = terminal_has_colours(fileno(o->err));
 	c->on_line = o->on_line;
 	c->on_end = o->on_end;
 	c->arg = o->arg;

@@ -1,10 +1,7 @@
 /* QR codes on a terminal. */
 #include "cli/qr.h"
 
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
+#include "cli/terminal.h"
 
 #ifdef HAVE_QRENCODE
 #include <qrencode.h>
@@ -19,12 +16,12 @@ static bool qr_is_dark(const QRcode *code, int x, int y)
 }
 
 /* Light is drawn and dark left out, on white paper or not: colours make it sure. */
-static void qr_put(FILE *out, const QRcode *code)
+static void qr_put(FILE *out, const QRcode *code, bool has_colours)
 {
 	static const char *const halves[] = { "█", "▀", "▄", " " };
 
 	for (int y = -QR_MARGIN; y < code->width + QR_MARGIN; y += 2) {
-		fputs("\033[97;40m", out);
+		fputs(has_colours ? "\033[97;40m" : "", out);
 		for (int x = -QR_MARGIN; x < code->width + QR_MARGIN; x++) {
 			/* A code has an odd width: the last line has one row only. */
 			bool has_lower = y + 1 < code->width + QR_MARGIN;
@@ -33,58 +30,37 @@ static void qr_put(FILE *out, const QRcode *code)
 
 			fputs(halves[upper * 2 + lower], out);
 		}
-		fputs("\033[0m\n", out);
+		fputs(has_colours ? "\033[0m\n" : "\n", out);
 	}
 }
 
-bool qr_draw(FILE *out, const char *text, unsigned columns)
+bool qr_draw(FILE *out, const char *text, unsigned columns, bool has_colours)
 {
 	QRcode *code = QRcode_encodeString8bit(text, 0, QR_ECLEVEL_L);
 	bool fits = code != NULL && (unsigned)code->width + 2 * QR_MARGIN <= columns;
 
 	if (fits)
-		qr_put(out, code);
+		qr_put(out, code, has_colours);
 	QRcode_free(code);
 	return fits;
 }
 
 #else
 
-bool qr_draw(FILE *out, const char *text, unsigned columns)
+bool qr_draw(FILE *out, const char *text, unsigned columns, bool has_colours)
 {
 	(void)out;
 	(void)text;
 	(void)columns;
+	(void)has_colours;
 	return false;
 }
 
 #endif
 
-static bool terminal_has_utf8(void)
+void qr_print(FILE *out, int terminal, const char *text)
 {
-	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
-
-	for (size_t i = 0; i < 3; i++) {
-		const char *value = getenv(names[i]);
-
-		if (value != NULL && *value != '\0')
-			return strcasestr(value, "utf-8") != NULL ||
-				strcasestr(value, "utf8") != NULL;
-	}
-	return false;
-}
-
-static unsigned terminal_columns(int fd)
-{
-	struct winsize size;
-
-	return ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
-}
-
-void qr_print(FILE *out, const char *text)
-{
-	int fd = fileno(out);
-
-	if (fd >= 0 && isatty(fd) && terminal_has_utf8())
-		(void)qr_draw(out, text, terminal_columns(fd));
+	if (terminal_is_smart(terminal) && terminal_has_utf8())
+		(void)qr_draw(out, text, terminal_columns(terminal),
+			terminal_has_colours(terminal));
 }

@@ -6,12 +6,12 @@
 #include <stdio.h>
 
 /*
- * Draws @text with half blocks, two rows of the code in a line, if @out is a terminal that
- * shows them and has the room; else does nothing.
+ * Draws @text with half blocks, two rows of the code in a line, if the descriptor @terminal,
+ * where @out will be shown, is a terminal that shows them and has the room; else does nothing.
  */
-void qr_print(FILE *out, const char *text);
+void qr_print(FILE *out, int terminal, const char *text);
 
 /* The same for any @out. False: it needs more columns, or this program draws none. */
-bool qr_draw(FILE *out, const char *text, unsigned columns);
+bool qr_draw(FILE *out, const char *text, unsigned columns, bool has_colours);
 
 #endif
