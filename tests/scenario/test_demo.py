@@ -3,6 +3,7 @@
 import contextlib
 import http.server
 import os
+import pty
 import re
 import signal
 import socket
@@ -47,6 +48,27 @@ def wait_gone(pids, seconds=10):
     while any(is_running(pid) for pid in pids):
         assert time.monotonic() < end, f"of {pids} some still run"
         time.sleep(0.02)
+
+
+def coloured(**env):
+    """Whether a demo whose log goes to a terminal colours it."""
+    master, slave = pty.openpty()
+    try:
+        subprocess.run([ADIT, "demo", "--once"], stdin=subprocess.DEVNULL, stderr=slave,
+                       stdout=subprocess.PIPE, timeout=60, check=True,
+                       env={**os.environ, "TERM": "xterm", "NO_COLOR": "", **env})
+        seen = os.read(master, 65536)
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert b"Connected" in seen
+    return b"\x1b" in seen
+
+
+def test_a_log_has_colours_only_where_they_are_wanted():
+    assert coloured()
+    assert not coloured(NO_COLOR="1")
+    assert not coloured(TERM="dumb")
 
 
 @contextlib.contextmanager

@@ -39,13 +39,14 @@ class Terminal:
         os.close(self.slave)
 
 
-def show(world, adit, authority, name, root, columns=100, locale="C.UTF-8"):
+def show(world, adit, authority, name, root, columns=100, locale="C.UTF-8", env=()):
     """What is on the terminal when the tunnel is public, and the URL there."""
     relay = world.keep(Relay(lease_certificate(authority, root), root))
     terminal = world.keep(Terminal(columns))
     process = world.run("expose", [adit.argv[0], "expose", "3000", "--relays", relay.url,
                                    "--discovery=false", "--name", name],
-                        stdout=terminal.slave, env={"LC_ALL": locale})
+                        stdout=terminal.slave, env={"LC_ALL": locale, "TERM": "xterm", "NO_COLOR": "",
+                             **dict(env)})
     process.graceful = True
     found = terminal.wait(r"Public at (\S+)\n")
     relay.wait_ready(name)
@@ -69,6 +70,15 @@ def test_a_code_needs_a_terminal_that_can_show_it(world, adit, authority):
     for columns, locale in ((100, "C"), (30, "C.UTF-8")):
         text, _ = show(world, adit, authority, "myapp", "relay.localhost", columns, locale)
         assert qr.modules(text) is None, text
+
+
+def test_a_code_has_colours_only_where_they_are_wanted(world, adit, authority):
+    for env, has_code, has_colours in (({}, True, True), ({"NO_COLOR": "1"}, True, False),
+                                       ({"TERM": "dumb"}, False, False),
+                                       ({"TERM": ""}, False, False)):
+        text, _ = show(world, adit, authority, "myapp", "relay.localhost", env=env)
+        assert (qr.modules(text) is not None) == has_code, env
+        assert ("\033[" in text) == has_colours, env
 
 
 def test_a_code_that_is_too_wide_is_not_shown(world, adit, authority):

@@ -18,7 +18,8 @@ LEVEL_L = 1
 def modules(text):
     """The rows that half blocks draw, light on dark: True is dark. Gives None without a code."""
     rows = []
-    for line in re.findall(r"\x1b\[97;40m([█▀▄ ]+)\x1b\[0m", text):
+    for line in re.findall(r"^(?:\x1b\[97;40m)?([█▀▄ ]{20,})(?:\x1b\[0m)?$", text,
+                           re.MULTILINE):
         rows.append([c in " ▄" for c in line])
         rows.append([c in " ▀" for c in line])
     if not rows:
