@@ -208,7 +208,7 @@ def test_the_name_stays_with_the_identity(world, adit, relay):
     second.graceful = True
     relay.wait_ready("kept")
     assert relay.lease("kept").address == address
-    assert "Only the relays" in second.log
+    assert "only the relays" in second.log
 
 
 def test_metrics(world, adit, authority, relay):
