@@ -70,18 +70,14 @@ static enum err collect_read(struct collect *c)
 	return rc;
 }
 
-/*
- * One piece for each turn, but for what has come already, and the end behind the last: no
- * stream is ready for those.
- */
+/* One piece for each turn, and everything that makes no stream ready. */
 static void collect_run(struct collect *c)
 {
 	enum err rc;
 
 	do {
 		rc = collect_read(c);
-	} while (rc == ERR_OK &&
-		(exchange_has_early(c->x) || incoming_is_over(&c->x->reader)));
+	} while (rc == ERR_OK && exchange_has_more(c->x));
 	if (rc == ERR_OK || rc == ERR_AGAIN)
 		stream_want(c->client, LOOP_READ);
 	else if (rc == ERR_EOF)

@@ -602,9 +602,9 @@ enum err exchange_read_body(struct http_exchange *x, struct mspan to, size_t *go
 	return incoming_read_body(&x->connection->in, &x->reader, to, got, NULL);
 }
 
-bool exchange_has_early(const struct http_exchange *x)
+bool exchange_has_more(const struct http_exchange *x)
 {
-	return x->connection->in.rest.n > 0;
+	return incoming_has_more(&x->connection->in, &x->reader);
 }
 
 struct stream *exchange_detach(struct http_exchange *x, struct buf *early)

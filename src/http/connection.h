@@ -73,8 +73,8 @@ enum err exchange_read_body(struct http_exchange *x, struct mspan to,
  */
 bool exchange_hold(struct http_exchange *x, size_t bytes);
 
-/* True if bytes of the client were read already, and wait for the next read or request. */
-bool exchange_has_early(const struct http_exchange *x);
+/* Like incoming_has_more(), for the request's body. */
+bool exchange_has_more(const struct http_exchange *x);
 
 /* Takes the stream away for good, with what was read too early; exchange_end() still follows. */
 struct stream *exchange_detach(struct http_exchange *x, struct buf *early);

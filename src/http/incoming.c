@@ -125,8 +125,15 @@ static enum err incoming_decode_stream(struct incoming *in, struct http1_reader 
 
 bool incoming_is_over(const struct http1_reader *r)
 {
-	return r->state == HTTP1_ENDED || r->head.body == HTTP1_NO_BODY ||
+	if (r->state != HTTP1_IN_BODY)
+		return r->state == HTTP1_ENDED;
+	return r->head.body == HTTP1_NO_BODY ||
 		(r->head.body == HTTP1_LENGTH && r->left == 0);
+}
+
+bool incoming_has_more(const struct incoming *in, const struct http1_reader *r)
+{
+	return in->rest.n > 0 || incoming_is_over(r);
 }
 
 enum err incoming_read_body(struct incoming *in, struct http1_reader *r, struct mspan to,

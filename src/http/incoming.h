@@ -35,4 +35,11 @@ enum err incoming_read_body(struct incoming *in, struct http1_reader *r, struct 
 /* True if nothing more has to be read to know that the message is over. */
 bool incoming_is_over(const struct http1_reader *r);
 
+/*
+ * True if the next read yields something although no stream becomes ready for it: bytes that
+ * wait in the rest, or the end of the message. A reader that stops for this turn while this is
+ * true is never called again.
+ */
+bool incoming_has_more(const struct incoming *in, const struct http1_reader *r);
+
 #endif

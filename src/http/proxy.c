@@ -295,19 +295,24 @@ static void proxy_upgrade(struct proxy *proxy)
 
 /* ---- both passages ---- */
 
-/* Bytes that were read already make no stream ready: they are used up in this turn. */
-static bool proxy_has_early(const struct proxy *proxy, const struct passage *p)
+static bool proxy_has_more(const struct proxy *proxy, const struct passage *p)
 {
-	return p == &proxy->sending ? exchange_has_early(proxy->x) : proxy->in.rest.n > 0;
+	return p == &proxy->sending ? exchange_has_more(proxy->x) :
+				      incoming_has_more(&proxy->in, &proxy->answer);
 }
 
+/*
+ * Moves pieces until nothing can move, or the turn's share is used up. Then the stream that is
+ * read calls again, for streams are level triggered. What makes no stream ready is moved in
+ * this turn; it is little: what is left of one read, and the end of the message.
+ */
 static enum err proxy_move(struct proxy *proxy, struct passage *p,
 	enum err (*read)(struct proxy *proxy))
 {
 	enum err rc = ERR_OK;
 
 	for (int moves = 0; rc == ERR_OK && p->state != PASSAGE_ENDED; moves++) {
-		if (moves >= MOVES_PER_TURN && !proxy_has_early(proxy, p))
+		if (moves >= MOVES_PER_TURN && !proxy_has_more(proxy, p))
 			break;
 		if (passage_is_reading(p))
 			rc = read(proxy);
