@@ -72,7 +72,7 @@ def test_a_relay_that_was_killed_has_its_clients_back_within_seconds(world, leas
     leases.expose(client, relay, world.serve(net.echo).port)
     for _ in range(2):
         relay.restart()
-        visitor.wait_served(relay.sni_port, "demo." + relay.root, leases.ca, 6)
+        visitor.wait_served(relay.sni_port, "demo." + relay.root, relay.ca, 6)
 
 
 @pytest.mark.parametrize("kind", ["python", "peer", "adit"])
@@ -80,7 +80,7 @@ def test_adit_is_back_within_seconds_of_its_relay(world, leases, kind):
     relay = leases.relay(kind)
     leases.expose("adit", relay, world.serve(net.echo).port)
     relay.restart()
-    visitor.wait_served(relay.sni_port, "demo." + relay.root, leases.ca, 6)
+    visitor.wait_served(relay.sni_port, "demo." + relay.root, relay.ca, 6)
 
 
 def test_sessions_that_are_dropped_are_opened_again(world, leases, script):

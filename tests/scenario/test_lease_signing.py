@@ -53,10 +53,10 @@ def test_all_that_the_key_can_do_verifies_and_the_rest_is_refused(leases, pairs,
 def test_a_client_serves_with_any_kind_of_key(world, leases, pairs, kind):
     """Adit's and the Go client's TLS both end with a key that they never had."""
     relay = leases.relay(certificate=pairs[kind])
+    relay.ca = pairs[kind][0]
     target = world.serve(net.echo)
     for who in ("adit", "peer"):
         leases.expose(who, relay, target.port, name="by-" + who)
-        leases.ca = pairs[kind][0]
         assert leases.echoes(relay, "by-" + who)
 
 

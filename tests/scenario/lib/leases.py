@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 
-from . import net, portal_relay
+from . import hosts, net, portal_relay
 from . import portal_visitor as visitor
 from .portal_client import Client
 from .process import SANITIZER_ENV
@@ -37,6 +37,8 @@ def find(name, directory):
     path = os.environ.get(variable) or shutil.which(usual)
     if not path or os.path.realpath(path) == os.path.realpath(adit_path()):
         raise Missing(f"skipped: no stock {usual} (set {variable}=...)")
+    if name == "stock" and hosts.why_not():
+        raise Missing(hosts.why_not())
     return Program(usual, [path])
 
 
@@ -49,6 +51,7 @@ class RelayEnd:
         self.url = f"https://{root}:{sni_port}"
         self.api_url = f"https://{root}:{api_port}"
         self.process = self.script = self.state = self.again = None
+        self.ca = None  # the file whose certificate vouches for the relay's
 
     def ask(self, path):
         return Client(self.api_url).ask("GET", path)
@@ -91,12 +94,14 @@ class Leases:
         if kind == "python":
             script = self.world.keep(portal_relay.Relay(certificate, root))
             end = RelayEnd(kind, root, script.api.port, script.sni.port)
-            end.script = script
+            end.script, end.ca = script, self.ca
             return end
         self.count += 1
         end = RelayEnd(kind, root, net.free_port(), net.free_port())
         end.state = state or self.world.path(f"relay-state-{self.count}")
         portal_relay.write_state(end.state, certificate)
+        # A stock relay whose name is a local one replaces what it finds by one of its own.
+        end.ca = f"{end.state}/fullchain.pem" if kind == "stock" else self.ca
         port = end.sni_port if url_port == "sni" else end.api_port
         args = ["--portal-url", f"https://{root}:{port}", "--identity-path", end.state,
                 "--api-port", end.api_port, "--sni-port", end.sni_port, *flags]
@@ -139,6 +144,9 @@ class Leases:
         args += ["--tcp"] if tcp else []
         if target is not None:
             args.append(f"127.0.0.1:{target}" if isinstance(target, int) else target)
+        if kind == "stock":
+            names = [getattr(r, "root", ROOT) for r in relays]
+            prefix = [*prefix, *hosts.prefix(self.world.path(f"hosts-{self.count}"), names)]
         process = self._start(f"expose-{kind}", [*prefix, *program.argv, "expose", *args], env)
         process.graceful = kind == "adit"
         process.hostname = f"{name}.{getattr(relays[0], 'root', ROOT)}"
@@ -169,10 +177,11 @@ class Leases:
         net.wait_until(look, seconds, every=0.05, message=f"{hostname} being served")
 
     def visit(self, relay, name="demo", **options):
-        return visitor.visit(relay.sni_port, f"{name}.{relay.root}", self.ca, **options)
+        return visitor.visit(relay.sni_port, f"{name}.{relay.root}", relay.ca, **options)
 
     def echoes(self, relay, name="demo", text=b"hello", **options):
-        return visitor.echoes(relay.sni_port, f"{name}.{relay.root}", self.ca, text, **options)
+        return visitor.echoes(relay.sni_port, f"{name}.{relay.root}", relay.ca, text,
+                              **options)
 
     def client(self, relay, name="demo", identity=None):
         """A scripted client that has not asked for anything yet."""
