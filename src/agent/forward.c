@@ -11,7 +11,8 @@
 #include "net/unread.h"
 
 #define TARGET_MS 5000
-#define FIRST_MS 3000 /* for a visitor to show whether it speaks HTTP */
+#define FIRST_MS 3000        /* for a visitor to show whether it speaks HTTP */
+#define HALF_CLOSED_MS 60000 /* without a byte from a visitor whose target has ended */
 
 enum visit_state {
 	VISIT_REACHING, /* the target */
@@ -224,6 +225,7 @@ static void visit_bridge(struct forward_visit *visit, struct stream *target)
 		.pool = &visit->forward->worker->blocks,
 		.a = visit->v.stream,
 		.b = target,
+		.half_closed_ms = HALF_CLOSED_MS,
 		.on_closed = visit_on_bridge_closed,
 		.arg = visit,
 	};

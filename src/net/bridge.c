@@ -56,6 +56,9 @@ struct bridge {
 	void *arg; /* borrowed: the owner's */
 	struct loop_deferred closed;
 	struct flow a_to_b, b_to_a;
+	struct loop_timer *half_closed; /* NULL unless only a can still say something */
+	uint64_t half_closed_bytes;     /* from a, when the timer was set */
+	uint32_t half_closed_ms;
 	enum err rc;
 	enum bridge_state state : 8;
 	bool a_broke;
@@ -391,6 +394,7 @@ static void bridge_end(struct bridge *b, enum err rc)
 {
 	b->state = BRIDGE_CLOSED;
 	b->rc = rc;
+	loop_timer_close(b->half_closed);
 	flow_fini(&b->a_to_b);
 	flow_fini(&b->b_to_a);
 	b->a_to_b.from->ops->close(b->a_to_b.from, rc != ERR_OK);
@@ -409,13 +413,41 @@ static unsigned bridge_wants(const struct flow *from_it, const struct flow *to_i
 	return flow_rules[from_it->state].wants_from | flow_rules[to_it->state].wants_to;
 }
 
+static void bridge_on_half_closed(void *arg)
+{
+	struct bridge *b = arg;
+
+	b->a_broke = true;
+	bridge_finish(b, ERR_TIMEOUT);
+}
+
+/* Each byte from a starts its idle limit anew. */
+static enum err bridge_watch_half(struct bridge *b)
+{
+	enum err rc = ERR_OK;
+
+	if (b->half_closed_ms == 0 || b->b_to_a.state != FLOW_ENDED)
+		return ERR_OK;
+	if (b->half_closed != NULL && b->half_closed_bytes == b->a_to_b.bytes)
+		return ERR_OK;
+	if (b->half_closed == NULL)
+		rc = loop_timer_open(b->loop, bridge_on_half_closed, b, &b->half_closed);
+	if (rc != ERR_OK)
+		return rc;
+	b->half_closed_bytes = b->a_to_b.bytes;
+	loop_timer_set(b->half_closed, b->half_closed_ms);
+	return ERR_OK;
+}
+
 /* Wants are told anew even if they are the same: to some, wanting is asking for a turn. */
 static void bridge_settle(struct bridge *b, enum err rc)
 {
-	if (rc != ERR_OK) {
+	bool is_over = b->a_to_b.state == FLOW_ENDED && b->b_to_a.state == FLOW_ENDED;
+
+	if (rc == ERR_OK && !is_over)
+		rc = bridge_watch_half(b);
+	if (rc != ERR_OK || is_over) {
 		bridge_finish(b, rc);
-	} else if (b->a_to_b.state == FLOW_ENDED && b->b_to_a.state == FLOW_ENDED) {
-		bridge_finish(b, ERR_OK);
 	} else {
 		stream_want(b->a_to_b.from, bridge_wants(&b->a_to_b, &b->b_to_a));
 		stream_want(b->a_to_b.to, bridge_wants(&b->b_to_a, &b->a_to_b));
@@ -481,6 +513,7 @@ enum err bridge_open(const struct bridge_options *options, struct bridge **out)
 		return ERR_NOMEM;
 	b->loop = options->loop;
 	b->pool = options->pool;
+	b->half_closed_ms = options->half_closed_ms;
 	b->on_closed = options->on_closed;
 	b->arg = options->arg;
 	loop_deferred_init(&b->closed, bridge_on_gone, b);

@@ -22,6 +22,8 @@ struct bridge_options {
 	struct pool *pool;    /* borrowed: outlives the bridge */
 	struct stream *a, *b; /* taken if bridge_open() succeeds */
 	struct span a_first;  /* already read from a, copied: goes to b first */
+	/* Idle limit of a once b has ended and a was told: ERR_TIMEOUT. 0: no limit. */
+	uint32_t half_closed_ms;
 	void (*on_closed)(void *arg, const struct bridge_end *end);
 	void *arg;
 };

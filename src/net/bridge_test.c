@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "loop/timer_test.h"
 #include "net/bridge.h"
 #include "net/fake_test.h"
 #include "net/socket.h"
@@ -36,6 +37,7 @@ static int setup(void **state)
 {
 	struct fixture *x = mem_new(x);
 
+	time_begin(1000000);
 	assert_int_equal(loop_new(&x->loop), ERR_OK);
 	pool_init(&x->pool, BLOCK_BYTES, 8);
 	fake_init(&x->a, x->loop, 0);
@@ -246,6 +248,86 @@ static void test_a_side_that_is_over_in_order_ends_the_bridge_in_order(void **st
 	assert_false(x->a.is_aborted || x->b.is_aborted);
 }
 
+/* b has ended, and a was told, which says nothing yet. */
+static void half_close(struct fixture *x, uint32_t limit_ms)
+{
+	struct bridge_options options;
+
+	fakes_init(x, 0, 0);
+	x->a.in = span_of(NULL, 0);
+	x->a.in_end = ERR_AGAIN;
+	options = bridge_options(x);
+	options.half_closed_ms = limit_ms;
+	assert_int_equal(bridge_open(&options, &x->bridge), ERR_OK);
+	turns(x, 50);
+	assert_true(x->a.is_finished);
+	assert_int_equal(x->closed, 0);
+}
+
+static void test_half_a_bridge_has_an_idle_limit(void **state)
+{
+	struct fixture *x = *state;
+
+	half_close(x, 1000);
+	for (unsigned i = 0; i < 20; i++) { /* each byte starts it anew */
+		time_pass(x->loop, 900);
+		assert_int_equal(x->closed, 0);
+		x->a.in = span_of(x->a_data + i, 1);
+		fake_want(&x->a.stream, x->a.wants);
+		turns(x, 3);
+	}
+	time_pass(x->loop, 999);
+	assert_int_equal(x->closed, 0);
+	time_pass(x->loop, 1);
+	turns(x, 2);
+	assert_int_equal(x->closed, 1);
+	assert_int_equal(x->end.rc, ERR_TIMEOUT);
+	assert_true(x->end.a_broke);
+	assert_int_equal(x->end.a_to_b_bytes, 20);
+	assert_true(x->a.is_aborted && x->b.is_aborted);
+}
+
+static void test_half_a_bridge_that_ends_is_no_timeout(void **state)
+{
+	struct fixture *x = *state;
+
+	half_close(x, 1000);
+	x->a.in_end = ERR_EOF;
+	fake_want(&x->a.stream, x->a.wants);
+	turns(x, 5);
+	assert_int_equal(x->closed, 1);
+	assert_int_equal(x->end.rc, ERR_OK);
+	time_pass(x->loop, 5000);
+	assert_int_equal(x->closed, 1);
+}
+
+/* Only the end of b begins it: b may take its time to answer all of a. */
+static void test_a_whole_bridge_and_the_other_half_have_no_limit(void **state)
+{
+	struct fixture *x = *state;
+	struct bridge_options options;
+
+	half_close(x, 0);
+	time_pass(x->loop, 86400000);
+	assert_int_equal(x->closed, 0);
+	bridge_close(x->bridge);
+	turns(x, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		fakes_init(x, 0, 0);
+		x->a.in_end = i == 0 ? ERR_AGAIN : ERR_EOF;
+		x->b.in_end = ERR_AGAIN;
+		options = bridge_options(x);
+		options.half_closed_ms = 1000;
+		assert_int_equal(bridge_open(&options, &x->bridge), ERR_OK);
+		turns(x, 50);
+		time_pass(x->loop, 86400000);
+		assert_int_equal(x->closed, 0);
+		assert_int_equal(x->b.is_finished, i == 1);
+		bridge_close(x->bridge);
+		turns(x, 2);
+	}
+}
+
 static void test_lent_room_is_filled_once_in_a_turn(void **state)
 {
 	struct fixture *x = *state;
@@ -402,6 +484,9 @@ int main(void)
 		bridge_test(test_too_many_first_bytes_take_nothing),
 		bridge_test(test_a_destination_that_takes_nothing_stops_the_source),
 		bridge_test(test_a_side_that_is_over_in_order_ends_the_bridge_in_order),
+		bridge_test(test_half_a_bridge_has_an_idle_limit),
+		bridge_test(test_half_a_bridge_that_ends_is_no_timeout),
+		bridge_test(test_a_whole_bridge_and_the_other_half_have_no_limit),
 		bridge_test(test_lent_room_is_filled_once_in_a_turn),
 		bridge_test(test_an_idle_bridge_is_small_and_holds_no_block),
 		bridge_test(test_100_mb_pass_between_sockets),

@@ -59,6 +59,7 @@ struct tls {
 	bool carries_tls : 1;   /* the owner is TLS, too */
 	bool is_carried : 1;    /* @below is */
 	bool owes_ticket : 1;   /* to a client: it goes with the first bytes for it */
+	bool finishes_below : 1;
 	bool is_dry : 1; /* @below had less than there was room for, in this call to the
 			    owner: it will call when there is more */
 
@@ -579,6 +580,8 @@ static enum err tls_finish(struct stream *s)
 	}
 	if (rc == ERR_OK)
 		rc = t->state == TLS_FAILED ? t->failure : tls_flush(t);
+	if (rc == ERR_OK && t->finishes_below)
+		rc = stream_finish(t->below);
 	tls_settle(t);
 	return rc;
 }
@@ -748,6 +751,7 @@ enum err tls_open(const struct tls_options *o, struct stream **out, struct why *
 		return rc;
 	}
 	t->context = tls_context_ref(o->context);
+	t->finishes_below = o->finishes_below;
 	t->below = o->below;
 	if (t->below->ops == &tls_ops) {
 		t->is_carried = true;

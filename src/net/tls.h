@@ -61,6 +61,8 @@ struct tls_options {
 	struct stream *below;        /* taken if the call succeeds */
 	bool is_server;
 	const char *server_name; /* client: SNI, and verified; copied */
+	/* stream_finish() also finishes @below, once close_notify has been written to it. */
+	bool finishes_below;
 };
 
 /*

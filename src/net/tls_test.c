@@ -35,6 +35,7 @@ struct fixture {
 	unsigned closed;
 	enum err rc;
 	bool is_trickling;
+	bool finishes_below; /* the servers that are opened */
 };
 
 static void add_extension(X509 *cert, int nid, const char *value)
@@ -196,7 +197,8 @@ static struct stream *open_tls(struct fixture *x, struct stream *below, bool is_
 		.loop = x->loop,
 		.below = below,
 		.is_server = is_server,
-		.server_name = server_name };
+		.server_name = server_name,
+		.finishes_below = is_server && x->finishes_below };
 	struct stream *s;
 	struct why why = { .text = "" };
 
@@ -598,6 +600,38 @@ static void test_an_end_that_came_with_bytes_wakes_the_owner(void **state)
 	part(x, &client, &server);
 }
 
+/* What comes after a server's close_notify, on the wire; the client may still write. */
+static void test_an_end_may_be_an_end_below_too(void **state)
+{
+	struct fixture *x = *state;
+	struct hand client, server;
+	struct reader reader;
+	uint8_t wire[256];
+	size_t n;
+
+	contexts_make(x, NULL, NULL);
+	for (int i = 0; i < 2; i++) {
+		x->finishes_below = i == 1;
+		shake(x, &client, &server, "tunnel.test");
+		reader = (struct reader){ .tls = server.tls };
+		stream_set_owner(server.tls, read_once, &reader);
+		assert_int_equal(stream_finish(server.tls), ERR_OK);
+		assert_int_equal(stream_finish(server.tls), ERR_OK);
+		assert_true(
+			recv(tls_fd(client.tls), wire, sizeof(wire), MSG_DONTWAIT) > 0);
+		assert_int_equal(recv(tls_fd(client.tls), wire, 1, MSG_DONTWAIT),
+			x->finishes_below ? 0 : -1);
+		assert_int_equal(stream_put(client.tls, "more", 4, &n), ERR_OK);
+		stream_want(server.tls, LOOP_READ);
+		for (int j = 0; j < 10; j++)
+			loop_turn(x->loop);
+		assert_string_equal(reader.text, "more");
+		assert_false(reader.has_ended);
+		part(x, &client, &server);
+	}
+	x->finishes_below = false;
+}
+
 static void test_a_client_that_only_listens_begins_the_handshake(void **state)
 {
 	struct fixture *x = *state;
@@ -972,6 +1006,7 @@ int main(void)
 		tls_test(test_many_pieces_are_one_write),
 		tls_test(test_bytes_inside_wake_the_owner_too),
 		tls_test(test_an_end_that_came_with_bytes_wakes_the_owner),
+		tls_test(test_an_end_may_be_an_end_below_too),
 		tls_test(test_a_client_that_only_listens_begins_the_handshake),
 		tls_test(test_a_leaf_alone_can_be_trusted),
 		tls_test(test_a_session_is_resumed_with_the_same_server_only),

@@ -42,47 +42,9 @@ def test_a_target_on_the_other_kind_of_loopback(world, leases):
 
 
 def test_a_unix_socket(world, leases, relay):
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(world.path("s"))
-    listener.listen(16)
-    world.keep(UnixServer(listener))
+    world.keep(net.UnixServer(world.path("s")))
     leases.expose("adit", relay, "unix:" + world.path("s"))
     assert leases.echoes(relay)
-
-
-class UnixServer(net.Server):
-    """net.Server for a listener that has no port."""
-
-    def __init__(self, listener):
-        super().__init__(net.echo, listener=Portless(listener))
-
-
-class Portless:
-    def __init__(self, listener):
-        self.listener = listener
-
-    def getsockname(self):
-        return self.listener.getsockname(), None
-
-    def accept(self):
-        s, name = self.listener.accept()
-        return Delayless(s), name
-
-    def __getattr__(self, name):
-        return getattr(self.listener, name)
-
-
-class Delayless:
-    """A Unix socket knows no TCP_NODELAY, and need not."""
-
-    def __init__(self, inner):
-        self.inner = inner
-
-    def setsockopt(self, *_):
-        pass
-
-    def __getattr__(self, name):
-        return getattr(self.inner, name)
 
 
 # ---- TLS to the target ----

@@ -91,8 +91,9 @@ class Leases:
     def relay(self, kind="adit", *flags, root=ROOT, tcp=False, certificate=None, state=None,
               url_port="sni", prefix=(), host="127.0.0.1", env=None):
         certificate = certificate or self.certificate(root)
-        if kind == "python":
+        if kind in ("python", "python-as-stock"):
             script = self.world.keep(portal_relay.Relay(certificate, root))
+            script.carries_ends = kind == "python"
             end = RelayEnd(kind, root, script.api.port, script.sni.port)
             end.script, end.ca = script, self.ca
             return end

@@ -147,6 +147,46 @@ class Server:
                 pass
 
 
+class UnixServer(Server):
+    """A Server at a path."""
+
+    def __init__(self, path, handle=None, backlog=64):
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen(backlog)
+        super().__init__(handle or echo, listener=Portless(listener))
+
+
+class Portless:
+    """What Server asks a listener for, of one that has no port."""
+
+    def __init__(self, listener):
+        self.listener = listener
+
+    def getsockname(self):
+        return self.listener.getsockname(), None
+
+    def accept(self):
+        s, name = self.listener.accept()
+        return Delayless(s), name
+
+    def __getattr__(self, name):
+        return getattr(self.listener, name)
+
+
+class Delayless:
+    """A Unix socket knows no TCP_NODELAY, and need not."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def setsockopt(self, *_):
+        pass
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+
 def echo(s):
     while True:
         data = s.recv(65536)

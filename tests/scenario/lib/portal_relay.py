@@ -68,6 +68,21 @@ class Waiting:
             return not self.taken
 
 
+class Endless:
+    """A stream whose end nobody can announce, as both of a stock relay's are: the one that ends
+    is closed when the other has ended, too."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def shutdown(self, how):
+        if how != socket.SHUT_WR:
+            self.inner.shutdown(how)
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+
 class Lease:
     def __init__(self, identity, address, request):
         self.identity, self.address, self.request = identity, address, request
@@ -166,6 +181,7 @@ class Relay:
         self.ttl = None           # the longest lease; None: what is asked
         self.mute = False         # takes questions and never answers
         self.hostile = False      # ends visitors' TLS itself
+        self.carries_ends = True  # else as stock: of one direction, only to raw visitors
         self.intercepted = bytearray()  # plaintext that a hostile relay has read
         self.api = net.Server(self._serve_api)
         self.sni = net.Server(self._serve_sni)
@@ -438,7 +454,9 @@ class Relay:
             self.carried += early
             if early:
                 stream.sendall(early)
-            self._copy_both(visitor, stream, self.carried)
+            self._copy_both(visitor if self.carries_ends or marker == b"\x01"
+                            else Endless(visitor),
+                            stream if self.carries_ends else Endless(stream), self.carried)
         finally:
             stream.over.set()
             stream.close()
