@@ -90,6 +90,11 @@ void lease_desk_set_token(struct lease_desk *d, const char *token, int64_t relay
 	signer_set_token(d->signer, token, relay_ahead_ms);
 }
 
+void lease_desk_keep_warm(struct lease_desk *d, bool is_warm)
+{
+	signer_keep_warm(d->signer, is_warm);
+}
+
 void lease_desk_reconnect(struct lease_desk *d)
 {
 	if (d->signer != NULL)

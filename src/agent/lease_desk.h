@@ -58,9 +58,10 @@ enum err lease_desk_show(struct lease_desk *d, struct span pem, struct why *why)
 /* False: there is no chain, and nobody can be received. */
 bool lease_desk_is_open(const struct lease_desk *d);
 
-/* As signer_set_token(), signer_reconnect() and signer_figures(). */
+/* As signer_set_token(), signer_keep_warm(), signer_reconnect() and signer_figures(). */
 void lease_desk_set_token(struct lease_desk *d, const char *token,
 	int64_t relay_ahead_ms);
+void lease_desk_keep_warm(struct lease_desk *d, bool is_warm);
 void lease_desk_reconnect(struct lease_desk *d);
 struct signer_figures lease_desk_signatures(const struct lease_desk *d);
 

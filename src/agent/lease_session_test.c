@@ -167,6 +167,24 @@ static void test_a_lease_is_registered_and_waits_for_visitors(void **state)
 	assert_true(lease_session_figures(f->session).is_open);
 }
 
+/* The chain, the registration, two sessions; and what is kept for signatures. */
+static void test_only_an_adit_has_connections_that_ask_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	wait_for(f, &f->relay.accepted, 6);
+	time_settle(f->loop);
+	assert_int_equal(f->relay.accepted, 6);
+	lease_session_close(f->session);
+	f->relay.release = "v2.2.2";
+	f->relay.accepted = 0;
+	begin(f);
+	wait_for(f, &f->opened, 2);
+	wait_ready(f, 2);
+	time_pass(f->loop, 5000);
+	assert_int_equal(f->relay.accepted, 4);
+}
+
 static void test_a_certificate_for_others_leads_to_no_lease(void **state)
 {
 	struct fixture *f = *state;
@@ -612,6 +630,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_lease_is_registered_and_waits_for_visitors),
+		TEST(test_only_an_adit_has_connections_that_ask_nothing),
 		TEST(test_a_certificate_for_others_leads_to_no_lease),
 		TEST(test_what_may_pass_is_tried_again_below_5_s),
 		TEST(test_a_conflict_of_names_is_final),

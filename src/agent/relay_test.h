@@ -53,7 +53,7 @@ struct test_exchange {
 
 struct test_relay {
 	struct loop *loop;
-	const char *root;
+	const char *root, *release;
 	struct pool *pool;
 	struct http_server *server; /* NULL: killed */
 	struct listener *listener;
@@ -65,6 +65,7 @@ struct test_relay {
 
 	struct test_answer answers[TEST_QUESTIONS];
 	unsigned asked[TEST_QUESTIONS];
+	unsigned accepted; /* connections */
 	int64_t ttl_s, clock_ahead_s;
 	uint16_t sni_port;
 	const char *tcp_addr; /* or NULL */
@@ -131,7 +132,10 @@ static inline void test_put_answer(struct test_relay *r, enum test_question ques
 	struct span body, struct buf *out)
 {
 	if (question == ASKED_DOMAIN)
-		buf_put_str(out, "{\"ok\":true,\"data\":{\"protocol_version\":\"7\"}}");
+		buf_printf(out,
+			"{\"ok\":true,\"data\":{\"protocol_version\":\"7\","
+			"\"release_version\":\"%s\"}}",
+			r->release);
 	else if (question == ASKED_CHALLENGE)
 		test_challenge_put(r->authority, test_relay_now_s(r), out);
 	else if (question == ASKED_REGISTER || question == ASKED_RENEW)
@@ -218,6 +222,7 @@ static inline void test_relay_on_accept(void *arg, int fd, const struct addr *pe
 	struct tls_options o = { .context = r->tls, .loop = r->loop, .is_server = true };
 	struct stream *tls;
 
+	r->accepted++;
 	assert_int_equal(socket_open_take(r->loop, fd, &o.below), ERR_OK);
 	assert_int_equal(tls_open(&o, &tls, NULL), ERR_OK);
 	http_server_serve_take(r->server, tls, peer);
@@ -281,6 +286,7 @@ static inline void test_relay_init(struct test_relay *r, struct loop *loop,
 	*r = (struct test_relay){ .loop = loop,
 		.pool = pool,
 		.root = root,
+		.release = "adit/0.0.0",
 		.ttl_s = 120,
 		.sni_port = 443 };
 	test_relay_certify(r, names);

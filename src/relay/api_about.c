@@ -25,7 +25,7 @@ static void about_domain(struct relay *r, struct api_call *call, const struct sp
 {
 	static const struct message_domain domain = {
 		.protocol_version = MESSAGE_PROTOCOL,
-		.release_version = "adit/" ADIT_VERSION,
+		.release_version = MESSAGE_RELEASE_ADIT ADIT_VERSION,
 	};
 
 	(void)r;

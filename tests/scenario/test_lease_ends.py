@@ -122,3 +122,15 @@ def test_an_upload_goes_on_after_its_target_has_ended(world, leases, ends, kind)
         s.shutdown(socket.SHUT_WR)
         assert handle.done.wait(20)
     assert handle.heard == b"x" + b"more" * 200000
+
+
+@pytest.mark.parametrize("visits", [0, 3])
+def test_a_stock_relay_need_not_wait_for_its_clients(world, leases, visits):
+    """It waits up to 5 s for connections on which nothing was asked yet."""
+    relay = leases.relay("stock")
+    leases.expose("adit", relay, world.serve(net.echo).port)
+    for _ in range(visits):
+        assert leases.echoes(relay)
+    began = time.monotonic()
+    leases.end(relay.process)
+    assert time.monotonic() - began < 3

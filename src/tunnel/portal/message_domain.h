@@ -4,6 +4,8 @@
 
 #include "tunnel/portal/message.h"
 
+#define MESSAGE_RELEASE_ADIT "adit/" /* the release of a relay of ours begins so */
+
 /* Its details are for web pages, and ignored. */
 struct message_ens {
 	bool enabled, verified;

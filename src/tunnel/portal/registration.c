@@ -49,6 +49,7 @@ struct registration {
 	uint64_t expires_boot_ms; /* by that clock */
 	uint64_t planned_boot_ms; /* when the timer is due */
 	bool is_in_trouble;       /* the last renewal failed */
+	bool relay_is_adit;
 	enum registration_end end;
 	struct why why; /* of the end, while it leaves */
 };
@@ -83,6 +84,11 @@ const char *registration_token(const struct registration *r)
 int64_t registration_relay_ahead_ms(const struct registration *r)
 {
 	return r->relay_ahead_ms;
+}
+
+bool registration_relay_is_adit(const struct registration *r)
+{
+	return r->relay_is_adit;
 }
 
 void registration_trust(struct registration *r)
@@ -208,38 +214,41 @@ static bool registration_read(struct registration *r, const struct http_answer *
 /* ---- the relay's protocol ---- */
 
 /* An answer in a relay's words may be one that we cannot use. Another is of somebody else. */
-static enum err domain_check(const struct http_answer *a, struct why *why)
+static enum err domain_check(const struct http_answer *a, struct message_domain *domain,
+	struct why *why)
 {
 	struct message_refusal refusal = { 0 };
-	struct message_domain domain = { 0 };
 	char shown[40];
 	enum err rc = message_read_reply(a->status, a->body, &message_domain_shape,
-		&domain, &refusal, why);
+		domain, &refusal, why);
 
 	if (rc == ERR_DENIED && (refusal.code[0] != '\0' || a->status >= 500))
 		return rc;
-	if (rc != ERR_OK || domain.protocol_version[0] == '\0')
+	if (rc != ERR_OK || domain->protocol_version[0] == '\0')
 		return err_set(why, ERR_PROTO,
 			"what answers there is no relay (status %u for /sdk/domain)",
 			a->status);
-	if (strcmp(domain.protocol_version, MESSAGE_PROTOCOL) == 0)
+	if (strcmp(domain->protocol_version, MESSAGE_PROTOCOL) == 0)
 		return ERR_OK;
 	return err_set(why, ERR_PROTO,
 		"it speaks version %s of the protocol, we speak " MESSAGE_PROTOCOL,
-		str_quote(shown, sizeof(shown), span_str(domain.protocol_version)));
+		str_quote(shown, sizeof(shown), span_str(domain->protocol_version)));
 }
 
 /* Whatever is wrong here but a relay in trouble means that it is none of ours. */
 static void take_domain(struct registration *r, const struct http_answer *a)
 {
+	struct message_domain domain = { 0 };
 	struct why why = { "" };
 
-	if (domain_check(a, &why) == ERR_OK)
-		registration_enter(r, REG_CHALLENGING);
-	else
+	if (domain_check(a, &domain, &why) != ERR_OK) {
 		registration_finish(r,
 			a->status >= 500 ? REGISTRATION_FAILED : REGISTRATION_REFUSED,
 			&why);
+		return;
+	}
+	r->relay_is_adit = str_has_prefix(domain.release_version, MESSAGE_RELEASE_ADIT);
+	registration_enter(r, REG_CHALLENGING);
 }
 
 /* ---- signing in ---- */

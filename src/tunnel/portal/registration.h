@@ -51,6 +51,9 @@ const char *registration_token(const struct registration *r);
 /* By how much the relay's clock (since 1970) is before clock_boot_ms(), once there is a token. */
 int64_t registration_relay_ahead_ms(const struct registration *r);
 
+/* Is the relay an adit? False before there is a token. */
+bool registration_relay_is_adit(const struct registration *r);
+
 /* The relay is believed by something else now: relay->tls has changed. */
 void registration_trust(struct registration *r);
 

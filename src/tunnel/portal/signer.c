@@ -164,6 +164,11 @@ void signer_set_token(struct signer *s, const char *token, int64_t relay_ahead_m
 	str_copy(s->token, sizeof(s->token), token);
 }
 
+void signer_keep_warm(struct signer *s, bool is_warm)
+{
+	http_client_warm(s->client, is_warm ? SIGN_WARM : 0);
+}
+
 void signer_reconnect(struct signer *s)
 {
 	http_client_reconnect(s->client);
@@ -196,8 +201,6 @@ static enum err signer_make_client(struct signer *s, const struct signer_options
 	if (rc == ERR_OK)
 		rc = http_client_new(&client, &s->client);
 	tls_context_free(client.tls);
-	if (rc == ERR_OK)
-		http_client_warm(s->client, SIGN_WARM);
 	return rc;
 }
 

@@ -41,6 +41,13 @@ void signer_free(struct signer *s);
  */
 void signer_set_token(struct signer *s, const char *token, int64_t relay_ahead_ms);
 
+/*
+ * Keeps connections to the relay open while nobody asks, so that no visitor waits for one. A
+ * stock relay that shuts down waits 5 s for a connection on which nothing was ever asked: not
+ * there. False at first; a connection that was used is kept for a minute in any case.
+ */
+void signer_keep_warm(struct signer *s, bool is_warm);
+
 /* The path to the relay may have changed: connections that are idle may be dead. */
 void signer_reconnect(struct signer *s);
 
