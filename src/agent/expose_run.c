@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "base/mem.h"
+#include "loop/notify.h"
 #include "net/netwatch.h"
 
 struct expose_run {
@@ -13,6 +14,7 @@ struct expose_run {
 	struct expose *expose;
 	struct expose_metrics *metrics;
 	struct netwatch *netwatch;
+	struct notify *notify; /* NULL: no service manager */
 	struct loop_signal *signals[3];
 	bool was_asked; /* to end */
 	int exit_code;
@@ -30,6 +32,7 @@ static void run_on_open(void *owner, const char *relay, const char *url, const c
 		log_debug(&r->log, "%s: another lease of %s", relay, url);
 	else
 		r->o->on_public(r->o->arg, url, tcp);
+	notify_status(r->notify, "public at %s", url);
 }
 
 static void run_on_ended(void *owner)
@@ -62,7 +65,9 @@ static void run_on_signal(void *arg, int signo)
 
 	if (signo == SIGHUP) {
 		log_info(&r->log, "registering anew everywhere");
+		notify_reloading(r->notify);
 		expose_urge(r->expose, "SIGHUP");
+		notify_ready(r->notify);
 		return;
 	}
 	if (r->was_asked) {
@@ -70,6 +75,7 @@ static void run_on_signal(void *arg, int signo)
 		return;
 	}
 	r->was_asked = true;
+	notify_stopping(r->notify);
 	log_info(&r->log, "leaving; once more does it at once");
 	expose_leave(r->expose);
 }
@@ -105,8 +111,10 @@ static enum err run_open(struct expose_run *r, struct why *why)
 	for (size_t i = 0; i < mem_count(run_signals) && rc == ERR_OK; i++)
 		rc = loop_signal_open(r->worker.loop, run_signals[i], run_on_signal, r,
 			&r->signals[i]);
-	if (rc == ERR_OK)
+	if (rc == ERR_OK) {
+		r->notify = notify_open(r->worker.loop, &r->log);
 		rc = run_open_expose(r, why);
+	}
 	if (rc == ERR_OK)
 		rc = netwatch_open(r->worker.loop, run_on_network, r, &r->netwatch);
 	return rc;
@@ -119,6 +127,7 @@ static void run_close(struct expose_run *r)
 	expose_close(r->expose);
 	for (size_t i = 0; i < mem_count(run_signals); i++)
 		loop_signal_close(r->signals[i]);
+	notify_close(r->notify);
 	if (r->worker.loop != NULL)
 		loop_turn(r->worker.loop); /* what was deferred */
 	loop_leave(r->worker.loop, r->exit_code);
@@ -133,10 +142,12 @@ int expose_run(const struct expose_run_options *o)
 
 	log_init(&r.log, NULL, "expose");
 	rc = run_open(&r, &why);
-	if (rc == ERR_OK)
+	if (rc == ERR_OK) {
+		notify_ready(r.notify);
 		loop_run(r.worker.loop);
-	else
+	} else {
 		log_error(&r.log, "%s", err_text(rc, &why));
+	}
 	run_close(&r);
 	return r.exit_code;
 }

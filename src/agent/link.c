@@ -15,6 +15,7 @@
 #include "agent/link_retry.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "loop/notify.h"
 #include "text/duration.h"
 
 #define LINK_STABLE_MS 5000 /* a session that lasted so long makes the count start anew */
@@ -42,6 +43,7 @@ static void link_wait(struct link_client *c)
 
 	c->state = LINK_WAITING;
 	c->failures++;
+	notify_status(c->notify, "not connected to %s:%u", c->url.host, c->url.port);
 	if (!link_retry_is_due(c->o, c->failures)) {
 		log_info(&c->log, "Give up");
 		link_stop(c, 1);
@@ -139,6 +141,7 @@ static void link_on_answer(void *owner, struct span refusal)
 	log_info(&c->log, "Connected (Latency %s)",
 		duration_print(chisel_session_rtt_us(c->session),
 			(char[DURATION_TEXT_MAX]){ 0 }));
+	notify_status(c->notify, "connected to %s:%u", c->url.host, c->url.port);
 	link_attach(c, c->session);
 }
 
@@ -330,7 +333,9 @@ static void link_on_signal(void *arg, int signo)
 
 	switch (signo) {
 	case SIGHUP:
+		notify_reloading(c->notify);
 		link_reconnect(c);
+		notify_ready(c->notify);
 		break;
 	case SIGUSR2:
 		link_print_figures(c);
@@ -389,12 +394,14 @@ static enum err link_open(struct link_client *c, struct why *why)
 		rc = netwatch_open(loop, link_on_network, c, &c->netwatch);
 	if (rc != ERR_OK)
 		return err_set(why, rc, "out of memory");
+	c->notify = notify_open(loop, &c->log);
 	return link_open_entries(c, why);
 }
 
 static void link_close(struct link_client *c)
 {
 	c->state = LINK_ENDED;
+	notify_stopping(c->notify);
 	if (c->session != NULL)
 		chisel_session_close(c->session, ERR_CLOSED, "going away");
 	connect_close(c->connect);
@@ -406,6 +413,7 @@ static void link_close(struct link_client *c)
 	if (c->exits.worker != NULL)
 		exits_fini(&c->exits);
 	netwatch_close(c->netwatch);
+	notify_close(c->notify);
 	for (int i = 0; i < LINK_SIGNALS; i++)
 		loop_signal_close(c->signals[i]);
 	if (c->worker.loop != NULL)
@@ -433,6 +441,7 @@ int link_client_run(const struct link_client_options *options)
 		log_info(&c.log, "Connecting to %s%s%s", url_print(&c.url, text),
 			options->proxy != NULL ? " via " : "",
 			options->proxy != NULL ? c.proxy_text : "");
+		notify_ready(c.notify);
 		link_try(&c);
 		loop_run(c.worker.loop);
 	} else {

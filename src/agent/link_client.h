@@ -24,6 +24,7 @@ struct link_client {
 	const struct link_client_options *o; /* borrowed */
 	enum link_state state;
 	struct worker worker;
+	struct notify *notify; /* NULL: no service manager */
 	struct log log, tun;
 	struct url url, proxy_url;
 	char proxy_text[URL_TEXT_MAX];

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "loop/notify.h"
 #include "net/listener.h"
 #include "relay/link_server.h"
 #include "store/file.h"
@@ -115,6 +116,9 @@ static enum err link_listen(struct link_server *s, struct why *why)
 	listener_addr(s->listener, &addr);
 	log_info(&s->log, "Listening on %s://%s", s->tls != NULL ? "https" : "http",
 		addr_print(&addr, text));
+	notify_status(s->notify, "listening on %s://%s",
+		s->tls != NULL ? "https" : "http", text);
+	notify_ready(s->notify);
 	return ERR_OK;
 }
 
@@ -124,7 +128,9 @@ static void link_on_signal(void *arg, int signo)
 
 	switch (signo) {
 	case SIGHUP:
+		notify_reloading(s->notify);
 		link_users_reload(s);
+		notify_ready(s->notify);
 		break;
 	case SIGUSR2:
 		log_info(&s->log, "sessions: %llu open, %llu so far",
@@ -166,6 +172,7 @@ static enum err link_open(struct link_server *s, struct why *why)
 			&s->signals[i]);
 	if (rc != ERR_OK)
 		return err_set(why, rc, "the signals cannot be caught");
+	s->notify = notify_open(s->control.loop, &s->log);
 	if (s->o->allows_reverse)
 		log_info(&s->log, "Reverse tunnelling enabled");
 	rc = link_make_key(s, why);
@@ -188,6 +195,7 @@ static enum err link_open(struct link_server *s, struct why *why)
 
 static void link_close(struct link_server *s)
 {
+	notify_stopping(s->notify);
 	listener_close(s->listener);
 	for (unsigned i = 0; i < s->count; i++)
 		link_worker_end(&s->workers[i]);
@@ -199,6 +207,7 @@ static void link_close(struct link_server *s)
 	link_users_close(s);
 	for (int i = 0; i < LINK_SIGNALS; i++)
 		loop_signal_close(s->signals[i]);
+	notify_close(s->notify);
 	tls_context_free(s->tls);
 	tls_context_free(s->backend_tls);
 	hostkey_free(s->key);

@@ -41,6 +41,7 @@ struct link_server {
 	char backend_host[URL_TEXT_MAX]; /* its Host header */
 	struct users *users;             /* the control worker's reference */
 	struct listener *listener;
+	struct notify *notify; /* NULL: no service manager */
 	struct loop_signal *signals[4];
 	struct loop_watch *watch; /* of the auth file's directory */
 	struct loop_timer *reload;

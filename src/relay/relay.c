@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "loop/notify.h"
 #include "relay/admin.h"
 #include "relay/api.h"
 #include "relay/relay_config.h"
@@ -155,6 +156,7 @@ static void relay_unlock(struct relay *r)
 static void relay_drain(struct relay *r)
 {
 	r->state = RELAY_DRAINING;
+	notify_stopping(r->notify);
 	log_info(&r->log, "Ending: visitors who are here have %u ms; again: at once",
 		r->options.drain_ms);
 	listener_close(r->sni);
@@ -170,12 +172,15 @@ static void relay_on_signal(void *arg, int signo)
 {
 	struct relay *r = arg;
 
-	if (signo == SIGHUP)
+	if (signo == SIGHUP) {
+		notify_reloading(r->notify);
 		relay_reload(r);
-	else if (r->state == RELAY_SERVING)
+		notify_ready(r->notify);
+	} else if (r->state == RELAY_SERVING) {
 		relay_drain(r);
-	else
+	} else {
 		loop_stop(r->control.loop);
+	}
 }
 
 /* ---- the beginning ---- */
@@ -360,8 +365,10 @@ static enum err relay_open(struct relay *r, struct why *why)
 {
 	enum err rc = relay_catch_signals(r, why);
 
-	if (rc == ERR_OK)
+	if (rc == ERR_OK) {
+		r->notify = notify_open(r->control.loop, &r->log);
 		rc = r->read(r->read_arg, &r->options, why);
+	}
 	if (rc == ERR_OK)
 		rc = relay_config_make_dir(&r->options, why);
 	if (rc != ERR_OK)
@@ -423,6 +430,7 @@ static void relay_close(struct relay *r)
 	loop_timer_close(r->drain);
 	for (unsigned i = 0; i < RELAY_SIGNALS; i++)
 		loop_signal_close(r->signals[i]);
+	notify_close(r->notify);
 	worker_fini(&r->control); /* calls that are still in its mailbox are freed */
 	free(r->shared.workers);
 	api_text_unref(r->page);
@@ -453,6 +461,8 @@ int relay_run(relay_read_fn *read, void *arg)
 		rc = relay_open(r, &why);
 	if (rc == ERR_OK) {
 		r->state = RELAY_SERVING;
+		notify_status(r->notify, "serving %s", r->options.root);
+		notify_ready(r->notify);
 		loop_run(r->control.loop);
 	} else {
 		log_error(&log, "%s", err_text(rc, &why));
