@@ -55,7 +55,7 @@ struct relay {
 	struct relay_metrics *metrics; /* NULL: not wanted */
 	uint16_t sni_port;             /* where it really listens */
 	unsigned next_worker;          /* whose turn it is to get a connection */
-	struct notify *notify; /* NULL: no service manager */
+	struct notify *notify;         /* NULL: no service manager */
 	struct loop_signal *signals[RELAY_SIGNALS];
 	struct loop_timer *sweep, *audit, *drain;
 	uint64_t
