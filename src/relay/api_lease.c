@@ -10,8 +10,6 @@
 #include "relay/relay_inside.h"
 #include "tunnel/portal/access_token.h"
 
-#define LEASE_TTL_MAX_S (366 * 86400) /* so that times stay times */
-
 /* What somebody who has been asked to sign will register then. */
 struct wish {
 	char name[NAMES_LABEL_MAX + 1], address[ADDRESS_TEXT_SIZE]; /* in form */
@@ -44,12 +42,34 @@ static size_t wish_bytes(const struct wish *w)
 	return n;
 }
 
-static bool is_banned(struct api_call *call)
+/* Of a registration that has no name yet. */
+static void registration_refuse(struct relay *r, struct api_call *call,
+	enum message_error error, const char *text)
+{
+	char client[ADDR_TEXT_MAX];
+
+	log_info(&r->log, "lease registration: refused to %s: %s",
+		addr_print_ip(&call->client, client), text);
+	api_refuse(call, error, text);
+}
+
+static bool is_banned(struct relay *r, struct api_call *call)
 {
 	if (call->is_banned)
-		api_refuse(call, MESSAGE_IP_BANNED,
+		registration_refuse(r, call, MESSAGE_IP_BANNED,
 			"request denied because source IP is banned");
 	return call->is_banned;
+}
+
+/* Names in a wish are in form: the log needs no quotes. */
+static void lease_refuse(struct relay *r, struct api_call *call, const struct wish *w,
+	enum message_error error, const char *text)
+{
+	char client[ADDR_TEXT_MAX];
+
+	log_info(&r->log, "lease %s: refused to %s from %s: %s", w->name, w->address,
+		addr_print_ip(&call->client, client), text);
+	api_refuse(call, error, text);
 }
 
 static int64_t ttl_of(int64_t asked_s)
@@ -89,7 +109,7 @@ static bool challenge_is_beyond_us(struct relay *r, struct api_call *call,
 	else if (req->tcp_enabled && !r->options.has_tcp)
 		what = "this relay has no TCP ports";
 	if (what != NULL)
-		api_refuse(call, MESSAGE_FEATURE_UNAVAILABLE, what);
+		registration_refuse(r, call, MESSAGE_FEATURE_UNAVAILABLE, what);
 	return what != NULL;
 }
 
@@ -115,7 +135,7 @@ static struct wish *challenge_read_wish(struct relay *r, struct api_call *call,
 			ERR_OK)
 		rc = err_set(&why, ERR_SYNTAX, "identity address is invalid");
 	if (rc != ERR_OK) {
-		api_refuse(call, MESSAGE_INVALID_REQUEST, err_text(rc, &why));
+		registration_refuse(r, call, MESSAGE_INVALID_REQUEST, err_text(rc, &why));
 		wish_free(w);
 		return NULL;
 	}
@@ -146,12 +166,12 @@ static void challenge_ask(struct relay *r, struct api_call *call, struct wish *w
 	enum err rc = challenges_open(r->challenges, &req, &c, &why);
 
 	if (rc != ERR_OK) {
-		wish_free(w);
-		api_refuse(call,
+		lease_refuse(r, call, w,
 			rc == ERR_LIMIT         ? MESSAGE_RATE_LIMITED :
 				rc == ERR_NOMEM ? MESSAGE_INTERNAL :
 						  MESSAGE_INVALID_REQUEST,
 			err_text(rc, &why));
+		wish_free(w);
 		return;
 	}
 	str_copy(answer.challenge_id, sizeof(answer.challenge_id), c.id);
@@ -168,13 +188,14 @@ static void lease_challenge(struct relay *r, struct api_call *call,
 	struct wish *w;
 
 	(void)parts;
-	if (is_banned(call) || !api_read(call, &message_challenge_request_shape, &req))
+	if (is_banned(r, call) || !api_read(call, &message_challenge_request_shape, &req))
 		return;
 	if (challenge_is_beyond_us(r, call, &req)) {
 		/* answered */
 	} else if (req.ech_config_list[0] != '\0' &&
 		!ech_list_is_fine(req.ech_config_list)) {
-		api_refuse(call, MESSAGE_INVALID_REQUEST, "ech_config_list is invalid");
+		registration_refuse(r, call, MESSAGE_INVALID_REQUEST,
+			"ech_config_list is invalid");
 	} else {
 		w = challenge_read_wish(r, call, &req);
 		if (w != NULL)
@@ -228,7 +249,7 @@ static bool register_refuses_route(struct relay *r, struct api_call *call,
 		else if (w->has_ech)
 			what = "ech_config_list requires route_hostname";
 	} else if (w->wants_tcp) {
-		api_refuse(call, MESSAGE_TRANSPORT_MISMATCH,
+		lease_refuse(r, call, w, MESSAGE_TRANSPORT_MISMATCH,
 			"route_hostname is for leases without ports");
 		return true;
 	} else if (!route_host_parse(r, w->route_hostname, host)) {
@@ -237,7 +258,7 @@ static bool register_refuses_route(struct relay *r, struct api_call *call,
 		what = "hostname_hash is not that of the lease's host";
 	}
 	if (what != NULL)
-		api_refuse(call, MESSAGE_INVALID_REQUEST, what);
+		lease_refuse(r, call, w, MESSAGE_INVALID_REQUEST, what);
 	return what != NULL;
 }
 
@@ -344,8 +365,20 @@ static enum err register_finish(struct relay *r, struct lease *lease, int64_t tt
 		rc = relay_begin_lease(r, lease);
 	if (rc == ERR_OK)
 		return rc;
-	lease_end(r->book, lease);
+	lease_end(r->book, lease, LEASE_FAILED);
 	return err_set(why, rc, "%s", err_name(rc));
+}
+
+static void register_log(struct relay *r, const struct lease *lease, const char *how)
+{
+	const struct route *route = lease->route;
+	char port[24] = "";
+
+	if (route->tcp_port != 0)
+		snprintf(port, sizeof(port), ", TCP port %u", route->tcp_port);
+	log_info(&r->log, "lease %s: %s by %s from %s%s%s", route->name, how,
+		lease->address, lease->client_ip, port,
+		atomic_load(&route->is_routable) ? "" : "; not served: policy");
 }
 
 static void register_open(struct relay *r, struct api_call *call, struct wish *w,
@@ -375,7 +408,7 @@ static void register_open(struct relay *r, struct api_call *call, struct wish *w
 		identity_key_print(w->name, w->address, key))
 				  .is_routable;
 	if (lease_book_is_full(r->book, key, &call->client)) {
-		api_refuse(call, MESSAGE_RATE_LIMITED,
+		lease_refuse(r, call, w, MESSAGE_RATE_LIMITED,
 			"this relay has no room for more leases, or none for more of your "
 			"network's: try again later");
 		return;
@@ -383,10 +416,12 @@ static void register_open(struct relay *r, struct api_call *call, struct wish *w
 	rc = lease_open(r->book, &req, &lease, &why);
 	if (rc == ERR_OK)
 		rc = register_finish(r, lease, w->ttl_s, &answer, &why);
-	if (rc == ERR_OK)
-		register_answer(r, call, lease, &answer);
-	else
-		api_refuse(call, register_error_of(rc), err_text(rc, &why));
+	if (rc != ERR_OK) {
+		lease_refuse(r, call, w, register_error_of(rc), err_text(rc, &why));
+		return;
+	}
+	register_log(r, lease, "registered");
+	register_answer(r, call, lease, &answer);
 }
 
 static struct wish *register_redeem(struct relay *r, struct api_call *call,
@@ -403,7 +438,7 @@ static struct wish *register_redeem(struct relay *r, struct api_call *call,
 
 	if (rc == ERR_OK)
 		return outcome.payload;
-	api_refuse(call,
+	registration_refuse(r, call,
 		rc == ERR_DENIED ? MESSAGE_UNAUTHORIZED : MESSAGE_INVALID_REQUEST,
 		err_text(rc, &why));
 	return NULL;
@@ -417,13 +452,13 @@ static void lease_register(struct relay *r, struct api_call *call,
 	struct wish *w;
 
 	(void)parts;
-	if (is_banned(call) || !api_read(call, &message_register_request_shape, &req))
+	if (is_banned(r, call) || !api_read(call, &message_register_request_shape, &req))
 		return;
 	w = register_redeem(r, call, &req);
 	if (w == NULL || register_refuses_route(r, call, w, route_host)) {
 		/* answered */
 	} else if (w->wants_tcp && !policy_settings(r->policy)->tcp_enabled) {
-		api_refuse(call, MESSAGE_TCP_PORT_DISABLED,
+		lease_refuse(r, call, w, MESSAGE_TCP_PORT_DISABLED,
 			"TCP ports are switched off on this relay");
 	} else {
 		register_open(r, call, w, req.reported_ip, route_host);
@@ -495,6 +530,9 @@ static bool revival_open(struct relay *r, struct api_call *call,
 	};
 	struct lease *lease;
 
+	/* An earlier version, or another program with this key, may have given it more. */
+	if (req.until_ms > req.now_ms + LEASE_TTL_MAX_S * UINT64_C(1000))
+		req.until_ms = req.now_ms + LEASE_TTL_MAX_S * UINT64_C(1000);
 	if (t->route_host[0] != '\0' && route_host_parse(r, t->route_host, host))
 		req.route_host = host;
 	if (req.wants_tcp)
@@ -502,10 +540,12 @@ static bool revival_open(struct relay *r, struct api_call *call,
 	if (lease_book_is_full(r->book, key, &call->client) ||
 		lease_open(r->book, &req, &lease, NULL) != ERR_OK)
 		return false;
-	if (relay_begin_lease(r, lease) == ERR_OK)
-		return true;
-	lease_end(r->book, lease);
-	return false;
+	if (relay_begin_lease(r, lease) != ERR_OK) {
+		lease_end(r->book, lease, LEASE_FAILED);
+		return false;
+	}
+	register_log(r, lease, "restored after a restart; held");
+	return true;
 }
 
 /*
@@ -568,7 +608,7 @@ static void lease_renewal_asked(struct relay *r, struct api_call *call,
 	struct lease *lease;
 
 	(void)parts;
-	if (is_banned(call) || !api_read(call, &message_renew_request_shape, &req))
+	if (is_banned(r, call) || !api_read(call, &message_renew_request_shape, &req))
 		return;
 	lease = lease_of_token(r, call, req.access_token, &t);
 	if (lease != NULL && token_is_outdated(&t, lease))
@@ -586,21 +626,21 @@ static void lease_unregister(struct relay *r, struct api_call *call,
 	struct lease *lease;
 
 	(void)parts;
-	if (!api_read(call, &message_unregister_request_shape, &req))
+	if (is_banned(r, call) ||
+		!api_read(call, &message_unregister_request_shape, &req))
 		return;
 	lease = lease_of_token(r, call, req.access_token, &t);
 	if (lease == NULL)
 		return;
 	if (!token_is_outdated(&t, lease)) /* or it has ended already */
-		lease_end(r->book, lease);
+		lease_end(r->book, lease, LEASE_UNREGISTERED);
 	api_reply(call, 200, NULL, NULL);
 }
 
 static void lease_hop(struct relay *r, struct api_call *call, const struct span *parts)
 {
-	(void)r;
 	(void)parts;
-	if (!is_banned(call))
+	if (!is_banned(r, call))
 		api_refuse(call, MESSAGE_FEATURE_UNAVAILABLE,
 			"this relay takes no part in multi-hop routes");
 }

@@ -221,6 +221,22 @@ static const struct api_call *enrol(struct fixture *f, const struct person *p,
 	return redeem(f, p, &c);
 }
 
+/* The challenge is the last answer. */
+static struct message_lease registered_with(struct fixture *f, const struct person *p)
+{
+	struct message_challenge c;
+	struct message_lease lease = { .sni_port = 0 };
+
+	assert_int_equal(message_read_reply(f->call->status, buf_span(&f->call->answer),
+				 &message_challenge_shape, &c, NULL, NULL),
+		ERR_OK);
+	redeem(f, p, &c);
+	assert_int_equal(message_read_reply(f->call->status, buf_span(&f->call->answer),
+				 &message_lease_shape, &lease, NULL, NULL),
+		ERR_OK);
+	return lease;
+}
+
 static struct message_lease registered(struct fixture *f, const struct person *p,
 	const char *name, const char *extra)
 {
@@ -326,7 +342,7 @@ static void test_multi_hop_is_not_for_us(void **state)
 static void test_a_banned_address(void **state)
 {
 	static const char *const banned[] = { "/sdk/register/challenge", "/sdk/register",
-		"/sdk/renew", "/sdk/hop" };
+		"/sdk/renew", "/sdk/unregister", "/sdk/hop" };
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < mem_count(banned); i++) {
@@ -335,9 +351,6 @@ static void test_a_banned_address(void **state)
 		expect_code(f->call, 403, "ip_banned");
 		assert_true(says(f->call, "request denied because source IP is banned"));
 	}
-	prepare(f, "POST", "/sdk/unregister", "no json")->is_banned = true;
-	api_handle(&f->r, f->call);
-	expect_code(f->call, 400, "invalid_json");
 }
 
 /* ---- challenge ---- */
@@ -625,6 +638,30 @@ static void test_a_lease_is_renewed(void **state)
 		200);
 }
 
+/* Whatever is asked for: agents renew long before. */
+static void test_a_lease_lasts_an_hour_at_most(void **state)
+{
+	struct fixture *f = *state;
+	struct message_renewal again = { .expires_at.s = 0 };
+	struct message_lease l;
+	char body[512];
+
+	snprintf(body, sizeof(body),
+		"{\"identity\":{\"name\":\"app\",\"address\":\"%s\"},"
+		"\"ttl\":1000000000000}",
+		f->alice.address);
+	ask(f, "POST", "/sdk/register/challenge", body);
+	l = registered_with(f, &f->alice);
+	assert_int_equal(l.expires_at.s, T0_MS / 1000 + LEASE_TTL_MAX_S);
+	with_token(f, "/sdk/renew", l.access_token, ",\"ttl\":3601");
+	assert_int_equal(message_read_reply(f->call->status, buf_span(&f->call->answer),
+				 &message_renewal_shape, &again, NULL, NULL),
+		ERR_OK);
+	assert_int_equal(again.expires_at.s, T0_MS / 1000 + LEASE_TTL_MAX_S);
+	clock_advance(LEASE_TTL_MAX_S * 1000 - 1000);
+	assert_int_equal(with_token(f, "/sdk/renew", l.access_token, "")->status, 200);
+}
+
 static void test_a_lease_is_unregistered(void **state)
 {
 	struct fixture *f = *state;
@@ -881,6 +918,7 @@ int main(void)
 		ROW(test_a_lease_without_a_worker_is_none),
 		ROW(test_who_is_not_approved_may_register),
 		ROW(test_a_lease_is_renewed),
+		ROW(test_a_lease_lasts_an_hour_at_most),
 		ROW(test_a_lease_is_unregistered),
 		ROW(test_a_restart_is_made_good_by_a_token),
 		ROW(test_an_older_registration_ends_nothing),

@@ -195,6 +195,19 @@ static void lease_leave(struct lease_book *book, struct lease *l)
 
 /* ---- the end ---- */
 
+const char *lease_end_text(enum lease_end end)
+{
+	static const char *const texts[] = {
+		[LEASE_EXPIRED] = "expired",
+		[LEASE_UNUSED] = "no session was opened within 2 minutes",
+		[LEASE_UNREGISTERED] = "unregistered",
+		[LEASE_REPLACED] = "registered again",
+		[LEASE_FAILED] = "it cannot be served",
+	};
+
+	return texts[end];
+}
+
 static void lease_free(struct lease *l)
 {
 	if (l == NULL)
@@ -218,14 +231,19 @@ static void lease_release_port(struct lease_book *book, struct lease *l, bool is
 	ports_release(book->ports, l->route->tcp_port, is_kept, clock_wall_ms());
 }
 
-void lease_end(struct lease_book *book, struct lease *lease)
+void lease_end(struct lease_book *book, struct lease *lease, enum lease_end end)
 {
 	lease_leave(book, lease);
 	route_remove(book->o.routes, lease->route);
 	lease_release_port(book, lease, true);
 	if (book->o.on_end != NULL)
-		book->o.on_end(book->o.arg, lease);
+		book->o.on_end(book->o.arg, lease, end);
 	lease_free(lease);
+}
+
+bool lease_is_used(const struct lease *lease)
+{
+	return atomic_load(&lease->route->has_served);
 }
 
 void lease_sweep(struct lease_book *book, uint64_t now_ms)
@@ -236,7 +254,10 @@ void lease_sweep(struct lease_book *book, uint64_t now_ms)
 		struct lease *l = list_object(it, struct lease, in_book);
 
 		if (atomic_load(&l->route->until_ms) <= now_ms)
-			lease_end(book, l);
+			lease_end(book, l, LEASE_EXPIRED);
+		else if (!lease_is_used(l) &&
+			l->first_seen_ms + LEASE_UNUSED_MS <= now_ms)
+			lease_end(book, l, LEASE_UNUSED);
 	}
 }
 
@@ -248,7 +269,7 @@ void lease_book_free(struct lease_book *book)
 		return;
 	book->o.on_end = NULL;
 	while ((l = list_first(&book->all, struct lease, in_book)) != NULL)
-		lease_end(book, l);
+		lease_end(book, l, LEASE_EXPIRED);
 	ports_free(book->ports);
 	prefix_set_fini(&book->local);
 	free(book);
@@ -380,7 +401,7 @@ static enum err lease_judge(struct lease_book *book, const struct lease *l,
 	while ((rival = lease_find_rival(book, l)) != NULL) {
 		if (atomic_load(&rival->route->until_ms) > req->now_ms)
 			return err_set(why, ERR_EXISTS, "hostname is already registered");
-		lease_end(book, rival);
+		lease_end(book, rival, LEASE_EXPIRED);
 	}
 	if (req->wants_tcp && req->tcp_max_leases > 0 &&
 		lease_count_ports(book, l->route->identity_key, req->now_ms) >=
@@ -399,7 +420,7 @@ static void lease_replace(struct lease_book *book, struct lease *old,
 		close(old->tcp_fd);
 		old->tcp_fd = -1;
 	}
-	lease_end(book, old);
+	lease_end(book, old, LEASE_REPLACED);
 }
 
 enum err lease_open(struct lease_book *book, struct lease_request *req,

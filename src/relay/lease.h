@@ -11,8 +11,22 @@
 #include "tunnel/portal/message_listing.h"
 
 #define LEASE_CLAIMS 2
+#define LEASE_TTL_MAX_S 3600            /* agents renew every minute or so */
+#define LEASE_UNUSED_MS (2 * 60 * 1000) /* how long a lease may go without a carrier */
 
 struct lease_book;
+
+/* Why a lease has ended. */
+enum lease_end {
+	LEASE_EXPIRED,
+	LEASE_UNUSED, /* no agent has opened a session */
+	LEASE_UNREGISTERED,
+	LEASE_REPLACED, /* the same identity has registered again */
+	LEASE_FAILED,   /* its worker cannot serve it */
+};
+
+/* For the log: "expired". */
+const char *lease_end_text(enum lease_end end);
 
 /* Those that are not the route's are the control worker's alone. */
 struct lease {
@@ -42,9 +56,9 @@ struct lease_book_options {
 	const char *host;            /* borrowed: where they listen; NULL: all */
 	unsigned workers;            /* data workers that routes are spread over */
 	struct route_table *routes;  /* borrowed */
-	/* A lease is over: replaced, unregistered or expired. Its route is out of the table,
-	 * and its port, unless it goes on, takes no more visitors. */
-	void (*on_end)(void *arg, struct lease *lease);
+	/* A lease has ended. Its route is out of the table, and its port, unless a new lease
+	 * has it, takes no more visitors. */
+	void (*on_end)(void *arg, struct lease *lease, enum lease_end end);
 	void *arg;
 };
 
@@ -101,9 +115,12 @@ bool lease_book_is_full(struct lease_book *book, const char *identity_key,
 	const struct addr *client);
 
 /* Ends it now; on_end() is called. */
-void lease_end(struct lease_book *book, struct lease *lease);
+void lease_end(struct lease_book *book, struct lease *lease, enum lease_end end);
 
-/* Ends those whose time is over. Every 5 s. */
+/* Has an agent been there? A reverse session shows it; another carrier would, too. */
+bool lease_is_used(const struct lease *lease);
+
+/* Ends those that have expired, and those that nobody uses. Every 5 s. */
 void lease_sweep(struct lease_book *book, uint64_t now_ms);
 
 /* As lists show it; the words in it are borrowed from @lease. */

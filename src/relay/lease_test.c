@@ -36,14 +36,16 @@ struct fixture {
 	struct lease_book *book;
 	uint16_t port_min;
 	unsigned ended;
+	enum lease_end end; /* why the last one did */
 };
 
-static void on_end(void *arg, struct lease *lease)
+static void on_end(void *arg, struct lease *lease, enum lease_end end)
 {
 	struct fixture *f = arg;
 
 	(void)lease;
 	f->ended++;
+	f->end = end;
 }
 
 static uint16_t find_ports(void)
@@ -198,7 +200,7 @@ static void test_a_lease_is_found_by_both_of_its_hosts(void **state)
 	assert_true(has_route(f, "ech-y." ROOT, a));
 	assert_true(has_route(f, "two." ROOT, NULL));
 	assert_ptr_equal(lease_find(f->book, a->route->identity_key), a);
-	lease_end(f->book, a);
+	lease_end(f->book, a, LEASE_UNREGISTERED);
 	assert_int_equal(f->ended, 1);
 	assert_true(has_route(f, "one." ROOT, NULL));
 	fixture_free(f);
@@ -265,7 +267,7 @@ static void test_a_port_goes_on_with_its_socket(void **state)
 
 	/* At the end it is closed, whoever has a copy, and can be had again. */
 	worker_fd = fcntl(b->tcp_fd, F_DUPFD_CLOEXEC, 0);
-	lease_end(f->book, b);
+	lease_end(f->book, b, LEASE_UNREGISTERED);
 	client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(client, &addr.sa, addr.n), -1);
 	close(client);
@@ -317,6 +319,7 @@ static void test_a_sweep_ends_what_is_over(void **state)
 	(void)state;
 	assert_int_equal(open_lease(f, 0, 0, NULL, false, &a), ERR_OK);
 	assert_int_equal(open_lease(f, 1, 1, NULL, false, &b), ERR_OK);
+	atomic_store(&b->route->has_served, true);
 	clock_advance(60000);
 	renewal.now_ms = clock_wall_ms();
 	renewal.until_ms = renewal.now_ms + 120000;
@@ -326,8 +329,33 @@ static void test_a_sweep_ends_what_is_over(void **state)
 	clock_advance(60000);
 	lease_sweep(f->book, clock_wall_ms());
 	assert_int_equal(f->ended, 1);
+	assert_int_equal(f->end, LEASE_EXPIRED);
 	assert_true(has_route(f, "one." ROOT, NULL));
 	assert_true(has_route(f, "two." ROOT, b));
+	fixture_free(f);
+}
+
+/* However long it was granted for, and however often it is renewed. */
+static void test_a_lease_that_is_not_used_ends(void **state)
+{
+	struct fixture *f = fixture_new();
+	struct lease *used, *unused;
+
+	(void)state;
+	assert_int_equal(open_lease(f, 0, 0, NULL, false, &used), ERR_OK);
+	assert_int_equal(open_lease(f, 1, 1, NULL, false, &unused), ERR_OK);
+	atomic_store(&used->route->until_ms, T0_MS + 3600000);
+	atomic_store(&unused->route->until_ms, T0_MS + 3600000);
+	clock_advance(LEASE_UNUSED_MS - 1);
+	lease_sweep(f->book, clock_wall_ms());
+	assert_int_equal(f->ended, 0);
+	atomic_store(&used->route->has_served, true);
+	clock_advance(1);
+	lease_sweep(f->book, clock_wall_ms());
+	assert_int_equal(f->ended, 1);
+	assert_int_equal(f->end, LEASE_UNUSED);
+	assert_true(has_route(f, "one." ROOT, used));
+	assert_true(has_route(f, "two." ROOT, NULL));
 	fixture_free(f);
 }
 
@@ -434,7 +462,7 @@ static void step_end(struct model *model, struct fixture *f)
 		identity_key_print(names[i / OWNERS], addresses[i % OWNERS], key));
 
 	if (l != NULL)
-		lease_end(f->book, l);
+		lease_end(f->book, l, LEASE_UNREGISTERED);
 	model->v[i].is_there = false;
 }
 
@@ -503,6 +531,7 @@ int main(void)
 		cmocka_unit_test(test_a_port_goes_on_with_its_socket),
 		cmocka_unit_test(test_ports_are_bounded),
 		cmocka_unit_test(test_a_sweep_ends_what_is_over),
+		cmocka_unit_test(test_a_lease_that_is_not_used_ends),
 		cmocka_unit_test(test_the_last_half_of_the_book_is_for_all_networks),
 		cmocka_unit_test(test_one_winner_for_each_name_and_port),
 	};

@@ -127,11 +127,14 @@ enum err relay_data_new(struct relay_worker *w, struct relay_shared *shared,
 /* Serves a client of the API; takes @fd. */
 void relay_data_serve_take(struct relay_data *d, int fd, const struct addr *peer);
 
-/* Brings a visitor or a session to the worker of @r. Both take what they are given. */
+/*
+ * Brings a visitor, or a session that @client has opened, to the worker of @r. Both take what
+ * they are given.
+ */
 void relay_data_pass_visitor_take(struct relay_data *d, struct route *r, int fd,
 	const struct addr *peer);
 void relay_data_pass_session_take(struct relay_data *d, struct route *r,
-	struct stream *session);
+	struct stream *session, const struct addr *client);
 
 /* A bridge has ended, or the last client of the API has gone. */
 void relay_data_check_drained(struct relay_data *d);

@@ -69,7 +69,7 @@ struct relay {
 enum err relay_begin_lease(struct relay *r, struct lease *lease) MUST_USE;
 
 /* What the book and policy call; @arg is the relay. relay_lease.c. */
-void relay_on_lease_end(void *arg, struct lease *lease);
+void relay_on_lease_end(void *arg, struct lease *lease, enum lease_end end);
 void relay_on_policy(void *arg, const char *identity_key);
 
 /* Every 5 s: leases and challenges whose time is over. Every minute: what was signed. */

@@ -77,10 +77,14 @@ static void note_signatures(struct relay *r, struct lease *l)
 	audit_worked(r);
 }
 
-void relay_on_lease_end(void *arg, struct lease *lease)
+void relay_on_lease_end(void *arg, struct lease *lease, enum lease_end end)
 {
 	struct relay *r = arg;
 
+	/* One that was registered again is in the log as the new one. */
+	log_at(end == LEASE_REPLACED ? LOG_DEBUG : LOG_INFO, &r->log,
+		"lease %s: ended: %s; held by %s from %s", lease->route->name,
+		lease_end_text(end), lease->address, lease->client_ip);
 	note_signatures(r, lease);
 	if (!relay_worker_close_lease(lease_worker(r, lease), lease->route, false))
 		log_error(&r->log, "lease %s: its worker cannot be told of its end",

@@ -161,7 +161,7 @@ static void test_a_store_that_fails_is_not_asked_for_every_lease(void **state)
 	sign(f);
 	verdict = ERR_SYS;
 	relay_audit_signatures(&f->r);
-	lease_end(f->r.book, f->leases[0]);
+	lease_end(f->r.book, f->leases[0], LEASE_EXPIRED);
 	assert_int_equal(notes, 1);
 	clock_advance(60000);
 	relay_audit_signatures(&f->r);

@@ -25,12 +25,11 @@ static void request_find_client(struct relay_data *d, struct http_exchange *x,
 	forwarded_find_client(http_request(x), &d->view->proxies, out);
 }
 
-static bool request_is_banned(struct relay_data *d, struct http_exchange *x)
+static bool request_is_banned(struct relay_data *d, struct http_exchange *x,
+	struct addr *client)
 {
-	struct addr client;
-
-	request_find_client(d, x, &client);
-	return prefix_set_has(&d->view->banned, &client);
+	request_find_client(d, x, client);
+	return prefix_set_has(&d->view->banned, client);
 }
 
 /* ---- refusals ---- */
@@ -138,6 +137,7 @@ static void request_connect(struct relay_data *d, struct http_exchange *x, bool 
 	enum message_error error;
 	struct why why = { { 0 } };
 	struct stream *session;
+	struct addr client;
 	struct route *r;
 
 	if (!span_is(http_request(x)->method, "GET")) {
@@ -145,7 +145,7 @@ static void request_connect(struct relay_data *d, struct http_exchange *x, bool 
 			REQUEST_JSON "Allow: GET\r\n", "method not allowed");
 		return;
 	}
-	if (request_is_banned(d, x)) {
+	if (request_is_banned(d, x, &client)) {
 		request_refuse(x, MESSAGE_IP_BANNED,
 			"request denied because source IP is banned");
 		return;
@@ -170,7 +170,7 @@ static void request_connect(struct relay_data *d, struct http_exchange *x, bool 
 	atomic_store(&r->seen_ms, clock_wall_ms());
 	if (http_detach(x, 200, "Content-Length: 0\r\nConnection: keep-alive\r\n",
 		    &session) == ERR_OK)
-		relay_data_pass_session_take(d, r, session);
+		relay_data_pass_session_take(d, r, session, &client);
 	route_unref(r);
 }
 

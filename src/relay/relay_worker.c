@@ -123,6 +123,7 @@ struct session_mail {
 	struct relay_data *from; /* borrowed: until it has left */
 	struct stream *session;  /* owned */
 	struct route *route;     /* a reference */
+	struct addr client;      /* who opened it */
 };
 
 static void session_mail_free(struct session_mail *m)
@@ -136,8 +137,12 @@ static void session_arrive(struct relay_data *d, struct session_mail *m)
 {
 	struct data_lease *l = d->state == DATA_SERVING ? data_lease_get(d, m->route) :
 							  NULL;
+	char text[ADDR_TEXT_MAX];
 
 	if (l != NULL) {
+		atomic_store(&m->route->has_served, true);
+		log_debug(d->shared->log, "lease %s: session from %s", m->route->name,
+			addr_print_ip(&m->client, text));
 		/* A client that went without a word does not acknowledge the next keepalive. */
 		socket_set_patience(tls_fd(m->session), DATA_IDLE_DEAD_MS);
 		reverse_pool_add_take(l->pool, m->session);
@@ -178,7 +183,7 @@ static void session_on_leave(void *arg)
 }
 
 void relay_data_pass_session_take(struct relay_data *d, struct route *r,
-	struct stream *session)
+	struct stream *session, const struct addr *client)
 {
 	struct session_mail *m = mem_new(m);
 
@@ -188,6 +193,7 @@ void relay_data_pass_session_take(struct relay_data *d, struct route *r,
 	}
 	m->from = d;
 	m->session = session;
+	m->client = *client;
 	m->route = route_ref(r);
 	stream_want(session, 0);
 	loop_deferred_init(&m->leave, session_on_leave, m);

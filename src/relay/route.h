@@ -38,6 +38,7 @@ struct route {
 	atomic_uint_fast64_t until_ms; /* wall clock: when the lease ends */
 	atomic_uint_fast64_t seen_ms;  /* wall clock: when its agent was last heard of */
 	atomic_uint ready;             /* idle reverse sessions */
+	atomic_bool has_served;        /* there has been a session */
 	atomic_uint_fast64_t visitors, bytes; /* so far; bytes in both directions */
 	atomic_uint_fast64_t signatures;      /* so far */
 	atomic_uint_fast64_t sign_due_us;     /* route_may_sign() */

@@ -169,6 +169,7 @@ static enum err visitor_join(struct visitor *v, struct stream *session)
 		.on_closed = visitor_on_bridge_closed,
 		.arg = v,
 	};
+	char text[ADDR_TEXT_MAX];
 	enum err rc = visitor_to_stream(v, &o.a);
 
 	if (rc != ERR_OK)
@@ -187,6 +188,8 @@ static enum err visitor_join(struct visitor *v, struct stream *session)
 	atomic_fetch_add(&d->worker->figures.bridges, 1);
 	visitor_count(&d->worker->figures.visitors);
 	visitor_count(&v->lease->route->visitors);
+	log_debug(d->shared->log, "lease %s: visitor from %s", v->lease->route->name,
+		addr_print_ip(&v->peer, text));
 	return ERR_OK;
 }
 
