@@ -41,7 +41,7 @@ void shape_fini(const struct shape *shape, void *object)
 
 		if (f->kind == SHAPE_OWNED)
 			free_owned(member_at(f, object));
-		else if (f->kind == SHAPE_LIST)
+		else if (f->kind == SHAPE_LIST || f->kind == SHAPE_LIST_OR_ONE)
 			free_list(member_at(f, object));
 		else if (f->kind == SHAPE_OBJECT)
 			shape_fini(f->of, member_at(f, object));
@@ -100,10 +100,11 @@ static enum err read_list(const struct shape_field *f, const json_t *value, void
 	struct why *why)
 {
 	struct shape_list *list = to;
-	size_t n = json_array_size(value);
+	bool is_one = f->kind == SHAPE_LIST_OR_ONE && json_is_string(value);
+	size_t n = is_one ? 1 : json_array_size(value);
 	enum err rc = ERR_OK;
 
-	if (!json_is_array(value))
+	if (!is_one && !json_is_array(value))
 		return wrong_type(f, why);
 	if (n > f->count)
 		return err_set(why, ERR_LIMIT, "%s are too many", f->key);
@@ -112,7 +113,7 @@ static enum err read_list(const struct shape_field *f, const json_t *value, void
 	if (n > 0 && list->v == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for %s", f->key);
 	for (size_t i = 0; i < n && rc == ERR_OK; i++) {
-		const json_t *element = json_array_get(value, i);
+		const json_t *element = is_one ? value : json_array_get(value, i);
 
 		rc = check_text(f, element, why);
 		if (rc != ERR_OK)
@@ -173,6 +174,7 @@ static enum err read_member(const struct shape_field *f, const json_t *value, vo
 		[SHAPE_TEXT] = read_text,
 		[SHAPE_OWNED] = read_owned,
 		[SHAPE_LIST] = read_list,
+		[SHAPE_LIST_OR_ONE] = read_list,
 		[SHAPE_FLAG] = read_flag,
 		[SHAPE_NUMBER] = read_number,
 		[SHAPE_TIME] = read_time,
@@ -263,6 +265,7 @@ static bool is_zero(const struct shape_field *f, const void *member)
 	case SHAPE_OWNED:
 		return *(char *const *)member == NULL;
 	case SHAPE_LIST:
+	case SHAPE_LIST_OR_ONE:
 		return ((const struct shape_list *)member)->n == 0;
 	case SHAPE_FLAG:
 		return !*(const bool *)member;
@@ -308,6 +311,7 @@ static void put_member(const struct shape_field *f, const void *member,
 		put_owned(*(char *const *)member, w);
 		break;
 	case SHAPE_LIST:
+	case SHAPE_LIST_OR_ONE:
 		put_list(member, w);
 		break;
 	case SHAPE_FLAG:

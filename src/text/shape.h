@@ -12,11 +12,12 @@
 enum shape_kind {
 	SHAPE_TEXT, /* char[bytes] */
 	SHAPE_OWNED, /* char *, owned, NULL when empty; with its terminator at most @bytes */
-	SHAPE_LIST,   /* struct shape_list of at most @count texts like that */
-	SHAPE_FLAG,   /* bool */
-	SHAPE_NUMBER, /* int64_t */
-	SHAPE_TIME,   /* struct timestamp, as RFC 3339 text; zero is 1970 */
-	SHAPE_OBJECT, /* a struct of the shape @of */
+	SHAPE_LIST,        /* struct shape_list of at most @count texts like that */
+	SHAPE_LIST_OR_ONE, /* the same; one that is not in a list is read, too */
+	SHAPE_FLAG,        /* bool */
+	SHAPE_NUMBER,      /* int64_t */
+	SHAPE_TIME,        /* struct timestamp, as RFC 3339 text; zero is 1970 */
+	SHAPE_OBJECT,      /* a struct of the shape @of */
 };
 
 struct shape_list {

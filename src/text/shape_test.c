@@ -88,6 +88,40 @@ static void test_what_is_read_is_written(void **state)
 	assert_written(&f, "{\"name\":\"\",\"boat\":{\"flag\":\"\",\"song\":\"\"}}");
 }
 
+static void test_one_text_may_be_a_list(void **state)
+{
+	static const struct {
+		const char *text;
+		enum err rc;
+	} rows[] = {
+		{ "{\"ports\":\"a\"}", ERR_OK },
+		{ "{\"ports\":[\"a\"]}", ERR_OK },
+		{ "{\"ports\":[\"x\"],\"PORTS\":\"a\"}", ERR_OK },
+		{ "{\"ports\":\"abcd\"}", ERR_LIMIT },
+		{ "{\"ports\":7}", ERR_SYNTAX },
+		{ "{\"ports\":{}}", ERR_SYNTAX },
+	};
+	struct shape_field field = fleet_fields[3];
+	const struct shape shape = { .bytes = sizeof(struct fleet),
+		.fields = &field,
+		.count = 1 };
+	struct fleet f;
+
+	(void)state;
+	assert_int_equal(parse("{\"ports\":\"a\"}", &f), ERR_SYNTAX);
+	field.kind = SHAPE_LIST_OR_ONE;
+	for (size_t i = 0; i < mem_count(rows); i++) {
+		assert_int_equal(shape_parse(&shape, NULL, span_str(rows[i].text), &f,
+					 NULL),
+			rows[i].rc);
+		if (rows[i].rc != ERR_OK)
+			continue;
+		assert_int_equal(f.ports.n, 1);
+		assert_string_equal(f.ports.v[0], "a");
+		shape_fini(&shape, &f);
+	}
+}
+
 static void test_missing_null_and_unknown_members_are_zero(void **state)
 {
 	static const char *const texts[] = { "{}", "{\"x\":[1,{}]} {\"name\":\"later\"}",
@@ -200,6 +234,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_read_is_written),
+		cmocka_unit_test(test_one_text_may_be_a_list),
 		cmocka_unit_test(test_missing_null_and_unknown_members_are_zero),
 		cmocka_unit_test(test_keys_have_any_case),
 		cmocka_unit_test(test_bounds_hold),

@@ -45,8 +45,8 @@ static const struct shape_field holder_fields[] = {
 static const struct shape holder_shape = SHAPE_OF(struct holder, holder_fields);
 
 static const struct shape_field claims_fields[] = {
-	{ .key = "aud",
-		.kind = SHAPE_LIST,
+	{ .key = "aud", /* RFC 7519, 4.1.3; stock relays write one text */
+		.kind = SHAPE_LIST_OR_ONE,
 		.at = offsetof(struct claims, aud),
 		.bytes = 64,
 		.count = AUDIENCES_MAX },
