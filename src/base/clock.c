@@ -7,6 +7,7 @@
 /* Mutable and global because time is: only tests change them. */
 static bool frozen;
 static uint64_t frozen_ms;
+static int64_t wall_step_ms; /* of the wall clock against the others */
 
 static uint64_t clock_us(clockid_t id)
 {
@@ -35,16 +36,22 @@ uint64_t clock_boot_ms(void)
 
 uint64_t clock_wall_ms(void)
 {
-	return clock_us(CLOCK_REALTIME) / 1000;
+	return clock_us(CLOCK_REALTIME) / 1000 + (uint64_t)wall_step_ms;
 }
 
 void clock_freeze(uint64_t now_ms)
 {
 	frozen = true;
 	frozen_ms = now_ms;
+	wall_step_ms = 0;
 }
 
 void clock_advance(uint64_t by_ms)
 {
 	frozen_ms += by_ms;
+}
+
+void clock_step_wall(int64_t by_ms)
+{
+	wall_step_ms += by_ms;
 }

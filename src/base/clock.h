@@ -1,7 +1,8 @@
 /*
  * Clocks: one that only goes forward, for waiting, and one for people.
  *
- * Tests own both: after clock_freeze() time stands still but for clock_advance().
+ * Tests own both: after clock_freeze() time stands still but for clock_advance() and
+ * clock_step_wall().
  */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
@@ -22,5 +23,8 @@ uint64_t clock_wall_ms(void);
 
 void clock_freeze(uint64_t now_ms);
 void clock_advance(uint64_t by_ms);
+
+/* Somebody sets the wall clock; the others do not notice. */
+void clock_step_wall(int64_t by_ms);
 
 #endif

@@ -79,6 +79,15 @@ const struct flag relay_run_flags[] = {
 		"how long connections may go on after SIGTERM"),
 	SETTING("sign-rate", "ADIT_SIGN_RATE", sign_rate, "1000", "count",
 		"signatures a second for one lease, after a burst of ten seconds' worth"),
+	SETTING("name-grace", "ADIT_NAME_GRACE", name_grace, "10m", "duration",
+		"how long a name stays reserved for its holder after the lease has expired"
+		" and after a start; 0 disables this"),
+	SETTING("leases-per-network", "ADIT_LEASES_PER_NETWORK", leases_per_network,
+		"100", "count",
+		"leases and reserved names of one client network, which is an IPv4 address"
+		" or an IPv6 /48; 0 is no limit"),
+	SETTING("leases-exempt", "ADIT_LEASES_EXEMPT", leases_exempt, "127.0.0.0/8,::1",
+		"list", "networks without that limit, as addresses and ranges"),
 	METRICS_FLAG,
 	SWITCH("discovery", "DISCOVERY", discovery, NOT_YET "let relays find each other"),
 	SETTING("bootstraps", "BOOTSTRAPS", bootstraps, NULL, "list",

@@ -398,16 +398,17 @@ static void register_open(struct relay *r, struct api_call *call, struct wish *w
 		.tcp_max_leases = settings->tcp_max_leases,
 		.now_ms = clock_wall_ms(),
 	};
+	struct policy_verdict verdict;
 	struct lease *lease;
 	struct why why = { "" };
 	enum err rc;
 
 	reported_ip_take(reported_ip, reported);
 	req.until_ms = req.now_ms + (uint64_t)w->ttl_s * 1000;
-	req.is_routable = policy_judge(r->policy,
-		identity_key_print(w->name, w->address, key))
-				  .is_routable;
-	if (lease_book_is_full(r->book, key, &call->client)) {
+	verdict = policy_judge(r->policy, identity_key_print(w->name, w->address, key));
+	req.is_routable = verdict.is_routable;
+	req.keeps_name = !verdict.is_denied && !verdict.is_banned;
+	if (lease_book_is_full(r->book, w->name, key, &call->client)) {
 		lease_refuse(r, call, w, MESSAGE_RATE_LIMITED,
 			"this relay has no room for more leases, or none for more of your "
 			"network's: try again later");
@@ -514,6 +515,7 @@ static bool revival_open(struct relay *r, struct api_call *call,
 {
 	const struct policy_settings *settings = policy_settings(r->policy);
 	struct message_metadata metadata = { .hide = false };
+	const struct policy_verdict verdict = policy_judge(r->policy, key);
 	char client[ADDR_TEXT_MAX], host[NAMES_HOST_MAX + 1] = "";
 	struct lease_request req = {
 		.name = t->name,
@@ -525,7 +527,8 @@ static bool revival_open(struct relay *r, struct api_call *call,
 		.tcp_max_leases = settings->tcp_max_leases,
 		.now_ms = clock_wall_ms(),
 		.until_ms = (uint64_t)t->expires_at_s * 1000,
-		.is_routable = policy_judge(r->policy, key).is_routable,
+		.is_routable = verdict.is_routable,
+		.keeps_name = !verdict.is_denied && !verdict.is_banned,
 		.registration = t->registration,
 	};
 	struct lease *lease;
@@ -537,7 +540,7 @@ static bool revival_open(struct relay *r, struct api_call *call,
 		req.route_host = host;
 	if (req.wants_tcp)
 		lease_book_remember_port(r->book, t->name, t->tcp_port, req.now_ms);
-	if (lease_book_is_full(r->book, key, &call->client) ||
+	if (lease_book_is_full(r->book, t->name, key, &call->client) ||
 		lease_open(r->book, &req, &lease, NULL) != ERR_OK)
 		return false;
 	if (relay_begin_lease(r, lease) != ERR_OK) {
@@ -595,7 +598,7 @@ static void renew_answer(struct relay *r, struct api_call *call, struct lease *l
 	}
 	reported_ip_take(req->reported_ip, reported);
 	renewal.until_ms = renewal.now_ms + (uint64_t)ttl_s * 1000;
-	lease_renew(lease, &renewal);
+	lease_renew(r->book, lease, &renewal);
 	answer.expires_at = timefmt_of_ms(renewal.until_ms);
 	api_reply(call, 200, &message_renewal_shape, &answer);
 }

@@ -7,10 +7,12 @@
 
 #include <cmocka.h>
 
-#include "base/clock.h"
 #include "base/str.h"
+#include "loop/timer_test.h"
 #include "relay/api.h"
 #include "relay/relay_inside.h"
+#include "relay/store_test.h"
+#include "tunnel/portal/access_token.h"
 #include "tunnel/portal/message_domain.h"
 
 #define ROOT "relay.example.com"
@@ -52,6 +54,8 @@ struct fixture {
 	struct relay r;
 	struct person alice, bob;
 	struct api_call *call; /* the last one */
+	struct loop *loop;
+	struct test_store kept;
 };
 
 static void person_init(struct person *p, uint8_t secret)
@@ -64,6 +68,36 @@ static void person_init(struct person *p, uint8_t secret)
 	address_of_key(&key, p->address);
 }
 
+static void open_book(struct fixture *f)
+{
+	struct reservations_options names = {
+		.loop = f->loop,
+		.log = &f->r.log,
+		.grace_ms = 600000,
+	};
+	struct lease_book_options o = {
+		.root = ROOT,
+		.workers = 1,
+		.host = "127.0.0.1",
+		.port_min = 32750,
+		.port_max = 32757,
+		.routes = f->r.routes,
+	};
+
+	test_store_open(&f->kept);
+	names.store = f->kept.store;
+	assert_int_equal(reservations_open(&names, &f->r.names, NULL), ERR_OK);
+	o.names = f->r.names;
+	assert_int_equal(lease_book_new(&o, &f->r.book), ERR_OK);
+}
+
+static void close_book(struct fixture *f)
+{
+	lease_book_free(f->r.book);
+	reservations_close(f->r.names);
+	test_store_close(&f->kept);
+}
+
 static int set_up(void **state)
 {
 	static const struct api_table *const tables[] = { &api_lease_table,
@@ -74,16 +108,9 @@ static int set_up(void **state)
 		.prefix = RANDOM_ID_CHALLENGE,
 	};
 	struct fixture *f = mem_new(f);
-	struct lease_book_options o = {
-		.root = ROOT,
-		.workers = 1,
-		.host = "127.0.0.1",
-		.port_min = 32750,
-		.port_max = 32757,
-	};
 
 	assert_non_null(f);
-	clock_freeze(T0_MS);
+	time_begin(T0_MS);
 	settings = (struct policy_settings){ .tcp_enabled = true };
 	is_routable = begins = true;
 	person_init(&f->alice, 1);
@@ -95,8 +122,8 @@ static int set_up(void **state)
 	f->r.options.has_tcp = true;
 	identity_generate(IDENTITY_RELAY, &f->r.identity);
 	assert_int_equal(route_table_new(&f->r.routes), ERR_OK);
-	o.routes = f->r.routes;
-	assert_int_equal(lease_book_new(&o, &f->r.book), ERR_OK);
+	assert_int_equal(loop_new(&f->loop), ERR_OK);
+	open_book(f);
 	assert_int_equal(challenges_new(&registrations, &f->r.challenges), ERR_OK);
 	*state = f;
 	return 0;
@@ -107,10 +134,12 @@ static int tear_down(void **state)
 	struct fixture *f = *state;
 
 	api_call_free(f->call);
-	lease_book_free(f->r.book);
+	close_book(f);
+	test_store_remove(&f->kept);
 	route_table_free(f->r.routes);
 	challenges_free(f->r.challenges);
 	api_text_unref(f->r.page);
+	loop_free(f->loop);
 	free(f);
 	return 0;
 }
@@ -460,36 +489,18 @@ static void test_a_lease_is_registered(void **state)
 	assert_true(says(f->call, "\"registered\":true,\"service_alive\":false"));
 }
 
-/* Until half of the book is taken. */
-static void fill_book(struct fixture *f)
-{
-	struct message_metadata metadata = { .hide = false };
-	char name[16];
-	struct lease_request req = {
-		.name = name,
-		.address = f->bob.address,
-		.metadata = &metadata,
-		.client_ip = "192.0.2.1",
-		.reported_ip = "",
-		.now_ms = T0_MS,
-		.until_ms = T0_MS + 120000,
-	};
-	struct lease *lease;
-
-	for (unsigned i = 0; i < LEASE_BOOK_MAX / 2; i++) {
-		snprintf(name, sizeof(name), "n%u", i);
-		assert_int_equal(lease_open(f->r.book, &req, &lease, NULL), ERR_OK);
-	}
-}
-
 static void test_one_network_does_not_fill_the_book(void **state)
 {
 	struct fixture *f = *state;
 
-	(void)registered(f, &f->alice, "mine", EXTRA_NONE);
-	fill_book(f);
-	(void)registered(f, &f->alice, "mine", EXTRA_NONE);
+	lease_book_set_bounds(f->r.book, 2, NULL);
+	(void)registered(f, &f->alice, "one", EXTRA_NONE);
+	(void)registered(f, &f->alice, "two", EXTRA_ROUTE);
+	(void)registered(f, &f->alice, "two", EXTRA_NONE);
 	expect_code(enrol(f, &f->alice, "more", EXTRA_NONE), 429, "rate_limited");
+	expect_code(enrol(f, &f->bob, "more", EXTRA_NONE), 429, "rate_limited");
+	lease_book_set_bounds(f->r.book, 0, NULL);
+	(void)registered(f, &f->bob, "more", EXTRA_NONE);
 }
 
 static void test_a_lease_with_a_port(void **state)
@@ -684,21 +695,12 @@ static struct lease *first_lease(struct fixture *f)
 	return list_first(lease_book_all(f->r.book), struct lease, in_book);
 }
 
-/* As a restart would have it: the book is empty, and the ports are forgotten. */
+/* As a restart would have it: the book is empty, and names are as they were stored. */
 static void forget_all(struct fixture *f)
 {
-	struct lease_book_options o = {
-		.root = ROOT,
-		.workers = 1,
-		.host = "127.0.0.1",
-		.port_min = 32750,
-		.port_max = 32757,
-		.routes = f->r.routes,
-	};
-
 	clock_advance(1000);
-	lease_book_free(f->r.book);
-	assert_int_equal(lease_book_new(&o, &f->r.book), ERR_OK);
+	close_book(f);
+	open_book(f);
 }
 
 static void test_a_restart_is_made_good_by_a_token(void **state)
@@ -781,15 +783,81 @@ static void test_what_has_ended_is_not_made_good(void **state)
 	expect_code(ask(f, "GET", "/sdk/connect", l.access_token), 404,
 		"lease_not_found");
 
-	/* Somebody else's by now. */
+	/* Somebody else's by now, for the store was lost. */
 	l = registered(f, &f->alice, "app", EXTRA_NONE);
-	forget_all(f);
+	close_book(f);
+	test_store_remove(&f->kept);
+	f->kept.dir[0] = '\0';
+	clock_advance(1000);
+	open_book(f);
 	registered(f, &f->bob, "app", EXTRA_NONE);
 	expect_code(ask(f, "GET", "/sdk/connect", l.access_token), 404,
 		"lease_not_found");
 	expect_code(ask(f, "GET", "/sdk/connect", "none"), 403, "unauthorized");
 	clock_advance(200000);
 	expect_code(ask(f, "GET", "/sdk/connect", l.access_token), 403, "unauthorized");
+}
+
+/* Whatever comes first, and however often, the name stays its holder's. */
+static void test_a_restart_gives_no_name_away(void **state)
+{
+	static const char *const extras[] = { EXTRA_NONE, EXTRA_ROUTE };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < mem_count(extras); i++) {
+		struct message_lease l = registered(f, &f->alice, "app", extras[i]);
+
+		for (int again = 0; again < 3; again++) {
+			forget_all(f);
+			expect_code(enrol(f, &f->bob, "app", EXTRA_NONE), 409,
+				"hostname_conflict");
+			expect_code(enrol(f, &f->bob, "other",
+					    ",\"route_hostname\":\"app." ROOT "\""),
+				409, "hostname_conflict");
+			assert_int_equal(ask(f, "GET", "/sdk/connect", l.access_token)
+						 ->status,
+				200);
+			expect_code(enrol(f, &f->bob, "app", EXTRA_NONE), 409,
+				"hostname_conflict");
+		}
+		forget_all(f); /* and without a token, with the same identity */
+		l = registered(f, &f->alice, "app", extras[i]);
+		expect_code(enrol(f, &f->bob, "app", EXTRA_NONE), 409,
+			"hostname_conflict");
+		with_token(f, "/sdk/unregister", l.access_token, "");
+		l = registered(f, &f->bob, "app", EXTRA_NONE);
+		with_token(f, "/sdk/unregister", l.access_token, "");
+	}
+}
+
+/* Those say nothing of a registration. */
+static void test_tokens_of_another_program_are_good_while_the_name_is_free(void **state)
+{
+	struct fixture *f = *state;
+	struct access_token t = {
+		.issuer = URL,
+		.id = "tok_1",
+		.name = "app",
+		.issued_at_s = T0_MS / 1000 - 60,
+		.expires_at_s = T0_MS / 1000 + 366 * 86400,
+	};
+	struct buf text;
+
+	str_copy(t.address, sizeof(t.address), f->alice.address);
+	buf_init(&text, 4096);
+	assert_int_equal(access_token_print(&t, f->r.identity.secret, &text), ERR_OK);
+	buf_put_u8(&text, '\0');
+	assert_int_equal(ask(f, "GET", "/sdk/connect", (const char *)buf_front(&text))
+				 ->status,
+		200);
+	assert_string_equal(first_lease(f)->address, f->alice.address);
+	assert_int_equal(atomic_load(&first_lease(f)->route->until_ms),
+		T0_MS + LEASE_TTL_MAX_S * UINT64_C(1000)); /* no longer than others */
+	lease_end(f->r.book, first_lease(f), LEASE_UNREGISTERED);
+	registered(f, &f->bob, "app", EXTRA_NONE);
+	expect_code(ask(f, "GET", "/sdk/connect", (const char *)buf_front(&text)), 404,
+		"lease_not_found");
+	buf_fini(&text);
 }
 
 static void test_tokens_that_are_not_ours(void **state)
@@ -923,6 +991,8 @@ int main(void)
 		ROW(test_a_restart_is_made_good_by_a_token),
 		ROW(test_an_older_registration_ends_nothing),
 		ROW(test_what_has_ended_is_not_made_good),
+		ROW(test_a_restart_gives_no_name_away),
+		ROW(test_tokens_of_another_program_are_good_while_the_name_is_free),
 		ROW(test_tokens_that_are_not_ours),
 		ROW(test_status_wants_a_host),
 		ROW(test_the_page_lists_what_is_public),

@@ -14,6 +14,7 @@
 #include "base/siphash.h"
 #include "base/str.h"
 #include "relay/ports.h"
+#include "relay/reservation.h"
 
 #define BUCKETS 8192        /* a power of two */
 #define NETWORK_IP6_BITS 48 /* what one customer may have, and a neighbourhood */
@@ -22,13 +23,22 @@ struct lease_book {
 	struct lease_book_options o;
 	struct ports *ports;
 	struct siphash_key hash;
-	struct prefix_set local; /* networks that may have any number of leases */
+	uint32_t per_network;            /* names; 0: no bound */
+	const struct prefix_set *exempt; /* borrowed; NULL: no network is */
 	struct list all;
 	unsigned count;                                /* in @all */
 	int64_t first_registration, last_registration; /* given out since the start */
 	struct lease *by_key[BUCKETS];
 	struct lease *by_claim[LEASE_CLAIMS][BUCKETS];
 };
+
+/* Of a lease before the start. */
+static void book_on_port(void *arg, const char *label, uint16_t port)
+{
+	struct lease_book *book = arg;
+
+	ports_remember(book->ports, label, port, clock_wall_ms());
+}
 
 enum err lease_book_new(const struct lease_book_options *o, struct lease_book **out)
 {
@@ -44,8 +54,8 @@ enum err lease_book_new(const struct lease_book_options *o, struct lease_book **
 	book->last_registration = book->first_registration - 1;
 	list_init(&book->all);
 	rc = ports_new(o->host, o->port_min, o->port_max, &book->ports);
-	if (rc == ERR_OK)
-		rc = prefix_set_add_local(&book->local);
+	if (rc == ERR_OK && o->names != NULL)
+		reservations_each_port(o->names, book_on_port, book);
 	if (rc == ERR_OK)
 		*out = book;
 	else
@@ -106,32 +116,35 @@ struct lease *lease_find(struct lease_book *book, const char *identity_key)
 	return l;
 }
 
-/* Of no bits: whoever is there may have any number of leases. */
+void lease_book_set_bounds(struct lease_book *book, uint32_t per_network,
+	const struct prefix_set *exempt)
+{
+	book->per_network = per_network;
+	book->exempt = exempt;
+}
+
+/* Of no bits: clients there may have any number of leases. */
 static struct prefix network_of(const struct lease_book *book, const struct addr *client)
 {
 	struct prefix p;
 
-	if (prefix_set_has(&book->local, client) ||
+	if ((book->exempt != NULL && prefix_set_has(book->exempt, client)) ||
 		!prefix_of_client(client, NETWORK_IP6_BITS, &p))
 		p = (struct prefix){ .bits = 0 };
 	return p;
 }
 
-bool lease_book_is_full(struct lease_book *book, const char *identity_key,
-	const struct addr *client)
+bool lease_book_is_full(struct lease_book *book, const char *name,
+	const char *identity_key, const struct addr *client)
 {
 	struct prefix network = network_of(book, client);
-	struct list *it, *tmp;
-	unsigned n = 0;
 
-	if (book->count < LEASE_BOOK_MAX / 2 || lease_find(book, identity_key) != NULL)
+	if (lease_find(book, identity_key) != NULL)
 		return false;
-	if (book->count >= LEASE_BOOK_MAX || network.bits == 0)
-		return book->count >= LEASE_BOOK_MAX;
-	list_each(it, tmp, &book->all)
-		n += prefix_eq(&list_object(it, struct lease, in_book)->network,
-			&network);
-	return n >= LEASE_NETWORK_MAX;
+	if (book->count >= LEASE_BOOK_MAX)
+		return true;
+	return book->per_network > 0 && network.bits > 0 && book->o.names != NULL &&
+		reservations_count(book->o.names, &network, name) >= book->per_network;
 }
 
 static bool lease_is_of(const struct lease *l, const char *identity_key)
@@ -193,6 +206,98 @@ static void lease_leave(struct lease_book *book, struct lease *l)
 	book->count--;
 }
 
+/* ---- names ---- */
+
+/* The labels of its hosts: its own name, and that of a route host if it has one. */
+struct lease_labels {
+	unsigned n;
+	char v[LEASE_CLAIMS][NAMES_LABEL_MAX + 1];
+};
+
+static struct lease_labels lease_labels(const struct lease *l)
+{
+	const struct route *r = l->route;
+	struct lease_labels labels = { .n = 1 };
+
+	str_copy(labels.v[0], sizeof(labels.v[0]), r->name);
+	if (strcmp(r->host, r->public_host) != 0) {
+		snprintf(labels.v[1], sizeof(labels.v[1]), "%.*s",
+			(int)strcspn(r->host, "."), r->host);
+		labels.n++;
+	}
+	return labels;
+}
+
+static bool labels_have(const struct lease_labels *labels, const char *label)
+{
+	for (unsigned i = 0; i < labels->n; i++)
+		if (strcmp(labels->v[i], label) == 0)
+			return true;
+	return false;
+}
+
+/* Is one of its names reserved for another identity? */
+static bool lease_is_barred(struct lease_book *book, const struct lease *l)
+{
+	struct lease_labels labels = lease_labels(l);
+
+	for (unsigned i = 0; i < labels.n && book->o.names != NULL; i++) {
+		const char *holder = reservations_holder(book->o.names, labels.v[i]);
+
+		if (holder != NULL && strcmp(holder, l->address) != 0)
+			return true;
+	}
+	return false;
+}
+
+static bool lease_had_name(struct lease_book *book, const struct lease *l)
+{
+	const char *holder = book->o.names == NULL ?
+		NULL :
+		reservations_holder(book->o.names, l->route->name);
+
+	return holder != NULL && strcmp(holder, l->address) == 0;
+}
+
+static void lease_hold_names(struct lease_book *book, const struct lease *l)
+{
+	struct lease_labels labels = lease_labels(l);
+
+	for (unsigned i = 0; i < labels.n && book->o.names != NULL; i++) {
+		const struct reservation is = {
+			.label = labels.v[i],
+			.address = l->address,
+			.until_ms = atomic_load(&l->route->until_ms),
+			.tcp_port = i == 0 ? l->route->tcp_port : 0,
+			.is_alias = i > 0,
+			.is_stored = l->keeps_name,
+			.network = l->network,
+		};
+
+		reservations_hold(book->o.names, &is);
+	}
+}
+
+/* Those that @next, of the same identity, has not; NULL: there is none. */
+static void lease_release_names(struct lease_book *book, const struct lease *l,
+	const struct lease *next, bool is_kept)
+{
+	struct lease_labels labels = lease_labels(l), others = { .n = 0 };
+
+	if (next != NULL)
+		others = lease_labels(next);
+	for (unsigned i = 0; i < labels.n && book->o.names != NULL; i++)
+		if (!labels_have(&others, labels.v[i]))
+			reservations_release(book->o.names, labels.v[i], l->address,
+				is_kept);
+}
+
+void lease_set_keeps_name(struct lease_book *book, struct lease *lease, bool keeps_name)
+{
+	lease->keeps_name = keeps_name;
+	lease_hold_names(book, lease);
+}
+
 /* ---- the end ---- */
 
 const char *lease_end_text(enum lease_end end)
@@ -223,19 +328,28 @@ static void lease_free(struct lease *l)
  * The worker's copy of the socket hears of the end later. It stops listening now, so that
  * the port can be taken again at once.
  */
-static void lease_release_port(struct lease_book *book, struct lease *l, bool is_kept)
+static void lease_release_port(struct lease_book *book, struct lease *l)
 {
 	if (l->tcp_fd < 0)
 		return;
 	(void)shutdown(l->tcp_fd, SHUT_RDWR);
-	ports_release(book->ports, l->route->tcp_port, is_kept, clock_wall_ms());
+	ports_release(book->ports, l->route->tcp_port, true, clock_wall_ms());
+}
+
+/* One that nobody has used keeps no name: that would be for free. */
+static bool lease_keeps_name(const struct lease *l, enum lease_end end)
+{
+	return l->keeps_name && (l->is_known || lease_is_used(l)) &&
+		(end == LEASE_EXPIRED || end == LEASE_UNUSED || end == LEASE_FAILED);
 }
 
 void lease_end(struct lease_book *book, struct lease *lease, enum lease_end end)
 {
 	lease_leave(book, lease);
+	if (end != LEASE_REPLACED)
+		lease_release_names(book, lease, NULL, lease_keeps_name(lease, end));
 	route_remove(book->o.routes, lease->route);
-	lease_release_port(book, lease, true);
+	lease_release_port(book, lease);
 	if (book->o.on_end != NULL)
 		book->o.on_end(book->o.arg, lease, end);
 	lease_free(lease);
@@ -268,10 +382,10 @@ void lease_book_free(struct lease_book *book)
 	if (book == NULL)
 		return;
 	book->o.on_end = NULL;
+	book->o.names = NULL; /* they stay those of their holders */
 	while ((l = list_first(&book->all, struct lease, in_book)) != NULL)
 		lease_end(book, l, LEASE_EXPIRED);
 	ports_free(book->ports);
-	prefix_set_fini(&book->local);
 	free(book);
 }
 
@@ -287,12 +401,14 @@ static void lease_take_words(struct lease *l, struct message_metadata *metadata,
 	str_copy(l->reported_ip, sizeof(l->reported_ip), reported_ip);
 }
 
-void lease_renew(struct lease *lease, struct lease_renewal *renewal)
+void lease_renew(struct lease_book *book, struct lease *lease,
+	struct lease_renewal *renewal)
 {
 	lease_take_words(lease, renewal->metadata, renewal->client_ip,
 		renewal->reported_ip);
 	atomic_store(&lease->route->until_ms, renewal->until_ms);
 	atomic_store(&lease->route->seen_ms, renewal->now_ms);
+	lease_hold_names(book, lease);
 }
 
 static enum err lease_name_route(const struct lease_book *book,
@@ -340,6 +456,7 @@ static enum err lease_make(struct lease_book *book, const struct lease_request *
 	list_init(&l->in_book);
 	l->tcp_fd = -1;
 	l->first_seen_ms = req->now_ms;
+	l->keeps_name = req->keeps_name;
 	str_copy(l->address, sizeof(l->address), req->address);
 	l->route = mem_new(l->route);
 	if (l->route == NULL) {
@@ -403,6 +520,9 @@ static enum err lease_judge(struct lease_book *book, const struct lease *l,
 			return err_set(why, ERR_EXISTS, "hostname is already registered");
 		lease_end(book, rival, LEASE_EXPIRED);
 	}
+	if (lease_is_barred(book, l))
+		return err_set(why, ERR_EXISTS,
+			"hostname is reserved for the identity that had it last");
 	if (req->wants_tcp && req->tcp_max_leases > 0 &&
 		lease_count_ports(book, l->route->identity_key, req->now_ms) >=
 			req->tcp_max_leases)
@@ -416,6 +536,7 @@ static void lease_replace(struct lease_book *book, struct lease *old,
 {
 	if (old == NULL)
 		return;
+	lease_release_names(book, old, by, false);
 	if (by->tcp_fd >= 0 && old->tcp_fd >= 0) {
 		close(old->tcp_fd);
 		old->tcp_fd = -1;
@@ -432,20 +553,20 @@ enum err lease_open(struct lease_book *book, struct lease_request *req,
 	if (rc != ERR_OK)
 		return rc;
 	old = lease_find(book, l->route->identity_key);
-	if (req->wants_tcp)
+	rc = lease_judge(book, l, req, why);
+	if (rc == ERR_OK && req->wants_tcp)
 		rc = lease_take_port(book, l, old, req->now_ms, why);
-	if (rc == ERR_OK)
-		rc = lease_judge(book, l, req, why);
 	if (rc != ERR_OK) {
-		if (old == NULL || old->tcp_fd < 0)
-			lease_release_port(book, l, false);
 		lease_free(l);
 		return rc;
 	}
 	route_put(book->o.routes, l->route);
 	lease_take_words(l, req->metadata, req->client_ip, req->reported_ip);
+	l->is_known = old != NULL ? old->is_known || lease_is_used(old) :
+				    lease_had_name(book, l);
 	lease_replace(book, old, l);
 	lease_enter(book, l);
+	lease_hold_names(book, l);
 	*out = l;
 	return ERR_OK;
 }

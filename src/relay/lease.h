@@ -43,12 +43,11 @@ struct lease {
 	int tcp_fd;             /* listens on its port; workers have copies. -1: none */
 	uint64_t bytes_per_s;   /* that its worker has been told */
 	uint64_t signatures_noted; /* that are in the audit already */
+	bool is_known;             /* its identity had the name before */
+	bool keeps_name; /* policy lets it: it has the name for a while when it has ended */
 };
 
 #define LEASE_BOOK_MAX 10000 /* leases; more are refused */
-
-/* Once the book is half full, no network of the Internet gets more than so many. */
-#define LEASE_NETWORK_MAX 100
 
 struct lease_book_options {
 	const char *root;            /* borrowed */
@@ -56,6 +55,8 @@ struct lease_book_options {
 	const char *host;            /* borrowed: where they listen; NULL: all */
 	unsigned workers;            /* data workers that routes are spread over */
 	struct route_table *routes;  /* borrowed */
+	struct reservations
+		*names; /* borrowed; NULL: names are nobody's without a lease */
 	/* A lease has ended. Its route is out of the table, and its port, unless a new lease
 	 * has it, takes no more visitors. */
 	void (*on_end)(void *arg, struct lease *lease, enum lease_end end);
@@ -75,6 +76,7 @@ struct lease_request {
 	uint32_t tcp_max_leases;   /* of other identities; 0: no limit */
 	uint64_t now_ms, until_ms; /* wall clock */
 	bool is_routable;
+	bool keeps_name;      /* policy has neither denied nor banned it */
 	int64_t registration; /* 0: a new one; or that which a restart forgot */
 };
 
@@ -82,8 +84,8 @@ struct lease_request {
  * Grants it, and ends what the same identity had before; a TCP port goes on to the new one,
  * and whoever is just connecting there waits.
  *
- * ERR_EXISTS: another identity has the name or an overlapping route.  ERR_LIMIT: too many
- * leases have a TCP port.  ERR_NOENT: no TCP port is free.  ERR_NOMEM.
+ * ERR_EXISTS: another identity has the name or an overlapping route, or it is reserved for
+ * one.  ERR_LIMIT: too many leases have a TCP port.  ERR_NOENT: no TCP port is free.  ERR_NOMEM.
  * The book owns it: *@out is good until on_end() has heard of it.
  */
 enum err lease_open(struct lease_book *book, struct lease_request *req,
@@ -104,17 +106,27 @@ struct lease_renewal {
 	uint64_t now_ms, until_ms;
 };
 
-void lease_renew(struct lease *lease, struct lease_renewal *renewal);
+void lease_renew(struct lease_book *book, struct lease *lease,
+	struct lease_renewal *renewal);
+
+/* How many names a network may have (0: any number), but for those in @exempt, borrowed. */
+void lease_book_set_bounds(struct lease_book *book, uint32_t per_network,
+	const struct prefix_set *exempt);
 
 /*
- * No room for one more of @client, unless its identity has one already. The last half of the
- * book is not for networks that have many leases: an address of IPv4, a /48 of IPv6. Those
- * that are not of the Internet may have any number: many can be behind a proxy.
+ * No room for one more lease of @client, unless its identity has one already. A network is an
+ * address of IPv4, or a /48 of IPv6. Names that are reserved for it count, too.
  */
-bool lease_book_is_full(struct lease_book *book, const char *identity_key,
-	const struct addr *client);
+bool lease_book_is_full(struct lease_book *book, const char *name,
+	const char *identity_key, const struct addr *client);
 
-/* Ends it now; on_end() is called. */
+/* Policy has judged its identity anew. */
+void lease_set_keeps_name(struct lease_book *book, struct lease *lease, bool keeps_name);
+
+/*
+ * Ends it now; on_end() is called. Its name stays reserved if it has expired, was used, and
+ * policy lets it.
+ */
 void lease_end(struct lease_book *book, struct lease *lease, enum lease_end end);
 
 /* Has an agent been there? A reverse session shows it; another carrier would, too. */

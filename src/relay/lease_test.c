@@ -9,11 +9,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/rand.h"
 #include "base/str.h"
+#include "loop/timer_test.h"
 #include "net/listener.h"
 #include "relay/lease.h"
+#include "relay/reservation.h"
+#include "relay/store_test.h"
 
 #define ROOT "relay.example.com"
 #define T0_MS UINT64_C(1780315200000)
@@ -21,6 +23,7 @@
 #define OWNERS 3
 #define STEPS 4000
 #define PORTS 3
+#define GRACE_MS 600000
 
 static const char *const names[NAMES] = { "one", "two", "three", "ech-x" };
 static const char *const addresses[OWNERS] = {
@@ -32,6 +35,10 @@ static const char *const addresses[OWNERS] = {
 static const char *const hosts[] = { NULL, "ech-x." ROOT, "ech-y." ROOT, "one." ROOT };
 
 struct fixture {
+	struct loop *loop;
+	struct log log;
+	struct test_store kept; /* with the names, of some */
+	struct reservations *names;
 	struct route_table *routes;
 	struct lease_book *book;
 	uint16_t port_min;
@@ -67,32 +74,79 @@ static uint16_t find_ports(void)
 	return 0;
 }
 
-static struct fixture *fixture_new(void)
+static void open_book(struct fixture *f)
 {
-	struct fixture *f = mem_new(f);
 	struct lease_book_options o = {
 		.root = ROOT,
 		.host = "127.0.0.1",
 		.workers = 3,
+		.port_min = f->port_min,
+		.port_max = (uint16_t)(f->port_min + PORTS - 1),
+		.routes = f->routes,
+		.names = f->names,
 		.on_end = on_end,
 		.arg = f,
 	};
 
-	assert_non_null(f);
-	clock_freeze(T0_MS);
-	f->port_min = find_ports();
-	o.port_min = f->port_min;
-	o.port_max = (uint16_t)(f->port_min + PORTS - 1);
-	assert_int_equal(route_table_new(&f->routes), ERR_OK);
-	o.routes = f->routes;
 	assert_int_equal(lease_book_new(&o, &f->book), ERR_OK);
+}
+
+static struct fixture *fixture_new(void)
+{
+	struct fixture *f = mem_new(f);
+
+	assert_non_null(f);
+	time_begin(T0_MS);
+	f->port_min = find_ports();
+	assert_int_equal(route_table_new(&f->routes), ERR_OK);
+	open_book(f);
 	return f;
+}
+
+static void open_names(struct fixture *f)
+{
+	struct reservations_options o = {
+		.loop = f->loop,
+		.log = &f->log,
+		.grace_ms = GRACE_MS,
+	};
+
+	test_store_open(&f->kept);
+	o.store = f->kept.store;
+	assert_int_equal(reservations_open(&o, &f->names, NULL), ERR_OK);
+}
+
+static struct fixture *fixture_new_with_names(void)
+{
+	struct fixture *f = fixture_new();
+
+	lease_book_free(f->book);
+	assert_int_equal(loop_new(&f->loop), ERR_OK);
+	log_init(&f->log, NULL, "test");
+	open_names(f);
+	open_book(f);
+	return f;
+}
+
+/* The book is empty then; the names are as the store has them. */
+static void restart(struct fixture *f)
+{
+	clock_advance(1);
+	lease_book_free(f->book);
+	reservations_close(f->names);
+	test_store_close(&f->kept);
+	open_names(f);
+	open_book(f);
 }
 
 static void fixture_free(struct fixture *f)
 {
 	lease_book_free(f->book);
 	route_table_free(f->routes);
+	reservations_close(f->names);
+	if (f->names != NULL)
+		test_store_remove(&f->kept);
+	loop_free(f->loop);
 	free(f);
 }
 
@@ -111,6 +165,7 @@ static enum err open_lease(struct fixture *f, unsigned name, unsigned owner,
 		.now_ms = clock_wall_ms(),
 		.until_ms = clock_wall_ms() + 120000,
 		.is_routable = true,
+		.keeps_name = true,
 	};
 
 	return lease_open(f->book, &req, out, NULL);
@@ -145,38 +200,44 @@ static bool is_full_for(struct fixture *f, const char *client_ip, const char *na
 	struct addr client;
 
 	assert_int_equal(addr_from_literal(client_ip, 0, &client), ERR_OK);
-	return lease_book_is_full(f->book, identity_key_print(name, addresses[0], key),
-		&client);
+	return lease_book_is_full(f->book, name,
+		identity_key_print(name, addresses[0], key), &client);
 }
 
-static void test_the_last_half_of_the_book_is_for_all_networks(void **state)
+static void test_a_network_has_so_many_leases(void **state)
 {
-	struct fixture *f = fixture_new();
+	struct fixture *f = fixture_new_with_names();
+	struct prefix_set exempt = { .n = 0 };
+	struct prefix p;
 	unsigned n = 0;
 
 	(void)state;
-	fill_from(f, "203.0.113.1", &n, LEASE_BOOK_MAX / 2 - 1);
+	assert_int_equal(prefix_parse(span_str("127.0.0.0/8"), &p), ERR_OK);
+	assert_int_equal(prefix_set_add(&exempt, &p), ERR_OK);
+	lease_book_set_bounds(f->book, 100, &exempt);
+	fill_from(f, "203.0.113.1", &n, 99);
 	assert_false(is_full_for(f, "203.0.113.1", "new"));
-	fill_from(f, "203.0.113.1", &n, LEASE_BOOK_MAX / 2);
+	fill_from(f, "203.0.113.1", &n, 100);
 	assert_true(is_full_for(f, "203.0.113.1", "new"));
 	assert_true(is_full_for(f, "::ffff:203.0.113.1", "new"));
 	assert_false(is_full_for(f, "203.0.113.1", "n0")); /* has one */
 	assert_false(is_full_for(f, "203.0.113.2", "new"));
 
-	fill_from(f, "2001:db8:7:1::1", &n, n + LEASE_NETWORK_MAX - 1);
+	fill_from(f, "2001:db8:7:1::1", &n, n + 99);
 	assert_false(is_full_for(f, "2001:db8:7:2::1", "new"));
 	fill_from(f, "2001:db8:7:3::1", &n, n + 1);
 	assert_true(is_full_for(f, "2001:db8:7:4::1", "new"));
 	assert_false(is_full_for(f, "2001:db8:8::1", "new"));
 
-	fill_from(f, "127.0.0.1", &n, n + LEASE_NETWORK_MAX);
-	fill_from(f, "10.0.0.7", &n, LEASE_BOOK_MAX - 1);
+	fill_from(f, "127.0.0.1", &n, n + 200);
 	assert_false(is_full_for(f, "127.0.0.1", "new"));
-	assert_false(is_full_for(f, "10.0.0.7", "new"));
+	lease_book_set_bounds(f->book, 0, &exempt);
+	assert_false(is_full_for(f, "203.0.113.1", "new"));
+	lease_book_set_bounds(f->book, 100, NULL);
 	fill_from(f, "10.0.0.7", &n, LEASE_BOOK_MAX);
-	assert_true(is_full_for(f, "10.0.0.7", "new"));
 	assert_true(is_full_for(f, "203.0.113.2", "new"));
-	assert_false(is_full_for(f, "203.0.113.2", "n0"));
+	assert_false(is_full_for(f, "203.0.113.1", "n0"));
+	prefix_set_fini(&exempt);
 	fixture_free(f);
 }
 
@@ -323,7 +384,7 @@ static void test_a_sweep_ends_what_is_over(void **state)
 	clock_advance(60000);
 	renewal.now_ms = clock_wall_ms();
 	renewal.until_ms = renewal.now_ms + 120000;
-	lease_renew(b, &renewal);
+	lease_renew(f->book, b, &renewal);
 	assert_true(b->metadata.hide);
 	assert_string_equal(b->client_ip, "192.0.2.7");
 	clock_advance(60000);
@@ -356,6 +417,171 @@ static void test_a_lease_that_is_not_used_ends(void **state)
 	assert_int_equal(f->end, LEASE_UNUSED);
 	assert_true(has_route(f, "one." ROOT, used));
 	assert_true(has_route(f, "two." ROOT, NULL));
+	fixture_free(f);
+}
+
+/* ---- names ---- */
+
+static struct lease *open_used(struct fixture *f, unsigned name, unsigned owner,
+	const char *route_host)
+{
+	struct lease *l;
+
+	assert_int_equal(open_lease(f, name, owner, route_host, false, &l), ERR_OK);
+	atomic_store(&l->route->has_served, true);
+	return l;
+}
+
+static void expect_free(struct fixture *f, unsigned name, unsigned owner, bool is_free)
+{
+	struct lease *l;
+	enum err rc = open_lease(f, name, owner, NULL, false, &l);
+
+	assert_int_equal(rc, is_free ? ERR_OK : ERR_EXISTS);
+	if (rc == ERR_OK)
+		lease_end(f->book, l, LEASE_UNREGISTERED);
+}
+
+/* Nobody else gets it in the moment in which it expires, or later. */
+static void test_a_name_that_expires_stays_its_holders(void **state)
+{
+	struct fixture *f = fixture_new_with_names();
+
+	(void)state;
+	open_used(f, 0, 0, NULL);
+	clock_advance(120000);
+	expect_free(f, 0, 1, false); /* before the sweep */
+	lease_sweep(f->book, clock_wall_ms());
+	clock_advance(GRACE_MS - 1);
+	expect_free(f, 0, 1, false);
+	open_used(f, 0, 0, NULL);
+	clock_advance(120000);
+	lease_sweep(f->book, clock_wall_ms());
+	clock_advance(GRACE_MS);
+	expect_free(f, 0, 1, true);
+	fixture_free(f);
+}
+
+static void test_which_ends_leave_a_name_to_its_holder(void **state)
+{
+	static const struct {
+		enum lease_end end;
+		bool is_used, keeps_name, is_free;
+	} rows[] = {
+		{ LEASE_EXPIRED, true, true, false },
+		{ LEASE_EXPIRED, true, false, true },
+		{ LEASE_EXPIRED, false, true, true },
+		{ LEASE_UNUSED, false, true, true },
+		{ LEASE_UNREGISTERED, true, true, true },
+		{ LEASE_FAILED, false, true, true },
+	};
+	struct fixture *f = fixture_new_with_names();
+	struct lease *l;
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(rows); i++) {
+		assert_int_equal(open_lease(f, 0, 0, NULL, false, &l), ERR_OK);
+		atomic_store(&l->route->has_served, rows[i].is_used);
+		lease_set_keeps_name(f->book, l, rows[i].keeps_name);
+		lease_end(f->book, l, rows[i].end);
+		expect_free(f, 0, 1, rows[i].is_free);
+		clock_advance(GRACE_MS);
+	}
+	fixture_free(f);
+}
+
+/* An agent whose attempts fail does not lose what it had. */
+static void test_a_holder_who_does_not_get_through_keeps_the_name(void **state)
+{
+	static const enum lease_end ends[] = { LEASE_UNUSED, LEASE_FAILED,
+		LEASE_EXPIRED };
+	struct fixture *f = fixture_new_with_names();
+	struct lease *l;
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(ends); i++) {
+		open_used(f, 0, 0, NULL);
+		for (int again = 0; again < 3; again++)
+			assert_int_equal(open_lease(f, 0, 0, NULL, false, &l), ERR_OK);
+		lease_end(f->book, l, ends[i]);
+		assert_int_equal(open_lease(f, 0, 0, NULL, false, &l), ERR_OK);
+		lease_end(f->book, l, ends[i]);
+		expect_free(f, 0, 1, false);
+		restart(f);
+		expect_free(f, 0, 1, false);
+		assert_int_equal(open_lease(f, 0, 0, NULL, false, &l), ERR_OK);
+		lease_end(f->book, l, ends[i]);
+		expect_free(f, 0, 1, false);
+	}
+	fixture_free(f);
+}
+
+static void test_a_restart_leaves_names_to_their_holders(void **state)
+{
+	struct fixture *f = fixture_new_with_names();
+	struct lease *l;
+
+	(void)state;
+	open_used(f, 0, 0, NULL);
+	lease_end(f->book, open_used(f, 1, 0, NULL), LEASE_UNREGISTERED);
+	restart(f);
+	assert_true(list_is_empty(lease_book_all(f->book)));
+	expect_free(f, 0, 1, false);
+	expect_free(f, 1, 1, true);
+	assert_int_equal(open_lease(f, 0, 0, NULL, false, &l), ERR_OK);
+	expect_free(f, 0, 1, false);
+	lease_end(f->book, l, LEASE_UNREGISTERED);
+	expect_free(f, 0, 1, true);
+	fixture_free(f);
+}
+
+/* Neither as a name nor as a route host, and the other way round. */
+static void test_route_hosts_are_names_too(void **state)
+{
+	struct fixture *f = fixture_new_with_names();
+	struct lease *l;
+
+	(void)state;
+	open_used(f, 0, 0, "ech-x." ROOT);
+	restart(f);
+	assert_int_equal(open_lease(f, 1, 1, "one." ROOT, false, &l), ERR_EXISTS);
+	assert_int_equal(open_lease(f, 1, 1, "ech-x." ROOT, false, &l), ERR_EXISTS);
+	expect_free(f, 3, 1, false); /* "ech-x" */
+	assert_int_equal(open_lease(f, 0, 0, "ech-y." ROOT, false, &l), ERR_OK);
+	expect_free(f, 3, 1, false);
+	atomic_store(&l->route->has_served, true);
+	assert_int_equal(open_lease(f, 0, 0, "ech-x." ROOT, false, &l), ERR_OK);
+	assert_int_equal(open_lease(f, 0, 0, "ech-y." ROOT, false, &l), ERR_OK);
+	expect_free(f, 3, 1, true); /* given up for another one */
+	fixture_free(f);
+}
+
+/* A stranger who asks for the name with a port takes it from nobody. */
+static void test_a_port_waits_for_the_holder_of_the_name(void **state)
+{
+	struct fixture *f = fixture_new_with_names();
+	struct lease *first, *l;
+	uint16_t port;
+
+	(void)state;
+	assert_int_equal(open_lease(f, 0, 0, NULL, true, &first), ERR_OK);
+	assert_int_equal(open_lease(f, 1, 1, NULL, true, &l), ERR_OK);
+	atomic_store(&l->route->has_served, true);
+	port = l->route->tcp_port;
+	lease_end(f->book, first, LEASE_UNREGISTERED);
+	clock_advance(60000);
+	restart(f);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(open_lease(f, 1, 2, NULL, true, &l), ERR_EXISTS);
+	assert_int_equal(open_lease(f, 2, 2, NULL, true, &l), ERR_OK);
+	assert_int_not_equal(l->route->tcp_port, port);
+	assert_int_equal(open_lease(f, 1, 1, NULL, true, &l), ERR_OK);
+	assert_int_equal(l->route->tcp_port, port);
+	lease_end(f->book, l, LEASE_EXPIRED);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(open_lease(f, 1, 2, NULL, true, &l), ERR_EXISTS);
+	assert_int_equal(open_lease(f, 1, 1, NULL, true, &l), ERR_OK);
+	assert_int_equal(l->route->tcp_port, port);
 	fixture_free(f);
 }
 
@@ -532,7 +758,13 @@ int main(void)
 		cmocka_unit_test(test_ports_are_bounded),
 		cmocka_unit_test(test_a_sweep_ends_what_is_over),
 		cmocka_unit_test(test_a_lease_that_is_not_used_ends),
-		cmocka_unit_test(test_the_last_half_of_the_book_is_for_all_networks),
+		cmocka_unit_test(test_a_network_has_so_many_leases),
+		cmocka_unit_test(test_a_name_that_expires_stays_its_holders),
+		cmocka_unit_test(test_which_ends_leave_a_name_to_its_holder),
+		cmocka_unit_test(test_a_holder_who_does_not_get_through_keeps_the_name),
+		cmocka_unit_test(test_a_restart_leaves_names_to_their_holders),
+		cmocka_unit_test(test_route_hosts_are_names_too),
+		cmocka_unit_test(test_a_port_waits_for_the_holder_of_the_name),
 		cmocka_unit_test(test_one_winner_for_each_name_and_port),
 	};
 

@@ -277,6 +277,18 @@ static unsigned relay_count_workers(const struct relay *r)
 	return n < RELAY_WORKERS_MAX ? n : RELAY_WORKERS_MAX;
 }
 
+static enum err relay_open_names(struct relay *r, struct why *why)
+{
+	const struct reservations_options o = {
+		.loop = r->control.loop,
+		.store = r->store,
+		.log = &r->log,
+		.grace_ms = r->options.name_grace_ms,
+	};
+
+	return reservations_open(&o, &r->names, why);
+}
+
 static enum err relay_open_book(struct relay *r)
 {
 	static const struct challenges_options registrations = {
@@ -298,7 +310,10 @@ static enum err relay_open_book(struct relay *r)
 	if (rc != ERR_OK)
 		return rc;
 	o.routes = r->routes;
+	o.names = r->names;
 	rc = lease_book_new(&o, &r->book);
+	if (rc == ERR_OK)
+		relay_set_lease_bounds(r);
 	return rc == ERR_OK ? challenges_new(&registrations, &r->challenges) : rc;
 }
 
@@ -384,6 +399,8 @@ static enum err relay_open(struct relay *r, struct why *why)
 	if (rc == ERR_OK)
 		rc = admin_open(r, why);
 	if (rc == ERR_OK)
+		rc = relay_open_names(r, why);
+	if (rc == ERR_OK)
 		rc = relay_open_book(r);
 	if (rc == ERR_OK)
 		rc = relay_set_timers(r);
@@ -418,6 +435,7 @@ static void relay_close(struct relay *r)
 	if (r->book != NULL)
 		relay_audit_signatures(r); /* of the last minute */
 	lease_book_free(r->book);
+	reservations_close(r->names);
 	route_table_free(r->routes);
 	challenges_free(r->challenges);
 	wallet_free(r->wallet);

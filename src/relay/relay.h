@@ -30,8 +30,11 @@ struct relay_options {
 	bool has_landing_page; /* until an administrator says otherwise */
 	uint32_t drain_ms;     /* at the end, for bridges that still run */
 	uint32_t sign_per_s; /* signatures for one lease, after a burst of ten seconds' */
-	unsigned workers;    /* data workers; 0 is one for each core */
-	char *metrics;       /* "host:port" of a loopback listener, or NULL */
+	uint32_t name_grace_ms;      /* a name is reserved when its lease has ended */
+	uint32_t leases_per_network; /* 0: any number, as for these: */
+	struct prefix_set exempt;
+	unsigned workers; /* data workers; 0 is one for each core */
+	char *metrics;    /* "host:port" of a loopback listener, or NULL */
 };
 
 void relay_options_fini(struct relay_options *o);

@@ -10,12 +10,14 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "relay/lease.h"
 #include "relay/relay_worker.h"
 #include "store/file.h"
 #include "text/relay_url.h"
 #include "tunnel/portal/address.h"
 
 #define DRAIN_MAX_MS (60 * 60 * 1000)
+#define NAME_GRACE_MAX_MS (24 * 60 * 60 * 1000)
 #define SIGN_RATE_MAX 1000000
 #define PREFIXES_MAX 1024
 
@@ -24,8 +26,8 @@ struct settings {
 	char *portal_url, *identity_path, *host, *metrics;
 	uint16_t api_port, sni_port, min_port, max_port;
 	bool trust_proxy_headers, tcp_enabled, landing_page_enabled;
-	struct bind_list trusted_proxy_cidrs, admin_wallets;
-	uint32_t workers, drain_ms, sign_rate;
+	struct bind_list trusted_proxy_cidrs, admin_wallets, leases_exempt;
+	uint32_t workers, drain_ms, sign_rate, name_grace_ms, leases_per_network;
 
 	/* of what we do not have yet */
 	bool discovery, udp_enabled, pprof_enabled, ens_gasless_enabled;
@@ -213,6 +215,25 @@ static const struct bind_row rows[] = {
 		.max = SIGN_RATE_MAX,
 		.env = "ADIT_SIGN_RATE",
 		.preset = "1000" },
+	{ .key = "name_grace",
+		.kind = BIND_DURATION,
+		AT(name_grace_ms),
+		.max = NAME_GRACE_MAX_MS,
+		.env = "ADIT_NAME_GRACE",
+		.preset = "10m" },
+	{ .key = "leases_per_network",
+		.kind = BIND_COUNT,
+		AT(leases_per_network),
+		.max = LEASE_BOOK_MAX,
+		.env = "ADIT_LEASES_PER_NETWORK",
+		.preset = "100" },
+	{ .key = "leases_exempt",
+		.kind = BIND_LIST,
+		AT(leases_exempt),
+		.max = PREFIXES_MAX,
+		.env = "ADIT_LEASES_EXEMPT",
+		.preset = "127.0.0.0/8,::1",
+		.check = check_prefixes },
 	{ .key = "metrics",
 		.kind = BIND_TEXT,
 		AT(metrics),
@@ -383,18 +404,26 @@ static enum err check_ports(const struct settings *s, struct why *why)
 	return ERR_OK;
 }
 
-static enum err use_proxies(const struct bind_list *list, struct relay_options *o,
+static enum err use_prefixes(const struct bind_list *list, struct prefix_set *to,
 	struct why *why)
 {
-	enum err rc = list->n == 0 ? prefix_set_add_local(&o->proxies) : ERR_OK;
+	enum err rc = ERR_OK;
 	struct prefix p;
 
 	for (size_t i = 0; i < list->n && rc == ERR_OK; i++) {
 		rc = prefix_parse(span_str(list->v[i]), &p);
 		if (rc == ERR_OK)
-			rc = prefix_set_add(&o->proxies, &p);
+			rc = prefix_set_add(to, &p);
 	}
-	return rc == ERR_OK ? rc : err_set(why, rc, "no memory for the trusted proxies");
+	return rc == ERR_OK ? rc : err_set(why, rc, "no memory for address ranges");
+}
+
+static enum err use_proxies(const struct bind_list *list, struct relay_options *o,
+	struct why *why)
+{
+	if (list->n == 0 && prefix_set_add_local(&o->proxies) != ERR_OK)
+		return err_set(why, ERR_NOMEM, "no memory for the trusted proxies");
+	return use_prefixes(list, &o->proxies, why);
 }
 
 static enum err use_wallets(const struct bind_list *list, struct relay_options *o,
@@ -468,6 +497,8 @@ static enum err use_settings(struct settings *s, struct relay_options *o, struct
 	if (rc == ERR_OK)
 		rc = use_proxies(&s->trusted_proxy_cidrs, o, why);
 	if (rc == ERR_OK)
+		rc = use_prefixes(&s->leases_exempt, &o->exempt, why);
+	if (rc == ERR_OK)
 		rc = use_wallets(&s->admin_wallets, o, why);
 	if (rc == ERR_OK)
 		rc = use_directory(s->identity_path, o, why);
@@ -485,6 +516,8 @@ static enum err use_settings(struct settings *s, struct relay_options *o, struct
 	o->has_landing_page = s->landing_page_enabled;
 	o->drain_ms = s->drain_ms;
 	o->sign_per_s = s->sign_rate;
+	o->name_grace_ms = s->name_grace_ms;
+	o->leases_per_network = s->leases_per_network;
 	o->workers = s->workers;
 	return ERR_OK;
 }
@@ -537,6 +570,7 @@ void relay_options_fini(struct relay_options *o)
 	for (unsigned i = 0; i < o->admin_wallets_n; i++)
 		free(o->admin_wallets[i]);
 	prefix_set_fini(&o->proxies);
+	prefix_set_fini(&o->exempt);
 	free(o->state_dir);
 	free(o->host);
 	free(o->metrics);

@@ -11,6 +11,7 @@
 #include "relay/policy.h"
 #include "relay/relay.h"
 #include "relay/relay_worker.h"
+#include "relay/reservation.h"
 #include "tunnel/portal/challenges.h"
 #include "tunnel/portal/identity.h"
 
@@ -43,6 +44,7 @@ struct relay {
 	struct challenges *challenges; /* of registrations */
 	struct wallet *wallet;         /* of administrators */
 	struct route_table *routes;
+	struct reservations *names;
 	struct lease_book *book;
 	struct certificate *certificate;
 	struct relay_view *view; /* what workers have been told last */
@@ -75,6 +77,9 @@ void relay_on_policy(void *arg, const char *identity_key);
 /* Every 5 s: leases and challenges whose time is over. Every minute: what was signed. */
 void relay_sweep(struct relay *r);
 void relay_audit_signatures(struct relay *r);
+
+/* What the options say of leases and names. relay_lease.c. */
+void relay_set_lease_bounds(struct relay *r);
 
 /* Tells all workers what holds now. relay_settings.c. */
 void relay_publish(struct relay *r);

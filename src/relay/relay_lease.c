@@ -93,6 +93,12 @@ void relay_on_lease_end(void *arg, struct lease *lease, enum lease_end end)
 
 /* ---- now and then ---- */
 
+void relay_set_lease_bounds(struct relay *r)
+{
+	reservations_set_grace(r->names, r->options.name_grace_ms);
+	lease_book_set_bounds(r->book, r->options.leases_per_network, &r->options.exempt);
+}
+
 void relay_audit_signatures(struct relay *r)
 {
 	struct list *it, *tmp;
@@ -104,6 +110,7 @@ void relay_audit_signatures(struct relay *r)
 void relay_sweep(struct relay *r)
 {
 	lease_sweep(r->book, clock_wall_ms());
+	reservations_sweep(r->names);
 	challenges_sweep(r->challenges);
 	wallet_sweep(r->wallet);
 }
@@ -127,6 +134,8 @@ static void lease_judge(struct relay *r, struct lease *l)
 	struct policy_verdict v = policy_judge(r->policy, l->route->identity_key);
 	bool was_routable = atomic_exchange(&l->route->is_routable, v.is_routable);
 
+	lease_set_keeps_name(r->book, l, !v.is_denied && !v.is_banned);
+
 	if (was_routable && !v.is_routable)
 		lease_cut(r, l);
 	if (v.bytes_per_s != l->bytes_per_s) {
@@ -138,10 +147,25 @@ static void lease_judge(struct relay *r, struct lease *l)
 	}
 }
 
+/* "name:address" */
+static void identity_release_name(struct relay *r, const char *identity_key)
+{
+	const char *colon = strrchr(identity_key, ':');
+	char label[NAMES_HOST_MAX + 1], address[ADDRESS_TEXT_SIZE];
+
+	if (colon == NULL || address_parse(span_str(colon + 1), address) != ERR_OK)
+		return;
+	snprintf(label, sizeof(label), "%.*s", (int)(colon - identity_key), identity_key);
+	reservations_release(r->names, label, address, false);
+}
+
 /* An identity that has no lease now may have visitors from an earlier one. */
 static void identity_judge(struct relay *r, const char *identity_key)
 {
 	struct policy_verdict v = policy_judge(r->policy, identity_key);
+
+	if (v.is_denied || v.is_banned)
+		identity_release_name(r, identity_key);
 
 	for (unsigned i = 0; i < r->running; i++) {
 		struct relay_worker *w = &r->shared.workers[i];

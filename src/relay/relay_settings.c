@@ -98,6 +98,10 @@ static void settings_take(struct relay_options *is, struct relay_options *next)
 	next->admin_wallets_n = was.admin_wallets_n;
 	is->drain_ms = next->drain_ms;
 	is->sign_per_s = next->sign_per_s;
+	is->name_grace_ms = next->name_grace_ms;
+	is->leases_per_network = next->leases_per_network;
+	is->exempt = next->exempt;
+	next->exempt = was.exempt;
 }
 
 void relay_reload(struct relay *r)
@@ -116,6 +120,7 @@ void relay_reload(struct relay *r)
 	if (fixed[0] != '\0')
 		log_warn(&r->log, "settings: restart for a change of %s", fixed);
 	settings_take(&r->options, &next);
+	relay_set_lease_bounds(r);
 	if (admin_reload(r, &why) != ERR_OK)
 		log_error(&r->log, "admin_wallets: the old ones stay: %s", why.text);
 	relay_options_fini(&next);

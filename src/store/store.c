@@ -32,6 +32,9 @@ static const char *const migrations[] = {
 	"CREATE TABLE audit (id INTEGER PRIMARY KEY AUTOINCREMENT,"
 	" at_ms INTEGER NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL,"
 	" about TEXT NOT NULL) STRICT;",
+
+	"CREATE TABLE lease_name (label TEXT PRIMARY KEY, address TEXT NOT NULL,"
+	" until_ms INTEGER NOT NULL, tcp_port INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
 };
 
 /* ---- errors ---- */

@@ -89,7 +89,7 @@ class Leases:
         return portal_relay.lease_certificate(self.authority, root)
 
     def relay(self, kind="adit", *flags, root=ROOT, tcp=False, certificate=None, state=None,
-              url_port="sni", prefix=(), host="127.0.0.1", env=None):
+              url_port="sni", prefix=(), host="127.0.0.1", env=None, ports=None):
         certificate = certificate or self.certificate(root)
         if kind in ("python", "python-as-stock"):
             script = self.world.keep(portal_relay.Relay(certificate, root))
@@ -98,7 +98,7 @@ class Leases:
             end.script, end.ca = script, self.ca
             return end
         self.count += 1
-        end = RelayEnd(kind, root, net.free_port(), net.free_port())
+        end = RelayEnd(kind, root, *(ports or (net.free_port(), net.free_port())))
         end.state = state or self.world.path(f"relay-state-{self.count}")
         portal_relay.write_state(end.state, certificate)
         # A stock relay whose name is a local one replaces what it finds by one of its own.

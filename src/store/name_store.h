@@ -1,0 +1,31 @@
+/* What the store keeps of names of leases: whose each one is, so that a restart does not forget. */
+#ifndef STORE_NAME_STORE_H
+#define STORE_NAME_STORE_H
+
+#include "store/store.h"
+
+/* Texts are borrowed. */
+struct name_row {
+	const char *label;
+	const char *address; /* of the identity that has it */
+	uint64_t until_ms;   /* wall clock: when its lease ends */
+	uint16_t tcp_port;   /* that its lease has; 0: none */
+};
+
+/* ---- inside a transaction ---- */
+
+enum err name_store_put(struct store *s, const struct name_row *row,
+	struct why *why) MUST_USE;
+enum err name_store_remove(struct store *s, const char *label, struct why *why) MUST_USE;
+
+/* Removes all but the @count whose leases end last. */
+enum err name_store_trim(struct store *s, unsigned count, struct why *why) MUST_USE;
+
+/* A row; good for the call. Anything but ERR_OK ends the reading. */
+typedef enum err name_store_fn(void *arg, const struct name_row *row);
+
+/* All of them; first those whose leases end first. */
+enum err name_store_read(struct store *s, name_store_fn *fn, void *arg,
+	struct why *why) MUST_USE;
+
+#endif
