@@ -7,10 +7,9 @@
 
 #include <cmocka.h>
 
-#include <sys/mman.h>
-
 #include "agent/expose.h"
 #include "agent/relay_test.h"
+#include "base/said_test.h"
 #include "net/bridge.h"
 
 #define BAD "bad.localhost"
@@ -30,7 +29,7 @@ struct fixture {
 	struct identity identity;
 	struct message_metadata metadata;
 	struct log log;
-	int said, stderr_fd;     /* what was logged; and where to */
+	struct said said;
 	struct listener *target; /* says nothing */
 	int served[BRIDGES_MAX];
 	unsigned served_n;
@@ -135,29 +134,6 @@ static uint16_t open_listener(struct fixture *f, listener_accept_fn *fn,
 	return addr_port(&at);
 }
 
-/* What is logged from now on can be looked at. */
-static void listen_to_log(struct fixture *f)
-{
-	f->said = memfd_create("log", MFD_CLOEXEC);
-	f->stderr_fd = dup(STDERR_FILENO);
-	assert_true(f->said >= 0 && f->stderr_fd >= 0);
-	assert_true(dup2(f->said, STDERR_FILENO) >= 0);
-}
-
-/* How often it was said. */
-static unsigned count_said(struct fixture *f, const char *words)
-{
-	static char text[65536];
-	ssize_t n = pread(f->said, text, sizeof(text) - 1, 0);
-	unsigned count = 0;
-
-	assert_true(n >= 0);
-	text[n] = '\0';
-	for (const char *at = text; (at = strstr(at, words)) != NULL; at++)
-		count++;
-	return count;
-}
-
 static int setup(void **state)
 {
 	struct fixture *f = mem_new(f);
@@ -179,7 +155,7 @@ static int setup(void **state)
 	snprintf(text, sizeof(text), "127.0.0.1:%u",
 		open_listener(f, on_served, &f->target));
 	assert_int_equal(target_parse(span_str(text), &f->where, NULL), ERR_OK);
-	listen_to_log(f);
+	said_begin(&f->said);
 	*state = f;
 	return 0;
 }
@@ -188,9 +164,7 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	dup2(f->stderr_fd, STDERR_FILENO);
-	close(f->stderr_fd);
-	close(f->said);
+	said_end(&f->said);
 	expose_close(f->expose);
 	for (unsigned i = 0; i < f->came; i++)
 		bridge_close(f->bridges[i]);
@@ -285,10 +259,11 @@ static void test_it_is_banned_and_that_is_said(void **state)
 	visitor = visit(f);
 	wait_for(f, &f->ended, 1); /* there was no other */
 	assert_int_equal(f->bad.asked[ASKED_UNREGISTER], 1);
-	assert_int_equal(count_said(f, f->bad.url), 1); /* which */
-	assert_int_equal(count_said(f, "tls_exporter_mismatch"), 1);
-	assert_int_equal(count_said(f, "is banned"), 1);
-	assert_int_equal(count_said(f, "--ban-mitm=false"), 1); /* how to undo it */
+	assert_int_equal(said_count(&f->said, f->bad.url), 1); /* which */
+	assert_int_equal(said_count(&f->said, "tls_exporter_mismatch"), 1);
+	assert_int_equal(said_count(&f->said, "is banned"), 1);
+	assert_int_equal(said_count(&f->said, "--ban-mitm=false"),
+		1); /* how to undo it */
 	assert_false(is_connected(f, visitor));
 	time_pass(f->worker.loop, 60000);
 	assert_int_equal(f->bad.asked[ASKED_REGISTER], 1);
@@ -320,8 +295,8 @@ static void test_it_may_stay_in_use(void **state)
 	first = visit(f);
 	wait_for(f, &f->came, 2); /* the probe */
 	time_settle(f->worker.loop);
-	assert_int_equal(count_said(f, "tls_exporter_mismatch"), 1);
-	assert_int_equal(count_said(f, "is banned"), 0);
+	assert_int_equal(said_count(&f->said, "tls_exporter_mismatch"), 1);
+	assert_int_equal(said_count(&f->said, "is banned"), 0);
 	assert_true(is_connected(f, first));
 	for (int i = 0; i < 3; i++) { /* to the end of the prober's rest */
 		time_pass(f->worker.loop, 11000);
@@ -330,7 +305,8 @@ static void test_it_may_stay_in_use(void **state)
 	second = visit(f);
 	wait_for(f, &f->came, 4);
 	time_settle(f->worker.loop);
-	assert_int_equal(count_said(f, "tls_exporter_mismatch"), 1); /* once is enough */
+	assert_int_equal(said_count(&f->said, "tls_exporter_mismatch"),
+		1); /* once is enough */
 	assert_int_equal(f->ended, 0);
 	stream_abort(first);
 	stream_abort(second);
@@ -346,7 +322,7 @@ static void test_an_honest_relay_is_not_accused(void **state)
 	visitor = visit(f);
 	wait_for(f, &f->came, 2);
 	time_pass(f->worker.loop, 6000);
-	assert_int_equal(count_said(f, "mismatch"), 0);
+	assert_int_equal(said_count(&f->said, "mismatch"), 0);
 	assert_int_equal(f->bad.asked[ASKED_UNREGISTER], 0);
 	assert_true(is_connected(f, visitor));
 	assert_int_equal(f->served_n, 1); /* the probe is nobody's visitor */
@@ -367,14 +343,14 @@ static void test_a_visit_to_oneself_may_fail(void **state)
 	for (unsigned round = 0; round < 3; round++) {
 		wait_for(f, &f->served_n, round + 1);
 		time_settle(f->worker.loop);
-		assert_int_equal(count_said(f, "a visit to the tunnel failed"), 1);
+		assert_int_equal(said_count(&f->said, "a visit to the tunnel failed"), 1);
 		stream_abort(visitor);
 		test_relay_kill(&f->bad);
 		test_relay_start(&f->bad);
 		time_pass(f->worker.loop, 4000);
 		visitor = visit_session(f, f->bad.sessions_n - 1);
 	}
-	assert_int_equal(count_said(f, "public again"), 0);
+	assert_int_equal(said_count(&f->said, "public again"), 0);
 	assert_int_equal(f->ended, 0);
 	stream_abort(visitor);
 }

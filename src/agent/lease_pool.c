@@ -84,17 +84,20 @@ static void place_on_active(void *owner, struct reverse *session, enum marker ki
 	p->o.hooks->on_visitor(p->o.owner, kind, stream, &relay);
 }
 
-/* Several that fail together are one failure, which took @spent_ms: who waits in vain for a
- * path that is cut has paused already. */
-static void pool_pause(struct lease_pool *p, uint64_t spent_ms)
+/*
+ * Several that fail together are one failure. Back-off counts from the start of the attempt,
+ * which took @spent_ms. False: another has failed already.
+ */
+static bool pool_pause(struct lease_pool *p, uint64_t spent_ms)
 {
 	uint32_t pause;
 
 	if (loop_timer_is_set(p->timer))
-		return;
+		return false;
 	p->failures++;
 	pause = backoff_pause_ms(p->failures, 0, LEASE_PAUSE_MAX_MS);
 	loop_timer_set(p->timer, spent_ms < pause ? pause - spent_ms : 0);
+	return true;
 }
 
 static void place_on_failed(void *owner, struct reverse *session, enum err rc,
@@ -104,13 +107,14 @@ static void place_on_failed(void *owner, struct reverse *session, enum err rc,
 	struct lease_pool *p = place->pool;
 	bool was_ready = place->ready_ms != 0;
 	uint64_t spent_ms = clock_now_ms() - place->tried_ms;
+	bool is_first;
 
 	(void)session;
 	if (was_ready && clock_now_ms() - place->ready_ms > POOL_STABLE_MS)
 		p->failures = 0;
 	place_free(place);
-	pool_pause(p, spent_ms);
-	if (!was_ready)
+	is_first = pool_pause(p, spent_ms);
+	if (!was_ready && (is_first || refusal->code[0] != '\0'))
 		p->o.hooks->on_trouble(p->o.owner, rc, refusal, why);
 	else if (rc == ERR_TIMEOUT)
 		p->o.hooks->on_silence(p->o.owner);
@@ -155,7 +159,7 @@ static void pool_fill(struct lease_pool *p)
 	while (rc == ERR_OK && p->places_n < p->wanted)
 		rc = pool_add(p);
 	if (rc != ERR_OK)
-		pool_pause(p, 0);
+		(void)pool_pause(p, 0);
 }
 
 static void pool_on_timer(void *arg)

@@ -24,7 +24,10 @@ struct lease_pool_hooks {
 	/* @stream is the owner's; it comes from @relay, which is for the call. */
 	void (*on_visitor)(void *owner, enum marker kind, struct stream *stream,
 		const struct addr *relay);
-	/* Sessions do not come about. @refusal is zero unless the relay refuses them. */
+	/*
+	 * Sessions do not come about. @refusal is zero unless the relay refuses them; else
+	 * several that fail together are told of once.
+	 */
 	void (*on_trouble)(void *owner, enum err rc,
 		const struct message_refusal *refusal, const struct why *why);
 	/* One that was ready died without a word: the path may be cut, for others too. */

@@ -19,6 +19,8 @@
 #define LEASE_STABLE_MS 5000 /* open for so long: the count of failures starts anew */
 #define LEASE_FRESH_MS 1500  /* an attempt so young is not given up for another */
 #define LEASE_LOOK_MS 5000   /* between two looks at the chain of an open lease */
+#define LEASE_TAKEN_PAUSE_MAX_MS 30000 /* between attempts at a name that is taken */
+#define LEASE_REMIND_MS 60000          /* between two lines that say so */
 #define HTTPS_PORT 443
 
 enum lease_state {
@@ -48,7 +50,7 @@ struct lease_session {
 	struct loop_deferred closing; /* on_closed */
 	enum err end;                 /* what it will be told */
 	int failures;                 /* attempts in a row */
-	uint64_t tried_ms, opened_ms, looked_ms;
+	uint64_t tried_ms, opened_ms, looked_ms, reminded_ms;
 	/* What was said last of the lease, its renewal, signing, and visits to ourselves. */
 	struct why trouble, renewal_trouble, unsigned_trouble, probe_trouble;
 	struct lease_session_figures figures;
@@ -133,19 +135,18 @@ static void lease_leave(struct lease_session *s, enum err rc)
 		lease_end(s, rc);
 }
 
-/*
- * From the start of the attempt: who waits in vain for a path that is cut has paused already,
- * and shall not be asleep when it is back.
- */
-static uint32_t lease_pause_ms(const struct lease_session *s, bool was_trying)
+/* Back-off counts from the start of the attempt, which may have been a wait in itself. */
+static uint32_t lease_pause_ms(const struct lease_session *s, bool was_trying,
+	uint32_t max_ms)
 {
 	uint64_t spent = was_trying ? clock_now_ms() - s->tried_ms : 0;
-	uint32_t pause = backoff_pause_ms(s->failures, 0, LEASE_PAUSE_MAX_MS);
+	uint32_t pause = backoff_pause_ms(s->failures, 0, max_ms);
 
 	return spent < pause ? pause - (uint32_t)spent : 0;
 }
 
-static void lease_fail(struct lease_session *s, enum err rc, const struct why *why)
+static void lease_fail_for(struct lease_session *s, enum err rc, const struct why *why,
+	uint32_t pause_max_ms)
 {
 	bool was_trying = rules[s->state].is_trying;
 
@@ -155,7 +156,12 @@ static void lease_fail(struct lease_session *s, enum err rc, const struct why *w
 	lease_drop(s);
 	s->state = LEASE_WAITING;
 	s->failures++;
-	loop_timer_set(s->timer, lease_pause_ms(s, was_trying));
+	loop_timer_set(s->timer, lease_pause_ms(s, was_trying, pause_max_ms));
+}
+
+static void lease_fail(struct lease_session *s, enum err rc, const struct why *why)
+{
+	lease_fail_for(s, rc, why, LEASE_PAUSE_MAX_MS);
 }
 
 static void lease_enter(struct lease_session *s, enum lease_state state)
@@ -396,6 +402,30 @@ static void lease_yield(struct lease_session *s, const struct why *why)
 	lease_refuse(s, &words);
 }
 
+/*
+ * A name that was ours can be ours again: a relay may have given it away while it or we were
+ * gone. One that never was is left to its holder.
+ */
+static void lease_on_name_taken(struct lease_session *s, const struct why *why)
+{
+	uint64_t now = clock_now_ms();
+	struct why words;
+
+	if (s->figures.registrations == 0) {
+		(void)err_set(&words, ERR_EXISTS, "%s; choose another --name", why->text);
+		lease_refuse(s, &words);
+		return;
+	}
+	if (now - s->reminded_ms >= LEASE_REMIND_MS) {
+		s->reminded_ms = now;
+		s->trouble.text[0] = '\0'; /* said again */
+	}
+	(void)err_set(&words, ERR_EXISTS,
+		"%s, which was ours: trying again every %d s at most", why->text,
+		LEASE_TAKEN_PAUSE_MAX_MS / 1000);
+	lease_fail_for(s, ERR_EXISTS, &words, LEASE_TAKEN_PAUSE_MAX_MS);
+}
+
 static void lease_on_registration_ended(void *owner, enum registration_end end,
 	const struct why *why)
 {
@@ -409,6 +439,9 @@ static void lease_on_registration_ended(void *owner, enum registration_end end,
 		break;
 	case REGISTRATION_REFUSED:
 		lease_refuse(s, why);
+		break;
+	case REGISTRATION_TAKEN:
+		lease_on_name_taken(s, why);
 		break;
 	case REGISTRATION_LEFT:
 		lease_end(s, s->end);

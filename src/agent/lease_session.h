@@ -4,7 +4,8 @@
  *
  *     waiting -> fetching the chain -> registering -> open -> leaving -> closed
  *
- * Whatever goes wrong leads back to waiting, but for what is for ever. portal-protocol 0, 8.
+ * Every failure returns to waiting, except a permanent refusal. That another identity has the
+ * name is permanent only for a session that never had it. portal-protocol 0, 8.
  */
 #ifndef AGENT_LEASE_SESSION_H
 #define AGENT_LEASE_SESSION_H

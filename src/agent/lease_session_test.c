@@ -9,6 +9,7 @@
 
 #include "agent/lease_session.h"
 #include "agent/relay_test.h"
+#include "base/said_test.h"
 
 #define ROOT "relay.localhost"
 #define NAMES "DNS:" ROOT ",DNS:*." ROOT
@@ -234,9 +235,39 @@ static void check_is_final(struct fixture *f, enum test_question question,
 	assert_int_equal(f->opened, 0);
 }
 
-static void test_a_conflict_of_names_is_final(void **state)
+static void test_a_name_that_was_never_ours_is_left_to_its_holder(void **state)
 {
 	check_is_final(*state, ASKED_REGISTER, "hostname_conflict");
+}
+
+/* It may be a squatter who was faster after a restart, or what is left of ourselves. */
+static void test_a_name_that_was_ours_is_asked_for_again_and_again(void **state)
+{
+	struct fixture *f = *state;
+	static const char taken[] = "another identity has the name";
+	struct said said;
+
+	said_begin(&said);
+	f->relay.answers[ASKED_REGISTER] = (struct test_answer){ 409, "hostname_conflict",
+		false };
+	f->relay.answers[ASKED_CONNECT] = (struct test_answer){ 404, "lease_not_found",
+		false };
+	test_relay_drop_session(&f->relay, 0);
+	wait_asked(f, ASKED_REGISTER, 2);
+	time_settle(f->loop);
+	assert_int_equal(said_count(&said, taken), 1);
+	time_pass(f->loop, 600000);
+	assert_in_range(f->relay.asked[ASKED_REGISTER], 20, 120);
+	assert_in_range(said_count(&said, taken), 8, 11);
+	assert_int_equal(f->closed, 0);
+
+	f->relay.answers[ASKED_REGISTER] = f->relay.answers[ASKED_CONNECT] =
+		(struct test_answer){ 0 };
+	time_pass(f->loop, 30000);
+	wait_for(f, &f->opened, 2);
+	wait_ready(f, 2);
+	assert_int_equal(said_count(&said, "public again"), 1);
+	said_end(&said);
 }
 
 static void test_a_ban_of_the_address_is_final(void **state)
@@ -633,7 +664,8 @@ int main(void)
 		TEST(test_only_an_adit_has_connections_that_ask_nothing),
 		TEST(test_a_certificate_for_others_leads_to_no_lease),
 		TEST(test_what_may_pass_is_tried_again_below_5_s),
-		TEST(test_a_conflict_of_names_is_final),
+		TEST(test_a_name_that_was_never_ours_is_left_to_its_holder),
+		TEST_OPEN(test_a_name_that_was_ours_is_asked_for_again_and_again),
 		TEST(test_a_ban_of_the_address_is_final),
 		TEST(test_a_feature_that_is_off_is_final),
 		TEST_OPEN(test_a_ban_while_it_was_open_is_final),

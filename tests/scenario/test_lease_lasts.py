@@ -83,6 +83,21 @@ def test_adit_is_back_within_seconds_of_its_relay(world, leases, kind):
     visitor.wait_served(relay.sni_port, "demo." + relay.root, relay.ca, 6)
 
 
+@pytest.mark.parametrize("kind", ["python", "stock"])
+def test_a_name_that_was_lost_to_another_is_taken_back_when_it_is_free(world, leases, kind):
+    relay = leases.relay(kind)
+    client = leases.expose("adit", relay, world.serve(net.echo).port)
+    client.signal(signal.SIGSTOP)
+    relay.restart()
+    squatter = leases.client(relay)
+    squatter.register()
+    client.signal(signal.SIGCONT)
+    client.wait_log("another identity has the name demo there, which was ours: trying again")
+    squatter.unregister()
+    visitor.wait_served(relay.sni_port, "demo." + relay.root, relay.ca, 35)
+    client.wait_log("public again")
+
+
 def test_sessions_that_are_dropped_are_opened_again(world, leases, script):
     leases.expose("adit", script, world.serve(net.echo).port)
     for _ in range(3):

@@ -179,11 +179,13 @@ static void registration_refuse(struct registration *r,
 {
 	struct why words = *why;
 
-	if (strcmp(refusal->code, "hostname_conflict") == 0)
-		err_set(&words, ERR_DENIED,
-			"%s: somebody else has the name %s there; choose another --name",
-			why->text, r->o.identity->name);
-	registration_finish(r, REGISTRATION_REFUSED, &words);
+	if (strcmp(refusal->code, "hostname_conflict") != 0) {
+		registration_finish(r, REGISTRATION_REFUSED, &words);
+		return;
+	}
+	err_set(&words, ERR_DENIED, "%s: another identity has the name %s there",
+		why->text, r->o.identity->name);
+	registration_finish(r, REGISTRATION_TAKEN, &words);
 }
 
 /*

@@ -16,6 +16,7 @@ struct registration;
 enum registration_end {
 	REGISTRATION_FAILED,  /* try again later */
 	REGISTRATION_REFUSED, /* this relay will not have us, ever */
+	REGISTRATION_TAKEN,   /* another identity has the name */
 	REGISTRATION_LOST,    /* the relay had it, and has it no more: register anew */
 	REGISTRATION_LEFT,    /* as was asked */
 };

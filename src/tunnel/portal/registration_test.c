@@ -321,13 +321,13 @@ static void test_something_else_is_no_relay(void **state)
 	assert_non_null(strstr(f->why.text, "no relay (status 200"));
 }
 
-static void test_a_conflict_is_final(void **state)
+static void test_a_conflict_is_the_owner_s_to_judge(void **state)
 {
 	struct fixture *f = *state;
 
 	f->registering = (struct answer){ 409, REFUSE("hostname_conflict"), false };
 	begin(f);
-	wait_for_end(f, REGISTRATION_REFUSED);
+	wait_for_end(f, REGISTRATION_TAKEN);
 }
 
 static void test_approval_may_come_later(void **state)
@@ -648,7 +648,7 @@ int main(void)
 		TEST(test_another_protocol_is_final),
 		TEST(test_a_relay_in_trouble_is_tried_again),
 		TEST(test_something_else_is_no_relay),
-		TEST(test_a_conflict_is_final),
+		TEST(test_a_conflict_is_the_owner_s_to_judge),
 		TEST(test_approval_may_come_later),
 		TEST(test_nothing_is_signed_for_another_site),
 		TEST(test_a_lease_of_another_is_given_back),
