@@ -257,6 +257,23 @@ static enum err read_service(struct expose_args *a, int argc, char **argv,
 
 /* ---- where ---- */
 
+static enum err check_relays(const struct relay_urls *relays, struct why *why)
+{
+	struct why words = { "" };
+	char shown[80];
+	enum err rc = ERR_OK;
+
+	for (unsigned i = 0; i < relays->count && rc == ERR_OK; i++) {
+		rc = relay_url_check_host(relays->urls[i], &words);
+		if (rc != ERR_OK)
+			err_set(why, rc, "\"%s\": %s",
+				str_quote(shown, sizeof(shown),
+					span_str(relays->urls[i])),
+				words.text);
+	}
+	return rc;
+}
+
 static enum err read_relays(struct expose_args *a, struct why *why)
 {
 	struct why words = { "" };
@@ -264,6 +281,8 @@ static enum err read_relays(struct expose_args *a, struct why *why)
 
 	if (has_text(a->relays_text))
 		rc = relay_urls_add(&a->relays, span_str(a->relays_text), &words);
+	if (rc == ERR_OK)
+		rc = check_relays(&a->relays, &words);
 	if (rc != ERR_OK)
 		return err_set(why, rc == ERR_NOMEM ? rc : ERR_USAGE, "--relays: %s",
 			err_text(rc, &words));

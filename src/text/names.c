@@ -125,6 +125,16 @@ bool names_host_is_local(const char *host)
 		str_has_suffix_nocase(host, ".localhost") || is_loopback_address(host);
 }
 
+bool names_host_is_address(const char *host)
+{
+	const char *dot = strrchr(host, '.');
+	const char *last = dot != NULL ? dot + 1 : host;
+	const char *digits = str_has_prefix(last, "0x") ? last + 2 : last;
+	size_t n = strspn(digits, digits == last ? "0123456789" : "0123456789abcdef");
+
+	return strchr(host, ':') != NULL || (last[0] != '\0' && digits[n] == '\0');
+}
+
 bool names_match(const char *pattern, const char *host)
 {
 	const char *dot = strchr(host, '.');

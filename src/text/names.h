@@ -37,6 +37,12 @@ enum err names_lease_host(struct span label, struct span root,
 bool names_host_is_local(const char *host);
 
 /*
+ * An address of IPv4 or IPv6, and no name: also one that only some resolvers take, such as
+ * 127.1 or 0x7f000001. No name ends in a number (RFC 1123 2.1).
+ */
+bool names_host_is_address(const char *host);
+
+/*
  * Are the two equal, or is @pattern "*.suffix" and @host one label more than the suffix?
  * A suffix without a dot matches nothing. Both are in form.
  */

@@ -155,6 +155,22 @@ static void test_local_hosts(void **state)
 		assert_false(names_host_is_local(others[i]));
 }
 
+static void test_addresses_are_no_names(void **state)
+{
+	static const char *const addresses[] = { "203.0.113.5", "127.0.0.1", "::1",
+		"2001:db8::1", "127.1", "2130706433", "0x7f000001", "0x7f.1", "1.2.3.4.5",
+		"example.0x1f", "example.com.1" };
+	static const char *const names[] = { "", "localhost", "relay.example.com",
+		"1.2.3.4.example", "127.0.0.1.nip.io", "1password.com", "a.0xg", "xn--3",
+		"3com", "0.a" };
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(addresses); i++)
+		assert_true(names_host_is_address(addresses[i]));
+	for (size_t i = 0; i < mem_count(names); i++)
+		assert_false(names_host_is_address(names[i]));
+}
+
 static void test_a_star_stands_for_one_label(void **state)
 {
 	static const struct {
@@ -188,6 +204,7 @@ int main(void)
 		cmocka_unit_test(test_hosts_are_brought_into_form),
 		cmocka_unit_test(test_a_lease_host_is_label_and_root),
 		cmocka_unit_test(test_local_hosts),
+		cmocka_unit_test(test_addresses_are_no_names),
 		cmocka_unit_test(test_a_star_stands_for_one_label),
 	};
 

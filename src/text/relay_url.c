@@ -76,6 +76,20 @@ enum err relay_url_host(const char *url, char out[NAMES_HOST_MAX + 1], struct wh
 	return names_parse_host(span_str(parts.host), out, why);
 }
 
+enum err relay_url_check_host(const char *url, struct why *why)
+{
+	char host[NAMES_HOST_MAX + 1];
+	enum err rc = relay_url_host(url, host, why);
+
+	if (rc != ERR_OK || !names_host_is_address(host))
+		return rc;
+	return err_set(why, ERR_SYNTAX,
+		"an address has no names below it for tunnels; write the relay's name,"
+		" such as %s",
+		names_host_is_local(host) ? "https://relay.localhost:4017" :
+					    "https://relay.example.com");
+}
+
 /* ---- lists ---- */
 
 static bool has_url(const struct relay_urls *list, const char *url)

@@ -24,6 +24,9 @@ enum err relay_url_parse(struct span text, char out[URL_TEXT_MAX],
 enum err relay_url_host(const char *url, char out[NAMES_HOST_MAX + 1],
 	struct why *why) MUST_USE;
 
+/* Can it have tunnels below its name? ERR_SYNTAX: its host is an address. */
+enum err relay_url_check_host(const char *url, struct why *why) MUST_USE;
+
 /* No two are equal, and they are in the order in which they came. Begins as zeros. */
 struct relay_urls {
 	char *urls[RELAY_URLS_MAX];

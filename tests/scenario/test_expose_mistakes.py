@@ -73,6 +73,15 @@ def test_relays_that_are_none(world, adit):
             done = world.call([adit.argv[0], *command, "--relays", relays])
             assert done.returncode == 2 and words in done.stderr, done.stderr
             assert "--relays: " in done.stderr
+    for relay, instead in (("https://203.0.113.5", "relay.example.com"),
+                           ("https://[2001:db8::1]:4017", "relay.example.com"),
+                           ("https://127.0.0.1:4017", "relay.localhost:4017"),
+                           ("https://[::1]", "relay.localhost:4017"),
+                           ("https://127.1:4017", "relay.example.com")):
+        done = call(world, adit, "3000", "--relays", f"https://relay.example.net,{relay}")
+        assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+        assert f'--relays: "{relay}": an address has no names below it' in done.stderr
+        assert f"write the relay's name, such as https://{instead}" in done.stderr
     done = call(world, adit, "3000", "--discovery=false")
     assert done.returncode == 2 and "write --relays https://" in done.stderr
 

@@ -69,6 +69,10 @@ enum err relay_peer_pin(struct relay_peer *r, struct span chain, struct why *why
 enum err relay_peer_public_host(const struct relay_peer *r, const char *name,
 	char out[NAMES_HOST_MAX + 1], struct why *why)
 {
+	enum err rc = relay_url_check_host(r->url, why);
+
+	if (rc != ERR_OK)
+		return rc;
 	return names_lease_host(span_str(name), span_str(r->host), out, why);
 }
 

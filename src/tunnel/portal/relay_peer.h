@@ -33,7 +33,7 @@ void relay_peer_fini(struct relay_peer *r);
 enum err relay_peer_pin(struct relay_peer *r, struct span chain,
 	struct why *why) MUST_USE;
 
-/* "name.host", a lease's public name. */
+/* "name.host", a lease's public name. ERR_SYNTAX: the relay's host is an address. */
 enum err relay_peer_public_host(const struct relay_peer *r, const char *name,
 	char out[NAMES_HOST_MAX + 1], struct why *why) MUST_USE;
 
