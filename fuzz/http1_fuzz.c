@@ -38,7 +38,9 @@ static void add_head(struct digest *d, const struct http1_head *head)
 	}
 	if (head->is_request && head->body == HTTP1_UNTIL_CLOSE)
 		abort();
-	if (head->wants_upgrade && http1_head_has_token(head, "upgrade", "h2c"))
+	if (head->wants_upgrade &&
+		span_is_nocase(http1_head_value(head, "upgrade"), "h2c") &&
+		http1_head_next(head, http1_head_find(head, "upgrade")) == NULL)
 		abort();
 	d->body += head->length + head->body + head->keeps_alive;
 }
@@ -69,9 +71,10 @@ static struct digest read_in_steps(struct span in, uint8_t kind, size_t step)
 	struct span piece;
 
 	if (kind & 1)
-		http1_reader_init_request(&r);
+		http1_reader_init_request(&r, &http1_request_limits);
 	else
-		http1_reader_init_response(&r, span_str(kind & 2 ? "HEAD" : "GET"));
+		http1_reader_init_response(&r, &http1_response_limits,
+			span_str(kind & 2 ? "HEAD" : "GET"));
 	while (d.rc == ERR_AGAIN && span_cut(&in, step < in.n ? step : in.n, &piece) &&
 		piece.n > 0)
 		feed(&r, piece, &d);

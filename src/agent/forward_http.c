@@ -69,14 +69,6 @@ struct tls_context *forward_tls(const struct forward *forward, const struct targ
 	return t->skip_verify ? forward->tls_unverified : forward->tls_verified;
 }
 
-/* HTTP/2 would go on where we could not follow. */
-static bool asks_for_http2(const struct http1_head *head)
-{
-	return http1_head_find(head, "HTTP2-Settings") != NULL ||
-		http1_head_has_token(head, "Upgrade", "h2c") ||
-		http1_head_has_token(head, "Upgrade", "h2");
-}
-
 static struct span query_of(const struct http1_head *head)
 {
 	struct span target = head->target;
@@ -138,8 +130,8 @@ static void pass(const struct forward_server *s, struct http_exchange *x, unsign
 	struct buf target, headers;
 	enum err rc;
 
-	buf_init(&target, 2 * HTTP1_HEAD_MAX);
-	buf_init(&headers, 2 * HTTP1_HEAD_MAX);
+	buf_init(&target, 2 * HTTP_HEAD_MAX);
+	buf_init(&headers, 2 * HTTP_HEAD_MAX);
 	rc = http_route_put_target(route, path, query_of(head), &target);
 	buf_put_u8(&target, '\0');
 	put_forwarded(&headers, head, route, s->is_raw);
@@ -174,14 +166,8 @@ static void on_request(void *arg, struct http_exchange *x)
 	const struct http1_head *head = http_request(x);
 	struct buf path;
 
-	if (span_is(head->method, "CONNECT")) {
-		http_reply(x, 405, NULL, span_str("method not allowed\n"));
-		return;
-	}
-	buf_init(&path, HTTP1_HEAD_MAX);
-	if (asks_for_http2(head))
-		http_reply(x, 400, "Connection: close\r\n", span_str("bad request\n"));
-	else if (span_is(head->target, "*"))
+	buf_init(&path, HTTP_HEAD_MAX);
+	if (span_is(head->target, "*"))
 		http_reply(x, 404, NULL, span_str("not found\n"));
 	else if (http_path_clean(http1_path(head), &path, NULL) != ERR_OK)
 		http_reply(x, 400, NULL, span_str("bad request\n"));

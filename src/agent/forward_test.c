@@ -445,10 +445,6 @@ static void test_smuggling_is_refused(void **state)
 		GET "X: a\nContent-Length: 5\r\n\r\n",
 		GET "X: a\rb\r\n\r\n",
 		GET "Host: b\r\n\r\n",
-		GET "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
-		    "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n",
-		GET "Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
-		GET "HTTP2-Settings: x\r\n\r\n",
 		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 	};
 	struct fixture *f = *state;
@@ -463,6 +459,26 @@ static void test_smuggling_is_refused(void **state)
 		leave(f);
 	}
 	assert_int_equal(f->accepted, 0);
+}
+
+static void test_an_offer_of_http2_is_left_out(void **state)
+{
+	static const char *const rows[] = {
+		GET "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+		    "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n",
+		GET "Connection: Upgrade\r\nUpgrade: h2c\r\nUpgrade: H2\r\n\r\n",
+		GET "HTTP2-Settings: x\r\n\r\n",
+	};
+	struct fixture *f = *state;
+
+	route_to(f, "/", "");
+	for (size_t i = 0; i < mem_count(rows); i++) {
+		visit(f, rows[i], false);
+		hear(f, OK);
+		leave(f);
+		assert_false(upstream_heard(f, 0, "Upgrade"));
+		assert_false(upstream_heard(f, 0, "HTTP2-Settings"));
+	}
 }
 
 static void test_an_upstream_that_is_down_is_a_bad_gateway(void **state)
@@ -574,6 +590,7 @@ int main(void)
 		FORWARD_TEST(test_many_requests_share_connections),
 		FORWARD_TEST(test_paths_lead_where_they_say_or_nowhere),
 		FORWARD_TEST(test_smuggling_is_refused),
+		FORWARD_TEST(test_an_offer_of_http2_is_left_out),
 		FORWARD_TEST(test_an_upstream_that_is_down_is_a_bad_gateway),
 		FORWARD_TEST(test_a_websocket_passes),
 		FORWARD_TEST(test_events_are_not_held_back),

@@ -4,10 +4,15 @@
 #include <stdlib.h>
 #include <strings.h>
 
+bool span_eq_nocase(struct span a, struct span b)
+{
+	return a.n == b.n &&
+		(a.n == 0 || strncasecmp((const char *)a.p, (const char *)b.p, a.n) == 0);
+}
+
 bool span_is_nocase(struct span a, const char *text)
 {
-	return a.n == strlen(text) &&
-		(a.n == 0 || strncasecmp((const char *)a.p, text, a.n) == 0);
+	return span_eq_nocase(a, span_str(text));
 }
 
 char *span_dup(struct span a)

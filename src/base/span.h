@@ -86,6 +86,7 @@ static inline bool span_is(struct span a, const char *text)
 }
 
 /* Equal but for the case of ASCII letters. */
+bool span_eq_nocase(struct span a, struct span b);
 bool span_is_nocase(struct span a, const char *text);
 
 /* An owned, terminated copy, or NULL when memory is out. Freed with free(). */

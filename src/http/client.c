@@ -16,7 +16,7 @@
 #define CONNECT_MS 10000
 #define ANSWER_MAX 65536
 #define TIMEOUT_MS 30000
-#define REQUEST_HEAD_MAX HTTP1_HEAD_MAX
+#define REQUEST_HEAD_MAX 16384
 #define WARM_CLOSED_MS 100  /* until a kept connection that ended is replaced */
 #define WARM_FAILED_MS 3000 /* or tried again */
 
@@ -99,7 +99,8 @@ static void ask_init(struct http_ask *ask, struct http_client *client,
 	list_init(&ask->in_waiting);
 	buf_init(&ask->request, REQUEST_HEAD_MAX + q->body.n);
 	buf_init(&ask->body, ask->answer_max);
-	http1_reader_init_response(&ask->answer, span_str(q->method));
+	http1_reader_init_response(&ask->answer, &http1_response_limits,
+		span_str(q->method));
 }
 
 enum err http_client_ask(struct http_client *client, const struct http_question *q,
@@ -302,7 +303,8 @@ void client_take_back(struct http_client *client, struct http_ask *ask)
 	ask->is_retried = true;
 	ask->sent = 0;
 	http1_reader_fini(&ask->answer);
-	http1_reader_init_response(&ask->answer, span_str(ask->method));
+	http1_reader_init_response(&ask->answer, &http1_response_limits,
+		span_str(ask->method));
 	list_add_front(&client->waiting, &ask->in_waiting);
 	loop_defer(client->o.loop, &client->turn);
 }

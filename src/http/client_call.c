@@ -96,7 +96,8 @@ static enum err call_skip_interim(struct http_ask *ask, struct why *why)
 	if (++ask->interims > INTERIM_MAX)
 		return err_set(why, ERR_PROTO, "the server never comes to its answer");
 	http1_reader_fini(&ask->answer);
-	http1_reader_init_response(&ask->answer, span_str(ask->method));
+	http1_reader_init_response(&ask->answer, &http1_response_limits,
+		span_str(ask->method));
 	return ERR_OK;
 }
 

@@ -567,7 +567,10 @@ static void test_hostile_answers(void **state)
 		{ OK "Transfer-Encoding: chunked\r\n\r\nz\r\n", ERR_SYNTAX, false },
 		{ OK "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\nhi",
 			ERR_SYNTAX, false },
-		{ "HTTP/1.1 200 OK\nContent-Length: 2\n\nhi", ERR_SYNTAX, false },
+		{ OK "Transfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n"
+		     "2\r\nhi\r\n0\r\n\r\n",
+			ERR_OK, false },
+		{ "HTTP/1.1 200 OK\nContent-Length: 2\n\nhi", ERR_OK, false },
 		{ "SSH-2.0-x\r\n\r\n", ERR_SYNTAX, false },
 		{ "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
 		  "Upgrade: x\r\n\r\n",

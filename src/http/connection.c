@@ -255,12 +255,14 @@ static unsigned status_of(enum err rc)
 
 static enum err exchange_new(struct connection *c)
 {
+	struct http1_limits limits = http1_request_limits;
 	struct http_exchange *x = mem_new(x);
 
 	if (x == NULL)
 		return ERR_NOMEM;
+	limits.head_bytes_max = c->server->o.head_max;
 	x->connection = c;
-	http1_reader_init_request(&x->reader);
+	http1_reader_init_request(&x->reader, &limits);
 	c->x = x;
 	return ERR_OK;
 }
@@ -271,6 +273,11 @@ static enum err connection_serve(struct connection *c)
 	struct http_exchange *x = c->x;
 	struct span expect = http1_head_value(&x->reader.head, "Expect");
 
+	/* A tunnel through us is for nobody, and what follows may be bytes for it. */
+	if (span_is(x->reader.head.method, "CONNECT")) {
+		connection_refuse(c, 405);
+		return ERR_OK;
+	}
 	if (expect.n > 0 && !span_is_nocase(expect, "100-continue")) {
 		connection_refuse(c, 417);
 		return ERR_OK;

@@ -99,9 +99,11 @@ static size_t incoming_room(const struct http1_reader *r, size_t room)
 {
 	if (r->head.body == HTTP1_LENGTH)
 		return room < r->left ? room : (size_t)r->left;
-	if (r->head.body == HTTP1_CHUNKED && room > INCOMING_PIECE)
-		return INCOMING_PIECE;
-	return room;
+	if (r->head.body != HTTP1_CHUNKED)
+		return room;
+	if (r->chunk == HTTP1_CHUNK_DATA && r->left >= room)
+		return room;
+	return room < INCOMING_PIECE ? room : INCOMING_PIECE;
 }
 
 static enum err incoming_decode_stream(struct incoming *in, struct http1_reader *r,

@@ -203,7 +203,7 @@ static void check_answer(struct fixture *f)
 	struct span in = buf_span(&f->in);
 	size_t at = 0;
 
-	http1_reader_init_response(&r, span_str("POST"));
+	http1_reader_init_response(&r, &http1_response_limits, span_str("POST"));
 	do {
 		assert_int_equal(http1_next(&r, &in, &e, NULL), ERR_OK);
 		if (e.kind != HTTP1_DATA)

@@ -182,7 +182,8 @@ static enum err answering_pass_interim(struct proxy *proxy)
 		proxy->answering.state = PASSAGE_WRITING;
 	}
 	http1_reader_fini(&proxy->answer);
-	http1_reader_init_response(&proxy->answer, request->method);
+	http1_reader_init_response(&proxy->answer, &http1_response_limits,
+		request->method);
 	return rc;
 }
 
@@ -195,7 +196,7 @@ static enum err answering_read_head(struct proxy *proxy)
 	if (rc != ERR_OK)
 		return rc;
 	answer = &proxy->answer.head;
-	if (answer->status == 101 && (!answer->wants_upgrade || !request->wants_upgrade))
+	if (answer->status == 101 && !proxy_upgrade_was_offered(answer, request))
 		return ERR_PROTO;
 	if (answer->status / 100 == 1 && answer->status != 101)
 		return answering_pass_interim(proxy);
@@ -353,7 +354,8 @@ static void proxy_ask_again(struct proxy *proxy)
 	buf_init(&proxy->again, 0);
 	incoming_fini(&proxy->in);
 	http1_reader_fini(&proxy->answer);
-	http1_reader_init_response(&proxy->answer, http_request(proxy->x)->method);
+	http1_reader_init_response(&proxy->answer, &http1_response_limits,
+		http_request(proxy->x)->method);
 	proxy_reach(proxy);
 }
 
@@ -501,7 +503,8 @@ static void passages_init(struct proxy *proxy)
 		request->body == HTTP1_NO_BODY ? PASSAGE_LAST_WRITING : PASSAGE_WRITING);
 	passage_init(&proxy->answering, proxy->pool, PROXY_HEAD_MAX, PASSAGE_READING);
 	proxy->sending.is_chunked = request->body == HTTP1_CHUNKED;
-	http1_reader_init_response(&proxy->answer, request->method);
+	http1_reader_init_response(&proxy->answer, &http1_response_limits,
+		request->method);
 }
 
 static bool proxy_copy_names(struct proxy *proxy, const struct http_upstream *up)
@@ -554,10 +557,6 @@ void http_proxy_pass(struct http_exchange *x, const struct http_upstream *up)
 	struct proxy *proxy;
 	enum err rc;
 
-	if (span_is(http_request(x)->method, "CONNECT")) {
-		http_reply(x, 405, NULL, span_str("Method Not Allowed\n"));
-		return;
-	}
 	rc = proxy_new(x, up, &proxy);
 	if (rc != ERR_OK) {
 		http_reply(x, rc == ERR_LIMIT ? 400 : 503, NULL, span_of(NULL, 0));

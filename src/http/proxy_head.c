@@ -86,9 +86,7 @@ static enum err named_gather(struct named *named, const struct http1_head *head)
 static bool named_has(const struct named *named, struct span name)
 {
 	for (size_t i = 0; i < named->n; i++) {
-		if (named->name[i].n == name.n &&
-			strncasecmp((const char *)named->name[i].p, (const char *)name.p,
-				name.n) == 0)
+		if (span_eq_nocase(named->name[i], name))
 			return true;
 	}
 	return false;
@@ -102,30 +100,58 @@ static void put_line(struct buf *out, struct span name, struct span value)
 	buf_put_str(out, "\r\n");
 }
 
-/* Both sides of an upgrade name it to the next hop anew. */
+/* Takes the next protocol off the Upgrade headers; HTTP/2 is passed over. */
+static bool upgrade_next(const struct http1_head *head, const struct http1_header **h,
+	struct span *list, struct span *protocol)
+{
+	for (;;) {
+		while (http1_list_next(list, protocol)) {
+			if (!http1_is_http2(*protocol))
+				return true;
+		}
+		*h = *h == NULL ? http1_head_find(head, "Upgrade") :
+				  http1_head_next(head, *h);
+		if (*h == NULL)
+			return false;
+		*list = (*h)->value;
+	}
+}
+
+/* An offer of a protocol, or the switch to it, for the next hop. */
 static void put_upgrade(struct buf *out, const struct http1_head *head)
 {
+	const struct http1_header *h = NULL;
+	struct span list = { 0 }, protocol;
+	const char *before = "Connection: Upgrade\r\nUpgrade: ";
+
 	if (!head->wants_upgrade)
 		return;
-	buf_put_str(out, "Connection: Upgrade\r\n");
-	put_line(out, span_str("Upgrade"), http1_head_value(head, "Upgrade"));
+	while (upgrade_next(head, &h, &list, &protocol)) {
+		buf_put_str(out, before);
+		buf_put_span(out, protocol);
+		before = ", ";
+	}
+	buf_put_str(out, "\r\n");
+}
+
+bool proxy_upgrade_was_offered(const struct http1_head *answer,
+	const struct http1_head *request)
+{
+	const struct http1_header *h = NULL, *offer;
+	struct span list = { 0 }, offers = { 0 }, chosen, offered;
+	bool is_good = answer->wants_upgrade && request->wants_upgrade;
+
+	while (is_good && upgrade_next(answer, &h, &list, &chosen)) {
+		offer = NULL;
+		offers = span_of(NULL, 0);
+		is_good = false;
+		while (!is_good && upgrade_next(request, &offer, &offers, &offered))
+			is_good = span_eq_nocase(chosen, offered);
+	}
+	return is_good;
 }
 
 /* ---- requests ---- */
-
-/* A target with an authority loses that: the Host header says it. */
-static void put_target(struct buf *out, const struct http1_head *request)
-{
-	struct span target = request->target;
-	struct span path = http1_path(request);
-
-	if (target.p[0] != '/' && !span_is(target, "*")) {
-		target = span_of(path.p, (size_t)(target.p + target.n - path.p));
-		if (path.n == 0)
-			buf_put_str(out, "/");
-	}
-	buf_put_span(out, target);
-}
 
 static void put_request_line(struct buf *out, const struct http1_head *request,
 	const struct http_upstream *up)
@@ -135,7 +161,7 @@ static void put_request_line(struct buf *out, const struct http1_head *request,
 	if (up->target != NULL)
 		buf_put_str(out, up->target);
 	else
-		put_target(out, request);
+		buf_put_span(out, request->target);
 	buf_put_str(out, " HTTP/1.1\r\n");
 }
 
@@ -153,7 +179,7 @@ static void put_request_framing(struct buf *out, const struct http1_head *reques
 {
 	if (request->body == HTTP1_CHUNKED)
 		buf_put_str(out, "Transfer-Encoding: chunked\r\n");
-	else if (http1_head_find(request, "Content-Length") != NULL)
+	else if (request->has_length)
 		buf_printf(out, "Content-Length: %llu\r\n",
 			(unsigned long long)request->length);
 	if (request->wants_upgrade)
@@ -218,23 +244,23 @@ struct proxy_framing proxy_frame_answer(const struct http1_head *answer,
 
 	return (struct proxy_framing){
 		.is_chunked = is_unknown && !is_old,
-		.is_last = !request->keeps_alive || (is_unknown && is_old),
+		.is_last = !request->keeps_alive || answer->is_ambiguous ||
+			(is_unknown && is_old),
 	};
 }
 
 static void put_answer_framing(struct buf *out, const struct http1_head *answer,
 	const struct http1_head *request, struct proxy_framing framing)
 {
-	const struct http1_header *length = http1_head_find(answer, "Content-Length");
-
 	if (answer->status / 100 == 1) {
 		put_upgrade(out, answer);
 		return;
 	}
 	if (framing.is_chunked)
 		buf_put_str(out, "Transfer-Encoding: chunked\r\n");
-	else if (length != NULL && answer->status != 204)
-		put_line(out, length->name, length->value);
+	else if (answer->has_length && answer->status != 204)
+		buf_printf(out, "Content-Length: %llu\r\n",
+			(unsigned long long)answer->length);
 	if (framing.is_last)
 		buf_put_str(out, "Connection: close\r\n");
 	else if (request->minor == 0)
@@ -257,7 +283,7 @@ static void put_rewritten(struct buf *out, const struct http1_head *request,
 	struct span value = h->value;
 	struct buf other;
 
-	buf_init(&other, HTTP1_HEAD_MAX);
+	buf_init(&other, 2 * HTTP1_RESPONSE_HEAD_MAX);
 	if (how != NULL && how->rewrite != NULL &&
 		how->rewrite(how->arg, request, h, &other) && other.failed == ERR_OK &&
 		value_is_one_line(buf_span(&other)))

@@ -4,7 +4,8 @@
 
 #include "http/proxy.h"
 
-#define PROXY_HEAD_MAX (4 * HTTP1_HEAD_MAX)
+/* What is written may be longer than what was read: paths are mapped to longer ones. */
+#define PROXY_HEAD_MAX (4 * HTTP_HEAD_MAX)
 
 /*
  * Writes the head for the upstream of @up's client @peer.
@@ -20,6 +21,10 @@ struct proxy_framing {
 };
 
 struct proxy_framing proxy_frame_answer(const struct http1_head *answer,
+	const struct http1_head *request);
+
+/* True if @answer, a 101, switches to something that @request offered. */
+bool proxy_upgrade_was_offered(const struct http1_head *answer,
 	const struct http1_head *request);
 
 /* What changes headers on their way: see http_upstream. */

@@ -248,8 +248,47 @@ static void test_a_request_and_its_answer_pass(void **state)
 		"HTTP/1.1 204 \r\n\r\n");
 	check_passes(f, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
 		"OPTIONS * HTTP/1.1\r\nHost: a\r\n" GET_END, ANSWER, ANSWER);
-	check_passes(f, "GET http://a?b HTTP/1.1\r\nHost: a\r\n\r\n",
+	check_passes(f, "GET http://a?b HTTP/1.1\r\nHost: b\r\n\r\n",
 		"GET /?b HTTP/1.1\r\nHost: a\r\n" GET_END, ANSWER, ANSWER);
+	check_passes(f, "BREW /\xc3\xa4\xff HTTP/1.1\r\nHost: a\r\n\r\n",
+		"BREW /\xc3\xa4\xff HTTP/1.1\r\nHost: a\r\n" GET_END, ANSWER, ANSWER);
+}
+
+/* However sloppy the upstream is, the client gets one form of it. */
+static void test_answers_are_normalised(void **state)
+{
+	struct fixture *f = *state;
+
+	check_passes(f, GET "\r\n", GET GET_END,
+		"\nHTTP/1.4  999\nA : b\n  c\nB: \x01\nSome Words: x\nContent-Length: 2\n"
+		"content-length: 2\n\nhi",
+		"HTTP/1.1 999 \r\nA: b c\r\nB: \r\nContent-Length: 2\r\n\r\nhi");
+	check_passes(f, GET "\r\n", GET GET_END,
+		OK "Transfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n1\nh\n0\n\n",
+		OK "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+		   "1\r\nh\r\n0\r\n\r\n");
+	check_passes(f, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
+		"HEAD / HTTP/1.1\r\nHost: a\r\n" GET_END,
+		OK "Transfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n", OK "\r\n");
+}
+
+static void test_a_long_answer_head_passes(void **state)
+{
+	struct fixture *f = *state;
+	struct buf says;
+	size_t n;
+
+	buf_init(&says, 1 << 20);
+	buf_put_str(&says, OK "Content-Length: 2\r\n");
+	for (int i = 0; i < 999; i++)
+		buf_printf(&says, "X-%03d: %0250d\r\n", i, i);
+	buf_put_str(&says, "\r\nhi");
+	n = says.n;
+	buf_put_u8(&says, '\0');
+	prepare(f, GET "\r\n", "\r\n\r\n", (const char *)buf_span(&says).p);
+	run(f, n);
+	assert_int_equal(f->client.out_n, n);
+	buf_fini(&says);
 }
 
 static void test_bodies_pass_both_ways(void **state)
@@ -421,7 +460,7 @@ static void test_an_upstream_that_fails_first_is_a_bad_gateway(void **state)
 	static const char *const says[] = {
 		"",
 		"HTTP/1.1 200 OK\r\nA: b",
-		"HTTP/1.1 200 OK\nA: b\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nA\r\n\r\n",
 		"HTTP/2.0 200 OK\r\n\r\n",
 		"HTTP/1.1 101 Up\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
 		OK "Content-Length: 1\r\nContent-Length: 2\r\n\r\nhi",
@@ -536,6 +575,30 @@ static void test_a_bridge_ends_with_its_server(void **state)
 	assert_true(f->client.is_closed);
 }
 
+/* Of several protocols the upstream chooses one, but none that was not offered, nor HTTP/2. */
+static void test_an_upgrade_is_to_what_was_offered(void **state)
+{
+	struct fixture *f = *state;
+	const char *asks = WS_GET
+		"Connection: Upgrade\r\nUpgrade: h2c, websocket\r\nUpgrade: x\r\n\r\n";
+	const char *heard = WS_GET
+		"Connection: Upgrade\r\nUpgrade: websocket, x\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n";
+	const char *up = "HTTP/1.1 101 Up\r\nConnection: Upgrade\r\nUpgrade: X\r\n\r\n";
+
+	prepare(f, asks, heard, up);
+	f->up.closes = false;
+	run(f, strlen(up));
+	check_is(buf_span(&f->up.heard), heard);
+	check_is(span_of(f->client.out, f->client.out_n), up);
+	new_server(f);
+	check_passes(f, asks, heard,
+		"HTTP/1.1 101 Up\r\nConnection: Upgrade\r\nUpgrade: y\r\n\r\n",
+		BAD_GATEWAY);
+	check_passes(f, asks, heard,
+		"HTTP/1.1 101 Up\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+		BAD_GATEWAY);
+}
+
 static void test_an_upgrade_may_be_declined(void **state)
 {
 	check_passes(*state, WS_GET WS_HEADERS "\r\n", WS_HEARD, ANSWER, ANSWER);
@@ -595,6 +658,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		PROXY_TEST(test_a_request_and_its_answer_pass),
+		PROXY_TEST(test_answers_are_normalised),
+		PROXY_TEST(test_a_long_answer_head_passes),
 		PROXY_TEST(test_bodies_pass_both_ways),
 		PROXY_TEST(test_chunks_are_framed_anew),
 		PROXY_TEST(test_an_old_client_gets_what_it_understands),
@@ -613,6 +678,7 @@ int main(void)
 		PROXY_TEST(test_silence_is_a_bad_gateway),
 		PROXY_TEST(test_an_upgrade_becomes_a_bridge),
 		PROXY_TEST(test_a_bridge_ends_with_its_server),
+		PROXY_TEST(test_an_upgrade_is_to_what_was_offered),
 		PROXY_TEST(test_an_upgrade_may_be_declined),
 		PROXY_TEST(test_a_server_may_go_at_any_time),
 		PROXY_TEST(test_a_connect_is_not_for_us),

@@ -17,6 +17,8 @@ enum err http_server_new(const struct http_server_options *o, struct http_server
 	server->o = *o;
 	if (server->o.connections_max == 0)
 		server->o.connections_max = CONNECTIONS_MAX;
+	if (server->o.head_max == 0)
+		server->o.head_max = HTTP1_REQUEST_HEAD_MAX;
 	list_init(&server->connections);
 	*out = server;
 	return ERR_OK;

@@ -10,14 +10,17 @@
 #include "net/stream.h"
 #include "wire/http1.h"
 
+#define HTTP_HEAD_MAX (1 << 20) /* the longest head that a server can be made to take */
+
 struct http_server;   /* shared settings and the connections of one worker */
 struct http_exchange; /* one request and its answer */
 
 struct http_server_options {
 	struct loop *loop; /* borrowed */
 	struct pool *pool; /* borrowed */
-	uint32_t head_ms;  /* patience for a request head; 0 is 10 s */
+	uint32_t head_ms;  /* timeout of a request head; 0 is 10 s */
 	uint32_t idle_ms;  /* between requests; 0 is 60 s */
+	size_t head_max; /* bytes of a request head, at most HTTP_HEAD_MAX; 0 is 64 KiB */
 	/*
 	 * For one more, the oldest goes that has asked nothing, or not all yet: who only opens
 	 * connections keeps nobody out. If there is none, the new one goes. 0: 10,000.

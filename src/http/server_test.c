@@ -281,7 +281,7 @@ static void test_leave_to_send_a_body_is_not_given(void **state)
 static void test_bad_requests_are_answered_and_lingered_for(void **state)
 {
 	struct fixture *f = *state;
-	char *text = malloc(30000);
+	char *text = malloc(70000);
 
 	check_serves(f, "GET / HTTP/1.1\r\n\r\n" GET "\r\n",
 		"HTTP/1.1 400 Bad Request\r\n" DATE TEXT
@@ -290,15 +290,34 @@ static void test_bad_requests_are_answered_and_lingered_for(void **state)
 	assert_true(f->client.is_finished);
 	assert_int_equal(f->client.in.n,
 		0); /* read to its end, so that nothing is reset */
-	memset(text, 'x', 29999);
-	text[29999] = '\0';
+	memset(text, 'x', 69999);
+	text[69999] = '\0';
 	memcpy(text, GET "X: ", strlen(GET "X: "));
 	new_client(f, text);
 	serve(f);
 	check_out(f,
 		"HTTP/1.1 431 Request Header Fields Too Large\r\n" DATE TEXT
 		"Content-Length: 36\r\nConnection: close\r\n\r\n431 Request Header Fields Too Large\n");
+	f->options.head_max = 100; /* a setting */
+	new_server(f);
+	for (int n = 100; n <= 101; n++) {
+		snprintf(text, 200, GET "X: %0*d\r\n\r\n",
+			n - (int)strlen(GET "X: \r\n\r\n"), 0);
+		new_client(f, text);
+		serve(f);
+		assert_memory_equal(f->client.out + 9, n <= 100 ? "200" : "431", 3);
+	}
 	free(text);
+}
+
+static void test_connect_is_for_no_server_here(void **state)
+{
+	struct fixture *f = *state;
+
+	check_serves(f, "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n" GET "\r\n",
+		"HTTP/1.1 405 Method Not Allowed\r\n" DATE TEXT
+		"Content-Length: 23\r\nConnection: close\r\n\r\n405 Method Not Allowed\n");
+	assert_int_equal(f->requests, 0);
 }
 
 static void test_an_answer_may_come_later(void **state)
@@ -676,6 +695,8 @@ int main(void)
 			setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_bad_requests_are_answered_and_lingered_for, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_connect_is_for_no_server_here, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(test_an_answer_may_come_later, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(test_an_upgrade_hands_the_stream_over,

@@ -22,9 +22,9 @@ static void read_head(struct http1_reader *r, const char *text)
 	struct http1_event e;
 
 	if (text[0] == 'H')
-		http1_reader_init_response(r, span_str("GET"));
+		http1_reader_init_response(r, &http1_response_limits, span_str("GET"));
 	else
-		http1_reader_init_request(r);
+		http1_reader_init_request(r, &http1_request_limits);
 	assert_int_equal(http1_next(r, &in, &e, NULL), ERR_OK);
 }
 

@@ -57,7 +57,7 @@ static void check(const struct row *row, const struct prefix_set *proxies)
 
 	snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: a\r\n%s\r\n", row->headers);
 	in = span_str(text);
-	http1_reader_init_request(&reader);
+	http1_reader_init_request(&reader, &http1_request_limits);
 	assert_int_equal(http1_next(&reader, &in, &event, NULL), ERR_OK);
 	assert_int_equal(event.kind, HTTP1_HEAD);
 	assert_int_equal(addr_from_literal(row->peer, 1, &client), ERR_OK);

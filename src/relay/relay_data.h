@@ -14,6 +14,7 @@
 #include "tunnel/portal/access_cache.h"
 
 #define DATA_BUCKETS 256                   /* a power of two */
+#define DATA_HEAD_MAX 16384                /* bytes of the head of such a request */
 #define DATA_BODIES_MAX ((size_t)32 << 20) /* bytes of requests to the API, in all */
 #define DATA_CALLS_MAX 4096                /* at the control worker at a time */
 #define DATA_IDLE_DEAD_MS 10000 /* an idle session that acknowledges nothing so long */

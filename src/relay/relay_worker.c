@@ -450,6 +450,7 @@ static enum err data_open(struct relay_data *d)
 	struct http_server_options o = {
 		.loop = data_loop(d),
 		.pool = &d->worker->worker.blocks,
+		.head_max = DATA_HEAD_MAX,
 		.bodies_max = DATA_BODIES_MAX,
 		.on_request = relay_request_on,
 		.arg = d,

@@ -1,88 +1,57 @@
-/* HTTP/1 messages: the lines of a head, and the pieces of a body. */
+/* HTTP/1 messages: the lines of a head and of trailers, and the pieces of a body. */
 #include "wire/http1.h"
 
-#include <llhttp.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "base/mem.h"
-#include "wire/http1_head.h"
+#include "wire/http1_priv.h"
 
-static void reader_init(struct http1_reader *r, bool is_request)
+#define PROTOCOL "HTTP/" /* what a response begins with */
+
+const struct http1_limits http1_request_limits = {
+	.head_bytes_max = HTTP1_REQUEST_HEAD_MAX,
+	.fields_max = HTTP1_FIELDS_MAX,
+};
+
+const struct http1_limits http1_response_limits = {
+	.head_bytes_max = HTTP1_RESPONSE_HEAD_MAX,
+	.fields_max = HTTP1_FIELDS_MAX,
+};
+
+static void reader_init(struct http1_reader *r, const struct http1_limits *limits)
 {
 	memset(r, 0, sizeof(*r));
-	r->head.is_request = is_request;
-	buf_init(&r->bytes, HTTP1_HEAD_MAX);
+	r->limits = *limits;
+	buf_init(&r->bytes, limits->head_bytes_max);
+	buf_init(&r->trailing, limits->head_bytes_max);
 }
 
-void http1_reader_init_request(struct http1_reader *r)
+void http1_reader_init_request(struct http1_reader *r, const struct http1_limits *limits)
 {
-	reader_init(r, true);
+	reader_init(r, limits);
+	r->head.is_request = true;
 }
 
-void http1_reader_init_response(struct http1_reader *r, struct span method)
+void http1_reader_init_response(struct http1_reader *r, const struct http1_limits *limits,
+	struct span method)
 {
-	reader_init(r, false);
+	reader_init(r, limits);
 	r->is_without_body = span_is(method, "HEAD") || span_is(method, "CONNECT");
 }
 
 void http1_reader_fini(struct http1_reader *r)
 {
 	buf_fini(&r->bytes);
-	free(r->chunks);
-	r->chunks = NULL;
+	buf_fini(&r->trailing);
+	free(r->head.headers);
+	free(r->trailers);
+	r->head.headers = r->trailers = NULL;
+	r->head.headers_n = r->trailers_n = 0;
 }
 
 bool http1_reader_is_fresh(const struct http1_reader *r)
 {
 	return r->state == HTTP1_IN_HEAD && r->bytes.n == 0;
-}
-
-/* ---- lines ---- */
-
-/*
- * Looks at the next byte of a head, or of the lines around chunks. ERR_OK: it ends a line,
- * of @line_n bytes. ERR_AGAIN: it does not.
- */
-static enum err line_take(struct http1_reader *r, uint8_t c, struct why *why)
-{
-	if (r->is_after_cr) {
-		r->is_after_cr = false;
-		return c == '\n' ? ERR_OK : err_set(why, ERR_SYNTAX, "a CR without LF");
-	}
-	if (c == '\r') {
-		r->is_after_cr = true;
-		return ERR_AGAIN;
-	}
-	if (c == '\n')
-		return err_set(why, ERR_SYNTAX, "a LF without CR");
-	if ((c < ' ' && c != '\t') || c == 0x7f)
-		return err_set(why, ERR_SYNTAX, "a control character in a line");
-	if (r->line_n++ == 0 && (c == ' ' || c == '\t'))
-		return err_set(why, ERR_SYNTAX, "a line that begins with white space");
-	return ERR_AGAIN;
-}
-
-/* Finds the end of the head in @in: *@n is how many bytes belong to it. */
-static enum err head_scan(struct http1_reader *r, struct span in, size_t *n,
-	struct why *why)
-{
-	enum err rc;
-
-	for (*n = 0; *n < in.n;) {
-		if (r->bytes.n + *n == HTTP1_HEAD_MAX)
-			return err_set(why, ERR_LIMIT, "the head is too long");
-		rc = line_take(r, in.p[(*n)++], why);
-		if (rc == ERR_AGAIN)
-			continue;
-		if (rc != ERR_OK)
-			return rc;
-		if (r->line_n == 0 && r->bytes.n + *n == 2)
-			return err_set(why, ERR_SYNTAX, "an empty line in front");
-		if (r->line_n == 0)
-			return ERR_OK;
-		r->line_n = 0;
-	}
-	return ERR_AGAIN;
 }
 
 static void span_skip(struct span *in, size_t n)
@@ -91,25 +60,142 @@ static void span_skip(struct span *in, size_t n)
 	in->n -= n;
 }
 
+/* ---- lines ---- */
+
+/* What only a response may have in a line. */
+static enum err line_check(const struct http1_reader *r, uint8_t c, bool was_cr,
+	struct why *why)
+{
+	if (was_cr && c != '\n')
+		return err_set(why, ERR_SYNTAX, "a CR without LF");
+	if (!was_cr && c == '\n')
+		return err_set(why, ERR_SYNTAX, "a LF without CR");
+	if ((c < ' ' && c != '\t' && c != '\r' && c != '\n') || c == 0x7f)
+		return err_set(why, ERR_SYNTAX, "a control character in a line");
+	if (r->line_n == 0 && (c == ' ' || c == '\t'))
+		return err_set(why, ERR_SYNTAX, "a line that begins with white space");
+	return ERR_OK;
+}
+
+/* Takes the next byte of a line. ERR_OK: it ends one, of @line_n bytes. ERR_AGAIN: it does not. */
+static enum err line_take(struct http1_reader *r, uint8_t c, struct why *why)
+{
+	bool was_cr = r->is_after_cr;
+	enum err rc = ERR_OK;
+
+	if (r->head.is_request)
+		rc = line_check(r, c, was_cr, why);
+	if (rc != ERR_OK)
+		return rc;
+	r->is_after_cr = c == '\r';
+	if (c == '\n')
+		return ERR_OK;
+	r->line_n += (was_cr ? 1U : 0U) + (c == '\r' ? 0U : 1U);
+	return ERR_AGAIN;
+}
+
+static struct span line_without_end(struct span line)
+{
+	line.n--;
+	if (line.n > 0 && line.p[line.n - 1] == '\r')
+		line.n--;
+	return line;
+}
+
+static enum err lines_keep(struct span *in, size_t *n, struct buf *to, struct why *why)
+{
+	enum err rc = buf_put(to, in->p, *n);
+
+	if (rc != ERR_OK)
+		return err_set(why, rc, "no room for a head");
+	span_skip(in, *n);
+	*n = 0;
+	return ERR_OK;
+}
+
+/* A line of @to has ended, with the byte before @in + *@n. ERR_OK: it was the last, and empty. */
+static enum err lines_on_line(struct http1_reader *r, struct span *in, size_t *n,
+	struct buf *to, struct why *why)
+{
+	bool is_head = to == &r->bytes, is_empty = r->line_n == 0;
+	enum err rc;
+
+	r->line_n = 0;
+	if (is_empty && r->lines_n == 0) {
+		/* RFC 9112 2.2: empty lines in front of a message are passed over. */
+		r->blank_n += is_head ? to->n + *n : 0;
+		buf_reset(to);
+		span_skip(in, *n);
+		*n = 0;
+		return is_head ? ERR_AGAIN : ERR_OK;
+	}
+	if (is_empty)
+		return ERR_OK;
+	if (++r->lines_n > r->limits.fields_max + is_head)
+		return err_set(why, ERR_LIMIT, "more than %u fields",
+			r->limits.fields_max);
+	if (!is_head || r->lines_n > 1)
+		return ERR_AGAIN;
+	/* A peer that speaks something else is refused here: the rest might never come. */
+	rc = lines_keep(in, n, to, why);
+	if (rc == ERR_OK)
+		rc = http1_check_first_line(r->head.is_request,
+			line_without_end(buf_span(to)), why);
+	return rc == ERR_OK ? ERR_AGAIN : rc;
+}
+
+/* Moves lines from @in to @to, up to an empty one. ERR_OK: that is there, too. */
+static enum err lines_gather(struct http1_reader *r, struct span *in, struct buf *to,
+	struct why *why)
+{
+	enum err rc = ERR_AGAIN, kept;
+	size_t n = 0;
+
+	while (rc == ERR_AGAIN && n < in->n) {
+		if (to->n + n + r->blank_n == r->limits.head_bytes_max)
+			return err_set(why, ERR_LIMIT, "more than %zu bytes of header",
+				r->limits.head_bytes_max);
+		rc = line_take(r, in->p[n++], why);
+		if (rc == ERR_OK)
+			rc = lines_on_line(r, in, &n, to, why);
+	}
+	if (rc != ERR_OK && rc != ERR_AGAIN)
+		return rc;
+	kept = lines_keep(in, &n, to, why);
+	return kept == ERR_OK ? rc : kept;
+}
+
+/* ---- the head ---- */
+
+/* What does not begin like a response never becomes one. */
+static enum err head_check_start(const struct http1_reader *r, struct why *why)
+{
+	size_t n = r->bytes.n < strlen(PROTOCOL) ? r->bytes.n : strlen(PROTOCOL);
+
+	if (r->head.is_request || n == 0 || buf_span(&r->bytes).p[0] == '\r' ||
+		memcmp(buf_span(&r->bytes).p, PROTOCOL, n) == 0)
+		return ERR_OK;
+	return err_set(why, ERR_SYNTAX, "the server does not speak HTTP/1");
+}
+
 static enum err head_next(struct http1_reader *r, struct span *in,
 	struct http1_event *out, struct why *why)
 {
-	size_t n;
-	enum err scanned = head_scan(r, *in, &n, why);
-	enum err rc;
+	enum err rc = lines_gather(r, in, &r->bytes, why);
 
-	if (scanned != ERR_OK && scanned != ERR_AGAIN)
-		return scanned;
-	rc = buf_put(&r->bytes, in->p, n);
-	if (rc != ERR_OK)
-		return err_set(why, rc, "no room for a head");
-	span_skip(in, n);
-	if (scanned == ERR_AGAIN)
-		return ERR_AGAIN;
-	rc = http1_head_read(&r->head, buf_span(&r->bytes), r->is_without_body, why);
+	if (rc == ERR_AGAIN && r->lines_n == 0 && head_check_start(r, why) != ERR_OK)
+		return ERR_SYNTAX;
 	if (rc != ERR_OK)
 		return rc;
-	r->left = r->head.length;
+	/* One for each line but the first, and one for a Host that only the target has. */
+	r->head.headers = calloc(r->lines_n, sizeof(r->head.headers[0]));
+	if (r->head.headers == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for a head");
+	rc = http1_head_read(&r->head, buf_mspan(&r->bytes), r->is_without_body, why);
+	if (rc != ERR_OK)
+		return rc;
+	r->left = r->head.body == HTTP1_LENGTH ? r->head.length : 0;
+	r->lines_n = 0;
 	r->state = HTTP1_IN_BODY;
 	*out = (struct http1_event){ .kind = HTTP1_HEAD };
 	return ERR_OK;
@@ -124,146 +210,132 @@ static enum err body_end(struct http1_reader *r, struct http1_event *out)
 	return ERR_OK;
 }
 
-/* A body of known length, or one that lasts until the peer closes. */
-static enum err plain_next(struct http1_reader *r, struct span *in,
+/* Takes up to @left bytes of data. */
+static enum err data_take(struct http1_reader *r, struct span *in,
 	struct http1_event *out)
 {
-	size_t n = in->n;
+	size_t n = in->n < r->left ? in->n : (size_t)r->left;
 
-	if (r->head.body == HTTP1_LENGTH && r->left == 0)
-		return body_end(r, out);
 	if (n == 0)
 		return ERR_AGAIN;
-	if (r->head.body == HTTP1_LENGTH && n > r->left)
-		n = (size_t)r->left;
 	*out = (struct http1_event){ .kind = HTTP1_DATA, .data = span_of(in->p, n) };
 	span_skip(in, n);
-	r->left -= r->head.body == HTTP1_LENGTH ? n : 0;
+	r->left -= n;
 	return ERR_OK;
 }
 
-static int on_body(llhttp_t *parser, const char *at, size_t n)
+static int hex_digit(uint8_t c)
 {
-	struct http1_reader *r = parser->data;
-
-	r->piece = span_of(at, n);
-	return HPE_OK;
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Here the parser tells a chunk's length. */
-static int on_chunk_header(llhttp_t *parser)
+/* A byte of "size [BWS] [;extension]" that does not end the line. */
+static enum err chunk_take(struct http1_reader *r, uint8_t c, struct why *why)
 {
-	struct http1_reader *r = parser->data;
+	int digit = hex_digit(c);
 
-	r->is_last_chunk = parser->content_length == 0;
-	return HPE_OK;
+	if (c == '\r' || r->chunk == HTTP1_CHUNK_EXTENSION)
+		return ERR_AGAIN;
+	if (r->chunk == HTTP1_CHUNK_SIZE && digit >= 0) {
+		if (r->digits_n++ == 16)
+			return err_set(why, ERR_SYNTAX, "a chunk's size is too large");
+		r->left = r->left << 4 | (uint64_t)digit;
+		return ERR_AGAIN;
+	}
+	if (r->digits_n == 0 || (c != ';' && c != ' ' && c != '\t'))
+		return err_set(why, ERR_SYNTAX, "a chunk's size is malformed");
+	r->chunk = c == ';' ? HTTP1_CHUNK_EXTENSION : HTTP1_CHUNK_BLANK;
+	return ERR_AGAIN;
 }
 
-/*
- * A pause after each chunk, so that one call finds one piece at most; not after the last,
- * where the end of the message follows without another byte.
- */
-static int on_chunk_complete(llhttp_t *parser)
+/* Reads the line before a chunk. */
+static enum err chunk_read_line(struct http1_reader *r, struct span *in, struct why *why)
 {
-	struct http1_reader *r = parser->data;
+	enum err rc = ERR_AGAIN;
 
-	return r->is_last_chunk ? HPE_OK : HPE_PAUSED;
-}
+	while (rc == ERR_AGAIN && in->n > 0) {
+		uint8_t c = in->p[0];
 
-static int on_message_complete(llhttp_t *parser)
-{
-	struct http1_reader *r = parser->data;
-
-	r->is_body_whole = true;
-	return HPE_PAUSED;
-}
-
-static const llhttp_settings_t chunk_settings = {
-	.on_body = on_body,
-	.on_chunk_header = on_chunk_header,
-	.on_chunk_complete = on_chunk_complete,
-	.on_message_complete = on_message_complete,
-};
-
-/* A parser of its own for a chunked body, brought to where the chunks begin. */
-static enum err chunks_open(struct http1_reader *r, struct why *why)
-{
-	static const char head[] =
-		"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
-
-	r->chunks = mem_new(r->chunks);
-	if (r->chunks == NULL)
-		return err_set(why, ERR_NOMEM, "no memory for a body");
-	llhttp_init(r->chunks, HTTP_REQUEST, &chunk_settings);
-	r->chunks->data = r;
-	if (llhttp_execute(r->chunks, head, sizeof(head) - 1) != HPE_OK)
-		return err_set(why, ERR_SYNTAX, "no parser for a body");
-	return ERR_OK;
-}
-
-/* The parser's own idea of a line is laxer than ours in some of its builds. */
-static enum err framing_check(struct http1_reader *r, const uint8_t *p,
-	const uint8_t *end, struct why *why)
-{
-	enum err rc;
-
-	for (; p < end; p++) {
-		if (++r->framing_n > HTTP1_FRAMING_MAX)
+		if (++r->chunk_line_n > HTTP1_CHUNK_LINE_MAX)
 			return err_set(why, ERR_LIMIT,
-				"the lines around a chunk are too long");
-		rc = line_take(r, *p, why);
-		if (rc == ERR_OK)
-			r->line_n = 0;
-		else if (rc != ERR_AGAIN)
-			return rc;
+				"the line before a chunk is too long");
+		span_skip(in, 1);
+		rc = line_take(r, c, why);
+		if (rc == ERR_AGAIN)
+			rc = chunk_take(r, c, why);
 	}
+	if (rc != ERR_OK)
+		return rc;
+	if (r->digits_n == 0 || (r->chunk == HTTP1_CHUNK_BLANK && r->head.is_request))
+		return err_set(why, ERR_SYNTAX, "a chunk's size is malformed");
+	r->line_n = 0;
+	r->chunk = r->left > 0 ? HTTP1_CHUNK_DATA : HTTP1_CHUNK_TRAILERS;
 	return ERR_OK;
 }
 
-/* Lets the parser go on in @in, up to the end of a chunk or of the body. */
-static enum err chunks_run(struct http1_reader *r, struct span *in, struct why *why)
+/* There is nothing but the end of a line behind a chunk's data. */
+static enum err chunk_read_end(struct http1_reader *r, struct span *in, struct why *why)
 {
-	const uint8_t *end = in->p + in->n;
-	const uint8_t *body, *body_end;
-	llhttp_errno_t parsed;
-	enum err rc;
+	enum err rc = ERR_AGAIN;
 
-	r->piece = span_of(NULL, 0);
-	parsed = llhttp_execute(r->chunks, (const char *)in->p, in->n);
-	if (parsed == HPE_PAUSED) {
-		end = (const uint8_t *)llhttp_get_error_pos(r->chunks);
-		llhttp_resume(r->chunks);
-	} else if (parsed != HPE_OK) {
-		return err_set(why, ERR_SYNTAX, "a chunk is malformed: %s",
-			llhttp_get_error_reason(r->chunks));
+	while (rc == ERR_AGAIN && in->n > 0) {
+		rc = line_take(r, in->p[0], why);
+		span_skip(in, 1);
+		if (r->line_n > 0)
+			return err_set(why, ERR_SYNTAX,
+				"a chunk is longer than its size says");
 	}
-	body = r->piece.n > 0 ? r->piece.p : end;
-	body_end = body + r->piece.n;
-	rc = framing_check(r, in->p, body, why);
-	if (rc == ERR_OK && r->piece.n > 0) {
-		r->framing_n = 0;
-		rc = framing_check(r, body_end, end, why);
-	}
-	span_skip(in, (size_t)(end - in->p));
-	return rc;
+	if (rc != ERR_OK)
+		return rc;
+	r->chunk = HTTP1_CHUNK_SIZE;
+	r->digits_n = 0;
+	r->chunk_line_n = 0;
+	return ERR_OK;
+}
+
+static enum err trailers_next(struct http1_reader *r, struct span *in,
+	struct http1_event *out, struct why *why)
+{
+	enum err rc = lines_gather(r, in, &r->trailing, why);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (r->lines_n == 0)
+		return body_end(r, out);
+	r->trailers = calloc(r->lines_n, sizeof(r->trailers[0]));
+	if (r->trailers == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for trailers");
+	rc = http1_fields_read(buf_mspan(&r->trailing), r->head.is_request, r->trailers,
+		&r->trailers_n, why);
+	return rc == ERR_OK ? body_end(r, out) : rc;
 }
 
 static enum err chunked_next(struct http1_reader *r, struct span *in,
 	struct http1_event *out, struct why *why)
 {
-	enum err rc = r->chunks == NULL ? chunks_open(r, why) : ERR_OK;
+	enum err rc = ERR_OK;
 
-	while (rc == ERR_OK && !r->is_body_whole) {
-		if (in->n == 0)
-			return ERR_AGAIN;
-		rc = chunks_run(r, in, why);
-		if (rc == ERR_OK && r->piece.n > 0) {
-			*out = (struct http1_event){ .kind = HTTP1_DATA,
-				.data = r->piece };
-			return ERR_OK;
+	while (rc == ERR_OK) {
+		switch (r->chunk) {
+		case HTTP1_CHUNK_DATA:
+			rc = data_take(r, in, out);
+			if (r->left == 0)
+				r->chunk = HTTP1_CHUNK_DATA_END;
+			return rc;
+		case HTTP1_CHUNK_DATA_END:
+			rc = chunk_read_end(r, in, why);
+			break;
+		case HTTP1_CHUNK_TRAILERS:
+			return trailers_next(r, in, out, why);
+		default:
+			rc = chunk_read_line(r, in, why);
+			break;
 		}
 	}
-	return rc == ERR_OK ? body_end(r, out) : rc;
+	return rc;
 }
 
 enum err http1_next(struct http1_reader *r, struct span *in, struct http1_event *out,
@@ -273,11 +345,17 @@ enum err http1_next(struct http1_reader *r, struct span *in, struct http1_event 
 		return head_next(r, in, out, why);
 	if (r->state == HTTP1_ENDED)
 		return err_set(why, ERR_USAGE, "the message is over");
-	if (r->head.body == HTTP1_NO_BODY)
-		return body_end(r, out);
-	if (r->head.body == HTTP1_CHUNKED)
+	switch (r->head.body) {
+	case HTTP1_LENGTH:
+		return r->left > 0 ? data_take(r, in, out) : body_end(r, out);
+	case HTTP1_CHUNKED:
 		return chunked_next(r, in, out, why);
-	return plain_next(r, in, out);
+	case HTTP1_UNTIL_CLOSE:
+		r->left = UINT64_MAX;
+		return data_take(r, in, out);
+	default:
+		return body_end(r, out);
+	}
 }
 
 enum err http1_finish(struct http1_reader *r, struct why *why)

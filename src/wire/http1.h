@@ -1,10 +1,15 @@
 /*
- * HTTP/1 messages, RFC 9110 and 9112, read without I/O: one head and its body, strictly.
+ * HTTP/1 messages, RFC 9110 and 9112, read without I/O: a head, a body and trailers.
  *
- * Whatever two readers might understand in two ways is refused: a bare CR or LF, folded
- * lines, white space before a colon, more than one Content-Length or Host, a length beside
- * a Transfer-Encoding, any coding but "chunked". Everything found lies in the bytes as they
- * came, so that what was decided on is what is forwarded.
+ * There is one reader with two sets of rules. Requests come from strangers, perhaps through
+ * other proxies: whatever two readers might understand in two ways is refused, that is a bare CR
+ * or LF, a folded line, white space before a colon, more than one Content-Length or Host, a
+ * length beside a Transfer-Encoding, and any coding but "chunked". Responses come from servers
+ * that the user chose, and are accepted as long as their meaning is clear: a bare LF ends a line,
+ * folded lines are joined, white space before a colon is dropped, control characters become
+ * spaces. What is ambiguous is decided by RFC 9112 6.3 and marked.
+ *
+ * Heads come out in one form: what was decided on is what can be forwarded.
  */
 #ifndef WIRE_HTTP1_H
 #define WIRE_HTTP1_H
@@ -15,11 +20,22 @@
 #include "base/err.h"
 #include "base/span.h"
 
-#define HTTP1_HEAD_MAX 16384  /* bytes of a head, to the end of its empty line */
-#define HTTP1_HEADERS_MAX 100 /* lines in it */
-#define HTTP1_FRAMING_MAX \
-	4096 /* bytes between two pieces of a chunked body, and of trailers */
+#define HTTP1_CHUNK_LINE_MAX 4096 /* bytes of the line before a chunk */
 
+/* Bounds on a head; trailers have the same ones. */
+struct http1_limits {
+	size_t head_bytes_max; /* up to the end of its empty line */
+	unsigned fields_max;
+};
+
+#define HTTP1_FIELDS_MAX 1000
+#define HTTP1_REQUEST_HEAD_MAX 65536
+#define HTTP1_RESPONSE_HEAD_MAX 262144
+
+/* What is used where there is no reason for other bounds. */
+extern const struct http1_limits http1_request_limits, http1_response_limits;
+
+/* A field line. */
 struct http1_header {
 	struct span name, value; /* the value without white space around it */
 };
@@ -31,20 +47,26 @@ enum http1_body {
 	HTTP1_UNTIL_CLOSE,
 };
 
-/* A head, with what follows from it. Its spans lie in the reader that read it. */
+/* A head, with what follows from it. Its memory is the reader's. */
 struct http1_head {
 	bool is_request;
-	struct span method, target; /* of a request */
-	struct span reason;         /* of a response; may be empty */
+	/*
+	 * Of a request. An absolute target is split: the authority is the value of Host, and
+	 * @target is in origin form (RFC 9112 3.2.2). Only CONNECT has another form.
+	 */
+	struct span method, target;
+	struct span reason; /* of a response; may be empty */
 	unsigned status;
-	unsigned minor; /* 0 or 1, of the version */
-	struct http1_header headers[HTTP1_HEADERS_MAX];
+	unsigned minor; /* 0 or 1: versions above 1.1 are read as 1.1 */
+	struct http1_header *headers;
 	unsigned headers_n;
 
 	enum http1_body body;
+	bool has_length; /* a Content-Length says @length, although there may be no body */
 	uint64_t length;  /* HTTP1_LENGTH */
 	bool keeps_alive; /* another message may follow on the connection */
-	bool wants_upgrade; /* a request for, or an answer with, another protocol; never h2c */
+	bool is_ambiguous; /* framed in two ways; @body is right, and the connection ends */
+	bool wants_upgrade; /* asks for, or switches to, another protocol that is not HTTP/2 */
 };
 
 /* The first header of that name, in any case of letters, or NULL. */
@@ -71,7 +93,10 @@ bool http1_list_next(struct span *list, struct span *element);
 /* True if @name is one or more characters that a header's name may have. */
 bool http1_is_token(struct span name);
 
-/* The path of a request's target, without its query; "*" and authorities are as they came. */
+/* True if an Upgrade header's @protocol is HTTP/2, which nothing here speaks. */
+bool http1_is_http2(struct span protocol);
+
+/* A request's target without its query. */
 struct span http1_path(const struct http1_head *head);
 
 enum http1_state {
@@ -80,24 +105,36 @@ enum http1_state {
 	HTTP1_ENDED,
 };
 
-struct llhttp__internal_s;
+enum http1_chunk_state {
+	HTTP1_CHUNK_SIZE,
+	HTTP1_CHUNK_BLANK, /* white space behind the size */
+	HTTP1_CHUNK_EXTENSION,
+	HTTP1_CHUNK_DATA,
+	HTTP1_CHUNK_DATA_END, /* the end of the line behind the data */
+	HTTP1_CHUNK_TRAILERS,
+};
 
 /* Reads one message. For the next one on the connection, make a new one. Must not move. */
 struct http1_reader {
 	struct http1_head head; /* good from the HEAD event until http1_reader_fini() */
+	struct http1_header *trailers; /* good from the END event, likewise */
+	unsigned trailers_n;
+
 	enum http1_state state;
+	struct http1_limits limits;
 	bool is_without_body; /* a response that has none whatever its headers say */
-	uint64_t left;        /* HTTP1_LENGTH: bytes still to come */
+	uint64_t left;        /* bytes still to come: of the body, or of the chunk */
 
-	struct buf bytes; /* the head */
-	size_t line_n;    /* bytes of the line being read, its CRLF not counted */
-	bool is_after_cr; /* the next byte must be LF */
+	struct buf bytes;    /* the head */
+	struct buf trailing; /* the trailers */
+	unsigned lines_n;    /* whole lines of either */
+	size_t line_n;       /* bytes of the line being read, without its end */
+	size_t blank_n;      /* bytes of empty lines before a head */
+	bool is_after_cr;
 
-	struct llhttp__internal_s
-		*chunks;   /* owned: reads a chunked body, NULL before it */
-	size_t framing_n;  /* bytes of chunk lines since the last data */
-	struct span piece; /* data that the parser found in this call */
-	bool is_last_chunk, is_body_whole;
+	enum http1_chunk_state chunk;
+	unsigned digits_n;   /* of the chunk's size */
+	size_t chunk_line_n; /* bytes of the line before the chunk */
 };
 
 enum http1_event_kind {
@@ -111,13 +148,18 @@ struct http1_event {
 	struct span data; /* HTTP1_DATA: lies in the input */
 };
 
-void http1_reader_init_request(struct http1_reader *r);
+/* Reads a request by the strict rules. @limits are copied. */
+void http1_reader_init_request(struct http1_reader *r, const struct http1_limits *limits);
 
-/* @method is that of the request that is answered: it decides whether there is a body. */
-void http1_reader_init_response(struct http1_reader *r, struct span method);
+/*
+ * Reads a response by the lenient rules. @method is that of the request that is answered: it
+ * decides whether there is a body.
+ */
+void http1_reader_init_response(struct http1_reader *r, const struct http1_limits *limits,
+	struct span method);
 void http1_reader_fini(struct http1_reader *r);
 
-/* True if not a byte of the message has come yet. */
+/* True if nothing of the message has come yet; empty lines in front do not count. */
 bool http1_reader_is_fresh(const struct http1_reader *r);
 
 /*
@@ -125,7 +167,7 @@ bool http1_reader_is_fresh(const struct http1_reader *r);
  * taken. After an error the connection cannot be read any further.
  *
  * ERR_AGAIN: all of @in was taken, and more is needed.  ERR_SYNTAX: malformed, or ambiguous.
- * ERR_LIMIT: a head or a chunk's line is too long, or has too many headers.  ERR_NOMEM.
+ * ERR_LIMIT: longer than the limits, or too many fields.  ERR_NOMEM.
  */
 enum err http1_next(struct http1_reader *r, struct span *in, struct http1_event *out,
 	struct why *why) MUST_USE;

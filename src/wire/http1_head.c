@@ -1,114 +1,105 @@
-/*
- * The head of an HTTP/1 message: llhttp finds its parts, and what it lets pass in one of its
- * versions or builds is checked again here, so that all of them are equally strict.
- */
-#include "wire/http1_head.h"
-
+/* The head of an HTTP/1 message: its first line, and what follows from its fields. */
 #include <ctype.h>
-#include <llhttp.h>
+#include <string.h>
+#include <strings.h>
 
 #include "base/mem.h"
+#include "wire/http1_priv.h"
 
-#define VERSION_CHARS 8 /* "HTTP/1.1" */
+#define VERSION "HTTP/1."
 #define LENGTH_DIGITS_MAX 18
 
-/* ---- looking things up ---- */
+/* ---- the first line ---- */
 
-static struct span trim(struct span s)
+/* Versions above 1.1 are treated as 1.1 (RFC 9110 2.5). */
+static bool version_read(struct span *in, unsigned *minor)
 {
-	while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t')) {
-		s.p++;
-		s.n--;
-	}
-	while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-		s.n--;
-	return s;
+	struct span text, digit;
+
+	if (!span_cut(in, strlen(VERSION), &text) || !span_is(text, VERSION) ||
+		!span_cut(in, 1, &digit) || !isdigit(digit.p[0]))
+		return false;
+	*minor = digit.p[0] == '0' ? 0 : 1;
+	return true;
 }
 
-static const struct http1_header *find_from(const struct http1_head *head, unsigned i,
-	const char *name, size_t n)
+/* Takes what is before the next space, and that. False: there is none. */
+static bool word_next(struct span *in, struct span *word)
 {
-	for (; i < head->headers_n; i++) {
-		struct span have = head->headers[i].name;
+	const uint8_t *end = in->n > 0 ? memchr(in->p, ' ', in->n) : NULL;
 
-		if (have.n == n && strncasecmp((const char *)have.p, name, n) == 0)
-			return &head->headers[i];
-	}
-	return NULL;
+	if (end == NULL)
+		return false;
+	*word = span_of(in->p, (size_t)(end - in->p));
+	in->p += word->n + 1;
+	in->n -= word->n + 1;
+	return true;
 }
 
-const struct http1_header *http1_head_find(const struct http1_head *head,
-	const char *name)
+/* Exactly "method SP target SP version". */
+static enum err request_line_read(struct http1_head *head, struct span line,
+	struct why *why)
 {
-	return find_from(head, 0, name, strlen(name));
+	if (!word_next(&line, &head->method) || !word_next(&line, &head->target) ||
+		!http1_is_token(head->method) || head->target.n == 0)
+		return err_set(why, ERR_SYNTAX, "the request line is malformed");
+	if (!version_read(&line, &head->minor) || line.n > 0)
+		return err_set(why, ERR_SYNTAX, "not HTTP/1.0 or HTTP/1.1");
+	return ERR_OK;
 }
 
-const struct http1_header *http1_head_next(const struct http1_head *head,
-	const struct http1_header *last)
+/* "version SP 3DIGIT", then SP and the reason, or nothing. */
+static enum err status_line_read(struct http1_head *head, struct span line,
+	struct why *why)
 {
-	return find_from(head, (unsigned)(last - head->headers) + 1,
-		(const char *)last->name.p, last->name.n);
+	struct span code;
+
+	if (!version_read(&line, &head->minor))
+		return err_set(why, ERR_SYNTAX, "the server does not speak HTTP/1");
+	if (line.n == 0 || line.p[0] != ' ')
+		return err_set(why, ERR_SYNTAX, "the status line is malformed");
+	line = http1_trim(line);
+	if (!span_cut(&line, 3, &code) || !isdigit(code.p[0]) || !isdigit(code.p[1]) ||
+		!isdigit(code.p[2]) || code.p[0] == '0' ||
+		(line.n > 0 && line.p[0] != ' '))
+		return err_set(why, ERR_SYNTAX, "the status line is malformed");
+	head->status = (unsigned)((code.p[0] - '0') * 100 + (code.p[1] - '0') * 10 +
+		(code.p[2] - '0'));
+	head->reason = http1_trim(line);
+	return ERR_OK;
 }
 
-struct span http1_head_value(const struct http1_head *head, const char *name)
+enum err http1_check_first_line(bool is_request, struct span line, struct why *why)
 {
-	const struct http1_header *h = http1_head_find(head, name);
+	struct http1_head head;
 
-	return h != NULL ? h->value : span_of(NULL, 0);
+	return is_request ? request_line_read(&head, line, why) :
+			    status_line_read(&head, line, why);
 }
 
-bool http1_list_next(struct span *list, struct span *element)
-{
-	const uint8_t *comma;
-	struct span first;
+/* ---- the target and Host ---- */
 
-	while (list->n > 0) {
-		comma = memchr(list->p, ',', list->n);
-		first = span_of(list->p,
-			comma != NULL ? (size_t)(comma - list->p) : list->n);
-		list->p += first.n + (comma != NULL);
-		list->n -= first.n + (comma != NULL);
-		*element = trim(first);
-		if (element->n > 0)
-			return true;
-	}
-	return false;
+struct span http1_path(const struct http1_head *head)
+{
+	struct span path = head->target;
+	const uint8_t *query = path.n > 0 ? memchr(path.p, '?', path.n) : NULL;
+
+	if (query != NULL)
+		path.n = (size_t)(query - path.p);
+	return path;
 }
 
-bool http1_has_token(struct span value, const char *token)
-{
-	struct span element;
-
-	while (http1_list_next(&value, &element)) {
-		if (span_is_nocase(element, token))
-			return true;
-	}
-	return false;
-}
-
-bool http1_head_has_token(const struct http1_head *head, const char *name,
-	const char *token)
-{
-	const struct http1_header *h;
-
-	for (h = http1_head_find(head, name); h != NULL; h = http1_head_next(head, h)) {
-		if (http1_has_token(h->value, token))
-			return true;
-	}
-	return false;
-}
-
-bool http1_is_token(struct span name)
+/* What may stand in a Host header and in the authority of a target: RFC 3986 3.2.2, 3.2.3. */
+static bool authority_is_good(struct span s)
 {
 	size_t i;
 
-	for (i = 0; i < name.n; i++) {
-		if (!isalnum(name.p[i]) &&
-			(name.p[i] == '\0' ||
-				strchr("!#$%&'*+-.^_`|~", name.p[i]) == NULL))
+	for (i = 0; i < s.n; i++) {
+		if (!isalnum(s.p[i]) &&
+			(s.p[i] == '\0' || strchr("-._~%!$&'()*+;=:[]", s.p[i]) == NULL))
 			return false;
 	}
-	return name.n > 0;
+	return true;
 }
 
 /* Cuts "http://authority" off an absolute target. False: it is in another form. */
@@ -131,221 +122,6 @@ static bool target_split_absolute(struct span *target, struct span *authority)
 		return true;
 	}
 	return false;
-}
-
-struct span http1_path(const struct http1_head *head)
-{
-	struct span path = head->target;
-	struct span authority;
-	const uint8_t *query;
-
-	target_split_absolute(&path, &authority);
-	query = path.n > 0 ? memchr(path.p, '?', path.n) : NULL;
-	if (query != NULL)
-		path.n = (size_t)(query - path.p);
-	return path;
-}
-
-/* ---- the parts, by llhttp ---- */
-
-struct parts {
-	struct http1_head *head;
-	bool is_line_open; /* the newest header still grows */
-};
-
-/* llhttp may report one thing in several pieces, which touch. */
-static int span_grow(struct span *s, const char *at, size_t n)
-{
-	if (s->n == 0)
-		s->p = (const uint8_t *)at;
-	s->n += n;
-	return 0;
-}
-
-static struct http1_head *parts_head(llhttp_t *parser)
-{
-	return ((struct parts *)parser->data)->head;
-}
-
-static int on_method(llhttp_t *parser, const char *at, size_t n)
-{
-	return span_grow(&parts_head(parser)->method, at, n);
-}
-
-static int on_url(llhttp_t *parser, const char *at, size_t n)
-{
-	return span_grow(&parts_head(parser)->target, at, n);
-}
-
-static int on_status(llhttp_t *parser, const char *at, size_t n)
-{
-	return span_grow(&parts_head(parser)->reason, at, n);
-}
-
-static int on_field(llhttp_t *parser, const char *at, size_t n)
-{
-	struct parts *parts = parser->data;
-	struct http1_head *head = parts->head;
-
-	if (!parts->is_line_open) {
-		if (head->headers_n == HTTP1_HEADERS_MAX)
-			return HPE_USER;
-		head->headers[head->headers_n++] = (struct http1_header){ 0 };
-		parts->is_line_open = true;
-	}
-	return span_grow(&head->headers[head->headers_n - 1].name, at, n);
-}
-
-static int on_value(llhttp_t *parser, const char *at, size_t n)
-{
-	struct http1_head *head = parts_head(parser);
-
-	return span_grow(&head->headers[head->headers_n - 1].value, at, n);
-}
-
-static int on_value_complete(llhttp_t *parser)
-{
-	struct parts *parts = parser->data;
-
-	parts->is_line_open = false;
-	return HPE_OK;
-}
-
-static int on_headers_complete(llhttp_t *parser)
-{
-	(void)parser;
-	return HPE_PAUSED;
-}
-
-static const llhttp_settings_t settings = {
-	.on_method = on_method,
-	.on_url = on_url,
-	.on_status = on_status,
-	.on_header_field = on_field,
-	.on_header_value = on_value,
-	.on_header_value_complete = on_value_complete,
-	.on_headers_complete = on_headers_complete,
-};
-
-static enum err parts_read(struct http1_head *head, struct span raw, struct why *why)
-{
-	struct parts parts = { .head = head };
-	llhttp_t parser;
-	llhttp_errno_t rc;
-
-	llhttp_init(&parser, head->is_request ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
-	parser.data = &parts;
-	rc = llhttp_execute(&parser, (const char *)raw.p, raw.n);
-	if (rc == HPE_USER)
-		return err_set(why, ERR_LIMIT, "too many headers");
-	if (rc != HPE_PAUSED)
-		return err_set(why, ERR_SYNTAX, "the head is malformed: %s",
-			rc == HPE_OK ? "it ends early" :
-				       llhttp_get_error_reason(&parser));
-	head->status = head->is_request ? 0 : (unsigned)parser.status_code;
-	return ERR_OK;
-}
-
-/* ---- the first line ---- */
-
-static bool version_read(struct span raw, unsigned *minor)
-{
-	if (raw.n < VERSION_CHARS || memcmp(raw.p, "HTTP/1.", VERSION_CHARS - 1) != 0)
-		return false;
-	*minor = (unsigned)raw.p[VERSION_CHARS - 1] - '0';
-	return *minor <= 1;
-}
-
-/* Exactly "method SP target SP version CRLF": llhttp may skip what is between. */
-static enum err check_request_line(struct http1_head *head, struct span raw,
-	struct why *why)
-{
-	size_t at = head->method.n;
-
-	if (head->method.p != raw.p || raw.p[at] != ' ' ||
-		head->target.p != raw.p + at + 1)
-		return err_set(why, ERR_SYNTAX, "the request line is malformed");
-	at += 1 + head->target.n;
-	if (raw.p[at] != ' ')
-		return err_set(why, ERR_SYNTAX, "the request line is malformed");
-	raw.p += at + 1;
-	raw.n -= at + 1;
-	if (!version_read(raw, &head->minor) || raw.p[VERSION_CHARS] != '\r')
-		return err_set(why, ERR_SYNTAX, "not HTTP/1.0 or HTTP/1.1");
-	return ERR_OK;
-}
-
-/* "version SP 3DIGIT", then SP and the reason, or nothing. */
-static enum err check_status_line(struct http1_head *head, struct span raw,
-	struct why *why)
-{
-	const uint8_t *p = raw.p + VERSION_CHARS;
-
-	if (!version_read(raw, &head->minor))
-		return err_set(why, ERR_SYNTAX, "not HTTP/1.0 or HTTP/1.1");
-	if (p[0] != ' ' || !isdigit(p[1]) || !isdigit(p[2]) || !isdigit(p[3]) ||
-		(p[4] != ' ' && p[4] != '\r') || head->status < 100 || head->status > 599)
-		return err_set(why, ERR_SYNTAX, "the status line is malformed");
-	return ERR_OK;
-}
-
-/* What may stand in a Host header and in the authority of a target: RFC 3986 3.2.2, 3.2.3. */
-static bool authority_is_good(struct span s)
-{
-	size_t i;
-
-	for (i = 0; i < s.n; i++) {
-		if (!isalnum(s.p[i]) &&
-			(s.p[i] == '\0' || strchr("-._~%!$&'()*+;=:[]", s.p[i]) == NULL))
-			return false;
-	}
-	return true;
-}
-
-static bool span_eq_nocase(struct span a, struct span b)
-{
-	return a.n == b.n &&
-		(a.n == 0 || strncasecmp((const char *)a.p, (const char *)b.p, a.n) == 0);
-}
-
-/* One of the four forms of RFC 9112 3.2; an absolute one must agree with the Host header. */
-static enum err check_target(const struct http1_head *head, struct why *why)
-{
-	struct span path = head->target;
-	struct span authority;
-	bool is_good;
-	size_t i;
-
-	for (i = 0; i < path.n; i++) {
-		if (path.p[i] <= ' ' || path.p[i] >= 0x7f || path.p[i] == '#')
-			return err_set(why, ERR_SYNTAX, "a byte that no target may have");
-	}
-	if (span_is(head->method, "CONNECT"))
-		is_good = path.n > 0 && authority_is_good(path);
-	else if (target_split_absolute(&path, &authority))
-		is_good = authority.n > 0 &&
-			span_eq_nocase(authority, http1_head_value(head, "host"));
-	else
-		is_good = (path.n > 0 && path.p[0] == '/') ||
-			(span_is(path, "*") && span_is(head->method, "OPTIONS"));
-	return is_good ? ERR_OK : err_set(why, ERR_SYNTAX, "the target is malformed");
-}
-
-/* ---- the headers ---- */
-
-static enum err check_headers(struct http1_head *head, struct why *why)
-{
-	unsigned i;
-
-	for (i = 0; i < head->headers_n; i++) {
-		struct http1_header *h = &head->headers[i];
-
-		if (!http1_is_token(h->name))
-			return err_set(why, ERR_SYNTAX,
-				"the name of header %u is malformed", i + 1);
-		h->value = trim(h->value);
-	}
-	return ERR_OK;
 }
 
 /* Sets *@out to the one header of that name, or to NULL. */
@@ -372,6 +148,67 @@ static enum err check_host(const struct http1_head *head, struct why *why)
 	return ERR_OK;
 }
 
+/* RFC 9112 3.2.2: the authority of the target counts, whatever Host says. */
+static void set_host(struct http1_head *head, struct span authority)
+{
+	unsigned i;
+
+	for (i = 0; i < head->headers_n; i++) {
+		if (span_is_nocase(head->headers[i].name, "Host"))
+			break;
+	}
+	if (i == head->headers_n)
+		head->headers[head->headers_n++].name = span_str("Host");
+	head->headers[i].value = authority;
+}
+
+/*
+ * An absolute target becomes one in origin form. If it has no path, the slash takes the place
+ * of the authority's last byte, and the authority moves over the "//" in front of it.
+ */
+static void take_authority(struct http1_head *head, struct mspan raw,
+	struct span authority, struct span rest)
+{
+	uint8_t *at = raw.p + (authority.p - raw.p);
+
+	if (rest.n == 0 || rest.p[0] != '/') {
+		memmove(at - 1, at, authority.n);
+		at[authority.n - 1] = rest.n == 0 && span_is(head->method, "OPTIONS") ?
+			'*' :
+			'/';
+		authority.p--;
+		rest = span_of(at + authority.n - 1, rest.n + 1);
+	}
+	head->target = rest;
+	set_host(head, authority);
+}
+
+static enum err target_read(struct http1_head *head, struct mspan raw, struct why *why)
+{
+	struct span rest = head->target;
+	struct span authority;
+	bool is_good;
+	size_t i;
+
+	for (i = 0; i < rest.n; i++) {
+		if (rest.p[i] <= ' ' || rest.p[i] == 0x7f || rest.p[i] == '#')
+			return err_set(why, ERR_SYNTAX, "a byte that no target may have");
+	}
+	if (span_is(head->method, "CONNECT")) {
+		is_good = authority_is_good(rest);
+	} else if (target_split_absolute(&rest, &authority)) {
+		is_good = authority.n > 0 && authority_is_good(authority);
+		if (is_good)
+			take_authority(head, raw, authority, rest);
+	} else {
+		is_good = rest.p[0] == '/' ||
+			(span_is(rest, "*") && span_is(head->method, "OPTIONS"));
+	}
+	return is_good ? ERR_OK : err_set(why, ERR_SYNTAX, "the target is malformed");
+}
+
+/* ---- the body ---- */
+
 static enum err length_read(struct span value, uint64_t *out, struct why *why)
 {
 	uint64_t length = 0;
@@ -388,8 +225,57 @@ static enum err length_read(struct span value, uint64_t *out, struct why *why)
 	return ERR_OK;
 }
 
-/* How the body is framed, RFC 9112 6.3, where that is beyond doubt. */
-static enum err find_body(struct http1_head *head, bool is_without_body, struct why *why)
+/* One Content-Length, or several that say the same, or "5, 5". */
+static enum err lengths_read(struct http1_head *head, struct why *why)
+{
+	const struct http1_header *h = http1_head_find(head, "Content-Length");
+	struct span list, element;
+	uint64_t length = 0;
+	enum err rc;
+
+	for (; h != NULL; h = http1_head_next(head, h)) {
+		list = h->value;
+		if (list.n == 0)
+			return length_read(list, &length, why);
+		while (http1_list_next(&list, &element)) {
+			rc = length_read(element, &length, why);
+			if (rc != ERR_OK)
+				return rc;
+			if (head->has_length && length != head->length)
+				return err_set(why, ERR_SYNTAX,
+					"two different Content-Lengths");
+			head->length = length;
+			head->has_length = true;
+		}
+	}
+	return ERR_OK;
+}
+
+/* Only "chunked", once. "identity" is a way to say that there is no coding. */
+static enum err codings_read(const struct http1_head *head, bool *is_chunked,
+	struct why *why)
+{
+	const struct http1_header *h = http1_head_find(head, "Transfer-Encoding");
+	struct span list, element;
+
+	*is_chunked = false;
+	for (; h != NULL; h = http1_head_next(head, h)) {
+		list = h->value;
+		while (http1_list_next(&list, &element)) {
+			if (span_is_nocase(element, "identity"))
+				continue;
+			if (*is_chunked || !span_is_nocase(element, "chunked"))
+				return err_set(why, ERR_SYNTAX,
+					"Transfer-Encoding is not just \"chunked\"");
+			*is_chunked = true;
+		}
+	}
+	return ERR_OK;
+}
+
+/* A request is framed beyond doubt, or refused. */
+static enum err request_framing_read(struct http1_head *head, bool *is_chunked,
+	struct why *why)
 {
 	const struct http1_header *coding, *length;
 	enum err rc = find_only(head, "Transfer-Encoding", &coding, why);
@@ -400,21 +286,48 @@ static enum err find_body(struct http1_head *head, bool is_without_body, struct 
 		rc = length_read(length->value, &head->length, why);
 	if (rc != ERR_OK)
 		return rc;
+	head->has_length = length != NULL;
+	*is_chunked = coding != NULL;
 	if (coding != NULL && length != NULL)
 		return err_set(why, ERR_SYNTAX, "a length beside a coding");
 	if (coding != NULL &&
 		(head->minor == 0 || !span_is_nocase(coding->value, "chunked")))
 		return err_set(why, ERR_SYNTAX,
 			"Transfer-Encoding is not just \"chunked\"");
+	return ERR_OK;
+}
 
-	if (is_without_body)
+/* RFC 9112 6.3: the coding wins over a length, and both together end the connection. */
+static enum err response_framing_read(struct http1_head *head, bool *is_chunked,
+	struct why *why)
+{
+	enum err rc = codings_read(head, is_chunked, why);
+
+	if (rc != ERR_OK || !*is_chunked)
+		return rc == ERR_OK ? lengths_read(head, why) : rc;
+	head->is_ambiguous = head->minor == 0 ||
+		http1_head_find(head, "Content-Length") != NULL;
+	return ERR_OK;
+}
+
+static enum err find_body(struct http1_head *head, bool is_without_body, struct why *why)
+{
+	bool is_chunked;
+	enum err rc = head->is_request ? request_framing_read(head, &is_chunked, why) :
+					 response_framing_read(head, &is_chunked, why);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (is_without_body) {
 		head->body = HTTP1_NO_BODY;
-	else if (coding != NULL)
+		head->is_ambiguous = false;
+	} else if (is_chunked) {
 		head->body = HTTP1_CHUNKED;
-	else if (length != NULL)
+	} else if (head->has_length) {
 		head->body = head->length > 0 ? HTTP1_LENGTH : HTTP1_NO_BODY;
-	else
+	} else {
 		head->body = head->is_request ? HTTP1_NO_BODY : HTTP1_UNTIL_CLOSE;
+	}
 	return ERR_OK;
 }
 
@@ -423,38 +336,72 @@ static bool status_has_no_body(unsigned status)
 	return status / 100 == 1 || status == 204 || status == 304;
 }
 
+/* ---- the connection ---- */
+
 static bool find_keeps_alive(const struct http1_head *head)
 {
-	if (head->body == HTTP1_UNTIL_CLOSE ||
+	if (head->body == HTTP1_UNTIL_CLOSE || head->is_ambiguous ||
 		http1_head_has_token(head, "Connection", "close"))
 		return false;
 	return head->minor == 1 || http1_head_has_token(head, "Connection", "keep-alive");
 }
 
-/* "h2c" is passed over: nobody here speaks it, and it has smuggled requests past proxies. */
-static bool find_wants_upgrade(const struct http1_head *head)
+bool http1_is_http2(struct span protocol)
 {
-	if (head->minor == 0 || (!head->is_request && head->status != 101))
-		return false;
-	return http1_head_find(head, "Upgrade") != NULL &&
-		http1_head_has_token(head, "Connection", "upgrade") &&
-		!http1_head_has_token(head, "Upgrade", "h2c");
+	return span_is_nocase(protocol, "h2c") || span_is_nocase(protocol, "h2");
 }
 
-enum err http1_head_read(struct http1_head *head, struct span raw, bool is_without_body,
+/* HTTP/2 is passed over: nothing here speaks it, and it has smuggled requests past proxies. */
+static bool find_wants_upgrade(const struct http1_head *head)
+{
+	const struct http1_header *h = http1_head_find(head, "Upgrade");
+	struct span list, protocol;
+
+	if (head->minor == 0 || (!head->is_request && head->status != 101) ||
+		!http1_head_has_token(head, "Connection", "upgrade"))
+		return false;
+	for (; h != NULL; h = http1_head_next(head, h)) {
+		list = h->value;
+		while (http1_list_next(&list, &protocol)) {
+			if (!http1_is_http2(protocol))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* ---- the whole ---- */
+
+static enum err first_line_read(struct http1_head *head, struct mspan *raw,
 	struct why *why)
 {
-	enum err rc = parts_read(head, raw, why);
+	const uint8_t *end = memchr(raw->p, '\n', raw->n);
+	size_t n = (size_t)(end - raw->p);
+	struct span line = span_of(raw->p, n > 0 && end[-1] == '\r' ? n - 1 : n);
+
+	for (size_t i = 0; i < line.n; i++) {
+		if (raw->p[i] < ' ' || raw->p[i] == 0x7f)
+			raw->p[i] = ' '; /* only in a response, where it is harmless */
+	}
+	raw->p += n + 1;
+	raw->n -= n + 1;
+	return head->is_request ? request_line_read(head, line, why) :
+				  status_line_read(head, line, why);
+}
+
+enum err http1_head_read(struct http1_head *head, struct mspan raw, bool is_without_body,
+	struct why *why)
+{
+	struct mspan fields = raw;
+	enum err rc = first_line_read(head, &fields, why);
 
 	if (rc == ERR_OK)
-		rc = head->is_request ? check_request_line(head, raw, why) :
-					check_status_line(head, raw, why);
-	if (rc == ERR_OK)
-		rc = check_headers(head, why);
+		rc = http1_fields_read(fields, head->is_request, head->headers,
+			&head->headers_n, why);
 	if (rc == ERR_OK && head->is_request)
 		rc = check_host(head, why);
 	if (rc == ERR_OK && head->is_request)
-		rc = check_target(head, why);
+		rc = target_read(head, raw, why);
 	if (rc == ERR_OK)
 		rc = find_body(head, is_without_body || status_has_no_body(head->status),
 			why);

@@ -43,8 +43,9 @@ static void note_head(struct read *t)
 		buf_printf(&t->text, " %.*s=%.*s", (int)h->headers[i].name.n,
 			(const char *)h->headers[i].name.p, (int)h->headers[i].value.n,
 			(const char *)h->headers[i].value.p);
-	buf_printf(&t->text, " (%s%s%s)", bodies[h->body], h->keeps_alive ? ",keep" : "",
-		h->wants_upgrade ? ",upgrade" : "");
+	buf_printf(&t->text, " (%s%s%s%s)", bodies[h->body],
+		h->keeps_alive ? ",keep" : "", h->wants_upgrade ? ",upgrade" : "",
+		h->is_ambiguous ? ",ambiguous" : "");
 }
 
 static void note(struct read *t, const struct http1_event *e)
@@ -55,6 +56,11 @@ static void note(struct read *t, const struct http1_event *e)
 		buf_put_span(&t->text, e->data);
 	else
 		buf_put_str(&t->text, "$");
+	for (unsigned i = 0; e->kind == HTTP1_END && i < t->reader.trailers_n; i++)
+		buf_printf(&t->text, " %.*s=%.*s", (int)t->reader.trailers[i].name.n,
+			(const char *)t->reader.trailers[i].name.p,
+			(int)t->reader.trailers[i].value.n,
+			(const char *)t->reader.trailers[i].value.p);
 }
 
 /* Reads @text in pieces of @step bytes. @answers: the method it answers, NULL for a request. */
@@ -66,9 +72,10 @@ static void read_text(struct read *t, struct span text, size_t step, const char 
 	memset(t, 0, sizeof(*t));
 	buf_init(&t->text, 1 << 20);
 	if (answers == NULL)
-		http1_reader_init_request(&t->reader);
+		http1_reader_init_request(&t->reader, &http1_request_limits);
 	else
-		http1_reader_init_response(&t->reader, span_str(answers));
+		http1_reader_init_response(&t->reader, &http1_response_limits,
+			span_str(answers));
 	t->rc = ERR_AGAIN;
 	while (t->rc == ERR_AGAIN && text.n > 0) {
 		span_cut(&text, step < text.n ? step : text.n, &piece);
@@ -114,14 +121,36 @@ static void test_requests_are_understood(void **state)
 	check_reads(
 		"GET / HTTP/1.1\r\nHost:\r\nA:  b c \t\r\nconnection: x, Close\r\n\r\n",
 		NULL, "GET / 1.1 Host= A=b c connection=x, Close (none)$");
-	check_reads("GET http://A:80/p HTTP/1.1\r\nHost: a:80\r\n\r\n", NULL,
-		"GET http://A:80/p 1.1 Host=a:80 (none,keep)$");
+	check_reads("\r\n\r\n" HEAD "\r\n", NULL, "GET / 1.1 Host=a (none,keep)$");
+	check_reads("b%W-x /\xc3\xa4?\xff HTTP/1.7\r\nHost: a\r\n\r\n", NULL,
+		"b%W-x /\xc3\xa4?\xff 1.1 Host=a (none,keep)$");
+	check_reads("get / HTTP/1.1\r\nHost: a\r\n\r\n", NULL,
+		"get / 1.1 Host=a (none,keep)$");
 	check_reads("OPTIONS * HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", NULL,
 		"OPTIONS * 1.1 Host=[::1]:80 (none,keep)$");
 	check_reads("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", NULL,
 		"CONNECT a:443 1.1 Host=a:443 (none,keep)$");
 	check_reads(HEAD "A: \xc3\xa4\r\nA:\r\n\r\n", NULL,
 		"GET / 1.1 Host=a A=\xc3\xa4 A= (none,keep)$");
+}
+
+/* RFC 9112 3.2.2: the authority is the host, whatever Host says. */
+static void test_absolute_targets_are_split(void **state)
+{
+	(void)state;
+	check_reads("GET http://A:80/p HTTP/1.1\r\nHost: b\r\n\r\n", NULL,
+		"GET /p 1.1 Host=A:80 (none,keep)$");
+	check_reads("GET HTTPS://a/p?q HTTP/1.1\r\nX: y\r\nhost:\r\n\r\n", NULL,
+		"GET /p?q 1.1 X=y host=a (none,keep)$");
+	check_reads("GET http://a HTTP/1.1\r\nHost: b\r\n\r\n", NULL,
+		"GET / 1.1 Host=a (none,keep)$");
+	check_reads("GET http://abc?q HTTP/1.1\r\nHost: b\r\n\r\n", NULL,
+		"GET /?q 1.1 Host=abc (none,keep)$");
+	check_reads("GET http://a/p HTTP/1.0\r\n\r\n", NULL, "GET /p 1.0 Host=a (none)$");
+	check_reads("OPTIONS http://abc HTTP/1.1\r\nHost: b\r\n\r\n", NULL,
+		"OPTIONS * 1.1 Host=abc (none,keep)$");
+	check_reads("OPTIONS http://a/ HTTP/1.1\r\nHost: b\r\n\r\n", NULL,
+		"OPTIONS / 1.1 Host=a (none,keep)$");
 }
 
 static void test_bodies_are_cut_where_they_end(void **state)
@@ -134,7 +163,7 @@ static void test_bodies_are_cut_where_they_end(void **state)
 	check_reads(CHUNKED "5\r\nhello\r\n00b\r\n, the world\r\n0\r\n\r\n", NULL,
 		"POST / 1.1 Host=a Transfer-Encoding=chunked (chunked,keep)hello, the world$");
 	check_reads(CHUNKED "1;a=b\r\nx\r\n0\r\nTrailer: y\r\nZ: z\r\n\r\n", NULL,
-		"POST / 1.1 Host=a Transfer-Encoding=chunked (chunked,keep)x$");
+		"POST / 1.1 Host=a Transfer-Encoding=chunked (chunked,keep)x$ Trailer=y Z=z");
 	check_reads(CHUNKED "0\r\n\r\n", NULL,
 		"POST / 1.1 Host=a Transfer-Encoding=chunked (chunked,keep)$");
 }
@@ -155,6 +184,56 @@ static void test_responses_are_understood(void **state)
 		"200  1.1 Content-Length=0 (none,keep)$");
 	check_reads("HTTP/1.1 299 \r\nContent-Length: 0\r\n\r\n", "GET",
 		"299  1.1 Content-Length=0 (none,keep)$");
+}
+
+/* What a server may have meant is clear, and comes out in one form. */
+static void test_responses_are_read_leniently(void **state)
+{
+	(void)state;
+	check_reads("\r\n\nHTTP/1.1 200 OK\nA: b\nContent-Length: 2\n\nhi", "GET",
+		"200 OK 1.1 A=b Content-Length=2 (length,keep)hi$");
+	check_reads(OK "A: b\r\n  c\r\n\td \r\nB:\n e\nContent-Length: 0\r\n\r\n", "GET",
+		"200 OK 1.1 A=b c d B=e Content-Length=0 (none,keep)$");
+	check_reads(OK "A : b\r\nB\t: c\r\nContent-Length : 2\r\n\r\nhi", "GET",
+		"200 OK 1.1 A=b B=c Content-Length=2 (length,keep)hi$");
+	check_reads(OK "Some Words: b\r\n c\r\nB: d\r\nContent-Length: 0\r\n\r\n", "GET",
+		"200 OK 1.1 B=d Content-Length=0 (none,keep)$");
+	check_reads(OK "A: b\x01"
+		       "c\x7f\r\nB: d\re\r\r\nContent-Length: 0\r\n\r\n",
+		"GET", "200 OK 1.1 A=b c B=d e Content-Length=0 (none,keep)$");
+	check_reads("HTTP/1.9   999\r\nContent-Length: 0\r\n\r\n", "GET",
+		"999  1.1 Content-Length=0 (none,keep)$");
+	check_reads("HTTP/1.2 100\n\n", "GET", "100  1.1 (none,keep)$");
+	check_reads("HTTP/1.1 200 O\x01K\r\nContent-Length: 0\r\n\r\n", "GET",
+		"200 O K 1.1 Content-Length=0 (none,keep)$");
+	check_reads(OK "Content-Length: 2\r\nContent-Length: 2, 2\r\n\r\nhi", "GET",
+		"200 OK 1.1 Content-Length=2 Content-Length=2, 2 (length,keep)hi$");
+	check_reads(OK "Transfer-Encoding: identity\r\nContent-Length: 2\r\n\r\nhi",
+		"GET",
+		"200 OK 1.1 Transfer-Encoding=identity Content-Length=2 (length,keep)hi$");
+	check_reads(OK
+		"Transfer-Encoding: Chunked\n\n2 ;x\rx\nhi\n1\t\n!\n0\nA : b\n  c\n\n",
+		"GET", "200 OK 1.1 Transfer-Encoding=Chunked (chunked,keep)hi!$ A=b c");
+}
+
+static void test_a_coding_wins_over_a_length(void **state)
+{
+	(void)state;
+	check_reads(OK
+		"Content-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+		"GET",
+		"200 OK 1.1 Content-Length=9 Transfer-Encoding=chunked (chunked,ambiguous)hi$");
+	check_reads(OK "Transfer-Encoding: chunked\r\nContent-Length: x\r\n\r\n0\r\n\r\n",
+		"GET",
+		"200 OK 1.1 Transfer-Encoding=chunked Content-Length=x (chunked,ambiguous)$");
+	check_reads(
+		"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n"
+		"\r\n2\r\nhi\r\n0\r\n\r\n",
+		"GET",
+		"200 OK 1.0 Connection=keep-alive Transfer-Encoding=chunked "
+		"(chunked,ambiguous)hi$");
+	check_reads(OK "Content-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n", "HEAD",
+		"200 OK 1.1 Content-Length=9 Transfer-Encoding=chunked (none,keep)$");
 }
 
 static void test_some_responses_have_no_body(void **state)
@@ -183,7 +262,10 @@ static void test_upgrades_are_seen(void **state)
 	check_reads(HEAD "Upgrade: websocket\r\n\r\n", NULL,
 		"GET / 1.1 Host=a Upgrade=websocket (none,keep)$");
 	check_reads(HEAD "Connection: Upgrade\r\nUpgrade: websocket, H2C\r\n\r\n", NULL,
-		"GET / 1.1 Host=a Connection=Upgrade Upgrade=websocket, H2C (none,keep)$");
+		"GET / 1.1 Host=a Connection=Upgrade Upgrade=websocket, H2C (none,keep,upgrade)$");
+	check_reads(HEAD "Connection: Upgrade\r\nUpgrade: h2c\r\nUpgrade: x\r\n\r\n",
+		NULL,
+		"GET / 1.1 Host=a Connection=Upgrade Upgrade=h2c Upgrade=x (none,keep,upgrade)$");
 	check_reads(POST
 		"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nhi",
 		NULL,
@@ -279,7 +361,7 @@ static void check_refuses(const char *const *table, size_t count, const char *an
 static void test_hostile_request_lines_are_refused(void **state)
 {
 	static const char *const table[] = {
-		"\r\n" HEAD "\r\n",
+		"\n" HEAD "\r\n",
 		" GET / HTTP/1.1\r\nHost: a\r\n\r\n",
 		"GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
 		"GET /  HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -289,23 +371,24 @@ static void test_hostile_request_lines_are_refused(void **state)
 		"GET /\r\n\r\n",
 		"GET / \r\nHost: a\r\n\r\n",
 		"GET / HTTP/0.9\r\nHost: a\r\n\r\n",
-		"GET / HTTP/1.2\r\nHost: a\r\n\r\n",
 		"GET / HTTP/1.10\r\nHost: a\r\n\r\n",
 		"GET / HTTP/2.0\r\nHost: a\r\n\r\n",
 		"GET / http/1.1\r\nHost: a\r\n\r\n",
 		"GET / RTSP/1.0\r\nHost: a\r\n\r\n",
 		"SOURCE / ICE/1.0\r\nHost: a\r\n\r\n",
 		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-		"get / HTTP/1.1\r\nHost: a\r\n\r\n",
-		"BREW / HTTP/1.1\r\nHost: a\r\n\r\n",
+		"G(T / HTTP/1.1\r\nHost: a\r\n\r\n",
+		"G\xc3\xa4T / HTTP/1.1\r\nHost: a\r\n\r\n",
 		"GET x HTTP/1.1\r\nHost: a\r\n\r\n",
 		"GET * HTTP/1.1\r\nHost: a\r\n\r\n",
 		"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n",
 		"GET /#f HTTP/1.1\r\nHost: a\r\n\r\n",
-		"GET /\xc3\xa4 HTTP/1.1\r\nHost: a\r\n\r\n",
 		"GET /\x7f HTTP/1.1\r\nHost: a\r\n\r\n",
 		"GET http:///x HTTP/1.1\r\nHost: \r\n\r\n",
-		"GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n",
+		"GET http://a/ HTTP/1.1\r\n\r\n",
+		"GET http://a/ HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+		"GET http://a/ HTTP/1.1\r\nHost: a b\r\n\r\n",
+		"GET http://\xc3\xa4/ HTTP/1.1\r\nHost: a\r\n\r\n",
 		"GET http://u@a/ HTTP/1.1\r\nHost: u@a\r\n\r\n",
 		"GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
 		"GET http:/a HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -421,25 +504,42 @@ static void test_hostile_chunks_are_refused(void **state)
 	check_refuses(table, mem_count(table), NULL);
 }
 
-static void test_hostile_responses_are_refused(void **state)
+static void test_unclear_responses_are_refused(void **state)
 {
 	static const char *const table[] = {
-		"HTTP/1.1  200 OK\r\n\r\n",
 		"HTTP/1.1 20 OK\r\n\r\n",
 		"HTTP/1.1 2000 OK\r\n\r\n",
 		"HTTP/1.1 099 OK\r\n\r\n",
-		"HTTP/1.1 600 OK\r\n\r\n",
+		"HTTP/1.1\r\n\r\n",
+		"HTTP/1.1 -20 OK\r\n\r\n",
+		"HTTP/1.10 200 OK\r\n\r\n",
+		"http/1.1 200 OK\r\n\r\n",
+		" HTTP/1.1 200 OK\r\n\r\n",
 		"HTTP/1.1 200OK\r\n\r\n",
 		"HTTP/2.0 200 OK\r\n\r\n",
-		"HTTP/1.1 200 O\x01K\r\n\r\n",
-		"HTTP/1.1 200 OK\n\r\n",
+		"SSH-2.0-x\r\n",
+		"\x15\x03\x03",
 		"ICY 200 OK\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-		OK "Content-Length: 1\r\nContent-Length: 1\r\n\r\n!",
-		OK "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n!",
+		OK "Content-Length: 1\r\nContent-Length: 2\r\n\r\n!",
+		OK "Content-Length: 1, 2\r\n\r\n!",
+		OK "Content-Length: +1\r\n\r\n!",
+		OK "Content-Length:\r\n\r\n!",
+		OK "Content-Length: 1\r\n 0\r\n\r\n!",
 		OK "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-		OK "A : b\r\n\r\n",
-		OK "A: b\r\n c\r\n\r\n",
+		OK
+		"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		OK "Transfer-Encoding: xchunked\r\n\r\n",
+		OK " folded: into nothing\r\n\r\n",
+		OK "no colon\r\n\r\n",
+		OK ": no name\r\n\r\n",
+		OK "A(: b\r\n\r\n",
+		OK "Transfer-Encoding: chunked\r\n\r\n5x\r\n",
+		OK "Transfer-Encoding: chunked\r\n\r\n 5\r\n",
+		OK "Transfer-Encoding: chunked\r\n\r\n\n",
+		OK "Transfer-Encoding: chunked\r\n\r\n2\nhix",
+		OK "Transfer-Encoding: chunked\r\n\r\n2\nhi\r\r\n",
+		OK "Transfer-Encoding: chunked\r\n\r\n10000000000000000\r\n",
 	};
 
 	(void)state;
@@ -467,26 +567,31 @@ static void test_everything_has_a_bound(void **state)
 	(void)state;
 	buf_init(&b, 1 << 20);
 	buf_put_str(&b, HEAD "A: ");
-	for (i = 0; i < HTTP1_HEAD_MAX; i++)
+	for (i = 0; i < HTTP1_REQUEST_HEAD_MAX; i++)
 		buf_put_u8(&b, 'x');
 	check_limit(&b);
 
 	buf_init(&b, 1 << 20);
+	for (i = 0; i < HTTP1_REQUEST_HEAD_MAX; i++)
+		buf_put_str(&b, "\r\n");
+	check_limit(&b);
+
+	buf_init(&b, 1 << 20);
 	buf_put_str(&b, HEAD);
-	for (i = 0; i < HTTP1_HEADERS_MAX; i++)
+	for (i = 0; i < HTTP1_FIELDS_MAX; i++)
 		buf_put_str(&b, "A: b\r\n");
 	buf_put_str(&b, "\r\n");
 	check_limit(&b);
 
 	buf_init(&b, 1 << 20);
 	buf_put_str(&b, CHUNKED "5;");
-	for (i = 0; i < HTTP1_FRAMING_MAX; i++)
+	for (i = 0; i < HTTP1_CHUNK_LINE_MAX; i++)
 		buf_put_u8(&b, 'x');
 	check_limit(&b);
 
 	buf_init(&b, 1 << 20);
 	buf_put_str(&b, CHUNKED "5\r\nhello\r\n0\r\n");
-	for (i = 0; i < HTTP1_FRAMING_MAX / 6; i++)
+	for (i = 0; i <= HTTP1_FIELDS_MAX; i++)
 		buf_put_str(&b, "A: b\r\n");
 	check_limit(&b);
 }
@@ -499,7 +604,7 @@ static void test_a_head_just_fits(void **state)
 	(void)state;
 	buf_init(&b, 1 << 20);
 	buf_put_str(&b, HEAD "A: ");
-	while (b.n < HTTP1_HEAD_MAX - 4)
+	while (b.n < HTTP1_REQUEST_HEAD_MAX - 4)
 		buf_put_u8(&b, 'x');
 	buf_put_str(&b, "\r\n\r\n");
 	read_text(&t, buf_span(&b), 1000, NULL);
@@ -532,16 +637,13 @@ static void test_headers_are_found_by_name_and_token(void **state)
 	read_fini(&t);
 }
 
-static void test_a_path_leaves_the_authority_out(void **state)
+static void test_a_path_leaves_the_query_out(void **state)
 {
 	static const struct {
 		const char *target, *path;
 	} table[] = {
 		{ "/", "/" },
 		{ "/health?x=/y", "/health" },
-		{ "http://a", "" },
-		{ "HTTPS://a:1/b/c?d", "/b/c" },
-		{ "http://a?b", "" },
 		{ "*", "*" },
 	};
 	struct http1_head head = { .is_request = true };
@@ -558,8 +660,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_requests_are_understood),
+		cmocka_unit_test(test_absolute_targets_are_split),
 		cmocka_unit_test(test_bodies_are_cut_where_they_end),
 		cmocka_unit_test(test_responses_are_understood),
+		cmocka_unit_test(test_responses_are_read_leniently),
+		cmocka_unit_test(test_a_coding_wins_over_a_length),
 		cmocka_unit_test(test_some_responses_have_no_body),
 		cmocka_unit_test(test_upgrades_are_seen),
 		cmocka_unit_test(test_what_follows_a_message_is_left_alone),
@@ -569,11 +674,11 @@ int main(void)
 		cmocka_unit_test(test_hostile_header_lines_are_refused),
 		cmocka_unit_test(test_ambiguous_lengths_are_refused),
 		cmocka_unit_test(test_hostile_chunks_are_refused),
-		cmocka_unit_test(test_hostile_responses_are_refused),
+		cmocka_unit_test(test_unclear_responses_are_refused),
 		cmocka_unit_test(test_everything_has_a_bound),
 		cmocka_unit_test(test_a_head_just_fits),
 		cmocka_unit_test(test_headers_are_found_by_name_and_token),
-		cmocka_unit_test(test_a_path_leaves_the_authority_out),
+		cmocka_unit_test(test_a_path_leaves_the_query_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -291,7 +291,7 @@ enum err connect_open(const struct connect_options *options, struct connect **ou
 	if (c->o.timeout_ms == 0)
 		c->o.timeout_ms = CONNECT_MS;
 	buf_init(&c->request, CONNECT_REQUEST_MAX);
-	http1_reader_init_response(&c->answer, span_str("GET"));
+	http1_reader_init_response(&c->answer, &http1_response_limits, span_str("GET"));
 	rc = connect_prepare(c, why);
 	if (rc == ERR_OK)
 		rc = loop_timer_open(c->o.loop, connect_on_timer, c, &c->timer);

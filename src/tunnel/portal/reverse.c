@@ -297,7 +297,7 @@ static enum err reverse_prepare(struct reverse *r, const struct reverse_options 
 {
 	buf_init(&r->request, REVERSE_REQUEST_MAX);
 	buf_init(&r->refusal, MESSAGE_REFUSAL_BODY_MAX);
-	http1_reader_init_response(&r->answer, span_str("GET"));
+	http1_reader_init_response(&r->answer, &http1_response_limits, span_str("GET"));
 	return buf_printf(&r->request,
 		"GET /sdk/connect HTTP/1.1\r\n"
 		"Host: %s\r\n" RELAY_USER_AGENT "X-Portal-Access-Token: %s\r\n"
