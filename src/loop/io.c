@@ -6,6 +6,7 @@
 #include "loop/inside.h"
 
 #define IO_EVENTS_PER_TURN 256
+#define IO_WANTS ((unsigned)(LOOP_READ | LOOP_WRITE | LOOP_HANGUP))
 
 enum io_state {
 	IO_POLLED, /* by the kernel, from the next turn on */
@@ -73,9 +74,9 @@ void loop_io_want(struct loop_io *io, unsigned wants)
 {
 	if (io->wants == wants)
 		return;
-	io->wants = wants & (LOOP_READ | LOOP_WRITE);
+	io->wants = wants & IO_WANTS;
 	list_remove(&io->in_loop);
-	if (io->state == IO_ALWAYS && io->wants != 0)
+	if (io->state == IO_ALWAYS && (io->wants & (LOOP_READ | LOOP_WRITE)) != 0)
 		list_add(&io->loop->always, &io->in_loop);
 	else if (io->state == IO_POLLED && io->wants != io->known)
 		list_add(&io->loop->changed, &io->in_loop);
@@ -86,7 +87,7 @@ static int io_tell_kernel(struct loop_io *io, unsigned wants)
 	struct epoll_event ev = { .events = 0, .data.ptr = io };
 	int op = EPOLL_CTL_MOD;
 
-	/* With no events the kernel would still report errors, again and again. */
+	/* With no events the kernel still reports errors and hang-ups, again and again. */
 	if (wants == 0)
 		op = EPOLL_CTL_DEL;
 	else if (io->known == 0)
@@ -95,7 +96,7 @@ static int io_tell_kernel(struct loop_io *io, unsigned wants)
 		ev.events |= EPOLLIN;
 	if ((wants & LOOP_WRITE) != 0)
 		ev.events |= EPOLLOUT;
-	io->known = wants & (LOOP_READ | LOOP_WRITE);
+	io->known = wants & IO_WANTS;
 	return epoll_ctl(io->loop->epoll_fd, op, io->fd, &ev);
 }
 
@@ -119,7 +120,7 @@ void io_apply(struct loop *loop)
 		if (io_tell_kernel(io, io->wants) == 0)
 			continue;
 		io->state = IO_ALWAYS;
-		if (io->wants != 0)
+		if ((io->wants & (LOOP_READ | LOOP_WRITE)) != 0)
 			list_add(&loop->always, &io->in_loop);
 	}
 }
@@ -135,9 +136,11 @@ static unsigned io_ready(uint32_t events)
 {
 	unsigned ready = 0;
 
-	if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0)
+	if ((events & (EPOLLERR | EPOLLHUP)) != 0)
+		return LOOP_READ | LOOP_WRITE | LOOP_HANGUP;
+	if ((events & EPOLLIN) != 0)
 		ready |= LOOP_READ;
-	if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0)
+	if ((events & EPOLLOUT) != 0)
 		ready |= LOOP_WRITE;
 	return ready;
 }

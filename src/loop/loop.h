@@ -60,6 +60,7 @@ void loop_undefer(struct loop_deferred *d);
 enum {
 	LOOP_READ = 1,
 	LOOP_WRITE = 2,
+	LOOP_HANGUP = 4, /* an error or hang-up; implied by the other two */
 };
 
 struct loop_io;
@@ -71,7 +72,10 @@ typedef void loop_io_fn(void *arg, unsigned ready);
 enum err loop_io_open(struct loop *loop, int fd, loop_io_fn *fn, void *arg,
 	struct loop_io **out) MUST_USE;
 
-/* What the loop wakes us for, LOOP_READ | LOOP_WRITE or 0. Level triggered. */
+/*
+ * What the loop wakes us for: LOOP_READ, LOOP_WRITE, both or 0. LOOP_HANGUP alone wakes us for
+ * nothing else. Level triggered.
+ */
 void loop_io_want(struct loop_io *io, unsigned wants);
 void loop_io_close(struct loop_io *io);
 

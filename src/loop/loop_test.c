@@ -89,6 +89,25 @@ static void test_readiness_is_level_triggered(void **state)
 	close(ends[1]);
 }
 
+static void test_bytes_are_no_hang_up(void **state)
+{
+	struct notes *notes = *state;
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	assert_int_equal(loop_io_open(notes->loop, ends[0], note_io, notes, &notes->io),
+		ERR_OK);
+	loop_io_want(notes->io, LOOP_HANGUP);
+	assert_int_equal(write(ends[1], "x", 1), 1);
+	loop_turn(notes->loop);
+	shutdown(ends[1], SHUT_WR);
+	loop_turn(notes->loop);
+	assert_int_equal(notes->calls, 0);
+	loop_io_close(notes->io);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static void test_a_hang_up_shows_as_what_was_wanted(void **state)
 {
 	struct notes *notes = *state;
@@ -107,6 +126,10 @@ static void test_a_hang_up_shows_as_what_was_wanted(void **state)
 	loop_io_want(notes->io, 0);
 	loop_turn(notes->loop);
 	assert_int_equal(notes->calls, 1);
+	loop_io_want(notes->io, LOOP_HANGUP);
+	loop_turn(notes->loop);
+	assert_int_equal(notes->calls, 2);
+	assert_int_equal(notes->ready, LOOP_HANGUP);
 	loop_io_close(notes->io);
 	close(ends[0]);
 }
@@ -459,6 +482,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		loop_test(test_readiness_is_level_triggered),
+		loop_test(test_bytes_are_no_hang_up),
 		loop_test(test_a_hang_up_shows_as_what_was_wanted),
 		loop_test(test_a_file_is_always_ready),
 		loop_test(test_a_closed_io_is_quiet_in_the_same_turn),

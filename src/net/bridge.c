@@ -408,9 +408,18 @@ static void bridge_finish(struct bridge *b, enum err rc)
 	loop_defer(b->loop, &b->closed);
 }
 
+/*
+ * A side that has sent its last byte, and has nothing to take, may still break off. One whose
+ * bytes wait here is asked nothing: they are delivered first.
+ */
 static unsigned bridge_wants(const struct flow *from_it, const struct flow *to_it)
 {
-	return flow_rules[from_it->state].wants_from | flow_rules[to_it->state].wants_to;
+	unsigned wants = flow_rules[from_it->state].wants_from |
+		flow_rules[to_it->state].wants_to;
+
+	if (wants == 0 && from_it->state == FLOW_ENDED)
+		wants = LOOP_HANGUP;
+	return wants;
 }
 
 static void bridge_on_half_closed(void *arg)
@@ -463,6 +472,10 @@ static void bridge_run(struct bridge *b, struct flow *from_it, struct flow *to_i
 		rc = flow_run(from_it);
 	if (rc == ERR_OK && (ready & LOOP_WRITE) != 0)
 		rc = flow_run(to_it);
+	if (ready == LOOP_HANGUP) {
+		b->a_broke = from_it == &b->a_to_b;
+		rc = ERR_RESET;
+	}
 	bridge_settle(b, rc);
 }
 

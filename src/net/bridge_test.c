@@ -472,6 +472,68 @@ static void test_a_reset_reaches_the_other_side(void **state)
 	close(b[0]);
 }
 
+/* Both sides of a bridge after @a, or @b, has sent its last byte: nothing is asked of it. */
+static void test_a_reset_after_the_last_byte_reaches_the_other_side(void **state)
+{
+	struct fixture *x = *state;
+	struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+	char byte;
+
+	for (int first = 0; first < 2; first++) {
+		int a[2], b[2];
+		int breaks, stays;
+
+		tcp_pair(a);
+		tcp_pair(b);
+		bridge_sockets(x, a[1], b[1]);
+		breaks = first == 0 ? a[0] : b[0];
+		stays = first == 0 ? b[0] : a[0];
+		shutdown(breaks, SHUT_WR);
+		turns(x, 3);
+		assert_int_equal(recv(stays, &byte, 1, 0), 0);
+		assert_int_equal(setsockopt(breaks, SOL_SOCKET, SO_LINGER, &at_once,
+					 sizeof(at_once)),
+			0);
+		close(breaks);
+		loop_run(x->loop);
+		assert_int_equal(x->end.rc, ERR_RESET);
+		assert_int_equal(x->end.a_broke, first == 0);
+		assert_int_equal(send(stays, "x", 1, MSG_NOSIGNAL), -1);
+		close(stays);
+		x->closed = 0;
+	}
+}
+
+/* What came before the reset is delivered as far as the other side takes it. */
+static void test_a_reset_does_not_overtake_bytes(void **state)
+{
+	struct fixture *x = *state;
+	struct bridge_options options;
+	struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+	int ends[2];
+
+	fakes_init(x, 0, 0);
+	x->b.is_stuck = true;
+	x->b.in = span_of(NULL, 0);
+	x->b.in_end = ERR_AGAIN;
+	tcp_pair(ends);
+	options = bridge_options(x);
+	assert_int_equal(socket_open_take(x->loop, ends[1], &options.a), ERR_OK);
+	assert_int_equal(bridge_open(&options, &x->bridge), ERR_OK);
+	assert_int_equal(send(ends[0], x->a_data, 500, 0), 500);
+	turns(x, 3);
+	setsockopt(ends[0], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close(ends[0]);
+	turns(x, 3);
+	assert_int_equal(x->closed, 0);
+	x->b.is_stuck = false;
+	stream_want(&x->b.stream, x->b.wants);
+	turns(x, 10);
+	assert_int_equal(x->closed, 1);
+	assert_int_equal(x->end.rc, ERR_RESET);
+	assert_int_equal(x->b.out_n, 500);
+}
+
 #define bridge_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -493,6 +555,8 @@ int main(void)
 		bridge_test(test_small_blocks_do_as_well),
 		bridge_test(test_what_cannot_be_spliced_is_copied),
 		bridge_test(test_a_reset_reaches_the_other_side),
+		bridge_test(test_a_reset_after_the_last_byte_reaches_the_other_side),
+		bridge_test(test_a_reset_does_not_overtake_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,11 +96,28 @@ static void socket_close(struct stream *s, bool is_abort)
 	free(socket_of(s));
 }
 
+/* A connection whose two ways have ended in order is hung up, too, and stays so. */
+static bool socket_is_broken(int fd)
+{
+	int errnum = 0;
+	socklen_t n = sizeof(errnum);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &errnum, &n) == 0 && errnum != 0;
+}
+
 static void socket_on_io(void *arg, unsigned ready)
 {
 	struct socket *sock = arg;
 
-	sock->stream.on_ready(sock->stream.arg, ready);
+	/* Read and write find out by themselves. */
+	if ((ready & (LOOP_READ | LOOP_WRITE)) != 0)
+		ready &= ~(unsigned)LOOP_HANGUP;
+	else if (!socket_is_broken(sock->stream.fd))
+		ready = 0;
+	if (ready != 0)
+		sock->stream.on_ready(sock->stream.arg, ready);
+	else
+		loop_io_want(sock->io, 0);
 }
 
 static void socket_leave(struct stream *s)

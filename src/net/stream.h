@@ -18,7 +18,7 @@
 
 struct stream;
 
-/* @ready: LOOP_READ, LOOP_WRITE or both. The owner may close the stream in it. */
+/* @ready: some of what is wanted. The owner may close the stream in it. */
 typedef void stream_ready_fn(void *arg, unsigned ready);
 
 struct stream_ops {
@@ -45,7 +45,11 @@ struct stream_ops {
 	 */
 	enum err (*finish)(struct stream *s);
 
-	/* What on_ready shall be called for from now on. Level triggered. */
+	/*
+	 * What on_ready is called for from now on. Level triggered. LOOP_HANGUP, alone: only
+	 * for the peer's breaking off; it is then good for closing. Streams that cannot tell
+	 * ignore it.
+	 */
 	void (*want)(struct stream *s, unsigned wants);
 
 	/* Gives the stream up: on_ready is not called again. With @is_abort the peer learns

@@ -1,7 +1,10 @@
 """The end of one way is not the end of the other, and peers who think so are survived."""
 
 import hashlib
+import select
 import socket
+import threading
+import time
 
 import pytest
 
@@ -83,12 +86,104 @@ def test_a_peer_without_half_close_is_survived(world, start, names_):
         net.wait_until(lambda: target.count > before, message="the next visitor arriving")
 
 
-@pytest.mark.parametrize("names_", PAIRS, ids=names(PAIRS))
-def test_a_reset_ends_both_ways(world, start, names_):
-    target = world.serve()
-    port = start(names_, target.port)
-    s = net.connect(port)
+def answered(s):
     s.sendall(b"hello")
     net.read_exactly(s, 5)
+
+
+def asked(s):
+    s.sendall(b"hello")
+
+
+def asked_and_ended(s):
+    s.sendall(b"hello")
+    s.shutdown(socket.SHUT_WR)
+
+
+def answered_and_ended(s):
+    answered(s)
+    s.shutdown(socket.SHUT_WR)
+
+
+def reads_nothing(s):
+    s.sendall(b"hello")
+    net.wait_quietly(0.5)
+
+
+def reset_by(world, start, names_, visit, target):
+    """Seconds from the visitor's reset until the target's connection is over."""
+    over = threading.Event()
+
+    def handle(s):
+        try:
+            target(s)
+            select.select([s], [], [s], 20)  # wakes up when there is an end, or a reset
+            while s.recv(65536):
+                pass
+            s.settimeout(20)
+            poll = select.poll()
+            poll.register(s, 0)  # an end alone is no news
+            while not any(flags & (select.POLLHUP | select.POLLERR)
+                          for _, flags in poll.poll(100)):
+                s.sendall(b"still there")
+        finally:
+            over.set()
+
+    port = start(names_, world.serve(handle).port)
+    s = net.connect(port)
+    visit(s)
+    net.wait_quietly(0.3)  # so that an end of one way arrives before the reset
+    begin = time.monotonic()
     net.reset(s)
-    net.wait_until(lambda: not target.open, message="the target being left")
+    assert over.wait(20)
+    return time.monotonic() - begin
+
+
+@pytest.mark.parametrize("visit", [answered, asked, answered_and_ended, asked_and_ended])
+@pytest.mark.parametrize("names_", PAIRS + OLD, ids=names(PAIRS + OLD))
+def test_a_visitor_s_reset_reaches_a_target_within_a_second(world, start, names_, visit):
+    def target(s):
+        if visit in (answered, answered_and_ended):
+            s.sendall(net.read_exactly(s, 5))
+
+    assert reset_by(world, start, names_, visit, target) < 1.0
+
+
+@pytest.mark.parametrize("names_", PAIRS + OLD, ids=names(PAIRS + OLD))
+def test_a_reset_of_a_visitor_that_reads_nothing_arrives(world, start, names_):
+    def target(s):
+        while True:
+            s.sendall(TEXT)
+
+    assert reset_by(world, start, names_, reads_nothing, target) < 1.0
+
+
+@pytest.mark.parametrize("names_", PAIRS + OLD, ids=names(PAIRS + OLD))
+def test_a_target_s_reset_reaches_the_visitor_within_a_second(world, start, names_):
+    target = world.serve(lambda s: (s.recv(1), net.reset(s)))
+    port = start(names_, target.port)
+    with net.connect(port) as s:
+        s.sendall(b"?")
+        begin = time.monotonic()
+        try:
+            assert s.recv(1) == b""
+        except ConnectionError:
+            pass
+        assert time.monotonic() - begin < 1.0
+
+
+def test_a_target_s_reset_after_its_last_byte_reaches_the_visitor(world, start):
+    """The visitor has had the end of the answer; what it would send has no taker."""
+    def handle(s):
+        s.recv(1)
+        s.shutdown(socket.SHUT_WR)
+        net.wait_quietly(0.3)
+        net.reset(s)
+
+    port = start(PAIRS[0], world.serve(handle).port)
+    with net.connect(port) as s:
+        s.sendall(b"?")
+        assert s.recv(1) == b""
+        poll = select.poll()
+        poll.register(s, 0)
+        assert poll.poll(2000)

@@ -76,23 +76,34 @@ static bool channel_is_writable(const struct channel *ch)
 	return ch->writing == CHANNEL_WRITE_OPEN && ssh_channel_window(ch->ssh) > 0;
 }
 
+/* What of its wants is met without a turn at the connection. */
+static unsigned channel_ready(const struct channel *ch)
+{
+	unsigned ready = 0;
+
+	if (channel_is_readable(ch))
+		ready |= LOOP_READ;
+	if (ch->trunk == NULL || ch->writing == CHANNEL_WRITE_CLOSED)
+		ready |= LOOP_WRITE | LOOP_HANGUP;
+	return ready & ch->wants;
+}
+
 /* Looks after wants that are met already: they are level triggered. */
 static void channel_check_wants(struct channel *ch)
 {
-	bool is_over = ch->trunk == NULL || ch->writing == CHANNEL_WRITE_CLOSED;
+	unsigned ready = channel_ready(ch);
 
-	if ((ch->wants & LOOP_WRITE) && channel_is_writable(ch) && !is_over &&
+	if (ready != 0)
+		loop_defer(ch->loop, &ch->later);
+	if ((ch->wants & ~ready & LOOP_WRITE) && channel_is_writable(ch) &&
 		list_is_empty(&ch->in_turn))
 		trunk_want_turn(ch->trunk, ch, ch->is_bulk);
-	if (((ch->wants & LOOP_READ) && channel_is_readable(ch)) ||
-		((ch->wants & LOOP_WRITE) && is_over))
-		loop_defer(ch->loop, &ch->later);
 }
 
 static void channel_on_later(void *arg)
 {
 	struct channel *ch = arg;
-	unsigned ready = 0;
+	unsigned ready;
 
 	if (ch->is_closed) {
 		channel_free(ch);
@@ -102,11 +113,7 @@ static void channel_on_later(void *arg)
 		channel_tell_dialler(ch);
 		return;
 	}
-	if ((ch->wants & LOOP_READ) && channel_is_readable(ch))
-		ready |= LOOP_READ;
-	if ((ch->wants & LOOP_WRITE) &&
-		(ch->trunk == NULL || ch->writing == CHANNEL_WRITE_CLOSED))
-		ready |= LOOP_WRITE;
+	ready = channel_ready(ch);
 	if (ready != 0)
 		ch->stream.on_ready(ch->stream.arg, ready);
 	if (ready != 0 && !ch->is_closed)

@@ -459,6 +459,28 @@ static void test_an_abort_is_no_orderly_end(void **state)
 	assert_int_equal(there->got, 100);
 }
 
+/* Its user wants nothing any more: it has had the peer's last byte. */
+static void test_a_break_after_the_last_byte_is_a_hang_up(void **state)
+{
+	struct pair *p = *state;
+	struct user *there, *here;
+	unsigned calls;
+
+	p->half_closes = true;
+	pair_up(p);
+	chisel_session_trust_half_close(p->server.session);
+	here = pair_dial_up(&p->client, &p->server, &there);
+	user_finish(here);
+	pair_run_until(p, there->end == ERR_EOF);
+	there->keeps_silent = true;
+	stream_want(there->stream, LOOP_HANGUP);
+	pair_settle(p);
+	calls = there->calls;
+	user_close(here, true);
+	pair_run_until(p, there->calls > calls);
+	stream_want(there->stream, 0);
+}
+
 static void test_a_session_takes_its_channels_with_it(void **state)
 {
 	struct pair *p = *state;
@@ -530,6 +552,7 @@ int main(void)
 		TEST(test_an_abort_is_no_orderly_end),
 		TEST(test_a_session_takes_its_channels_with_it),
 		TEST(test_data_goes_on_through_new_keys),
+		TEST(test_a_break_after_the_last_byte_is_a_hang_up),
 		TEST(test_an_end_is_held_back_from_who_may_misread_it),
 		TEST(test_a_held_back_end_goes_out_beside_traffic),
 	};
