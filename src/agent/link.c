@@ -20,7 +20,9 @@
 
 #define LINK_STABLE_MS 5000 /* a session that lasted so long makes the count start anew */
 #define LINK_DEAD_MS 8000   /* a peer that acknowledges nothing so long */
-#define LINK_PROBE_MS 3000  /* how long a doubted session has to answer */
+#define LINK_PROBE_MS 2000  /* how long a doubted session has to answer, at least */
+#define LINK_GONE_MS 500    /* the same, if its address is not there any more */
+#define LINK_ACKS_MS 500    /* an acknowledgement so young shows that the path is there */
 #define LINK_FRESH_MS 1500  /* an attempt so young is not given up for another */
 #define LINK_JSON_MAX (1u << 20)
 
@@ -108,6 +110,7 @@ static void link_on_up(void *owner)
 
 	str_copy(config.version, sizeof(config.version), ADIT_VERSION);
 	str_copy(config.client, sizeof(config.client), c->identity);
+	str_copy(config.run, sizeof(config.run), c->run);
 	log_debug(&c->log, "Sending config");
 	buf_init(&json, LINK_JSON_MAX);
 	rc = chisel_config_print(&config, &json);
@@ -230,6 +233,7 @@ static void link_on_connected(void *arg, enum err rc, const struct connect_resul
 		return;
 	}
 	log_debug(&c->log, "Handshaking...");
+	c->local = result->local;
 	c->state = LINK_GREETING;
 	c->greeted_ms = 0;
 	c->is_key_good = false;
@@ -265,12 +269,30 @@ static void link_try(struct link_client *c)
 
 /* ---- what comes from outside ---- */
 
+/* The answer may wait in a queue: acknowledgements show that the path is there. */
 static void link_on_probed(void *arg, bool is_alive)
 {
 	struct link_client *c = arg;
+	struct stream_path path;
 
-	if (!is_alive && c->session != NULL)
-		chisel_session_close(c->session, ERR_TIMEOUT, "the peer does not answer");
+	if (is_alive || c->session == NULL)
+		return;
+	if (chisel_session_path(c->session, &path) && path.quiet_ms < LINK_ACKS_MS)
+		return;
+	chisel_session_close(c->session, ERR_TIMEOUT, "the peer does not answer");
+}
+
+static uint32_t link_probe_ms(const struct link_client *c)
+{
+	struct stream_path path;
+	uint32_t ms = LINK_PROBE_MS;
+
+	if (c->local.n > 0 && !addr_is_here(&c->local))
+		return LINK_GONE_MS;
+	if (chisel_session_path(c->session, &path) &&
+		2 * path.rtt_ms + 4 * path.rtt_variance_ms > ms)
+		ms = 2 * path.rtt_ms + 4 * path.rtt_variance_ms;
+	return ms < LINK_DEAD_MS ? ms : LINK_DEAD_MS;
 }
 
 /*
@@ -284,7 +306,7 @@ static void link_urge(struct link_client *c, const char *reason)
 	log_debug(&c->log, "looking again: %s", reason);
 	c->failures = 0;
 	if (c->session != NULL) {
-		(void)!chisel_session_probe(c->session, LINK_PROBE_MS, link_on_probed,
+		(void)!chisel_session_probe(c->session, link_probe_ms(c), link_on_probed,
 			c); /* a probe may be under way */
 		return;
 	}

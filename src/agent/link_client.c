@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/rand.h"
 #include "base/str.h"
 #include "crypto/hash.h"
 #include "text/hex.h"
 
 #define IDENTITY_BYTES 16
 #define MACHINE_ID_BYTES 32
+#define RUN_BYTES 16
 
 /* Strings that have to be cut up live in one piece of memory, made for all at once. */
 static enum err link_copy_texts(struct link_client *c, struct why *why)
@@ -143,6 +145,14 @@ static enum err link_make_identity(struct link_client *c, struct why *why)
 	return ERR_OK;
 }
 
+static void link_make_run(struct link_client *c)
+{
+	uint8_t bytes[RUN_BYTES];
+
+	rand_bytes(bytes, sizeof(bytes));
+	hex_encode(span_of(bytes, sizeof(bytes)), c->run);
+}
+
 enum err link_client_init(struct link_client *c, struct why *why)
 {
 	char *at;
@@ -153,6 +163,7 @@ enum err link_client_init(struct link_client *c, struct why *why)
 	if (rc != ERR_OK)
 		return rc;
 	at = c->texts;
+	link_make_run(c);
 	link_read_auth(c, &at);
 	rc = link_read_headers(c, &at, why);
 	if (rc == ERR_OK)

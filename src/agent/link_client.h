@@ -35,6 +35,7 @@ struct link_client {
 	char *texts; /* owned: what the headers, user and password point into */
 	const char *user, *password;
 	char identity[CONFIG_CLIENT_MAX];
+	char run[CONFIG_RUN_MAX];
 	struct entry **entries; /* one for each remote; NULL for reverse ones */
 	struct connect *connect;
 	struct chisel_session *session; /* borrowed: it tells when it is gone */
@@ -46,6 +47,7 @@ struct link_client {
 	uint64_t tried_ms;   /* when the last attempt began */
 	uint64_t greeted_ms; /* when the config was sent; 0: not in this session */
 	bool is_key_good;    /* the server's, in this session */
+	struct addr local;   /* this end's address, in this session */
 	int exit_code;
 };
 

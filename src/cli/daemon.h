@@ -66,7 +66,7 @@ enum err daemon_start(const struct daemon_args *args, struct why *why) MUST_USE;
 /* Rows for a struct chisel_tuning that is the member @at of the options @type. */
 #define TUNING_FLAGS(type, at) \
 	TUNING_DURATION("CHISEL_PING_TIMEOUT", offsetof(type, at.ping_timeout_ms), \
-		"a peer that leaves a ping unanswered so long is gone (8s)"), \
+		"a peer that leaves a ping unanswered so long is given up (8s)"), \
 		TUNING_DURATION("CHISEL_SSH_WAIT", offsetof(type, at.session_wait_ms), \
 			"how long a visitor waits for a session (35s)"), \
 		TUNING_DURATION("CHISEL_SSH_TIMEOUT", offsetof(type, at.handshake_ms), \

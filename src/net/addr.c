@@ -2,10 +2,12 @@
 #include "net/addr.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/str.h"
 
@@ -141,6 +143,22 @@ bool addr_is_loopback(const struct addr *a)
 	if (addr_is_mapped(a))
 		return a->in6.sin6_addr.s6_addr[12] == 127;
 	return addr_is_v6(a) && IN6_IS_ADDR_LOOPBACK(&a->in6.sin6_addr);
+}
+
+/* The kernel knows it best: it lets nobody bind what is not there. */
+bool addr_is_here(const struct addr *a)
+{
+	struct addr any_port = *a;
+	int fd = socket(a->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool is_here = true;
+
+	if (fd < 0)
+		return true;
+	addr_set_port(&any_port, 0);
+	if (bind(fd, &any_port.sa, any_port.n) != 0)
+		is_here = errno != EADDRNOTAVAIL;
+	close(fd);
+	return is_here;
 }
 
 bool addr_of_peer(int fd, struct addr *out)

@@ -38,6 +38,9 @@ void addr_set_port(struct addr *a, uint16_t port);
 bool addr_eq(const struct addr *a, const struct addr *b);
 bool addr_is_loopback(const struct addr *a);
 
+/* False: this machine does not have that address now. */
+bool addr_is_here(const struct addr *a);
+
 /* The two ends of a socket; false if there is none. */
 bool addr_of_peer(int fd, struct addr *out);
 bool addr_of_local(int fd, struct addr *out);

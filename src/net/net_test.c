@@ -147,6 +147,22 @@ static void test_loopback_is_known(void **state)
 	}
 }
 
+static void test_an_address_of_this_machine_is_known(void **state)
+{
+	static const struct {
+		const char *host;
+		bool is_here;
+	} cases[] = { { "127.0.0.1", true }, { "0.0.0.0", true }, { "192.0.2.77", false },
+		{ "198.51.100.1", false } };
+	struct addr a;
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(cases); i++) {
+		assert_int_equal(addr_from_literal(cases[i].host, 9, &a), ERR_OK);
+		assert_int_equal(addr_is_here(&a), cases[i].is_here);
+	}
+}
+
 /* ---- resolver ---- */
 
 static void on_resolved(void *arg, enum err rc, const struct addr *addrs, unsigned count,
@@ -595,6 +611,7 @@ int main(void)
 		cmocka_unit_test(test_a_name_is_no_literal),
 		cmocka_unit_test(test_host_and_port_are_split_at_the_last_colon),
 		cmocka_unit_test(test_loopback_is_known),
+		cmocka_unit_test(test_an_address_of_this_machine_is_known),
 		net_test(test_literals_and_localhost_need_no_asking),
 		net_test(test_a_name_that_does_not_exist_is_said_so),
 		net_test(test_a_lookup_that_is_given_up_says_nothing),

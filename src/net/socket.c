@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/tcp_path.h"
+
 #define SOCKET_KEEPALIVE_S 15
 #define SOCKET_CARRIER_UNSENT_BYTES (128 * 1024)
 
@@ -133,6 +135,11 @@ static enum err socket_enter(struct stream *s, struct loop *loop)
 	return loop_io_open(loop, s->fd, socket_on_io, sock, &sock->io);
 }
 
+static bool socket_path(const struct stream *s, struct stream_path *out)
+{
+	return tcp_path(s->fd, out);
+}
+
 static const struct stream_ops socket_ops = {
 	.name = "socket",
 	.read = socket_read,
@@ -142,6 +149,7 @@ static const struct stream_ops socket_ops = {
 	.close = socket_close,
 	.leave = socket_leave,
 	.enter = socket_enter,
+	.path = socket_path,
 };
 
 void socket_tune(int fd)

@@ -21,6 +21,14 @@ struct stream;
 /* @ready: some of what is wanted. The owner may close the stream in it. */
 typedef void stream_ready_fn(void *arg, unsigned ready);
 
+/* What the transport at the bottom of a stream knows of its path. */
+struct stream_path {
+	bool is_waiting;                  /* bytes are sent and not acknowledged */
+	uint32_t quiet_ms;                /* since an acknowledgement came, of whatever */
+	uint64_t acked_bytes;             /* in all */
+	uint32_t rtt_ms, rtt_variance_ms; /* of recent round trips */
+};
+
 struct stream_ops {
 	const char *name;
 
@@ -75,6 +83,9 @@ struct stream_ops {
 
 	/* Puts it on @loop, where it wants nothing yet. On failure it may only be closed. */
 	enum err (*enter)(struct stream *s, struct loop *loop);
+
+	/* How its path is. False: there is none, or nothing is known. May be missing (NULL). */
+	bool (*path)(const struct stream *s, struct stream_path *out);
 };
 
 /* The part that every kind embeds first. */
@@ -130,6 +141,11 @@ static inline void stream_leave(struct stream *s)
 static inline enum err stream_enter(struct stream *s, struct loop *loop)
 {
 	return s->ops->enter(s, loop);
+}
+
+static inline bool stream_path(const struct stream *s, struct stream_path *out)
+{
+	return s->ops->path != NULL && s->ops->path(s, out);
 }
 
 /* NULL is fine. */

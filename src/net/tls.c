@@ -662,6 +662,11 @@ static enum err tls_enter(struct stream *s, struct loop *loop)
 	return ERR_OK;
 }
 
+static bool tls_path(const struct stream *s, struct stream_path *out)
+{
+	return stream_path(mem_container(s, const struct tls, stream)->below, out);
+}
+
 static const struct stream_ops tls_ops = {
 	.name = "tls",
 	.read = tls_read,
@@ -671,6 +676,7 @@ static const struct stream_ops tls_ops = {
 	.close = tls_close,
 	.leave = tls_leave,
 	.enter = tls_enter,
+	.path = tls_path,
 };
 
 /* SNI is for names only (RFC 6066 3), and without the root's dot. */

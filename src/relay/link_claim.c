@@ -17,6 +17,7 @@ struct link_claim {
 	struct remote remote;
 	char *user;
 	char client[CONFIG_CLIENT_MAX];
+	char run[CONFIG_RUN_MAX];
 };
 
 static void claim_on_mail(void *receiver, struct mail *mail);
@@ -113,16 +114,21 @@ static struct link_session *claim_find_holder(const struct link_claim *c,
 	return NULL;
 }
 
+/* Its claims are released when it has gone. */
+static void claim_end_holder(struct link_session *s, const char *reason)
+{
+	log_info(&s->log, "%s: a newer session takes over the ports", reason);
+	chisel_session_close(s->session, ERR_TIMEOUT, "replaced by a newer session");
+}
+
 static void claim_on_probed(void *arg, bool is_alive)
 {
 	struct link_session *s = arg;
 
-	if (is_alive) {
-		link_claims_release(s); /* it stays: whoever asks will be refused */
-		return;
-	}
-	log_info(&s->log, "Does not answer: a newer session gets its ports");
-	chisel_session_close(s->session, ERR_TIMEOUT, "replaced by a newer session");
+	if (is_alive)
+		link_claims_release(s); /* it stays, and the newer session is refused */
+	else
+		claim_end_holder(s, "The client does not answer");
 }
 
 static void claim_on_mail(void *receiver, struct mail *mail)
@@ -140,6 +146,10 @@ static void claim_on_mail(void *receiver, struct mail *mail)
 		return;
 	}
 	list_add(&holder->claims, &c->in_session);
+	if (c->run[0] != '\0' && strcmp(c->run, holder->config.run) == 0) {
+		claim_end_holder(holder, "The client has come back");
+		return;
+	}
 	rc = chisel_session_probe(holder->session, CLAIM_PROBE_MS, claim_on_probed,
 		holder);
 	if (rc != ERR_OK && rc != ERR_EXISTS && rc != ERR_CLOSED)
@@ -172,6 +182,7 @@ enum err link_claim_send(struct link_session *s, const struct remote *remote)
 	c->remote = *remote;
 	c->user = s->user != NULL ? strdup(s->user) : NULL;
 	str_copy(c->client, sizeof(c->client), s->config.client);
+	str_copy(c->run, sizeof(c->run), s->config.run);
 	if (s->user != NULL && c->user == NULL) {
 		claim_free(c);
 		return ERR_NOMEM;

@@ -1,8 +1,9 @@
 /*
- * A claim is a question that travels from data worker to data worker: who holds this port?
- * A holder that is the same user (or, where there are no users, says it is the same client)
- * is asked whether its peer is still there, and ended if it is silent. So the newest session
- * wins over a dead one, and never over a live one.
+ * A claim is a question that travels from data worker to data worker: which session holds this
+ * port? A holder of the same user (or, where there are no users, of the same client) is asked
+ * whether its peer is still there, and ended if that is silent. If both are of the same run of
+ * a client, the holder is ended at once: the client has given it up. So the newest session wins
+ * over a dead one, and never over a live one.
  */
 #ifndef RELAY_LINK_CLAIM_H
 #define RELAY_LINK_CLAIM_H

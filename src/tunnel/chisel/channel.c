@@ -273,6 +273,7 @@ static enum err channel_commit(struct stream *s, size_t n)
 	ch->is_bulk = n == ch->lent_room;
 	ch->is_answered = false;
 	ch->trunk->sent_bytes += n;
+	trunk_note_use(ch->trunk, true);
 	trunk_pump_soon(ch->trunk);
 	return ERR_OK;
 }
@@ -348,9 +349,18 @@ void channel_on_tick(struct channel *ch, uint64_t now_ms)
 
 /* ---- ends ---- */
 
+/* The answer to a dial has come, or is not waited for any more. */
+static void channel_is_settled(struct channel *ch)
+{
+	if (ch->is_dialled)
+		ch->trunk->keepalive.opens--;
+	ch->is_dialled = false;
+}
+
 /* Takes it out of everything its session does, but for the list of channels. */
 static void channel_leave(struct channel *ch)
 {
+	channel_is_settled(ch);
 	if (ch->writing == CHANNEL_WRITE_LINGERING)
 		ch->trunk->linger_count--;
 	ch->writing = CHANNEL_WRITE_CLOSED;
@@ -402,6 +412,7 @@ void channel_on_data(struct channel *ch, struct span data)
 {
 	ch->is_answered = true;
 	ch->trunk->received_bytes += data.n;
+	trunk_note_use(ch->trunk, false);
 	if (ch->writing == CHANNEL_WRITE_LINGERING)
 		ch->quiet_ms = clock_now_ms();
 	if (ch->arrived.n == 0 && (ch->wants & LOOP_READ)) {
@@ -455,10 +466,21 @@ static void channel_tell_dialler(struct channel *ch)
 	channel_close(&ch->stream, true);
 }
 
+void channel_dial(struct channel *ch, channel_opened_fn *fn, void *arg)
+{
+	ch->on_opened = fn;
+	ch->opened_arg = arg;
+	ch->is_dialled = true;
+	ch->trunk->keepalive.opens++;
+	trunk_note_use(ch->trunk, true);
+	trunk_pump_soon(ch->trunk);
+}
+
 void channel_on_opened(struct channel *ch)
 {
 	channel_opened_fn *fn = ch->on_opened;
 
+	channel_is_settled(ch);
 	ch->writing = CHANNEL_WRITE_OPEN;
 	ch->on_opened = NULL;
 	fn(ch->opened_arg, ERR_OK, &ch->stream, NULL);

@@ -47,6 +47,7 @@ struct channel {
 	uint8_t wants;
 	bool is_bulk;           /* its last turn filled the room */
 	bool is_ours;           /* we opened it: visitors are on our side */
+	bool is_dialled;        /* and the peer has not answered yet */
 	bool is_answered;       /* something came since we last sent something */
 	bool is_closed;         /* given up by its user: freed at the end of the turn */
 	uint64_t lent_room;     /* what reserve lent */
@@ -61,6 +62,9 @@ struct channel *channel_new(struct trunk *trunk, bool is_ours);
 
 /* The window to promise for one more channel: less when there are many. */
 uint32_t channel_first_window(const struct trunk *trunk);
+
+/* Its opening is sent: @fn is called with what comes of it. */
+void channel_dial(struct channel *ch, channel_opened_fn *fn, void *arg);
 
 /* What the session hears of it. */
 void channel_on_opened(struct channel *ch);

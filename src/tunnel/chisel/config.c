@@ -84,6 +84,10 @@ enum err chisel_config_print(const struct chisel_config *c, struct buf *out)
 		buf_put_u8(out, ',');
 		put_member(out, "Client", c->client);
 	}
+	if (c->run[0] != '\0') {
+		buf_put_u8(out, ',');
+		put_member(out, "Run", c->run);
+	}
 	buf_put_u8(out, '}');
 	return out->failed;
 }
@@ -255,6 +259,8 @@ static enum err read_member(const char *key, const json_t *value, struct chisel_
 		return read_remotes(value, c);
 	if (strcasecmp(key, "Client") == 0)
 		return read_string(value, c->client, sizeof(c->client));
+	if (strcasecmp(key, "Run") == 0)
+		return read_string(value, c->run, sizeof(c->run));
 	return ERR_OK;
 }
 

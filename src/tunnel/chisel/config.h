@@ -9,12 +9,16 @@
 #define CONFIG_REMOTES_MAX 1024
 #define CONFIG_VERSION_MAX 64
 #define CONFIG_CLIENT_MAX 65
+#define CONFIG_RUN_MAX 33
 
 struct chisel_config {
 	char version[CONFIG_VERSION_MAX];
 	/* Our own extension, unknown to others: the same client says the same, "" if it says
 	 * nothing. It may take over the ports of its own dead session. */
 	char client[CONFIG_CLIENT_MAX];
+	/* Another one: a number drawn when the client's program started. It has one session at
+	 * a time, so an older one of the same run is given up. */
+	char run[CONFIG_RUN_MAX];
 	struct remote *remotes; /* owned, may be NULL */
 	unsigned count;
 };

@@ -40,12 +40,12 @@ static void test_a_config_is_printed_as_go_prints_it(void **state)
 
 static void test_no_remotes_are_null_and_markup_is_escaped(void **state)
 {
-	struct chisel_config c = { .version = "<1>&\"\\\n", .client = "me" };
+	struct chisel_config c = { .version = "<1>&\"\\\n", .client = "me", .run = "1" };
 
 	(void)state;
 	assert_printed(&c,
 		"{\"Version\":\"\\u003c1\\u003e\\u0026\\u0022\\u005c\\u000a\","
-		"\"Remotes\":null,\"Client\":\"me\"}");
+		"\"Remotes\":null,\"Client\":\"me\",\"Run\":\"1\"}");
 }
 
 static void test_what_is_printed_is_read_back(void **state)
@@ -55,6 +55,7 @@ static void test_what_is_printed_is_read_back(void **state)
 	struct remote remotes[mem_count(texts)];
 	struct chisel_config c = { .version = "1",
 		.client = "id",
+		.run = "0123456789abcdef0123456789abcdef",
 		.remotes = remotes,
 		.count = mem_count(texts) };
 	struct chisel_config got;
@@ -213,6 +214,8 @@ static void test_a_config_has_bounds(void **state)
 	assert_int_equal(parse_long("{\"Remotes\":[{}", ",{}", 1024, "]}"), ERR_LIMIT);
 	assert_int_equal(parse_long("{\"Client\":\"", "x", 64, "\"}"), ERR_OK);
 	assert_int_equal(parse_long("{\"Client\":\"", "x", 65, "\"}"), ERR_LIMIT);
+	assert_int_equal(parse_long("{\"Run\":\"", "x", 32, "\"}"), ERR_OK);
+	assert_int_equal(parse_long("{\"Run\":\"", "x", 33, "\"}"), ERR_LIMIT);
 	assert_int_equal(parse_long("{\"Version\":\"", "x", 5000, "\"}"),
 		ERR_OK); /* cut */
 	assert_int_equal(parse_long("{\"Remotes\":[{\"LocalHost\":\"", "x", 255, "\"}]}"),

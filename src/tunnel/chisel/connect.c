@@ -34,6 +34,7 @@ struct connect {
 	struct dial *dial;             /* borrowed: until it has called */
 	struct proxy_dial *proxy_dial; /* borrowed: until it has called */
 	struct stream *stream;         /* the outermost so far */
+	struct addr local;
 	struct loop_timer *timer;
 	struct buf request;
 	struct http1_reader answer;
@@ -67,7 +68,7 @@ static void connect_end(struct connect *c, enum err rc, const struct why *why)
 
 static void connect_done(struct connect *c, struct span first)
 {
-	struct connect_result result = { .stream = c->stream };
+	struct connect_result result = { .stream = c->stream, .local = c->local };
 	uint8_t kept[CONNECT_READ_BYTES];
 
 	/* What was read lies in memory that goes with us. */
@@ -218,6 +219,7 @@ static void connect_on_dialled(void *arg, enum err rc, int fd, int errnum,
 		connect_end(c, rc, &ours);
 		return;
 	}
+	(void)addr_of_local(fd, &c->local);
 	rc = socket_open_take(c->o.loop, fd, &c->stream);
 	if (rc == ERR_OK)
 		socket_tune_carrier(fd, c->o.dead_ms);

@@ -6,6 +6,7 @@
 #define TUNNEL_CHISEL_CONNECT_H
 
 #include "http/websocket.h"
+#include "net/addr.h"
 #include "net/proxy_dial.h"
 #include "net/tls.h"
 #include "text/url.h"
@@ -17,6 +18,7 @@ struct connect_result {
 	struct stream *stream; /* the receiver's; wants nothing */
 	struct span first;     /* bytes of the server's that were read already */
 	bool is_adit;          /* it echoed the sub-protocol, as stock servers never do */
+	struct addr local;     /* this end's address; .n is 0 if it is not known */
 };
 
 /* All is borrowed and outlives the attempt. */

@@ -14,8 +14,6 @@
 #define SESSION_REFUSAL_MS 2000           /* so that the text of a refusal arrives */
 #define SESSION_READ_BYTES (256u << 10)   /* in one call */
 #define SESSION_BUDGET_BYTES (256u << 10) /* in one turn of the loop, then others go on */
-#define SESSION_PING_TIMEOUT_MS 8000
-#define SESSION_PINGS_MAX 8 /* unanswered at a time */
 #define SESSION_KEPT_MAX (SSH_PACKET_MAX + 4096)
 
 _Static_assert(SESSION_KEPT_MAX + SESSION_READ_BYTES <= WORKER_SCRATCH_BYTES,
@@ -47,12 +45,8 @@ struct chisel_session {
 	struct buf kept;            /* bytes of a packet that has not fully arrived */
 	size_t kept_ssh;            /* how many of them are out of their frames already */
 	uint64_t deadline_ms;       /* of the state; 0 for none */
-	uint64_t last_in_ms;
-	uint64_t next_ping_ms;
-	uint64_t ping_since_ms; /* the oldest unanswered ping */
-	uint64_t
-		ping_since_us; /* the same, for the round trip; 0 if not to be measured */
-	unsigned pings;        /* unanswered */
+	uint64_t due_ms;            /* what the timer is set to; UINT64_MAX: it is not */
+	uint64_t asked_us;          /* when the config or the ping that is out was sent */
 	uint64_t probe_since_ms, probe_end_ms;
 	void (*probe_fn)(void *arg, bool is_alive);
 	void *probe_arg;
@@ -63,6 +57,7 @@ struct chisel_session {
 static void session_on_ready(void *arg, unsigned ready);
 static void session_on_timer(void *arg);
 static void session_on_broken(void *arg, enum err rc);
+static void session_on_use(void *arg);
 static void session_on_gone(void *arg);
 static void session_on_first(void *arg);
 static void session_set_timer(struct chisel_session *s);
@@ -96,7 +91,9 @@ static void session_enter(struct chisel_session *s, enum session_state state)
 
 	s->state = state;
 	s->deadline_ms = patience[state] > 0 ? now + patience[state] : 0;
-	s->next_ping_ms = now;
+	if (state == SESSION_OPEN)
+		keepalive_init(&s->trunk.keepalive, s->tuning->keepalive_ms,
+			s->tuning->ping_timeout_ms, now);
 	session_set_timer(s);
 }
 
@@ -152,6 +149,7 @@ enum err chisel_session_open(const struct chisel_session_options *o,
 	loop_deferred_init(&s->first, session_on_first, s);
 	rc = trunk_init(&s->trunk, o->worker->loop, &o->worker->blocks, ws_role);
 	s->trunk.on_broken = session_on_broken;
+	s->trunk.on_use = session_on_use;
 	s->trunk.arg = s;
 	s->trunk.peer_half_closes = o->peer_half_closes;
 	if (rc == ERR_OK)
@@ -167,7 +165,6 @@ enum err chisel_session_open(const struct chisel_session_options *o,
 	s->stream = s->trunk.stream = o->stream;
 	stream_set_owner(s->stream, session_on_ready, s);
 	stream_want(s->stream, LOOP_READ);
-	s->last_in_ms = clock_now_ms();
 	session_enter(s, SESSION_SECURING);
 	trunk_pump_soon(&s->trunk);
 	if (s->kept.n > 0)
@@ -228,25 +225,9 @@ static void session_on_gone(void *arg)
 
 /* ---- is the peer there ---- */
 
-static uint64_t session_ping_timeout(const struct chisel_session *s)
+static void session_ping(struct chisel_session *s)
 {
-	uint64_t ms = s->tuning->ping_timeout_ms;
-
-	if (ms == 0)
-		ms = SESSION_PING_TIMEOUT_MS;
-	if (s->tuning->keepalive_ms > 0 && ms > s->tuning->keepalive_ms)
-		ms = s->tuning->keepalive_ms;
-	return ms;
-}
-
-static void session_ping(struct chisel_session *s, uint64_t now)
-{
-	if (s->pings >= SESSION_PINGS_MAX)
-		return;
-	if (s->pings++ == 0) {
-		s->ping_since_ms = now;
-		s->ping_since_us = clock_now_us();
-	}
+	s->asked_us = clock_now_us();
 	trunk_check(&s->trunk, ssh_request(s->ssh, "ping", true, (struct span){ 0 }));
 	trunk_pump_soon(&s->trunk);
 }
@@ -254,39 +235,44 @@ static void session_ping(struct chisel_session *s, uint64_t now)
 /* The shortest is the path's own: the others waited in queues. */
 static void session_note_rtt(struct chisel_session *s)
 {
-	uint64_t us = clock_now_us() - s->ping_since_us;
+	uint64_t us = clock_now_us() - s->asked_us;
 
-	if (s->ping_since_us != 0 && (s->trunk.rtt_us == 0 || us < s->trunk.rtt_us))
+	if (s->asked_us != 0 && (s->trunk.rtt_us == 0 || us < s->trunk.rtt_us))
 		s->trunk.rtt_us = us;
+	s->asked_us = 0;
 }
 
 static void session_on_pong(struct chisel_session *s)
 {
-	if (s->pings == 0)
-		return;
 	session_note_rtt(s);
-	s->ping_since_us = 0; /* later ones would be measured from the wrong start */
-	if (--s->pings == 0) {
-		s->next_ping_ms = s->ping_since_ms + s->tuning->keepalive_ms;
-		session_set_timer(s);
+	keepalive_on_pong(&s->trunk.keepalive);
+	session_set_timer(s);
+}
+
+static void session_watch_peer(struct chisel_session *s, uint64_t now)
+{
+	struct stream_path path;
+	bool has_path = stream_path(s->stream, &path);
+
+	switch (keepalive_look(&s->trunk.keepalive, has_path ? &path : NULL, now)) {
+	case KEEPALIVE_DEAD:
+		chisel_session_close(s, ERR_TIMEOUT, "the peer does not answer pings");
+		break;
+	case KEEPALIVE_PING:
+		session_ping(s);
+		break;
+	default:
+		break;
 	}
 }
 
-/* A late answer is asked for again, faster; anything that comes in is a sign of life. */
-static void session_watch_peer(struct chisel_session *s, uint64_t now)
+/* Payload passes: the peer is looked after more closely. */
+static void session_on_use(void *arg)
 {
-	uint64_t timeout = session_ping_timeout(s);
-	uint64_t heard = s->last_in_ms > s->ping_since_ms ? s->last_in_ms :
-							    s->ping_since_ms;
+	struct chisel_session *s = arg;
 
-	if (s->pings > 0 && now - heard >= timeout) {
-		chisel_session_close(s, ERR_TIMEOUT, "the peer does not answer pings");
-		return;
-	}
-	if (now < s->next_ping_ms)
-		return;
-	session_ping(s, now);
-	s->next_ping_ms = now + (timeout + 3) / 4;
+	if (s->due_ms > clock_now_ms() + KEEPALIVE_LOOK_MS)
+		session_set_timer(s);
 }
 
 static void session_end_probe(struct chisel_session *s, bool is_alive)
@@ -310,8 +296,8 @@ enum err chisel_session_probe(struct chisel_session *s, uint32_t ms,
 	s->probe_arg = arg;
 	s->probe_since_ms = now;
 	s->probe_end_ms = now + ms;
-	if (s->state == SESSION_OPEN)
-		session_ping(s, now);
+	if (s->state == SESSION_OPEN && keepalive_ping_now(&s->trunk.keepalive, now))
+		session_ping(s);
 	session_set_timer(s);
 	return ERR_OK;
 }
@@ -323,11 +309,11 @@ static void session_set_timer(struct chisel_session *s)
 
 	if (s->deadline_ms > 0)
 		due = s->deadline_ms;
-	if (s->state == SESSION_OPEN && s->tuning->keepalive_ms > 0 &&
-		s->next_ping_ms < due)
-		due = s->next_ping_ms;
+	else if (s->state == SESSION_OPEN)
+		due = keepalive_due_ms(&s->trunk.keepalive, now);
 	if (s->probe_fn != NULL && s->probe_end_ms < due)
 		due = s->probe_end_ms;
+	s->due_ms = due;
 	if (due == UINT64_MAX)
 		loop_timer_stop(s->timer);
 	else
@@ -348,7 +334,7 @@ static void session_on_timer(void *arg)
 	}
 	if (s->probe_fn != NULL && now >= s->probe_end_ms)
 		session_end_probe(s, false);
-	if (s->state == SESSION_OPEN && s->tuning->keepalive_ms > 0)
+	if (s->state == SESSION_OPEN)
 		session_watch_peer(s, now);
 	if (s->state == SESSION_CLOSED)
 		return;
@@ -644,6 +630,7 @@ static void session_read(struct chisel_session *s)
 		if (rc != ERR_OK)
 			break;
 		total += got;
+		keepalive_on_heard(&s->trunk.keepalive, clock_now_ms());
 		n = session_take(s, scratch, n + got, s->kept_ssh);
 		if (n > SESSION_KEPT_MAX)
 			rc = ERR_LIMIT;
@@ -655,8 +642,6 @@ static void session_read(struct chisel_session *s)
 		return;
 	}
 	session_keep(s, scratch, n);
-	if (total > 0)
-		s->last_in_ms = clock_now_ms();
 }
 
 static void session_on_ready(void *arg, unsigned ready)
@@ -670,7 +655,7 @@ static void session_on_ready(void *arg, unsigned ready)
 	session_read(s);
 	if (s->state == SESSION_CLOSED)
 		return;
-	if (s->probe_fn != NULL && s->last_in_ms >= s->probe_since_ms)
+	if (s->probe_fn != NULL && s->trunk.keepalive.heard_ms >= s->probe_since_ms)
 		session_end_probe(s, true);
 	trunk_pump_soon(&s->trunk);
 }
@@ -679,7 +664,7 @@ static void session_on_ready(void *arg, unsigned ready)
 
 enum err chisel_session_configure(struct chisel_session *s, struct span json)
 {
-	s->ping_since_us = clock_now_us();
+	s->asked_us = clock_now_us();
 	trunk_pump_soon(&s->trunk);
 	return ssh_request(s->ssh, "config", true, json);
 }
@@ -706,6 +691,11 @@ void chisel_session_trust_half_close(struct chisel_session *s)
 uint64_t chisel_session_rtt_us(const struct chisel_session *s)
 {
 	return s->trunk.rtt_us;
+}
+
+bool chisel_session_path(const struct chisel_session *s, struct stream_path *out)
+{
+	return stream_path(s->stream, out);
 }
 
 size_t chisel_session_channels(const struct chisel_session *s)
@@ -738,9 +728,7 @@ enum err chisel_session_dial(struct chisel_session *s, const char *target,
 		stream_abort(&ch->stream);
 		return rc;
 	}
-	ch->on_opened = fn;
-	ch->opened_arg = arg;
-	trunk_pump_soon(&s->trunk);
+	channel_dial(ch, fn, arg);
 	*out = ch;
 	return ERR_OK;
 }

@@ -21,7 +21,7 @@
 /* What an operator may tune; 0 is the default everywhere. chisel-protocol 8. */
 struct chisel_tuning {
 	uint32_t keepalive_ms;    /* between pings; 0 is off: the CLI's default is 25 s */
-	uint32_t ping_timeout_ms; /* an unanswered ping ends the session; 0 is 8 s */
+	uint32_t ping_timeout_ms; /* an unanswered ping; 0: tunnel/chisel/keepalive.h */
 	uint32_t session_wait_ms; /* an accepted visitor waits for a session; 0 is 35 s */
 	uint32_t dial_timeout_ms; /* of targets; 0 is 30 s */
 	uint32_t handshake_ms;    /* SSH, up to authentication; 0 is 30 s */
@@ -101,8 +101,11 @@ enum err chisel_session_probe(struct chisel_session *s, uint32_t ms,
 /* The peer is known to carry EOF each way. */
 void chisel_session_trust_half_close(struct chisel_session *s);
 
-/* The round trip of the last ping or config, in microseconds; 0 if none came back yet. */
+/* The shortest round trip of a ping or the config, in microseconds; 0: none came back yet. */
 uint64_t chisel_session_rtt_us(const struct chisel_session *s);
+
+/* How the path is. False: the transport does not tell. */
+bool chisel_session_path(const struct chisel_session *s, struct stream_path *out);
 
 /* Open channels, and payload bytes both ways since the start. */
 size_t chisel_session_channels(const struct chisel_session *s);

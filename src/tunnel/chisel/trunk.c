@@ -57,6 +57,14 @@ void trunk_break(struct trunk *t, enum err rc)
 	loop_defer(t->loop, &t->broken);
 }
 
+void trunk_note_use(struct trunk *t, bool is_sent)
+{
+	if (!keepalive_wants_use(&t->keepalive))
+		return;
+	keepalive_on_use(&t->keepalive, is_sent, clock_now_ms());
+	t->on_use(t->arg);
+}
+
 bool trunk_has_room(const struct trunk *t, const struct channel *ch)
 {
 	size_t limit = TRUNK_FULL_BYTES;

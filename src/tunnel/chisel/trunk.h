@@ -10,6 +10,7 @@
 #ifndef TUNNEL_CHISEL_TRUNK_H
 #define TUNNEL_CHISEL_TRUNK_H
 
+#include "tunnel/chisel/keepalive.h"
 #include "tunnel/chisel/outbox.h"
 #include "wire/ssh.h"
 
@@ -38,8 +39,10 @@ struct trunk {
 	void (*on_broken)(void *arg, enum err rc); /* once; never from inside a call */
 	struct loop_deferred broken;
 	enum err broken_rc;
-	void *arg;       /* borrowed: the session */
-	uint64_t rtt_us; /* round trip of the last ping, 0 if unknown */
+	struct keepalive keepalive; /* the session's: channels tell it of payload */
+	void (*on_use)(void *arg);  /* payload passes, after silence */
+	void *arg;                  /* borrowed: the session */
+	uint64_t rtt_us;            /* the shortest round trip of a ping, 0 if unknown */
 	uint64_t sent_bytes, received_bytes; /* payload */
 };
 
@@ -60,6 +63,9 @@ bool trunk_has_room(const struct trunk *t, const struct channel *ch);
 
 /* Queues @ch for a turn; @is_bulk says in which list. Again is fine. */
 void trunk_want_turn(struct trunk *t, struct channel *ch, bool is_bulk);
+
+/* Payload passes, or the opening of a channel; @is_sent: to the peer. */
+void trunk_note_use(struct trunk *t, bool is_sent);
 
 /* An engine or the stream failed: on_broken is called at the end of the turn. */
 void trunk_break(struct trunk *t, enum err rc);

@@ -40,8 +40,21 @@ def run_ip(args):
 
 
 def ip(*args):
-    done = run_ip(args)
+    done = run_ip(map(str, args))
     assert done.returncode == 0, f"ip {' '.join(args)}: {done.stderr}"
+
+
+def tc(*args):
+    done = subprocess.run(["tc", *map(str, args)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"tc {args}: {done.stderr}"
+
+
+def local_ports(pid, remote_port):
+    """This end's ports of the connections of a process' network to that port."""
+    with open(f"/proc/{pid}/net/tcp") as f:
+        rows = [line.split() for line in f.readlines()[1:]]
+    return [int(row[1].rpartition(":")[2], 16) for row in rows
+            if row[3] == "01" and int(row[2].rpartition(":")[2], 16) == remote_port]
 
 
 class Namespace:
@@ -143,6 +156,19 @@ class Path:
 
     def restore(self):
         self.router.sysctl("net/ipv4/ip_forward", 1)
+
+    def forget(self, pid, port):
+        """What a NAT that restarts does to the connections of a program to that port."""
+        for source in local_ports(pid, port):
+            for side in ("sport", "dport"):
+                self.router.ip("rule", "add", "ipproto", "tcp", side, source, "blackhole")
+
+    def narrow(self, rate="1mbit", waiting_bytes=250000):
+        """So many bits a second each way, and so many bytes wait in front of them."""
+        for end in (self.home, self.away):
+            inner = "to-" + end.name.rpartition("-")[2]
+            tc("-n", self.router.name, "qdisc", "replace", "dev", inner, "root", "tbf", "rate",
+               rate, "burst", "4kb", "limit", waiting_bytes)
 
     def close(self):
         for end in (self.home, self.away, self.router):
