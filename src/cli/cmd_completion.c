@@ -28,10 +28,11 @@ const struct command command_completion = {
 	.summary = "print a completion script for a shell",
 	.about =
 		"Prints a script that completes the commands and flags of adit, and of chisel\n"
-		"where adit goes by that name.\n",
+		"and portal where adit goes by these names. In zsh, source it after compinit.\n",
 	.examples = "  source <(@ completion bash)       in ~/.bashrc\n"
 		    "  source <(@ completion zsh)        in ~/.zshrc\n"
 		    "  @ completion fish | source        in ~/.config/fish/config.fish\n",
 	.flags = flags,
 	.run = run,
+	.words = "bash zsh fish",
 };

@@ -31,4 +31,5 @@ const struct command command_help = {
 	.summary = "explain a command",
 	.flags = flags,
 	.run = run,
+	.takes_commands = true,
 };

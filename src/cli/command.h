@@ -40,6 +40,8 @@ struct command {
 	const struct flag *flags; /* up to FLAG_END */
 	int (*run)(struct call *c);
 	bool has_flags_anywhere; /* behind other words, too */
+	const char *words; /* that stand behind its flags, spaces between them; or NULL */
+	bool takes_commands; /* names of commands stand there */
 	bool stays; /* until it is told to end: it takes signals, and has a log */
 
 	/* A group has these, NULL at the end, in place of flags and run. */

@@ -44,9 +44,74 @@ static void bash_print_value(FILE *out, const struct flag *f, const char *name)
 		fprintf(out, "\t\t%s%s) return ;;\n", flag_dashes(name), name);
 }
 
+static void print_command_words(FILE *out, const struct command *const *list)
+{
+	for (; *list != NULL; list++)
+		fprintf(out, " %s", command_word(*list));
+}
+
+/* Behind the name of a group there are its commands. */
+static void bash_print_groups(FILE *out, const struct persona *p, int depth)
+{
+	const struct command *const *group;
+
+	fprintf(out, "\t\t[ \"$COMP_CWORD\" -le %d ] || case ${COMP_WORDS[%d]} in\n",
+		depth, depth);
+	for (group = p->commands; *group != NULL; group++) {
+		if ((*group)->commands == NULL)
+			continue;
+		fprintf(out, "\t\t%s) words=\"", command_word(*group));
+		print_command_words(out, (*group)->commands);
+		fputs("\" ;;\n", out);
+	}
+	fputs("\t\t*) words= ;;\n\t\tesac\n", out);
+}
+
+static void bash_print_valued(FILE *out, const struct flag *f, const char *name)
+{
+	if (f->argument != NULL)
+		fprintf(out, "%s%s | ", flag_dashes(name), name);
+}
+
+/* Behind the first word that is no flag, and no value of one, there are no more flags. */
+static void bash_print_end_of_flags(FILE *out, const struct command *c, int depth)
+{
+	fprintf(out,
+		"\t\tfor ((i = %d; i < COMP_CWORD; i++)); do\n"
+		"\t\t\tcase ${COMP_WORDS[i]} in\n"
+		"\t\t\t",
+		depth);
+	each_name(c, out, bash_print_valued);
+	fputs("=) [ \"${COMP_WORDS[i + 1]}\" != = ] || ((i++)); ((i++)) ;;\n"
+	      "\t\t\t-*) ;;\n"
+	      "\t\t\t*) words= ;;\n"
+	      "\t\t\tesac\n"
+	      "\t\tdone\n",
+		out);
+}
+
+static void bash_print_command(FILE *out, const struct persona *p,
+	const struct command *c, int depth)
+{
+	fputs("\t\tcase $prev in\n", out);
+	each_name(c, out, bash_print_value);
+	fputs("\t\tesac\n\t\twords=\"--help", out);
+	each_name(c, out, bash_print_word);
+	if (c->words != NULL)
+		fprintf(out, " %s", c->words);
+	if (c->takes_commands)
+		print_command_words(out, p->commands);
+	fputs("\"\n", out);
+	if (c->takes_commands)
+		bash_print_groups(out, p, depth);
+	else if (!c->has_flags_anywhere)
+		bash_print_end_of_flags(out, c, depth);
+	fputs("\t\t;;\n", out);
+}
+
 /* What can follow @depth words: one of @list; and what can follow that. */
-static void bash_print_level(FILE *out, const struct command *const *list,
-	const char *flags, int depth)
+static void bash_print_level(FILE *out, const struct persona *p,
+	const struct command *const *list, const char *flags, int depth)
 {
 	const struct command *const *c;
 
@@ -56,21 +121,16 @@ static void bash_print_level(FILE *out, const struct command *const *list,
 		"\tcase $command in\n"
 		"\t'') words=\"%s",
 		depth, depth, flags);
-	for (c = list; *c != NULL; c++)
-		fprintf(out, " %s", command_word(*c));
+	print_command_words(out, list);
 	fputs("\" ;;\n", out);
 	for (c = list; *c != NULL; c++) {
 		fprintf(out, "\t%s)\n", command_word(*c));
 		if ((*c)->commands != NULL) {
-			bash_print_level(out, (*c)->commands, "--help", depth + 1);
+			bash_print_level(out, p, (*c)->commands, "--help", depth + 1);
 			fputs("\t\t;;\n", out);
-			continue;
+		} else {
+			bash_print_command(out, p, *c, depth + 1);
 		}
-		fputs("\t\tcase $prev in\n", out);
-		each_name(*c, out, bash_print_value);
-		fputs("\t\tesac\n\t\twords=\"--help", out);
-		each_name(*c, out, bash_print_word);
-		fputs("\" ;;\n", out);
 	}
 	fputs("\tesac\n", out);
 }
@@ -80,9 +140,9 @@ static void bash_print(FILE *out, const struct persona *p)
 	fprintf(out,
 		"_%s() {\n"
 		"\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-		"\tlocal command words=\n",
+		"\tlocal command words= i\n",
 		p->name);
-	bash_print_level(out, p->commands, "--help --version", 1);
+	bash_print_level(out, p, p->commands, "--help --version", 1);
 	fprintf(out,
 		"\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
 		"}\n"
@@ -120,8 +180,28 @@ static void zsh_print_flag(FILE *out, const struct flag *f, const char *name)
 	fputc('\'', out);
 }
 
+/* What stands behind the flags, or among them. */
+static void zsh_print_words(FILE *out, const struct persona *p, const struct command *c)
+{
+	if (c->words != NULL) {
+		fprintf(out, " \\\n\t\t\t'1:word:(%s)'", c->words);
+	} else if (c->takes_commands) {
+		fputs(" \\\n\t\t\t'1:command:(", out);
+		print_command_words(out, p->commands);
+		fputs(")' \\\n\t\t\t'2:command:(", out);
+		for (const struct command *const *g = p->commands; *g != NULL; g++) {
+			if ((*g)->commands != NULL)
+				print_command_words(out, (*g)->commands);
+		}
+		fputs(")'", out);
+	} else {
+		fputs(" \\\n\t\t\t'*:argument: '", out);
+	}
+}
+
 /* What can be the second of the words, one of @list; and what can follow that. */
-static void zsh_print_level(FILE *out, const struct command *const *list)
+static void zsh_print_level(FILE *out, const struct persona *p,
+	const struct command *const *list)
 {
 	const struct command *const *c;
 
@@ -140,10 +220,12 @@ static void zsh_print_level(FILE *out, const struct command *const *list)
 	for (c = list; *c != NULL; c++) {
 		fprintf(out, "\t%s)\n", command_word(*c));
 		if ((*c)->commands != NULL) {
-			zsh_print_level(out, (*c)->commands);
+			zsh_print_level(out, p, (*c)->commands);
 		} else {
-			fputs("\t\t_arguments '--help[show help]'", out);
+			fprintf(out, "\t\t_arguments%s '--help[show help]'",
+				(*c)->has_flags_anywhere ? "" : " -A '-*'");
 			each_name(*c, out, zsh_print_flag);
+			zsh_print_words(out, p, *c);
 		}
 		fputs(" ;;\n", out);
 	}
@@ -152,9 +234,40 @@ static void zsh_print_level(FILE *out, const struct command *const *list)
 
 static void zsh_print(FILE *out, const struct persona *p)
 {
-	fprintf(out, "_%s() {\n\tlocal -a commands\n", p->name);
-	zsh_print_level(out, p->commands);
-	fprintf(out, "\n}\ncompdef _%s %s\n", p->name, p->name);
+	fprintf(out, "_adit_%s() {\n\tlocal -a commands\n", p->name);
+	zsh_print_level(out, p, p->commands);
+	fputs("\n}\n", out);
+}
+
+static void zsh_print_names(FILE *out)
+{
+	for (const struct persona *p = personas; p->name != NULL; p++)
+		fprintf(out, " %s", p->name);
+}
+
+static void zsh_print_begin(FILE *out)
+{
+	fputs("#compdef", out);
+	zsh_print_names(out);
+	fputs("\n", out);
+}
+
+/* It is the body of a function in a directory of fpath, or it is sourced. */
+static void zsh_print_end(FILE *out)
+{
+	fputs("_adit() { _adit_${service:-adit} \"$@\" }\n"
+	      "if [[ $funcstack[1] == _adit ]]; then\n"
+	      "\t_adit \"$@\"\n"
+	      "elif (( $+functions[compdef] )); then\n"
+	      "\tcompdef _adit",
+		out);
+	zsh_print_names(out);
+	fputs("\n"
+	      "else\n"
+	      "\tprint -u2 'adit: completion needs this before it:"
+	      " autoload -Uz compinit && compinit'\n"
+	      "fi\n",
+		out);
 }
 
 /* ---- fish ---- */
@@ -202,6 +315,16 @@ static void fish_print_flags(FILE *out, const struct persona *p, const struct co
 		fish_print_text(out, f->help);
 		fputs("'\n", out);
 	}
+	if (c->words == NULL && !c->takes_commands)
+		return;
+	fprintf(out, "complete -c %s -n '", p->name);
+	fish_print_words(out, c->name);
+	fputs("' -a '", out);
+	if (c->words != NULL)
+		fputs(c->words, out);
+	if (c->takes_commands)
+		print_command_words(out, p->commands);
+	fputs("'\n", out);
 }
 
 /* The commands of @group, or those at the top. */
@@ -241,16 +364,25 @@ bool completion_print(const char *shell, FILE *out)
 {
 	static const struct {
 		const char *name;
+		void (*begin)(FILE *out); /* once, before the personas; or NULL */
 		void (*print)(FILE *out, const struct persona *p);
-	} shells[] = { { "bash", bash_print }, { "zsh", zsh_print },
-		{ "fish", fish_print } };
+		void (*end)(FILE *out); /* or NULL */
+	} shells[] = {
+		{ "bash", NULL, bash_print, NULL },
+		{ "zsh", zsh_print_begin, zsh_print, zsh_print_end },
+		{ "fish", NULL, fish_print, NULL },
+	};
 	const struct persona *p;
 
 	for (size_t i = 0; i < mem_count(shells); i++) {
 		if (strcmp(shells[i].name, shell) != 0)
 			continue;
+		if (shells[i].begin != NULL)
+			shells[i].begin(out);
 		for (p = personas; p->name != NULL; p++)
 			shells[i].print(out, p);
+		if (shells[i].end != NULL)
+			shells[i].end(out);
 		return true;
 	}
 	return false;

@@ -1,0 +1,118 @@
+"""What shells offer when somebody types a command of adit and presses Tab."""
+
+import os
+import subprocess
+
+import pytest
+
+from conftest import need
+
+COMMANDS = {"server", "client", "expose", "list", "relay", "demo", "version", "help",
+            "completion"}
+
+
+@pytest.fixture
+def script(world, adit):
+    def write(shell, name):
+        return world.write(name, world.call([*adit.argv, "completion", shell]).stdout)
+    return write
+
+
+def bash(script, *words):
+    """What bash offers for the last of words, as readline splits them."""
+    path = script("bash", "adit.bash")
+    done = subprocess.run(
+        [need("bash"), "-c", '. "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+         '"_$1"; printf "%s\\n" "${COMPREPLY[@]}"', "bash", path, *words],
+        stdout=subprocess.PIPE, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_bash(script):
+    assert COMMANDS <= bash(script, "adit", "")
+    assert bash(script, "adit", "comp") == {"completion"}
+    assert bash(script, "adit", "completion", "") == {"--help", "bash", "zsh", "fish"}
+    assert bash(script, "adit", "completion", "z") == {"zsh"}
+    assert COMMANDS <= bash(script, "adit", "help", "")
+    assert {"run", "status"} <= bash(script, "adit", "help", "relay", "")
+    assert bash(script, "adit", "help", "server", "") == set()
+    assert {"run", "status", "--help"} <= bash(script, "adit", "relay", "")
+    assert bash(script, "adit", "relay", "run", "--api") == {"--api-port"}
+    assert bash(script, "adit", "expose", "3000", "--na") == {"--name"}
+
+
+def test_bash_offers_flags_where_flags_may_stand(script):
+    for program in ("adit", "chisel"):
+        for words in ([], ["--keepalive", "25s"], ["--keepalive", "=", "25s"],
+                      ["--tls-skip-verify"]):
+            assert bash(script, program, "client", *words, "--fin") == {"--fingerprint"}, words
+        for words in (["host:80"], ["--keepalive", "25s", "host:80"],
+                      ["--keepalive", "=", "25s", "host:80", "R:1"],
+                      ["--tls-skip-verify", "host"]):
+            assert bash(script, program, "client", *words, "--fin") == set(), words
+
+
+def zsh(world, line, setting="fpath=($PWD/functions $fpath); autoload -Uz compinit; compinit -u"):
+    """What zsh shows when Tab is pressed behind line."""
+    driver = world.write("driver.zsh", """
+zmodload zsh/zpty
+zpty shell "TERM=dumb zsh -f -i"
+zpty -w shell "unsetopt zle_bracketed_paste prompt_cr prompt_sp; PS1='ready> '"
+zpty -w shell "$SETTING; zstyle ':completion:*' list-prompt ''; LISTMAX=1000"
+zpty -w shell "print the-end-of-the-setup"
+zpty -r -m shell text '*the-end-of-the-setup*ready> '
+zpty -w -n shell "$LINE"$'\\t\\t'
+zpty -w -n shell $'\\x05 ; \\x15print -r -- the-''end\\n'
+zpty -r -m shell text '*the-end*'
+print -r -- "$text"
+zpty -d shell
+""")
+    done = subprocess.run([need("zsh"), "-f", driver], stdout=subprocess.PIPE, text=True,
+                          stdin=subprocess.DEVNULL, timeout=60, check=True, errors="replace",
+                          cwd=world.directory,
+                          env={**os.environ, "LINE": line, "SETTING": setting})
+    return done.stdout
+
+
+def test_zsh(world, script):
+    need("zsh")
+    os.mkdir(world.path("functions"))
+    script("zsh", "functions/_adit")
+    for line, offered in (("adit ", COMMANDS), ("adit help ", COMMANDS - {"help"}),
+                          ("adit completion ", {"bash", "fish"}),
+                          ("adit relay ", {"run", "status"}),
+                          ("adit help relay ", {"status"}),
+                          ("adit expose 3000 --na", {"--name"}),
+                          ("chisel server --auth", {"--authfile"}),
+                          ("portal list --default-r", {"--default-relays"})):
+        shown = zsh(world, line)
+        assert all(word in shown for word in offered), shown
+
+
+def test_zsh_offers_it_when_it_is_sourced(world, script):
+    need("zsh")
+    path = script("zsh", "adit.zsh")
+    assert "--authfile" in zsh(world, "adit server --auth",
+                               f"autoload -Uz compinit; compinit -u; source {path}")
+
+
+def test_zsh_says_what_it_needs(script):
+    done = subprocess.run([need("zsh"), "-f", "-c", f"source {script('zsh', 'adit.zsh')}"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.stderr == ("adit: completion needs this before it: "
+                           "autoload -Uz compinit && compinit\n")
+
+
+def test_fish(world, script):
+    path = script("fish", "adit.fish")
+    for line, offered in (("adit ", COMMANDS), ("adit help ", COMMANDS),
+                          ("adit completion ", {"bash", "zsh", "fish"}),
+                          ("adit relay ", {"run", "status"}),
+                          ("adit expose 3000 --na", {"--name"}),
+                          ("chisel server --auth", {"--auth", "--authfile"})):
+        done = subprocess.run([need("fish"), "--no-config", "-c",
+                               f"source {path}; complete -C '{line}'"], stdout=subprocess.PIPE,
+                              text=True, check=True, env={**os.environ,
+                                                          "HOME": world.directory})
+        words = {row.split("\t")[0] for row in done.stdout.splitlines()}
+        assert offered <= words, (line, words)
