@@ -54,6 +54,7 @@ struct inquiry {
 		struct relay_peer relay;
 		struct http_client *client;
 		char version[64]; /* "" as long as it is unknown */
+		struct why why;   /* it is unknown */
 	} asked[RELAY_URLS_MAX];
 };
 
@@ -64,10 +65,11 @@ static void asked_on_answer(void *arg, enum err rc, const struct http_answer *a,
 	struct message_refusal refusal;
 	struct message_domain domain = { 0 };
 
-	(void)why;
-	if (rc == ERR_OK)
+	if (rc != ERR_OK)
+		err_set(&asked->why, rc, "%s", err_text(rc, why));
+	else
 		rc = message_read_reply(a->status, a->body, &message_domain_shape,
-			&domain, &refusal, NULL);
+			&domain, &refusal, &asked->why);
 	if (rc == ERR_OK)
 		str_quote(asked->version, sizeof(asked->version),
 			span_str(domain.release_version));
@@ -107,10 +109,15 @@ static enum err asked_open(struct asked *asked, const char *url)
 
 static void inquire(struct inquiry *in)
 {
+	enum err rc;
+
 	for (unsigned i = 0; i < in->urls.count; i++) {
 		in->asked[i].inquiry = in;
-		if (asked_open(&in->asked[i], in->urls.urls[i]) == ERR_OK)
+		rc = asked_open(&in->asked[i], in->urls.urls[i]);
+		if (rc == ERR_OK)
 			in->pending++;
+		else
+			err_set(&in->asked[i].why, rc, "%s", err_name(rc));
 	}
 	if (in->pending > 0)
 		loop_run(in->loop);
@@ -126,9 +133,12 @@ static void print_table(const struct inquiry *in, FILE *out)
 	}
 	fprintf(out, "%-*s  VERSION\n", (int)width, "RELAY");
 	for (unsigned i = 0; i < in->urls.count; i++)
-		fprintf(out, "%-*s  %s\n", (int)width, in->urls.urls[i],
-			in->asked[i].version[0] != '\0' ? in->asked[i].version :
-							  "unknown");
+		if (in->asked[i].version[0] != '\0')
+			fprintf(out, "%-*s  %s\n", (int)width, in->urls.urls[i],
+				in->asked[i].version);
+		else
+			fprintf(out, "%-*s  unknown: %s\n", (int)width, in->urls.urls[i],
+				in->asked[i].why.text);
 }
 
 static int print_json(const struct inquiry *in, FILE *out)
@@ -140,8 +150,9 @@ static int print_json(const struct inquiry *in, FILE *out)
 		const char *version = in->asked[i].version;
 
 		rc = json_array_append_new(list,
-			json_pack("{s:s, s:s?}", "relay", in->urls.urls[i], "version",
-				version[0] != '\0' ? version : NULL));
+			json_pack("{s:s, s:s?, s:s?}", "relay", in->urls.urls[i],
+				"version", version[0] != '\0' ? version : NULL, "error",
+				version[0] != '\0' ? NULL : in->asked[i].why.text));
 	}
 	if (rc == 0)
 		rc = json_dumpf(list, out, 0);
@@ -225,7 +236,7 @@ const struct command command_list = {
 	.summary = "list relays, and which version runs there",
 	.about =
 		"Asks each relay for its version, for at most three seconds. One that does not\n"
-		"answer is listed as unknown.\n",
+		"answer is listed as unknown, with the reason.\n",
 	.examples =
 		"  @ list --relays https://relay.example.com,https://portal.example.org\n",
 	.flags = flags,

@@ -5,6 +5,7 @@
 
 #include "cli/persona.h"
 #include "tunnel/chisel/session.h"
+#include "tunnel/portal/message.h"
 
 struct version_args {
 	bool is_json;
@@ -22,8 +23,8 @@ static const struct flag flags[] = {
 
 static int print_json(FILE *out)
 {
-	json_t *object = json_pack("{s:s, s:s, s:[s]}", "name", "adit", "version",
-		ADIT_VERSION, "protocols", CHISEL_PROTOCOL);
+	json_t *object = json_pack("{s:s, s:s, s:[s, s]}", "name", "adit", "version",
+		ADIT_VERSION, "protocols", CHISEL_PROTOCOL, "portal-" MESSAGE_PROTOCOL);
 	int rc = object != NULL ? json_dumpf(object, out, 0) : -1;
 
 	json_decref(object);

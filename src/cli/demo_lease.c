@@ -15,7 +15,8 @@
 #include "cli/demo_inside.h"
 
 #define LEASE_NAME "hello"
-#define LEASE_HOST LEASE_NAME ".localhost"
+#define LEASE_RELAY "relay.localhost"
+#define LEASE_HOST LEASE_NAME "." LEASE_RELAY
 
 /* ---- a directory for what they write ---- */
 
@@ -145,11 +146,27 @@ static void lease_on_agent_line(void *arg, const char *line)
 		lease_visit(d);
 }
 
+/* The ports that commands and figures name from here on. */
+static void lease_print_wires(const struct demo *d)
+{
+	const struct demo_lease *l = &d->lease;
+
+	fprintf(d->o->out,
+		"\nwires    through which all passes, and is looked at:\n"
+		"         port %u leads to the relay's API, port %u\n"
+		"         port %u leads to the relay's visitors, port %u\n"
+		"         port %u leads to the %s, port %u\n\n",
+		demo_tap_port(l->to_relay), l->api_port, demo_tap_port(l->to_visitor),
+		l->visitors_port, demo_tap_port(l->to_target),
+		d->page != NULL ? "page" : "target", demo_target_port(d));
+}
+
 static void lease_start_agent(struct demo *d)
 {
 	struct demo_lease *l = &d->lease;
 	char *target = str_printf(DEMO_LOCAL ":%u", demo_tap_port(l->to_target));
-	char *relay = str_printf("https://localhost:%u", demo_tap_port(l->to_relay));
+	char *relay = str_printf("https://" LEASE_RELAY ":%u",
+		demo_tap_port(l->to_relay));
 	char *identity = str_printf("%s/identity-of-agent.json", l->directory);
 	const char *const argv[] = { "adit", "expose", target, "--name", LEASE_NAME,
 		"--relays", relay, "--discovery=false", "--identity-path", identity,
@@ -159,6 +176,7 @@ static void lease_start_agent(struct demo *d)
 	enum err rc = ERR_NOMEM;
 
 	demo_await(d, DEMO_STARTING_EXPOSE);
+	lease_print_wires(d);
 	if (target != NULL && relay != NULL && identity != NULL)
 		rc = demo_start(d, DEMO_EXPOSE, &how, &why);
 	if (rc != ERR_OK)
@@ -222,7 +240,7 @@ static enum err lease_open_taps(struct demo *d, struct why *why)
 void demo_lease_begin(struct demo *d)
 {
 	const char *const argv[] = { "adit", "relay", "run", "--portal-url",
-		"https://localhost", "--host", DEMO_LOCAL, "--api-port", "0",
+		"https://" LEASE_RELAY, "--host", DEMO_LOCAL, "--api-port", "0",
 		"--sni-port", "0", "--identity-path", d->lease.directory, NULL };
 	struct demo_start how = { .argv = argv, .on_line = lease_on_relay_line };
 	struct why why = { "" };
@@ -243,8 +261,9 @@ void demo_lease_print_open(struct demo *d)
 {
 	fprintf(d->o->out,
 		"         https://" LEASE_HOST
-		":%u/ too, with a certificate of the demo's own\n",
-		d->lease.visitors_port);
+		":%u/ too: its certificate is the demo's own, so\n"
+		"         curl --cacert %s/fullchain.pem https://" LEASE_HOST ":%u/\n",
+		d->lease.visitors_port, d->lease.directory, d->lease.visitors_port);
 }
 
 void demo_lease_fini(struct demo *d)

@@ -71,6 +71,12 @@ def test_a_log_has_colours_only_where_they_are_wanted():
     assert not coloured(TERM="dumb")
 
 
+@pytest.fixture(autouse=True)
+def directory(tmp_path, monkeypatch):
+    """What a demo that is killed leaves behind goes with the test."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+
 @contextlib.contextmanager
 def running_demo(*args):
     """A demo that stays, as (process, URL, what it printed so far)."""
@@ -181,6 +187,28 @@ def test_the_page_stays_for_a_browser_until_interrupted():
         assert last_line(process.stdout.read()) == "demo: ok"
         assert process.wait(20) == 0
         wait_gone(children)
+
+
+def test_the_name_verifies_for_curl():
+    with running_demo() as (process, _, _):
+        line = ""
+        while "curl --cacert" not in line:
+            line = process.stdout.readline()
+            assert line
+        assert "It works" in subprocess.run(["sh", "-c", line.strip() + " -sS"], text=True, check=True,
+                                            stdout=subprocess.PIPE).stdout
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+
+
+def test_every_port_that_is_named_is_explained():
+    done = demo("--once")
+    wires = dict(re.findall(r"^ +port (\d+) leads to .*, port (\d+)$", done.stdout,
+                            re.MULTILINE))
+    assert len(wires) == 3
+    expose = re.search(r"^\$ adit expose 127.0.0.1:(\d+) .*https://relay.localhost:(\d+) ",
+                       done.stdout, re.MULTILINE)
+    assert set(expose.groups()) <= set(wires)
 
 
 def test_children_end_however_the_demo_ends():

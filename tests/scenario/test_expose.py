@@ -226,9 +226,11 @@ def test_list(world, adit, relay):
     lines = world.call(argv).stdout.splitlines()
     assert lines[0].split() == ["RELAY", "VERSION"]
     assert lines[1].split()[0] == relay.url and lines[1].split()[1] != "unknown"
-    assert lines[2].split() == [dead, "unknown"]
+    assert re.match(rf"{dead} +unknown: dial .*: Connection refused$", lines[2])
     rows = json.loads(world.call([*argv, "--json"]).stdout)
-    assert rows[1] == {"relay": dead, "version": None}
+    assert rows[0].keys() == rows[1].keys() and rows[0]["error"] is None
+    assert rows[1]["relay"] == dead and rows[1]["version"] is None
+    assert rows[1]["error"].endswith("Connection refused")
 
 
 def test_portal_s_command_runs_letter_for_letter(world, adit, authority, relay):

@@ -78,7 +78,8 @@ def test_a_browser_sees_the_page_and_what_belongs_to_it(world, leases):
     world.run("browser", [browser, *CHROMIUM, f"--user-data-dir={world.path('browser')}",
                           f"--host-resolver-rules=MAP demo.{relay.root} 127.0.0.1",
                           f"--ignore-certificate-errors-spki-list={pin_of(certificate[0])}",
-                          f"https://demo.{relay.root}:{relay.sni_port}/"])
+                          f"https://demo.{relay.root}:{relay.sni_port}/"],
+              env={"TMPDIR": world.directory})
 
     def said():
         return [r.body.decode() for r in api.requests if r.path.endswith("/said")]
