@@ -7,13 +7,13 @@
 #include "crypto/remote_key.h"
 
 #include <openssl/async.h>
-#include <openssl/pem.h>
 #include <openssl/provider.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "crypto/remote_provider.h"
+#include "crypto/sign_key.h"
 
 struct remote_key {
 	atomic_uint refs;
@@ -115,17 +115,6 @@ EVP_PKEY *remote_key_pkey(struct remote_key *key)
 	return key->pkey;
 }
 
-static EVP_PKEY *read_public(struct span pem)
-{
-	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
-	X509 *cert = bio != NULL ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
-	EVP_PKEY *key = cert != NULL ? X509_get_pubkey(cert) : NULL;
-
-	X509_free(cert);
-	BIO_free(bio);
-	return key;
-}
-
 /* The key's way into the provider is a parameter with its address. */
 static EVP_PKEY *make_pkey(struct remote_key *key)
 {
@@ -170,7 +159,7 @@ enum err remote_key_new(struct span cert_pem, remote_sign_fn *fn, void *arg,
 	atomic_init(&key->refs, 1);
 	key->fn = fn;
 	key->arg = arg;
-	key->public = read_public(cert_pem);
+	key->public = sign_key_of_certificate(cert_pem);
 	if (key->public == NULL ||
 		!(EVP_PKEY_is_a(key->public, "EC") || EVP_PKEY_is_a(key->public, "RSA")))
 		rc = err_set(why, ERR_SYNTAX,

@@ -3,30 +3,14 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/rsa.h>
 #include <stdatomic.h>
 
 #include "base/mem.h"
+#include "crypto/sign_key.h"
 
 struct keyless {
 	atomic_uint refs;
 	EVP_PKEY *key; /* const once it is here: any thread may sign with it */
-};
-
-/* What an algorithm asks of the key. */
-static const struct sign_rule {
-	int type, padding;
-	const EVP_MD *(*digest)(void);
-} rules[] = {
-	[SIGN_ECDSA_SHA256] = { EVP_PKEY_EC, 0, EVP_sha256 },
-	[SIGN_ECDSA_SHA384] = { EVP_PKEY_EC, 0, EVP_sha384 },
-	[SIGN_ECDSA_SHA512] = { EVP_PKEY_EC, 0, EVP_sha512 },
-	[SIGN_RSA_PKCS1V15_SHA256] = { EVP_PKEY_RSA, RSA_PKCS1_PADDING, EVP_sha256 },
-	[SIGN_RSA_PKCS1V15_SHA384] = { EVP_PKEY_RSA, RSA_PKCS1_PADDING, EVP_sha384 },
-	[SIGN_RSA_PKCS1V15_SHA512] = { EVP_PKEY_RSA, RSA_PKCS1_PADDING, EVP_sha512 },
-	[SIGN_RSA_PSS_SHA256] = { EVP_PKEY_RSA, RSA_PKCS1_PSS_PADDING, EVP_sha256 },
-	[SIGN_RSA_PSS_SHA384] = { EVP_PKEY_RSA, RSA_PKCS1_PSS_PADDING, EVP_sha384 },
-	[SIGN_RSA_PSS_SHA512] = { EVP_PKEY_RSA, RSA_PKCS1_PSS_PADDING, EVP_sha512 },
 };
 
 static int no_password(char *to, int size, int is_writing, void *arg)
@@ -83,37 +67,16 @@ void keyless_unref(struct keyless *k)
 	free(k);
 }
 
-static bool context_set(EVP_PKEY_CTX *ctx, const struct sign_rule *rule)
-{
-	if (EVP_PKEY_sign_init(ctx) != 1)
-		return false;
-	if (rule->padding != 0 && EVP_PKEY_CTX_set_rsa_padding(ctx, rule->padding) != 1)
-		return false;
-	if (EVP_PKEY_CTX_set_signature_md(ctx, rule->digest()) != 1)
-		return false;
-	return rule->padding != RSA_PKCS1_PSS_PADDING ||
-		EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) == 1;
-}
-
 enum err keyless_sign(struct keyless *k, const struct sign_order *order,
 	uint8_t *signature, size_t *n, struct why *why)
 {
-	const struct sign_rule *rule = &rules[order->algorithm];
-	EVP_PKEY_CTX *ctx;
-	size_t size = SIGN_SIGNATURE_MAX;
-	bool ok;
-
-	if (EVP_PKEY_get_base_id(k->key) != rule->type)
+	switch (sign_key_make(k->key, order, signature, n)) {
+	case ERR_OK:
+		return ERR_OK;
+	case ERR_USAGE:
 		return err_set(why, ERR_DENIED, "the certificate's key cannot do %s",
 			sign_algorithm_name(order->algorithm));
-	ctx = EVP_PKEY_CTX_new(k->key, NULL);
-	ok = ctx != NULL && context_set(ctx, rule) &&
-		EVP_PKEY_sign(ctx, signature, &size, order->digest,
-			sign_algorithm_digest_bytes(order->algorithm)) == 1;
-	EVP_PKEY_CTX_free(ctx);
-	ERR_clear_error();
-	if (!ok)
+	default:
 		return err_set(why, ERR_CRYPTO, "the signature cannot be made");
-	*n = size;
-	return ERR_OK;
+	}
 }
