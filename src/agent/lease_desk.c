@@ -95,6 +95,11 @@ void lease_desk_keep_warm(struct lease_desk *d, bool is_warm)
 	signer_keep_warm(d->signer, is_warm);
 }
 
+void lease_desk_check(struct lease_desk *d)
+{
+	signer_check(d->signer);
+}
+
 void lease_desk_reconnect(struct lease_desk *d)
 {
 	if (d->signer != NULL)
@@ -149,8 +154,10 @@ static void guest_on_received(void *arg, enum err rc, struct stream *tls,
 	free(g);
 	if (rc == ERR_OK)
 		d->hooks->on_received(d->owner, tls, &relay);
-	else if (rc != ERR_EXISTS) /* our own probe */
-		d->hooks->on_lost(d->owner, rc, why);
+	if (rc == ERR_OK || rc == ERR_EXISTS) /* our own probe */
+		return;
+	signer_doubt(d->signer);
+	d->hooks->on_lost(d->owner, rc, why);
 }
 
 static enum err desk_receive(struct lease_desk *d, struct stream *visitor,

@@ -17,7 +17,7 @@
 struct lease_desk_hooks {
 	/* @tls is the owner's; @relay is where he came from. The desk may be gone after it. */
 	void (*on_received)(void *owner, struct stream *tls, const struct addr *relay);
-	/* His handshake failed, or there are too many. */
+	/* His handshake failed, or there are too many. The next signature is verified. */
 	void (*on_lost)(void *owner, enum err rc, const struct why *why);
 	/* A signature was made, or not. The desk is left alone in these. */
 	void (*on_signed)(void *owner);
@@ -58,10 +58,11 @@ enum err lease_desk_show(struct lease_desk *d, struct span pem, struct why *why)
 /* False: there is no chain, and nobody can be received. */
 bool lease_desk_is_open(const struct lease_desk *d);
 
-/* As signer_set_token(), signer_keep_warm(), signer_reconnect() and signer_figures(). */
+/* As those of signer.h. */
 void lease_desk_set_token(struct lease_desk *d, const char *token,
 	int64_t relay_ahead_ms);
 void lease_desk_keep_warm(struct lease_desk *d, bool is_warm);
+void lease_desk_check(struct lease_desk *d);
 void lease_desk_reconnect(struct lease_desk *d);
 struct signer_figures lease_desk_signatures(const struct lease_desk *d);
 

@@ -142,6 +142,7 @@ static int setup_open(void **state)
 	f = *state;
 	wait_for(f, &f->opened, 1);
 	wait_ready(f, 2);
+	wait_asked(f, ASKED_SIGN, 1); /* whether it signs with the right key */
 	return 0;
 }
 
@@ -168,7 +169,7 @@ static void test_a_lease_is_registered_and_waits_for_visitors(void **state)
 	assert_true(lease_session_figures(f->session).is_open);
 }
 
-/* The chain, the registration, two sessions; and what is kept for signatures. */
+/* The chain, the registration, two sessions, a trial signature; and one that waits for more. */
 static void test_only_an_adit_has_connections_that_ask_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -182,8 +183,9 @@ static void test_only_an_adit_has_connections_that_ask_nothing(void **state)
 	begin(f);
 	wait_for(f, &f->opened, 2);
 	wait_ready(f, 2);
+	wait_for(f, &f->relay.accepted, 5);
 	time_pass(f->loop, 5000);
-	assert_int_equal(f->relay.accepted, 4);
+	assert_int_equal(f->relay.accepted, 5);
 }
 
 static void test_a_certificate_for_others_leads_to_no_lease(void **state)
@@ -519,7 +521,7 @@ static void test_a_visitor_s_tls_ends_here(void **state)
 	assert_int_equal(shake(f, tls), ERR_OK);
 	wait_for(f, &f->visitors, 1);
 	assert_int_equal(f->visitor.kind, MARKER_TLS);
-	assert_int_equal(f->relay.asked[ASKED_SIGN], 1);
+	assert_int_equal(f->relay.asked[ASKED_SIGN], 2);
 	assert_string_equal(f->relay.token, "register.1");
 	stream_abort(tls);
 }
@@ -538,8 +540,92 @@ static void test_a_relay_may_have_another_time(void **state)
 	wait_ready(f, 2);
 	tls = visit(f, 2, 0);
 	assert_int_equal(shake(f, tls), ERR_OK);
-	assert_int_equal(f->relay.asked[ASKED_SIGN], 1);
+	assert_int_equal(f->relay.asked[ASKED_SIGN], 2);
 	stream_abort(tls);
+}
+
+/* A proxy before its API has a certificate of its own: no visitor would accept what it signs. */
+static void test_a_relay_that_signs_with_another_key_is_told_of(void **state)
+{
+	static const char words[] = "signs with another key than its certificate's";
+	struct fixture *f = *state;
+	struct test_certificate other;
+	struct stream *tls;
+	struct said said;
+
+	test_certificate_init(&other, NAMES);
+	said_begin(&said);
+	f->relay.signs_with = &other;
+	wait_for(f, &f->opened, 1);
+	wait_ready(f, 2);
+	wait_asked(f, ASKED_SIGN, 1);
+	time_settle(f->loop);
+	assert_int_equal(said_count(&said, words), 1); /* before any visitor */
+	tls = visit(f, 0, 0);
+	assert_int_not_equal(shake(f, tls), ERR_OK);
+	stream_abort(tls);
+
+	f->relay.signs_with = NULL; /* the proxy has that one's certificate now */
+	tls = visit(f, 1, 0);
+	assert_int_equal(shake(f, tls), ERR_OK);
+	stream_abort(tls);
+	assert_int_equal(said_count(&said, "signed again"), 1);
+	said_end(&said);
+	test_certificate_fini(&other);
+}
+
+static void test_a_trial_that_is_refused_is_no_news(void **state)
+{
+	struct fixture *f = *state;
+	struct said said;
+
+	said_begin(&said);
+	f->relay.answers[ASKED_SIGN] = (struct test_answer){ 403, "lease_rejected",
+		false };
+	wait_for(f, &f->opened, 1);
+	wait_asked(f, ASKED_SIGN, 1);
+	time_settle(f->loop);
+	assert_int_equal(said_count(&said, "sign"), 0);
+	f->relay.answers[ASKED_SIGN] = (struct test_answer){ 0 };
+	for (unsigned i = 0; i < 10; i++) {
+		time_pass(f->loop, 10000);
+		test_relay_keep(&f->relay);
+	}
+	wait_asked(f, ASKED_RENEW, 1);
+	wait_asked(f, ASKED_SIGN, 2); /* it is tried again with a new token */
+	said_end(&said);
+}
+
+/* With another certificate it is looked at anew, and so after a visitor did not accept one. */
+static void test_signatures_are_verified_when_there_is_reason(void **state)
+{
+	struct fixture *f = *state;
+	struct stream *tls;
+
+	lease_session_urge(f->session, "a test");
+	time_pass(f->loop, 2000);
+	wait_for(f, &f->opened, 2);
+	wait_ready(f, 2);
+	assert_int_equal(f->relay.asked[ASKED_SIGN], 1); /* the same certificate */
+
+	test_relay_certify(&f->relay, NAMES);
+	time_pass(f->loop, 6000);
+	lease_session_urge(f->session, "a test");
+	time_pass(f->loop, 2000);
+	wait_asked(f, ASKED_SIGN, 2);
+	wait_for(f, &f->opened, 3);
+	wait_ready(f, 2);
+
+	f->relay.signs_with = &f->relay.certificates[0];
+	for (unsigned i = 0; i < 2; i++) {
+		wait_ready(f, 2);
+		tls = visit(f, f->relay.sessions_n - 1, 1);
+		assert_int_not_equal(shake(f, tls), ERR_OK);
+		stream_abort(tls);
+		time_settle(f->loop);
+		/* The first was for the visitor to refuse. */
+		assert_int_equal(lease_session_figures(f->session).signer.failures, i);
+	}
 }
 
 /* The relay signs with a new key already: that visitor is lost, and the next one served. */
@@ -684,6 +770,9 @@ int main(void)
 		TEST_OPEN(test_the_next_session_resumes_the_relay_s_tls),
 		TEST_OPEN(test_a_visitor_s_tls_ends_here),
 		TEST_OPEN(test_a_relay_may_have_another_time),
+		TEST(test_a_relay_that_signs_with_another_key_is_told_of),
+		TEST(test_a_trial_that_is_refused_is_no_news),
+		TEST_OPEN(test_signatures_are_verified_when_there_is_reason),
 		TEST_OPEN(test_a_chain_that_changes_is_taken_over),
 		TEST_OPEN(test_a_chain_that_changes_is_no_end_of_renewals),
 		TEST_OPEN(test_a_new_token_is_used_for_all),

@@ -59,7 +59,8 @@ struct test_relay {
 	struct listener *listener;
 	uint16_t port;
 	char authority[128], url[160];
-	struct test_certificate certificates[4]; /* the last is in use */
+	struct test_certificate certificates[4];   /* the last is in use */
+	const struct test_certificate *signs_with; /* or NULL: that */
 	unsigned certificates_n;
 	struct tls_context *tls;
 
@@ -121,8 +122,10 @@ static inline void test_put_signature(const struct test_relay *r, struct span bo
 	assert_int_equal(message_sign_request_check(&m, test_relay_now_s(r), &order,
 				 NULL),
 		ERR_OK);
-	n = test_certificate_sign(&r->certificates[r->certificates_n - 1], &order,
-		signature);
+	n = test_certificate_sign(r->signs_with != NULL ?
+			r->signs_with :
+			&r->certificates[r->certificates_n - 1],
+		&order, signature);
 	assert_int_equal(message_put_signature(order.algorithm, span_of(signature, n),
 				 out),
 		ERR_OK);

@@ -65,13 +65,13 @@ def test_a_visitor_who_comes_back_needs_no_signature(world, adit, authority, rel
         tls.sendall(b"x")
         net.read_exactly(tls, 1)
         session = tls.object.session
-    net.wait_until(lambda: relay.signed == 2, message="the visitor's and the probe's")
+    net.wait_until(lambda: relay.signed == 3, message="the trial, the visitor's, the probe's")
     with visitor.visit(relay.sni.port, host(), authority.cert, context=context,
                        session=session) as tls:
         tls.sendall(b"y")
         assert net.read_exactly(tls, 1) == b"y"
         assert tls.object.session_reused
-    assert relay.signed == 2
+    assert relay.signed == 3
 
 
 def test_many_visitors_at_once(world, adit, authority, relay):

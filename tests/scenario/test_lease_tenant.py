@@ -14,8 +14,8 @@ from lib.portal_tls import Tls, client_context
 
 HOST = "demo.relay.localhost"
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
-# The client's own probe may have a signature, too.
-PROBES = 1
+# The client's own probe may have a signature, too, and so has its trial at the start.
+PROBES = 2
 
 
 @pytest.fixture
@@ -162,14 +162,32 @@ def test_a_dead_signer_is_said_once_and_forgiven(leases, relay, served):
     served.wait_log("signed again")
 
 
-def test_a_signature_by_another_key_fools_nobody(leases, relay, served, authority):
+def key_of_another(authority):
     with open(authority.issue("other")[1], "rb") as f:
-        wrong = serialization.load_pem_private_key(f.read(), None)
-    good, relay.script.key = relay.script.key, wrong
+        return serialization.load_pem_private_key(f.read(), None)
+
+
+def test_a_signature_by_another_key_fools_nobody(leases, relay, served, authority):
+    good, relay.script.key = relay.script.key, key_of_another(authority)
+    for _ in range(2):
+        with pytest.raises((OSError, EOFError)):
+            greet(leases, relay)
+    served.wait_log("signs with another key")  # at the latest after a visitor refused one
+    relay.script.key = good
+    assert leases.echoes(relay) and served.is_running()
+
+
+def test_a_proxy_with_another_certificate_before_the_api_is_told_of(world, leases, relay,
+                                                                   authority):
+    good, relay.script.key = relay.script.key, key_of_another(authority)
+    served = leases.expose("adit", relay, world.serve().port)
+    line = served.wait_log("the relay signs with another key than .*").group(0)
+    assert line.endswith("give both the same certificate and key"), line
     with pytest.raises((OSError, EOFError)):
         greet(leases, relay)
     relay.script.key = good
-    assert leases.echoes(relay) and served.is_running()
+    assert leases.echoes(relay)
+    served.wait_log("signed again")
 
 
 # ---- visitors who go ----

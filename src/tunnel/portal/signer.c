@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "base/rand.h"
 #include "base/str.h"
+#include "crypto/sign_key.h"
 #include "http/client.h"
 #include "tunnel/portal/message_sign.h"
 
@@ -18,6 +19,8 @@
 struct signer {
 	struct loop *loop; /* borrowed: outlives us */
 	struct http_client *client;
+	EVP_PKEY *key; /* of the certificate */
+	bool is_verified, is_checking;
 	void (*on_signed)(void *owner);
 	void (*on_failed)(void *owner, const struct why *why);
 	void *owner;
@@ -28,13 +31,13 @@ struct signer {
 	struct signer_figures figures;
 };
 
-/* One that a handshake waits for. */
+/* One that a handshake waits for, or our check. */
 struct signature {
 	struct list in_signer;
 	struct signer *signer; /* borrowed: it frees us */
 	struct sign_order order;
-	struct remote_signing *to;
-	struct http_ask *ask; /* borrowed: until it has answered */
+	struct remote_signing *to; /* NULL: the check */
+	struct http_ask *ask;      /* borrowed: until it has answered */
 	uint64_t asked_us;
 };
 
@@ -56,20 +59,38 @@ static void signature_end(struct signature *g, enum err rc, struct span value)
 {
 	struct remote_signing *to = g->to;
 
+	if (to == NULL)
+		g->signer->is_checking = false;
 	signature_free(g);
-	remote_signing_end(to, rc, value);
+	if (to != NULL)
+		remote_signing_end(to, rc, value);
 }
 
 static void signature_fail(struct signature *g, enum err rc, const struct why *why)
 {
 	struct signer *s = g->signer;
-	struct why words;
 
-	err_set(&words, rc, "the relay did not sign a visitor's handshake: %s",
-		err_text(rc, why));
-	s->figures.failures++;
+	s->figures.failures += g->to != NULL;
 	signature_end(g, rc, (struct span){ 0 });
-	s->on_failed(s->owner, &words);
+	s->on_failed(s->owner, why);
+}
+
+/* False: no visitor would accept it, and @g is gone. */
+static bool signature_is_good(struct signature *g, struct span value)
+{
+	struct signer *s = g->signer;
+	struct why why;
+
+	if (!s->is_verified)
+		s->is_verified = sign_key_verify(s->key, &g->order, value) == ERR_OK;
+	if (s->is_verified)
+		return true;
+	err_set(&why, ERR_CRYPTO,
+		"the relay signs with another key than its certificate's, and visitors"
+		" refuse that: if a proxy ends TLS before its API, pass TLS through, or"
+		" give both the same certificate and key");
+	signature_fail(g, ERR_CRYPTO, &why);
+	return false;
 }
 
 static void signature_on_answer(void *arg, enum err rc, const struct http_answer *a,
@@ -78,22 +99,33 @@ static void signature_on_answer(void *arg, enum err rc, const struct http_answer
 	struct signature *g = arg;
 	struct signer *s = g->signer;
 	struct message_refusal refusal = { 0 };
-	struct why words = { "" };
+	struct why reason = { "" }, words;
 	uint8_t value[SIGN_SIGNATURE_MAX];
 	size_t n = 0;
 
 	g->ask = NULL;
 	if (why != NULL)
-		words = *why;
+		reason = *why;
 	if (rc == ERR_OK)
 		rc = message_read_signature(a->status, a->body, &g->order,
-			(struct mspan){ value, sizeof(value) }, &n, &refusal, &words);
+			(struct mspan){ value, sizeof(value) }, &n, &refusal, &reason);
+	if (rc != ERR_OK && g->to == NULL) {
+		signature_end(g, rc,
+			(struct span){ 0 }); /* that says nothing of the key */
+		return;
+	}
 	if (rc != ERR_OK) {
+		err_set(&words, rc, "the relay did not sign a visitor's handshake: %s",
+			err_text(rc, &reason));
 		signature_fail(g, rc, &words);
 		return;
 	}
-	s->figures.signatures++;
-	s->figures.waited_us += clock_now_us() - g->asked_us;
+	if (!signature_is_good(g, span_of(value, n)))
+		return;
+	if (g->to != NULL) {
+		s->figures.signatures++;
+		s->figures.waited_us += clock_now_us() - g->asked_us;
+	}
 	signature_end(g, ERR_OK, span_of(value, n));
 	s->on_signed(s->owner);
 }
@@ -133,29 +165,56 @@ static enum err signature_ask(struct signature *g)
 	return rc;
 }
 
-void signer_sign(void *arg, const struct sign_order *order, struct remote_signing *to)
+/* NULL: it was not asked for. */
+static struct signature *signature_new(struct signer *s, const struct sign_order *order,
+	struct remote_signing *to, enum err *rc)
 {
-	struct signer *s = arg;
 	struct signature *g = NULL;
-	enum err rc = ERR_LIMIT;
 
+	*rc = ERR_LIMIT;
 	if (s->token[0] != '\0' && s->pending_n < SIGNER_PENDING_MAX)
 		g = mem_new(g);
-	if (g == NULL) {
-		remote_signing_end(to, rc, (struct span){ 0 });
-		return;
-	}
+	if (g == NULL)
+		return NULL;
 	g->signer = s;
 	g->order = *order;
 	g->to = to;
 	g->asked_us = clock_now_us();
 	list_add(&s->pending, &g->in_signer);
 	s->pending_n++;
-	rc = signature_ask(g);
-	if (rc == ERR_OK)
+	*rc = signature_ask(g);
+	if (*rc == ERR_OK)
+		return g;
+	signature_free(g);
+	return NULL;
+}
+
+void signer_sign(void *arg, const struct sign_order *order, struct remote_signing *to)
+{
+	enum err rc;
+	struct signature *g = signature_new(arg, order, to, &rc);
+
+	if (g != NULL)
 		remote_signing_on_cancel(to, signature_on_cancel, g);
 	else
-		signature_end(g, rc, (struct span){ 0 });
+		remote_signing_end(to, rc, (struct span){ 0 });
+}
+
+void signer_check(struct signer *s)
+{
+	struct sign_order order;
+	enum err rc;
+
+	if (s->is_verified || s->is_checking ||
+		!sign_key_algorithm(s->key, &order.algorithm))
+		return;
+	rand_bytes(order.digest, sizeof(order.digest));
+	s->is_checking = signature_new(s, &order, NULL, &rc) != NULL;
+}
+
+void signer_doubt(struct signer *s)
+{
+	s->is_verified = false;
 }
 
 void signer_set_token(struct signer *s, const char *token, int64_t relay_ahead_ms)
@@ -216,7 +275,11 @@ enum err signer_new(const struct signer_options *o, struct signer **out, struct 
 	s->on_failed = o->on_failed;
 	s->owner = o->owner;
 	list_init(&s->pending);
-	rc = signer_make_client(s, o, why);
+	s->key = sign_key_of_certificate(o->chain);
+	if (s->key == NULL)
+		rc = err_set(why, ERR_SYNTAX, "the relay's certificate has no key");
+	else
+		rc = signer_make_client(s, o, why);
 	if (rc == ERR_OK)
 		*out = s;
 	else
@@ -232,6 +295,7 @@ void signer_free(struct signer *s)
 		signature_end(list_first(&s->pending, struct signature, in_signer),
 			ERR_CLOSED, (struct span){ 0 });
 	http_client_free(s->client);
+	EVP_PKEY_free(s->key);
 	mem_wipe(s->token, sizeof(s->token));
 	free(s);
 }

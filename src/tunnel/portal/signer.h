@@ -2,6 +2,9 @@
  * A signer has the handshakes of a lease's visitors signed by the relay, whose certificate
  * they are shown: POST /v1/sign. Several at once, over connections that are kept open.
  * portal-protocol 8.4.
+ *
+ * The certificate is what the relay's API presents. If that is a proxy's, the relay signs with
+ * another key, and no visitor accepts it: signatures are verified until one was good.
  */
 #ifndef TUNNEL_PORTAL_SIGNER_H
 #define TUNNEL_PORTAL_SIGNER_H
@@ -14,8 +17,8 @@
 struct signer;
 
 struct signer_figures {
-	uint64_t signatures, failures;
-	uint64_t waited_us; /* for all signatures together */
+	uint64_t signatures, failures; /* of visitors' handshakes */
+	uint64_t waited_us;            /* for all signatures together */
 };
 
 struct signer_options {
@@ -47,6 +50,15 @@ void signer_set_token(struct signer *s, const char *token, int64_t relay_ahead_m
  * there. False at first; a connection that was used is kept for a minute in any case.
  */
 void signer_keep_warm(struct signer *s, bool is_warm);
+
+/*
+ * Has the relay sign something now, unless its signatures are known to be good. on_failed tells
+ * if another key does; a relay that does not sign at all is no news before a visitor comes.
+ */
+void signer_check(struct signer *s);
+
+/* A visitor did not accept a handshake: the next signature is verified again. */
+void signer_doubt(struct signer *s);
 
 /* The path to the relay may have changed: connections that are idle may be dead. */
 void signer_reconnect(struct signer *s);
