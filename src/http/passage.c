@@ -5,7 +5,7 @@
 
 #define CHUNK_HEAD_MAX 10 /* "1234abcd\r\n" */
 #define CHUNK_TAIL "\r\n"
-#define LAST_CHUNK "0\r\n\r\n"
+#define LAST_CHUNK "0\r\n"
 
 void passage_init(struct passage *p, struct pool *pool, size_t head_max,
 	enum passage_state state)
@@ -63,10 +63,15 @@ void passage_commit(struct passage *p, size_t n)
 	p->state = PASSAGE_WRITING;
 }
 
-enum err passage_finish(struct passage *p)
+enum err passage_finish(struct passage *p, struct span trailers)
 {
 	p->state = p->is_chunked ? PASSAGE_LAST_WRITING : PASSAGE_ENDED;
-	return p->is_chunked ? buf_put_str(&p->head, LAST_CHUNK) : ERR_OK;
+	if (!p->is_chunked)
+		return ERR_OK;
+	buf_put_str(&p->head, LAST_CHUNK);
+	buf_put_span(&p->head, trailers);
+	buf_put_str(&p->head, CHUNK_TAIL);
+	return p->head.failed;
 }
 
 static enum err passage_write_head(struct passage *p)

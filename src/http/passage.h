@@ -46,8 +46,8 @@ enum err passage_lend(struct passage *p, struct mspan *out) MUST_USE;
 /* The piece has @n bytes, and is to be written; or there is none, and the room comes back. */
 void passage_commit(struct passage *p, size_t n);
 
-/* There are no more pieces. */
-enum err passage_finish(struct passage *p) MUST_USE;
+/* There are no more pieces. @trailers are lines ending in CRLF that follow the last chunk. */
+enum err passage_finish(struct passage *p, struct span trailers) MUST_USE;
 
 /* Writes what waits. ERR_OK: all of it, and the state has changed. */
 enum err passage_write(struct passage *p) MUST_USE;

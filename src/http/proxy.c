@@ -150,6 +150,21 @@ static void proxy_end(struct proxy *proxy)
 	proxy_free(proxy);
 }
 
+/* The message that @reader reads is complete. */
+static enum err passage_end(struct passage *p, const struct http1_reader *reader)
+{
+	struct buf trailers;
+	enum err rc = ERR_OK;
+
+	buf_init(&trailers, PROXY_HEAD_MAX);
+	if (p->is_chunked)
+		rc = proxy_put_trailers(&trailers, reader);
+	if (rc == ERR_OK)
+		rc = passage_finish(p, buf_span(&trailers));
+	buf_fini(&trailers);
+	return rc;
+}
+
 /* ---- the request ---- */
 
 static enum err sending_read(struct proxy *proxy)
@@ -162,7 +177,7 @@ static enum err sending_read(struct proxy *proxy)
 		return rc;
 	rc = exchange_read_body(proxy->x, room, &got);
 	passage_commit(&proxy->sending, got);
-	return rc == ERR_EOF ? passage_finish(&proxy->sending) : rc;
+	return rc == ERR_EOF ? passage_end(&proxy->sending, &proxy->x->reader) : rc;
 }
 
 /* ---- the answer ---- */
@@ -226,7 +241,7 @@ static enum err answering_read(struct proxy *proxy)
 		return rc;
 	rc = incoming_read_body(&proxy->in, &proxy->answer, room, &got, NULL);
 	passage_commit(&proxy->answering, got);
-	return rc == ERR_EOF ? passage_finish(&proxy->answering) : rc;
+	return rc == ERR_EOF ? passage_end(&proxy->answering, &proxy->answer) : rc;
 }
 
 /* ---- an upgrade ---- */

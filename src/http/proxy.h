@@ -3,7 +3,8 @@
  * come, with back-pressure. Hop-by-hop headers end here (RFC 9110 7.6.1), the client's address
  * is told in X-Forwarded-For, and an upgrade that the upstream accepts becomes a bridge.
  *
- * Trailers and chunk extensions are not passed on.
+ * Trailers are passed on in chunked bodies, except for those that would change how the message is
+ * framed, routed, authenticated or cached. Chunk extensions are not.
  */
 #ifndef HTTP_PROXY_H
 #define HTTP_PROXY_H

@@ -50,14 +50,49 @@ static bool is_ours_in_request(struct span name)
 	return is_one_of(name, names, mem_count(names));
 }
 
-/* What a client says of those that it came through. */
+static bool has_prefix(struct span name, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return name.n >= n && strncasecmp((const char *)name.p, prefix, n) == 0;
+}
+
+/* What a client says of the proxies that it came through. */
 static bool is_about_the_way(struct span name)
 {
-	static const char prefix[] = "X-Forwarded-";
+	return span_is_nocase(name, "Forwarded") || has_prefix(name, "X-Forwarded-");
+}
 
-	return span_is_nocase(name, "Forwarded") ||
-		(name.n >= strlen(prefix) &&
-			strncasecmp((const char *)name.p, prefix, strlen(prefix)) == 0);
+/* Fields that would come too late, or that nobody may add behind the content. */
+static bool is_no_trailer(struct span name)
+{
+	static const char *const names[] = {
+		"Age",
+		"Authorization",
+		"Cache-Control",
+		"Content-Encoding",
+		"Content-Range",
+		"Content-Type",
+		"Cookie",
+		"Date",
+		"Expect",
+		"Expires",
+		"Host",
+		"HTTP2-Settings",
+		"Location",
+		"Max-Forwards",
+		"Pragma",
+		"Range",
+		"Retry-After",
+		"Set-Cookie",
+		"Vary",
+		"Warning",
+		"WWW-Authenticate",
+		"X-Real-IP",
+	};
+
+	return is_of_this_hop(name) || is_about_the_way(name) ||
+		has_prefix(name, "If-") || is_one_of(name, names, mem_count(names));
 }
 
 /* The names in Connection headers, as many as anybody needs. */
@@ -100,6 +135,42 @@ static void put_line(struct buf *out, struct span name, struct span value)
 	buf_put_str(out, "\r\n");
 }
 
+/* The names of the trailers to come that are forwarded. */
+static void put_trailer_names(struct buf *out, const struct http1_head *head,
+	const struct named *named)
+{
+	const struct http1_header *h = http1_head_find(head, "Trailer");
+	const char *before = "Trailer: ", *after = "";
+	struct span list, name;
+
+	for (; h != NULL; h = http1_head_next(head, h)) {
+		list = h->value;
+		while (http1_list_next(&list, &name)) {
+			if (is_no_trailer(name) || named_has(named, name))
+				continue;
+			buf_put_str(out, before);
+			buf_put_span(out, name);
+			before = ", ";
+			after = "\r\n";
+		}
+	}
+	buf_put_str(out, after);
+}
+
+enum err proxy_put_trailers(struct buf *out, const struct http1_reader *reader)
+{
+	struct named named;
+	enum err rc = named_gather(&named, &reader->head);
+
+	for (unsigned i = 0; rc == ERR_OK && i < reader->trailers_n; i++) {
+		const struct http1_header *h = &reader->trailers[i];
+
+		if (!is_no_trailer(h->name) && !named_has(&named, h->name))
+			put_line(out, h->name, h->value);
+	}
+	return rc == ERR_OK ? out->failed : rc;
+}
+
 /* Takes the next protocol off the Upgrade headers; HTTP/2 is passed over. */
 static bool upgrade_next(const struct http1_head *head, const struct http1_header **h,
 	struct span *list, struct span *protocol)
@@ -124,8 +195,6 @@ static void put_upgrade(struct buf *out, const struct http1_head *head)
 	struct span list = { 0 }, protocol;
 	const char *before = "Connection: Upgrade\r\nUpgrade: ";
 
-	if (!head->wants_upgrade)
-		return;
 	while (upgrade_next(head, &h, &list, &protocol)) {
 		buf_put_str(out, before);
 		buf_put_span(out, protocol);
@@ -175,17 +244,34 @@ static void put_host(struct buf *out, const struct http1_head *request,
 }
 
 static void put_request_framing(struct buf *out, const struct http1_head *request,
-	bool is_kept)
+	const struct named *named)
 {
-	if (request->body == HTTP1_CHUNKED)
+	if (request->body == HTTP1_CHUNKED) {
 		buf_put_str(out, "Transfer-Encoding: chunked\r\n");
-	else if (request->has_length)
+		put_trailer_names(out, request, named);
+	} else if (request->has_length) {
 		buf_printf(out, "Content-Length: %llu\r\n",
 			(unsigned long long)request->length);
-	if (request->wants_upgrade)
+	}
+}
+
+/* Whether trailers can be sent back is known only of this client's side. */
+static void put_request_connection(struct buf *out, const struct http1_head *request,
+	bool is_kept)
+{
+	bool takes_trailers = request->minor == 1 &&
+		http1_head_has_token(request, "TE", "trailers");
+
+	if (request->wants_upgrade) {
 		put_upgrade(out, request);
-	else if (!is_kept)
-		buf_put_str(out, "Connection: close\r\n");
+		return;
+	}
+	if (takes_trailers)
+		buf_put_str(out, "TE: trailers\r\n");
+	if (takes_trailers || !is_kept)
+		buf_printf(out, "Connection: %s%s%s\r\n", is_kept ? "" : "close",
+			takes_trailers && !is_kept ? ", " : "",
+			takes_trailers ? "TE" : "");
 }
 
 /* Those before us said what they saw; we say who asked us. */
@@ -225,7 +311,8 @@ enum err proxy_put_request(struct buf *out, const struct http1_head *request,
 			!named_has(&named, h.name) && !lines_have(up->headers, h.name))
 			put_line(out, h.name, h.value);
 	}
-	put_request_framing(out, request, up->keep != NULL);
+	put_request_framing(out, request, &named);
+	put_request_connection(out, request, up->keep != NULL);
 	put_forwarded_for(out, request, &named, peer, up->is_edge);
 	buf_put_str(out, up->headers != NULL ? up->headers : "");
 	buf_put_str(out, "\r\n");
@@ -250,15 +337,18 @@ struct proxy_framing proxy_frame_answer(const struct http1_head *answer,
 }
 
 static void put_answer_framing(struct buf *out, const struct http1_head *answer,
-	const struct http1_head *request, struct proxy_framing framing)
+	const struct http1_head *request, const struct named *named,
+	struct proxy_framing framing)
 {
-	if (answer->status / 100 == 1) {
+	if (answer->wants_upgrade)
 		put_upgrade(out, answer);
+	if (answer->status / 100 == 1)
 		return;
-	}
 	if (framing.is_chunked)
 		buf_put_str(out, "Transfer-Encoding: chunked\r\n");
-	else if (answer->has_length && answer->status != 204)
+	if (framing.is_chunked && answer->body == HTTP1_CHUNKED)
+		put_trailer_names(out, answer, named);
+	if (!framing.is_chunked && answer->has_length && answer->status != 204)
 		buf_printf(out, "Content-Length: %llu\r\n",
 			(unsigned long long)answer->length);
 	if (framing.is_last)
@@ -310,7 +400,7 @@ enum err proxy_put_answer(struct buf *out, const struct http1_head *answer,
 		if (!is_of_this_hop(h.name) && !named_has(&named, h.name))
 			put_rewritten(out, request, &h, how);
 	}
-	put_answer_framing(out, answer, request, framing);
+	put_answer_framing(out, answer, request, &named, framing);
 	buf_put_str(out, "\r\n");
 	return out->failed;
 }

@@ -311,15 +311,52 @@ static void test_chunks_are_framed_anew(void **state)
 	prepare(f,
 		POST
 		"Transfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n2\r\n, \r\n0\r\nT: t\r\n\r\n",
-		"\r\n0\r\n\r\n",
-		OK "Transfer-Encoding: chunked\r\nTrailer: T\r\n\r\n"
-		   "1\r\na\r\n1;q=1\r\nb\r\n0\r\nT: t\r\n\r\n");
+		"\r\n0\r\nT: t\r\n\r\n",
+		OK "Transfer-Encoding: chunked\r\n\r\n"
+		   "1\r\na\r\n1;q=1\r\nb\r\n0\r\n\r\n");
 	run(f, strlen(OK "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n"));
 	check_is(buf_span(&f->up.heard),
 		POST "Transfer-Encoding: chunked\r\n" GET_END
-		     "7\r\nhello, \r\n0\r\n\r\n");
+		     "7\r\nhello, \r\n0\r\nT: t\r\n\r\n");
 	check_is(span_of(f->client.out, f->client.out_n),
 		OK "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n");
+}
+
+#define CHUNKED "Transfer-Encoding: chunked\r\n"
+
+static void test_trailers_pass_both_ways(void **state)
+{
+	struct fixture *f = *state;
+
+	check_passes(f,
+		POST "TE: gzip;q=0.5, Trailers\r\nTrailer: T, Host, X-Hop\r\n"
+		     "Connection: x-hop\r\n" CHUNKED "\r\n"
+		     "0\r\nT: 1\r\nT: 2\r\nX-Hop: 3\r\nHost: evil\r\n"
+		     "Content-Length: 5\r\nTransfer-Encoding: x\r\nAuthorization: x\r\n"
+		     "Cookie: x\r\nIf-Match: x\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n",
+		POST CHUNKED "Trailer: T\r\nTE: trailers\r\nConnection: close, TE\r\n"
+			     "X-Forwarded-For: 192.0.2.7\r\n\r\n"
+			     "0\r\nT: 1\r\nT: 2\r\n\r\n",
+		OK CHUNKED
+		"Trailer: Digest, Set-Cookie\r\nTrailer: Server-Timing\r\n\r\n"
+		"0\nDigest : x\n  y\nSet-Cookie: z\nLocation: /\nServer-Timing: t\n\n",
+		OK CHUNKED "Trailer: Digest, Server-Timing\r\n\r\n"
+			   "0\r\nDigest: x y\r\nServer-Timing: t\r\n\r\n");
+}
+
+/* A client of HTTP/1.0 has no chunks, and a body until the end of the connection no trailers. */
+static void test_trailers_go_only_behind_chunks(void **state)
+{
+	struct fixture *f = *state;
+
+	check_passes(f, "GET / HTTP/1.0\r\nTE: trailers\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: \r\n" GET_END,
+		OK CHUNKED "Trailer: T\r\n\r\n2\r\nhi\r\n0\r\nT: t\r\n\r\n",
+		OK "Connection: close\r\n\r\nhi");
+	check_passes(f, GET "\r\n", GET GET_END, OK "Trailer: T\r\n\r\n",
+		OK CHUNKED "\r\n0\r\n\r\n");
+	check_passes(f, GET "\r\n", GET GET_END,
+		OK "Trailer: T\r\nContent-Length: 2\r\n\r\nhi", ANSWER);
 }
 
 static void test_an_old_client_gets_what_it_understands(void **state)
@@ -344,7 +381,8 @@ static void test_headers_of_one_hop_stay_there(void **state)
 		"Connection: keep-alive, X-Secret, content-length\r\nX-Secret: 1\r\nTE: trailers\r\n"
 		"Keep-Alive: 5\r\nProxy-Authorization: x\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n"
 		"Expect: 100-continue\r\nCookie: c\r\nContent-Length: 0\r\n\r\n",
-		GET "Cookie: c\r\nContent-Length: 0\r\n" GET_END,
+		GET "Cookie: c\r\nContent-Length: 0\r\nTE: trailers\r\n"
+		    "Connection: close, TE\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n",
 		OK
 		"Connection: X-Hop, close\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nSet-Cookie: a\r\n"
 		"Set-Cookie: b\r\nContent-Length: 2\r\n\r\nhi",
@@ -662,6 +700,8 @@ int main(void)
 		PROXY_TEST(test_a_long_answer_head_passes),
 		PROXY_TEST(test_bodies_pass_both_ways),
 		PROXY_TEST(test_chunks_are_framed_anew),
+		PROXY_TEST(test_trailers_pass_both_ways),
+		PROXY_TEST(test_trailers_go_only_behind_chunks),
 		PROXY_TEST(test_an_old_client_gets_what_it_understands),
 		PROXY_TEST(test_headers_of_one_hop_stay_there),
 		PROXY_TEST(test_addresses_are_appended),

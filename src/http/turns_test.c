@@ -30,6 +30,8 @@
 #define BODY_MAX (600 * 1024)
 #define TEXT_MAX (BODY_MAX * 8)
 #define IDLE_TURNS_MAX 50
+#define LAST_CHUNK "0\r\n\r\n"
+#define LAST_CHUNK_AND_TRAILERS "0\r\nT: t\r\n\r\n"
 
 enum framing {
 	FRAMED_BY_LENGTH,
@@ -279,7 +281,7 @@ static void put_body(struct fixture *f, struct buf *out, enum framing framing, s
 		buf_put(out, f->body + at, here);
 		buf_put_str(out, "\r\n");
 	}
-	buf_put_str(out, "0\r\n\r\n");
+	buf_put_str(out, LAST_CHUNK_AND_TRAILERS);
 }
 
 /* The bytes behind the head; false: it is not there yet. */
@@ -308,7 +310,15 @@ static bool chunks_are_body(const struct fixture *f, struct span in, size_t n)
 		at += size;
 		in = span_of(in.p + line + size + 2, in.n - line - size - 2);
 	}
-	return at == n && span_is(in, "0\r\n\r\n");
+	return at == n &&
+		(span_is(in, LAST_CHUNK) || span_is(in, LAST_CHUNK_AND_TRAILERS));
+}
+
+static bool ends_with(struct span in, const char *text)
+{
+	size_t n = strlen(text);
+
+	return in.n >= n && memcmp(in.p + in.n - n, text, n) == 0;
 }
 
 /* Has the whole message been heard, with @n bytes of the body? */
@@ -320,7 +330,8 @@ static bool has_heard(const struct fixture *f, const struct party *p, size_t n)
 		return false;
 	if (memmem(in.p, in.n - body.n, "chunked", 7) == NULL)
 		return body.n == n && (n == 0 || memcmp(body.p, f->body, n) == 0);
-	return body.n >= 5 && memcmp(body.p + body.n - 5, "0\r\n\r\n", 5) == 0 &&
+	return (ends_with(body, LAST_CHUNK) ||
+		       ends_with(body, LAST_CHUNK_AND_TRAILERS)) &&
 		chunks_are_body(f, body, n);
 }
 
