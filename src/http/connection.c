@@ -614,6 +614,11 @@ bool exchange_has_more(const struct http_exchange *x)
 	return incoming_has_more(&x->connection->in, &x->reader);
 }
 
+enum err exchange_watch(struct http_exchange *x)
+{
+	return incoming_fill(&x->connection->in);
+}
+
 struct stream *exchange_detach(struct http_exchange *x, struct buf *early)
 {
 	struct connection *c = x->connection;

@@ -76,6 +76,13 @@ bool exchange_hold(struct http_exchange *x, size_t bytes);
 /* Like incoming_has_more(), for the request's body. */
 bool exchange_has_more(const struct http_exchange *x);
 
+/*
+ * Looks whether the client is still there, once its body has been read: keeps what it says for
+ * the next request. ERR_OK: there is some, and the client is not to be watched any more.
+ * ERR_AGAIN: it is there and silent.  ERR_EOF: it has ended its side.  Others: it is gone.
+ */
+enum err exchange_watch(struct http_exchange *x) MUST_USE;
+
 /* Takes the stream away for good, with what was read too early; exchange_end() still follows. */
 struct stream *exchange_detach(struct http_exchange *x, struct buf *early);
 

@@ -20,9 +20,7 @@ static enum err incoming_end(struct http1_reader *r, struct why *why)
 	return rc == ERR_OK ? ERR_EOF : rc;
 }
 
-/* Makes sure that there is a rest. */
-static enum err incoming_fill(struct incoming *in, struct http1_reader *r,
-	struct why *why)
+enum err incoming_fill(struct incoming *in)
 {
 	uint8_t piece[INCOMING_PIECE];
 	size_t got;
@@ -31,8 +29,6 @@ static enum err incoming_fill(struct incoming *in, struct http1_reader *r,
 	if (in->rest.n > 0)
 		return ERR_OK;
 	rc = stream_read(in->stream, piece, sizeof(piece), &got);
-	if (rc == ERR_EOF)
-		return incoming_end(r, why);
 	return rc == ERR_OK ? buf_put(&in->rest, piece, got) : rc;
 }
 
@@ -51,7 +47,9 @@ enum err incoming_read_head(struct incoming *in, struct http1_reader *r, struct 
 	enum err rc;
 
 	do {
-		rc = incoming_fill(in, r, why);
+		rc = incoming_fill(in);
+		if (rc == ERR_EOF)
+			return incoming_end(r, why);
 		if (rc != ERR_OK)
 			return rc;
 		rest = buf_span(&in->rest);

@@ -19,6 +19,12 @@ void incoming_init(struct incoming *in, struct stream *stream);
 void incoming_fini(struct incoming *in);
 
 /*
+ * Makes sure that there is a rest. Errors are those of the stream.
+ * ERR_AGAIN: want LOOP_READ.
+ */
+enum err incoming_fill(struct incoming *in) MUST_USE;
+
+/*
  * Reads until @r has its head. Errors are those of http1_next() and of the stream.
  * ERR_AGAIN: want LOOP_READ.  ERR_EOF: the peer ended where a message might begin.
  */

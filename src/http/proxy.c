@@ -16,7 +16,7 @@
 #include "net/reach.h"
 
 #define CONNECT_MS 10000
-#define QUIET_MS 300000
+#define HALF_CLOSED_MS 5000 /* without a byte, to a client that says no more */
 #define MOVES_PER_TURN 4
 #define INTERIM_MAX 8 /* answers of 1xx before the real one */
 
@@ -24,6 +24,13 @@ enum proxy_state {
 	PROXY_REACHING,
 	PROXY_PASSING,
 	PROXY_BRIDGED, /* both sides speak something else now */
+};
+
+/* What is known of the client once its request has been sent on. */
+enum proxy_client {
+	CLIENT_SILENT,
+	CLIENT_AHEAD,    /* it has sent its next request already */
+	CLIENT_FINISHED, /* it has ended its side */
 };
 
 struct proxy {
@@ -36,7 +43,7 @@ struct proxy {
 	char *unix_path;         /* NULL: host and port */
 	char *host;
 	uint16_t port;
-	uint32_t connect_ms, quiet_ms;
+	uint32_t connect_ms;
 	struct proxy_rewriting rewriting;
 	const char *bad_gateway; /* borrowed: the owner's */
 
@@ -45,7 +52,7 @@ struct proxy {
 	bool is_deaf;           /* it did not take all of the request */
 	struct buf again;       /* the request, while it may have to be asked once more */
 
-	struct loop_timer *timer;
+	struct loop_timer *timer; /* set for a client that has ended its side */
 	struct reach *reach;
 	struct stream *client;   /* borrowed: the connection's */
 	struct stream *upstream; /* NULL: not there yet, or the bridge's */
@@ -56,6 +63,7 @@ struct proxy {
 	struct http1_reader answer;
 	unsigned interims;
 	bool has_begun; /* the client has seen some of the answer */
+	enum proxy_client client_is;
 };
 
 /* ---- life ---- */
@@ -338,11 +346,17 @@ static enum err proxy_move(struct proxy *proxy, struct passage *p,
 	return rc == ERR_AGAIN ? ERR_OK : rc;
 }
 
+/* While only the upstream is waited for, the client may go. */
+static bool proxy_watches_client(const struct proxy *proxy)
+{
+	return proxy->sending.state == PASSAGE_ENDED && proxy->client_is == CLIENT_SILENT;
+}
+
 static void proxy_settle(struct proxy *proxy)
 {
 	unsigned client = 0, upstream = 0;
 
-	if (passage_is_reading(&proxy->sending))
+	if (passage_is_reading(&proxy->sending) || proxy_watches_client(proxy))
 		client |= LOOP_READ;
 	if (passage_is_writing(&proxy->sending))
 		upstream |= LOOP_WRITE;
@@ -416,8 +430,36 @@ static void proxy_on_ready(void *arg, unsigned ready)
 	struct proxy *proxy = arg;
 
 	(void)ready;
-	loop_timer_set(proxy->timer, proxy->quiet_ms);
+	if (proxy->client_is == CLIENT_FINISHED)
+		loop_timer_set(proxy->timer, HALF_CLOSED_MS);
 	proxy_run(proxy);
+}
+
+/* ERR_OK: it is still there, as far as is known. */
+static enum err proxy_watch_client(struct proxy *proxy)
+{
+	enum err rc = exchange_watch(proxy->x);
+
+	if (rc == ERR_OK) {
+		proxy->client_is = CLIENT_AHEAD;
+	} else if (rc == ERR_EOF) {
+		proxy->client_is = CLIENT_FINISHED;
+		return ERR_OK;
+	}
+	return rc == ERR_AGAIN ? ERR_OK : rc;
+}
+
+static void proxy_on_client_ready(void *arg, unsigned ready)
+{
+	struct proxy *proxy = arg;
+
+	if (proxy->state != PROXY_PASSING)
+		return;
+	if ((ready & LOOP_READ) != 0 && proxy_watches_client(proxy) &&
+		proxy_watch_client(proxy) != ERR_OK)
+		proxy_cut(proxy);
+	else
+		proxy_on_ready(proxy, ready);
 }
 
 /* ---- reaching the upstream ---- */
@@ -494,15 +536,7 @@ static bool proxy_begin_with_kept(struct proxy *proxy)
 
 static void proxy_on_late(void *arg)
 {
-	proxy_fail(arg, ERR_TIMEOUT, NULL);
-}
-
-static void proxy_on_client_ready(void *arg, unsigned ready)
-{
-	struct proxy *proxy = arg;
-
-	if (proxy->state == PROXY_PASSING)
-		proxy_on_ready(proxy, ready);
+	proxy_cut(arg);
 }
 
 static void proxy_on_gone(void *arg)
@@ -546,7 +580,6 @@ static enum err proxy_new(struct http_exchange *x, const struct http_upstream *u
 	proxy->tls = up->tls;
 	proxy->port = up->port;
 	proxy->connect_ms = up->connect_ms != 0 ? up->connect_ms : CONNECT_MS;
-	proxy->quiet_ms = up->quiet_ms != 0 ? up->quiet_ms : QUIET_MS;
 	proxy->keep = up->keep;
 	proxy->rewriting = (struct proxy_rewriting){ up->rewrite, up->rewrite_arg };
 	proxy->bad_gateway = up->bad_gateway;

@@ -53,13 +53,15 @@ struct http_upstream {
 				    "Bad Gateway\n" */
 
 	uint32_t connect_ms; /* TLS included; 0 is 10 s */
-	uint32_t
-		quiet_ms; /* without a byte moving, before the answer's end; 0 is 5 min */
 };
 
 /*
  * Answers @x by asking @up: with 502 if that fails before the answer began; if it fails
  * later, the client's connection is cut. If the server is freed, so is all of this.
+ *
+ * An exchange may be quiet for as long as both ends are there; the kernel finds out if one is
+ * not (net/socket.h). When the client goes, the upstream's connection is closed. A client that
+ * ends its side (half-close) may still read: it goes when nothing moves for 5 s.
  */
 void http_proxy_pass(struct http_exchange *x, const struct http_upstream *up);
 

@@ -561,16 +561,6 @@ static void test_a_broken_client_is_let_go(void **state)
 	}
 }
 
-static void test_silence_is_a_bad_gateway(void **state)
-{
-	struct fixture *f = *state;
-
-	f->how.quiet_ms = 20;
-	prepare(f, GET "\r\n", "never", "");
-	run(f, strlen(BAD_GATEWAY));
-	check_is(span_of(f->client.out, f->client.out_n), BAD_GATEWAY);
-}
-
 #define WS_HEADERS "Connection: Upgrade\r\nUpgrade: websocket\r\n"
 #define WS_GET "GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Key: k\r\n"
 #define WS_HEARD WS_GET WS_HEADERS "X-Forwarded-For: 192.0.2.7\r\n\r\n"
@@ -715,7 +705,6 @@ int main(void)
 		PROXY_TEST(test_an_upstream_that_fails_later_cuts_the_client),
 		PROXY_TEST(test_an_early_answer_reaches_the_client),
 		PROXY_TEST(test_a_broken_client_is_let_go),
-		PROXY_TEST(test_silence_is_a_bad_gateway),
 		PROXY_TEST(test_an_upgrade_becomes_a_bridge),
 		PROXY_TEST(test_a_bridge_ends_with_its_server),
 		PROXY_TEST(test_an_upgrade_is_to_what_was_offered),

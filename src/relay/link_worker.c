@@ -40,8 +40,12 @@ static void link_upgrade(struct link_worker *w, struct http_exchange *x)
 	/* Stock clients do not look for the protocol; ours knows us by it. */
 	snprintf(headers, sizeof(headers), "%sSec-WebSocket-Protocol: %s\r\n",
 		websocket_print_answer(head, answer), CHISEL_PROTOCOL);
-	if (http_upgrade(x, headers, &stream) == ERR_OK)
-		link_session_open_take(w, stream);
+	if (http_upgrade(x, headers, &stream) != ERR_OK)
+		return;
+	/* Not earlier: a visitor of the backend may pause for as long as it likes. */
+	socket_tune_carrier(w->server->tls != NULL ? tls_fd(stream) : stream->fd,
+		LINK_DEAD_MS);
+	link_session_open_take(w, stream);
 }
 
 static void link_pass_on(struct link_worker *w, struct http_exchange *x)
@@ -123,7 +127,6 @@ static void link_on_connection(void *receiver, struct mail *mail)
 	if (w->is_closing || socket_open_take(w->worker.loop, m->fd, &stream) != ERR_OK) {
 		close(m->fd);
 	} else {
-		socket_tune_carrier(m->fd, LINK_DEAD_MS);
 		if (link_secure(w, &stream) == ERR_OK)
 			http_server_serve_take(w->http, stream, &m->peer);
 		else
