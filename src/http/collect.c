@@ -61,8 +61,10 @@ static enum err collect_read(struct collect *c)
 	uint8_t piece[INCOMING_PIECE];
 	struct mspan to = { .p = piece, .n = sizeof(piece) };
 	size_t got = 0;
-	enum err rc = exchange_read_body(c->x, to, &got);
+	enum err rc = exchange_continue(c->x);
 
+	if (rc == ERR_OK)
+		rc = exchange_read_body(c->x, to, &got);
 	if (rc == ERR_OK)
 		rc = buf_put(&c->body, piece, got);
 	if (rc == ERR_OK && !exchange_hold(c->x, c->body.cap))

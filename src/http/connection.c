@@ -15,8 +15,10 @@
 
 #define HEAD_MS 10000
 #define IDLE_MS 60000
-#define LINGER_MS 2000
-#define HURRY_MS 1000 /* for a request, once the server is ending */
+#define FINISH_MS 2000
+#define LINGER_MS 5000      /* without a byte from a client that does not close */
+#define LINGER_MAX_MS 30000 /* in all */
+#define HURRY_MS 1000       /* for a request, once the server is ending */
 #define ANSWER_HEAD_MAX 8192
 #define HOLD_FREE 8192 /* so short a body is always taken: connections are counted, too */
 #define DROP_MAX (256 * 1024) /* of a body nobody wanted; above it, closing is cheaper */
@@ -45,6 +47,7 @@ struct connection {
 	struct http_exchange *x;   /* NULL between requests */
 	struct borrower by;        /* CONNECTION_LENT */
 	struct loop_timer *timer;
+	uint64_t lingers_until_ms; /* CONNECTION_LINGERING */
 	struct loop_deferred turn;
 };
 
@@ -66,7 +69,7 @@ static const struct connection_rule {
 	[CONNECTION_LENT] = { 0, 0, NULL },
 	[CONNECTION_ANSWERING] = { LOOP_WRITE, IDLE_MS, step_answering },
 	[CONNECTION_DROPPING] = { LOOP_READ, HEAD_MS, step_dropping },
-	[CONNECTION_FINISHING] = { LOOP_WRITE, LINGER_MS, step_finishing },
+	[CONNECTION_FINISHING] = { LOOP_WRITE, FINISH_MS, step_finishing },
 	[CONNECTION_LINGERING] = { LOOP_READ, LINGER_MS, step_lingering },
 	[CONNECTION_CLOSED] = { 0, 0, NULL },
 };
@@ -76,7 +79,8 @@ static uint32_t connection_patience(const struct connection *c,
 {
 	const struct http_server_options *o = &c->server->o;
 
-	if (c->server->on_empty != NULL && rules[state].step == step_reading)
+	if (c->server->on_empty != NULL &&
+		(rules[state].step == step_reading || state == CONNECTION_LINGERING))
 		return HURRY_MS;
 	if (state == CONNECTION_IDLE)
 		return o->idle_ms != 0 ? o->idle_ms : IDLE_MS;
@@ -206,7 +210,7 @@ static void connection_answer(struct connection *c, unsigned status, const char 
 	struct http_exchange *x = c->x;
 	size_t copied = body->release == NULL ? body->bytes.n : 0;
 
-	/* A client that waits for our leave may send the body or not: we could not tell. */
+	/* A client that waits for 100 Continue may send the body or not: we could not tell. */
 	if (!x->reader.head.keeps_alive || x->owes_continue ||
 		c->server->on_empty != NULL ||
 		lines_have(headers, span_str("Connection")))
@@ -358,9 +362,11 @@ static enum err step_finishing(struct connection *c)
 {
 	enum err rc = stream_finish(c->stream);
 
-	if (rc == ERR_OK)
-		connection_enter(c, CONNECTION_LINGERING);
-	return rc;
+	if (rc != ERR_OK)
+		return rc;
+	c->lingers_until_ms = clock_now_ms() + LINGER_MAX_MS;
+	connection_enter(c, CONNECTION_LINGERING);
+	return ERR_OK;
 }
 
 /* One piece for each turn: whoever sends on and on gets no more attention than others. */
@@ -370,7 +376,12 @@ static enum err step_lingering(struct connection *c)
 	size_t got;
 	enum err rc = stream_read(c->stream, piece, sizeof(piece), &got);
 
-	return rc == ERR_OK ? ERR_AGAIN : rc;
+	if (rc != ERR_OK)
+		return rc;
+	if (clock_now_ms() >= c->lingers_until_ms)
+		return ERR_EOF;
+	connection_enter(c, CONNECTION_LINGERING); /* the timeout starts again */
+	return ERR_AGAIN;
 }
 
 /* ---- life ---- */
@@ -445,7 +456,7 @@ void connection_open_take(struct http_server *server, struct stream *stream,
 /* At the end of the turn, what an idle one may have said just now is read first. */
 void connection_hurry(struct connection *c)
 {
-	if (rules[c->state].step != step_reading)
+	if (rules[c->state].step != step_reading && c->state != CONNECTION_LINGERING)
 		return;
 	connection_enter(c, c->state);
 	loop_defer(c->server->o.loop, &c->turn);
@@ -585,7 +596,7 @@ void exchange_return(struct http_exchange *x)
 	stream_want(c->stream, 0);
 }
 
-static enum err exchange_give_leave(struct http_exchange *x)
+enum err exchange_continue(struct http_exchange *x)
 {
 	struct buf head;
 	enum err rc;
@@ -602,11 +613,11 @@ static enum err exchange_give_leave(struct http_exchange *x)
 
 enum err exchange_read_body(struct http_exchange *x, struct mspan to, size_t *got)
 {
-	enum err rc = exchange_give_leave(x);
+	enum err rc = incoming_read_body(&x->connection->in, &x->reader, to, got, NULL);
 
-	if (rc != ERR_OK)
-		return rc;
-	return incoming_read_body(&x->connection->in, &x->reader, to, got, NULL);
+	if (rc == ERR_OK)
+		x->owes_continue = false;
+	return rc;
 }
 
 bool exchange_has_more(const struct http_exchange *x)

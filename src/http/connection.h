@@ -14,8 +14,8 @@ struct connection;
 struct http_exchange {
 	struct connection *connection; /* borrowed: owns us */
 	struct http1_reader reader;
-	bool is_last;        /* the connection closes after the answer */
-	bool owes_continue;  /* the client waits for our leave to send the body */
+	bool is_last;       /* the connection closes after the answer */
+	bool owes_continue; /* the client waits for 100 Continue before it sends the body */
 	bool is_collected;   /* its body is not all there yet */
 	uint64_t drop_bytes; /* of its body, after the answer */
 	size_t held;         /* of the server's room for bodies */
@@ -63,7 +63,10 @@ struct stream *exchange_borrow(struct http_exchange *x, const struct borrower *b
 /* Gives the stream back; somebody answers the exchange later, in any way. */
 void exchange_return(struct http_exchange *x);
 
-/* Like incoming_read_body(); asks the client for the body first if it waits for that. */
+/* Sends 100 Continue if the client waits for it. Nothing else may be on its way to it. */
+enum err exchange_continue(struct http_exchange *x) MUST_USE;
+
+/* Like incoming_read_body(). A client that sends its body does not wait for anything. */
 enum err exchange_read_body(struct http_exchange *x, struct mspan to,
 	size_t *got) MUST_USE;
 

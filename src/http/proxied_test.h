@@ -37,6 +37,7 @@ struct party {
 	struct buf says, heard;
 	size_t may_say; /* so many bytes of it for now */
 	bool closes;    /* when it has said everything */
+	bool stays;     /* when the other side has ended */
 };
 
 struct fixture {
@@ -87,13 +88,14 @@ static inline void party_run(struct party *p)
 	party_speak(p);
 	while ((rc = stream_read(p->stream, piece, sizeof(piece), &n)) == ERR_OK)
 		assert_int_equal(buf_put(&p->heard, piece, n), ERR_OK);
-	if (rc != ERR_AGAIN ||
+	if ((rc != ERR_AGAIN && !(rc == ERR_EOF && p->stays)) ||
 		(p->closes && p->says.n == 0 && stream_finish(p->stream) == ERR_OK)) {
 		party_close(p);
 		return;
 	}
 	stream_want(p->stream,
-		LOOP_READ | (p->says.n > 0 && p->may_say > 0 ? LOOP_WRITE : 0U));
+		(rc == ERR_EOF ? 0U : (unsigned)LOOP_READ) |
+			(p->says.n > 0 && p->may_say > 0 ? LOOP_WRITE : 0U));
 }
 
 static inline void party_on_ready(void *arg, unsigned ready)

@@ -18,7 +18,7 @@
 #define CONNECT_MS 10000
 #define HALF_CLOSED_MS 5000 /* without a byte, to a client that says no more */
 #define MOVES_PER_TURN 4
-#define INTERIM_MAX 8 /* answers of 1xx before the real one */
+#define CONTINUE_MS 1000 /* for the upstream to ask for the body; then we do */
 
 enum proxy_state {
 	PROXY_REACHING,
@@ -52,7 +52,7 @@ struct proxy {
 	bool is_deaf;           /* it did not take all of the request */
 	struct buf again;       /* the request, while it may have to be asked once more */
 
-	struct loop_timer *timer; /* set for a client that has ended its side */
+	struct loop_timer *timer; /* of CONTINUE_MS, or later of HALF_CLOSED_MS */
 	struct reach *reach;
 	struct stream *client;   /* borrowed: the connection's */
 	struct stream *upstream; /* NULL: not there yet, or the bridge's */
@@ -61,8 +61,8 @@ struct proxy {
 	struct passage sending, answering;
 	struct incoming in; /* from the upstream */
 	struct http1_reader answer;
-	unsigned interims;
-	bool has_begun; /* the client has seen some of the answer */
+	bool has_interim; /* there was a 1xx */
+	bool has_begun;   /* the client has seen some of the answer */
 	enum proxy_client client_is;
 };
 
@@ -190,16 +190,24 @@ static enum err sending_read(struct proxy *proxy)
 
 /* ---- the answer ---- */
 
-/* A client of HTTP/1.0 knows no 1xx, and 100 was our own business. */
+/* A client of HTTP/1.0 knows no 1xx, and 100 is only for one that waits for it. */
+static bool interim_is_for_client(const struct proxy *proxy)
+{
+	if (proxy->answer.head.status == 100)
+		return proxy->x->owes_continue;
+	return http_request(proxy->x)->minor == 1;
+}
+
 static enum err answering_pass_interim(struct proxy *proxy)
 {
 	const struct http1_head *request = http_request(proxy->x);
 	struct proxy_framing none = { .is_last = false };
 	enum err rc = ERR_OK;
 
-	if (++proxy->interims > INTERIM_MAX)
-		return ERR_LIMIT;
-	if (proxy->answer.head.status != 100 && request->minor == 1) {
+	proxy->has_interim = true;
+	if (interim_is_for_client(proxy)) {
+		if (proxy->answer.head.status == 100)
+			proxy->x->owes_continue = false;
 		rc = proxy_put_answer(&proxy->answering.head, &proxy->answer.head,
 			request, none, NULL);
 		proxy->answering.state = PASSAGE_WRITING;
@@ -224,6 +232,8 @@ static enum err answering_read_head(struct proxy *proxy)
 	if (answer->status / 100 == 1 && answer->status != 101)
 		return answering_pass_interim(proxy);
 	framing = proxy_frame_answer(answer, request);
+	/* Without the body, which may still come or not, the connection cannot be used again. */
+	framing.is_last = framing.is_last || proxy->x->owes_continue;
 	rc = proxy_put_answer(&proxy->answering.head, answer, request, framing,
 		&proxy->rewriting);
 	if (rc != ERR_OK)
@@ -391,7 +401,7 @@ static void proxy_ask_again(struct proxy *proxy)
 static void proxy_on_broken_answer(struct proxy *proxy, enum err rc)
 {
 	bool is_unheard = !proxy->has_begun && http1_reader_is_fresh(&proxy->answer) &&
-		proxy->interims == 0;
+		!proxy->has_interim;
 
 	if (proxy->is_used && is_unheard)
 		proxy_ask_again(proxy);
@@ -471,6 +481,8 @@ static void proxy_begin(struct proxy *proxy)
 	proxy->answering.to = proxy->client;
 	incoming_init(&proxy->in, proxy->upstream);
 	stream_set_owner(proxy->upstream, proxy_on_ready, proxy);
+	if (proxy->x->owes_continue)
+		loop_timer_set(proxy->timer, CONTINUE_MS);
 	proxy_on_ready(proxy, 0);
 }
 
@@ -534,9 +546,24 @@ static bool proxy_begin_with_kept(struct proxy *proxy)
 
 /* ---- the start ---- */
 
+/* The upstream does not ask for the body, perhaps because it does not know how to. */
+static void proxy_ask_for_body(struct proxy *proxy)
+{
+	proxy->x->owes_continue = false;
+	buf_put_str(&proxy->answering.head, "HTTP/1.1 100 Continue\r\n\r\n");
+	if (passage_is_reading(&proxy->answering))
+		proxy->answering.state = PASSAGE_WRITING;
+	proxy_run(proxy);
+}
+
 static void proxy_on_late(void *arg)
 {
-	proxy_cut(arg);
+	struct proxy *proxy = arg;
+
+	if (proxy->client_is == CLIENT_FINISHED)
+		proxy_cut(proxy);
+	else if (proxy->x->owes_continue && !proxy->has_begun)
+		proxy_ask_for_body(proxy);
 }
 
 static void proxy_on_gone(void *arg)

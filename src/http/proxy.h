@@ -3,6 +3,9 @@
  * come, with back-pressure. Hop-by-hop headers end here (RFC 9110 7.6.1), the client's address
  * is told in X-Forwarded-For, and an upgrade that the upstream accepts becomes a bridge.
  *
+ * A client that waits for 100 Continue gets it from the upstream, or from the proxy if the upstream
+ * says nothing for a second; other 1xx are passed on.
+ *
  * Trailers are passed on in chunked bodies, except for those that would change how the message is
  * framed, routed, authenticated or cached. Chunk extensions are not.
  */

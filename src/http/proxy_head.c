@@ -255,13 +255,15 @@ static void put_request_framing(struct buf *out, const struct http1_head *reques
 	}
 }
 
-/* Whether trailers can be sent back is known only of this client's side. */
 static void put_request_connection(struct buf *out, const struct http1_head *request,
 	bool is_kept)
 {
 	bool takes_trailers = request->minor == 1 &&
 		http1_head_has_token(request, "TE", "trailers");
 
+	if (request->minor == 1 && request->body != HTTP1_NO_BODY &&
+		http1_head_has_token(request, "Expect", "100-continue"))
+		buf_put_str(out, "Expect: 100-continue\r\n");
 	if (request->wants_upgrade) {
 		put_upgrade(out, request);
 		return;

@@ -86,7 +86,7 @@ void http_reply_shared(struct http_exchange *x, unsigned status, const char *hea
 	const struct http_shared *body);
 
 /*
- * Reads the request's whole body, at most @max bytes, then calls @fn, which answers @x now or
+ * Reads the request's whole body, asking for it with 100 Continue if need be, at most @max bytes, then calls @fn, which answers @x now or
  * later; never from inside this call. @body is good until @fn returns.
  * ERR_LIMIT: it is longer.  ERR_NOMEM: there is no room for it now.  @fn answers then, too.
  *

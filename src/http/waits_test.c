@@ -161,6 +161,161 @@ static void test_a_client_may_be_ahead(void **state)
 	end(f);
 }
 
+/* ---- 100 Continue ---- */
+
+#define EXPECT \
+	"PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n"
+#define EXPECTED \
+	"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\nConnection: close\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n"
+#define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
+#define EARLY "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+#define REFUSAL "HTTP/1.1 417 No\r\nContent-Length: 2\r\n"
+
+static void begin_expecting(struct fixture *f)
+{
+	begin(f, BLOCK_BYTES);
+	say(f, &f->client, EXPECT);
+	hear(f, &f->origin, EXPECTED);
+	hear(f, &f->client, "");
+}
+
+static void send_body_and_end(struct fixture *f)
+{
+	say(f, &f->client, "body");
+	hear(f, &f->origin, "body");
+	say(f, &f->origin, ANSWER);
+	hear(f, &f->client, ANSWER);
+	time_pass(f->loop, 2000);
+	hear(f, &f->client, "");
+	say(f, &f->client, GET); /* the connection serves on */
+	hear(f, &f->origin, HEARD);
+	end(f);
+}
+
+static void test_the_upstream_asks_for_the_body(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 2; i++) {
+		f->front_is_secure = i != 0;
+		begin_expecting(f);
+		time_pass(f->loop, 900);
+		hear(f, &f->client, "");
+		say(f, &f->origin, EARLY "HTTP/1.1 100 Go on\r\nX: y\r\n\r\n" EARLY);
+		hear(f, &f->client, EARLY "HTTP/1.1 100 Go on\r\nX: y\r\n\r\n" EARLY);
+		time_pass(f->loop, DAY_MS); /* once is enough */
+		hear(f, &f->client, "");
+		say(f, &f->origin, CONTINUE);
+		hear(f, &f->client, "");
+		send_body_and_end(f);
+	}
+}
+
+static void test_the_proxy_asks_if_the_upstream_does_not(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 2; i++) {
+		f->front_is_secure = i != 0;
+		begin_expecting(f);
+		time_pass(f->loop, 999);
+		hear(f, &f->client, "");
+		time_pass(f->loop, 1);
+		hear(f, &f->client, CONTINUE);
+		say(f, &f->origin, CONTINUE EARLY); /* too late */
+		hear(f, &f->client, EARLY);
+		send_body_and_end(f);
+	}
+}
+
+static void test_a_body_that_comes_unasked_passes(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_expecting(f);
+	say(f, &f->client, "bo");
+	hear(f, &f->origin, "bo");
+	time_pass(f->loop, 2000);
+	say(f, &f->origin, CONTINUE);
+	say(f, &f->client, "dy");
+	hear(f, &f->origin, "dy");
+	say(f, &f->origin, ANSWER);
+	hear(f, &f->client, ANSWER);
+	end(f);
+	begin(f, BLOCK_BYTES);
+	say(f, &f->client, EXPECT "body");
+	hear(f, &f->origin, EXPECTED "body");
+	say(f, &f->origin, CONTINUE ANSWER);
+	hear(f, &f->client, ANSWER);
+	end(f);
+}
+
+static void test_a_final_answer_may_come_instead(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_expecting(f);
+	say(f, &f->origin, REFUSAL "\r\nno");
+	hear(f, &f->client, REFUSAL "Connection: close\r\n\r\nno");
+	assert_true(has_gone(f, &f->client));
+	end(f);
+}
+
+/* Nor is a client that sends the body all the same, for a while: it may read the answer last. */
+static void test_an_early_answer_is_not_reset(void **state)
+{
+	struct fixture *f = *state;
+
+	f->client.stays = true;
+	for (int expects = 0; expects < 2; expects++) {
+		if (expects) {
+			begin_expecting(f);
+		} else {
+			begin(f, BLOCK_BYTES);
+			say(f, &f->client,
+				"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 999999\r\n\r\n");
+			buf_reset(&f->origin.heard);
+		}
+		say(f, &f->origin, REFUSAL "\r\nno");
+		f->origin.closes = true;
+		party_start(&f->origin);
+		for (int i = 0; i < 7; i++) {
+			buf_put(&f->client.says, f->body, 100000);
+			say(f, &f->client, "");
+			settle(f);
+			assert_non_null(f->client.stream);
+			assert_int_equal(f->client.says.n, 0);
+			time_pass(f->loop, 4000);
+		}
+		time_pass(f->loop, 5000);
+		buf_put(&f->client.says, f->body, 1);
+		say(f, &f->client, "");
+		assert_int_equal(f->client.says.n, 1); /* the connection has ended */
+		f->origin.closes = false;
+		end(f);
+	}
+}
+
+static void test_an_expectation_of_nothing_stays_here(void **state)
+{
+	struct fixture *f = *state;
+
+	begin(f, BLOCK_BYTES);
+	say(f, &f->client, "GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n");
+	hear(f, &f->origin, HEARD);
+	end(f);
+	begin(f, BLOCK_BYTES);
+	say(f, &f->client,
+		"PUT / HTTP/1.0\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+	hear(f, &f->origin,
+		"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nConnection: close\r\n"
+		"X-Forwarded-For: 192.0.2.7\r\n\r\n");
+	time_pass(f->loop, 2000);
+	say(f, &f->origin, CONTINUE EARLY);
+	hear(f, &f->client, "");
+	end(f);
+}
+
 #define WAITS_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -172,6 +327,12 @@ int main(void)
 		WAITS_TEST(test_a_client_that_goes_in_its_upload_does_too),
 		WAITS_TEST(test_a_client_that_half_closes_gets_its_answer),
 		WAITS_TEST(test_a_client_may_be_ahead),
+		WAITS_TEST(test_the_upstream_asks_for_the_body),
+		WAITS_TEST(test_the_proxy_asks_if_the_upstream_does_not),
+		WAITS_TEST(test_a_body_that_comes_unasked_passes),
+		WAITS_TEST(test_a_final_answer_may_come_instead),
+		WAITS_TEST(test_an_early_answer_is_not_reset),
+		WAITS_TEST(test_an_expectation_of_nothing_stays_here),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
