@@ -78,7 +78,7 @@ static void test_the_version_is_told(void **state)
 		{ { "adit", "--version" }, "adit " ADIT_VERSION "\n" },
 		{ { "adit", "version", "--json" },
 			"{\"name\": \"adit\", \"version\": \"" ADIT_VERSION
-			"\", \"protocols\": [\"chisel-v3\"]}\n" },
+			"\", \"protocols\": [\"chisel-v3\", \"portal-7\"]}\n" },
 		{ { "chisel", "--version" }, ADIT_VERSION "\n" },
 		{ { "chisel", "-v" }, ADIT_VERSION "\n" },
 	};
