@@ -22,6 +22,7 @@
 #define RELAY_SWEEP_MS 5000  /* portal-protocol 6.5 */
 #define RELAY_AUDIT_MS 60000 /* signatures: one row a minute for each lease */
 #define RELAY_DRAIN_LOOK_MS 20
+#define RELAY_WAIT_MS 2000
 
 /* ---- calls of the API ---- */
 
@@ -168,11 +169,15 @@ static void relay_drain(struct relay *r)
 	relay_on_drain(r);
 }
 
+static void relay_on_wait(void *arg);
+
 static void relay_on_signal(void *arg, int signo)
 {
 	struct relay *r = arg;
 
-	if (signo == SIGHUP) {
+	if (signo == SIGHUP && r->state == RELAY_WAITING) {
+		relay_on_wait(r);
+	} else if (signo == SIGHUP) {
 		notify_reloading(r->notify);
 		relay_reload(r);
 		notify_ready(r->notify);
@@ -375,27 +380,11 @@ static enum err relay_set_timers(struct relay *r)
 	return ERR_OK;
 }
 
-/* From what is kept on disk to what listens: a port is open when all else is fine. */
-static enum err relay_open(struct relay *r, struct why *why)
+/* Behind the certificate: policy and leases, workers, ports. */
+static enum err relay_open_rest(struct relay *r, struct why *why)
 {
-	enum err rc = relay_catch_signals(r, why);
+	enum err rc = relay_open_policy(r, why);
 
-	if (rc == ERR_OK) {
-		r->notify = notify_open(r->control.loop, &r->log);
-		rc = r->read(r->read_arg, &r->options, why);
-	}
-	if (rc == ERR_OK)
-		rc = relay_config_make_dir(&r->options, why);
-	if (rc != ERR_OK)
-		return rc;
-	relay_warn_of_directory(r);
-	rc = relay_lock(r, why);
-	if (rc == ERR_OK)
-		rc = relay_open_identity(r, why);
-	if (rc == ERR_OK)
-		rc = relay_open_certificate(r, why);
-	if (rc == ERR_OK)
-		rc = relay_open_policy(r, why);
 	if (rc == ERR_OK)
 		rc = admin_open(r, why);
 	if (rc == ERR_OK)
@@ -412,7 +401,75 @@ static enum err relay_open(struct relay *r, struct why *why)
 	rc = relay_open_workers(r, why);
 	if (rc == ERR_OK)
 		rc = relay_metrics_open(r, why);
-	return rc == ERR_OK ? relay_open_listeners(r, why) : rc;
+	if (rc == ERR_OK)
+		rc = relay_open_listeners(r, why);
+	if (rc != ERR_OK)
+		return rc;
+	r->state = RELAY_SERVING;
+	notify_status(r->notify, "serving %s", r->options.root);
+	return ERR_OK;
+}
+
+/* Whatever is wrong with new files is told when it changes: they come one after the other. */
+static void relay_on_wait(void *arg)
+{
+	struct relay *r = arg;
+	struct why why = { "" };
+	enum err rc = relay_open_certificate(r, &why);
+
+	if (rc == ERR_OK) {
+		rc = relay_open_rest(r, &why);
+		if (rc == ERR_OK)
+			return;
+		log_error(&r->log, "%s", err_text(rc, &why));
+		r->has_failed = true;
+		loop_stop(r->control.loop);
+		return;
+	}
+	if (rc != ERR_NOENT && strcmp(why.text, r->waits_for.text) != 0)
+		log_error(&r->log, "still waiting for a certificate: %s", why.text);
+	r->waits_for = why;
+	loop_timer_set(r->wait, RELAY_WAIT_MS);
+}
+
+static enum err relay_wait(struct relay *r, const struct why *why)
+{
+	enum err rc = loop_timer_open(r->control.loop, relay_on_wait, r, &r->wait);
+
+	if (rc != ERR_OK)
+		return rc;
+	log_warn(&r->log, "%s; waiting for it", why->text);
+	notify_status(r->notify, "waiting for a certificate in %s", r->options.state_dir);
+	r->state = RELAY_WAITING;
+	loop_timer_set(r->wait, RELAY_WAIT_MS);
+	return ERR_OK;
+}
+
+/* From what is kept on disk to what listens: a port is open when all else is fine. */
+static enum err relay_open(struct relay *r, struct why *why)
+{
+	struct why missing = { "" };
+	enum err rc = relay_catch_signals(r, why);
+
+	if (rc == ERR_OK) {
+		r->notify = notify_open(r->control.loop, &r->log);
+		rc = r->read(r->read_arg, &r->options, why);
+	}
+	if (rc == ERR_OK)
+		rc = relay_config_make_dir(&r->options, why);
+	if (rc != ERR_OK)
+		return rc;
+	relay_warn_of_directory(r);
+	rc = relay_lock(r, why);
+	if (rc == ERR_OK)
+		rc = relay_open_identity(r, why);
+	if (rc != ERR_OK)
+		return rc;
+	rc = relay_open_certificate(r, &missing);
+	if (rc == ERR_OK)
+		return relay_open_rest(r, why);
+	return rc == ERR_NOENT ? relay_wait(r, &missing) :
+				 err_set(why, rc, "%s", err_text(rc, &missing));
 }
 
 static void relay_close_workers(struct relay *r)
@@ -446,6 +503,7 @@ static void relay_close(struct relay *r)
 	loop_timer_close(r->sweep);
 	loop_timer_close(r->audit);
 	loop_timer_close(r->drain);
+	loop_timer_close(r->wait);
 	for (unsigned i = 0; i < RELAY_SIGNALS; i++)
 		loop_signal_close(r->signals[i]);
 	notify_close(r->notify);
@@ -478,10 +536,9 @@ int relay_run(relay_read_fn *read, void *arg)
 	if (rc == ERR_OK)
 		rc = relay_open(r, &why);
 	if (rc == ERR_OK) {
-		r->state = RELAY_SERVING;
-		notify_status(r->notify, "serving %s", r->options.root);
 		notify_ready(r->notify);
 		loop_run(r->control.loop);
+		rc = r->has_failed ? ERR_SYS : ERR_OK;
 	} else {
 		log_error(&log, "%s", err_text(rc, &why));
 	}

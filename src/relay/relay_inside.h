@@ -24,6 +24,7 @@ struct relay_metrics;
 
 enum relay_state {
 	RELAY_STARTING,
+	RELAY_WAITING, /* for a certificate: no port is open yet */
 	RELAY_SERVING,
 	RELAY_DRAINING, /* takes nothing new, and waits for bridges */
 	RELAY_ENDED,    /* its workers are gone */
@@ -59,7 +60,9 @@ struct relay {
 	unsigned next_worker;          /* whose turn it is to get a connection */
 	struct notify *notify;         /* NULL: no service manager */
 	struct loop_signal *signals[RELAY_SIGNALS];
-	struct loop_timer *sweep, *audit, *drain;
+	struct loop_timer *sweep, *audit, *drain, *wait;
+	struct why waits_for;
+	bool has_failed; /* to start, after it had waited */
 	uint64_t
 		audit_again_ms; /* signatures could not be noted, and are not before; 0: they can */
 

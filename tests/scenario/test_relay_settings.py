@@ -2,9 +2,10 @@
 
 import os
 import re
+import shutil
 import signal
 
-from lib import net, portal_hello
+from lib import net, portal_hello, portal_relay
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 EXAMPLE = os.path.join(ROOT, "packaging", "relay.toml.example")
@@ -67,11 +68,42 @@ def test_a_state_directory_for_everybody_is_told(world, adit, tmp_path):
     state = tmp_path / "state"
     state.mkdir()
     state.chmod(0o777)
-    done = world.call([*adit.argv, "relay", "run", "--identity-path", str(state),
-                       "--portal-url", "https://relay.example.com", "--host", "127.0.0.1",
-                       "--api-port", "0", "--sni-port", "0"], seconds=10)
-    assert done.returncode == 1 and "there is no certificate" in done.stderr
-    assert "can be written by others: chmod 700 it" in done.stderr
+    relay = world.run("relay", [*adit.argv, "relay", "run", "--identity-path", str(state),
+                                "--portal-url", "https://relay.example.com", "--host",
+                                "127.0.0.1", "--api-port", "0", "--sni-port", "0"])
+    relay.wait_log("can be written by others: chmod 700 it")
+    relay.graceful = True
+
+
+def test_a_relay_waits_for_its_certificate(leases, world, adit):
+    state, root = world.path("state"), "relay.example.com"
+    relay = world.run("relay", [*adit.argv, "relay", "run", "--identity-path", state,
+                                "--portal-url", f"https://{root}", "--host", "127.0.0.1",
+                                "--api-port", "0", "--sni-port", "0"])
+    relay.graceful = True
+    relay.wait_log("there is no certificate: put one for .*; waiting for it")
+    relay.signal(signal.SIGHUP)
+    certificate = leases.certificate(root)
+    portal_relay.write_state(state + "-new", certificate)
+    for name in ("fullchain.pem", "privatekey.pem"):
+        assert "Listening" not in relay.log
+        shutil.copy(f"{state}-new/{name}", state)
+        relay.wait_log("still waiting" if name == "fullchain.pem" else "Listening on .*visitors")
+        relay.signal(signal.SIGHUP)
+    assert relay.log.count("there is no certificate") == 1
+    assert relay.log.count("still waiting") == 1
+    port = int(relay.wait_log(r"Listening on 127.0.0.1:(\d+) for the API").group(1))
+    assert world.curl("--cacert", leases.ca, "--resolve", f"{root}:{port}:127.0.0.1",
+                      f"https://{root}:{port}/healthz")
+
+
+def test_a_relay_that_waits_ends_in_order(world, adit):
+    relay = world.run("relay", [*adit.argv, "relay", "run", "--identity-path",
+                                world.path("state"), "--portal-url",
+                                "https://relay.example.com"])
+    relay.wait_log("waiting for it")
+    relay.signal(signal.SIGTERM)
+    assert relay.wait_exit(5) == 0
 
 
 def test_a_state_directory_has_one_relay(leases, world, adit):
