@@ -1,23 +1,12 @@
-/* Figures of an exposure for Prometheus. */
+/* Metrics of an exposure. */
 #include "agent/expose_metrics.h"
+
+#include <stdio.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "http/server.h"
-#include "net/listener.h"
-#include "net/socket.h"
-
-#include <string.h>
-#include <unistd.h>
-
-#define METRICS_MAX (256 * 1024)
-
-struct expose_metrics {
-	struct loop *loop; /* borrowed: outlives us */
-	const struct expose *expose;
-	struct http_server *server;
-	struct listener *listener;
-};
+#include "text/names.h"
 
 /* ---- the text ---- */
 
@@ -101,7 +90,7 @@ static void print_total(struct buf *out, const char *name, const char *type,
 		name, (unsigned long long)value);
 }
 
-enum err expose_metrics_print(const struct expose *e, struct buf *out)
+static void print_all(const struct expose *e, struct buf *out)
 {
 	struct expose_figures f = expose_figures(e);
 
@@ -120,56 +109,25 @@ enum err expose_metrics_print(const struct expose *e, struct buf *out)
 			figures[i].help, figures[i].name, figures[i].type);
 		expose_each(e, print_relay, &p);
 	}
-	return out->failed;
 }
 
-/* ---- the server ---- */
+/* ---- where ---- */
 
-static void metrics_on_request(void *arg, struct http_exchange *x)
-{
-	struct expose_metrics *m = arg;
-	struct buf text;
-	enum err rc;
-
-	if (!span_is(http1_path(http_request(x)), "/metrics")) {
-		http_reply(x, 404, NULL, span_str("not here, but at /metrics\n"));
-		return;
-	}
-	buf_init(&text, METRICS_MAX);
-	rc = expose_metrics_print(m->expose, &text);
-	if (rc == ERR_OK)
-		http_reply(x, 200,
-			"Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n",
-			buf_span(&text));
-	else
-		http_reply(x, 500, NULL, span_str(err_name(rc)));
-	buf_fini(&text);
-}
-
-static void metrics_on_accept(void *arg, int fd, const struct addr *peer)
-{
-	struct expose_metrics *m = arg;
-	struct stream *stream;
-
-	if (socket_open_take(m->loop, fd, &stream) == ERR_OK)
-		http_server_serve_take(m->server, stream, peer);
-	else
-		close(fd);
-}
-
+/* "9100" and ":9100" are a port of the loopback interface. */
 static bool addr_read(const char *text, struct metrics_addr *out)
 {
-	struct span host, port;
+	struct span host = { 0 }, port = span_str(text);
 	unsigned long number = 0;
 
-	if (addr_split(span_str(text), &host, &port) != ERR_OK ||
-		host.n >= sizeof(out->host) ||
-		!str_to_uint((const char *)port.p, UINT16_MAX, &number) || number == 0)
+	if (strchr(text, ':') != NULL &&
+		addr_split(span_str(text), &host, &port) != ERR_OK)
 		return false;
 	if (host.n == 0)
 		host = span_str("127.0.0.1");
-	memcpy(out->host, host.p, host.n);
-	out->host[host.n] = '\0';
+	if (host.n >= sizeof(out->host) ||
+		!str_to_uint((const char *)port.p, UINT16_MAX, &number) || number == 0)
+		return false;
+	snprintf(out->host, sizeof(out->host), "%.*s", (int)host.n, (const char *)host.p);
 	out->port = (uint16_t)number;
 	return true;
 }
@@ -181,47 +139,34 @@ enum err expose_metrics_parse(const char *text, struct metrics_addr *out, struct
 
 	if (!addr_read(text, &addr))
 		return err_set(why, ERR_SYNTAX,
-			"\"%s\" is no address; write host:port, such as 127.0.0.1:9100",
+			"\"%s\" is no address; write a port such as 9100, or"
+			" host:port",
 			str_quote(shown, sizeof(shown), span_str(text)));
+	addr.is_public = !names_host_is_local(addr.host);
 	*out = addr;
 	return ERR_OK;
 }
 
-enum err expose_metrics_open(struct worker *worker, const struct expose *expose,
-	const struct metrics_addr *addr, struct expose_metrics **out, struct why *why)
+static void metrics_on_put(void *arg, struct buf *out)
 {
-	struct expose_metrics *m = mem_new(m);
-	struct http_server_options o = {
-		.loop = worker->loop,
-		.pool = &worker->blocks,
-		.connections_max = 64,
-		.on_request = metrics_on_request,
-		.arg = m,
-	};
-	struct why words = { "" };
-	enum err rc;
-
-	if (m == NULL)
-		return err_set(why, ERR_NOMEM, "out of memory");
-	m->loop = worker->loop;
-	m->expose = expose;
-	rc = http_server_new(&o, &m->server);
-	if (rc == ERR_OK)
-		rc = listener_open(m->loop, addr->host, addr->port, metrics_on_accept, m,
-			&m->listener, &words);
-	if (rc == ERR_OK) {
-		*out = m;
-		return ERR_OK;
-	}
-	expose_metrics_close(m);
-	return err_set(why, rc, "--metrics-addr: %s", err_text(rc, &words));
+	print_all(arg, out);
 }
 
-void expose_metrics_close(struct expose_metrics *m)
+enum err expose_metrics_open(struct worker *worker, struct expose *expose,
+	const struct metrics_addr *addr, struct http_metrics **out, struct why *why)
 {
-	if (m == NULL)
-		return;
-	listener_close(m->listener);
-	http_server_free(m->server);
-	free(m);
+	struct http_metrics_options o = {
+		.loop = worker->loop,
+		.pool = &worker->blocks,
+		.host = addr->host,
+		.port = addr->port,
+		.put = metrics_on_put,
+		.arg = expose,
+	};
+	struct why words = { "" };
+	enum err rc = http_metrics_open(&o, out, &words);
+
+	return rc == ERR_OK ?
+		rc :
+		err_set(why, rc, "--metrics-addr: %s", err_text(rc, &words));
 }

@@ -12,7 +12,7 @@ struct expose_run {
 	struct worker worker;
 	struct log log;
 	struct expose *expose;
-	struct expose_metrics *metrics;
+	struct http_metrics *metrics;
 	struct netwatch *netwatch;
 	struct notify *notify; /* NULL: no service manager */
 	struct loop_signal *signals[3];
@@ -123,7 +123,7 @@ static enum err run_open(struct expose_run *r, struct why *why)
 static void run_close(struct expose_run *r)
 {
 	netwatch_close(r->netwatch);
-	expose_metrics_close(r->metrics);
+	http_metrics_close(r->metrics);
 	expose_close(r->expose);
 	for (size_t i = 0; i < mem_count(run_signals); i++)
 		loop_signal_close(r->signals[i]);

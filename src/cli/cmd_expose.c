@@ -7,6 +7,7 @@
 #include "agent/expose_run.h"
 #include "base/log.h"
 #include "cli/expose_args.h"
+#include "cli/persona.h"
 #include "cli/qr.h"
 
 struct showing {
@@ -61,6 +62,15 @@ static void say_about_identity(const struct log *log, const struct expose_args *
 			args->identity_path);
 }
 
+static void say_about_metrics(const struct log *log, const struct expose_args *args)
+{
+	if (args->metrics.is_public && !args->allows_public_metrics)
+		log_warn(log,
+			"metrics: anyone who can reach %s can read them: write a port"
+			" alone for this machine only, or add --metrics-public",
+			args->metrics_addr);
+}
+
 static int expose(const struct call *c, struct expose_args *args)
 {
 	struct showing showing = { .call = c, .args = args };
@@ -78,6 +88,7 @@ static int expose(const struct call *c, struct expose_args *args)
 	struct log log;
 	enum err rc = daemon_start(&args->daemon, &why);
 
+	args->only_warns = c->persona->only_warns;
 	if (rc == ERR_OK)
 		rc = expose_args_check(args, c->argc, c->argv, &why);
 	if (rc != ERR_OK)
@@ -91,6 +102,7 @@ static int expose(const struct call *c, struct expose_args *args)
 	log_init(&log, NULL, "expose");
 	say_about_discovery(&log, args);
 	say_about_identity(&log, args);
+	say_about_metrics(&log, args);
 	return expose_run(&o);
 }
 

@@ -157,9 +157,15 @@ const struct flag expose_flags[] = {
 		.name = "metrics-addr",
 		.kind = FLAG_TEXT,
 		.offset = AT(metrics_addr),
-		.argument = "host:port",
-		.help = "serve figures for Prometheus there, at /metrics; without a host, on"
-			" 127.0.0.1",
+		.argument = "address",
+		.help = "serve metrics for Prometheus at this port or host:port, under"
+			" /metrics; a port alone is on 127.0.0.1",
+	},
+	{
+		.name = "metrics-public",
+		.kind = FLAG_BOOL,
+		.offset = AT(allows_public_metrics),
+		.help = "let --metrics-addr be an address that other machines can reach",
 	},
 	{
 		.name = "v",
@@ -393,6 +399,12 @@ static enum err read_metrics(struct expose_args *a, struct why *why)
 	struct why words = { "" };
 	enum err rc = expose_metrics_parse(a->metrics_addr, &a->metrics, &words);
 
+	if (rc == ERR_OK && a->metrics.is_public && !a->allows_public_metrics &&
+		!a->only_warns)
+		rc = err_set(&words, ERR_USAGE,
+			"anyone who can reach %s could read the metrics; write a port"
+			" alone, such as %u, or add --metrics-public",
+			a->metrics_addr, (unsigned)a->metrics.port);
 	if (rc == ERR_OK)
 		return ERR_OK;
 	return err_set(why, ERR_USAGE, "--metrics-addr: %s", err_text(rc, &words));

@@ -20,7 +20,8 @@ struct expose_args {
 	const char *udp_addr;
 	const char *metrics_addr;
 	struct daemon_args daemon;
-	bool has_discovery, bans_mitm, is_hidden, has_udp, has_tcp;
+	bool has_discovery, bans_mitm, is_hidden, has_udp, has_tcp, allows_public_metrics;
+	bool only_warns; /* see cli/persona.h; set before the check */
 
 	/* What they mean. */
 	struct relay_urls relays;

@@ -54,6 +54,7 @@ const struct persona personas[] = {
 		.name = "portal",
 		.about = "publish local services through relays, by adit",
 		.version = "adit " ADIT_VERSION,
+		.only_warns = true,
 		.commands = portal_commands,
 	},
 	{ .name = NULL },

@@ -14,6 +14,8 @@ struct persona {
 	const char *about;   /* one line for its help */
 	const char *version; /* what --version and -v print */
 	bool is_lenient;     /* a word it does not know prints the help, as a success */
+	/* What adit refuses as a risk unless a flag allows it, this one does with a warning. */
+	bool only_warns;
 	const struct command *const *commands; /* NULL at the end */
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "http/metrics.h"
 #include "relay/admin.h"
 #include "relay/metrics.h"
 #include "relay/relay_inside.h"
@@ -84,10 +85,10 @@ static void admin_metrics(struct relay *r, struct api_call *call,
 	(void)parts;
 	if (admin_enter(r, call) == NULL)
 		return;
-	buf_init(&text, METRICS_BYTES_MAX);
+	buf_init(&text, HTTP_METRICS_BYTES_MAX);
 	metrics_put(r, &text);
 	if (text.failed == ERR_OK)
-		api_reply_text(call, 200, METRICS_TYPE, buf_span(&text));
+		api_reply_text(call, 200, HTTP_METRICS_TYPE, buf_span(&text));
 	else
 		api_refuse(call, MESSAGE_INTERNAL, "no room for the figures");
 	buf_fini(&text);

@@ -4,9 +4,6 @@
 
 #include "base/buf.h"
 
-#define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
-#define METRICS_BYTES_MAX 65536
-
 struct relay;
 
 /* Failures stick in @out. */

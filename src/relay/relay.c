@@ -487,7 +487,7 @@ static void relay_close(struct relay *r)
 {
 	listener_close(r->sni);
 	listener_close(r->api);
-	relay_metrics_close(r->metrics);
+	http_metrics_close(r->metrics);
 	relay_close_workers(r);
 	if (r->book != NULL)
 		relay_audit_signatures(r); /* of the last minute */

@@ -20,7 +20,7 @@
 struct api_table;
 struct store;
 struct wallet;
-struct relay_metrics;
+struct http_metrics;
 
 enum relay_state {
 	RELAY_STARTING,
@@ -55,10 +55,10 @@ struct relay {
 
 	const struct api_table *const *tables; /* of the API; the last is NULL */
 	struct listener *sni, *api;
-	struct relay_metrics *metrics; /* NULL: not wanted */
-	uint16_t sni_port;             /* where it really listens */
-	unsigned next_worker;          /* whose turn it is to get a connection */
-	struct notify *notify;         /* NULL: no service manager */
+	struct http_metrics *metrics; /* NULL: not wanted */
+	uint16_t sni_port;            /* where it really listens */
+	unsigned next_worker;         /* whose turn it is to get a connection */
+	struct notify *notify;        /* NULL: no service manager */
 	struct loop_signal *signals[RELAY_SIGNALS];
 	struct loop_timer *sweep, *audit, *drain, *wait;
 	struct why waits_for;

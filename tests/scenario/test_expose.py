@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import json
+import os
 import re
 import signal
 import subprocess
@@ -211,13 +212,30 @@ def test_the_name_stays_with_the_identity(world, adit, relay):
     assert "only the relays" in second.log
 
 
-def test_metrics(world, adit, authority, relay):
+@pytest.mark.parametrize("form, flags", [("{}", []), (":{}", []), ("localhost:{}", []),
+                                         ("0.0.0.0:{}", ["--metrics-public"])])
+def test_metrics(world, adit, authority, relay, form, flags):
     port = net.free_port()
-    expose(world, adit, world.serve().port, "--metrics-addr", f":{port}", relays=[relay])
+    process = expose(world, adit, world.serve().port, "--metrics-addr", form.format(port),
+                     *flags, relays=[relay])
     assert visitor.echoes(relay.sni.port, host(), authority.cert)
     text = world.curl(f"http://127.0.0.1:{port}/metrics")
     assert "adit_expose_all_visitors_total 1\n" in text
     assert f'adit_expose_open{{relay="{relay.url}"}} 1' in text
+    assert "anyone" not in process.log
+    at = f"http://127.0.0.1:{port}/metrics"
+    assert "adit_expose" in world.curl("-H", f"Host: localhost:{port}", at)
+    assert "Ask by" in world.curl("-H", f"Host: evil.example:{port}", at)  # rebound to us
+
+
+def test_through_portal_metrics_for_everybody_are_warned_of(world, adit, relay):
+    link, port = world.path("portal"), net.free_port()
+    os.symlink(adit.argv[0], link)
+    process = world.run("portal", [link, "expose", "3000", "--name", "myapp", "--relays",
+                                   relay.url, "--metrics-addr", f"0.0.0.0:{port}"])
+    process.graceful = True
+    process.wait_log(rf"metrics: anyone who can reach 0.0.0.0:{port} can read them")
+    net.wait_listening(port, process)
 
 
 def test_list(world, adit, relay):

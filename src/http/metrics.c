@@ -1,0 +1,111 @@
+/* Metrics for Prometheus. */
+#include "http/metrics.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "http/host.h"
+#include "http/server.h"
+#include "net/listener.h"
+#include "net/socket.h"
+
+#define METRICS_CONNECTIONS_MAX 64
+#define METRICS_HEADERS "Content-Type: " HTTP_METRICS_TYPE "\r\n"
+
+struct http_metrics {
+	struct loop *loop; /* borrowed: outlives us */
+	struct http_server *server;
+	struct listener *listener;
+	char *host;
+	void (*put)(void *arg, struct buf *out);
+	void *arg; /* borrowed: the owner's */
+};
+
+static void metrics_answer(struct http_metrics *m, struct http_exchange *x)
+{
+	struct buf text;
+
+	buf_init(&text, HTTP_METRICS_BYTES_MAX);
+	m->put(m->arg, &text);
+	http_reply(x, text.failed == ERR_OK ? 200 : 500, METRICS_HEADERS,
+		buf_span(&text));
+	buf_fini(&text);
+}
+
+static void metrics_on_request(void *arg, struct http_exchange *x)
+{
+	struct http_metrics *m = arg;
+	const struct http1_head *head = http_request(x);
+
+	if (!http_host_is_local(head, m->host))
+		http_reply(x, 421, NULL,
+			span_str("Ask by an address or by the name that this endpoint"
+				 " was given\n"));
+	else if (!span_is(http1_path(head), "/metrics"))
+		http_reply(x, 404, NULL, span_str("Not found: ask for /metrics\n"));
+	else if (!span_is(head->method, "GET") && !span_is(head->method, "HEAD"))
+		http_reply(x, 405, "Allow: GET, HEAD\r\n", span_str(""));
+	else
+		metrics_answer(m, x);
+}
+
+static void metrics_on_accept(void *arg, int fd, const struct addr *peer)
+{
+	struct http_metrics *m = arg;
+	struct stream *stream;
+
+	if (socket_open_take(m->loop, fd, &stream) == ERR_OK)
+		http_server_serve_take(m->server, stream, peer);
+	else
+		close(fd);
+}
+
+enum err http_metrics_open(const struct http_metrics_options *o,
+	struct http_metrics **out, struct why *why)
+{
+	struct http_metrics *m = mem_new(m);
+	struct http_server_options server = {
+		.loop = o->loop,
+		.pool = o->pool,
+		.connections_max = METRICS_CONNECTIONS_MAX,
+		.on_request = metrics_on_request,
+		.arg = m,
+	};
+	enum err rc = ERR_NOMEM;
+
+	if (m != NULL)
+		m->host = strdup(o->host);
+	if (m != NULL && m->host != NULL) {
+		m->loop = o->loop;
+		m->put = o->put;
+		m->arg = o->arg;
+		rc = http_server_new(&server, &m->server);
+	}
+	if (rc != ERR_OK)
+		err_set(why, rc, "no memory for metrics");
+	else
+		rc = listener_open(m->loop, m->host, o->port, metrics_on_accept, m,
+			&m->listener, why);
+	if (rc == ERR_OK)
+		*out = m;
+	else
+		http_metrics_close(m);
+	return rc;
+}
+
+void http_metrics_close(struct http_metrics *m)
+{
+	if (m == NULL)
+		return;
+	listener_close(m->listener);
+	http_server_free(m->server);
+	free(m->host);
+	free(m);
+}
+
+void http_metrics_addr(const struct http_metrics *m, struct addr *out)
+{
+	listener_addr(m->listener, out);
+}
