@@ -155,7 +155,6 @@ static void admin_challenge(struct relay *r, struct api_call *call,
 {
 	struct wallet_challenge_request req = { .address = "" };
 	struct message_challenge answer = { .expires_at.s = 0 };
-	char client[PREFIX_TEXT_MAX];
 	struct why why = { "" };
 	enum err rc;
 
@@ -163,8 +162,8 @@ static void admin_challenge(struct relay *r, struct api_call *call,
 	if (refuse_foreign(call) ||
 		!admin_read(call, &wallet_challenge_request_shape, &req))
 		return;
-	rc = wallet_challenge(r->wallet, &req, api_domain(r, call),
-		api_client(call, client), &answer, &why);
+	rc = wallet_challenge(r->wallet, &req, api_domain(r, call), &call->client,
+		&answer, &why);
 	if (rc == ERR_OK)
 		api_reply(call, 201, &message_challenge_shape, &answer);
 	else

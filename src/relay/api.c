@@ -10,8 +10,6 @@
 #include "text/hex.h"
 #include "text/names.h"
 
-#define API_CLIENT_IP6_BITS 64 /* what the smallest customers have */
-
 /* ---- paths ---- */
 
 /* Takes a segment and the slash before it. False: there is none left. */
@@ -189,16 +187,6 @@ bool api_query(const struct api_call *call, const char *key, char *to, size_t si
 		at += n;
 	}
 	return false;
-}
-
-const char *api_client(const struct api_call *call, char to[PREFIX_TEXT_MAX])
-{
-	struct prefix p;
-
-	if (prefix_of_client(&call->client, API_CLIENT_IP6_BITS, &p))
-		return prefix_print(&p, to);
-	str_copy(to, PREFIX_TEXT_MAX, "local");
-	return to;
 }
 
 const char *api_domain(const struct relay *r, const struct api_call *call)

@@ -5,7 +5,6 @@
 #ifndef RELAY_API_H
 #define RELAY_API_H
 
-#include "net/prefix.h"
 #include "relay/api_call.h"
 #include "tunnel/portal/message.h"
 
@@ -63,9 +62,6 @@ bool api_decode(struct span text, enum api_part part, char *to, size_t size) MUS
 /* The value of @key in the query, decoded. False: it is not there, or too long. */
 bool api_query(const struct api_call *call, const char *key, char *to,
 	size_t size) MUST_USE;
-
-/* Who asks, for bounds of each client: of IPv6 the network. Returns @to. */
-const char *api_client(const struct api_call *call, char to[PREFIX_TEXT_MAX]);
 
 /* ---- answers ---- */
 

@@ -151,11 +151,10 @@ static struct wish *challenge_read_wish(struct relay *r, struct api_call *call,
 
 static void challenge_ask(struct relay *r, struct api_call *call, struct wish *w)
 {
-	char client[PREFIX_TEXT_MAX];
 	struct challenge_request req = {
 		.domain = api_domain(r, call),
 		.address = w->address,
-		.client = api_client(call, client),
+		.client = &call->client,
 		.payload = w,
 		.free_payload = wish_free,
 		.payload_bytes = wish_bytes(w),

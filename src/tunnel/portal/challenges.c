@@ -4,11 +4,15 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/str.h"
+#include "net/prefix.h"
+
+#define CLIENT_IP6_BITS 64  /* what the smallest customers have */
+#define NETWORK_IP6_BITS 48 /* what others have */
 
 struct pending {
 	struct list in_order; /* of their end, which is that of their beginning */
 	char id[RANDOM_ID_SIZE];
-	char client[CHALLENGES_CLIENT_MAX];
+	struct prefix client, network;
 	uint64_t until_ms; /* wall clock */
 	struct buf text;
 	void *payload;
@@ -81,15 +85,28 @@ void challenges_sweep(struct challenges *c)
 		challenges_drop(c, p);
 }
 
-static unsigned challenges_count_of(const struct challenges *c, const char *client)
+/* A client without an address is one of its own. */
+static struct prefix prefix_of(const struct addr *client, uint8_t ip6_bits)
 {
-	struct list *it, *tmp;
-	unsigned n = 0;
+	struct prefix p;
 
-	list_each(it, tmp, &c->order)
-		n += strcmp(list_object(it, struct pending, in_order)->client, client) ==
-			0;
-	return n;
+	return prefix_of_client(client, ip6_bits, &p) ? p : (struct prefix){ .bits = 0 };
+}
+
+static bool challenges_are_too_many(const struct challenges *c, const struct addr *client)
+{
+	const struct prefix one = prefix_of(client, CLIENT_IP6_BITS),
+			    network = prefix_of(client, NETWORK_IP6_BITS);
+	unsigned of_client = 0, of_network = 0;
+	struct list *it, *tmp;
+
+	list_each(it, tmp, &c->order) {
+		const struct pending *p = list_object(it, struct pending, in_order);
+
+		of_client += prefix_eq(&p->client, &one);
+		of_network += prefix_eq(&p->network, &network);
+	}
+	return of_client >= CHALLENGES_PER_CLIENT || of_network >= CHALLENGES_PER_NETWORK;
 }
 
 static void challenges_add(struct challenges *c, struct pending *p)
@@ -138,14 +155,15 @@ enum err challenges_open(struct challenges *c, const struct challenge_request *r
 	enum err rc;
 
 	challenges_sweep(c);
-	if (challenges_count_of(c, req->client) >= CHALLENGES_PER_CLIENT)
+	if (challenges_are_too_many(c, req->client))
 		return err_set(why, ERR_LIMIT, "too many pending challenges");
 	p = mem_new(p);
 	if (p == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for a challenge");
 	buf_init(&p->text, SIWE_TEXT_MAX);
 	random_id_make(c->o.prefix, p->id);
-	str_copy(p->client, sizeof(p->client), req->client);
+	p->client = prefix_of(req->client, CLIENT_IP6_BITS);
+	p->network = prefix_of(req->client, NETWORK_IP6_BITS);
 	p->until_ms = clock_wall_ms() + CHALLENGES_TTL_S * 1000;
 	rc = challenges_write(c, req, p);
 	if (rc != ERR_OK) {

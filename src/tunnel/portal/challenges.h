@@ -2,21 +2,23 @@
  * Challenges: sign-ins of one kind that somebody has asked for and not yet signed. Each is a
  * SIWE text that lives for two minutes. portal-protocol 2.6, 4.
  *
- * They are in memory only, and bounded: one client has so many at a time, and when all of
- * them together are too many, the oldest go. The clock is clock_wall_ms().
+ * They are in memory only, and bounded: one client has so many at a time, one network too, and
+ * when all of them together are too many, the oldest go. A client is an address of IPv4 or a
+ * /64 of IPv6, and a network a /48. The clock is clock_wall_ms().
  */
 #ifndef TUNNEL_PORTAL_CHALLENGES_H
 #define TUNNEL_PORTAL_CHALLENGES_H
 
+#include "net/addr.h"
 #include "tunnel/portal/random_id.h"
 #include "tunnel/portal/siwe.h"
 
 #define CHALLENGES_TTL_S 120
 #define CHALLENGES_PER_CLIENT 32
+#define CHALLENGES_PER_NETWORK 128
 #define CHALLENGES_MAX 4096
 #define CHALLENGES_BYTES_MAX (16u << 20) /* with what hangs on them */
 #define CHALLENGES_TRIES_MAX 8 /* wrong answers, then it is gone: each costs us a look */
-#define CHALLENGES_CLIENT_MAX 80
 
 struct challenges;
 
@@ -36,9 +38,9 @@ void challenges_free(struct challenges *c); /* NULL is fine */
 void challenges_sweep(struct challenges *c);
 
 struct challenge_request {
-	const char *domain;  /* where to: a host, and a port if there is one */
-	const char *address; /* who, in form */
-	const char *client;  /* whose bound it counts for: an address as text */
+	const char *domain;        /* where to: a host, and a port if there is one */
+	const char *address;       /* who, in form */
+	const struct addr *client; /* for whose bounds it counts */
 
 	/* What the asker wants back with the answer, or NULL. Taken on success. */
 	void *payload;
@@ -54,7 +56,7 @@ struct challenge {
 };
 
 /*
- * ERR_LIMIT: that client has too many already.  ERR_SYNTAX: the domain is none.  ERR_NOMEM.
+ * ERR_LIMIT: that client or its network has too many already.  ERR_SYNTAX: the domain is none.  ERR_NOMEM.
  */
 enum err challenges_open(struct challenges *c, const struct challenge_request *req,
 	struct challenge *out, struct why *why) MUST_USE;

@@ -52,13 +52,22 @@ struct kept {
 	char signature[SIWE_SIGNATURE_SIZE];
 };
 
+static struct addr addr_of(const char *text)
+{
+	struct addr a;
+
+	assert_int_equal(addr_from_literal(text, 0, &a), ERR_OK);
+	return a;
+}
+
 static enum err ask(struct fixture *f, const char *client, void *payload,
 	struct kept *kept)
 {
+	const struct addr addr = addr_of(client);
 	struct challenge_request req = {
 		.domain = "portal.example.com",
 		.address = f->address,
-		.client = client,
+		.client = &addr,
 		.payload = payload,
 		.free_payload = free,
 		.payload_bytes = payload != NULL ? 8 : 0,
@@ -213,6 +222,30 @@ static void test_a_client_has_32_at_a_time(void **state)
 	fixture_free(f);
 }
 
+/* Who has a /48 has 65,536 of the others, and pushes nobody's out with them. */
+static void test_a_network_has_128_at_a_time(void **state)
+{
+	struct fixture *f = fixture_new();
+	struct challenge_outcome out;
+	struct kept other, kept;
+	unsigned got = 0;
+	char client[40];
+
+	(void)state;
+	assert_int_equal(ask(f, "2001:db8:7:1::1", NULL, &other), ERR_OK);
+	for (int i = 0; i < CHALLENGES_PER_CLIENT; i++)
+		assert_int_equal(ask(f, "2001:db8:8::1", NULL, &kept), ERR_OK);
+	assert_int_equal(ask(f, "2001:db8:8::2", NULL, &kept), ERR_LIMIT);
+	for (int i = 1; i < 2 * CHALLENGES_PER_NETWORK; i++) {
+		snprintf(client, sizeof(client), "2001:db8:8:%x::1", i);
+		got += ask(f, client, NULL, &kept) == ERR_OK;
+	}
+	assert_int_equal(got, CHALLENGES_PER_NETWORK - CHALLENGES_PER_CLIENT);
+	assert_int_equal(ask(f, "2001:db8:7:2::1", NULL, &kept), ERR_OK);
+	assert_int_equal(answer(f, &other, &out), ERR_OK);
+	fixture_free(f);
+}
+
 static void test_when_there_are_too_many_the_oldest_go(void **state)
 {
 	struct fixture *f = fixture_new();
@@ -220,13 +253,15 @@ static void test_when_there_are_too_many_the_oldest_go(void **state)
 	struct challenge_outcome out;
 	struct challenge c;
 	struct kept first, last;
-	char client[32];
+	struct addr client;
+	char text[32];
 
 	(void)state;
+	req.client = &client;
 	assert_int_equal(ask(f, "192.0.2.1", calloc(1, 8), &first), ERR_OK);
 	for (int i = 1; i < CHALLENGES_MAX; i++) {
-		snprintf(client, sizeof(client), "client %d", i);
-		req.client = client;
+		snprintf(text, sizeof(text), "10.0.%d.%d", i / 256, i % 256);
+		client = addr_of(text);
 		assert_int_equal(challenges_open(f->c, &req, &c, NULL), ERR_OK);
 	}
 	assert_int_equal(ask(f, "192.0.2.3", NULL, &last), ERR_OK);
@@ -244,7 +279,8 @@ static void test_a_host_that_would_break_the_text_is_refused(void **state)
 {
 	static const char *const rows[] = { "", "a b", "a\nb", "\xc3\xa4.example" };
 	struct fixture *f = fixture_new();
-	struct challenge_request req = { .address = f->address, .client = "x" };
+	const struct addr client = addr_of("192.0.2.1");
+	struct challenge_request req = { .address = f->address, .client = &client };
 	struct challenge c;
 
 	(void)state;
@@ -265,6 +301,7 @@ int main(void)
 		cmocka_unit_test(test_so_many_wrong_answers_burn_it),
 		cmocka_unit_test(test_two_minutes_and_no_more),
 		cmocka_unit_test(test_a_client_has_32_at_a_time),
+		cmocka_unit_test(test_a_network_has_128_at_a_time),
 		cmocka_unit_test(test_when_there_are_too_many_the_oldest_go),
 		cmocka_unit_test(test_a_host_that_would_break_the_text_is_refused),
 	};

@@ -124,7 +124,7 @@ static enum err denied(struct why *why)
 /* ---- challenges ---- */
 
 enum err wallet_challenge(struct wallet *w, const struct wallet_challenge_request *req,
-	const char *domain, const char *client, struct message_challenge *out,
+	const char *domain, const struct addr *client, struct message_challenge *out,
 	struct why *why)
 {
 	char address[ADDRESS_TEXT_SIZE];

@@ -10,6 +10,7 @@
 #ifndef TUNNEL_PORTAL_WALLET_H
 #define TUNNEL_PORTAL_WALLET_H
 
+#include "net/addr.h"
 #include "tunnel/portal/address.h"
 #include "tunnel/portal/message_lease.h"
 
@@ -54,12 +55,12 @@ extern const struct shape wallet_challenge_request_shape;
 extern const struct shape wallet_login_request_shape;
 
 /*
- * @domain is the host that is signed in to, with its port; @client whose bound it counts for.
+ * @domain is the host that is signed in to, with its port; @client for whose bounds it counts.
  * ERR_SYNTAX: no address, or no host.  ERR_DENIED: not on the list.  ERR_LIMIT: that client
  * has too many challenges.  ERR_NOMEM.
  */
 enum err wallet_challenge(struct wallet *w, const struct wallet_challenge_request *req,
-	const char *domain, const char *client, struct message_challenge *out,
+	const char *domain, const struct addr *client, struct message_challenge *out,
 	struct why *why) MUST_USE;
 
 struct wallet_login {

@@ -82,10 +82,11 @@ static int tear_down(void **state)
 static enum err ask(struct fixture *f, const char *address, struct message_challenge *c)
 {
 	struct wallet_challenge_request req;
+	struct addr client;
 
+	assert_int_equal(addr_from_literal("192.0.2.1", 0, &client), ERR_OK);
 	snprintf(req.address, sizeof(req.address), "%s", address);
-	return wallet_challenge(f->w, &req, "relay.example.com:4017", "192.0.2.1", c,
-		NULL);
+	return wallet_challenge(f->w, &req, "relay.example.com:4017", &client, c, NULL);
 }
 
 static enum err answer(struct fixture *f, const struct message_challenge *c,
