@@ -201,12 +201,15 @@ static enum err policy_audit(struct policy *p, const char *who, const char *what
 {
 	struct audit_row row = {
 		.at_ms = clock_wall_ms(),
+		.kind = AUDIT_RULES,
 		.who = who,
 		.what = what,
 		.about = about,
 	};
 
-	return audit_add(p->o.store, &row, why);
+	enum err rc = audit_add(p->o.store, &row, why);
+
+	return rc == ERR_OK ? audit_trim(p->o.store, row.kind, AUDIT_MAX, why) : rc;
 }
 
 static void policy_changed(struct policy *p, const char *who, const char *what,

@@ -95,8 +95,8 @@ enum err policy_set_rate(struct policy *p, const char *identity_key, uint64_t by
 enum err policy_ban_prefix(struct policy *p, const struct prefix *prefix, bool is_set,
 	const char *who, struct why *why) MUST_USE;
 
-/* A row of audit for what changes nothing here: a sign-in, or signatures for a lease. It
- * outlives a crash, but perhaps not a loss of power. */
+/* A row of audit for what changes nothing here: a sign-in. It outlives a crash, but perhaps
+ * not a loss of power. */
 enum err policy_note(struct policy *p, const char *who, const char *what,
 	const char *about, struct why *why) MUST_USE;
 

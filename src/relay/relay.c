@@ -20,7 +20,7 @@
 #include "tunnel/portal/wallet.h"
 
 #define RELAY_SWEEP_MS 5000  /* portal-protocol 6.5 */
-#define RELAY_AUDIT_MS 60000 /* signatures: one row a minute for each lease */
+#define RELAY_AUDIT_MS 60000 /* signatures: one row a minute for each identity */
 #define RELAY_DRAIN_LOOK_MS 20
 #define RELAY_WAIT_MS 2000
 
@@ -319,6 +319,8 @@ static enum err relay_open_book(struct relay *r)
 	rc = lease_book_new(&o, &r->book);
 	if (rc == ERR_OK)
 		relay_set_lease_bounds(r);
+	if (rc == ERR_OK)
+		rc = sign_audit_new(&r->sign_audit);
 	return rc == ERR_OK ? challenges_new(&registrations, &r->challenges) : rc;
 }
 
@@ -489,8 +491,9 @@ static void relay_close(struct relay *r)
 	listener_close(r->api);
 	http_metrics_close(r->metrics);
 	relay_close_workers(r);
-	if (r->book != NULL)
+	if (r->sign_audit != NULL)
 		relay_audit_signatures(r); /* of the last minute */
+	sign_audit_free(r->sign_audit);
 	lease_book_free(r->book);
 	reservations_close(r->names);
 	route_table_free(r->routes);

@@ -12,6 +12,7 @@
 #include "relay/relay.h"
 #include "relay/relay_worker.h"
 #include "relay/reservation.h"
+#include "relay/sign_audit.h"
 #include "tunnel/portal/challenges.h"
 #include "tunnel/portal/identity.h"
 
@@ -46,6 +47,7 @@ struct relay {
 	struct wallet *wallet;         /* of administrators */
 	struct route_table *routes;
 	struct reservations *names;
+	struct sign_audit *sign_audit;
 	struct lease_book *book;
 	struct certificate *certificate;
 	struct relay_view *view; /* what workers have been told last */
@@ -62,9 +64,8 @@ struct relay {
 	struct loop_signal *signals[RELAY_SIGNALS];
 	struct loop_timer *sweep, *audit, *drain, *wait;
 	struct why waits_for;
-	bool has_failed; /* to start, after it had waited */
-	uint64_t
-		audit_again_ms; /* signatures could not be noted, and are not before; 0: they can */
+	bool has_failed;       /* to start, after it had waited */
+	bool is_audit_failing; /* what was signed could not be stored the last time */
 
 	struct api_text *page; /* about this relay: a reference, or NULL, */
 	uint64_t page_made_ms; /* and how old it is, by the clock for people */

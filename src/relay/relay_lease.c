@@ -9,9 +9,6 @@
 #include "base/str.h"
 #include "tunnel/portal/wallet.h"
 
-#define AUDIT_WHO "adit"
-#define AUDIT_PAUSE_MS 55000 /* the next round, a minute later, is an attempt again */
-
 static struct relay_worker *lease_worker(struct relay *r, const struct lease *l)
 {
 	return &r->shared.workers[l->route->worker];
@@ -39,42 +36,13 @@ enum err relay_begin_lease(struct relay *r, struct lease *lease)
 	return ERR_OK;
 }
 
-/*
- * Each attempt may take as long as the store has patience with a lock, and this worker has
- * other things to do: after one that failed there is none for a while, whoever is next.
- */
-static void audit_failed(struct relay *r, const struct why *why)
-{
-	if (r->audit_again_ms == 0)
-		log_error(&r->log, "audit: signatures are not kept: %s", why->text);
-	r->audit_again_ms = clock_now_ms() + AUDIT_PAUSE_MS;
-}
-
-static void audit_worked(struct relay *r)
-{
-	if (r->audit_again_ms != 0)
-		log_info(&r->log, "audit: signatures are kept again");
-	r->audit_again_ms = 0;
-}
-
+/* The audit hears of it within a minute. */
 static void note_signatures(struct relay *r, struct lease *l)
 {
 	uint64_t all = atomic_load(&l->route->signatures);
-	uint64_t n = all - l->signatures_noted;
-	struct why why = { "" };
-	char what[64];
 
-	if (n == 0 || clock_now_ms() < r->audit_again_ms)
-		return;
-	snprintf(what, sizeof(what), "signed %llu handshake%s", (unsigned long long)n,
-		n == 1 ? "" : "s");
-	if (policy_note(r->policy, AUDIT_WHO, what, l->route->identity_key, &why) !=
-		ERR_OK) {
-		audit_failed(r, &why);
-		return;
-	}
+	sign_audit_add(r->sign_audit, l->route->identity_key, all - l->signatures_noted);
 	l->signatures_noted = all;
-	audit_worked(r);
 }
 
 void relay_on_lease_end(void *arg, struct lease *lease, enum lease_end end)
@@ -101,10 +69,18 @@ void relay_set_lease_bounds(struct relay *r)
 
 void relay_audit_signatures(struct relay *r)
 {
+	struct why why = { "" };
 	struct list *it, *tmp;
+	bool has_failed;
 
 	list_each(it, tmp, lease_book_all(r->book))
 		note_signatures(r, list_object(it, struct lease, in_book));
+	has_failed = sign_audit_flush(r->sign_audit, r->store, &why) != ERR_OK;
+	if (has_failed && !r->is_audit_failing)
+		log_error(&r->log, "audit: signatures are not stored: %s", why.text);
+	else if (!has_failed && r->is_audit_failing)
+		log_info(&r->log, "audit: signatures are stored again");
+	r->is_audit_failing = has_failed;
 }
 
 void relay_sweep(struct relay *r)

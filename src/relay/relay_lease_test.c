@@ -1,4 +1,4 @@
-/* What becomes of leases: signatures are noted, also when that fails for a while. */
+/* What becomes of leases: signatures are in the audit, once a minute for each identity. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,25 +10,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "relay/relay_inside.h"
+#include "relay/store_test.h"
+#include "store/audit.h"
 
 #define T0_MS UINT64_C(1780315200500)
 #define LEASES 3
-
-/* What the store says in these tests, and how often it was asked. */
-static enum err verdict;
-static unsigned notes;
-static char noted[64];
-
-enum err policy_note(struct policy *p, const char *who, const char *what,
-	const char *about, struct why *why)
-{
-	(void)p;
-	(void)who;
-	(void)about;
-	notes++;
-	strcpy(noted, what);
-	return verdict == ERR_OK ? ERR_OK : err_set(why, verdict, "it is locked");
-}
 
 struct policy_verdict policy_judge(const struct policy *p, const char *identity_key)
 {
@@ -78,6 +64,7 @@ void relay_publish(struct relay *r)
 
 struct fixture {
 	struct relay r;
+	struct test_store kept;
 	struct lease *leases[LEASES];
 };
 
@@ -111,8 +98,9 @@ static int set_up(void **state)
 	assert_non_null(f);
 	*state = f;
 	clock_freeze(T0_MS);
-	verdict = ERR_OK;
-	notes = 0;
+	test_store_open(&f->kept);
+	f->r.store = f->kept.store;
+	assert_int_equal(sign_audit_new(&f->r.sign_audit), ERR_OK);
 	log_init(&f->r.log, NULL, "test");
 	assert_int_equal(route_table_new(&f->r.routes), ERR_OK);
 	o.routes = f->r.routes;
@@ -129,48 +117,99 @@ static int tear_down(void **state)
 
 	lease_book_free(f->r.book);
 	route_table_free(f->r.routes);
+	sign_audit_free(f->r.sign_audit);
+	test_store_remove(&f->kept);
 	free(f);
 	return 0;
 }
 
-static void sign(struct fixture *f)
+static void sign(struct lease *l, unsigned count)
 {
-	for (unsigned i = 0; i < LEASES; i++)
-		atomic_fetch_add(&f->leases[i]->route->signatures, 2);
+	atomic_fetch_add(&l->route->signatures, count);
+}
+
+/* The rows, the newest first: "one 2, two 1". */
+struct rows {
+	char text[512];
+	unsigned count;
+};
+
+static enum err on_row(void *arg, const struct audit_row *row)
+{
+	struct rows *rows = arg;
+	size_t n = strlen(rows->text);
+
+	assert_int_equal(row->kind, AUDIT_SIGNATURES);
+	snprintf(rows->text + n, sizeof(rows->text) - n, "%s%.*s %s", n > 0 ? ", " : "",
+		(int)strcspn(row->about, ":"), row->about, row->what);
+	rows->count++;
+	return ERR_OK;
+}
+
+static void expect(struct fixture *f, const char *text)
+{
+	struct rows rows = { .text = "" };
+
+	relay_audit_signatures(&f->r);
+	assert_int_equal(audit_read(f->kept.store, 100, on_row, &rows, NULL), ERR_OK);
+	assert_string_equal(rows.text, text);
 }
 
 static void test_signatures_are_noted_once(void **state)
 {
 	struct fixture *f = *state;
 
-	relay_audit_signatures(&f->r);
-	assert_int_equal(notes, 0);
-	sign(f);
-	relay_audit_signatures(&f->r);
-	assert_int_equal(notes, LEASES);
-	assert_string_equal(noted, "signed 2 handshakes");
-	relay_audit_signatures(&f->r);
-	assert_int_equal(notes, LEASES);
+	expect(f, "");
+	sign(f->leases[0], 1);
+	sign(f->leases[1], 2);
+	expect(f, "two signed 2 handshakes, one signed 1 handshake");
+	expect(f, "two signed 2 handshakes, one signed 1 handshake");
 }
 
-/* A store that is locked takes a second of each attempt, and everybody waits. */
-static void test_a_store_that_fails_is_not_asked_for_every_lease(void **state)
+/* However often an identity registers again within the minute. */
+static void test_leases_that_have_ended_are_noted_with_the_others(void **state)
 {
 	struct fixture *f = *state;
 
-	sign(f);
-	verdict = ERR_SYS;
-	relay_audit_signatures(&f->r);
+	for (int i = 0; i < 50; i++) {
+		sign(f->leases[0], 2);
+		lease_end(f->r.book, f->leases[0], LEASE_UNREGISTERED);
+		add_lease(f, 0);
+	}
+	sign(f->leases[0], 1);
+	expect(f, "one signed 101 handshakes");
+}
+
+static void test_a_full_disk_loses_no_signature(void **state)
+{
+	struct fixture *f = *state;
+	char key[64];
+
+	assert_int_equal(store_run(f->kept.store, "PRAGMA max_page_count = 14", NULL, 0,
+				 NULL),
+		ERR_OK);
+	for (int i = 0; i < 2000; i++) {
+		snprintf(key, sizeof(key), "stranger-%d:0x00", i);
+		sign_audit_add(f->r.sign_audit, key, 1);
+	}
+	sign(f->leases[0], 2);
+	expect(f, "");
+	assert_true(f->r.is_audit_failing);
+	sign(f->leases[0], 3);
 	lease_end(f->r.book, f->leases[0], LEASE_EXPIRED);
-	assert_int_equal(notes, 1);
-	clock_advance(60000);
+	assert_int_equal(store_run(f->kept.store, "PRAGMA max_page_count = 100000", NULL,
+				 0, NULL),
+		ERR_OK);
 	relay_audit_signatures(&f->r);
-	assert_int_equal(notes, 2);
-	verdict = ERR_OK;
-	clock_advance(60000);
-	relay_audit_signatures(&f->r);
-	assert_int_equal(notes, 4);
-	assert_string_equal(noted, "signed 2 handshakes");
+	assert_false(f->r.is_audit_failing);
+	{
+		struct rows rows = { .text = "" };
+
+		assert_int_equal(audit_read(f->kept.store, 5000, on_row, &rows, NULL),
+			ERR_OK);
+		assert_int_equal(rows.count, 2001);
+		assert_memory_equal(rows.text, "one signed 5 handshakes", 23);
+	}
 }
 
 #define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -179,7 +218,8 @@ int main(void)
 {
 	const struct CMUnitTest rows[] = {
 		ROW(test_signatures_are_noted_once),
-		ROW(test_a_store_that_fails_is_not_asked_for_every_lease),
+		ROW(test_leases_that_have_ended_are_noted_with_the_others),
+		ROW(test_a_full_disk_loses_no_signature),
 	};
 
 	return cmocka_run_group_tests(rows, NULL, NULL);

@@ -1,4 +1,7 @@
-/* The audit: who did what, about whom, and when. The newest AUDIT_MAX rows are kept. */
+/*
+ * The audit: who did what, about whom, and when. Of each kind the newest AUDIT_MAX rows are
+ * kept, so that one that strangers can cause leaves the others alone.
+ */
 #ifndef STORE_AUDIT_H
 #define STORE_AUDIT_H
 
@@ -6,14 +9,28 @@
 
 #define AUDIT_MAX 100000
 
+/* In the store: numbers stay. */
+enum audit_kind {
+	AUDIT_RULES = 0,      /* what administrators did */
+	AUDIT_SIGNATURES = 1, /* what was signed for leases */
+};
+
 struct audit_row {
 	uint64_t at_ms; /* wall clock */
+	enum audit_kind kind;
 	const char *who, *what, *about;
 };
 
-/* Inside a transaction. */
+/* ---- inside a transaction ---- */
+
 enum err audit_add(struct store *s, const struct audit_row *row,
 	struct why *why) MUST_USE;
+
+/* Removes the oldest rows of @kind beyond @max. After some were added. */
+enum err audit_trim(struct store *s, enum audit_kind kind, unsigned max,
+	struct why *why) MUST_USE;
+
+/* ---- reading ---- */
 
 /* A row; good for the call. Anything but ERR_OK ends the reading. */
 typedef enum err audit_fn(void *arg, const struct audit_row *row);

@@ -35,6 +35,10 @@ static const char *const migrations[] = {
 
 	"CREATE TABLE lease_name (label TEXT PRIMARY KEY, address TEXT NOT NULL,"
 	" until_ms INTEGER NOT NULL, tcp_port INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
+
+	"ALTER TABLE audit ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE audit SET kind = 1 WHERE who = 'adit' AND what LIKE 'signed %';"
+	"CREATE INDEX audit_of_kind ON audit (kind, id);",
 };
 
 /* ---- errors ---- */

@@ -131,6 +131,32 @@ static void run(struct fixture *f, const char *sql)
 	sqlite3_close(db);
 }
 
+static enum err count_kinds(void *arg, const struct audit_row *row)
+{
+	((unsigned *)arg)[row->kind]++;
+	return ERR_OK;
+}
+
+/* As the first version made it. */
+static void test_an_older_file_is_brought_up_to_date(void **state)
+{
+	struct fixture *f = *state;
+	unsigned kinds[2] = { 0 };
+
+	run(f,
+		"CREATE TABLE audit (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+		" at_ms INTEGER NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL,"
+		" about TEXT NOT NULL) STRICT;"
+		"INSERT INTO audit (at_ms, who, what, about) VALUES"
+		" (1, 'adit', 'signed 2 handshakes', 'a:0x1'),"
+		" (2, '0x2', 'ban', 'a:0x1'), (3, 'adit', 'import', 'file');"
+		"PRAGMA user_version = 1; PRAGMA application_id = 1633970548");
+	open_well(f);
+	assert_int_equal(audit_read(f->s, 100, count_kinds, kinds, NULL), ERR_OK);
+	assert_int_equal(kinds[AUDIT_RULES], 2);
+	assert_int_equal(kinds[AUDIT_SIGNATURES], 1);
+}
+
 static void test_a_newer_schema_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -210,6 +236,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_what_ends_well_is_kept_and_the_rest_is_not, set_up,
 			tear_down),
+		cmocka_unit_test_setup_teardown(test_an_older_file_is_brought_up_to_date,
+			set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_newer_schema_is_refused, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(test_a_strangers_database_is_refused,
