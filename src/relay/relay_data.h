@@ -8,15 +8,18 @@
 #include "base/siphash.h"
 #include "net/listener.h"
 #include "net/throttle.h"
+#include "relay/fair_queue.h"
 #include "relay/relay_worker.h"
 #include "relay/reverse_pool.h"
 #include "relay/time_share.h"
 #include "tunnel/portal/access_cache.h"
+#include "tunnel/portal/message_error.h"
 
 #define DATA_BUCKETS 256                   /* a power of two */
 #define DATA_HEAD_MAX 16384                /* bytes of the head of such a request */
 #define DATA_BODIES_MAX ((size_t)32 << 20) /* bytes of requests to the API, in all */
 #define DATA_CALLS_MAX 4096                /* at the control worker at a time */
+#define DATA_UNSIGNED_MAX 1024             /* requests for signatures that wait */
 #define DATA_IDLE_DEAD_MS 10000 /* an idle session that acknowledges nothing so long */
 
 enum data_state {
@@ -31,7 +34,9 @@ struct relay_data {
 	struct relay_view *view;     /* a reference */
 	struct access_cache tokens;
 	struct time_share signing;
-	struct http_server *http; /* NULL before its beginning and at its end */
+	struct fair_queue unsigned_items; /* struct signing: requests that wait */
+	struct loop_timer *sign_timer;    /* the next turn of these */
+	struct http_server *http;         /* NULL before its beginning and at its end */
 	enum data_state state;
 	bool is_unasked;    /* while draining: no client of the API is left */
 	struct list leases; /* struct data_lease */
@@ -115,6 +120,24 @@ void relay_request_on(void *arg, struct http_exchange *x);
 
 /* The control worker has answered; @call is the caller's. */
 void relay_request_on_answer(struct relay_data *d, struct api_call *call);
+
+#define REQUEST_JSON "Content-Type: application/json\r\n"
+
+/* The client, behind a trusted proxy too. */
+void request_find_client(struct relay_data *d, struct http_exchange *x, struct addr *out);
+void request_refuse(struct http_exchange *x, enum message_error error, const char *text);
+
+/* The route of the token in @x. A reference; NULL: it is refused, @error and @why say why. */
+struct route *request_find_lease(struct relay_data *d, struct http_exchange *x,
+	struct access_holder *holder, enum message_error *error, struct why *why);
+
+/* ---- signing.c: requests to /v1/sign ---- */
+
+void signing_on_body(void *data, struct http_exchange *x, enum err rc, struct span body);
+void signing_on_timer(void *data);
+
+/* Forgets those that wait; their exchanges go with the server. */
+void signing_close(struct relay_data *d);
 
 /* ---- relay_worker.c ---- */
 

@@ -1,6 +1,6 @@
 /*
  * Requests to the relay's API, as a data worker sees them: reverse sessions and signatures
- * are its own business, the rest goes to the control worker. portal-protocol 2, 6.1, 8.4.
+ * (signing.c) are its own business, the rest goes to the control worker. portal-protocol 2, 6.1.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,16 +10,14 @@
 #include "base/str.h"
 #include "relay/forwarded.h"
 #include "relay/relay_data.h"
-#include "tunnel/portal/message_sign.h"
+#include "tunnel/portal/message.h"
 
-#define REQUEST_JSON "Content-Type: application/json\r\n"
 #define REQUEST_TOKEN "X-Portal-Access-Token"
 #define REQUEST_ADMIN_BODY_MAX ((size_t)64 * 1024)
 
 /* ---- who asks ---- */
 
-static void request_find_client(struct relay_data *d, struct http_exchange *x,
-	struct addr *out)
+void request_find_client(struct relay_data *d, struct http_exchange *x, struct addr *out)
 {
 	*out = *http_peer(x);
 	forwarded_find_client(http_request(x), &d->view->proxies, out);
@@ -46,8 +44,7 @@ static void request_refuse_as(struct http_exchange *x, unsigned status,
 	buf_fini(&body);
 }
 
-static void request_refuse(struct http_exchange *x, enum message_error error,
-	const char *text)
+void request_refuse(struct http_exchange *x, enum message_error error, const char *text)
 {
 	request_refuse_as(x, message_error_status(error), error, REQUEST_JSON, text);
 }
@@ -59,26 +56,9 @@ static void request_refuse_busy(struct http_exchange *x)
 		"this relay has too much to do: try again later");
 }
 
-/* As the signer itself says no: in no envelope. */
-static void request_refuse_sign(struct relay_data *d, struct http_exchange *x,
-	unsigned status, const char *text)
-{
-	const char *headers = status == 405 ? REQUEST_JSON "Allow: POST\r\n" :
-					      REQUEST_JSON;
-	struct buf body;
-
-	atomic_fetch_add(&d->worker->figures.signatures_refused, 1);
-	buf_init(&body, 4096);
-	if (message_put_sign_refusal(text, &body) != ERR_OK)
-		buf_reset(&body);
-	http_reply(x, status, headers, buf_span(&body));
-	buf_fini(&body);
-}
-
 /* ---- the lease that a token is of ---- */
 
-/* A reference; NULL: it is refused, @error and @why say why. */
-static struct route *request_find_lease(struct relay_data *d, struct http_exchange *x,
+struct route *request_find_lease(struct relay_data *d, struct http_exchange *x,
 	struct access_holder *holder, enum message_error *error, struct why *why)
 {
 	struct access_check check = {
@@ -171,91 +151,6 @@ static void request_connect(struct relay_data *d, struct http_exchange *x, bool 
 	if (http_detach(x, 200, "Content-Length: 0\r\nConnection: keep-alive\r\n",
 		    &session) == ERR_OK)
 		relay_data_pass_session_take(d, r, session, &client);
-	route_unref(r);
-}
-
-/* ---- signatures ---- */
-
-static void request_sign(struct relay_data *d, struct http_exchange *x,
-	const struct sign_order *order)
-{
-	uint8_t signature[SIGN_SIGNATURE_MAX];
-	struct why why = { { 0 } };
-	struct buf body;
-	size_t n;
-	uint64_t begin_us = clock_now_us(), end_us;
-	enum err rc = keyless_sign(d->view->keyless, order, signature, &n, &why);
-
-	end_us = clock_now_us();
-	time_share_spend(&d->signing, end_us, end_us - begin_us);
-	buf_init(&body, 4096);
-	if (rc == ERR_OK)
-		rc = message_put_signature(order->algorithm, span_of(signature, n),
-			&body);
-	if (rc == ERR_OK) {
-		atomic_fetch_add(&d->worker->figures.signatures, 1);
-		http_reply(x, 200, REQUEST_JSON, buf_span(&body));
-	} else {
-		request_refuse_sign(d, x, rc == ERR_DENIED ? 400 : 500,
-			err_text(rc, &why));
-	}
-	buf_fini(&body);
-}
-
-/* Of a lease that may have a signature: what is to be signed. */
-static void request_judge_sign(struct relay_data *d, struct http_exchange *x,
-	struct route *r, struct span body)
-{
-	struct message_sign_request request;
-	struct sign_order order;
-	struct why why = { { 0 } };
-	enum err rc = message_read_request(&message_sign_request_shape, body, &request,
-		&why);
-
-	if (rc == ERR_OK)
-		rc = message_sign_request_check(&request,
-			(int64_t)(clock_wall_ms() / 1000), &order, &why);
-	if (rc != ERR_OK) {
-		request_refuse_sign(d, x, rc == ERR_NOENT ? 403 : 400,
-			err_text(rc, &why));
-	} else if (!time_share_has_room(&d->signing, clock_now_us())) {
-		request_refuse_sign(d, x, 429,
-			"too many signatures for this relay: try again in a second");
-	} else if (!route_may_sign(r, d->view->sign_per_s, clock_now_us())) {
-		request_refuse_sign(d, x, 429,
-			"too many signatures for this lease: try again in a second");
-	} else {
-		atomic_fetch_add(&r->signatures, 1);
-		request_sign(d, x, &order);
-	}
-}
-
-static void request_on_sign_body(void *arg, struct http_exchange *x, enum err rc,
-	struct span body)
-{
-	struct relay_data *d = arg;
-	struct why why = { { 0 } };
-	struct access_holder holder;
-	enum message_error error;
-	struct route *r = request_find_lease(d, x, &holder, &error, &why);
-	struct span type = http1_head_value(http_request(x), "Content-Type");
-	struct span json = span_str("application/json");
-
-	if (type.n > json.n)
-		type.n = json.n;
-	if (r == NULL) {
-		atomic_fetch_add(&d->worker->figures.signatures_refused, 1);
-		request_refuse(x, error, why.text);
-	} else if (!span_is(http_request(x)->method, "POST")) {
-		request_refuse_sign(d, x, 405, "method not allowed");
-	} else if (type.n > 0 && !span_is_nocase(type, "application/json")) {
-		request_refuse_sign(d, x, 415, "content type must be application/json");
-	} else if (rc != ERR_OK) {
-		request_refuse_sign(d, x, rc == ERR_LIMIT ? 400 : 503,
-			rc == ERR_LIMIT ? "request body is too long" : "out of memory");
-	} else {
-		request_judge_sign(d, x, r, body);
-	}
 	route_unref(r);
 }
 
@@ -371,7 +266,7 @@ void relay_request_on(void *arg, struct http_exchange *x)
 	if (span_is(path, "/sdk/connect"))
 		request_connect(d, x, false);
 	else if (span_is(path, "/v1/sign"))
-		http_collect(x, MESSAGE_SIGN_BODY_MAX, request_on_sign_body, d);
+		http_collect(x, MESSAGE_SIGN_BODY_MAX, signing_on_body, d);
 	else
 		http_collect(x,
 			request_is_admin(path) ? REQUEST_ADMIN_BODY_MAX :

@@ -598,6 +598,107 @@ static void test_a_lease_signs_so_many_a_second(void **state)
 	buf_fini(&question);
 }
 
+/* All of the time for signatures is spent, until @ms from now. */
+static void spend(struct site *s, uint64_t ms)
+{
+	s->workers[0].data->signing.due_us = clock_now_us() + TIME_SHARE_BURST_US +
+		ms * 1000;
+}
+
+static void ask_well(struct site *s, struct guest *g)
+{
+	struct buf question;
+
+	buf_init(&question, 4096);
+	put_question(&question, (int64_t)(clock_wall_ms() / 1000));
+	guest_come(g, s, 0);
+	ask_sign(g, "POST", "", buf_span(&question));
+	site_settle(s);
+	buf_fini(&question);
+}
+
+static void test_a_signature_waits_while_there_is_no_time_for_it(void **state)
+{
+	struct site *s = *state;
+	struct guest g;
+
+	site_open_lease(s, "demo", 0);
+	spend(s, 500);
+	ask_well(s, &g);
+	site_pass(s, 499);
+	assert_int_equal(g.in.n, 0);
+	site_pass(s, 2);
+	assert_int_equal(guest_read_answer(&g), 200);
+	assert_is_signed(s, &g);
+	guest_close(&g);
+}
+
+static void test_it_does_not_wait_for_ever(void **state)
+{
+	struct site *s = *state;
+	struct guest g;
+
+	site_open_lease(s, "demo", 0);
+	spend(s, 10000);
+	ask_well(s, &g);
+	site_pass(s, 1999);
+	assert_int_equal(g.in.n, 0);
+	site_pass(s, 1);
+	assert_int_equal(guest_read_answer(&g), 429);
+	assert_int_equal(s->workers[0].figures.signatures_refused, 1);
+	assert_int_equal(s->workers[0].data->unsigned_items.count, 0);
+	guest_close(&g);
+}
+
+/* Policy has changed, or the lease has ended; or the client has gone. */
+static void test_nothing_is_signed_for_one_that_may_not_any_more(void **state)
+{
+	struct site *s = *state;
+	struct route *r = site_open_lease(s, "demo", 0);
+	struct guest g, gone;
+
+	spend(s, 500);
+	ask_well(s, &g);
+	ask_well(s, &gone);
+	stream_abort(gone.stream);
+	gone.stream = NULL;
+	atomic_store(&r->is_routable, false);
+	site_pass(s, 501);
+	expect_refusal(&g, 403, "lease_rejected");
+	assert_int_equal(r->signatures, 0);
+	assert_int_equal(s->workers[0].figures.signatures, 0);
+	guest_close(&g);
+	guest_close(&gone);
+}
+
+static void test_those_that_wait_are_answered_before_the_end(void **state)
+{
+	struct site *s = *state;
+	struct guest g;
+
+	site_open_lease(s, "demo", 0);
+	spend(s, 500);
+	ask_well(s, &g);
+	relay_worker_end(&s->workers[0], 5000);
+	site_pass(s, 400);
+	clock_advance(101);
+	assert_int_equal(guest_read_answer(&g), 200);
+	guest_expect_end(&g, ERR_EOF);
+	guest_close(&g);
+}
+
+static void test_those_that_wait_at_the_end_are_forgotten(void **state)
+{
+	struct site *s = *state;
+	struct guest g;
+
+	site_open_lease(s, "demo", 0);
+	spend(s, 500);
+	ask_well(s, &g);
+	assert_int_equal(s->workers[0].data->unsigned_items.count, 1);
+	guest_close(&g);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, site_set_up, site_tear_down)
@@ -624,6 +725,11 @@ int main(void)
 		TEST(test_a_lease_has_its_handshakes_signed),
 		TEST(test_what_is_not_signed),
 		TEST(test_a_lease_signs_so_many_a_second),
+		TEST(test_a_signature_waits_while_there_is_no_time_for_it),
+		TEST(test_it_does_not_wait_for_ever),
+		TEST(test_nothing_is_signed_for_one_that_may_not_any_more),
+		TEST(test_those_that_wait_are_answered_before_the_end),
+		TEST(test_those_that_wait_at_the_end_are_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -460,6 +460,8 @@ static enum err data_open(struct relay_data *d)
 	if (rc == ERR_OK)
 		rc = loop_timer_open(data_loop(d), on_drain_over, d, &d->drain);
 	if (rc == ERR_OK)
+		rc = loop_timer_open(data_loop(d), signing_on_timer, d, &d->sign_timer);
+	if (rc == ERR_OK)
 		rc = http_server_new(&o, &d->http);
 	return rc;
 }
@@ -479,6 +481,7 @@ enum err relay_data_new(struct relay_worker *w, struct relay_shared *shared,
 	list_init(&d->fronts);
 	list_init(&d->claims);
 	list_init(&d->bridges);
+	fair_queue_init(&d->unsigned_items, DATA_UNSIGNED_MAX);
 	d->worker = w;
 	d->shared = shared;
 	d->view = relay_view_ref(view);
@@ -507,6 +510,7 @@ void relay_worker_close(struct relay_worker *w)
 		return;
 	d->state = DATA_ENDED; /* what is still in the mailbox is dropped */
 	if (w->worker.loop != NULL) {
+		signing_close(d);
 		http_server_free(d->http);
 		d->http = NULL;
 		data_close_all(d);
@@ -514,6 +518,7 @@ void relay_worker_close(struct relay_worker *w)
 		loop_turn(w->worker.loop);
 		loop_timer_close(d->patience);
 		loop_timer_close(d->drain);
+		loop_timer_close(d->sign_timer);
 		worker_fini(&w->worker);
 	}
 	relay_view_unref(d->view);

@@ -18,6 +18,9 @@ struct time_share {
 /* May more be done now? */
 bool time_share_has_room(const struct time_share *s, uint64_t now_us);
 
+/* How long until more may be done; 0: it may be now. */
+uint64_t time_share_wait_us(const struct time_share *s, uint64_t now_us);
+
 /* It has taken @spent_us. */
 void time_share_spend(struct time_share *s, uint64_t now_us, uint64_t spent_us);
 

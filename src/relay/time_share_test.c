@@ -56,11 +56,26 @@ static void test_who_was_quiet_has_a_burst(void **state)
 		SECOND_US / 2 + 600);
 }
 
+static void test_how_long_to_wait_is_told(void **state)
+{
+	struct time_share s = { .due_us = 0 };
+	uint64_t now_us = 7 * SECOND_US, wait_us;
+
+	(void)state;
+	assert_int_equal(time_share_wait_us(&s, now_us), 0);
+	(void)work(&s, &now_us, 600, 5 * SECOND_US);
+	wait_us = time_share_wait_us(&s, now_us);
+	assert_in_range(wait_us, 1, 1200);
+	assert_false(time_share_has_room(&s, now_us + wait_us - 1));
+	assert_true(time_share_has_room(&s, now_us + wait_us));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_who_asks_without_end_gets_half),
 		cmocka_unit_test(test_who_was_quiet_has_a_burst),
+		cmocka_unit_test(test_how_long_to_wait_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
