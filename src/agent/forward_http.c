@@ -79,11 +79,14 @@ static struct span query_of(const struct http1_head *head)
 	return span_of(sign + 1, target.n - (size_t)(sign + 1 - target.p));
 }
 
-static void put_forwarded(struct buf *out, const struct http1_head *head,
+/* The relay is the client that is known: visitors' own addresses stay there. */
+static void put_forwarded(struct buf *out, struct http_exchange *x,
 	const struct http_route *route, bool is_raw)
 {
-	struct span host = http1_head_value(head, "Host");
+	struct span host = http1_head_value(http_request(x), "Host");
+	char ip[ADDR_TEXT_MAX];
 
+	buf_printf(out, "X-Real-IP: %s\r\n", addr_print_ip(http_peer(x), ip));
 	buf_printf(out, "X-Forwarded-Proto: %s\r\n", is_raw ? "http" : "https");
 	if (host.n > 0)
 		buf_printf(out, "X-Forwarded-Host: %.*s\r\n", (int)host.n,
@@ -134,7 +137,7 @@ static void pass(const struct forward_server *s, struct http_exchange *x, unsign
 	buf_init(&headers, 2 * HTTP_HEAD_MAX);
 	rc = http_route_put_target(route, path, query_of(head), &target);
 	buf_put_u8(&target, '\0');
-	put_forwarded(&headers, head, route, s->is_raw);
+	put_forwarded(&headers, x, route, s->is_raw);
 	buf_put_u8(&headers, '\0');
 	up.target = (const char *)buf_span(&target).p;
 	up.headers = (const char *)buf_span(&headers).p;

@@ -34,8 +34,12 @@ struct http_upstream {
 	const char *target;   /* path and query; NULL: the client's */
 	const char *headers; /* lines ending in CRLF that replace those of their names, or
 				    NULL; none that frames the body */
-	bool is_edge; /* what the client says of those before it is dropped: Forwarded and
-			 X-Forwarded-*; else it is appended to X-Forwarded-For */
+	/*
+	 * This is the outermost proxy: what the client says of itself and of others before it
+	 * is dropped, that is Forwarded, X-Real-IP and X-Forwarded-*, also with "_" for "-".
+	 * Else its address is appended to X-Forwarded-For.
+	 */
+	bool is_edge;
 
 	/*
 	 * Connections to this upstream, and to no other, that are used again; borrowed:

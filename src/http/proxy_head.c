@@ -4,6 +4,8 @@
  */
 #include "http/proxy_head.h"
 
+#include <ctype.h>
+
 #include "base/mem.h"
 #include "http/lines.h"
 
@@ -57,10 +59,28 @@ static bool has_prefix(struct span name, const char *prefix)
 	return name.n >= n && strncasecmp((const char *)name.p, prefix, n) == 0;
 }
 
-/* What a client says of the proxies that it came through. */
+/* CGI and its like make "X_Name" and "X-Name" one variable. True: @name begins with @prefix. */
+static bool has_cgi_prefix(struct span name, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	if (name.n < n)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		uint8_t c = name.p[i] == '_' ? '-' : name.p[i];
+
+		if (tolower(c) != tolower((uint8_t)prefix[i]))
+			return false;
+	}
+	return true;
+}
+
+/* What a client says of itself and of the proxies that it came through. */
 static bool is_about_the_way(struct span name)
 {
-	return span_is_nocase(name, "Forwarded") || has_prefix(name, "X-Forwarded-");
+	return has_cgi_prefix(name, "X-Forwarded-") ||
+		(name.n == strlen("X-Real-IP") && has_cgi_prefix(name, "X-Real-IP")) ||
+		span_is_nocase(name, "Forwarded");
 }
 
 /* Fields that would come too late, or that nobody may add behind the content. */
@@ -88,7 +108,6 @@ static bool is_no_trailer(struct span name)
 		"Vary",
 		"Warning",
 		"WWW-Authenticate",
-		"X-Real-IP",
 	};
 
 	return is_of_this_hop(name) || is_about_the_way(name) ||

@@ -407,10 +407,17 @@ static void test_an_edge_believes_nobody_before_it(void **state)
 	check_passes(f,
 		GET
 		"X-Forwarded-For: 1.1.1.1\r\nForwarded: for=x\r\nx-forwarded-proto: http\r\n"
-		"X-Forwarded-Host: evil\r\nX-Forwarded-Prefix: /evil\r\nX-Forward: 1\r\n\r\n",
-		GET "X-Forward: 1\r\nConnection: close\r\nX-Forwarded-For: 192.0.2.7\r\n"
-		    "X-Forwarded-Proto: https\r\n\r\n",
+		"X-Forwarded-Host: evil\r\nX-Forwarded-Prefix: /evil\r\nX-Forward: 1\r\n"
+		"X_Forwarded_For: 1.1.1.1\r\nx_forwarded-PROTO: x\r\nX-Forwarded_Anything: x\r\n"
+		"X-Real-IP: 1.1.1.1\r\nx_real_ip: 1.1.1.1\r\nX-Real_Ip: x\r\nX-Real-IPs: 2\r\n\r\n",
+		GET "X-Forward: 1\r\nX-Real-IPs: 2\r\nConnection: close\r\n"
+		    "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\n\r\n",
 		ANSWER, ANSWER);
+	f->how.is_edge = false; /* others are believed */
+	f->how.headers = NULL;
+	check_passes(f, GET "X-Real-IP: 1.1.1.1\r\nX_Forwarded_Proto: x\r\n\r\n",
+		GET "X-Real-IP: 1.1.1.1\r\nX_Forwarded_Proto: x\r\n" GET_END, ANSWER,
+		ANSWER);
 }
 
 static bool rewrite(void *arg, const struct http1_head *request,
