@@ -2,6 +2,7 @@
 #include "agent/expose.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "agent/forward.h"
 #include "base/clock.h"
@@ -124,6 +125,20 @@ static void visit_on_closed(void *arg, const struct forward_end *end)
 		expose_check_end(e);
 }
 
+/* They are ours as long as we run: visitors outlive a lease, and a relay. */
+static void expose_note_hosts(struct expose *e, const struct lease_session *s)
+{
+	const char *tcp = lease_session_tcp(s), *port = strrchr(tcp, ':');
+	char host[URL_HOST_MAX];
+
+	forward_add_host(e->forward, lease_session_host(s), false);
+	if (port == NULL || (size_t)(port - tcp) >= sizeof(host))
+		return;
+	memcpy(host, tcp, (size_t)(port - tcp));
+	host[port - tcp] = '\0';
+	forward_add_host(e->forward, host, true);
+}
+
 static void expose_on_visitor(void *owner, struct lease_session *s,
 	const struct lease_visitor *visitor)
 {
@@ -142,6 +157,7 @@ static void expose_on_visitor(void *owner, struct lease_session *s,
 		stream_abort(visitor->stream);
 		return;
 	}
+	expose_note_hosts(e, s);
 	v->expose = e;
 	v->member = m;
 	v->number = ++e->figures.visitors;
@@ -182,6 +198,7 @@ static void expose_on_lease_open(void *owner, struct lease_session *s)
 	char said[URL_TEXT_MAX];
 	bool is_back;
 
+	expose_note_hosts(e, s);
 	snprintf(said, sizeof(said), "%s %s", lease_session_url(s), lease_session_tcp(s));
 	is_back = strcmp(m->said, said) == 0;
 	str_copy(m->said, sizeof(m->said), said);

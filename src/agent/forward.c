@@ -370,6 +370,7 @@ enum err forward_new(const struct forward_options *o, struct forward **out,
 	if (!has_routes)
 		f->target = *o->target;
 	list_init(&f->visits);
+	list_init(&f->hosts);
 	f->memory = dial_memory_new(); /* without one it goes as well */
 	rc = forward_prepare_all(f, why);
 	if (rc == ERR_OK)
@@ -381,6 +382,39 @@ enum err forward_new(const struct forward_options *o, struct forward **out,
 	return rc;
 }
 
+static void forward_drop_host(struct forward *forward)
+{
+	struct forward_host *h = list_first(&forward->hosts, struct forward_host,
+		in_forward);
+
+	list_remove(&h->in_forward);
+	free(h);
+	forward->hosts_n--;
+}
+
+void forward_add_host(struct forward *forward, const char *host, bool is_for_raw)
+{
+	size_t n = strlen(host) + 1;
+	struct forward_host *h;
+	struct list *it, *tmp;
+
+	list_each(it, tmp, &forward->hosts) {
+		h = list_object(it, struct forward_host, in_forward);
+		if (h->is_for_raw == is_for_raw && strcmp(h->name, host) == 0)
+			return;
+	}
+	h = n > 1 ? malloc(sizeof(*h) + n) : NULL;
+	if (h == NULL)
+		return;
+	if (forward->hosts_n == FORWARD_HOSTS_MAX)
+		forward_drop_host(forward);
+	h->is_for_raw = is_for_raw;
+	memcpy(h->name, host, n);
+	list_init(&h->in_forward);
+	list_add(&forward->hosts, &h->in_forward);
+	forward->hosts_n++;
+}
+
 void forward_free(struct forward *forward)
 {
 	struct list *it, *tmp;
@@ -390,6 +424,8 @@ void forward_free(struct forward *forward)
 	list_each(it, tmp, &forward->visits)
 		visit_free(list_object(it, struct forward_visit, in_forward));
 	forward_http_close(forward);
+	while (!list_is_empty(&forward->hosts))
+		forward_drop_host(forward);
 	dial_memory_unref(forward->memory);
 	tls_context_free(forward->tls_verified);
 	tls_context_free(forward->tls_unverified);

@@ -7,8 +7,8 @@
  * any other is closed.
  *
  * With routes each request is read strictly; what two readers might understand in two ways is
- * refused with 400, as is an upgrade to HTTP/2, and never reaches an upstream. Without a route
- * the answer is 404, without an upstream 502.
+ * refused with 400, and never reaches an upstream. A request for a host that is none of the
+ * tunnel's gets 421. Without a route the answer is 404, without an upstream 502.
  */
 #ifndef AGENT_FORWARD_H
 #define AGENT_FORWARD_H
@@ -35,6 +35,13 @@ struct forward_options {
 /* ERR_USAGE: neither a target nor routes, or both. Errors of TLS contexts say what to do. */
 enum err forward_new(const struct forward_options *o, struct forward **out,
 	struct why *why) MUST_USE;
+
+/*
+ * @host, a name without a port, is the tunnel's from now on: requests may ask for it; if
+ * @is_for_raw, only those of raw visitors. One that is there already is not added again.
+ * Without memory it is not added either.
+ */
+void forward_add_host(struct forward *forward, const char *host, bool is_for_raw);
 
 /* Cuts the visitors that are left, quietly. NULL is fine. */
 void forward_free(struct forward *forward);

@@ -1,6 +1,8 @@
 /* Requests that a forward answers itself. */
 #include "agent/forward_http.h"
 
+#include <ctype.h>
+
 #include "agent/http_path.h"
 #include "base/mem.h"
 #include "http/proxy.h"
@@ -164,13 +166,60 @@ static void route_request(const struct forward_server *s, struct http_exchange *
 	http_reply(x, 404, NULL, span_str("not found\n"));
 }
 
+/* The name in "name.:443". What is no port is no host either. */
+static struct span host_without_port(struct span host)
+{
+	struct span name = host;
+
+	for (name.n = 0; name.n < host.n && host.p[name.n] != ':'; name.n++)
+		;
+	for (size_t i = name.n + 1; i < host.n; i++) {
+		if (!isdigit(host.p[i]))
+			return span_of(NULL, 0);
+	}
+	if (name.n > 0 && name.p[name.n - 1] == '.')
+		name.n--;
+	return name;
+}
+
+bool forward_has_host(const struct forward *forward, struct span host, bool is_raw)
+{
+	struct span name = host_without_port(host);
+	struct list *it, *tmp;
+
+	list_each(it, tmp, &forward->hosts) {
+		const struct forward_host *h = list_object(it, struct forward_host,
+			in_forward);
+
+		if ((is_raw || !h->is_for_raw) && span_is_nocase(name, h->name))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A Host that is none of ours would reach upstreams as X-Forwarded-Host, and what they make links
+ * of. A request of HTTP/1.0 may have none.
+ */
+static bool is_misdirected(const struct forward_server *s, const struct http1_head *head)
+{
+	const struct http1_header *host = http1_head_find(head, "Host");
+
+	return host != NULL && !forward_has_host(s->forward, host->value, s->is_raw);
+}
+
 static void on_request(void *arg, struct http_exchange *x)
 {
 	const struct http1_head *head = http_request(x);
 	struct buf path;
 
 	buf_init(&path, HTTP_HEAD_MAX);
-	if (span_is(head->target, "*"))
+	if (is_misdirected(arg, head))
+		http_reply(x, 421, NULL,
+			span_str(
+				"this host is not served here: ask for the tunnel's public"
+				" name\n"));
+	else if (span_is(head->target, "*"))
 		http_reply(x, 404, NULL, span_str("not found\n"));
 	else if (http_path_clean(http1_path(head), &path, NULL) != ERR_OK)
 		http_reply(x, 400, NULL, span_str("bad request\n"));

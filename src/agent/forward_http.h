@@ -10,6 +10,16 @@
 #include "http/server.h"
 #include "net/tls.h"
 
+#define FORWARD_HOSTS_MAX \
+	256 /* then the oldest goes: a relay may give new names for ever */
+
+/* A public name of the tunnel. */
+struct forward_host {
+	struct list in_forward;
+	bool is_for_raw; /* only visitors of a TCP port may use it */
+	char name[];
+};
+
 /* Of visitors whose requests we answer. */
 struct forward_server {
 	struct forward *forward; /* borrowed: has us */
@@ -27,11 +37,16 @@ struct forward {
 	struct tls_context *tls_verified, *tls_unverified; /* NULL: not needed */
 	struct forward_server servers[2];                  /* with TLS, and raw */
 	struct list visits;
+	struct list hosts; /* struct forward_host, the oldest first */
+	unsigned hosts_n;
 };
 
 /* The servers, which answer by routes, or, if there are none, that the target is down. */
 enum err forward_http_open(struct forward *forward) MUST_USE;
 void forward_http_close(struct forward *forward);
+
+/* True if a request of @is_raw visitors may ask for @host, with a port or without. */
+bool forward_has_host(const struct forward *forward, struct span host, bool is_raw);
 
 /* The context to reach @t with; NULL: plain. */
 struct tls_context *forward_tls(const struct forward *forward, const struct target *t);

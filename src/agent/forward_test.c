@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/forward.h"
+#include "agent/forward_http.h"
 #include "base/mem.h"
 #include "net/fake_test.h"
 #include "net/listener.h"
@@ -160,6 +160,8 @@ static void route_to(struct fixture *f, const char *prefix, const char *base)
 		fail_msg("%s", why.text);
 	forward_free(f->forward);
 	assert_int_equal(forward_new(&o, &f->forward, &why), ERR_OK);
+	forward_add_host(f->forward, "pub.example", false);
+	forward_add_host(f->forward, "relay.example", true);
 }
 
 static void on_closed(void *arg, const struct forward_end *end)
@@ -420,8 +422,8 @@ static void test_paths_lead_where_they_say_or_nowhere(void **state)
 
 	route_to(f, "/api", "");
 	for (size_t i = 0; i < mem_count(rows); i++) {
-		snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: a\r\n\r\n",
-			rows[i].target);
+		snprintf(text, sizeof(text),
+			"GET %s HTTP/1.1\r\nHost: pub.example\r\n\r\n", rows[i].target);
 		visit(f, text, false);
 		hear(f, rows[i].answer);
 		leave(f);
@@ -459,6 +461,60 @@ static void test_smuggling_is_refused(void **state)
 		leave(f);
 	}
 	assert_int_equal(f->accepted, 0);
+}
+
+static void test_a_host_must_be_the_tunnel_s(void **state)
+{
+	static const struct {
+		const char *says;
+		bool is_for_all, is_for_raw;
+	} rows[] = {
+		{ "GET / HTTP/1.1\r\nHost: pub.example\r\n\r\n", true, true },
+		{ "GET / HTTP/1.1\r\nHost: PUB.example.:8443\r\n\r\n", true, true },
+		{ "GET http://pub.example/ HTTP/1.1\r\nHost: evil\r\n\r\n", true, true },
+		{ "GET / HTTP/1.0\r\n\r\n", true, true },
+		{ "GET / HTTP/1.1\r\nHost: relay.example:4000\r\n\r\n", false, true },
+		{ "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", false, false },
+		{ "GET / HTTP/1.1\r\nHost: pub.example.evil\r\n\r\n", false, false },
+		{ "GET / HTTP/1.1\r\nHost: x.pub.example\r\n\r\n", false, false },
+		{ "GET / HTTP/1.1\r\nHost: pub.example..\r\n\r\n", false, false },
+		{ "GET / HTTP/1.1\r\nHost: pub.example:80.evil\r\n\r\n", false, false },
+		{ "GET / HTTP/1.1\r\nHost:\r\n\r\n", false, false },
+		{ "GET / HTTP/1.1\r\nHost: :80\r\n\r\n", false, false },
+		{ "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", false, false },
+		{ "GET http://evil/ HTTP/1.1\r\nHost: pub.example\r\n\r\n", false,
+			false },
+	};
+	struct fixture *f = *state;
+
+	route_to(f, "/", "");
+	for (size_t i = 0; i < 2 * mem_count(rows); i++) {
+		bool is_raw = i % 2 != 0;
+		bool is_good = is_raw ? rows[i / 2].is_for_raw : rows[i / 2].is_for_all;
+
+		visit(f, rows[i / 2].says, is_raw);
+		hear(f,
+			is_good ? "HTTP/1.1 200 OK\r\n" :
+				  "HTTP/1.1 421 Misdirected Request\r\n");
+		leave(f);
+	}
+}
+
+/* Names that a relay gives for ever are forgotten, the oldest first. */
+static void test_hosts_have_a_bound(void **state)
+{
+	struct fixture *f = *state;
+	char name[40];
+
+	route_to(f, "/", "");
+	for (unsigned i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "n%u.example", i);
+		forward_add_host(f->forward, name, false);
+		forward_add_host(f->forward, name, false);
+	}
+	assert_false(forward_has_host(f->forward, span_str("n43.example"), false));
+	assert_true(forward_has_host(f->forward, span_str("n44.example"), false));
+	assert_true(forward_has_host(f->forward, span_str("n299.example"), false));
 }
 
 static void test_an_offer_of_http2_is_left_out(void **state)
@@ -504,7 +560,7 @@ static void test_a_websocket_passes(void **state)
 	f->says = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
 		  "Upgrade: websocket\r\n\r\nframe";
 	visit(f,
-		"GET /ws/chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n"
+		"GET /ws/chat HTTP/1.1\r\nHost: pub.example\r\nConnection: Upgrade\r\n"
 		"Upgrade: websocket\r\n\r\n",
 		false);
 	hear(f, "\r\n\r\nframe");
@@ -590,6 +646,8 @@ int main(void)
 		FORWARD_TEST(test_many_requests_share_connections),
 		FORWARD_TEST(test_paths_lead_where_they_say_or_nowhere),
 		FORWARD_TEST(test_smuggling_is_refused),
+		FORWARD_TEST(test_a_host_must_be_the_tunnel_s),
+		FORWARD_TEST(test_hosts_have_a_bound),
 		FORWARD_TEST(test_an_offer_of_http2_is_left_out),
 		FORWARD_TEST(test_an_upstream_that_is_down_is_a_bad_gateway),
 		FORWARD_TEST(test_a_websocket_passes),
