@@ -369,6 +369,8 @@ enum err expose_open(const struct expose_options *o, struct expose **out, struct
 		.worker = o->worker,
 		.target = o->target,
 		.routes = o->routes,
+		.preserves_host = o->preserves_host,
+		.head_max = o->head_max,
 	};
 	struct expose *e = mem_new(e);
 	enum err rc;

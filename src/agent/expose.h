@@ -35,6 +35,8 @@ struct expose_options {
 	const struct log *log;
 	bool wants_tcp; /* see lease_session.h */
 	bool bans_mitm;
+	bool preserves_host; /* see agent/forward.h */
+	size_t head_max;
 	const struct expose_hooks *hooks;
 	void *owner;
 };

@@ -91,6 +91,8 @@ static enum err run_open_expose(struct expose_run *r, struct why *why)
 		.log = &r->log,
 		.wants_tcp = r->o->wants_tcp,
 		.bans_mitm = r->o->bans_mitm,
+		.preserves_host = r->o->preserves_host,
+		.head_max = r->o->head_max,
 		.hooks = &run_hooks,
 		.owner = r,
 	};

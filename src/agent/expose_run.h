@@ -13,6 +13,8 @@ struct expose_run_options {
 	const struct message_metadata *metadata;
 	bool wants_tcp;
 	bool bans_mitm;
+	bool preserves_host; /* see agent/forward.h */
+	size_t head_max;
 	const struct metrics_addr *metrics; /* where to serve figures; or NULL */
 	/* The service can be reached at a place where it could not be before. */
 	void (*on_public)(void *arg, const char *url, const char *tcp);

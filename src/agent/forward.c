@@ -367,6 +367,8 @@ enum err forward_new(const struct forward_options *o, struct forward **out,
 	f->worker = o->worker;
 	f->log = o->log;
 	f->routes = has_routes ? o->routes : NULL;
+	f->preserves_host = o->preserves_host;
+	f->head_max = o->head_max;
 	if (!has_routes)
 		f->target = *o->target;
 	list_init(&f->visits);

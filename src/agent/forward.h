@@ -26,8 +26,10 @@ struct forward_options {
 	struct worker *worker;       /* borrowed: outlives the forward */
 	const struct target *target; /* borrowed for the call; NULL with @routes */
 	const struct http_routes
-		*routes;       /* borrowed: outlives the forward; NULL or empty:
+		*routes;     /* borrowed: outlives the forward; NULL or empty:
 					     @target */
+	bool preserves_host; /* upstreams of routes get the visitor's Host, not their own */
+	size_t head_max;     /* of requests for routes: see http/server.h */
 	const struct log *log; /* borrowed: outlives the forward; hears of upstreams that
 				  fail; may be NULL */
 };

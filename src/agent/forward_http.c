@@ -135,6 +135,9 @@ static void pass(const struct forward_server *s, struct http_exchange *x, unsign
 	struct buf target, headers;
 	enum err rc;
 
+	if (f->preserves_host && http1_head_find(head, "Host") != NULL)
+		up.host_header = NULL;
+
 	buf_init(&target, 2 * HTTP_HEAD_MAX);
 	buf_init(&headers, 2 * HTTP_HEAD_MAX);
 	rc = http_route_put_target(route, path, query_of(head), &target);
@@ -245,6 +248,7 @@ static enum err server_open(struct forward *forward, bool is_raw)
 	struct http_server_options o = {
 		.loop = forward->worker->loop,
 		.pool = &forward->worker->blocks,
+		.head_max = forward->head_max,
 		.on_request = forward->routes != NULL ? on_request :
 							on_request_while_down,
 		.arg = s,

@@ -31,9 +31,11 @@ struct forward {
 	struct worker *worker; /* borrowed */
 	const struct log *log; /* borrowed; may be NULL */
 	struct target target;
-	struct dial_memory *memory;               /* where the target was reached last */
-	const struct http_routes *routes;         /* borrowed; NULL: none */
-	struct http_keep *keeps[HTTP_ROUTES_MAX]; /* of each route, in order */
+	struct dial_memory *memory;       /* where the target was reached last */
+	const struct http_routes *routes; /* borrowed; NULL: none */
+	bool preserves_host;
+	size_t head_max;
+	struct http_keep *keeps[HTTP_ROUTES_MAX];          /* of each route, in order */
 	struct tls_context *tls_verified, *tls_unverified; /* NULL: not needed */
 	struct forward_server servers[2];                  /* with TLS, and raw */
 	struct list visits;

@@ -40,6 +40,7 @@ struct fixture {
 
 	struct target target;
 	struct http_routes routes;
+	bool preserves_host;
 	struct forward *forward;
 	struct fake visitor;
 	struct forward_visit *visit;
@@ -151,7 +152,11 @@ static void forward_to(struct fixture *f, const char *text)
 
 static void route_to(struct fixture *f, const char *prefix, const char *base)
 {
-	struct forward_options o = { .worker = &f->worker, .routes = &f->routes };
+	struct forward_options o = {
+		.worker = &f->worker,
+		.routes = &f->routes,
+		.preserves_host = f->preserves_host,
+	};
 	char text[200];
 	struct why why = { "" };
 
@@ -354,6 +359,26 @@ static void test_a_request_finds_its_upstream(void **state)
 	assert_false(f->end.is_unserved);
 	assert_true(f->end.from_visitor_bytes > 100);
 	assert_int_equal(f->end.to_visitor_bytes, strlen(OK));
+}
+
+static void test_the_public_host_may_be_kept(void **state)
+{
+	struct fixture *f = *state;
+	char host[60];
+
+	f->preserves_host = true;
+	route_to(f, "/", "");
+	visit(f, "GET http://PUB.example:7000/ HTTP/1.1\r\nHost: evil\r\n\r\n", false);
+	hear(f, OK);
+	assert_true(upstream_heard(f, 0, "\r\nHost: PUB.example:7000\r\n"));
+	assert_true(upstream_heard(f, 0, "X-Forwarded-Host: PUB.example:7000\r\n"));
+	assert_false(upstream_heard(f, 0, "evil"));
+	leave(f);
+	visit(f, "GET / HTTP/1.0\r\n\r\n", false); /* there is none to keep */
+	hear(f, "HTTP/1.1 200 OK\r\n");
+	snprintf(host, sizeof(host), "\r\nHost: 127.0.0.1:%u\r\n", f->port);
+	assert_true(upstream_heard(f, 0, host));
+	leave(f);
 }
 
 static void test_who_comes_by_tcp_port_had_no_tls(void **state)
@@ -641,6 +666,7 @@ int main(void)
 		FORWARD_TEST(test_a_target_without_tls_is_down_for_who_wants_it),
 		FORWARD_TEST(test_an_unclear_tunnel_is_refused),
 		FORWARD_TEST(test_a_request_finds_its_upstream),
+		FORWARD_TEST(test_the_public_host_may_be_kept),
 		FORWARD_TEST(test_who_comes_by_tcp_port_had_no_tls),
 		FORWARD_TEST(test_answers_are_mapped_back),
 		FORWARD_TEST(test_many_requests_share_connections),

@@ -81,6 +81,8 @@ static int expose(const struct call *c, struct expose_args *args)
 		.metadata = &args->metadata,
 		.wants_tcp = args->has_tcp,
 		.bans_mitm = args->bans_mitm,
+		.preserves_host = args->preserves_host,
+		.head_max = args->head_max,
 		.on_public = show_public,
 		.arg = &showing,
 	};

@@ -131,6 +131,14 @@ const struct flag expose_flags[] = {
 			" may be given many times",
 	},
 	{
+		.name = "preserve-host",
+		.kind = FLAG_BOOL,
+		.offset = AT(preserves_host),
+		.help = "with --http-route, send the public name to upstreams as Host, in place of"
+			" their own",
+		.is_own = true,
+	},
+	{
 		.name = "udp",
 		.kind = FLAG_BOOL,
 		.offset = AT(has_udp),
@@ -172,6 +180,13 @@ const struct flag expose_flags[] = {
 		.kind = FLAG_BOOL,
 		.offset = AT(daemon.is_verbose),
 		.help = "log what happens in detail",
+	},
+	{
+		.env = "ADIT_HEAD_MAX",
+		.kind = FLAG_COUNT,
+		.offset = AT(head_max),
+		.argument = "bytes",
+		.help = "the longest head of a request for a route, at most 1048576 (65536)",
 	},
 	{
 		.env = "ADIT_LOG",

@@ -21,6 +21,8 @@ struct expose_args {
 	const char *metrics_addr;
 	struct daemon_args daemon;
 	bool has_discovery, bans_mitm, is_hidden, has_udp, has_tcp, allows_public_metrics;
+	bool preserves_host;
+	unsigned head_max;
 	bool only_warns; /* see cli/persona.h; set before the check */
 
 	/* What they mean. */

@@ -51,6 +51,7 @@ struct flag {
 		preset; /* the value when there is none, as one would write it; or NULL */
 	const char *argument; /* what help calls the value; NULL for a switch */
 	const char *help;     /* a line or more, without a full stop */
+	bool is_own; /* adit's own: the help of other personas does not show it */
 };
 
 struct flag_list {

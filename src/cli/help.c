@@ -92,13 +92,13 @@ static void print_flag(FILE *out, const struct flag *f)
 	print_row(out, term, text);
 }
 
-static void print_flags(FILE *out, const struct flag *flags)
+static void print_flags(FILE *out, const struct persona *p, const struct flag *flags)
 {
 	const struct flag *f;
 
 	fputs("\nFlags:\n", out);
 	for (f = flags; f->kind != FLAG_END; f++) {
-		if (f->name != NULL)
+		if (f->name != NULL && (!f->is_own || p == &personas[0]))
 			print_flag(out, f);
 	}
 	print_row(out, "-h, --help", "show this help");
@@ -160,7 +160,7 @@ void help_print_command(FILE *out, const struct persona *p, const struct command
 		print_text(out, p, c->about);
 	else
 		fprintf(out, "%s: %s.\n", c->name, c->summary);
-	print_flags(out, c->flags);
+	print_flags(out, p, c->flags);
 	print_variables(out, c->flags);
 	if (c->examples != NULL) {
 		fputs("\nExamples:\n", out);

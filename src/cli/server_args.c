@@ -143,6 +143,13 @@ const struct flag server_flags[] = {
 		.argument = "count",
 		.help = "threads that carry data (one for each core)",
 	},
+	{
+		.env = "ADIT_HEAD_MAX",
+		.kind = FLAG_COUNT,
+		.offset = AT(link.head_max),
+		.argument = "bytes",
+		.help = "the longest head of a web request, at most 1048576 (65536)",
+	},
 	TUNING_FLAGS(struct server_args, link.tuning),
 	{ .kind = FLAG_END },
 };

@@ -7,6 +7,7 @@
 #include "http/connection.h"
 
 #define CONNECTIONS_MAX 10000
+#define HEAD_MIN 1024
 
 enum err http_server_new(const struct http_server_options *o, struct http_server **out)
 {
@@ -19,6 +20,10 @@ enum err http_server_new(const struct http_server_options *o, struct http_server
 		server->o.connections_max = CONNECTIONS_MAX;
 	if (server->o.head_max == 0)
 		server->o.head_max = HTTP1_REQUEST_HEAD_MAX;
+	if (server->o.head_max < HEAD_MIN)
+		server->o.head_max = HEAD_MIN;
+	if (server->o.head_max > HTTP_HEAD_MAX)
+		server->o.head_max = HTTP_HEAD_MAX;
 	list_init(&server->connections);
 	*out = server;
 	return ERR_OK;

@@ -20,7 +20,8 @@ struct http_server_options {
 	struct pool *pool; /* borrowed */
 	uint32_t head_ms;  /* timeout of a request head; 0 is 10 s */
 	uint32_t idle_ms;  /* between requests; 0 is 60 s */
-	size_t head_max; /* bytes of a request head, at most HTTP_HEAD_MAX; 0 is 64 KiB */
+	/* Bytes of a request head: 1 KiB to HTTP_HEAD_MAX, or the nearer one; 0 is 64 KiB. */
+	size_t head_max;
 	/*
 	 * For one more, the oldest goes that has asked nothing, or not all yet: who only opens
 	 * connections keeps nobody out. If there is none, the new one goes. 0: 10,000.

@@ -298,14 +298,14 @@ static void test_bad_requests_are_answered_and_lingered_for(void **state)
 	check_out(f,
 		"HTTP/1.1 431 Request Header Fields Too Large\r\n" DATE TEXT
 		"Content-Length: 36\r\nConnection: close\r\n\r\n431 Request Header Fields Too Large\n");
-	f->options.head_max = 100; /* a setting */
+	f->options.head_max = 1100; /* a setting */
 	new_server(f);
-	for (int n = 100; n <= 101; n++) {
-		snprintf(text, 200, GET "X: %0*d\r\n\r\n",
+	for (int n = 1100; n <= 1101; n++) {
+		snprintf(text, 2000, GET "X: %0*d\r\n\r\n",
 			n - (int)strlen(GET "X: \r\n\r\n"), 0);
 		new_client(f, text);
 		serve(f);
-		assert_memory_equal(f->client.out + 9, n <= 100 ? "200" : "431", 3);
+		assert_memory_equal(f->client.out + 9, n <= 1100 ? "200" : "431", 3);
 	}
 	free(text);
 }

@@ -212,7 +212,11 @@ void link_worker_end(struct link_worker *w)
 enum err link_worker_open(struct link_worker *w, struct link_server *server,
 	unsigned index, struct why *why)
 {
-	struct http_server_options o = { .on_request = link_on_request, .arg = w };
+	struct http_server_options o = {
+		.head_max = server->o->head_max,
+		.on_request = link_on_request,
+		.arg = w,
+	};
 	enum err rc;
 
 	list_init(&w->sessions);
