@@ -79,8 +79,15 @@ const struct flag server_flags[] = {
 		.name = "socks5",
 		.kind = FLAG_BOOL,
 		.offset = AT(link.allows_socks),
-		.help = "let clients reach anything from here by SOCKS5, with remotes that end in"
-			" socks",
+		.help = "let clients reach anything from here by SOCKS5, also on this machine's"
+			" loopback, with remotes that end in socks",
+	},
+	{
+		.name = "socks-acl",
+		.kind = FLAG_BOOL,
+		.offset = AT(link.checks_socks),
+		.help = "check each SOCKS5 destination against the user's list in --authfile; by"
+			" default the word socks in the list allows all destinations",
 	},
 	{
 		.name = "keepalive",

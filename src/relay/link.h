@@ -22,6 +22,7 @@ struct link_server_options {
 	const char *auth;               /* --auth */
 	const char *backend;            /* --backend: an http or https URL */
 	bool allows_socks;              /* --socks5 */
+	bool checks_socks;              /* --socks-acl */
 	bool allows_reverse;            /* --reverse */
 	const char *tls_key, *tls_cert; /* both or none */
 	const char *tls_ca;             /* file or directory; needs the two above */

@@ -48,14 +48,21 @@ static const struct user *session_user(const struct link_session *s)
 	return users_find(s->worker->users, s->user);
 }
 
-/* The one place that says what a client may reach, remotes and channels alike. */
+/*
+ * The one place that says what a client may reach, remotes and channels alike. Files that were
+ * written for stock Chisel 1.11.5 allow SOCKS as ":", which is how it checks a remote that has
+ * neither host nor port.
+ */
 static bool session_may_reach(const struct link_session *s, const char *access)
 {
 	const struct user *user = session_user(s);
 
 	if (s->worker->users == NULL)
 		return true;
-	return user != NULL && user_may_reach(user, access);
+	if (user == NULL)
+		return false;
+	return user_may_reach(user, access) ||
+		(strcmp(access, "socks") == 0 && user_may_reach(user, ":"));
 }
 
 static bool session_may_dial(void *owner, const char *access)
@@ -347,7 +354,8 @@ void link_session_open_take(struct link_worker *w, struct stream *stream)
 	s->is_pending = true;
 	w->pending++;
 	exits_init(&s->exits, &w->worker, &s->tun, &w->server->o->tuning);
-	s->exits.may_reach = session_may_dial;
+	if (w->server->o->checks_socks)
+		s->exits.may_reach = session_may_dial;
 	s->exits.owner = s;
 	if (chisel_session_open(&o, &s->session) == ERR_OK) {
 		log_debug(&s->log, "Handshaking...");

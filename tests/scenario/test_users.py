@@ -104,10 +104,38 @@ def test_six_failures_end_the_connection(world, adit, loop):
     assert error.code in (2, 14)
 
 
-def test_a_socks_destination_is_judged_like_any_other_target(world, adit):
+@pytest.mark.parametrize("server_name,pattern", [
+    ("adit", "^socks$"), ("adit", "^:$"), ("stock", "^:$"), ("adit", ""), ("stock", "")])
+@pytest.mark.parametrize("client_name", ["adit", "stock"])
+def test_socks_in_the_list_allows_all_destinations(world, program, server_name, client_name,
+                                                   pattern):
+    target = world.serve()
+    server = world.server(program(server_name), "--socks5", "--authfile",
+                          users_file(world, {"p:p": [pattern]}))
+    port = net.free_port()
+    world.client(program(client_name), server, f"127.0.0.1:{port}:socks",
+                 flags=["--auth", "p:p"])
+    for host in "127.0.0.1", "localhost":
+        code, s = socks.ask(port, host, target.port)
+        assert code == 0
+        s.sendall(b"in")
+        assert net.read_exactly(s, 2) == b"in"
+        s.close()
+
+
+def test_without_socks_in_the_list_there_is_none(world, adit):
+    target = world.serve()
+    server = world.server(adit, "--socks5", "--authfile",
+                          users_file(world, {"p:p": [rf"^127\.0\.0\.1:{target.port}$"]}))
+    client = world.client(adit, server, f"127.0.0.1:{net.free_port()}:socks",
+                          flags=["--auth", "p:p"], wait=False)
+    client.wait_log("access to 'socks' denied")
+
+
+def test_each_socks_destination_can_be_checked(world, adit):
     target, other = world.serve(), world.serve()
     users = users_file(world, {"p:p": ["^socks$", rf"^127\.0\.0\.1:{target.port}$"]})
-    server = world.server(adit, "--socks5", "--authfile", users)
+    server = world.server(adit, "--socks5", "--socks-acl", "--authfile", users)
     port = net.free_port()
     world.client(adit, server, f"127.0.0.1:{port}:socks", flags=["--auth", "p:p"])
     code, s = socks.ask(port, "127.0.0.1", target.port)

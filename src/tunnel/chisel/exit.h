@@ -15,7 +15,7 @@ struct exits {
 	struct worker *worker;              /* borrowed: outlives the exits */
 	const struct log *log;              /* borrowed: outlives the exits */
 	const struct chisel_tuning *tuning; /* borrowed: outlives the exits */
-	/* Is a destination named inside a SOCKS5 dialogue allowed? NULL: all are. */
+	/* Whether a destination that a SOCKS5 dialogue names is allowed. NULL: all are. */
 	bool (*may_reach)(void *owner, const char *access);
 	void *owner; /* borrowed: given to may_reach */
 	struct list all;
