@@ -14,7 +14,8 @@ const struct flag server_flags[] = {
 		.env = "HOST",
 		.preset = "0.0.0.0",
 		.argument = "address",
-		.help = "listen on this address only; 127.0.0.1 behind nginx, [::] for IPv6 too",
+		.help = "listen on this address only, 127.0.0.1 behind nginx; 0.0.0.0 is all"
+			" addresses, of IPv6 too",
 	},
 	{
 		.name = "port",

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "net/resolver.h"
 #include "net/socket.h"
 
 #define LISTENER_BACKLOG 4096
@@ -35,14 +36,24 @@ struct listener {
 	struct log log;
 };
 
-/* A literal or a name to what bind(2) takes; empty is every interface of both families. */
+/* All addresses of both families; "0.0.0.0" too, as stock Chisel and Portal have it. */
+static bool listener_is_for_all(const char *host)
+{
+	return host[0] == '\0' || strcmp(host, "0.0.0.0") == 0;
+}
+
+/* A literal or a name to what bind(2) takes. */
 static enum err listener_find(const char *host, uint16_t port, struct addr *out,
 	struct why *why)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list = NULL, *ai;
 	int status;
 
-	if (addr_from_literal(host[0] != '\0' ? host : "::", port, out) == ERR_OK)
+	if (listener_is_for_all(host))
+		host = "::";
+	else if (resolver_is_localhost(host))
+		host = "127.0.0.1"; /* on machines without /etc/hosts, too */
+	if (addr_from_literal(host, port, out) == ERR_OK)
 		return ERR_OK;
 	status = getaddrinfo(host, NULL, &hints, &list);
 	if (status != 0 || list == NULL)
@@ -106,9 +117,11 @@ static enum err listener_bind(const char *host, uint16_t port, int type, int *fd
 	if (rc != ERR_OK)
 		return rc;
 	errnum = listener_bind_addr(&a, type, fd);
-	if (errnum == EAFNOSUPPORT && host[0] == '\0' &&
+	/* A machine without IPv6 has IPv4 at least. */
+	if ((errnum == EAFNOSUPPORT || errnum == EADDRNOTAVAIL) &&
+		listener_is_for_all(host) &&
 		addr_from_literal("0.0.0.0", port, &a) == ERR_OK)
-		errnum = listener_bind_addr(&a, type, fd); /* a machine without IPv6 */
+		errnum = listener_bind_addr(&a, type, fd);
 	return errnum == 0 ? ERR_OK : listener_explain(errnum, &a, why);
 }
 

@@ -111,8 +111,7 @@ static void resolve_on_uv(uv_getaddrinfo_t *request, int status, struct addrinfo
 	free(r);
 }
 
-/* RFC 6761 6.3: we know where localhost is. */
-static bool resolve_is_localhost(const char *host)
+bool resolver_is_localhost(const char *host)
 {
 	struct span name = span_str(host);
 
@@ -133,7 +132,7 @@ static bool resolve_knows(struct resolve *r, const char *host)
 		r->count = 1;
 		return true;
 	}
-	if (resolve_is_localhost(host)) {
+	if (resolver_is_localhost(host)) {
 		r->count = 2;
 		return addr_from_literal("::1", r->port, &r->addrs[0]) == ERR_OK &&
 			addr_from_literal("127.0.0.1", r->port, &r->addrs[1]) == ERR_OK;

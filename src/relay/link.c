@@ -2,6 +2,7 @@
 #include "relay/link.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -106,7 +107,8 @@ static void link_on_accept(void *arg, int fd, const struct addr *peer)
 static enum err link_listen(struct link_server *s, struct why *why)
 {
 	const char *host = s->o->host != NULL ? s->o->host : "0.0.0.0";
-	char text[ADDR_TEXT_MAX];
+	bool is_bare = strchr(host, ':') != NULL && host[0] != '[';
+	char url[320];
 	struct addr addr;
 	enum err rc = listener_open(s->control.loop, host, s->o->port, link_on_accept, s,
 		&s->listener, why);
@@ -114,10 +116,10 @@ static enum err link_listen(struct link_server *s, struct why *why)
 	if (rc != ERR_OK)
 		return rc;
 	listener_addr(s->listener, &addr);
-	log_info(&s->log, "Listening on %s://%s", s->tls != NULL ? "https" : "http",
-		addr_print(&addr, text));
-	notify_status(s->notify, "listening on %s://%s",
-		s->tls != NULL ? "https" : "http", text);
+	snprintf(url, sizeof(url), "%s://%s%s%s:%u", s->tls != NULL ? "https" : "http",
+		is_bare ? "[" : "", host, is_bare ? "]" : "", addr_port(&addr));
+	log_info(&s->log, "Listening on %s", url);
+	notify_status(s->notify, "listening on %s", url);
 	notify_ready(s->notify);
 	return ERR_OK;
 }

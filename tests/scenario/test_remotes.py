@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from lib import net
+from lib import net, netns
 from lib.process import wait_until
 
 
@@ -21,25 +21,27 @@ def bound_to(port, pid="self", kind="tcp"):
     return found
 
 
-ANY4, LOOPBACK4, ANY6 = "00000000", "0100007F", "0" * 32
+LOOPBACK4, ANY = "0100007F", "0" * 32
 LOOPBACK6 = "00000000000000000000000001000000"
 
 
 @pytest.mark.parametrize("shape,address", [
-    ("{port}:127.0.0.1:{target}", ANY4),
-    ("0.0.0.0:{port}:127.0.0.1:{target}", ANY4),
+    ("{port}:127.0.0.1:{target}", ANY),
+    ("0.0.0.0:{port}:127.0.0.1:{target}", ANY),
     ("127.0.0.1:{port}:127.0.0.1:{target}", LOOPBACK4),
     ("localhost:{port}:localhost:{target}", LOOPBACK4),
     ("[::1]:{port}:127.0.0.1:{target}", LOOPBACK6),
-    ("[::]:{port}:127.0.0.1:{target}", ANY6),
-    ("{port}:{target}", ANY4),
-    ("127.0.0.1:{port}:{target}", ANY4),
-    ("::{port}:127.0.0.1:{target}", ANY4),
-    ("{port}/tcp:127.0.0.1:{target}/tcp", ANY4),
-    ("{port}:LOCALHOST:{target}/TCP", ANY4),
+    ("[::]:{port}:127.0.0.1:{target}", ANY),
+    ("{port}:{target}", ANY),
+    ("127.0.0.1:{port}:{target}", ANY),
+    ("::{port}:127.0.0.1:{target}", ANY),
+    ("{port}/tcp:127.0.0.1:{target}/tcp", ANY),
+    ("{port}:LOCALHOST:{target}/TCP", ANY),
 ])
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 def test_a_shape(world, adit, shape, address, reverse):
+    if address == LOOPBACK6 and not net.has_ipv6():
+        pytest.skip("skipped: no IPv6 loopback")
     target = world.serve()
     port = net.free_port()
     text = shape.format(port=port, target=target.port)
@@ -47,8 +49,58 @@ def test_a_shape(world, adit, shape, address, reverse):
     world.client(adit, server, ("R:" if reverse else "") + text)
     net.wait_listening(port)
     addresses = bound_to(port)
-    assert address in addresses and len(addresses) <= 2
-    assert net.echoes(port, host="::1" if address == LOOPBACK6 else "127.0.0.1")
+    assert addresses == {address}
+    for host in ("127.0.0.1", "::1"):
+        if address in (ANY, LOOPBACK4 if host == "127.0.0.1" else LOOPBACK6) and (
+                host == "127.0.0.1" or net.has_ipv6()):
+            assert net.echoes(port, host=host)
+
+
+@pytest.mark.parametrize("names", [("adit", "adit"), ("adit", "stock"), ("stock", "adit")],
+                         ids=["adit-adit", "adit-stock", "stock-adit"])
+def test_all_addresses_are_those_of_both_families(world, program, names):
+    """Of the server itself, and of TCP and UDP remotes at either end."""
+    if not net.has_ipv6():
+        pytest.skip("skipped: no IPv6 loopback")
+    server_program, client_program = map(program, names)
+    target, udp = world.serve(), world.udp()
+    server = world.server(server_program, "--reverse", host="0.0.0.0")
+    ports = [net.free_port() for _ in range(4)]
+    world.client(client_program, f"http://[::1]:{server.port}",
+                 f"{ports[0]}:127.0.0.1:{target.port}", f"R:{ports[1]}:127.0.0.1:{target.port}",
+                 f"{ports[2]}:127.0.0.1:{udp.port}/udp", f"R:{ports[3]}:127.0.0.1:{udp.port}/udp")
+    for host in "127.0.0.1", "::1":
+        assert net.echoes(ports[0], host=host)
+        assert net.echoes(ports[1], host=host)
+        net.udp_echoes(ports[2], host=host)
+        net.udp_echoes(ports[3], host=host)
+
+
+@pytest.fixture
+def alone(world):
+    """A network of its own, with nothing in its /etc/hosts."""
+    reason = netns.why_not()
+    if reason:
+        pytest.skip(reason)
+    end = world.keep(netns.Namespace("alone"))
+    end.hosts("")
+    return end
+
+
+@pytest.mark.parametrize("has_ipv6", [True, False])
+@pytest.mark.parametrize("host", ["localhost", "0.0.0.0"])
+def test_a_machine_without_names_and_addresses(world, adit, alone, host, has_ipv6):
+    if not has_ipv6:
+        alone.sysctl("net/ipv6/conf/all/disable_ipv6", 1)
+    target = world.keep(net.Server(net.echo, listener=alone.listen("127.0.0.1")))
+    server = world.server(adit, "--reverse", host=host, prefix=alone.prefix)
+    world.client(adit, f"http://localhost:{server.port}",
+                 f"R:localhost:7001:localhost:{target.port}",
+                 f"{host}:7002:localhost:{target.port}", prefix=alone.prefix)
+    for port in 7001, 7002:
+        with alone.connect("127.0.0.1", port) as s:
+            s.sendall(b"hello")
+            assert net.read_exactly(s, 5) == b"hello"
 
 
 def test_one_number_is_both_ports(world, adit):

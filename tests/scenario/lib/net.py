@@ -23,6 +23,16 @@ def free_port(kind=socket.SOCK_STREAM):
             return port
 
 
+def has_ipv6():
+    """Whether this machine has the loopback address of IPv6."""
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
+
+
 def is_listening(port, pid="self", kind="tcp"):
     """Whether somebody listens there, without disturbing whoever it is."""
     wanted = "0A" if kind == "tcp" else "07"
@@ -247,15 +257,15 @@ class Udp:
 
 
 def udp_visitor(port, host="127.0.0.1", timeout=1.0):
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
     s.settimeout(timeout)
     s.connect((host, port))
     return s
 
 
-def udp_echoes_as(port, text, answer, seconds=10.0):
+def udp_echoes_as(port, text, answer, seconds=10.0, host="127.0.0.1"):
     """Datagrams may be lost while the session comes up: asks again until answered."""
-    with udp_visitor(port, timeout=0.3) as s:
+    with udp_visitor(port, host, timeout=0.3) as s:
         def ask():
             try:
                 s.send(text)
@@ -265,8 +275,8 @@ def udp_echoes_as(port, text, answer, seconds=10.0):
         return wait_until(ask, seconds, message=f"an answer on UDP port {port}")
 
 
-def udp_echoes(port, text=b"hello", seconds=10.0):
-    return udp_echoes_as(port, text, text, seconds)
+def udp_echoes(port, text=b"hello", seconds=10.0, host="127.0.0.1"):
+    return udp_echoes_as(port, text, text, seconds, host)
 
 
 class Pattern:
