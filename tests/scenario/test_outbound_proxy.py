@@ -11,10 +11,10 @@ from lib import http, net
 def link(world, adit):
     """Starts a client through a proxy and visits a target."""
     def start(proxy, scheme="http", flags=()):
-        server = world.server(adit, "--reverse")
+        server = world.server(adit, "--reverse", host="0.0.0.0")  # ::1 too
         target = world.serve()
         port = net.free_port()
-        client = world.client(adit, f"{scheme}://localhost:{server.port}",
+        client = world.client(adit, f"{scheme}://{net.loopback_name()}:{server.port}",
                               f"R:127.0.0.1:{port}:127.0.0.1:{target.port}",
                               flags=["--proxy", proxy, *flags])
         net.wait_listening(port)
@@ -27,7 +27,7 @@ def test_through_an_http_proxy(world, link):
     proxy = world.tinyproxy()
     client = link(f"http://127.0.0.1:{proxy.port}")
     assert "via http://127.0.0.1" in client.log
-    assert "CONNECT localhost" in proxy.out + proxy.log
+    assert f"CONNECT {net.loopback_name()}" in proxy.out + proxy.log
 
 
 def test_through_an_http_proxy_with_a_password(world, link):
@@ -66,8 +66,8 @@ def test_a_socks_proxy_that_refuses_is_said(world, adit):
 def test_tls_goes_through_the_proxy(world, adit, authority, certificate):
     proxy = world.tinyproxy()
     server = world.server(adit, "--reverse", "--tls-cert", certificate[0], "--tls-key",
-                          certificate[1])
-    world.client(adit, f"https://localhost:{server.port}",
+                          certificate[1], host="0.0.0.0")
+    world.client(adit, f"https://{net.loopback_name()}:{server.port}",
                  f"R:127.0.0.1:{net.free_port()}:127.0.0.1:9",
                  flags=["--proxy", f"http://127.0.0.1:{proxy.port}", "--tls-ca",
                         authority.cert])

@@ -131,9 +131,8 @@ def test_a_target_on_ipv6(world, pair):
 
 @pytest.mark.parametrize("family", ["127.0.0.1", "::1"])
 def test_localhost_is_tried_in_both_families(world, adit, family):
-    known = {info[4][0] for info in socket.getaddrinfo("localhost", 1)}
-    if family not in known:
-        pytest.skip(f"skipped: localhost is not {family} here")
+    if family == "::1" and not net.has_ipv6():
+        pytest.skip("skipped: no IPv6 loopback")
     target = world.serve(host=family)
     port = net.free_port()
     server = world.server(adit)

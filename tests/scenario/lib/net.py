@@ -33,6 +33,15 @@ def has_ipv6():
         return False
 
 
+def loopback_name():
+    """What any program here finds loopback by: a name, if the system knows one."""
+    try:
+        socket.getaddrinfo("localhost", 1)
+        return "localhost"
+    except OSError:
+        return "127.0.0.1"
+
+
 def is_listening(port, pid="self", kind="tcp"):
     """Whether somebody listens there, without disturbing whoever it is."""
     wanted = "0A" if kind == "tcp" else "07"
