@@ -9,11 +9,11 @@
 #define RELAY_LINK_SERVER_H
 
 #include <stdatomic.h>
-#include <sys/stat.h>
 
 #include "http/proxy.h"
 #include "http/server.h"
 #include "relay/link.h"
+#include "store/file_watch.h"
 #include "text/url.h"
 #include "tunnel/chisel/users.h"
 
@@ -43,10 +43,8 @@ struct link_server {
 	struct listener *listener;
 	struct notify *notify; /* NULL: no service manager */
 	struct loop_signal *signals[4];
-	struct loop_watch *watch; /* of the auth file's directory */
-	struct loop_timer *reload;
-	struct stat
-		auth_file; /* as it was when it was last read; zeroes if it was not there */
+	struct file_watch *users_watch;
+	char users_trouble[sizeof(struct why)]; /* with the file, told already; or "" */
 	struct link_worker *workers;
 	unsigned count, next;         /* data workers, and whose turn it is */
 	atomic_uint_fast64_t numbers; /* sessions so far */
@@ -66,11 +64,11 @@ bool link_worker_give(struct link_worker *w, int fd, const struct addr *peer);
 bool link_worker_set_users(struct link_worker *w, struct users *users);
 void link_worker_end(struct link_worker *w);
 
-/* ---- relay/link_users.c: the auth file, on the control worker ---- */
+/* ---- relay/link_users.c: the users file, on the control worker ---- */
 
 enum err link_users_open(struct link_server *s, struct why *why) MUST_USE;
 
-/* Reads the file anew; if it is wrong, the old users stay. */
+/* Reads the file again; if that fails, the previous users stay. */
 void link_users_reload(struct link_server *s);
 void link_users_close(struct link_server *s);
 

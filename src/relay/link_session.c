@@ -88,6 +88,7 @@ static bool session_is_password_good(void *owner, struct span name, struct span 
 	}
 	free(s->user);
 	s->user = strdup(user_name(user));
+	memcpy(s->login, user_login(user).p, sizeof(s->login));
 	return s->user != NULL;
 }
 
@@ -129,9 +130,10 @@ static const char *session_judge(const struct link_session *s, const struct remo
 	return to;
 }
 
-static enum err session_listen(struct link_session *s, const struct remote *r)
+/* @host is what the local host of the remote is here. */
+static enum err session_listen(struct link_session *s, unsigned index, const char *host)
 {
-	struct remote here = *r;
+	struct remote here = s->config.remotes[index];
 	struct entry_options o = {
 		.worker = &s->worker->worker,
 		.remote = &here,
@@ -141,8 +143,8 @@ static enum err session_listen(struct link_session *s, const struct remote *r)
 	struct why why = { 0 };
 	enum err rc;
 
-	str_copy(here.local_host, sizeof(here.local_host), s->host);
-	rc = entry_open(&o, &s->entries[s->bound], &why);
+	str_copy(here.local_host, sizeof(here.local_host), host);
+	rc = entry_open(&o, &s->entries[index], &why);
 	if (rc != ERR_OK)
 		log_info(&s->log, "%s", err_text(rc, &why));
 	return rc;
@@ -203,6 +205,7 @@ static enum err session_find_host(struct link_session *s, const struct remote *r
 static void session_on_bound(struct link_session *s)
 {
 	session_answer(s, "");
+	s->is_bound = true;
 	log_debug(&s->tun, "Bound proxies");
 	for (unsigned i = 0; i < s->config.count; i++) {
 		if (s->entries[i] != NULL)
@@ -225,7 +228,7 @@ static enum err session_bind_one(struct link_session *s, const struct remote *r)
 	rc = session_find_host(s, r);
 	if (rc != ERR_OK)
 		return rc;
-	rc = session_listen(s, r);
+	rc = session_listen(s, s->bound, s->host);
 	if (rc == ERR_OK)
 		return rc;
 	if (rc == ERR_EXISTS && !s->has_claimed && link_claim_send(s, r) == ERR_OK) {
@@ -391,16 +394,55 @@ void link_sessions_drop_stranger(struct link_worker *w)
 	}
 }
 
+/* Ports that the user's list does not allow close, and open again when it does. */
+static void session_check_ports(struct link_session *s)
+{
+	char text[REMOTE_TEXT_MAX + 64], name[REMOTE_TEXT_MAX];
+	struct addr addr;
+
+	for (unsigned i = 0; i < s->bound; i++) {
+		const struct remote *r = &s->config.remotes[i];
+		bool is_allowed = session_judge(s, r, text, sizeof(text))[0] == '\0';
+
+		if (!r->is_reverse || is_allowed == (s->entries[i] != NULL))
+			continue;
+		if (!is_allowed) {
+			log_info(&s->tun, "proxy#%s: closed: %s", remote_print(r, name),
+				text + strlen("server: "));
+			entry_close(s->entries[i]);
+			s->entries[i] = NULL;
+		} else if (s->is_bound &&
+			addr_from_literal(r->local_host, 0, &addr) == ERR_OK &&
+			session_listen(s, i, r->local_host) == ERR_OK) {
+			entry_attach(s->entries[i], s->session);
+		}
+	}
+}
+
+static void session_check_user(struct link_session *s)
+{
+	const struct user *user = session_user(s);
+	const char *reason = NULL;
+
+	if (s->user == NULL || s->session == NULL)
+		return;
+	if (user == NULL)
+		reason = "the user was removed from the users file";
+	else if (!span_eq(user_login(user), span_of(s->login, sizeof(s->login))))
+		reason = "the user's password was changed";
+	if (reason != NULL) {
+		log_info(&s->log, "closing: %s", reason);
+		chisel_session_close(s->session, ERR_DENIED, reason);
+		return;
+	}
+	exits_check(&s->exits, session_may_dial);
+	session_check_ports(s);
+}
+
 void link_sessions_check_users(struct link_worker *w)
 {
 	struct list *it, *next;
 
-	list_each(it, next, &w->sessions) {
-		struct link_session *s = list_object(it, struct link_session, in_worker);
-
-		if (s->user != NULL && session_user(s) == NULL) {
-			log_info(&s->log, "The user is gone: closing");
-			chisel_session_close(s->session, ERR_DENIED, "the user is gone");
-		}
-	}
+	list_each(it, next, &w->sessions)
+		session_check_user(list_object(it, struct link_session, in_worker));
 }

@@ -16,11 +16,13 @@ struct link_session {
 	struct link_worker *worker; /* borrowed: it ends us before it goes */
 	uint64_t number;
 	struct log log, tun;
-	struct chisel_session *session; /* borrowed: it tells when it is gone */
-	char *user;                     /* name, or NULL where nobody has one */
+	struct chisel_session *session;  /* borrowed: it tells when it is gone */
+	char *user;                      /* name, or NULL where nobody has one */
+	uint8_t login[USER_LOGIN_BYTES]; /* of that user, when it signed in */
 	struct chisel_config config;
 	struct entry **entries;     /* one for each remote; NULL for normal ones */
 	unsigned bound;             /* remotes that are dealt with */
+	bool is_bound;              /* all of them, and the client was told so */
 	bool has_claimed;           /* asked others for the port of remote [bound] */
 	struct resolve *lookup;     /* borrowed: of its local host, until it has called */
 	char host[REMOTE_HOST_MAX]; /* what that host is, once it is known */
@@ -38,7 +40,7 @@ void link_sessions_close(struct link_worker *w);
 /* Gives up the stranger that has been here longest without a name. */
 void link_sessions_drop_stranger(struct link_worker *w);
 
-/* Ends the sessions whose user is no more. */
+/* The users are new: ends what they do not allow any more. */
 void link_sessions_check_users(struct link_worker *w);
 
 /* Goes on binding ports, after a claim or a lookup has come back. */

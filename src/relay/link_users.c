@@ -1,37 +1,42 @@
 /*
- * The auth file of a link server, on the control worker. Its directory is watched and not the
- * file, so that an editor that renames and a mounted secret that swaps a link are noticed.
+ * The users file of a link server, on the control worker. What cannot be read, or is no users
+ * file, changes nothing: editors and full disks leave files empty or cut for a while.
  */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "base/str.h"
 #include "relay/link_server.h"
 #include "store/file.h"
 
-#define AUTH_FILE_MAX (4u << 20)
-#define AUTH_RELOAD_MS 100 /* so that a burst of changes is one */
+#define USERS_FILE_MAX (4u << 20)
+#define USERS_SETTLE_MS 100
 
 static enum err link_read_users(struct link_server *s, struct users **out,
 	struct why *why)
 {
+	const char *path = s->o->auth_file;
 	struct buf text;
 	struct why detail = { 0 };
 	enum err rc = ERR_OK;
 
-	buf_init(&text, AUTH_FILE_MAX);
-	if (s->o->auth_file != NULL) {
-		rc = file_read(s->o->auth_file, &text, &detail);
+	buf_init(&text, USERS_FILE_MAX);
+	if (path != NULL) {
+		rc = file_read(path, &text, &detail);
 		if (rc != ERR_OK)
-			err_set(why, rc, "the auth file %s", detail.text);
+			err_set(why, rc, "the users file %s", err_text(rc, &detail));
 	}
-	if (rc == ERR_OK) {
-		rc = users_parse(buf_span(&text), s->o->auth, out, &detail);
-		if (rc != ERR_OK)
-			err_set(why, rc, "%s%s%s",
-				s->o->auth_file != NULL ? s->o->auth_file : "",
-				s->o->auth_file != NULL ? ": " : "", detail.text);
-	}
+	if (rc == ERR_OK && path != NULL && text.n == 0)
+		rc = err_set(why, ERR_SYNTAX,
+			"the users file %.150s is empty; {} means no users", path);
+	if (rc != ERR_OK)
+		goto out;
+	rc = users_parse(buf_span(&text), s->o->auth, out, &detail);
+	if (rc != ERR_OK && path != NULL)
+		err_set(why, rc, "%.100s: %s", path, err_text(rc, &detail));
+	else if (rc != ERR_OK)
+		err_set(why, rc, "--auth: %s", err_text(rc, &detail));
+out:
 	buf_wipe(&text); /* passwords */
 	return rc;
 }
@@ -42,7 +47,7 @@ static void link_warn_of_users(const struct link_server *s)
 	unsigned cursor = 0;
 
 	if (users_count(s->users) == 0)
-		log_warn(&s->log, "users: there is not one: nobody may in");
+		log_warn(&s->log, "users: the file has no users: all logins will fail");
 	while ((pattern = users_next_loose_pattern(s->users, &cursor)) != NULL)
 		log_warn(&s->log,
 			"users: the expression %s is found anywhere in an address; "
@@ -58,101 +63,79 @@ static void link_take_users(struct link_server *s, struct users *users)
 	for (unsigned i = 0; i < s->count; i++) {
 		if (s->workers[i].worker.mailbox != NULL &&
 			!link_worker_set_users(&s->workers[i], users))
-			log_error(&s->log, "users: worker %u keeps the old ones", i);
+			log_error(&s->log,
+				"users: out of memory: worker %u keeps the previous users",
+				i);
 	}
+}
+
+/* The same trouble is told once, however often the file changes meanwhile. */
+static void link_tell_trouble(struct link_server *s, const char *text)
+{
+	if (strcmp(s->users_trouble, text) == 0)
+		return;
+	log_warn(&s->log, "users: keeping the previous users: %s", text);
+	str_copy(s->users_trouble, sizeof(s->users_trouble), text);
+}
+
+static void link_on_users_file(void *arg)
+{
+	struct link_server *s = arg;
+	struct users *users;
+	struct why why = { 0 };
+	enum err rc = link_read_users(s, &users, &why);
+
+	if (rc != ERR_OK) {
+		link_tell_trouble(s, err_text(rc, &why));
+		return;
+	}
+	s->users_trouble[0] = '\0';
+	log_info(&s->log, "users: reloaded %s: %u users", s->o->auth_file,
+		users_count(users));
+	link_take_users(s, users);
 }
 
 void link_users_reload(struct link_server *s)
 {
-	struct users *users;
-	struct why why = { 0 };
-	enum err rc;
-
 	if (s->o->auth_file == NULL)
 		return;
+	file_watch_note(s->users_watch);
+	s->users_trouble[0] = '\0'; /* a person asks: tell it again */
+	link_on_users_file(s);
+}
+
+static enum err link_watch_users(struct link_server *s, struct why *why)
+{
+	struct file_watch_options o = {
+		.loop = s->control.loop,
+		.paths = { s->o->auth_file },
+		.settle_ms = USERS_SETTLE_MS,
+		.on_change = link_on_users_file,
+		.arg = s,
+	};
+
 	log_info(&s->log, "users: Loading configuration file %s", s->o->auth_file);
-	rc = link_read_users(s, &users, &why);
-	if (rc == ERR_OK)
-		link_take_users(s, users);
-	else
-		log_error(&s->log, "users: the old ones stay: %s", err_text(rc, &why));
-}
-
-/* Notes how the file is now; true if it was otherwise. */
-static bool link_has_changed(struct link_server *s)
-{
-	struct stat was = s->auth_file, *is = &s->auth_file;
-
-	if (stat(s->o->auth_file, is) != 0)
-		*is = (struct stat){ 0 };
-	return is->st_dev != was.st_dev || is->st_ino != was.st_ino ||
-		is->st_size != was.st_size || is->st_mtim.tv_sec != was.st_mtim.tv_sec ||
-		is->st_mtim.tv_nsec != was.st_mtim.tv_nsec ||
-		is->st_ctim.tv_sec != was.st_ctim.tv_sec ||
-		is->st_ctim.tv_nsec != was.st_ctim.tv_nsec;
-}
-
-static void link_on_reload(void *arg)
-{
-	struct link_server *s = arg;
-
-	if (link_has_changed(s))
-		link_users_reload(s);
-}
-
-/* Any change in the directory: what a link points to may have moved under another name. */
-static void link_on_change(void *arg, const char *name)
-{
-	struct link_server *s = arg;
-
-	(void)name;
-	if (!loop_timer_is_set(s->reload)) /* else a busy directory would put it off */
-		loop_timer_set(s->reload, AUTH_RELOAD_MS);
-}
-
-static enum err link_watch_file(struct link_server *s, struct why *why)
-{
-	const char *path = s->o->auth_file, *slash = strrchr(path, '/');
-	char *directory = slash == NULL ?
-		strdup(".") :
-		strndup(path, slash == path ? 1 : (size_t)(slash - path));
-	enum err rc;
-
-	if (directory == NULL)
-		return err_set(why, ERR_NOMEM, "out of memory");
-	rc = loop_timer_open(s->control.loop, link_on_reload, s, &s->reload);
-	if (rc == ERR_OK)
-		rc = loop_watch_open(s->control.loop, directory, link_on_change, s,
-			&s->watch);
-	if (rc != ERR_OK)
-		err_set(why, rc, "the directory of the auth file %s cannot be watched",
-			path);
-	free(directory);
-	return rc;
+	return file_watch_open(&o, &s->users_watch, why);
 }
 
 enum err link_users_open(struct link_server *s, struct why *why)
 {
 	struct users *users;
-	enum err rc;
+	enum err rc = ERR_OK;
 
 	if (s->o->auth_file == NULL && s->o->auth == NULL)
 		return ERR_OK;
 	if (s->o->auth_file != NULL)
-		log_info(&s->log, "users: Loading configuration file %s",
-			s->o->auth_file);
-	if (s->o->auth_file != NULL)
-		(void)link_has_changed(s); /* a change from here on is one */
-	rc = link_read_users(s, &users, why);
-	if (rc != ERR_OK)
-		return rc;
-	link_take_users(s, users);
-	return s->o->auth_file != NULL ? link_watch_file(s, why) : ERR_OK;
+		rc = link_watch_users(s, why);
+	if (rc == ERR_OK)
+		rc = link_read_users(s, &users, why);
+	if (rc == ERR_OK)
+		link_take_users(s, users);
+	return rc;
 }
 
 void link_users_close(struct link_server *s)
 {
-	loop_watch_close(s->watch);
-	loop_timer_close(s->reload);
+	file_watch_close(s->users_watch);
 	users_unref(s->users);
 }

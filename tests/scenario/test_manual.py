@@ -1,5 +1,6 @@
 """The manual pages say what the program says: the same flags and variables, no more, no fewer."""
 
+import json
 import os
 import re
 import subprocess
@@ -84,6 +85,18 @@ def test_every_default_is_in_its_page():
                                   re.MULTILINE | re.DOTALL)
             told = re.search(r"default is (.*?)[.:](?:\s|$)", paragraph.group(0))
             assert told and told.group(1) == default, flag
+
+
+def test_the_example_of_a_users_file_is_one():
+    """As a reader copies it: a backslash is \\e in the page's source."""
+    found = re.search(r"^\.Bd -literal.*?\n(\{.*?\n\})\n\.Ed", read_page("server"),
+                      re.MULTILINE | re.DOTALL)
+    assert "\\\\" not in found.group(1)
+    users = json.loads(found.group(1).replace("\\e", "\\").replace("\\(ha", "^"))
+    for patterns in users.values():
+        for pattern in patterns:
+            re.compile(pattern)
+    assert any(re.search(p, "R:0.0.0.0:7042") for p in users["bob:hidden"])
 
 
 def test_the_first_page_names_every_command():

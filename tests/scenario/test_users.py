@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import time
 
 import pytest
 
@@ -16,6 +18,25 @@ def loop(world):
 
 def users_file(world, users):
     return world.write("users.json", json.dumps(users))
+
+
+def put(path, text):
+    with open(path, "w") as f:
+        f.write(text)
+
+
+def replace(path, users):
+    """As editors do: a new file takes the place of the old one."""
+    put(path + ".new", json.dumps(users))
+    os.rename(path + ".new", path)
+
+
+class Mount:
+    def __init__(self, path):
+        self.path = path
+
+    def close(self):
+        subprocess.run(["umount", self.path], check=False)
 
 
 def refused(loop, port, user, target):
@@ -267,14 +288,76 @@ class TestReload:
         os.rename(world.path("data.tmp"), world.path("data"))
         wait_until(lambda: logs_in(loop, server.port, "new:n"), message="the new user")
 
-    def test_a_broken_file_keeps_the_old_users(self, world, adit, loop):
+    @pytest.mark.parametrize("spoil", [
+        lambda path: open(path, "w").close(),
+        lambda path: os.truncate(path, os.path.getsize(path) - 1),
+        lambda path: put(path, "{ this is no JSON"),
+        lambda path: put(path, "[]"),
+        lambda path: put(path, '{"x:y": [1]}'),
+        lambda path: put(path, " "),
+        os.unlink,
+        lambda path: os.rename(path, path + ".bak"),
+        lambda path: (os.unlink(path), os.symlink("nowhere", path)),
+        lambda path: (os.unlink(path), os.mkdir(path))],
+        ids=["empty", "cut", "no-json", "no-object", "no-pattern", "blank", "removed", "moved",
+             "dangling", "directory"])
+    def test_what_is_no_users_file_keeps_the_previous_users(self, world, adit, loop, spoil):
         path, server = self.start(world, adit)
-        before = server.log
-        with open(path, "w") as f:
-            f.write("{ this is no JSON")
-        wait_until(lambda: server.log != before, message="a line about it")
+        spoil(path)
+        server.wait_log("users: keeping the previous users: ")
         assert logs_in(loop, server.port, "old:o")
         assert not logs_in(loop, server.port, "x:y")
+        server.signal(1)  # a person asks again
+        server.wait_log("users: keeping the previous users: ", count=2)
+        assert logs_in(loop, server.port, "old:o")
+        if os.path.isdir(path):
+            os.rmdir(path)
+        replace(path, {"new:n": [""]})
+        wait_until(lambda: logs_in(loop, server.port, "new:n"), message="the new user")
+
+    def test_the_same_trouble_is_told_once(self, world, adit):
+        path, server = self.start(world, adit)
+        for _ in range(5):
+            put(path, "")
+            net.wait_quietly(0.25)
+        assert server.log.count("is empty; {} means no users") == 1
+
+    def test_a_file_that_cannot_be_read_keeps_the_previous_users(self, world, adit, loop):
+        if os.geteuid() == 0:
+            pytest.skip("skipped: root reads everything")
+        path, server = self.start(world, adit)
+        os.chmod(path, 0)
+        server.wait_log("keeping the previous users: .*Permission denied")
+        assert logs_in(loop, server.port, "old:o")
+
+    def test_a_full_disk_keeps_the_previous_users(self, world, adit, loop):
+        """What an editor leaves there when nothing can be written."""
+        disk = world.path("disk")
+        os.mkdir(disk)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", disk],
+                          stderr=subprocess.DEVNULL, check=False).returncode != 0:
+            pytest.skip("skipped: no disk of our own can be mounted here")
+        world.keep(Mount(disk))
+        path = os.path.join(disk, "users.json")
+        put(path, json.dumps({"old:o": [""]}))
+        server = world.server(adit, "--authfile", path)
+        with pytest.raises(OSError):
+            put(os.path.join(disk, "filler"), "x" * 100000)
+        with pytest.raises(OSError):
+            put(path, json.dumps({f"new{i}:n": [""] for i in range(10000)}))
+        server.wait_log("keeping the previous users: ")
+        assert logs_in(loop, server.port, "old:o")
+
+    def test_an_empty_object_means_no_users(self, world, adit, loop):
+        path, server = self.start(world, adit)
+        put(path, "{}")
+        wait_until(lambda: not logs_in(loop, server.port, "old:o"), message="the refusal")
+        server.wait_log("the file has no users: all logins will fail")
+
+    def test_an_empty_file_is_no_start(self, world, adit):
+        done = world.call([*adit.argv, "server", "--port", "0", "--authfile",
+                           world.write("users.json", "")])
+        assert done.returncode == 1 and "is empty; {} means no users" in done.stderr
 
     def test_the_user_of_the_command_line_stays(self, world, adit, loop):
         path, server = self.start(world, adit, "--auth", "boss:b")
@@ -290,6 +373,109 @@ class TestReload:
             json.dump({"new:n": [""]}, f)
         server.signal(1)
         wait_until(lambda: logs_in(loop, server.port, "new:n"), message="the new user")
+
+    @pytest.mark.parametrize("client_name", ["adit", "stock"])
+    def test_a_port_that_is_not_allowed_any_more_closes(self, world, program, client_name):
+        """At once, with its visitors; the user's other tunnels go on; and it comes back."""
+        target = world.serve()
+        ports = [net.free_port() for _ in range(3)]
+        reverse, other = f"^R:127.0.0.1:{ports[0]}$", f"^R:127.0.0.1:{ports[1]}$"
+        forward = f"^127.0.0.1:{target.port}$"
+        path = users_file(world, {"ann:a": [reverse, other, forward]})
+        server = world.server(program("adit"), "--reverse", "--authfile", path)
+        client = world.client(program(client_name), server, *(
+            f"{way}127.0.0.1:{port}:127.0.0.1:{target.port}"
+            for way, port in zip(("R:", "R:", ""), ports)), flags=["--auth", "ann:a"])
+        visitors = [net.connect(port) for port in ports]
+        for s in visitors:
+            s.sendall(b"hello")
+            assert net.read_exactly(s, 5) == b"hello"
+
+        replace(path, {"ann:a": [other]})
+        begin = time.monotonic()
+        for s in visitors[0], visitors[2]:
+            s.settimeout(5)
+            try:
+                assert s.recv(1) == b""
+            except ConnectionResetError:
+                pass
+        net.wait_not_listening(ports[0], pid=server.pid)
+        assert time.monotonic() - begin < 1.0
+        visitors[1].sendall(b"still")
+        assert net.read_exactly(visitors[1], 5) == b"still"
+        assert not net.try_echo(ports[2])
+
+        replace(path, {"ann:a": [reverse, other, forward]})
+        for port in ports:
+            wait_until(lambda p=port: net.try_echo(p), message="a visitor being served")
+        assert "Disconnected" not in client.log
+
+    @pytest.mark.parametrize("client_name", ["adit", "stock"])
+    def test_a_udp_target_that_is_not_allowed_any_more_hears_nothing(self, world, program,
+                                                                     client_name):
+        target, other = world.udp(), world.udp()
+        port, other_port = net.free_port(), net.free_port()
+        allowed = [f"^127.0.0.1:{target.port}$", f"^127.0.0.1:{other.port}$"]
+        path = users_file(world, {"ann:a": allowed})
+        server = world.server(program("adit"), "--authfile", path)
+        client = world.client(program(client_name), server,
+                              f"127.0.0.1:{port}:127.0.0.1:{target.port}/udp",
+                              f"127.0.0.1:{other_port}:127.0.0.1:{other.port}/udp",
+                              flags=["--auth", "ann:a"])
+        net.udp_echoes(port)
+        replace(path, {"ann:a": allowed[1:]})
+        server.wait_log("no longer allowed")
+        with net.udp_visitor(port, timeout=0.3) as s, pytest.raises(OSError):
+            s.send(b"hello")
+            s.recv(100)
+        net.udp_echoes(other_port)
+        before = client.cpu_seconds()
+        net.wait_quietly(0.5)
+        assert client.cpu_seconds() - before < 0.25  # a stock client does not spin
+        replace(path, {"ann:a": allowed})
+        net.udp_echoes(port)
+
+    @pytest.mark.parametrize("flags,ends", [((), False), (("--socks-acl",), True)])
+    def test_a_socks_destination_that_is_not_allowed_any_more_ends(self, world, adit, flags,
+                                                                   ends):
+        target = world.serve()
+        path = users_file(world, {"ann:a": ["^socks$", f"^127.0.0.1:{target.port}$"]})
+        server = world.server(adit, "--socks5", "--authfile", path, *flags)
+        port = net.free_port()
+        world.client(adit, server, f"127.0.0.1:{port}:socks", flags=["--auth", "ann:a"])
+        code, s = socks.ask(port, "127.0.0.1", target.port)
+        assert code == 0
+        replace(path, {"ann:a": ["^socks$"]})
+        server.wait_log("users: reloaded")
+        if not ends:
+            s.sendall(b"hello")
+            assert net.read_exactly(s, 5) == b"hello"
+            replace(path, {"ann:a": []})
+        try:
+            assert s.recv(1) == b""
+        except ConnectionResetError:
+            pass
+
+    @pytest.mark.parametrize("client_name", ["adit", "stock"])
+    def test_a_new_password_ends_sessions_of_the_old_one(self, world, program, client_name):
+        target = world.serve()
+        ports = [net.free_port() for _ in range(2)]
+        path = users_file(world, {"ann:a": [""], "bob:b": [""]})
+        server = world.server(program("adit"), "--reverse", "--authfile", path)
+        clients = [world.client(program(client_name), server,
+                                f"R:127.0.0.1:{port}:127.0.0.1:{target.port}",
+                                flags=["--auth", login])
+                   for port, login in zip(ports, ("ann:a", "bob:b"))]
+        for port in ports:
+            net.wait_listening(port)
+        replace(path, {"ann:new": [""], "bob:b": ["^R:"]})
+        begin = time.monotonic()
+        net.wait_not_listening(ports[0], pid=server.pid)
+        assert time.monotonic() - begin < 1.0
+        server.wait_log("the user's password was changed")
+        clients[0].wait_log("Authentication failed")
+        assert net.echoes(ports[1])
+        assert "Disconnected" not in clients[1].log
 
     def test_running_sessions_obey_the_new_list(self, world, adit, loop):
         target = world.serve()

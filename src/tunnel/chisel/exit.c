@@ -34,6 +34,39 @@ void exits_fini(struct exits *x)
 	}
 }
 
+static bool exit_path_is_allowed(const struct exit_path *path,
+	bool (*is_allowed)(void *owner, const char *access))
+{
+	const struct exits *x = path->exits;
+	const char *more = NULL;
+
+	if (path->kind->access != NULL && x->may_reach != NULL)
+		more = path->kind->access(path);
+	return is_allowed(x->owner, path->target.access) &&
+		(more == NULL || x->may_reach(x->owner, more));
+}
+
+void exits_check(struct exits *x, bool (*is_allowed)(void *owner, const char *access))
+{
+	struct list *it, *next;
+
+	list_each(it, next, &x->all) {
+		struct exit_path *path = list_object(it, struct exit_path, in_exits);
+		bool was_denied = path->is_denied;
+
+		path->is_denied = !exit_path_is_allowed(path, is_allowed);
+		if (path->is_denied == was_denied)
+			continue;
+		log_info(x->log, "conn#%llu: %s is %s allowed",
+			(unsigned long long)path->number, path->target.access,
+			path->is_denied ? "no longer" : "again");
+		if (!path->is_denied || path->kind->outlives_denial)
+			continue;
+		path->kind->close(path);
+		exit_path_free(path);
+	}
+}
+
 static const struct exit_kind *exit_kind_for(const struct remote_target *t)
 {
 	if (t->is_socks)

@@ -29,6 +29,12 @@ void exits_init(struct exits *x, struct worker *worker, const struct log *log,
 /* Ends them all. */
 void exits_fini(struct exits *x);
 
+/*
+ * What is allowed has changed: ends the exits whose target @is_allowed denies. UDP exits only
+ * stop to pass datagrams, until they are allowed again.
+ */
+void exits_check(struct exits *x, bool (*is_allowed)(void *owner, const char *access));
+
 /* Answers @ch, which asks for @target, in every case. */
 void exits_add(struct exits *x, struct channel *ch, const struct remote_target *target);
 

@@ -11,6 +11,7 @@ struct exit_path {
 	struct list in_exits;
 	uint64_t number;
 	struct remote_target target;
+	bool is_denied; /* the target is not allowed any more: pass nothing */
 };
 
 struct exit_kind {
@@ -19,6 +20,9 @@ struct exit_kind {
 	void (*start)(struct exit_path *path, struct channel *ch);
 	/* Ends it now: frees all but the struct. */
 	void (*close)(struct exit_path *path);
+	/* What else than its target has to be allowed, or NULL. May be missing (NULL). */
+	const char *(*access)(const struct exit_path *path);
+	bool outlives_denial; /* is_denied is enough */
 };
 
 /* It is over: takes it off the list and frees the struct. */

@@ -31,10 +31,11 @@ struct socks_exit {
 	struct stream *user; /* the channel, until it is bridged */
 	struct socks5_server dialogue;
 	struct buf in, out;
-	struct dial *dial;        /* borrowed: until it has called */
-	struct stream *target;    /* until it is bridged */
-	struct bridge *bridge;    /* borrowed: while it runs */
-	struct loop_timer *timer; /* patience with the dialogue */
+	struct dial *dial;            /* borrowed: until it has called */
+	struct stream *target;        /* until it is bridged */
+	struct bridge *bridge;        /* borrowed: while it runs */
+	struct loop_timer *timer;     /* patience with the dialogue */
+	char access[REMOTE_TEXT_MAX]; /* the destination; "" until it is known */
 };
 
 /* Frees all but the struct. */
@@ -155,24 +156,27 @@ static void socks_exit_on_dialled(void *arg, enum err rc, int fd, int errnum,
 	}
 }
 
-/* A destination is judged like any other target, however it was asked for. */
-static bool socks_exit_may_reach(const struct socks_exit *e,
-	const struct socks5_target *target)
+static bool socks_exit_may_reach(struct socks_exit *e, const struct socks5_target *target)
 {
 	struct exits *x = e->path.exits;
 	bool is_ip6 = strchr(target->host, ':') != NULL;
-	char access[REMOTE_TEXT_MAX], quoted[REMOTE_TEXT_MAX];
+	char quoted[REMOTE_TEXT_MAX];
 
-	if (x->may_reach == NULL)
-		return true;
-	snprintf(access, sizeof(access), is_ip6 ? "[%s]:%u" : "%s:%u", target->host,
+	snprintf(e->access, sizeof(e->access), is_ip6 ? "[%s]:%u" : "%s:%u", target->host,
 		target->port);
-	if (x->may_reach(x->owner, access))
+	if (x->may_reach == NULL || x->may_reach(x->owner, e->access))
 		return true;
 	log_info(x->log, "conn#%llu: Denied SOCKS connection to \"%s\" (ACL)",
 		(unsigned long long)e->path.number,
-		str_quote(quoted, sizeof(quoted), span_str(access)));
+		str_quote(quoted, sizeof(quoted), span_str(e->access)));
 	return false;
+}
+
+static const char *socks_exit_access(const struct exit_path *path)
+{
+	const struct socks_exit *e = (const struct socks_exit *)path;
+
+	return e->access[0] != '\0' ? e->access : NULL;
 }
 
 static void socks_exit_dial(struct socks_exit *e, const struct socks5_target *target)
@@ -259,4 +263,5 @@ const struct exit_kind exit_socks = {
 	.bytes = sizeof(struct socks_exit),
 	.start = socks_exit_start,
 	.close = socks_exit_close,
+	.access = socks_exit_access,
 };

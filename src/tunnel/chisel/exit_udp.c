@@ -79,6 +79,8 @@ static void udp_flow_on_readable(void *arg, unsigned ready)
 
 		if (n < 0)
 			return; /* nothing more, or the target's port is closed: so be it */
+		if (e->path.is_denied)
+			continue;
 		gobpipe_send(&e->pipe,
 			&(struct gob_packet){
 				.src = span_of(flow->src, flow->src_bytes),
@@ -165,7 +167,7 @@ static void udp_exit_on_packet(void *arg, const struct gob_packet *packet)
 
 	if (clock_now_ms() - e->resolved_ms > (e->has_target ? UDP_RESOLVE_MS : 1000))
 		udp_exit_resolve(e);
-	if (!e->has_target)
+	if (!e->has_target || e->path.is_denied)
 		return;
 	flow = udp_exit_find(e, packet->src);
 	if (flow == NULL)
@@ -274,4 +276,5 @@ const struct exit_kind exit_udp = {
 	.bytes = sizeof(struct udp_exit),
 	.start = udp_exit_start,
 	.close = udp_exit_close,
+	.outlives_denial = true,
 };

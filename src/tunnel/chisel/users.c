@@ -349,6 +349,13 @@ const char *user_name(const struct user *user)
 	return user->name;
 }
 
+_Static_assert(USER_LOGIN_BYTES == HASH_SHA256_BYTES, "a login is a digest");
+
+struct span user_login(const struct user *user)
+{
+	return span_of(user->password_digest, sizeof(user->password_digest));
+}
+
 const struct user *users_check(const struct users *set, struct span name,
 	struct span password)
 {

@@ -43,6 +43,10 @@ const struct user *users_find(const struct users *set, const char *name);
 
 const char *user_name(const struct user *user);
 
+/* A digest of the password: two users of one name with the same one have the same password. */
+#define USER_LOGIN_BYTES 32
+struct span user_login(const struct user *user);
+
 /* True if one of the user's expressions is found in @access (remote_print_access()). */
 bool user_may_reach(const struct user *user, const char *access);
 

@@ -1,0 +1,183 @@
+/* A file watch tells when some files have changed, in whatever way. */
+#include "store/file_watch.h"
+
+#include <dirent.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "base/span.h"
+#include "base/str.h"
+
+#define WATCHES_MAX (2 * FILE_WATCH_MAX)
+
+struct file_watch {
+	struct file_watch_options o;
+	uint64_t seen[FILE_WATCH_MAX]; /* what each file was at the last look */
+	struct loop_watch *watches[WATCHES_MAX];
+	unsigned count;
+	struct loop_timer *settle, *look;
+};
+
+/* ---- what a file is ---- */
+
+/* FNV-1a: what is compared was not chosen by an adversary. */
+static uint64_t mix(uint64_t sum, const void *p, size_t n)
+{
+	const uint8_t *byte = p;
+
+	for (size_t i = 0; i < n; i++)
+		sum = (sum ^ byte[i]) * 0x100000001b3U;
+	return sum;
+}
+
+static uint64_t mix_stat(uint64_t sum, const struct stat *st)
+{
+	sum = mix(sum, &st->st_dev, sizeof(st->st_dev));
+	sum = mix(sum, &st->st_ino, sizeof(st->st_ino));
+	sum = mix(sum, &st->st_size, sizeof(st->st_size));
+	sum = mix(sum, &st->st_mtim, sizeof(st->st_mtim));
+	return mix(sum, &st->st_ctim, sizeof(st->st_ctim));
+}
+
+/* A directory is all that is in it. */
+static uint64_t mix_entries(uint64_t sum, const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	struct stat st;
+
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] != '.' &&
+			fstatat(dirfd(dir), entry->d_name, &st, 0) == 0)
+			sum = mix_stat(sum, &st);
+	}
+	if (dir != NULL)
+		closedir(dir);
+	return sum;
+}
+
+/* 0: there is none, or it cannot be looked at. */
+static uint64_t look_at(const char *path)
+{
+	struct stat st;
+	uint64_t sum;
+
+	if (stat(path, &st) != 0)
+		return 0;
+	sum = mix_stat(0xcbf29ce484222325U, &st);
+	return S_ISDIR(st.st_mode) ? mix_entries(sum, path) : sum;
+}
+
+static bool file_watch_has_changed(struct file_watch *w)
+{
+	bool has_changed = false;
+
+	for (unsigned i = 0; i < FILE_WATCH_MAX; i++) {
+		uint64_t is = w->o.paths[i] != NULL ? look_at(w->o.paths[i]) : 0;
+
+		has_changed = has_changed || is != w->seen[i];
+		w->seen[i] = is;
+	}
+	return has_changed;
+}
+
+void file_watch_note(struct file_watch *w)
+{
+	(void)file_watch_has_changed(w);
+}
+
+/* ---- when to look ---- */
+
+static void file_watch_on_settled(void *arg)
+{
+	struct file_watch *w = arg;
+
+	if (file_watch_has_changed(w))
+		w->o.on_change(w->o.arg);
+}
+
+static void file_watch_on_look(void *arg)
+{
+	struct file_watch *w = arg;
+
+	loop_timer_set(w->look, FILE_WATCH_LOOK_MS);
+	file_watch_on_settled(w);
+}
+
+/* Any change there: what a link points to may have moved under another name. */
+static void file_watch_on_entry(void *arg, const char *name)
+{
+	struct file_watch *w = arg;
+
+	(void)name;
+	if (!loop_timer_is_set(w->settle)) /* else a busy directory would put it off */
+		loop_timer_set(w->settle, w->o.settle_ms);
+}
+
+/* ---- the beginning and the end ---- */
+
+static enum err file_watch_add(struct file_watch *w, const char *directory)
+{
+	enum err rc = loop_watch_open(w->o.loop, directory, file_watch_on_entry, w,
+		&w->watches[w->count]);
+
+	w->count += rc == ERR_OK;
+	return rc;
+}
+
+static enum err file_watch_add_path(struct file_watch *w, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *directory = slash == NULL ?
+		strdup(".") :
+		span_dup(span_of(path, slash == path ? 1 : (size_t)(slash - path)));
+	struct stat st;
+	enum err rc = directory == NULL ? ERR_NOMEM : file_watch_add(w, directory);
+
+	free(directory);
+	if (rc == ERR_OK && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		rc = file_watch_add(w, path);
+	return rc;
+}
+
+enum err file_watch_open(const struct file_watch_options *o, struct file_watch **out,
+	struct why *why)
+{
+	struct file_watch *w = mem_new(w);
+	enum err rc;
+
+	if (w == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for a watch");
+	w->o = *o;
+	rc = loop_timer_open(o->loop, file_watch_on_settled, w, &w->settle);
+	if (rc == ERR_OK)
+		rc = loop_timer_open(o->loop, file_watch_on_look, w, &w->look);
+	for (unsigned i = 0; i < FILE_WATCH_MAX && rc == ERR_OK; i++) {
+		if (o->paths[i] == NULL)
+			continue;
+		rc = file_watch_add_path(w, o->paths[i]);
+		if (rc != ERR_OK)
+			err_set(why, rc, "the directory of %.150s cannot be watched",
+				o->paths[i]);
+	}
+	if (rc != ERR_OK) {
+		file_watch_close(w);
+		return rc;
+	}
+	file_watch_note(w);
+	loop_timer_set(w->look, FILE_WATCH_LOOK_MS);
+	*out = w;
+	return ERR_OK;
+}
+
+void file_watch_close(struct file_watch *w)
+{
+	if (w == NULL)
+		return;
+	for (unsigned i = 0; i < w->count; i++)
+		loop_watch_close(w->watches[i]);
+	loop_timer_close(w->settle);
+	loop_timer_close(w->look);
+	free(w);
+}
