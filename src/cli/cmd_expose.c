@@ -9,11 +9,23 @@
 #include "cli/expose_args.h"
 #include "cli/persona.h"
 #include "cli/qr.h"
+#include "tunnel/portal/identity_file.h"
 
 struct showing {
 	const struct call *call;
 	const struct expose_args *args;
 };
+
+/* From now on the name is the one without --name: no relay has refused it. */
+static void keep_name(const struct expose_args *args)
+{
+	struct why why = { "" };
+	struct log log;
+
+	log_init(&log, NULL, "expose");
+	if (identity_file_keep_name(args->identity_path, &args->identity, &why) != ERR_OK)
+		log_warn(&log, "the name is not kept for the next time: %s", why.text);
+}
 
 /* The loop goes on although nobody reads what it says here. */
 static void show_public(void *arg, const char *url, const char *tcp)
@@ -23,6 +35,7 @@ static void show_public(void *arg, const char *url, const char *tcp)
 	size_t n;
 	FILE *out = open_memstream(&text, &n);
 
+	keep_name(s->args);
 	if (out == NULL)
 		return;
 	fprintf(out, "Public at %s\n", url);
@@ -56,10 +69,10 @@ static void say_about_identity(const struct log *log, const struct expose_args *
 {
 	if (args->has_rival)
 		log_warn(log,
-			"another program publishes with %s, too: at the same relay, only one"
-			" can have the visitors; --identity-path gives this one a file of"
-			" its own",
-			args->identity_path);
+			"taking the visitors of another program on this machine that"
+			" publishes as %s with this identity; --name or --identity-path"
+			" gives this one an identity of its own",
+			args->identity.name);
 }
 
 static void say_about_metrics(const struct log *log, const struct expose_args *args)

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "text/shape.h"
+#include "tunnel/portal/identity_claim.h"
 #include "tunnel/portal/identity_file.h"
 #include "wire/http1.h"
 
@@ -72,6 +73,13 @@ const struct flag expose_flags[] = {
 		.preset = "identity.json",
 		.argument = "file",
 		.help = "keep the key in this file; who has it has the name",
+	},
+	{
+		.name = "take-over",
+		.kind = FLAG_BOOL,
+		.offset = AT(takes_over),
+		.help = "take the visitors of another program on this machine that has the same"
+			" identity",
 	},
 	{
 		.name = "identity-json",
@@ -360,6 +368,7 @@ static enum err read_identity(struct expose_args *a, struct why *why)
 		.path = a->identity_path,
 		.json = a->identity_json,
 		.name = a->name,
+		.is_name_tried = true,
 	};
 	struct why words = { "" };
 	enum err rc = check_identity(a, why);
@@ -370,7 +379,13 @@ static enum err read_identity(struct expose_args *a, struct why *why)
 	if (rc != ERR_OK)
 		return err_set(why, rc, "%s; --identity-path names another file",
 			err_text(rc, &words));
-	a->has_rival = identity_file_claim(a->identity_path, &a->claim) == ERR_EXISTS;
+	a->has_rival = identity_claim(&a->identity, &a->claim) == ERR_EXISTS;
+	if (a->has_rival && !a->takes_over && !a->only_warns)
+		return err_set(why, ERR_EXISTS,
+			"another program on this machine publishes as %s with this"
+			" identity: stop it, give this one a --name or an --identity-path of"
+			" its own, or take its visitors with --take-over",
+			a->identity.name);
 	return ERR_OK;
 }
 

@@ -21,7 +21,7 @@ struct expose_args {
 	const char *metrics_addr;
 	struct daemon_args daemon;
 	bool has_discovery, bans_mitm, is_hidden, has_udp, has_tcp, allows_public_metrics;
-	bool preserves_host;
+	bool preserves_host, takes_over;
 	unsigned head_max;
 	bool only_warns; /* see cli/persona.h; set before the check */
 
@@ -31,8 +31,8 @@ struct expose_args {
 	bool has_target; /* else there are routes */
 	struct http_routes routes;
 	struct identity identity;
-	int claim;      /* of the identity's file; -1: none */
-	bool has_rival; /* somebody else has claimed it */
+	int claim;      /* of the identity; -1: none */
+	bool has_rival; /* another program of this machine has claimed it */
 	struct message_metadata metadata;
 	struct metrics_addr metrics; /* port 0: none */
 };

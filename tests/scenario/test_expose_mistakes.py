@@ -136,12 +136,63 @@ def expose(world, adit, relay, *args):
     return process
 
 
-def test_two_with_one_identity_are_told(world, adit, relay):
+def read(path):
+    with open(path) as f:
+        return f.read()
+
+
+def test_a_second_one_with_the_same_identity_is_refused(world, adit, relay):
     first = expose(world, adit, relay, "3000")
     relay.wait_ready("myapp")
-    second = expose(world, adit, relay, "3001")
-    second.wait_log("Another program publishes with identity.json.*--identity-path")
-    assert "Another" not in first.log
+    net.wait_until(lambda: "Public" in first.out)
+    kept = read(world.path("identity.json"))
+    for args in ((), ("--name", "myapp")):  # without --name it is the identity's
+        done = call(world, adit, "3001", "--relays", relay.url, *args)
+        assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+        assert "another program on this machine publishes as myapp" in done.stderr
+        assert all(flag in done.stderr for flag in ("--name", "--identity-path", "--take-over"))
+    assert read(world.path("identity.json")) == kept and first.is_running()
+
+
+@pytest.mark.parametrize("is_portal", [False, True], ids=["adit", "portal"])
+def test_a_second_one_may_take_over(world, adit, relay, is_portal):
+    first = expose(world, adit, relay, "3000")
+    relay.wait_ready("myapp")
+    os.symlink(adit.argv[0], world.path("portal"))
+    argv = [world.path("portal")] if is_portal else adit.argv
+    second = world.run("second", [*argv, "expose", "3001", "--name", "myapp", "--relays",
+                                  relay.url, *([] if is_portal else ["--take-over"])])
+    second.graceful = True
+    second.wait_log("taking the visitors of another program on this machine that publishes as")
+    net.wait_until(lambda: "Public" in second.out)
+    assert first.is_running() and "taking" not in first.log
+
+
+def test_another_name_of_the_same_key_stands_beside_it(world, adit, relay):
+    first = expose(world, adit, relay, "3000")
+    relay.wait_ready("myapp")
+    net.wait_until(lambda: "Public" in first.out)
+    second = expose(world, adit, relay, "3001", "--name", "other")
+    relay.wait_ready("other")
+    assert relay.lease("other").address == relay.lease("myapp").address
+    assert first.is_running() and second.is_running()
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_name_that_was_refused_is_not_kept(world, adit, relay, is_new):
+    if not is_new:
+        first = expose(world, adit, relay, "3000")
+        net.wait_until(lambda: "Public" in first.out)
+        first.stop()
+    relay.refuse("/sdk/register", "hostname_conflict")
+    done = call(world, adit, "3000", "--name", "taken", "--relays", relay.url)
+    assert done.returncode == 1 and "choose another --name" in done.stderr
+    relay.refusals.clear()
+    again = world.run("again", [*adit.argv, "expose", "3000", "--relays", relay.url])
+    again.graceful = True
+    net.wait_until(lambda: "Public" in again.out)
+    assert "//taken." not in again.out
+    assert is_new or "//myapp." in again.out
 
 
 def test_a_visitor_who_is_not_served_is_explained(world, adit, authority, relay):

@@ -254,7 +254,7 @@ def test_the_last_one_to_register_has_the_visitors(leases, relay):
 def test_an_agent_that_is_replaced_says_so_and_ends(world, leases, relay):
     target = world.serve().port
     older = leases.expose("adit", relay, target)
-    newer = leases.expose("adit", relay, target, wait=False)
+    newer = leases.expose("adit", relay, target, "--take-over", wait=False)
     older.wait_log("another agent has registered with the same identity since: "
                    "stop one of the two, or give this one an --identity-path of its own")
     assert older.wait_exit() == 1

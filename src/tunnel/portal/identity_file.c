@@ -1,10 +1,7 @@
 /* Identity files. */
 #include "tunnel/portal/identity_file.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "store/file.h"
 
@@ -54,22 +51,19 @@ static enum err save(const char *path, const struct identity *id, struct why *wh
 	return rc;
 }
 
-/* What is claimed is the file that is there now: another name makes another one of it. */
-enum err identity_file_claim(const char *path, int *out)
+enum err identity_file_keep_name(const char *path, const struct identity *id,
+	struct why *why)
 {
-	int fd = is_given(path) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-	enum err rc = ERR_OK;
+	struct identity kept = { .kind = id->kind };
+	enum err rc = is_given(path) ? load(path, id->kind, &kept, why) : ERR_NOENT;
 
-	*out = -1;
-	if (fd < 0)
-		return ERR_SYS;
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-		rc = errno == EWOULDBLOCK ? ERR_EXISTS : ERR_SYS;
-	if (rc == ERR_OK)
-		*out = fd;
-	else
-		close(fd);
-	return rc;
+	if (rc == ERR_OK && strcmp(kept.address, id->address) == 0 &&
+		strcmp(kept.name, id->name) != 0) {
+		memcpy(kept.name, id->name, sizeof(kept.name));
+		rc = save(path, &kept, why);
+	}
+	identity_wipe(&kept);
+	return rc == ERR_NOENT ? ERR_OK : rc;
 }
 
 /* ---- what is wished ---- */
@@ -109,9 +103,12 @@ static enum err take_json(const struct identity_wish *wish, struct identity *id,
 	return ERR_OK;
 }
 
+/* What goes into the file has the name that was there before, if @id's is only tried. */
 static enum err finish(const struct identity_wish *wish, struct identity *id,
 	bool is_changed, struct why *why)
 {
+	struct identity filed;
+	bool is_tried = wish->is_name_tried && is_given(wish->name);
 	char before[sizeof(id->name)];
 	enum err rc = ERR_OK;
 
@@ -120,13 +117,20 @@ static enum err finish(const struct identity_wish *wish, struct identity *id,
 		rc = identity_set_name(id, span_str(wish->name), why);
 	if (rc != ERR_OK)
 		return rc;
-	if (strcmp(before, id->name) != 0)
+	if (!is_tried && strcmp(before, id->name) != 0)
 		is_changed = true;
 	if (identity_complete(id))
 		is_changed = true;
 	if (*id->name == '\0')
 		return err_set(why, ERR_USAGE, "a relay's identity needs a name");
-	return is_changed && is_given(wish->path) ? save(wish->path, id, why) : ERR_OK;
+	if (!is_changed || !is_given(wish->path))
+		return ERR_OK;
+	filed = *id;
+	if (is_tried)
+		memcpy(filed.name, before, sizeof(before));
+	rc = save(wish->path, &filed, why);
+	identity_wipe(&filed);
+	return rc;
 }
 
 enum err identity_obtain(const struct identity_wish *wish, struct identity *out,

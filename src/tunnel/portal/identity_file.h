@@ -7,9 +7,10 @@
 /* All but @kind may be NULL or empty. */
 struct identity_wish {
 	enum identity_kind kind;
-	const char *path; /* of the file; without one, nothing is kept */
-	const char *json; /* the text of an identity, which goes before the file's */
-	const char *name; /* which goes before any that is kept */
+	const char *path;   /* of the file; without one, nothing is kept */
+	const char *json;   /* the text of an identity, which goes before the file's */
+	const char *name;   /* which goes before any that is kept */
+	bool is_name_tried; /* @name is not written: see identity_file_keep_name() */
 };
 
 /*
@@ -26,11 +27,10 @@ enum err identity_obtain(const struct identity_wish *wish, struct identity *out,
 	struct why *why) MUST_USE;
 
 /*
- * Claims the file, until @out is closed, so that who uses the same one hears of it. Nobody is
- * kept from anything. @out is -1 unless there is a claim.
- *
- * ERR_EXISTS: somebody has claimed it.  ERR_SYS: it cannot be claimed, or is not there.
+ * Writes the name of @id, which has been of use, into its file; the next time it is the one
+ * without @name. Nothing is done if the file has gone, or has another key. Errors as above.
  */
-enum err identity_file_claim(const char *path, int *out) MUST_USE;
+enum err identity_file_keep_name(const char *path, const struct identity *id,
+	struct why *why) MUST_USE;
 
 #endif

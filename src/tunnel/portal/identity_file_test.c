@@ -187,20 +187,50 @@ static void test_a_huge_file_is_refused(void **state)
 	assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_LIMIT);
 }
 
-static void test_who_uses_a_file_hears_of_another(void **state)
+/* A name that a relay refuses must not be the one that is asked for next. */
+static void test_a_name_that_is_tried_is_kept_when_it_was_of_use(void **state)
 {
-	const struct place *p = *state;
-	int one, two;
+	struct place *p = *state;
+	struct identity_wish wish = { .path = p->path,
+		.name = "tried",
+		.is_name_tried = true };
+	struct identity tried, id;
 
-	assert_int_equal(identity_file_claim(p->path, &one), ERR_SYS);
-	assert_int_equal(identity_file_claim(NULL, &one), ERR_SYS);
-	write_text(p, "");
-	assert_int_equal(identity_file_claim(p->path, &one), ERR_OK);
-	assert_int_equal(identity_file_claim(p->path, &two), ERR_EXISTS);
-	assert_int_equal(two, -1);
-	close(one);
-	assert_int_equal(identity_file_claim(p->path, &two), ERR_OK);
-	close(two);
+	for (unsigned i = 0; i < 2; i++) {
+		if (i == 1)
+			write_text(p, VECTOR_FILE);
+		wish.name = "tried";
+		assert_int_equal(identity_obtain(&wish, &tried, NULL), ERR_OK);
+		assert_string_equal(tried.name, "tried");
+		wish.name = NULL;
+		assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_OK);
+		assert_string_equal(id.address, tried.address);
+		assert_string_not_equal(id.name, "tried");
+		if (i == 1)
+			assert_string_equal(id.name, VECTOR_NAME);
+		assert_int_equal(identity_file_keep_name(p->path, &tried, NULL), ERR_OK);
+		assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_OK);
+		assert_string_equal(id.name, tried.name);
+		assert_string_equal(id.token_secret, tried.token_secret);
+		assert_memory_equal(id.secret, tried.secret, sizeof(id.secret));
+	}
+}
+
+static void test_a_name_is_kept_for_its_own_key_only(void **state)
+{
+	struct place *p = *state;
+	struct identity_wish wish = { .name = "tried" };
+	struct identity other;
+
+	assert_int_equal(identity_obtain(&wish, &other, NULL), ERR_OK);
+	assert_int_equal(identity_file_keep_name(p->path, &other, NULL), ERR_OK);
+	assert_int_equal(identity_file_keep_name(NULL, &other, NULL), ERR_OK);
+	write_text(p, VECTOR_FILE);
+	assert_int_equal(identity_file_keep_name(p->path, &other, NULL), ERR_OK);
+	file_equals(p, VECTOR_FILE);
+	write_text(p, "hello");
+	assert_int_equal(identity_file_keep_name(p->path, &other, NULL), ERR_SYNTAX);
+	file_equals(p, "hello");
 }
 
 static void test_a_folder_must_be_there(void **state)
@@ -260,7 +290,10 @@ int main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(test_a_huge_file_is_refused, setup,
 			teardown),
-		cmocka_unit_test_setup_teardown(test_who_uses_a_file_hears_of_another,
+		cmocka_unit_test_setup_teardown(
+			test_a_name_that_is_tried_is_kept_when_it_was_of_use, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(test_a_name_is_kept_for_its_own_key_only,
 			setup, teardown),
 		cmocka_unit_test(test_a_folder_must_be_there),
 		cmocka_unit_test(test_without_a_path_nothing_is_kept),
