@@ -2,9 +2,15 @@
 #ifndef BASE_SAID_TEST_H
 #define BASE_SAID_TEST_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 struct said {
 	int log, was; /* was: standard error */
