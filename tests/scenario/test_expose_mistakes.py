@@ -265,7 +265,7 @@ def test_routes_may_have_a_tcp_port(world, adit, relay):
     process = expose(world, adit, relay, "--http-route", f"/={net.free_port()}", "--tcp")
     relay.wait_ready("myapp")
     with net.connect(relay.lease("myapp").server.port) as raw:
-        raw.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        raw.sendall(b"GET / HTTP/1.1\r\nHost: relay.localhost\r\nConnection: close\r\n\r\n")
         assert b"502" in net.read_all(raw)
     process.wait_log("came by TCP")
 
