@@ -74,7 +74,7 @@ def test_a_link_runs_through_nginx(world, pair, authority, certificate):
     port = net.free_port()
     server = world.server(server_program, "--reverse")
     nginx = world.nginx(server.port, certificate)
-    world.client(client_program, f"https://localhost:{nginx.port}",
+    world.client(client_program, f"https://127.0.0.1:{nginx.port}",
                  f"R:127.0.0.1:{port}:127.0.0.1:{target.port}",
                  flags=["--keepalive", "25s", "--tls-ca", authority.cert])
     net.wait_listening(port)

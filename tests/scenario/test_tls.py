@@ -13,7 +13,7 @@ def tls_server(world, program, certificate):
     def start(*flags, name="adit"):
         server = world.server(program(name), "--tls-cert", certificate[0], "--tls-key",
                               certificate[1], "--reverse", *flags)
-        server.url = f"https://localhost:{server.port}"
+        server.url = f"https://127.0.0.1:{server.port}"
         return server
     return start
 
