@@ -230,7 +230,7 @@ static void lease_on_verdict(void *owner, enum probe_verdict verdict,
 	case PROBE_PASSED:
 		s->is_overheard = false;
 		s->probe_trouble.text[0] = '\0';
-		log_debug(&s->log, "visitors' TLS ends here, and nowhere else");
+		log_debug(&s->log, "the TLS of a visit of our own ends here");
 		break;
 	case PROBE_MISMATCH:
 		lease_on_mismatch(s, why);

@@ -1,4 +1,4 @@
-/* adit expose: one tunnel from this terminal, through relays that cannot read it. */
+/* adit expose: one tunnel from this terminal, through relays that carry ciphertext. */
 #include "cli/command.h"
 
 #include <stdlib.h>
@@ -135,11 +135,12 @@ static int run(struct call *c)
 const struct command command_expose = {
 	.name = "expose",
 	.arguments = "[flags] <target> | --http-route path=upstream ...",
-	.summary = "publish a local service through relays that cannot read it",
+	.summary = "publish a local service through relays that carry ciphertext",
 	.about =
 		"Registers a name at each relay and serves its visitors here: their TLS ends in\n"
-		"this program, with the relay's certificate, whose key stays at the relay. The\n"
-		"target is what they reach:\n"
+		"this program, with the relay's certificate, whose key stays at the relay. A relay\n"
+		"that ends everybody's TLS itself is found out, one that spares our own visits is\n"
+		"not. The target is what visitors reach:\n"
 		"\n"
 		"  3000                   port 3000 of this machine\n"
 		"  host:port              another one\n"
@@ -151,7 +152,7 @@ const struct command command_expose = {
 		"  --http-route /api=http://127.0.0.1:8000 --http-route /=3000\n"
 		"\n"
 		"The first time, an identity is made and kept in --identity-path: with the same\n"
-		"identity the name stays the same, and nobody else can have it.\n"
+		"identity the name stays the same, and the relay keeps it from others meanwhile.\n"
 		"\n"
 		"SIGINT and SIGTERM unregister and end it, SIGHUP registers anew now.\n",
 	.examples = "  @ expose 3000 --name myapp --relays https://relay.example.com\n"

@@ -51,7 +51,8 @@ const struct command command_relay_run = {
 	.about =
 		"Takes agents that ask for names under this relay's host, and visitors who call\n"
 		"these names. The TLS of a visitor ends at the agent: what passes here is\n"
-		"ciphertext.\n"
+		"ciphertext. Each agent can have handshakes signed with the certificate's key:\n"
+		"approve them by hand if you do not trust them, see docs/relay.md.\n"
 		"\n"
 		"A setting is looked for among the flags, then in the environment, then in the\n"
 		"file, where it has the same name with underscores: api_port = 4017. One that\n"

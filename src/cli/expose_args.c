@@ -63,7 +63,7 @@ const struct flag expose_flags[] = {
 		.offset = AT(bans_mitm),
 		.env = "BAN_MITM",
 		.preset = "true",
-		.help = "leave a relay that is found to end its visitors' TLS itself",
+		.help = "leave a relay that is found to end the TLS of our own visits itself",
 	},
 	{
 		.name = "identity-path",

@@ -180,8 +180,8 @@ static void put_page(struct relay *r, struct buf *out, uint64_t now_ms)
 	put_html(out, r->options.root);
 	buf_put_str(out,
 		"</h1>\n<p>This is a relay: it makes services public that run behind "
-		"firewalls, at home or at work. It passes on what it cannot read: a "
-		"visitor's TLS ends at the service itself.</p>\n<h2>Tunnels</h2>\n");
+		"firewalls, at home or at work. It passes on ciphertext: a visitor's "
+		"TLS ends at the service itself.</p>\n<h2>Tunnels</h2>\n");
 	put_tunnels(r, out, now_ms);
 	buf_put_str(out,
 		"<h2>Publish yours</h2>\n<p>With a service on port 3000 of your "

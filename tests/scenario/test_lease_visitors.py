@@ -1,5 +1,5 @@
 """A visitor of a name reaches what is published there, whoever wrote the relay and the
-client, and the relay carries what it cannot read."""
+client, and the relay carries ciphertext."""
 
 import concurrent.futures
 import hashlib
