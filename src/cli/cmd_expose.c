@@ -138,9 +138,9 @@ const struct command command_expose = {
 	.summary = "publish a local service through relays that carry ciphertext",
 	.about =
 		"Registers a name at each relay and serves its visitors here: their TLS ends in\n"
-		"this program, with the relay's certificate, whose key stays at the relay. A relay\n"
-		"that ends everybody's TLS itself is found out, one that spares our own visits is\n"
-		"not. The target is what visitors reach:\n"
+		"this program, with the relay's certificate, whose key stays at the relay. A\n"
+		"relay that ends everybody's TLS itself is found out, one that spares our own\n"
+		"visits is not. The target is what visitors reach:\n"
 		"\n"
 		"  3000                   port 3000 of this machine\n"
 		"  host:port              another one\n"
