@@ -48,7 +48,7 @@ const struct command command_server = {
 		"SOCKS5 both ways. Anybody may use it who can reach it, unless --auth or\n"
 		"--authfile says who.\n"
 		"\n"
-		"SIGINT and SIGTERM end it, SIGHUP reads the --authfile again, SIGUSR2 logs\n"
+		"SIGINT and SIGTERM end it, SIGHUP reads files again, SIGUSR2 logs\n"
 		"figures. GET /health answers OK, GET /version the version.\n",
 	.examples = "  @ server --reverse --port 9090 --host 127.0.0.1\n"
 		    "  AUTH=ann:secret @ server --reverse --keyfile /etc/adit/host.key\n"

@@ -59,20 +59,7 @@ static enum err link_make_key(struct link_server *s, struct why *why)
 	return ERR_OK;
 }
 
-/* ---- TLS and the backend ---- */
-
-static enum err link_make_tls(struct link_server *s, struct why *why)
-{
-	struct tls_server_options o = {
-		.cert_file = s->o->tls_cert,
-		.key_file = s->o->tls_key,
-		.ca_path = s->o->tls_ca,
-	};
-
-	if (o.cert_file == NULL)
-		return ERR_OK;
-	return tls_context_new_server(&o, &s->tls, why);
-}
+/* ---- the backend ---- */
 
 static enum err link_make_backend(struct link_server *s, struct why *why)
 {
@@ -132,6 +119,7 @@ static void link_on_signal(void *arg, int signo)
 	case SIGHUP:
 		notify_reloading(s->notify);
 		link_users_reload(s);
+		link_tls_reload(s);
 		notify_ready(s->notify);
 		break;
 	case SIGUSR2:
@@ -187,7 +175,7 @@ static enum err link_open(struct link_server *s, struct why *why)
 			"no users are set: everybody may in, with --auth or "
 			"--authfile only some");
 	if (rc == ERR_OK)
-		rc = link_make_tls(s, why);
+		rc = link_tls_open(s, why);
 	if (rc == ERR_OK)
 		rc = link_make_backend(s, why);
 	if (rc == ERR_OK)
@@ -210,7 +198,7 @@ static void link_close(struct link_server *s)
 	for (int i = 0; i < LINK_SIGNALS; i++)
 		loop_signal_close(s->signals[i]);
 	notify_close(s->notify);
-	tls_context_free(s->tls);
+	link_tls_close(s);
 	tls_context_free(s->backend_tls);
 	hostkey_free(s->key);
 	worker_fini(&s->control);

@@ -24,9 +24,10 @@ struct link_worker {
 	struct worker worker;
 	struct link_server *server; /* borrowed: const for us but for the counters */
 	struct http_server *http;
-	struct users *users;  /* a reference of our own; NULL: everybody may in */
-	struct list sessions; /* struct link_session */
-	unsigned pending;     /* sessions that have not authenticated */
+	struct users *users; /* a reference of our own; NULL: no logins are asked for */
+	struct tls_context *tls; /* likewise; NULL: plain HTTP */
+	struct list sessions;    /* struct link_session */
+	unsigned pending;        /* sessions that have not authenticated */
 	bool is_closing;
 };
 
@@ -35,7 +36,9 @@ struct link_server {
 	struct worker control;
 	struct log log;
 	struct hostkey *key;
-	struct tls_context *tls; /* NULL: plain HTTP */
+	struct tls_context *tls; /* the control worker's reference; NULL: plain HTTP */
+	struct file_watch *tls_watch;
+	char tls_trouble[sizeof(struct why)]; /* with the files, told already; or "" */
 	struct tls_context *backend_tls;
 	struct url backend;
 	char backend_host[URL_TEXT_MAX]; /* its Host header */
@@ -59,9 +62,10 @@ enum err link_worker_open(struct link_worker *w, struct link_server *server,
 /* After its thread has ended. Takes half-open ones. */
 void link_worker_close(struct link_worker *w);
 
-/* From the control worker: a connection, the users, the end. False: out of memory. */
+/* From the control worker: a connection, what is new, the end. False: out of memory. */
 bool link_worker_give(struct link_worker *w, int fd, const struct addr *peer);
 bool link_worker_set_users(struct link_worker *w, struct users *users);
+bool link_worker_set_tls(struct link_worker *w, struct tls_context *tls);
 void link_worker_end(struct link_worker *w);
 
 /* ---- relay/link_users.c: the users file, on the control worker ---- */
@@ -71,5 +75,13 @@ enum err link_users_open(struct link_server *s, struct why *why) MUST_USE;
 /* Reads the file again; if that fails, the previous users stay. */
 void link_users_reload(struct link_server *s);
 void link_users_close(struct link_server *s);
+
+/* ---- relay/link_tls.c: certificate, key and client CAs, on the control worker ---- */
+
+enum err link_tls_open(struct link_server *s, struct why *why) MUST_USE;
+
+/* Reads the files again; if that fails, the previous ones stay. */
+void link_tls_reload(struct link_server *s);
+void link_tls_close(struct link_server *s);
 
 #endif

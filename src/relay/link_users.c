@@ -115,7 +115,9 @@ static enum err link_watch_users(struct link_server *s, struct why *why)
 	};
 
 	log_info(&s->log, "users: Loading configuration file %s", s->o->auth_file);
-	return file_watch_open(&o, &s->users_watch, why);
+	return file_watch_open(&o, &s->users_watch) == ERR_OK ?
+		ERR_OK :
+		err_set(why, ERR_NOMEM, "no memory for the users file");
 }
 
 enum err link_users_open(struct link_server *s, struct why *why)

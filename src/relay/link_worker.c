@@ -109,7 +109,7 @@ struct connection_mail {
 static enum err link_secure(struct link_worker *w, struct stream **stream)
 {
 	struct tls_options o = {
-		.context = w->server->tls,
+		.context = w->tls,
 		.loop = w->worker.loop,
 		.below = *stream,
 		.is_server = true,
@@ -181,6 +181,37 @@ bool link_worker_set_users(struct link_worker *w, struct users *users)
 	return false;
 }
 
+struct tls_mail {
+	struct mail mail; /* first */
+	struct tls_context *tls;
+};
+
+/* Connections that are open keep the context they have. */
+static void link_on_tls(void *receiver, struct mail *mail)
+{
+	struct link_worker *w = mem_container(receiver, struct link_worker, worker);
+	struct tls_mail *m = mem_container(mail, struct tls_mail, mail);
+
+	tls_context_free(w->tls);
+	w->tls = m->tls;
+	free(m);
+}
+
+bool link_worker_set_tls(struct link_worker *w, struct tls_context *tls)
+{
+	struct tls_mail *m = mem_new(m);
+
+	if (m == NULL)
+		return false;
+	m->mail.fn = link_on_tls;
+	m->tls = tls_context_ref(tls);
+	if (mailbox_post(w->worker.mailbox, &m->mail))
+		return true;
+	tls_context_free(m->tls);
+	free(m);
+	return false;
+}
+
 static void link_on_end(void *receiver, struct mail *mail)
 {
 	struct link_worker *w = mem_container(receiver, struct link_worker, worker);
@@ -231,6 +262,8 @@ enum err link_worker_open(struct link_worker *w, struct link_server *server,
 		return err_set(why, rc, "no memory for worker %u", index);
 	if (server->users != NULL)
 		w->users = users_ref(server->users);
+	if (server->tls != NULL)
+		w->tls = tls_context_ref(server->tls);
 	return worker_start(&w->worker, why);
 }
 
@@ -243,4 +276,5 @@ void link_worker_close(struct link_worker *w)
 	loop_turn(w->worker.loop);
 	worker_fini(&w->worker);
 	users_unref(w->users);
+	tls_context_free(w->tls);
 }

@@ -101,7 +101,7 @@ static void file_watch_on_look(void *arg)
 {
 	struct file_watch *w = arg;
 
-	loop_timer_set(w->look, FILE_WATCH_LOOK_MS);
+	loop_timer_set(w->look, w->o.look_ms);
 	file_watch_on_settled(w);
 }
 
@@ -117,56 +117,52 @@ static void file_watch_on_entry(void *arg, const char *name)
 
 /* ---- the beginning and the end ---- */
 
-static enum err file_watch_add(struct file_watch *w, const char *directory)
+/* If it cannot be watched, looking has to do. */
+static void file_watch_add(struct file_watch *w, const char *directory)
 {
-	enum err rc = loop_watch_open(w->o.loop, directory, file_watch_on_entry, w,
-		&w->watches[w->count]);
-
-	w->count += rc == ERR_OK;
-	return rc;
+	if (directory != NULL &&
+		loop_watch_open(w->o.loop, directory, file_watch_on_entry, w,
+			&w->watches[w->count]) == ERR_OK)
+		w->count++;
 }
 
-static enum err file_watch_add_path(struct file_watch *w, const char *path)
+static void file_watch_add_path(struct file_watch *w, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char *directory = slash == NULL ?
 		strdup(".") :
 		span_dup(span_of(path, slash == path ? 1 : (size_t)(slash - path)));
 	struct stat st;
-	enum err rc = directory == NULL ? ERR_NOMEM : file_watch_add(w, directory);
 
+	file_watch_add(w, directory);
 	free(directory);
-	if (rc == ERR_OK && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		rc = file_watch_add(w, path);
-	return rc;
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		file_watch_add(w, path);
 }
 
-enum err file_watch_open(const struct file_watch_options *o, struct file_watch **out,
-	struct why *why)
+enum err file_watch_open(const struct file_watch_options *o, struct file_watch **out)
 {
 	struct file_watch *w = mem_new(w);
 	enum err rc;
 
 	if (w == NULL)
-		return err_set(why, ERR_NOMEM, "no memory for a watch");
+		return ERR_NOMEM;
 	w->o = *o;
+	if (w->o.look_ms == 0)
+		w->o.look_ms = FILE_WATCH_LOOK_MS;
 	rc = loop_timer_open(o->loop, file_watch_on_settled, w, &w->settle);
 	if (rc == ERR_OK)
 		rc = loop_timer_open(o->loop, file_watch_on_look, w, &w->look);
-	for (unsigned i = 0; i < FILE_WATCH_MAX && rc == ERR_OK; i++) {
-		if (o->paths[i] == NULL)
-			continue;
-		rc = file_watch_add_path(w, o->paths[i]);
-		if (rc != ERR_OK)
-			err_set(why, rc, "the directory of %.150s cannot be watched",
-				o->paths[i]);
-	}
 	if (rc != ERR_OK) {
 		file_watch_close(w);
 		return rc;
 	}
+	for (unsigned i = 0; i < FILE_WATCH_MAX; i++) {
+		if (o->paths[i] != NULL)
+			file_watch_add_path(w, o->paths[i]);
+	}
 	file_watch_note(w);
-	loop_timer_set(w->look, FILE_WATCH_LOOK_MS);
+	loop_timer_set(w->look, w->o.look_ms);
 	*out = w;
 	return ERR_OK;
 }

@@ -1,7 +1,8 @@
 /*
  * A file watch tells when some files have changed, in whatever way: written, replaced by
  * renaming, or swapped behind a link, as editors, ACME clients and Kubernetes do it. It watches
- * their directories; for what it does not see there it looks at the files every 10 s.
+ * their directories. What it does not see there, or on systems that do not tell, it finds by
+ * looking at the files every 10 s.
  */
 #ifndef STORE_FILE_WATCH_H
 #define STORE_FILE_WATCH_H
@@ -20,13 +21,14 @@ struct file_watch_options {
 	const char
 		*paths[FILE_WATCH_MAX]; /* borrowed: files or directories; NULL is none */
 	uint32_t settle_ms; /* from the first change to the call: they come in bursts */
+	uint32_t look_ms;   /* 0: FILE_WATCH_LOOK_MS */
 	void (*on_change)(void *arg);
 	void *arg;
 };
 
-/* What the files are now is no change. ERR_SYS: a directory cannot be watched.  ERR_NOMEM. */
-enum err file_watch_open(const struct file_watch_options *o, struct file_watch **out,
-	struct why *why) MUST_USE;
+/* What the files are now is no change; they need not be there. ERR_NOMEM. */
+enum err file_watch_open(const struct file_watch_options *o,
+	struct file_watch **out) MUST_USE;
 
 /* What they are now is no change from here on: before they are read. */
 void file_watch_note(struct file_watch *w);

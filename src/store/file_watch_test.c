@@ -95,7 +95,7 @@ static void watch(struct fixture *f, const char *path, const char *second)
 		.arg = f,
 	};
 
-	assert_int_equal(file_watch_open(&o, &f->watch, NULL), ERR_OK);
+	assert_int_equal(file_watch_open(&o, &f->watch), ERR_OK);
 }
 
 /* Waits for a call, or for none. */
@@ -187,18 +187,28 @@ static void test_a_burst_is_one_change(void **state)
 	wait_for(f, 1);
 }
 
-static void test_a_directory_that_is_not_there_is_said(void **state)
+static void test_what_cannot_be_watched_is_looked_at(void **state)
 {
 	struct fixture *f = *state;
+	char in_sub[128];
 	struct file_watch_options o = {
 		.loop = f->loop,
-		.paths = { "/nowhere/at/all" },
+		.paths = { in_sub },
+		.look_ms = 20,
 		.on_change = on_change,
+		.arg = f,
 	};
-	struct why why = { "" };
 
-	assert_int_equal(file_watch_open(&o, &f->watch, &why), ERR_SYS);
-	assert_non_null(strstr(why.text, "/nowhere/at/all"));
+	snprintf(in_sub, sizeof(in_sub), "%s/entry", f->sub);
+	assert_int_equal(file_watch_open(&o, &f->watch), ERR_OK);
+	wait_for(f, 0);
+	assert_int_equal(mkdir(f->sub, 0700), 0);
+	put(in_sub, "one");
+	wait_for(f, 1);
+	put(in_sub, "two!");
+	wait_for(f, 2);
+	file_watch_close(f->watch); /* the path is ours */
+	f->watch = NULL;
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -211,7 +221,7 @@ int main(void)
 		TEST(test_a_directory_is_all_that_is_in_it),
 		TEST(test_what_is_noted_is_no_change),
 		TEST(test_a_burst_is_one_change),
-		TEST(test_a_directory_that_is_not_there_is_said),
+		TEST(test_what_cannot_be_watched_is_looked_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

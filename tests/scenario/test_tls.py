@@ -1,6 +1,8 @@
 """Links inside TLS, with files, with names, and with certificates both ways."""
 
 import os
+import signal
+import ssl
 
 import pytest
 
@@ -152,6 +154,127 @@ class TestMutual:
         world.client(adit, server, f"R:127.0.0.1:{net.free_port()}:127.0.0.1:9",
                      flags=["--tls-ca", authority.cert, "--tls-cert", visitor[0],
                             "--tls-key", visitor[1]])
+
+
+class TestRenewal:
+    """New files are served without a restart; what is broken changes nothing."""
+
+    @pytest.fixture
+    def files(self, world, authority):
+        """Paths of a certificate and a key of the server's own, which may be changed."""
+        issued = authority.issue("first")
+        return [self.copy(source, world.path(name))
+                for source, name in zip(issued, ("tls.pem", "tls.key"))]
+
+    @pytest.fixture
+    def start(self, world, adit, authority, files):
+        def run(*flags, user=()):
+            server = world.server(adit, "--reverse", "--tls-cert", files[0], "--tls-key",
+                                  files[1], *flags)
+            server.url = f"https://localhost:{server.port}"
+            target = world.serve()
+            port = net.free_port()
+            server.link = world.client(adit, server, f"R:127.0.0.1:{port}:127.0.0.1:"
+                                       f"{target.port}",
+                                       flags=["--tls-ca", authority.cert, *user])
+            net.wait_listening(port)
+            return server
+        return run
+
+    @staticmethod
+    def copy(source, to):
+        with open(source) as f, open(to, "w") as out:
+            out.write(f.read())
+        return to
+
+    @staticmethod
+    def served(server):
+        """The common name in the certificate that a new connection gets."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with net.connect(server.port) as s, context.wrap_socket(s) as tls:
+            text = ssl.DER_cert_to_PEM_cert(tls.getpeercert(True))
+        return pki.openssl("x509", "-noout", "-subject", text=text).split("=")[-1].strip()
+
+    def wait_served(self, server, name):
+        wait_until(lambda: self.served(server) == name, message=f"{name} being served")
+        assert "Disconnected" not in server.link.log
+
+    def test_written_in_place(self, authority, files, start):
+        server = start()
+        assert self.served(server) == "first"
+        for name in "second", "third":
+            for source, to in zip(authority.issue(name), files):
+                self.copy(source, to)
+            self.wait_served(server, name)
+
+    def test_replaced_by_renaming(self, authority, files, start):
+        server = start()
+        for source, to in zip(authority.issue("second"), files):
+            os.rename(self.copy(source, to + ".new"), to)
+        self.wait_served(server, "second")
+
+    def test_links_are_swapped_as_an_acme_client_does(self, world, authority, files, start):
+        for i, name in enumerate(("first", "second")):
+            for source, kind in zip(authority.issue(name), ("pem", "key")):
+                self.copy(source, world.path(f"{kind}{i}"))
+        for to, kind in zip(files, ("pem", "key")):
+            os.unlink(to)
+            os.symlink(f"{kind}0", to)
+        server = start()
+        for to, kind in zip(files, ("pem", "key")):
+            os.symlink(f"{kind}1", to + ".new")
+            os.rename(to + ".new", to)
+        self.wait_served(server, "second")
+
+    def test_a_hangup_signal_reads_them_again(self, start):
+        server = start()
+        server.signal(signal.SIGHUP)
+        server.wait_log("TLS: reloaded")
+        self.wait_served(server, "first")
+
+    @pytest.mark.parametrize("spoil", [
+        lambda c, k: open(c, "w").close(), lambda c, k: open(k, "w").close(),
+        lambda c, k: os.truncate(c, os.path.getsize(c) - 40), lambda c, k: os.unlink(k),
+        lambda c, k: os.unlink(c), lambda c, k: os.rename(k, c)],
+        ids=["empty-cert", "empty-key", "cut", "no-key", "no-cert", "key-as-cert"])
+    def test_broken_files_keep_the_previous_certificate(self, authority, files, start, spoil):
+        server = start()
+        spoil(*files)
+        server.wait_log("TLS: keeping the previous certificate: ")
+        self.wait_served(server, "first")
+        for source, to in zip(authority.issue("second"), files):
+            self.copy(source, to)
+        self.wait_served(server, "second")
+
+    def test_a_pair_that_does_not_belong_together_keeps_it(self, authority, files, start):
+        server = start()
+        second = authority.issue("second")
+        self.copy(second[0], files[0])
+        server.wait_log("TLS: keeping the previous certificate: ")
+        self.wait_served(server, "first")
+        self.copy(second[1], files[1])
+        self.wait_served(server, "second")
+
+    @pytest.mark.parametrize("is_directory", [False, True])
+    def test_client_authorities_are_read_again(self, world, adit, authority, start,
+                                               is_directory):
+        other = pki.Authority(world.path("other"), "another")
+        known, late = (a.issue("visitor", None, usage="clientAuth") for a in (authority, other))
+        os.mkdir(world.path("cas"))
+        path = self.copy(authority.cert, world.path("cas/ca.pem"))
+        server = start("--tls-ca", world.path("cas") if is_directory else path,
+                       user=["--tls-cert", known[0], "--tls-key", known[1]])
+        client = world.client(adit, server, f"R:127.0.0.1:{net.free_port()}:127.0.0.1:9",
+                              flags=["--tls-ca", authority.cert, "--tls-cert", late[0],
+                                     "--tls-key", late[1]], wait=False)
+        client.wait_log("Connection error")
+        if is_directory:
+            self.copy(other.cert, world.path("cas/other.pem"))
+        else:
+            with open(path, "a") as out, open(other.cert) as f:
+                out.write(f.read())
+        client.wait_log(r"\bConnected\b")
 
 
 def test_silence_before_the_tls_hello_stops_nobody(world, tls_server, authority):
