@@ -1,7 +1,4 @@
-/*
- * The relay's certificate, kept up to date. The directory is watched and not the files, so
- * that whoever renames files or swaps a link is noticed.
- */
+/* The relay's certificate, kept up to date. */
 #include "relay/certificate.h"
 
 #include <stdlib.h>
@@ -12,22 +9,15 @@
 #include "base/str.h"
 #include "crypto/remote_key.h"
 #include "relay/certificate_pair.h"
+#include "store/file_watch.h"
 #include "text/names.h"
 #include "text/timefmt.h"
 
 #define CERTIFICATE_SETTLE_MS 500       /* two files are written one after the other */
-#define CERTIFICATE_LOOK_MS (60 * 1000) /* what a link points to may lie elsewhere */
+#define CERTIFICATE_LOOK_MS (60 * 1000) /* has its time come, or is its end near? */
 #define CERTIFICATE_LOOKS_PER_WARNING (12 * 60)
 #define CERTIFICATE_WARN_S (14 * 86400)
 #define CERTIFICATE_FILES 2
-
-/* How a file was when it was last looked at; zeroes: not there. */
-struct file_state {
-	dev_t device;
-	ino_t inode;
-	off_t size;
-	struct timespec modified, changed;
-};
 
 /* A key stays until the end: handshakes that began with it may not be over. */
 struct certificate_key {
@@ -39,14 +29,13 @@ struct certificate {
 	struct certificate_options o;
 	struct list keys;               /* the newest is the first */
 	char *paths[CERTIFICATE_FILES]; /* the chain and the key */
-	struct file_state seen[CERTIFICATE_FILES];
 	struct tls_context *tls;
 	struct buf chain; /* that is in use */
 	int64_t begins_s, ends_s;
 	int64_t early_until_s; /* the pair in the files is good from then on; 0: it is now */
 	unsigned looks;        /* since there was a warning */
-	struct loop_watch *watch;
-	struct loop_timer *settle, *look;
+	struct file_watch *watch;
+	struct loop_timer *look;
 };
 
 struct tls_context *certificate_tls(const struct certificate *c)
@@ -169,42 +158,6 @@ static void certificate_warn_of_mode(const struct certificate *c)
 
 /* ---- the files may have changed ---- */
 
-static struct file_state file_look(const char *path)
-{
-	struct file_state is = { .size = 0 };
-	struct stat st;
-
-	if (stat(path, &st) != 0)
-		return is;
-	is.device = st.st_dev;
-	is.inode = st.st_ino;
-	is.size = st.st_size;
-	is.modified = st.st_mtim;
-	is.changed = st.st_ctim;
-	return is;
-}
-
-static bool time_is_same(struct timespec a, struct timespec b)
-{
-	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-/* Notes how the files are now; true if one was otherwise. */
-static bool certificate_looks_new(struct certificate *c)
-{
-	bool is_new = false;
-
-	for (unsigned i = 0; i < CERTIFICATE_FILES; i++) {
-		struct file_state was = c->seen[i], is = file_look(c->paths[i]);
-
-		is_new = is_new || is.device != was.device || is.inode != was.inode ||
-			is.size != was.size || !time_is_same(is.modified, was.modified) ||
-			!time_is_same(is.changed, was.changed);
-		c->seen[i] = is;
-	}
-	return is_new;
-}
-
 /* One that is over, or has not begun, is no better than what we have. */
 static enum err certificate_check_time(struct certificate *c,
 	const struct certificate_pair *pair, struct why *why)
@@ -245,7 +198,7 @@ void certificate_check(struct certificate *c)
 	bool is_new;
 	enum err rc;
 
-	(void)certificate_looks_new(c);
+	file_watch_note(c->watch);
 	rc = certificate_reload(c, &is_new, &why);
 	if (rc != ERR_OK)
 		log_error(c->o.log, "the old certificate stays: %s", err_text(rc, &why));
@@ -258,22 +211,9 @@ void certificate_check(struct certificate *c)
 	}
 }
 
-static void certificate_on_settled(void *arg)
+static void certificate_on_files(void *arg)
 {
-	struct certificate *c = arg;
-
-	if (certificate_looks_new(c))
-		certificate_check(c);
-}
-
-/* Others write in this directory, too: it is looked at no more often than this. */
-static void certificate_on_file(void *arg, const char *name)
-{
-	struct certificate *c = arg;
-
-	(void)name;
-	if (!loop_timer_is_set(c->settle))
-		loop_timer_set(c->settle, CERTIFICATE_SETTLE_MS);
+	certificate_check(arg);
 }
 
 static void certificate_on_look(void *arg)
@@ -281,8 +221,7 @@ static void certificate_on_look(void *arg)
 	struct certificate *c = arg;
 
 	loop_timer_set(c->look, CERTIFICATE_LOOK_MS);
-	if (certificate_looks_new(c) ||
-		(c->early_until_s != 0 && c->early_until_s <= now_s())) {
+	if (c->early_until_s != 0 && c->early_until_s <= now_s()) {
 		certificate_check(c);
 	} else if (++c->looks >= CERTIFICATE_LOOKS_PER_WARNING) {
 		c->looks = 0;
@@ -294,13 +233,17 @@ static void certificate_on_look(void *arg)
 
 static enum err certificate_watch(struct certificate *c)
 {
-	enum err rc = loop_timer_open(c->o.loop, certificate_on_settled, c, &c->settle);
+	struct file_watch_options o = {
+		.loop = c->o.loop,
+		.paths = { c->paths[0], c->paths[1] },
+		.settle_ms = CERTIFICATE_SETTLE_MS,
+		.on_change = certificate_on_files,
+		.arg = c,
+	};
+	enum err rc = loop_timer_open(c->o.loop, certificate_on_look, c, &c->look);
 
 	if (rc == ERR_OK)
-		rc = loop_timer_open(c->o.loop, certificate_on_look, c, &c->look);
-	if (rc == ERR_OK)
-		rc = loop_watch_open(c->o.loop, c->o.directory, certificate_on_file, c,
-			&c->watch);
+		rc = file_watch_open(&o, &c->watch);
 	if (rc == ERR_OK)
 		loop_timer_set(c->look, CERTIFICATE_LOOK_MS);
 	return rc;
@@ -313,7 +256,7 @@ static enum err certificate_load_or_make(struct certificate *c,
 	const char *directory = c->o.directory, *root = c->o.root;
 	enum err rc;
 
-	(void)certificate_looks_new(c);
+	file_watch_note(c->watch);
 	rc = certificate_pair_load(directory, root, pair, why);
 	if (rc != ERR_NOENT)
 		return rc;
@@ -329,7 +272,7 @@ static enum err certificate_load_or_make(struct certificate *c,
 		"the certificate %s is made for development: whoever shall trust it is "
 		"given that file",
 		c->paths[0]);
-	(void)certificate_looks_new(c);
+	file_watch_note(c->watch);
 	return certificate_pair_load(directory, root, pair, why);
 }
 
@@ -349,7 +292,7 @@ enum err certificate_open(const struct certificate_options *o, struct certificat
 	if (c->paths[0] == NULL || c->paths[1] == NULL)
 		rc = err_set(why, ERR_NOMEM, "no memory for a certificate");
 	if (rc == ERR_OK && certificate_watch(c) != ERR_OK)
-		rc = err_set(why, ERR_SYS, "%.150s cannot be watched", o->directory);
+		rc = err_set(why, ERR_NOMEM, "no memory for a certificate");
 	if (rc == ERR_OK)
 		rc = certificate_load_or_make(c, &pair, why);
 	if (rc == ERR_OK) {
@@ -372,8 +315,7 @@ void certificate_close(struct certificate *c)
 
 	if (c == NULL)
 		return;
-	loop_watch_close(c->watch);
-	loop_timer_close(c->settle);
+	file_watch_close(c->watch);
 	loop_timer_close(c->look);
 	tls_context_free(c->tls);
 	list_each(it, tmp, &c->keys)
