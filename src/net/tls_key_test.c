@@ -547,6 +547,9 @@ static void test_what_is_said_in_one_call_is_sent_together(void **state)
 	char byte;
 	size_t n;
 
+	/* It reads the header of a record alone while the handshake lasts, which cuts a message. */
+	if (OPENSSL_version_major() > 3 || OPENSSL_version_minor() >= 2)
+		skip();
 	/* Messages, so that one can be told from two. */
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
 	hand_begin(x, &p.client, ends[0], "a.localhost");

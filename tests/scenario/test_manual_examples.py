@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import subprocess
+import textwrap
 import threading
 
 import pytest
@@ -30,7 +31,7 @@ def rendered(page):
 def displays(page):
     """Its indented blocks."""
     blocks = re.findall(r"(?:^ {10,}\S.*\n(?:\n(?= {10}))*)+", rendered(page), re.MULTILINE)
-    return [re.sub(r"^ {11}", "", block, flags=re.MULTILINE) for block in blocks]
+    return [textwrap.dedent(block) for block in blocks]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=os.path.basename)
