@@ -240,6 +240,13 @@ class World:
         net.wait_listening(listen, process)
         return process
 
+    def static_nginx(self, listen):
+        """nginx that serves the world's files, compressed if that is wanted."""
+        config = services.static_config(self.directory, listen)
+        process = self.run("nginx", [need("nginx"), "-c", config, "-p", self.directory])
+        net.wait_listening(listen, process)
+        return process
+
     def tinyproxy(self, user=None, password=None):
         port = net.free_port()
         config = services.tinyproxy_config(self.directory, port, user, password)

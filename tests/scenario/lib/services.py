@@ -36,6 +36,40 @@ http {{
 """
 
 
+STATIC = """\
+daemon off;
+master_process off;
+pid {dir}/nginx.pid;
+error_log stderr info;
+worker_processes 1;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    client_body_temp_path {dir}/body;
+    proxy_temp_path {dir}/proxy;
+    fastcgi_temp_path {dir}/fastcgi;
+    uwsgi_temp_path {dir}/uwsgi;
+    scgi_temp_path {dir}/scgi;
+    types {{ text/plain txt; }}
+    gzip on;
+    gzip_types text/plain;
+    gzip_min_length 0;
+    gzip_proxied any;
+    server {{
+        listen 127.0.0.1:{listen};
+        root {dir};
+    }}
+}}
+"""
+
+
+def static_config(directory, listen):
+    path = os.path.join(directory, "static.conf")
+    with open(path, "w") as f:
+        f.write(STATIC.format(dir=directory, listen=listen))
+    return path
+
+
 def nginx_config(directory, listen, backend, cert, key, address="127.0.0.1"):
     path = os.path.join(directory, "nginx.conf")
     with open(path, "w") as f:
