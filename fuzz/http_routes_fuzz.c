@@ -85,7 +85,8 @@ static void try_answer(const struct http_routes *routes, struct span value)
 
 	for (unsigned i = 0; i < routes->count; i++) {
 		buf_init(&out, OUT_MAX);
-		if (http_route_map_location(routes->routes[i], host, value, &out)) {
+		if (http_route_map_location(routes->routes[i], "https", host, value,
+			    &out)) {
 			struct span s = buf_span(&out);
 
 			if (s.p[0] != '/') {

@@ -81,6 +81,11 @@ static struct span query_of(const struct http1_head *head)
 	return span_of(sign + 1, target.n - (size_t)(sign + 1 - target.p));
 }
 
+static const char *scheme_of(bool is_raw)
+{
+	return is_raw ? "http" : "https";
+}
+
 /* The relay is the client that is known: visitors' own addresses stay there. */
 static void put_forwarded(struct buf *out, struct http_exchange *x,
 	const struct http_route *route, bool is_raw)
@@ -89,7 +94,7 @@ static void put_forwarded(struct buf *out, struct http_exchange *x,
 	char ip[ADDR_TEXT_MAX];
 
 	buf_printf(out, "X-Real-IP: %s\r\n", addr_print_ip(http_peer(x), ip));
-	buf_printf(out, "X-Forwarded-Proto: %s\r\n", is_raw ? "http" : "https");
+	buf_printf(out, "X-Forwarded-Proto: %s\r\n", scheme_of(is_raw));
 	if (host.n > 0)
 		buf_printf(out, "X-Forwarded-Host: %.*s\r\n", (int)host.n,
 			(const char *)host.p);
@@ -97,17 +102,28 @@ static void put_forwarded(struct buf *out, struct http_exchange *x,
 		buf_printf(out, "X-Forwarded-Prefix: %s\r\n", route->prefix);
 }
 
-static bool rewrite(void *arg, const struct http1_head *request,
-	const struct http1_header *h, struct buf *value)
+static bool rewrite(const struct http_route *route, const char *scheme,
+	const struct http1_head *request, const struct http1_header *h, struct buf *value)
 {
-	const struct http_route *route = arg;
 	struct span host = http1_head_value(request, "Host");
 
 	if (span_is_nocase(h->name, "Location"))
-		return http_route_map_location(route, host, h->value, value);
+		return http_route_map_location(route, scheme, host, h->value, value);
 	if (span_is_nocase(h->name, "Set-Cookie"))
 		return http_route_map_cookie(route, host, h->value, value);
 	return false;
+}
+
+static bool rewrite_for_tls(void *arg, const struct http1_head *request,
+	const struct http1_header *h, struct buf *value)
+{
+	return rewrite(arg, scheme_of(false), request, h, value);
+}
+
+static bool rewrite_for_raw(void *arg, const struct http1_head *request,
+	const struct http1_header *h, struct buf *value)
+{
+	return rewrite(arg, scheme_of(true), request, h, value);
 }
 
 static void pass(const struct forward_server *s, struct http_exchange *x, unsigned index,
@@ -127,7 +143,7 @@ static void pass(const struct forward_server *s, struct http_exchange *x, unsign
 		.host_header = target_print_authority(t, host),
 		.is_edge = true,
 		.keep = f->keeps[index],
-		.rewrite = rewrite,
+		.rewrite = s->is_raw ? rewrite_for_raw : rewrite_for_tls,
 		.rewrite_arg = route,
 		.bad_gateway = "bad gateway\n",
 		.connect_ms = REACH_MS,
@@ -137,7 +153,6 @@ static void pass(const struct forward_server *s, struct http_exchange *x, unsign
 
 	if (f->preserves_host && http1_head_find(head, "Host") != NULL)
 		up.host_header = NULL;
-
 	buf_init(&target, 2 * HTTP_HEAD_MAX);
 	buf_init(&headers, 2 * HTTP_HEAD_MAX);
 	rc = http_route_put_target(route, path, query_of(head), &target);

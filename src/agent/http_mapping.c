@@ -1,4 +1,4 @@
-/* What an upstream says of its own places, said anew for those who see it from outside. */
+/* Rewrites Location and Set-Cookie from upstream paths to public ones. */
 #include <stdio.h>
 #include <strings.h>
 
@@ -115,8 +115,8 @@ static struct span cut_path(struct span *location)
 	return path;
 }
 
-bool http_route_map_location(const struct http_route *route, struct span public_host,
-	struct span location, struct buf *out)
+bool http_route_map_location(const struct http_route *route, const char *scheme,
+	struct span public_host, struct span location, struct buf *out)
 {
 	bool is_absolute = location.n > 0 && location.p[0] != '/';
 	struct span path;
@@ -131,7 +131,8 @@ bool http_route_map_location(const struct http_route *route, struct span public_
 	buf_init(&mapped, URL_PATH_MAX + path.n);
 	is_mapped = map_path(route, path.n > 0 ? path : span_str("/"), &mapped);
 	if (is_mapped && is_absolute) {
-		buf_put_str(out, "https://");
+		buf_put_str(out, scheme);
+		buf_put_str(out, "://");
 		buf_put_span(out, public_host);
 	}
 	if (is_mapped) {

@@ -42,12 +42,12 @@ enum err http_route_put_target(const struct http_route *route, struct span path,
 	struct span query, struct buf *out) MUST_USE;
 
 /*
- * What an upstream says of its own places, said anew for a visitor of https://@public_host: the
- * value of a Location, or of a Set-Cookie header. False: it stays as it is, and @out is as
- * good as empty.
+ * Rewrites what an upstream says of its own places for a visitor of @public_host: the value of
+ * a Location, whose @scheme is the visitor's, or of a Set-Cookie header. False: it stays as it
+ * is, and @out is as good as empty.
  */
-bool http_route_map_location(const struct http_route *route, struct span public_host,
-	struct span location, struct buf *out);
+bool http_route_map_location(const struct http_route *route, const char *scheme,
+	struct span public_host, struct span location, struct buf *out);
 bool http_route_map_cookie(const struct http_route *route, struct span public_host,
 	struct span cookie, struct buf *out);
 

@@ -229,6 +229,12 @@ static void check_maps(map_fn *map, const struct map_row *rows, size_t n)
 
 #define PUB "https://pub.example:8443"
 
+static bool map_location(const struct http_route *route, struct span public_host,
+	struct span location, struct buf *out)
+{
+	return http_route_map_location(route, "https", public_host, location, out);
+}
+
 static void test_locations_are_mapped_back(void **state)
 {
 	static const struct map_row rows[] = {
@@ -269,7 +275,22 @@ static void test_locations_are_mapped_back(void **state)
 	};
 
 	(void)state;
-	check_maps(http_route_map_location, rows, mem_count(rows));
+	check_maps(map_location, rows, mem_count(rows));
+}
+
+static void test_a_location_has_the_visitor_s_scheme(void **state)
+{
+	struct http_routes routes = { .count = 0 };
+	struct buf out;
+
+	(void)state;
+	assert_int_equal(http_routes_add(&routes, span_str("/api=3000"), NULL), ERR_OK);
+	buf_init(&out, 1000);
+	assert_true(http_route_map_location(routes.routes[0], "http",
+		span_str("pub:7000"), span_str("http://127.0.0.1:3000/x"), &out));
+	assert_true(span_is(buf_span(&out), "http://pub:7000/api/x"));
+	buf_fini(&out);
+	http_routes_fini(&routes);
 }
 
 static void test_cookies_are_mapped_back(void **state)
@@ -316,6 +337,7 @@ int main(void)
 		cmocka_unit_test(test_the_longest_prefix_gets_the_request),
 		cmocka_unit_test(test_a_path_may_lead_nowhere),
 		cmocka_unit_test(test_locations_are_mapped_back),
+		cmocka_unit_test(test_a_location_has_the_visitor_s_scheme),
 		cmocka_unit_test(test_cookies_are_mapped_back),
 	};
 
