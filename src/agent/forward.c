@@ -330,7 +330,7 @@ static enum err forward_make_context(bool skips, struct tls_context **out,
 	return *out == NULL ? tls_context_new_client(&o, out, why) : ERR_OK;
 }
 
-/* Reading the system's roots takes a while: only who needs them does. */
+/* Reading the system's roots takes a while: it is done only if they are needed. */
 static enum err forward_prepare(struct forward *f, const struct target *t,
 	struct why *why)
 {

@@ -3,7 +3,7 @@
  * it has HTTP routes, answers their requests by asking the upstreams of those.
  *
  * Without routes a visitor's bytes are the target's. If the target is down (it does not answer
- * in 5 s), a visitor of TLS who speaks HTTP gets a page that says so (portal-protocol 14.6), and
+ * in 5 s), a visitor with TLS that speaks HTTP gets a page that says so (portal-protocol 14.6), and
  * any other is closed.
  *
  * With routes each request is read strictly; what two readers might understand in two ways is
@@ -57,7 +57,7 @@ struct forward_end {
 
 struct forward_visitor {
 	struct stream *stream;   /* what the visitor says, without TLS; wants nothing */
-	const struct addr *peer; /* who is told in X-Forwarded-For; NULL: this machine */
+	const struct addr *peer; /* its X-Forwarded-For; NULL: this machine */
 	bool is_raw;             /* of a TCP port: it may speak anything */
 	/* Once, and never from inside a call into the forward; the visit is gone after it. */
 	void (*on_closed)(void *arg, const struct forward_end *end);

@@ -23,7 +23,7 @@ struct forward_host {
 /* Of visitors whose requests we answer. */
 struct forward_server {
 	struct forward *forward; /* borrowed: has us */
-	bool is_raw;             /* who comes by a TCP port has no TLS */
+	bool is_raw;             /* they come by a TCP port, without TLS */
 	struct http_server *http;
 };
 
@@ -59,7 +59,7 @@ enum http_likeness {
 	HTTP_NO,
 };
 
-/* Whether somebody who begins with @first asks for something over HTTP. */
+/* Whether a visitor that begins with @first speaks HTTP. */
 enum http_likeness forward_looks_like_http(struct span first);
 
 #endif

@@ -87,7 +87,7 @@ static bool is_upstream_port(const struct http_route *route, struct span authori
 
 /* ---- Location ---- */
 
-/* Cuts "http://upstream" off. False: it is somebody else's. */
+/* Cuts "http://upstream" off. False: it is another server's. */
 static bool cut_upstream(const struct http_route *route, struct span *location)
 {
 	const char *scheme = route->upstream.is_tls ? "https://" : "http://";

@@ -126,7 +126,7 @@ static bool piece_leads_up(struct span piece)
 			escape_read(span_of(piece.p + 2, piece.n - 2)) == ';');
 }
 
-/* True if somebody who undoes more escapes than we do would find a way up. */
+/* True if decoding escapes again would reveal a "..". */
 static bool has_hidden_way_up(struct span path)
 {
 	struct span piece = span_of(path.p, 0);

@@ -399,7 +399,7 @@ enum err http_client_new(const struct http_client_options *o, struct http_client
 	return rc;
 }
 
-/* One that is being made is made anew: nobody waits for it in particular. */
+/* Connections that are being opened are opened again: no question depends on one of them. */
 static void client_outdate(struct http_client *client)
 {
 	struct list *it, *tmp;

@@ -45,7 +45,7 @@ void http_client_set_tls(struct http_client *client, struct tls_context *tls);
 void http_client_reconnect(struct http_client *client);
 
 /*
- * Keeps @n connections open (at most connections_max), also when nobody asks: opens them now,
+ * Keeps @n connections open (at most connections_max), also without questions: opens them now,
  * and new ones in the place of those that end, after a while if connecting fails. 0: none.
  */
 void http_client_warm(struct http_client *client, unsigned n);

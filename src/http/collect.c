@@ -1,4 +1,4 @@
-/* Reads the whole body of a request for somebody who wants it in one piece. */
+/* Reads the whole body of a request into memory. */
 #include "base/mem.h"
 #include "http/connection.h"
 

@@ -1,6 +1,6 @@
 /*
  * A connection of a server, as one state machine. Its steps read heads, write answers and
- * drop what remains of a body; in between, the exchange is in somebody else's hands.
+ * drop what remains of a body; in between, on_request or a borrower has the exchange.
  */
 #include "http/connection.h"
 
@@ -21,7 +21,8 @@
 #define HURRY_MS 1000       /* for a request, once the server is ending */
 #define ANSWER_HEAD_MAX 8192
 #define HOLD_FREE 8192 /* so short a body is always taken: connections are counted, too */
-#define DROP_MAX (256 * 1024) /* of a body nobody wanted; above it, closing is cheaper */
+#define DROP_MAX \
+	(256 * 1024) /* of a body that was not read; above it, closing is cheaper */
 
 enum connection_state {
 	CONNECTION_IDLE,      /* between requests */
@@ -60,7 +61,7 @@ static enum err step_lingering(struct connection *c);
 /* A step says ERR_OK (a state was entered: go on), ERR_AGAIN, or why it is over. */
 static const struct connection_rule {
 	unsigned wants;
-	uint32_t patience_ms; /* 0 is for ever, but see connection_patience() */
+	uint32_t timeout_ms; /* 0 is for ever, but see connection_timeout() */
 	enum err (*step)(struct connection *c);
 } rules[] = {
 	[CONNECTION_IDLE] = { LOOP_READ, 0, step_reading },
@@ -74,7 +75,7 @@ static const struct connection_rule {
 	[CONNECTION_CLOSED] = { 0, 0, NULL },
 };
 
-static uint32_t connection_patience(const struct connection *c,
+static uint32_t connection_timeout(const struct connection *c,
 	enum connection_state state)
 {
 	const struct http_server_options *o = &c->server->o;
@@ -86,12 +87,12 @@ static uint32_t connection_patience(const struct connection *c,
 		return o->idle_ms != 0 ? o->idle_ms : IDLE_MS;
 	if (state == CONNECTION_READING)
 		return o->head_ms != 0 ? o->head_ms : HEAD_MS;
-	return rules[state].patience_ms;
+	return rules[state].timeout_ms;
 }
 
 static void connection_enter(struct connection *c, enum connection_state state)
 {
-	uint32_t ms = connection_patience(c, state);
+	uint32_t ms = connection_timeout(c, state);
 
 	c->state = state;
 	if (ms != 0)
@@ -133,7 +134,7 @@ static void connection_drop_shared(struct connection *c)
 	c->shared = (struct http_shared){ .release = NULL };
 }
 
-/* The memory goes at the end of the turn: whoever called us may still look at it. */
+/* The memory is freed at the end of the turn: callers further up may still use it. */
 static void connection_close(struct connection *c, bool is_abort)
 {
 	if (c->stream != NULL)
@@ -277,7 +278,7 @@ static enum err connection_serve(struct connection *c)
 	struct http_exchange *x = c->x;
 	struct span expect = http1_head_value(&x->reader.head, "Expect");
 
-	/* A tunnel through us is for nobody, and what follows may be bytes for it. */
+	/* No server here opens tunnels, and what follows may be bytes for one. */
 	if (span_is(x->reader.head.method, "CONNECT")) {
 		connection_refuse(c, 405);
 		return ERR_OK;
@@ -293,7 +294,7 @@ static enum err connection_serve(struct connection *c)
 	return ERR_AGAIN;
 }
 
-/* An exchange is made only for somebody who has begun to speak. */
+/* An exchange is kept only once a byte of a request has come. */
 static enum err step_reading(struct connection *c)
 {
 	enum err rc = c->x == NULL ? exchange_new(c) : ERR_OK;
@@ -337,7 +338,7 @@ static enum err step_answering(struct connection *c)
 	return ERR_OK;
 }
 
-/* The patience of this state is for the whole body, not for each piece of it. */
+/* The timeout of this state is for the whole body, not for each piece of it. */
 static enum err step_dropping(struct connection *c)
 {
 	uint8_t piece[INCOMING_PIECE];
@@ -369,7 +370,7 @@ static enum err step_finishing(struct connection *c)
 	return ERR_OK;
 }
 
-/* One piece for each turn: whoever sends on and on gets no more attention than others. */
+/* One piece for each turn, so that a client that sends on and on slows no other one. */
 static enum err step_lingering(struct connection *c)
 {
 	uint8_t piece[INCOMING_PIECE];
@@ -408,7 +409,7 @@ static void connection_on_late(void *arg)
 	}
 }
 
-/* The end of a turn in which somebody answered, or in which it was over. */
+/* The end of a turn in which a request was answered, or the connection closed. */
 static void connection_on_turn(void *arg)
 {
 	struct connection *c = arg;
@@ -518,7 +519,7 @@ void http_reply(struct http_exchange *x, unsigned status, const char *headers,
 	http_reply_shared(x, status, headers, &(struct http_shared){ .bytes = body });
 }
 
-/* Everything at once: what follows is not ours, and nobody would hold a part of the head. */
+/* All or nothing: there is no place to keep the rest of a head. */
 static enum err put_whole(struct stream *s, const struct buf *out)
 {
 	size_t put;

@@ -41,13 +41,13 @@ void connection_free(struct connection *c);
 /* True: it has asked nothing, or not all yet. */
 bool connection_is_idle(const struct connection *c);
 
-/* The server is ending: whoever asks nothing now goes, in order. */
+/* The server is ending: a connection without a request is closed, in order. */
 void connection_hurry(struct connection *c);
 
 /* The one that @in_server is the link of. */
 struct connection *connection_of(struct list *in_server);
 
-/* ---- for who answers an exchange otherwise than by http_reply() ---- */
+/* ---- for other ways to answer an exchange than http_reply() ---- */
 
 struct borrower {
 	void (*on_ready)(void *arg, unsigned ready); /* the stream is */
@@ -60,7 +60,7 @@ struct http_server *exchange_server(const struct http_exchange *x);
 /* Lends the client's stream, until exchange_end() or exchange_cut(). */
 struct stream *exchange_borrow(struct http_exchange *x, const struct borrower *by);
 
-/* Gives the stream back; somebody answers the exchange later, in any way. */
+/* Gives the stream back; the exchange is still to be answered, in any way. */
 void exchange_return(struct http_exchange *x);
 
 /* Sends 100 Continue if the client waits for it. Nothing else may be on its way to it. */

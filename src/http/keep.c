@@ -60,7 +60,7 @@ static void kept_on_late(void *arg)
 	kept_free(arg);
 }
 
-/* Whoever speaks unasked, or has ended, is of no use. */
+/* A connection that has ended, or on which something came unasked, is of no use. */
 static bool stream_is_silent(struct stream *stream)
 {
 	uint8_t byte;

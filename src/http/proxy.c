@@ -145,7 +145,7 @@ static bool proxy_may_keep(const struct proxy *proxy)
 		answer->body != HTTP1_UNTIL_CLOSE && proxy->in.rest.n == 0;
 }
 
-/* An answer that overtook its request leaves bytes behind that nobody wants. */
+/* If the answer came before the end of the request, the rest of that is not read. */
 static void proxy_end(struct proxy *proxy)
 {
 	if (proxy->sending.state != PASSAGE_ENDED)

@@ -18,8 +18,8 @@
 #include "net/tls.h"
 
 /*
- * Where a request goes, and what becomes of it on the way: whoever routes decides that for
- * each request. Copied, but for what is marked.
+ * Where a request goes, and what is changed on the way; given for each request. Copied, except
+ * for what is marked.
  */
 struct http_upstream {
 	const char *unix_path; /* a Unix socket; NULL: @host and @port */

@@ -83,7 +83,7 @@ static bool is_about_the_way(struct span name)
 		span_is_nocase(name, "Forwarded");
 }
 
-/* Fields that would come too late, or that nobody may add behind the content. */
+/* Fields that would come too late, or that may not be set behind the content. */
 static bool is_no_trailer(struct span name)
 {
 	static const char *const names[] = {
@@ -295,7 +295,7 @@ static void put_request_connection(struct buf *out, const struct http1_head *req
 			takes_trailers ? "TE" : "");
 }
 
-/* Those before us said what they saw; we say who asked us. */
+/* Earlier proxies have listed their clients; this adds ours. */
 static void put_forwarded_for(struct buf *out, const struct http1_head *request,
 	const struct named *named, const struct addr *peer, bool is_edge)
 {

@@ -23,8 +23,9 @@ struct http_server_options {
 	/* Bytes of a request head: 1 KiB to HTTP_HEAD_MAX, or the nearer one; 0 is 64 KiB. */
 	size_t head_max;
 	/*
-	 * For one more, the oldest goes that has asked nothing, or not all yet: who only opens
-	 * connections keeps nobody out. If there is none, the new one goes. 0: 10,000.
+	 * At the limit the oldest connection without a whole request is closed for a new one, so
+	 * that idle connections keep no client out. If there is none, the new one is closed. 0:
+	 * 10,000.
 	 */
 	unsigned connections_max;
 	/*
@@ -59,7 +60,7 @@ bool http_server_end(struct http_server *server, void (*on_empty)(void *arg), vo
  */
 void http_server_free(struct http_server *server);
 
-/* Serves @stream, taken whatever happens. @peer is who is there. */
+/* Serves @stream, which is taken whatever happens. @peer is the client's address. */
 void http_server_serve_take(struct http_server *server, struct stream *stream,
 	const struct addr *peer);
 
