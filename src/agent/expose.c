@@ -102,7 +102,7 @@ static void visit_say_end(const struct visit *v, const struct forward_end *end)
 	bool says_why = end->rc != ERR_OK && !end->is_unserved;
 
 	if (end->is_unserved)
-		log_warn(log, "visitor %llu: not served: %s",
+		log_limited(LOG_WARN, log, "visitor %llu: not served: %s",
 			(unsigned long long)v->number, err_text(end->rc, &end->why));
 	log_debug(log, "visitor %llu: gone after %llu ms, %llu B in, %llu B out%s%s",
 		(unsigned long long)v->number,
@@ -164,7 +164,7 @@ static void expose_on_visitor(void *owner, struct lease_session *s,
 	v->since_ms = clock_now_ms();
 	e->figures.visitors_now++;
 	list_add(&e->visits, &v->in_expose);
-	log_info(&e->log, "visitor %llu: came %sthrough %s",
+	log_limited(LOG_INFO, &e->log, "visitor %llu: came %sthrough %s",
 		(unsigned long long)v->number, f.is_raw ? "by TCP " : "",
 		lease_session_host(s));
 	if (forward_visit_take(e->forward, &f, &v->forward) != ERR_OK)

@@ -104,9 +104,9 @@ static void proxy_log(const struct proxy *proxy, const char *what)
 	else
 		snprintf(place, sizeof(place), "%s:%u", proxy->host, proxy->port);
 	if (strstr(what, place) != NULL)
-		log_info(proxy->log, "proxy: %s", what);
+		log_limited(LOG_INFO, proxy->log, "proxy: %s", what);
 	else
-		log_info(proxy->log, "proxy: %s: %s", place, what);
+		log_limited(LOG_INFO, proxy->log, "proxy: %s: %s", place, what);
 }
 
 static void reply_bad_gateway(const struct proxy *proxy)

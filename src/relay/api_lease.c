@@ -48,7 +48,7 @@ static void registration_refuse(struct relay *r, struct api_call *call,
 {
 	char client[ADDR_TEXT_MAX];
 
-	log_info(&r->log, "lease registration: refused to %s: %s",
+	log_limited(LOG_INFO, &r->log, "lease registration: refused to %s: %s",
 		addr_print_ip(&call->client, client), text);
 	api_refuse(call, error, text);
 }
@@ -67,8 +67,8 @@ static void lease_refuse(struct relay *r, struct api_call *call, const struct wi
 {
 	char client[ADDR_TEXT_MAX];
 
-	log_info(&r->log, "lease %s: refused to %s from %s: %s", w->name, w->address,
-		addr_print_ip(&call->client, client), text);
+	log_limited(LOG_INFO, &r->log, "lease %s: refused to %s from %s: %s", w->name,
+		w->address, addr_print_ip(&call->client, client), text);
 	api_refuse(call, error, text);
 }
 
@@ -375,7 +375,7 @@ static void register_log(struct relay *r, const struct lease *lease, const char 
 
 	if (route->tcp_port != 0)
 		snprintf(port, sizeof(port), ", TCP port %u", route->tcp_port);
-	log_info(&r->log, "lease %s: %s by %s from %s%s%s", route->name, how,
+	log_limited(LOG_INFO, &r->log, "lease %s: %s by %s from %s%s%s", route->name, how,
 		lease->address, lease->client_ip, port,
 		atomic_load(&route->is_routable) ? "" : "; not served: policy");
 }

@@ -82,7 +82,7 @@ static bool session_is_password_good(void *owner, struct span name, struct span 
 		return true;
 	user = users_check(s->worker->users, name, password);
 	if (user == NULL) {
-		log_info(&s->log, "Login failed for user: \"%s\"",
+		log_limited(LOG_INFO, &s->log, "Login failed for user: \"%s\"",
 			str_quote(text, sizeof(text), name));
 		return false;
 	}
@@ -105,7 +105,7 @@ static void session_answer(struct link_session *s, const char *refusal)
 	enum err rc = chisel_session_answer(s->session, refusal);
 
 	if (refusal[0] != '\0') {
-		log_info(&s->log, "Failed: %s", refusal);
+		log_limited(LOG_INFO, &s->log, "Failed: %s", refusal);
 		session_unbind(s); /* it may come back before this one is gone */
 	}
 	if (rc != ERR_OK)
@@ -258,7 +258,8 @@ static void session_compare_versions(struct link_session *s)
 	if (theirs[0] == 'v')
 		theirs++;
 	if (strcmp(theirs, ours) != 0)
-		log_info(&s->log, "Client version (%s) differs from server version (%s)",
+		log_limited(LOG_INFO, &s->log,
+			"Client version (%s) differs from server version (%s)",
 			theirs[0] == '\0' ?
 				"<unknown>" :
 				str_quote(text, sizeof(text), span_str(theirs)),

@@ -73,7 +73,7 @@ static bool link_wants_tunnel(const struct link_worker *w, const struct http1_he
 	protocol = http1_head_value(head, "Sec-WebSocket-Protocol");
 	if (span_is(protocol, CHISEL_PROTOCOL))
 		return true;
-	log_info(&w->server->log,
+	log_limited(LOG_INFO, &w->server->log,
 		"ignored client connection using protocol '%s', expected '" CHISEL_PROTOCOL
 		"'",
 		str_quote(text, sizeof(text), protocol));

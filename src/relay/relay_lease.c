@@ -50,7 +50,7 @@ void relay_on_lease_end(void *arg, struct lease *lease, enum lease_end end)
 	struct relay *r = arg;
 
 	/* One that was registered again is in the log as the new one. */
-	log_at(end == LEASE_REPLACED ? LOG_DEBUG : LOG_INFO, &r->log,
+	log_limited(end == LEASE_REPLACED ? LOG_DEBUG : LOG_INFO, &r->log,
 		"lease %s: ended: %s; held by %s from %s", lease->route->name,
 		lease_end_text(end), lease->address, lease->client_ip);
 	note_signatures(r, lease);

@@ -126,6 +126,20 @@ def test_lines_that_were_lost_are_counted_when_the_reader_goes_on(world, adit, l
                for line in lines), lines
 
 
+def test_strangers_fill_no_disk(world, adit):
+    """So many lines of a kind in ten seconds, and then one with the number of the others."""
+    server = world.server(adit)
+    for _ in range(300):
+        with net.connect(server.port) as s:
+            s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, close\r\n"
+                      b"Upgrade: websocket\r\nSec-WebSocket-Protocol: none\r\n\r\n")
+            net.read_all(s)
+    told = server.wait_log(r"log: (\d+) more lines in 10 s were left out; the last: server: "
+                           r"ignored client connection using protocol 'none'", 20)
+    logged = len(re.findall("^.{20}server: ignored client", server.log, re.MULTILINE))
+    assert logged + int(told.group(1)) == 300 and logged <= 100
+
+
 def parse(text):
     lines = [json.loads(line) for line in text.splitlines()]
     assert lines and all(set(line) == {"time", "level", "who", "what"} for line in lines)

@@ -108,8 +108,9 @@ static void visitor_on_opened(void *arg, enum err rc, struct stream *channel,
 	} else if (rc == ERR_CLOSED) {
 		visitor_wait(v);
 	} else {
-		log_info(&v->entry->entry.log, "conn#%llu: Stream error: ssh: %s",
-			(unsigned long long)v->number, err_text(rc, why));
+		log_limited(LOG_INFO, &v->entry->entry.log,
+			"conn#%llu: Stream error: ssh: %s", (unsigned long long)v->number,
+			err_text(rc, why));
 		visitor_drop(v);
 	}
 }
@@ -123,7 +124,7 @@ static void visitor_dial(struct visitor *v)
 	if (rc == ERR_CLOSED) {
 		visitor_wait(v);
 	} else if (rc != ERR_OK) {
-		log_warn(&e->log, "conn#%llu: no channel: %s",
+		log_limited(LOG_WARN, &e->log, "conn#%llu: no channel: %s",
 			(unsigned long long)v->number, err_name(rc));
 		visitor_drop(v);
 	}
@@ -166,7 +167,8 @@ static void tcp_entry_on_timer(void *arg)
 			loop_timer_set(e->timer, patience - waited);
 			return;
 		}
-		log_info(&e->entry.log, "conn#%llu: no session within %llu ms",
+		log_limited(LOG_INFO, &e->entry.log,
+			"conn#%llu: no session within %llu ms",
 			(unsigned long long)v->number, (unsigned long long)patience);
 		e->waiting_count--;
 		visitor_drop(v);

@@ -166,7 +166,8 @@ static void udp_entry_on_opened(void *arg, enum err rc, struct stream *channel,
 	if (rc == ERR_OK)
 		return;
 	if (rc != ERR_CLOSED)
-		log_info(&e->entry.log, "Stream error: ssh: %s", err_text(rc, why));
+		log_limited(LOG_INFO, &e->entry.log, "Stream error: ssh: %s",
+			err_text(rc, why));
 	udp_entry_dial_later(e);
 }
 

@@ -57,7 +57,7 @@ void exits_check(struct exits *x, bool (*is_allowed)(void *owner, const char *ac
 		path->is_denied = !exit_path_is_allowed(path, is_allowed);
 		if (path->is_denied == was_denied)
 			continue;
-		log_info(x->log, "conn#%llu: %s is %s allowed",
+		log_limited(LOG_INFO, x->log, "conn#%llu: %s is %s allowed",
 			(unsigned long long)path->number, path->target.access,
 			path->is_denied ? "no longer" : "again");
 		if (!path->is_denied || path->kind->outlives_denial)

@@ -166,7 +166,8 @@ static bool socks_exit_may_reach(struct socks_exit *e, const struct socks5_targe
 		target->port);
 	if (x->may_reach == NULL || x->may_reach(x->owner, e->access))
 		return true;
-	log_info(x->log, "conn#%llu: Denied SOCKS connection to \"%s\" (ACL)",
+	log_limited(LOG_INFO, x->log,
+		"conn#%llu: Denied SOCKS connection to \"%s\" (ACL)",
 		(unsigned long long)e->path.number,
 		str_quote(quoted, sizeof(quoted), span_str(e->access)));
 	return false;
