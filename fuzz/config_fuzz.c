@@ -1,5 +1,6 @@
 /* The config request of a foreign client. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "tunnel/chisel/config.h"
 
@@ -26,11 +27,28 @@ static void check_config(const struct chisel_config *c)
 	buf_fini(&b);
 }
 
+/* What a foreign server answers about its ports. */
+static void check_ports(const uint8_t *data, size_t size)
+{
+	uint16_t ports[3], again[3];
+	struct buf out;
+
+	if (chisel_ports_parse(span_of(data, size), ports, 3) != ERR_OK)
+		return;
+	buf_init(&out, CONFIG_BYTES_MAX);
+	if (chisel_ports_print(ports, 3, &out) != ERR_OK ||
+		chisel_ports_parse(buf_span(&out), again, 3) != ERR_OK ||
+		memcmp(ports, again, sizeof(ports)) != 0)
+		abort();
+	buf_fini(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char text[REMOTE_TEXT_MAX];
 	struct chisel_config c;
 
+	check_ports(data, size);
 	if (chisel_config_parse(span_of(data, size), &c) != ERR_OK)
 		return 0;
 	for (unsigned i = 0; i < c.count; i++) {

@@ -102,7 +102,7 @@ static void link_on_up(void *owner)
 {
 	struct link_client *c = owner;
 	struct chisel_config config = {
-		.remotes = (struct remote *)c->o->remotes, /* only printed */
+		.remotes = c->remotes,
 		.count = c->o->remote_count,
 	};
 	struct buf json;
@@ -130,7 +130,34 @@ static void link_attach(struct link_client *c, struct chisel_session *session)
 	}
 }
 
-static void link_on_answer(void *owner, struct span refusal)
+/* The ports that the server chose are asked for again by the next session. */
+static void link_note_ports(struct link_client *c, struct span details)
+{
+	uint16_t ports[CONFIG_REMOTES_MAX] = { 0 };
+	char name[REMOTE_TEXT_MAX];
+
+	if (details.n > 0 &&
+		chisel_ports_parse(details, ports, c->o->remote_count) != ERR_OK)
+		log_warn(&c->log, "the server's answer about its ports makes no sense");
+	for (unsigned i = 0; i < c->o->remote_count; i++) {
+		struct remote *r = &c->remotes[i];
+
+		if (!r->is_reverse || strcmp(r->local_port, "0") != 0)
+			continue;
+		remote_print(&c->o->remotes[i], name);
+		if (ports[i] != 0)
+			log_info(&c->tun, "proxy#%s: the server listens on port %u", name,
+				ports[i]);
+		else
+			log_warn(&c->tun,
+				"proxy#%s: the server does not tell which port it chose: it "
+				"is no adit server; name a port",
+				name);
+		r->last_port = ports[i];
+	}
+}
+
+static void link_on_answer(void *owner, struct span refusal, struct span details)
 {
 	struct link_client *c = owner;
 	char text[240];
@@ -145,6 +172,7 @@ static void link_on_answer(void *owner, struct span refusal)
 		duration_print(chisel_session_rtt_us(c->session),
 			(char[DURATION_TEXT_MAX]){ 0 }));
 	notify_status(c->notify, "connected to %s:%u", c->url.host, c->url.port);
+	link_note_ports(c, details);
 	link_attach(c, c->session);
 }
 

@@ -175,7 +175,12 @@ enum err link_client_init(struct link_client *c, struct why *why)
 	if (rc != ERR_OK)
 		return rc;
 	c->entries = calloc(c->o->remote_count + 1, sizeof(struct entry *));
-	return c->entries == NULL ? err_set(why, ERR_NOMEM, "out of memory") : ERR_OK;
+	c->remotes = calloc(c->o->remote_count + 1, sizeof(struct remote));
+	if (c->entries == NULL || c->remotes == NULL)
+		return err_set(why, ERR_NOMEM, "out of memory");
+	for (unsigned i = 0; i < c->o->remote_count; i++)
+		c->remotes[i] = c->o->remotes[i];
+	return ERR_OK;
 }
 
 void link_client_fini(struct link_client *c)
@@ -185,4 +190,5 @@ void link_client_fini(struct link_client *c)
 		mem_wipe(c->texts, strlen(c->o->auth));
 	free(c->texts);
 	free(c->entries);
+	free(c->remotes);
 }

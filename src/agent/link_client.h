@@ -36,6 +36,8 @@ struct link_client {
 	const char *user, *password;
 	char identity[CONFIG_CLIENT_MAX];
 	char run[CONFIG_RUN_MAX];
+	struct remote
+		*remotes; /* owned: those of the options, and ports that were chosen */
 	struct entry **entries; /* one for each remote; NULL for reverse ones */
 	struct connect *connect;
 	struct chisel_session *session; /* borrowed: it tells when it is gone */

@@ -133,6 +133,13 @@ static bool read_remote(const char *word, struct remote *out, struct why *why)
 	char shown[80];
 	enum err rc;
 
+	if (*word == '-') {
+		err_set(why, ERR_USAGE,
+			"\"%s\" stands where a remote is expected: flags come before the"
+			" server",
+			str_quote(shown, sizeof(shown), span_str(word)));
+		return false;
+	}
 	rc = remote_parse(span_str(word), out, &words);
 	if (rc == ERR_OK)
 		return true;

@@ -54,6 +54,7 @@ const struct command command_client = {
 		"    R:3000:localhost:3000 R:8080:localhost:8080\n"
 		"  ssh -o ProxyCommand='@ client https://example.com stdio:%h:%p' host\n",
 	.flags = client_flags,
+	.has_flags_anywhere = true,
 	.run = run,
 	.stays = true,
 };

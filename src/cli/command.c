@@ -30,9 +30,10 @@ bool call_read(struct call *c, void *options, int *exit_code)
 	struct why why = { "" };
 	enum err rc;
 
-	rc = (c->command->has_flags_anywhere ? flags_parse_anywhere :
-					       flags_parse)(c->command->flags, c->argc,
-		c->argv, options, &result, &why);
+	rc = (persona_has_flags_anywhere(c->persona, c->command) ?
+			flags_parse_anywhere :
+			flags_parse)(c->command->flags, c->argc, c->argv, options,
+		&result, &why);
 	if (rc != ERR_OK) {
 		*exit_code = call_fail(c, rc, &why);
 		return false;

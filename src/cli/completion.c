@@ -104,7 +104,7 @@ static void bash_print_command(FILE *out, const struct persona *p,
 	fputs("\"\n", out);
 	if (c->takes_commands)
 		bash_print_groups(out, p, depth);
-	else if (!c->has_flags_anywhere)
+	else if (!persona_has_flags_anywhere(p, c))
 		bash_print_end_of_flags(out, c, depth);
 	fputs("\t\t;;\n", out);
 }
@@ -223,7 +223,7 @@ static void zsh_print_level(FILE *out, const struct persona *p,
 			zsh_print_level(out, p, (*c)->commands);
 		} else {
 			fprintf(out, "\t\t_arguments%s '--help[show help]'",
-				(*c)->has_flags_anywhere ? "" : " -A '-*'");
+				persona_has_flags_anywhere(p, *c) ? "" : " -A '-*'");
 			each_name(*c, out, zsh_print_flag);
 			zsh_print_words(out, p, *c);
 		}

@@ -48,6 +48,7 @@ const struct persona personas[] = {
 		.about = "TCP and UDP tunnels over HTTP, by adit",
 		.version = ADIT_VERSION,
 		.is_lenient = true,
+		.has_flags_first = true,
 		.commands = chisel_commands,
 	},
 	{
@@ -108,6 +109,11 @@ int persona_refuse_command(const struct persona *p, const struct command *group,
 	else
 		fprintf(err, "%s --help lists them\n", who);
 	return EXIT_CODE_USAGE;
+}
+
+bool persona_has_flags_anywhere(const struct persona *p, const struct command *c)
+{
+	return c->has_flags_anywhere && !p->has_flags_first;
 }
 
 static bool is_one_of(const char *word, const char *const *list)

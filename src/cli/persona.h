@@ -16,6 +16,7 @@ struct persona {
 	bool is_lenient;     /* a word it does not know prints the help, as a success */
 	/* What adit refuses as a risk unless a flag allows it, this one does with a warning. */
 	bool only_warns;
+	bool has_flags_first; /* behind other words there are none, as with Go's flag package */
 	const struct command *const *commands; /* NULL at the end */
 };
 
@@ -35,6 +36,9 @@ const struct command *persona_find_command(const struct persona *p, int argc, ch
 /* Says on @err that @p, or its @group if not NULL, has no command @word, and which is near. */
 int persona_refuse_command(const struct persona *p, const struct command *group,
 	const char *word, FILE *err);
+
+/* Whether @c takes flags behind other words. */
+bool persona_has_flags_anywhere(const struct persona *p, const struct command *c);
 
 /* Runs the command of @p that @argv names, behind argv[0], and returns the exit code. */
 int persona_call(const struct persona *p, int argc, char **argv, FILE *out, FILE *err);

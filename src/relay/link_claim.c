@@ -14,7 +14,8 @@ struct link_claim {
 	unsigned home;              /* the worker that asks */
 	unsigned at;                /* the worker that has it now */
 	uint64_t number;            /* of the session that asks */
-	struct remote remote;
+	uint16_t port;              /* that it wants */
+	bool is_udp;
 	char *user;
 	char client[CONFIG_CLIENT_MAX];
 	char run[CONFIG_RUN_MAX];
@@ -82,18 +83,12 @@ static bool claim_is_of(const struct link_claim *c, const struct link_session *s
 		strcmp(c->client, s->config.client) == 0;
 }
 
-/* The same port; different addresses of it may still be in each other's way. */
-static bool remote_is_same_port(const struct remote *a, const struct remote *b)
-{
-	return a->is_reverse && b->is_reverse && a->is_udp == b->is_udp &&
-		strcmp(a->local_port, b->local_port) == 0;
-}
-
-static bool session_holds(const struct link_session *s, const struct remote *remote)
+/* Of any address: two addresses of one port may be in each other's way. */
+static bool session_holds(const struct link_session *s, uint16_t port, bool is_udp)
 {
 	for (unsigned i = 0; i < s->bound; i++) {
-		if (s->entries[i] != NULL &&
-			remote_is_same_port(&s->config.remotes[i], remote))
+		if (s->entries[i] != NULL && entry_port(s->entries[i]) == port &&
+			s->config.remotes[i].is_udp == is_udp)
 			return true;
 	}
 	return false;
@@ -107,7 +102,7 @@ static struct link_session *claim_find_holder(const struct link_claim *c,
 	list_each(it, next, &w->sessions) {
 		struct link_session *s = list_object(it, struct link_session, in_worker);
 
-		if (s->number != c->number && session_holds(s, &c->remote) &&
+		if (s->number != c->number && session_holds(s, c->port, c->is_udp) &&
 			claim_is_of(c, s))
 			return s;
 	}
@@ -166,7 +161,7 @@ void link_claims_release(struct link_session *s)
 	}
 }
 
-enum err link_claim_send(struct link_session *s, const struct remote *remote)
+enum err link_claim_send(struct link_session *s, uint16_t port, bool is_udp)
 {
 	struct link_claim *c;
 
@@ -179,7 +174,8 @@ enum err link_claim_send(struct link_session *s, const struct remote *remote)
 	c->server = s->worker->server;
 	c->home = s->worker->worker.index;
 	c->number = s->number;
-	c->remote = *remote;
+	c->port = port;
+	c->is_udp = is_udp;
 	c->user = s->user != NULL ? strdup(s->user) : NULL;
 	str_copy(c->client, sizeof(c->client), s->config.client);
 	str_copy(c->run, sizeof(c->run), s->config.run);

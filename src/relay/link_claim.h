@@ -11,10 +11,10 @@
 #include "relay/link_session.h"
 
 /*
- * Asks for the local side of @remote on behalf of @s; link_session_bind() is called when the
- * claim comes back, if the session is still there. ERR_DENIED: it has no name to ask in.
+ * Asks for the port on behalf of @s; link_session_bind() is called when the claim comes back,
+ * if the session is still there. ERR_DENIED: it has no name to ask in.
  */
-enum err link_claim_send(struct link_session *s, const struct remote *remote) MUST_USE;
+enum err link_claim_send(struct link_session *s, uint16_t port, bool is_udp) MUST_USE;
 
 /* The session that claims waited for is gone: its ports are free. */
 void link_claims_release(struct link_session *s);

@@ -7,7 +7,8 @@
 #include "base/str.h"
 #include "relay/link_claim.h"
 
-#define TEXT_BYTES 160 /* of a stranger's text in a log line */
+#define TEXT_BYTES 160           /* of a stranger's text in a log line */
+#define SESSION_CHOSEN_MIN 32768 /* what the kernel chooses from, by default */
 
 static void session_unbind(struct link_session *s)
 {
@@ -202,9 +203,41 @@ static enum err session_find_host(struct link_session *s, const struct remote *r
 	return ERR_AGAIN;
 }
 
+/* Only a client of ours that let us choose is told what was chosen. */
+static bool session_tells_ports(const struct link_session *s)
+{
+	for (unsigned i = 0; i < s->config.count; i++) {
+		if (s->config.remotes[i].last_port != 0)
+			return s->config.run[0] != '\0';
+	}
+	return false;
+}
+
+static void session_accept(struct link_session *s)
+{
+	uint16_t *ports = calloc(s->config.count + 1, sizeof(*ports));
+	struct buf details;
+	enum err rc = ports != NULL ? ERR_OK : ERR_NOMEM;
+
+	buf_init(&details, CONFIG_BYTES_MAX);
+	for (unsigned i = 0; i < s->config.count && rc == ERR_OK; i++)
+		ports[i] = s->entries[i] != NULL ? entry_port(s->entries[i]) : 0;
+	if (rc == ERR_OK)
+		rc = chisel_ports_print(ports, s->config.count, &details);
+	if (rc == ERR_OK)
+		rc = chisel_session_accept(s->session, buf_span(&details));
+	if (rc != ERR_OK)
+		chisel_session_close(s->session, rc, "the answer cannot be sent");
+	buf_fini(&details);
+	free(ports);
+}
+
 static void session_on_bound(struct link_session *s)
 {
-	session_answer(s, "");
+	if (session_tells_ports(s))
+		session_accept(s);
+	else
+		session_answer(s, "");
 	s->is_bound = true;
 	log_debug(&s->tun, "Bound proxies");
 	for (unsigned i = 0; i < s->config.count; i++) {
@@ -214,8 +247,9 @@ static void session_on_bound(struct link_session *s)
 }
 
 /* ERR_AGAIN: somebody is asked, for an address or whether it still needs the port. */
-static enum err session_bind_one(struct link_session *s, const struct remote *r)
+static enum err session_bind_one(struct link_session *s, struct remote *r)
 {
+	bool chooses = strcmp(r->local_port, "0") == 0;
 	char text[REMOTE_TEXT_MAX + 64];
 	enum err rc;
 
@@ -228,14 +262,25 @@ static enum err session_bind_one(struct link_session *s, const struct remote *r)
 	rc = session_find_host(s, r);
 	if (rc != ERR_OK)
 		return rc;
+	/* Who may have any port may not have every port. */
+	if (!chooses || r->last_port < SESSION_CHOSEN_MIN)
+		r->last_port = 0;
 	rc = session_listen(s, s->bound, s->host);
-	if (rc == ERR_OK)
-		return rc;
-	if (rc == ERR_EXISTS && !s->has_claimed && link_claim_send(s, r) == ERR_OK) {
+	if (rc == ERR_EXISTS && !s->has_claimed &&
+		link_claim_send(s,
+			chooses ? r->last_port : remote_port_number(r->local_port),
+			r->is_udp) == ERR_OK) {
 		s->has_claimed = true;
 		return ERR_AGAIN;
 	}
-	return session_cannot_listen(s, rc);
+	if (rc != ERR_OK && r->last_port != 0) {
+		r->last_port = 0; /* another one then */
+		rc = session_listen(s, s->bound, s->host);
+	}
+	if (rc != ERR_OK)
+		return session_cannot_listen(s, rc);
+	r->last_port = chooses ? entry_port(s->entries[s->bound]) : 0;
+	return ERR_OK;
 }
 
 void link_session_bind(struct link_session *s)

@@ -1,10 +1,12 @@
 """Remotes of every shape, and what they listen on."""
 
+import json
+import os
 import socket
 
 import pytest
 
-from lib import net, netns
+from lib import net, netns, pypeer, socks
 from lib.process import wait_until
 
 
@@ -225,3 +227,124 @@ def test_a_visitor_who_leaves_is_told_to_the_target(world, pair):
     wait_until(lambda: len(target.open) == 1)
     net.reset(s)
     wait_until(lambda: not target.open, message="the target's connection ending")
+
+
+class TestPortOfChoice:
+    """A local port 0: the listening side chooses one, and says which."""
+
+    def chosen(self, client, count=1):
+        return int(client.wait_log(r"proxy#R:\S+: the server listens on port (\d+)",
+                                   count=count).group(1))
+
+    @pytest.mark.parametrize("shape", ["R:0:127.0.0.1:{}", "R:127.0.0.1:0:127.0.0.1:{}",
+                                       "R:localhost:0:127.0.0.1:{}"])
+    def test_of_the_server(self, world, adit, shape):
+        target = world.serve()
+        server = world.server(adit, "--reverse")
+        client = world.client(adit, server, shape.format(target.port))
+        port = self.chosen(client)
+        assert net.echoes(port)
+        server.wait_log(f"Listening on port {port}")
+
+    def test_of_the_client(self, world, adit):
+        target = world.serve()
+        client = world.client(adit, world.server(adit), f"127.0.0.1:0:127.0.0.1:{target.port}")
+        port = int(client.wait_log(r"Listening on port (\d+)").group(1))
+        assert net.echoes(port)
+
+    def test_of_udp_and_socks_among_others(self, world, adit):
+        target, udp = world.serve(), world.udp()
+        fixed = net.free_port()
+        server = world.server(adit, "--reverse")
+        client = world.client(adit, server, f"R:127.0.0.1:{fixed}:127.0.0.1:{target.port}",
+                              f"R:127.0.0.1:0:127.0.0.1:{udp.port}/udp", "R:0:socks",
+                              f"127.0.0.1:{net.free_port()}:127.0.0.1:{target.port}")
+        net.udp_echoes(self.chosen(client, 1))
+        code, s = socks.ask(self.chosen(client, 2), "127.0.0.1", target.port)
+        assert code == 0
+        s.close()
+        assert net.echoes(fixed)
+
+    def test_it_is_kept_over_reconnects(self, world, adit):
+        target = world.serve()
+        server = world.server(adit, "--reverse")
+        shim = world.keep(net.Shim(server.port))
+        clients = [world.client(adit, shim, f"R:127.0.0.1:0:127.0.0.1:{target.port}")
+                   for _ in range(2)]
+        ports = [self.chosen(client) for client in clients]
+        assert ports[0] != ports[1]
+        for i in range(2, 5):
+            shim.cut()
+            assert [self.chosen(client, i) for client in clients] == ports
+            for port in ports:
+                wait_until(lambda p=port: net.try_echo(p), message="a visitor being served")
+
+    def test_it_is_another_one_if_that_is_taken_meanwhile(self, world, adit):
+        target = world.serve()
+        server = world.server(adit, "--reverse")
+        client = world.client(adit, server, f"R:127.0.0.1:0:127.0.0.1:{target.port}")
+        port = self.chosen(client)
+        server.kill()
+        world.keep(net.Server(net.echo, listener=socket.create_server(("127.0.0.1", port))))
+        world.server(adit, "--reverse", port=server.port)
+        other = self.chosen(client, 2)
+        assert other != port and net.echoes(other)
+
+    def test_who_may_choose_any_may_not_choose_each(self, world, adit):
+        """The port it asks for again counts only if it can have been chosen."""
+        loop = world.keep(pypeer.Loop())
+        server = world.server(adit, "--reverse")
+        low = 20000 + net.free_port() % 10000
+
+        async def story():
+            conn = await pypeer.connect(server.port)
+            answer = await conn.request(b"config", json.dumps({"Run": "x", "Remotes": [{
+                "LocalHost": "127.0.0.1", "LocalPort": "0", "RemoteHost": "h",
+                "RemotePort": "1", "Reverse": True, "LastPort": low}]}).encode())
+            conn.close()
+            return answer
+
+        ok, details = loop.run(story())
+        assert ok and json.loads(details)["Ports"][0] not in (0, low)
+
+    def test_a_list_of_addresses_has_it_as_0(self, world, adit):
+        users = world.write("users.json", json.dumps({"ann:a": ["^R:127.0.0.1:0$"]}))
+        target = world.serve()
+        server = world.server(adit, "--reverse", "--authfile", users)
+        client = world.client(adit, server, f"R:127.0.0.1:0:127.0.0.1:{target.port}",
+                              flags=["--auth", "ann:a"])
+        assert net.echoes(self.chosen(client))
+        other = world.client(adit, server, f"R:127.0.0.1:{net.free_port()}:127.0.0.1:9",
+                             flags=["--auth", "ann:a"], wait=False)
+        other.wait_log("access to 'R:127.0.0.1:[0-9]+' denied")
+
+    def test_a_stock_server_does_not_tell(self, world, program):
+        client = world.client(program("adit"), world.server(program("stock"), "--reverse"),
+                              "R:127.0.0.1:0:127.0.0.1:9")
+        client.wait_log("the server does not tell which port it chose")
+
+
+@pytest.mark.parametrize("words,why", [
+    (["127.0.0.1:9", "R:3000:localhost:99999"], "port 99999 is out of range"),
+    (["127.0.0.1:9", "70000:localhost:80"], "port 70000 is out of range")])
+def test_a_port_that_is_none_is_said_so(world, adit, words, why):
+    done = world.call([*adit.argv, "client", *words])
+    assert done.returncode == 2 and why in done.stderr
+
+
+def test_flags_may_stand_behind_the_server(world, adit):
+    target = world.serve()
+    port = net.free_port()
+    server = world.server(adit, "--reverse", "--auth", "ann:a")
+    client = world.client(adit, server, f"R:127.0.0.1:{port}:127.0.0.1:{target.port}",
+                          "--auth", "ann:a", "-v")
+    assert net.echoes(port)
+    client.wait_log("Handshaking")
+
+
+def test_flags_behind_the_server_are_named_where_chisel_takes_none(world, adit):
+    os.symlink(adit.argv[0], world.path("chisel"))
+    done = world.call([world.path("chisel"), "client", "127.0.0.1:9", "R:3000",
+                       "--fingerprint", "x"])
+    assert done.returncode == 2
+    assert '"--fingerprint" stands where a remote is expected' in done.stderr

@@ -58,6 +58,8 @@ static void put_remote(struct buf *out, const struct remote *r)
 	put_flag(out, "Socks", r->is_socks);
 	put_flag(out, "Reverse", r->is_reverse);
 	put_flag(out, "Stdio", r->is_stdio);
+	if (r->last_port != 0)
+		buf_printf(out, ",\"LastPort\":%u", r->last_port);
 	buf_put_u8(out, '}');
 }
 
@@ -141,6 +143,15 @@ static enum err read_version(const json_t *value, char to[CONFIG_VERSION_MAX])
 	return ERR_OK;
 }
 
+static enum err read_port(const json_t *value, uint16_t *to)
+{
+	if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+		json_integer_value(value) > UINT16_MAX)
+		return ERR_SYNTAX;
+	*to = (uint16_t)json_integer_value(value);
+	return ERR_OK;
+}
+
 struct remote_draft {
 	struct remote r;
 	char local_proto[8], remote_proto[8];
@@ -174,7 +185,9 @@ static enum err read_remote_member(const char *key, const json_t *value,
 			return read_flag(value, members[i].flag);
 		return read_string(value, members[i].text, members[i].size);
 	}
-	return ERR_OK;
+	/* Our own extension. */
+	return strcasecmp(key, "LastPort") == 0 ? read_port(value, &r->last_port) :
+						  ERR_OK;
 }
 
 /* Clients before 1.7 know no protocols: theirs are tcp. */
@@ -194,7 +207,8 @@ static enum err finish_remote(struct remote_draft *d)
 	for (size_t i = 0; i < 2; i++) {
 		if (*hosts[i] != '\0' && !remote_host_is_good(hosts[i]))
 			return ERR_SYNTAX;
-		if (*ports[i] != '\0' && !remote_port_is_good(ports[i]))
+		if (*ports[i] != '\0' && !remote_port_is_good(ports[i]) &&
+			!(i == 0 && remote_local_port_is_good(ports[i])))
 			return ERR_SYNTAX;
 	}
 	if (!proto_is(d->local_proto, &d->r.is_udp) ||
@@ -303,4 +317,35 @@ void chisel_config_fini(struct chisel_config *c)
 	free(c->remotes);
 	c->remotes = NULL;
 	c->count = 0;
+}
+
+/* ---- the ports that a server chose ---- */
+
+enum err chisel_ports_print(const uint16_t *ports, unsigned count, struct buf *out)
+{
+	buf_put_str(out, "{\"Ports\":[");
+	for (unsigned i = 0; i < count; i++)
+		buf_printf(out, "%s%u", i == 0 ? "" : ",", ports[i]);
+	buf_put_str(out, "]}");
+	return out->failed;
+}
+
+enum err chisel_ports_parse(struct span text, uint16_t *ports, unsigned count)
+{
+	json_t *root = NULL, *list = NULL;
+	uint16_t got[CONFIG_REMOTES_MAX];
+	enum err rc = ERR_OK;
+
+	if (text.n > CONFIG_BYTES_MAX || count > CONFIG_REMOTES_MAX)
+		return ERR_LIMIT;
+	root = json_loadb((const char *)text.p, text.n, 0, NULL);
+	list = json_object_get(root, "Ports");
+	if (!json_is_array(list) || json_array_size(list) != count)
+		rc = ERR_SYNTAX;
+	for (unsigned i = 0; i < count && rc == ERR_OK; i++)
+		rc = read_port(json_array_get(list, i), &got[i]);
+	if (rc == ERR_OK && count > 0)
+		memcpy(ports, got, count * sizeof(*ports));
+	json_decref(root);
+	return rc;
 }

@@ -11,6 +11,16 @@
 #define CONFIG_CLIENT_MAX 65
 #define CONFIG_RUN_MAX 33
 
+/*
+ * The server's answer to a client of ours that lets it choose ports: for each remote of the
+ * config the port that it listens on, 0 for those that it does not listen for.
+ */
+enum err chisel_ports_print(const uint16_t *ports, unsigned count,
+	struct buf *out) MUST_USE;
+
+/* ERR_SYNTAX: not such an answer, or not for @count remotes. */
+enum err chisel_ports_parse(struct span text, uint16_t *ports, unsigned count) MUST_USE;
+
 struct chisel_config {
 	char version[CONFIG_VERSION_MAX];
 	/* Our own extension, unknown to others: the same client says the same, "" if it says

@@ -148,7 +148,11 @@ static void test_what_is_no_config_is_refused(void **state)
 		"{\"Remotes\":[{\"Socks\":1}]}",
 		"{\"Remotes\":[{\"LocalPort\":80}]}",
 		"{\"Remotes\":[{\"LocalPort\":\"http\"}]}",
-		"{\"Remotes\":[{\"LocalPort\":\"0\"}]}",
+		"{\"Remotes\":[{\"LocalPort\":\"00\"}]}",
+		"{\"Remotes\":[{\"RemotePort\":\"0\"}]}",
+		"{\"Remotes\":[{\"LastPort\":\"1\"}]}",
+		"{\"Remotes\":[{\"LastPort\":-1}]}",
+		"{\"Remotes\":[{\"LastPort\":65536}]}",
 		"{\"Remotes\":[{\"LocalHost\":\"a b\"}]}",
 		"{\"Remotes\":[{\"RemoteHost\":\"x\\u001b[2J\"}]}",
 		"{\"Remotes\":[{\"LocalProto\":\"sctp\"}]}",
@@ -205,6 +209,53 @@ static void test_a_long_version_is_cut_between_characters(void **state)
 	buf_fini(&out);
 }
 
+static void test_a_port_of_choice_and_the_last_one_are_read(void **state)
+{
+	struct chisel_config c;
+	struct buf out;
+
+	(void)state;
+	assert_int_equal(chisel_config_parse(span_str(
+						     "{\"Remotes\":[{\"LocalPort\":\"0\","
+						     "\"LastPort\":40001}]}"),
+				 &c),
+		ERR_OK);
+	assert_string_equal(c.remotes[0].local_port, "0");
+	assert_int_equal(c.remotes[0].last_port, 40001);
+	buf_init(&out, CONFIG_BYTES_MAX);
+	assert_int_equal(chisel_config_print(&c, &out), ERR_OK);
+	buf_put_u8(&out, '\0');
+	assert_non_null(strstr((char *)out.p, ",\"LastPort\":40001}"));
+	buf_fini(&out);
+	chisel_config_fini(&c);
+}
+
+static void test_ports_are_told_and_read(void **state)
+{
+	static const char *const bad[] = { "", "{}", "[]", "{\"Ports\":1}",
+		"{\"Ports\":[1,2]}", "{\"Ports\":[1,2,3,4]}", "{\"Ports\":[1,2,-3]}",
+		"{\"Ports\":[1,2,65536]}", "{\"Ports\":[1,2,\"3\"]}",
+		"{\"Ports\":[1,2,null]}" };
+	const uint16_t ports[] = { 0, 65535, 7 };
+	uint16_t got[3] = { 0 };
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, CONFIG_BYTES_MAX);
+	assert_int_equal(chisel_ports_print(ports, 3, &out), ERR_OK);
+	assert_true(span_is(buf_span(&out), "{\"Ports\":[0,65535,7]}"));
+	assert_int_equal(chisel_ports_parse(buf_span(&out), got, 3), ERR_OK);
+	assert_memory_equal(got, ports, sizeof(ports));
+	for (size_t n = 0; n < out.n; n++)
+		assert_int_equal(chisel_ports_parse(span_of(out.p, n), got, 3),
+			ERR_SYNTAX);
+	buf_fini(&out);
+	for (size_t i = 0; i < mem_count(bad); i++)
+		assert_int_equal(chisel_ports_parse(span_str(bad[i]), got, 3),
+			ERR_SYNTAX);
+	assert_memory_equal(got, ports, sizeof(ports));
+}
+
 static void test_a_config_has_bounds(void **state)
 {
 	(void)state;
@@ -234,6 +285,8 @@ int main(void)
 		cmocka_unit_test(test_what_foreign_clients_send_is_understood),
 		cmocka_unit_test(test_missing_protocols_are_tcp),
 		cmocka_unit_test(test_what_is_no_config_is_refused),
+		cmocka_unit_test(test_a_port_of_choice_and_the_last_one_are_read),
+		cmocka_unit_test(test_ports_are_told_and_read),
 		cmocka_unit_test(test_a_config_has_bounds),
 		cmocka_unit_test(test_a_long_version_is_cut_between_characters),
 	};

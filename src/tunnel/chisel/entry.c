@@ -2,6 +2,7 @@
 #include "tunnel/chisel/entry.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "tunnel/chisel/entry_kinds.h"
 
@@ -34,9 +35,17 @@ enum err entry_open(const struct entry_options *o, struct entry **out, struct wh
 		entry_close(e);
 		return rc;
 	}
-	log_info(&e->log, "Listening");
+	if (strcmp(e->remote.local_port, "0") == 0)
+		log_info(&e->log, "Listening on port %u", e->port);
+	else
+		log_info(&e->log, "Listening");
 	*out = e;
 	return ERR_OK;
+}
+
+uint16_t entry_port(const struct entry *e)
+{
+	return e->port;
 }
 
 void entry_attach(struct entry *e, struct chisel_session *session)

@@ -27,6 +27,9 @@ enum err entry_open(const struct entry_options *o, struct entry **out,
 /* From now on through @session, until it is NULL again; those who wait go at once. */
 void entry_attach(struct entry *e, struct chisel_session *session);
 
+/* Where it listens: the port that was chosen if 0 was asked for. 0: it is stdio. */
+uint16_t entry_port(const struct entry *e);
+
 /* Ends its visitors too. The port is free when this returns. NULL is fine. */
 void entry_close(struct entry *e);
 

@@ -13,6 +13,7 @@ struct entry {
 	struct remote remote;
 	struct log log;
 	char target[REMOTE_TEXT_MAX]; /* what its channels ask for */
+	uint16_t port;                /* where it listens */
 	void (*on_done)(void *arg);
 	void *arg;
 };
@@ -24,6 +25,14 @@ struct entry_kind {
 	void (*close)(
 		struct entry *e); /* frees all but the struct; takes half-open ones */
 };
+
+/* 0 for any that is free. */
+static inline uint16_t entry_wanted_port(const struct entry *e)
+{
+	uint16_t port = remote_port_number(e->remote.local_port);
+
+	return port != 0 ? port : e->remote.last_port;
+}
 
 extern const struct entry_kind entry_tcp;
 extern const struct entry_kind entry_udp;

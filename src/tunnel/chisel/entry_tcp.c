@@ -198,6 +198,7 @@ static void tcp_entry_on_session(struct entry *entry)
 static enum err tcp_entry_open(struct entry *entry, struct why *why)
 {
 	struct tcp_entry *e = (struct tcp_entry *)entry;
+	struct addr at;
 	enum err rc;
 
 	list_init(&e->waiting);
@@ -205,9 +206,13 @@ static enum err tcp_entry_open(struct entry *entry, struct why *why)
 	rc = loop_timer_open(entry->worker->loop, tcp_entry_on_timer, e, &e->timer);
 	if (rc != ERR_OK)
 		return err_set(why, rc, "no memory for a timer");
-	return listener_open(entry->worker->loop, entry->remote.local_host,
-		remote_port_number(entry->remote.local_port), tcp_entry_on_accept, e,
-		&e->listener, why);
+	rc = listener_open(entry->worker->loop, entry->remote.local_host,
+		entry_wanted_port(entry), tcp_entry_on_accept, e, &e->listener, why);
+	if (rc != ERR_OK)
+		return rc;
+	listener_addr(e->listener, &at);
+	entry->port = addr_port(&at);
+	return ERR_OK;
 }
 
 static void visitors_end(struct list *visitors)

@@ -198,6 +198,7 @@ static enum err udp_entry_open(struct entry *entry, struct why *why)
 {
 	struct udp_entry *e = (struct udp_entry *)entry;
 	struct loop *loop = entry->worker->loop;
+	struct addr at;
 	enum err rc;
 
 	e->fd = -1;
@@ -210,10 +211,12 @@ static enum err udp_entry_open(struct entry *entry, struct why *why)
 	e->datagram = malloc(udp_or(entry->tuning->udp_max_bytes, GOB_PAYLOAD_MAX));
 	if (e->datagram == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for a datagram");
-	rc = listener_bind_udp(entry->remote.local_host,
-		remote_port_number(entry->remote.local_port), &e->fd, why);
+	rc = listener_bind_udp(entry->remote.local_host, entry_wanted_port(entry), &e->fd,
+		why);
 	if (rc != ERR_OK)
 		return rc;
+	if (addr_of_local(e->fd, &at))
+		entry->port = addr_port(&at);
 	rc = loop_timer_open(loop, udp_entry_dial, e, &e->timer);
 	if (rc == ERR_OK)
 		rc = loop_io_open(loop, e->fd, udp_entry_on_readable, e, &e->io);

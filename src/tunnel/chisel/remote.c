@@ -14,6 +14,7 @@ enum proto { PROTO_UNSET, PROTO_TCP, PROTO_UDP };
 /* What is known of a remote while its parts are read, the last one first. */
 struct draft {
 	struct remote r;
+	bool has_local_port; /* said, and not only the target's */
 	enum proto local_proto, remote_proto;
 };
 
@@ -53,6 +54,11 @@ bool remote_port_is_good(const char *port)
 	unsigned long v;
 
 	return *port != '0' && str_to_uint(port, UINT16_MAX, &v);
+}
+
+bool remote_local_port_is_good(const char *port)
+{
+	return strcmp(port, "0") == 0 || remote_port_is_good(port);
 }
 
 /* Cuts "/tcp" or "/udp" off the end; what is before it becomes lower case. */
@@ -127,7 +133,22 @@ static void take_port(struct draft *d, const char *port)
 {
 	if (!d->r.is_socks && d->r.remote_port[0] == '\0')
 		str_copy(d->r.remote_port, sizeof(d->r.remote_port), port);
+	else
+		d->has_local_port = true;
 	str_copy(d->r.local_port, sizeof(d->r.local_port), port);
+}
+
+/* A number that is no port, where a port is due: no host is meant. */
+static bool is_bad_port(const struct draft *d, const char *text)
+{
+	return text[strspn(text, "0123456789")] == '\0' && *text != '\0' &&
+		!d->has_local_port;
+}
+
+static bool is_port_of_choice(const struct draft *d, const char *text)
+{
+	return strcmp(text, "0") == 0 && !d->has_local_port &&
+		(d->r.is_socks || d->r.remote_port[0] != '\0');
 }
 
 static enum err take_host(struct draft *d, const char *host, struct why *why)
@@ -152,10 +173,16 @@ static enum err take_part(struct draft *d, struct span part, struct why *why)
 	memcpy(text, part.p, part.n);
 	text[part.n] = '\0';
 	take_proto(d, cut_proto(text));
-	if (!remote_port_is_good(text))
-		return take_host(d, text, why);
-	take_port(d, text);
-	return ERR_OK;
+	if (remote_port_is_good(text) || is_port_of_choice(d, text)) {
+		take_port(d, text);
+		return ERR_OK;
+	}
+	if (is_bad_port(d, text))
+		return err_set(why, ERR_SYNTAX,
+			"port %.20s is out of range: ports are 1 to 65535, and 0 for any"
+			" free one to listen on",
+			text);
+	return take_host(d, text, why);
 }
 
 static enum err take_parts(struct draft *d, const struct span *parts, unsigned count,

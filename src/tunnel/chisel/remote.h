@@ -17,14 +17,15 @@
 
 struct remote {
 	char local_host[REMOTE_HOST_MAX];
-	char local_port
-		[REMOTE_PORT_MAX]; /* never "" but in what a foreign peer declares */
+	/* "0": the listening side chooses one. "" only in what a foreign peer declares. */
+	char local_port[REMOTE_PORT_MAX];
 	char remote_host[REMOTE_HOST_MAX];
 	char remote_port[REMOTE_PORT_MAX];
 	bool is_udp;
 	bool is_socks;
 	bool is_reverse;
 	bool is_stdio;
+	uint16_t last_port; /* if local_port is "0": the one it had before, or 0 */
 };
 
 /* True for a name of letters, digits, '.', '-' and '_', IPv4, and IPv6 in brackets. */
@@ -32,6 +33,9 @@ bool remote_host_is_good(const char *host);
 
 /* True for 1 to 65535, in digits without a leading zero. */
 bool remote_port_is_good(const char *port);
+
+/* The same, or "0". */
+bool remote_local_port_is_good(const char *port);
 
 /* False, with @why, for what no remote can be: SOCKS over UDP, a reversed stdio. */
 enum err remote_check(const struct remote *r, struct why *why) MUST_USE;

@@ -56,6 +56,16 @@ static const struct good_row {
 	{ "a:b:c:3", "a:3", "c:3", "c:3", "a:3=>c:3" },
 	{ ":3000", "0.0.0.0:3000", "127.0.0.1:3000", "127.0.0.1:3000", "3000=>3000" },
 	{ "::3000", "0.0.0.0:3000", "127.0.0.1:3000", "127.0.0.1:3000", "3000=>3000" },
+	{ "R:0:localhost:3000", "0.0.0.0:0", "localhost:3000", "R:0.0.0.0:0",
+		"R:0=>localhost:3000" },
+	{ "127.0.0.1:0:localhost:3000", "127.0.0.1:0", "localhost:3000", "localhost:3000",
+		"127.0.0.1:0=>localhost:3000" },
+	{ "0:3000", "0.0.0.0:0", "127.0.0.1:3000", "127.0.0.1:3000", "0=>3000" },
+	{ "R:0:socks", "127.0.0.1:0", "socks", "R:127.0.0.1:0", "R:127.0.0.1:0=>socks" },
+	{ "R:0/udp:localhost:53/udp", "0.0.0.0:0", "localhost:53/udp", "R:0.0.0.0:0",
+		"R:0=>localhost:53/udp" },
+	{ "0:80:example.com:80", "0:80", "example.com:80", "example.com:80",
+		"0:80=>example.com:80" },
 	{ "]3000[:80", "0.0.0.0:3000", "127.0.0.1:80", "127.0.0.1:80", "3000=>80" },
 };
 
@@ -85,18 +95,27 @@ static void test_every_form_of_the_command_line_is_read(void **state)
 		check_good(&good[i]);
 }
 
+#define OUT_OF_RANGE(port) \
+	"port " port " is out of range: ports are 1 to 65535, and 0 for any free one to" \
+	" listen on"
+
 static const struct {
 	const char *text, *why;
 } bad[] = {
 	{ "foo", "Missing ports" },
 	{ "foo:bar", "Missing ports" },
-	{ "0", "Missing ports" },
-	{ "65536", "Missing ports" },
+	{ "0", OUT_OF_RANGE("0") },
+	{ "65536", OUT_OF_RANGE("65536") },
+	{ "R:3000:localhost:99999", OUT_OF_RANGE("99999") },
+	{ "99999:localhost:3000", OUT_OF_RANGE("99999") },
+	{ "3000:localhost:0", OUT_OF_RANGE("0") },
+	{ "00:localhost:3000", OUT_OF_RANGE("00") },
+	{ "70000:socks", OUT_OF_RANGE("70000") },
 	{ "socks/udp", "Missing ports" },
 	{ "stdio", "Missing ports" },
 	{ "socks:socks:x", "Missing ports" },
 	{ "+80", "Missing ports" },
-	{ "080", "Missing ports" },
+	{ "080", OUT_OF_RANGE("080") },
 	{ "5353/udp:1.1.1.1:53", "cross-protocol remotes are not supported yet" },
 	{ "5353/tcp:1.1.1.1:53/udp", "cross-protocol remotes are not supported yet" },
 	{ "5000/udp:socks", "only TCP SOCKS is supported" },

@@ -386,7 +386,7 @@ static void session_on_request(struct chisel_session *s, const struct ssh_event 
 
 static void session_on_reply(struct chisel_session *s, const struct ssh_event *ev)
 {
-	struct span refusal = ev->data;
+	struct span refusal = ev->data, details = { 0 };
 
 	if (s->state == SESSION_OPEN) {
 		if (ev->data.n > 0 && !span_is(ev->data, "pong"))
@@ -401,9 +401,14 @@ static void session_on_reply(struct chisel_session *s, const struct ssh_event *e
 	session_note_rtt(s);
 	if (!ev->ok && refusal.n == 0)
 		refusal = span_str("the server refused and did not say why");
+	/* Stock servers add nothing to a yes, and stock clients look for nothing else. */
+	if (ev->ok && refusal.n > 0 && refusal.p[0] == '{') {
+		details = refusal;
+		refusal = (struct span){ 0 };
+	}
 	if (refusal.n == 0)
 		session_enter(s, SESSION_OPEN);
-	s->hooks->on_answer(s->owner, refusal);
+	s->hooks->on_answer(s->owner, refusal, details);
 }
 
 static void session_on_open_request(struct chisel_session *s, const struct ssh_event *ev)
@@ -669,18 +674,27 @@ enum err chisel_session_configure(struct chisel_session *s, struct span json)
 	return ssh_request(s->ssh, "config", true, json);
 }
 
-enum err chisel_session_answer(struct chisel_session *s, const char *refusal)
+static enum err session_answer(struct chisel_session *s, bool is_yes, struct span data)
 {
-	bool is_yes = refusal[0] == '\0';
 	enum err rc;
 
 	if (s->state != SESSION_DECIDING)
 		return ERR_CLOSED;
-	rc = ssh_reply(s->ssh, is_yes, span_str(refusal));
+	rc = ssh_reply(s->ssh, is_yes, data);
 	trunk_pump_soon(&s->trunk);
 	if (rc == ERR_OK)
 		session_enter(s, is_yes ? SESSION_OPEN : SESSION_REFUSED);
 	return rc;
+}
+
+enum err chisel_session_answer(struct chisel_session *s, const char *refusal)
+{
+	return session_answer(s, refusal[0] == '\0', span_str(refusal));
+}
+
+enum err chisel_session_accept(struct chisel_session *s, struct span details)
+{
+	return session_answer(s, true, details);
 }
 
 void chisel_session_trust_half_close(struct chisel_session *s)

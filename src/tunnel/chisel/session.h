@@ -66,8 +66,9 @@ struct chisel_session_hooks {
 	 * with chisel_session_answer(), now or later. */
 	void (*on_config)(void *owner, struct span name, struct span data);
 
-	/* Client: the answer. An empty @refusal is a yes. */
-	void (*on_answer)(void *owner, struct span refusal);
+	/* Client: the answer. An empty @refusal is a yes; @details are then what a server of
+	 * ours adds, mostly nothing. */
+	void (*on_answer)(void *owner, struct span refusal, struct span details);
 
 	/* The peer opens a channel. Answer with channel_accept() or channel_refuse(), now
 	 * or later. */
@@ -89,6 +90,10 @@ enum err chisel_session_configure(struct chisel_session *s, struct span json) MU
 /* Server, once: an empty @refusal is a yes, else the text for the client, after which the
  * session closes by itself when it has had time to arrive. ERR_CLOSED: it is over. */
 enum err chisel_session_answer(struct chisel_session *s, const char *refusal) MUST_USE;
+
+/* The same for a yes with @details, to a client of ours that asked for them. Stock clients
+ * would take them for a refusal. */
+enum err chisel_session_accept(struct chisel_session *s, struct span details) MUST_USE;
 
 /*
  * Is the peer there? Pings now; @fn hears true when anything comes in, false after @ms

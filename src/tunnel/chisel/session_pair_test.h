@@ -48,7 +48,7 @@ struct side {
 	const char *reject;  /* of channels; NULL: they are accepted */
 	bool distrusts, denies, hesitates;
 	unsigned ups, configs, answers, opens, closes;
-	char config[256], answer[256], target[64];
+	char config[256], answer[256], details[256], target[64];
 	enum err rc;
 	char why[256];
 	struct channel *offered; /* while it hesitates */
@@ -208,15 +208,18 @@ static inline void side_on_config(void *owner, struct span name, struct span dat
 	(void)data;
 	side->configs++;
 	str_quote(side->config, sizeof(side->config), name);
-	if (side->refusal != NULL)
+	if (side->refusal != NULL && side->refusal[0] == '{')
+		(void)!chisel_session_accept(side->session, span_str(side->refusal));
+	else if (side->refusal != NULL)
 		(void)!chisel_session_answer(side->session, side->refusal);
 }
 
-static inline void side_on_answer(void *owner, struct span refusal)
+static inline void side_on_answer(void *owner, struct span refusal, struct span details)
 {
 	struct side *side = owner;
 
 	side->answers++;
+	str_quote(side->details, sizeof(side->details), details);
 	str_quote(side->answer, sizeof(side->answer), refusal);
 	if (refusal.n > 0)
 		chisel_session_close(side->session, ERR_DENIED, side->answer);

@@ -77,6 +77,16 @@ static void test_a_refusal_arrives_with_its_words(void **state)
 	assert_string_equal(p->client.answer, "server: access to '' denied");
 }
 
+static void test_a_yes_may_come_with_details(void **state)
+{
+	struct pair *p = *state;
+
+	p->server.refusal = "{'Ports':[1]}";
+	pair_up(p);
+	assert_string_equal(p->client.answer, "");
+	assert_string_equal(p->client.details, "{'Ports':[1]}");
+}
+
 static void test_an_answer_after_the_end_changes_nothing(void **state)
 {
 	struct pair *p = *state;
@@ -532,6 +542,7 @@ int main(void)
 		TEST(test_a_wrong_password_ends_both),
 		TEST(test_a_wrong_host_key_ends_the_client_before_the_password),
 		TEST(test_a_refusal_arrives_with_its_words),
+		TEST(test_a_yes_may_come_with_details),
 		TEST(test_an_answer_after_the_end_changes_nothing),
 		TEST(test_closing_twice_is_told_once),
 		TEST(test_garbage_instead_of_frames_ends_the_session),
