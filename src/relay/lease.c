@@ -307,6 +307,7 @@ const char *lease_end_text(enum lease_end end)
 		[LEASE_UNUSED] = "no session was opened within 2 minutes",
 		[LEASE_UNREGISTERED] = "unregistered",
 		[LEASE_REPLACED] = "registered again",
+		[LEASE_BANNED] = "the address of its client is banned",
 		[LEASE_FAILED] = "it cannot be served",
 	};
 
@@ -358,6 +359,20 @@ void lease_end(struct lease_book *book, struct lease *lease, enum lease_end end)
 bool lease_is_used(const struct lease *lease)
 {
 	return atomic_load(&lease->route->has_served);
+}
+
+void lease_end_banned(struct lease_book *book, const struct prefix_set *banned)
+{
+	struct list *it, *tmp;
+	struct addr client;
+
+	list_each(it, tmp, &book->all) {
+		struct lease *l = list_object(it, struct lease, in_book);
+
+		if (addr_from_literal(l->client_ip, 0, &client) == ERR_OK &&
+			prefix_set_has(banned, &client))
+			lease_end(book, l, LEASE_BANNED);
+	}
 }
 
 void lease_sweep(struct lease_book *book, uint64_t now_ms)

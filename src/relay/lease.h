@@ -22,6 +22,7 @@ enum lease_end {
 	LEASE_UNUSED, /* no agent has opened a session */
 	LEASE_UNREGISTERED,
 	LEASE_REPLACED, /* the same identity has registered again */
+	LEASE_BANNED,   /* the address of its client is banned */
 	LEASE_FAILED,   /* its worker cannot serve it */
 };
 
@@ -131,6 +132,9 @@ void lease_end(struct lease_book *book, struct lease *lease, enum lease_end end)
 
 /* Has an agent been there? A reverse session shows it; another carrier would, too. */
 bool lease_is_used(const struct lease *lease);
+
+/* Ends those whose clients are in @banned. */
+void lease_end_banned(struct lease_book *book, const struct prefix_set *banned);
 
 /* Ends those that have expired, and those that nobody uses. Every 5 s. */
 void lease_sweep(struct lease_book *book, uint64_t now_ms);

@@ -3,8 +3,9 @@
  * change is one transaction with one row of audit. portal-protocol 16.4, 16.5.
  *
  * Unlike others', our rates are kept for good: a limit outlives the lease, and a restart.
- * Banned addresses are refused the API and reverse sessions; visitors are not looked at, for
- * they belong to whom they visit. A ban may be of a prefix, too.
+ * Banned addresses are refused the API, reverse sessions and signatures, and lose the leases and
+ * sessions that they have; visitors are not looked at, for they belong to whom they visit. A
+ * ban may be of a prefix, too.
  */
 #ifndef RELAY_POLICY_H
 #define RELAY_POLICY_H

@@ -114,6 +114,9 @@ void visitor_close_fronts(struct relay_data *d);
 void visitor_cut(struct list *visitors_of_quota);
 void visitor_cut_all(struct relay_data *d);
 
+/* Those that are served by a session of a client in @banned. */
+void visitor_cut_banned(struct relay_data *d, const struct prefix_set *banned);
+
 /* ---- relay_request.c ---- */
 
 void relay_request_on(void *arg, struct http_exchange *x);

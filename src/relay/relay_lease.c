@@ -54,7 +54,8 @@ void relay_on_lease_end(void *arg, struct lease *lease, enum lease_end end)
 		"lease %s: ended: %s; held by %s from %s", lease->route->name,
 		lease_end_text(end), lease->address, lease->client_ip);
 	note_signatures(r, lease);
-	if (!relay_worker_close_lease(lease_worker(r, lease), lease->route, false))
+	if (!relay_worker_close_lease(lease_worker(r, lease), lease->route,
+		    end == LEASE_BANNED))
 		log_error(&r->log, "lease %s: its worker cannot be told of its end",
 			lease->route->name);
 }
@@ -159,10 +160,12 @@ void relay_on_policy(void *arg, const char *identity_key)
 	struct list *it, *tmp;
 
 	r->page_made_ms = 0;
-	if (identity_key == NULL)
+	if (identity_key == NULL) {
+		lease_end_banned(r->book, policy_banned(r->policy));
 		relay_publish(r);
-	else if (lease_find(r->book, identity_key) == NULL)
+	} else if (lease_find(r->book, identity_key) == NULL) {
 		identity_judge(r, identity_key);
+	}
 	list_each(it, tmp, lease_book_all(r->book)) {
 		struct lease *l = list_object(it, struct lease, in_book);
 

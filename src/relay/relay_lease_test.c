@@ -8,13 +8,21 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "base/mem.h"
+#include "base/str.h"
 #include "relay/relay_inside.h"
 #include "relay/store_test.h"
 #include "store/audit.h"
 
 #define T0_MS UINT64_C(1780315200500)
 #define LEASES 3
+
+static struct prefix_set banned;
+
+const struct prefix_set *policy_banned(const struct policy *p)
+{
+	(void)p;
+	return &banned;
+}
 
 struct policy_verdict policy_judge(const struct policy *p, const char *identity_key)
 {
@@ -33,11 +41,13 @@ bool relay_worker_open_lease(struct relay_worker *w, struct route *r, int tcp_fd
 	return true;
 }
 
+static bool were_cut; /* the bridges of the lease that was closed last */
+
 bool relay_worker_close_lease(struct relay_worker *w, struct route *r, bool cuts_bridges)
 {
 	(void)w;
 	(void)r;
-	(void)cuts_bridges;
+	were_cut = cuts_bridges;
 	return true;
 }
 
@@ -212,6 +222,23 @@ static void test_a_full_disk_loses_no_signature(void **state)
 	}
 }
 
+static void test_leases_of_a_banned_address_end(void **state)
+{
+	struct fixture *f = *state;
+	struct prefix p;
+
+	str_copy(f->leases[1]->client_ip, sizeof(f->leases[1]->client_ip), "192.0.2.77");
+	lease_end(f->r.book, f->leases[2], LEASE_UNREGISTERED);
+	assert_false(were_cut);
+	assert_int_equal(prefix_parse(span_str("192.0.2.0/26"), &p), ERR_OK);
+	assert_int_equal(prefix_set_add(&banned, &p), ERR_OK);
+	relay_on_policy(&f->r, NULL);
+	assert_true(were_cut);
+	assert_ptr_equal(list_first(lease_book_all(f->r.book), struct lease, in_book),
+		f->leases[1]);
+	prefix_set_fini(&banned);
+}
+
 #define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -220,6 +247,7 @@ int main(void)
 		ROW(test_signatures_are_noted_once),
 		ROW(test_leases_that_have_ended_are_noted_with_the_others),
 		ROW(test_a_full_disk_loses_no_signature),
+		ROW(test_leases_of_a_banned_address_end),
 	};
 
 	return cmocka_run_group_tests(rows, NULL, NULL);

@@ -650,6 +650,25 @@ static void test_it_does_not_wait_for_ever(void **state)
 	guest_close(&g);
 }
 
+static void test_a_banned_address_has_nothing_signed(void **state)
+{
+	struct site *s = *state;
+	struct guest g, waiting;
+
+	site_open_lease(s, "demo", 0);
+	spend(s, 500);
+	ask_well(s, &waiting);
+	ban(&s->view->banned, "203.0.113.0/24");
+	site_pass(s, 501);
+	expect_refusal(&waiting, 403, "ip_banned");
+	ask_well(s, &g);
+	expect_refusal(&g, 403, "ip_banned");
+	assert_int_equal(s->workers[0].figures.signatures, 0);
+	assert_int_equal(s->workers[0].figures.signatures_refused, 2);
+	guest_close(&g);
+	guest_close(&waiting);
+}
+
 /* Policy has changed, or the lease has ended; or the client has gone. */
 static void test_nothing_is_signed_for_one_that_may_not_any_more(void **state)
 {
@@ -727,6 +746,7 @@ int main(void)
 		TEST(test_a_lease_signs_so_many_a_second),
 		TEST(test_a_signature_waits_while_there_is_no_time_for_it),
 		TEST(test_it_does_not_wait_for_ever),
+		TEST(test_a_banned_address_has_nothing_signed),
 		TEST(test_nothing_is_signed_for_one_that_may_not_any_more),
 		TEST(test_those_that_wait_are_answered_before_the_end),
 		TEST(test_those_that_wait_at_the_end_are_forgotten),

@@ -145,7 +145,7 @@ static void session_arrive(struct relay_data *d, struct session_mail *m)
 			addr_print_ip(&m->client, text));
 		/* A client that went without a word does not acknowledge the next keepalive. */
 		socket_set_patience(tls_fd(m->session), DATA_IDLE_DEAD_MS);
-		reverse_pool_add_take(l->pool, m->session);
+		reverse_pool_add_take(l->pool, m->session, &m->client);
 		m->session = NULL;
 	}
 	session_mail_free(m);
@@ -324,6 +324,20 @@ bool relay_worker_set_rate(struct relay_worker *w, const char *identity_key,
 
 /* ---- views and answers ---- */
 
+/* Sessions of clients that are banned now, those of leases of others too. */
+static void data_drop_banned(struct relay_data *d)
+{
+	struct list *it, *tmp;
+
+	if (d->view->banned.n == 0)
+		return;
+	list_each(it, tmp, &d->leases)
+		reverse_pool_drop(list_object(it, struct data_lease, in_data)->pool,
+			&d->view->banned);
+	visitor_cut_banned(d, &d->view->banned);
+	relay_data_check_drained(d);
+}
+
 struct view_mail {
 	struct mail mail; /* first */
 	struct relay_view *view;
@@ -337,6 +351,7 @@ static void on_view(void *receiver, struct mail *mail)
 	relay_view_unref(d->view);
 	d->view = m->view;
 	free(m);
+	data_drop_banned(d);
 }
 
 bool relay_worker_set_view(struct relay_worker *w, struct relay_view *view)

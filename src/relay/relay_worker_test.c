@@ -273,6 +273,44 @@ static void test_a_new_view_counts_at_once(void **state)
 	guest_close(&g);
 }
 
+/* What a banned address has already goes, also of a lease that was registered elsewhere. */
+static void test_a_ban_ends_sessions_and_their_visitors(void **state)
+{
+	struct site *s = *state;
+	struct relay_view *v = mem_new(v);
+	struct guest idle, served, other, stays;
+	struct prefix p;
+	int cut, kept;
+
+	assert_non_null(v);
+	atomic_init(&v->refs, 1);
+	v->tls = tls_context_ref(s->view->tls);
+	v->keyless = keyless_ref(s->view->keyless);
+	assert_int_equal(prefix_parse(span_str("203.0.113.9"), &p), ERR_OK);
+	assert_int_equal(prefix_set_add(&v->banned, &p), ERR_OK);
+	site_open_lease(s, "demo", 0);
+	cut = join(s, &served, 0, 0);
+	guest_open_session(&idle, s, 0, "demo");
+	assert_int_equal(addr_from_literal("203.0.113.10", 0, &s->peer), ERR_OK);
+	site_open_lease(s, "other", 0);
+	guest_open_session(&other, s, 0, "other");
+	kept = site_visit_host(s, 0, "other." SITE_ROOT);
+	guest_expect_visitor(&other, "other." SITE_ROOT);
+	guest_open_session(&stays, s, 0, "demo");
+	assert_true(relay_worker_set_view(&s->workers[0], v));
+	relay_view_unref(v);
+	site_until(s, idle.rc != ERR_OK && served.rc != ERR_OK);
+	visitor_expect_end(s, cut);
+	guest_say_text(&other, "stays");
+	visitor_expect(s, kept, "stays", 5);
+	assert_int_equal(s->workers[0].figures.sessions, 1);
+	close(kept);
+	guest_close(&idle);
+	guest_close(&served);
+	guest_close(&other);
+	guest_close(&stays);
+}
+
 static void test_a_rate_holds_for_bridges_that_run(void **state)
 {
 	struct site *s = *state;
@@ -551,6 +589,7 @@ int main(void)
 		TEST(test_questions_that_wait_have_a_bound),
 		TEST(test_a_text_for_all_is_let_go_of),
 		TEST(test_a_new_view_counts_at_once),
+		TEST(test_a_ban_ends_sessions_and_their_visitors),
 		TEST(test_a_rate_holds_for_bridges_that_run),
 		TEST(test_an_identity_without_a_lease_is_cut),
 		TEST(test_a_port_goes_on_from_one_registration_to_the_next),

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "wire/marker.h"
 
 enum session_state {
@@ -20,6 +21,7 @@ struct reverse_session {
 	struct list in_pool; /* idle and beating ones; activating ones are in another */
 	struct reverse_pool *pool;
 	struct stream *stream;
+	struct addr client;          /* who has opened it */
 	struct reverse_claim *claim; /* borrowed: it knows us, too */
 	size_t sent;                 /* of the claim's first bytes */
 	uint64_t due_ms;             /* the next keepalive; or the end of our patience */
@@ -172,6 +174,7 @@ static enum err session_step_activating(struct reverse_session *s)
 	if (rc != ERR_OK)
 		return rc;
 	stream_want(s->stream, 0);
+	s->claim->client = s->client;
 	claim_end(s->claim, ERR_OK, s->stream);
 	session_free(s);
 	return ERR_OK;
@@ -321,7 +324,25 @@ void reverse_claim_cancel(struct reverse_claim *c)
 	c->pool = NULL;
 }
 
-void reverse_pool_add_take(struct reverse_pool *pool, struct stream *session)
+void reverse_pool_drop(struct reverse_pool *pool, const struct prefix_set *banned)
+{
+	struct list *lists[] = { &pool->idle, &pool->activating };
+	struct list *it, *tmp;
+
+	for (unsigned i = 0; i < mem_count(lists); i++) {
+		list_each(it, tmp, lists[i]) {
+			struct reverse_session *s = list_object(it,
+				struct reverse_session, in_pool);
+
+			if (prefix_set_has(banned, &s->client))
+				session_drop(s);
+		}
+	}
+	pool_serve(pool);
+}
+
+void reverse_pool_add_take(struct reverse_pool *pool, struct stream *session,
+	const struct addr *client)
 {
 	struct reverse_session *s = pool->idle_n < REVERSE_POOL_SESSIONS ? mem_new(s) :
 									   NULL;
@@ -332,6 +353,7 @@ void reverse_pool_add_take(struct reverse_pool *pool, struct stream *session)
 	}
 	s->pool = pool;
 	s->stream = session;
+	s->client = *client;
 	s->due_ms = clock_now_ms() + MARKER_KEEPALIVE_MS;
 	list_add(&pool->idle, &s->in_pool);
 	session_count(pool, 1);

@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 
+#include "net/prefix.h"
 #include "net/stream.h"
 
 #define REVERSE_POOL_SESSIONS 8  /* idle ones; more are closed */
@@ -31,8 +32,12 @@ enum err reverse_pool_new(const struct reverse_pool_options *o,
 /* Closes its sessions; claims end with ERR_CLOSED. NULL is fine. */
 void reverse_pool_free(struct reverse_pool *pool);
 
-/* Takes @session whatever happens. */
-void reverse_pool_add_take(struct reverse_pool *pool, struct stream *session);
+/* Takes @session, which @client has opened, whatever happens. */
+void reverse_pool_add_take(struct reverse_pool *pool, struct stream *session,
+	const struct addr *client);
+
+/* Drops the sessions that clients in @banned have opened. */
+void reverse_pool_drop(struct reverse_pool *pool, const struct prefix_set *banned);
 
 /* Does what is due by the clock. The pool's own timer calls it; and tests, who own the clock. */
 void reverse_pool_check(struct reverse_pool *pool);
@@ -51,6 +56,8 @@ struct reverse_claim {
 	 */
 	void (*on_end)(void *arg, enum err rc, struct stream *session);
 	void *arg;
+	struct addr
+		client; /* who has opened the session, when it has ended with ERR_OK */
 
 	/* The pool's. */
 	struct list in_pool;

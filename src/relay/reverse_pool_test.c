@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -24,6 +25,7 @@ struct fixture {
 	struct loop *loop;
 	struct reverse_pool *pool;
 	struct pipe_pair pairs[SESSIONS]; /* a is the relay's end */
+	struct addr clients[SESSIONS];    /* 192.0.2.1 and so on */
 	atomic_uint ready;
 	atomic_uint_fast64_t sessions;
 };
@@ -41,6 +43,12 @@ static int setup(void **state)
 	assert_int_equal(reverse_pool_new(&o, &f->pool), ERR_OK);
 	for (unsigned i = 0; i < SESSIONS; i++)
 		pipe_pair_init(&f->pairs[i], f->loop);
+	for (unsigned i = 0; i < SESSIONS; i++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "192.0.2.%u", i + 1);
+		assert_int_equal(addr_from_literal(text, 0, &f->clients[i]), ERR_OK);
+	}
 	*state = f;
 	return 0;
 }
@@ -62,7 +70,7 @@ static int teardown(void **state)
 
 static void add(struct fixture *f, unsigned i)
 {
-	reverse_pool_add_take(f->pool, &f->pairs[i].a.stream);
+	reverse_pool_add_take(f->pool, &f->pairs[i].a.stream, &f->clients[i]);
 }
 
 static void on_end(void *arg, enum err rc, struct stream *session)
@@ -402,6 +410,36 @@ static void test_who_hears_of_an_end_may_end_the_pool(void **state)
 	assert_int_equal(reverse_pool_new(&o, &f->pool), ERR_OK);
 }
 
+/* Idle, or on its way to a visitor, who waits for another one then. */
+static void test_sessions_of_banned_clients_are_dropped(void **state)
+{
+	struct fixture *f = *state;
+	struct prefix_set banned = { .n = 0 };
+	struct prefix p;
+	struct waiter w;
+
+	assert_int_equal(prefix_parse(span_str("192.0.2.2/31"), &p), ERR_OK);
+	assert_int_equal(prefix_set_add(&banned, &p), ERR_OK);
+	for (unsigned i = 0; i < 4; i++)
+		add(f, i);
+	reverse_pool_drop(f->pool, &banned);
+	turn(f);
+	assert_int_equal(f->ready, 2); /* 192.0.2.1 and .4 */
+	claim(f, &w, "\x02");
+	turn(f);
+	assert_served(f, &w, 0);
+	assert_true(prefix_of_client(&w.claim.client, 48, &p));
+	assert_int_equal(p.bytes[15], 1);
+	claim(f, &w, "\x02");
+	turn(f);
+	assert_served(f, &w, 3);
+	claim(f, &w, "\x02");
+	turn(f);
+	assert_int_equal(w.ends, 0);
+	reverse_claim_cancel(&w.claim);
+	prefix_set_fini(&banned);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -421,6 +459,7 @@ int main(void)
 		TEST(test_a_claim_that_moves_on_has_its_ten_seconds),
 		TEST(test_who_hears_of_an_end_may_claim_again),
 		TEST(test_who_hears_of_an_end_may_end_the_pool),
+		TEST(test_sessions_of_banned_clients_are_dropped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

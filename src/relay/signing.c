@@ -27,6 +27,8 @@ struct signing {
 	struct sign_order order;
 };
 
+static const char banned[] = "request denied because source IP is banned";
+
 static void signing_free(struct signing *s)
 {
 	if (s == NULL)
@@ -99,7 +101,10 @@ static void signing_sign(struct relay_data *d, struct signing *s)
 /* Its turn has come; policy may have changed while it waited. */
 static void signing_serve(struct relay_data *d, struct signing *s)
 {
-	if (route_is_live(s->route, clock_wall_ms())) {
+	if (prefix_set_has(&d->view->banned, &s->client)) {
+		signing_count_refusal(d);
+		request_refuse(s->x, MESSAGE_IP_BANNED, banned);
+	} else if (route_is_live(s->route, clock_wall_ms())) {
 		signing_sign(d, s);
 	} else {
 		signing_count_refusal(d);
@@ -145,7 +150,7 @@ void signing_on_timer(void *arg)
 }
 
 static void signing_wait(struct relay_data *d, struct http_exchange *x, struct route *r,
-	const struct sign_order *order)
+	const struct addr *client, const struct sign_order *order)
 {
 	struct signing *s = mem_new(s);
 	struct fair_item *dropped = NULL;
@@ -160,7 +165,7 @@ static void signing_wait(struct relay_data *d, struct http_exchange *x, struct r
 		s->x = x;
 		s->route = route_ref(r);
 		s->order = *order;
-		request_find_client(d, x, &s->client);
+		s->client = *client;
 		if (!prefix_of_client(&s->client, SIGNING_IP6_BITS, &network))
 			network.bits = 0;
 		rc = fair_queue_add(&d->unsigned_items, &place,
@@ -180,7 +185,7 @@ static void signing_wait(struct relay_data *d, struct http_exchange *x, struct r
 
 /* Of a lease that may have a signature: what is to be signed. */
 static void signing_judge(struct relay_data *d, struct http_exchange *x, struct route *r,
-	struct span body)
+	const struct addr *client, struct span body)
 {
 	struct message_sign_request request;
 	struct sign_order order;
@@ -197,7 +202,7 @@ static void signing_judge(struct relay_data *d, struct http_exchange *x, struct 
 		signing_refuse(d, x, 429,
 			"too many signatures for this lease: try again in a second");
 	else
-		signing_wait(d, x, r, &order);
+		signing_wait(d, x, r, client, &order);
 }
 
 void signing_on_body(void *arg, struct http_exchange *x, enum err rc, struct span body)
@@ -206,13 +211,18 @@ void signing_on_body(void *arg, struct http_exchange *x, enum err rc, struct spa
 	struct why why = { { 0 } };
 	struct access_holder holder;
 	enum message_error error;
+	struct addr client;
 	struct route *r = request_find_lease(d, x, &holder, &error, &why);
 	struct span type = http1_head_value(http_request(x), "Content-Type");
 	struct span json = span_str("application/json");
 
 	if (type.n > json.n)
 		type.n = json.n;
-	if (r == NULL) {
+	request_find_client(d, x, &client);
+	if (prefix_set_has(&d->view->banned, &client)) {
+		signing_count_refusal(d);
+		request_refuse(x, MESSAGE_IP_BANNED, banned);
+	} else if (r == NULL) {
 		signing_count_refusal(d);
 		request_refuse(x, error, why.text);
 	} else if (!span_is(http_request(x)->method, "POST")) {
@@ -223,7 +233,7 @@ void signing_on_body(void *arg, struct http_exchange *x, enum err rc, struct spa
 		signing_refuse(d, x, rc == ERR_LIMIT ? 400 : 503,
 			rc == ERR_LIMIT ? "request body is too long" : "out of memory");
 	} else {
-		signing_judge(d, x, r, body);
+		signing_judge(d, x, r, &client, body);
 	}
 	route_unref(r);
 }

@@ -43,8 +43,9 @@ struct visitor {
 	struct reverse_claim claim;
 	uint8_t *first; /* the marker and what was peeked, while it claims */
 	struct addr peer;
-	uint64_t until_ms; /* of a front */
-	size_t dropped;    /* of what a refused one has said */
+	struct addr client; /* who has opened its session, of one that is bridged */
+	uint64_t until_ms;  /* of a front */
+	size_t dropped;     /* of what a refused one has said */
 	enum visitor_state state;
 };
 
@@ -221,6 +222,7 @@ static void visitor_on_claim_end(void *arg, enum err rc, struct stream *session)
 		return;
 	if (rc == ERR_OK) {
 		socket_set_patience(tls_fd(session), 0); /* a visitor may pause */
+		v->client = v->claim.client;
 		rc = visitor_join(v, session);
 	}
 	if (rc == ERR_OK)
@@ -516,6 +518,18 @@ void visitor_cut(struct list *visitors)
 
 	list_each(it, tmp, visitors)
 		visitor_free(list_object(it, struct visitor, in_quota));
+}
+
+void visitor_cut_banned(struct relay_data *d, const struct prefix_set *banned)
+{
+	struct list *it, *tmp;
+
+	list_each(it, tmp, &d->bridges) {
+		struct visitor *v = list_object(it, struct visitor, in_worker);
+
+		if (prefix_set_has(banned, &v->client))
+			visitor_free(v);
+	}
 }
 
 void visitor_cut_all(struct relay_data *d)

@@ -1,5 +1,7 @@
 """What an administrator of a relay decides, through its API, and what follows at once."""
 
+import contextlib
+import ssl
 import time
 
 import pytest
@@ -129,14 +131,26 @@ def test_decisions_outlive_a_kill(leases, relay, admin, lease):
 
 
 def test_an_address_that_is_banned_asks_in_vain(leases, relay, admin, lease):
-    admin.want("POST", "/admin/ips/127.0.0.1/ban")
-    for call in (lease.challenge, lease.renew, lease.session):
+    """And loses what it has: the lease, its sessions, its visitors and its signatures."""
+    idle = lease.session()
+    with leases.visit(relay, timeout=60) as tls:
+        tls.sendall(b"x")
+        assert net.read_exactly(tls, 1) == b"x"
+        admin.want("POST", "/admin/ips/127.0.0.1/ban")
+        assert idle.activation(10) == b""
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            assert tls.recv(1) == b""
+    relay.process.wait_log("lease demo: ended: the address of its client is banned")
+    for call in (lease.challenge, lease.renew, lease.session, lease.unregister):
         with pytest.raises(Refused) as refused:
             call()
         assert (refused.value.status, refused.value.code) == (403, "ip_banned")
+    answer = lease.sign(lease.sign_question())
+    assert (answer.status, answer.code) == (403, "ip_banned")
     assert lease.domain()
     admin.want("DELETE", "/admin/ips/127.0.0.1/ban")
-    lease.renew()
+    lease.register()
+    assert lease.sign(lease.sign_question()).status == 200
     assert admin.ask("POST", "/admin/ips/not-one/ban").code == "invalid_ip"
 
 
