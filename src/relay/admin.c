@@ -37,15 +37,34 @@ enum err admin_open(struct relay *r, struct why *why)
 
 /* ---- who calls ---- */
 
-/* Browsers tell where a page is from that changes something (RFC 6454, 7); others do not. */
+/* "host:port" without the port that https has anyway, which browsers leave out. */
+static struct span cut_port(const char *authority)
+{
+	static const char port[] = ":443";
+	size_t n = strlen(authority), port_n = sizeof(port) - 1;
+
+	if (n > port_n && strcmp(authority + n - port_n, port) == 0)
+		n -= port_n;
+	return span_of(authority, n);
+}
+
+/*
+ * Browsers tell which site a page is from that changes something (RFC 6454, 7), programs do not.
+ * A page of the same host over http is another site: anybody on the path can write it.
+ */
 static bool is_foreign(const struct api_call *call)
 {
-	const char *host = strstr(call->origin, "://");
+	static const char scheme[] = "https://";
+	struct span origin, host = cut_port(call->host);
 
 	if (call->origin[0] == '\0' || strcmp(call->method, "GET") == 0 ||
 		strcmp(call->method, "HEAD") == 0)
 		return false;
-	return host == NULL || strcasecmp(host + 3, call->host) != 0;
+	if (strncasecmp(call->origin, scheme, sizeof(scheme) - 1) != 0)
+		return true;
+	origin = cut_port(call->origin + sizeof(scheme) - 1);
+	return origin.n != host.n ||
+		strncasecmp((const char *)origin.p, (const char *)host.p, host.n) != 0;
 }
 
 static bool refuse_foreign(struct api_call *call)

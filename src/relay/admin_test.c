@@ -84,8 +84,8 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static const struct api_call *ask_from(struct fixture *f, const char *origin,
-	const char *method, const char *target, const char *body)
+static const struct api_call *ask_from_at(struct fixture *f, const char *origin,
+	const char *host, const char *method, const char *target, const char *body)
 {
 	struct api_call *call = mem_new(call);
 
@@ -94,7 +94,7 @@ static const struct api_call *ask_from(struct fixture *f, const char *origin,
 	f->call = call;
 	call->method = strdup(method);
 	call->target = strdup(target);
-	call->host = strdup(ROOT);
+	call->host = strdup(host);
 	call->cookie = strdup(f->cookie);
 	call->origin = strdup(origin);
 	assert_int_equal(addr_from_literal(f->client != NULL ? f->client : "192.0.2.1",
@@ -104,6 +104,12 @@ static const struct api_call *ask_from(struct fixture *f, const char *origin,
 	buf_put_str(&call->body, body);
 	api_handle(&f->r, call);
 	return call;
+}
+
+static const struct api_call *ask_from(struct fixture *f, const char *origin,
+	const char *method, const char *target, const char *body)
+{
+	return ask_from_at(f, origin, ROOT, method, target, body);
 }
 
 static const struct api_call *ask(struct fixture *f, const char *method,
@@ -222,6 +228,44 @@ static void test_nobody_else_may(void **state)
 	assert_true(policy_judge(f->r.policy, KEY).is_banned);
 }
 
+/* As browsers write them: the scheme and the port are part of a site. */
+static void test_which_pages_are_of_this_site(void **state)
+{
+	static const struct {
+		const char *origin, *host;
+		bool is_ours;
+	} rows[] = {
+		{ "", ROOT, true }, /* no browser */
+		{ "https://" ROOT, ROOT, true },
+		{ "HTTPS://Relay.Example.Com", ROOT, true },
+		{ "https://" ROOT, ROOT ":443", true },
+		{ "https://" ROOT ":443", ROOT, true },
+		{ "https://" ROOT ":4017", ROOT ":4017", true },
+		{ "https://" ROOT ":4017", ROOT, false },
+		{ "https://" ROOT, ROOT ":4017", false },
+		{ "http://" ROOT, ROOT, false },
+		{ "http://" ROOT ":443", ROOT, false },
+		{ "ws://" ROOT, ROOT, false },
+		{ "https:/" ROOT, ROOT, false },
+		{ ROOT, ROOT, false },
+		{ "null", ROOT, false },
+		{ "https://", ROOT, false },
+		{ "https://app." ROOT, ROOT, false },
+		{ "https://" ROOT ".evil.example", ROOT, false },
+		{ "https://evil.example/https://" ROOT, ROOT, false },
+		{ "https://" ROOT "@evil.example", ROOT, false },
+	};
+	struct fixture *f = *state;
+
+	log_in(f);
+	for (size_t i = 0; i < mem_count(rows); i++)
+		if (ask_from_at(f, rows[i].origin, rows[i].host, "POST", LEASE "/ban", "")
+				->status != (rows[i].is_ours ? 200 : 403))
+			fail_msg("%s at %s", rows[i].origin, rows[i].host);
+	says(ask_from(f, "https://evil.example", "GET", "/admin/snapshot", ""), 200,
+		"ok");
+}
+
 static void test_settings(void **state)
 {
 	struct fixture *f = *state;
@@ -310,6 +354,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_challenges_are_counted_for_a_network,
 			set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_nobody_else_may, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_which_pages_are_of_this_site, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(test_settings, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_identities, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_addresses, set_up, tear_down),

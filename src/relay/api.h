@@ -86,10 +86,7 @@ void api_reply_shared(struct api_call *call, unsigned status, const char *type,
 /* Adds a line to the answer's head; it has no CRLF in it. Before or after the answer. */
 void api_add_header(struct api_call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/*
- * The site that a wallet is asked to sign in to: the host that was asked for if it is ours,
- * or this machine's; else the root host. Somebody between cannot have his own name signed.
- */
+/* The site that a wallet is asked to sign in to: the host that was asked for. */
 const char *api_domain(const struct relay *r, const struct api_call *call);
 
 #endif

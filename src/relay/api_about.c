@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "relay/api.h"
+#include "relay/own_host.h"
 #include "relay/relay_inside.h"
 #include "tunnel/portal/message_domain.h"
 
@@ -47,6 +48,7 @@ static void about_tunnel(struct relay *r, struct api_call *call, const struct sp
 		return;
 	}
 	str_copy(status.hostname, sizeof(status.hostname), host);
+	own_host_unify(r->options.root, host);
 	route = route_find_by_host(r->routes, host);
 	if (route != NULL) {
 		status.registered = atomic_load(&route->until_ms) > clock_wall_ms();

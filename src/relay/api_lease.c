@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "relay/api.h"
+#include "relay/own_host.h"
 #include "relay/relay_inside.h"
 #include "tunnel/portal/access_token.h"
 
@@ -214,6 +215,7 @@ static bool route_host_parse(const struct relay *r, const char *text,
 
 	if (names_parse_host(span_str(text), host, NULL) != ERR_OK)
 		return false;
+	own_host_unify(r->options.root, host);
 	n = strcspn(host, ".");
 	if (host[n] != '.' || strlen(host + n + 1) != root_n ||
 		strcmp(host + n + 1, r->options.root) != 0 ||
@@ -224,15 +226,23 @@ static bool route_host_parse(const struct relay *r, const char *text,
 	return true;
 }
 
-/* Does the hash that came name the public host, which we know anyway? */
-static bool hash_is_right(const struct relay *r, const struct wish *w)
+static bool hash_is_of(const struct wish *w, const char *root)
 {
 	char host[NAMES_HOST_MAX + 1], hash[ROUTEHOST_HASH_SIZE];
 
-	return names_lease_host(span_str(w->name), span_str(r->options.root), host,
-		       NULL) == ERR_OK &&
+	return names_lease_host(span_str(w->name), span_str(root), host, NULL) ==
+		ERR_OK &&
 		routehost_hash(span_str(host), hash, NULL) == ERR_OK &&
 		strcmp(hash, w->hostname_hash) == 0;
+}
+
+/* Does the hash that came name the public host, which we know anyway? */
+static bool hash_is_right(const struct relay *r, const struct wish *w)
+{
+	const char *root = r->options.root;
+
+	return hash_is_of(w, root) ||
+		(own_host_is(root, "localhost") && hash_is_of(w, "localhost"));
 }
 
 /* True: the call is answered, for the route cannot be. */

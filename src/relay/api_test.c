@@ -56,6 +56,7 @@ struct fixture {
 	struct api_call *call; /* the last one */
 	struct loop *loop;
 	struct test_store kept;
+	const char *root;
 };
 
 static void person_init(struct person *p, uint8_t secret)
@@ -76,7 +77,7 @@ static void open_book(struct fixture *f)
 		.grace_ms = 600000,
 	};
 	struct lease_book_options o = {
-		.root = ROOT,
+		.root = f->root,
 		.workers = 1,
 		.host = "127.0.0.1",
 		.port_min = 32750,
@@ -123,6 +124,7 @@ static int set_up(void **state)
 	identity_generate(IDENTITY_RELAY, &f->r.identity);
 	assert_int_equal(route_table_new(&f->r.routes), ERR_OK);
 	assert_int_equal(loop_new(&f->loop), ERR_OK);
+	f->root = ROOT;
 	open_book(f);
 	assert_int_equal(challenges_new(&registrations, &f->r.challenges), ERR_OK);
 	*state = f;
@@ -406,18 +408,39 @@ static void test_the_domain_is_the_host_that_was_asked(void **state)
 	struct api_call *call = prepare(f, "POST", "/sdk/register/challenge", body);
 
 	free(call->host);
-	call->host = strdup("127.0.0.1:4017");
+	call->host = strdup(ROOT ":4017");
 	api_handle(&f->r, call);
-	assert_true(says(call, "URI: https://127.0.0.1:4017/sdk/register"));
+	assert_true(says(call, "URI: " URL ":4017/sdk/register"));
 	call = prepare(f, "POST", "/sdk/register/challenge", body);
 	call->host[0] = '\0';
 	api_handle(&f->r, call);
 	assert_true(says(call, "URI: " URL "/sdk/register"));
-	call = prepare(f, "POST", "/sdk/register/challenge", body);
-	free(call->host);
-	call->host = strdup("between.example.net");
-	api_handle(&f->r, call);
-	assert_true(says(call, "URI: " URL "/sdk/register"));
+}
+
+/* Stock clients take the host of their URL for the root. */
+static void test_a_local_relay_takes_names_under_localhost(void **state)
+{
+	struct fixture *f = *state;
+	char hash[ROUTEHOST_HASH_SIZE], extra[256];
+	struct route *r;
+
+	str_copy(f->r.options.root, sizeof(f->r.options.root), "relay.localhost");
+	close_book(f);
+	f->root = "relay.localhost";
+	open_book(f);
+	assert_int_equal(routehost_hash(span_str("app.localhost"), hash, NULL), ERR_OK);
+	snprintf(extra, sizeof(extra),
+		",\"route_hostname\":\"ech-abc.localhost\",\"hostname_hash\":\"%s\","
+		"\"ech_config_list\":\"AAEB\"",
+		hash);
+	registered(f, &f->alice, "app", extra);
+	r = route_find_by_host(f->r.routes, "ech-abc.relay.localhost");
+	assert_non_null(r);
+	assert_string_equal(r->public_host, "app.relay.localhost");
+	route_unref(r);
+	ask(f, "GET", "/tunnel/status?hostname=app.localhost", "");
+	assert_true(says(f->call, "\"hostname\":\"app.localhost\",\"registered\":true"));
+	expect_code(enrol(f, &f->bob, "app", EXTRA_NONE), 409, "hostname_conflict");
 }
 
 static void test_the_order_in_which_a_challenge_is_refused(void **state)
@@ -974,6 +997,7 @@ int main(void)
 		ROW(test_a_banned_address),
 		ROW(test_a_challenge_is_asked_for),
 		ROW(test_the_domain_is_the_host_that_was_asked),
+		ROW(test_a_local_relay_takes_names_under_localhost),
 		ROW(test_the_order_in_which_a_challenge_is_refused),
 		ROW(test_so_many_challenges_for_one_client),
 		ROW(test_a_lease_is_registered),

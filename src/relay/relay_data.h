@@ -124,11 +124,18 @@ void relay_request_on(void *arg, struct http_exchange *x);
 /* The control worker has answered; @call is the caller's. */
 void relay_request_on_answer(struct relay_data *d, struct api_call *call);
 
-#define REQUEST_JSON "Content-Type: application/json\r\n"
+#define REQUEST_JSON \
+	"Content-Type: application/json\r\n" \
+	"Cache-Control: no-store\r\n"
 
 /* The client, behind a trusted proxy too. */
 void request_find_client(struct relay_data *d, struct http_exchange *x, struct addr *out);
-void request_refuse(struct http_exchange *x, enum message_error error, const char *text);
+
+/* Answers, with the headers that all answers have. */
+void request_reply(struct relay_data *d, struct http_exchange *x, unsigned status,
+	const char *headers, struct span body);
+void request_refuse(struct relay_data *d, struct http_exchange *x,
+	enum message_error error, const char *text);
 
 /* The route of the token in @x. A reference; NULL: it is refused, @error and @why say why. */
 struct route *request_find_lease(struct relay_data *d, struct http_exchange *x,

@@ -8,7 +8,9 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "http/host.h"
 #include "relay/forwarded.h"
+#include "relay/own_host.h"
 #include "relay/relay_data.h"
 #include "tunnel/portal/message.h"
 
@@ -30,29 +32,55 @@ static bool request_is_banned(struct relay_data *d, struct http_exchange *x,
 	return prefix_set_has(&d->view->banned, client);
 }
 
-/* ---- refusals ---- */
+/* ---- answers ---- */
 
-static void request_refuse_as(struct http_exchange *x, unsigned status,
-	enum message_error error, const char *headers, const char *text)
+#define REQUEST_HEADERS_MAX (API_HEADERS_MAX + 256)
+
+/*
+ * What goes with all answers but that which begins a session. Browsers are told to use https
+ * only, but not for a local host, which other servers share.
+ */
+static const char *request_headers(const struct relay_data *d, const char *headers,
+	char to[REQUEST_HEADERS_MAX])
+{
+	snprintf(to, REQUEST_HEADERS_MAX, "%sX-Content-Type-Options: nosniff\r\n%s",
+		names_host_is_local(d->shared->root) ?
+			"" :
+			"Strict-Transport-Security: max-age=31536000\r\n",
+		headers);
+	return to;
+}
+
+void request_reply(struct relay_data *d, struct http_exchange *x, unsigned status,
+	const char *headers, struct span body)
+{
+	char all[REQUEST_HEADERS_MAX];
+
+	http_reply(x, status, request_headers(d, headers, all), body);
+}
+
+static void request_refuse_as(struct relay_data *d, struct http_exchange *x,
+	unsigned status, enum message_error error, const char *headers, const char *text)
 {
 	struct buf body;
 
 	buf_init(&body, 4096);
 	if (message_put_refusal(error, text, &body) != ERR_OK)
 		buf_reset(&body);
-	http_reply(x, status, headers, buf_span(&body));
+	request_reply(d, x, status, headers, buf_span(&body));
 	buf_fini(&body);
 }
 
-void request_refuse(struct http_exchange *x, enum message_error error, const char *text)
+void request_refuse(struct relay_data *d, struct http_exchange *x,
+	enum message_error error, const char *text)
 {
-	request_refuse_as(x, message_error_status(error), error, REQUEST_JSON, text);
+	request_refuse_as(d, x, message_error_status(error), error, REQUEST_JSON, text);
 }
 
 /* No code of the protocol is for this; whoever registers or asks tries again (2.4, 2.6). */
-static void request_refuse_busy(struct http_exchange *x)
+static void request_refuse_busy(struct relay_data *d, struct http_exchange *x)
 {
-	request_refuse_as(x, 503, MESSAGE_INTERNAL, REQUEST_JSON,
+	request_refuse_as(d, x, 503, MESSAGE_INTERNAL, REQUEST_JSON,
 		"this relay has too much to do: try again later");
 }
 
@@ -121,17 +149,17 @@ static void request_connect(struct relay_data *d, struct http_exchange *x, bool 
 	struct route *r;
 
 	if (!span_is(http_request(x)->method, "GET")) {
-		request_refuse_as(x, 405, MESSAGE_METHOD_NOT_ALLOWED,
+		request_refuse_as(d, x, 405, MESSAGE_METHOD_NOT_ALLOWED,
 			REQUEST_JSON "Allow: GET\r\n", "method not allowed");
 		return;
 	}
 	if (request_is_banned(d, x, &client)) {
-		request_refuse(x, MESSAGE_IP_BANNED,
+		request_refuse(d, x, MESSAGE_IP_BANNED,
 			"request denied because source IP is banned");
 		return;
 	}
 	if (d->state != DATA_SERVING) {
-		request_refuse(x, MESSAGE_INTERNAL, "this relay is ending: come back");
+		request_refuse(d, x, MESSAGE_INTERNAL, "this relay is ending: come back");
 		return;
 	}
 	r = request_find_lease(d, x, &holder, &error, &why);
@@ -144,7 +172,7 @@ static void request_connect(struct relay_data *d, struct http_exchange *x, bool 
 		return;
 	}
 	if (r == NULL) {
-		request_refuse(x, error, why.text);
+		request_refuse(d, x, error, why.text);
 		return;
 	}
 	atomic_store(&r->seen_ms, clock_wall_ms());
@@ -192,7 +220,7 @@ static void request_send_call(struct relay_data *d, struct http_exchange *x,
 							    NULL;
 
 	if (call == NULL) {
-		request_refuse_busy(x);
+		request_refuse_busy(d, x);
 		return;
 	}
 	call->is_revival = is_revival;
@@ -206,14 +234,14 @@ static void request_on_call_body(void *arg, struct http_exchange *x, enum err rc
 	struct relay_data *d = arg;
 
 	if (rc == ERR_LIMIT) {
-		request_refuse_as(x, 413, MESSAGE_INVALID_REQUEST, REQUEST_JSON,
+		request_refuse_as(d, x, 413, MESSAGE_INVALID_REQUEST, REQUEST_JSON,
 			"request body is too long");
 		return;
 	}
 	if (rc == ERR_OK)
 		request_send_call(d, x, body, false);
 	else
-		request_refuse_busy(x);
+		request_refuse_busy(d, x);
 }
 
 /* A call whose body is the token. */
@@ -227,17 +255,19 @@ static void request_on_text_out(void *text)
 	api_text_unref(text);
 }
 
-static void request_answer(struct api_call *call)
+static void request_answer(struct relay_data *d, struct api_call *call)
 {
 	struct http_shared body = { .release = request_on_text_out, .arg = call->text };
+	char headers[REQUEST_HEADERS_MAX];
 
+	(void)request_headers(d, call->headers, headers);
 	if (call->text == NULL) {
-		http_reply(call->x, call->status, call->headers, buf_span(&call->answer));
+		http_reply(call->x, call->status, headers, buf_span(&call->answer));
 		return;
 	}
 	body.bytes = buf_span(&call->text->text);
 	call->text = NULL; /* the answer has the reference now */
-	http_reply_shared(call->x, call->status, call->headers, &body);
+	http_reply_shared(call->x, call->status, headers, &body);
 }
 
 void relay_request_on_answer(struct relay_data *d, struct api_call *call)
@@ -246,7 +276,7 @@ void relay_request_on_answer(struct relay_data *d, struct api_call *call)
 	if (call->is_revival && call->status == 200)
 		request_connect(d, call->x, true);
 	else
-		request_answer(call);
+		request_answer(d, call);
 }
 
 static bool request_is_admin(struct span path)
@@ -258,12 +288,35 @@ static bool request_is_admin(struct span path)
 	return path.n == admin.n || path.p[admin.n] == '/';
 }
 
+/*
+ * A request under another name is not for this API, whatever brought it here: a browser that was
+ * led astray believes that it talks to a tenant (RFC 9110, 15.5.20).
+ */
+static bool request_is_for_us(struct relay_data *d, struct http_exchange *x)
+{
+	char host[NAMES_HOST_MAX + 1];
+
+	return names_parse_host(http_host(http_request(x)), host, NULL) == ERR_OK &&
+		own_host_is(d->shared->root, host);
+}
+
+static void request_refuse_host(struct relay_data *d, struct http_exchange *x)
+{
+	char text[NAMES_HOST_MAX + 64];
+
+	snprintf(text, sizeof(text), "this is the API of %s: ask for that host",
+		d->shared->root);
+	request_refuse_as(d, x, 421, MESSAGE_INVALID_REQUEST, REQUEST_JSON, text);
+}
+
 void relay_request_on(void *arg, struct http_exchange *x)
 {
 	struct relay_data *d = arg;
 	struct span path = http1_path(http_request(x));
 
-	if (span_is(path, "/sdk/connect"))
+	if (!span_is(path, "/healthz") && !request_is_for_us(d, x))
+		request_refuse_host(d, x);
+	else if (span_is(path, "/sdk/connect"))
 		request_connect(d, x, false);
 	else if (span_is(path, "/v1/sign"))
 		http_collect(x, MESSAGE_SIGN_BODY_MAX, signing_on_body, d);

@@ -64,10 +64,10 @@ static void test_who_may_have_no_session_is_told_why(void **state)
 		"Content-Length: 0\r\n\r\n");
 	expect_refusal(&g, 405, "method_not_allowed");
 	assert_non_null(strstr(g.head, "Allow: GET\r\n"));
-	guest_say_text(&g, "GET /sdk/connect HTTP/1.1\r\nHost: x\r\n\r\n");
+	guest_say_text(&g, "GET /sdk/connect HTTP/1.1\r\nHost: " SITE_ROOT "\r\n\r\n");
 	expect_refusal(&g, 403, "unauthorized");
 	guest_say_text(&g,
-		"GET /sdk/connect HTTP/1.1\r\nHost: x\r\n"
+		"GET /sdk/connect HTTP/1.1\r\nHost: " SITE_ROOT "\r\n"
 		"X-Portal-Access-Token: a.b.c\r\n\r\n");
 	expect_refusal(&g, 403, "unauthorized");
 	atomic_store(&r->is_routable, true);
@@ -89,7 +89,7 @@ static void test_a_token_is_good_until_it_ends(void **state)
 	for (int i = 0; i < 2; i++) {
 		guest_come(&g, s, 0);
 		guest_say_text(&g,
-			"GET /sdk/connect HTTP/1.1\r\nHost: x\r\n"
+			"GET /sdk/connect HTTP/1.1\r\nHost: " SITE_ROOT "\r\n"
 			"X-Portal-Access-Token: ");
 		guest_say(&g, buf_span(&token).p, token.n);
 		guest_say_text(&g, "\r\n\r\n");
@@ -174,7 +174,7 @@ static void test_who_goes_while_a_lease_is_revived_gets_no_session(void **state)
 static void test_who_talks_behind_the_request_loses_the_connection(void **state)
 {
 	static const char *const rests[] = { "\r\nearly", "Content-Length: 3\r\n\r\nabc",
-		"\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" };
+		"\r\nGET /healthz HTTP/1.1\r\nHost: " SITE_ROOT "\r\n\r\n" };
 	struct site *s = *state;
 	struct route *r = site_open_lease(s, "demo", 0);
 	struct guest g;
@@ -215,7 +215,7 @@ static void test_no_session_is_taken_at_the_end(void **state)
 	site_settle(s);
 	relay_worker_end(&s->workers[0], 5000);
 	site_settle(s);
-	guest_say_text(&g, "Host: x\r\n\r\n");
+	guest_say_text(&g, "Host: " SITE_ROOT "\r\n\r\n");
 	expect_refusal(&g, 500, "internal");
 	guest_expect_end(&g, ERR_EOF);
 	guest_close(&g);
@@ -240,7 +240,7 @@ static void test_an_address_is_banned(void **state)
 	ban(&s->view->banned, "203.0.113.9");
 	guest_come(&g, s, 0);
 	refuse_session(&g, 403, "ip_banned");
-	guest_say_text(&g, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+	guest_say_text(&g, "GET / HTTP/1.1\r\nHost: " SITE_ROOT "\r\n\r\n");
 	site_until(s, s->call != NULL);
 	assert_true(s->call->is_banned);
 	answer(s, 200, "");
@@ -266,7 +266,7 @@ static void test_a_proxy_is_believed_who_its_client_is(void **state)
 	guest_come(&g, s, 0);
 	for (int trusted = 0; trusted < 2; trusted++) {
 		for (size_t i = 0; i < mem_count(cases); i++) {
-			guest_say_text(&g, "GET / HTTP/1.1\r\nHost: x\r\n");
+			guest_say_text(&g, "GET / HTTP/1.1\r\nHost: " SITE_ROOT "\r\n");
 			guest_say_text(&g, cases[i].header);
 			guest_say_text(&g, "\r\n");
 			site_until(s, s->call != NULL);
@@ -280,6 +280,97 @@ static void test_a_proxy_is_believed_who_its_client_is(void **state)
 	guest_close(&g);
 }
 
+/* ---- which host ---- */
+
+static void test_the_api_answers_under_its_own_host(void **state)
+{
+	static const struct {
+		const char *host;
+		bool is_ours;
+	} cases[] = {
+		{ SITE_ROOT, true },
+		{ SITE_ROOT ":4017", true },
+		{ SITE_ROOT ".", true },
+		{ "RELAY.example.com", true },
+		{ "demo." SITE_ROOT, false },
+		{ "example.com", false },
+		{ "localhost", false },
+		{ "127.0.0.1:4017", false },
+		{ "[::1]:4017", false },
+		{ "evil.example", false },
+		{ "", false },
+		{ SITE_ROOT ".evil.example", false },
+	};
+	static const char *const paths[] = { "/", "/sdk/domain", "/sdk/connect",
+		"/v1/sign", "/admin/snapshot" };
+	struct site *s = *state;
+	char ask[512];
+	struct guest g;
+
+	for (size_t i = 0; i < mem_count(cases); i++) {
+		for (size_t k = 0; k < mem_count(paths); k++) {
+			unsigned status;
+
+			if (cases[i].is_ours && k != 1)
+				continue;
+			guest_come(&g, s, 0);
+			snprintf(ask, sizeof(ask), "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n",
+				paths[k], cases[i].host);
+			guest_say_text(&g, ask);
+			if (cases[i].is_ours)
+				answer(s, 200, "");
+			status = guest_read_answer(&g);
+			if (status != (cases[i].is_ours ? 200 : 421))
+				fail_msg("%s of %s: %u", paths[k], cases[i].host, status);
+			guest_close(&g);
+		}
+	}
+	assert_int_equal(s->calls, 4);
+	guest_come(&g, s, 0); /* anybody may ask how it is */
+	guest_say_text(&g, "GET /healthz HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n");
+	answer(s, 200, "");
+	assert_int_equal(guest_read_answer(&g), 200);
+	guest_close(&g);
+}
+
+static void expect_headers(const struct guest *g, bool is_public)
+{
+	assert_non_null(strstr(g->head, "X-Content-Type-Options: nosniff\r\n"));
+	assert_int_equal(strstr(g->head, "Strict-Transport-Security: max-age=") != NULL,
+		is_public);
+}
+
+static void test_answers_tell_browsers_what_to_believe(void **state)
+{
+	struct site *s = *state;
+	struct guest g;
+
+	for (int is_public = 1; is_public >= 0; is_public--) {
+		const char *host = is_public ? SITE_ROOT : "relay.localhost";
+		char ask[256];
+
+		s->shared.root = host;
+		guest_come(&g, s, 0);
+		snprintf(ask, sizeof(ask), "GET /x HTTP/1.1\r\nHost: %s\r\n\r\n", host);
+		guest_say_text(&g, ask);
+		answer(s, 200, "");
+		assert_int_equal(guest_read_answer(&g), 200);
+		expect_headers(&g, is_public);
+		snprintf(ask, sizeof(ask),
+			"POST /v1/sign HTTP/1.1\r\nHost: %s\r\nContent-Length: 0\r\n\r\n",
+			host);
+		guest_say_text(&g, ask);
+		assert_int_equal(guest_read_answer(&g), 403);
+		expect_headers(&g, is_public);
+		assert_non_null(strstr(g.head, "Cache-Control: no-store\r\n"));
+		guest_say_text(&g, "GET / HTTP/1.1\r\nHost: other\r\n\r\n");
+		assert_int_equal(guest_read_answer(&g), 421);
+		expect_headers(&g, is_public);
+		guest_close(&g);
+	}
+	s->shared.root = SITE_ROOT;
+}
+
 /* ---- calls ---- */
 
 static void test_a_call_has_all_of_the_request(void **state)
@@ -289,7 +380,7 @@ static void test_a_call_has_all_of_the_request(void **state)
 
 	guest_come(&g, s, 1);
 	guest_say_text(&g,
-		"POST /sdk/register?x=1 HTTP/1.1\r\nHost: a.example:443\r\n"
+		"POST /sdk/register?x=1 HTTP/1.1\r\nHost: " SITE_ROOT ":443\r\n"
 		"Cookie: c=1\r\nOrigin: https://b.example\r\n"
 		"Content-Length: 7\r\n\r\n{\"a\":");
 	site_settle(s);
@@ -299,7 +390,7 @@ static void test_a_call_has_all_of_the_request(void **state)
 	assert_ptr_equal(s->call->worker, &s->workers[1]);
 	assert_string_equal(s->call->method, "POST");
 	assert_string_equal(s->call->target, "/sdk/register?x=1");
-	assert_string_equal(s->call->host, "a.example:443");
+	assert_string_equal(s->call->host, SITE_ROOT ":443");
 	assert_string_equal(s->call->cookie, "c=1");
 	assert_string_equal(s->call->origin, "https://b.example");
 	assert_true(span_is(buf_span(&s->call->body), "{\"a\":1}"));
@@ -319,9 +410,9 @@ static void test_requests_in_one_go_are_answered_in_order(void **state)
 
 	guest_come(&g, s, 0);
 	guest_say_text(&g,
-		"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
-		"POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nB"
-		"GET /c HTTP/1.1\r\nHost: x\r\n\r\n");
+		"GET /a HTTP/1.1\r\nHost: " SITE_ROOT "\r\n\r\n"
+		"POST /b HTTP/1.1\r\nHost: " SITE_ROOT "\r\nContent-Length: 1\r\n\r\nB"
+		"GET /c HTTP/1.1\r\nHost: " SITE_ROOT "\r\n\r\n");
 	for (const char *path = "abc"; *path != '\0'; path++) {
 		site_until(s, s->call != NULL);
 		assert_int_equal(s->call->target[1], *path);
@@ -351,7 +442,7 @@ static void test_a_body_has_a_bound(void **state)
 		for (size_t more = 0; more < 2; more++) {
 			guest_come(&g, s, 0);
 			snprintf(head, sizeof(head),
-				"POST %s HTTP/1.1\r\nHost: x\r\n"
+				"POST %s HTTP/1.1\r\nHost: " SITE_ROOT "\r\n"
 				"Content-Length: %zu\r\n\r\n",
 				cases[i].path, cases[i].most + more);
 			guest_say_text(&g, head);
@@ -373,11 +464,12 @@ static void test_what_is_no_request_is_answered_and_closed(void **state)
 		unsigned status;
 	} cases[] = {
 		{ "\x16\x03\x01\r\n\r\n", 400 },
-		{ "GET / HTTP/1.1\r\nHost: x\r\nBad Header: 1\r\n\r\n", 400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
+		{ "GET / HTTP/1.1\r\nHost: " SITE_ROOT "\r\nBad Header: 1\r\n\r\n", 400 },
+		{ "POST / HTTP/1.1\r\nHost: " SITE_ROOT "\r\nContent-Length: 1\r\n"
 		  "Transfer-Encoding: chunked\r\n\r\n",
 			400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+		{ "POST / HTTP/1.1\r\nHost: " SITE_ROOT
+		  "\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
 			400 },
 	};
 	struct site *s = *state;
@@ -403,7 +495,7 @@ static void test_a_head_has_a_bound(void **state)
 	memcpy(line, "X-A: ", 5);
 	memcpy(line + sizeof(line) - 3, "\r\n", 3);
 	guest_come(&g, s, 0);
-	guest_say_text(&g, "GET / HTTP/1.1\r\nHost: x\r\n");
+	guest_say_text(&g, "GET / HTTP/1.1\r\nHost: " SITE_ROOT "\r\n");
 	for (int i = 0; i < 17; i++)
 		guest_say_text(&g, line);
 	assert_int_equal(guest_read_answer(&g), 431);
@@ -452,7 +544,8 @@ static void test_who_goes_before_the_body_is_there_is_forgotten(void **state)
 	struct guest g;
 
 	guest_come(&g, s, 0);
-	guest_say_text(&g, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc");
+	guest_say_text(&g,
+		"POST / HTTP/1.1\r\nHost: " SITE_ROOT "\r\nContent-Length: 9\r\n\r\nabc");
 	site_settle(s);
 	stream_abort(g.stream);
 	g.stream = NULL;
@@ -733,6 +826,8 @@ int main(void)
 		TEST(test_no_session_is_taken_at_the_end),
 		TEST(test_an_address_is_banned),
 		TEST(test_a_proxy_is_believed_who_its_client_is),
+		TEST(test_the_api_answers_under_its_own_host),
+		TEST(test_answers_tell_browsers_what_to_believe),
 		TEST(test_a_call_has_all_of_the_request),
 		TEST(test_requests_in_one_go_are_answered_in_order),
 		TEST(test_a_body_has_a_bound),

@@ -61,7 +61,7 @@ static void signing_refuse(struct relay_data *d, struct http_exchange *x, unsign
 	buf_init(&body, 4096);
 	if (message_put_sign_refusal(text, &body) != ERR_OK)
 		buf_reset(&body);
-	http_reply(x, status, headers, buf_span(&body));
+	request_reply(d, x, status, headers, buf_span(&body));
 	buf_fini(&body);
 }
 
@@ -91,7 +91,7 @@ static void signing_sign(struct relay_data *d, struct signing *s)
 	if (rc == ERR_OK) {
 		atomic_fetch_add(&d->worker->figures.signatures, 1);
 		atomic_fetch_add(&s->route->signatures, 1);
-		http_reply(s->x, 200, REQUEST_JSON, buf_span(&body));
+		request_reply(d, s->x, 200, REQUEST_JSON, buf_span(&body));
 	} else {
 		signing_refuse(d, s->x, rc == ERR_DENIED ? 400 : 500, err_text(rc, &why));
 	}
@@ -103,12 +103,12 @@ static void signing_serve(struct relay_data *d, struct signing *s)
 {
 	if (prefix_set_has(&d->view->banned, &s->client)) {
 		signing_count_refusal(d);
-		request_refuse(s->x, MESSAGE_IP_BANNED, banned);
+		request_refuse(d, s->x, MESSAGE_IP_BANNED, banned);
 	} else if (route_is_live(s->route, clock_wall_ms())) {
 		signing_sign(d, s);
 	} else {
 		signing_count_refusal(d);
-		request_refuse(s->x, MESSAGE_LEASE_REJECTED,
+		request_refuse(d, s->x, MESSAGE_LEASE_REJECTED,
 			"the lease has ended, or this relay's policy rejects it");
 	}
 	signing_free(s);
@@ -221,10 +221,10 @@ void signing_on_body(void *arg, struct http_exchange *x, enum err rc, struct spa
 	request_find_client(d, x, &client);
 	if (prefix_set_has(&d->view->banned, &client)) {
 		signing_count_refusal(d);
-		request_refuse(x, MESSAGE_IP_BANNED, banned);
+		request_refuse(d, x, MESSAGE_IP_BANNED, banned);
 	} else if (r == NULL) {
 		signing_count_refusal(d);
-		request_refuse(x, error, why.text);
+		request_refuse(d, x, error, why.text);
 	} else if (!span_is(http_request(x)->method, "POST")) {
 		signing_refuse(d, x, 405, "method not allowed");
 	} else if (type.n > 0 && !span_is_nocase(type, "application/json")) {

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "net/bridge.h"
 #include "net/socket.h"
+#include "relay/own_host.h"
 #include "relay/relay_data.h"
 #include "text/names.h"
 #include "wire/hello.h"
@@ -363,12 +364,14 @@ static void visitor_route(struct visitor *v, const struct hello *hello, struct s
 	bool has_name = hello->host.n > 0 &&
 		names_parse_host(hello->host, host, NULL) == ERR_OK;
 
-	if (has_name && strcmp(host, d->shared->root) == 0) {
+	if (has_name && own_host_is(d->shared->root, host)) {
 		relay_data_serve_take(d, visitor_release(v), &peer);
 		return;
 	}
-	if (has_name)
+	if (has_name) {
+		own_host_unify(d->shared->root, host);
 		r = route_find_by_host(d->shared->routes, host);
+	}
 	if (r == NULL)
 		visitor_refuse(v);
 	else
