@@ -30,7 +30,8 @@
 			" if that is there" \
 	}
 #define URL_FLAG \
-	SETTING("portal-url", "PORTAL_URL", portal_url, "https://localhost:4017", "url", \
+	SETTING("portal-url", "PORTAL_URL", portal_url, "https://relay.localhost:4017", \
+		"url", \
 		"the address of this relay as its users write it; names of leases end in" \
 		" the host")
 #define HOST_FLAG \

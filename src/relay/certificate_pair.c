@@ -64,8 +64,7 @@ static enum err leaf_check_names(X509 *leaf, const char *root, const char *path,
 	struct why *why)
 {
 	char *under = str_printf("*.%s", root);
-	bool has_root = leaf_has_name(leaf, root, false) ||
-		X509_check_ip_asc(leaf, root, 0) == 1;
+	bool has_root = leaf_has_name(leaf, root, false);
 	bool has_under = under != NULL && leaf_has_name(leaf, under, true);
 
 	free(under);
@@ -168,17 +167,22 @@ static bool leaf_add_extension(X509 *leaf, int nid, const char *value)
 	return ok;
 }
 
-/* The root may be one of the others already; that does no harm. */
+/*
+ * OpenSSL and browsers accept "*.localhost" for no name; stock clients do, and take localhost for
+ * the root if their URL has it.
+ */
 static bool leaf_add_names(X509 *leaf, const char *root)
 {
-	ASN1_OCTET_STRING *ip = a2i_IPADDRESS(root);
-	char *text = str_printf("DNS:localhost,DNS:*.localhost,IP:127.0.0.1,IP:::1,"
-				"%s:%s,DNS:*.%s",
-		ip != NULL ? "IP" : "DNS", root, root);
+	char *own = strcmp(root, "localhost") == 0 ?
+		strdup("") :
+		str_printf("DNS:%s,DNS:*.%s,", root, root);
+	char *text = own == NULL ?
+		NULL :
+		str_printf("%sDNS:localhost,DNS:*.localhost,IP:127.0.0.1,IP:::1", own);
 	bool ok = text != NULL && leaf_add_extension(leaf, NID_subject_alt_name, text);
 
+	free(own);
 	free(text);
-	ASN1_OCTET_STRING_free(ip);
 	return ok;
 }
 

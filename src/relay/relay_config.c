@@ -46,12 +46,24 @@ static const char *text_of(const void *field)
 	return text != NULL ? text : "";
 }
 
+/* A URL in form is "https://authority", and a path that is left there means nothing. */
 static enum err check_url(const void *field, struct why *why)
 {
 	char url[URL_TEXT_MAX], host[NAMES_HOST_MAX + 1];
 	enum err rc = relay_url_parse(span_str(text_of(field)), url, why);
+	const char *path = rc == ERR_OK ? strchr(url + strlen("https://"), '/') : NULL;
 
-	return rc == ERR_OK ? relay_url_host(url, host, why) : rc;
+	if (rc == ERR_OK)
+		rc = relay_url_host(url, host, why);
+	if (rc == ERR_OK && names_host_is_address(host))
+		return err_set(why, ERR_SYNTAX,
+			"names of leases are made under the host, and none can be made under the"
+			" IP address %s; write a host name such as https://relay.example.com",
+			host);
+	if (rc == ERR_OK && path != NULL)
+		return err_set(why, ERR_SYNTAX,
+			"a relay has no path; leave out \"%.60s\"", path);
+	return rc;
 }
 
 static enum err check_host(const void *field, struct why *why)
@@ -138,7 +150,7 @@ static const struct bind_row rows[] = {
 		.kind = BIND_TEXT,
 		AT(portal_url),
 		.env = "PORTAL_URL",
-		.preset = "https://localhost:4017",
+		.preset = "https://relay.localhost:4017",
 		.check = check_url },
 	{ .key = "identity_path",
 		.kind = BIND_TEXT,
@@ -387,7 +399,7 @@ static enum err check_ports(const struct settings *s, struct why *why)
 		return err_set(why, ERR_USAGE,
 			"api_port and sni_port are both %u; they need a port each",
 			s->api_port);
-	if (s->tcp_enabled && (s->min_port == 0 || s->max_port < s->min_port))
+	if (s->tcp_enabled && (s->min_port == 0 || s->max_port == 0))
 		return err_set(why, ERR_USAGE,
 			"tcp_enabled needs ports for leases; set min_port and max_port, such as"
 			" 20000 and 20999");

@@ -74,8 +74,8 @@ static void test_nothing_said_is_a_relay_for_this_machine(void **state)
 
 	(void)state;
 	assert_int_equal(read_config("", NULL, NULL, &o, &why), ERR_OK);
-	assert_string_equal(o.url, "https://localhost:4017");
-	assert_string_equal(o.root, "localhost");
+	assert_string_equal(o.url, "https://relay.localhost:4017");
+	assert_string_equal(o.root, "relay.localhost");
 	assert_int_equal(o.api_port, 4017);
 	assert_int_equal(o.sni_port, 443);
 	assert_null(o.host);
@@ -201,6 +201,15 @@ static void test_mistakes_are_named_with_their_place(void **state)
 			"/relay.toml: line 2: there is no key \"api_prot\"; did you mean api_port?" },
 		{ "portal_url = 'http://x'", NULL, NULL,
 			"/relay.toml: line 1: portal_url: " },
+		{ "portal_url = 'https://203.0.113.5'", NULL, NULL,
+			"/relay.toml: line 1: portal_url: names of leases are made under the host,"
+			" and none can be made under the IP address 203.0.113.5" },
+		{ "", "portal-url", "https://[2001:db8::1]:4017",
+			"--portal-url: names of leases are made" },
+		{ "", "portal-url", "127.0.0.1:4017",
+			"--portal-url: names of leases are made" },
+		{ "", "portal-url", "https://relay.example.com/path",
+			"--portal-url: a relay has no path; leave out \"/path\"" },
 		{ "a =", NULL, NULL, "/relay.toml: line 1: a value is missing" },
 		{ "", "api-port", "http",
 			"--api-port takes a port from 0 to 65535, not \"http\"" },
@@ -220,6 +229,10 @@ static void test_mistakes_are_named_with_their_place(void **state)
 			"tcp_enabled needs ports for leases" },
 		{ "min_port = 9\nmax_port = 8", NULL, NULL,
 			"min_port is 9 and max_port 8" },
+		{ "tcp_enabled = true\nmin_port = 300\nmax_port = 200", NULL, NULL,
+			"min_port is 300 and max_port 200; the first may not be above" },
+		{ "tcp_enabled = true\nmin_port = 300", NULL, NULL,
+			"tcp_enabled needs ports for leases" },
 		{ "min_port = 400\nmax_port = 500", NULL, NULL,
 			"api_port or sni_port lies between" },
 		{ "api_port = 443", NULL, NULL, "api_port and sni_port are both 443" },
