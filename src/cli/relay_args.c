@@ -83,6 +83,10 @@ const struct flag relay_run_flags[] = {
 	SETTING("name-grace", "ADIT_NAME_GRACE", name_grace, "10m", "duration",
 		"how long a name stays reserved for its holder after the lease has expired"
 		" and after a start; 0 disables this"),
+	SETTING("reserved-names", "ADIT_RESERVED_NAMES", reserved_names, "standard",
+		"list",
+		"names that no lease gets; \"standard\" is a list of them, which the manual has,"
+		" and xn--* all names that begin so"),
 	SETTING("leases-per-network", "ADIT_LEASES_PER_NETWORK", leases_per_network,
 		"100", "count",
 		"leases and reserved names of one client network, which is an IPv4 address"

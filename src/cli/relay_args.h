@@ -15,7 +15,7 @@ struct relay_given {
 	const char *trust_proxy_headers, *trusted_proxy_cidrs;
 	const char *admin_wallets, *landing_page_enabled;
 	const char *workers, *drain, *sign_rate, *metrics;
-	const char *name_grace, *leases_per_network, *leases_exempt;
+	const char *name_grace, *reserved_names, *leases_per_network, *leases_exempt;
 	const char *discovery, *bootstraps, *wireguard_port, *udp_enabled;
 	const char *headless_shell_url, *pprof_enabled, *pprof_addr, *ens_gasless_enabled;
 	const char *acme_dns_provider, *cloudflare_token, *gcp_project_id,

@@ -73,6 +73,40 @@ static void lease_refuse(struct relay *r, struct api_call *call, const struct wi
 	api_refuse(call, error, text);
 }
 
+/* Is the first label of @host one that the operator has reserved? */
+static bool name_is_reserved(const struct relay *r, const char *host)
+{
+	struct span label = span_of(host, strcspn(host, "."));
+
+	for (unsigned i = 0; i < r->options.reserved_names_n; i++) {
+		struct span name = span_str(r->options.reserved_names[i]);
+		struct span start = label;
+
+		if (name.p[name.n - 1] == '*') {
+			name.n--;
+			start.n = start.n < name.n ? start.n : name.n;
+		}
+		if (span_eq(start, name))
+			return true;
+	}
+	return false;
+}
+
+/* True: the call is answered. A client that does not know better gives up by this code. */
+static bool refuse_reserved(struct relay *r, struct api_call *call, const struct wish *w,
+	const char *host)
+{
+	char text[NAMES_LABEL_MAX + 96];
+
+	if (!name_is_reserved(r, host))
+		return false;
+	snprintf(text, sizeof(text),
+		"the name \"%.*s\" is reserved at this relay: choose another name",
+		(int)strcspn(host, "."), host);
+	lease_refuse(r, call, w, MESSAGE_HOSTNAME_CONFLICT, text);
+	return true;
+}
+
 static int64_t ttl_of(int64_t asked_s)
 {
 	if (asked_s <= 0)
@@ -198,7 +232,9 @@ static void lease_challenge(struct relay *r, struct api_call *call,
 			"ech_config_list is invalid");
 	} else {
 		w = challenge_read_wish(r, call, &req);
-		if (w != NULL)
+		if (w != NULL && refuse_reserved(r, call, w, w->name))
+			wish_free(w);
+		else if (w != NULL)
 			challenge_ask(r, call, w);
 	}
 	shape_fini(&message_challenge_request_shape, &req);
@@ -268,7 +304,7 @@ static bool register_refuses_route(struct relay *r, struct api_call *call,
 	}
 	if (what != NULL)
 		lease_refuse(r, call, w, MESSAGE_INVALID_REQUEST, what);
-	return what != NULL;
+	return what != NULL || refuse_reserved(r, call, w, host);
 }
 
 /* What a token is issued for. */
@@ -549,7 +585,8 @@ static bool revival_open(struct relay *r, struct api_call *call,
 		req.route_host = host;
 	if (req.wants_tcp)
 		lease_book_remember_port(r->book, t->name, t->tcp_port, req.now_ms);
-	if (lease_book_is_full(r->book, t->name, key, &call->client) ||
+	if (name_is_reserved(r, t->name) || name_is_reserved(r, host) ||
+		lease_book_is_full(r->book, t->name, key, &call->client) ||
 		lease_open(r->book, &req, &lease, NULL) != ERR_OK)
 		return false;
 	if (relay_begin_lease(r, lease) != ERR_OK) {
@@ -612,6 +649,19 @@ static void renew_answer(struct relay *r, struct api_call *call, struct lease *l
 	api_reply(call, 200, &message_renewal_shape, &answer);
 }
 
+/* Its name has been reserved since it was registered. True: the call is answered. */
+static bool renewal_is_refused(struct relay *r, struct api_call *call,
+	const struct lease *lease)
+{
+	const struct route *route = lease->route;
+	struct wish w = { .ttl_s = 0 };
+
+	str_copy(w.name, sizeof(w.name), route->name);
+	str_copy(w.address, sizeof(w.address), lease->address);
+	return refuse_reserved(r, call, &w, route->name) ||
+		refuse_reserved(r, call, &w, route->host);
+}
+
 static void lease_renewal_asked(struct relay *r, struct api_call *call,
 	const struct span *parts)
 {
@@ -623,7 +673,9 @@ static void lease_renewal_asked(struct relay *r, struct api_call *call,
 	if (is_banned(r, call) || !api_read(call, &message_renew_request_shape, &req))
 		return;
 	lease = lease_of_token(r, call, req.access_token, &t);
-	if (lease != NULL && token_is_outdated(&t, lease))
+	if (lease != NULL && renewal_is_refused(r, call, lease))
+		lease_end(r->book, lease, LEASE_RESERVED);
+	else if (lease != NULL && token_is_outdated(&t, lease))
 		api_refuse(call, MESSAGE_HOSTNAME_CONFLICT, API_REPLACED);
 	else if (lease != NULL)
 		renew_answer(r, call, lease, &req);

@@ -243,13 +243,14 @@ static const struct api_call *redeem(struct fixture *f, const struct person *p,
 	return f->call;
 }
 
+/* The answer of the first step that fails, or of the last. */
 static const struct api_call *enrol(struct fixture *f, const struct person *p,
 	const char *name, const char *extra)
 {
 	struct message_challenge c;
+	const struct api_call *call = challenge(f, p, name, extra, &c);
 
-	assert_int_equal(challenge(f, p, name, extra, &c)->status, 201);
-	return redeem(f, p, &c);
+	return call->status == 201 ? redeem(f, p, &c) : call;
 }
 
 /* The challenge is the last answer. */
@@ -603,6 +604,47 @@ static void test_who_comes_second(void **state)
 	registered(f, &f->bob, "app", EXTRA_NONE);
 }
 
+static void reserve(struct fixture *f, char **names, unsigned n)
+{
+	f->r.options.reserved_names = names;
+	f->r.options.reserved_names_n = n;
+}
+
+static void test_reserved_names_are_for_nobody(void **state)
+{
+	static const struct {
+		const char *name, *extra;
+		bool is_free;
+	} rows[] = {
+		{ "www", EXTRA_NONE, false },
+		{ "WWW!", EXTRA_NONE, false }, /* the same in form */
+		{ "www2", EXTRA_NONE, true },
+		{ "ww", EXTRA_NONE, true },
+		{ "b\u00fccher", EXTRA_NONE, false },
+		{ "xn--bcher-kva", EXTRA_NONE, false },
+		{ "xn-", EXTRA_NONE, true },
+		{ "app", ",\"route_hostname\":\"www." ROOT "\"", false },
+		{ "app", ",\"route_hostname\":\"xn--bcher-kva." ROOT "\"", false },
+		{ "app", EXTRA_ROUTE, true },
+	};
+	struct fixture *f = *state;
+	char www[] = "www", idn[] = "xn--*", *names[] = { www, idn };
+	struct message_challenge c;
+
+	reserve(f, names, 2);
+	for (size_t i = 0; i < mem_count(rows); i++) {
+		const struct api_call *call = challenge(f, &f->alice, rows[i].name,
+			rows[i].extra, &c);
+
+		if (call->status == 201)
+			call = redeem(f, &f->alice, &c);
+		if ((call->status == 201) != rows[i].is_free)
+			fail_msg("%s%s: %u", rows[i].name, rows[i].extra, call->status);
+		if (!rows[i].is_free)
+			expect_code(call, 409, "hostname_conflict");
+	}
+}
+
 static void test_what_policy_says_of_ports(void **state)
 {
 	struct fixture *f = *state;
@@ -724,6 +766,26 @@ static void forget_all(struct fixture *f)
 	clock_advance(1000);
 	close_book(f);
 	open_book(f);
+}
+
+/* One that has it already keeps it until the renewal, and is told then. */
+static void test_a_name_that_is_reserved_later_is_not_renewed(void **state)
+{
+	struct fixture *f = *state;
+	char www[] = "www", *names[] = { www };
+	struct message_lease l = registered(f, &f->alice, "www", EXTRA_NONE);
+
+	assert_int_equal(with_token(f, "/sdk/renew", l.access_token, "")->status, 200);
+	reserve(f, names, 1);
+	assert_false(list_is_empty(lease_book_all(f->r.book)));
+	expect_code(with_token(f, "/sdk/renew", l.access_token, ""), 409,
+		"hostname_conflict");
+	assert_true(says(f->call, "the name \\\"www\\\" is reserved at this relay"));
+	assert_true(list_is_empty(lease_book_all(f->r.book)));
+	forget_all(f);
+	expect_code(ask(f, "GET", "/sdk/connect", l.access_token), 404,
+		"lease_not_found");
+	expect_code(enrol(f, &f->alice, "www", EXTRA_ROUTE), 409, "hostname_conflict");
 }
 
 static void test_a_restart_is_made_good_by_a_token(void **state)
@@ -1006,6 +1068,8 @@ int main(void)
 		ROW(test_a_wrong_answer_burns_nothing),
 		ROW(test_routes_that_cannot_be),
 		ROW(test_who_comes_second),
+		ROW(test_reserved_names_are_for_nobody),
+		ROW(test_a_name_that_is_reserved_later_is_not_renewed),
 		ROW(test_what_policy_says_of_ports),
 		ROW(test_a_lease_without_a_worker_is_none),
 		ROW(test_who_is_not_approved_may_register),

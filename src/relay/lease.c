@@ -307,6 +307,7 @@ const char *lease_end_text(enum lease_end end)
 		[LEASE_UNUSED] = "no session was opened within 2 minutes",
 		[LEASE_UNREGISTERED] = "unregistered",
 		[LEASE_REPLACED] = "registered again",
+		[LEASE_RESERVED] = "its name is reserved for the operator",
 		[LEASE_BANNED] = "the address of its client is banned",
 		[LEASE_FAILED] = "it cannot be served",
 	};

@@ -22,6 +22,7 @@ enum lease_end {
 	LEASE_UNUSED, /* no agent has opened a session */
 	LEASE_UNREGISTERED,
 	LEASE_REPLACED, /* the same identity has registered again */
+	LEASE_RESERVED, /* the relay's operator has reserved its name */
 	LEASE_BANNED,   /* the address of its client is banned */
 	LEASE_FAILED,   /* its worker cannot serve it */
 };

@@ -30,6 +30,8 @@ struct relay_options {
 	bool has_landing_page; /* until an administrator says otherwise */
 	uint32_t drain_ms;     /* at the end, for bridges that still run */
 	uint32_t sign_per_s; /* signatures for one lease, after a burst of ten seconds' */
+	char **reserved_names; /* labels that no lease gets; a last '*' is any end */
+	unsigned reserved_names_n;
 	uint32_t name_grace_ms;      /* a name is reserved when its lease has ended */
 	uint32_t leases_per_network; /* 0: any number, as for these: */
 	struct prefix_set exempt;

@@ -20,6 +20,8 @@
 #define NAME_GRACE_MAX_MS (24 * 60 * 60 * 1000)
 #define SIGN_RATE_MAX 1000000
 #define PREFIXES_MAX 1024
+#define RESERVED_MAX 4096
+#define RESERVED_STANDARD "standard" /* in the list: those below */
 
 /* Settings as they are written, before they become options. */
 struct settings {
@@ -27,6 +29,7 @@ struct settings {
 	uint16_t api_port, sni_port, min_port, max_port;
 	bool trust_proxy_headers, tcp_enabled, landing_page_enabled;
 	struct bind_list trusted_proxy_cidrs, admin_wallets, leases_exempt;
+	struct bind_list reserved_names;
 	uint32_t workers, drain_ms, sign_rate, name_grace_ms, leases_per_network;
 
 	/* of what we do not have yet */
@@ -36,6 +39,17 @@ struct settings {
 	char *headless_shell_url, *pprof_addr, *acme_dns_provider;
 	char *credential; /* any of a provider's */
 };
+
+/*
+ * Names that programs look for by themselves (autodiscover, wpad, isatap, mta-sts), that mail
+ * and certificates are sent to (RFC 2142), or under which people expect the operator.
+ */
+static const char *const reserved_standard[] = { "abuse", "admin", "administrator", "api",
+	"auth", "autoconfig", "autodiscover", "broadcasthost", "dns", "ftp", "hostmaster",
+	"imap", "isatap", "localdomain", "localhost", "login", "mail", "mta-sts", "mx",
+	"ns", "ns1", "ns2", "ns3", "ns4", "oauth", "panel", "pop", "pop3", "postmaster",
+	"relay", "root", "security", "smtp", "sso", "ssladmin", "tunnel", "webmail",
+	"webmaster", "wpad", "www" };
 
 /* ---- checks ---- */
 
@@ -89,6 +103,29 @@ static enum err check_prefixes(const void *field, struct why *why)
 		if (prefix_parse(span_str(list->v[i]), &p) != ERR_OK)
 			return err_set(why, ERR_SYNTAX,
 				"\"%s\" is no range of addresses; write one such as 10.0.0.0/8",
+				str_quote(shown, sizeof(shown), span_str(list->v[i])));
+	}
+	return ERR_OK;
+}
+
+/* As names of leases are once they are in form; a '*' may stand at the end. */
+static enum err check_labels(const void *field, struct why *why)
+{
+	const struct bind_list *list = field;
+	char label[NAMES_LABEL_MAX + 1], shown[64];
+
+	for (unsigned i = 0; i < list->n; i++) {
+		struct span text = span_str(list->v[i]);
+
+		if (text.p[text.n - 1] == '*')
+			text.n--;
+		while (text.n > 0 && text.p[text.n - 1] == '-')
+			text.n--; /* "xn--*" */
+		if (names_parse_label(text, label, NULL) != ERR_OK ||
+			!span_is(text, label))
+			return err_set(why, ERR_SYNTAX,
+				"\"%s\" is no name of a lease; write letters, digits and hyphens"
+				" such as www, or the beginning of names such as xn--*",
 				str_quote(shown, sizeof(shown), span_str(list->v[i])));
 	}
 	return ERR_OK;
@@ -233,6 +270,13 @@ static const struct bind_row rows[] = {
 		.max = NAME_GRACE_MAX_MS,
 		.env = "ADIT_NAME_GRACE",
 		.preset = "10m" },
+	{ .key = "reserved_names",
+		.kind = BIND_LIST,
+		AT(reserved_names),
+		.max = RESERVED_MAX,
+		.env = "ADIT_RESERVED_NAMES",
+		.preset = RESERVED_STANDARD,
+		.check = check_labels },
 	{ .key = "leases_per_network",
 		.kind = BIND_COUNT,
 		AT(leases_per_network),
@@ -454,6 +498,35 @@ static enum err use_wallets(const struct bind_list *list, struct relay_options *
 	return ERR_OK;
 }
 
+static bool reserve(struct relay_options *o, const char *name)
+{
+	char *copy = strdup(name);
+
+	if (copy != NULL)
+		o->reserved_names[o->reserved_names_n++] = copy;
+	return copy != NULL;
+}
+
+static enum err use_reserved(const struct bind_list *list, struct relay_options *o,
+	struct why *why)
+{
+	bool ok = true;
+
+	o->reserved_names = calloc((size_t)list->n * mem_count(reserved_standard) + 1,
+		sizeof(*o->reserved_names));
+	if (o->reserved_names == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for reserved names");
+	for (unsigned i = 0; i < list->n && ok; i++) {
+		if (strcmp(list->v[i], RESERVED_STANDARD) != 0)
+			ok = reserve(o, list->v[i]);
+		for (size_t k = 0; k < mem_count(reserved_standard) && ok &&
+			strcmp(list->v[i], RESERVED_STANDARD) == 0;
+			k++)
+			ok = reserve(o, reserved_standard[k]);
+	}
+	return ok ? ERR_OK : err_set(why, ERR_NOMEM, "no memory for reserved names");
+}
+
 /* A path of a file that is kept there means its directory. */
 static char *directory_of(const char *path)
 {
@@ -510,6 +583,8 @@ static enum err use_settings(struct settings *s, struct relay_options *o, struct
 		rc = use_proxies(&s->trusted_proxy_cidrs, o, why);
 	if (rc == ERR_OK)
 		rc = use_prefixes(&s->leases_exempt, &o->exempt, why);
+	if (rc == ERR_OK)
+		rc = use_reserved(&s->reserved_names, o, why);
 	if (rc == ERR_OK)
 		rc = use_wallets(&s->admin_wallets, o, why);
 	if (rc == ERR_OK)
@@ -581,6 +656,9 @@ void relay_options_fini(struct relay_options *o)
 {
 	for (unsigned i = 0; i < o->admin_wallets_n; i++)
 		free(o->admin_wallets[i]);
+	for (unsigned i = 0; i < o->reserved_names_n; i++)
+		free(o->reserved_names[i]);
+	free(o->reserved_names);
 	prefix_set_fini(&o->proxies);
 	prefix_set_fini(&o->exempt);
 	free(o->state_dir);

@@ -192,6 +192,35 @@ static void test_a_file_in_the_state_directory_means_the_directory(void **state)
 	}
 }
 
+static void test_reserved_names_are_a_list(void **state)
+{
+	static const struct {
+		const char *text, *first, *last;
+		unsigned n;
+	} rows[] = {
+		{ "", "abuse", "www", 40 },
+		{ "reserved_names = []", NULL, NULL, 0 },
+		{ "reserved_names = ['shop', 'xn--*']", "shop", "xn--*", 2 },
+		{ "reserved_names = 'standard,shop'", "abuse", "shop", 41 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(rows); i++) {
+		struct relay_options o;
+		struct why why = { "" };
+
+		if (read_config(rows[i].text, NULL, NULL, &o, &why) != ERR_OK)
+			fail_msg("%s", why.text);
+		assert_int_equal(o.reserved_names_n, rows[i].n);
+		if (rows[i].n > 0) {
+			assert_string_equal(o.reserved_names[0], rows[i].first);
+			assert_string_equal(o.reserved_names[rows[i].n - 1],
+				rows[i].last);
+		}
+		relay_options_fini(&o);
+	}
+}
+
 static void test_mistakes_are_named_with_their_place(void **state)
 {
 	static const struct {
@@ -210,6 +239,10 @@ static void test_mistakes_are_named_with_their_place(void **state)
 			"--portal-url: names of leases are made" },
 		{ "", "portal-url", "https://relay.example.com/path",
 			"--portal-url: a relay has no path; leave out \"/path\"" },
+		{ "reserved_names = ['www', 'a.b']", NULL, NULL,
+			"/relay.toml: line 1: reserved_names: \"a.b\" is no name of a lease" },
+		{ "", "reserved-names", "*", "--reserved-names: \"*\" is no name" },
+		{ "", "reserved-names", "WWW", "--reserved-names: \"WWW\" is no name" },
 		{ "a =", NULL, NULL, "/relay.toml: line 1: a value is missing" },
 		{ "", "api-port", "http",
 			"--api-port takes a port from 0 to 65535, not \"http\"" },
@@ -338,6 +371,7 @@ int main(void)
 		TEST(test_flags_go_before_the_environment_before_the_file),
 		TEST(test_a_service_has_a_place_for_its_state),
 		TEST(test_a_file_in_the_state_directory_means_the_directory),
+		TEST(test_reserved_names_are_a_list),
 		TEST(test_mistakes_are_named_with_their_place),
 		TEST(test_what_is_off_may_be_said),
 		TEST(test_a_wrong_variable_is_no_default),

@@ -100,6 +100,10 @@ static void settings_take(struct relay_options *is, struct relay_options *next)
 	is->sign_per_s = next->sign_per_s;
 	is->name_grace_ms = next->name_grace_ms;
 	is->leases_per_network = next->leases_per_network;
+	is->reserved_names = next->reserved_names;
+	is->reserved_names_n = next->reserved_names_n;
+	next->reserved_names = was.reserved_names;
+	next->reserved_names_n = was.reserved_names_n;
 	is->exempt = next->exempt;
 	next->exempt = was.exempt;
 }
