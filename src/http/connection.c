@@ -637,6 +637,8 @@ struct stream *exchange_detach(struct http_exchange *x, struct buf *early)
 	struct stream *stream = c->stream;
 
 	buf_put_span(early, buf_span(&c->in.rest));
+	http1_reader_fini(&x->reader);
+	incoming_fini(&c->in);
 	c->stream = NULL;
 	return stream;
 }

@@ -86,7 +86,10 @@ bool exchange_has_more(const struct http_exchange *x);
  */
 enum err exchange_watch(struct http_exchange *x) MUST_USE;
 
-/* Takes the stream away for good, with what was read too early; exchange_end() still follows. */
+/*
+ * Takes the stream away for good, with what was read too early; exchange_end() still follows. The
+ * request is gone with it: a connection that lasts for days keeps no memory for its head.
+ */
 struct stream *exchange_detach(struct http_exchange *x, struct buf *early);
 
 /* The answer was sent whole; the exchange is gone. */

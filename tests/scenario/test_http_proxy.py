@@ -13,6 +13,7 @@ import types
 import pytest
 from lib import net
 from lib.messages import Reader, Upstream
+from lib.portal_client import Client
 
 HOST = "demo.relay.localhost"
 
@@ -254,6 +255,15 @@ def test_the_target_s_host_is_the_host(world, leases, program, up):
     assert front.ask(f"GET http://evil.example/ HTTP/1.1\nHost: {HOST}").status == 421
     assert front.ask("GET / HTTP/1.1\nHost: evil.example").status == 421
     assert len(up.requests) == 1
+
+
+def test_a_relay_s_api_takes_absolute_targets(leases):
+    relay = leases.relay("adit")
+    client = Client(relay.url)
+    assert client.ask("GET", f"{relay.url}/healthz").status == 200
+    with client.connect() as s:
+        s.sendall(f"GET {relay.url}/healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n".encode())
+        assert Reader(s).message().status == 200
 
 
 def test_a_setting_bounds_heads(world, leases, program, up):
