@@ -11,7 +11,7 @@ import time
 import types
 
 import pytest
-from lib import net
+from lib import net, netns
 from lib.messages import Reader, Upstream
 from lib.portal_client import Client
 
@@ -30,7 +30,7 @@ class Front:
                                        f"http://127.0.0.1:{up.port}", *flags)
             self.connect = lambda: net.connect(self.server.port, timeout=30)
         else:
-            relay = leases.relay("adit")
+            relay = leases.relay("stock" if kind == "routes-at-stock" else "adit")
             leases.expose("stock" if self.is_stock else "adit", relay, None, "--http-route",
                           f"/={up.port}", *flags)
             self.connect = lambda: leases.visit(relay, timeout=30)
@@ -51,6 +51,11 @@ def up(world):
 
 @pytest.fixture(params=["routes", "backend"])
 def front(request, world, leases, program, up):
+    return Front(world, leases, program, request.param, up)
+
+
+@pytest.fixture(params=["routes", "backend", "routes-at-stock"])
+def each_front(request, world, leases, program, up):
     return Front(world, leases, program, request.param, up)
 
 
@@ -80,9 +85,9 @@ SIZES = sorted({0, 1, 100, 40000, 85000, 100000, 140000, 600000} | {
 
 @pytest.mark.parametrize("framing, chunk", [("length", 0), ("close", 0), ("chunks", 1),
                                             ("chunks", 4093), ("chunks", 65536)])
-def test_answers_of_every_size_end(front, up, framing, chunk):
+def test_answers_of_every_size_end(each_front, up, framing, chunk):
     up.closes = framing == "close"
-    with front.connect() as s:
+    with each_front.connect() as s:
         reader = Reader(s)
         for size in SIZES:
             if chunk == 1 and size > 70000:
@@ -96,9 +101,9 @@ def test_answers_of_every_size_end(front, up, framing, chunk):
 
 @pytest.mark.parametrize("framing, chunk", [("length", 0), ("chunks", 1), ("chunks", 4093),
                                             ("chunks", 65536)])
-def test_uploads_of_every_size_end(front, up, framing, chunk):
+def test_uploads_of_every_size_end(each_front, up, framing, chunk):
     up.says = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
-    with front.connect() as s:
+    with each_front.connect() as s:
         reader = Reader(s)
         for size in SIZES:
             if chunk == 1 and size > 70000:
@@ -421,6 +426,37 @@ def test_a_visitor_that_goes_takes_the_upstream_along(front, up):
         leave(getattr(s, "lower", s))
         net.wait_until(lambda: up.ends > before, 15, message="the upstream hearing of it")
         assert time.monotonic() - began < (3 if leave == net.reset else 10)
+
+
+@pytest.mark.slow
+def test_a_visitor_whose_path_dies_takes_the_upstream_along(world, adit):
+    """Nothing is said any more, and nothing ends: the kernel's keepalive finds out in 150 s."""
+    reason = netns.why_not()
+    if reason:
+        pytest.skip(reason)
+    path = world.keep(netns.Path())
+    heard, gone = threading.Event(), threading.Event()
+    listener = path.home.listen("127.0.0.1")
+
+    def serve():
+        s, _ = listener.accept()
+        Reader(s).head()
+        s.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n: hi\n\n")
+        heard.set()
+        net.read_all(s)
+        gone.set()
+
+    threading.Thread(target=serve, daemon=True).start()
+    server = world.server(adit, "--backend", f"http://127.0.0.1:{listener.getsockname()[1]}",
+                          host=path.home_address, prefix=path.home.prefix)
+    visitor = path.away.connect(path.home_address, server.port)
+    visitor.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    Reader(visitor).head()
+    assert heard.wait(10)
+    path.cut()
+    assert not gone.wait(10)
+    assert gone.wait(170)
+    visitor.close()
 
 
 @pytest.mark.slow
