@@ -12,6 +12,7 @@ from test_lease_visitors import tcp_port_of
 
 RELAYS = [("python-as-stock", "adit"), ("stock", "adit"), ("adit", "adit"), ("adit", "stock")]
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nover"
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nover"
 
 
 def answer(s):
@@ -19,7 +20,7 @@ def answer(s):
     text = b""
     while b"\r\n\r\n" not in text:
         text += s.recv(65536)
-    s.sendall(ANSWER)
+    s.sendall(SWITCH if b"upgrade" in text.lower() else ANSWER)
 
 
 @pytest.fixture(params=RELAYS, ids=[f"{r}-relay-{c}" for r, c in RELAYS])
@@ -39,15 +40,17 @@ def target_of(world, certificate, kind):
         target = world.serve(lambda s: answer(context.wrap_socket(s, server_side=True)))
         return f"https://localhost:{target.port}", []
     target = world.serve(answer)
-    if kind == "route":
+    if kind in ("route", "upgrade"):
         return None, ["--http-route", f"/=http://127.0.0.1:{target.port}"]
     return target.port, []
 
 
-def visit(leases, relay, port):
+def visit(leases, relay, port=None, kind="tcp"):
     """port is a lease's own, or None. True: the answer came, and its end."""
+    head = f"GET / HTTP/1.1\r\nHost: demo.{relay.root}\r\n"
+    head += "Upgrade: x\r\nConnection: upgrade" if kind == "upgrade" else "Connection: close"
     with net.connect(port) if port else leases.visit(relay) as s:
-        s.sendall(b"GET / HTTP/1.1\r\nHost: demo\r\nConnection: close\r\n\r\n")
+        s.sendall(head.encode() + b"\r\n\r\n")
         return net.read_all(s).endswith(b"over")
 
 
@@ -76,7 +79,7 @@ def end_at_once(leases, client):
     assert status == 0 or "stock" in client.name
 
 
-@pytest.mark.parametrize("kind", ["tcp", "raw", "route", "tls", "unix"])
+@pytest.mark.parametrize("kind", ["tcp", "raw", "route", "upgrade", "tls", "unix"])
 def test_visits_whose_target_ends_first_leave_no_descriptors(world, leases, certificate, ends,
                                                              kind):
     relay, publish = ends
@@ -85,10 +88,10 @@ def test_visits_whose_target_ends_first_leave_no_descriptors(world, leases, cert
     target, flags = target_of(world, certificate, kind)
     client = publish(target, *flags)
     port = tcp_port_of(relay, client) if kind == "raw" else None
-    assert visit(leases, relay, port)
+    assert visit(leases, relay, port, kind)
     before = settle(relay, client)
     for _ in range(40):
-        assert visit(leases, relay, port)
+        assert visit(leases, relay, port, kind)
     wait_flat(relay, client, before)
     end_at_once(leases, client)
 
@@ -97,10 +100,10 @@ def test_visits_whose_target_ends_first_leave_no_descriptors(world, leases, cert
 def test_thousands_of_visits_whose_target_ends_first(world, leases, ends):
     relay, publish = ends
     client = publish(world.serve(answer).port)
-    assert visit(leases, relay, None)
+    assert visit(leases, relay)
     before = settle(relay, client)
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        assert all(pool.map(lambda _: visit(leases, relay, None), range(2000)))
+        assert all(pool.map(lambda _: visit(leases, relay), range(2000)))
     wait_flat(relay, client, before, slack=24)  # more sessions wait than before
     end_at_once(leases, client)
 
