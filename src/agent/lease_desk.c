@@ -90,9 +90,10 @@ void lease_desk_set_token(struct lease_desk *d, const char *token, int64_t relay
 	signer_set_token(d->signer, token, relay_ahead_ms);
 }
 
-void lease_desk_keep_warm(struct lease_desk *d, bool is_warm)
+void lease_desk_set_relay(struct lease_desk *d, bool is_adit)
 {
-	signer_keep_warm(d->signer, is_warm);
+	d->relay_is_adit = is_adit;
+	signer_keep_warm(d->signer, is_adit);
 }
 
 void lease_desk_check(struct lease_desk *d)
@@ -168,6 +169,7 @@ static enum err desk_receive(struct lease_desk *d, struct stream *visitor,
 		.tenant = d->tenant,
 		.prober = d->prober,
 		.visitor = visitor,
+		.relay_hides_ends = !d->relay_is_adit,
 		.fn = guest_on_received,
 	};
 	struct guest *g;

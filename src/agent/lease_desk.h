@@ -37,6 +37,7 @@ struct lease_desk {
 	struct tenant *tenant; /* likewise */
 	struct prober *prober; /* NULL: nobody is looked at */
 	uint16_t prober_port;
+	bool relay_is_adit;
 	struct list guests; /* struct guest */
 	unsigned guests_n;
 };
@@ -58,10 +59,16 @@ enum err lease_desk_show(struct lease_desk *d, struct span pem, struct why *why)
 /* False: there is no chain, and nobody can be received. */
 bool lease_desk_is_open(const struct lease_desk *d);
 
+/*
+ * What the relay is. One that is no adit forwards no end of a connection: a visitor hears of
+ * ours in TLS, and the relay of the target's by an end of the session, or both would be kept for
+ * good. Nor has it connections that ask nothing: signer_keep_warm().
+ */
+void lease_desk_set_relay(struct lease_desk *d, bool is_adit);
+
 /* As those of signer.h. */
 void lease_desk_set_token(struct lease_desk *d, const char *token,
 	int64_t relay_ahead_ms);
-void lease_desk_keep_warm(struct lease_desk *d, bool is_warm);
 void lease_desk_check(struct lease_desk *d);
 void lease_desk_reconnect(struct lease_desk *d);
 struct signer_figures lease_desk_signatures(const struct lease_desk *d);

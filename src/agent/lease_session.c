@@ -254,7 +254,7 @@ static void lease_set_token(struct lease_session *s)
 {
 	lease_desk_set_token(&s->desk, registration_token(s->registration),
 		registration_relay_ahead_ms(s->registration));
-	lease_desk_keep_warm(&s->desk, registration_relay_is_adit(s->registration));
+	lease_desk_set_relay(&s->desk, registration_relay_is_adit(s->registration));
 	lease_desk_check(&s->desk);
 }
 

@@ -59,7 +59,7 @@ struct tls {
 	bool carries_tls : 1;   /* the owner is TLS, too */
 	bool is_carried : 1;    /* @below is */
 	bool owes_ticket : 1;   /* to a client: it goes with the first bytes for it */
-	bool finishes_below : 1;
+	bool below_hides_ends : 1;
 	bool is_dry : 1; /* @below had less than there was room for, in this call to the
 			    owner: it will call when there is more */
 
@@ -580,7 +580,7 @@ static enum err tls_finish(struct stream *s)
 	}
 	if (rc == ERR_OK)
 		rc = t->state == TLS_FAILED ? t->failure : tls_flush(t);
-	if (rc == ERR_OK && t->finishes_below)
+	if (rc == ERR_OK && t->below_hides_ends)
 		rc = stream_finish(t->below);
 	tls_settle(t);
 	return rc;
@@ -609,6 +609,22 @@ static void tls_spare_session(struct tls *t)
 		SSL_set_shutdown(t->ssl, SSL_get_shutdown(t->ssl) | SSL_SENT_SHUTDOWN);
 }
 
+/*
+ * A peer that would wait for ever gets a record that no key has sealed, or a fatal alert while
+ * the handshake goes on: close_notify would make a part look like the whole. OpenSSL has no call
+ * for an alert of our own.
+ */
+static void tls_put_error(struct tls *t)
+{
+	static const uint8_t alert[] = { 0x15, 3, 3, 0, 2, 2, 80 /* internal_error */ };
+	static const uint8_t unsealed[5 + 32] = { 0x17, 3, 3, 0, 32 };
+
+	if (t->state == TLS_OPEN && SSL_is_init_finished(t->ssl))
+		(void)buf_put(&t->out, unsealed, sizeof(unsealed));
+	else if (t->state == TLS_OPEN)
+		(void)buf_put(&t->out, alert, sizeof(alert));
+}
+
 static void tls_close(struct stream *s, bool is_abort)
 {
 	struct tls *t = tls_of(s);
@@ -616,7 +632,10 @@ static void tls_close(struct stream *s, bool is_abort)
 	loop_undefer(&t->wake);
 	loop_undefer(&t->sending);
 	tls_cancel_signature(t);
-	if (!is_abort && t->state == TLS_OPEN && SSL_is_init_finished(t->ssl)) {
+	if (is_abort && t->below_hides_ends && t->state != TLS_FINISHED) {
+		tls_put_error(t);
+		is_abort = false;
+	} else if (!is_abort && t->state == TLS_OPEN && SSL_is_init_finished(t->ssl)) {
 		ERR_clear_error();
 		(void)SSL_shutdown(t->ssl);
 	}
@@ -757,7 +776,7 @@ enum err tls_open(const struct tls_options *o, struct stream **out, struct why *
 		return rc;
 	}
 	t->context = tls_context_ref(o->context);
-	t->finishes_below = o->finishes_below;
+	t->below_hides_ends = o->below_hides_ends;
 	t->below = o->below;
 	if (t->below->ops == &tls_ops) {
 		t->is_carried = true;

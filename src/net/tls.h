@@ -61,8 +61,12 @@ struct tls_options {
 	struct stream *below;        /* taken if the call succeeds */
 	bool is_server;
 	const char *server_name; /* client: SNI, and verified; copied */
-	/* stream_finish() also finishes @below, once close_notify has been written to it. */
-	bool finishes_below;
+	/*
+	 * What carries @below tells the peer of no end and no reset. So stream_finish()
+	 * finishes @below, too, and stream_abort() ends it with a record that the peer must
+	 * take for an error, where a reset would say the same.
+	 */
+	bool below_hides_ends;
 };
 
 /*

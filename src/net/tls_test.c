@@ -35,7 +35,7 @@ struct fixture {
 	unsigned closed;
 	enum err rc;
 	bool is_trickling;
-	bool finishes_below; /* the servers that are opened */
+	bool hides_ends; /* what is below the servers that are opened */
 };
 
 static void add_extension(X509 *cert, int nid, const char *value)
@@ -198,7 +198,7 @@ static struct stream *open_tls(struct fixture *x, struct stream *below, bool is_
 		.below = below,
 		.is_server = is_server,
 		.server_name = server_name,
-		.finishes_below = is_server && x->finishes_below };
+		.below_hides_ends = is_server && x->hides_ends };
 	struct stream *s;
 	struct why why = { .text = "" };
 
@@ -611,7 +611,7 @@ static void test_an_end_may_be_an_end_below_too(void **state)
 
 	contexts_make(x, NULL, NULL);
 	for (int i = 0; i < 2; i++) {
-		x->finishes_below = i == 1;
+		x->hides_ends = i == 1;
 		shake(x, &client, &server, "tunnel.test");
 		reader = (struct reader){ .tls = server.tls };
 		stream_set_owner(server.tls, read_once, &reader);
@@ -620,7 +620,7 @@ static void test_an_end_may_be_an_end_below_too(void **state)
 		assert_true(
 			recv(tls_fd(client.tls), wire, sizeof(wire), MSG_DONTWAIT) > 0);
 		assert_int_equal(recv(tls_fd(client.tls), wire, 1, MSG_DONTWAIT),
-			x->finishes_below ? 0 : -1);
+			x->hides_ends ? 0 : -1);
 		assert_int_equal(stream_put(client.tls, "more", 4, &n), ERR_OK);
 		stream_want(server.tls, LOOP_READ);
 		for (int j = 0; j < 10; j++)
@@ -629,7 +629,57 @@ static void test_an_end_may_be_an_end_below_too(void **state)
 		assert_false(reader.has_ended);
 		part(x, &client, &server);
 	}
-	x->finishes_below = false;
+	x->hides_ends = false;
+}
+
+/* Below, only the end of a connection in order reaches the other side, as with a stock relay. */
+static void test_an_abort_may_be_told_inside(void **state)
+{
+	struct fixture *x = *state;
+	struct hand client, server;
+	uint8_t bytes[256];
+	size_t n;
+
+	contexts_make(x, NULL, NULL);
+	for (int i = 0; i < 2; i++) {
+		x->hides_ends = i == 1;
+		shake(x, &client, &server, "tunnel.test");
+		assert_int_equal(stream_put(server.tls, "a part", 6, &n), ERR_OK);
+		stream_abort(server.tls);
+		loop_turn(x->loop);
+		assert_int_equal(stream_read(client.tls, bytes, 6, &n), ERR_OK);
+		assert_memory_equal(bytes, "a part", 6);
+		/* No close_notify, so that it is not taken for the whole. */
+		assert_int_equal(stream_read(client.tls, bytes, 1, &n),
+			x->hides_ends ? ERR_PROTO : ERR_EOF);
+		stream_abort(client.tls);
+		loop_turn(x->loop);
+	}
+	x->hides_ends = false;
+}
+
+static void test_an_abort_of_a_handshake_may_be_told_inside(void **state)
+{
+	struct fixture *x = *state;
+	struct hand client = { .rc = ERR_AGAIN };
+	struct stream *server;
+	int ends[2];
+
+	contexts_make(x, NULL, NULL);
+	unix_pair(ends);
+	x->hides_ends = true;
+	client.tls = open_tls(x, open_socket(x, ends[0]), false, "tunnel.test");
+	server = open_tls(x, open_socket(x, ends[1]), true, NULL);
+	x->hides_ends = false;
+	stream_set_owner(client.tls, hand_on_ready, &client);
+	hand_on_ready(&client, 0);
+	assert_int_equal(client.rc, ERR_AGAIN);
+	stream_abort(server);
+	for (int i = 0; i < 5; i++)
+		loop_turn(x->loop);
+	assert_int_equal(client.rc, ERR_PROTO);
+	assert_non_null(strstr(client.why.text, "internal error"));
+	stream_abort(client.tls);
 }
 
 static void test_a_client_that_only_listens_begins_the_handshake(void **state)
@@ -1007,6 +1057,8 @@ int main(void)
 		tls_test(test_bytes_inside_wake_the_owner_too),
 		tls_test(test_an_end_that_came_with_bytes_wakes_the_owner),
 		tls_test(test_an_end_may_be_an_end_below_too),
+		tls_test(test_an_abort_may_be_told_inside),
+		tls_test(test_an_abort_of_a_handshake_may_be_told_inside),
 		tls_test(test_a_client_that_only_listens_begins_the_handshake),
 		tls_test(test_a_leaf_alone_can_be_trusted),
 		tls_test(test_a_session_is_resumed_with_the_same_server_only),

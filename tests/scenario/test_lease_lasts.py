@@ -75,7 +75,7 @@ def test_a_relay_that_was_killed_has_its_clients_back_within_seconds(world, leas
         visitor.wait_served(relay.sni_port, "demo." + relay.root, relay.ca, 6)
 
 
-@pytest.mark.parametrize("kind", ["python", "peer", "adit"])
+@pytest.mark.parametrize("kind", ["python", "peer", "adit", "stock"])
 def test_adit_is_back_within_seconds_of_its_relay(world, leases, kind):
     relay = leases.relay(kind)
     leases.expose("adit", relay, world.serve(net.echo).port)

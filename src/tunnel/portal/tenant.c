@@ -177,12 +177,7 @@ enum err reception_open(const struct reception_options *o, struct reception **ou
 		.loop = o->loop,
 		.below = o->visitor,
 		.is_server = true,
-		/*
-		 * A stock relay passes on neither a visitor's FIN nor the end that TLS
-		 * marks inside: it drops a visitor that is gone only when the reverse
-		 * session has ended, too. portal-protocol 6.4.
-		 */
-		.finishes_below = true,
+		.below_hides_ends = o->relay_hides_ends,
 	};
 	struct reception *r = mem_new(r);
 	enum err rc;

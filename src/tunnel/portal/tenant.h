@@ -31,6 +31,8 @@ struct reception_options {
 	struct tenant *tenant;  /* borrowed: outlives the reception */
 	struct prober *prober;  /* likewise; NULL: nobody is looked at */
 	struct stream *visitor; /* his TLS records; taken if the call succeeds */
+	/* The relay tells him of no end but those that are marked in his TLS: 6.4. */
+	bool relay_hides_ends;
 	/*
 	 * On ERR_OK @tls is the receiver's and wants nothing; else it is NULL. ERR_EXISTS: it
 	 * was our own probe. Once, never from inside the call; the reception is gone then.
