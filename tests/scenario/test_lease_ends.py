@@ -127,7 +127,7 @@ def test_thousands_of_visits_whose_target_ends_first(world, leases, ends):
     before = settle(relay, client)
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         assert all(pool.map(lambda _: visit(leases, relay), range(2000)))
-    wait_flat(relay, client, before, slack=24)  # more sessions wait than before
+    wait_flat(relay, client, before, slack=60)  # more sessions wait, at a stock relay with 3 each
     end_at_once(leases, client)
 
 
