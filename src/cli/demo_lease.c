@@ -239,9 +239,10 @@ static enum err lease_open_taps(struct demo *d, struct why *why)
 
 void demo_lease_begin(struct demo *d)
 {
-	const char *const argv[] = { "adit", "relay", "run", "--portal-url",
-		"https://" LEASE_RELAY, "--host", DEMO_LOCAL, "--api-port", "0",
-		"--sni-port", "0", "--identity-path", d->lease.directory, NULL };
+	static const char url[] = "https://" LEASE_RELAY;
+	const char *const argv[] = { "adit", "relay", "run", "--portal-url", url,
+		"--host", DEMO_LOCAL, "--api-port", "0", "--sni-port", "0",
+		"--identity-path", d->lease.directory, NULL };
 	struct demo_start how = { .argv = argv, .on_line = lease_on_relay_line };
 	struct why why = { "" };
 	enum err rc = lease_make_directory(d, &why);

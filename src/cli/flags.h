@@ -45,13 +45,13 @@ struct flag {
 	const char
 		*alias; /* another name, or NULL; the first name wins if both are given */
 	enum flag_kind kind;
+	bool is_own;     /* adit's own: the help of other personas does not show it */
 	size_t offset;   /* of the value in the options */
 	const char *env; /* read when the flag is not given or empty; or NULL */
 	const char *
 		preset; /* the value when there is none, as one would write it; or NULL */
 	const char *argument; /* what help calls the value; NULL for a switch */
 	const char *help;     /* a line or more, without a full stop */
-	bool is_own; /* adit's own: the help of other personas does not show it */
 };
 
 struct flag_list {

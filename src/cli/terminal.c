@@ -7,23 +7,25 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-static bool env_is_set(const char *name)
+/* Its value, or NULL; an empty one counts as none. */
+static const char *env_value(const char *name)
 {
 	const char *value = getenv(name);
 
-	return value != NULL && *value != '\0';
+	return value != NULL && *value != '\0' ? value : NULL;
 }
 
 bool terminal_is_smart(int fd)
 {
-	return fd >= 0 && isatty(fd) == 1 && env_is_set("TERM") &&
-		strcmp(getenv("TERM"), "dumb") != 0;
+	const char *term = env_value("TERM");
+
+	return fd >= 0 && isatty(fd) == 1 && term != NULL && strcmp(term, "dumb") != 0;
 }
 
 /* https://no-color.org: set and not empty, whatever its value. */
 bool terminal_has_colours(int fd)
 {
-	return terminal_is_smart(fd) && !env_is_set("NO_COLOR");
+	return terminal_is_smart(fd) && env_value("NO_COLOR") == NULL;
 }
 
 bool terminal_has_utf8(void)
@@ -31,9 +33,9 @@ bool terminal_has_utf8(void)
 	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
 
 	for (size_t i = 0; i < 3; i++) {
-		const char *value = getenv(names[i]);
+		const char *value = env_value(names[i]);
 
-		if (env_is_set(names[i]))
+		if (value != NULL)
 			return strcasestr(value, "utf-8") != NULL ||
 				strcasestr(value, "utf8") != NULL;
 	}
