@@ -150,17 +150,6 @@ struct attribute {
 	struct span name, value;
 };
 
-static struct span trim(struct span s)
-{
-	while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t')) {
-		s.p++;
-		s.n--;
-	}
-	while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-		s.n--;
-	return s;
-}
-
 static bool attribute_next(struct span *cookie, struct attribute *out)
 {
 	const uint8_t *end, *sign;
@@ -178,9 +167,9 @@ static bool attribute_next(struct span *cookie, struct attribute *out)
 	out->value = span_of(NULL, 0);
 	if (sign != NULL) {
 		out->name.n = (size_t)(sign - out->whole.p);
-		out->value = trim(span_of(sign + 1, n - out->name.n - 1));
+		out->value = span_trim(span_of(sign + 1, n - out->name.n - 1));
 	}
-	out->name = trim(out->name);
+	out->name = span_trim(out->name);
 	return true;
 }
 

@@ -205,24 +205,13 @@ static enum err parse_url(struct span text, bool may_have_path, struct target *o
 	return set_path(out, url.path[0] != '\0' ? url.path : "/", why);
 }
 
-static struct span trim(struct span text)
-{
-	while (text.n > 0 && (text.p[0] == ' ' || text.p[0] == '\t')) {
-		text.p++;
-		text.n--;
-	}
-	while (text.n > 0 && (text.p[text.n - 1] == ' ' || text.p[text.n - 1] == '\t'))
-		text.n--;
-	return text;
-}
-
 static enum err parse(struct span text, bool may_have_path, struct target *out,
 	struct why *why)
 {
 	struct target t = { .path = "/" };
 	enum err rc;
 
-	text = trim(text);
+	text = span_trim(text);
 	if (text.n == 0)
 		rc = refuse(why);
 	else if (text.n >= strlen(UNIX_PREFIX) &&

@@ -15,6 +15,22 @@ bool span_is_nocase(struct span a, const char *text)
 	return span_eq_nocase(a, span_str(text));
 }
 
+static bool is_blank(uint8_t c)
+{
+	return c == ' ' || c == '\t';
+}
+
+struct span span_trim(struct span a)
+{
+	while (a.n > 0 && is_blank(a.p[0])) {
+		a.p++;
+		a.n--;
+	}
+	while (a.n > 0 && is_blank(a.p[a.n - 1]))
+		a.n--;
+	return a;
+}
+
 char *span_dup(struct span a)
 {
 	char *copy = malloc(a.n + 1);

@@ -89,6 +89,9 @@ static inline bool span_is(struct span a, const char *text)
 bool span_eq_nocase(struct span a, struct span b);
 bool span_is_nocase(struct span a, const char *text);
 
+/* Without spaces and tabs around it. */
+struct span span_trim(struct span a);
+
 /* An owned, terminated copy, or NULL when memory is out. Freed with free(). */
 char *span_dup(struct span a);
 

@@ -10,17 +10,6 @@ static bool is_blank(uint8_t c)
 	return c == ' ' || c == '\t';
 }
 
-struct span http1_trim(struct span s)
-{
-	while (s.n > 0 && is_blank(s.p[0])) {
-		s.p++;
-		s.n--;
-	}
-	while (s.n > 0 && is_blank(s.p[s.n - 1]))
-		s.n--;
-	return s;
-}
-
 /* ---- finding ---- */
 
 static const struct http1_header *find_from(const struct http1_head *head, unsigned i,
@@ -66,7 +55,7 @@ bool http1_list_next(struct span *list, struct span *element)
 			comma != NULL ? (size_t)(comma - list->p) : list->n);
 		list->p += first.n + (comma != NULL);
 		list->n -= first.n + (comma != NULL);
-		*element = http1_trim(first);
+		*element = span_trim(first);
 		if (element->n > 0)
 			return true;
 	}
@@ -138,7 +127,7 @@ static void blank_controls(struct mspan line)
 /* RFC 9112 5.2: a folded line continues the value, a space between them. */
 static void value_join(struct span *value, uint8_t *end, struct mspan line)
 {
-	struct span more = http1_trim(span_of(line.p, line.n));
+	struct span more = span_trim(span_of(line.p, line.n));
 
 	if (value->n == 0) {
 		*value = more;
@@ -147,7 +136,7 @@ static void value_join(struct span *value, uint8_t *end, struct mspan line)
 	*end = ' ';
 	memmove(end + 1, more.p, more.n);
 	value->n += 1 + more.n;
-	*value = http1_trim(*value);
+	*value = span_trim(*value);
 }
 
 /* "Some Name: x" has no name that could be forwarded; it is left out, as others do. */
@@ -170,8 +159,8 @@ static enum err field_read(struct span line, bool is_strict, struct http1_header
 	if (colon == NULL)
 		return err_set(why, ERR_SYNTAX, "a field line without a colon");
 	name = span_of(line.p, (size_t)(colon - line.p));
-	out->value = http1_trim(span_of(colon + 1, line.n - name.n - 1));
-	out->name = is_strict ? name : http1_trim(name);
+	out->value = span_trim(span_of(colon + 1, line.n - name.n - 1));
+	out->name = is_strict ? name : span_trim(name);
 	if (http1_is_token(out->name))
 		return ERR_OK;
 	if (!is_strict && name_is_words(out->name))

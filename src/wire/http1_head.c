@@ -58,14 +58,14 @@ static enum err status_line_read(struct http1_head *head, struct span line,
 		return err_set(why, ERR_SYNTAX, "the server does not speak HTTP/1");
 	if (line.n == 0 || line.p[0] != ' ')
 		return err_set(why, ERR_SYNTAX, "the status line is malformed");
-	line = http1_trim(line);
+	line = span_trim(line);
 	if (!span_cut(&line, 3, &code) || !isdigit(code.p[0]) || !isdigit(code.p[1]) ||
 		!isdigit(code.p[2]) || code.p[0] == '0' ||
 		(line.n > 0 && line.p[0] != ' '))
 		return err_set(why, ERR_SYNTAX, "the status line is malformed");
 	head->status = (unsigned)((code.p[0] - '0') * 100 + (code.p[1] - '0') * 10 +
 		(code.p[2] - '0'));
-	head->reason = http1_trim(line);
+	head->reason = span_trim(line);
 	return ERR_OK;
 }
 

@@ -4,9 +4,6 @@
 
 #include "wire/http1.h"
 
-/* The bytes of @s without spaces and tabs around them. */
-struct span http1_trim(struct span s);
-
 /*
  * Reads field lines from @lines up to an empty one into @out, which has room for one field a
  * line. The reader of lines has checked what is_strict forbids; the rest is made canonical in
