@@ -596,6 +596,39 @@ static void test_everything_has_a_bound(void **state)
 	check_limit(&b);
 }
 
+/* @n bytes of head in @fields fields, as a response. */
+static enum err read_response_head(size_t n, unsigned fields)
+{
+	struct buf b;
+	struct read t;
+	enum err rc;
+
+	buf_init(&b, 1 << 20);
+	buf_put_str(&b, OK);
+	for (unsigned i = 1; i < fields; i++)
+		buf_put_str(&b, "A: b\r\n");
+	buf_put_str(&b, "A: ");
+	while (b.n < n - 4)
+		buf_put_u8(&b, 'x');
+	buf_put_str(&b, "\r\n\r\n");
+	read_text(&t, buf_span(&b), 1000, "HEAD");
+	rc = t.rc;
+	read_fini(&t);
+	buf_fini(&b);
+	return rc;
+}
+
+static void test_a_response_s_head_has_more_room(void **state)
+{
+	(void)state;
+	assert_int_equal(read_response_head(HTTP1_RESPONSE_HEAD_MAX, HTTP1_FIELDS_MAX),
+		ERR_OK);
+	assert_int_equal(read_response_head(HTTP1_RESPONSE_HEAD_MAX + 1, 1), ERR_LIMIT);
+	assert_int_equal(read_response_head(HTTP1_RESPONSE_HEAD_MAX,
+				 HTTP1_FIELDS_MAX + 1),
+		ERR_LIMIT);
+}
+
 static void test_a_head_just_fits(void **state)
 {
 	struct buf b;
@@ -677,6 +710,7 @@ int main(void)
 		cmocka_unit_test(test_unclear_responses_are_refused),
 		cmocka_unit_test(test_everything_has_a_bound),
 		cmocka_unit_test(test_a_head_just_fits),
+		cmocka_unit_test(test_a_response_s_head_has_more_room),
 		cmocka_unit_test(test_headers_are_found_by_name_and_token),
 		cmocka_unit_test(test_a_path_leaves_the_query_out),
 	};
