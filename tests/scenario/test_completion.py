@@ -43,13 +43,12 @@ def test_bash(script):
 
 def test_bash_offers_flags_where_flags_may_stand(script):
     for program in ("adit", "chisel"):
-        for words in ([], ["--keepalive", "25s"], ["--keepalive", "=", "25s"],
-                      ["--tls-skip-verify"]):
-            assert bash(script, program, "client", *words, "--fin") == {"--fingerprint"}, words
-        for words in (["host:80"], ["--keepalive", "25s", "host:80"],
-                      ["--keepalive", "=", "25s", "host:80", "R:1"],
-                      ["--tls-skip-verify", "host"]):
-            assert bash(script, program, "client", *words, "--fin") == set(), words
+        for words in ([], ["--port", "80"], ["--port", "=", "80"], ["--reverse"]):
+            assert bash(script, program, "server", *words, "--authf") == {"--authfile"}, words
+        for words in (["word"], ["--port", "80", "word"], ["--port", "=", "80", "word"],
+                      ["--reverse", "word"]):
+            assert bash(script, program, "server", *words, "--authf") == set(), words
+        assert bash(script, program, "client", "host:80", "R:1", "--fin") == {"--fingerprint"}
 
 
 def zsh(world, line, setting="fpath=($PWD/functions $fpath); autoload -Uz compinit; compinit -u"):
