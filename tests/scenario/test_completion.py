@@ -48,7 +48,9 @@ def test_bash_offers_flags_where_flags_may_stand(script):
         for words in (["word"], ["--port", "80", "word"], ["--port", "=", "80", "word"],
                       ["--reverse", "word"]):
             assert bash(script, program, "server", *words, "--authf") == set(), words
-        assert bash(script, program, "client", "host:80", "R:1", "--fin") == {"--fingerprint"}
+    offered = bash(script, "adit", "client", "host:80", "R:1", "--fin")
+    assert offered == {"--fingerprint"}
+    assert bash(script, "chisel", "client", "host:80", "R:1", "--fin") == set()
 
 
 def zsh(world, line, setting="fpath=($PWD/functions $fpath); autoload -Uz compinit; compinit -u"):
