@@ -21,6 +21,8 @@ def why_not():
         return "skipped: network namespaces need root"
     if not ip_tool():
         return "skipped: no ip (iproute2)"
+    if not os.path.exists("/etc/hosts"):
+        return "skipped: no /etc/hosts that ip netns could lay another over"
     probe = f"adit-probe-{os.getpid()}"
     tries = (["netns", "add", probe], ["-n", probe, "link", "set", "lo", "up"],
              ["netns", "exec", probe, "true"])
