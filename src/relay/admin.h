@@ -4,7 +4,8 @@
  * in a browser.
  *
  * Who changes something must have a session, and come from a page of ours: a call with
- * another site's Origin is refused. The relay's own address may always come in.
+ * another site's Origin is refused. The relay's own address may always come in. Calls over the
+ * admin socket (relay/admin_socket.h) are those of ADMIN_LOCAL, who needs no session.
  */
 #ifndef RELAY_ADMIN_H
 #define RELAY_ADMIN_H
@@ -12,6 +13,7 @@
 #include "relay/api.h"
 
 #define ADMIN_BODY_MAX 65536
+#define ADMIN_LOCAL "local administrator"
 
 /* Makes r->wallet; wallet_free() ends it. ERR_SYNTAX: an address in the options is none. */
 enum err admin_open(struct relay *r, struct why *why) MUST_USE;
@@ -19,9 +21,10 @@ enum err admin_open(struct relay *r, struct why *why) MUST_USE;
 /* The options have changed. What is wrong leaves the old list. */
 enum err admin_reload(struct relay *r, struct why *why) MUST_USE;
 
-extern const struct api_table admin_table;      /* admin.c: signing in */
-extern const struct api_table admin_rule_table; /* admin_rule.c: what may be said */
-extern const struct api_table admin_page_table; /* admin_page.c: "/admin" */
+extern const struct api_table admin_table;        /* admin.c: signing in */
+extern const struct api_table admin_rule_table;   /* admin_rule.c: what may be said */
+extern const struct api_table admin_status_table; /* admin_status.c: how the relay is */
+extern const struct api_table admin_page_table;   /* admin_page.c: "/admin" */
 
 /* ---- for the operations ---- */
 

@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "relay/admin.h"
 #include "relay/relay_inside.h"
+#include "store/audit.h"
 #include "store/store.h"
 #include "tunnel/portal/wallet.h"
 
@@ -29,19 +30,36 @@
 struct fixture {
 	char dir[64];
 	struct relay r;
+	struct loop *loop;
 	struct api_call *call;
 	char cookie[WALLET_COOKIE_MAX];
 	const char *client; /* where calls are from; NULL: somewhere */
 };
 
 static const struct api_table *const tables[] = { &admin_table, &admin_rule_table,
-	&admin_page_table, NULL };
+	&admin_status_table, &admin_page_table, NULL };
+
+/* The newest row of the audit. */
+struct rows {
+	unsigned count;
+	char who[64];
+};
+
+static enum err on_row(void *arg, const struct audit_row *row)
+{
+	struct rows *rows = arg;
+
+	rows->count++;
+	str_copy(rows->who, sizeof(rows->who), row->who);
+	return ERR_OK;
+}
 
 static int set_up(void **state)
 {
 	struct fixture *f = mem_new(f);
 	struct policy_options policy = { .log = &f->r.log };
 	struct lease_book_options book = { .root = ROOT, .workers = 1 };
+	struct reservations_options names = { .log = &f->r.log };
 
 	assert_non_null(f);
 	clock_freeze(T0_MS);
@@ -54,6 +72,11 @@ static int set_up(void **state)
 	assert_int_equal(policy_open(&policy, &f->r.policy, NULL), ERR_OK);
 	assert_int_equal(route_table_new(&f->r.routes), ERR_OK);
 	book.routes = f->r.routes;
+	assert_int_equal(loop_new(&f->loop), ERR_OK);
+	names.store = f->r.store;
+	names.loop = f->loop;
+	assert_int_equal(reservations_open(&names, &f->r.names, NULL), ERR_OK);
+	book.names = f->r.names;
 	assert_int_equal(lease_book_new(&book, &f->r.book), ERR_OK);
 	str_copy(f->r.options.root, sizeof(f->r.options.root), ROOT);
 	identity_generate(IDENTITY_RELAY, &f->r.identity);
@@ -72,6 +95,8 @@ static int tear_down(void **state)
 	api_call_free(f->call);
 	wallet_free(f->r.wallet);
 	lease_book_free(f->r.book);
+	reservations_close(f->r.names);
+	loop_free(f->loop);
 	route_table_free(f->r.routes);
 	policy_close(f->r.policy);
 	store_close(f->r.store);
@@ -266,6 +291,38 @@ static void test_which_pages_are_of_this_site(void **state)
 		"ok");
 }
 
+/* Root, or the relay's own user, over a socket that others do not reach. */
+static void test_a_local_administrator_needs_no_wallet(void **state)
+{
+	struct fixture *f = *state;
+	struct rows rows = { .count = 0 };
+	struct api_call *call;
+
+	says(ask(f, "POST", LEASE "/ban", ""), 401, "unauthorized");
+	call = f->call;
+	call->is_local_admin = true;
+	api_handle(&f->r, call);
+	says(call, 200, "ok");
+	assert_true(policy_judge(f->r.policy, KEY).is_banned);
+	assert_int_equal(audit_read(f->r.store, 1, on_row, &rows, NULL), ERR_OK);
+	assert_string_equal(rows.who, "local administrator");
+}
+
+static void test_policy_is_told(void **state)
+{
+	struct fixture *f = *state;
+
+	says(ask(f, "GET", "/admin/policy", ""), 401, "unauthorized");
+	log_in(f);
+	says(ask(f, "POST", LEASE "/deny", ""), 200, "ok");
+	says(ask(f, "POST", LEASE "/bps", "{\"bps\":7}"), 200, "ok");
+	says(ask(f, "POST", "/admin/ips/192.0.2.0%2f24/ban", ""), 200, "ok");
+	says(ask(f, "GET", "/admin/policy/", ""), 200,
+		"{\"banned_networks\":[\"192.0.2.0/24\"],\"identities\":[{\"identity_key\":\"" KEY
+		"\",\"approved\":false,\"denied\":true,\"banned\":false,"
+		"\"bytes_per_s\":7}]}");
+}
+
 static void test_settings(void **state)
 {
 	struct fixture *f = *state;
@@ -356,6 +413,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_nobody_else_may, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_which_pages_are_of_this_site, set_up,
 			tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_a_local_administrator_needs_no_wallet, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_policy_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_settings, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_identities, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_addresses, set_up, tear_down),

@@ -40,6 +40,7 @@ struct api_call {
 	char *origin;          /* owned: the Origin header; "" likewise */
 	struct addr client;    /* the visitor's, behind a trusted proxy too */
 	bool is_banned;        /* the client's address is */
+	bool is_local_admin;   /* it came over the admin socket */
 	bool is_revival;       /* status 200: there is a lease now, look again */
 	struct buf body;
 

@@ -48,6 +48,17 @@ struct keyless *certificate_keyless(const struct certificate *c)
 	return list_object(c->keys.next, struct certificate_key, in_certificate)->keyless;
 }
 
+struct certificate_time certificate_time(const struct certificate *c)
+{
+	return (struct certificate_time){ .begins_s = c->begins_s, .ends_s = c->ends_s };
+}
+
+void certificate_each_name(const struct certificate *c,
+	void (*fn)(void *arg, struct span name), void *arg)
+{
+	certificate_pair_each_name(buf_span(&c->chain), fn, arg);
+}
+
 /* ---- use ---- */
 
 static void certificate_key_free(struct certificate_key *key)

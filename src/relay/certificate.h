@@ -44,4 +44,15 @@ void certificate_check(struct certificate *c);
 struct tls_context *certificate_tls(const struct certificate *c);
 struct keyless *certificate_keyless(const struct certificate *c);
 
+/* When the leaf is good, since 1970. */
+struct certificate_time {
+	int64_t begins_s, ends_s;
+};
+
+struct certificate_time certificate_time(const struct certificate *c);
+
+/* Calls @fn for each host name that the leaf is for. */
+void certificate_each_name(const struct certificate *c,
+	void (*fn)(void *arg, struct span name), void *arg);
+
 #endif

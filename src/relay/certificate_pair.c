@@ -148,6 +148,29 @@ enum err certificate_pair_load(const char *directory, const char *root,
 	return rc;
 }
 
+void certificate_pair_each_name(struct span chain,
+	void (*fn)(void *arg, struct span name), void *arg)
+{
+	BIO *bio = BIO_new_mem_buf(chain.p, (int)chain.n);
+	X509 *leaf = bio != NULL ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	GENERAL_NAMES *names = leaf != NULL ?
+		X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL) :
+		NULL;
+
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+
+		if (name->type == GEN_DNS)
+			fn(arg,
+				span_of(ASN1_STRING_get0_data(name->d.dNSName),
+					(size_t)ASN1_STRING_length(name->d.dNSName)));
+	}
+	ERR_clear_error();
+	GENERAL_NAMES_free(names);
+	X509_free(leaf);
+	BIO_free(bio);
+}
+
 /* ---- one for development ---- */
 
 #define DEVELOPMENT_SECONDS (10L * 365 * 86400)

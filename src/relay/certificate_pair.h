@@ -26,6 +26,10 @@ struct certificate_pair {
 enum err certificate_pair_load(const char *directory, const char *root,
 	struct certificate_pair *out, struct why *why) MUST_USE;
 
+/* Calls @fn for each host name that the leaf of a chain in PEM is for. */
+void certificate_pair_each_name(struct span chain,
+	void (*fn)(void *arg, struct span name), void *arg);
+
 /* Frees what it has, and wipes the key. */
 void certificate_pair_wipe(struct certificate_pair *pair);
 

@@ -10,11 +10,23 @@
 #include "base/clock.h"
 #include "relay/relay_inside.h"
 
-static void put(struct buf *out, const char *name, const char *type, const char *help,
-	uint64_t value)
+/* Where the figures go. */
+struct visit {
+	metrics_fn *fn;
+	void *arg;
+};
+
+static void put(const struct visit *to, const char *name, const char *type,
+	const char *help, uint64_t value)
 {
-	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", name, help, name, type,
-		name, (unsigned long long)value);
+	const struct metric m = {
+		.name = name,
+		.type = type,
+		.help = help,
+		.value = value,
+	};
+
+	to->fn(to->arg, &m);
 }
 
 /* ---- workers ---- */
@@ -46,7 +58,7 @@ static const struct figure {
 #undef FIGURE
 };
 
-static void put_workers(struct relay *r, struct buf *out)
+static void put_workers(struct relay *r, const struct visit *out)
 {
 	for (size_t i = 0; i < mem_count(figures); i++) {
 		uint64_t sum = 0;
@@ -64,7 +76,7 @@ static void put_workers(struct relay *r, struct buf *out)
 
 /* ---- leases and policy ---- */
 
-static void put_leases(struct relay *r, struct buf *out)
+static void put_leases(struct relay *r, const struct visit *out)
 {
 	uint64_t now_ms = clock_wall_ms(), live = 0, all = 0, with_port = 0;
 	struct list *it, *tmp;
@@ -80,9 +92,12 @@ static void put_leases(struct relay *r, struct buf *out)
 	put(out, "adit_relay_leases_live", "gauge", "Leases that policy lets be served.",
 		live);
 	put(out, "adit_relay_leases_tcp", "gauge", "Leases with a TCP port.", with_port);
+	put(out, "adit_relay_names_reserved", "gauge",
+		"Names that are reserved for their holders.",
+		reservations_total(r->names));
 }
 
-static void put_policy(struct relay *r, struct buf *out)
+static void put_policy(struct relay *r, const struct visit *out)
 {
 	struct policy_counts c = policy_count(r->policy);
 
@@ -115,12 +130,30 @@ static uint64_t resident_bytes(void)
 		(uint64_t)strtoul(resident, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static void put_process(struct buf *out)
+void metrics_each(struct relay *r, metrics_fn *fn, void *arg)
+{
+	const struct visit to = { .fn = fn, .arg = arg };
+
+	put_workers(r, &to);
+	put_leases(r, &to);
+	put_policy(r, &to);
+	put(&to, "process_resident_memory_bytes", "gauge", "Memory in use.",
+		resident_bytes());
+}
+
+/* ---- as Prometheus reads them ---- */
+
+static void put_text(void *arg, const struct metric *m)
+{
+	buf_printf(arg, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", m->name, m->help,
+		m->name, m->type, m->name, (unsigned long long)m->value);
+}
+
+/* The one that is no whole number. */
+static void put_time(struct buf *out)
 {
 	struct rusage u;
 
-	put(out, "process_resident_memory_bytes", "gauge", "Memory in use.",
-		resident_bytes());
 	if (getrusage(RUSAGE_SELF, &u) != 0)
 		return;
 	buf_printf(out,
@@ -133,8 +166,6 @@ static void put_process(struct buf *out)
 
 void metrics_put(struct relay *r, struct buf *out)
 {
-	put_workers(r, out);
-	put_leases(r, out);
-	put_policy(r, out);
-	put_process(out);
+	metrics_each(r, put_text, out);
+	put_time(out);
 }

@@ -1,10 +1,20 @@
-/* A relay's figures as Prometheus reads them (text format 0.0.4). On the control worker. */
+/* A relay's metrics, and their text as Prometheus reads it (0.0.4). On the control worker. */
 #ifndef RELAY_METRICS_H
 #define RELAY_METRICS_H
 
 #include "base/buf.h"
 
 struct relay;
+
+struct metric {
+	const char *name, *type, *help; /* static */
+	uint64_t value;
+};
+
+typedef void metrics_fn(void *arg, const struct metric *m);
+
+/* Calls @fn for each that is a whole number. */
+void metrics_each(struct relay *r, metrics_fn *fn, void *arg);
 
 /* Failures stick in @out. */
 void metrics_put(struct relay *r, struct buf *out);

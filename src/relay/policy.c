@@ -570,6 +570,24 @@ const struct prefix_set *policy_banned(const struct policy *p)
 	return &p->banned;
 }
 
+void policy_each(const struct policy *p,
+	void (*fn)(void *arg, const struct policy_entry *e), void *arg)
+{
+	for (unsigned i = 0; i < POLICY_BUCKETS; i++) {
+		for (const struct entry *e = p->buckets[i]; e != NULL; e = e->next) {
+			const struct policy_entry entry = {
+				.identity_key = e->key,
+				.is_approved = e->record.is_approved,
+				.is_denied = e->record.is_denied,
+				.is_banned = e->record.is_banned,
+				.bytes_per_s = e->record.bytes_per_s,
+			};
+
+			fn(arg, &entry);
+		}
+	}
+}
+
 struct policy_counts policy_count(const struct policy *p)
 {
 	struct policy_counts c = { .prefixes = p->banned.n };

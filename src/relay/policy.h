@@ -64,6 +64,17 @@ struct policy_verdict policy_judge(const struct policy *p, const char *identity_
 /* Good until the next change. */
 const struct prefix_set *policy_banned(const struct policy *p);
 
+/* What is known of an identity by itself, whatever holds for all. */
+struct policy_entry {
+	const char *identity_key;
+	bool is_approved, is_denied, is_banned;
+	uint64_t bytes_per_s; /* 0: no limit */
+};
+
+/* Calls @fn for each identity of which something is known. */
+void policy_each(const struct policy *p,
+	void (*fn)(void *arg, const struct policy_entry *e), void *arg);
+
 /* How many identities have what, for metrics. */
 struct policy_counts {
 	unsigned approved, denied, banned, limited, prefixes;

@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "loop/notify.h"
 #include "relay/admin.h"
+#include "relay/admin_socket.h"
 #include "relay/api.h"
 #include "relay/relay_config.h"
 #include "relay/relay_inside.h"
@@ -32,6 +33,7 @@ static const struct api_table *const relay_tables[] = {
 	&api_page_table,
 	&admin_table,
 	&admin_rule_table,
+	&admin_status_table,
 	&admin_page_table,
 	NULL,
 };
@@ -157,6 +159,9 @@ static void relay_unlock(struct relay *r)
 static void relay_drain(struct relay *r)
 {
 	r->state = RELAY_DRAINING;
+	loop_timer_stop(r->sweep); /* names are the next relay's business */
+	admin_socket_close(r->admin);
+	r->admin = NULL;
 	notify_stopping(r->notify);
 	log_info(&r->log, "Ending: visitors who are here have %u ms; again: at once",
 		r->options.drain_ms);
@@ -382,6 +387,18 @@ static enum err relay_set_timers(struct relay *r)
 	return ERR_OK;
 }
 
+/* Without it, the relay serves as well. */
+static void relay_open_admin(struct relay *r)
+{
+	struct why why = { "" };
+
+	if (admin_socket_open(r, &r->admin, &why) != ERR_OK)
+		log_warn(&r->log,
+			"admin socket: not open, \"adit relay lease\" and \"status\" will "
+			"fail: %s",
+			why.text);
+}
+
 /* Behind the certificate: policy and leases, workers, ports. */
 static enum err relay_open_rest(struct relay *r, struct why *why)
 {
@@ -407,7 +424,9 @@ static enum err relay_open_rest(struct relay *r, struct why *why)
 		rc = relay_open_listeners(r, why);
 	if (rc != ERR_OK)
 		return rc;
+	relay_open_admin(r);
 	r->state = RELAY_SERVING;
+	r->began_ms = clock_wall_ms();
 	notify_status(r->notify, "serving %s", r->options.root);
 	return ERR_OK;
 }
@@ -490,6 +509,7 @@ static void relay_close(struct relay *r)
 	listener_close(r->sni);
 	listener_close(r->api);
 	http_metrics_close(r->metrics);
+	admin_socket_close(r->admin);
 	relay_close_workers(r);
 	if (r->sign_audit != NULL)
 		relay_audit_signatures(r); /* of the last minute */

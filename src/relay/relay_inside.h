@@ -58,6 +58,8 @@ struct relay {
 	const struct api_table *const *tables; /* of the API; the last is NULL */
 	struct listener *sni, *api;
 	struct http_metrics *metrics; /* NULL: not wanted */
+	struct admin_socket *admin;   /* NULL: it cannot be had */
+	uint64_t began_ms;            /* wall clock: when it began to serve */
 	uint16_t sni_port;            /* where it really listens */
 	unsigned next_worker;         /* whose turn it is to get a connection */
 	struct notify *notify;        /* NULL: no service manager */

@@ -281,6 +281,16 @@ unsigned reservations_count(const struct reservations *all, const struct prefix 
 	return n;
 }
 
+unsigned reservations_total(const struct reservations *all)
+{
+	struct list *it, *tmp;
+	unsigned n = 0;
+
+	list_each(it, tmp, &all->all)
+		n += list_object(it, struct record, in_all)->state != RECORD_FREE;
+	return n;
+}
+
 void reservations_each_port(const struct reservations *all,
 	void (*fn)(void *arg, const char *label, uint16_t port), void *arg)
 {

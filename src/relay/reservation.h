@@ -70,6 +70,9 @@ void reservations_release(struct reservations *all, const char *label,
 unsigned reservations_count(const struct reservations *all, const struct prefix *network,
 	const char *label);
 
+/* How many names are reserved, those with a live lease included. */
+unsigned reservations_total(const struct reservations *all);
+
 /* The names that have a TCP port. */
 void reservations_each_port(const struct reservations *all,
 	void (*fn)(void *arg, const char *label, uint16_t port), void *arg);

@@ -62,6 +62,12 @@ void json_put_flag(struct json_writer *w, bool value)
 	buf_put_str(w->out, value ? "true" : "false");
 }
 
+void json_put_null(struct json_writer *w)
+{
+	begin(w, true);
+	buf_put_str(w->out, "null");
+}
+
 void json_put_int(struct json_writer *w, int64_t value)
 {
 	begin(w, true);

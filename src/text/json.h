@@ -29,6 +29,7 @@ void json_put_key(struct json_writer *w, const char *key);
 /* What is not UTF-8 becomes U+FFFD; what could end a script in a page is escaped. */
 void json_put_text(struct json_writer *w, struct span text);
 void json_put_flag(struct json_writer *w, bool value);
+void json_put_null(struct json_writer *w);
 void json_put_int(struct json_writer *w, int64_t value);
 
 /* The fewest digits that are read back as @value, which is finite. */

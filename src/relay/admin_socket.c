@@ -1,0 +1,217 @@
+/* The administrators' API on a Unix socket. */
+#include "relay/admin_socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "http/server.h"
+#include "net/socket.h"
+#include "relay/admin.h"
+#include "relay/relay_inside.h"
+
+#define CONNECTIONS_MAX 16
+
+struct admin_socket {
+	struct relay *relay; /* borrowed: it owns us */
+	struct http_server *http;
+	struct listener *listener;
+	char *path; /* of the socket, once it is there */
+};
+
+enum err admin_socket_path(const char *directory,
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)], int *fd, struct why *why)
+{
+	const size_t size = sizeof(((struct sockaddr_un *)0)->sun_path);
+	enum err rc;
+
+	*fd = -1;
+	if (snprintf(path, size, "%s/" ADMIN_SOCKET_FILE, directory) < (int)size)
+		return ERR_OK;
+	*fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (*fd < 0) {
+		rc = errno == ENOENT ? ERR_NOENT : errno == EACCES ? ERR_DENIED : ERR_SYS;
+		(void)err_sys(why, errno, "%.150s", directory);
+		return rc;
+	}
+	snprintf(path, size, "/proc/self/fd/%d/" ADMIN_SOCKET_FILE, *fd);
+	return ERR_OK;
+}
+
+/* ---- calls ---- */
+
+static struct api_call *call_new(struct http_exchange *x, struct span body)
+{
+	const struct http1_head *head = http_request(x);
+	struct api_call *call = mem_new(call);
+
+	if (call == NULL)
+		return NULL;
+	call->is_local_admin = true;
+	call->method = span_dup(head->method);
+	call->target = span_dup(head->target);
+	call->host = strdup("");
+	call->cookie = strdup("");
+	call->origin = strdup("");
+	buf_init(&call->body, ADMIN_BODY_MAX);
+	buf_init(&call->answer, SIZE_MAX);
+	if (call->method == NULL || call->target == NULL || call->host == NULL ||
+		call->cookie == NULL || call->origin == NULL ||
+		buf_put_span(&call->body, body) != ERR_OK) {
+		api_call_free(call);
+		return NULL;
+	}
+	return call;
+}
+
+static void on_body(void *arg, struct http_exchange *x, enum err rc, struct span body)
+{
+	struct admin_socket *s = arg;
+	struct api_call *call = rc == ERR_OK ? call_new(x, body) : NULL;
+
+	if (call == NULL) {
+		http_reply(x, rc == ERR_LIMIT ? 413 : 503, NULL, span_str(""));
+		return;
+	}
+	api_handle(s->relay, call);
+	http_reply(x, call->status, call->headers,
+		buf_span(call->text != NULL ? &call->text->text : &call->answer));
+	api_call_free(call);
+}
+
+/* Nothing but what administrators do: agents and browsers have the API's port. */
+static void on_request(void *arg, struct http_exchange *x)
+{
+	struct span path = http1_path(http_request(x)), admin = span_str("/admin/");
+
+	if (path.n < admin.n || memcmp(path.p, admin.p, admin.n) != 0)
+		http_reply(x, 404, NULL, span_str("404 page not found\n"));
+	else
+		http_collect(x, ADMIN_BODY_MAX, on_body, arg);
+}
+
+/* ---- connections ---- */
+
+/* The mode of the socket keeps others out already, where systems look at it. */
+static bool peer_may(int fd)
+{
+	struct ucred peer = { .uid = (uid_t)-1 };
+	socklen_t n = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0 &&
+		(peer.uid == 0 || peer.uid == geteuid());
+}
+
+static void on_accept(void *arg, int fd, const struct addr *peer)
+{
+	struct admin_socket *s = arg;
+	struct stream *stream;
+
+	if (!peer_may(fd)) {
+		log_warn(&s->relay->log,
+			"admin socket: a connection of another user was closed");
+		close(fd);
+	} else if (socket_open_take(s->relay->control.loop, fd, &stream) == ERR_OK) {
+		http_server_serve_take(s->http, stream, peer);
+	} else {
+		close(fd);
+	}
+}
+
+static enum err remove_old(const char *path, struct why *why)
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0)
+		return errno == ENOENT ? ERR_OK : err_sys(why, errno, "%.150s", path);
+	if (!S_ISSOCK(st.st_mode))
+		return err_set(why, ERR_EXISTS, "%.150s is in the way: it is no socket",
+			path);
+	return unlink(path) == 0 ? ERR_OK : err_sys(why, errno, "%.150s", path);
+}
+
+/* It is for its owner alone from its first moment on: the kernel takes the mode of @fd. */
+static enum err socket_bind(const char *directory, int *out, struct why *why)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int directory_fd = -1;
+	enum err rc;
+
+	if (fd < 0)
+		return err_sys(why, errno, "no socket");
+	rc = admin_socket_path(directory, a.sun_path, &directory_fd, why);
+	if (rc == ERR_OK)
+		rc = remove_old(a.sun_path, why);
+	if (rc == ERR_OK &&
+		(fchmod(fd, 0600) != 0 ||
+			bind(fd, (struct sockaddr *)&a, sizeof(a)) != 0 ||
+			chmod(a.sun_path, 0600) != 0))
+		rc = err_sys(why, errno, "%.150s", a.sun_path);
+	if (directory_fd >= 0)
+		close(directory_fd);
+	if (rc == ERR_OK)
+		*out = fd;
+	else
+		close(fd);
+	return rc;
+}
+
+static enum err socket_listen(struct admin_socket *s, struct why *why)
+{
+	const char *directory = s->relay->options.state_dir;
+	int fd = -1;
+	enum err rc = socket_bind(directory, &fd, why);
+
+	if (rc != ERR_OK)
+		return rc;
+	s->path = str_printf("%s/" ADMIN_SOCKET_FILE, directory);
+	rc = s->path == NULL ? err_set(why, ERR_NOMEM, "out of memory") :
+			       listener_adopt_take(s->relay->control.loop, fd, on_accept,
+				       s, &s->listener, why);
+	if (rc != ERR_OK)
+		close(fd);
+	return rc;
+}
+
+enum err admin_socket_open(struct relay *r, struct admin_socket **out, struct why *why)
+{
+	struct admin_socket *s = mem_new(s);
+	struct http_server_options o = {
+		.loop = r->control.loop,
+		.pool = &r->control.blocks,
+		.connections_max = CONNECTIONS_MAX,
+		.on_request = on_request,
+		.arg = s,
+	};
+	enum err rc;
+
+	if (s == NULL)
+		return err_set(why, ERR_NOMEM, "out of memory");
+	s->relay = r;
+	rc = http_server_new(&o, &s->http);
+	if (rc == ERR_OK)
+		rc = socket_listen(s, why);
+	if (rc == ERR_OK)
+		*out = s;
+	else
+		admin_socket_close(s);
+	return rc;
+}
+
+void admin_socket_close(struct admin_socket *s)
+{
+	if (s == NULL)
+		return;
+	if (s->path != NULL)
+		(void)unlink(s->path);
+	listener_close(s->listener);
+	http_server_free(s->http);
+	free(s->path);
+	free(s);
+}
