@@ -4,6 +4,7 @@
 static const struct command *const commands[] = {
 	&command_relay_run,
 	&command_relay_status,
+	&command_relay_lease,
 	NULL,
 };
 

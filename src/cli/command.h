@@ -55,7 +55,7 @@ const char *command_word(const struct command *c);
 const struct command *command_find(const struct command *const *list, const char *word);
 
 extern const struct command command_server, command_client, command_demo, command_relay;
-extern const struct command command_relay_run, command_relay_status;
+extern const struct command command_relay_run, command_relay_status, command_relay_lease;
 extern const struct command command_expose, command_list;
 extern const struct command command_version, command_help, command_completion;
 

@@ -21,7 +21,7 @@
 		.env = variable, .preset = "false", .help = text \
 	}
 
-/* Those that both commands have. */
+/* Those that all commands have. */
 #define CONFIG_FLAG \
 	{ \
 		.name = "config", .kind = FLAG_TEXT, \
@@ -29,31 +29,24 @@
 		.help = "read settings from this file; without it, from " RELAY_CONFIG_FILE \
 			" if that is there" \
 	}
-#define URL_FLAG \
-	SETTING("portal-url", "PORTAL_URL", portal_url, "https://relay.localhost:4017", \
-		"url", \
-		"the address of this relay as its users write it; names of leases end in" \
-		" the host")
-#define HOST_FLAG \
-	SETTING("host", "ADIT_HOST", host, NULL, "address", \
-		"listen on this address only, and not on all")
-#define API_PORT_FLAG \
-	SETTING("api-port", "API_PORT", api_port, "4017", "number", \
-		"the port of the API; 0 takes a free one and logs it")
-#define METRICS_FLAG \
-	SETTING("metrics", "ADIT_METRICS", metrics, NULL, "address:port", \
-		"serve metrics for Prometheus on this loopback address, at /metrics")
+#define PATH_FLAG \
+	SETTING("identity-path", "IDENTITY_PATH", identity_path, NULL, "directory", \
+		"where identity, certificate and database are kept; without it," \
+		" /var/lib/adit/relay for root and ~/.local/share/adit/relay for others")
 
 #define NOT_YET "not supported yet: "
 
 const struct flag relay_run_flags[] = {
 	CONFIG_FLAG,
-	URL_FLAG,
-	SETTING("identity-path", "IDENTITY_PATH", identity_path, NULL, "directory",
-		"where identity, certificate and database are kept; without it,"
-		" /var/lib/adit/relay for root and ~/.local/share/adit/relay for others"),
-	HOST_FLAG,
-	API_PORT_FLAG,
+	SETTING("portal-url", "PORTAL_URL", portal_url, "https://relay.localhost:4017",
+		"url",
+		"the address of this relay as its users write it; names of leases end in"
+		" the host"),
+	PATH_FLAG,
+	SETTING("host", "ADIT_HOST", host, NULL, "address",
+		"listen on this address only, and not on all"),
+	SETTING("api-port", "API_PORT", api_port, "4017", "number",
+		"the port of the API; 0 takes a free one and logs it"),
 	SETTING("sni-port", "SNI_PORT", sni_port, "443", "number",
 		"the port where visitors arrive, by the name in their TLS; 0 takes a free one"
 		" and logs it"),
@@ -93,7 +86,8 @@ const struct flag relay_run_flags[] = {
 		" or an IPv6 /48; 0 is no limit"),
 	SETTING("leases-exempt", "ADIT_LEASES_EXEMPT", leases_exempt, "127.0.0.0/8,::1",
 		"list", "networks without that limit, as addresses and ranges"),
-	METRICS_FLAG,
+	SETTING("metrics", "ADIT_METRICS", metrics, NULL, "address:port",
+		"serve metrics for Prometheus on this loopback address, at /metrics"),
 	SWITCH("discovery", "DISCOVERY", discovery, NOT_YET "let relays find each other"),
 	SETTING("bootstraps", "BOOTSTRAPS", bootstraps, NULL, "list",
 		NOT_YET "the first relays to ask"),
@@ -133,20 +127,19 @@ const struct flag relay_run_flags[] = {
 	{ .kind = FLAG_END },
 };
 
-const struct flag relay_status_flags[] = {
-	{
-		.name = "json",
-		.kind = FLAG_BOOL,
-		.offset = offsetof(struct relay_args, is_json),
-		.help = "print a JSON object",
-	},
-	CONFIG_FLAG,
-	URL_FLAG,
-	HOST_FLAG,
-	API_PORT_FLAG,
-	METRICS_FLAG,
-	{ .kind = FLAG_END },
-};
+#define ASKING_FLAGS(text) \
+	{ .name = "json", \
+		.kind = FLAG_BOOL, \
+		.offset = offsetof(struct relay_args, is_json), \
+		.help = text }, \
+		CONFIG_FLAG, PATH_FLAG, \
+	{ \
+		.kind = FLAG_END \
+	}
+
+const struct flag relay_status_flags[] = { ASKING_FLAGS("print a JSON object") };
+
+const struct flag relay_lease_flags[] = { ASKING_FLAGS("list: print a JSON object") };
 
 /* clang-format on */
 

@@ -1,4 +1,4 @@
-/* The command lines of "adit relay run" and "adit relay status". */
+/* The command lines of "adit relay run", "adit relay status" and "adit relay lease". */
 #ifndef CLI_RELAY_ARGS_H
 #define CLI_RELAY_ARGS_H
 
@@ -32,7 +32,7 @@ struct relay_args {
 	struct relay_override overrides[RELAY_FLAGS_MAX];
 };
 
-extern const struct flag relay_run_flags[], relay_status_flags[];
+extern const struct flag relay_run_flags[], relay_status_flags[], relay_lease_flags[];
 
 /*
  * Makes @out of what was read by @table, with @argc words left behind the flags. It is as

@@ -10,7 +10,6 @@
 
 #include "base/str.h"
 #include "cli/relay_args.h"
-#include "cli/relay_probe.h"
 
 static bool is_setting(const struct flag *f)
 {
@@ -48,6 +47,7 @@ static void test_flags_and_settings_are_the_same(void **state)
 	(void)state;
 	check_flags(relay_run_flags);
 	check_flags(relay_status_flags);
+	check_flags(relay_lease_flags);
 	for (unsigned i = 0; i < relay_settings.count; i++) {
 		for (f = relay_run_flags; f->kind != FLAG_END; f++) {
 			if (is_setting(f) &&
@@ -113,26 +113,6 @@ static void test_words_are_refused(void **state)
 	assert_int_equal(parse(&args, &c, 1, argv), ERR_USAGE);
 }
 
-static void test_figures_are_summed_over_their_labels(void **state)
-{
-	static const char page[] = "# HELP adit_relay_leases Leases.\n"
-				   "adit_relay_leases 3\n"
-				   "adit_relay_visitors_total{worker=\"0\"} 2\n"
-				   "adit_relay_visitors_total{worker=\"1\"} 40\n"
-				   "adit_relay_wait_seconds_bucket{le=\"1\"} 7\n"
-				   "go_goroutines 9\n"
-				   "adit_broken x\nadit_broken\n\n";
-	struct relay_probe p = { .figures_n = 0 };
-
-	(void)state;
-	relay_probe_read_metrics(&p, span_str(page));
-	assert_int_equal(p.figures_n, 2);
-	assert_string_equal(p.figures[0].name, "adit_relay_leases");
-	assert_true(p.figures[0].value == 3);
-	assert_string_equal(p.figures[1].name, "adit_relay_visitors_total");
-	assert_true(p.figures[1].value == 42);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,7 +120,6 @@ int main(void)
 		cmocka_unit_test(test_no_two_flags_share_a_place),
 		cmocka_unit_test(test_what_is_given_goes_on_as_it_is),
 		cmocka_unit_test(test_words_are_refused),
-		cmocka_unit_test(test_figures_are_summed_over_their_labels),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
