@@ -191,8 +191,10 @@ def test_a_reload_that_is_asked_for_at_once_is_done(world, adit):
 def test_a_command_that_does_not_stay_dies_of_signals(world, adit, number):
     listener = world.keep(socket.create_server(("127.0.0.1", 0)))
     listener.settimeout(10)
+    # A shell starts what runs in the background with SIGINT ignored.
     process = world.run("list", [*adit.argv, "list", "--relays",
-                                 f"https://localhost:{listener.getsockname()[1]}"])
+                                 f"https://localhost:{listener.getsockname()[1]}"],
+                        preexec=lambda: signal.signal(number, signal.SIG_DFL))
     connection, _ = listener.accept()
     process.signal(number)
     assert process.wait_exit() == -number
