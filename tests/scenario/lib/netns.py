@@ -43,7 +43,7 @@ def run_ip(args):
 
 def ip(*args):
     done = run_ip(map(str, args))
-    assert done.returncode == 0, f"ip {' '.join(args)}: {done.stderr}"
+    assert done.returncode == 0, f"ip {' '.join(map(str, args))}: {done.stderr}"
 
 
 def tc(*args):
@@ -163,7 +163,7 @@ class Path:
         """What a NAT that restarts does to the connections of a program to that port."""
         for source in local_ports(pid, port):
             for side in ("sport", "dport"):
-                self.router.ip("rule", "add", "ipproto", "tcp", side, source, "blackhole")
+                self.router.ip("rule", "add", "ipproto", "6", side, source, "blackhole")
 
     def narrow(self, rate="1mbit", waiting_bytes=250000):
         """So many bits a second each way, and so many bytes wait in front of them."""
