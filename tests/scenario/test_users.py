@@ -136,7 +136,7 @@ def test_socks_in_the_list_allows_all_destinations(world, program, server_name, 
     port = net.free_port()
     world.client(program(client_name), server, f"127.0.0.1:{port}:socks",
                  flags=["--auth", "p:p"])
-    for host in "127.0.0.1", "localhost":
+    for host in {"127.0.0.1", net.loopback_name()}:
         code, s = socks.ask(port, host, target.port)
         assert code == 0
         s.sendall(b"in")
