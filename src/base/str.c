@@ -96,3 +96,12 @@ bool str_to_uint(const char *text, unsigned long max, unsigned long *out)
 	*out = v;
 	return true;
 }
+
+uint64_t str_digest(const char *text)
+{
+	uint64_t sum = 0xcbf29ce484222325U;
+
+	for (; *text != '\0'; text++)
+		sum = (sum ^ (unsigned char)*text) * 0x100000001b3U;
+	return sum != 0 ? sum : 1;
+}

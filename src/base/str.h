@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/span.h"
@@ -16,6 +17,9 @@ bool str_copy(char *to, size_t size, const char *text);
 
 bool str_has_prefix(const char *text, const char *prefix);
 bool str_has_suffix_nocase(const char *text, const char *suffix);
+
+/* Tells texts apart where no adversary chooses them (FNV-1a); never 0. */
+uint64_t str_digest(const char *text);
 
 /* Lower-cases ASCII letters in place. */
 void str_lower(char *text);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "tunnel/chisel/entry_kinds.h"
 
 static const struct entry_kind *entry_kind_for(const struct remote *r)
@@ -41,6 +42,21 @@ enum err entry_open(const struct entry_options *o, struct entry **out, struct wh
 		log_info(&e->log, "Listening");
 	*out = e;
 	return ERR_OK;
+}
+
+void entry_note(struct entry *e, uint64_t visitor, enum err rc, const struct why *why)
+{
+	const char *text = err_text(rc, why);
+	uint64_t trouble = rc != ERR_OK ? str_digest(text) : 0;
+
+	if (rc != ERR_OK)
+		log_at(trouble != e->trouble ? LOG_INFO : LOG_DEBUG, &e->log,
+			"conn#%llu: Stream error: ssh: %s", (unsigned long long)visitor,
+			text);
+	else if (e->trouble != 0)
+		log_info(&e->log, "conn#%llu: the target is reachable again",
+			(unsigned long long)visitor);
+	e->trouble = trouble;
 }
 
 uint16_t entry_port(const struct entry *e)

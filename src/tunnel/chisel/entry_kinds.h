@@ -14,6 +14,7 @@ struct entry {
 	struct log log;
 	char target[REMOTE_TEXT_MAX]; /* what its channels ask for */
 	uint16_t port;                /* where it listens */
+	uint64_t trouble; /* digest of why no channel was opened; 0: one was */
 	void (*on_done)(void *arg);
 	void *arg;
 };
@@ -25,6 +26,12 @@ struct entry_kind {
 	void (*close)(
 		struct entry *e); /* frees all but the struct; takes half-open ones */
 };
+
+/*
+ * A channel was opened, or refused: then @why is the other side's reason. Visitors cause these
+ * lines: at info there is one for each change.
+ */
+void entry_note(struct entry *e, uint64_t visitor, enum err rc, const struct why *why);
 
 /* 0 for any that is free. */
 static inline uint16_t entry_wanted_port(const struct entry *e)

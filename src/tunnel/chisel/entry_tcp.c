@@ -103,16 +103,15 @@ static void visitor_on_opened(void *arg, enum err rc, struct stream *channel,
 	struct visitor *v = arg;
 
 	v->dial = NULL;
-	if (rc == ERR_OK) {
-		visitor_bridge(v, channel);
-	} else if (rc == ERR_CLOSED) {
+	if (rc == ERR_CLOSED) {
 		visitor_wait(v);
-	} else {
-		log_limited(LOG_INFO, &v->entry->entry.log,
-			"conn#%llu: Stream error: ssh: %s", (unsigned long long)v->number,
-			err_text(rc, why));
-		visitor_drop(v);
+		return;
 	}
+	entry_note(&v->entry->entry, v->number, rc, why);
+	if (rc == ERR_OK)
+		visitor_bridge(v, channel);
+	else
+		visitor_drop(v);
 }
 
 static void visitor_dial(struct visitor *v)

@@ -166,8 +166,7 @@ static void udp_entry_on_opened(void *arg, enum err rc, struct stream *channel,
 	if (rc == ERR_OK)
 		return;
 	if (rc != ERR_CLOSED)
-		log_limited(LOG_INFO, &e->entry.log, "Stream error: ssh: %s",
-			err_text(rc, why));
+		entry_note(&e->entry, 1, rc, why);
 	udp_entry_dial_later(e);
 }
 

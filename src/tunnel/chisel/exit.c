@@ -2,7 +2,9 @@
 #include "tunnel/chisel/exit.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/str.h"
 #include "tunnel/chisel/exit_kinds.h"
 
 void exits_init(struct exits *x, struct worker *worker, const struct log *log,
@@ -22,6 +24,42 @@ void exit_path_free(struct exit_path *path)
 		(unsigned long long)path->number, (unsigned long long)x->open,
 		(unsigned long long)x->count);
 	free(path);
+}
+
+/* The entry of that target, moved to the front; a new one takes the place of the last. */
+static struct exit_target *exits_find_target(struct exits *x, uint64_t name)
+{
+	struct exit_target found = { .name = name };
+	unsigned i = 0;
+
+	while (i < EXIT_TARGETS_MAX - 1 && x->targets[i].name != name)
+		i++;
+	if (x->targets[i].name == name)
+		found = x->targets[i];
+	memmove(&x->targets[1], &x->targets[0], i * sizeof(x->targets[0]));
+	x->targets[0] = found;
+	return &x->targets[0];
+}
+
+void exit_path_note(struct exit_path *path, const char *trouble)
+{
+	struct exits *x = path->exits;
+	struct exit_target *target;
+	uint64_t before, now = trouble != NULL ? str_digest(trouble) : 0;
+
+	if (trouble != NULL)
+		log_debug(x->log, "conn#%llu: %s", (unsigned long long)path->number,
+			trouble);
+	if (!x->tells_targets)
+		return;
+	target = exits_find_target(x, str_digest(path->target.access));
+	before = target->trouble;
+	target->trouble = now;
+	if (now != before && now != 0)
+		log_info(x->log, "target %s: not reachable: %s; is it running?",
+			path->target.access, trouble);
+	else if (now != before)
+		log_info(x->log, "target %s: reachable again", path->target.access);
 }
 
 void exits_fini(struct exits *x)

@@ -10,6 +10,8 @@
 
 #include "tunnel/chisel/session.h"
 
+#define EXIT_TARGETS_MAX 32
+
 /* The exits of one session; embedded. */
 struct exits {
 	struct worker *worker;              /* borrowed: outlives the exits */
@@ -18,6 +20,12 @@ struct exits {
 	/* Whether a destination that a SOCKS5 dialogue names is allowed. NULL: all are. */
 	bool (*may_reach)(void *owner, const char *access);
 	void *owner; /* borrowed: given to may_reach */
+	/* Unreachable targets are logged at info, once for each change. For those of remotes
+	 * only: whoever sends SOCKS requests could fill the log. */
+	bool tells_targets;
+	struct exit_target {
+		uint64_t name, trouble; /* digests; 0 is none */
+	} targets[EXIT_TARGETS_MAX];    /* the ones that were tried last */
 	struct list all;
 	uint64_t count; /* so far, for their numbers */
 	uint64_t open;  /* now */

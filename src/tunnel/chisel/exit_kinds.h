@@ -25,6 +25,9 @@ struct exit_kind {
 	bool outlives_denial; /* is_denied is enough */
 };
 
+/* Its target was reached, or not: then @trouble says why. */
+void exit_path_note(struct exit_path *path, const char *trouble);
+
 /* It is over: takes it off the list and frees the struct. */
 void exit_path_free(struct exit_path *path);
 

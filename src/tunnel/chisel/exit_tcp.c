@@ -63,9 +63,8 @@ static void tcp_exit_on_dialled(void *arg, enum err rc, int fd, int errnum,
 
 	(void)errnum;
 	e->dial = NULL;
+	exit_path_note(&e->path, rc != ERR_OK ? err_text(rc, why) : NULL);
 	if (rc != ERR_OK) {
-		log_debug(e->path.exits->log, "conn#%llu: %s",
-			(unsigned long long)e->path.number, err_text(rc, why));
 		snprintf(text, sizeof(text), "connect failed (%s)", err_text(rc, why));
 		channel_refuse(e->ch, SSH_CONNECT_FAILED, text);
 		exit_path_free(&e->path);
