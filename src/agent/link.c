@@ -13,12 +13,14 @@
 
 #include "agent/link_client.h"
 #include "agent/link_retry.h"
+#include "agent/link_trouble.h"
 #include "base/clock.h"
 #include "base/str.h"
 #include "loop/notify.h"
 #include "text/duration.h"
 
 #define LINK_STABLE_MS 5000 /* a session that lasted so long makes the count start anew */
+#define LINK_FLAPS 4        /* sessions in a row that may end sooner and be logged */
 #define LINK_DEAD_MS 8000   /* a peer that acknowledges nothing so long */
 #define LINK_PROBE_MS 2000  /* how long a doubted session has to answer, at least */
 #define LINK_GONE_MS 500    /* the same, if its address is not there any more */
@@ -37,43 +39,79 @@ static void link_stop(struct link_client *c, int exit_code)
 
 /* ---- waiting ---- */
 
-/* An attempt or a session has ended: says so and waits for the next. */
-static void link_wait(struct link_client *c)
+/* Waits for the next attempt. Lines that say nothing new are for those who want details. */
+static void link_wait(struct link_client *c, bool is_denied, enum log_level level)
 {
 	uint32_t pause;
 	char text[DURATION_TEXT_MAX];
 
 	c->state = LINK_WAITING;
 	c->failures++;
+	c->attempts++;
 	notify_status(c->notify, "not connected to %s:%u", c->url.host, c->url.port);
 	if (!link_retry_is_due(c->o, c->failures)) {
 		log_info(&c->log, "Give up");
 		link_stop(c, 1);
 		return;
 	}
-	pause = link_retry_pause_ms(c->o, c->failures);
+	pause = link_retry_pause_ms(c->o, c->failures, is_denied);
 	if (pause > 0)
-		log_info(&c->log, "Retrying in %s...",
+		log_at(level, &c->log, "Retrying in %s...",
 			duration_print((uint64_t)pause * 1000, text));
 	loop_timer_set(c->retry, pause);
 }
 
-static void link_say_error(struct link_client *c, const char *text)
+static enum log_level link_level(struct link_client *c, const char *text)
 {
+	return retry_log_wants(&c->said, text, clock_now_ms()) ? LOG_INFO : LOG_DEBUG;
+}
+
+/* An attempt or a session has failed: says so, and waits for the next. */
+static void link_fail(struct link_client *c, const struct link_trouble *t)
+{
+	enum log_level level = link_level(c, t->text);
 	char limit[16] = "unlimited";
 
 	if (c->o->max_retry_count >= 0)
 		snprintf(limit, sizeof(limit), "%d", c->o->max_retry_count);
-	if (c->failures == 0)
-		log_info(&c->log, "Connection error: %s", text);
+	if (t->is_login)
+		log_at(level, &c->log, "Authentication failed");
+	if (c->attempts == 0)
+		log_at(level, &c->log, "Connection error: %s", t->text);
 	else
-		log_info(&c->log, "Connection error: %s (Attempt: %d/%s)", text,
-			c->failures, limit);
+		log_at(level, &c->log, "Connection error: %s (Attempt: %u/%s)", t->text,
+			c->attempts, limit);
+	link_wait(c, t->is_denied, level);
 }
 
-static void link_on_retry(void *arg)
+static void link_say_connected(struct link_client *c)
 {
-	link_try(arg);
+	if (c->key[0] != '\0')
+		log_info(&c->log, "Fingerprint %s", c->key);
+	log_info(&c->log, "Connected (Latency %s)",
+		duration_print(chisel_session_rtt_us(c->session),
+			(char[DURATION_TEXT_MAX]){ 0 }));
+	c->has_hidden = false;
+}
+
+/* The session has lasted: all is well, and what goes wrong later is news. */
+static void link_on_stable(struct link_client *c)
+{
+	c->failures = 0;
+	c->attempts = 0;
+	retry_log_reset(&c->said);
+	if (c->has_hidden)
+		link_say_connected(c);
+}
+
+static void link_on_timer(void *arg)
+{
+	struct link_client *c = arg;
+
+	if (c->state == LINK_OPEN)
+		link_on_stable(c);
+	else
+		link_try(c);
 }
 
 /* ---- the session ---- */
@@ -83,18 +121,17 @@ static bool link_is_host_key_good(void *owner, struct span blob, struct why *why
 	struct link_client *c = owner;
 	char sha256[HOSTKEY_SHA256_CHARS + 1], md5[HOSTKEY_MD5_CHARS + 1];
 
-	c->is_key_good = c->o->fingerprint == NULL || c->o->fingerprint[0] == '\0';
-	if (c->is_key_good)
+	if (c->o->fingerprint == NULL || c->o->fingerprint[0] == '\0')
 		return true;
 	hostkey_sha256(blob, sha256);
 	hostkey_md5(blob, md5);
-	if (strcmp(c->o->fingerprint, sha256) != 0 &&
-		strcmp(c->o->fingerprint, md5) != 0) {
+	c->is_key_bad = strcmp(c->o->fingerprint, sha256) != 0 &&
+		strcmp(c->o->fingerprint, md5) != 0;
+	if (c->is_key_bad) {
 		err_set(why, ERR_DENIED, "Invalid fingerprint (%s)", sha256);
 		return false;
 	}
-	log_info(&c->log, "Fingerprint %s", sha256);
-	c->is_key_good = true;
+	memcpy(c->key, sha256, sizeof(c->key));
 	return true;
 }
 
@@ -163,14 +200,17 @@ static void link_on_answer(void *owner, struct span refusal, struct span details
 	char text[240];
 
 	if (refusal.n > 0) {
+		c->is_refused = true;
 		chisel_session_close(c->session, ERR_DENIED,
 			str_quote(text, sizeof(text), refusal));
 		return;
 	}
 	c->state = LINK_OPEN;
-	log_info(&c->log, "Connected (Latency %s)",
-		duration_print(chisel_session_rtt_us(c->session),
-			(char[DURATION_TEXT_MAX]){ 0 }));
+	/* Sessions that end at once, again and again, would fill the log. */
+	c->has_hidden = c->failures > LINK_FLAPS;
+	if (!c->has_hidden)
+		link_say_connected(c);
+	loop_timer_set(c->retry, LINK_STABLE_MS);
 	notify_status(c->notify, "connected to %s:%u", c->url.host, c->url.port);
 	link_note_ports(c, details);
 	link_attach(c, c->session);
@@ -202,24 +242,40 @@ static void link_on_open(void *owner, struct channel *ch, struct span text)
 	exits_add(&c->exits, ch, &target);
 }
 
+static void link_explain(const struct link_client *c, enum err rc, const struct why *why,
+	struct link_trouble *t)
+{
+	const char *words = err_text(rc, why);
+
+	if (c->is_key_bad)
+		link_trouble_of_key(t, c->o->fingerprint, words);
+	else if (c->is_refused)
+		link_trouble_of_refusal(t, words);
+	else if (rc == ERR_DENIED && c->greeted_ms == 0)
+		link_trouble_of_login(t, c->o, words);
+	else
+		link_trouble_of_session(t, words);
+}
+
 static void link_on_closed(void *owner, enum err rc, const struct why *why)
 {
 	struct link_client *c = owner;
 	bool was_open = c->state == LINK_OPEN;
+	struct link_trouble t;
 
 	c->session = NULL;
 	link_attach(c, NULL);
+	loop_timer_stop(c->retry);
 	if (c->state == LINK_ENDED)
 		return;
-	if (rc == ERR_DENIED && c->greeted_ms == 0 && c->is_key_good)
-		log_info(&c->log, "Authentication failed");
-	if (was_open && clock_now_ms() - c->greeted_ms > LINK_STABLE_MS)
-		c->failures = 0;
-	if (!was_open || rc != ERR_CLOSED)
-		link_say_error(c, err_text(rc, why));
 	if (was_open)
-		log_info(&c->log, "Disconnected");
-	link_wait(c);
+		log_at(c->has_hidden ? LOG_DEBUG : LOG_INFO, &c->log, "Disconnected");
+	if (was_open && rc == ERR_CLOSED) {
+		link_wait(c, false, c->has_hidden ? LOG_DEBUG : LOG_INFO);
+		return;
+	}
+	link_explain(c, rc, why, &t);
+	link_fail(c, &t);
 }
 
 static const struct chisel_session_hooks link_hooks = {
@@ -245,6 +301,7 @@ static void link_on_connected(void *arg, enum err rc, const struct connect_resul
 		.hooks = &link_hooks,
 		.owner = c,
 	};
+	struct link_trouble t;
 
 	c->connect = NULL;
 	if (rc == ERR_OK) {
@@ -256,15 +313,16 @@ static void link_on_connected(void *arg, enum err rc, const struct connect_resul
 			stream_abort(result->stream);
 	}
 	if (rc != ERR_OK) {
-		link_say_error(c, err_text(rc, why));
-		link_wait(c);
+		link_trouble_of_connect(&t, c->o, &c->url, rc, &result->failure, why);
+		link_fail(c, &t);
 		return;
 	}
 	log_debug(&c->log, "Handshaking...");
 	c->local = result->local;
 	c->state = LINK_GREETING;
 	c->greeted_ms = 0;
-	c->is_key_good = false;
+	c->key[0] = '\0';
+	c->is_key_bad = c->is_refused = false;
 }
 
 static void link_try(struct link_client *c)
@@ -283,6 +341,7 @@ static void link_try(struct link_client *c)
 		.fn = link_on_connected,
 		.arg = c,
 	};
+	struct link_trouble t;
 	struct why why = { 0 };
 	enum err rc;
 
@@ -291,8 +350,8 @@ static void link_try(struct link_client *c)
 	rc = connect_open(&o, &c->connect, &why);
 	if (rc == ERR_OK)
 		return;
-	link_say_error(c, err_text(rc, &why));
-	link_wait(c);
+	link_trouble_of_session(&t, err_text(rc, &why));
+	link_fail(c, &t);
 }
 
 /* ---- what comes from outside ---- */
@@ -435,11 +494,12 @@ static enum err link_open(struct link_client *c, struct why *why)
 	enum err rc = ERR_OK;
 
 	exits_init(&c->exits, &c->worker, &c->tun, &c->o->tuning);
+	c->exits.tells_targets = true;
 	for (int i = 0; i < LINK_SIGNALS && rc == ERR_OK; i++)
 		rc = loop_signal_open(loop, signals[i], link_on_signal, c,
 			&c->signals[i]);
 	if (rc == ERR_OK)
-		rc = loop_timer_open(loop, link_on_retry, c, &c->retry);
+		rc = loop_timer_open(loop, link_on_timer, c, &c->retry);
 	if (rc == ERR_OK)
 		rc = netwatch_open(loop, link_on_network, c, &c->netwatch);
 	if (rc != ERR_OK)

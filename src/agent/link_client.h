@@ -3,6 +3,8 @@
 #define AGENT_LINK_CLIENT_H
 
 #include "agent/link.h"
+#include "agent/retry_log.h"
+#include "crypto/hostkey.h"
 #include "net/netwatch.h"
 #include "tunnel/chisel/connect.h"
 #include "tunnel/chisel/entry.h"
@@ -45,11 +47,16 @@ struct link_client {
 	struct loop_timer *retry;
 	struct netwatch *netwatch;
 	struct loop_signal *signals[LINK_SIGNALS];
-	int failures;        /* attempts since the last stable session */
+	int failures; /* attempts since the last stable session, or since the network changed */
+	unsigned attempts; /* attempts since the last stable session */
+	struct retry_log said;
+	bool has_hidden;     /* the line "Connected" of this session: it may end soon */
 	uint64_t tried_ms;   /* when the last attempt began */
 	uint64_t greeted_ms; /* when the config was sent; 0: not in this session */
-	bool is_key_good;    /* the server's, in this session */
-	struct addr local;   /* this end's address, in this session */
+	char key[HOSTKEY_SHA256_CHARS + 1]; /* the server's, in this session */
+	bool is_key_bad;                    /* it is not the one that is expected */
+	bool is_refused;                    /* and the remotes */
+	struct addr local;                  /* this end's address, in this session */
 	int exit_code;
 };
 

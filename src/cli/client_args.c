@@ -50,7 +50,8 @@ const struct flag client_flags[] = {
 		.kind = FLAG_DURATION,
 		.offset = AT(link.max_retry_ms),
 		.argument = "duration",
-		.help = "the longest wait between retries (under 5s)",
+		.help = "the longest wait between retries (under 5s; 30s after a login or a remote"
+			" that was not allowed)",
 	},
 	{
 		.name = "min-retry-interval",

@@ -95,13 +95,17 @@ static enum err listener_explain(int errnum, const struct addr *a, struct why *w
 {
 	char text[ADDR_TEXT_MAX];
 
-	(void)err_sys(why, errnum, "cannot listen on %s", addr_print(a, text));
+	addr_print(a, text);
+	(void)err_sys(why, errnum, "cannot listen on %s", text);
 	switch (errnum) {
 	case EADDRINUSE:
 		return ERR_EXISTS;
 	case EACCES:
 	case EPERM:
-		return ERR_DENIED;
+		return err_set(why, ERR_DENIED,
+			"cannot listen on %s: %s: ports below 1024 need root or"
+			" CAP_NET_BIND_SERVICE",
+			text, strerror(errnum));
 	default:
 		return ERR_SYS;
 	}

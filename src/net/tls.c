@@ -167,6 +167,14 @@ static enum err tls_fail_by_openssl(struct tls *t)
 	return tls_fail(t, ERR_PROTO, tls_reason());
 }
 
+const SSL *tls_failure(const struct stream *tls, const char **text)
+{
+	const struct tls *t = mem_container(tls, const struct tls, stream);
+
+	*text = t->state == TLS_FAILED ? t->failure_text : NULL;
+	return t->ssl;
+}
+
 static enum err tls_explain_below(struct tls *t)
 {
 	if (t->below_rc == ERR_EOF && SSL_is_init_finished(t->ssl))

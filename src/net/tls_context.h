@@ -1,4 +1,4 @@
-/* What a context holds; for tls.c only. */
+/* What a context holds, and what tls*.c tell each other. */
 #ifndef NET_TLS_CONTEXT_H
 #define NET_TLS_CONTEXT_H
 
@@ -43,6 +43,9 @@ const char *tls_also_known_as(const char *host);
 
 /* In tls.c. NULL: no memory. */
 BIO_METHOD *tls_bio_method_new(void);
+
+/* In tls.c: what of @tls has failed, in OpenSSL's words; @text is NULL if nothing has. */
+const SSL *tls_failure(const struct stream *tls, const char **text);
 
 /* The words of the oldest error in OpenSSL's queue of this thread. Never NULL. */
 const char *tls_reason(void);

@@ -17,6 +17,7 @@
 #include "net/socket.h"
 #include "net/talker_test.h"
 #include "net/tls.h"
+#include "net/tls_trouble.h"
 
 /* ---- certificates ---- */
 
@@ -269,6 +270,7 @@ static void test_another_name_is_not_accepted(void **state)
 {
 	struct fixture *x = *state;
 	struct hand client, server;
+	char detail[TLS_DETAIL_MAX];
 
 	contexts_make(x, NULL, NULL);
 	shake(x, &client, &server, "other.test");
@@ -277,11 +279,15 @@ static void test_another_name_is_not_accepted(void **state)
 		"certificate verify failed: hostname mismatch");
 	assert_int_equal(server.rc, ERR_PROTO);
 	assert_int_equal(tls_handshake(client.tls, &client.why), ERR_CRYPTO);
+	assert_int_equal(tls_find_trouble(client.tls, detail), TLS_TROUBLE_WRONG_NAME);
+	assert_non_null(strstr(detail, "tunnel.test"));
+	assert_non_null(strstr(detail, "127.0.0.1"));
 	part(x, &client, &server);
 	shake(x, &client, &server, "127.0.0.2");
 	assert_int_equal(client.rc, ERR_CRYPTO);
 	assert_string_equal(client.why.text,
 		"certificate verify failed: IP address mismatch");
+	assert_int_equal(tls_find_trouble(client.tls, detail), TLS_TROUBLE_WRONG_NAME);
 	part(x, &client, &server);
 }
 
@@ -299,6 +305,7 @@ static void test_an_unknown_issuer_is_not_trusted_unless_told_so(void **state)
 	struct fixture *x = *state;
 	struct hand client, server;
 	struct tls_client_options options = { .ca_file = x->other_ca.cert_file };
+	char detail[TLS_DETAIL_MAX];
 
 	contexts_make(x, NULL, NULL);
 	use_client_options(x, &options);
@@ -306,6 +313,8 @@ static void test_an_unknown_issuer_is_not_trusted_unless_told_so(void **state)
 	assert_int_equal(client.rc, ERR_CRYPTO);
 	assert_string_equal(client.why.text,
 		"certificate verify failed: unable to get local issuer certificate");
+	assert_int_equal(tls_find_trouble(client.tls, detail), TLS_TROUBLE_UNKNOWN_CA);
+	assert_string_equal(detail, "");
 	part(x, &client, &server);
 
 	options = (struct tls_client_options){ .ca_file = NULL }; /* the system's */

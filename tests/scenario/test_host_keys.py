@@ -167,7 +167,7 @@ def test_the_right_fingerprint_connects_and_is_said(world, adit, any_server, whi
 def test_a_wrong_fingerprint_does_not_connect(world, adit, any_server, fingerprint):
     server = world.server(any_server, "--key", "test123")
     client = world.client(adit, server, f"127.0.0.1:{net.free_port()}:127.0.0.1:9",
-                          flags=["--fingerprint", fingerprint], wait=False)
+                          flags=["-v", "--fingerprint", fingerprint], wait=False)
     client.wait_log("Connection error: .*Invalid fingerprint", count=2)
     assert SEEDS["test123"][0] in client.log
     assert not re.search(r"\bConnected\b", client.log)
@@ -185,7 +185,7 @@ def test_the_beginning_of_a_fingerprint_is_not_enough(world, adit, peer):
 def test_a_password_is_not_told_to_the_wrong_server(world, adit, peer):
     server = world.server(peer, "--key", "test123", "--auth", "a:b")
     client = world.client(adit, server, f"127.0.0.1:{net.free_port()}:127.0.0.1:9",
-                          flags=["--fingerprint", SEEDS["foobar"][0], "--auth", "a:b"],
+                          flags=["-v", "--fingerprint", SEEDS["foobar"][0], "--auth", "a:b"],
                           wait=False)
     client.wait_log("Invalid fingerprint", count=2)
     assert "password" not in server.log and "unable to authenticate" not in server.log

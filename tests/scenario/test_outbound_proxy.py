@@ -39,7 +39,7 @@ def test_through_an_http_proxy_with_a_password(world, link):
 def test_a_wrong_password_is_said_and_tried_again(world, adit):
     proxy = world.tinyproxy("ann", "s3cret")
     client = world.client(adit, "http://127.0.0.1:9", "R:1:2", wait=False,
-                          flags=["--proxy", f"http://ann:wrong@127.0.0.1:{proxy.port}"])
+                          flags=["-v", "--proxy", f"http://ann:wrong@127.0.0.1:{proxy.port}"])
     client.wait_log("Connection error: .*40[17]")
     client.wait_log("Connection error: .*40[17]", count=2)
 

@@ -1,6 +1,7 @@
 """asyncssh and websockets at the other end: libraries that share nothing with adit."""
 
 import asyncio
+import signal
 
 import pytest
 
@@ -166,6 +167,7 @@ def test_a_refusal_of_the_server_is_shown(world, adit, loop):
     server = world.keep(pypeer.Server(loop, users={"a": "b"}, judge=lambda config: text))
     client = world.client(adit, server, "R:1:2", flags=["--auth", "a:b"], wait=False)
     client.wait_log("access to 'R:0.0.0.0:1' denied")
+    client.signal(signal.SIGHUP)
     wait_until(lambda: len(server.sessions) >= 2, message="another attempt")
 
 

@@ -60,7 +60,8 @@ def test_an_outage_of_some_seconds_is_over_soon(world, adit):
     target = world.serve()
     port = net.free_port()
     server = world.server(adit, "--reverse")
-    client = world.client(adit, server, f"R:127.0.0.1:{port}:127.0.0.1:{target.port}")
+    client = world.client(adit, server, f"R:127.0.0.1:{port}:127.0.0.1:{target.port}",
+                          flags=["-v"])
     server.kill()
     client.wait_log("Connection error", count=6, seconds=30)
     world.server(adit, "--reverse", port=server.port)
@@ -122,7 +123,7 @@ def test_the_wrong_server_first(world, adit, any_server):
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")))
     port = net.free_port()
     client = world.client(adit, f"http://127.0.0.1:{wrong.port}",
-                          f"127.0.0.1:{port}:127.0.0.1:{target.port}", wait=False)
+                          f"127.0.0.1:{port}:127.0.0.1:{target.port}", flags=["-v"], wait=False)
     client.wait_log("Connection error", count=3)
     wrong.close()
     world.server(any_server, port=wrong.port)
@@ -175,7 +176,7 @@ def test_waits_are_bounded_by_default(world, adit):
 
 def test_a_hangup_signal_retries_at_once(world, adit):
     port = net.free_port()
-    client = world.client(adit, f"http://127.0.0.1:{port}", "R:1:2", wait=False)
+    client = world.client(adit, f"http://127.0.0.1:{port}", "R:1:2", flags=["-v"], wait=False)
     client.wait_log("Connection error", count=7, seconds=30)
     before = client.log.count("Connection error")
     for i in range(5):
@@ -185,7 +186,7 @@ def test_a_hangup_signal_retries_at_once(world, adit):
 
 
 def test_a_name_is_asked_for_again_at_each_try(world, adit):
-    client = world.client(adit, "http://no-such-host.invalid", "R:1:2", wait=False)
+    client = world.client(adit, "http://no-such-host.invalid", "R:1:2", flags=["-v"], wait=False)
     client.wait_log("Connection error", count=3)
 
 

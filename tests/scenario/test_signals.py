@@ -37,7 +37,8 @@ def test_interrupt_and_terminate_end_it_in_order(link, number, side):
 
 
 def test_ends_while_it_cannot_connect(world, adit):
-    client = world.client(adit, f"http://127.0.0.1:{net.free_port()}", "R:1:2", wait=False)
+    client = world.client(adit, f"http://127.0.0.1:{net.free_port()}", "R:1:2", flags=["-v"],
+                          wait=False)
     client.wait_log("Connection error", count=2)
     client.signal(signal.SIGTERM)
     assert client.wait_exit(5) == 0

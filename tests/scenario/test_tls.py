@@ -267,7 +267,8 @@ class TestRenewal:
                        user=["--tls-cert", known[0], "--tls-key", known[1]])
         client = world.client(adit, server, f"R:127.0.0.1:{net.free_port()}:127.0.0.1:9",
                               flags=["--tls-ca", authority.cert, "--tls-cert", late[0],
-                                     "--tls-key", late[1]], wait=False)
+                                     "--tls-key", late[1], "--max-retry-interval", "1s"],
+                              wait=False)
         client.wait_log("Connection error")
         if is_directory:
             self.copy(other.cert, world.path("cas/other.pem"))

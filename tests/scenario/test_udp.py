@@ -153,7 +153,7 @@ class TestOurs:
         port, server_port = net.free_port(), net.free_port()
         client = world.client(adit, f"http://127.0.0.1:{server_port}",
                               f"127.0.0.1:{port}:127.0.0.1:{target.port}/udp", wait=False,
-                              env={"CHISEL_SSH_WAIT": "200ms"})
+                              flags=["-v"], env={"CHISEL_SSH_WAIT": "200ms"})
         net.wait_listening(port, kind="udp")
         client.wait_log("Connection error", count=3)
         world.server(adit, port=server_port)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/str.h"
 #include "net/dialer.h"
 #include "net/socket.h"
 #include "tunnel/chisel/session.h"
@@ -20,6 +21,7 @@
 
 #define CONNECT_REQUEST_MAX 16384
 #define CONNECT_READ_BYTES 4096
+#define TLS_ALERT 0x15 /* the type of a record, RFC 8446 B.1 */
 
 enum connect_state {
 	CONNECT_DIALLING,
@@ -35,6 +37,7 @@ struct connect {
 	struct proxy_dial *proxy_dial; /* borrowed: until it has called */
 	struct stream *stream;         /* the outermost so far */
 	struct addr local;
+	struct connect_failure failure;
 	struct loop_timer *timer;
 	struct buf request;
 	struct http1_reader answer;
@@ -61,9 +64,10 @@ static void connect_end(struct connect *c, enum err rc, const struct why *why)
 	void (*fn)(void *, enum err, const struct connect_result *,
 		const struct why *) = c->o.fn;
 	void *arg = c->o.arg;
+	struct connect_result result = { .failure = c->failure };
 
 	connect_close(c);
-	fn(arg, rc, NULL, why);
+	fn(arg, rc, &result, why);
 }
 
 static void connect_done(struct connect *c, struct span first)
@@ -98,6 +102,43 @@ static void connect_on_timer(void *arg)
 	connect_end(c, rc, &why);
 }
 
+/* ---- what an attempt fails of ---- */
+
+static void connect_note_tls(struct connect *c)
+{
+	if (c->o.tls == NULL)
+		return;
+	c->failure.tls = tls_find_trouble(c->stream, c->failure.detail);
+	if (c->failure.tls != TLS_TROUBLE_OTHER)
+		c->failure.trouble = CONNECT_TROUBLE_TLS;
+}
+
+static bool has_text(struct span in, const char *text)
+{
+	return memmem(in.p, in.n, text, strlen(text)) != NULL;
+}
+
+/* An alert of TLS, or a page in plain HTTP that says what was wrong, as Go and nginx have it. */
+static bool connect_has_met_tls(const struct connect *c, struct span said)
+{
+	if (c->o.tls != NULL || said.n == 0)
+		return false;
+	return said.p[0] == TLS_ALERT || has_text(said, "HTTPS server") ||
+		has_text(said, "HTTPS port");
+}
+
+static void connect_note_answer(struct connect *c)
+{
+	const struct http1_head *head = &c->answer.head;
+	struct span where = http1_head_value(head, "Location");
+
+	if (head->status < 100)
+		return;
+	c->failure.trouble = CONNECT_TROUBLE_STATUS;
+	c->failure.status = head->status;
+	str_quote(c->failure.detail, sizeof(c->failure.detail), where);
+}
+
 /* ---- the steps: ERR_OK says go on with the next state, ERR_AGAIN wait ---- */
 
 static enum err connect_step_securing(struct connect *c, struct why *why)
@@ -108,6 +149,8 @@ static enum err connect_step_securing(struct connect *c, struct why *why)
 		stream_want(c->stream, tls_wants(c->stream));
 	else if (rc == ERR_OK)
 		c->state = CONNECT_ASKING;
+	else
+		connect_note_tls(c);
 	return rc;
 }
 
@@ -153,12 +196,21 @@ static enum err connect_step_listening(struct connect *c, struct why *why)
 
 	if (rc == ERR_AGAIN)
 		return rc;
-	if (rc != ERR_OK)
+	if (rc != ERR_OK) {
+		c->failure.trouble = CONNECT_TROUBLE_NO_ANSWER;
+		connect_note_tls(c);
 		return err_set(why, ERR_CLOSED, "the server closed the connection");
+	}
 	in = span_of(bytes, got);
 	rc = http1_next(&c->answer, &in, &ev, why);
-	if (rc == ERR_OK)
-		return connect_on_answer(c, in, why);
+	if (rc == ERR_OK) {
+		rc = connect_on_answer(c, in, why);
+		if (rc == ERR_EOF)
+			return rc;
+		connect_note_answer(c);
+	}
+	if (rc != ERR_AGAIN && connect_has_met_tls(c, span_of(bytes, got)))
+		c->failure.trouble = CONNECT_TROUBLE_SPEAKS_TLS;
 	return rc;
 }
 

@@ -9,9 +9,26 @@
 #include "net/addr.h"
 #include "net/proxy_dial.h"
 #include "net/tls.h"
+#include "net/tls_trouble.h"
 #include "text/url.h"
 
 struct connect;
+
+/* What an attempt failed of, where that is known: for a sentence with a remedy. */
+enum connect_trouble {
+	CONNECT_TROUBLE_OTHER,      /* @why says all that is known */
+	CONNECT_TROUBLE_STATUS,     /* the server answered HTTP, and opened no tunnel */
+	CONNECT_TROUBLE_SPEAKS_TLS, /* and was asked in plain HTTP */
+	CONNECT_TROUBLE_NO_ANSWER,  /* the connection was closed without one */
+	CONNECT_TROUBLE_TLS,        /* the handshake; .tls says what of it */
+};
+
+struct connect_failure {
+	enum connect_trouble trouble;
+	unsigned status;
+	enum tls_trouble tls;
+	char detail[TLS_DETAIL_MAX]; /* of TLS; of a redirection: where to; or "" */
+};
 
 /* What came of it. */
 struct connect_result {
@@ -19,6 +36,7 @@ struct connect_result {
 	struct span first;     /* bytes of the server's that were read already */
 	bool is_adit;          /* it echoed the sub-protocol, as stock servers never do */
 	struct addr local;     /* this end's address; .n is 0 if it is not known */
+	struct connect_failure failure; /* if there is no stream */
 };
 
 /* All is borrowed and outlives the attempt. */
@@ -33,7 +51,7 @@ struct connect_options {
 	size_t headers_n;
 	uint32_t timeout_ms; /* for everything; 0 is 45 s */
 	unsigned dead_ms;    /* a peer that acknowledges nothing so long is dead */
-	/* @result is NULL if rc is an error. */
+	/* If @rc is an error, only .failure of @result means anything. */
 	void (*fn)(void *arg, enum err rc, const struct connect_result *result,
 		const struct why *why);
 	void *arg;
