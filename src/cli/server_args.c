@@ -3,6 +3,8 @@
 
 #include "base/str.h"
 #include "cli/check.h"
+#include "net/prefix.h"
+#include "wire/http1.h"
 
 #define AT(member) offsetof(struct server_args, member)
 
@@ -108,6 +110,14 @@ const struct flag server_flags[] = {
 		.help = "pass all web requests that are no tunnels on to this http or https server",
 	},
 	{
+		.name = "trusted-proxies",
+		.kind = FLAG_TEXT,
+		.offset = AT(link.trusted_proxies),
+		.argument = "ranges",
+		.help = "believe what these proxies say of clients' addresses in X-Forwarded-For;"
+			" for example 127.0.0.1,10.0.0.0/8",
+	},
+	{
 		.name = "tls-key",
 		.kind = FLAG_TEXT,
 		.offset = AT(link.tls_key),
@@ -173,6 +183,23 @@ static enum err check_words(int argc, char **argv, struct why *why)
 		str_quote(shown, sizeof(shown), span_str(argv[0])));
 }
 
+static enum err check_proxies(const char *text, struct why *why)
+{
+	struct span list = span_str(text != NULL ? text : ""), element;
+	struct prefix p;
+	char shown[64];
+
+	while (http1_list_next(&list, &element)) {
+		if (prefix_parse(element, &p) == ERR_OK)
+			continue;
+		return err_set(why, ERR_USAGE,
+			"--trusted-proxies: \"%s\" is no address and no range; write them as"
+			" 127.0.0.1,10.0.0.0/8",
+			str_quote(shown, sizeof(shown), element));
+	}
+	return ERR_OK;
+}
+
 static enum err check_tls(const struct server_args *args, struct why *why)
 {
 	const struct link_server_options *link = &args->link;
@@ -206,6 +233,8 @@ enum err server_args_check(struct server_args *args, int argc, char **argv,
 		rc = check_tls(args, why);
 	if (rc == ERR_OK)
 		rc = check_backend(args->link.backend, why);
+	if (rc == ERR_OK)
+		rc = check_proxies(args->link.trusted_proxies, why);
 	if (rc != ERR_OK)
 		return rc;
 	args->link.auth = args->auth;

@@ -80,6 +80,25 @@ static enum err link_make_backend(struct link_server *s, struct why *why)
 	return is_https ? tls_context_new_client(&o, &s->backend_tls, why) : ERR_OK;
 }
 
+/* ---- proxies ---- */
+
+static enum err link_read_proxies(struct link_server *s, struct why *why)
+{
+	const char *text = s->o->trusted_proxies != NULL ? s->o->trusted_proxies : "";
+	struct span list = span_str(text), element;
+	struct prefix p;
+
+	while (http1_list_next(&list, &element)) {
+		if (prefix_parse(element, &p) != ERR_OK)
+			return err_set(why, ERR_USAGE,
+				"--trusted-proxies: \"%.150s\" is no list of ranges",
+				text);
+		if (prefix_set_add(&s->proxies, &p) != ERR_OK)
+			return err_set(why, ERR_NOMEM, "no memory for the proxies");
+	}
+	return ERR_OK;
+}
+
 /* ---- connections ---- */
 
 static void link_on_accept(void *arg, int fd, const struct addr *peer)
@@ -128,6 +147,8 @@ static void link_on_signal(void *arg, int signo)
 			(unsigned long long)atomic_load(&s->numbers));
 		break;
 	default:
+		log_info(&s->log, "shutting down: closing %llu sessions",
+			(unsigned long long)atomic_load(&s->open));
 		loop_stop(s->control.loop);
 		break;
 	}
@@ -165,15 +186,19 @@ static enum err link_open(struct link_server *s, struct why *why)
 	s->notify = notify_open(s->control.loop, &s->log);
 	if (s->o->allows_reverse)
 		log_info(&s->log, "Reverse tunnelling enabled");
-	rc = link_make_key(s, why);
+	rc = link_read_proxies(s, why);
+	if (rc == ERR_OK)
+		rc = link_make_key(s, why);
 	if (rc == ERR_OK)
 		rc = link_users_open(s, why);
+	if (rc == ERR_OK && s->users != NULL)
+		rc = login_guard_new(&s->guard);
 	if (rc == ERR_OK && s->users != NULL)
 		log_info(&s->log, "User authentication enabled");
 	else if (rc == ERR_OK)
 		log_warn(&s->log,
-			"no users are set: everybody may in, with --auth or "
-			"--authfile only some");
+			"no users configured: anyone can connect; see --auth and "
+			"--authfile");
 	if (rc == ERR_OK)
 		rc = link_tls_open(s, why);
 	if (rc == ERR_OK)
@@ -194,6 +219,7 @@ static void link_close(struct link_server *s)
 	for (unsigned i = 0; i < s->count; i++)
 		link_worker_close(&s->workers[i]);
 	free(s->workers);
+	s->workers = NULL; /* mail that is still on its way finds no receiver */
 	link_users_close(s);
 	for (int i = 0; i < LINK_SIGNALS; i++)
 		loop_signal_close(s->signals[i]);
@@ -202,6 +228,8 @@ static void link_close(struct link_server *s)
 	tls_context_free(s->backend_tls);
 	hostkey_free(s->key);
 	worker_fini(&s->control);
+	login_guard_free(s->guard);
+	prefix_set_fini(&s->proxies);
 }
 
 int link_server_run(const struct link_server_options *options)

@@ -21,6 +21,7 @@ struct link_server_options {
 	const char *auth_file;          /* --authfile */
 	const char *auth;               /* --auth */
 	const char *backend;            /* --backend: an http or https URL */
+	const char *trusted_proxies;    /* "10.0.0.0/8,192.0.2.1" */
 	bool allows_socks;              /* --socks5 */
 	bool checks_socks;              /* --socks-acl */
 	bool allows_reverse;            /* --reverse */

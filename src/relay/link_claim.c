@@ -46,24 +46,11 @@ static void claim_ask(struct link_claim *c, unsigned whom)
 	claim_post(c, whom, claim_on_mail);
 }
 
-static struct link_session *session_find(struct link_worker *w, uint64_t number)
-{
-	struct list *it, *next;
-
-	list_each(it, next, &w->sessions) {
-		struct link_session *s = list_object(it, struct link_session, in_worker);
-
-		if (s->number == number)
-			return s;
-	}
-	return NULL;
-}
-
 static void claim_on_home(void *receiver, struct mail *mail)
 {
 	struct link_claim *c = mem_container(mail, struct link_claim, mail);
 	struct link_worker *w = mem_container(receiver, struct link_worker, worker);
-	struct link_session *s = session_find(w, c->number);
+	struct link_session *s = link_session_find(w, c->number);
 
 	claim_free(c);
 	if (s != NULL)

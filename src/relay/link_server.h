@@ -13,6 +13,7 @@
 #include "http/proxy.h"
 #include "http/server.h"
 #include "relay/link.h"
+#include "relay/login_guard.h"
 #include "store/file_watch.h"
 #include "text/url.h"
 #include "tunnel/chisel/users.h"
@@ -46,6 +47,8 @@ struct link_server {
 	struct listener *listener;
 	struct notify *notify; /* NULL: no service manager */
 	struct loop_signal *signals[4];
+	struct login_guard *guard; /* the control worker's; NULL: there are no users */
+	struct prefix_set proxies; /* whose word about addresses is believed */
 	struct file_watch *users_watch;
 	char users_trouble[sizeof(struct why)]; /* with the file, told already; or "" */
 	struct link_worker *workers;

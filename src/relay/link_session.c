@@ -4,10 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "relay/link_claim.h"
+#include "relay/link_login.h"
+#include "text/duration.h"
 
-#define TEXT_BYTES 160           /* of a stranger's text in a log line */
+#define LINK_TEXT_MAX 160        /* of a stranger's text in a log line */
 #define SESSION_CHOSEN_MIN 32768 /* what the kernel chooses from, by default */
 
 static void session_unbind(struct link_session *s)
@@ -36,6 +39,7 @@ static void session_free(struct link_session *s)
 	session_unbind(s);
 	free(s->entries);
 	chisel_config_fini(&s->config);
+	link_login_end(s);
 	link_claims_release(s); /* now that the ports are free */
 	free(s->user);
 	free(s);
@@ -73,24 +77,9 @@ static bool session_may_dial(void *owner, const char *access)
 
 /* ---- the handshake ---- */
 
-static bool session_is_password_good(void *owner, struct span name, struct span password)
+static void session_on_password(void *owner, struct span name, struct span password)
 {
-	struct link_session *s = owner;
-	const struct user *user;
-	char text[TEXT_BYTES];
-
-	if (s->worker->users == NULL)
-		return true;
-	user = users_check(s->worker->users, name, password);
-	if (user == NULL) {
-		log_limited(LOG_INFO, &s->log, "Login failed for user: \"%s\"",
-			str_quote(text, sizeof(text), name));
-		return false;
-	}
-	free(s->user);
-	s->user = strdup(user_name(user));
-	memcpy(s->login, user_login(user).p, sizeof(s->login));
-	return s->user != NULL;
+	link_login_begin(owner, name, password);
 }
 
 static void session_on_up(void *owner)
@@ -151,12 +140,16 @@ static enum err session_listen(struct link_session *s, unsigned index, const cha
 	return rc;
 }
 
+/* Stock's text, and why: else only the server's log would have that. */
 static enum err session_cannot_listen(struct link_session *s, enum err rc)
 {
-	char text[REMOTE_TEXT_MAX + 64], name[REMOTE_TEXT_MAX];
+	const char *reason = rc == ERR_EXISTS ? "the port is in use" :
+		rc == ERR_DENIED              ? "the server may not open this port" :
+						err_name(rc);
+	char text[REMOTE_TEXT_MAX + 128], name[REMOTE_TEXT_MAX];
 
-	snprintf(text, sizeof(text), "server: Server cannot listen on %s",
-		remote_print(&s->config.remotes[s->bound], name));
+	snprintf(text, sizeof(text), "server: Server cannot listen on %s: %s",
+		remote_print(&s->config.remotes[s->bound], name), reason);
 	session_answer(s, text);
 	return rc;
 }
@@ -232,6 +225,55 @@ static void session_accept(struct link_session *s)
 	free(ports);
 }
 
+/* "R:3000=>localhost:3000, 80=>80", as far as there is room. */
+static const char *session_print_remotes(const struct link_session *s, char *to,
+	size_t size)
+{
+	char name[REMOTE_TEXT_MAX];
+	size_t n = 0;
+
+	str_copy(to, size, "no remotes");
+	for (unsigned i = 0; i < s->config.count; i++) {
+		remote_print(&s->config.remotes[i], name);
+		if (n + strlen(name) + sizeof(", and 1024 more") >= size) {
+			snprintf(to + n, size - n, ", and %u more", s->config.count - i);
+			break;
+		}
+		n += (size_t)snprintf(to + n, size - n, "%s%s", i > 0 ? ", " : "", name);
+	}
+	return to;
+}
+
+static void session_log_opened(const struct link_session *s)
+{
+	char address[ADDR_TEXT_MAX], version[LINK_TEXT_MAX], user[LINK_TEXT_MAX];
+	char remotes[600];
+
+	log_info(&s->log, "opened: %s%s%s%s, %s %s: %s", s->user != NULL ? "user \"" : "",
+		s->user != NULL ? str_quote(user, sizeof(user), span_str(s->user)) : "",
+		s->user != NULL ? "\" from " : "from ",
+		addr_port(&s->client) != 0 ? addr_print(&s->client, address) :
+					     addr_print_ip(&s->client, address),
+		s->config.client[0] != '\0' ? "adit" : "version",
+		str_quote(version, sizeof(version), span_str(s->config.version)),
+		session_print_remotes(s, remotes, sizeof(remotes)));
+}
+
+static void session_log_closed(const struct link_session *s, const char *reason)
+{
+	char text[DURATION_TEXT_MAX];
+	uint64_t sent, received;
+
+	if (!s->is_bound) {
+		log_debug(&s->log, "Closed connection: %s", reason);
+		return;
+	}
+	chisel_session_bytes(s->session, &sent, &received);
+	log_info(&s->log, "closed: %s; sent %llu bytes, received %llu, open for %s",
+		reason, (unsigned long long)sent, (unsigned long long)received,
+		duration_print((clock_now_ms() - s->opened_ms) / 1000 * 1000000, text));
+}
+
 static void session_on_bound(struct link_session *s)
 {
 	if (session_tells_ports(s))
@@ -239,6 +281,8 @@ static void session_on_bound(struct link_session *s)
 	else
 		session_answer(s, "");
 	s->is_bound = true;
+	s->opened_ms = clock_now_ms();
+	session_log_opened(s);
 	log_debug(&s->tun, "Bound proxies");
 	for (unsigned i = 0; i < s->config.count; i++) {
 		if (s->entries[i] != NULL)
@@ -298,19 +342,17 @@ void link_session_bind(struct link_session *s)
 static void session_compare_versions(struct link_session *s)
 {
 	const char *theirs = s->config.version, *ours = ADIT_VERSION;
-	char text[TEXT_BYTES];
+	bool is_ours = s->config.client[0] != '\0';
+	char text[LINK_TEXT_MAX];
 
 	if (theirs[0] == 'v')
 		theirs++;
-	if (strcmp(theirs, ours) != 0)
-		log_limited(LOG_INFO, &s->log,
-			"Client version (%s) differs from server version (%s)",
-			theirs[0] == '\0' ?
-				"<unknown>" :
-				str_quote(text, sizeof(text), span_str(theirs)),
-			ours);
+	/* The numbers of other programs say nothing beside ours. */
+	if (is_ours && strcmp(theirs, ours) != 0)
+		log_info(&s->log, "Client version (%s) differs from server version (%s)",
+			str_quote(text, sizeof(text), span_str(theirs)), ours);
 	/* Releases of the stock client from 1.12 on carry half-close, and so do we. */
-	if (s->config.client[0] != '\0' || str_has_prefix(theirs, "1.12."))
+	if (is_ours || str_has_prefix(theirs, "1.12."))
 		chisel_session_trust_half_close(s->session);
 }
 
@@ -340,7 +382,7 @@ static void session_on_open(void *owner, struct channel *ch, struct span text)
 {
 	struct link_session *s = owner;
 	struct remote_target target;
-	char quoted[TEXT_BYTES];
+	char quoted[LINK_TEXT_MAX];
 
 	if (remote_target_parse(text, &target) != ERR_OK) {
 		channel_refuse(ch, SSH_CONNECT_FAILED, "invalid request");
@@ -362,21 +404,24 @@ static void session_on_closed(void *owner, enum err rc, const struct why *why)
 {
 	struct link_session *s = owner;
 
-	log_debug(&s->log, "Closed connection: %s", err_text(rc, why));
+	session_log_closed(s, err_text(rc, why));
 	s->session = NULL;
 	session_free(s);
 }
 
 static const struct chisel_session_hooks session_hooks = {
-	.is_password_good = session_is_password_good,
+	.on_password = session_on_password,
 	.on_up = session_on_up,
 	.on_config = session_on_config,
 	.on_open = session_on_open,
 	.on_closed = session_on_closed,
 };
 
-void link_session_open_take(struct link_worker *w, struct stream *stream)
+void link_session_open_take(struct link_worker *w, struct stream *stream,
+	const struct addr *client)
 {
+	char ip[ADDR_TEXT_MAX];
+
 	struct link_session *s = mem_new(s);
 	struct chisel_session_options o = {
 		.role = SSH_SERVER,
@@ -393,6 +438,7 @@ void link_session_open_take(struct link_worker *w, struct stream *stream)
 		return;
 	}
 	s->worker = w;
+	s->client = *client;
 	s->number = atomic_fetch_add(&w->server->numbers, 1) + 1;
 	atomic_fetch_add(&w->server->open, 1);
 	log_init(&s->log, &w->server->log, "session#%llu", (unsigned long long)s->number);
@@ -407,11 +453,24 @@ void link_session_open_take(struct link_worker *w, struct stream *stream)
 		s->exits.may_reach = session_may_dial;
 	s->exits.owner = s;
 	if (chisel_session_open(&o, &s->session) == ERR_OK) {
-		log_debug(&s->log, "Handshaking...");
+		log_debug(&s->log, "Handshaking with %s...", addr_print(client, ip));
 		return;
 	}
 	stream_abort(stream);
 	session_free(s);
+}
+
+struct link_session *link_session_find(struct link_worker *w, uint64_t number)
+{
+	struct list *it, *next;
+
+	list_each(it, next, &w->sessions) {
+		struct link_session *s = list_object(it, struct link_session, in_worker);
+
+		if (s->number == number)
+			return s;
+	}
+	return NULL;
 }
 
 void link_sessions_close(struct link_worker *w)
@@ -474,7 +533,7 @@ static void session_check_user(struct link_session *s)
 		return;
 	if (user == NULL)
 		reason = "the user was removed from the users file";
-	else if (!span_eq(user_login(user), span_of(s->login, sizeof(s->login))))
+	else if (!span_eq(user_login(user), span_of(s->digest, sizeof(s->digest))))
 		reason = "the user's password was changed";
 	if (reason != NULL) {
 		log_info(&s->log, "closing: %s", reason);

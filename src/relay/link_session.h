@@ -11,14 +11,24 @@
 #include "tunnel/chisel/entry.h"
 #include "tunnel/chisel/exit.h"
 
+#define LINK_TEXT_MAX 160 /* of a stranger's text in a log line */
+
 struct link_session {
 	struct list in_worker;
 	struct link_worker *worker; /* borrowed: it ends us before it goes */
 	uint64_t number;
 	struct log log, tun;
-	struct chisel_session *session;  /* borrowed: it tells when it is gone */
-	char *user;                      /* name, or NULL where nobody has one */
-	uint8_t login[USER_LOGIN_BYTES]; /* of that user, when it signed in */
+	struct chisel_session *session; /* borrowed: it tells when it is gone */
+	struct addr client; /* where it is, by a proxy's word if that is trusted */
+	char *user;         /* that has logged in; NULL: not yet, or there are no users */
+	uint8_t digest[USER_LOGIN_BYTES]; /* of that user's password then */
+	struct {
+		char *user; /* whose password it is; NULL: it is wrong */
+		uint8_t digest[USER_LOGIN_BYTES];
+		char name[LINK_TEXT_MAX]; /* as the client has it, quoted */
+		struct loop_timer *timer; /* until it is answered */
+	} login;
+	uint64_t opened_ms; /* when it was bound */
 	struct chisel_config config;
 	struct entry **entries;     /* one for each remote; NULL for normal ones */
 	unsigned bound;             /* remotes that are dealt with */
@@ -31,8 +41,12 @@ struct link_session {
 	struct list claims; /* that wait for our end */
 };
 
-/* Takes @stream, which has been upgraded. */
-void link_session_open_take(struct link_worker *w, struct stream *stream);
+/* Takes @stream, which has been upgraded, from @client. */
+void link_session_open_take(struct link_worker *w, struct stream *stream,
+	const struct addr *client);
+
+/* The session of that number on this worker, or NULL. */
+struct link_session *link_session_find(struct link_worker *w, uint64_t number);
 
 /* All of them, on their worker. */
 void link_sessions_close(struct link_worker *w);

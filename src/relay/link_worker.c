@@ -7,6 +7,7 @@
 #include "http/status.h"
 #include "http/websocket.h"
 #include "net/socket.h"
+#include "relay/forwarded.h"
 #include "relay/link_server.h"
 #include "relay/link_session.h"
 
@@ -27,6 +28,7 @@ static void link_upgrade(struct link_worker *w, struct http_exchange *x)
 {
 	const struct http1_head *head = http_request(x);
 	unsigned status = websocket_check_request(head);
+	struct addr client = *http_peer(x);
 	char answer[WEBSOCKET_ANSWER_MAX], headers[WEBSOCKET_ANSWER_MAX + 64];
 	struct stream *stream;
 
@@ -40,12 +42,12 @@ static void link_upgrade(struct link_worker *w, struct http_exchange *x)
 	/* Stock clients do not look for the protocol; ours knows us by it. */
 	snprintf(headers, sizeof(headers), "%sSec-WebSocket-Protocol: %s\r\n",
 		websocket_print_answer(head, answer), CHISEL_PROTOCOL);
+	forwarded_find_client(head, &w->server->proxies, &client);
 	if (http_upgrade(x, headers, &stream) != ERR_OK)
 		return;
 	/* Not earlier: a visitor of the backend may pause for as long as it likes. */
-	socket_tune_carrier(w->server->tls != NULL ? tls_fd(stream) : stream->fd,
-		LINK_DEAD_MS);
-	link_session_open_take(w, stream);
+	socket_tune_carrier(w->tls != NULL ? tls_fd(stream) : stream->fd, LINK_DEAD_MS);
+	link_session_open_take(w, stream, &client);
 }
 
 static void link_pass_on(struct link_worker *w, struct http_exchange *x)

@@ -539,5 +539,5 @@ def test_a_name_cannot_forge_a_line_of_the_log(world, adit, peer):
                           flags=["--auth", "evil\n2026/01/01 server: \x1b[2Jhello:x"],
                           wait=False)
     client.wait_log("Authentication failed")
-    server.wait_log("Login failed for user: .*evil")
+    server.wait_log("Login failed for user .*evil")
     assert "\n2026/01/01" not in server.log and "\x1b" not in server.log

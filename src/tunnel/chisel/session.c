@@ -353,11 +353,14 @@ static void session_on_host_key(struct chisel_session *s, const struct ssh_event
 		session_fail(s, ERR_DENIED, &why);
 }
 
-static void session_on_password(struct chisel_session *s, const struct ssh_event *ev)
+void chisel_session_login(struct chisel_session *s, bool is_good)
 {
-	bool is_good = s->hooks->is_password_good(s->owner, ev->name, ev->data);
-	enum err rc = ssh_auth_reply(s->ssh, is_good);
+	enum err rc;
 
+	if (s->state == SESSION_CLOSED)
+		return;
+	rc = ssh_auth_reply(s->ssh, is_good);
+	trunk_pump_soon(&s->trunk);
 	if (rc == ERR_DENIED)
 		chisel_session_close(s, rc, "too many authentication failures");
 	else
@@ -475,7 +478,7 @@ static void session_on_event(struct chisel_session *s, const struct ssh_event *e
 		session_on_host_key(s, ev);
 		break;
 	case SSH_PASSWORD:
-		session_on_password(s, ev);
+		s->hooks->on_password(s->owner, ev->name, ev->data);
 		break;
 	case SSH_UP:
 		session_on_up(s);

@@ -56,8 +56,8 @@ struct chisel_session_hooks {
 	/* Client: is this the server we meant? @why goes into the log if not. */
 	bool (*is_host_key_good)(void *owner, struct span blob, struct why *why);
 
-	/* Server: may they in? */
-	bool (*is_password_good)(void *owner, struct span user, struct span password);
+	/* Server: a login. Answer with chisel_session_login(), now or later. */
+	void (*on_password)(void *owner, struct span user, struct span password);
 
 	/* Authenticated. The client sends its config now. */
 	void (*on_up)(void *owner);
@@ -83,6 +83,9 @@ enum err chisel_session_open(const struct chisel_session_options *options,
 
 /* A request; on_closed follows at the end of the turn. Twice is fine. */
 void chisel_session_close(struct chisel_session *s, enum err rc, const char *reason);
+
+/* Server: the answer to a login. Too many that are wrong end the session. */
+void chisel_session_login(struct chisel_session *s, bool is_good);
 
 /* Client, once, in on_up: asks for the remotes; @json is copied. */
 enum err chisel_session_configure(struct chisel_session *s, struct span json) MUST_USE;

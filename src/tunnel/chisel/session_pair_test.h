@@ -46,7 +46,8 @@ struct side {
 	struct pair *pair;
 	const char *refusal; /* server: what it answers; NULL: nothing yet */
 	const char *reject;  /* of channels; NULL: they are accepted */
-	bool distrusts, denies, hesitates;
+	bool distrusts, denies, hesitates, ponders;
+	unsigned logins;
 	unsigned ups, configs, answers, opens, closes;
 	char config[256], answer[256], details[256], target[64];
 	enum err rc;
@@ -184,12 +185,15 @@ static inline bool side_is_host_key_good(void *owner, struct span blob, struct w
 	return !side->distrusts;
 }
 
-static inline bool side_is_password_good(void *owner, struct span user,
-	struct span password)
+static inline void side_on_password(void *owner, struct span user, struct span password)
 {
 	struct side *side = owner;
 
-	return !side->denies && span_is(user, "user") && span_is(password, "secret");
+	side->logins++;
+	if (!side->ponders)
+		chisel_session_login(side->session,
+			!side->denies && span_is(user, "user") &&
+				span_is(password, "secret"));
 }
 
 static inline void side_on_up(void *owner)
@@ -261,7 +265,7 @@ static inline void side_open(struct side *side, struct pair *p, enum ssh_role ro
 {
 	static const struct chisel_session_hooks hooks = {
 		.is_host_key_good = side_is_host_key_good,
-		.is_password_good = side_is_password_good,
+		.on_password = side_on_password,
 		.on_up = side_on_up,
 		.on_config = side_on_config,
 		.on_answer = side_on_answer,

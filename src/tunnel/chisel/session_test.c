@@ -56,6 +56,29 @@ static void test_a_wrong_password_ends_both(void **state)
 	assert_int_equal(p->client.ups, 0);
 }
 
+static void test_a_login_may_be_answered_later(void **state)
+{
+	struct pair *p = *state;
+
+	p->server.ponders = true;
+	pair_open(p);
+	pair_run_until(p, p->server.logins == 1);
+	pair_settle(p);
+	assert_int_equal(p->client.ups + p->client.closes, 0);
+	chisel_session_login(p->server.session, false);
+	pair_run_until(p, p->client.closes == 1 && p->server.closes == 1);
+	assert_int_equal(p->client.rc, ERR_DENIED);
+
+	p->server.logins = 0;
+	p->client.closes = p->server.closes = 0;
+	pipe_pair_fini(&p->pipe);
+	pipe_pair_init(&p->pipe, p->worker.loop);
+	pair_open(p);
+	pair_run_until(p, p->server.logins == 1);
+	chisel_session_login(p->server.session, true);
+	pair_run_until(p, p->client.answers == 1);
+}
+
 static void test_a_wrong_host_key_ends_the_client_before_the_password(void **state)
 {
 	struct pair *p = *state;
@@ -161,31 +184,6 @@ static void test_a_flood_of_pings_costs_two_pongs(void **state)
 }
 
 /* ---- the peer's life ---- */
-
-static void test_a_silent_peer_is_given_up(void **state)
-{
-	struct pair *p = *state;
-
-	p->tuning.keepalive_ms = 40;
-	p->tuning.ping_timeout_ms = 20;
-	pair_up(p);
-	p->pipe.a.is_lost = p->pipe.b.is_lost = true;
-	pair_run_until(p, p->client.closes == 1 || (usleep(100), false));
-	assert_int_equal(p->client.rc, ERR_TIMEOUT);
-}
-
-static void test_pings_keep_an_idle_session_alive(void **state)
-{
-	struct pair *p = *state;
-	uint64_t end;
-
-	p->tuning.keepalive_ms = 10;
-	p->tuning.ping_timeout_ms = 2000;
-	pair_up(p);
-	for (end = clock_now_ms() + 100; clock_now_ms() < end; usleep(200))
-		loop_turn(p->worker.loop);
-	assert_int_equal(p->client.closes + p->server.closes, 0);
-}
 
 struct probe {
 	unsigned calls;
@@ -540,6 +538,7 @@ int main(void)
 		TEST(test_a_session_comes_up_at_both_ends),
 		TEST(test_frames_may_be_cut_anywhere),
 		TEST(test_a_wrong_password_ends_both),
+		TEST(test_a_login_may_be_answered_later),
 		TEST(test_a_wrong_host_key_ends_the_client_before_the_password),
 		TEST(test_a_refusal_arrives_with_its_words),
 		TEST(test_a_yes_may_come_with_details),
@@ -547,8 +546,6 @@ int main(void)
 		TEST(test_closing_twice_is_told_once),
 		TEST(test_garbage_instead_of_frames_ends_the_session),
 		TEST(test_a_flood_of_pings_costs_two_pongs),
-		TEST(test_a_silent_peer_is_given_up),
-		TEST(test_pings_keep_an_idle_session_alive),
 		TEST(test_a_probe_tells_the_living_from_the_dead),
 		TEST(test_a_channel_carries_both_ways),
 		TEST(test_servers_open_channels_too),
