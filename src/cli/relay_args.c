@@ -66,7 +66,8 @@ const struct flag relay_run_flags[] = {
 		"wallet addresses of administrators, with commas between them; the relay's own"
 		" is always one"),
 	SWITCH("landing-page-enabled", "LANDING_PAGE_ENABLED", landing_page_enabled,
-		"show the landing page, until an administrator says otherwise"),
+		"on the page at / say what this relay is and how to publish there, besides the"
+		" list of tunnels, until an administrator says otherwise"),
 	SETTING("workers", "ADIT_WORKERS", workers, "0", "count",
 		"threads that carry data; 0 is one for each core"),
 	SETTING("drain", "ADIT_DRAIN", drain, "5s", "duration",

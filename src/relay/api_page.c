@@ -1,5 +1,5 @@
 /*
- * The page about this relay: which tunnels there are, and how to get one. Everything in it is
+ * The page about this relay: which tunnels there are, and, as a landing page, how to get one. Everything in it is
  * its own, and the policy that goes with it lets a browser load and run nothing else.
  */
 #include <stdio.h>
@@ -132,9 +132,7 @@ static void put_tunnels(struct relay *r, struct buf *out, uint64_t now_ms)
 		buf_put_str(out, n++ == 0 ? "<ul>\n" : "");
 		put_tunnel(r, out, l);
 	}
-	buf_put_str(out,
-		n > 0 ? "</ul>\n" :
-			"<p>There is none just now. It could be yours.</p>\n");
+	buf_put_str(out, n > 0 ? "</ul>\n" : "<p>There is no tunnel just now.</p>\n");
 }
 
 /* What stock pages read; text in it cannot end the element it is in. */
@@ -163,10 +161,33 @@ static void put_data(struct relay *r, struct buf *out, uint64_t now_ms)
 	buf_put_str(out, "</script>\n");
 }
 
+/* What this is, for those who do not know it. */
+static void put_introduction(struct buf *out)
+{
+	buf_put_str(out,
+		"<p>This is a relay: it makes services public that run behind firewalls, at "
+		"home or at work. A visitor's TLS ends at the service itself: what passes "
+		"here is ciphertext.</p>\n<h2>Tunnels</h2>\n");
+}
+
+static void put_instructions(struct relay *r, struct buf *out)
+{
+	char *example = str_printf("myapp.%s", r->options.root);
+
+	buf_put_str(out,
+		"<h2>Publish yours</h2>\n<p>With a service on port 3000 of your "
+		"machine, run</p>\n<pre>adit expose 3000 --name myapp --relays ");
+	put_html(out, r->options.url);
+	buf_put_str(out, "</pre>\n<p>and it is at <code>");
+	put_address(r, out, example != NULL ? example : "");
+	buf_put_str(out, "</code>, as long as that runs.</p>\n");
+	free(example);
+}
+
+/* The list of tunnels; around it, if an administrator wants that, what this is all about. */
 static void put_page(struct relay *r, struct buf *out, uint64_t now_ms)
 {
 	const bool has_landing = policy_settings(r->policy)->has_landing_page;
-	char *example = str_printf("myapp.%s", r->options.root);
 
 	buf_put_str(out,
 		"<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -178,21 +199,15 @@ static void put_page(struct relay *r, struct buf *out, uint64_t now_ms)
 		"<body data-landing-page=\"%s\">\n<main>\n<h1>",
 		style, has_landing ? "true" : "false");
 	put_html(out, r->options.root);
-	buf_put_str(out,
-		"</h1>\n<p>This is a relay: it makes services public that run behind "
-		"firewalls, at home or at work. It passes on ciphertext: a visitor's "
-		"TLS ends at the service itself.</p>\n<h2>Tunnels</h2>\n");
+	buf_put_str(out, "</h1>\n");
+	if (has_landing)
+		put_introduction(out);
 	put_tunnels(r, out, now_ms);
-	buf_put_str(out,
-		"<h2>Publish yours</h2>\n<p>With a service on port 3000 of your "
-		"machine, run</p>\n<pre>adit expose 3000 --name myapp --relays ");
-	put_html(out, r->options.url);
-	buf_put_str(out, "</pre>\n<p>and it is at <code>");
-	put_address(r, out, example != NULL ? example : "");
-	buf_put_str(out, "</code>, as long as that runs.</p>\n</main>\n");
+	if (has_landing)
+		put_instructions(r, out);
+	buf_put_str(out, "</main>\n");
 	put_data(r, out, now_ms);
 	buf_put_str(out, "</body>\n</html>\n");
-	free(example);
 }
 
 /* Nothing but our one style, known by its digest (CSP 3, 2.3.1). */

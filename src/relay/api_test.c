@@ -980,6 +980,7 @@ static void test_the_page_lists_what_is_public(void **state)
 	struct fixture *f = *state;
 	const struct api_call *call;
 
+	settings.has_landing_page = true;
 	registered(f, &f->alice, "app", EXTRA_NONE);
 	call = ask(f, "GET", "/", "");
 	assert_int_equal(call->status, 200);
@@ -997,6 +998,23 @@ static void test_the_page_lists_what_is_public(void **state)
 	assert_true(says(call, "\"description\":\"a \\u003cb\\u003e\""));
 	assert_true(says(call, "\"Ready\":0}]</script>"));
 	assert_true(says(call, "adit expose 3000 --name myapp --relays " URL "<"));
+	assert_true(says(call, "This is a relay"));
+	assert_true(says(call, "data-landing-page=\"true\""));
+}
+
+/* Without the landing page there is the list, and no more. */
+static void test_the_landing_page_is_a_setting(void **state)
+{
+	struct fixture *f = *state;
+	const struct api_call *call;
+
+	registered(f, &f->alice, "app", EXTRA_NONE);
+	call = ask(f, "GET", "/", "");
+	assert_int_equal(call->status, 200);
+	assert_true(says(call, "https://app." ROOT "/"));
+	assert_true(says(call, "data-landing-page=\"false\""));
+	assert_false(says(call, "This is a relay"));
+	assert_false(says(call, "adit expose"));
 }
 
 /* Each page that somebody is still reading is memory, and strangers read slowly. */
@@ -1084,6 +1102,7 @@ int main(void)
 		ROW(test_tokens_that_are_not_ours),
 		ROW(test_status_wants_a_host),
 		ROW(test_the_page_lists_what_is_public),
+		ROW(test_the_landing_page_is_a_setting),
 		ROW(test_the_page_is_one_for_all),
 		ROW(test_the_page_is_silent_about_others),
 	};
