@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 import threading
 
 import pytest
@@ -102,6 +103,35 @@ def test_how_long_is_a_setting(leases, grace):
         except Refused:
             return None
     net.wait_until(is_free, 10)
+
+
+@pytest.mark.parametrize("action", ["deny", "ban", "ban 127.0.0.1"])
+@pytest.mark.parametrize("with_lease", [True, False], ids=["held", "expired"])
+def test_a_holder_who_is_refused_loses_the_name(leases, action, with_lease):
+    relay = leases.relay()
+    holder, stranger = leases.client(relay), leases.client(relay)
+    if with_lease:
+        holder.register()
+        session = holder.session()
+    elif "127" in action:
+        pytest.skip("skipped: a network has no names, but leases")
+    else:
+        expired(relay, holder)
+
+    def say(*words):
+        subprocess.run([relay.process.argv[0], "relay", "lease", *words, "--identity-path",
+                        relay.state], check=True, timeout=20)
+
+    if action == "ban 127.0.0.1":
+        say("ban", "127.0.0.1")
+        say("unban", "127.0.0.1")
+    else:
+        say(action, "demo" if with_lease else f"demo:{holder.identity.address}")
+    if with_lease:
+        session.close()
+        net.wait_quietly(1.5)  # the store follows within a second
+        relay.restart()
+    stranger.register()
 
 
 def test_a_lease_that_nobody_used_keeps_no_name(leases):
