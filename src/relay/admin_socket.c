@@ -113,7 +113,7 @@ static void on_accept(void *arg, int fd, const struct addr *peer)
 	struct stream *stream;
 
 	if (!peer_may(fd)) {
-		log_warn(&s->relay->log,
+		log_limited(LOG_WARN, &s->relay->log,
 			"admin socket: a connection of another user was closed");
 		close(fd);
 	} else if (socket_open_take(s->relay->control.loop, fd, &stream) == ERR_OK) {

@@ -35,7 +35,8 @@ struct relay_data {
 	struct access_cache tokens;
 	struct time_share signing;
 	struct fair_queue unsigned_items; /* struct signing: requests that wait */
-	struct loop_timer *sign_timer;    /* the next turn of these */
+	struct loop_deferred sign_turn;   /* of these, */
+	struct loop_timer *sign_timer;    /* and when there is time for another */
 	struct http_server *http;         /* NULL before its beginning and at its end */
 	enum data_state state;
 	bool is_unasked;    /* while draining: no client of the API is left */
@@ -144,7 +145,7 @@ struct route *request_find_lease(struct relay_data *d, struct http_exchange *x,
 /* ---- signing.c: requests to /v1/sign ---- */
 
 void signing_on_body(void *data, struct http_exchange *x, enum err rc, struct span body);
-void signing_on_timer(void *data);
+void signing_on_turn(void *data); /* deferred, and of the timer */
 
 /* Forgets those that wait; their exchanges go with the server. */
 void signing_close(struct relay_data *d);

@@ -475,7 +475,7 @@ static enum err data_open(struct relay_data *d)
 	if (rc == ERR_OK)
 		rc = loop_timer_open(data_loop(d), on_drain_over, d, &d->drain);
 	if (rc == ERR_OK)
-		rc = loop_timer_open(data_loop(d), signing_on_timer, d, &d->sign_timer);
+		rc = loop_timer_open(data_loop(d), signing_on_turn, d, &d->sign_timer);
 	if (rc == ERR_OK)
 		rc = http_server_new(&o, &d->http);
 	return rc;
@@ -497,6 +497,7 @@ enum err relay_data_new(struct relay_worker *w, struct relay_shared *shared,
 	list_init(&d->claims);
 	list_init(&d->bridges);
 	fair_queue_init(&d->unsigned_items, DATA_UNSIGNED_MAX);
+	loop_deferred_init(&d->sign_turn, signing_on_turn, d);
 	d->worker = w;
 	d->shared = shared;
 	d->view = relay_view_ref(view);

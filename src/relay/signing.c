@@ -119,19 +119,22 @@ static void signing_serve(struct relay_data *d, struct signing *s)
 static void signing_plan(struct relay_data *d)
 {
 	uint64_t expiry_ms = fair_queue_expiry(&d->unsigned_items),
-		 now_ms = clock_now_ms(), wait_ms;
+		 now_ms = clock_now_ms(),
+		 wait_ms = (time_share_wait_us(&d->signing, clock_now_us()) + 999) / 1000;
 
-	if (expiry_ms == UINT64_MAX) {
-		loop_timer_stop(d->sign_timer);
+	loop_timer_stop(d->sign_timer);
+	if (expiry_ms == UINT64_MAX)
 		return;
-	}
-	wait_ms = (time_share_wait_us(&d->signing, clock_now_us()) + 999) / 1000;
-	if (now_ms + wait_ms > expiry_ms)
-		wait_ms = expiry_ms > now_ms ? expiry_ms - now_ms : 0;
-	loop_timer_set(d->sign_timer, wait_ms);
+	if (wait_ms == 0)
+		loop_defer(data_loop(d), &d->sign_turn);
+	else if (now_ms + wait_ms <= expiry_ms)
+		loop_timer_set(d->sign_timer, wait_ms);
+	else
+		loop_timer_set(d->sign_timer,
+			expiry_ms > now_ms ? expiry_ms - now_ms : 0);
 }
 
-void signing_on_timer(void *arg)
+void signing_on_turn(void *arg)
 {
 	struct relay_data *d = arg;
 	uint64_t begin_us = clock_now_us(), now_us = begin_us;
@@ -242,6 +245,7 @@ void signing_close(struct relay_data *d)
 {
 	struct fair_item *item;
 
+	loop_undefer(&d->sign_turn);
 	while ((item = fair_queue_next(&d->unsigned_items)) != NULL)
 		signing_free(signing_of(item));
 }
