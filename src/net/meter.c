@@ -6,8 +6,8 @@
 #include "base/mem.h"
 
 struct meter {
-	struct stream stream;
-	struct meter_options o; /* @below is NULL once it was cut */
+	struct stream stream; /* @below is NULL once it was cut */
+	struct meter_options o;
 	struct meter_end end;
 	unsigned wants;
 	struct loop_deferred news; /* that it was cut */
@@ -30,9 +30,9 @@ static enum err meter_read(struct stream *s, void *to, size_t room, size_t *got)
 	struct meter *m = meter_of(s);
 	enum err rc;
 
-	if (m->o.below == NULL)
+	if (m->stream.below == NULL)
 		return ERR_RESET;
-	rc = stream_read(m->o.below, to, room, got);
+	rc = stream_read(m->stream.below, to, room, got);
 	if (rc == ERR_OK)
 		m->end.read_bytes += *got;
 	return meter_note(m, rc);
@@ -44,9 +44,9 @@ static enum err meter_write(struct stream *s, const struct iovec *iov, int count
 	struct meter *m = meter_of(s);
 	enum err rc;
 
-	if (m->o.below == NULL)
+	if (m->stream.below == NULL)
 		return ERR_RESET;
-	rc = stream_write(m->o.below, iov, count, put);
+	rc = stream_write(m->stream.below, iov, count, put);
 	if (rc == ERR_OK)
 		m->end.written_bytes += *put;
 	return meter_note(m, rc);
@@ -56,7 +56,7 @@ static enum err meter_finish(struct stream *s)
 {
 	struct meter *m = meter_of(s);
 
-	return m->o.below != NULL ? stream_finish(m->o.below) : ERR_RESET;
+	return m->stream.below != NULL ? stream_finish(m->stream.below) : ERR_RESET;
 }
 
 static void meter_want(struct stream *s, unsigned wants)
@@ -64,8 +64,8 @@ static void meter_want(struct stream *s, unsigned wants)
 	struct meter *m = meter_of(s);
 
 	m->wants = wants;
-	if (m->o.below != NULL)
-		stream_want(m->o.below, wants);
+	if (m->stream.below != NULL)
+		stream_want(m->stream.below, wants);
 	else if (wants != 0)
 		loop_defer(m->o.loop, &m->news);
 }
@@ -74,6 +74,7 @@ static void meter_close(struct stream *s, bool is_abort)
 {
 	struct meter *m = meter_of(s);
 	struct meter_options o = m->o;
+	struct stream *below = s->below;
 	struct meter_end end = m->end;
 
 	if (!is_abort)
@@ -82,9 +83,9 @@ static void meter_close(struct stream *s, bool is_abort)
 		end.rc = ERR_CLOSED;
 	loop_undefer(&m->news);
 	free(m);
-	if (o.below == NULL)
+	if (below == NULL)
 		return;
-	o.below->ops->close(o.below, is_abort);
+	below->ops->close(below, is_abort);
 	o.on_closed(o.arg, &end);
 }
 
@@ -117,7 +118,7 @@ enum err meter_open(const struct meter_options *o, struct meter **out)
 
 	if (m == NULL)
 		return ERR_NOMEM;
-	m->stream = (struct stream){ .ops = &ops, .fd = -1 };
+	m->stream = (struct stream){ .ops = &ops, .below = o->below, .fd = -1 };
 	m->o = *o;
 	loop_deferred_init(&m->news, meter_on_news, m);
 	stream_want(o->below, 0);
@@ -133,8 +134,8 @@ struct stream *meter_stream(struct meter *m)
 
 void meter_cut(struct meter *m)
 {
-	stream_abort(m->o.below);
-	m->o.below = NULL;
+	stream_abort(m->stream.below);
+	m->stream.below = NULL;
 	if (m->wants != 0)
 		loop_defer(m->o.loop, &m->news);
 }

@@ -122,10 +122,11 @@ static void socket_on_io(void *arg, unsigned ready)
 		loop_io_want(sock->io, 0);
 }
 
-static void socket_leave(struct stream *s)
+static enum err socket_leave(struct stream *s)
 {
 	loop_io_close(socket_of(s)->io);
 	socket_of(s)->io = NULL;
+	return ERR_OK;
 }
 
 static enum err socket_enter(struct stream *s, struct loop *loop)

@@ -7,3 +7,24 @@ enum err stream_put(struct stream *s, const void *p, size_t n, size_t *put)
 
 	return stream_write(s, &iov, 1, put);
 }
+
+int stream_socket(const struct stream *s)
+{
+	while (s->below != NULL)
+		s = s->below;
+	return s->fd;
+}
+
+bool stream_path(const struct stream *s, struct stream_path *out)
+{
+	while (s->ops->path == NULL && s->below != NULL)
+		s = s->below;
+	return s->ops->path != NULL && s->ops->path(s, out);
+}
+
+size_t stream_expect_records(struct stream *s)
+{
+	while (s->ops->expect_records == NULL && s->below != NULL)
+		s = s->below;
+	return s->ops->expect_records != NULL ? s->ops->expect_records(s) : 0;
+}

@@ -77,23 +77,36 @@ struct stream_ops {
 
 	/* The two below move a stream to another worker, and may be missing (NULL). */
 
-	/* Takes it off its loop: it wants nothing and hears nothing. Only enter() or close()
-	 * may follow, on any thread. The owner may do this in on_ready, too. */
-	void (*leave)(struct stream *s);
+	/*
+	 * Takes it off its loop: it wants nothing and hears nothing. Only enter() or close()
+	 * may follow, on any thread. The owner may do this in on_ready, too.
+	 * ERR_USAGE: it cannot move, and stays as it was.
+	 */
+	enum err (*leave)(struct stream *s);
 
 	/* Puts it on @loop, where it wants nothing yet. On failure it may only be closed. */
 	enum err (*enter)(struct stream *s, struct loop *loop);
 
-	/* How its path is. False: there is none, or nothing is known. May be missing (NULL). */
+	/* The two below belong to what is at the bottom, and may be missing (NULL). */
+
+	/* How its path is. False: there is none, or nothing is known. */
 	bool (*path)(const struct stream *s, struct stream_path *out);
+
+	/*
+	 * The owner writes records of its own, many and small, in events of other streams:
+	 * they may wait for each other to the end of the turn. Returns how many bytes pass
+	 * as one record of this stream; 0: it has none.
+	 */
+	size_t (*expect_records)(struct stream *s);
 };
 
 /* The part that every kind embeds first. */
 struct stream {
 	const struct stream_ops *ops;
 	stream_ready_fn *on_ready;
-	void *arg; /* borrowed: the owner's, given to on_ready */
-	int fd;    /* of a bare socket, which may be spliced; else -1 */
+	void *arg;            /* borrowed: the owner's, given to on_ready */
+	struct stream *below; /* of a filter: owned; else NULL */
+	int fd;               /* of a bare socket, which may be spliced; else -1 */
 };
 
 /* Makes @fn hear of @s from now on. A new owner calls this first. */
@@ -127,15 +140,10 @@ static inline void stream_want(struct stream *s, unsigned wants)
 	s->ops->want(s, wants);
 }
 
-/* False: @s stays where it is all its life. */
-static inline bool stream_can_move(const struct stream *s)
+/* ERR_USAGE: @s stays on its loop all its life. */
+static inline enum err stream_leave(struct stream *s)
 {
-	return s->ops->leave != NULL;
-}
-
-static inline void stream_leave(struct stream *s)
-{
-	s->ops->leave(s);
+	return s->ops->leave != NULL ? s->ops->leave(s) : ERR_USAGE;
 }
 
 static inline enum err stream_enter(struct stream *s, struct loop *loop)
@@ -143,10 +151,12 @@ static inline enum err stream_enter(struct stream *s, struct loop *loop)
 	return s->ops->enter(s, loop);
 }
 
-static inline bool stream_path(const struct stream *s, struct stream_path *out)
-{
-	return s->ops->path != NULL && s->ops->path(s, out);
-}
+/* The three below ask what is at the bottom, through all filters. */
+
+/* The descriptor of the socket, for its options and addresses; -1: there is none. */
+int stream_socket(const struct stream *s);
+bool stream_path(const struct stream *s, struct stream_path *out);
+size_t stream_expect_records(struct stream *s);
 
 /* NULL is fine. */
 static inline void stream_close(struct stream *s)

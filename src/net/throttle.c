@@ -30,8 +30,7 @@ struct throttle_bucket {
 };
 
 struct throttle {
-	struct stream stream; /* first */
-	struct stream *below;
+	struct stream stream;           /* first */
 	struct throttle_bucket *bucket; /* a reference */
 	struct list in_bucket;
 	unsigned wants;   /* the owner's */
@@ -100,7 +99,7 @@ static void throttle_settle(struct throttle *t)
 		if (!loop_timer_is_set(t->bucket->timer))
 			bucket_plan(t->bucket);
 	}
-	stream_want(t->below, t->wants & ~t->starved);
+	stream_want(t->stream.below, t->wants & ~t->starved);
 }
 
 /* What it does not use goes back: it may be closed when this returns. */
@@ -233,7 +232,7 @@ static enum err throttle_read(struct stream *s, void *to, size_t room, size_t *g
 
 	if (most == 0)
 		return ERR_AGAIN;
-	rc = stream_read(t->below, to, room < most ? room : most, got);
+	rc = stream_read(t->stream.below, to, room < most ? room : most, got);
 	if (rc == ERR_OK)
 		throttle_spend(t, LOOP_READ, *got);
 	return rc;
@@ -255,9 +254,9 @@ static enum err throttle_write(struct stream *s, const struct iovec *iov, int co
 		first = iov[0];
 		if (first.iov_len > most)
 			first.iov_len = most;
-		rc = stream_write(t->below, &first, 1, put);
+		rc = stream_write(t->stream.below, &first, 1, put);
 	} else {
-		rc = stream_write(t->below, iov, count, put);
+		rc = stream_write(t->stream.below, iov, count, put);
 	}
 	if (rc == ERR_OK)
 		throttle_spend(t, LOOP_WRITE, *put);
@@ -266,7 +265,7 @@ static enum err throttle_write(struct stream *s, const struct iovec *iov, int co
 
 static enum err throttle_finish(struct stream *s)
 {
-	return stream_finish(throttle_of(s)->below);
+	return stream_finish(s->below);
 }
 
 static void throttle_want(struct stream *s, unsigned wants)
@@ -286,7 +285,7 @@ static void throttle_close(struct stream *s, bool is_abort)
 	list_remove(&t->in_bucket);
 	if (t->bucket->turn == t)
 		t->bucket->turn = NULL;
-	t->below->ops->close(t->below, is_abort);
+	t->stream.below->ops->close(t->stream.below, is_abort);
 	throttle_bucket_unref(t->bucket);
 	free(t);
 }
@@ -299,7 +298,7 @@ static enum err throttle_peek(struct stream *s, struct span *out)
 
 	if (most == 0)
 		return ERR_AGAIN;
-	rc = t->below->ops->peek(t->below, out);
+	rc = t->stream.below->ops->peek(t->stream.below, out);
 	if (rc == ERR_OK && out->n > most)
 		out->n = most;
 	return rc;
@@ -310,7 +309,7 @@ static void throttle_consume(struct stream *s, size_t n)
 	struct throttle *t = throttle_of(s);
 
 	throttle_spend(t, LOOP_READ, n);
-	t->below->ops->consume(t->below, n);
+	t->stream.below->ops->consume(t->stream.below, n);
 }
 
 static enum err throttle_reserve(struct stream *s, struct mspan *out)
@@ -321,7 +320,7 @@ static enum err throttle_reserve(struct stream *s, struct mspan *out)
 
 	if (most == 0)
 		return ERR_AGAIN;
-	rc = t->below->ops->reserve(t->below, out);
+	rc = t->stream.below->ops->reserve(t->stream.below, out);
 	if (rc == ERR_OK && out->n > most)
 		out->n = most;
 	return rc;
@@ -332,7 +331,7 @@ static enum err throttle_commit(struct stream *s, size_t n)
 	struct throttle *t = throttle_of(s);
 
 	throttle_spend(t, LOOP_WRITE, n);
-	return t->below->ops->commit(t->below, n);
+	return t->stream.below->ops->commit(t->stream.below, n);
 }
 
 #define THROTTLE_OPS \
@@ -371,12 +370,12 @@ enum err throttle_open(const struct throttle_options *o, struct stream **out)
 		return ERR_NOMEM;
 	t->stream.ops = throttle_choose_ops(o->below);
 	t->stream.fd = -1;
-	t->below = o->below;
+	t->stream.below = o->below;
 	t->bucket = throttle_bucket_ref(o->bucket);
 	list_init(&t->in_bucket);
 	t->on_moved = o->on_moved;
 	t->arg = o->arg;
-	stream_set_owner(t->below, throttle_on_below_ready, t);
+	stream_set_owner(t->stream.below, throttle_on_below_ready, t);
 	*out = &t->stream;
 	return ERR_OK;
 }

@@ -37,8 +37,7 @@ enum tls_state {
 
 struct tls {
 	struct stream stream;
-	struct loop *loop; /* borrowed: outlives us; NULL between two loops */
-	struct stream *below;
+	struct loop *loop;           /* borrowed: outlives us; NULL between two loops */
 	struct tls_context *context; /* one reference */
 	SSL *ssl;
 	struct buf
@@ -80,11 +79,11 @@ static int tls_bio_read(BIO *bio, char *to, size_t room, size_t *got)
 	struct tls *t = BIO_get_data(bio);
 
 	BIO_clear_retry_flags(bio);
-	t->below_rc = t->is_dry ? ERR_AGAIN : stream_read(t->below, to, room, got);
+	t->below_rc = t->is_dry ? ERR_AGAIN : stream_read(t->stream.below, to, room, got);
 	if (t->below_rc == ERR_AGAIN)
 		BIO_set_retry_read(bio);
 	if (t->below_rc == ERR_AGAIN ||
-		(t->below_rc == ERR_OK && *got < room && t->below->fd >= 0))
+		(t->below_rc == ERR_OK && *got < room && t->stream.below->fd >= 0))
 		t->is_dry = t->has_left != NULL;
 	return t->below_rc == ERR_OK;
 }
@@ -97,7 +96,7 @@ static size_t tls_hand_over(struct tls *t, const char *p, size_t n)
 	if (!t->is_carried || n < TLS_DIRECT_MIN || t->out.n > 0 ||
 		!SSL_is_init_finished(t->ssl))
 		return 0;
-	return stream_put(t->below, p, n, &put) == ERR_OK ? put : 0;
+	return stream_put(t->stream.below, p, n, &put) == ERR_OK ? put : 0;
 }
 
 static int tls_bio_write(BIO *bio, const char *p, size_t n, size_t *put)
@@ -219,7 +218,7 @@ static enum err tls_flush(struct tls *t)
 	while (t->out.n > 0) {
 		struct span s = buf_span(&t->out);
 
-		rc = stream_put(t->below, s.p, s.n, &put);
+		rc = stream_put(t->stream.below, s.p, s.n, &put);
 		t->is_full = rc == ERR_AGAIN;
 		if (rc == ERR_AGAIN)
 			return rc;
@@ -282,7 +281,7 @@ static void tls_settle(struct tls *t)
 		below |= tls_or(t->read_needs, LOOP_READ);
 	if (tls_ready_now(t) != 0)
 		loop_defer(t->loop, &t->wake);
-	stream_want(t->below, t->state == TLS_FAILED ? 0 : below);
+	stream_want(t->stream.below, t->state == TLS_FAILED ? 0 : below);
 }
 
 /* Before each call that may go on with a handshake. False: it cannot yet. */
@@ -589,7 +588,7 @@ static enum err tls_finish(struct stream *s)
 	if (rc == ERR_OK)
 		rc = t->state == TLS_FAILED ? t->failure : tls_flush(t);
 	if (rc == ERR_OK && t->below_hides_ends)
-		rc = stream_finish(t->below);
+		rc = stream_finish(t->stream.below);
 	tls_settle(t);
 	return rc;
 }
@@ -650,7 +649,7 @@ static void tls_close(struct stream *s, bool is_abort)
 	if (!is_abort || tls_holds(t))
 		(void)tls_flush(t);
 	tls_spare_session(t);
-	t->below->ops->close(t->below, is_abort);
+	t->stream.below->ops->close(t->stream.below, is_abort);
 	SSL_free(t->ssl);
 	buf_fini(&t->out);
 	tls_context_free(t->context);
@@ -661,26 +660,30 @@ static void tls_close(struct stream *s, bool is_abort)
 		free(t); /* nobody calls it between two loops */
 }
 
-static void tls_leave(struct stream *s)
+static enum err tls_leave(struct stream *s)
 {
 	struct tls *t = tls_of(s);
+	enum err rc;
 
 	loop_undefer(&t->wake);
 	loop_undefer(&t->sending);
 	(void)tls_flush(t); /* what is held need not wait for the move */
-	stream_leave(t->below);
+	rc = stream_leave(t->stream.below);
+	if (rc != ERR_OK)
+		return rc;
 	if (t->has_left != NULL)
 		*t->has_left = true;
 	t->has_left = NULL;
 	t->is_dry = false;
 	t->loop = NULL;
 	t->wants = 0;
+	return ERR_OK;
 }
 
 static enum err tls_enter(struct stream *s, struct loop *loop)
 {
 	struct tls *t = tls_of(s);
-	enum err rc = stream_enter(t->below, loop);
+	enum err rc = stream_enter(t->stream.below, loop);
 
 	if (rc != ERR_OK)
 		return rc;
@@ -689,9 +692,10 @@ static enum err tls_enter(struct stream *s, struct loop *loop)
 	return ERR_OK;
 }
 
-static bool tls_path(const struct stream *s, struct stream_path *out)
+static size_t tls_expect_records(struct stream *s)
 {
-	return stream_path(mem_container(s, const struct tls, stream)->below, out);
+	tls_of(s)->carries_tls = true;
+	return TLS_RECORD_BYTES;
 }
 
 static const struct stream_ops tls_ops = {
@@ -703,7 +707,7 @@ static const struct stream_ops tls_ops = {
 	.close = tls_close,
 	.leave = tls_leave,
 	.enter = tls_enter,
-	.path = tls_path,
+	.expect_records = tls_expect_records,
 };
 
 /* SNI is for names only (RFC 6066 3), and without the root's dot. */
@@ -766,6 +770,7 @@ static enum err tls_set_role(struct tls *t, const struct tls_options *o, struct 
 enum err tls_open(const struct tls_options *o, struct stream **out, struct why *why)
 {
 	struct tls *t = mem_new(t);
+	size_t record;
 	enum err rc;
 
 	if (t == NULL)
@@ -785,23 +790,18 @@ enum err tls_open(const struct tls_options *o, struct stream **out, struct why *
 	}
 	t->context = tls_context_ref(o->context);
 	t->below_hides_ends = o->below_hides_ends;
-	t->below = o->below;
-	if (t->below->ops == &tls_ops) {
+	t->stream.below = o->below;
+	record = stream_expect_records(o->below);
+	if (record > 0) {
 		t->is_carried = true;
-		tls_of(t->below)->carries_tls = true;
-		SSL_set_max_send_fragment(t->ssl, TLS_RECORD_BYTES - TLS_RECORD_ADDS);
+		SSL_set_max_send_fragment(t->ssl, (long)(record - TLS_RECORD_ADDS));
 	}
-	stream_set_owner(t->below, tls_on_below_ready, t);
+	stream_set_owner(t->stream.below, tls_on_below_ready, t);
 	*out = &t->stream;
 	return ERR_OK;
 }
 
 /* ---- what is known of a connection ---- */
-
-int tls_fd(const struct stream *tls)
-{
-	return mem_container(tls, const struct tls, stream)->below->fd;
-}
 
 bool tls_is_resumed(const struct stream *tls)
 {

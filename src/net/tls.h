@@ -87,9 +87,6 @@ unsigned tls_wants(const struct stream *tls);
 
 /* ---- once the handshake is done ---- */
 
-/* The descriptor of the bare socket below; -1 if there is none. */
-int tls_fd(const struct stream *tls);
-
 /* Was an earlier session resumed? */
 bool tls_is_resumed(const struct stream *tls);
 

@@ -16,6 +16,7 @@
 #include "net/socket.h"
 #include "net/talker_test.h"
 #include "net/tls.h"
+#include "net/unread.h"
 
 #define TLS_BYTE_BYTES (5 + 1 + 1 + 16) /* a record with one byte in it */
 #define HANDSHAKES 50
@@ -459,7 +460,8 @@ static ssize_t lies_at(const struct hand *client)
 {
 	char bytes[2048];
 
-	return recv(tls_fd(client->tls), bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
+	return recv(stream_socket(client->tls), bytes, sizeof(bytes),
+		MSG_PEEK | MSG_DONTWAIT);
 }
 
 static void test_a_ticket_goes_with_the_first_bytes(void **state)
@@ -582,18 +584,17 @@ static void hand_nest(struct fixture *x, struct hand *outer, struct hand *hand,
 	hand_on_ready(hand, 0);
 }
 
-static void test_records_fit_into_those_that_carry_them(void **state)
+/* The inner records fill outer ones, and wait for each other to the end of the turn. */
+static void check_nested_records(struct fixture *x, struct pair *outer, int fd)
 {
 	static const char bytes[2 * (16384 - 22)];
-	struct fixture *x = *state;
-	struct pair outer, p;
-	int fd, lying;
+	struct pair p;
+	int lying;
 	size_t n;
 
-	pair_shake(x, &outer, "a.localhost");
-	fd = tls_fd(outer.server.tls);
-	hand_nest(x, &outer.client, &p.client, "a.localhost");
-	hand_nest(x, &outer.server, &p.server, NULL);
+	hand_nest(x, &outer->client, &p.client, "a.localhost");
+	hand_nest(x, &outer->server, &p.server, NULL);
+	assert_int_equal(stream_socket(p.server.tls), fd);
 	turn(x);
 	assert_int_equal(p.client.rc, ERR_OK);
 	assert_int_equal(stream_put(p.client.tls, bytes, sizeof(bytes), &n), ERR_OK);
@@ -604,6 +605,31 @@ static void test_records_fit_into_those_that_carry_them(void **state)
 	assert_int_equal(ioctl(fd, FIONREAD, &lying), 0);
 	assert_int_equal(lying, 2 * (16384 + 22));
 	pair_part(x, &p);
+}
+
+static void test_records_fit_into_those_that_carry_them(void **state)
+{
+	struct fixture *x = *state;
+	struct pair outer;
+
+	pair_shake(x, &outer, "a.localhost");
+	check_nested_records(x, &outer, stream_socket(outer.server.tls));
+}
+
+static void test_records_fit_through_what_lies_between(void **state)
+{
+	struct fixture *x = *state;
+	struct stream *pushed_back;
+	struct pair outer;
+	int fd;
+
+	pair_shake(x, &outer, "a.localhost");
+	fd = stream_socket(outer.server.tls);
+	assert_int_equal(unread_open(x->loop, outer.client.tls, span_str(""),
+				 &pushed_back),
+		ERR_OK);
+	outer.client.tls = pushed_back;
+	check_nested_records(x, &outer, fd);
 }
 
 static void test_an_older_version_is_refused(void **state)
@@ -699,6 +725,7 @@ int main(void)
 		TEST(test_a_ticket_leaves_no_buffers_behind),
 		TEST(test_what_is_said_in_one_call_is_sent_together),
 		TEST(test_records_fit_into_those_that_carry_them),
+		TEST(test_records_fit_through_what_lies_between),
 		TEST(test_an_older_version_is_refused),
 		TEST(test_names_right_under_localhost_are_covered),
 		TEST(test_a_dot_in_front_is_no_name),

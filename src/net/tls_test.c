@@ -626,9 +626,9 @@ static void test_an_end_may_be_an_end_below_too(void **state)
 		stream_set_owner(server.tls, read_once, &reader);
 		assert_int_equal(stream_finish(server.tls), ERR_OK);
 		assert_int_equal(stream_finish(server.tls), ERR_OK);
-		assert_true(
-			recv(tls_fd(client.tls), wire, sizeof(wire), MSG_DONTWAIT) > 0);
-		assert_int_equal(recv(tls_fd(client.tls), wire, 1, MSG_DONTWAIT),
+		assert_true(recv(stream_socket(client.tls), wire, sizeof(wire),
+				    MSG_DONTWAIT) > 0);
+		assert_int_equal(recv(stream_socket(client.tls), wire, 1, MSG_DONTWAIT),
 			x->hides_ends ? 0 : -1);
 		assert_int_equal(stream_put(client.tls, "more", 4, &n), ERR_OK);
 		stream_want(server.tls, LOOP_READ);
@@ -824,7 +824,7 @@ static void move_on_ready(void *arg, unsigned ready)
 
 	(void)ready;
 	assert_int_equal(stream_read(m->tls, m->heard, 1, &m->n), ERR_OK);
-	stream_leave(m->tls);
+	assert_int_equal(stream_leave(m->tls), ERR_OK);
 	m->has_left = true;
 }
 
@@ -901,7 +901,7 @@ static void test_what_lies_inside_wakes_the_new_owner(void **state)
 	assert_int_equal(stream_put(client.tls, "several", 7, &n), ERR_OK);
 	assert_int_equal(stream_read(server.tls, reader.text, 1, &reader.n), ERR_OK);
 	stream_want(server.tls, LOOP_READ); /* it would be woken here */
-	stream_leave(server.tls);
+	assert_int_equal(stream_leave(server.tls), ERR_OK);
 	assert_int_equal(stream_enter(server.tls, x->loop), ERR_OK);
 	reader.tls = server.tls;
 	stream_set_owner(server.tls, read_one_byte, &reader);
@@ -924,8 +924,7 @@ static void test_it_may_be_closed_between_two_loops(void **state)
 
 	contexts_make(x, NULL, NULL);
 	shake(x, &client, &server, "tunnel.test");
-	assert_true(stream_can_move(server.tls));
-	stream_leave(server.tls);
+	assert_int_equal(stream_leave(server.tls), ERR_OK);
 	stream_close(server.tls);
 	assert_int_equal(stream_read(client.tls, text, sizeof(text), &n), ERR_EOF);
 	stream_close(client.tls);

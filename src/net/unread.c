@@ -5,8 +5,7 @@
 
 struct unread {
 	struct stream stream;
-	struct loop *loop; /* borrowed: outlives us */
-	struct stream *below;
+	struct loop *loop;         /* borrowed: outlives us */
 	struct loop_deferred wake; /* the bytes are here already */
 	unsigned wants : 8;
 	unsigned at : 8, n : 8;
@@ -47,7 +46,7 @@ static void unread_want(struct stream *s, unsigned wants)
 		loop_defer(u->loop, &u->wake);
 		wants &= ~(unsigned)LOOP_READ;
 	}
-	stream_want(u->below, wants);
+	stream_want(u->stream.below, wants);
 }
 
 static enum err unread_read(struct stream *s, void *to, size_t room, size_t *got)
@@ -56,26 +55,27 @@ static enum err unread_read(struct stream *s, void *to, size_t room, size_t *got
 	size_t n = u->n - u->at;
 
 	if (n == 0)
-		return stream_read(u->below, to, room, got);
+		return stream_read(u->stream.below, to, room, got);
 	if (n > room)
 		n = room;
 	memcpy(to, u->first + u->at, n);
 	u->at = (u->at + n) & 0xff;
 	*got = n;
 	if (u->at == u->n)
-		stream_want(u->below, u->wants); /* from now on it is the one to ask */
+		stream_want(u->stream.below,
+			u->wants); /* from now on it is the one to ask */
 	return ERR_OK;
 }
 
 static enum err unread_write(struct stream *s, const struct iovec *iov, int count,
 	size_t *put)
 {
-	return stream_write(unread_of(s)->below, iov, count, put);
+	return stream_write(s->below, iov, count, put);
 }
 
 static enum err unread_finish(struct stream *s)
 {
-	return stream_finish(unread_of(s)->below);
+	return stream_finish(s->below);
 }
 
 static void unread_close(struct stream *s, bool is_abort)
@@ -83,7 +83,7 @@ static void unread_close(struct stream *s, bool is_abort)
 	struct unread *u = unread_of(s);
 
 	loop_undefer(&u->wake);
-	u->below->ops->close(u->below, is_abort);
+	u->stream.below->ops->close(u->stream.below, is_abort);
 	u->is_closed = true;
 	loop_defer(u->loop, &u->gone);
 }
@@ -110,7 +110,7 @@ enum err unread_open(struct loop *loop, struct stream *below, struct span first,
 	u->stream.ops = &unread_ops;
 	u->stream.fd = -1;
 	u->loop = loop;
-	u->below = below;
+	u->stream.below = below;
 	u->n = first.n & 0xff;
 	if (first.n > 0)
 		memcpy(u->first, first.p, first.n);

@@ -183,6 +183,21 @@ static void test_bytes_that_are_read_at_once_are_not_announced(void **state)
 	assert_int_equal(f->heard_n, 1);
 }
 
+/* A filter shows what is at the bottom, and does not move unless it says that it can. */
+static void test_what_is_below_shows_through(void **state)
+{
+	struct fixture *f = *state;
+	struct stream_path path;
+
+	assert_int_equal(stream_socket(f->stream), -1);
+	f->below.stream.fd = 7;
+	assert_int_equal(stream_socket(f->stream), 7);
+	assert_int_equal(f->stream->fd, -1);
+	assert_false(stream_path(f->stream, &path));
+	assert_int_equal(stream_expect_records(f->stream), 0);
+	assert_int_equal(stream_leave(f->stream), ERR_USAGE);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -196,6 +211,7 @@ int main(void)
 		TEST(test_an_end_comes_after_the_last_byte),
 		TEST(test_writing_is_asked_of_what_is_below),
 		TEST(test_bytes_that_are_read_at_once_are_not_announced),
+		TEST(test_what_is_below_shows_through),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

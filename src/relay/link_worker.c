@@ -46,7 +46,7 @@ static void link_upgrade(struct link_worker *w, struct http_exchange *x)
 	if (http_upgrade(x, headers, &stream) != ERR_OK)
 		return;
 	/* Not earlier: a visitor of the backend may pause for as long as it likes. */
-	socket_tune_carrier(w->tls != NULL ? tls_fd(stream) : stream->fd, LINK_DEAD_MS);
+	socket_tune_carrier(stream_socket(stream), LINK_DEAD_MS);
 	link_session_open_take(w, stream, &client);
 }
 

@@ -144,7 +144,7 @@ static void session_arrive(struct relay_data *d, struct session_mail *m)
 		log_debug(d->shared->log, "lease %s: session from %s", m->route->name,
 			addr_print_ip(&m->client, text));
 		/* A client that went without a word does not acknowledge the next keepalive. */
-		socket_set_patience(tls_fd(m->session), DATA_IDLE_DEAD_MS);
+		socket_set_patience(stream_socket(m->session), DATA_IDLE_DEAD_MS);
 		reverse_pool_add_take(l->pool, m->session, &m->client);
 		m->session = NULL;
 	}
@@ -176,9 +176,9 @@ static void session_on_leave(void *arg)
 		session_arrive(m->from, m);
 		return;
 	}
-	stream_leave(m->session);
 	m->mail.fn = on_session;
-	if (!mailbox_post(shared->workers[m->route->worker].worker.mailbox, &m->mail))
+	if (stream_leave(m->session) != ERR_OK ||
+		!mailbox_post(shared->workers[m->route->worker].worker.mailbox, &m->mail))
 		session_mail_free(m);
 }
 

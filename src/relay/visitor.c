@@ -222,7 +222,7 @@ static void visitor_on_claim_end(void *arg, enum err rc, struct stream *session)
 	if (rc == ERR_CLOSED && visitor_claim_again(v))
 		return;
 	if (rc == ERR_OK) {
-		socket_set_patience(tls_fd(session), 0); /* a visitor may pause */
+		socket_set_patience(stream_socket(session), 0); /* a visitor may pause */
 		v->client = v->claim.client;
 		rc = visitor_join(v, session);
 	}

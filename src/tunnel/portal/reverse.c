@@ -283,7 +283,7 @@ static void reverse_on_reached(void *arg, enum err rc, struct stream *tls,
 		return;
 	}
 	r->stream = tls;
-	fd = tls->fd >= 0 ? tls->fd : tls_fd(tls);
+	fd = stream_socket(tls);
 	socket_tune_waiting(fd);
 	(void)addr_of_peer(fd, &r->peer);
 	stream_set_owner(tls, reverse_on_stream, r);
