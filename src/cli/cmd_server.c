@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "cli/keygen.h"
+#include "cli/persona.h"
 #include "cli/server_args.h"
 
 static int serve(const struct call *c, struct server_args *args)
@@ -13,7 +14,15 @@ static int serve(const struct call *c, struct server_args *args)
 
 	rc = server_args_check(args, c->argc, c->argv, &why);
 	if (rc == ERR_OK && args->keygen != NULL) {
-		rc = keygen_write(args->keygen, args->key_seed, c->out, &why);
+		rc = keygen_write(
+			&(struct keygen_options){
+				.path = args->keygen,
+				.seed = args->key_seed,
+				.replaces = args->forces || c->persona->is_lenient,
+				.out = c->out,
+				.err = c->err,
+			},
+			&why);
 		return rc == ERR_OK ? EXIT_CODE_DONE : call_fail(c, rc, &why);
 	}
 	if (rc == ERR_OK)

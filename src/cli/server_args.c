@@ -43,8 +43,14 @@ const struct flag server_flags[] = {
 		.kind = FLAG_TEXT,
 		.offset = AT(keygen),
 		.argument = "file",
-		.help = "write a new host key to this file, or - for standard output, and end;"
-			" with --key, the key of that seed",
+		.help = "write a new host key to this file, or - for standard output, print its"
+			" fingerprint, and end; with --key, the key of that seed",
+	},
+	{
+		.name = "force",
+		.kind = FLAG_BOOL,
+		.offset = AT(forces),
+		.help = "with --keygen, replace a key that is there",
 	},
 	{
 		.name = "key",
@@ -225,6 +231,9 @@ enum err server_args_check(struct server_args *args, int argc, char **argv,
 {
 	enum err rc = check_words(argc, argv, why);
 
+	if (rc == ERR_OK && args->forces && args->keygen == NULL)
+		rc = err_set(why, ERR_USAGE,
+			"--force replaces the file of --keygen: give that too");
 	if (rc == ERR_OK)
 		rc = check_host("--host", args->link.host, why);
 	if (rc == ERR_OK)

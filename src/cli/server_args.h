@@ -13,6 +13,7 @@ struct server_args {
 	char *auth;         /* secret */
 	char *key_seed;     /* secret */
 	const char *keygen; /* write a key here and end */
+	bool forces;        /* also if there is one */
 };
 
 extern const struct flag server_flags[];

@@ -2,13 +2,13 @@
 #include "relay/certificate.h"
 
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/str.h"
 #include "crypto/remote_key.h"
 #include "relay/certificate_pair.h"
+#include "store/file.h"
 #include "store/file_watch.h"
 #include "text/names.h"
 #include "text/timefmt.h"
@@ -159,9 +159,7 @@ static void certificate_warn_of_end(const struct certificate *c)
 
 static void certificate_warn_of_mode(const struct certificate *c)
 {
-	struct stat st;
-
-	if (stat(c->paths[1], &st) == 0 && (st.st_mode & (S_IROTH | S_IWOTH)) != 0)
+	if (file_is_open_to_others(c->paths[1]))
 		log_warn(c->o.log,
 			"the key %s is open to everybody on this machine: chmod 600 it",
 			c->paths[1]);

@@ -99,6 +99,27 @@ static enum err link_read_proxies(struct link_server *s, struct why *why)
 	return ERR_OK;
 }
 
+/* ---- secrets ---- */
+
+static void link_warn_of_modes(const struct link_server *s)
+{
+	const struct {
+		const char *flag, *path;
+	} files[] = {
+		{ "--keyfile", s->o->key_file },
+		{ "--authfile", s->o->auth_file },
+		{ "--tls-key", s->o->tls_key },
+	};
+
+	for (size_t i = 0; i < mem_count(files); i++) {
+		if (files[i].path != NULL && file_is_open_to_others(files[i].path))
+			log_warn(&s->log,
+				"%s: %s can be read or written by everybody on this machine: "
+				"chmod 600 it",
+				files[i].flag, files[i].path);
+	}
+}
+
 /* ---- connections ---- */
 
 static void link_on_accept(void *arg, int fd, const struct addr *peer)
@@ -201,6 +222,8 @@ static enum err link_open(struct link_server *s, struct why *why)
 			"--authfile");
 	if (rc == ERR_OK)
 		rc = link_tls_open(s, why);
+	if (rc == ERR_OK)
+		link_warn_of_modes(s);
 	if (rc == ERR_OK)
 		rc = link_make_backend(s, why);
 	if (rc == ERR_OK)

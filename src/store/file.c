@@ -121,6 +121,13 @@ enum err file_replace(const char *path, mode_t mode, struct span text, struct wh
 
 /* ---- modes ---- */
 
+bool file_is_open_to_others(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && (st.st_mode & (S_IROTH | S_IWOTH)) != 0;
+}
+
 void file_close_to_others(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -24,6 +24,9 @@ enum err file_read(const char *path, struct buf *out, struct why *why) MUST_USE;
 enum err file_replace(const char *path, mode_t mode, struct span text,
 	struct why *why) MUST_USE;
 
+/* Whether everybody on this machine may read or write it. False: it is not there. */
+bool file_is_open_to_others(const char *path);
+
 /*
  * Takes a secret that has come here open to all, by a copy perhaps, from all but its owner.
  * Only if it is a file of ours: what others have put there is theirs to close.

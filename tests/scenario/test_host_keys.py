@@ -83,6 +83,35 @@ def test_the_key_file_wins_over_the_seed(world, adit):
     assert printed(server) == SEEDS["foobar"][0]
 
 
+def test_a_key_that_is_there_is_not_replaced_unless_told_so(world, adit):
+    path = world.path("host.key")
+    first = world.call([*adit.argv, "server", "--keygen", path])
+    assert first.returncode == 0 and re.fullmatch(r"Fingerprint \S{44}\n", first.stderr)
+    again = world.call([*adit.argv, "server", "--keygen", path])
+    assert again.returncode == 1 and "--force replaces it" in again.stderr
+    assert first.stderr.strip() in world.server(adit, "--keyfile", path).log
+    forced = world.call([*adit.argv, "server", "--keygen", path, "--force"])
+    assert forced.returncode == 0 and forced.stderr != first.stderr
+    os.symlink(adit.argv[0], world.path("chisel"))
+    stock = world.call([world.path("chisel"), "server", "--keygen", path])
+    assert stock.returncode == 0 and stock.stderr not in (first.stderr, forced.stderr)
+
+
+@pytest.mark.parametrize("mode,warns", [(0o600, False), (0o640, False), (0o644, True),
+                                        (0o602, True)])
+def test_secrets_that_everybody_may_read_are_warned_of(world, adit, certificate, mode, warns):
+    paths = {"--keyfile": world.path("host.key"), "--tls-key": world.path("tls.key"),
+             "--authfile": world.write("users.json", '{"ann:a": [""]}')}
+    world.call([*adit.argv, "server", "--keygen", paths["--keyfile"]])
+    shutil.copy(certificate[1], paths["--tls-key"])
+    for path in paths.values():
+        os.chmod(path, mode)
+    server = world.server(adit, "--tls-cert", certificate[0],
+                          *(word for pair in paths.items() for word in pair))
+    for flag, path in paths.items():
+        assert (f"{flag}: {path} can be read or written by everybody" in server.log) == warns
+
+
 def make_ssh_keygen(world, *args):
     if not shutil.which("ssh-keygen"):
         pytest.skip("skipped: no ssh-keygen")
