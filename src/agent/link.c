@@ -13,7 +13,6 @@
 
 #include "agent/link_client.h"
 #include "agent/link_retry.h"
-#include "agent/link_trouble.h"
 #include "base/clock.h"
 #include "base/str.h"
 #include "loop/notify.h"
@@ -21,7 +20,6 @@
 
 #define LINK_STABLE_MS 5000 /* a session that lasted so long makes the count start anew */
 #define LINK_FLAPS 4        /* sessions in a row that may end sooner and be logged */
-#define LINK_DEAD_MS 8000   /* a peer that acknowledges nothing so long */
 #define LINK_PROBE_MS 2000  /* how long a doubted session has to answer, at least */
 #define LINK_GONE_MS 500    /* the same, if its address is not there any more */
 #define LINK_ACKS_MS 500    /* an acknowledgement so young shows that the path is there */
@@ -118,21 +116,7 @@ static void link_on_timer(void *arg)
 
 static bool link_is_host_key_good(void *owner, struct span blob, struct why *why)
 {
-	struct link_client *c = owner;
-	char sha256[HOSTKEY_SHA256_CHARS + 1], md5[HOSTKEY_MD5_CHARS + 1];
-
-	if (c->o->fingerprint == NULL || c->o->fingerprint[0] == '\0')
-		return true;
-	hostkey_sha256(blob, sha256);
-	hostkey_md5(blob, md5);
-	c->is_key_bad = strcmp(c->o->fingerprint, sha256) != 0 &&
-		strcmp(c->o->fingerprint, md5) != 0;
-	if (c->is_key_bad) {
-		err_set(why, ERR_DENIED, "Invalid fingerprint (%s)", sha256);
-		return false;
-	}
-	memcpy(c->key, sha256, sizeof(c->key));
-	return true;
+	return link_client_takes_key(owner, blob, why);
 }
 
 static void link_on_up(void *owner)
@@ -242,21 +226,6 @@ static void link_on_open(void *owner, struct channel *ch, struct span text)
 	exits_add(&c->exits, ch, &target);
 }
 
-static void link_explain(const struct link_client *c, enum err rc, const struct why *why,
-	struct link_trouble *t)
-{
-	const char *words = err_text(rc, why);
-
-	if (c->is_key_bad)
-		link_trouble_of_key(t, c->o->fingerprint, words);
-	else if (c->is_refused)
-		link_trouble_of_refusal(t, words);
-	else if (rc == ERR_DENIED && c->greeted_ms == 0)
-		link_trouble_of_login(t, c->o, words);
-	else
-		link_trouble_of_session(t, words);
-}
-
 static void link_on_closed(void *owner, enum err rc, const struct why *why)
 {
 	struct link_client *c = owner;
@@ -274,7 +243,7 @@ static void link_on_closed(void *owner, enum err rc, const struct why *why)
 		link_wait(c, false, c->has_hidden ? LOG_DEBUG : LOG_INFO);
 		return;
 	}
-	link_explain(c, rc, why, &t);
+	link_client_explain(c, rc, why, &t);
 	link_fail(c, &t);
 }
 
@@ -327,26 +296,14 @@ static void link_on_connected(void *arg, enum err rc, const struct connect_resul
 
 static void link_try(struct link_client *c)
 {
-	struct connect_options o = {
-		.loop = c->worker.loop,
-		.server = &c->url,
-		.proxy = c->o->proxy != NULL ? &c->proxy : NULL,
-		.tls = c->tls,
-		.tls_name = c->o->sni != NULL ? c->o->sni : c->o->hostname,
-		.host_header = c->o->hostname,
-		.headers = c->headers,
-		.headers_n = c->headers_n,
-		.timeout_ms = c->o->connect_timeout_ms,
-		.dead_ms = LINK_DEAD_MS,
-		.fn = link_on_connected,
-		.arg = c,
-	};
+	struct connect_options o = link_client_connect_options(c);
 	struct link_trouble t;
 	struct why why = { 0 };
 	enum err rc;
 
 	c->state = LINK_CONNECTING;
 	c->tried_ms = clock_now_ms();
+	o.fn = link_on_connected;
 	rc = connect_open(&o, &c->connect, &why);
 	if (rc == ERR_OK)
 		return;

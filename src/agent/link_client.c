@@ -192,3 +192,53 @@ void link_client_fini(struct link_client *c)
 	free(c->entries);
 	free(c->remotes);
 }
+
+struct connect_options link_client_connect_options(struct link_client *c)
+{
+	return (struct connect_options){
+		.loop = c->worker.loop,
+		.server = &c->url,
+		.proxy = c->o->proxy != NULL ? &c->proxy : NULL,
+		.tls = c->tls,
+		.tls_name = c->o->sni != NULL ? c->o->sni : c->o->hostname,
+		.host_header = c->o->hostname,
+		.headers = c->headers,
+		.headers_n = c->headers_n,
+		.timeout_ms = c->o->connect_timeout_ms,
+		.dead_ms = LINK_DEAD_MS,
+		.arg = c,
+	};
+}
+
+bool link_client_takes_key(struct link_client *c, struct span blob, struct why *why)
+{
+	char sha256[HOSTKEY_SHA256_CHARS + 1], md5[HOSTKEY_MD5_CHARS + 1];
+
+	if (c->o->fingerprint == NULL || c->o->fingerprint[0] == '\0')
+		return true;
+	hostkey_sha256(blob, sha256);
+	hostkey_md5(blob, md5);
+	c->is_key_bad = strcmp(c->o->fingerprint, sha256) != 0 &&
+		strcmp(c->o->fingerprint, md5) != 0;
+	if (c->is_key_bad) {
+		err_set(why, ERR_DENIED, "Invalid fingerprint (%s)", sha256);
+		return false;
+	}
+	memcpy(c->key, sha256, sizeof(c->key));
+	return true;
+}
+
+void link_client_explain(const struct link_client *c, enum err rc, const struct why *why,
+	struct link_trouble *t)
+{
+	const char *words = err_text(rc, why);
+
+	if (c->is_key_bad)
+		link_trouble_of_key(t, c->o->fingerprint, words);
+	else if (c->is_refused)
+		link_trouble_of_refusal(t, words);
+	else if (rc == ERR_DENIED && c->greeted_ms == 0)
+		link_trouble_of_login(t, c->o, words);
+	else
+		link_trouble_of_session(t, words);
+}

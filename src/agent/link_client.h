@@ -3,6 +3,7 @@
 #define AGENT_LINK_CLIENT_H
 
 #include "agent/link.h"
+#include "agent/link_trouble.h"
 #include "agent/retry_log.h"
 #include "crypto/hostkey.h"
 #include "net/netwatch.h"
@@ -13,6 +14,7 @@
 
 #define LINK_HEADERS_MAX 32
 #define LINK_SIGNALS 4
+#define LINK_DEAD_MS 8000 /* a peer that acknowledges nothing so long */
 
 enum link_state {
 	LINK_WAITING,    /* for the time to try again */
@@ -65,5 +67,15 @@ enum err link_client_init(struct link_client *c, struct why *why) MUST_USE;
 
 /* Takes half-initialised ones. */
 void link_client_fini(struct link_client *c);
+
+/* How to reach the server: all but whom to tell. */
+struct connect_options link_client_connect_options(struct link_client *c);
+
+/* Is this the server's key? Notes what it is; @why has stock's words if it is another. */
+bool link_client_takes_key(struct link_client *c, struct span blob, struct why *why);
+
+/* What is said of a session that ended without being open. */
+void link_client_explain(const struct link_client *c, enum err rc, const struct why *why,
+	struct link_trouble *t);
 
 #endif

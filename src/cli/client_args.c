@@ -61,6 +61,13 @@ const struct flag client_flags[] = {
 		.help = "the shortest wait before a retry (the first is at once)",
 	},
 	{
+		.name = "check",
+		.kind = FLAG_BOOL,
+		.offset = AT(checks),
+		.help = "connect once, print for each remote whether it would work, and end with"
+			" status 0 if all would",
+	},
+	{
 		.name = "proxy",
 		.kind = FLAG_TEXT,
 		.offset = AT(link.proxy),

@@ -10,6 +10,7 @@ struct client_args {
 	struct link_client_options link;
 	struct daemon_args daemon;
 	struct flag_list headers;
+	bool checks;            /* once, and ends */
 	char *auth;             /* secret */
 	struct remote *remotes; /* owned */
 };

@@ -1,6 +1,7 @@
 /* adit client: the client end of links, with Chisel's command line. */
 #include "cli/command.h"
 
+#include "agent/link_check.h"
 #include "cli/client_args.h"
 
 static int connect_to_server(const struct call *c, struct client_args *args)
@@ -13,6 +14,8 @@ static int connect_to_server(const struct call *c, struct client_args *args)
 		rc = daemon_start(&args->daemon, &why);
 	if (rc != ERR_OK)
 		return call_fail(c, rc, &why);
+	if (args->checks)
+		return link_check_run(&args->link, c->out);
 	return link_client_run(&args->link);
 }
 

@@ -16,6 +16,7 @@ struct link_claim {
 	uint64_t number;            /* of the session that asks */
 	uint16_t port;              /* that it wants */
 	bool is_udp;
+	bool is_held; /* by a session of the same client, which lives */
 	char *user;
 	char client[CONFIG_CLIENT_MAX];
 	char run[CONFIG_RUN_MAX];
@@ -52,6 +53,8 @@ static void claim_on_home(void *receiver, struct mail *mail)
 	struct link_worker *w = mem_container(receiver, struct link_worker, worker);
 	struct link_session *s = link_session_find(w, c->number);
 
+	if (s != NULL)
+		s->is_port_ours = c->is_held;
 	claim_free(c);
 	if (s != NULL)
 		link_session_bind(s);
@@ -96,6 +99,17 @@ static struct link_session *claim_find_holder(const struct link_claim *c,
 	return NULL;
 }
 
+static void claims_release(struct link_session *s, bool is_held)
+{
+	struct link_claim *c;
+
+	while ((c = list_first(&s->claims, struct link_claim, in_session)) != NULL) {
+		list_remove(&c->in_session);
+		c->is_held = is_held;
+		claim_send_home(c);
+	}
+}
+
 /* Its claims are released when it has gone. */
 static void claim_end_holder(struct link_session *s, const char *reason)
 {
@@ -108,7 +122,7 @@ static void claim_on_probed(void *arg, bool is_alive)
 	struct link_session *s = arg;
 
 	if (is_alive)
-		link_claims_release(s); /* it stays, and the newer session is refused */
+		claims_release(s, true); /* it stays, and the newer session is refused */
 	else
 		claim_end_holder(s, "The client does not answer");
 }
@@ -140,12 +154,7 @@ static void claim_on_mail(void *receiver, struct mail *mail)
 
 void link_claims_release(struct link_session *s)
 {
-	struct link_claim *c;
-
-	while ((c = list_first(&s->claims, struct link_claim, in_session)) != NULL) {
-		list_remove(&c->in_session);
-		claim_send_home(c);
-	}
+	claims_release(s, false);
 }
 
 enum err link_claim_send(struct link_session *s, uint16_t port, bool is_udp)

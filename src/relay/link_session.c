@@ -143,9 +143,10 @@ static enum err session_listen(struct link_session *s, unsigned index, const cha
 /* Stock's text, and why: else only the server's log would have that. */
 static enum err session_cannot_listen(struct link_session *s, enum err rc)
 {
-	const char *reason = rc == ERR_EXISTS ? "the port is in use" :
-		rc == ERR_DENIED              ? "the server may not open this port" :
-						err_name(rc);
+	const char *reason = rc == ERR_EXISTS && s->is_port_ours ? CONFIG_PORT_IS_YOURS :
+		rc == ERR_EXISTS                                 ? "the port is in use" :
+		rc == ERR_DENIED ? "the server may not open this port" :
+				   err_name(rc);
 	char text[REMOTE_TEXT_MAX + 128], name[REMOTE_TEXT_MAX];
 
 	snprintf(text, sizeof(text), "server: Server cannot listen on %s: %s",
@@ -333,7 +334,7 @@ void link_session_bind(struct link_session *s)
 		if (session_bind_one(s, &s->config.remotes[s->bound]) != ERR_OK)
 			return;
 		s->bound++;
-		s->has_claimed = false;
+		s->has_claimed = s->is_port_ours = false;
 		s->host[0] = '\0';
 	}
 	session_on_bound(s);

@@ -34,6 +34,7 @@ struct link_session {
 	unsigned bound;             /* remotes that are dealt with */
 	bool is_bound;              /* all of them, and the client was told so */
 	bool has_claimed;           /* asked others for the port of remote [bound] */
+	bool is_port_ours;          /* and a session of the same client has it */
 	struct resolve *lookup;     /* borrowed: of its local host, until it has called */
 	char host[REMOTE_HOST_MAX]; /* what that host is, once it is known */
 	bool is_pending;            /* has not authenticated, and is not given up */

@@ -6,6 +6,9 @@
 #include "tunnel/chisel/remote.h"
 
 #define CONFIG_BYTES_MAX 65536
+
+/* Behind "Server cannot listen on ...: ": a session of the same client has the port. */
+#define CONFIG_PORT_IS_YOURS "another session of yours has it"
 #define CONFIG_REMOTES_MAX 1024
 #define CONFIG_VERSION_MAX 64
 #define CONFIG_CLIENT_MAX 65

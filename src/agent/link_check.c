@@ -1,0 +1,438 @@
+/* Looks whether a link's remotes would work. */
+#include "agent/link_check.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/link_client.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "net/dialer.h"
+#include "net/listener.h"
+
+#define CHECK_CONNECT_MS 10000
+#define CHECK_DIAL_MS 10000
+#define CHECK_LINGER_MS 1000 /* a stock server opens the channel and dials then */
+#define CHECK_JSON_MAX (1u << 16)
+
+struct link_check {
+	struct link_client c; /* first: what attempts need */
+	struct link_client_options o;
+	FILE *out;
+	unsigned at;       /* the remote that is looked at */
+	bool is_adit;      /* the server */
+	bool is_connected; /* was so at least once */
+	bool is_judged;    /* the remote: its line is printed */
+	bool has_failed;
+	struct dial *dial;       /* borrowed: of a target here */
+	struct channel *channel; /* borrowed: of a target there, until it has called */
+	struct stream *stream;   /* that it became */
+	struct loop_timer *timer;
+	struct loop_deferred next;
+	struct loop_signal *signals[2];
+};
+
+static void check_connect(struct link_check *k);
+
+static struct link_check *check_of(struct link_client *c)
+{
+	return mem_container(c, struct link_check, c);
+}
+
+static const struct remote *check_remote(const struct link_check *k)
+{
+	return &k->o.remotes[k->at];
+}
+
+/* ---- the verdict ---- */
+
+/* The line of the remote; the session is over, and the next one's turn comes. */
+static void check_judge(struct link_check *k, bool is_good, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
+
+static void check_judge(struct link_check *k, bool is_good, const char *fmt, ...)
+{
+	char text[LINK_TROUBLE_MAX], name[REMOTE_TEXT_MAX];
+	va_list args;
+
+	if (k->is_judged)
+		return;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	fprintf(k->out, "%s: %s: %s\n", remote_print(check_remote(k), name),
+		is_good ? "ok" : "failed", text);
+	k->is_judged = true;
+	k->has_failed = k->has_failed || !is_good;
+	loop_timer_stop(k->timer);
+	dial_close(k->dial);
+	k->dial = NULL;
+	channel_dial_close(k->channel);
+	k->channel = NULL;
+	stream_abort(k->stream);
+	k->stream = NULL;
+	if (k->c.session != NULL)
+		chisel_session_close(k->c.session, ERR_CLOSED, "checked");
+	else
+		loop_defer(k->c.worker.loop, &k->next);
+}
+
+static void check_stop(struct link_check *k, int exit_code)
+{
+	k->c.exit_code = exit_code;
+	loop_stop(k->c.worker.loop);
+}
+
+static void check_on_next(void *arg)
+{
+	struct link_check *k = arg;
+
+	if (++k->at < k->o.remote_count)
+		check_connect(k);
+	else
+		check_stop(k, k->has_failed ? 1 : 0);
+}
+
+/* It is no remote's fault: there is no sense in going on. */
+static void check_give_up(struct link_check *k, const struct link_trouble *t)
+{
+	char url[URL_TEXT_MAX];
+
+	fprintf(k->out, "%s: failed: %s\n", url_print(&k->c.url, url), t->text);
+	check_stop(k, 1);
+}
+
+/* ---- targets ---- */
+
+static const char *check_port_words(const struct link_check *k, char to[64])
+{
+	const struct remote *r = check_remote(k);
+
+	if (strcmp(r->local_port, "0") == 0)
+		str_copy(to, 64, "the server can choose a port");
+	else
+		snprintf(to, 64, "the server can listen on port %s", r->local_port);
+	return to;
+}
+
+static void check_on_dialled(void *arg, enum err rc, int fd, int errnum,
+	const struct why *why)
+{
+	struct link_check *k = arg;
+	char words[64];
+
+	(void)errnum;
+	k->dial = NULL;
+	if (fd >= 0)
+		close(fd);
+	if (rc == ERR_OK)
+		check_judge(k, true, "%s, the target answers here",
+			check_port_words(k, words));
+	else
+		check_judge(k, false,
+			"%s, but the target is not reachable here: %s; is it"
+			" running?",
+			check_port_words(k, words), err_text(rc, why));
+}
+
+/* The server listens, or would: the target is here. */
+static void check_target_here(struct link_check *k)
+{
+	const struct remote *r = check_remote(k);
+	struct dial_options o = {
+		.loop = k->c.worker.loop,
+		.host = r->remote_host,
+		.port = remote_port_number(r->remote_port),
+		.timeout_ms = CHECK_DIAL_MS,
+		.fn = check_on_dialled,
+		.arg = k,
+	};
+	char words[64];
+
+	check_port_words(k, words);
+	if (r->is_socks)
+		check_judge(k, true, "%s", words);
+	else if (r->is_udp)
+		check_judge(k, true, "%s; a UDP target cannot be checked", words);
+	else if (dial_open(&o, &k->dial) != ERR_OK)
+		check_judge(k, false, "out of memory");
+}
+
+static void check_on_channel_ready(void *arg, unsigned ready)
+{
+	struct link_check *k = arg;
+	char byte[64];
+	size_t got;
+	enum err rc = stream_read(k->stream, byte, sizeof(byte), &got);
+
+	(void)ready;
+	if (rc == ERR_OK)
+		check_judge(k, true, "the target answers at the server");
+	else if (rc != ERR_AGAIN)
+		check_judge(k, false,
+			"the server closed the connection at once: it may not reach the"
+			" target");
+}
+
+static void check_on_timer(void *arg)
+{
+	check_judge(arg, true, "the server takes connections to the target");
+}
+
+static void check_on_channel(void *arg, enum err rc, struct stream *stream,
+	const struct why *why)
+{
+	struct link_check *k = arg;
+	const struct remote *r = check_remote(k);
+
+	k->channel = NULL;
+	k->stream = stream;
+	if (rc == ERR_CLOSED)
+		return; /* the session's end says more */
+	if (rc != ERR_OK)
+		check_judge(k, false, "the server refuses it: %s", err_text(rc, why));
+	else if (r->is_socks)
+		check_judge(k, true, "the server takes SOCKS5");
+	else if (r->is_udp)
+		check_judge(k, true,
+			"the server takes it; a UDP target cannot be checked");
+	else if (k->is_adit)
+		check_judge(k, true, "the target answers at the server");
+	if (k->is_judged)
+		return;
+	stream_set_owner(stream, check_on_channel_ready, k);
+	stream_want(stream, LOOP_READ);
+	loop_timer_set(k->timer, CHECK_LINGER_MS);
+}
+
+static bool check_port_here(struct link_check *k)
+{
+	const struct remote *r = check_remote(k);
+	uint16_t port = remote_port_number(r->local_port);
+	struct why why = { "" };
+	enum err rc;
+	int fd;
+
+	if (r->is_stdio)
+		return true;
+	rc = r->is_udp ? listener_bind_udp(r->local_host, port, &fd, &why) :
+			 listener_bind_tcp(r->local_host, port, &fd, &why);
+	if (rc == ERR_OK)
+		close(fd);
+	else
+		check_judge(k, false, "%s", err_text(rc, &why));
+	return rc == ERR_OK;
+}
+
+/* We would listen: the target is at the server. */
+static void check_target_there(struct link_check *k)
+{
+	char target[REMOTE_TEXT_MAX];
+
+	if (!check_port_here(k))
+		return;
+	if (chisel_session_dial(k->c.session,
+		    remote_print_target(check_remote(k), target), check_on_channel, k,
+		    &k->channel) != ERR_OK)
+		check_judge(k, false, "no channel can be opened");
+}
+
+/* ---- the session ---- */
+
+static bool check_is_host_key_good(void *owner, struct span blob, struct why *why)
+{
+	return link_client_takes_key(owner, blob, why);
+}
+
+static void check_on_up(void *owner)
+{
+	struct link_client *c = owner;
+	struct remote one = *check_remote(check_of(c));
+	struct chisel_config config = { .remotes = &one, .count = 1 };
+	struct buf json;
+	enum err rc;
+
+	str_copy(config.version, sizeof(config.version), ADIT_VERSION);
+	str_copy(config.client, sizeof(config.client), c->identity);
+	buf_init(&json, CHECK_JSON_MAX);
+	rc = chisel_config_print(&config, &json);
+	if (rc == ERR_OK)
+		rc = chisel_session_configure(c->session, buf_span(&json));
+	if (rc != ERR_OK)
+		chisel_session_close(c->session, rc, "the config cannot be sent");
+	c->greeted_ms = clock_now_ms();
+	buf_fini(&json);
+}
+
+static void check_on_answer(void *owner, struct span refusal, struct span details)
+{
+	struct link_check *k = check_of(owner);
+	struct link_trouble t;
+	char text[240];
+
+	(void)details;
+	k->is_connected = true;
+	str_quote(text, sizeof(text), refusal);
+	if (refusal.n > 0 && strstr(text, CONFIG_PORT_IS_YOURS) != NULL) {
+		check_judge(k, true, "the port is open already, for a client that runs");
+	} else if (refusal.n > 0) {
+		link_trouble_of_refusal(&t, text);
+		check_judge(k, false, "%s", t.text);
+	} else if (check_remote(k)->is_reverse) {
+		check_target_here(k);
+	} else {
+		check_target_there(k);
+	}
+}
+
+static void check_on_open(void *owner, struct channel *ch, struct span target)
+{
+	(void)owner;
+	(void)target;
+	channel_refuse(ch, SSH_PROHIBITED, "this is a check");
+}
+
+static void check_on_closed(void *owner, enum err rc, const struct why *why)
+{
+	struct link_check *k = check_of(owner);
+	struct link_trouble t;
+
+	k->c.session = NULL;
+	if (k->is_judged) {
+		loop_defer(k->c.worker.loop, &k->next);
+		return;
+	}
+	link_client_explain(&k->c, rc, why, &t);
+	if (k->is_connected)
+		check_judge(k, false, "%s", t.text);
+	else
+		check_give_up(k, &t);
+}
+
+static void check_on_connected(void *arg, enum err rc,
+	const struct connect_result *result, const struct why *why)
+{
+	static const struct chisel_session_hooks hooks = {
+		.is_host_key_good = check_is_host_key_good,
+		.on_up = check_on_up,
+		.on_answer = check_on_answer,
+		.on_open = check_on_open,
+		.on_closed = check_on_closed,
+	};
+	struct link_client *c = arg;
+	struct link_check *k = check_of(c);
+	struct chisel_session_options o = {
+		.role = SSH_CLIENT,
+		.worker = &c->worker,
+		.stream = result->stream,
+		.first = result->first,
+		.tuning = &c->o->tuning,
+		.user = c->user,
+		.password = c->password,
+		.peer_half_closes = result->is_adit,
+		.hooks = &hooks,
+		.owner = c,
+	};
+	struct link_trouble t;
+
+	c->connect = NULL;
+	k->is_adit = result->is_adit;
+	c->greeted_ms = 0;
+	if (rc == ERR_OK) {
+		rc = chisel_session_open(&o, &c->session);
+		if (rc == ERR_OK)
+			return;
+		stream_abort(result->stream);
+	}
+	link_trouble_of_connect(&t, c->o, &c->url, rc, &result->failure, why);
+	check_give_up(k, &t);
+}
+
+static void check_connect(struct link_check *k)
+{
+	struct connect_options o = link_client_connect_options(&k->c);
+	struct link_trouble t;
+	struct why why = { 0 };
+	enum err rc;
+
+	k->is_judged = false;
+	o.fn = check_on_connected;
+	rc = connect_open(&o, &k->c.connect, &why);
+	if (rc == ERR_OK)
+		return;
+	link_trouble_of_session(&t, err_text(rc, &why));
+	check_give_up(k, &t);
+}
+
+/* ---- the whole ---- */
+
+static void check_on_signal(void *arg, int signo)
+{
+	(void)signo;
+	check_stop(arg, 1);
+}
+
+static enum err check_open(struct link_check *k, struct why *why)
+{
+	static const int signals[] = { SIGINT, SIGTERM };
+	enum err rc = link_client_init(&k->c, why);
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = worker_init(&k->c.worker, 0);
+	for (size_t i = 0; i < mem_count(signals) && rc == ERR_OK; i++)
+		rc = loop_signal_open(k->c.worker.loop, signals[i], check_on_signal, k,
+			&k->signals[i]);
+	if (rc == ERR_OK)
+		rc = loop_timer_open(k->c.worker.loop, check_on_timer, k, &k->timer);
+	return rc == ERR_OK ? ERR_OK : err_set(why, rc, "out of memory");
+}
+
+static void check_close(struct link_check *k)
+{
+	k->is_judged = true;
+	loop_undefer(&k->next);
+	dial_close(k->dial);
+	connect_close(k->c.connect);
+	if (k->c.session != NULL)
+		chisel_session_close(k->c.session, ERR_CLOSED, "going away");
+	if (k->c.worker.loop != NULL)
+		loop_turn(k->c.worker.loop); /* the session goes */
+	stream_abort(k->stream);
+	loop_undefer(&k->next);
+	for (size_t i = 0; i < mem_count(k->signals); i++)
+		loop_signal_close(k->signals[i]);
+	loop_timer_close(k->timer);
+	if (k->c.worker.loop != NULL)
+		loop_turn(k->c.worker.loop); /* what was deferred */
+	loop_leave(k->c.worker.loop, k->c.exit_code);
+	worker_fini(&k->c.worker);
+	link_client_fini(&k->c);
+}
+
+int link_check_run(const struct link_client_options *options, FILE *out)
+{
+	struct link_check k = { .o = *options, .out = out };
+	struct why why = { 0 };
+	enum err rc;
+
+	k.c.o = &k.o;
+	k.c.exit_code = 1;
+	if (k.o.connect_timeout_ms == 0)
+		k.o.connect_timeout_ms = CHECK_CONNECT_MS;
+	loop_deferred_init(&k.next, check_on_next, &k);
+	log_init(&k.c.log, NULL, "client");
+	log_init(&k.c.tun, &k.c.log, "tun");
+	rc = check_open(&k, &why);
+	if (rc == ERR_OK) {
+		check_connect(&k);
+		loop_run(k.c.worker.loop);
+	} else {
+		log_error(&k.c.log, "%s", err_text(rc, &why));
+	}
+	check_close(&k);
+	return fflush(out) == 0 ? k.c.exit_code : 1;
+}
