@@ -1,4 +1,4 @@
-/* adit relay lease: who has leases at the relay on this machine, and who may. */
+/* adit relay lease: lists the leases of the relay on this machine, and changes its policy. */
 #include "cli/command.h"
 
 #include <inttypes.h>
@@ -27,7 +27,7 @@ struct work {
 	struct why *why;
 };
 
-/* ---- of whom ---- */
+/* ---- identities ---- */
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -113,8 +113,8 @@ static enum err find_identities(struct work *w, const char *word, json_t **out)
 	}
 	if (rc == ERR_OK && json_array_size(keys) == 0)
 		rc = err_set(w->why, ERR_NOENT,
-			"no lease is called or held by %s; for one that is not there now, write"
-			" NAME:0xADDRESS",
+			"no lease has the name or address %s; for an identity without a lease,"
+			" write NAME:0xADDRESS",
 			str_quote(shown, sizeof(shown), span_str(word)));
 	if (rc == ERR_OK)
 		*out = keys;
@@ -237,7 +237,7 @@ static enum err work_limit(struct work *w)
 		rate > 0 ? body : NULL);
 }
 
-/* Back to what holds for all. */
+/* Removes all policy about them. */
 static enum err work_forget(struct work *w)
 {
 	static const char *const marks[] = { "approve", "deny", "ban", "bps" };
@@ -404,7 +404,7 @@ static void print_lease(FILE *out, const json_t *l)
 			number_of(l, "BPS"), state));
 }
 
-/* What policy says of those that have no lease now. */
+/* An identity that policy knows and that has no lease now. */
 static void print_identity(FILE *out, const json_t *e)
 {
 	char name[NAMES_LABEL_MAX + 1], address[ADDRESS_TEXT_SIZE], state[128];
@@ -468,12 +468,12 @@ static const struct verb {
 	enum err (*fn)(struct work *w);
 } verbs[] = {
 	{ "list", "", 0, 0, work_list },
-	{ "approve", "WHO", 1, 1, work_approve },
-	{ "deny", "WHO", 1, 1, work_deny },
-	{ "ban", "WHO|NETWORK", 1, 1, work_ban },
-	{ "unban", "WHO|NETWORK", 1, 1, work_unban },
-	{ "limit", "WHO BYTES_PER_S", 2, 2, work_limit },
-	{ "forget", "WHO", 1, 1, work_forget },
+	{ "approve", "LEASE", 1, 1, work_approve },
+	{ "deny", "LEASE", 1, 1, work_deny },
+	{ "ban", "LEASE|NETWORK", 1, 1, work_ban },
+	{ "unban", "LEASE|NETWORK", 1, 1, work_unban },
+	{ "limit", "LEASE BYTES_PER_S", 2, 2, work_limit },
+	{ "forget", "LEASE", 1, 1, work_forget },
 	{ "approval", "auto|manual", 1, 1, work_approval },
 	{ "tcp", "on|off [MAX_LEASES]", 1, 2, work_tcp },
 	{ "page", "on|off", 1, 1, work_page },
@@ -552,23 +552,25 @@ const struct command command_relay_lease = {
 	.arguments = "[flags] <action> [argument]...",
 	.summary = "list the leases of the relay on this machine, approve, deny, ban",
 	.about =
-		"  list                     leases, whose they are, and what policy says\n"
-		"  approve WHO              serve it, also where leases need approval\n"
-		"  deny WHO                 do not serve it\n"
-		"  ban WHO|NETWORK          nor any visitor who is there; a network may not\n"
-		"                           register, connect or have anything signed\n"
-		"  unban WHO|NETWORK\n"
-		"  limit WHO BYTES_PER_S    both directions together; 0 is no limit\n"
-		"  forget WHO               treat it as any other again\n"
+		"  list                     print leases, their holders and the policy\n"
+		"  approve LEASE            serve it, also where leases need approval\n"
+		"  deny LEASE               do not serve it\n"
+		"  ban LEASE                do not serve it, and close its connections\n"
+		"  ban NETWORK              end its leases and sessions; no registration, no\n"
+		"                           session and no signature from there\n"
+		"  unban LEASE|NETWORK      end a ban\n"
+		"  limit LEASE BYTES_PER_S  for both directions together; 0 is no limit\n"
+		"  forget LEASE             remove all policy about it\n"
 		"  approval auto|manual     whether leases need approval\n"
 		"  tcp on|off [MAX_LEASES]  whether leases may have TCP ports\n"
 		"  page on|off              the landing page\n"
 		"\n"
-		"WHO is the name of a lease, the address of an identity (0x...), or, for one\n"
-		"that has no lease now, both with a colon between them. NETWORK is an IP\n"
-		"address or a range. It counts at once, is kept, and is in the audit.\n"
+		"LEASE is a name, the address of an identity (0x...), or both with a colon\n"
+		"between them, NAME:0xADDRESS, for an identity without a lease. NETWORK is an IP\n"
+		"address or a range. A change takes effect at once, is stored, and is in the\n"
+		"audit.\n"
 		"\n"
-		"Root and the user that the relay runs as may use this command.\n",
+		"Only root and the user that the relay runs as may use this command.\n",
 	.examples = "  @ relay lease list\n"
 		    "  @ relay lease approval manual\n"
 		    "  @ relay lease approve myapp\n"

@@ -117,7 +117,7 @@ static void print_json(FILE *out, json_t *running, json_t *status)
 	json_decref(object);
 }
 
-/* Whoever may not ask does not know. */
+/* Unknown if this user may not ask. */
 static json_t *running_of(enum err rc)
 {
 	switch (rc) {

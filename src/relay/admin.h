@@ -4,8 +4,8 @@
  * in a browser.
  *
  * Who changes something must have a session, and come from a page of ours: a call with
- * another site's Origin is refused. The relay's own address may always come in. Calls over the
- * admin socket (relay/admin_socket.h) are those of ADMIN_LOCAL, who needs no session.
+ * another site's Origin is refused. The relay's own address may always come in. A call over the
+ * admin socket (relay/admin_socket.h) needs no session; its administrator is ADMIN_LOCAL.
  */
 #ifndef RELAY_ADMIN_H
 #define RELAY_ADMIN_H

@@ -92,7 +92,7 @@ static bool name_is_reserved(const struct relay *r, const char *host)
 	return false;
 }
 
-/* True: the call is answered. A client that does not know better gives up by this code. */
+/* True: the call is answered. With this code, stock clients do not try again. */
 static bool refuse_reserved(struct relay *r, struct api_call *call, const struct wish *w,
 	const char *host)
 {

@@ -161,7 +161,7 @@ static void put_data(struct relay *r, struct buf *out, uint64_t now_ms)
 	buf_put_str(out, "</script>\n");
 }
 
-/* What this is, for those who do not know it. */
+/* What a relay is. */
 static void put_introduction(struct buf *out)
 {
 	buf_put_str(out,
@@ -184,7 +184,7 @@ static void put_instructions(struct relay *r, struct buf *out)
 	free(example);
 }
 
-/* The list of tunnels; around it, if an administrator wants that, what this is all about. */
+/* The list of tunnels; as a landing page, with an introduction and instructions. */
 static void put_page(struct relay *r, struct buf *out, uint64_t now_ms)
 {
 	const bool has_landing = policy_settings(r->policy)->has_landing_page;

@@ -1,4 +1,4 @@
-/* Fair queues. There are few networks and leases in one at a time, so that lists do. */
+/* Fair queues. There are few networks and leases in one at a time: lists are enough. */
 #include "relay/fair_queue.h"
 
 #include <stdlib.h>
@@ -109,7 +109,7 @@ static struct fair_item *item_take(struct fair_queue *q, struct fair_item *item)
 	return item;
 }
 
-/* The newest of those who have the most; if others have no more than @of, it is theirs. */
+/* The newest item of the lease with the most items; @of if no other has more. */
 static struct fair_item *item_to_drop(struct fair_queue *q, struct fair_lease *of)
 {
 	struct fair_network *most = of->network;

@@ -2,11 +2,10 @@
  * A fair queue: what waits for a resource that is short, first shared among networks, then
  * among the leases of each network; what waits for one lease is served in order.
  *
- * Turns go round: a network, or a lease in it, that was served comes after those that were
- * not, and one that is new comes with those whose turn is next (start-time fair queueing). So
- * a lease that asks for little is served before one that asks for much, however much that is.
- * When the queue is full, the lease with the most items, in the network with the most, loses
- * its newest.
+ * This is start-time fair queueing on two levels: a network, or a lease, that has just been
+ * served comes after all others that wait, and a new one is served next. So a lease with few
+ * requests is served before a lease with many. When the queue is full, the newest item of the
+ * lease with the most items, in the network with the most items, is dropped.
  */
 #ifndef RELAY_FAIR_QUEUE_H
 #define RELAY_FAIR_QUEUE_H
@@ -32,7 +31,7 @@ struct fair_queue {
 
 void fair_queue_init(struct fair_queue *q, unsigned max);
 
-/* For whom an item waits. */
+/* What an item belongs to. */
 struct fair_place {
 	const struct prefix *network;
 	const char *identity_key; /* of the lease */
@@ -46,13 +45,13 @@ struct fair_place {
 enum err fair_queue_add(struct fair_queue *q, const struct fair_place *place,
 	uint64_t until_ms, struct fair_item *item, struct fair_item **dropped) MUST_USE;
 
-/* Takes out the one whose turn it is. NULL: nothing waits. */
+/* Takes out the next item. NULL: nothing waits. */
 struct fair_item *fair_queue_next(struct fair_queue *q);
 
-/* Takes out one that has waited too long. NULL: there is none. */
+/* Takes out an item that has waited too long. NULL: there is none. */
 struct fair_item *fair_queue_expire(struct fair_queue *q, uint64_t now_ms);
 
-/* The end of the first that will have waited too long; UINT64_MAX: nothing waits. */
+/* When the next item will have waited too long; UINT64_MAX: nothing waits. */
 uint64_t fair_queue_expiry(const struct fair_queue *q);
 
 #endif

@@ -278,7 +278,7 @@ static void lease_hold_names(struct lease_book *book, const struct lease *l)
 	}
 }
 
-/* Those that @next, of the same identity, has not; NULL: there is none. */
+/* The names that @next, of the same identity, does not have; NULL: there is none. */
 static void lease_release_names(struct lease_book *book, const struct lease *l,
 	const struct lease *next, bool is_kept)
 {
@@ -338,7 +338,7 @@ static void lease_release_port(struct lease_book *book, struct lease *l)
 	ports_release(book->ports, l->route->tcp_port, true, clock_wall_ms());
 }
 
-/* One that nobody has used keeps no name: that would be for free. */
+/* A lease without a session reserves nothing: names would be free to collect. */
 static bool lease_keeps_name(const struct lease *l, enum lease_end end)
 {
 	return l->keeps_name && (l->is_known || lease_is_used(l)) &&

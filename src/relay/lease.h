@@ -57,8 +57,7 @@ struct lease_book_options {
 	const char *host;            /* borrowed: where they listen; NULL: all */
 	unsigned workers;            /* data workers that routes are spread over */
 	struct route_table *routes;  /* borrowed */
-	struct reservations
-		*names; /* borrowed; NULL: names are nobody's without a lease */
+	struct reservations *names;  /* borrowed; NULL: names are not reserved */
 	/* A lease has ended. Its route is out of the table, and its port, unless a new lease
 	 * has it, takes no more visitors. */
 	void (*on_end)(void *arg, struct lease *lease, enum lease_end end);
@@ -131,13 +130,13 @@ void lease_set_keeps_name(struct lease_book *book, struct lease *lease, bool kee
  */
 void lease_end(struct lease_book *book, struct lease *lease, enum lease_end end);
 
-/* Has an agent been there? A reverse session shows it; another carrier would, too. */
+/* Has it had a carrier? Today that is a reverse session. */
 bool lease_is_used(const struct lease *lease);
 
-/* Ends those whose clients are in @banned. */
+/* Ends the leases of clients in @banned. */
 void lease_end_banned(struct lease_book *book, const struct prefix_set *banned);
 
-/* Ends those that have expired, and those that nobody uses. Every 5 s. */
+/* Ends leases that have expired or that are not used. Every 5 s. */
 void lease_sweep(struct lease_book *book, uint64_t now_ms);
 
 /* As lists show it; the words in it are borrowed from @lease. */

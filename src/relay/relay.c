@@ -394,8 +394,8 @@ static void relay_open_admin(struct relay *r)
 
 	if (admin_socket_open(r, &r->admin, &why) != ERR_OK)
 		log_warn(&r->log,
-			"admin socket: not open, \"adit relay lease\" and \"status\" will "
-			"fail: %s",
+			"admin socket: not opened: %s; adit relay lease and status will not "
+			"work",
 			why.text);
 }
 

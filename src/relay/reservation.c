@@ -2,8 +2,9 @@
  * Reservations. A record has the state of a name; the store has a row for it, or will have none
  * soon: a record that is dirty is written with all others that are.
  *
- * The end of a lease is noted by the clock that nobody sets. Only at a start the wall clock has
- * to say how long a lease would have lasted, and it is not believed beyond what is possible.
+ * When a lease has ended is kept by clock_boot_ms(), which setting the time does not change. Only
+ * at a start the wall clock says how long a lease would have lasted, within the longest time that
+ * a lease can last.
  */
 #include "relay/reservation.h"
 
@@ -85,7 +86,8 @@ static void record_drop(struct reservations *all, struct record *r)
 	free(r);
 }
 
-/* The one whose lease ended first makes room. NULL: out of memory, or all are held. */
+/* If there are too many, the name whose lease ended first is dropped. NULL: out of memory, or
+ * all are held. */
 static struct record *record_new(struct reservations *all, const char *label)
 {
 	struct record *r, **bucket = record_bucket(all, label);
@@ -121,7 +123,7 @@ static void store_plan(struct reservations *all)
 			all->next_ms > now_ms ? all->next_ms - now_ms : 0);
 }
 
-/* A row is worth another transaction if it would mislead a relay that starts. */
+/* Is the row written again? Only if a relay that starts would be misled by the old one. */
 static void record_changed(struct reservations *all, struct record *r, bool is_other)
 {
 	bool has_row = r->stored_ms != 0,
@@ -189,8 +191,8 @@ static void store_flush(struct reservations *all)
 		if (all->is_failing)
 			log_info(all->o.log, "names: stored again");
 	} else if (!all->is_failing) {
-		log_error(all->o.log,
-			"names: not stored, a restart would forget them: %s", why.text);
+		log_error(all->o.log, "names: not stored: %s; a restart would lose them",
+			why.text);
 	}
 	all->is_failing = rc != ERR_OK;
 	all->next_ms = clock_now_ms() + (rc == ERR_OK ? STORE_PAUSE_MS : STORE_AGAIN_MS);
@@ -202,7 +204,7 @@ static void store_on_timer(void *arg)
 	store_flush(arg);
 }
 
-/* ---- whose a name is ---- */
+/* ---- names ---- */
 
 static void record_free_name(struct reservations *all, struct record *r)
 {
@@ -342,7 +344,7 @@ static enum err read_row(void *arg, const struct name_row *row)
 
 	if (names_parse_label(span_str(row->label), label, NULL) != ERR_OK ||
 		address_parse(span_str(row->address), address) != ERR_OK)
-		return ERR_OK; /* the table is ours: nobody reserves that */
+		return ERR_OK; /* not written by us: it is ignored */
 	r = record_new(all, label);
 	if (r == NULL)
 		return ERR_NOMEM;

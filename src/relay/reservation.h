@@ -48,14 +48,14 @@ struct reservation {
 	const char *label, *address; /* in form; copied */
 	uint64_t until_ms;           /* wall clock: when the lease ends */
 	uint16_t tcp_port;           /* that the lease has; 0: none */
-	bool is_alias;               /* a route host, which counts for nobody */
+	bool is_alias;               /* a route host: not counted */
 	bool is_stored;              /* false: policy refuses the holder */
 	struct prefix network;       /* of the client */
 };
 
 /*
- * @r->label has a live lease, or a renewed one. The caller has looked that it is reserved for
- * nobody else. Without memory it is not reserved.
+ * @r->label has a live lease, or a renewed one. The caller has checked that it is not reserved for
+ * another identity. Without memory it is not reserved.
  */
 void reservations_hold(struct reservations *all, const struct reservation *r);
 
@@ -66,7 +66,7 @@ void reservations_hold(struct reservations *all, const struct reservation *r);
 void reservations_release(struct reservations *all, const char *label,
 	const char *address, bool is_kept);
 
-/* How many names clients of @network have, leave alone @label. */
+/* How many names clients of @network have, not counting @label. */
 unsigned reservations_count(const struct reservations *all, const struct prefix *network,
 	const char *label);
 

@@ -1,12 +1,11 @@
 /*
- * Signatures for leases: requests to /v1/sign, and those that wait for their turn.
+ * Signatures for leases: requests to /v1/sign, and the queue of those that wait.
  * portal-protocol 8.4.
  *
- * A signature takes the worker's thread: 0.03 ms with an ECDSA key, a millisecond or more with
- * RSA. So all of them have half of its time at most (relay/time_share.h), what is asked for beyond
- * that waits, and leases have their turns (relay/fair_queue.h): one that asks for all there is
- * takes nothing from the others. Not more than a millisecond is spent in one turn of the loop,
- * then bridges have theirs.
+ * A signature blocks the worker's thread: 0.03 ms with an ECDSA key, 0.5 ms or more with RSA. So
+ * all signatures together get half of its time at most (relay/time_share.h). Requests beyond that
+ * wait in a fair queue (relay/fair_queue.h), so that one lease cannot starve the others. A turn of
+ * the loop spends about a millisecond on signatures, then bridges are served.
  */
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-/* What the store keeps of names of leases: whose each one is, so that a restart does not forget. */
+/* The names of leases in the store: which identity has which name, over restarts. */
 #ifndef STORE_NAME_STORE_H
 #define STORE_NAME_STORE_H
 
@@ -18,13 +18,13 @@ enum err name_store_put(struct store *s, const struct name_row *row,
 	struct why *why) MUST_USE;
 enum err name_store_remove(struct store *s, const char *label, struct why *why) MUST_USE;
 
-/* Removes all but the @count whose leases end last. */
+/* Keeps the @count rows whose leases end last, and removes the others. */
 enum err name_store_trim(struct store *s, unsigned count, struct why *why) MUST_USE;
 
 /* A row; good for the call. Anything but ERR_OK ends the reading. */
 typedef enum err name_store_fn(void *arg, const struct name_row *row);
 
-/* All of them; first those whose leases end first. */
+/* Reads all rows, ordered by the end of the lease. */
 enum err name_store_read(struct store *s, name_store_fn *fn, void *arg,
 	struct why *why) MUST_USE;
 

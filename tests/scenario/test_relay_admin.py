@@ -147,7 +147,7 @@ def test_settings_of_all_leases(leases, relay, adit_relay):
 
 @pytest.mark.parametrize("words, said", [
     ((), "say what to do"), (("lst",), 'did you mean list?'), (("list", "x"), "write: list"),
-    (("ban",), "write: ban WHO|NETWORK"), (("limit", "demo"), "write: limit WHO BYTES_PER_S"),
+    (("ban",), "write: ban LEASE|NETWORK"), (("limit", "demo"), "write: limit LEASE BYTES_PER_S"),
     (("limit", "demo", "fast"), "number of bytes"), (("approval", "maybe"), "auto or manual"),
     (("tcp", "maybe"), "on or off"), (("page", "1"), "on or off")])
 def test_misuse_is_one_sentence(adit_relay, words, said):
@@ -259,7 +259,7 @@ def test_nothing_but_a_socket_is_replaced(leases, relay, adit_relay):
     with open(path, "w", encoding="ascii") as f:
         f.write("mine")
     relay.process = relay.again()
-    relay.process.wait_log("admin socket: not open, .* is in the way")
+    relay.process.wait_log("admin socket: not opened: .* is in the way")
     assert leases.client(relay).domain()  # it serves all the same
     assert adit_relay("status")[0] == 1
     with open(path, encoding="ascii") as f:
