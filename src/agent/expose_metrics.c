@@ -1,14 +1,7 @@
 /* Metrics of an exposure. */
 #include "agent/expose_metrics.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "base/mem.h"
-#include "base/str.h"
-#include "text/names.h"
-
-/* ---- the text ---- */
 
 /* A figure that each relay has. */
 struct figure {
@@ -111,49 +104,13 @@ static void print_all(const struct expose *e, struct buf *out)
 	}
 }
 
-/* ---- where ---- */
-
-/* "9100" and ":9100" are a port of the loopback interface. */
-static bool addr_read(const char *text, struct metrics_addr *out)
-{
-	struct span host = { 0 }, port = span_str(text);
-	unsigned long number = 0;
-
-	if (strchr(text, ':') != NULL &&
-		addr_split(span_str(text), &host, &port) != ERR_OK)
-		return false;
-	if (host.n == 0)
-		host = span_str("127.0.0.1");
-	if (host.n >= sizeof(out->host) ||
-		!str_to_uint((const char *)port.p, UINT16_MAX, &number) || number == 0)
-		return false;
-	snprintf(out->host, sizeof(out->host), "%.*s", (int)host.n, (const char *)host.p);
-	out->port = (uint16_t)number;
-	return true;
-}
-
-enum err expose_metrics_parse(const char *text, struct metrics_addr *out, struct why *why)
-{
-	struct metrics_addr addr;
-	char shown[80];
-
-	if (!addr_read(text, &addr))
-		return err_set(why, ERR_SYNTAX,
-			"\"%s\" is no address; write a port such as 9100, or"
-			" host:port",
-			str_quote(shown, sizeof(shown), span_str(text)));
-	addr.is_public = !names_host_is_local(addr.host);
-	*out = addr;
-	return ERR_OK;
-}
-
 static void metrics_on_put(void *arg, struct buf *out)
 {
 	print_all(arg, out);
 }
 
 enum err expose_metrics_open(struct worker *worker, struct expose *expose,
-	const struct metrics_addr *addr, struct http_metrics **out, struct why *why)
+	const struct addr_listen *addr, struct http_metrics **out, struct why *why)
 {
 	struct http_metrics_options o = {
 		.loop = worker->loop,

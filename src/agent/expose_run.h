@@ -15,7 +15,7 @@ struct expose_run_options {
 	bool bans_mitm;
 	bool preserves_host; /* see agent/forward.h */
 	size_t head_max;
-	const struct metrics_addr *metrics; /* where to serve figures; or NULL */
+	const struct addr_listen *metrics; /* where to serve figures; or NULL */
 	/* The service can be reached at a place where it could not be before. */
 	void (*on_public)(void *arg, const char *url, const char *tcp);
 	void *arg;

@@ -1,9 +1,8 @@
 /* adit demo: both tunnels at work, on one machine. */
 #include "cli/command.h"
 
-#include <stdlib.h>
+#include <string.h>
 
-#include "base/str.h"
 #include "cli/check.h"
 #include "cli/demo.h"
 #include "net/addr.h"
@@ -30,33 +29,14 @@ static const struct flag flags[] = {
 	{ .kind = FLAG_END },
 };
 
-/* Sets host and port of @o; the host is to be freed. */
-static enum err read_target(const char *target, struct demo_options *o, char **out,
-	struct why *why)
+static enum err read_target(const char *target, struct addr_listen *out, struct why *why)
 {
-	struct span host, port;
-	unsigned long number = 0;
-	char *host_text = NULL, *port_text = NULL;
-	enum err rc = ERR_OK;
-
-	if (addr_split(span_str(target), &host, &port) == ERR_OK && host.n > 0) {
-		host_text = span_dup(host);
-		port_text = span_dup(port);
-	}
-	if (port_text == NULL || !str_to_uint(port_text, UINT16_MAX, &number) ||
-		number == 0)
-		rc = err_set(why, ERR_USAGE,
+	/* Unlike a place to listen at, it has a host, and a port that somebody chose. */
+	if (addr_parse_listen(target, out) != ERR_OK || out->port == 0 ||
+		target[0] == ':' || strchr(target, ':') == NULL)
+		return err_set(why, ERR_USAGE,
 			"--target takes host:port, such as localhost:3000");
-	else if (host_text != NULL)
-		rc = check_host("--target", host_text, why);
-	free(port_text);
-	if (rc != ERR_OK) {
-		free(host_text);
-		return rc;
-	}
-	o->target_host = *out = host_text;
-	o->target_port = (uint16_t)number;
-	return ERR_OK;
+	return check_host("--target", out->host, why);
 }
 
 static int run(struct call *c)
@@ -64,7 +44,7 @@ static int run(struct call *c)
 	struct demo_args args = { 0 };
 	struct demo_options o = { .out = c->out, .err = c->err };
 	struct why why = { "" };
-	char *host = NULL;
+	struct addr_listen target;
 	enum err rc = ERR_OK;
 	int exit_code;
 
@@ -73,13 +53,15 @@ static int run(struct call *c)
 	if (c->argc > 0)
 		rc = err_set(&why, ERR_USAGE, "it takes flags only; --help lists them");
 	if (rc == ERR_OK && args.target != NULL)
-		rc = read_target(args.target, &o, &host, &why);
+		rc = read_target(args.target, &target, &why);
 	if (rc != ERR_OK)
 		return call_fail(c, rc, &why);
 	o.is_once = args.is_once;
-	exit_code = demo_run(&o);
-	free(host);
-	return exit_code;
+	if (args.target != NULL) {
+		o.target_host = target.host;
+		o.target_port = target.port;
+	}
+	return demo_run(&o);
 }
 
 const struct command command_demo = {

@@ -77,7 +77,7 @@ static void say_about_identity(const struct log *log, const struct expose_args *
 
 static void say_about_metrics(const struct log *log, const struct expose_args *args)
 {
-	if (args->metrics.is_public && !args->allows_public_metrics)
+	if (args->has_public_metrics && !args->allows_public_metrics)
 		log_warn(log,
 			"metrics: anyone who can reach %s can read them: write a port"
 			" alone for this machine only, or add --metrics-public",

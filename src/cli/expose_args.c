@@ -7,6 +7,7 @@
 #include "agent/default_relays.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "text/names.h"
 #include "text/shape.h"
 #include "tunnel/portal/identity_claim.h"
 #include "tunnel/portal/identity_file.h"
@@ -426,18 +427,21 @@ static enum err read_metadata(struct expose_args *a)
 
 static enum err read_metrics(struct expose_args *a, struct why *why)
 {
-	struct why words = { "" };
-	enum err rc = expose_metrics_parse(a->metrics_addr, &a->metrics, &words);
+	char shown[80];
 
-	if (rc == ERR_OK && a->metrics.is_public && !a->allows_public_metrics &&
-		!a->only_warns)
-		rc = err_set(&words, ERR_USAGE,
-			"anyone who can reach %s could read the metrics; write a port"
-			" alone, such as %u, or add --metrics-public",
+	if (addr_parse_listen(a->metrics_addr, &a->metrics) != ERR_OK ||
+		a->metrics.port == 0)
+		return err_set(why, ERR_USAGE,
+			"--metrics-addr: \"%s\" is no address; write a port such as 9100,"
+			" or host:port",
+			str_quote(shown, sizeof(shown), span_str(a->metrics_addr)));
+	a->has_public_metrics = !names_host_is_local(a->metrics.host);
+	if (a->has_public_metrics && !a->allows_public_metrics && !a->only_warns)
+		return err_set(why, ERR_USAGE,
+			"--metrics-addr: anyone who can reach %s could read the metrics;"
+			" write a port alone, such as %u, or add --metrics-public",
 			a->metrics_addr, (unsigned)a->metrics.port);
-	if (rc == ERR_OK)
-		return ERR_OK;
-	return err_set(why, ERR_USAGE, "--metrics-addr: %s", err_text(rc, &words));
+	return ERR_OK;
 }
 
 enum err expose_args_check(struct expose_args *args, int argc, char **argv,

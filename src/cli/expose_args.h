@@ -34,7 +34,8 @@ struct expose_args {
 	int claim;      /* of the identity; -1: none */
 	bool has_rival; /* another program of this machine has claimed it */
 	struct message_metadata metadata;
-	struct metrics_addr metrics; /* port 0: none */
+	struct addr_listen metrics; /* port 0: none */
+	bool has_public_metrics;    /* other machines can read them */
 };
 
 extern const struct flag expose_flags[];

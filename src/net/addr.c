@@ -203,3 +203,23 @@ enum err addr_split(struct span text, struct span *host, struct span *port)
 	*port = p;
 	return ERR_OK;
 }
+
+enum err addr_parse_listen(const char *text, struct addr_listen *out)
+{
+	struct span host = { 0 }, port = span_str(text);
+	unsigned long number;
+
+	if (strchr(text, ':') != NULL &&
+		addr_split(span_str(text), &host, &port) != ERR_OK)
+		return ERR_SYNTAX;
+	if (host.n == 0)
+		host = span_str("127.0.0.1");
+	/* The port is the end of @text, so it is terminated. */
+	if (host.n >= sizeof(out->host) ||
+		!str_to_uint((const char *)port.p, UINT16_MAX, &number))
+		return ERR_SYNTAX;
+	memcpy(out->host, host.p, host.n);
+	out->host[host.n] = '\0';
+	out->port = (uint16_t)number;
+	return ERR_OK;
+}

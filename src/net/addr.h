@@ -52,4 +52,13 @@ bool addr_of_local(int fd, struct addr *out);
  */
 enum err addr_split(struct span text, struct span *host, struct span *port) MUST_USE;
 
+/* Where to listen. @host is a literal without brackets, or a name, which is not looked up. */
+struct addr_listen {
+	char host[256];
+	uint16_t port;
+};
+
+/* "host:port"; "port" and ":port" are of the loopback address. ERR_SYNTAX. */
+enum err addr_parse_listen(const char *text, struct addr_listen *out) MUST_USE;
+
 #endif

@@ -126,6 +126,42 @@ static void test_host_and_port_are_split_at_the_last_colon(void **state)
 	}
 }
 
+static void test_a_port_alone_is_a_place_on_the_loopback_address(void **state)
+{
+	static const struct {
+		const char *text, *host; /* NULL: not accepted */
+		uint16_t port;
+	} cases[] = {
+		{ "9100", "127.0.0.1", 9100 },
+		{ ":9100", "127.0.0.1", 9100 },
+		{ "[::]:0", "::", 0 },
+		{ "localhost:65535", "localhost", 65535 },
+		{ "", NULL, 0 },
+		{ ":", NULL, 0 },
+		{ "host", NULL, 0 },
+		{ "host:http", NULL, 0 },
+		{ ":65536", NULL, 0 },
+		{ "::1:80", NULL, 0 },
+		{ "+1", NULL, 0 },
+	};
+	struct addr_listen at;
+	char text[300];
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(cases); i++) {
+		enum err rc = addr_parse_listen(cases[i].text, &at);
+
+		assert_int_equal(rc, cases[i].host != NULL ? ERR_OK : ERR_SYNTAX);
+		if (rc != ERR_OK)
+			continue;
+		assert_string_equal(at.host, cases[i].host);
+		assert_int_equal(at.port, cases[i].port);
+	}
+	snprintf(text, sizeof(text), "%0256d:1", 0);
+	assert_int_equal(addr_parse_listen(text, &at), ERR_SYNTAX);
+	assert_int_equal(addr_parse_listen(text + 1, &at), ERR_OK);
+}
+
 static void test_loopback_is_known(void **state)
 {
 	static const struct {
@@ -610,6 +646,7 @@ int main(void)
 		cmocka_unit_test(test_an_address_prints_as_it_was_written),
 		cmocka_unit_test(test_a_name_is_no_literal),
 		cmocka_unit_test(test_host_and_port_are_split_at_the_last_colon),
+		cmocka_unit_test(test_a_port_alone_is_a_place_on_the_loopback_address),
 		cmocka_unit_test(test_loopback_is_known),
 		cmocka_unit_test(test_an_address_of_this_machine_is_known),
 		net_test(test_literals_and_localhost_need_no_asking),

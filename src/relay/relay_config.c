@@ -148,23 +148,15 @@ static enum err check_wallets(const void *field, struct why *why)
 
 static enum err check_metrics(const void *field, struct why *why)
 {
-	struct span text = span_str(text_of(field)), host, port;
-	char name[ADDR_TEXT_MAX], digits[8];
-	unsigned long number;
+	const char *text = text_of(field);
+	struct addr_listen at;
 	struct addr a;
 
-	if (text.n == 0)
+	if (text[0] == '\0' ||
+		(addr_parse_listen(text, &at) == ERR_OK &&
+			addr_from_literal(at.host, at.port, &a) == ERR_OK &&
+			addr_is_loopback(&a)))
 		return ERR_OK;
-	if (addr_split(text, &host, &port) == ERR_OK && host.n < sizeof(name) &&
-		port.n < sizeof(digits)) {
-		snprintf(name, sizeof(name), "%.*s", (int)host.n, (const char *)host.p);
-		snprintf(digits, sizeof(digits), "%.*s", (int)port.n,
-			(const char *)port.p);
-		if (str_to_uint(digits, UINT16_MAX, &number) &&
-			addr_from_literal(name, (uint16_t)number, &a) == ERR_OK &&
-			addr_is_loopback(&a))
-			return ERR_OK;
-	}
 	return err_set(why, ERR_SYNTAX,
 		"metrics are for this machine only; write a loopback address and a port such"
 		" as 127.0.0.1:9464");
