@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "crypto/hash.h"
 #include "crypto/openssh_key.h"
+#include "crypto/pem.h"
 #include "crypto/pubkey.h"
 #include "crypto/signature.h"
 #include "text/base64.h"
@@ -245,32 +246,10 @@ static enum err parse_ck(struct span text, struct hostkey **out, struct why *why
 	return rc;
 }
 
-/* Called by OpenSSL for an encrypted key: there is nobody to ask. */
-static int refuse_pass_phrase(char *to, int size, int rwflag, void *was_asked)
-{
-	(void)to;
-	(void)size;
-	(void)rwflag;
-	*(bool *)was_asked = true;
-	return -1;
-}
-
-static EVP_PKEY *read_pem(struct span text, bool *is_encrypted)
-{
-	BIO *bio = BIO_new_mem_buf(text.p, (int)text.n);
-	EVP_PKEY *pkey = NULL;
-
-	if (bio != NULL)
-		pkey = PEM_read_bio_PrivateKey(bio, NULL, refuse_pass_phrase,
-			is_encrypted);
-	BIO_free(bio);
-	return pkey;
-}
-
 static enum err parse_pem(struct span text, EVP_PKEY **out, struct why *why)
 {
 	bool is_encrypted = false;
-	EVP_PKEY *pkey = read_pem(text, &is_encrypted);
+	EVP_PKEY *pkey = pem_read_key(text, &is_encrypted);
 
 	if (pkey == NULL && is_encrypted)
 		return err_set(why, ERR_DENIED, "the key is protected by a pass phrase");

@@ -2,8 +2,9 @@
 #include "crypto/sign_key.h"
 
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/rsa.h>
+
+#include "crypto/pem.h"
 
 /* What an algorithm asks of the key. */
 static const struct sign_rule {
@@ -23,12 +24,10 @@ static const struct sign_rule {
 
 EVP_PKEY *sign_key_of_certificate(struct span pem)
 {
-	BIO *bio = BIO_new_mem_buf(pem.n > 0 ? (const void *)pem.p : "", (int)pem.n);
-	X509 *cert = bio != NULL ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	X509 *cert = pem_next_certificate(&pem);
 	EVP_PKEY *key = cert != NULL ? X509_get_pubkey(cert) : NULL;
 
 	X509_free(cert);
-	BIO_free(bio);
 	ERR_clear_error(); /* or the next TLS call of this thread would see it */
 	return key;
 }

@@ -12,11 +12,10 @@
 #include "net/tls.h"
 
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <string.h>
 
-#include "crypto/remote_key.h"
+#include "crypto/pem.h"
 #include "net/addr.h"
 #include "net/tls_context.h"
 
@@ -822,20 +821,9 @@ enum err tls_peer_chain(const struct stream *tls, struct buf *out_pem)
 {
 	SSL *ssl = mem_container(tls, const struct tls, stream)->ssl;
 	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(ssl);
-	BIO *bio = BIO_new(BIO_s_mem());
 	enum err rc = chain != NULL ? ERR_OK : ERR_NOENT;
-	char *text;
-	long n;
 
-	if (bio == NULL)
-		return ERR_NOMEM;
-	for (int i = 0; rc == ERR_OK && i < sk_X509_num(chain); i++) {
-		if (PEM_write_bio_X509(bio, sk_X509_value(chain, i)) != 1)
-			rc = ERR_NOMEM;
-	}
-	n = BIO_get_mem_data(bio, &text);
-	if (rc == ERR_OK)
-		rc = buf_put(out_pem, text, (size_t)n);
-	BIO_free(bio);
+	for (int i = 0; rc == ERR_OK && i < sk_X509_num(chain); i++)
+		rc = pem_put_certificate(out_pem, sk_X509_value(chain, i));
 	return rc;
 }

@@ -4,13 +4,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "crypto/pem.h"
 #include "crypto/remote_key.h"
 #include "net/addr.h"
 
@@ -85,16 +85,6 @@ static int tls_context_on_alpn(SSL *ssl, const unsigned char **out, unsigned cha
 	return SSL_TLSEXT_ERR_OK;
 }
 
-/* An encrypted key is an error: a server that asks for a password does not start. */
-static int tls_context_on_password(char *to, int size, int is_writing, void *arg)
-{
-	(void)to;
-	(void)size;
-	(void)is_writing;
-	(void)arg;
-	return -1;
-}
-
 static enum err tls_no_memory(struct why *why)
 {
 	(void)err_set(why, ERR_NOMEM, "no memory for TLS");
@@ -126,7 +116,8 @@ static enum err tls_context_new(struct tls_context **out, struct why *why)
 	SSL_CTX_set_read_ahead(ctx->ssl, 1);
 	SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);
 	(void)SSL_CTX_set_num_tickets(ctx->ssl, 0); /* tls.c sends one, in its own time */
-	SSL_CTX_set_default_passwd_cb(ctx->ssl, tls_context_on_password);
+	/* An encrypted key is an error: a server that asks for a password does not start. */
+	SSL_CTX_set_default_passwd_cb(ctx->ssl, pem_no_password);
 	*out = ctx;
 	return ERR_OK;
 }
@@ -141,28 +132,17 @@ static enum err tls_context_set_min(struct tls_context *ctx, unsigned version,
 
 /* ---- certificates and keys ---- */
 
-/* The next certificate in @bio. NULL: there are no more. */
-static X509 *tls_next_certificate(BIO *bio)
-{
-	X509 *cert = PEM_read_bio_X509(bio, NULL, tls_context_on_password, NULL);
-
-	ERR_clear_error();
-	return cert;
-}
-
 static enum err tls_context_use_pem(struct tls_context *ctx, struct span pem,
 	struct why *why)
 {
-	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
-	X509 *cert = bio != NULL ? tls_next_certificate(bio) : NULL;
+	X509 *cert = pem_next_certificate(&pem);
 	bool is_good = cert != NULL && SSL_CTX_use_certificate(ctx->ssl, cert) == 1;
 
 	X509_free(cert);
-	while (is_good && (cert = tls_next_certificate(bio)) != NULL) {
+	while (is_good && (cert = pem_next_certificate(&pem)) != NULL) {
 		is_good = SSL_CTX_add1_chain_cert(ctx->ssl, cert) == 1;
 		X509_free(cert);
 	}
-	BIO_free(bio);
 	if (!is_good)
 		return err_set(why, ERR_SYNTAX, "there is no certificate we can use: %s",
 			tls_reason());
@@ -333,15 +313,13 @@ static enum err tls_context_trust_pem(struct tls_context *ctx, struct span pem,
 	struct why *why)
 {
 	X509_STORE *store = SSL_CTX_get_cert_store(ctx->ssl);
-	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
 	unsigned count = 0;
 	X509 *cert;
 
-	while (bio != NULL && (cert = tls_next_certificate(bio)) != NULL) {
+	while ((cert = pem_next_certificate(&pem)) != NULL) {
 		count += X509_STORE_add_cert(store, cert) == 1;
 		X509_free(cert);
 	}
-	BIO_free(bio);
 	if (count == 0)
 		return err_set(why, ERR_SYNTAX, "there is no certificate to trust");
 	X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx->ssl),
@@ -465,11 +443,9 @@ static bool tls_certificate_covers(X509 *leaf, const char *host)
 
 bool tls_pem_covers(struct span pem, const char *host)
 {
-	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
-	X509 *leaf = bio != NULL ? tls_next_certificate(bio) : NULL;
+	X509 *leaf = pem_next_certificate(&pem);
 	bool rc = leaf != NULL && tls_certificate_covers(leaf, host);
 
 	X509_free(leaf);
-	BIO_free(bio);
 	return rc;
 }

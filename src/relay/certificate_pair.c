@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "crypto/pem.h"
 #include "store/file.h"
 #include "text/names.h"
 
@@ -19,15 +20,6 @@ void certificate_pair_wipe(struct certificate_pair *pair)
 }
 
 /* ---- is it for us? ---- */
-
-static int no_password(char *to, int size, int is_writing, void *arg)
-{
-	(void)to;
-	(void)size;
-	(void)is_writing;
-	(void)arg;
-	return -1;
-}
 
 static bool name_is(const GENERAL_NAME *name, const char *host, bool is_exact)
 {
@@ -85,13 +77,9 @@ static int64_t seconds_of(const ASN1_TIME *t)
 static enum err pair_check(struct certificate_pair *pair, const char *root,
 	const char *chain_path, const char *key_path, struct why *why)
 {
-	BIO *chain = BIO_new_mem_buf(buf_front(&pair->chain), (int)pair->chain.n);
-	BIO *key = BIO_new_mem_buf(buf_front(&pair->key), (int)pair->key.n);
-	X509 *leaf = chain != NULL ? PEM_read_bio_X509(chain, NULL, no_password, NULL) :
-				     NULL;
-	EVP_PKEY *secret = key != NULL ?
-		PEM_read_bio_PrivateKey(key, NULL, no_password, NULL) :
-		NULL;
+	struct span chain = buf_span(&pair->chain);
+	X509 *leaf = pem_next_certificate(&chain);
+	EVP_PKEY *secret = pem_read_key(buf_span(&pair->key), NULL);
 	enum err rc = ERR_OK;
 
 	if (leaf == NULL) {
@@ -113,8 +101,6 @@ static enum err pair_check(struct certificate_pair *pair, const char *root,
 	ERR_clear_error();
 	EVP_PKEY_free(secret);
 	X509_free(leaf);
-	BIO_free(chain);
-	BIO_free(key);
 	return rc;
 }
 
@@ -151,8 +137,7 @@ enum err certificate_pair_load(const char *directory, const char *root,
 void certificate_pair_each_name(struct span chain,
 	void (*fn)(void *arg, struct span name), void *arg)
 {
-	BIO *bio = BIO_new_mem_buf(chain.p, (int)chain.n);
-	X509 *leaf = bio != NULL ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	X509 *leaf = pem_next_certificate(&chain);
 	GENERAL_NAMES *names = leaf != NULL ?
 		X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL) :
 		NULL;
@@ -168,7 +153,6 @@ void certificate_pair_each_name(struct span chain,
 	ERR_clear_error();
 	GENERAL_NAMES_free(names);
 	X509_free(leaf);
-	BIO_free(bio);
 }
 
 /* ---- one for development ---- */

@@ -1,11 +1,10 @@
 /* The relay's certificate key, and all that is signed with it. */
 #include "relay/keyless.h"
 
-#include <openssl/err.h>
-#include <openssl/pem.h>
 #include <stdatomic.h>
 
 #include "base/mem.h"
+#include "crypto/pem.h"
 #include "crypto/sign_key.h"
 
 struct keyless {
@@ -13,28 +12,16 @@ struct keyless {
 	EVP_PKEY *key; /* const once it is here: any thread may sign with it */
 };
 
-static int no_password(char *to, int size, int is_writing, void *arg)
-{
-	(void)to;
-	(void)size;
-	(void)is_writing;
-	(void)arg;
-	return -1;
-}
-
 enum err keyless_new(struct span pem, struct keyless **out, struct why *why)
 {
-	BIO *bio = BIO_new_mem_buf(pem.n > 0 ? (const void *)pem.p : "", (int)pem.n);
 	struct keyless *k = mem_new(k);
 	enum err rc = ERR_OK;
 	int type;
 
-	if (k == NULL || bio == NULL) {
-		rc = err_set(why, ERR_NOMEM, "no memory for a key");
-		goto out;
-	}
+	if (k == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for a key");
 	atomic_init(&k->refs, 1);
-	k->key = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
+	k->key = pem_read_key(pem, NULL);
 	type = k->key != NULL ? EVP_PKEY_get_base_id(k->key) : 0;
 	if (k->key == NULL)
 		rc = err_set(why, ERR_SYNTAX,
@@ -43,9 +30,6 @@ enum err keyless_new(struct span pem, struct keyless **out, struct why *why)
 		EVP_PKEY_get_size(k->key) > SIGN_SIGNATURE_MAX)
 		rc = err_set(why, ERR_SYNTAX,
 			"the key must be ECDSA, or RSA of at most 8192 bits");
-out:
-	ERR_clear_error();
-	BIO_free(bio);
 	if (rc == ERR_OK)
 		*out = k;
 	else

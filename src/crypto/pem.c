@@ -1,0 +1,75 @@
+/* Keys and certificates in PEM text. */
+#include "crypto/pem.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+int pem_no_password(char *to, int size, int is_writing, void *unused)
+{
+	(void)to;
+	(void)size;
+	(void)is_writing;
+	(void)unused;
+	return -1;
+}
+
+static int pem_on_password(char *to, int size, int is_writing, void *is_encrypted)
+{
+	(void)to;
+	(void)size;
+	(void)is_writing;
+	*(bool *)is_encrypted = true;
+	return -1;
+}
+
+/* OpenSSL takes no text at NULL. */
+static BIO *pem_open(struct span pem)
+{
+	return BIO_new_mem_buf(pem.n > 0 ? (const void *)pem.p : "", (int)pem.n);
+}
+
+EVP_PKEY *pem_read_key(struct span pem, bool *is_encrypted)
+{
+	BIO *bio = pem_open(pem);
+	bool was_asked = false;
+	EVP_PKEY *key = bio != NULL ?
+		PEM_read_bio_PrivateKey(bio, NULL, pem_on_password, &was_asked) :
+		NULL;
+
+	if (is_encrypted != NULL)
+		*is_encrypted = was_asked;
+	BIO_free(bio);
+	ERR_clear_error();
+	return key;
+}
+
+X509 *pem_next_certificate(struct span *pem)
+{
+	BIO *bio = pem_open(*pem);
+	struct span passed;
+	X509 *cert = NULL;
+
+	if (bio != NULL) {
+		cert = PEM_read_bio_X509(bio, NULL, pem_no_password, NULL);
+		(void)span_cut(pem, pem->n - BIO_ctrl_pending(bio), &passed);
+	}
+	BIO_free(bio);
+	ERR_clear_error();
+	return cert;
+}
+
+enum err pem_put_certificate(struct buf *out, X509 *cert)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	enum err rc = ERR_NOMEM;
+	char *text;
+
+	if (bio != NULL && PEM_write_bio_X509(bio, cert) == 1) {
+		long n = BIO_get_mem_data(bio, &text);
+
+		rc = buf_put(out, text, (size_t)n);
+	}
+	BIO_free(bio);
+	ERR_clear_error();
+	return rc;
+}
