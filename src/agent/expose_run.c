@@ -15,12 +15,12 @@ struct expose_run {
 	struct http_metrics *metrics;
 	struct netwatch *netwatch;
 	struct notify *notify; /* NULL: no service manager */
-	struct loop_signal *signals[3];
+	struct loop_signals *signals;
 	bool was_asked; /* to end */
 	int exit_code;
 };
 
-static const int run_signals[] = { SIGINT, SIGTERM, SIGHUP };
+static const int run_signals[] = { SIGINT, SIGTERM, SIGHUP, 0 };
 
 static void run_on_open(void *owner, const char *relay, const char *url, const char *tcp,
 	bool is_back)
@@ -110,9 +110,9 @@ static enum err run_open(struct expose_run *r, struct why *why)
 {
 	enum err rc = worker_init(&r->worker, 0);
 
-	for (size_t i = 0; i < mem_count(run_signals) && rc == ERR_OK; i++)
-		rc = loop_signal_open(r->worker.loop, run_signals[i], run_on_signal, r,
-			&r->signals[i]);
+	if (rc == ERR_OK)
+		rc = loop_signals_open(r->worker.loop, run_signals, run_on_signal, r,
+			&r->signals);
 	if (rc == ERR_OK) {
 		r->notify = notify_open(r->worker.loop, &r->log);
 		rc = run_open_expose(r, why);
@@ -127,8 +127,7 @@ static void run_close(struct expose_run *r)
 	netwatch_close(r->netwatch);
 	http_metrics_close(r->metrics);
 	expose_close(r->expose);
-	for (size_t i = 0; i < mem_count(run_signals); i++)
-		loop_signal_close(r->signals[i]);
+	loop_signals_close(r->signals);
 	notify_close(r->notify);
 	if (r->worker.loop != NULL)
 		loop_turn(r->worker.loop); /* what was deferred */

@@ -446,15 +446,13 @@ static enum err link_open_entries(struct link_client *c, struct why *why)
 
 static enum err link_open(struct link_client *c, struct why *why)
 {
-	static const int signals[LINK_SIGNALS] = { SIGINT, SIGTERM, SIGHUP, SIGUSR2 };
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR2, 0 };
 	struct loop *loop = c->worker.loop;
-	enum err rc = ERR_OK;
+	enum err rc;
 
 	exits_init(&c->exits, &c->worker, &c->tun, &c->o->tuning);
 	c->exits.tells_targets = true;
-	for (int i = 0; i < LINK_SIGNALS && rc == ERR_OK; i++)
-		rc = loop_signal_open(loop, signals[i], link_on_signal, c,
-			&c->signals[i]);
+	rc = loop_signals_open(loop, signals, link_on_signal, c, &c->signals);
 	if (rc == ERR_OK)
 		rc = loop_timer_open(loop, link_on_timer, c, &c->retry);
 	if (rc == ERR_OK)
@@ -481,8 +479,7 @@ static void link_close(struct link_client *c)
 		exits_fini(&c->exits);
 	netwatch_close(c->netwatch);
 	notify_close(c->notify);
-	for (int i = 0; i < LINK_SIGNALS; i++)
-		loop_signal_close(c->signals[i]);
+	loop_signals_close(c->signals);
 	if (c->worker.loop != NULL)
 		loop_turn(c->worker.loop); /* what was deferred */
 	loop_leave(c->worker.loop, c->exit_code);

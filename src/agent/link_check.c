@@ -32,7 +32,7 @@ struct link_check {
 	struct stream *stream;   /* that it became */
 	struct loop_timer *timer;
 	struct loop_deferred next;
-	struct loop_signal *signals[2];
+	struct loop_signals *signals;
 };
 
 static void check_connect(struct link_check *k);
@@ -377,15 +377,15 @@ static void check_on_signal(void *arg, int signo)
 
 static enum err check_open(struct link_check *k, struct why *why)
 {
-	static const int signals[] = { SIGINT, SIGTERM };
+	static const int signals[] = { SIGINT, SIGTERM, 0 };
 	enum err rc = link_client_init(&k->c, why);
 
 	if (rc != ERR_OK)
 		return rc;
 	rc = worker_init(&k->c.worker, 0);
-	for (size_t i = 0; i < mem_count(signals) && rc == ERR_OK; i++)
-		rc = loop_signal_open(k->c.worker.loop, signals[i], check_on_signal, k,
-			&k->signals[i]);
+	if (rc == ERR_OK)
+		rc = loop_signals_open(k->c.worker.loop, signals, check_on_signal, k,
+			&k->signals);
 	if (rc == ERR_OK)
 		rc = loop_timer_open(k->c.worker.loop, check_on_timer, k, &k->timer);
 	return rc == ERR_OK ? ERR_OK : err_set(why, rc, "out of memory");
@@ -403,8 +403,7 @@ static void check_close(struct link_check *k)
 		loop_turn(k->c.worker.loop); /* the session goes */
 	stream_abort(k->stream);
 	loop_undefer(&k->next);
-	for (size_t i = 0; i < mem_count(k->signals); i++)
-		loop_signal_close(k->signals[i]);
+	loop_signals_close(k->signals);
 	loop_timer_close(k->timer);
 	if (k->c.worker.loop != NULL)
 		loop_turn(k->c.worker.loop); /* what was deferred */

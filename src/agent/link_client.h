@@ -13,7 +13,6 @@
 #include "tunnel/chisel/url.h"
 
 #define LINK_HEADERS_MAX 32
-#define LINK_SIGNALS 4
 #define LINK_DEAD_MS 8000 /* a peer that acknowledges nothing so long */
 
 enum link_state {
@@ -48,7 +47,7 @@ struct link_client {
 	struct exits exits;
 	struct loop_timer *retry;
 	struct netwatch *netwatch;
-	struct loop_signal *signals[LINK_SIGNALS];
+	struct loop_signals *signals;
 	int failures; /* attempts since the last stable session, or since the network changed */
 	unsigned attempts; /* attempts since the last stable session */
 	struct retry_log said;

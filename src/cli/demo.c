@@ -293,16 +293,15 @@ static enum err demo_begin(struct demo *d, struct why *why)
 
 static enum err demo_init(struct demo *d)
 {
-	static const int signals[DEMO_SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, 0 };
 	enum err rc = loop_new(&d->loop);
 
 	for (enum demo_role role = 0; role < DEMO_ROLES; role++)
 		d->parts[role] = (struct demo_part){ .demo = d, .role = role };
 	if (rc == ERR_OK)
 		rc = loop_timer_open(d->loop, demo_on_patience_end, d, &d->patience);
-	for (int i = 0; i < DEMO_SIGNALS && rc == ERR_OK; i++)
-		rc = loop_signal_open(d->loop, signals[i], demo_on_signal, d,
-			&d->signals[i]);
+	if (rc == ERR_OK)
+		rc = loop_signals_open(d->loop, signals, demo_on_signal, d, &d->signals);
 	return rc;
 }
 
@@ -314,8 +313,7 @@ static void demo_fini(struct demo *d)
 		demo_drop(d, role);
 	demo_lease_fini(d);
 	demo_page_close(d->page);
-	for (int i = 0; i < DEMO_SIGNALS; i++)
-		loop_signal_close(d->signals[i]);
+	loop_signals_close(d->signals);
 	loop_timer_close(d->patience);
 	loop_free(d->loop);
 	mem_wipe(&d->link, sizeof(d->link));

@@ -15,7 +15,6 @@
 #include "net/tls.h"
 
 #define DEMO_LOCAL "127.0.0.1"
-#define DEMO_SIGNALS 3
 #define DEMO_PASSWORD_BYTES 16
 #define DEMO_DIRECTORY_MAX 128
 #define DEMO_PATH_MAX (DEMO_DIRECTORY_MAX + 260)
@@ -65,7 +64,7 @@ struct demo {
 	enum demo_state state;
 	struct loop *loop;
 	struct loop_timer *patience;
-	struct loop_signal *signals[DEMO_SIGNALS];
+	struct loop_signals *signals;
 	struct dial *knock;
 	struct demo_page *page; /* NULL: the target is somebody else's */
 	struct demo_part parts[DEMO_ROLES];

@@ -28,10 +28,10 @@ struct child {
 	void (*on_end)(void *arg, int status);
 	void *arg; /* borrowed: the owner's */
 	enum child_state state;
-	pid_t pid;                /* good while CHILD_RUNNING */
-	int fd;                   /* where its words come from */
-	struct loop_io *words;    /* NULL: there are no more */
-	struct loop_signal *ends; /* SIGCHLD: some child of ours has ended */
+	pid_t pid;                 /* good while CHILD_RUNNING */
+	int fd;                    /* where its words come from */
+	struct loop_io *words;     /* NULL: there are no more */
+	struct loop_signals *ends; /* SIGCHLD: some child of ours has ended */
 	struct loop_deferred gone;
 	char line[CHILD_LINE_MAX + 1]; /* as far as it has come */
 	size_t n;
@@ -250,7 +250,7 @@ void child_close(struct child *c)
 	c->state = CHILD_CLOSED;
 	loop_io_close(c->words);
 	c->words = NULL;
-	loop_signal_close(c->ends);
+	loop_signals_close(c->ends);
 	if (c->fd >= 0)
 		close(c->fd);
 	loop_defer(c->loop, &c->gone);
@@ -272,7 +272,8 @@ enum err child_open(const struct child_options *o, struct child **out, struct wh
 	loop_deferred_init(&c->gone, child_free, c);
 
 	/* The signal first: it may end at once. */
-	rc = loop_signal_open(c->loop, SIGCHLD, child_on_sigchld, c, &c->ends);
+	rc = loop_signals_open(c->loop, (const int[]){ SIGCHLD, 0 }, child_on_sigchld, c,
+		&c->ends);
 	if (rc != ERR_OK)
 		err_set(why, rc, "cannot watch children");
 	if (rc == ERR_OK)

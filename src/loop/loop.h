@@ -96,19 +96,20 @@ void loop_timer_close(struct loop_timer *timer);
 /* ---- signals; on the first loop of the process only ---- */
 
 /*
- * SIGHUP, SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 wait from now on: each until loop_signal_open()
+ * SIGHUP, SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 wait from now on: each until loop_signals_open()
  * takes it, so that none is lost or fatal while a program starts. One that is never taken has
  * no effect. For a program that takes none: loop_signals_release().
  */
 void loop_signals_hold(void);
 void loop_signals_release(void);
 
-struct loop_signal;
+struct loop_signals;
 typedef void loop_signal_fn(void *arg, int signo);
 
-enum err loop_signal_open(struct loop *loop, int signo, loop_signal_fn *fn, void *arg,
-	struct loop_signal **out) MUST_USE;
-void loop_signal_close(struct loop_signal *sig);
+/* @signos ends with 0. */
+enum err loop_signals_open(struct loop *loop, const int *signos, loop_signal_fn *fn,
+	void *arg, struct loop_signals **out) MUST_USE;
+void loop_signals_close(struct loop_signals *signals);
 
 /* ---- a directory's entries ---- */
 

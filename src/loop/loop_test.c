@@ -308,15 +308,31 @@ static void stop_from_signal(void *arg, int signo)
 static void test_a_signal_is_an_event(void **state)
 {
 	struct notes *notes = *state;
-	struct loop_signal *sig;
+	struct loop_signals *signals;
 
-	assert_int_equal(loop_signal_open(notes->loop, SIGUSR1, stop_from_signal, notes,
-				 &sig),
+	assert_int_equal(loop_signals_open(notes->loop,
+				 (const int[]){ SIGUSR1, SIGUSR2, 0 }, stop_from_signal,
+				 notes, &signals),
 		ERR_OK);
+	raise(SIGUSR2);
+	loop_run(notes->loop);
+	assert_int_equal(notes->calls, SIGUSR2);
 	raise(SIGUSR1);
 	loop_run(notes->loop);
 	assert_int_equal(notes->calls, SIGUSR1);
-	loop_signal_close(sig);
+	loop_signals_close(signals);
+}
+
+static void test_a_signal_that_cannot_be_caught_is_an_error(void **state)
+{
+	struct notes *notes = *state;
+	struct loop_signals *signals;
+
+	assert_int_not_equal(loop_signals_open(notes->loop,
+				     (const int[]){ SIGUSR1, SIGKILL, 0 },
+				     stop_from_signal, notes, &signals),
+		ERR_OK);
+	loop_signals_close(NULL);
 }
 
 static void stop_from_watch(void *arg, const char *name)
@@ -492,6 +508,7 @@ int main(void)
 		loop_test(test_a_timer_counts_from_when_it_is_set),
 		loop_test(test_a_stopped_timer_does_not_call),
 		loop_test(test_a_signal_is_an_event),
+		loop_test(test_a_signal_that_cannot_be_caught_is_an_error),
 		loop_test(test_a_watch_names_the_entry),
 		loop_test(test_a_directory_that_is_not_there_cannot_be_watched),
 		cmocka_unit_test(test_letters_of_many_threads_arrive_in_order),

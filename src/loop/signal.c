@@ -3,16 +3,19 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 
 #include "loop/inside.h"
 
 /* Those that a person or a service manager sends. */
 static const int signals_held[] = { SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2 };
 
-struct loop_signal {
-	uv_signal_t uv;
+struct loop_signals {
+	struct loop *loop; /* borrowed: outlives its handles */
 	loop_signal_fn *fn;
-	void *arg; /* borrowed: the owner's */
+	void *arg;     /* borrowed: the owner's */
+	unsigned open; /* of @uv: the first of them; while closing, those that are left */
+	uv_signal_t uv[];
 };
 
 static void signals_mask(int how)
@@ -45,42 +48,66 @@ static void signal_release(int signo)
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-static void signal_on_uv(uv_signal_t *uv, int signo)
+static void signals_on_uv(uv_signal_t *uv, int signo)
 {
-	struct loop_signal *sig = mem_container(uv, struct loop_signal, uv);
+	struct loop_signals *signals = uv->data;
 
-	sig->fn(sig->arg, signo);
+	signals->fn(signals->arg, signo);
 }
 
-static void signal_on_closed(uv_handle_t *handle)
+static enum err signals_add(struct loop_signals *signals, int signo)
 {
-	free(mem_container((uv_signal_t *)handle, struct loop_signal, uv));
-}
+	uv_signal_t *uv = &signals->uv[signals->open];
 
-enum err loop_signal_open(struct loop *loop, int signo, loop_signal_fn *fn, void *arg,
-	struct loop_signal **out)
-{
-	struct loop_signal *sig = mem_new(sig);
-
-	if (sig == NULL)
-		return ERR_NOMEM;
-	sig->fn = fn;
-	sig->arg = arg;
-	if (uv_signal_init(loop_uv(loop), &sig->uv) != 0) {
-		free(sig);
+	if (uv_signal_init(loop_uv(signals->loop), uv) != 0)
 		return ERR_SYS;
-	}
-	if (uv_signal_start(&sig->uv, signal_on_uv, signo) != 0) {
-		loop_signal_close(sig);
+	uv->data = signals;
+	signals->open++;
+	if (uv_signal_start(uv, signals_on_uv, signo) != 0)
 		return ERR_SYS;
-	}
 	signal_release(signo);
-	*out = sig;
 	return ERR_OK;
 }
 
-void loop_signal_close(struct loop_signal *sig)
+enum err loop_signals_open(struct loop *loop, const int *signos, loop_signal_fn *fn,
+	void *arg, struct loop_signals **out)
 {
-	if (sig != NULL)
-		uv_close((uv_handle_t *)&sig->uv, signal_on_closed);
+	struct loop_signals *signals;
+	size_t n = 0;
+	enum err rc = ERR_OK;
+
+	while (signos[n] != 0)
+		n++;
+	signals = calloc(1, sizeof(*signals) + n * sizeof(signals->uv[0]));
+	if (signals == NULL)
+		return ERR_NOMEM;
+	signals->loop = loop;
+	signals->fn = fn;
+	signals->arg = arg;
+	for (size_t i = 0; i < n && rc == ERR_OK; i++)
+		rc = signals_add(signals, signos[i]);
+	if (rc == ERR_OK)
+		*out = signals;
+	else
+		loop_signals_close(signals);
+	return rc;
+}
+
+static void signals_on_closed(uv_handle_t *handle)
+{
+	struct loop_signals *signals = handle->data;
+
+	if (--signals->open == 0)
+		free(signals);
+}
+
+void loop_signals_close(struct loop_signals *signals)
+{
+	if (signals == NULL)
+		return;
+	if (signals->open == 0)
+		free(signals);
+	else
+		for (unsigned i = signals->open; i-- > 0;)
+			uv_close((uv_handle_t *)&signals->uv[i], signals_on_closed);
 }

@@ -13,7 +13,6 @@
 #include "relay/link_server.h"
 #include "store/file.h"
 
-#define LINK_SIGNALS 4
 #define KEY_FILE_MAX 65536
 
 /* ---- the host key ---- */
@@ -196,12 +195,10 @@ static enum err link_open_workers(struct link_server *s, struct why *why)
 
 static enum err link_open(struct link_server *s, struct why *why)
 {
-	static const int signals[LINK_SIGNALS] = { SIGINT, SIGTERM, SIGHUP, SIGUSR2 };
-	enum err rc = ERR_OK;
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR2, 0 };
+	enum err rc = loop_signals_open(s->control.loop, signals, link_on_signal, s,
+		&s->signals);
 
-	for (int i = 0; i < LINK_SIGNALS && rc == ERR_OK; i++)
-		rc = loop_signal_open(s->control.loop, signals[i], link_on_signal, s,
-			&s->signals[i]);
 	if (rc != ERR_OK)
 		return err_set(why, rc, "the signals cannot be caught");
 	s->notify = notify_open(s->control.loop, &s->log);
@@ -244,8 +241,7 @@ static void link_close(struct link_server *s)
 	free(s->workers);
 	s->workers = NULL; /* mail that is still on its way finds no receiver */
 	link_users_close(s);
-	for (int i = 0; i < LINK_SIGNALS; i++)
-		loop_signal_close(s->signals[i]);
+	loop_signals_close(s->signals);
 	notify_close(s->notify);
 	link_tls_close(s);
 	tls_context_free(s->backend_tls);

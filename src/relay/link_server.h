@@ -46,7 +46,7 @@ struct link_server {
 	struct users *users;             /* the control worker's reference */
 	struct listener *listener;
 	struct notify *notify; /* NULL: no service manager */
-	struct loop_signal *signals[4];
+	struct loop_signals *signals;
 	struct login_guard *guard; /* the control worker's; NULL: there are no users */
 	struct prefix_set proxies; /* whose word about addresses is believed */
 	struct file_watch *users_watch;

@@ -197,12 +197,10 @@ static void relay_on_signal(void *arg, int signo)
 
 static enum err relay_catch_signals(struct relay *r, struct why *why)
 {
-	static const int signals[RELAY_SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
-	enum err rc = ERR_OK;
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, 0 };
+	enum err rc = loop_signals_open(r->control.loop, signals, relay_on_signal, r,
+		&r->signals);
 
-	for (unsigned i = 0; i < RELAY_SIGNALS && rc == ERR_OK; i++)
-		rc = loop_signal_open(r->control.loop, signals[i], relay_on_signal, r,
-			&r->signals[i]);
 	return rc == ERR_OK ? rc : err_set(why, rc, "the signals cannot be caught");
 }
 
@@ -527,8 +525,7 @@ static void relay_close(struct relay *r)
 	loop_timer_close(r->audit);
 	loop_timer_close(r->drain);
 	loop_timer_close(r->wait);
-	for (unsigned i = 0; i < RELAY_SIGNALS; i++)
-		loop_signal_close(r->signals[i]);
+	loop_signals_close(r->signals);
 	notify_close(r->notify);
 	worker_fini(&r->control); /* calls that are still in its mailbox are freed */
 	free(r->shared.workers);

@@ -16,8 +16,6 @@
 #include "tunnel/portal/challenges.h"
 #include "tunnel/portal/identity.h"
 
-#define RELAY_SIGNALS 3
-
 struct api_table;
 struct store;
 struct wallet;
@@ -63,7 +61,7 @@ struct relay {
 	uint16_t sni_port;            /* where it really listens */
 	unsigned next_worker;         /* whose turn it is to get a connection */
 	struct notify *notify;        /* NULL: no service manager */
-	struct loop_signal *signals[RELAY_SIGNALS];
+	struct loop_signals *signals;
 	struct loop_timer *sweep, *audit, *drain, *wait;
 	struct why waits_for;
 	bool has_failed;       /* to start, after it had waited */
