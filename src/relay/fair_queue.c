@@ -1,6 +1,7 @@
 /* Fair queues. There are few networks and leases in one at a time: lists are enough. */
 #include "relay/fair_queue.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,7 +114,7 @@ static struct fair_item *item_take(struct fair_queue *q, struct fair_item *item)
 static struct fair_item *item_to_drop(struct fair_queue *q, struct fair_lease *of)
 {
 	struct fair_network *most = of->network;
-	struct fair_lease *l;
+	struct fair_lease *l = of;
 	struct list *it, *tmp;
 
 	list_each(it, tmp, &q->networks) {
@@ -122,13 +123,10 @@ static struct fair_item *item_to_drop(struct fair_queue *q, struct fair_lease *o
 		if (n->count > most->count)
 			most = n;
 	}
-	l = most == of->network ?
-		of :
-		list_first(&most->leases, struct fair_lease, in_network);
 	list_each(it, tmp, &most->leases) {
 		struct fair_lease *other = list_object(it, struct fair_lease, in_network);
 
-		if (other->count > l->count)
+		if (l->network != most || other->count > l->count)
 			l = other;
 	}
 	return list_object(l->items.prev, struct fair_item, in_lease);
@@ -175,6 +173,7 @@ struct fair_item *fair_queue_next(struct fair_queue *q)
 			n = other;
 	}
 	l = list_first(&n->leases, struct fair_lease, in_network);
+	assert(l != NULL); /* networks and leases stay while they have items */
 	list_each(it, tmp, &n->leases) {
 		struct fair_lease *other = list_object(it, struct fair_lease, in_network);
 
@@ -183,7 +182,7 @@ struct fair_item *fair_queue_next(struct fair_queue *q)
 	}
 	q->turn = n->turn++;
 	n->served = l->turn++;
-	return item_take(q, list_first(&l->items, struct fair_item, in_lease));
+	return item_take(q, list_object(l->items.next, struct fair_item, in_lease));
 }
 
 struct fair_item *fair_queue_expire(struct fair_queue *q, uint64_t now_ms)
