@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,7 +14,6 @@
 #include "base/mem.h"
 
 #define CHILD_READ_BYTES 4096
-#define CHILD_READS_MAX 64 /* for its last words, which somebody else may go on writing */
 #define CHILD_EXIT_UNRUN 127
 
 enum child_state {
@@ -184,24 +184,24 @@ static void child_take_words(struct child *c, const char *p, size_t n)
 	}
 }
 
-/* False: nothing is there now, or ever. */
-static bool child_read_words(struct child *c)
+/* Returns how many bytes; 0: nothing is there now, or ever. */
+static size_t child_read_words(struct child *c)
 {
 	char piece[CHILD_READ_BYTES];
 	ssize_t n;
 
 	if (c->words == NULL)
-		return false;
+		return 0;
 	n = read(c->fd, piece, sizeof(piece));
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return false;
+		return 0;
 	if (n <= 0) {
 		loop_io_close(c->words);
 		c->words = NULL;
-		return false;
+		return 0;
 	}
 	child_take_words(c, piece, (size_t)n);
-	return true;
+	return (size_t)n;
 }
 
 static void child_on_words(void *arg, unsigned ready)
@@ -215,14 +215,18 @@ static void child_on_words(void *arg, unsigned ready)
 static void child_on_sigchld(void *arg, int signo)
 {
 	struct child *c = arg;
-	int status;
+	int status, left = 0;
+	size_t n;
 
 	(void)signo;
 	if (c->state != CHILD_RUNNING || waitpid(c->pid, &status, WNOHANG) != c->pid)
 		return;
 	c->state = CHILD_ENDED;
-	for (int i = 0; i < CHILD_READS_MAX && child_read_words(c); i++)
-		;
+
+	/* What lies in the pipe now has its last words; a child of its may go on writing. */
+	(void)ioctl(c->fd, FIONREAD, &left);
+	while (left > 0 && (n = child_read_words(c)) > 0)
+		left -= (int)n;
 	if (c->n > 0)
 		child_hand_line(c);
 	if (c->state == CHILD_ENDED)

@@ -18,6 +18,8 @@
 #include "base/mem.h"
 #include "loop/child.h"
 
+#define MUCH_BYTES (900 * 1000)
+
 /* What the callbacks of a test note down. */
 struct notes {
 	struct loop *loop;
@@ -128,6 +130,39 @@ static void test_words_come_as_lines_and_before_the_end(void **state)
 	assert_int_equal(notes->ends, 1);
 	assert_true(WIFEXITED(notes->status));
 	assert_int_equal(WEXITSTATUS(notes->status), 3);
+}
+
+/* Run as another program: says more at once than a pipe has room for unless it is told to. */
+static int say_much(void)
+{
+	static char words[MUCH_BYTES];
+
+	memset(words, 'x', sizeof(words));
+	for (size_t i = 99; i < sizeof(words); i += 100)
+		words[i] = '\n';
+	(void)fcntl(STDOUT_FILENO, F_SETPIPE_SZ, MUCH_BYTES);
+	return write(STDOUT_FILENO, words, sizeof(words)) == sizeof(words) ? 0 : 1;
+}
+
+static void test_all_that_it_said_comes_before_the_end(void **state)
+{
+	struct notes *notes = *state;
+	const char *const argv[] = { "child_test", "say much", NULL };
+	struct child_options o = {
+		.loop = notes->loop,
+		.path = "/proc/self/exe",
+		.argv = argv,
+		.on_line = on_line,
+		.on_end = on_end,
+		.arg = notes,
+	};
+	siginfo_t info;
+
+	assert_int_equal(child_open(&o, &notes->child, NULL), ERR_OK);
+	assert_int_equal(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT), 0);
+	loop_run(notes->loop);
+	assert_int_equal(notes->status, 0);
+	assert_int_equal(notes->lines.n, MUCH_BYTES);
 }
 
 static void test_a_line_that_is_too_long_comes_in_pieces(void **state)
@@ -245,11 +280,12 @@ static void test_two_ends_at_once_are_both_noticed(void **state)
 
 #define CHILD_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		CHILD_TEST(test_words_come_as_lines_and_before_the_end),
 		CHILD_TEST(test_a_line_that_is_too_long_comes_in_pieces),
+		CHILD_TEST(test_all_that_it_said_comes_before_the_end),
 		CHILD_TEST(test_a_signal_reaches_it),
 		CHILD_TEST(test_it_may_be_closed_while_it_speaks_and_runs),
 		CHILD_TEST(test_a_pipe_that_outlives_it_does_not_delay_its_end),
@@ -260,5 +296,7 @@ int main(void)
 		CHILD_TEST(test_two_ends_at_once_are_both_noticed),
 	};
 
+	if (argc == 2 && strcmp(argv[1], "say much") == 0)
+		return say_much();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
