@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 
 from lib import net, portal_hello, portal_relay
@@ -87,7 +86,7 @@ def test_a_relay_waits_for_its_certificate(leases, world, adit):
     portal_relay.write_state(state + "-new", certificate)
     for name in ("fullchain.pem", "privatekey.pem"):
         assert "Listening" not in relay.log
-        shutil.copy(f"{state}-new/{name}", state)
+        os.replace(f"{state}-new/{name}", f"{state}/{name}")
         relay.wait_log("still waiting" if name == "fullchain.pem" else "Listening on .*visitors")
         relay.signal(signal.SIGHUP)
     assert relay.log.count("there is no certificate") == 1
