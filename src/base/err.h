@@ -44,7 +44,8 @@ enum err err_set(struct why *why, enum err rc, const char *fmt, ...) PRINTF_LIKE
 /* Like err_set(), and adds ": " and the text of @errnum. Returns ERR_SYS. */
 enum err err_sys(struct why *why, int errnum, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-#if defined(__clang_analyzer__) || defined(ANALYZER) /* they do not look into other files */
+/* Analysers do not look into other files. */
+#if defined(__clang_analyzer__) || defined(ANALYZER)
 #define err_set(why, rc, ...) ((void)err_set(why, rc, __VA_ARGS__), (rc))
 #define err_sys(why, errnum, ...) ((void)err_sys(why, errnum, __VA_ARGS__), ERR_SYS)
 #endif
