@@ -10,17 +10,13 @@
 
 #include "agent/lease_desk.h"
 #include "agent/lease_pool.h"
-#include "base/backoff.h"
+#include "agent/retry.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "tunnel/portal/registration.h"
 
-#define LEASE_STABLE_MS 5000 /* open for so long: the count of failures starts anew */
-#define LEASE_FRESH_MS 1500  /* an attempt so young is not given up for another */
-#define LEASE_LOOK_MS 5000   /* between two looks at the chain of an open lease */
-#define LEASE_TAKEN_PAUSE_MAX_MS 30000 /* between attempts at a name that is taken */
-#define LEASE_REMIND_MS 60000          /* between two lines that say so */
+#define LEASE_LOOK_MS 5000 /* between two looks at the chain of an open lease */
 #define HTTPS_PORT 443
 
 enum lease_state {
@@ -49,10 +45,9 @@ struct lease_session {
 	struct loop_timer *timer;     /* WAITING: the next attempt; else: an urge */
 	struct loop_deferred closing; /* on_closed */
 	enum err end;                 /* what it will be told */
-	int failures;                 /* attempts in a row */
-	uint64_t tried_ms, opened_ms, looked_ms, reminded_ms;
-	/* What was said last of the lease, its renewal, signing, and visits to ourselves. */
-	struct why trouble, renewal_trouble, unsigned_trouble, probe_trouble;
+	struct retry retry;
+	uint64_t looked_ms;
+	struct retry_log renewals, signatures, probes; /* failures that were logged */
 	struct lease_session_figures figures;
 };
 
@@ -63,14 +58,13 @@ static enum err lease_begin_open(struct lease_session *s, struct why *why);
 static const struct lease_rule {
 	const char *name;
 	enum err (*begin)(struct lease_session *s, struct why *why);
-	bool is_trying; /* a part of an attempt */
 } rules[] = {
-	[LEASE_WAITING] = { "waiting", NULL, false },
-	[LEASE_FETCHING] = { "fetching the chain", lease_begin_fetching, true },
-	[LEASE_REGISTERING] = { "registering", lease_begin_registering, true },
-	[LEASE_OPEN] = { "open", lease_begin_open, false },
-	[LEASE_LEAVING] = { "leaving", NULL, false },
-	[LEASE_CLOSED] = { "closed", NULL, false },
+	[LEASE_WAITING] = { "waiting", NULL },
+	[LEASE_FETCHING] = { "fetching the chain", lease_begin_fetching },
+	[LEASE_REGISTERING] = { "registering", lease_begin_registering },
+	[LEASE_OPEN] = { "open", lease_begin_open },
+	[LEASE_LEAVING] = { "leaving", NULL },
+	[LEASE_CLOSED] = { "closed", NULL },
 };
 
 /* ---- changing states ---- */
@@ -87,28 +81,9 @@ static void lease_drop(struct lease_session *s)
 	loop_timer_stop(s->timer);
 }
 
-/* Says what is wrong, unless that is what was said @last of its kind. */
-static void lease_say_once(struct lease_session *s, struct why *last, const char *text)
+static void lease_warn(struct lease_session *s, struct retry_log *l, const char *text)
 {
-	if (strcmp(last->text, text) == 0) {
-		log_debug(&s->log, "%s", text);
-		return;
-	}
-	str_copy(last->text, sizeof(last->text), text);
-	log_warn(&s->log, "%s", text);
-}
-
-static void lease_say(struct lease_session *s, enum err rc, const struct why *why)
-{
-	lease_say_once(s, &s->trouble, err_text(rc, why));
-}
-
-/* It is not wrong any more, and who was told of it is told so. */
-static void lease_unsay(struct lease_session *s, struct why *last, const char *text)
-{
-	if (last->text[0] != '\0')
-		log_info(&s->log, "%s", text);
-	last->text[0] = '\0';
+	log_at(retry_log_wants(l, text) ? LOG_WARN : LOG_DEBUG, &s->log, "%s", text);
 }
 
 static void lease_end(struct lease_session *s, enum err rc)
@@ -135,33 +110,20 @@ static void lease_leave(struct lease_session *s, enum err rc)
 		lease_end(s, rc);
 }
 
-/* Back-off counts from the start of the attempt, which may have been a wait in itself. */
-static uint32_t lease_pause_ms(const struct lease_session *s, bool was_trying,
-	uint32_t max_ms)
+static void lease_fail_as(struct lease_session *s, enum retry_kind kind, const char *text)
 {
-	uint64_t spent = was_trying ? clock_now_ms() - s->tried_ms : 0;
-	uint32_t pause = backoff_pause_ms(s->failures, 0, max_ms);
+	uint32_t pause;
 
-	return spent < pause ? pause - (uint32_t)spent : 0;
-}
-
-static void lease_fail_for(struct lease_session *s, enum err rc, const struct why *why,
-	uint32_t pause_max_ms)
-{
-	bool was_trying = rules[s->state].is_trying;
-
-	lease_say(s, rc, why);
-	if (s->state == LEASE_OPEN && clock_now_ms() - s->opened_ms > LEASE_STABLE_MS)
-		s->failures = 0;
+	lease_warn(s, &s->retry.log, text);
 	lease_drop(s);
 	s->state = LEASE_WAITING;
-	s->failures++;
-	loop_timer_set(s->timer, lease_pause_ms(s, was_trying, pause_max_ms));
+	(void)retry_fail(&s->retry, kind, &pause); /* there is no limit */
+	loop_timer_set(s->timer, pause);
 }
 
 static void lease_fail(struct lease_session *s, enum err rc, const struct why *why)
 {
-	lease_fail_for(s, rc, why, LEASE_PAUSE_MAX_MS);
+	lease_fail_as(s, RETRY_TRANSIENT, err_text(rc, why));
 }
 
 static void lease_enter(struct lease_session *s, enum lease_state state)
@@ -180,7 +142,7 @@ static void lease_try(struct lease_session *s)
 {
 	lease_drop(s);
 	lease_desk_reconnect(&s->desk);
-	s->tried_ms = clock_now_ms();
+	retry_begin(&s->retry);
 	lease_enter(s, LEASE_FETCHING);
 }
 
@@ -229,14 +191,14 @@ static void lease_on_verdict(void *owner, enum probe_verdict verdict,
 	switch (verdict) {
 	case PROBE_PASSED:
 		s->is_overheard = false;
-		s->probe_trouble.text[0] = '\0';
+		(void)retry_log_reset(&s->probes);
 		log_debug(&s->log, "the TLS of a visit of our own ends here");
 		break;
 	case PROBE_MISMATCH:
 		lease_on_mismatch(s, why);
 		break;
 	case PROBE_UNKNOWN:
-		lease_say_once(s, &s->probe_trouble, why->text);
+		lease_warn(s, &s->probes, why->text);
 		break;
 	}
 }
@@ -292,7 +254,7 @@ static void lease_on_chain(void *arg, enum err rc, struct span pem, const struct
 	else if (s->state == LEASE_FETCHING || !lease_desk_is_open(&s->desk))
 		lease_fail(s, rc, &words);
 	else if (rc != ERR_OK)
-		lease_say(s, rc, &words);
+		lease_warn(s, &s->retry.log, err_text(rc, &words));
 }
 
 static enum err lease_begin_fetching(struct lease_session *s, struct why *why)
@@ -319,14 +281,15 @@ static void lease_on_signed(void *owner)
 {
 	struct lease_session *s = owner;
 
-	lease_unsay(s, &s->unsigned_trouble, "visitors' handshakes are signed again");
+	if (retry_log_reset(&s->signatures))
+		log_info(&s->log, "visitors' handshakes are signed again");
 }
 
 static void lease_on_unsigned(void *owner, const struct why *why)
 {
 	struct lease_session *s = owner;
 
-	lease_say_once(s, &s->unsigned_trouble, why->text);
+	lease_warn(s, &s->signatures, why->text);
 	lease_look_again(s);
 }
 
@@ -366,7 +329,8 @@ static void lease_on_renewed(void *owner, const struct stream *tls)
 	struct lease_session *s = owner;
 	struct buf pem;
 
-	lease_unsay(s, &s->renewal_trouble, "the lease is renewed again");
+	if (retry_log_reset(&s->renewals))
+		log_info(&s->log, "the lease is renewed again");
 	lease_set_token(s);
 	lease_pool_set_token(s->pool, registration_token(s->registration));
 	buf_init(&pem, RELAY_CHAIN_MAX);
@@ -381,7 +345,7 @@ static void lease_on_renewal_trouble(void *owner, const struct why *why)
 {
 	struct lease_session *s = owner;
 
-	lease_say_once(s, &s->renewal_trouble, why->text);
+	lease_warn(s, &s->renewals, why->text);
 	lease_look_again(s);
 }
 
@@ -409,7 +373,6 @@ static void lease_yield(struct lease_session *s, const struct why *why)
  */
 static void lease_on_name_taken(struct lease_session *s, const struct why *why)
 {
-	uint64_t now = clock_now_ms();
 	struct why words;
 
 	if (s->figures.registrations == 0) {
@@ -417,14 +380,10 @@ static void lease_on_name_taken(struct lease_session *s, const struct why *why)
 		lease_refuse(s, &words);
 		return;
 	}
-	if (now - s->reminded_ms >= LEASE_REMIND_MS) {
-		s->reminded_ms = now;
-		s->trouble.text[0] = '\0'; /* said again */
-	}
 	(void)err_set(&words, ERR_EXISTS,
 		"%s, which was ours: trying again every %d s at most", why->text,
-		LEASE_TAKEN_PAUSE_MAX_MS / 1000);
-	lease_fail_for(s, ERR_EXISTS, &words, LEASE_TAKEN_PAUSE_MAX_MS);
+		RETRY_DENIED_MS / 1000);
+	lease_fail_as(s, RETRY_TAKEN, words.text);
 }
 
 static void lease_on_registration_ended(void *owner, enum registration_end end,
@@ -535,7 +494,7 @@ static void lease_await_approval(struct lease_session *s, const struct why *why)
 	(void)err_set(&words, ERR_DENIED,
 		"%s: its operator has to approve of %s, or has banned it", why->text,
 		s->o.identity->address);
-	lease_say(s, ERR_DENIED, &words);
+	lease_warn(s, &s->retry.log, words.text);
 }
 
 static void lease_on_pool_trouble(void *owner, enum err rc,
@@ -556,7 +515,7 @@ static void lease_on_pool_trouble(void *owner, enum err rc,
 		strcmp(refusal->code, "unauthorized") == 0)
 		lease_fail(s, rc, why);
 	else
-		lease_say(s, rc, why);
+		lease_warn(s, &s->retry.log, err_text(rc, why));
 	if (rc == ERR_CRYPTO)
 		lease_look_now(s); /* another certificate than the one we believe */
 }
@@ -572,9 +531,8 @@ static void lease_on_pool_ready(void *owner)
 {
 	struct lease_session *s = owner;
 
-	if (s->was_public)
-		lease_unsay(s, &s->trouble, "public again");
-	s->trouble.text[0] = '\0';
+	if (retry_log_reset(&s->retry.log) && s->was_public)
+		log_info(&s->log, "public again");
 	if (s->is_public)
 		return;
 	s->is_public = true;
@@ -602,8 +560,8 @@ static enum err lease_begin_open(struct lease_session *s, struct why *why)
 
 	if (rc != ERR_OK)
 		return err_set(why, rc, "reverse sessions: %s", err_name(rc));
-	s->opened_ms = clock_now_ms();
-	s->renewal_trouble.text[0] = '\0'; /* that was another lease */
+	retry_succeed(&s->retry);
+	(void)retry_log_reset(&s->renewals); /* that was another lease */
 	s->is_public = false;
 	return ERR_OK;
 }
@@ -617,16 +575,16 @@ static enum err lease_begin_open(struct lease_session *s, struct why *why)
  */
 void lease_session_urge(struct lease_session *s, const char *reason)
 {
-	uint64_t age = clock_now_ms() - s->tried_ms;
+	uint32_t fresh_ms = retry_fresh_ms(&s->retry);
 
 	if (s->state == LEASE_LEAVING || s->state == LEASE_CLOSED)
 		return;
 	log_debug(&s->log, "looking again: %s", reason);
-	s->failures = 0;
-	if (s->state == LEASE_WAITING || age >= LEASE_FRESH_MS)
+	retry_reset(&s->retry);
+	if (s->state == LEASE_WAITING || fresh_ms == 0)
 		lease_try(s);
 	else
-		loop_timer_set(s->timer, LEASE_FRESH_MS - age);
+		loop_timer_set(s->timer, fresh_ms);
 }
 
 void lease_session_leave(struct lease_session *s)
@@ -645,6 +603,12 @@ enum err lease_session_open(const struct lease_session_options *o,
 	if (s == NULL)
 		return err_set(why, ERR_NOMEM, "out of memory");
 	s->o = *o;
+	retry_init(&s->retry,
+		&(struct retry_options){
+			.limit = -1,
+			.max_ms = LEASE_PAUSE_MAX_MS,
+			.counts_from_attempt = true,
+		});
 	lease_desk_init(&s->desk, o->loop, &s->relay, &desk_hooks, s);
 	loop_deferred_init(&s->closing, lease_on_closing, s);
 	rc = relay_peer_init(&s->relay, o->url, why);

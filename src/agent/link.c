@@ -12,18 +12,15 @@
 #include <stdlib.h>
 
 #include "agent/link_client.h"
-#include "agent/link_retry.h"
 #include "base/clock.h"
 #include "base/str.h"
 #include "loop/notify.h"
 #include "text/duration.h"
 
-#define LINK_STABLE_MS 5000 /* a session that lasted so long makes the count start anew */
-#define LINK_FLAPS 4        /* sessions in a row that may end sooner and be logged */
-#define LINK_PROBE_MS 2000  /* how long a doubted session has to answer, at least */
-#define LINK_GONE_MS 500    /* the same, if its address is not there any more */
-#define LINK_ACKS_MS 500    /* an acknowledgement so young shows that the path is there */
-#define LINK_FRESH_MS 1500  /* an attempt so young is not given up for another */
+#define LINK_FLAPS 4       /* sessions in a row that may end sooner and be logged */
+#define LINK_PROBE_MS 2000 /* how long a doubted session has to answer, at least */
+#define LINK_GONE_MS 500   /* the same, if its address is not there any more */
+#define LINK_ACKS_MS 500   /* an acknowledgement so young shows that the path is there */
 #define LINK_JSON_MAX (1u << 20)
 
 static void link_try(struct link_client *c);
@@ -38,48 +35,41 @@ static void link_stop(struct link_client *c, int exit_code)
 /* ---- waiting ---- */
 
 /* Waits for the next attempt. Lines that say nothing new are for those who want details. */
-static void link_wait(struct link_client *c, bool is_denied, enum log_level level)
+static void link_wait(struct link_client *c, enum retry_kind kind, enum log_level level)
 {
 	uint32_t pause;
 	char text[DURATION_TEXT_MAX];
 
 	c->state = LINK_WAITING;
-	c->failures++;
-	c->attempts++;
 	notify_status(c->notify, "not connected to %s:%u", c->url.host, c->url.port);
-	if (!link_retry_is_due(c->o, c->failures)) {
+	if (!retry_fail(&c->retry, kind, &pause)) {
 		log_info(&c->log, "Give up");
 		link_stop(c, 1);
 		return;
 	}
-	pause = link_retry_pause_ms(c->o, c->failures, is_denied);
 	if (pause > 0)
 		log_at(level, &c->log, "Retrying in %s...",
 			duration_print((uint64_t)pause * 1000, text));
-	loop_timer_set(c->retry, pause);
-}
-
-static enum log_level link_level(struct link_client *c, const char *text)
-{
-	return retry_log_wants(&c->said, text, clock_now_ms()) ? LOG_INFO : LOG_DEBUG;
+	loop_timer_set(c->timer, pause);
 }
 
 /* An attempt or a session has failed: says so, and waits for the next. */
 static void link_fail(struct link_client *c, const struct link_trouble *t)
 {
-	enum log_level level = link_level(c, t->text);
+	enum log_level level = retry_log_wants(&c->retry.log, t->text) ? LOG_INFO :
+									 LOG_DEBUG;
 	char limit[16] = "unlimited";
 
 	if (c->o->max_retry_count >= 0)
 		snprintf(limit, sizeof(limit), "%d", c->o->max_retry_count);
 	if (t->is_login)
 		log_at(level, &c->log, "Authentication failed");
-	if (c->attempts == 0)
+	if (c->retry.attempts == 0)
 		log_at(level, &c->log, "Connection error: %s", t->text);
 	else
 		log_at(level, &c->log, "Connection error: %s (Attempt: %u/%s)", t->text,
-			c->attempts, limit);
-	link_wait(c, t->is_denied, level);
+			c->retry.attempts, limit);
+	link_wait(c, t->is_denied ? RETRY_DENIED : RETRY_TRANSIENT, level);
 }
 
 static void link_say_connected(struct link_client *c)
@@ -95,9 +85,7 @@ static void link_say_connected(struct link_client *c)
 /* The session has lasted: all is well, and what goes wrong later is news. */
 static void link_on_stable(struct link_client *c)
 {
-	c->failures = 0;
-	c->attempts = 0;
-	retry_log_reset(&c->said);
+	retry_settle(&c->retry);
 	if (c->has_hidden)
 		link_say_connected(c);
 }
@@ -191,10 +179,11 @@ static void link_on_answer(void *owner, struct span refusal, struct span details
 	}
 	c->state = LINK_OPEN;
 	/* Sessions that end at once, again and again, would fill the log. */
-	c->has_hidden = c->failures > LINK_FLAPS;
+	c->has_hidden = c->retry.failures > LINK_FLAPS;
 	if (!c->has_hidden)
 		link_say_connected(c);
-	loop_timer_set(c->retry, LINK_STABLE_MS);
+	retry_succeed(&c->retry);
+	loop_timer_set(c->timer, RETRY_STABLE_MS);
 	notify_status(c->notify, "connected to %s:%u", c->url.host, c->url.port);
 	link_note_ports(c, details);
 	link_attach(c, c->session);
@@ -234,13 +223,13 @@ static void link_on_closed(void *owner, enum err rc, const struct why *why)
 
 	c->session = NULL;
 	link_attach(c, NULL);
-	loop_timer_stop(c->retry);
+	loop_timer_stop(c->timer);
 	if (c->state == LINK_ENDED)
 		return;
 	if (was_open)
 		log_at(c->has_hidden ? LOG_DEBUG : LOG_INFO, &c->log, "Disconnected");
 	if (was_open && rc == ERR_CLOSED) {
-		link_wait(c, false, c->has_hidden ? LOG_DEBUG : LOG_INFO);
+		link_wait(c, RETRY_TRANSIENT, c->has_hidden ? LOG_DEBUG : LOG_INFO);
 		return;
 	}
 	link_client_explain(c, rc, why, &t);
@@ -302,7 +291,7 @@ static void link_try(struct link_client *c)
 	enum err rc;
 
 	c->state = LINK_CONNECTING;
-	c->tried_ms = clock_now_ms();
+	retry_begin(&c->retry);
 	o.fn = link_on_connected;
 	rc = connect_open(&o, &c->connect, &why);
 	if (rc == ERR_OK)
@@ -348,18 +337,18 @@ static void link_urge(struct link_client *c, const char *reason)
 	if (c->state == LINK_ENDED)
 		return;
 	log_debug(&c->log, "looking again: %s", reason);
-	c->failures = 0;
+	retry_reset(&c->retry);
 	if (c->session != NULL) {
 		(void)!chisel_session_probe(c->session, link_probe_ms(c), link_on_probed,
 			c); /* a probe may be under way */
 		return;
 	}
 	/* Else a network that changes all the time would never let one succeed. */
-	if (c->state == LINK_CONNECTING && clock_now_ms() - c->tried_ms < LINK_FRESH_MS)
+	if (c->state == LINK_CONNECTING && retry_fresh_ms(&c->retry) > 0)
 		return;
 	connect_close(c->connect);
 	c->connect = NULL;
-	loop_timer_stop(c->retry);
+	loop_timer_stop(c->timer);
 	link_try(c);
 }
 
@@ -370,7 +359,7 @@ static void link_reconnect(struct link_client *c)
 		link_urge(c, "SIGHUP");
 		return;
 	}
-	c->failures = 0;
+	retry_reset(&c->retry);
 	chisel_session_close(c->session, ERR_CLOSED, "SIGHUP");
 }
 
@@ -454,7 +443,7 @@ static enum err link_open(struct link_client *c, struct why *why)
 	c->exits.tells_targets = true;
 	rc = loop_signals_open(loop, signals, link_on_signal, c, &c->signals);
 	if (rc == ERR_OK)
-		rc = loop_timer_open(loop, link_on_timer, c, &c->retry);
+		rc = loop_timer_open(loop, link_on_timer, c, &c->timer);
 	if (rc == ERR_OK)
 		rc = netwatch_open(loop, link_on_network, c, &c->netwatch);
 	if (rc != ERR_OK)
@@ -470,7 +459,7 @@ static void link_close(struct link_client *c)
 	if (c->session != NULL)
 		chisel_session_close(c->session, ERR_CLOSED, "going away");
 	connect_close(c->connect);
-	loop_timer_close(c->retry); /* or the next turn might begin an attempt */
+	loop_timer_close(c->timer); /* or the next turn might begin an attempt */
 	if (c->worker.loop != NULL)
 		loop_turn(c->worker.loop); /* the goodbye goes out, the session goes */
 	for (unsigned i = 0; c->entries != NULL && i < c->o->remote_count; i++)

@@ -162,6 +162,12 @@ enum err link_client_init(struct link_client *c, struct why *why)
 		rc = link_copy_texts(c, why);
 	if (rc != ERR_OK)
 		return rc;
+	retry_init(&c->retry,
+		&(struct retry_options){
+			.limit = c->o->max_retry_count,
+			.min_ms = c->o->min_retry_ms,
+			.max_ms = c->o->max_retry_ms,
+		});
 	at = c->texts;
 	link_make_run(c);
 	link_read_auth(c, &at);

@@ -4,7 +4,7 @@
 
 #include "agent/link.h"
 #include "agent/link_trouble.h"
-#include "agent/retry_log.h"
+#include "agent/retry.h"
 #include "crypto/hostkey.h"
 #include "net/netwatch.h"
 #include "tunnel/chisel/connect.h"
@@ -45,14 +45,11 @@ struct link_client {
 	struct connect *connect;
 	struct chisel_session *session; /* borrowed: it tells when it is gone */
 	struct exits exits;
-	struct loop_timer *retry;
+	struct loop_timer *timer; /* WAITING: the next attempt; OPEN: it has lasted */
 	struct netwatch *netwatch;
 	struct loop_signals *signals;
-	int failures; /* attempts since the last stable session, or since the network changed */
-	unsigned attempts; /* attempts since the last stable session */
-	struct retry_log said;
+	struct retry retry;
 	bool has_hidden;     /* the line "Connected" of this session: it may end soon */
-	uint64_t tried_ms;   /* when the last attempt began */
 	uint64_t greeted_ms; /* when the config was sent; 0: not in this session */
 	char key[HOSTKEY_SHA256_CHARS + 1]; /* the server's, in this session */
 	bool is_key_bad;                    /* it is not the one that is expected */

@@ -1,0 +1,73 @@
+/*
+ * A retry decides when a session makes its next attempt, and which failures are logged. It does
+ * nothing itself: it counts, and reads the clock.
+ */
+#ifndef AGENT_RETRY_H
+#define AGENT_RETRY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define RETRY_STABLE_MS 5000 /* open for so long: the count of failures starts anew */
+#define RETRY_FRESH_MS 1500  /* an attempt so young is not given up for another */
+#define RETRY_DENIED_MS \
+	30000 /* between two attempts that need a person to change something */
+
+enum retry_kind {
+	RETRY_TRANSIENT, /* at once the first time, then up to @max_ms */
+	RETRY_TAKEN,     /* another client holds it: pauses grow up to RETRY_DENIED_MS */
+	RETRY_DENIED, /* RETRY_DENIED_MS at least, but not above a @max_ms that is given */
+};
+
+#define RETRY_LOG_MS 60000
+#define RETRY_LOG_TEXTS 4 /* different ones that are logged at once */
+
+/* Which failures were logged: each text once, and then one line a minute. */
+struct retry_log {
+	uint64_t texts[RETRY_LOG_TEXTS]; /* digests */
+	unsigned texts_n;
+	uint64_t logged_ms; /* the last line */
+};
+
+/* Is a failure with this text to be logged? */
+bool retry_log_wants(struct retry_log *l, const char *text);
+
+/* It works again: every text is new from now on. True: there was one. */
+bool retry_log_reset(struct retry_log *l);
+
+struct retry_options {
+	int limit;               /* retries in a row; -1: any number */
+	uint32_t min_ms, max_ms; /* of a pause; 0: at once, and as base/backoff.h */
+	bool counts_from_attempt; /* a pause begins with the attempt, not with its failure */
+};
+
+struct retry {
+	struct retry_options o;
+	int failures;      /* attempts since the last stable session or retry_reset() */
+	unsigned attempts; /* since the last stable session */
+	uint64_t tried_ms; /* when the last attempt began */
+	uint64_t open_ms;  /* when it succeeded; 0: not yet */
+	struct retry_log log;
+};
+
+void retry_init(struct retry *r, const struct retry_options *o);
+
+/* An attempt begins; it has succeeded. */
+void retry_begin(struct retry *r);
+void retry_succeed(struct retry *r);
+
+/* The session has been open for RETRY_STABLE_MS: retry_fail() finds that out by itself, too. */
+void retry_settle(struct retry *r);
+
+/* The attempt or the session has failed. False: the limit is reached. */
+bool retry_fail(struct retry *r, enum retry_kind kind, uint32_t *pause_ms) MUST_USE;
+
+/* The path may be back: the next pause is a first one. */
+void retry_reset(struct retry *r);
+
+/* How long the last attempt stays fresh; 0: it does not. */
+uint32_t retry_fresh_ms(const struct retry *r);
+
+#endif
