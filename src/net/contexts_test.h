@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "crypto/certificate_test.h"
-#include "net/tls_context.h"
+#include "net/tls_priv.h"
 
 /* A server with a certificate of its own, in files, and a client that looks at none. */
 static inline void test_contexts_make(struct tls_context **server,

@@ -1,37 +1,39 @@
 /*
  * TLS as a filter: a stream over a stream.
  *
- * OpenSSL writes into a buffer of ours, which is sent on by itself. So a write is either
- * taken or not: there is no half-written record that the owner would have to offer again.
- * The buffer holds one write at most; the next waits until it has gone. But a little may wait
- * for what its owner says next: each send costs more than what is in it. It waits to the end of
- * the call to the owner that is under way; or to the end of the turn, if the owner is TLS again,
- * whose words come from events of other streams. Such an owner makes records that are just what
- * one of ours can hold, and hands them over without a copy.
+ * Reading and writing are a state machine each, since either may have to wait for either
+ * direction of the stream below. OpenSSL writes into a buffer of ours (tls_out.c), which
+ * is sent on by itself. So a write is either taken or not: there is no half-written
+ * record that the owner would have to offer again. The buffer holds one write at most;
+ * the next waits until it has gone.
  */
 #include "net/tls.h"
 
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
 #include <string.h>
 
-#include "crypto/pem.h"
-#include "net/addr.h"
-#include "net/tls_context.h"
+#include "net/tls_priv.h"
 
-#define TLS_RECORD_BYTES 16384
-#define TLS_RECORD_ADDS (5 + 1 + 16)         /* to what is in one, with TLS 1.3 */
-#define TLS_WRITE_MAX (5 * TLS_RECORD_BYTES) /* a bridge's block is sent as one */
-#define TLS_OUT_MAX (192 * 1024) /* a write, and what the protocol adds on its own */
-#define TLS_HELD_MAX 4096        /* so little may wait for more */
-#define TLS_CARRIED_HELD_MAX (56 * 1024) /* the same, under TLS that writes records */
-#define TLS_DIRECT_MIN 4096              /* a record of bytes, not one of a handshake */
+/*
+ * What a direction waits for before OpenSSL is called again. The first three follow from
+ * each call; a handshake, which is in both directions, sets both. The states from
+ * TLS_NEEDS_KEY on belong to both, but for TLS_FINISHED.
+ */
+enum tls_direction {
+	TLS_GOES_ON,
+	TLS_NEEDS_READ,  /* bytes from the stream below */
+	TLS_NEEDS_WRITE, /* room in it */
+	TLS_NEEDS_KEY,   /* the signature of a handshake */
+	TLS_HAS_KEY,     /* it is here: the owner is to try again */
+	TLS_FINISHED,    /* writing: close_notify has been sent */
+	TLS_FAILED,      /* see @failure */
+	TLS_CLOSED,      /* the memory goes at the end of the turn */
+};
 
-enum tls_state {
-	TLS_OPEN,     /* or still shaking hands: OpenSSL knows */
-	TLS_FINISHED, /* we have said close_notify, and write no more */
-	TLS_FAILED,   /* see @failure */
-	TLS_CLOSED,   /* the memory goes at the end of the turn */
+/* A call of the owner's on_ready that is under way. */
+struct tls_call {
+	bool has_left; /* the stream has: another thread may own it by now */
+	bool is_dry; /* @below had less than there was room for: it calls when there is more */
 };
 
 struct tls {
@@ -39,31 +41,18 @@ struct tls {
 	struct loop *loop;           /* borrowed: outlives us; NULL between two loops */
 	struct tls_context *context; /* one reference */
 	SSL *ssl;
-	struct buf
-		out; /* records on their way to @below; memory only while there are any */
-	struct loop_deferred
-		wake; /* the owner: what it wants is in OpenSSL's memory already */
-	struct loop_deferred sending; /* what is held, if we carry TLS */
+	struct tls_out out;
+	struct loop_deferred wake;    /* tells the owner of what is in OpenSSL's memory */
+	struct loop_deferred sending; /* sends what is held, if the owner is TLS */
 	struct loop_deferred gone;
-	const char *failure_text; /* borrowed: OpenSSL's table of words, or ours */
-	enum err failure;
-	enum err below_rc; /* what @below said last */
-	bool *has_left; /* borrowed: of the call to the owner that is under way, or NULL */
-	enum tls_state state : 8;
-	unsigned wants : 8;     /* the owner's */
-	bool waits_for_key : 1; /* nothing goes on before the signature is here */
-	bool has_signature : 1; /* it is: the owner is to try again */
-	bool is_full : 1;       /* @below has not taken all of @out */
-	bool carries_tls : 1;   /* the owner is TLS, too */
-	bool is_carried : 1;    /* @below is */
-	bool owes_ticket : 1;   /* to a client: it goes with the first bytes for it */
-	bool below_hides_ends : 1;
-	bool is_dry : 1; /* @below had less than there was room for, in this call to the
-			    owner: it will call when there is more */
-
-	/* What reading and writing have to wait for; 0: they did not have to wait last time. */
-	unsigned read_needs : 8;
-	unsigned write_needs : 8;
+	struct tls_call *call; /* or NULL */
+	enum tls_direction reading, writing;
+	unsigned wants;           /* the owner's */
+	enum err below_rc;        /* what the last read below gave */
+	enum err failure;         /* of TLS_FAILED */
+	const char *failure_text; /* borrowed: a constant of OpenSSL's or ours */
+	bool owes_ticket;         /* to a client: it goes with the first bytes for it */
+	bool below_hides_ends;
 };
 
 static struct tls *tls_of(struct stream *s)
@@ -71,47 +60,43 @@ static struct tls *tls_of(struct stream *s)
 	return mem_container(s, struct tls, stream);
 }
 
+SSL *tls_ssl(const struct stream *tls)
+{
+	return mem_container(tls, const struct tls, stream)->ssl;
+}
+
 /* ---- OpenSSL's way to the stream below ---- */
 
 static int tls_bio_read(BIO *bio, char *to, size_t room, size_t *got)
 {
 	struct tls *t = BIO_get_data(bio);
+	struct stream *below = t->stream.below;
 
 	BIO_clear_retry_flags(bio);
-	t->below_rc = t->is_dry ? ERR_AGAIN : stream_read(t->stream.below, to, room, got);
+	t->below_rc = t->call != NULL && t->call->is_dry ?
+		ERR_AGAIN :
+		stream_read(below, to, room, got);
 	if (t->below_rc == ERR_AGAIN)
 		BIO_set_retry_read(bio);
-	if (t->below_rc == ERR_AGAIN ||
-		(t->below_rc == ERR_OK && *got < room && t->stream.below->fd >= 0))
-		t->is_dry = t->has_left != NULL;
+	if (t->call != NULL &&
+		(t->below_rc == ERR_AGAIN ||
+			(t->below_rc == ERR_OK && *got < room && below->fd >= 0)))
+		t->call->is_dry = true;
 	return t->below_rc == ERR_OK;
-}
-
-/* Some of it needs no copy on the way to another TLS. An error shows when the rest is sent. */
-static size_t tls_hand_over(struct tls *t, const char *p, size_t n)
-{
-	size_t put = 0;
-
-	if (!t->is_carried || n < TLS_DIRECT_MIN || t->out.n > 0 ||
-		!SSL_is_init_finished(t->ssl))
-		return 0;
-	return stream_put(t->stream.below, p, n, &put) == ERR_OK ? put : 0;
 }
 
 static int tls_bio_write(BIO *bio, const char *p, size_t n, size_t *put)
 {
 	struct tls *t = BIO_get_data(bio);
-	size_t over = tls_hand_over(t, p, n);
-	enum err rc = buf_put(&t->out, p + over, n - over);
+	enum err rc = tls_out_put(&t->out, p, n, SSL_is_init_finished(t->ssl));
 
 	BIO_clear_retry_flags(bio);
 	if (rc == ERR_OK) {
 		*put = n;
 		return 1;
 	}
-	t->out.failed = ERR_OK;
 	t->below_rc = rc;
-	if (rc == ERR_LIMIT && t->out.n > 0)
+	if (rc == ERR_LIMIT && t->out.records.n > 0)
 		BIO_set_retry_write(bio); /* a peer makes us answer and does not listen */
 	return 0;
 }
@@ -143,12 +128,22 @@ BIO_METHOD *tls_bio_method_new(void)
 	return method;
 }
 
-/* ---- the outcome of a call ---- */
+/* ---- states ---- */
+
+static void tls_enter_both(struct tls *t, enum tls_direction d)
+{
+	t->reading = t->writing = d;
+}
+
+static bool tls_is_open(const struct tls *t)
+{
+	return t->writing < TLS_FINISHED;
+}
 
 static enum err tls_fail(struct tls *t, enum err rc, const char *text)
 {
-	if (t->state != TLS_FAILED) {
-		t->state = TLS_FAILED;
+	if (t->reading != TLS_FAILED) {
+		tls_enter_both(t, TLS_FAILED);
 		t->failure = rc;
 		t->failure_text = text;
 	}
@@ -159,22 +154,60 @@ static enum err tls_fail_by_openssl(struct tls *t)
 {
 	long verdict = SSL_get_verify_result(t->ssl);
 
-	/* Who does not verify has a verdict, too, but no trouble with it. */
+	/* Without verification there is a verdict, too, but it is no failure. */
 	if (verdict != X509_V_OK && SSL_get_verify_mode(t->ssl) != SSL_VERIFY_NONE)
 		return tls_fail(t, ERR_CRYPTO, X509_verify_cert_error_string(verdict));
 	return tls_fail(t, ERR_PROTO, tls_reason());
 }
 
-const SSL *tls_failure(const struct stream *tls, const char **text)
+const char *tls_failure(const struct stream *tls)
 {
 	const struct tls *t = mem_container(tls, const struct tls, stream);
 
-	*text = t->state == TLS_FAILED ? t->failure_text : NULL;
-	return t->ssl;
+	return t->reading == TLS_FAILED ? t->failure_text : NULL;
 }
 
-static enum err tls_explain_below(struct tls *t)
+/* Before each call that may go on with a handshake. False: it waits for a signature. */
+static bool tls_begin_call(struct tls *t)
 {
+	if (t->reading == TLS_NEEDS_KEY)
+		return false;
+	if (t->reading == TLS_HAS_KEY)
+		tls_enter_both(t, TLS_GOES_ON);
+	ERR_clear_error();
+	return true;
+}
+
+/* After each: what its result means for the direction @d. */
+static enum err tls_end_call(struct tls *t, int result, enum tls_direction *d)
+{
+	bool has_key = t->reading == TLS_HAS_KEY; /* it came in the call */
+
+	/* From here on it is only bytes, which need no stack of their own. */
+	if ((SSL_get_mode(t->ssl) & SSL_MODE_ASYNC) != 0 && SSL_is_init_finished(t->ssl))
+		SSL_clear_mode(t->ssl, SSL_MODE_ASYNC);
+	*d = TLS_GOES_ON;
+	switch (SSL_get_error(t->ssl, result)) {
+	case SSL_ERROR_NONE:
+		return ERR_OK;
+	case SSL_ERROR_WANT_ASYNC:
+		tls_enter_both(t, has_key ? TLS_HAS_KEY : TLS_NEEDS_KEY);
+		return ERR_AGAIN;
+	case SSL_ERROR_WANT_ASYNC_JOB:
+		return tls_fail(t, ERR_LIMIT, "too many handshakes at once");
+	case SSL_ERROR_WANT_READ:
+		*d = TLS_NEEDS_READ;
+		return ERR_AGAIN;
+	case SSL_ERROR_WANT_WRITE:
+		*d = TLS_NEEDS_WRITE;
+		return ERR_AGAIN;
+	case SSL_ERROR_ZERO_RETURN:
+		return ERR_EOF;
+	case SSL_ERROR_SYSCALL:
+		break;
+	default:
+		return tls_fail_by_openssl(t);
+	}
 	if (t->below_rc == ERR_EOF && SSL_is_init_finished(t->ssl))
 		return ERR_EOF; /* no close_notify: what we carry marks its own end */
 	if (t->below_rc == ERR_EOF)
@@ -184,83 +217,51 @@ static enum err tls_explain_below(struct tls *t)
 	return tls_fail(t, t->below_rc, err_name(t->below_rc));
 }
 
-/* What a call of OpenSSL's that did not work means, and what it waits for. */
-static enum err tls_explain(struct tls *t, int result, unsigned *needs)
-{
-	switch (SSL_get_error(t->ssl, result)) {
-	case SSL_ERROR_WANT_ASYNC:
-		t->waits_for_key = true;
-		return ERR_AGAIN;
-	case SSL_ERROR_WANT_ASYNC_JOB:
-		return tls_fail(t, ERR_LIMIT, "too many handshakes at once");
-	case SSL_ERROR_WANT_READ:
-		*needs = LOOP_READ;
-		return ERR_AGAIN;
-	case SSL_ERROR_WANT_WRITE:
-		*needs = LOOP_WRITE;
-		return ERR_AGAIN;
-	case SSL_ERROR_ZERO_RETURN:
-		return ERR_EOF;
-	case SSL_ERROR_SYSCALL:
-		return tls_explain_below(t);
-	default:
-		return tls_fail_by_openssl(t);
-	}
-}
-
 static enum err tls_flush(struct tls *t)
 {
-	size_t put;
-	enum err rc;
+	enum err rc = tls_out_flush(&t->out);
 
-	t->is_full = false;
-	while (t->out.n > 0) {
-		struct span s = buf_span(&t->out);
-
-		rc = stream_put(t->stream.below, s.p, s.n, &put);
-		t->is_full = rc == ERR_AGAIN;
-		if (rc == ERR_AGAIN)
-			return rc;
-		if (rc != ERR_OK) {
-			buf_reset(&t->out);
-			return tls_fail(t, rc, err_name(rc));
-		}
-		buf_consume(&t->out, put);
-	}
-	buf_reset(&t->out);
-	return ERR_OK;
+	return rc == ERR_OK || rc == ERR_AGAIN ? rc : tls_fail(t, rc, err_name(rc));
 }
 
 /* ---- waiting ---- */
 
+/* What of the stream below a direction waits for; @usual: its own readiness. */
+static unsigned tls_needs(enum tls_direction d, unsigned usual)
+{
+	switch (d) {
+	case TLS_NEEDS_READ:
+		return LOOP_READ;
+	case TLS_NEEDS_WRITE:
+		return LOOP_WRITE;
+	case TLS_NEEDS_KEY:
+	case TLS_HAS_KEY:
+		return 0;
+	default:
+		return usual;
+	}
+}
+
 /*
- * What the owner need not wait for: bytes or an end that came with others, or bad news. Nor
- * the first word of a handshake: a client that waits for the server's would wait for ever.
+ * What the owner need not wait for: bytes or an end in OpenSSL's memory, a failure, a
+ * signature. Nor the first flight of a handshake: a client that waited for the server's
+ * would wait for ever.
  */
 static unsigned tls_ready_now(const struct tls *t)
 {
-	if (t->state == TLS_FAILED || t->has_signature || SSL_in_before(t->ssl))
+	bool has_input = SSL_has_pending(t->ssl) ||
+		(SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
+
+	if (t->reading == TLS_FAILED || t->reading == TLS_HAS_KEY ||
+		SSL_in_before(t->ssl))
 		return t->wants;
-	if (t->waits_for_key || t->read_needs != 0)
-		return 0;
-	if (SSL_has_pending(t->ssl) ||
-		(SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN) != 0)
-		return t->wants & LOOP_READ;
-	return 0;
+	return t->reading == TLS_GOES_ON && has_input ? t->wants & LOOP_READ : 0;
 }
 
-static unsigned tls_or(unsigned needs, unsigned otherwise)
+static bool tls_holds_output(const struct tls *t)
 {
-	return needs != 0 ? needs : otherwise;
-}
-
-/* Is there so little to send that it may wait for more? */
-static bool tls_holds(const struct tls *t)
-{
-	size_t most = t->carries_tls ? TLS_CARRIED_HELD_MAX : TLS_HELD_MAX;
-
-	return t->out.n > 0 && t->out.n <= most && !t->is_full && t->state == TLS_OPEN &&
-		(t->has_left != NULL || t->carries_tls);
+	return tls_out_is_small(&t->out) && tls_is_open(t) &&
+		(t->call != NULL || t->out.carries_tls);
 }
 
 /* After every call: sends what it made, and waits for what is wanted now. */
@@ -268,28 +269,19 @@ static void tls_settle(struct tls *t)
 {
 	unsigned below = 0;
 
-	if (!tls_holds(t))
+	if (!tls_holds_output(t))
 		(void)tls_flush(t);
-	else if (t->has_left == NULL)
+	else if (t->call == NULL)
 		loop_defer(t->loop, &t->sending);
-	if (t->is_full)
+	if (t->out.is_blocked)
 		below |= LOOP_WRITE;
-	else if (!t->waits_for_key && (t->wants & LOOP_WRITE) != 0)
-		below |= tls_or(t->write_needs, LOOP_WRITE);
-	if (!t->waits_for_key && (t->wants & LOOP_READ) != 0)
-		below |= tls_or(t->read_needs, LOOP_READ);
+	else if ((t->wants & LOOP_WRITE) != 0)
+		below |= tls_needs(t->writing, LOOP_WRITE);
+	if ((t->wants & LOOP_READ) != 0)
+		below |= tls_needs(t->reading, LOOP_READ);
 	if (tls_ready_now(t) != 0)
 		loop_defer(t->loop, &t->wake);
-	stream_want(t->stream.below, t->state == TLS_FAILED ? 0 : below);
-}
-
-/* Before each call that may go on with a handshake. False: it cannot yet. */
-static bool tls_may_go_on(struct tls *t)
-{
-	if (t->waits_for_key && !t->has_signature)
-		return false;
-	t->waits_for_key = t->has_signature = false;
-	return true;
+	stream_want(t->stream.below, t->reading == TLS_FAILED ? 0 : below);
 }
 
 /* The signature is here. Called from anywhere, so the owner hears of it later. */
@@ -298,17 +290,11 @@ static int tls_on_signature(SSL *ssl, void *arg)
 	struct tls *t = arg;
 
 	(void)ssl;
-	t->has_signature = true;
+	if (t->reading < TLS_FINISHED)
+		tls_enter_both(t, TLS_HAS_KEY);
 	if (t->loop != NULL)
 		loop_defer(t->loop, &t->wake);
 	return 1;
-}
-
-/* From here on it is only bytes, which need no stack of their own. */
-static void tls_leave_async(struct tls *t)
-{
-	if ((SSL_get_mode(t->ssl) & SSL_MODE_ASYNC) != 0 && SSL_is_init_finished(t->ssl))
-		SSL_clear_mode(t->ssl, SSL_MODE_ASYNC);
 }
 
 static void tls_on_sending(void *arg)
@@ -321,17 +307,16 @@ static void tls_on_sending(void *arg)
 
 static void tls_tell_owner(struct tls *t, unsigned ready)
 {
-	if (ready != 0) {
-		bool has_left = false;
+	struct tls_call call = { .has_left = false };
 
-		t->has_left = &has_left;
+	if (ready != 0) {
+		t->call = &call;
 		t->stream.on_ready(t->stream.arg, ready);
-		if (has_left)
-			return; /* another thread may have it by now */
-		t->has_left = NULL;
-		t->is_dry = false;
+		if (call.has_left)
+			return;
+		t->call = NULL;
 	}
-	if (t->state != TLS_CLOSED)
+	if (t->reading != TLS_CLOSED)
 		tls_settle(t);
 }
 
@@ -348,9 +333,9 @@ static void tls_on_below_ready(void *arg, unsigned ready)
 	unsigned owner = 0;
 
 	(void)tls_flush(t);
-	if ((ready & tls_or(t->read_needs, LOOP_READ)) != 0)
+	if ((ready & tls_needs(t->reading, LOOP_READ)) != 0)
 		owner |= LOOP_READ;
-	if (t->out.n == 0 && (ready & tls_or(t->write_needs, LOOP_WRITE)) != 0)
+	if (t->out.records.n == 0 && (ready & tls_needs(t->writing, LOOP_WRITE)) != 0)
 		owner |= LOOP_WRITE;
 	tls_tell_owner(t, (owner & t->wants) | tls_ready_now(t));
 }
@@ -365,42 +350,33 @@ static void tls_want(struct stream *s, unsigned wants)
 
 /* ---- reading and writing ---- */
 
-static enum err tls_read_some(struct tls *t, uint8_t *to, size_t room, size_t *got)
-{
-	unsigned needs = 0;
-	size_t n = 0;
-	int result;
-	enum err rc = ERR_OK;
-
-	if (!tls_may_go_on(t))
-		return ERR_AGAIN;
-	ERR_clear_error();
-	result = SSL_read_ex(t->ssl, to, room, &n);
-	if (result != 1)
-		rc = tls_explain(t, result, &needs);
-	tls_leave_async(t);
-	t->read_needs = needs & (LOOP_READ | LOOP_WRITE);
-	*got = n;
-	return rc;
-}
-
 /*
- * Records that are here already are read together: one copy, one write further on. So are those
- * that lie below, in a call that says that something does.
+ * Records that are here already are read together: one copy, one write further on. So are
+ * those that lie below, in a call that says that something does.
  */
 static enum err tls_read(struct stream *s, void *to, size_t room, size_t *got)
 {
 	struct tls *t = tls_of(s);
-	size_t have = 0, n = 0;
-	enum err rc;
+	size_t have = 0;
+	enum err rc = ERR_OK;
 
-	if (t->state == TLS_FAILED)
+	if (t->reading == TLS_FAILED)
 		return t->failure;
-	do {
-		rc = tls_read_some(t, (uint8_t *)to + have, room - have, &n);
+	while (rc == ERR_OK && have < room) {
+		size_t n = 0;
+
+		if (have > 0 && !SSL_has_pending(t->ssl) &&
+			(t->call == NULL || t->call->is_dry))
+			break;
+		if (!tls_begin_call(t))
+			rc = ERR_AGAIN;
+		else
+			rc = tls_end_call(t,
+				SSL_read_ex(t->ssl, (uint8_t *)to + have, room - have,
+					&n),
+				&t->reading);
 		have += n;
-	} while (rc == ERR_OK && have < room &&
-		(SSL_has_pending(t->ssl) || (t->has_left != NULL && !t->is_dry)));
+	}
 	tls_settle(t);
 	if (have == 0)
 		return rc;
@@ -446,61 +422,40 @@ static struct span pieces_for_record(struct pieces p, uint8_t room[TLS_RECORD_BY
 }
 
 /*
- * A ticket of TLS 1.3 goes with the first bytes for the client: by itself it would cost a send
- * here, and at each hop that it passes. OpenSSL sends it with the next write. True: it is due.
+ * A ticket of TLS 1.3 goes with the first bytes for the client: by itself it would cost a
+ * send here, and at each hop that it passes. OpenSSL sends it with the next write. For a
+ * ticket it also makes room to read into, and keeps that until something is read.
  */
-static bool tls_pay_ticket(struct tls *t)
+static int tls_write_with_ticket(struct tls *t, struct span record, size_t *put)
 {
-	if (!t->owes_ticket || !SSL_is_init_finished(t->ssl))
-		return false;
-	t->owes_ticket = false;
-	return SSL_new_session_ticket(t->ssl) ==
-		1; /* not with TLS 1.2, which has sent it */
-}
+	int result;
 
-/* For a ticket OpenSSL makes room to read into, and keeps it until something is read. */
-static void tls_drop_room(struct tls *t)
-{
+	t->owes_ticket = false;
+	if (SSL_new_session_ticket(t->ssl) != 1) /* TLS 1.2 has sent it */
+		return SSL_write_ex(t->ssl, record.p, record.n, put);
+	result = SSL_write_ex(t->ssl, record.p, record.n, put);
 	if (!SSL_has_pending(t->ssl))
 		(void)SSL_free_buffers(t->ssl);
+	return result;
 }
 
 static enum err tls_write_record(struct tls *t, struct pieces *pieces, size_t *put)
 {
 	uint8_t room[TLS_RECORD_BYTES];
 	struct span record = pieces_for_record(*pieces, room);
-	unsigned needs = 0;
-	bool has_paid;
 	int result;
-	enum err rc = ERR_OK;
+	enum err rc;
 
-	if (!tls_may_go_on(t))
+	if (!tls_begin_call(t))
 		return ERR_AGAIN;
-	has_paid = tls_pay_ticket(t);
-	ERR_clear_error();
-	result = SSL_write_ex(t->ssl, record.p, record.n, put);
-	if (has_paid)
-		tls_drop_room(t);
-	if (result == 1)
-		pieces_skip(pieces, *put);
+	if (t->owes_ticket && SSL_is_init_finished(t->ssl))
+		result = tls_write_with_ticket(t, record, put);
 	else
-		rc = tls_explain(t, result, &needs);
-	t->write_needs = needs & (LOOP_READ | LOOP_WRITE);
+		result = SSL_write_ex(t->ssl, record.p, record.n, put);
+	rc = tls_end_call(t, result, &t->writing);
+	if (rc == ERR_OK)
+		pieces_skip(pieces, *put);
 	return rc;
-}
-
-/* The buffer grows by doubling and copying, unless it is told where that will end. */
-static void tls_make_room(struct tls *t, size_t n)
-{
-	size_t most = t->carries_tls ? TLS_CARRIED_HELD_MAX + n : n;
-	uint8_t *unused;
-
-	if (n < TLS_DIRECT_MIN || t->out.n > 0 || t->is_carried)
-		return;
-	if (most > TLS_WRITE_MAX)
-		most = TLS_WRITE_MAX;
-	if (buf_reserve(&t->out, most + 8 * TLS_RECORD_ADDS, &unused) != ERR_OK)
-		t->out.failed = ERR_OK; /* who needs it will be told */
 }
 
 static enum err tls_write(struct stream *s, const struct iovec *iov, int count,
@@ -511,10 +466,10 @@ static enum err tls_write(struct stream *s, const struct iovec *iov, int count,
 	size_t have = 0, n;
 	enum err rc;
 
-	if (t->state != TLS_OPEN)
-		return t->state == TLS_FAILED ? t->failure : ERR_CLOSED;
-	tls_make_room(t, count > 0 ? iov->iov_len : 0);
-	rc = tls_holds(t) ? ERR_OK : tls_flush(t);
+	if (!tls_is_open(t))
+		return t->writing == TLS_FAILED ? t->failure : ERR_CLOSED;
+	tls_out_reserve(&t->out, count > 0 ? iov->iov_len : 0);
+	rc = tls_holds_output(t) ? ERR_OK : tls_flush(t);
 	pieces_skip(&pieces, 0); /* empty ones at the front */
 	while (rc == ERR_OK && pieces.count > 0 && have < TLS_WRITE_MAX) {
 		rc = tls_write_record(t, &pieces, &n);
@@ -532,22 +487,17 @@ static enum err tls_write(struct stream *s, const struct iovec *iov, int count,
 
 static enum err tls_shake_hands(struct tls *t)
 {
-	unsigned needs = 0;
-	int result;
-	enum err rc = ERR_OK;
+	enum err rc;
 
-	if (t->state == TLS_FAILED)
+	if (t->reading == TLS_FAILED)
 		return t->failure;
-	if (!tls_may_go_on(t))
+	if (!tls_begin_call(t))
 		return ERR_AGAIN;
-	ERR_clear_error();
-	result = SSL_do_handshake(t->ssl);
-	if (result != 1)
-		rc = tls_explain(t, result, &needs);
-	tls_leave_async(t);
+	rc = tls_end_call(t, SSL_do_handshake(t->ssl), &t->reading);
 	if (rc == ERR_EOF)
 		rc = tls_fail(t, ERR_RESET, "the peer closed the connection");
-	t->read_needs = t->write_needs = needs & (LOOP_READ | LOOP_WRITE);
+	if (tls_is_open(t))
+		t->writing = t->reading;
 	tls_settle(t);
 	return rc;
 }
@@ -568,7 +518,7 @@ unsigned tls_wants(const struct stream *tls)
 {
 	const struct tls *t = mem_container(tls, const struct tls, stream);
 
-	return tls_or(t->read_needs, LOOP_READ);
+	return t->reading == TLS_NEEDS_WRITE ? LOOP_WRITE : LOOP_READ;
 }
 
 static enum err tls_finish(struct stream *s)
@@ -576,59 +526,47 @@ static enum err tls_finish(struct stream *s)
 	struct tls *t = tls_of(s);
 	enum err rc = ERR_OK;
 
-	if (t->state == TLS_OPEN && !SSL_is_init_finished(t->ssl))
+	if (tls_is_open(t) && !SSL_is_init_finished(t->ssl))
 		rc = tls_shake_hands(t);
-	if (rc == ERR_OK && t->state == TLS_OPEN) {
+	if (rc == ERR_OK && tls_is_open(t)) {
 		ERR_clear_error();
 		(void)SSL_shutdown(t->ssl); /* puts close_notify into the buffer */
-		t->state = TLS_FINISHED;
-		t->write_needs = 0;
+		t->writing = TLS_FINISHED;
 	}
 	if (rc == ERR_OK)
-		rc = t->state == TLS_FAILED ? t->failure : tls_flush(t);
+		rc = t->writing == TLS_FAILED ? t->failure : tls_flush(t);
 	if (rc == ERR_OK && t->below_hides_ends)
 		rc = stream_finish(t->stream.below);
 	tls_settle(t);
 	return rc;
 }
 
-/* A handshake that waits is run to its end, without a signature: it has a stack to free. */
+/*
+ * A handshake that waits is run to its end, without a signature: it has a stack to free.
+ */
 static void tls_cancel_signature(struct tls *t)
 {
-	if (!t->waits_for_key)
+	if (!SSL_waiting_for_async(t->ssl))
 		return;
 	ERR_clear_error();
 	(void)SSL_do_handshake(t->ssl);
-	t->state = TLS_FAILED;
+	tls_enter_both(t, TLS_FAILED);
 }
 
 /*
- * OpenSSL takes a session for void if its connection ends without a farewell. That was a rule of
- * TLS 1.0; a visitor who hangs up must not cost the next connection its resumption.
- */
-static void tls_spare_session(struct tls *t)
-{
-	bool is_suspect = t->state == TLS_FAILED &&
-		(t->failure == ERR_PROTO || t->failure == ERR_CRYPTO);
-
-	if (!is_suspect)
-		SSL_set_shutdown(t->ssl, SSL_get_shutdown(t->ssl) | SSL_SENT_SHUTDOWN);
-}
-
-/*
- * A peer that would wait for ever gets a record that no key has sealed, or a fatal alert while
- * the handshake goes on: close_notify would make a part look like the whole. OpenSSL has no call
- * for an alert of our own.
+ * A peer that would wait for ever gets a record that no key has sealed, or a fatal alert
+ * while the handshake goes on: close_notify would make a part look like the whole.
+ * OpenSSL has no call for an alert of our own.
  */
 static void tls_put_error(struct tls *t)
 {
 	static const uint8_t alert[] = { 0x15, 3, 3, 0, 2, 2, 80 /* internal_error */ };
 	static const uint8_t unsealed[5 + 32] = { 0x17, 3, 3, 0, 32 };
 
-	if (t->state == TLS_OPEN && SSL_is_init_finished(t->ssl))
-		(void)buf_put(&t->out, unsealed, sizeof(unsealed));
-	else if (t->state == TLS_OPEN)
-		(void)buf_put(&t->out, alert, sizeof(alert));
+	if (tls_is_open(t) && SSL_is_init_finished(t->ssl))
+		(void)buf_put(&t->out.records, unsealed, sizeof(unsealed));
+	else if (tls_is_open(t))
+		(void)buf_put(&t->out.records, alert, sizeof(alert));
 }
 
 static void tls_close(struct stream *s, bool is_abort)
@@ -638,21 +576,28 @@ static void tls_close(struct stream *s, bool is_abort)
 	loop_undefer(&t->wake);
 	loop_undefer(&t->sending);
 	tls_cancel_signature(t);
-	if (is_abort && t->below_hides_ends && t->state != TLS_FINISHED) {
+	if (is_abort && t->below_hides_ends && t->writing != TLS_FINISHED) {
 		tls_put_error(t);
 		is_abort = false;
-	} else if (!is_abort && t->state == TLS_OPEN && SSL_is_init_finished(t->ssl)) {
+	} else if (!is_abort && tls_is_open(t) && SSL_is_init_finished(t->ssl)) {
 		ERR_clear_error();
 		(void)SSL_shutdown(t->ssl);
 	}
-	if (!is_abort || tls_holds(t))
+	if (!is_abort || tls_holds_output(t))
 		(void)tls_flush(t);
-	tls_spare_session(t);
+
+	/*
+	 * OpenSSL makes a session void if its connection ends without close_notify. That
+	 * was a rule of TLS 1.0; a peer that hangs up must not cost the next connection
+	 * its resumption.
+	 */
+	if (t->failure != ERR_PROTO && t->failure != ERR_CRYPTO)
+		SSL_set_shutdown(t->ssl, SSL_get_shutdown(t->ssl) | SSL_SENT_SHUTDOWN);
 	t->stream.below->ops->close(t->stream.below, is_abort);
 	SSL_free(t->ssl);
-	buf_fini(&t->out);
+	buf_fini(&t->out.records);
 	tls_context_free(t->context);
-	t->state = TLS_CLOSED;
+	tls_enter_both(t, TLS_CLOSED);
 	if (t->loop != NULL)
 		loop_defer(t->loop, &t->gone);
 	else
@@ -670,10 +615,9 @@ static enum err tls_leave(struct stream *s)
 	rc = stream_leave(t->stream.below);
 	if (rc != ERR_OK)
 		return rc;
-	if (t->has_left != NULL)
-		*t->has_left = true;
-	t->has_left = NULL;
-	t->is_dry = false;
+	if (t->call != NULL)
+		t->call->has_left = true;
+	t->call = NULL;
 	t->loop = NULL;
 	t->wants = 0;
 	return ERR_OK;
@@ -693,7 +637,7 @@ static enum err tls_enter(struct stream *s, struct loop *loop)
 
 static size_t tls_expect_records(struct stream *s)
 {
-	tls_of(s)->carries_tls = true;
+	tls_of(s)->out.carries_tls = true;
 	return TLS_RECORD_BYTES;
 }
 
@@ -708,33 +652,6 @@ static const struct stream_ops tls_ops = {
 	.enter = tls_enter,
 	.expect_records = tls_expect_records,
 };
-
-/* SNI is for names only (RFC 6066 3), and without the root's dot. */
-static bool tls_set_server_name(SSL *ssl, const char *server_name)
-{
-	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
-	char name[256], ip[ADDR_TEXT_MAX];
-	size_t n = strlen(server_name);
-	const char *also;
-	struct addr a;
-
-	if (addr_from_literal(server_name, 0, &a) == ERR_OK) {
-		if (a.sa.sa_family == AF_INET6)
-			a.in6.sin6_scope_id = 0; /* certificates know no zones */
-		return X509_VERIFY_PARAM_set1_ip_asc(param, addr_print_ip(&a, ip)) == 1;
-	}
-	if (n > 0 && server_name[n - 1] == '.')
-		n--;
-	if (n == 0 || n >= sizeof(name) || server_name[0] == '.')
-		return false; /* with a dot in front OpenSSL takes any name below */
-	memcpy(name, server_name, n);
-	name[n] = '\0';
-	also = tls_also_known_as(name);
-	X509_VERIFY_PARAM_set_hostflags(param, TLS_HOST_FLAGS);
-	return X509_VERIFY_PARAM_set1_host(param, name, n) == 1 &&
-		(also == NULL || X509_VERIFY_PARAM_add1_host(param, also, 0) == 1) &&
-		SSL_set_tlsext_host_name(ssl, name) == 1;
-}
 
 static enum err tls_set_role(struct tls *t, const struct tls_options *o, struct why *why)
 {
@@ -777,7 +694,7 @@ enum err tls_open(const struct tls_options *o, struct stream **out, struct why *
 	t->loop = o->loop;
 	t->stream.ops = &tls_ops;
 	t->stream.fd = -1;
-	buf_init(&t->out, TLS_OUT_MAX);
+	tls_out_init(&t->out, o->below);
 	loop_deferred_init(&t->wake, tls_on_wake, t);
 	loop_deferred_init(&t->sending, tls_on_sending, t);
 	loop_deferred_init(&t->gone, free, t);
@@ -792,38 +709,10 @@ enum err tls_open(const struct tls_options *o, struct stream **out, struct why *
 	t->stream.below = o->below;
 	record = stream_expect_records(o->below);
 	if (record > 0) {
-		t->is_carried = true;
+		t->out.is_carried = true;
 		SSL_set_max_send_fragment(t->ssl, (long)(record - TLS_RECORD_ADDS));
 	}
 	stream_set_owner(t->stream.below, tls_on_below_ready, t);
 	*out = &t->stream;
 	return ERR_OK;
-}
-
-/* ---- what is known of a connection ---- */
-
-bool tls_is_resumed(const struct stream *tls)
-{
-	return SSL_session_reused(mem_container(tls, const struct tls, stream)->ssl) == 1;
-}
-
-enum err tls_export(const struct stream *tls, const char *label, uint8_t *out, size_t n)
-{
-	SSL *ssl = mem_container(tls, const struct tls, stream)->ssl;
-
-	if (SSL_export_keying_material(ssl, out, n, label, strlen(label), NULL, 0, 0) !=
-		1)
-		return ERR_CRYPTO;
-	return ERR_OK;
-}
-
-enum err tls_peer_chain(const struct stream *tls, struct buf *out_pem)
-{
-	SSL *ssl = mem_container(tls, const struct tls, stream)->ssl;
-	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(ssl);
-	enum err rc = chain != NULL ? ERR_OK : ERR_NOENT;
-
-	for (int i = 0; rc == ERR_OK && i < sk_X509_num(chain); i++)
-		rc = pem_put_certificate(out_pem, sk_X509_value(chain, i));
-	return rc;
 }

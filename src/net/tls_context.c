@@ -1,5 +1,5 @@
 /* A context is the settings of TLS: certificates, keys, whom to trust. */
-#include "net/tls_context.h"
+#include "net/tls_priv.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -414,38 +414,4 @@ enum err tls_context_new_client(const struct tls_client_options *o,
 	}
 	*out = ctx;
 	return ERR_OK;
-}
-
-/* ---- what a certificate says ---- */
-
-const char *tls_also_known_as(const char *host)
-{
-	const char *dot = strchr(host, '.');
-
-	if (dot == NULL || dot == host || strcasecmp(dot, ".localhost") != 0)
-		return NULL;
-	return "*.localhost";
-}
-
-static bool tls_certificate_covers(X509 *leaf, const char *host)
-{
-	const char *also = tls_also_known_as(host);
-	struct addr literal;
-
-	if (addr_from_literal(host, 0, &literal) == ERR_OK)
-		return X509_check_ip_asc(leaf, host, 0) == 1;
-	if (host[0] == '.')
-		return false; /* OpenSSL would take it for all names below */
-	if (X509_check_host(leaf, host, 0, TLS_HOST_FLAGS, NULL) == 1)
-		return true;
-	return also != NULL && X509_check_host(leaf, also, 0, TLS_HOST_FLAGS, NULL) == 1;
-}
-
-bool tls_pem_covers(struct span pem, const char *host)
-{
-	X509 *leaf = pem_next_certificate(&pem);
-	bool rc = leaf != NULL && tls_certificate_covers(leaf, host);
-
-	X509_free(leaf);
-	return rc;
 }

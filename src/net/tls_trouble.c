@@ -7,7 +7,7 @@
 
 #include "base/str.h"
 #include "net/addr.h"
-#include "net/tls_context.h"
+#include "net/tls_priv.h"
 
 /* What it shows even if it is not believed. NULL: nothing came. */
 static X509 *trouble_leaf(const SSL *ssl)
@@ -123,13 +123,13 @@ static enum tls_trouble trouble_of_text(const char *text)
 
 enum tls_trouble tls_find_trouble(const struct stream *tls, char detail[TLS_DETAIL_MAX])
 {
-	const char *text;
-	const SSL *ssl = tls_failure(tls, &text);
+	const char *text = tls_failure(tls);
 	enum tls_trouble trouble;
 
 	detail[0] = '\0';
 	if (text == NULL)
 		return TLS_TROUBLE_OTHER;
 	trouble = trouble_of_text(text);
-	return trouble != TLS_TROUBLE_OTHER ? trouble : trouble_of_verdict(ssl, detail);
+	return trouble != TLS_TROUBLE_OTHER ? trouble :
+					      trouble_of_verdict(tls_ssl(tls), detail);
 }

@@ -1,0 +1,72 @@
+/*
+ * The records that TLS has made, on their way to the stream below.
+ *
+ * Small output is coalesced, since each send costs more than what is in it: TLS holds it
+ * until the callback to its owner returns, or to the end of the loop's turn if the owner
+ * is TLS again. A TLS that runs over TLS makes records of which each fits into one below,
+ * and passes large ones down without a copy.
+ */
+#include "net/tls_priv.h"
+
+#define OUT_MAX (192 * 1024)         /* a write, and what the protocol adds on its own */
+#define HELD_MAX 4096                /* this much may wait for more */
+#define CARRIED_HELD_MAX (56 * 1024) /* the same, if the owner is TLS */
+#define DIRECT_MIN 4096              /* data, not a record of a handshake */
+
+void tls_out_init(struct tls_out *out, struct stream *below)
+{
+	buf_init(&out->records, OUT_MAX);
+	out->below = below;
+}
+
+enum err tls_out_put(struct tls_out *out, const char *p, size_t n, bool is_data)
+{
+	size_t passed = 0;
+	enum err rc;
+
+	/* An error of the stream below shows when the rest is sent. */
+	if (is_data && out->is_carried && n >= DIRECT_MIN && out->records.n == 0 &&
+		stream_put(out->below, p, n, &passed) != ERR_OK)
+		passed = 0;
+	rc = buf_put(&out->records, p + passed, n - passed);
+	out->records.failed = ERR_OK;
+	return rc;
+}
+
+void tls_out_reserve(struct tls_out *out, size_t n)
+{
+	size_t most = out->carries_tls ? CARRIED_HELD_MAX + n : n;
+	uint8_t *unused;
+
+	if (n < DIRECT_MIN || out->records.n > 0 || out->is_carried)
+		return;
+	if (most > TLS_WRITE_MAX)
+		most = TLS_WRITE_MAX;
+	if (buf_reserve(&out->records, most + 8 * TLS_RECORD_ADDS, &unused) != ERR_OK)
+		out->records.failed = ERR_OK; /* the put that needs it reports it */
+}
+
+bool tls_out_is_small(const struct tls_out *out)
+{
+	size_t most = out->carries_tls ? CARRIED_HELD_MAX : HELD_MAX;
+
+	return out->records.n > 0 && out->records.n <= most && !out->is_blocked;
+}
+
+enum err tls_out_flush(struct tls_out *out)
+{
+	enum err rc = ERR_OK;
+	size_t put;
+
+	while (rc == ERR_OK && out->records.n > 0) {
+		struct span s = buf_span(&out->records);
+
+		rc = stream_put(out->below, s.p, s.n, &put);
+		if (rc == ERR_OK)
+			buf_consume(&out->records, put);
+	}
+	out->is_blocked = rc == ERR_AGAIN;
+	if (rc != ERR_AGAIN)
+		buf_reset(&out->records);
+	return rc;
+}
