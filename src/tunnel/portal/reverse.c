@@ -193,25 +193,30 @@ static enum err step_hearing(struct reverse *r, struct why *why)
 	return ERR_OK;
 }
 
-/* The owner hears of it when the body has ended, in whatever way. */
+/*
+ * The owner hears of it when the body has ended, in whatever way. A refusal may have none:
+ * only what is missing is read.
+ */
 static enum err step_refused(struct reverse *r, struct why *why)
 {
 	uint8_t bytes[1024];
+	struct span in = span_of(bytes, 0);
 	struct http1_event ev;
-	struct span in;
 	size_t got;
-	enum err rc = reverse_read(r, bytes, sizeof(bytes), &got, why);
+	enum err rc = ERR_OK;
 
-	if (rc != ERR_OK)
-		return rc;
-	in = span_of(bytes, got);
-	do {
+	while (rc == ERR_OK) {
 		rc = http1_next(&r->answer, &in, &ev, why);
-		if (rc == ERR_OK && ev.kind == HTTP1_DATA)
+		if (rc == ERR_OK && ev.kind == HTTP1_END)
+			return ERR_DENIED;
+		if (rc == ERR_OK) {
 			rc = buf_put_span(&r->refusal, ev.data);
-	} while (rc == ERR_OK && ev.kind != HTTP1_END);
-	if (rc == ERR_OK)
-		rc = ERR_DENIED;
+		} else if (rc == ERR_AGAIN) {
+			rc = reverse_read(r, bytes, sizeof(bytes), &got, why);
+			if (rc == ERR_OK)
+				in = span_of(bytes, got);
+		}
+	}
 	return rc;
 }
 

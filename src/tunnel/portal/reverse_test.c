@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -236,6 +237,37 @@ static void test_a_refusal_is_told_with_its_code(void **state)
 	assert_string_equal(f->refusal.code, "lease_not_found");
 }
 
+/* Each of these is complete: the relay need not close the connection for it to be told. */
+static void test_a_refusal_may_have_no_body(void **state)
+{
+	static const struct {
+		const char *bytes;
+		unsigned status;
+	} refusals[] = {
+		{ "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", 503 },
+		{ "HTTP/1.1 204 No Content\r\n\r\n", 204 },
+		{ "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", 304 },
+		{ "HTTP/1.1 401 Unauthorized\r\nTransfer-Encoding: chunked\r\n\r\n"
+		  "0\r\n\r\n",
+			401 },
+		{ "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 2\r\n\r\n{}", 429 },
+	};
+
+	for (size_t i = 0; i < mem_count(refusals); i++) {
+		struct fixture *f;
+
+		if (i > 0)
+			assert_int_equal(setup(state), 0);
+		f = *state;
+		say(f, refusals[i].bytes, strlen(refusals[i].bytes));
+		wait_for(f, &f->failed);
+		assert_int_equal(f->rc, ERR_DENIED);
+		assert_int_equal(f->refusal.status, refusals[i].status);
+		if (i + 1 < mem_count(refusals))
+			teardown(state);
+	}
+}
+
 static void test_another_byte_is_no_marker(void **state)
 {
 	struct fixture *f = *state;
@@ -280,6 +312,7 @@ int main(void)
 		TEST(test_any_headers_will_do),
 		TEST(test_a_head_may_come_in_pieces),
 		TEST(test_a_refusal_is_told_with_its_code),
+		TEST(test_a_refusal_may_have_no_body),
 		TEST(test_another_byte_is_no_marker),
 		TEST(test_a_relay_that_hangs_up_is_heard),
 		TEST(test_what_is_not_http_is_refused),
