@@ -175,12 +175,13 @@ static enum err passage_end(struct passage *p, const struct http1_reader *reader
 
 /* ---- the request ---- */
 
-static enum err sending_read(struct proxy *proxy)
+static enum err sending_read(struct proxy *proxy, struct why *why)
 {
 	struct mspan room;
 	size_t got = 0;
 	enum err rc = passage_lend(&proxy->sending, &room);
 
+	(void)why; /* a client that cannot be read is cut without a word */
 	if (rc != ERR_OK)
 		return rc;
 	rc = exchange_read_body(proxy->x, room, &got);
@@ -218,17 +219,18 @@ static enum err answering_pass_interim(struct proxy *proxy)
 	return rc;
 }
 
-static enum err answering_read_head(struct proxy *proxy)
+static enum err answering_read_head(struct proxy *proxy, struct why *why)
 {
 	const struct http1_head *request = http_request(proxy->x), *answer;
 	struct proxy_framing framing;
-	enum err rc = incoming_read_head(&proxy->in, &proxy->answer, NULL);
+	enum err rc = incoming_read_head(&proxy->in, &proxy->answer, why);
 
 	if (rc != ERR_OK)
 		return rc;
 	answer = &proxy->answer.head;
 	if (answer->status == 101 && !proxy_upgrade_was_offered(answer, request))
-		return ERR_PROTO;
+		return err_set(why, ERR_PROTO,
+			"the answer switches to a protocol that was not offered");
 	if (answer->status / 100 == 1 && answer->status != 101)
 		return answering_pass_interim(proxy);
 	framing = proxy_frame_answer(answer, request);
@@ -246,18 +248,18 @@ static enum err answering_read_head(struct proxy *proxy)
 	return ERR_OK;
 }
 
-static enum err answering_read(struct proxy *proxy)
+static enum err answering_read(struct proxy *proxy, struct why *why)
 {
 	struct mspan room;
 	size_t got = 0;
 	enum err rc;
 
 	if (!proxy->has_begun)
-		return answering_read_head(proxy);
+		return answering_read_head(proxy, why);
 	rc = passage_lend(&proxy->answering, &room);
 	if (rc != ERR_OK)
 		return rc;
-	rc = incoming_read_body(&proxy->in, &proxy->answer, room, &got, NULL);
+	rc = incoming_read_body(&proxy->in, &proxy->answer, room, &got, why);
 	passage_commit(&proxy->answering, got);
 	return rc == ERR_EOF ? passage_end(&proxy->answering, &proxy->answer) : rc;
 }
@@ -341,7 +343,7 @@ static bool proxy_has_more(const struct proxy *proxy, const struct passage *p)
  * this turn; it is little: what is left of one read, and the end of the message.
  */
 static enum err proxy_move(struct proxy *proxy, struct passage *p,
-	enum err (*read)(struct proxy *proxy))
+	enum err (*read)(struct proxy *proxy, struct why *why), struct why *why)
 {
 	enum err rc = ERR_OK;
 
@@ -349,7 +351,7 @@ static enum err proxy_move(struct proxy *proxy, struct passage *p,
 		if (moves >= MOVES_PER_TURN && !proxy_has_more(proxy, p))
 			break;
 		if (passage_is_reading(p))
-			rc = read(proxy);
+			rc = read(proxy, why);
 		if (rc == ERR_OK && passage_is_writing(p))
 			rc = passage_write(p);
 	}
@@ -398,7 +400,8 @@ static void proxy_ask_again(struct proxy *proxy)
 	proxy_reach(proxy);
 }
 
-static void proxy_on_broken_answer(struct proxy *proxy, enum err rc)
+static void proxy_on_broken_answer(struct proxy *proxy, enum err rc,
+	const struct why *why)
 {
 	bool is_unheard = !proxy->has_begun && http1_reader_is_fresh(&proxy->answer) &&
 		!proxy->has_interim;
@@ -406,12 +409,13 @@ static void proxy_on_broken_answer(struct proxy *proxy, enum err rc)
 	if (proxy->is_used && is_unheard)
 		proxy_ask_again(proxy);
 	else
-		proxy_fail(proxy, rc, NULL);
+		proxy_fail(proxy, rc, why);
 }
 
 static void proxy_run(struct proxy *proxy)
 {
-	enum err rc = proxy_move(proxy, &proxy->sending, sending_read);
+	struct why why = { "" };
+	enum err rc = proxy_move(proxy, &proxy->sending, sending_read, &why);
 
 	if (rc != ERR_OK && passage_is_reading(&proxy->sending)) {
 		proxy_cut(proxy);
@@ -422,11 +426,11 @@ static void proxy_run(struct proxy *proxy)
 		proxy->sending.state = PASSAGE_ENDED;
 		proxy->is_deaf = true;
 	}
-	rc = proxy_move(proxy, &proxy->answering, answering_read);
+	rc = proxy_move(proxy, &proxy->answering, answering_read, &why);
 	if (rc != ERR_OK && passage_is_writing(&proxy->answering))
 		proxy_cut(proxy);
 	else if (rc != ERR_OK)
-		proxy_on_broken_answer(proxy, rc);
+		proxy_on_broken_answer(proxy, rc, &why);
 	else if (proxy->answering.state != PASSAGE_ENDED)
 		proxy_settle(proxy);
 	else if (proxy->answer.head.status == 101)

@@ -26,13 +26,13 @@ class Front:
         self.is_stock = kind.startswith("stock")
         self.host = HOST
         if kind in ("backend", "stock-backend"):
-            self.server = world.server(program("stock" if self.is_stock else "adit"), "--backend",
-                                       f"http://127.0.0.1:{up.port}", *flags)
-            self.connect = lambda: net.connect(self.server.port, timeout=30)
+            self.process = world.server(program("stock" if self.is_stock else "adit"), "--backend",
+                                        f"http://127.0.0.1:{up.port}", *flags)
+            self.connect = lambda: net.connect(self.process.port, timeout=30)
         else:
             relay = leases.relay("stock" if kind == "routes-at-stock" else "adit")
-            leases.expose("stock" if self.is_stock else "adit", relay, None, "--http-route",
-                          f"/={up.port}", *flags)
+            self.process = leases.expose("stock" if self.is_stock else "adit", relay, None,
+                                         "--http-route", f"/={up.port}", *flags)
             self.connect = lambda: leases.visit(relay, timeout=30)
 
     def ask(self, head, body=b"", count=1):
@@ -155,14 +155,20 @@ MORE_LENIENT = {
 }
 
 UNCLEAR = {
-    "two-lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nhi!",
-    "odd-length": b"HTTP/1.1 200 OK\r\nContent-Length: 2a\r\n\r\nhi",
-    "no-colon": b"HTTP/1.1 200 OK\r\nA b\r\nContent-Length: 2\r\n\r\nhi",
-    "http2": b"HTTP/2 200\r\nContent-Length: 2\r\n\r\nhi",
-    "short-status": b"HTTP/1.1 20 OK\r\nContent-Length: 2\r\n\r\nhi",
-    "other-coding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-    "other-protocol": b"SSH-2.0-OpenSSH_9.2\r\n",
-    "not-offered": b"HTTP/1.1 101 Up\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    "two-lengths": (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nhi!",
+                    "two different Content-Lengths"),
+    "odd-length": (b"HTTP/1.1 200 OK\r\nContent-Length: 2a\r\n\r\nhi",
+                   "Content-Length is malformed"),
+    "no-colon": (b"HTTP/1.1 200 OK\r\nA b\r\nContent-Length: 2\r\n\r\nhi",
+                 "a field line without a colon"),
+    "http2": (b"HTTP/2 200\r\nContent-Length: 2\r\n\r\nhi", "the server does not speak HTTP/1"),
+    "short-status": (b"HTTP/1.1 20 OK\r\nContent-Length: 2\r\n\r\nhi",
+                     "the status line is malformed"),
+    "other-coding": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+                     'Transfer-Encoding is not just "chunked"'),
+    "other-protocol": (b"SSH-2.0-OpenSSH_9.2\r\n", "the server does not speak HTTP/1"),
+    "not-offered": (b"HTTP/1.1 101 Up\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+                    "switches to a protocol that was not offered"),
 }
 
 
@@ -184,10 +190,13 @@ def test_an_even_sloppier_one_too(front, up):
 
 
 def test_an_unclear_upstream_is_a_bad_gateway(any_front, up):
-    for name, says in UNCLEAR.items():
+    """The log says what is wrong with the answer."""
+    for name, (says, words) in UNCLEAR.items():
         up.says = says
         up.closes = name == "other-protocol" and any_front.is_stock  # which waits for the end
         assert any_front.ask(f"GET /{name} HTTP/1.1\nHost: {HOST}").status == 502, name
+        if not any_front.is_stock:
+            any_front.process.wait_log(rf"proxy: 127.0.0.1:{up.port}: .*{words}")
 
 
 def test_ambiguous_framing_ends_both_connections(front, up):
