@@ -229,7 +229,10 @@ static void test_mistakes_are_named_with_their_place(void **state)
 		{ "\napi_prot = 1", NULL, NULL,
 			"/relay.toml: line 2: there is no key \"api_prot\"; did you mean api_port?" },
 		{ "portal_url = 'http://x'", NULL, NULL,
-			"/relay.toml: line 1: portal_url: " },
+			"/relay.toml: line 1: portal_url: the relay's URL must begin with https://;"
+			" write one such as https://relay.example.com" },
+		{ "", "portal-url", "https://relay..example.com",
+			"--portal-url: a part of the URL's host is empty or too long; write one" },
 		{ "portal_url = 'https://203.0.113.5'", NULL, NULL,
 			"/relay.toml: line 1: portal_url: names of leases are made under the host,"
 			" and none can be made under the IP address 203.0.113.5" },

@@ -41,7 +41,37 @@ static enum err add_scheme(struct span text, char out[URL_TEXT_MAX], struct why 
 	return ERR_OK;
 }
 
-enum err relay_url_parse(struct span text, char out[URL_TEXT_MAX], struct why *why)
+/* RFC 1035 2.3.4. A dot at the end is the root of all names. */
+static bool host_has_good_labels(const char *host)
+{
+	size_t all = strlen(host), n;
+
+	if (all > 0 && host[all - 1] == '.')
+		all--;
+	if (all > NAMES_HOST_MAX)
+		return false;
+	for (size_t at = 0; at <= all; at += n + 1) {
+		n = strcspn(host + at, ".");
+		if (n == 0 || n > NAMES_LABEL_MAX)
+			return false;
+	}
+	return true;
+}
+
+static enum err check_parts(const struct url *url, struct why *why)
+{
+	if (strcmp(url->scheme, "https") != 0)
+		return err_set(why, ERR_SYNTAX,
+			"the relay's URL must begin with https://");
+	if (url->has_user)
+		return err_set(why, ERR_SYNTAX, "the relay's URL may not name a user");
+	if (!url->is_ip6 && !host_has_good_labels(url->host))
+		return err_set(why, ERR_SYNTAX,
+			"a part of the URL's host is empty or too long");
+	return ERR_OK;
+}
+
+static enum err parse(struct span text, char out[URL_TEXT_MAX], struct why *why)
 {
 	char full[URL_TEXT_MAX];
 	struct url url;
@@ -53,16 +83,24 @@ enum err relay_url_parse(struct span text, char out[URL_TEXT_MAX], struct why *w
 	rc = add_scheme(text, full, why);
 	if (rc == ERR_OK)
 		rc = url_parse(span_str(full), &url, why);
+	if (rc == ERR_OK)
+		rc = check_parts(&url, why);
 	if (rc != ERR_OK)
 		return rc;
-	if (strcmp(url.scheme, "https") != 0)
-		return err_set(why, ERR_SYNTAX,
-			"the relay's URL must begin with https://");
-	if (url.has_user)
-		return err_set(why, ERR_SYNTAX, "the relay's URL may not name a user");
 	strip_path(url.path);
 	url_print(&url, out);
 	return ERR_OK;
+}
+
+enum err relay_url_parse(struct span text, char out[URL_TEXT_MAX], struct why *why)
+{
+	struct why words = { "" };
+	enum err rc = parse(text, out, &words);
+
+	if (rc == ERR_OK)
+		return rc;
+	return err_set(why, rc, "%s; write one such as https://relay.example.com",
+		err_text(rc, &words));
 }
 
 enum err relay_url_host(const char *url, char out[NAMES_HOST_MAX + 1], struct why *why)

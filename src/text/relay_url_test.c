@@ -28,6 +28,7 @@ static void test_urls_are_brought_into_form(void **state)
 		{ "https://a.example#f?q", "https://a.example" },
 		{ "https://[::1]:4017", "https://[::1]:4017" },
 		{ "localhost", "https://localhost" },
+		{ "https://a.example.:4017", "https://a.example.:4017" },
 	};
 	char url[URL_TEXT_MAX], again[URL_TEXT_MAX];
 
@@ -45,7 +46,10 @@ static void test_other_urls_are_refused(void **state)
 {
 	static const char *const rows[] = { "", "  ", "https://", "http://a.example",
 		"wss://a.example", "https://user@a.example", "https://a.example:0",
-		"https://a b", "//", "#", "://a" };
+		"https://a b", "//", "#", "://a", "https://a..b", "https://.a",
+		"https://.", "https://a..", "https://*.a.example",
+		"https://l2345678901234567890123456789012345678901234567890123456789"
+		"01234.example" };
 	char url[URL_TEXT_MAX], big[URL_TEXT_MAX + 1];
 	struct why why;
 
@@ -54,7 +58,7 @@ static void test_other_urls_are_refused(void **state)
 		why.text[0] = '\0';
 		assert_int_equal(relay_url_parse(span_str(rows[i]), url, &why),
 			ERR_SYNTAX);
-		assert_true(why.text[0] != '\0');
+		assert_non_null(strstr(why.text, "; write one such as https://"));
 	}
 	memset(big, 'a', sizeof(big));
 	assert_int_equal(relay_url_parse(span_of(big, sizeof(big)), url, NULL),
