@@ -212,7 +212,8 @@ static int list(const struct call *c, const struct list_args *args, struct inqui
 		return print_json(in, c->out);
 	print_table(in, c->out);
 	if (in->urls.count == 0)
-		fprintf(c->err, "No relays are built in: name some with --relays\n");
+		command_tell(c->err, LOG_WARN, NULL,
+			"No relays are built in: name some with --relays");
 	return EXIT_CODE_DONE;
 }
 

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "base/log.h"
 #include "cli/help.h"
 #include "cli/persona.h"
 #include "loop/loop.h"
@@ -49,18 +48,26 @@ bool call_read(struct call *c, void *options, int *exit_code)
 	return true;
 }
 
-/* It ends now: if nobody reads what it says, signals end it as usual. */
-int call_fail(const struct call *c, enum err rc, const struct why *why)
+void command_tell(FILE *err, enum log_level level, const char *who, const char *text)
 {
 	struct log log;
 
-	loop_signals_release();
-	if (c->command->stays && log_is_for_programs()) {
-		log_init(&log, NULL, "%s %s", c->persona->name, c->command->name);
-		log_error(&log, "%s", err_text(rc, why));
+	if (log_is_for_programs()) {
+		log_init(&log, NULL, "%s", who != NULL ? who : "");
+		log_at(level, who != NULL ? &log : NULL, "%s", text);
 	} else {
-		fprintf(c->err, "%s %s: %s\n", c->persona->name, c->command->name,
-			err_text(rc, why));
+		fprintf(err, "%s%s%s\n", who != NULL ? who : "", who != NULL ? ": " : "",
+			text);
 	}
+}
+
+/* It ends now: if nobody reads what it says, signals end it as usual. */
+int call_fail(const struct call *c, enum err rc, const struct why *why)
+{
+	char who[64];
+
+	loop_signals_release();
+	snprintf(who, sizeof(who), "%s %s", c->persona->name, c->command->name);
+	command_tell(c->err, LOG_ERROR, who, err_text(rc, why));
 	return rc == ERR_USAGE ? EXIT_CODE_USAGE : EXIT_CODE_FAILED;
 }

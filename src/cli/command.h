@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "base/log.h"
 #include "cli/flags.h"
 
 /* What a program returns to the shell. */
@@ -65,6 +66,12 @@ extern const struct command command_version, command_help, command_completion;
  * Either way flags_fini() is due.
  */
 bool call_read(struct call *c, void *options, int *exit_code) MUST_USE;
+
+/*
+ * Prints "@who: @text" on @err; where a program reads standard error, it is a line of the log.
+ * @who is a name such as "adit server", or NULL.
+ */
+void command_tell(FILE *err, enum log_level level, const char *who, const char *text);
 
 /* Prints "adit server: sentence" and returns the exit code that goes with @rc. */
 int call_fail(const struct call *c, enum err rc, const struct why *why);

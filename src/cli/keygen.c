@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "cli/command.h"
 #include "crypto/hostkey.h"
 #include "store/file.h"
 
@@ -73,6 +74,7 @@ static enum err path_write(const struct keygen_options *o, struct span text,
 enum err keygen_write(const struct keygen_options *o, struct why *why)
 {
 	char fingerprint[HOSTKEY_SHA256_CHARS + 1];
+	char line[sizeof("Fingerprint ") + HOSTKEY_SHA256_CHARS];
 	struct buf text;
 	enum err rc;
 
@@ -85,8 +87,10 @@ enum err keygen_write(const struct keygen_options *o, struct why *why)
 	else if (fwrite(text.p + text.at, 1, text.n, o->out) != text.n ||
 		fflush(o->out) != 0)
 		rc = err_sys(why, errno, "--keygen: cannot write to standard output");
-	if (rc == ERR_OK)
-		fprintf(o->err, "Fingerprint %s\n", fingerprint);
+	if (rc == ERR_OK) {
+		snprintf(line, sizeof(line), "Fingerprint %s", fingerprint);
+		command_tell(o->err, LOG_INFO, NULL, line);
+	}
 	mem_wipe(text.p, text.cap);
 	buf_fini(&text);
 	return rc;

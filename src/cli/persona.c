@@ -94,7 +94,7 @@ int persona_refuse_command(const struct persona *p, const struct command *group,
 	const char *word, FILE *err)
 {
 	const struct command *const *c = group != NULL ? group->commands : p->commands;
-	char who[64], shown[64];
+	char who[64], shown[64], text[200];
 	struct nearest near;
 
 	snprintf(who, sizeof(who), "%s%s%s", p->name, group != NULL ? " " : "",
@@ -102,12 +102,14 @@ int persona_refuse_command(const struct persona *p, const struct command *group,
 	nearest_init(&near, word);
 	for (; *c != NULL; c++)
 		nearest_try(&near, command_word(*c));
-	fprintf(err, "%s: there is no command \"%s\"; ", who,
-		str_quote(shown, sizeof(shown), span_str(word)));
+	str_quote(shown, sizeof(shown), span_str(word));
 	if (near.best != NULL)
-		fprintf(err, "did you mean %s?\n", near.best);
+		snprintf(text, sizeof(text),
+			"there is no command \"%s\"; did you mean %s?", shown, near.best);
 	else
-		fprintf(err, "%s --help lists them\n", who);
+		snprintf(text, sizeof(text),
+			"there is no command \"%s\"; %s --help lists them", shown, who);
+	command_tell(err, LOG_ERROR, who, text);
 	return EXIT_CODE_USAGE;
 }
 
@@ -145,9 +147,8 @@ int persona_call(const struct persona *p, int argc, char **argv, FILE *out, FILE
 
 	if (argc > 1)
 		call.command = persona_find_command(p, argc - 1, argv + 1, &used);
-	if (call.command != NULL && call.command->stays)
-		daemon_prepare();
-	else
+	daemon_prepare();
+	if (call.command == NULL || !call.command->stays)
 		loop_signals_release();
 	if (argc > 1 && is_one_of(argv[1], version)) {
 		fprintf(out, "%s\n", p->version);

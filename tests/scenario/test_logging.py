@@ -166,12 +166,26 @@ def test_json_is_json_from_the_first_line_to_the_last(world, adit, leases, monke
     ["client", "localhost:1", "R:nonsense"], ["client", "--fingerprint", "x"],
     ["relay", "run", "--portal-url", "http://"], ["relay", "run", "--config", "/none"],
     ["expose"], ["expose", "3000", "--relays", "http://["],
-    ["expose", "3000", "--udp", "--relays", "https://localhost:1"]])
+    ["expose", "3000", "--udp", "--relays", "https://localhost:1"],
+    ["nonsense"], ["help", "nonsense"], ["relay", "nonsense"], ["relay", "lease"],
+    ["relay", "lease", "nonsense"], ["relay", "lease", "list", "--identity-path", "/none"],
+    ["list", "--nonsense"], ["completion", "nonsense"], ["version", "--nonsense"],
+    ["demo", "--nonsense"], ["server", "--keygen", "/none/key"]])
 def test_a_mistake_is_json_too(world, adit, words):
     done = world.call([*adit.argv, *words], env={"ADIT_LOG": "json"})
     assert done.returncode in (1, 2)
     assert done.stdout == ""
     assert parse(done.stderr)[-1]["level"] == "error"
+
+
+@pytest.mark.parametrize("words,what", [
+    (["server", "--keygen", "-", "--key", "test123"],
+     "Fingerprint qmrRoo8MIqePv3jC8+wv49gU6uaFgD3FASQx9V8KdmY="),
+    (["list"], "No relays are built in: name some with --relays")])
+def test_what_a_command_says_besides_is_json_too(world, adit, words, what):
+    done = world.call([*adit.argv, *words], env={"ADIT_LOG": "json"})
+    assert done.returncode == 0 and done.stdout
+    assert [line["what"] for line in parse(done.stderr)] == [what]
 
 
 def test_the_journal_gets_priorities_and_no_time(world, adit):
