@@ -53,23 +53,24 @@ static void link_wait(struct link_client *c, enum retry_kind kind, enum log_leve
 	loop_timer_set(c->timer, pause);
 }
 
-/* An attempt or a session has failed: says so, and waits for the next. */
+/* An attempt or a session has failed: logs it, and waits for the next. */
 static void link_fail(struct link_client *c, const struct link_trouble *t)
 {
-	enum log_level level = retry_log_wants(&c->retry.log, t->text) ? LOG_INFO :
-									 LOG_DEBUG;
+	enum retry_log_verdict verdict = retry_log_wants(&c->retry.log, t->text);
+	enum log_level level = verdict != RETRY_LOG_NOTHING ? LOG_INFO : LOG_DEBUG;
+	enum log_level more = verdict == RETRY_LOG_FULL ? LOG_INFO : LOG_DEBUG;
 	char limit[16] = "unlimited";
 
 	if (c->o->max_retry_count >= 0)
 		snprintf(limit, sizeof(limit), "%d", c->o->max_retry_count);
 	if (t->is_login)
-		log_at(level, &c->log, "Authentication failed");
+		log_at(more, &c->log, "Authentication failed");
 	if (c->retry.attempts == 0)
 		log_at(level, &c->log, "Connection error: %s", t->text);
 	else
 		log_at(level, &c->log, "Connection error: %s (Attempt: %u/%s)", t->text,
 			c->retry.attempts, limit);
-	link_wait(c, t->is_denied ? RETRY_DENIED : RETRY_TRANSIENT, level);
+	link_wait(c, t->is_denied ? RETRY_DENIED : RETRY_TRANSIENT, more);
 }
 
 static void link_say_connected(struct link_client *c)

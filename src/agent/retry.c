@@ -14,18 +14,18 @@ static bool retry_log_has(const struct retry_log *l, uint64_t digest)
 	return false;
 }
 
-bool retry_log_wants(struct retry_log *l, const char *text)
+enum retry_log_verdict retry_log_wants(struct retry_log *l, const char *text)
 {
 	uint64_t digest = str_digest(text), now = clock_now_ms();
 	bool is_new = !retry_log_has(l, digest);
 
 	if (l->texts_n > 0 && now - l->logged_ms < RETRY_LOG_MS &&
 		(!is_new || l->texts_n == RETRY_LOG_TEXTS))
-		return false;
+		return RETRY_LOG_NOTHING;
 	if (is_new && l->texts_n < RETRY_LOG_TEXTS)
 		l->texts[l->texts_n++] = digest;
 	l->logged_ms = now;
-	return true;
+	return is_new ? RETRY_LOG_FULL : RETRY_LOG_LINE;
 }
 
 bool retry_log_reset(struct retry_log *l)

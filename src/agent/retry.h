@@ -24,15 +24,21 @@ enum retry_kind {
 #define RETRY_LOG_MS 60000
 #define RETRY_LOG_TEXTS 4 /* different ones that are logged at once */
 
-/* Which failures were logged: each text once, and then one line a minute. */
+/* Which failures were logged: each text in full once, and then in one line a minute. */
 struct retry_log {
 	uint64_t texts[RETRY_LOG_TEXTS]; /* digests */
 	unsigned texts_n;
 	uint64_t logged_ms; /* the last line */
 };
 
-/* Is a failure with this text to be logged? */
-bool retry_log_wants(struct retry_log *l, const char *text);
+enum retry_log_verdict {
+	RETRY_LOG_NOTHING, /* 0 */
+	RETRY_LOG_LINE,    /* it was logged before: one line */
+	RETRY_LOG_FULL,    /* a new failure: all that is known */
+};
+
+/* What is to be logged of a failure with this text? */
+enum retry_log_verdict retry_log_wants(struct retry_log *l, const char *text);
 
 /* It works again: every text is new from now on. True: there was one. */
 bool retry_log_reset(struct retry_log *l);
