@@ -124,7 +124,6 @@ static void check_on_dialled(void *arg, enum err rc, int fd, int errnum,
 	struct link_check *k = arg;
 	char words[64];
 
-	(void)errnum;
 	k->dial = NULL;
 	if (fd >= 0)
 		close(fd);
@@ -132,10 +131,9 @@ static void check_on_dialled(void *arg, enum err rc, int fd, int errnum,
 		check_judge(k, true, "%s, the target answers here",
 			check_port_words(k, words));
 	else
-		check_judge(k, false,
-			"%s, but the target is not reachable here: %s; is it"
-			" running?",
-			check_port_words(k, words), err_text(rc, why));
+		check_judge(k, false, "%s, but the target is not reachable here: %s%s",
+			check_port_words(k, words), err_text(rc, why),
+			dial_advice(errnum));
 }
 
 /* The server listens, or would: the target is here. */

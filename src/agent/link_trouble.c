@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "http/status.h"
+#include "net/dialer.h"
 
 static void say(struct link_trouble *t, bool is_denied, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
@@ -110,6 +111,9 @@ void link_trouble_of_connect(struct link_trouble *t, const struct link_client_op
 	char url[URL_TEXT_MAX + 8];
 
 	switch (failure->trouble) {
+	case CONNECT_TROUBLE_DIAL:
+		say(t, false, "%s%s", words, dial_advice(failure->errnum));
+		break;
 	case CONNECT_TROUBLE_STATUS:
 		say_status(t, failure, words);
 		break;

@@ -1,4 +1,5 @@
 /* What is said of attempts that failed: stock's words, what was found, what to do. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +19,18 @@ static const struct {
 } connects[] = {
 	{ "http://h:1", { .trouble = CONNECT_TROUBLE_OTHER }, "dial h:1: refused",
 		"dial h:1: refused", false },
+	{ "http://h:1", { .trouble = CONNECT_TROUBLE_DIAL, .errnum = ECONNREFUSED },
+		"dial h:1: refused", "dial h:1: refused; is it running?", false },
+	{ "http://h", { .trouble = CONNECT_TROUBLE_DIAL }, "lookup h: no such host",
+		"lookup h: no such host; is the name right?", false },
+	{ "http://h", { .trouble = CONNECT_TROUBLE_DIAL, .errnum = ETIMEDOUT },
+		"dial h:80: timed out",
+		"dial h:80: timed out; does a firewall drop the packets?", false },
+	{ "http://h", { .trouble = CONNECT_TROUBLE_DIAL, .errnum = ENETUNREACH },
+		"dial h:80: unreachable", "dial h:80: unreachable; is the network up?",
+		false },
+	{ "http://h", { .trouble = CONNECT_TROUBLE_DIAL, .errnum = EACCES },
+		"dial h:80: denied", "dial h:80: denied", false },
 	{ "http://h", { .trouble = CONNECT_TROUBLE_STATUS, .status = 404 }, "bad",
 		"bad: the server answered 404 Not Found: is this a tunnel server?",
 		false },

@@ -95,6 +95,23 @@ static int dial_errnum_weight(int errnum)
 	}
 }
 
+const char *dial_advice(int errnum)
+{
+	switch (errnum) {
+	case 0:
+		return "; is the name right?";
+	case ECONNREFUSED:
+		return "; is it running?";
+	case ETIMEDOUT:
+		return "; does a firewall drop the packets?";
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+		return "; is the network up?";
+	default:
+		return "";
+	}
+}
+
 static void dial_fail(struct dial *d, enum err rc)
 {
 	struct why why;

@@ -30,4 +30,7 @@ enum err dial_open(const struct dial_options *options, struct dial **out) MUST_U
 /* fn is not called any more. NULL is fine. */
 void dial_close(struct dial *d);
 
+/* What the user should look at after a dial to "it" has failed with @errnum; or "". */
+const char *dial_advice(int errnum);
+
 #endif

@@ -69,7 +69,14 @@ def test_a_server_that_is_not_there(world, adit):
     port = net.free_port()
     code, lines = check(world, adit, f"http://127.0.0.1:{port}", "R:1:2")
     assert code == 1
-    assert lines == [f"ws://127.0.0.1:{port}/: failed: dial 127.0.0.1:{port}: Connection refused"]
+    assert lines == [f"ws://127.0.0.1:{port}/: failed: dial 127.0.0.1:{port}: Connection refused; "
+                     "is it running?"]
+
+
+def test_a_target_without_a_name_is_not_asked_whether_it_runs(world, adit):
+    code, lines = check(world, adit, world.server(adit, "--reverse"), "R:0:nowhere.invalid:80")
+    assert code == 1 and ": lookup nowhere.invalid: " in lines[0]
+    assert lines[0].endswith("; is the name right?")
 
 
 def test_a_mistake_on_the_command_line(world, adit):

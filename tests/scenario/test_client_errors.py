@@ -126,7 +126,7 @@ def test_another_server_is_there(world, adit, answer, words):
 def test_nothing_is_there(world, adit):
     port = net.free_port()
     assert tell(world, adit, f"http://127.0.0.1:{port}") == (
-        f"dial 127.0.0.1:{port}: Connection refused")
+        f"dial 127.0.0.1:{port}: Connection refused; is it running?")
 
 
 def test_details_show_every_attempt(world, adit):

@@ -263,10 +263,13 @@ static void connect_on_dialled(void *arg, enum err rc, int fd, int errnum,
 	struct connect *c = arg;
 	struct why ours = { 0 };
 
-	(void)errnum;
 	c->dial = NULL;
 	c->proxy_dial = NULL;
 	if (rc != ERR_OK) {
+		/* Of a proxy the words say more. */
+		if (c->o.proxy == NULL)
+			c->failure.trouble = CONNECT_TROUBLE_DIAL;
+		c->failure.errnum = errnum;
 		ours = *why;
 		connect_end(c, rc, &ours);
 		return;

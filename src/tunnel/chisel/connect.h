@@ -16,8 +16,9 @@ struct connect;
 
 /* What an attempt failed of, where that is known: for a sentence with a remedy. */
 enum connect_trouble {
-	CONNECT_TROUBLE_OTHER,      /* @why says all that is known */
-	CONNECT_TROUBLE_STATUS,     /* the server answered HTTP, and opened no tunnel */
+	CONNECT_TROUBLE_OTHER,  /* @why says all that is known */
+	CONNECT_TROUBLE_DIAL,   /* no connection to the server; .errnum is the dial's */
+	CONNECT_TROUBLE_STATUS, /* the server answered HTTP, and opened no tunnel */
 	CONNECT_TROUBLE_SPEAKS_TLS, /* and was asked in plain HTTP */
 	CONNECT_TROUBLE_NO_ANSWER,  /* the connection was closed without one */
 	CONNECT_TROUBLE_TLS,        /* the handshake; .tls says what of it */
@@ -26,6 +27,7 @@ enum connect_trouble {
 struct connect_failure {
 	enum connect_trouble trouble;
 	unsigned status;
+	int errnum;
 	enum tls_trouble tls;
 	char detail[TLS_DETAIL_MAX]; /* of TLS; of a redirection: where to; or "" */
 };

@@ -41,7 +41,7 @@ static struct exit_target *exits_find_target(struct exits *x, uint64_t name)
 	return &x->targets[0];
 }
 
-void exit_path_note(struct exit_path *path, const char *trouble)
+void exit_path_note(struct exit_path *path, const char *trouble, const char *advice)
 {
 	struct exits *x = path->exits;
 	struct exit_target *target;
@@ -56,10 +56,11 @@ void exit_path_note(struct exit_path *path, const char *trouble)
 	before = target->trouble;
 	target->trouble = now;
 	if (now != before && now != 0)
-		log_info(x->log, "target %s: not reachable: %s; is it running?",
-			path->target.access, trouble);
+		log_limited(LOG_INFO, x->log, "target %s: not reachable: %s%s",
+			path->target.access, trouble, advice);
 	else if (now != before)
-		log_info(x->log, "target %s: reachable again", path->target.access);
+		log_limited(LOG_INFO, x->log, "target %s: reachable again",
+			path->target.access);
 }
 
 void exits_fini(struct exits *x)

@@ -26,7 +26,7 @@ struct exit_kind {
 };
 
 /* Its target was reached, or not: then @trouble says why. */
-void exit_path_note(struct exit_path *path, const char *trouble);
+void exit_path_note(struct exit_path *path, const char *trouble, const char *advice);
 
 /* It is over: takes it off the list and frees the struct. */
 void exit_path_free(struct exit_path *path);

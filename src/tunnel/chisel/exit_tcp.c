@@ -61,9 +61,9 @@ static void tcp_exit_on_dialled(void *arg, enum err rc, int fd, int errnum,
 	struct tcp_exit *e = arg;
 	char text[300];
 
-	(void)errnum;
 	e->dial = NULL;
-	exit_path_note(&e->path, rc != ERR_OK ? err_text(rc, why) : NULL);
+	exit_path_note(&e->path, rc != ERR_OK ? err_text(rc, why) : NULL,
+		dial_advice(errnum));
 	if (rc != ERR_OK) {
 		snprintf(text, sizeof(text), "connect failed (%s)", err_text(rc, why));
 		channel_refuse(e->ch, SSH_CONNECT_FAILED, text);
