@@ -113,7 +113,7 @@ static void claims_release(struct link_session *s, bool is_held)
 /* Its claims are released when it has gone. */
 static void claim_end_holder(struct link_session *s, const char *reason)
 {
-	log_info(&s->log, "%s: a newer session takes over the ports", reason);
+	link_session_log(s, "%s: a newer session takes over the ports", reason);
 	chisel_session_close(s->session, ERR_TIMEOUT, "replaced by a newer session");
 }
 

@@ -36,12 +36,12 @@ static void login_log_failure(const struct link_session *s,
 	const struct login_verdict *verdict)
 {
 	char more[40] = "", ip[ADDR_TEXT_MAX];
-	enum log_level level = verdict->is_logged ? LOG_INFO : LOG_DEBUG;
 
 	if (verdict->unlogged > 0)
 		snprintf(more, sizeof(more), " (and %u times before)", verdict->unlogged);
-	log_at(level, &s->log, "Login failed from %s for user \"%s\"%s",
-		addr_print_ip(&s->client, ip), s->login.name, more);
+	log_limited(verdict->is_logged ? LOG_INFO : LOG_DEBUG, &s->log,
+		"Login failed from %s for user \"%s\"%s", addr_print_ip(&s->client, ip),
+		s->login.name, more);
 }
 
 static void login_answer(struct link_session *s)

@@ -121,7 +121,8 @@ static const char *session_judge(const struct link_session *s, const struct remo
 }
 
 /* @host is what the local host of the remote is here. */
-static enum err session_listen(struct link_session *s, unsigned index, const char *host)
+static enum err session_listen(struct link_session *s, unsigned index, const char *host,
+	struct why *why)
 {
 	struct remote here = s->config.remotes[index];
 	struct entry_options o = {
@@ -129,19 +130,16 @@ static enum err session_listen(struct link_session *s, unsigned index, const cha
 		.remote = &here,
 		.log = &s->tun,
 		.tuning = &s->worker->server->o->tuning,
+		.is_strangers = s->user == NULL,
 	};
-	struct why why = { 0 };
-	enum err rc;
 
 	str_copy(here.local_host, sizeof(here.local_host), host);
-	rc = entry_open(&o, &s->entries[index], &why);
-	if (rc != ERR_OK)
-		log_info(&s->log, "%s", err_text(rc, &why));
-	return rc;
+	return entry_open(&o, &s->entries[index], why);
 }
 
 /* Stock's text, and why: else only the server's log would have that. */
-static enum err session_cannot_listen(struct link_session *s, enum err rc)
+static enum err session_cannot_listen(struct link_session *s, enum err rc,
+	const struct why *why)
 {
 	const char *reason = rc == ERR_EXISTS && s->is_port_ours ? CONFIG_PORT_IS_YOURS :
 		rc == ERR_EXISTS                                 ? "the port is in use" :
@@ -149,6 +147,7 @@ static enum err session_cannot_listen(struct link_session *s, enum err rc)
 				   err_name(rc);
 	char text[REMOTE_TEXT_MAX + 128], name[REMOTE_TEXT_MAX];
 
+	link_session_log(s, "%s", err_text(rc, why));
 	snprintf(text, sizeof(text), "server: Server cannot listen on %s: %s",
 		remote_print(&s->config.remotes[s->bound], name), reason);
 	session_answer(s, text);
@@ -164,8 +163,7 @@ static void session_on_host(void *arg, enum err rc, const struct addr *addrs,
 
 	s->lookup = NULL;
 	if (rc != ERR_OK || count == 0) {
-		log_info(&s->log, "%s", err_text(rc, why));
-		session_cannot_listen(s, rc);
+		session_cannot_listen(s, rc, why);
 		return;
 	}
 	/* A name means one address; IPv4 if it has one, as Go has it. */
@@ -193,7 +191,7 @@ static enum err session_find_host(struct link_session *s, const struct remote *r
 	}
 	if (resolve_open(s->worker->worker.loop, r->local_host, 0, session_on_host, s,
 		    &s->lookup) != ERR_OK)
-		return session_cannot_listen(s, ERR_NOMEM);
+		return session_cannot_listen(s, ERR_NOMEM, NULL);
 	return ERR_AGAIN;
 }
 
@@ -250,7 +248,8 @@ static void session_log_opened(const struct link_session *s)
 	char address[ADDR_TEXT_MAX], version[LINK_TEXT_MAX], user[LINK_TEXT_MAX];
 	char remotes[600];
 
-	log_info(&s->log, "opened: %s%s%s%s, %s %s: %s", s->user != NULL ? "user \"" : "",
+	link_session_log(s, "opened: %s%s%s%s, %s %s: %s",
+		s->user != NULL ? "user \"" : "",
 		s->user != NULL ? str_quote(user, sizeof(user), span_str(s->user)) : "",
 		s->user != NULL ? "\" from " : "from ",
 		addr_port(&s->client) != 0 ? addr_print(&s->client, address) :
@@ -270,7 +269,7 @@ static void session_log_closed(const struct link_session *s, const char *reason)
 		return;
 	}
 	chisel_session_bytes(s->session, &sent, &received);
-	log_info(&s->log, "closed: %s; sent %llu bytes, received %llu, open for %s",
+	link_session_log(s, "closed: %s; sent %llu bytes, received %llu, open for %s",
 		reason, (unsigned long long)sent, (unsigned long long)received,
 		duration_print((clock_now_ms() - s->opened_ms) / 1000 * 1000000, text));
 }
@@ -296,6 +295,7 @@ static enum err session_bind_one(struct link_session *s, struct remote *r)
 {
 	bool chooses = strcmp(r->local_port, "0") == 0;
 	char text[REMOTE_TEXT_MAX + 64];
+	struct why why = { "" };
 	enum err rc;
 
 	if (session_judge(s, r, text, sizeof(text))[0] != '\0') {
@@ -310,7 +310,7 @@ static enum err session_bind_one(struct link_session *s, struct remote *r)
 	/* Who may have any port may not have every port. */
 	if (!chooses || r->last_port < SESSION_CHOSEN_MIN)
 		r->last_port = 0;
-	rc = session_listen(s, s->bound, s->host);
+	rc = session_listen(s, s->bound, s->host, &why);
 	if (rc == ERR_EXISTS && !s->has_claimed &&
 		link_claim_send(s,
 			chooses ? r->last_port : remote_port_number(r->local_port),
@@ -320,10 +320,10 @@ static enum err session_bind_one(struct link_session *s, struct remote *r)
 	}
 	if (rc != ERR_OK && r->last_port != 0) {
 		r->last_port = 0; /* another one then */
-		rc = session_listen(s, s->bound, s->host);
+		rc = session_listen(s, s->bound, s->host, &why);
 	}
 	if (rc != ERR_OK)
-		return session_cannot_listen(s, rc);
+		return session_cannot_listen(s, rc, &why);
 	r->last_port = chooses ? entry_port(s->entries[s->bound]) : 0;
 	return ERR_OK;
 }
@@ -350,7 +350,8 @@ static void session_compare_versions(struct link_session *s)
 		theirs++;
 	/* The numbers of other programs say nothing beside ours. */
 	if (is_ours && strcmp(theirs, ours) != 0)
-		log_info(&s->log, "Client version (%s) differs from server version (%s)",
+		link_session_log(s,
+			"Client version (%s) differs from server version (%s)",
 			str_quote(text, sizeof(text), span_str(theirs)), ours);
 	/* Releases of the stock client from 1.12 on carry half-close, and so do we. */
 	if (is_ours || str_has_prefix(theirs, "1.12."))
@@ -504,7 +505,9 @@ void link_sessions_drop_stranger(struct link_worker *w)
 static void session_check_ports(struct link_session *s)
 {
 	char text[REMOTE_TEXT_MAX + 64], name[REMOTE_TEXT_MAX];
+	struct why why = { "" };
 	struct addr addr;
+	enum err rc;
 
 	for (unsigned i = 0; i < s->bound; i++) {
 		const struct remote *r = &s->config.remotes[i];
@@ -518,9 +521,12 @@ static void session_check_ports(struct link_session *s)
 			entry_close(s->entries[i]);
 			s->entries[i] = NULL;
 		} else if (s->is_bound &&
-			addr_from_literal(r->local_host, 0, &addr) == ERR_OK &&
-			session_listen(s, i, r->local_host) == ERR_OK) {
-			entry_attach(s->entries[i], s->session);
+			addr_from_literal(r->local_host, 0, &addr) == ERR_OK) {
+			rc = session_listen(s, i, r->local_host, &why);
+			if (rc == ERR_OK)
+				entry_attach(s->entries[i], s->session);
+			else
+				log_info(&s->tun, "%s", err_text(rc, &why));
 		}
 	}
 }

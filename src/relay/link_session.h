@@ -42,6 +42,18 @@ struct link_session {
 	struct list claims; /* that wait for our end */
 };
 
+/*
+ * Logs at info. Without users every client is a stranger, whose lines are limited; a user's
+ * are not.
+ */
+#define link_session_log(s, ...) \
+	do { \
+		if ((s)->user != NULL) \
+			log_info(&(s)->log, __VA_ARGS__); \
+		else \
+			log_limited(LOG_INFO, &(s)->log, __VA_ARGS__); \
+	} while (0)
+
 /* Takes @stream, which has been upgraded, from @client. */
 void link_session_open_take(struct link_worker *w, struct stream *stream,
 	const struct addr *client);

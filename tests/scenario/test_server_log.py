@@ -114,14 +114,24 @@ def test_where_only_loopback_is_known_no_address_is_told(world, adit, loop, flag
 
 
 def test_failed_logins_wait_longer_and_longer(loop, proxied):
+    """A wait begins with a failure, that is after the attempt which fails has begun."""
     server = proxied("--auth", "ann:a")
-    took = [logs_in(loop, server.proxy.port, "ann:b")[1] for _ in range(5)]
-    assert max(took[:3]) < 1.0 <= took[3] < took[4] and took[4] >= 2.0
-    good, seconds = logs_in(loop, server.proxy.port, "ann:a")
-    assert good and seconds >= 3.5  # the right one among guesses learns nothing sooner
-    server.client = "203.0.113.78"
-    good, seconds = logs_in(loop, server.proxy.port, "ann:a")
-    assert good and seconds < 1.0
+    begins, ends = [], []
+
+    def attempt(login, address=AWAY):
+        server.client = address
+        begins.append(time.monotonic())
+        good, _ = logs_in(loop, server.proxy.port, login)
+        ends.append(time.monotonic())
+        return good
+
+    assert not any(attempt("ann:b") for _ in range(5))
+    assert ends[2] - begins[0] < 3  # not one of three waits a second
+    assert ends[3] - begins[2] >= 1.0 and ends[4] - begins[3] >= 2.0
+    assert attempt("ann:a", "203.0.113.78")
+    assert ends[5] - begins[5] < 3
+    assert attempt("ann:a")  # the right one among guesses learns nothing sooner
+    assert ends[6] - begins[4] >= 4.0
 
 
 def test_guesses_at_once_get_no_further(loop, proxied):
@@ -170,6 +180,36 @@ def test_a_direct_client_of_another_machine_is_known(world, adit):
                           prefix=path.home.prefix, wait=False)
     client.wait_log("Authentication failed")
     server.wait_log(f'Login failed from {path.home_address} for user "ann"')
+
+
+@pytest.mark.parametrize("kind,lines", [
+    ("opens a port", ["Listening on port", "opened: ", "closed: "]),
+    ("cannot listen", ["cannot listen on", "Failed: "]),
+    ("no user", ["Login failed from "])])
+def test_strangers_fill_no_disk(world, loop, proxied, kind, lines):
+    """Sessions of clients that need no name, and logins from one address after the other."""
+    server = proxied("--reverse", *(["--auth", "ann:a"] if kind == "no user" else []))
+    port = str(world.serve().port) if kind == "cannot listen" else "0"
+    remote = pypeer.remote(f"127.0.0.1:{port}", "127.0.0.1:9", reverse=True)
+
+    async def visit():
+        try:
+            conn = await pypeer.connect(server.proxy.port, "bob", "b")
+            await pypeer.configure(conn, remote)
+            conn.close()
+        except (pypeer.asyncssh.Error, OSError):
+            assert kind == "no user"
+
+    begin = time.monotonic()
+    for i in range(120):
+        server.client = f"192.0.2.{i}"
+        loop.run(visit())
+    most = 50 * (2 + int((time.monotonic() - begin) / 10))
+    if most < 120:
+        server.wait_log(r"log: \d+ more lines in 10 s were left out", count=len(lines), seconds=20)
+    for line in lines:
+        logged = len(re.findall(rf"^.{{20}}server: session.*{line}", server.log, re.MULTILINE))
+        assert 50 <= logged <= most, line
 
 
 # ---- fail2ban ----

@@ -18,7 +18,7 @@ enum err entry_open(const struct entry_options *o, struct entry **out, struct wh
 {
 	const struct entry_kind *kind = entry_kind_for(o->remote);
 	struct entry *e = calloc(1, kind->bytes);
-	char name[REMOTE_TEXT_MAX];
+	char name[REMOTE_TEXT_MAX], port[20] = "";
 	enum err rc;
 
 	if (e == NULL)
@@ -37,9 +37,11 @@ enum err entry_open(const struct entry_options *o, struct entry **out, struct wh
 		return rc;
 	}
 	if (strcmp(e->remote.local_port, "0") == 0)
-		log_info(&e->log, "Listening on port %u", e->port);
+		snprintf(port, sizeof(port), " on port %u", e->port);
+	if (o->is_strangers)
+		log_limited(LOG_INFO, &e->log, "Listening%s", port);
 	else
-		log_info(&e->log, "Listening");
+		log_info(&e->log, "Listening%s", port);
 	*out = e;
 	return ERR_OK;
 }
@@ -50,11 +52,11 @@ void entry_note(struct entry *e, uint64_t visitor, enum err rc, const struct why
 	uint64_t trouble = rc != ERR_OK ? str_digest(text) : 0;
 
 	if (rc != ERR_OK)
-		log_at(trouble != e->trouble ? LOG_INFO : LOG_DEBUG, &e->log,
+		log_limited(trouble != e->trouble ? LOG_INFO : LOG_DEBUG, &e->log,
 			"conn#%llu: Stream error: ssh: %s", (unsigned long long)visitor,
 			text);
 	else if (e->trouble != 0)
-		log_info(&e->log, "conn#%llu: the target is reachable again",
+		log_limited(LOG_INFO, &e->log, "conn#%llu: the target is reachable again",
 			(unsigned long long)visitor);
 	e->trouble = trouble;
 }

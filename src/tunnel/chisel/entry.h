@@ -18,6 +18,7 @@ struct entry_options {
 	/* The one stream of a stdio entry has ended; NULL if it does not matter. */
 	void (*on_done)(void *arg);
 	void *arg;
+	bool is_strangers; /* an unauthenticated peer asked for it: its lines are limited */
 };
 
 /* Binds and listens. ERR_EXISTS: the port is taken. @why has the words. */
