@@ -106,14 +106,17 @@ def test_a_handshake_cut_anywhere_is_tried_again(world, adit, limit):
 
 @pytest.mark.parametrize("chunk", [1, 7])
 def test_segments_of_single_bytes_change_nothing(world, pair, chunk):
+    """A busy machine may need some seconds for one packet: nothing here depends on time."""
     server_program, client_program = pair
+    slow = {"CHISEL_PING_TIMEOUT": "100s"}
     target = world.serve()
     port = net.free_port()
-    server = world.server(server_program, "--reverse")
+    server = world.server(server_program, "--reverse", "--keepalive", "100s", env=slow)
     shim = world.keep(net.Shim(server.port, chunk=chunk))
-    world.client(client_program, shim, f"R:127.0.0.1:{port}:127.0.0.1:{target.port}")
+    world.client(client_program, shim, f"R:127.0.0.1:{port}:127.0.0.1:{target.port}",
+                 flags=["--keepalive", "100s"], env=slow)
     net.wait_listening(port)
-    assert net.echoes(port, b"0123456789" * 3000)
+    assert net.echoes(port, b"0123456789" * 3000, timeout=90)
 
 
 def test_the_wrong_server_first(world, adit, any_server):
