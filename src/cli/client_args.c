@@ -64,7 +64,7 @@ const struct flag client_flags[] = {
 		.name = "check",
 		.kind = FLAG_BOOL,
 		.offset = AT(checks),
-		.help = "connect once, print for each remote whether it would work, and end with"
+		.help = "connect once for each remote, print whether it would work, and end with"
 			" status 0 if all would",
 	},
 	{
@@ -129,7 +129,7 @@ const struct flag client_flags[] = {
 		.kind = FLAG_DURATION,
 		.offset = AT(link.connect_timeout_ms),
 		.argument = "duration",
-		.help = "patience with a connection, up to the answer of HTTP (45s)",
+		.help = "timeout of a connection, up to the HTTP response (45s)",
 	},
 	TUNING_FLAGS(struct client_args, link.tuning),
 	{ .kind = FLAG_END },

@@ -50,7 +50,7 @@ const struct command command_client = {
 		"Left out, the listening address is 0.0.0.0 (127.0.0.1 for SOCKS5), and the\n"
 		"target host 127.0.0.1. IPv6 addresses stand in brackets.\n"
 		"\n"
-		"SIGINT and SIGTERM end it, SIGHUP reconnects now, SIGUSR2 logs figures.\n",
+		"SIGINT and SIGTERM end it, SIGHUP reconnects now, SIGUSR2 logs statistics.\n",
 	.examples =
 		"  @ client https://tunnel.example.com R:3000:localhost:3000\n"
 		"  AUTH=ann:secret @ client --keepalive 25s https://tunnel.example.com \\\n"

@@ -54,11 +54,11 @@ const struct command command_server = {
 	.summary = "take tunnels from clients (the public end)",
 	.about =
 		"Takes tunnels from adit and Chisel clients over HTTP, and carries TCP, UDP and\n"
-		"SOCKS5 both ways. Anybody may use it who can reach it, unless --auth or\n"
-		"--authfile says who.\n"
+		"SOCKS5 both ways. Without --auth and --authfile every client that reaches it\n"
+		"may use it.\n"
 		"\n"
 		"SIGINT and SIGTERM end it, SIGHUP reads files again, SIGUSR2 logs\n"
-		"figures. GET /health answers OK, GET /version the version.\n",
+		"statistics. GET /health answers OK, GET /version the version.\n",
 	.examples = "  @ server --reverse --port 9090 --host 127.0.0.1\n"
 		    "  AUTH=ann:secret @ server --reverse --keyfile /etc/adit/host.key\n"
 		    "  @ server --keygen /etc/adit/host.key\n",

@@ -66,14 +66,14 @@ enum err daemon_start(const struct daemon_args *args, struct why *why) MUST_USE;
 /* Rows for a struct chisel_tuning that is the member @at of the options @type. */
 #define TUNING_FLAGS(type, at) \
 	TUNING_DURATION("CHISEL_PING_TIMEOUT", offsetof(type, at.ping_timeout_ms), \
-		"a peer that leaves a ping unanswered so long is given up (8s)"), \
+		"a peer that has not answered a ping after this time is dead (8s)"), \
 		TUNING_DURATION("CHISEL_SSH_WAIT", offsetof(type, at.session_wait_ms), \
 			"how long a visitor waits for a session (35s)"), \
 		TUNING_DURATION("CHISEL_SSH_TIMEOUT", offsetof(type, at.handshake_ms), \
-			"patience with the SSH handshake (30s)"), \
+			"timeout of the SSH handshake (30s)"), \
 		TUNING_DURATION("CHISEL_DIAL_TIMEOUT", \
 			offsetof(type, at.dial_timeout_ms), \
-			"patience with a target that is dialled (30s)"), \
+			"timeout of a connection to a target (30s)"), \
 		TUNING_FLAG("CHISEL_UDP_MAX_SIZE", FLAG_COUNT, \
 			offsetof(type, at.udp_max_bytes), "bytes", \
 			"the largest datagram that is carried (65507)"), \

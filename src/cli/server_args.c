@@ -158,7 +158,7 @@ const struct flag server_flags[] = {
 		.kind = FLAG_DURATION,
 		.offset = AT(link.tuning.config_ms),
 		.argument = "duration",
-		.help = "patience with a client that has not said what it wants (10s)",
+		.help = "timeout of the configuration that a client sends (10s)",
 	},
 	{
 		.env = "ADIT_WORKERS",
