@@ -117,7 +117,7 @@ static void lease_fail_as(struct lease_session *s, enum retry_kind kind, const c
 	lease_warn(s, &s->retry.log, text);
 	lease_drop(s);
 	s->state = LEASE_WAITING;
-	(void)retry_fail(&s->retry, kind, &pause); /* there is no limit */
+	(void)!retry_fail(&s->retry, kind, &pause); /* there is no limit */
 	loop_timer_set(s->timer, pause);
 }
 

@@ -1,165 +1,201 @@
 /*
  * The client end of links: keeps one session with a server, for ever.
  *
- * Waiting, connecting, open, and around again. Whatever goes wrong is retried alike: at once
- * the first time, then after a random pause below a low bound, so that a visitor is served
- * within seconds of the path being back. Names are asked for anew at each attempt.
+ * Whatever goes wrong is retried alike: at once the first time, then after a random pause below
+ * a low bound, so that a visitor is served within seconds of the path being back. Names are
+ * asked for anew at each attempt.
  */
 #include "agent/link.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "agent/link_client.h"
+#include "agent/retry.h"
 #include "base/clock.h"
+#include "base/rand.h"
 #include "base/str.h"
-#include "loop/notify.h"
 #include "text/duration.h"
+#include "text/hex.h"
+#include "tunnel/chisel/entry.h"
+#include "tunnel/chisel/exit.h"
 
 #define LINK_FLAPS 4       /* sessions in a row that may end sooner and be logged */
 #define LINK_PROBE_MS 2000 /* how long a doubted session has to answer, at least */
 #define LINK_GONE_MS 500   /* the same, if its address is not there any more */
 #define LINK_ACKS_MS 500   /* an acknowledgement so young shows that the path is there */
-#define LINK_JSON_MAX (1u << 20)
+#define LINK_RUN_BYTES 16
 
-static void link_try(struct link_client *c);
+enum link_state {
+	LINK_WAITING,    /* for the time to try again */
+	LINK_CONNECTING, /* TCP, TLS, WebSocket */
+	LINK_GREETING,   /* SSH and the config */
+	LINK_OPEN,
+	LINK_CLOSED,
+};
 
-static void link_stop(struct link_client *c, int exit_code)
+struct link {
+	struct agent_session session; /* first */
+	struct link_client c;
+	enum link_state state;
+	struct log tun;
+	char server[URL_TEXT_MAX], authority[URL_TEXT_MAX];
+	char run[CONFIG_RUN_MAX];
+	unsigned remotes_n;
+	struct remote
+		*remotes; /* owned: those of the options, and ports that were chosen */
+	struct entry **entries; /* one for each remote; NULL for reverse ones */
+	struct exits exits;
+	struct retry retry;
+	struct loop_timer *timer; /* WAITING: the next attempt; OPEN: it has lasted */
+	bool has_hidden; /* the line "Connected" of this session: it may end soon */
+	bool is_dropped; /* by its owner: freed with its connection */
+};
+
+static struct link *link_of(const struct agent_session *s)
 {
-	c->state = LINK_ENDED;
-	c->exit_code = exit_code;
-	loop_stop(c->worker.loop);
+	return mem_container(s, struct link, session);
+}
+
+static void link_try(struct link *l);
+
+static void link_enter(struct link *l, enum link_state state)
+{
+	static const enum agent_session_state as[] = {
+		[LINK_WAITING] = AGENT_WAITING,
+		[LINK_CONNECTING] = AGENT_CONNECTING,
+		[LINK_GREETING] = AGENT_CONNECTING,
+		[LINK_OPEN] = AGENT_OPEN,
+		[LINK_CLOSED] = AGENT_CLOSED,
+	};
+
+	l->state = state;
+	agent_session_enter(&l->session, as[state]);
+}
+
+static void link_attach(struct link *l, struct chisel_session *session)
+{
+	for (unsigned i = 0; i < l->remotes_n; i++) {
+		if (l->entries[i] != NULL)
+			entry_attach(l->entries[i], session);
+	}
+}
+
+/* What it has under way. The connection says goodbye, and tells when it is gone. */
+static void link_end(struct link *l, enum err rc)
+{
+	if (l->state == LINK_CLOSED)
+		return;
+	l->session.end = rc;
+	link_enter(l, LINK_CLOSED);
+	loop_timer_stop(l->timer);
+	connect_close(l->c.connect);
+	l->c.connect = NULL;
+	link_attach(l, NULL);
+	if (l->c.session != NULL)
+		chisel_session_close(l->c.session, ERR_CLOSED, "going away");
 }
 
 /* ---- waiting ---- */
 
 /* Waits for the next attempt. Lines that say nothing new are for those who want details. */
-static void link_wait(struct link_client *c, enum retry_kind kind, enum log_level level)
+static void link_wait(struct link *l, enum retry_kind kind, enum log_level level)
 {
 	uint32_t pause;
 	char text[DURATION_TEXT_MAX];
 
-	c->state = LINK_WAITING;
-	notify_status(c->notify, "not connected to %s:%u", c->url.host, c->url.port);
-	if (!retry_fail(&c->retry, kind, &pause)) {
-		log_info(&c->log, "Give up");
-		link_stop(c, 1);
+	link_enter(l, LINK_WAITING);
+	if (!retry_fail(&l->retry, kind, &pause)) {
+		log_info(l->c.log, "Give up");
+		link_end(l, ERR_LIMIT);
 		return;
 	}
 	if (pause > 0)
-		log_at(level, &c->log, "Retrying in %s...",
+		log_at(level, l->c.log, "Retrying in %s...",
 			duration_print((uint64_t)pause * 1000, text));
-	loop_timer_set(c->timer, pause);
+	loop_timer_set(l->timer, pause);
 }
 
 /* An attempt or a session has failed: logs it, and waits for the next. */
-static void link_fail(struct link_client *c, const struct link_trouble *t)
+static void link_fail(struct link *l, const struct link_trouble *t)
 {
-	enum retry_log_verdict verdict = retry_log_wants(&c->retry.log, t->text);
+	enum retry_log_verdict verdict = retry_log_wants(&l->retry.log, t->text);
 	enum log_level level = verdict != RETRY_LOG_NOTHING ? LOG_INFO : LOG_DEBUG;
 	enum log_level more = verdict == RETRY_LOG_FULL ? LOG_INFO : LOG_DEBUG;
 	char limit[16] = "unlimited";
 
-	if (c->o->max_retry_count >= 0)
-		snprintf(limit, sizeof(limit), "%d", c->o->max_retry_count);
+	str_copy(l->session.error.text, sizeof(l->session.error.text), t->text);
+	if (l->retry.o.limit >= 0)
+		snprintf(limit, sizeof(limit), "%d", l->retry.o.limit);
 	if (t->is_login)
-		log_at(more, &c->log, "Authentication failed");
-	if (c->retry.attempts == 0)
-		log_at(level, &c->log, "Connection error: %s", t->text);
+		log_at(more, l->c.log, "Authentication failed");
+	if (l->retry.attempts == 0)
+		log_at(level, l->c.log, "Connection error: %s", t->text);
 	else
-		log_at(level, &c->log, "Connection error: %s (Attempt: %u/%s)", t->text,
-			c->retry.attempts, limit);
-	link_wait(c, t->is_denied ? RETRY_DENIED : RETRY_TRANSIENT, more);
+		log_at(level, l->c.log, "Connection error: %s (Attempt: %u/%s)", t->text,
+			l->retry.attempts, limit);
+	link_wait(l, t->is_denied ? RETRY_DENIED : RETRY_TRANSIENT, more);
 }
 
-static void link_say_connected(struct link_client *c)
+static void link_say_connected(struct link *l)
 {
-	if (c->key[0] != '\0')
-		log_info(&c->log, "Fingerprint %s", c->key);
-	log_info(&c->log, "Connected (Latency %s)",
-		duration_print(chisel_session_rtt_us(c->session),
+	if (l->c.key[0] != '\0')
+		log_info(l->c.log, "Fingerprint %s", l->c.key);
+	log_info(l->c.log, "Connected (Latency %s)",
+		duration_print(chisel_session_rtt_us(l->c.session),
 			(char[DURATION_TEXT_MAX]){ 0 }));
-	c->has_hidden = false;
-}
-
-/* The session has lasted: all is well, and what goes wrong later is news. */
-static void link_on_stable(struct link_client *c)
-{
-	retry_settle(&c->retry);
-	if (c->has_hidden)
-		link_say_connected(c);
+	l->has_hidden = false;
 }
 
 static void link_on_timer(void *arg)
 {
-	struct link_client *c = arg;
+	struct link *l = arg;
 
-	if (c->state == LINK_OPEN)
-		link_on_stable(c);
-	else
-		link_try(c);
+	if (l->state != LINK_OPEN) {
+		link_try(l);
+		return;
+	}
+	/* The session has lasted: all is well, and what goes wrong later is news. */
+	retry_settle(&l->retry);
+	if (l->has_hidden)
+		link_say_connected(l);
 }
 
-/* ---- the session ---- */
+/* ---- the connection ---- */
 
 static bool link_is_host_key_good(void *owner, struct span blob, struct why *why)
 {
-	return link_client_takes_key(owner, blob, why);
+	struct link *l = owner;
+
+	return link_client_takes_key(&l->c, blob, why);
 }
 
 static void link_on_up(void *owner)
 {
-	struct link_client *c = owner;
-	struct chisel_config config = {
-		.remotes = c->remotes,
-		.count = c->o->remote_count,
-	};
-	struct buf json;
-	enum err rc;
+	struct link *l = owner;
 
-	str_copy(config.version, sizeof(config.version), ADIT_VERSION);
-	str_copy(config.client, sizeof(config.client), c->identity);
-	str_copy(config.run, sizeof(config.run), c->run);
-	log_debug(&c->log, "Sending config");
-	buf_init(&json, LINK_JSON_MAX);
-	rc = chisel_config_print(&config, &json);
-	if (rc == ERR_OK)
-		rc = chisel_session_configure(c->session, buf_span(&json));
-	if (rc != ERR_OK)
-		chisel_session_close(c->session, rc, "the config cannot be sent");
-	c->greeted_ms = clock_now_ms();
-	buf_fini(&json);
-}
-
-static void link_attach(struct link_client *c, struct chisel_session *session)
-{
-	for (unsigned i = 0; i < c->o->remote_count; i++) {
-		if (c->entries[i] != NULL)
-			entry_attach(c->entries[i], session);
-	}
+	link_client_configure(&l->c, l->remotes, l->remotes_n, l->run);
 }
 
 /* The ports that the server chose are asked for again by the next session. */
-static void link_note_ports(struct link_client *c, struct span details)
+static void link_note_ports(struct link *l, struct span details)
 {
 	uint16_t ports[CONFIG_REMOTES_MAX] = { 0 };
 	char name[REMOTE_TEXT_MAX];
 
-	if (details.n > 0 &&
-		chisel_ports_parse(details, ports, c->o->remote_count) != ERR_OK)
-		log_warn(&c->log, "the server's answer about its ports makes no sense");
-	for (unsigned i = 0; i < c->o->remote_count; i++) {
-		struct remote *r = &c->remotes[i];
+	if (details.n > 0 && chisel_ports_parse(details, ports, l->remotes_n) != ERR_OK)
+		log_warn(l->c.log, "the server's answer about its ports makes no sense");
+	for (unsigned i = 0; i < l->remotes_n; i++) {
+		struct remote *r = &l->remotes[i];
 
 		if (!r->is_reverse || strcmp(r->local_port, "0") != 0)
 			continue;
-		remote_print(&c->o->remotes[i], name);
+		remote_print(&l->c.o->remotes[i], name);
 		if (ports[i] != 0)
-			log_info(&c->tun, "proxy#%s: the server listens on port %u", name,
+			log_info(&l->tun, "proxy#%s: the server listens on port %u", name,
 				ports[i]);
 		else
-			log_warn(&c->tun,
+			log_warn(&l->tun,
 				"proxy#%s: the server does not tell which port it chose: it "
 				"is no adit server; name a port",
 				name);
@@ -169,33 +205,32 @@ static void link_note_ports(struct link_client *c, struct span details)
 
 static void link_on_answer(void *owner, struct span refusal, struct span details)
 {
-	struct link_client *c = owner;
+	struct link *l = owner;
 	char text[240];
 
 	if (refusal.n > 0) {
-		c->is_refused = true;
-		chisel_session_close(c->session, ERR_DENIED,
+		l->c.is_refused = true;
+		chisel_session_close(l->c.session, ERR_DENIED,
 			str_quote(text, sizeof(text), refusal));
 		return;
 	}
-	c->state = LINK_OPEN;
+	link_enter(l, LINK_OPEN);
 	/* Sessions that end at once, again and again, would fill the log. */
-	c->has_hidden = c->retry.failures > LINK_FLAPS;
-	if (!c->has_hidden)
-		link_say_connected(c);
-	retry_succeed(&c->retry);
-	loop_timer_set(c->timer, RETRY_STABLE_MS);
-	notify_status(c->notify, "connected to %s:%u", c->url.host, c->url.port);
-	link_note_ports(c, details);
-	link_attach(c, c->session);
+	l->has_hidden = l->retry.failures > LINK_FLAPS;
+	if (!l->has_hidden)
+		link_say_connected(l);
+	retry_succeed(&l->retry);
+	loop_timer_set(l->timer, RETRY_STABLE_MS);
+	link_note_ports(l, details);
+	link_attach(l, l->c.session);
 }
 
 /* A server may only have what one of our reverse remotes says. */
-static bool link_allows(const struct link_client *c, const struct remote_target *target)
+static bool link_allows(const struct link *l, const struct remote_target *target)
 {
-	for (unsigned i = 0; i < c->o->remote_count; i++) {
-		if (c->o->remotes[i].is_reverse &&
-			remote_covers(&c->o->remotes[i], target))
+	for (unsigned i = 0; i < l->remotes_n; i++) {
+		if (l->c.o->remotes[i].is_reverse &&
+			remote_covers(&l->c.o->remotes[i], target))
 			return true;
 	}
 	return false;
@@ -203,38 +238,50 @@ static bool link_allows(const struct link_client *c, const struct remote_target 
 
 static void link_on_open(void *owner, struct channel *ch, struct span text)
 {
-	struct link_client *c = owner;
+	struct link *l = owner;
 	struct remote_target target;
 	char quoted[120];
 
-	if (remote_target_parse(text, &target) != ERR_OK || !link_allows(c, &target)) {
-		log_debug(&c->tun, "Denied outbound connection to \"%s\"",
+	if (remote_target_parse(text, &target) != ERR_OK || !link_allows(l, &target)) {
+		log_debug(&l->tun, "Denied outbound connection to \"%s\"",
 			str_quote(quoted, sizeof(quoted), text));
 		channel_refuse(ch, SSH_PROHIBITED, "Denied outbound connection");
 		return;
 	}
-	exits_add(&c->exits, ch, &target);
+	exits_add(&l->exits, ch, &target);
+}
+
+static void link_free(struct link *l)
+{
+	link_client_fini(&l->c);
+	free(l->entries);
+	free(l->remotes);
+	free(l);
 }
 
 static void link_on_closed(void *owner, enum err rc, const struct why *why)
 {
-	struct link_client *c = owner;
-	bool was_open = c->state == LINK_OPEN;
+	struct link *l = owner;
+	bool was_open = l->state == LINK_OPEN;
 	struct link_trouble t;
 
-	c->session = NULL;
-	link_attach(c, NULL);
-	loop_timer_stop(c->timer);
-	if (c->state == LINK_ENDED)
-		return;
-	if (was_open)
-		log_at(c->has_hidden ? LOG_DEBUG : LOG_INFO, &c->log, "Disconnected");
-	if (was_open && rc == ERR_CLOSED) {
-		link_wait(c, RETRY_TRANSIENT, c->has_hidden ? LOG_DEBUG : LOG_INFO);
+	l->c.session = NULL;
+	if (l->is_dropped) {
+		link_free(l);
 		return;
 	}
-	link_client_explain(c, rc, why, &t);
-	link_fail(c, &t);
+	if (l->state == LINK_CLOSED)
+		return;
+	link_attach(l, NULL);
+	loop_timer_stop(l->timer);
+	if (was_open)
+		log_at(l->has_hidden ? LOG_DEBUG : LOG_INFO, l->c.log, "Disconnected");
+	if (was_open && rc == ERR_CLOSED) {
+		link_wait(l, RETRY_TRANSIENT, l->has_hidden ? LOG_DEBUG : LOG_INFO);
+		return;
+	}
+	link_client_explain(&l->c, rc, why, &t);
+	link_fail(l, &t);
 }
 
 static const struct chisel_session_hooks link_hooks = {
@@ -250,55 +297,30 @@ static const struct chisel_session_hooks link_hooks = {
 static void link_on_connected(void *arg, enum err rc, const struct connect_result *result,
 	const struct why *why)
 {
-	struct link_client *c = arg;
-	struct chisel_session_options o = {
-		.role = SSH_CLIENT,
-		.worker = &c->worker,
-		.tuning = &c->o->tuning,
-		.user = c->user,
-		.password = c->password,
-		.hooks = &link_hooks,
-		.owner = c,
-	};
+	struct link *l = arg;
 	struct link_trouble t;
 
-	c->connect = NULL;
-	if (rc == ERR_OK) {
-		o.stream = result->stream;
-		o.first = result->first;
-		o.peer_half_closes = result->is_adit;
-		rc = chisel_session_open(&o, &c->session);
-		if (rc != ERR_OK)
-			stream_abort(result->stream);
-	}
-	if (rc != ERR_OK) {
-		link_trouble_of_connect(&t, c->o, &c->url, rc, &result->failure, why);
-		link_fail(c, &t);
+	if (!link_client_greet(&l->c, rc, result, why, &link_hooks, l, &t)) {
+		link_fail(l, &t);
 		return;
 	}
-	log_debug(&c->log, "Handshaking...");
-	c->local = result->local;
-	c->state = LINK_GREETING;
-	c->greeted_ms = 0;
-	c->key[0] = '\0';
-	c->is_key_bad = c->is_refused = false;
+	log_debug(l->c.log, "Handshaking...");
+	link_enter(l, LINK_GREETING);
 }
 
-static void link_try(struct link_client *c)
+static void link_try(struct link *l)
 {
-	struct connect_options o = link_client_connect_options(c);
 	struct link_trouble t;
 	struct why why = { 0 };
 	enum err rc;
 
-	c->state = LINK_CONNECTING;
-	retry_begin(&c->retry);
-	o.fn = link_on_connected;
-	rc = connect_open(&o, &c->connect, &why);
+	link_enter(l, LINK_CONNECTING);
+	retry_begin(&l->retry);
+	rc = link_client_connect(&l->c, link_on_connected, l, &why);
 	if (rc == ERR_OK)
 		return;
 	link_trouble_of_session(&t, err_text(rc, &why));
-	link_fail(c, &t);
+	link_fail(l, &t);
 }
 
 /* ---- what comes from outside ---- */
@@ -306,201 +328,172 @@ static void link_try(struct link_client *c)
 /* The answer may wait in a queue: acknowledgements show that the path is there. */
 static void link_on_probed(void *arg, bool is_alive)
 {
-	struct link_client *c = arg;
+	struct link *l = arg;
 	struct stream_path path;
 
-	if (is_alive || c->session == NULL)
+	if (is_alive || l->c.session == NULL)
 		return;
-	if (chisel_session_path(c->session, &path) && path.quiet_ms < LINK_ACKS_MS)
+	if (chisel_session_path(l->c.session, &path) && path.quiet_ms < LINK_ACKS_MS)
 		return;
-	chisel_session_close(c->session, ERR_TIMEOUT, "the peer does not answer");
+	chisel_session_close(l->c.session, ERR_TIMEOUT, "the peer does not answer");
 }
 
-static uint32_t link_probe_ms(const struct link_client *c)
+static uint32_t link_probe_ms(const struct link *l)
 {
 	struct stream_path path;
 	uint32_t ms = LINK_PROBE_MS;
 
-	if (c->local.n > 0 && !addr_is_here(&c->local))
+	if (l->c.local.n > 0 && !addr_is_here(&l->c.local))
 		return LINK_GONE_MS;
-	if (chisel_session_path(c->session, &path) &&
+	if (chisel_session_path(l->c.session, &path) &&
 		2 * path.rtt_ms + 4 * path.rtt_variance_ms > ms)
 		ms = 2 * path.rtt_ms + 4 * path.rtt_variance_ms;
 	return ms < LINK_DEAD_MS ? ms : LINK_DEAD_MS;
 }
 
-/*
- * Something has happened that may have cut the path, or brought it back: an attempt begins
- * now, and a session has to show that it is alive.
- */
-static void link_urge(struct link_client *c, const char *reason)
+static void link_retry_now(struct agent_session *s, const char *reason, bool is_forced)
 {
-	if (c->state == LINK_ENDED)
+	struct link *l = link_of(s);
+
+	if (l->state == LINK_CLOSED)
 		return;
-	log_debug(&c->log, "looking again: %s", reason);
-	retry_reset(&c->retry);
-	if (c->session != NULL) {
-		(void)!chisel_session_probe(c->session, link_probe_ms(c), link_on_probed,
-			c); /* a probe may be under way */
+	retry_reset(&l->retry);
+	if (l->c.session != NULL && is_forced) {
+		chisel_session_close(l->c.session, ERR_CLOSED, reason);
+		return;
+	}
+	log_debug(l->c.log, "looking again: %s", reason);
+	if (l->c.session != NULL) {
+		(void)!chisel_session_probe(l->c.session, link_probe_ms(l),
+			link_on_probed, l); /* a probe may be under way */
 		return;
 	}
 	/* Else a network that changes all the time would never let one succeed. */
-	if (c->state == LINK_CONNECTING && retry_fresh_ms(&c->retry) > 0)
+	if (l->state == LINK_CONNECTING && retry_fresh_ms(&l->retry) > 0)
 		return;
-	connect_close(c->connect);
-	c->connect = NULL;
-	loop_timer_stop(c->timer);
-	link_try(c);
+	connect_close(l->c.connect);
+	l->c.connect = NULL;
+	loop_timer_stop(l->timer);
+	link_try(l);
 }
 
-/* A person asks for a new session, whatever the old one is worth. */
-static void link_reconnect(struct link_client *c)
+static void link_leave(struct agent_session *s)
 {
-	if (c->session == NULL) {
-		link_urge(c, "SIGHUP");
+	link_end(link_of(s), ERR_CLOSED);
+}
+
+static void link_status(const struct agent_session *s, struct agent_session_status *out)
+{
+	const struct link *l = link_of(s);
+
+	out->peer = l->server;
+	out->host = l->authority;
+	out->peer_version = l->c.is_adit ? "adit" : "";
+	out->attempts = l->retry.attempts;
+	if (l->c.session == NULL)
 		return;
-	}
-	retry_reset(&c->retry);
-	chisel_session_close(c->session, ERR_CLOSED, "SIGHUP");
-}
-
-static void link_on_network(void *arg, const char *reason)
-{
-	link_urge(arg, reason);
-}
-
-static void link_print_figures(const struct link_client *c)
-{
-	uint64_t sent = 0, received = 0;
-	size_t channels = 0;
-
-	if (c->session != NULL) {
-		chisel_session_bytes(c->session, &sent, &received);
-		channels = chisel_session_channels(c->session);
-	}
-	log_info(&c->log, "%s, channels: %zu, sent: %llu B, received: %llu B",
-		c->state == LINK_OPEN ? "connected" : "not connected", channels,
-		(unsigned long long)sent, (unsigned long long)received);
-}
-
-static void link_on_signal(void *arg, int signo)
-{
-	struct link_client *c = arg;
-
-	switch (signo) {
-	case SIGHUP:
-		notify_reloading(c->notify);
-		link_reconnect(c);
-		notify_ready(c->notify);
-		break;
-	case SIGUSR2:
-		link_print_figures(c);
-		break;
-	default:
-		log_info(&c->log, "Cancelled");
-		link_stop(c, 0);
-		break;
-	}
-}
-
-static void link_on_stdio_done(void *arg)
-{
-	struct link_client *c = arg;
-
-	if (c->o->remote_count == 1)
-		link_stop(c, 0);
+	out->rtt_us = chisel_session_rtt_us(l->c.session);
+	out->visitors = chisel_session_channels(l->c.session);
+	chisel_session_bytes(l->c.session, &out->sent_bytes, &out->received_bytes);
 }
 
 /* ---- the whole ---- */
 
-static enum err link_open_entries(struct link_client *c, struct why *why)
+static void link_close(struct agent_session *s)
 {
-	for (unsigned i = 0; i < c->o->remote_count; i++) {
+	struct link *l = link_of(s);
+
+	if (l->timer != NULL)
+		link_end(l, ERR_CLOSED);
+	agent_session_fini(s);
+	loop_timer_close(l->timer);
+	for (unsigned i = 0; i < l->remotes_n; i++)
+		entry_close(l->entries[i]);
+	exits_fini(&l->exits);
+	l->is_dropped = true;
+	if (l->c.session == NULL)
+		link_free(l);
+}
+
+static const struct agent_session_ops link_ops = {
+	.retry_now = link_retry_now,
+	.leave = link_leave,
+	.close = link_close,
+	.status = link_status,
+};
+
+static void link_on_stdio_done(void *arg)
+{
+	struct link *l = arg;
+
+	if (l->remotes_n == 1)
+		link_end(l, ERR_EOF);
+}
+
+static enum err link_open_entries(struct link *l, struct why *why)
+{
+	const struct link_client_options *client = l->c.o;
+	enum err rc = ERR_OK;
+
+	l->entries = calloc(client->remote_count + 1, sizeof(struct entry *));
+	l->remotes = calloc(client->remote_count + 1, sizeof(struct remote));
+	if (l->entries == NULL || l->remotes == NULL)
+		return err_set(why, ERR_NOMEM, "out of memory");
+	l->remotes_n = client->remote_count;
+	for (unsigned i = 0; i < l->remotes_n && rc == ERR_OK; i++) {
 		struct entry_options o = {
-			.worker = &c->worker,
-			.remote = &c->o->remotes[i],
-			.log = &c->tun,
-			.tuning = &c->o->tuning,
+			.worker = l->c.worker,
+			.remote = &client->remotes[i],
+			.log = &l->tun,
+			.tuning = &l->c.tuning,
 			.on_done = link_on_stdio_done,
-			.arg = c,
+			.arg = l,
 		};
-		enum err rc = ERR_OK;
 
+		l->remotes[i] = client->remotes[i];
 		if (!o.remote->is_reverse)
-			rc = entry_open(&o, &c->entries[i], why);
-		if (rc != ERR_OK)
-			return rc;
+			rc = entry_open(&o, &l->entries[i], why);
 	}
+	return rc;
+}
+
+enum err link_open(const struct link_options *o, struct agent_session **out,
+	struct why *why)
+{
+	struct link *l = mem_new(l);
+	uint8_t run[LINK_RUN_BYTES];
+	enum err rc;
+
+	if (l == NULL)
+		return err_set(why, ERR_NOMEM, "out of memory");
+	agent_session_init(&l->session, o->worker->loop, &link_ops, o->hooks, o->owner);
+	log_init(&l->tun, o->log, "tun");
+	exits_init(&l->exits, o->worker, &l->tun, &l->c.tuning);
+	l->exits.tells_targets = true;
+	rand_bytes(run, sizeof(run));
+	hex_encode(span_of(run, sizeof(run)), l->run);
+	retry_init(&l->retry,
+		&(struct retry_options){
+			.limit = o->client->max_retry_count,
+			.min_ms = o->client->min_retry_ms,
+			.max_ms = o->client->max_retry_ms,
+		});
+	rc = link_client_init(&l->c, o->client, o->worker, o->log, why);
+	if (rc == ERR_OK)
+		rc = link_open_entries(l, why);
+	if (rc == ERR_OK && loop_timer_open(o->worker->loop, link_on_timer, l, &l->timer))
+		rc = err_set(why, ERR_NOMEM, "out of memory");
+	if (rc != ERR_OK) {
+		link_close(&l->session);
+		return rc;
+	}
+	url_print(&l->c.url, l->server);
+	snprintf(l->authority, sizeof(l->authority), "%s:%u", l->c.url.host,
+		l->c.url.port);
+	log_info(o->log, "Connecting to %s%s%s", l->server,
+		o->client->proxy != NULL ? " via " : "",
+		o->client->proxy != NULL ? l->c.proxy_text : "");
+	loop_timer_set(l->timer, 0);
+	*out = &l->session;
 	return ERR_OK;
-}
-
-static enum err link_open(struct link_client *c, struct why *why)
-{
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR2, 0 };
-	struct loop *loop = c->worker.loop;
-	enum err rc;
-
-	exits_init(&c->exits, &c->worker, &c->tun, &c->o->tuning);
-	c->exits.tells_targets = true;
-	rc = loop_signals_open(loop, signals, link_on_signal, c, &c->signals);
-	if (rc == ERR_OK)
-		rc = loop_timer_open(loop, link_on_timer, c, &c->timer);
-	if (rc == ERR_OK)
-		rc = netwatch_open(loop, link_on_network, c, &c->netwatch);
-	if (rc != ERR_OK)
-		return err_set(why, rc, "out of memory");
-	c->notify = notify_open(loop, &c->log);
-	return link_open_entries(c, why);
-}
-
-static void link_close(struct link_client *c)
-{
-	c->state = LINK_ENDED;
-	notify_stopping(c->notify);
-	if (c->session != NULL)
-		chisel_session_close(c->session, ERR_CLOSED, "going away");
-	connect_close(c->connect);
-	loop_timer_close(c->timer); /* or the next turn might begin an attempt */
-	if (c->worker.loop != NULL)
-		loop_turn(c->worker.loop); /* the goodbye goes out, the session goes */
-	for (unsigned i = 0; c->entries != NULL && i < c->o->remote_count; i++)
-		entry_close(c->entries[i]);
-	if (c->exits.worker != NULL)
-		exits_fini(&c->exits);
-	netwatch_close(c->netwatch);
-	notify_close(c->notify);
-	loop_signals_close(c->signals);
-	if (c->worker.loop != NULL)
-		loop_turn(c->worker.loop); /* what was deferred */
-	loop_leave(c->worker.loop, c->exit_code);
-	worker_fini(&c->worker);
-	link_client_fini(c);
-}
-
-int link_client_run(const struct link_client_options *options)
-{
-	struct link_client c = { .o = options, .exit_code = 1 };
-	struct why why = { 0 };
-	char text[URL_TEXT_MAX];
-	enum err rc;
-
-	log_init(&c.log, NULL, "client");
-	log_init(&c.tun, &c.log, "tun");
-	rc = link_client_init(&c, &why);
-	if (rc == ERR_OK)
-		rc = worker_init(&c.worker, 0);
-	if (rc == ERR_OK)
-		rc = link_open(&c, &why);
-	if (rc == ERR_OK) {
-		log_info(&c.log, "Connecting to %s%s%s", url_print(&c.url, text),
-			options->proxy != NULL ? " via " : "",
-			options->proxy != NULL ? c.proxy_text : "");
-		notify_ready(c.notify);
-		link_try(&c);
-		loop_run(c.worker.loop);
-	} else {
-		log_error(&c.log, "%s", err_text(rc, &why));
-	}
-	link_close(&c);
-	return c.exit_code;
 }

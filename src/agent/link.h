@@ -1,17 +1,16 @@
 /*
- * The client end of links: keeps one session with a server, for ever.
- * The program behind `adit client`. chisel-protocol 7.
+ * A link is an agent's session with a Chisel server: one connection, in which every visitor is a
+ * channel. It implements agent/session.h. chisel-protocol 7.
+ *
+ *     waiting -> connecting -> greeting -> open -> closed
  */
 #ifndef AGENT_LINK_H
 #define AGENT_LINK_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "base/err.h"
+#include "agent/session.h"
 #include "tunnel/chisel/session.h"
 
-/* All strings and arrays are borrowed and outlive the client; NULL is "not given". */
+/* All strings and arrays are borrowed and outlive the link; NULL is "not given". */
 struct link_client_options {
 	const char *server;         /* as the user wrote it; chisel-protocol 1.5 */
 	const char *fingerprint;    /* of the server's key: SHA-256 base64 or MD5 pairs */
@@ -32,7 +31,20 @@ struct link_client_options {
 	struct chisel_tuning tuning;
 };
 
-/* Runs until SIGINT or SIGTERM, or until it gives up. Returns the program's exit code. */
-int link_client_run(const struct link_client_options *options);
+struct link_options {
+	struct worker
+		*worker; /* all borrowed: they outlive the link's last turn of the loop */
+	const struct link_client_options *client;
+	const struct log *log;
+	const struct agent_session_hooks *hooks;
+	void *owner;
+};
+
+/*
+ * Listens for the remotes that are not reverse, and begins to connect.
+ * ERR_EXISTS: a port is taken.  ERR_USAGE, ERR_SYNTAX: @why names the flag that is wrong.
+ */
+enum err link_open(const struct link_options *o, struct agent_session **out,
+	struct why *why) MUST_USE;
 
 #endif

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "agent/link_client.h"
-#include "base/clock.h"
 #include "base/str.h"
 #include "net/dialer.h"
 #include "net/listener.h"
@@ -16,14 +15,15 @@
 #define CHECK_CONNECT_MS 10000
 #define CHECK_DIAL_MS 10000
 #define CHECK_LINGER_MS 1000 /* a stock server opens the channel and dials then */
-#define CHECK_JSON_MAX (1u << 16)
 
 struct link_check {
-	struct link_client c; /* first: what attempts need */
+	struct link_client c; /* what attempts need */
 	struct link_client_options o;
+	struct worker worker;
+	struct log log;
 	FILE *out;
+	int exit_code;
 	unsigned at;       /* the remote that is looked at */
-	bool is_adit;      /* the server */
 	bool is_connected; /* was so at least once */
 	bool is_judged;    /* the remote: its line is printed */
 	bool has_failed;
@@ -36,11 +36,6 @@ struct link_check {
 };
 
 static void check_connect(struct link_check *k);
-
-static struct link_check *check_of(struct link_client *c)
-{
-	return mem_container(c, struct link_check, c);
-}
 
 static const struct remote *check_remote(const struct link_check *k)
 {
@@ -77,13 +72,13 @@ static void check_judge(struct link_check *k, bool is_good, const char *fmt, ...
 	if (k->c.session != NULL)
 		chisel_session_close(k->c.session, ERR_CLOSED, "checked");
 	else
-		loop_defer(k->c.worker.loop, &k->next);
+		loop_defer(k->worker.loop, &k->next);
 }
 
 static void check_stop(struct link_check *k, int exit_code)
 {
-	k->c.exit_code = exit_code;
-	loop_stop(k->c.worker.loop);
+	k->exit_code = exit_code;
+	loop_stop(k->worker.loop);
 }
 
 static void check_on_next(void *arg)
@@ -141,7 +136,7 @@ static void check_target_here(struct link_check *k)
 {
 	const struct remote *r = check_remote(k);
 	struct dial_options o = {
-		.loop = k->c.worker.loop,
+		.loop = k->worker.loop,
 		.host = r->remote_host,
 		.port = remote_port_number(r->remote_port),
 		.timeout_ms = CHECK_DIAL_MS,
@@ -197,7 +192,7 @@ static void check_on_channel(void *arg, enum err rc, struct stream *stream,
 	else if (r->is_udp)
 		check_judge(k, true,
 			"the server takes it; a UDP target cannot be checked");
-	else if (k->is_adit)
+	else if (k->c.is_adit)
 		check_judge(k, true, "the target answers at the server");
 	if (k->is_judged)
 		return;
@@ -242,32 +237,22 @@ static void check_target_there(struct link_check *k)
 
 static bool check_is_host_key_good(void *owner, struct span blob, struct why *why)
 {
-	return link_client_takes_key(owner, blob, why);
+	struct link_check *k = owner;
+
+	return link_client_takes_key(&k->c, blob, why);
 }
 
 static void check_on_up(void *owner)
 {
-	struct link_client *c = owner;
-	struct remote one = *check_remote(check_of(c));
-	struct chisel_config config = { .remotes = &one, .count = 1 };
-	struct buf json;
-	enum err rc;
+	struct link_check *k = owner;
+	struct remote one = *check_remote(k);
 
-	str_copy(config.version, sizeof(config.version), ADIT_VERSION);
-	str_copy(config.client, sizeof(config.client), c->identity);
-	buf_init(&json, CHECK_JSON_MAX);
-	rc = chisel_config_print(&config, &json);
-	if (rc == ERR_OK)
-		rc = chisel_session_configure(c->session, buf_span(&json));
-	if (rc != ERR_OK)
-		chisel_session_close(c->session, rc, "the config cannot be sent");
-	c->greeted_ms = clock_now_ms();
-	buf_fini(&json);
+	link_client_configure(&k->c, &one, 1, "");
 }
 
 static void check_on_answer(void *owner, struct span refusal, struct span details)
 {
-	struct link_check *k = check_of(owner);
+	struct link_check *k = owner;
 	struct link_trouble t;
 	char text[240];
 
@@ -295,12 +280,12 @@ static void check_on_open(void *owner, struct channel *ch, struct span target)
 
 static void check_on_closed(void *owner, enum err rc, const struct why *why)
 {
-	struct link_check *k = check_of(owner);
+	struct link_check *k = owner;
 	struct link_trouble t;
 
 	k->c.session = NULL;
 	if (k->is_judged) {
-		loop_defer(k->c.worker.loop, &k->next);
+		loop_defer(k->worker.loop, &k->next);
 		return;
 	}
 	link_client_explain(&k->c, rc, why, &t);
@@ -320,45 +305,21 @@ static void check_on_connected(void *arg, enum err rc,
 		.on_open = check_on_open,
 		.on_closed = check_on_closed,
 	};
-	struct link_client *c = arg;
-	struct link_check *k = check_of(c);
-	struct chisel_session_options o = {
-		.role = SSH_CLIENT,
-		.worker = &c->worker,
-		.stream = result->stream,
-		.first = result->first,
-		.tuning = &c->o->tuning,
-		.user = c->user,
-		.password = c->password,
-		.peer_half_closes = result->is_adit,
-		.hooks = &hooks,
-		.owner = c,
-	};
+	struct link_check *k = arg;
 	struct link_trouble t;
 
-	c->connect = NULL;
-	k->is_adit = result->is_adit;
-	c->greeted_ms = 0;
-	if (rc == ERR_OK) {
-		rc = chisel_session_open(&o, &c->session);
-		if (rc == ERR_OK)
-			return;
-		stream_abort(result->stream);
-	}
-	link_trouble_of_connect(&t, c->o, &c->url, rc, &result->failure, why);
-	check_give_up(k, &t);
+	if (!link_client_greet(&k->c, rc, result, why, &hooks, k, &t))
+		check_give_up(k, &t);
 }
 
 static void check_connect(struct link_check *k)
 {
-	struct connect_options o = link_client_connect_options(&k->c);
 	struct link_trouble t;
 	struct why why = { 0 };
 	enum err rc;
 
 	k->is_judged = false;
-	o.fn = check_on_connected;
-	rc = connect_open(&o, &k->c.connect, &why);
+	rc = link_client_connect(&k->c, check_on_connected, k, &why);
 	if (rc == ERR_OK)
 		return;
 	link_trouble_of_session(&t, err_text(rc, &why));
@@ -376,16 +337,16 @@ static void check_on_signal(void *arg, int signo)
 static enum err check_open(struct link_check *k, struct why *why)
 {
 	static const int signals[] = { SIGINT, SIGTERM, 0 };
-	enum err rc = link_client_init(&k->c, why);
+	enum err rc = link_client_init(&k->c, &k->o, &k->worker, &k->log, why);
 
 	if (rc != ERR_OK)
 		return rc;
-	rc = worker_init(&k->c.worker, 0);
+	rc = worker_init(&k->worker, 0);
 	if (rc == ERR_OK)
-		rc = loop_signals_open(k->c.worker.loop, signals, check_on_signal, k,
+		rc = loop_signals_open(k->worker.loop, signals, check_on_signal, k,
 			&k->signals);
 	if (rc == ERR_OK)
-		rc = loop_timer_open(k->c.worker.loop, check_on_timer, k, &k->timer);
+		rc = loop_timer_open(k->worker.loop, check_on_timer, k, &k->timer);
 	return rc == ERR_OK ? ERR_OK : err_set(why, rc, "out of memory");
 }
 
@@ -397,39 +358,36 @@ static void check_close(struct link_check *k)
 	connect_close(k->c.connect);
 	if (k->c.session != NULL)
 		chisel_session_close(k->c.session, ERR_CLOSED, "going away");
-	if (k->c.worker.loop != NULL)
-		loop_turn(k->c.worker.loop); /* the session goes */
+	if (k->worker.loop != NULL)
+		loop_turn(k->worker.loop); /* the session goes */
 	stream_abort(k->stream);
 	loop_undefer(&k->next);
 	loop_signals_close(k->signals);
 	loop_timer_close(k->timer);
-	if (k->c.worker.loop != NULL)
-		loop_turn(k->c.worker.loop); /* what was deferred */
-	loop_leave(k->c.worker.loop, k->c.exit_code);
-	worker_fini(&k->c.worker);
+	if (k->worker.loop != NULL)
+		loop_turn(k->worker.loop); /* what was deferred */
+	loop_leave(k->worker.loop, k->exit_code);
+	worker_fini(&k->worker);
 	link_client_fini(&k->c);
 }
 
 int link_check_run(const struct link_client_options *options, FILE *out)
 {
-	struct link_check k = { .o = *options, .out = out };
+	struct link_check k = { .o = *options, .out = out, .exit_code = 1 };
 	struct why why = { 0 };
 	enum err rc;
 
-	k.c.o = &k.o;
-	k.c.exit_code = 1;
 	if (k.o.connect_timeout_ms == 0)
 		k.o.connect_timeout_ms = CHECK_CONNECT_MS;
 	loop_deferred_init(&k.next, check_on_next, &k);
-	log_init(&k.c.log, NULL, "client");
-	log_init(&k.c.tun, &k.c.log, "tun");
+	log_init(&k.log, NULL, "client");
 	rc = check_open(&k, &why);
 	if (rc == ERR_OK) {
 		check_connect(&k);
-		loop_run(k.c.worker.loop);
+		loop_run(k.worker.loop);
 	} else {
-		log_error(&k.c.log, "%s", err_text(rc, &why));
+		log_error(&k.log, "%s", err_text(rc, &why));
 	}
 	check_close(&k);
-	return fflush(out) == 0 ? k.c.exit_code : 1;
+	return fflush(out) == 0 ? k.exit_code : 1;
 }

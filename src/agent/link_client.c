@@ -1,18 +1,18 @@
-/* What a link's client end makes of its options. */
+/* What a link's client end makes of its options, and of one connection. */
 #include "agent/link_client.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/rand.h"
+#include "base/clock.h"
 #include "base/str.h"
 #include "crypto/hash.h"
 #include "text/hex.h"
 
 #define IDENTITY_BYTES 16
 #define MACHINE_ID_BYTES 32
-#define RUN_BYTES 16
+#define LINK_JSON_MAX (1u << 20)
 
 /* Strings that have to be cut up live in one piece of memory, made for all at once. */
 static enum err link_copy_texts(struct link_client *c, struct why *why)
@@ -22,10 +22,8 @@ static enum err link_copy_texts(struct link_client *c, struct why *why)
 	for (size_t i = 0; c->o->headers != NULL && c->o->headers[i] != NULL; i++)
 		n += strlen(c->o->headers[i]) + 1;
 	c->texts = calloc(1, n);
-	if (c->texts != NULL)
-		return ERR_OK;
-	(void)err_set(why, ERR_NOMEM, "out of memory");
-	return ERR_NOMEM;
+	c->texts_n = n;
+	return c->texts != NULL ? ERR_OK : err_set(why, ERR_NOMEM, "out of memory");
 }
 
 /* Copies @text to @at, ends it at its first colon, and returns what is behind that. */
@@ -106,9 +104,9 @@ static enum err link_make_tls(struct link_client *c, struct why *why)
 	if (strcmp(c->url.scheme, "wss") != 0)
 		return ERR_OK;
 	if (o.skip_verify)
-		log_warn(&c->log, "TLS verification disabled");
+		log_warn(c->log, "TLS verification disabled");
 	else if (o.ca_file != NULL)
-		log_info(&c->log, "TLS verification using CA %s", o.ca_file);
+		log_info(c->log, "TLS verification using CA %s", o.ca_file);
 	return tls_context_new_client(&o, &c->tls, why);
 }
 
@@ -145,31 +143,24 @@ static enum err link_make_identity(struct link_client *c, struct why *why)
 	return ERR_OK;
 }
 
-static void link_make_run(struct link_client *c)
-{
-	uint8_t bytes[RUN_BYTES];
-
-	rand_bytes(bytes, sizeof(bytes));
-	hex_encode(span_of(bytes, sizeof(bytes)), c->run);
-}
-
-enum err link_client_init(struct link_client *c, struct why *why)
+enum err link_client_init(struct link_client *c, const struct link_client_options *o,
+	struct worker *worker, const struct log *log, struct why *why)
 {
 	char *at;
-	enum err rc = chisel_url_parse(span_str(c->o->server), &c->url, why);
+	enum err rc;
 
+	*c = (struct link_client){
+		.o = o,
+		.worker = worker,
+		.log = log,
+		.tuning = o->tuning,
+	};
+	rc = chisel_url_parse(span_str(o->server), &c->url, why);
 	if (rc == ERR_OK)
 		rc = link_copy_texts(c, why);
 	if (rc != ERR_OK)
 		return rc;
-	retry_init(&c->retry,
-		&(struct retry_options){
-			.limit = c->o->max_retry_count,
-			.min_ms = c->o->min_retry_ms,
-			.max_ms = c->o->max_retry_ms,
-		});
 	at = c->texts;
-	link_make_run(c);
 	link_read_auth(c, &at);
 	rc = link_read_headers(c, &at, why);
 	if (rc == ERR_OK)
@@ -178,42 +169,94 @@ enum err link_client_init(struct link_client *c, struct why *why)
 		rc = link_make_tls(c, why);
 	if (rc == ERR_OK)
 		rc = link_make_identity(c, why);
-	if (rc != ERR_OK)
-		return rc;
-	c->entries = calloc(c->o->remote_count + 1, sizeof(struct entry *));
-	c->remotes = calloc(c->o->remote_count + 1, sizeof(struct remote));
-	if (c->entries == NULL || c->remotes == NULL)
-		return err_set(why, ERR_NOMEM, "out of memory");
-	for (unsigned i = 0; i < c->o->remote_count; i++)
-		c->remotes[i] = c->o->remotes[i];
-	return ERR_OK;
+	return rc;
 }
 
 void link_client_fini(struct link_client *c)
 {
 	tls_context_free(c->tls);
-	if (c->o->auth != NULL && c->texts != NULL)
-		mem_wipe(c->texts, strlen(c->o->auth));
+	if (c->texts != NULL)
+		mem_wipe(c->texts, c->texts_n);
 	free(c->texts);
-	free(c->entries);
-	free(c->remotes);
 }
 
-struct connect_options link_client_connect_options(struct link_client *c)
+enum err link_client_connect(struct link_client *c,
+	void (*fn)(void *arg, enum err rc, const struct connect_result *result,
+		const struct why *why),
+	void *arg, struct why *why)
 {
-	return (struct connect_options){
-		.loop = c->worker.loop,
-		.server = &c->url,
-		.proxy = c->o->proxy != NULL ? &c->proxy : NULL,
-		.tls = c->tls,
-		.tls_name = c->o->sni != NULL ? c->o->sni : c->o->hostname,
-		.host_header = c->o->hostname,
-		.headers = c->headers,
-		.headers_n = c->headers_n,
-		.timeout_ms = c->o->connect_timeout_ms,
-		.dead_ms = LINK_DEAD_MS,
-		.arg = c,
+	const struct link_client_options *o = c->o;
+
+	return connect_open(
+		&(struct connect_options){
+			.loop = c->worker->loop,
+			.server = &c->url,
+			.proxy = o->proxy != NULL ? &c->proxy : NULL,
+			.tls = c->tls,
+			.tls_name = o->sni != NULL ? o->sni : o->hostname,
+			.host_header = o->hostname,
+			.headers = c->headers,
+			.headers_n = c->headers_n,
+			.timeout_ms = o->connect_timeout_ms,
+			.dead_ms = LINK_DEAD_MS,
+			.fn = fn,
+			.arg = arg,
+		},
+		&c->connect, why);
+}
+
+bool link_client_greet(struct link_client *c, enum err rc,
+	const struct connect_result *result, const struct why *why,
+	const struct chisel_session_hooks *hooks, void *owner, struct link_trouble *t)
+{
+	struct chisel_session_options o = {
+		.role = SSH_CLIENT,
+		.worker = c->worker,
+		.stream = result->stream,
+		.first = result->first,
+		.tuning = &c->tuning,
+		.user = c->user,
+		.password = c->password,
+		.peer_half_closes = result->is_adit,
+		.hooks = hooks,
+		.owner = owner,
 	};
+
+	c->connect = NULL;
+	c->greeted_ms = 0;
+	c->key[0] = '\0';
+	c->is_key_bad = c->is_refused = false;
+	c->is_adit = result->is_adit;
+	c->local = result->local;
+	if (rc == ERR_OK) {
+		rc = chisel_session_open(&o, &c->session);
+		if (rc == ERR_OK)
+			return true;
+		stream_abort(result->stream);
+	}
+	link_trouble_of_connect(t, c->o, &c->url, rc, &result->failure, why);
+	return false;
+}
+
+void link_client_configure(struct link_client *c, struct remote *remotes, unsigned count,
+	const char *run)
+{
+	struct chisel_config config = { .remotes = remotes, .count = count };
+	struct buf json;
+	enum err rc;
+
+	str_copy(config.version, sizeof(config.version), ADIT_VERSION);
+	str_copy(config.client, sizeof(config.client), c->identity);
+	str_copy(config.run, sizeof(config.run), run);
+	log_debug(c->log, "Sending config");
+	buf_init(&json, LINK_JSON_MAX);
+	rc = chisel_config_print(&config, &json);
+	if (rc == ERR_OK)
+		rc = chisel_session_configure(c->session, buf_span(&json));
+	if (rc != ERR_OK)
+		chisel_session_close(c->session, rc, "the config cannot be sent");
+	c->greeted_ms = clock_now_ms();
+	buf_fini(&json);
 }
 
 bool link_client_takes_key(struct link_client *c, struct span blob, struct why *why)

@@ -33,7 +33,7 @@ static uint32_t pause_after(const struct retry_options *o, int failures,
 
 	retry_init(&r, o);
 	r.failures = failures - 1;
-	(void)retry_fail(&r, kind, &ms);
+	(void)!retry_fail(&r, kind, &ms);
 	return ms;
 }
 

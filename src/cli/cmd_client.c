@@ -1,11 +1,108 @@
-/* adit client: the client end of links, with Chisel's command line. */
+/* adit client: one link, with Chisel's command line. */
 #include "cli/command.h"
 
 #include "agent/link_check.h"
 #include "cli/client_args.h"
+#include "cli/runner.h"
+
+struct client {
+	struct runner *runner;
+	const struct link_client_options *options;
+	struct agent_session *link;
+};
+
+static void client_on_change(void *owner, struct agent_session *link)
+{
+	struct client *c = owner;
+	struct agent_session_status s = agent_session_status(link);
+
+	if (s.state == AGENT_OPEN)
+		notify_status(c->runner->notify, "connected to %s", s.host);
+	else if (s.state == AGENT_WAITING)
+		notify_status(c->runner->notify, "not connected to %s", s.host);
+}
+
+static void client_on_closed(void *owner, struct agent_session *link, enum err rc)
+{
+	struct client *c = owner;
+
+	(void)link;
+	runner_stop(c->runner, rc == ERR_LIMIT ? EXIT_CODE_FAILED : EXIT_CODE_DONE);
+}
+
+static enum err client_open(void *arg, struct runner *r, struct why *why)
+{
+	static const struct agent_session_hooks hooks = {
+		.on_change = client_on_change,
+		.on_closed = client_on_closed,
+	};
+	struct client *c = arg;
+	struct link_options o = {
+		.worker = &r->worker,
+		.client = c->options,
+		.log = &r->log,
+		.hooks = &hooks,
+		.owner = c,
+	};
+
+	c->runner = r;
+	return link_open(&o, &c->link, why);
+}
+
+static void client_reload(void *arg)
+{
+	struct client *c = arg;
+
+	agent_session_retry_now(c->link, "SIGHUP", true);
+}
+
+static void client_on_network(void *arg, const char *reason)
+{
+	struct client *c = arg;
+
+	agent_session_retry_now(c->link, reason, false);
+}
+
+static void client_report(void *arg)
+{
+	struct client *c = arg;
+	struct agent_session_status s = agent_session_status(c->link);
+
+	log_info(&c->runner->log, "%s, channels: %llu, sent: %llu B, received: %llu B",
+		s.state == AGENT_OPEN ? "connected" : "not connected",
+		(unsigned long long)s.visitors, (unsigned long long)s.sent_bytes,
+		(unsigned long long)s.received_bytes);
+}
+
+static void client_end(void *arg, bool is_again)
+{
+	struct client *c = arg;
+
+	(void)is_again;
+	log_info(&c->runner->log, "Cancelled");
+	runner_stop(c->runner, EXIT_CODE_DONE);
+}
+
+static void client_close(void *arg)
+{
+	struct client *c = arg;
+
+	agent_session_close(c->link);
+}
+
+static const struct runner_ops client_ops = {
+	.name = "client",
+	.open = client_open,
+	.reload = client_reload,
+	.report = client_report,
+	.on_network = client_on_network,
+	.end = client_end,
+	.close = client_close,
+};
 
 static int connect_to_server(const struct call *c, struct client_args *args)
 {
+	struct client client = { .options = &args->link };
 	struct why why = { "" };
 	enum err rc;
 
@@ -16,7 +113,7 @@ static int connect_to_server(const struct call *c, struct client_args *args)
 		return call_fail(c, rc, &why);
 	if (args->checks)
 		return link_check_run(&args->link, c->out);
-	return link_client_run(&args->link);
+	return runner_run(&client_ops, &client);
 }
 
 static int run(struct call *c)

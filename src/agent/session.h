@@ -1,0 +1,102 @@
+/*
+ * A session is an agent's relationship with one server or relay: it connects, stays connected,
+ * and tries again until it is told to leave. Link and lease implement it (agent/link_session.h,
+ * agent/lease_session.h). It owns neither loop nor signals: a process may run any number.
+ */
+#ifndef AGENT_SESSION_H
+#define AGENT_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "loop/loop.h"
+
+enum agent_session_state {
+	AGENT_WAITING, /* for the time to try again */
+	AGENT_CONNECTING,
+	AGENT_OPEN, /* visitors can come */
+	AGENT_LEAVING,
+	AGENT_CLOSED, /* for good */
+};
+
+/* Strings are never NULL, and good until the next callback of the loop. */
+struct agent_session_status {
+	enum agent_session_state state;
+	uint64_t since_ms;        /* clock_now_ms() when it came into this state */
+	const char *peer;         /* URL of the server or relay */
+	const char *peer_version; /* "": not known */
+	const char *host;  /* of a link: the server's "host:port"; else the public name */
+	const char *url;   /* where visitors find it, "" before there is a lease; */
+	const char *tcp;   /* "relay:port", likewise */
+	const char *error; /* the last failure; "": none since it was open */
+	unsigned attempts; /* that failed since the last stable session */
+	uint64_t rtt_us;   /* 0: not known */
+	uint64_t visitors; /* so far; of a link: channels that are open */
+	uint64_t sent_bytes, received_bytes; /* in this connection, where it is counted */
+};
+
+struct agent_session;
+
+/* The owner's. Called from the loop, never from inside a call of the owner's. */
+struct agent_session_hooks {
+	/* agent_session_status() has another state. */
+	void (*on_change)(void *owner, struct agent_session *s);
+	/*
+	 * It is over for good, and to be closed. ERR_CLOSED: as was asked. ERR_EOF: its only
+	 * stream has ended. ERR_LIMIT: no retry is left. ERR_DENIED: the peer refuses it.
+	 * ERR_CRYPTO: the relay reads visitors' TLS, and is banned. The log has been told.
+	 */
+	void (*on_closed)(void *owner, struct agent_session *s, enum err rc);
+};
+
+struct agent_session_ops {
+	void (*retry_now)(struct agent_session *s, const char *reason, bool is_forced);
+	void (*leave)(struct agent_session *s);
+	void (*close)(struct agent_session *s);
+	void (*status)(const struct agent_session *s, struct agent_session_status *out);
+};
+
+/* What every session has; embedded, and for the implementations only. */
+struct agent_session {
+	const struct agent_session_ops *ops;
+	const struct agent_session_hooks *hooks;
+	void *owner;
+	struct loop *loop;
+	enum agent_session_state state;
+	enum err end; /* what on_closed will be told */
+	uint64_t since_ms;
+	struct loop_deferred changed;
+	struct why error;
+};
+
+/*
+ * Something has happened that may have cut the path, or brought it back: an attempt begins now,
+ * and a session that is open is checked. With @is_forced it is replaced. @reason is for a log line.
+ */
+void agent_session_retry_now(struct agent_session *s, const char *reason, bool is_forced);
+
+/* Says goodbye: on_closed comes within 5 seconds. Visitors that were handed over go on. */
+void agent_session_leave(struct agent_session *s);
+
+/* Ends it now. No hook is called any more. NULL is fine. */
+void agent_session_close(struct agent_session *s);
+
+struct agent_session_status agent_session_status(const struct agent_session *s);
+
+/* ---- for the implementations ---- */
+
+void agent_session_init(struct agent_session *s, struct loop *loop,
+	const struct agent_session_ops *ops, const struct agent_session_hooks *hooks,
+	void *owner);
+
+/* The owner hears at the end of the turn. */
+void agent_session_enter(struct agent_session *s, enum agent_session_state state);
+
+/* Enters AGENT_CLOSED. */
+void agent_session_end(struct agent_session *s, enum err rc);
+
+/* No hook is called any more. */
+void agent_session_fini(struct agent_session *s);
+
+#endif
