@@ -32,7 +32,7 @@ struct expose {
 struct member {
 	struct list in_expose;
 	struct expose *expose;         /* borrowed: it frees us */
-	struct lease_session *session; /* NULL: over for good */
+	struct agent_session *session; /* NULL: over for good */
 	char relay[URL_TEXT_MAX];      /* in form */
 	char said[URL_TEXT_MAX];       /* where the service could be reached last */
 	bool is_wanted;                /* else it is being left */
@@ -126,23 +126,24 @@ static void visit_on_closed(void *arg, const struct forward_end *end)
 }
 
 /* They are ours as long as we run: visitors outlive a lease, and a relay. */
-static void expose_note_hosts(struct expose *e, const struct lease_session *s)
+static void expose_note_hosts(struct expose *e, const struct agent_session_status *s)
 {
-	const char *tcp = lease_session_tcp(s), *port = strrchr(tcp, ':');
+	const char *port = strrchr(s->tcp, ':');
 	char host[URL_HOST_MAX];
 
-	forward_add_host(e->forward, lease_session_host(s), false);
-	if (port == NULL || (size_t)(port - tcp) >= sizeof(host))
+	forward_add_host(e->forward, s->host, false);
+	if (port == NULL || (size_t)(port - s->tcp) >= sizeof(host))
 		return;
-	memcpy(host, tcp, (size_t)(port - tcp));
-	host[port - tcp] = '\0';
+	memcpy(host, s->tcp, (size_t)(port - s->tcp));
+	host[port - s->tcp] = '\0';
 	forward_add_host(e->forward, host, true);
 }
 
-static void expose_on_visitor(void *owner, struct lease_session *s,
+static void expose_on_visitor(void *owner, struct agent_session *session,
 	const struct lease_visitor *visitor)
 {
 	struct member *m = owner;
+	struct agent_session_status s = agent_session_status(session);
 	struct expose *e = m->expose;
 	struct visit *v = mem_new(v);
 	struct forward_visitor f = {
@@ -157,7 +158,7 @@ static void expose_on_visitor(void *owner, struct lease_session *s,
 		stream_abort(visitor->stream);
 		return;
 	}
-	expose_note_hosts(e, s);
+	expose_note_hosts(e, &s);
 	v->expose = e;
 	v->member = m;
 	v->number = ++e->figures.visitors;
@@ -165,8 +166,7 @@ static void expose_on_visitor(void *owner, struct lease_session *s,
 	e->figures.visitors_now++;
 	list_add(&e->visits, &v->in_expose);
 	log_limited(LOG_INFO, &e->log, "visitor %llu: came %sthrough %s",
-		(unsigned long long)v->number, f.is_raw ? "by TCP " : "",
-		lease_session_host(s));
+		(unsigned long long)v->number, f.is_raw ? "by TCP " : "", s.host);
 	if (forward_visit_take(e->forward, &f, &v->forward) != ERR_OK)
 		visit_free(v);
 }
@@ -191,30 +191,32 @@ static void expose_drop_visits(struct expose *e, const struct member *m, bool is
 
 /* ---- relays ---- */
 
-static void expose_on_lease_open(void *owner, struct lease_session *s)
+static void expose_on_change(void *owner, struct agent_session *session)
 {
 	struct member *m = owner;
 	struct expose *e = m->expose;
+	struct agent_session_status s = agent_session_status(session);
 	char said[URL_TEXT_MAX];
 	bool is_back;
 
-	expose_note_hosts(e, s);
-	snprintf(said, sizeof(said), "%s %s", lease_session_url(s), lease_session_tcp(s));
+	if (s.state != AGENT_OPEN)
+		return;
+	expose_note_hosts(e, &s);
+	snprintf(said, sizeof(said), "%s %s", s.url, s.tcp);
 	is_back = strcmp(m->said, said) == 0;
 	str_copy(m->said, sizeof(m->said), said);
-	e->o.hooks->on_open(e->o.owner, m->relay, lease_session_url(s),
-		lease_session_tcp(s), is_back);
+	e->o.hooks->on_open(e->o.owner, m->relay, s.url, s.tcp, is_back);
 }
 
 static void member_rejoin(struct member *m);
 
-static void expose_on_lease_closed(void *owner, struct lease_session *s, enum err rc)
+static void expose_on_closed(void *owner, struct agent_session *s, enum err rc)
 {
 	struct member *m = owner;
 	struct expose *e = m->expose;
 
 	m->session = NULL;
-	lease_session_close(s);
+	agent_session_close(s);
 	expose_drop_visits(e, m, rc == ERR_CRYPTO);
 	if (rc == ERR_CLOSED && m->is_wanted && e->state == EXPOSE_RUNNING) {
 		member_rejoin(m);
@@ -225,10 +227,9 @@ static void expose_on_lease_closed(void *owner, struct lease_session *s, enum er
 	expose_check_end(e);
 }
 
-static const struct lease_session_hooks lease_hooks = {
-	.on_open = expose_on_lease_open,
-	.on_visitor = expose_on_visitor,
-	.on_closed = expose_on_lease_closed,
+static const struct agent_session_hooks session_hooks = {
+	.on_change = expose_on_change,
+	.on_closed = expose_on_closed,
 };
 
 static enum err member_join(struct member *m, struct why *why)
@@ -242,7 +243,8 @@ static enum err member_join(struct member *m, struct why *why)
 		.log = &e->log,
 		.wants_tcp = e->o.wants_tcp,
 		.bans_mitm = e->o.bans_mitm,
-		.hooks = &lease_hooks,
+		.hooks = &session_hooks,
+		.on_visitor = expose_on_visitor,
 		.owner = m,
 	};
 
@@ -300,7 +302,7 @@ static void expose_leave_unwanted(struct expose *e)
 		if (m->is_wanted)
 			continue;
 		if (m->session != NULL) {
-			lease_session_leave(m->session);
+			agent_session_leave(m->session);
 			continue;
 		}
 		expose_drop_visits(e, m, false);
@@ -334,7 +336,7 @@ enum err expose_set_relays(struct expose *e, const struct relay_urls *relays,
 
 /* ---- the whole ---- */
 
-void expose_urge(struct expose *e, const char *reason)
+void expose_retry_now(struct expose *e, const char *reason, bool is_forced)
 {
 	struct list *it, *tmp;
 
@@ -342,7 +344,7 @@ void expose_urge(struct expose *e, const char *reason)
 		struct member *m = list_object(it, struct member, in_expose);
 
 		if (m->session != NULL)
-			lease_session_urge(m->session, reason);
+			agent_session_retry_now(m->session, reason, is_forced);
 	}
 }
 
@@ -358,7 +360,7 @@ void expose_leave(struct expose *e)
 		struct member *m = list_object(it, struct member, in_expose);
 
 		if (m->session != NULL)
-			lease_session_leave(m->session);
+			agent_session_leave(m->session);
 	}
 	expose_check_end(e);
 }
@@ -403,7 +405,7 @@ void expose_close(struct expose *e)
 	list_each(it, tmp, &e->relays) {
 		struct member *m = list_object(it, struct member, in_expose);
 
-		lease_session_close(m->session);
+		agent_session_close(m->session);
 		list_remove(it);
 		free(m);
 	}
@@ -419,7 +421,7 @@ struct expose_figures expose_figures(const struct expose *e)
 }
 
 void expose_each(const struct expose *e,
-	void (*fn)(void *arg, const struct lease_session *s), void *arg)
+	void (*fn)(void *arg, const struct agent_session *s), void *arg)
 {
 	struct list *it, *tmp;
 

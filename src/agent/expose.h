@@ -52,8 +52,8 @@ enum err expose_open(const struct expose_options *o, struct expose **out,
 enum err expose_set_relays(struct expose *e, const struct relay_urls *relays,
 	struct why *why) MUST_USE;
 
-/* Something has happened that may have cut the paths, or brought them back. */
-void expose_urge(struct expose *e, const char *reason);
+/* As agent_session_retry_now(), at every relay. */
+void expose_retry_now(struct expose *e, const char *reason, bool is_forced);
 
 /* Unregisters everywhere; visitors get that long, too. on_ended comes in EXPOSE_LEAVE_MS. */
 void expose_leave(struct expose *e);
@@ -71,6 +71,6 @@ struct expose_figures expose_figures(const struct expose *e);
 
 /* Calls @fn for each relay. */
 void expose_each(const struct expose *e,
-	void (*fn)(void *arg, const struct lease_session *s), void *arg);
+	void (*fn)(void *arg, const struct agent_session *s), void *arg);
 
 #endif

@@ -278,7 +278,7 @@ static void test_the_others_are_not(void **state)
 	begin(f, true, true);
 	visitor = visit(f);
 	wait_for(f, &f->bad.asked[ASKED_UNREGISTER], 1);
-	expose_urge(f->expose, "a test");
+	expose_retry_now(f->expose, "a test", false);
 	time_pass(f->worker.loop, 5000);
 	assert_int_equal(f->bad.asked[ASKED_REGISTER], 1);
 	assert_true(f->good.asked[ASKED_REGISTER] >= 2);

@@ -67,13 +67,13 @@ struct printing {
 };
 
 /* A URL in form has no quotes or backslashes in it. */
-static void print_relay(void *arg, const struct lease_session *s)
+static void print_relay(void *arg, const struct agent_session *s)
 {
 	struct printing *p = arg;
 	struct lease_session_figures f = lease_session_figures(s);
 
 	buf_printf(p->out, "%s{relay=\"%s\"} %llu\n", p->figure->name,
-		lease_session_relay(s), (unsigned long long)p->figure->get(&f));
+		agent_session_status(s).peer, (unsigned long long)p->figure->get(&f));
 }
 
 static void print_total(struct buf *out, const char *name, const char *type,

@@ -55,7 +55,7 @@ static void run_on_network(void *arg, const char *reason)
 {
 	struct expose_run *r = arg;
 
-	expose_urge(r->expose, reason);
+	expose_retry_now(r->expose, reason, false);
 }
 
 /* Asked twice, it does not wait. */
@@ -66,7 +66,7 @@ static void run_on_signal(void *arg, int signo)
 	if (signo == SIGHUP) {
 		log_info(&r->log, "registering anew everywhere");
 		notify_reloading(r->notify);
-		expose_urge(r->expose, "SIGHUP");
+		expose_retry_now(r->expose, "SIGHUP", true);
 		notify_ready(r->notify);
 		return;
 	}

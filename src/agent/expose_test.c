@@ -223,7 +223,7 @@ static void test_it_says_when_a_relay_is_back(void **state)
 	struct fixture *f = *state;
 
 	time_pass(f->worker.loop, 2000);
-	expose_urge(f->expose, "a test");
+	expose_retry_now(f->expose, "a test", false);
 	wait_for(f, &f->came_back, 2);
 	assert_int_equal(f->opened, 4);
 }
@@ -234,7 +234,7 @@ static void test_it_says_when_the_place_is_another(void **state)
 
 	time_pass(f->worker.loop, 2000);
 	f->one.sni_port = 8443;
-	expose_urge(f->expose, "a test");
+	expose_retry_now(f->expose, "a test", false);
 	wait_for(f, &f->opened, 4);
 	assert_int_equal(f->came_back, 1);
 }
@@ -252,7 +252,7 @@ static void test_one_that_refuses_is_over_and_the_others_are_not(void **state)
 	assert_int_equal(f->two.asked[ASKED_REGISTER], 1);
 	assert_int_equal(f->ended, 0);
 	f->one.answers[ASKED_CHALLENGE] = (struct test_answer){ 403, "ip_banned", false };
-	expose_urge(f->expose, "a test");
+	expose_retry_now(f->expose, "a test", false);
 	wait_for(f, &f->ended, 1);
 }
 
@@ -339,7 +339,7 @@ static void test_visitors_outlive_the_lease_they_came_through(void **state)
 	struct stream *visitor = visit(f, &f->one, 0);
 
 	time_pass(f->worker.loop, 2000);
-	expose_urge(f->expose, "a test");
+	expose_retry_now(f->expose, "a test", false);
 	wait_for(f, &f->came_back, 2);
 	assert_true(is_served(f, visitor));
 	stream_abort(visitor);
@@ -352,7 +352,7 @@ static void test_visitors_outlive_a_relay_that_refuses(void **state)
 
 	f->two.answers[ASKED_CHALLENGE] = (struct test_answer){ 403, "ip_banned", false };
 	time_pass(f->worker.loop, 2000);
-	expose_urge(f->expose, "a test");
+	expose_retry_now(f->expose, "a test", false);
 	wait_for(f, &f->two.asked[ASKED_CHALLENGE], 2);
 	time_pass(f->worker.loop, 1000);
 	assert_true(is_served(f, visitor));

@@ -23,12 +23,14 @@ enum lease_state {
 	LEASE_WAITING,     /* for the time to try again */
 	LEASE_FETCHING,    /* the relay's chain of certificates */
 	LEASE_REGISTERING, /* up to the lease */
+	LEASE_HELD,        /* up to the first reverse session */
 	LEASE_OPEN,
 	LEASE_LEAVING, /* the relay is being told */
 	LEASE_CLOSED,
 };
 
 struct lease_session {
+	struct agent_session session;   /* first */
 	struct lease_session_options o; /* @url is not good any more */
 	struct log log;
 	enum lease_state state;
@@ -38,13 +40,11 @@ struct lease_session {
 	char tcp[MESSAGE_ADDR_MAX];
 	struct relay_chain *asking;        /* borrowed: until it has called */
 	struct registration *registration; /* borrowed: it says when it is gone */
-	struct lease_pool *pool;           /* NULL unless open */
-	bool is_public, was_public; /* this lease has had a session; or any before it */
+	struct lease_pool *pool;           /* NULL unless there is a lease */
+	bool was_open;
 	struct lease_desk desk;
-	bool is_overheard;            /* the last verdict, which has been said */
-	struct loop_timer *timer;     /* WAITING: the next attempt; else: an urge */
-	struct loop_deferred closing; /* on_closed */
-	enum err end;                 /* what it will be told */
+	bool is_overheard;        /* the last verdict, which has been logged */
+	struct loop_timer *timer; /* the next attempt */
 	struct retry retry;
 	uint64_t looked_ms;
 	struct retry_log renewals, signatures, probes; /* failures that were logged */
@@ -53,19 +53,28 @@ struct lease_session {
 
 static enum err lease_begin_fetching(struct lease_session *s, struct why *why);
 static enum err lease_begin_registering(struct lease_session *s, struct why *why);
-static enum err lease_begin_open(struct lease_session *s, struct why *why);
+static enum err lease_begin_held(struct lease_session *s, struct why *why);
 
 static const struct lease_rule {
 	const char *name;
+	enum agent_session_state as;
 	enum err (*begin)(struct lease_session *s, struct why *why);
 } rules[] = {
-	[LEASE_WAITING] = { "waiting", NULL },
-	[LEASE_FETCHING] = { "fetching the chain", lease_begin_fetching },
-	[LEASE_REGISTERING] = { "registering", lease_begin_registering },
-	[LEASE_OPEN] = { "open", lease_begin_open },
-	[LEASE_LEAVING] = { "leaving", NULL },
-	[LEASE_CLOSED] = { "closed", NULL },
+	[LEASE_WAITING] = { "waiting", AGENT_WAITING, NULL },
+	[LEASE_FETCHING] = { "fetching the chain", AGENT_CONNECTING,
+		lease_begin_fetching },
+	[LEASE_REGISTERING] = { "registering", AGENT_CONNECTING,
+		lease_begin_registering },
+	[LEASE_HELD] = { "registered", AGENT_CONNECTING, lease_begin_held },
+	[LEASE_OPEN] = { "open", AGENT_OPEN, NULL },
+	[LEASE_LEAVING] = { "leaving", AGENT_LEAVING, NULL },
+	[LEASE_CLOSED] = { "closed", AGENT_CLOSED, NULL },
 };
+
+static struct lease_session *lease_of(const struct agent_session *s)
+{
+	return mem_container(s, struct lease_session, session);
+}
 
 /* ---- changing states ---- */
 
@@ -86,12 +95,27 @@ static void lease_warn(struct lease_session *s, struct retry_log *l, const char 
 	log_at(retry_log_wants(l, text) ? LOG_WARN : LOG_DEBUG, &s->log, "%s", text);
 }
 
+static void lease_fail(struct lease_session *s, enum err rc, const struct why *why);
+
+static void lease_enter(struct lease_session *s, enum lease_state state)
+{
+	struct why why = { "" };
+	enum err rc = ERR_OK;
+
+	log_debug(&s->log, "%s", rules[state].name);
+	s->state = state;
+	agent_session_enter(&s->session, rules[state].as);
+	if (rules[state].begin != NULL)
+		rc = rules[state].begin(s, &why);
+	if (rc != ERR_OK)
+		lease_fail(s, rc, &why);
+}
+
 static void lease_end(struct lease_session *s, enum err rc)
 {
 	lease_drop(s);
-	s->state = LEASE_CLOSED;
-	s->end = rc;
-	loop_defer(s->o.loop, &s->closing);
+	s->session.end = rc;
+	lease_enter(s, LEASE_CLOSED);
 }
 
 /* Ends it with @rc, once the relay has been told. */
@@ -104,8 +128,8 @@ static void lease_leave(struct lease_session *s, enum err rc)
 	s->registration = NULL;
 	lease_drop(s);
 	s->registration = r;
-	s->state = LEASE_LEAVING;
-	s->end = rc;
+	s->session.end = rc;
+	lease_enter(s, LEASE_LEAVING);
 	if (r == NULL || !registration_leave(r))
 		lease_end(s, rc);
 }
@@ -115,27 +139,16 @@ static void lease_fail_as(struct lease_session *s, enum retry_kind kind, const c
 	uint32_t pause;
 
 	lease_warn(s, &s->retry.log, text);
+	str_copy(s->session.error.text, sizeof(s->session.error.text), text);
 	lease_drop(s);
-	s->state = LEASE_WAITING;
 	(void)!retry_fail(&s->retry, kind, &pause); /* there is no limit */
 	loop_timer_set(s->timer, pause);
+	lease_enter(s, LEASE_WAITING);
 }
 
 static void lease_fail(struct lease_session *s, enum err rc, const struct why *why)
 {
 	lease_fail_as(s, RETRY_TRANSIENT, err_text(rc, why));
-}
-
-static void lease_enter(struct lease_session *s, enum lease_state state)
-{
-	struct why why = { "" };
-	enum err rc;
-
-	log_debug(&s->log, "%s", rules[state].name);
-	s->state = state;
-	rc = rules[state].begin(s, &why);
-	if (rc != ERR_OK)
-		lease_fail(s, rc, &why);
 }
 
 static void lease_try(struct lease_session *s)
@@ -149,13 +162,6 @@ static void lease_try(struct lease_session *s)
 static void lease_on_timer(void *arg)
 {
 	lease_try(arg);
-}
-
-static void lease_on_closing(void *arg)
-{
-	struct lease_session *s = arg;
-
-	s->o.hooks->on_closed(s->o.owner, s, s->end);
 }
 
 /* ---- the chain, and what is made of it ---- */
@@ -249,7 +255,7 @@ static void lease_on_chain(void *arg, enum err rc, struct span pem, const struct
 		rc = lease_use_chain(s, pem, &words);
 	if (s->state == LEASE_FETCHING && rc == ERR_OK)
 		lease_enter(s, LEASE_REGISTERING);
-	else if (s->state == LEASE_OPEN && rc == ERR_OK && is_new)
+	else if (s->pool != NULL && rc == ERR_OK && is_new)
 		lease_pool_retry(s->pool);
 	else if (s->state == LEASE_FETCHING || !lease_desk_is_open(&s->desk))
 		lease_fail(s, rc, &words);
@@ -266,7 +272,7 @@ static enum err lease_begin_fetching(struct lease_session *s, struct why *why)
 /* An open lease may have a new certificate by now. */
 static void lease_look_now(struct lease_session *s)
 {
-	if (s->state == LEASE_OPEN && s->asking == NULL)
+	if (s->pool != NULL && s->asking == NULL)
 		(void)!lease_begin_fetching(s, NULL); /* the next failure looks again */
 }
 
@@ -321,7 +327,7 @@ static void lease_on_held(void *owner, const struct message_lease *lease)
 	}
 	lease_set_token(s);
 	s->figures.registrations++;
-	lease_enter(s, LEASE_OPEN);
+	lease_enter(s, LEASE_HELD);
 }
 
 static void lease_on_renewed(void *owner, const struct stream *tls)
@@ -404,7 +410,7 @@ static void lease_on_registration_ended(void *owner, enum registration_end end,
 		lease_on_name_taken(s, why);
 		break;
 	case REGISTRATION_LEFT:
-		lease_end(s, s->end);
+		lease_end(s, s->session.end);
 		break;
 	}
 }
@@ -436,7 +442,7 @@ static enum err lease_begin_registering(struct lease_session *s, struct why *why
 static void lease_hand_over(struct lease_session *s, const struct lease_visitor *visitor)
 {
 	s->figures.visitors++;
-	s->o.hooks->on_visitor(s->o.owner, s, visitor);
+	s->o.on_visitor(s->o.owner, &s->session, visitor);
 }
 
 static void lease_on_received(void *owner, struct stream *tls, const struct addr *relay)
@@ -448,7 +454,7 @@ static void lease_on_received(void *owner, struct stream *tls, const struct addr
 		.relay = relay,
 	};
 
-	if (s->state == LEASE_OPEN)
+	if (s->pool != NULL)
 		lease_desk_probe(&s->desk);
 	lease_hand_over(s, &visitor);
 }
@@ -520,10 +526,15 @@ static void lease_on_pool_trouble(void *owner, enum err rc,
 		lease_look_now(s); /* another certificate than the one we believe */
 }
 
+static void lease_retry_now(struct agent_session *session, const char *reason,
+	bool is_forced);
+
 /* Its kernel has gone, or the path: the other connections may be no better. */
 static void lease_on_pool_silence(void *owner)
 {
-	lease_session_urge(owner, "the relay has fallen silent");
+	struct lease_session *s = owner;
+
+	lease_retry_now(&s->session, "the relay has fallen silent", false);
 }
 
 /* A relay that gives leases may refuse sessions, until somebody approves of us there. */
@@ -531,13 +542,11 @@ static void lease_on_pool_ready(void *owner)
 {
 	struct lease_session *s = owner;
 
-	if (retry_log_reset(&s->retry.log) && s->was_public)
+	if (retry_log_reset(&s->retry.log) && s->was_open)
 		log_info(&s->log, "public again");
-	if (s->is_public)
-		return;
-	s->is_public = true;
-	s->was_public = true;
-	s->o.hooks->on_open(s->o.owner, s);
+	s->was_open = true;
+	if (s->state == LEASE_HELD)
+		lease_enter(s, LEASE_OPEN);
 }
 
 static const struct lease_pool_hooks pool_hooks = {
@@ -547,7 +556,7 @@ static const struct lease_pool_hooks pool_hooks = {
 	.on_ready = lease_on_pool_ready,
 };
 
-static enum err lease_begin_open(struct lease_session *s, struct why *why)
+static enum err lease_begin_held(struct lease_session *s, struct why *why)
 {
 	struct lease_pool_options o = {
 		.loop = s->o.loop,
@@ -562,7 +571,6 @@ static enum err lease_begin_open(struct lease_session *s, struct why *why)
 		return err_set(why, rc, "reverse sessions: %s", err_name(rc));
 	retry_succeed(&s->retry);
 	(void)retry_log_reset(&s->renewals); /* that was another lease */
-	s->is_public = false;
 	return ERR_OK;
 }
 
@@ -573,10 +581,13 @@ static enum err lease_begin_open(struct lease_session *s, struct why *why)
  * the relay drops the old ones for it. So is an attempt, which may be stuck on the old path;
  * but each gets a moment.
  */
-void lease_session_urge(struct lease_session *s, const char *reason)
+static void lease_retry_now(struct agent_session *session, const char *reason,
+	bool is_forced)
 {
+	struct lease_session *s = lease_of(session);
 	uint32_t fresh_ms = retry_fresh_ms(&s->retry);
 
+	(void)is_forced;
 	if (s->state == LEASE_LEAVING || s->state == LEASE_CLOSED)
 		return;
 	log_debug(&s->log, "looking again: %s", reason);
@@ -587,15 +598,50 @@ void lease_session_urge(struct lease_session *s, const char *reason)
 		loop_timer_set(s->timer, fresh_ms);
 }
 
-void lease_session_leave(struct lease_session *s)
+static void lease_session_leave(struct agent_session *s)
 {
-	lease_leave(s, ERR_CLOSED);
+	lease_leave(lease_of(s), ERR_CLOSED);
 }
+
+static void lease_session_status(const struct agent_session *session,
+	struct agent_session_status *out)
+{
+	const struct lease_session *s = lease_of(session);
+
+	out->peer = s->relay.url;
+	out->host = s->host;
+	out->url = s->url;
+	out->tcp = s->tcp;
+	out->attempts = s->retry.attempts;
+	out->visitors = s->figures.visitors;
+	if (s->registration != NULL && registration_relay_is_adit(s->registration))
+		out->peer_version = "adit";
+}
+
+static void lease_session_close(struct agent_session *session)
+{
+	struct lease_session *s = lease_of(session);
+
+	agent_session_fini(session);
+	if (s->timer != NULL)
+		lease_drop(s);
+	lease_desk_fini(&s->desk);
+	loop_timer_close(s->timer);
+	relay_peer_fini(&s->relay);
+	free(s);
+}
+
+static const struct agent_session_ops lease_ops = {
+	.retry_now = lease_retry_now,
+	.leave = lease_session_leave,
+	.close = lease_session_close,
+	.status = lease_session_status,
+};
 
 /* ---- the whole ---- */
 
 enum err lease_session_open(const struct lease_session_options *o,
-	struct lease_session **out, struct why *why)
+	struct agent_session **out, struct why *why)
 {
 	struct lease_session *s = mem_new(s);
 	enum err rc;
@@ -610,61 +656,28 @@ enum err lease_session_open(const struct lease_session_options *o,
 			.counts_from_attempt = true,
 		});
 	lease_desk_init(&s->desk, o->loop, &s->relay, &desk_hooks, s);
-	loop_deferred_init(&s->closing, lease_on_closing, s);
+	agent_session_init(&s->session, o->loop, &lease_ops, o->hooks, o->owner);
 	rc = relay_peer_init(&s->relay, o->url, why);
 	if (rc == ERR_OK)
 		rc = relay_peer_public_host(&s->relay, o->identity->name, s->host, why);
 	if (rc == ERR_OK)
 		rc = loop_timer_open(o->loop, lease_on_timer, s, &s->timer);
 	if (rc != ERR_OK) {
-		lease_session_close(s);
+		lease_session_close(&s->session);
 		return rc;
 	}
 	log_init(&s->log, o->log, "%s", s->relay.authority);
-	s->state = LEASE_WAITING;
 	loop_timer_set(s->timer, 0);
-	*out = s;
+	*out = &s->session;
 	return ERR_OK;
 }
 
-void lease_session_close(struct lease_session *s)
+struct lease_session_figures lease_session_figures(const struct agent_session *session)
 {
-	if (s == NULL)
-		return;
-	loop_undefer(&s->closing);
-	if (s->timer != NULL)
-		lease_drop(s);
-	lease_desk_fini(&s->desk);
-	loop_timer_close(s->timer);
-	relay_peer_fini(&s->relay);
-	free(s);
-}
-
-const char *lease_session_relay(const struct lease_session *s)
-{
-	return s->relay.url;
-}
-
-const char *lease_session_url(const struct lease_session *s)
-{
-	return s->url;
-}
-
-const char *lease_session_host(const struct lease_session *s)
-{
-	return s->host;
-}
-
-const char *lease_session_tcp(const struct lease_session *s)
-{
-	return s->tcp;
-}
-
-struct lease_session_figures lease_session_figures(const struct lease_session *s)
-{
+	const struct lease_session *s = lease_of(session);
 	struct lease_session_figures f = s->figures;
 
-	f.is_open = s->state == LEASE_OPEN;
+	f.is_open = s->pool != NULL;
 	f.ready = s->pool != NULL ? lease_pool_ready(s->pool) : 0;
 	f.signer = lease_desk_signatures(&s->desk);
 	return f;

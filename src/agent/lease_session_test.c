@@ -21,22 +21,22 @@ struct fixture {
 	struct identity identity;
 	struct message_metadata metadata;
 	struct log log;
-	struct lease_session *session;
+	struct agent_session *session;
 
 	unsigned opened, visitors, closed;
 	struct lease_visitor visitor; /* the last */
 	enum err rc;
 };
 
-static void on_open(void *owner, struct lease_session *s)
+static void on_change(void *owner, struct agent_session *s)
 {
 	struct fixture *f = owner;
 
 	assert_ptr_equal(s, f->session);
-	f->opened++;
+	f->opened += agent_session_status(s).state == AGENT_OPEN;
 }
 
-static void on_visitor(void *owner, struct lease_session *s,
+static void on_visitor(void *owner, struct agent_session *s,
 	const struct lease_visitor *visitor)
 {
 	struct fixture *f = owner;
@@ -47,7 +47,7 @@ static void on_visitor(void *owner, struct lease_session *s,
 	f->visitors++;
 }
 
-static void on_closed(void *owner, struct lease_session *s, enum err rc)
+static void on_closed(void *owner, struct agent_session *s, enum err rc)
 {
 	struct fixture *f = owner;
 
@@ -56,7 +56,7 @@ static void on_closed(void *owner, struct lease_session *s, enum err rc)
 	f->rc = rc;
 }
 
-static const struct lease_session_hooks hooks = { on_open, on_visitor, on_closed };
+static const struct agent_session_hooks hooks = { on_change, on_closed };
 
 static void wait_for(struct fixture *f, const unsigned *what, unsigned count)
 {
@@ -96,6 +96,7 @@ static void begin(struct fixture *f)
 		.log = &f->log,
 		.bans_mitm = true,
 		.hooks = &hooks,
+		.on_visitor = on_visitor,
 		.owner = f };
 
 	assert_int_equal(lease_session_open(&o, &f->session, NULL), ERR_OK);
@@ -123,7 +124,7 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	stream_abort(f->visitor.stream);
-	lease_session_close(f->session);
+	agent_session_close(f->session);
 	test_relay_fini(&f->relay);
 	loop_turn(f->loop);
 	loop_free(f->loop);
@@ -154,13 +155,13 @@ static void test_a_lease_is_registered_and_waits_for_visitors(void **state)
 
 	f->relay.sni_port = 8443;
 	f->relay.tcp_addr = ROOT ":9000";
-	assert_string_equal(lease_session_url(f->session), "");
+	assert_string_equal(agent_session_status(f->session).url, "");
 	wait_for(f, &f->opened, 1);
-	assert_string_equal(lease_session_relay(f->session), f->relay.url);
-	assert_string_equal(lease_session_host(f->session), VECTOR_NAME "." ROOT);
-	assert_string_equal(lease_session_url(f->session),
+	assert_string_equal(agent_session_status(f->session).peer, f->relay.url);
+	assert_string_equal(agent_session_status(f->session).host, VECTOR_NAME "." ROOT);
+	assert_string_equal(agent_session_status(f->session).url,
 		"https://" VECTOR_NAME "." ROOT ":8443");
-	assert_string_equal(lease_session_tcp(f->session), ROOT ":9000");
+	assert_string_equal(agent_session_status(f->session).tcp, ROOT ":9000");
 	wait_ready(f, 2);
 	assert_string_equal(f->relay.token, "register.1");
 	assert_int_equal(f->relay.asked[ASKED_DOMAIN], 1);
@@ -177,7 +178,7 @@ static void test_only_an_adit_has_connections_that_ask_nothing(void **state)
 	wait_for(f, &f->relay.accepted, 6);
 	time_settle(f->loop);
 	assert_int_equal(f->relay.accepted, 6);
-	lease_session_close(f->session);
+	agent_session_close(f->session);
 	f->relay.release = "v2.2.2";
 	f->relay.accepted = 0;
 	begin(f);
@@ -288,7 +289,7 @@ static void test_a_ban_while_it_was_open_is_final(void **state)
 
 	f->relay.answers[ASKED_CHALLENGE] = (struct test_answer){ 403, "ip_banned",
 		false };
-	lease_session_urge(f->session, "a test");
+	agent_session_retry_now(f->session, "a test", false);
 	time_pass(f->loop, 2000);
 	wait_for(f, &f->closed, 1);
 	assert_int_equal(f->rc, ERR_DENIED);
@@ -398,25 +399,25 @@ static void test_a_relay_that_falls_silent_is_asked_for_a_lease_anew(void **stat
 	wait_registered_again(f, 2);
 }
 
-/* ---- urges ---- */
+/* ---- retries that are asked for ---- */
 
-static void test_an_urge_takes_an_open_lease_anew(void **state)
+static void test_a_retry_takes_an_open_lease_anew(void **state)
 {
 	struct fixture *f = *state;
 
 	time_pass(f->loop, 2000);
-	lease_session_urge(f->session, "a test");
+	agent_session_retry_now(f->session, "a test", false);
 	wait_registered_again(f, 2);
 	assert_string_equal(f->relay.token, "register.2");
 }
 
-static void test_urges_in_a_burst_are_two_attempts_at_most(void **state)
+static void test_retries_in_a_burst_are_two_attempts_at_most(void **state)
 {
 	struct fixture *f = *state;
 
 	time_pass(f->loop, 2000);
 	for (unsigned i = 0; i < 10; i++) {
-		lease_session_urge(f->session, "a test");
+		agent_session_retry_now(f->session, "a test", false);
 		time_pass(f->loop, 100);
 	}
 	time_pass(f->loop, 5000);
@@ -424,31 +425,31 @@ static void test_urges_in_a_burst_are_two_attempts_at_most(void **state)
 	wait_ready(f, 2);
 }
 
-/* The path may have come only with the last urge: an attempt on the old one hangs. */
-static void test_an_urge_during_a_young_attempt_is_not_forgotten(void **state)
+/* The path may have come only with the last request: an attempt on the old one hangs. */
+static void test_a_retry_during_a_young_attempt_is_not_forgotten(void **state)
 {
 	struct fixture *f = *state;
 
 	time_pass(f->loop, 2000);
 	f->relay.answers[ASKED_DOMAIN].is_mute = true;
-	lease_session_urge(f->session, "a test");
+	agent_session_retry_now(f->session, "a test", false);
 	wait_asked(f, ASKED_DOMAIN, 2);
 	time_pass(f->loop, 1000);
 	f->relay.answers[ASKED_DOMAIN].is_mute = false;
-	lease_session_urge(f->session, "a test");
+	agent_session_retry_now(f->session, "a test", false);
 	time_pass(f->loop, 1000);
 	wait_for(f, &f->opened, 2);
 }
 
-static void test_an_urge_ends_a_pause(void **state)
+static void test_a_retry_ends_a_pause(void **state)
 {
 	struct fixture *f = *state;
 
 	test_relay_kill(&f->relay);
-	lease_session_urge(f->session, "a test");
+	agent_session_retry_now(f->session, "a test", false);
 	time_pass(f->loop, 60000);
 	test_relay_start(&f->relay);
-	lease_session_urge(f->session, "a test");
+	agent_session_retry_now(f->session, "a test", false);
 	wait_for(f, &f->opened, 2); /* no time passes */
 }
 
@@ -533,7 +534,7 @@ static void test_a_relay_may_have_another_time(void **state)
 	struct stream *tls;
 
 	f->relay.clock_ahead_s = -100000;
-	lease_session_urge(f->session, "a test");
+	agent_session_retry_now(f->session, "a test", false);
 	time_pass(f->loop, 2000);
 	wait_for(f, &f->opened, 2);
 	wait_for(f, &f->relay.sessions_n, 4);
@@ -602,7 +603,7 @@ static void test_signatures_are_verified_when_there_is_reason(void **state)
 	struct fixture *f = *state;
 	struct stream *tls;
 
-	lease_session_urge(f->session, "a test");
+	agent_session_retry_now(f->session, "a test", false);
 	time_pass(f->loop, 2000);
 	wait_for(f, &f->opened, 2);
 	wait_ready(f, 2);
@@ -610,7 +611,7 @@ static void test_signatures_are_verified_when_there_is_reason(void **state)
 
 	test_relay_certify(&f->relay, NAMES);
 	time_pass(f->loop, 6000);
-	lease_session_urge(f->session, "a test");
+	agent_session_retry_now(f->session, "a test", false);
 	time_pass(f->loop, 2000);
 	wait_asked(f, ASKED_SIGN, 2);
 	wait_for(f, &f->opened, 3);
@@ -670,7 +671,7 @@ static void test_a_new_token_is_used_for_all(void **state)
 	struct stream *tls;
 
 	f->relay.ttl_s = 20;
-	lease_session_urge(f->session, "a test");
+	agent_session_retry_now(f->session, "a test", false);
 	time_pass(f->loop, 2000);
 	wait_for(f, &f->opened, 2);
 	wait_for(f, &f->relay.sessions_n, 4);
@@ -689,13 +690,13 @@ static void test_leaving_unregisters(void **state)
 {
 	struct fixture *f = *state;
 
-	lease_session_leave(f->session);
-	lease_session_leave(f->session);
+	agent_session_leave(f->session);
+	agent_session_leave(f->session);
 	wait_for(f, &f->closed, 1);
 	assert_int_equal(f->rc, ERR_CLOSED);
 	assert_int_equal(f->relay.asked[ASKED_UNREGISTER], 1);
 	assert_non_null(strstr(f->relay.body, "register.1"));
-	lease_session_urge(f->session, "a test");
+	agent_session_retry_now(f->session, "a test", false);
 	time_pass(f->loop, 10000);
 	assert_int_equal(f->closed, 1);
 	assert_int_equal(f->relay.asked[ASKED_REGISTER], 1);
@@ -706,7 +707,7 @@ static void test_leaving_takes_5_s_at_most(void **state)
 	struct fixture *f = *state;
 
 	f->relay.answers[ASKED_UNREGISTER].is_mute = true;
-	lease_session_leave(f->session);
+	agent_session_leave(f->session);
 	wait_asked(f, ASKED_UNREGISTER, 1);
 	time_pass(f->loop, 5001);
 	assert_int_equal(f->closed, 1);
@@ -717,7 +718,7 @@ static void test_without_a_lease_leaving_is_over_at_once(void **state)
 {
 	struct fixture *f = *state;
 
-	lease_session_leave(f->session);
+	agent_session_leave(f->session);
 	wait_for(f, &f->closed, 1); /* no time passes */
 	assert_int_equal(f->rc, ERR_CLOSED);
 	assert_int_equal(f->relay.asked[ASKED_UNREGISTER], 0);
@@ -732,7 +733,7 @@ static void test_it_may_be_closed_at_any_time(void **state)
 			begin(f);
 		for (unsigned i = 0; i < turns; i++)
 			time_turn(f->loop);
-		lease_session_close(f->session);
+		agent_session_close(f->session);
 		f->session = NULL;
 		f->opened = 0;
 		if (f->relay.sessions_n > TEST_RELAY_SESSIONS_MAX - 4)
@@ -762,10 +763,10 @@ int main(void)
 		TEST_OPEN(test_a_relay_that_comes_back_with_another_certificate),
 		TEST_OPEN(test_a_relay_that_is_away_is_found_below_5_s),
 		TEST_OPEN(test_a_relay_that_falls_silent_is_asked_for_a_lease_anew),
-		TEST_OPEN(test_an_urge_takes_an_open_lease_anew),
-		TEST_OPEN(test_urges_in_a_burst_are_two_attempts_at_most),
-		TEST_OPEN(test_an_urge_during_a_young_attempt_is_not_forgotten),
-		TEST_OPEN(test_an_urge_ends_a_pause),
+		TEST_OPEN(test_a_retry_takes_an_open_lease_anew),
+		TEST_OPEN(test_retries_in_a_burst_are_two_attempts_at_most),
+		TEST_OPEN(test_a_retry_during_a_young_attempt_is_not_forgotten),
+		TEST_OPEN(test_a_retry_ends_a_pause),
 		TEST_OPEN(test_a_raw_visitor_is_handed_over),
 		TEST_OPEN(test_the_next_session_resumes_the_relay_s_tls),
 		TEST_OPEN(test_a_visitor_s_tls_ends_here),
