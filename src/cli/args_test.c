@@ -1,4 +1,4 @@
-/* Behaviour of the command lines of server and client: what they fill in and what they refuse. */
+/* Behaviour of arguments: every form, every mistake. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,366 +9,495 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "cli/client_args.h"
-#include "cli/server_args.h"
+#include "cli/args.h"
+#include "text/nearest.h"
 
 #define WORDS_MAX 16
+
+struct options {
+	bool is_on;
+	char *text;
+	char *secret;
+	struct field_list list;
+	uint16_t port;
+	int number;
+	uint32_t count;
+	uint64_t bytes;
+	uint32_t wait_ms;
+	struct tuning {
+		uint32_t tuned;
+	} tuning;
+};
+
+#define AT(member) FIELD_AT(struct options, member)
+
+static const struct field tuning_rows[] = {
+	{ NULL, FIELD_COUNT, FIELD_AT(struct tuning, tuned), .env = "TEST_TUNED",
+		.help = "for tuning" },
+};
+
+static const struct field_table tuning = FIELD_TABLE_OF(struct tuning, tuning_rows);
+
+static const struct field rows[] = {
+	{ "on", FIELD_BOOL, AT(is_on), .help = "a switch" },
+	{ .kind = FIELD_TABLE, AT(tuning), .of = &tuning },
+	{ "text", FIELD_TEXT, AT(text), .env = "TEST_TEXT", .initial = "fallback",
+		.argument = "words", .help = "a text" },
+	{ "secret", FIELD_SECRET, AT(secret), .env = "TEST_SECRET", .argument = "words",
+		.help = "a secret" },
+	{ "list", FIELD_REPEATED, AT(list), .max = ARGS_REPEATED_MAX, .argument = "item",
+		.help = "a list" },
+	{ "port_number", FIELD_PORT, AT(port), .alias = "p", .env = "TEST_PORT",
+		.initial = "8080", .argument = "number", .help = "a port" },
+	{ "number", FIELD_INT, AT(number), .initial = "-1", .argument = "number",
+		.help = "a number" },
+	{ "count", FIELD_COUNT, AT(count), .argument = "number", .help = "a count" },
+	{ "bytes", FIELD_BYTES, AT(bytes), .argument = "number", .help = "a size" },
+	{ "wait", FIELD_DURATION, AT(wait_ms), .initial = "25s", .argument = "duration",
+		.help = "a while" },
+};
+
+static const struct field_table table = FIELD_TABLE_OF(struct options, rows);
 
 /* A command line in memory that may be written to, as argv may. */
 struct line {
 	char *argv[WORDS_MAX];
 	int argc;
+	struct options options;
+	struct args_result result;
 	struct why why;
 };
 
-static void line_init(struct line *l, const char *const *words)
+static enum err line_read(struct line *l, const char *const *words, unsigned mode)
 {
+	enum err rc;
+
 	*l = (struct line){ .argc = 0 };
-	for (; l->argc < WORDS_MAX && words[l->argc] != NULL; l->argc++)
+	for (; words[l->argc] != NULL; l->argc++)
 		l->argv[l->argc] = strdup(words[l->argc]);
+	assert_int_equal(field_defaults(&table, &l->options, NULL), ERR_OK);
+	rc = args_read(&table, l->argc, l->argv, mode, &l->options, &l->result, &l->why);
+	return rc == ERR_OK ?
+		args_read_environment(&table, l->result.given, &l->options, &l->why) :
+		rc;
+}
+
+static enum err line_parse(struct line *l, const char *const *words)
+{
+	return line_read(l, words, ARGS_FIRST);
+}
+
+static enum err line_parse_anywhere(struct line *l, const char *const *words)
+{
+	return line_read(l, words, ARGS_ANYWHERE);
 }
 
 static void line_fini(struct line *l)
 {
+	field_fini(&table, &l->options);
 	for (int i = 0; i < l->argc; i++)
 		free(l->argv[i]);
 }
 
-static enum err read_server(struct line *l, struct server_args *args,
-	const char *const *words)
-{
-	struct flag_result result;
-	enum err rc;
-
-	line_init(l, words);
-	*args = (struct server_args){ .keygen = NULL };
-	rc = flags_parse(server_flags, l->argc, l->argv, args, &result, &l->why);
-	if (rc != ERR_OK)
-		return rc;
-	return server_args_check(args, l->argc - result.rest, l->argv + result.rest,
-		&l->why);
-}
-
-static enum err read_client(struct line *l, struct client_args *args,
-	const char *const *words)
-{
-	struct flag_result result;
-	enum err rc;
-
-	line_init(l, words);
-	*args = (struct client_args){ .auth = NULL };
-	rc = flags_parse(client_flags, l->argc, l->argv, args, &result, &l->why);
-	if (rc != ERR_OK)
-		return rc;
-	return client_args_check(args, l->argc - result.rest, l->argv + result.rest,
-		&l->why);
-}
+#define PARSE(l, ...) line_parse(l, (const char *const[]){ __VA_ARGS__, NULL })
 
 static int forget_environment(void **state)
 {
-	static const char *const names[] = { "HOST", "PORT", "AUTH", "CHISEL_KEY",
-		"CHISEL_KEY_FILE", "CHISEL_CONFIG_TIMEOUT", "CHISEL_WS_TIMEOUT",
-		"CHISEL_UDP_MAX_SIZE", "CHISEL_PING_TIMEOUT", "ADIT_WORKERS" };
-
 	(void)state;
-	for (size_t i = 0; i < mem_count(names); i++)
-		unsetenv(names[i]);
+	unsetenv("TEST_TEXT");
+	unsetenv("TEST_SECRET");
+	unsetenv("TEST_PORT");
+	unsetenv("TEST_TUNED");
 	return 0;
 }
 
-static void test_a_server_has_chisels_defaults(void **state)
+static void test_a_value_may_follow_or_be_joined(void **state)
 {
-	struct server_args args;
-	struct line l;
+	static const char *const lines[][WORDS_MAX] = {
+		{ "--text", "a b" },
+		{ "--text=a b" },
+		{ "-text", "a b" },
+		{ "-text=a b" },
+	};
 
 	(void)state;
-	assert_int_equal(read_server(&l, &args, (const char *const[]){ NULL }), ERR_OK);
-	assert_string_equal(args.link.host, "0.0.0.0");
-	assert_int_equal(args.link.port, 8080);
-	assert_int_equal(args.link.tuning.keepalive_ms, 25000);
-	assert_int_equal(args.link.tuning.ping_timeout_ms, 0);
-	assert_null(args.link.auth);
-	assert_null(args.link.key_seed);
-	assert_null(args.link.key_file);
-	assert_null(args.link.auth_file);
-	assert_null(args.link.backend);
-	assert_null(args.link.tls_key);
-	assert_false(args.link.allows_socks);
-	assert_false(args.link.allows_reverse);
-	assert_false(args.daemon.writes_pid);
-	flags_fini(server_flags, &args);
-	line_fini(&l);
+	for (size_t i = 0; i < mem_count(lines); i++) {
+		struct line l;
+
+		assert_int_equal(line_parse(&l, lines[i]), ERR_OK);
+		assert_string_equal(l.options.text, "a b");
+		assert_int_equal(l.result.rest, l.argc);
+		line_fini(&l);
+	}
 }
 
-static void test_a_server_takes_every_flag(void **state)
-{
-	struct server_args args;
-	struct line l;
-
-	(void)state;
-	assert_int_equal(read_server(&l, &args,
-				 (const char *const[]){ "--reverse", "--port", "9090",
-					 "--host", "127.0.0.1", "--auth=a:b",
-					 "-keepalive=0s", "--socks5", "--proxy",
-					 "http://localhost:1", "--tls-key=k",
-					 "--tls-cert=c", "--tls-ca=d", "--pid", NULL }),
-		ERR_OK);
-	assert_string_equal(args.link.host, "127.0.0.1");
-	assert_int_equal(args.link.port, 9090);
-	assert_int_equal(args.link.tuning.keepalive_ms, 0);
-	assert_string_equal(args.link.auth, "a:b");
-	assert_string_equal(args.link.backend, "http://localhost:1");
-	assert_string_equal(args.link.tls_key, "k");
-	assert_string_equal(args.link.tls_cert, "c");
-	assert_string_equal(args.link.tls_ca, "d");
-	assert_true(args.link.allows_socks);
-	assert_true(args.link.allows_reverse);
-	assert_true(args.daemon.writes_pid);
-	flags_fini(server_flags, &args);
-	line_fini(&l);
-}
-
-static void test_a_server_reads_the_environment(void **state)
-{
-	struct server_args args;
-	struct line l;
-
-	(void)state;
-	setenv("HOST", "::1", 1);
-	setenv("PORT", "0", 1);
-	setenv("AUTH", "a:b", 1);
-	setenv("CHISEL_KEY", "seed", 1);
-	setenv("CHISEL_KEY_FILE", "ck-x", 1);
-	setenv("CHISEL_CONFIG_TIMEOUT", "1500ms", 1);
-	setenv("CHISEL_UDP_MAX_SIZE", "1500", 1);
-	setenv("CHISEL_PING_TIMEOUT", "soon", 1);
-	setenv("ADIT_WORKERS", "3", 1);
-	assert_int_equal(read_server(&l, &args, (const char *const[]){ NULL }), ERR_OK);
-	assert_string_equal(args.link.host, "::1");
-	assert_int_equal(args.link.port, 0);
-	assert_string_equal(args.link.auth, "a:b");
-	assert_string_equal(args.link.key_seed, "seed");
-	assert_string_equal(args.link.key_file, "ck-x");
-	assert_int_equal(args.link.tuning.config_ms, 1500);
-	assert_int_equal(args.link.tuning.udp_max_bytes, 1500);
-	assert_int_equal(args.link.tuning.ping_timeout_ms, 0);
-	assert_int_equal(args.link.workers, 3);
-	flags_fini(server_flags, &args);
-	line_fini(&l);
-}
-
-static void test_a_misused_server_says_so(void **state)
+static void test_a_switch_takes_a_joined_value_only(void **state)
 {
 	static const struct {
-		const char *words[8];
+		const char *word;
+		bool is_on;
+	} cases[] = { { "--on", true }, { "-on", true }, { "--on=true", true },
+		{ "--on=1", true }, { "--on=t", true }, { "--on=TRUE", true },
+		{ "--on=false", false }, { "--on=0", false }, { "--on=f", false },
+		{ "--on=False", false } };
+	struct line l;
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(cases); i++) {
+		assert_int_equal(PARSE(&l, cases[i].word), ERR_OK);
+		assert_int_equal(l.options.is_on, cases[i].is_on);
+		line_fini(&l);
+	}
+	assert_int_equal(PARSE(&l, "--on", "false"), ERR_OK);
+	assert_true(l.options.is_on);
+	assert_int_equal(l.result.rest, 1);
+	line_fini(&l);
+}
+
+static void test_flags_end_at_the_first_other_word(void **state)
+{
+	static const struct {
+		const char *words[4];
+		int rest;
+	} cases[] = {
+		{ { "--on", "server", "--text" }, 1 },
+		{ { "--on", "--", "--text" }, 2 },
+		{ { "-", "--on" }, 0 },
+		{ { "", "--on" }, 0 },
+		{ { "--on" }, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(cases); i++) {
+		struct line l;
+
+		assert_int_equal(line_parse(&l, cases[i].words), ERR_OK);
+		assert_int_equal(l.result.rest, cases[i].rest);
+		line_fini(&l);
+	}
+}
+
+static void test_a_value_may_look_like_a_flag(void **state)
+{
+	struct line l;
+
+	(void)state;
+	assert_int_equal(PARSE(&l, "--number", "-5", "--text", "--on", "--secret=a=b"),
+		ERR_OK);
+	assert_int_equal(l.options.number, -5);
+	assert_string_equal(l.options.text, "--on");
+	assert_string_equal(l.options.secret, "a=b");
+	assert_false(l.options.is_on);
+	line_fini(&l);
+}
+
+static void test_every_kind_is_read(void **state)
+{
+	struct line l;
+
+	(void)state;
+	assert_int_equal(PARSE(&l, "--port-number", "65535", "--count=7", "--bytes",
+				 "5000000000", "--wait", "1m30s", "--list", "a",
+				 "--list=b"),
+		ERR_OK);
+	assert_int_equal(l.options.port, 65535);
+	assert_int_equal(l.options.count, 7);
+	assert_int_equal(l.options.bytes, 5000000000);
+	assert_int_equal(l.options.wait_ms, 90000);
+	assert_int_equal(l.options.list.n, 2);
+	assert_string_equal(l.options.list.v[1], "b");
+	assert_null(l.options.list.v[2]);
+	line_fini(&l);
+}
+
+static void test_presets_fill_what_nobody_gave(void **state)
+{
+	struct line l;
+
+	(void)state;
+	assert_int_equal(line_parse(&l, (const char *const[]){ NULL }), ERR_OK);
+	assert_string_equal(l.options.text, "fallback");
+	assert_int_equal(l.options.port, 8080);
+	assert_int_equal(l.options.number, -1);
+	assert_int_equal(l.options.wait_ms, 25000);
+	assert_null(l.options.secret);
+	line_fini(&l);
+}
+
+static void test_the_environment_stands_behind_the_flag(void **state)
+{
+	struct line l;
+
+	(void)state;
+	setenv("TEST_TEXT", "from outside", 1);
+	setenv("TEST_PORT", "99", 1);
+	setenv("TEST_SECRET", "s", 1);
+	assert_int_equal(PARSE(&l, "--text", "given"), ERR_OK);
+	assert_string_equal(l.options.text, "given");
+	assert_int_equal(l.options.port, 99);
+	assert_string_equal(l.options.secret, "s");
+	line_fini(&l);
+}
+
+static void test_an_empty_value_is_none(void **state)
+{
+	struct line l;
+
+	(void)state;
+	setenv("TEST_TEXT", "from outside", 1);
+	setenv("TEST_PORT", "", 1);
+	assert_int_equal(PARSE(&l, "--text", "", "--port-number=", "--secret="), ERR_OK);
+	assert_string_equal(l.options.text, "from outside");
+	assert_int_equal(l.options.port, 8080);
+	assert_null(l.options.secret);
+	line_fini(&l);
+}
+
+static void test_tuning_that_makes_no_sense_is_passed_over(void **state)
+{
+	struct line l;
+
+	(void)state;
+	setenv("TEST_TUNED", "12", 1);
+	assert_int_equal(PARSE(&l, "--on"), ERR_OK);
+	assert_int_equal(l.options.tuning.tuned, 12);
+	line_fini(&l);
+	setenv("TEST_TUNED", "a dozen", 1);
+	assert_int_equal(PARSE(&l, "--on"), ERR_OK);
+	assert_int_equal(l.options.tuning.tuned, 0);
+	line_fini(&l);
+}
+
+static void test_the_last_wins_but_the_name_beats_the_alias(void **state)
+{
+	struct line l;
+
+	(void)state;
+	assert_int_equal(PARSE(&l, "-p", "1", "-p", "2", "--secret", "a", "--secret",
+				 "b"),
+		ERR_OK);
+	assert_int_equal(l.options.port, 2);
+	assert_string_equal(l.options.secret, "b");
+	line_fini(&l);
+	assert_int_equal(PARSE(&l, "--port-number", "1", "-p", "2"), ERR_OK);
+	assert_int_equal(l.options.port, 1);
+	line_fini(&l);
+	assert_int_equal(PARSE(&l, "-p", "2", "--port-number", "1"), ERR_OK);
+	assert_int_equal(l.options.port, 1);
+	line_fini(&l);
+}
+
+static void test_a_secret_is_blotted_out(void **state)
+{
+	struct line l;
+
+	(void)state;
+	assert_int_equal(PARSE(&l, "--secret", "abc", "--secret=defg"), ERR_OK);
+	assert_string_equal(l.options.secret, "defg");
+	assert_string_equal(l.argv[1], "xxx");
+	assert_string_equal(l.argv[2], "--secret=xxxx");
+	line_fini(&l);
+}
+
+static void test_help_ends_the_reading(void **state)
+{
+	static const char *const words[] = { "--help", "-help", "-h", "--h" };
+	struct line l;
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(words); i++) {
+		assert_int_equal(PARSE(&l, "--on", words[i], "--nonsense"), ERR_OK);
+		assert_true(l.result.wants_help);
+		line_fini(&l);
+	}
+}
+
+static void test_mistakes_say_what_to_write(void **state)
+{
+	static const struct {
+		const char *words[3];
 		const char *sentence;
 	} cases[] = {
-		{ { "--auth", "secret" },
-			"--auth (or AUTH) has no colon: write --auth <name>:<password>" },
-		{ { "--tls-key", "k" },
-			"--tls-key needs --tls-cert: give both files, or none" },
-		{ { "--tls-cert", "c" },
-			"--tls-cert needs --tls-key: give both files, or none" },
-		{ { "--tls-ca", "c" },
-			"--tls-ca asks clients for certificates, which needs TLS: give --tls-key "
-			"and --tls-cert too" },
-		{ { "--tls-domain", "a.example" },
-			"--tls-domain: certificates by ACME are not available yet; give --tls-key "
-			"and --tls-cert, or put nginx in front" },
-		{ { "--tls-domain", "a.example", "--tls-key", "k", "--tls-cert", "c" },
-			"--tls-domain and --tls-key with --tls-cert exclude each other: give the "
-			"two files only" },
-		{ { "--backend", "http://" },
-			"--backend: the URL has no host; write one such as "
-			"http://127.0.0.1:3000" },
-		{ { "--host", "a:1" },
-			"--host: \"a:1\" is not a host; write an address or a name, "
-			"without a port" },
-		{ { "--port", "x" },
-			"--port: \"x\" is not a port; write a number from 0 to 65535" },
-		{ { "--keepalive", "25" },
-			"--keepalive: \"25\" is not a duration; write a number with its unit, "
-			"such as 25s, 1m30s or 500ms" },
-		{ { "--revers" }, "there is no flag --revers; did you mean --reverse?" },
-		{ { "--reverse", "true", "--port", "1" },
-			"a server takes flags only, not \"true\": write all flags as --name "
-			"value" },
+		{ { "--port_number", "1" },
+			"there is no flag --port_number; did you mean --port-number?" },
+		{ { "--portnumber" },
+			"there is no flag --portnumber; did you mean --port-number?" },
+		{ { "--txt", "a" }, "there is no flag --txt; did you mean --text?" },
+		{ { "-q" }, "there is no flag -q" },
+		{ { "--entirely-else=5" }, "there is no flag --entirely-else" },
+		{ { "--text" }, "--text needs a value: write --text <words>" },
+		{ { "-p" }, "-p needs a value: write -p <number>" },
+		{ { "--on=yes" }, "--on takes true or false, not \"yes\"" },
+		{ { "--port-number", "65536" },
+			"--port-number takes a port from 0 to 65535, not \"65536\"" },
+		{ { "-p", "http" }, "-p takes a port from 0 to 65535, not \"http\"" },
+		{ { "--number=" }, "--number takes a whole number, not \"\"" },
+		{ { "--number=99999999999" },
+			"--number takes a whole number, not \"99999999999\"" },
+		{ { "--count", "-1" },
+			"--count takes a whole number from 0 to 4294967295, not \"-1\"" },
+		{ { "--bytes", "1k" },
+			"--bytes takes a number of bytes from 0 to 9223372036854775807, not \"1k\"" },
+		{ { "--wait", "25" },
+			"--wait takes a duration such as \"25s\" or \"1m30s\", from 0s to"
+			" 1193h2m47.295s, not \"25\"" },
+		{ { "--wait", "2000h" },
+			"--wait takes a duration such as \"25s\" or \"1m30s\", from 0s to"
+			" 1193h2m47.295s, not \"2000h\"" },
+		{ { "--=x" }, "\"--=x\" is not a flag" },
+		{ { "---on" }, "\"---on\" is not a flag" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < mem_count(cases); i++) {
-		struct server_args args;
 		struct line l;
 
-		assert_int_equal(read_server(&l, &args, cases[i].words), ERR_USAGE);
+		assert_int_equal(line_parse(&l, cases[i].words), ERR_USAGE);
 		assert_string_equal(l.why.text, cases[i].sentence);
-		flags_fini(server_flags, &args);
 		line_fini(&l);
 	}
 }
 
-static void test_a_client_has_chisels_defaults(void **state)
+static void test_a_bad_variable_is_named(void **state)
 {
-	struct client_args args;
 	struct line l;
 
 	(void)state;
-	assert_int_equal(read_client(&l, &args,
-				 (const char *const[]){ "host:1", "3000", NULL }),
-		ERR_OK);
-	assert_string_equal(args.link.server, "host:1");
-	assert_int_equal(args.link.tuning.keepalive_ms, 25000);
-	assert_int_equal(args.link.max_retry_count, -1);
-	assert_int_equal(args.link.max_retry_ms, 0);
-	assert_int_equal(args.link.min_retry_ms, 0);
-	assert_null(args.link.auth);
-	assert_null(args.link.fingerprint);
-	assert_null(args.link.proxy);
-	assert_null(args.link.headers[0]);
-	assert_false(args.link.tls_skip_verify);
-	assert_int_equal(args.link.remote_count, 1);
-	assert_string_equal(args.link.remotes[0].local_port, "3000");
-	client_args_fini(&args);
+	setenv("TEST_PORT", "many", 1);
+	assert_int_equal(PARSE(&l, "--on"), ERR_USAGE);
+	assert_string_equal(l.why.text,
+		"TEST_PORT takes a port from 0 to 65535, not \"many\"");
 	line_fini(&l);
 }
 
-static void test_a_client_takes_flags_server_and_remotes(void **state)
+static void test_a_list_has_a_bound(void **state)
 {
-	struct client_args args;
-	struct line l;
+	char *argv[ARGS_REPEATED_MAX + 1];
+	char word[] = "--list=x";
+	struct options options = { 0 };
+	struct args_result result;
+	struct why why = { "" };
 
 	(void)state;
-	assert_int_equal(read_client(&l, &args,
-				 (const char *const[]){ "--keepalive", "25s",
-					 "--max-retry-count=0", "--max-retry-interval",
-					 "1m", "--min-retry-interval=2s", "--sni", "b",
-					 "--tls-skip-verify", "--header", "A: 1",
-					 "https://tunnel.example.com",
-					 "R:3000:localhost:3000", "R:8080:localhost:8080",
-					 NULL }),
-		ERR_OK);
-	assert_string_equal(args.link.server, "https://tunnel.example.com");
-	assert_int_equal(args.link.max_retry_count, 0);
-	assert_int_equal(args.link.max_retry_ms, 60000);
-	assert_int_equal(args.link.min_retry_ms, 2000);
-	assert_string_equal(args.link.sni, "b");
-	assert_true(args.link.tls_skip_verify);
-	assert_string_equal(args.link.headers[0], "A: 1");
-	assert_int_equal(args.link.remote_count, 2);
-	assert_true(args.link.remotes[1].is_reverse);
-	assert_string_equal(args.link.remotes[1].remote_port, "8080");
-	client_args_fini(&args);
-	line_fini(&l);
+	for (size_t i = 0; i < mem_count(argv); i++)
+		argv[i] = word;
+	assert_int_equal(args_read(&table, ARGS_REPEATED_MAX + 1, argv, ARGS_FIRST,
+				 &options, &result, &why),
+		ERR_USAGE);
+	assert_string_equal(why.text, "--list takes at most 64 entries");
+	assert_int_equal(options.list.n, ARGS_REPEATED_MAX);
+	field_fini(&table, &options);
 }
 
-static void test_a_client_reads_the_environment(void **state)
+static void test_only_near_words_are_near(void **state)
 {
-	struct client_args args;
-	struct line l;
+	struct nearest n;
 
 	(void)state;
-	setenv("AUTH", "a:b", 1);
-	setenv("CHISEL_WS_TIMEOUT", "3s", 1);
-	assert_int_equal(read_client(&l, &args,
-				 (const char *const[]){ "host", "3000", NULL }),
-		ERR_OK);
-	assert_string_equal(args.link.auth, "a:b");
-	assert_int_equal(args.link.connect_timeout_ms, 3000);
-	client_args_fini(&args);
-	line_fini(&l);
-}
-
-static void test_a_later_header_replaces_an_earlier(void **state)
-{
-	struct client_args args;
-	struct line l;
-
-	(void)state;
-	assert_int_equal(read_client(&l, &args,
-				 (const char *const[]){ "--header", "A: 1", "--header",
-					 "B: 2", "--header", "a: 3", "--header", "Ab: 4",
-					 "host", "3000", NULL }),
-		ERR_OK);
-	assert_string_equal(args.link.headers[0], "B: 2");
-	assert_string_equal(args.link.headers[1], "a: 3");
-	assert_string_equal(args.link.headers[2], "Ab: 4");
-	assert_null(args.link.headers[3]);
-	client_args_fini(&args);
-	line_fini(&l);
-}
-
-static void test_a_misused_client_says_so(void **state)
-{
-	static const struct {
-		const char *words[8];
-		const char *sentence; /* how it begins */
-	} cases[] = {
-		{ { "--v" }, "the server is missing: write <server> <remote>..." },
-		{ { "host" }, "there is no remote: write <server> <remote>..." },
-		{ { "ftp://host", "3000" },
-			"the server's URL must be http:// or https://" },
-		{ { "--auth=secret", "host", "3000" }, "--auth (or AUTH) has no colon" },
-		{ { "--fingerprint=a5:32", "host", "3000" },
-			"--fingerprint: \"a5:32\" is not" },
-		{ { "--proxy=proxy:1", "host", "3000" }, "--proxy: the URL must begin" },
-		{ { "--header=x", "host", "3000" }, "--header has no colon" },
-		{ { "--tls-key=k", "host", "3000" }, "--tls-key needs --tls-cert" },
-		{ { "--hostname=a/b", "host", "3000" }, "--hostname: \"a/b\" is not" },
-		{ { "--sni=a:1", "host", "3000" }, "--sni: \"a:1\" is not a host" },
-		{ { "--max-retry-count=x", "host", "3000" },
-			"--max-retry-count: \"x\" is not" },
-		{ { "host", "stdio:a:1", "stdio:b:2" },
-			"only one remote can have standard" },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < mem_count(cases); i++) {
-		struct client_args args;
-		struct line l;
-
-		assert_int_equal(read_client(&l, &args, cases[i].words), ERR_USAGE);
-		assert_memory_equal(l.why.text, cases[i].sentence,
-			strlen(cases[i].sentence));
-		client_args_fini(&args);
-		line_fini(&l);
-	}
-}
-
-static void test_an_invalid_remote_is_named(void **state)
-{
-	static const char *const remotes[] = { "", "foo", "a:1:b:2:c", "R:stdio:x:1",
-		"5353/udp:1.1.1.1:53", "5000/udp:socks" };
-
-	(void)state;
-	for (size_t i = 0; i < mem_count(remotes); i++) {
-		struct client_args args;
-		struct line l;
-
-		assert_int_equal(read_client(&l, &args,
-					 (const char *const[]){ "host", "3000",
-						 remotes[i], NULL }),
-			ERR_USAGE);
-		assert_non_null(strstr(l.why.text, remotes[i]));
-		client_args_fini(&args);
-		line_fini(&l);
-	}
+	nearest_init(&n, "revers");
+	nearest_try(&n, "socks5");
+	assert_null(n.best);
+	nearest_try(&n, NULL);
+	nearest_try(&n, "reverse");
+	assert_string_equal(n.best, "reverse");
+	nearest_try(&n, "refers");
+	assert_string_equal(n.best, "reverse");
+	nearest_init(&n, "x");
+	nearest_try(&n, "v");
+	assert_null(n.best);
+	nearest_init(&n, "a-word-that-is-longer-than-any-that-we-know");
+	nearest_try(&n, "a-word-that-is-longer-than-any-that-we-know");
+	assert_null(n.best);
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, forget_environment)
 
+static void test_flags_may_stand_anywhere(void **state)
+{
+	static const struct {
+		const char *words[WORDS_MAX];
+		const char *rest;
+	} cases[] = {
+		{ { "--port-number", "1", "--on", "a", "b" }, "a b" },
+		{ { "a", "--port-number", "1", "--on", "b" }, "a b" },
+		{ { "a", "b", "--on", "--port-number=1" }, "a b" },
+		{ { "a", "--on", "-", "--port-number", "1", "b", "c" }, "a - b c" },
+		{ { "a", "--on", "b", "--port-number", "1", "--", "-x", "--on" },
+			"a b -x --on" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(cases); i++) {
+		char rest[64] = "";
+		struct line l;
+
+		assert_int_equal(line_parse_anywhere(&l, cases[i].words), ERR_OK);
+		assert_true(l.options.is_on);
+		assert_int_equal(l.options.port, 1);
+		for (int j = l.result.rest; j < l.argc; j++) {
+			strcat(rest, rest[0] != '\0' ? " " : "");
+			strcat(rest, l.argv[j]);
+		}
+		assert_string_equal(rest, cases[i].rest);
+		line_fini(&l);
+	}
+}
+
+static void test_a_flag_behind_words_can_be_wrong(void **state)
+{
+	struct line l;
+
+	(void)state;
+	assert_int_equal(line_parse_anywhere(&l,
+				 (const char *const[]){ "a", "--prot", NULL }),
+		ERR_USAGE);
+	line_fini(&l);
+	assert_int_equal(line_parse_anywhere(&l,
+				 (const char *const[]){ "a", "--help", NULL }),
+		ERR_OK);
+	assert_true(l.result.wants_help);
+	line_fini(&l);
+}
+
+static void test_an_empty_value_may_count(void **state)
+{
+	struct line l;
+
+	(void)state;
+	setenv("TEST_TEXT", "from outside", 1);
+	assert_int_equal(line_read(&l, (const char *const[]){ "--text=", NULL },
+				 ARGS_TAKES_EMPTY),
+		ERR_OK);
+	assert_null(l.options.text);
+	line_fini(&l);
+	assert_int_equal(line_read(&l, (const char *const[]){ "-p", "", NULL },
+				 ARGS_TAKES_EMPTY),
+		ERR_USAGE);
+	line_fini(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_a_server_has_chisels_defaults),
-		TEST(test_a_server_takes_every_flag),
-		TEST(test_a_server_reads_the_environment),
-		TEST(test_a_misused_server_says_so),
-		TEST(test_a_client_has_chisels_defaults),
-		TEST(test_a_client_takes_flags_server_and_remotes),
-		TEST(test_a_client_reads_the_environment),
-		TEST(test_a_later_header_replaces_an_earlier),
-		TEST(test_a_misused_client_says_so),
-		TEST(test_an_invalid_remote_is_named),
+		TEST(test_a_value_may_follow_or_be_joined),
+		TEST(test_a_switch_takes_a_joined_value_only),
+		TEST(test_flags_end_at_the_first_other_word),
+		TEST(test_a_value_may_look_like_a_flag),
+		TEST(test_every_kind_is_read),
+		TEST(test_presets_fill_what_nobody_gave),
+		TEST(test_the_environment_stands_behind_the_flag),
+		TEST(test_an_empty_value_is_none),
+		TEST(test_tuning_that_makes_no_sense_is_passed_over),
+		TEST(test_the_last_wins_but_the_name_beats_the_alias),
+		TEST(test_a_secret_is_blotted_out),
+		TEST(test_help_ends_the_reading),
+		TEST(test_mistakes_say_what_to_write),
+		TEST(test_a_bad_variable_is_named),
+		TEST(test_a_list_has_a_bound),
+		TEST(test_only_near_words_are_near),
+		TEST(test_flags_may_stand_anywhere),
+		TEST(test_a_flag_behind_words_can_be_wrong),
+		TEST(test_an_empty_value_may_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

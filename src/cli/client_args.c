@@ -9,131 +9,57 @@
 #include "cli/check.h"
 #include "tunnel/chisel/remote.h"
 
-#define AT(member) offsetof(struct client_args, member)
+#define AT(member) FIELD_AT(struct client_args, member)
 
-const struct flag client_flags[] = {
-	{
-		.name = "fingerprint",
-		.kind = FLAG_TEXT,
-		.offset = AT(link.fingerprint),
-		.argument = "text",
+static const struct field client_rows[] = {
+	{ "fingerprint", FIELD_TEXT, AT(link.fingerprint), .argument = "text",
 		.help = "insist on the server whose log shows this fingerprint; without it any"
-			" server that answers gets the password",
-	},
-	{
-		.name = "auth",
-		.kind = FLAG_SECRET,
-		.offset = AT(auth),
-		.env = "AUTH",
-		.argument = "name:password",
-		.help = "sign in with this; AUTH keeps the password out of the list of processes",
-	},
-	{
-		.name = "keepalive",
-		.kind = FLAG_DURATION,
-		.offset = AT(link.tuning.keepalive_ms),
-		.preset = "25s",
+			" server that answers gets the password" },
+	{ "auth", FIELD_SECRET, AT(link.auth), .env = "AUTH", .argument = "name:password",
+		.help = "sign in with this; AUTH keeps the password out of the list of processes" },
+	{ "keepalive", FIELD_DURATION, AT(link.tuning.keepalive_ms), .initial = "25s",
 		.argument = "duration",
 		.help = "time between pings, which find a dead server and keep middleboxes awake;"
-			" 0s is none",
-	},
-	{
-		.name = "max-retry-count",
-		.kind = FLAG_INT,
-		.offset = AT(link.max_retry_count),
-		.preset = "-1",
+			" 0s is none" },
+	{ "max_retry_count", FIELD_INT, AT(link.max_retry_count), .initial = "-1",
 		.argument = "number",
-		.help = "give up after so many failed retries; -1 is never",
-	},
-	{
-		.name = "max-retry-interval",
-		.kind = FLAG_DURATION,
-		.offset = AT(link.max_retry_ms),
+		.help = "give up after so many failed retries; -1 is never" },
+	{ "max_retry_interval", FIELD_DURATION, AT(link.max_retry_ms),
 		.argument = "duration",
 		.help = "the longest wait between retries (under 5s; 30s after a login or a remote"
-			" that was not allowed)",
-	},
-	{
-		.name = "min-retry-interval",
-		.kind = FLAG_DURATION,
-		.offset = AT(link.min_retry_ms),
+			" that was not allowed)" },
+	{ "min_retry_interval", FIELD_DURATION, AT(link.min_retry_ms),
 		.argument = "duration",
-		.help = "the shortest wait before a retry (the first is at once)",
-	},
-	{
-		.name = "check",
-		.kind = FLAG_BOOL,
-		.offset = AT(checks),
+		.help = "the shortest wait before a retry (the first is at once)" },
+	{ "check", FIELD_BOOL, AT(checks),
 		.help = "connect once for each remote, print whether it would work, and end with"
-			" status 0 if all would",
-	},
-	{
-		.name = "proxy",
-		.kind = FLAG_TEXT,
-		.offset = AT(link.proxy),
-		.argument = "url",
+			" status 0 if all would" },
+	{ "proxy", FIELD_TEXT, AT(link.proxy), .argument = "url",
 		.help = "connect through this proxy: http://, socks5:// or socks5h://, with"
-			" name:password@ before the host if it wants them",
-	},
-	{
-		.name = "header",
-		.kind = FLAG_LIST,
-		.offset = AT(headers),
+			" name:password@ before the host if it wants them" },
+	{ "header", FIELD_REPEATED, AT(headers), .max = ARGS_REPEATED_MAX,
 		.argument = "name: value",
-		.help = "send this HTTP header too; may be given many times",
-	},
-	{
-		.name = "hostname",
-		.kind = FLAG_TEXT,
-		.offset = AT(link.hostname),
-		.argument = "name",
-		.help = "ask the server for this host, in HTTP and in TLS",
-	},
-	{
-		.name = "sni",
-		.kind = FLAG_TEXT,
-		.offset = AT(link.sni),
-		.argument = "name",
-		.help = "ask for this host in TLS only; wins over --hostname",
-	},
-	{
-		.name = "tls-ca",
-		.kind = FLAG_TEXT,
-		.offset = AT(link.tls_ca),
-		.argument = "file",
-		.help = "trust the authorities of this PEM file, instead of the system's",
-	},
-	{
-		.name = "tls-skip-verify",
-		.kind = FLAG_BOOL,
-		.offset = AT(link.tls_skip_verify),
-		.help = "take any certificate: only with --fingerprint does it stay safe",
-	},
-	{
-		.name = "tls-key",
-		.kind = FLAG_TEXT,
-		.offset = AT(link.tls_key),
-		.argument = "file",
-		.help = "show a certificate that has this PEM private key; needs --tls-cert",
-	},
-	{
-		.name = "tls-cert",
-		.kind = FLAG_TEXT,
-		.offset = AT(link.tls_cert),
-		.argument = "file",
-		.help = "show this PEM certificate to the server; needs --tls-key",
-	},
-	DAEMON_FLAGS(struct client_args, daemon),
-	{
-		.env = "CHISEL_WS_TIMEOUT",
-		.kind = FLAG_DURATION,
-		.offset = AT(link.connect_timeout_ms),
+		.help = "send this HTTP header too; may be given many times" },
+	{ "hostname", FIELD_TEXT, AT(link.hostname), .argument = "name",
+		.help = "ask the server for this host, in HTTP and in TLS" },
+	{ "sni", FIELD_TEXT, AT(link.sni), .argument = "name",
+		.help = "ask for this host in TLS only; wins over --hostname" },
+	{ "tls_ca", FIELD_TEXT, AT(link.tls_ca), .argument = "file",
+		.help = "trust the authorities of this PEM file, instead of the system's" },
+	{ "tls_skip_verify", FIELD_BOOL, AT(link.tls_skip_verify),
+		.help = "take any certificate: only with --fingerprint does it stay safe" },
+	{ "tls_key", FIELD_TEXT, AT(link.tls_key), .argument = "file",
+		.help = "show a certificate that has this PEM private key; needs --tls-cert" },
+	{ "tls_cert", FIELD_TEXT, AT(link.tls_cert), .argument = "file",
+		.help = "show this PEM certificate to the server; needs --tls-key" },
+	{ .kind = FIELD_TABLE, AT(daemon), .of = &daemon_fields },
+	{ NULL, FIELD_DURATION, AT(link.connect_timeout_ms), .env = "CHISEL_WS_TIMEOUT",
 		.argument = "duration",
-		.help = "timeout of a connection, up to the HTTP response (45s)",
-	},
-	TUNING_FLAGS(struct client_args, link.tuning),
-	{ .kind = FLAG_END },
+		.help = "timeout of a connection, up to the HTTP response (45s)" },
+	{ .kind = FIELD_TABLE, AT(link.tuning), .of = &tuning_fields },
 };
+
+const struct field_table client_fields = FIELD_TABLE_OF(struct client_args, client_rows);
 
 static bool read_remote(const char *word, struct remote *out, struct why *why)
 {
@@ -188,33 +114,36 @@ static bool is_same_header(const char *a, const char *b)
 }
 
 /* A later header replaces an earlier one of the same name. */
-static void list_drop_replaced(struct flag_list *list)
+static void list_drop_replaced(struct field_list *list)
 {
 	unsigned kept = 0;
 
-	for (unsigned i = 0; i < list->count; i++) {
+	for (unsigned i = 0; i < list->n; i++) {
 		unsigned j = i + 1;
 
-		while (j < list->count && !is_same_header(list->items[i], list->items[j]))
+		while (j < list->n && !is_same_header(list->v[i], list->v[j]))
 			j++;
-		if (j == list->count)
-			list->items[kept++] = list->items[i];
+		if (j == list->n)
+			list->v[kept++] = list->v[i];
+		else
+			free(list->v[i]);
 	}
-	list->items[kept] = NULL;
-	list->count = kept;
+	if (list->n > 0)
+		list->v[kept] = NULL;
+	list->n = kept;
 }
 
 static enum err check_headers(struct client_args *args, struct why *why)
 {
 	enum err rc;
 
-	for (unsigned i = 0; i < args->headers.count; i++) {
-		rc = check_header(args->headers.items[i], why);
+	for (unsigned i = 0; i < args->headers.n; i++) {
+		rc = check_header(args->headers.v[i], why);
 		if (rc != ERR_OK)
 			return rc;
 	}
 	list_drop_replaced(&args->headers);
-	args->link.headers = args->headers.items;
+	args->link.headers = (const char *const *)args->headers.v;
 	return ERR_OK;
 }
 
@@ -230,7 +159,7 @@ enum err client_args_check(struct client_args *args, int argc, char **argv,
 			argc == 0 ? "the server is missing" : "there is no remote");
 	rc = check_server(argv[0], why);
 	if (rc == ERR_OK)
-		rc = check_auth(args->auth, why);
+		rc = check_auth(args->link.auth, why);
 	if (rc == ERR_OK)
 		rc = check_fingerprint(args->link.fingerprint, why);
 	if (rc == ERR_OK)
@@ -246,12 +175,11 @@ enum err client_args_check(struct client_args *args, int argc, char **argv,
 	if (rc == ERR_OK)
 		rc = read_remotes(args, argc - 1, argv + 1, why);
 	args->link.server = argv[0];
-	args->link.auth = args->auth;
 	return rc;
 }
 
 void client_args_fini(struct client_args *args)
 {
-	flags_fini(client_flags, args);
 	free(args->remotes);
+	field_fini(&client_fields, args);
 }

@@ -4,21 +4,19 @@
 
 #include "agent/link.h"
 #include "cli/daemon.h"
-#include "cli/flags.h"
 
 struct client_args {
 	struct link_client_options link;
 	struct daemon_args daemon;
-	struct flag_list headers;
+	struct field_list headers;
 	bool checks;            /* once, and ends */
-	char *auth;             /* secret */
 	struct remote *remotes; /* owned */
 };
 
-extern const struct flag client_flags[];
+extern const struct field_table client_fields;
 
 /*
- * Checks what was read by client_flags, reads server and remotes from the @argc words left
+ * Checks what was read by client_fields, reads server and remotes from the @argc words left
  * behind the flags, and completes @args->link.
  *
  * ERR_USAGE: @why names the flag or remote and says what to write.  ERR_NOMEM.

@@ -118,7 +118,7 @@ static int connect_to_server(const struct call *c, struct client_args *args)
 
 static int run(struct call *c)
 {
-	struct client_args args = { .headers.count = 0 };
+	struct client_args args = { .checks = false };
 	int exit_code;
 
 	if (call_read(c, &args, &exit_code))
@@ -153,7 +153,7 @@ const struct command command_client = {
 		"  AUTH=ann:secret @ client --keepalive 25s https://tunnel.example.com \\\n"
 		"    R:3000:localhost:3000 R:8080:localhost:8080\n"
 		"  ssh -o ProxyCommand='@ client https://example.com stdio:%h:%p' host\n",
-	.flags = client_flags,
+	.fields = &client_fields,
 	.has_flags_anywhere = true,
 	.run = run,
 	.stays = true,

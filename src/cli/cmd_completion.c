@@ -5,10 +5,6 @@
 
 #include "cli/completion.h"
 
-static const struct flag flags[] = {
-	{ .kind = FLAG_END },
-};
-
 static int run(struct call *c)
 {
 	struct why why;
@@ -32,7 +28,6 @@ const struct command command_completion = {
 	.examples = "  source <(@ completion bash)       in ~/.bashrc\n"
 		    "  source <(@ completion zsh)        in ~/.zshrc\n"
 		    "  @ completion fish | source        in ~/.config/fish/config.fish\n",
-	.flags = flags,
 	.run = run,
 	.words = "bash zsh fish",
 };

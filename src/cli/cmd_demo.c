@@ -9,25 +9,18 @@
 
 struct demo_args {
 	bool is_once;
-	const char *target;
+	char *target;
 };
 
-static const struct flag flags[] = {
-	{
-		.name = "once",
-		.kind = FLAG_BOOL,
-		.offset = offsetof(struct demo_args, is_once),
-		.help = "end after the fetch",
-	},
-	{
-		.name = "target",
-		.kind = FLAG_TEXT,
-		.offset = offsetof(struct demo_args, target),
-		.argument = "host:port",
-		.help = "publish this service in place of the page",
-	},
-	{ .kind = FLAG_END },
+#define AT(member) FIELD_AT(struct demo_args, member)
+
+static const struct field rows[] = {
+	{ "once", FIELD_BOOL, AT(is_once), .help = "end after the fetch" },
+	{ "target", FIELD_TEXT, AT(target), .argument = "host:port",
+		.help = "publish this service in place of the page" },
 };
+
+static const struct field_table fields = FIELD_TABLE_OF(struct demo_args, rows);
 
 static enum err read_target(const char *target, struct addr_listen *out, struct why *why)
 {
@@ -39,29 +32,35 @@ static enum err read_target(const char *target, struct addr_listen *out, struct 
 	return check_host("--target", out->host, why);
 }
 
-static int run(struct call *c)
+static int demo(const struct call *c, const struct demo_args *args)
 {
-	struct demo_args args = { 0 };
-	struct demo_options o = { .out = c->out, .err = c->err };
+	struct demo_options o = { .is_once = args->is_once,
+		.out = c->out,
+		.err = c->err };
 	struct why why = { "" };
 	struct addr_listen target;
-	enum err rc = ERR_OK;
-	int exit_code;
+	enum err rc = call_refuse_words(c, &why);
 
-	if (!call_read(c, &args, &exit_code))
-		return exit_code;
-	if (c->argc > 0)
-		rc = err_set(&why, ERR_USAGE, "it takes flags only; --help lists them");
-	if (rc == ERR_OK && args.target != NULL)
-		rc = read_target(args.target, &target, &why);
+	if (rc == ERR_OK && args->target != NULL)
+		rc = read_target(args->target, &target, &why);
 	if (rc != ERR_OK)
 		return call_fail(c, rc, &why);
-	o.is_once = args.is_once;
-	if (args.target != NULL) {
+	if (args->target != NULL) {
 		o.target_host = target.host;
 		o.target_port = target.port;
 	}
 	return demo_run(&o);
+}
+
+static int run(struct call *c)
+{
+	struct demo_args args = { 0 };
+	int exit_code;
+
+	if (call_read(c, &args, &exit_code))
+		exit_code = demo(c, &args);
+	field_fini(&fields, &args);
+	return exit_code;
 }
 
 const struct command command_demo = {
@@ -76,7 +75,7 @@ const struct command command_demo = {
 	.examples = "  @ demo\n"
 		    "  @ demo --once\n"
 		    "  @ demo --target localhost:3000\n",
-	.flags = flags,
+	.fields = &fields,
 	.run = run,
 	.stays = true,
 };

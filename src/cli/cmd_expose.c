@@ -245,7 +245,7 @@ const struct command command_expose = {
 		    "  @ expose --http-route /=3000 --http-route /api=localhost:8000 \\\n"
 		    "    --relays https://relay.example.com\n"
 		    "  @ expose 22 --tcp --relays https://relay.example.com\n",
-	.flags = expose_flags,
+	.fields = &expose_fields,
 	.run = run,
 	.has_flags_anywhere = true,
 	.stays = true,

@@ -3,10 +3,6 @@
 
 #include "cli/help.h"
 
-static const struct flag flags[] = {
-	{ .kind = FLAG_END },
-};
-
 static int run(struct call *c)
 {
 	const struct command *about;
@@ -29,7 +25,6 @@ const struct command command_help = {
 	.name = "help",
 	.arguments = "[<command>...]",
 	.summary = "explain a command",
-	.flags = flags,
 	.run = run,
 	.takes_commands = true,
 };

@@ -15,34 +15,22 @@
 #define LIST_MS 3000
 
 struct list_args {
-	const char *relays;
+	char *relays;
 	bool has_defaults;
 	bool is_json;
 };
 
-static const struct flag flags[] = {
-	{
-		.name = "relays",
-		.kind = FLAG_TEXT,
-		.offset = offsetof(struct list_args, relays),
-		.argument = "urls",
-		.help = "ask these too, with commas between them",
-	},
-	{
-		.name = "default-relays",
-		.kind = FLAG_BOOL,
-		.offset = offsetof(struct list_args, has_defaults),
-		.preset = "true",
-		.help = "ask those that are built in",
-	},
-	{
-		.name = "json",
-		.kind = FLAG_BOOL,
-		.offset = offsetof(struct list_args, is_json),
-		.help = "print a JSON array",
-	},
-	{ .kind = FLAG_END },
+#define AT(member) FIELD_AT(struct list_args, member)
+
+static const struct field rows[] = {
+	{ "relays", FIELD_TEXT, AT(relays), .argument = "urls",
+		.help = "ask these too, with commas between them" },
+	{ "default_relays", FIELD_BOOL, AT(has_defaults), .initial = "true",
+		.help = "ask those that are built in" },
+	{ "json", FIELD_BOOL, AT(is_json), .help = "print a JSON array" },
 };
+
+static const struct field_table fields = FIELD_TABLE_OF(struct list_args, rows);
 
 /* All are asked at the same time. */
 struct inquiry {
@@ -227,6 +215,7 @@ static int run(struct call *c)
 		return call_fail(c, ERR_NOMEM, NULL);
 	if (call_read(c, &args, &exit_code))
 		exit_code = list(c, &args, in);
+	field_fini(&fields, &args);
 	inquiry_fini(in, exit_code);
 	return exit_code;
 }
@@ -240,7 +229,7 @@ const struct command command_list = {
 		"answer is listed as unknown, with the reason.\n",
 	.examples =
 		"  @ list --relays https://relay.example.com,https://portal.example.org\n",
-	.flags = flags,
+	.fields = &fields,
 	.run = run,
 	.has_flags_anywhere = true,
 };

@@ -513,16 +513,13 @@ static const struct verb *verb_find(const struct call *c, struct why *why)
 static int work(const struct call *c, struct relay_args *args)
 {
 	struct relay_options options = { .workers = 0 };
-	struct relay_config config;
 	struct why why = { "" };
 	struct work w = { .call = c, .is_json = args->is_json, .why = &why };
 	const struct verb *v = verb_find(c, &why);
 	enum err rc = v == NULL ? ERR_USAGE : ERR_OK;
 
 	if (rc == ERR_OK)
-		rc = relay_args_check(relay_lease_flags, args, 0, NULL, &config, &why);
-	if (rc == ERR_OK)
-		rc = relay_config_read(&config, &options, &why);
+		rc = relay_args_read(args, &options, &why);
 	if (rc != ERR_OK)
 		return call_fail(c, rc == ERR_SYNTAX ? ERR_USAGE : rc, &why);
 	w.words = c->argv + 1;
@@ -532,7 +529,7 @@ static int work(const struct call *c, struct relay_args *args)
 	relay_ask_close(w.relay);
 	json_decref(w.snapshot);
 	json_decref(w.policy);
-	relay_options_fini(&options);
+	field_fini(&relay_fields, &options);
 	return rc == ERR_OK ? EXIT_CODE_DONE : call_fail(c, rc, &why);
 }
 
@@ -541,9 +538,9 @@ static int run(struct call *c)
 	struct relay_args args = { .config = NULL };
 	int exit_code;
 
-	if (call_read(c, &args, &exit_code))
+	if (relay_args_call(c, &args, &exit_code))
 		exit_code = work(c, &args);
-	flags_fini(relay_lease_flags, &args);
+	relay_args_fini(&args);
 	return exit_code;
 }
 
@@ -575,7 +572,7 @@ const struct command command_relay_lease = {
 		    "  @ relay lease approval manual\n"
 		    "  @ relay lease approve myapp\n"
 		    "  @ relay lease ban 203.0.113.0/24\n",
-	.flags = relay_lease_flags,
+	.fields = &relay_lease_fields,
 	.run = run,
 	.has_flags_anywhere = true,
 	.words = "list approve deny ban unban limit forget approval tcp page",

@@ -5,42 +5,36 @@
 #include "relay/relay.h"
 
 /* A mistake is told here as one of the command line, before there is a log. */
-static enum err try_settings(struct relay_config *config, struct why *why)
+static enum err try_settings(struct relay_args *args, struct why *why)
 {
 	struct relay_options options;
-	enum err rc = relay_config_read(config, &options, why);
+	enum err rc = relay_args_read(args, &options, why);
 
 	if (rc != ERR_OK)
 		return rc;
 	rc = relay_config_make_dir(&options, why);
-	relay_options_fini(&options);
+	field_fini(&relay_fields, &options);
 	return rc;
-}
-
-static int serve(const struct call *c, struct relay_args *args)
-{
-	struct relay_config config;
-	struct why why = { "" };
-	enum err rc;
-
-	rc = relay_args_check(relay_run_flags, args, c->argc, c->argv, &config, &why);
-	if (rc == ERR_OK)
-		rc = try_settings(&config, &why);
-	if (rc == ERR_OK)
-		rc = daemon_start(&args->daemon, &why);
-	if (rc != ERR_OK)
-		return call_fail(c, rc == ERR_SYNTAX ? ERR_USAGE : rc, &why);
-	return relay_run(relay_config_read, &config);
 }
 
 static int run(struct call *c)
 {
 	struct relay_args args = { .config = NULL };
+	struct why why = { "" };
 	int exit_code;
+	enum err rc;
 
-	if (call_read(c, &args, &exit_code))
-		exit_code = serve(c, &args);
-	flags_fini(relay_run_flags, &args);
+	if (relay_args_call(c, &args, &exit_code)) {
+		rc = call_refuse_words(c, &why);
+		if (rc == ERR_OK)
+			rc = try_settings(&args, &why);
+		if (rc == ERR_OK)
+			rc = daemon_start(&args.daemon, &why);
+		exit_code = rc == ERR_OK ?
+			relay_run(relay_args_read, &args) :
+			call_fail(c, rc == ERR_SYNTAX ? ERR_USAGE : rc, &why);
+	}
+	relay_args_fini(&args);
 	return exit_code;
 }
 
@@ -64,7 +58,7 @@ const struct command command_relay_run = {
 		"  @ relay run --portal-url https://relay.example.com\n"
 		"  @ relay run --config relay.toml\n"
 		"  @ relay run --api-port 4017 --sni-port 8443      on this machine only\n",
-	.flags = relay_run_flags,
+	.fields = &relay_run_fields,
 	.run = run,
 	.stays = true,
 };

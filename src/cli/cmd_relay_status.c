@@ -145,14 +145,13 @@ static enum err ask(const struct relay_options *o, json_t **status, struct why *
 static int tell(const struct call *c, struct relay_args *args)
 {
 	struct relay_options options = { .workers = 0 };
-	struct relay_config config;
 	struct why why = { "" };
 	json_t *status = NULL;
 	enum err rc;
 
-	rc = relay_args_check(relay_status_flags, args, c->argc, c->argv, &config, &why);
+	rc = call_refuse_words(c, &why);
 	if (rc == ERR_OK)
-		rc = relay_config_read(&config, &options, &why);
+		rc = relay_args_read(args, &options, &why);
 	if (rc != ERR_OK)
 		return call_fail(c, rc == ERR_SYNTAX ? ERR_USAGE : rc, &why);
 	rc = ask(&options, &status, &why);
@@ -161,7 +160,7 @@ static int tell(const struct call *c, struct relay_args *args)
 	else if (rc == ERR_OK)
 		print_text(c->out, status);
 	json_decref(status);
-	relay_options_fini(&options);
+	field_fini(&relay_fields, &options);
 	return rc == ERR_OK ? EXIT_CODE_DONE : call_fail(c, rc, &why);
 }
 
@@ -170,9 +169,9 @@ static int run(struct call *c)
 	struct relay_args args = { .config = NULL };
 	int exit_code;
 
-	if (call_read(c, &args, &exit_code))
+	if (relay_args_call(c, &args, &exit_code))
 		exit_code = tell(c, &args);
-	flags_fini(relay_status_flags, &args);
+	relay_args_fini(&args);
 	return exit_code;
 }
 
@@ -185,6 +184,6 @@ const struct command command_relay_status = {
 		"own user may use. Exits with 1 if no relay serves from that directory.\n",
 	.examples = "  @ relay status\n"
 		    "  @ relay status --json --identity-path /srv/relay\n",
-	.flags = relay_status_flags,
+	.fields = &relay_status_fields,
 	.run = run,
 };

@@ -17,7 +17,7 @@ static int serve(const struct call *c, struct server_args *args)
 		rc = keygen_write(
 			&(struct keygen_options){
 				.path = args->keygen,
-				.seed = args->key_seed,
+				.seed = args->link.key_seed,
 				.replaces = args->forces || c->persona->is_lenient,
 				.out = c->out,
 				.err = c->err,
@@ -30,7 +30,7 @@ static int serve(const struct call *c, struct server_args *args)
 	if (rc != ERR_OK)
 		return call_fail(c, rc, &why);
 	log_init(&log, NULL, "server");
-	if (args->key_seed != NULL && args->link.key_file == NULL)
+	if (args->link.key_seed != NULL && args->link.key_file == NULL)
 		log_warn(&log,
 			"--key (or CHISEL_KEY): whoever guesses the seed has the key;"
 			" keep one in a file with --keygen and use --keyfile");
@@ -39,12 +39,12 @@ static int serve(const struct call *c, struct server_args *args)
 
 static int run(struct call *c)
 {
-	struct server_args args = { .tls_domains.count = 0 };
+	struct server_args args = { .keygen = NULL };
 	int exit_code;
 
 	if (call_read(c, &args, &exit_code))
 		exit_code = serve(c, &args);
-	flags_fini(server_flags, &args);
+	field_fini(&server_fields, &args);
 	return exit_code;
 }
 
@@ -62,7 +62,7 @@ const struct command command_server = {
 	.examples = "  @ server --reverse --port 9090 --host 127.0.0.1\n"
 		    "  AUTH=ann:secret @ server --reverse --keyfile /etc/adit/host.key\n"
 		    "  @ server --keygen /etc/adit/host.key\n",
-	.flags = server_flags,
+	.fields = &server_fields,
 	.run = run,
 	.stays = true,
 };

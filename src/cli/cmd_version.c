@@ -11,15 +11,12 @@ struct version_args {
 	bool is_json;
 };
 
-static const struct flag flags[] = {
-	{
-		.name = "json",
-		.kind = FLAG_BOOL,
-		.offset = offsetof(struct version_args, is_json),
-		.help = "print a JSON object",
-	},
-	{ .kind = FLAG_END },
+static const struct field rows[] = {
+	{ "json", FIELD_BOOL, FIELD_AT(struct version_args, is_json),
+		.help = "print a JSON object" },
 };
+
+static const struct field_table fields = FIELD_TABLE_OF(struct version_args, rows);
 
 static int print_json(FILE *out)
 {
@@ -49,6 +46,6 @@ const struct command command_version = {
 	.name = "version",
 	.arguments = "[--json]",
 	.summary = "show the version",
-	.flags = flags,
+	.fields = &fields,
 	.run = run,
 };

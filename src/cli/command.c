@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/str.h"
 #include "cli/help.h"
 #include "cli/persona.h"
 #include "loop/loop.h"
@@ -23,16 +24,19 @@ const struct command *command_find(const struct command *const *list, const char
 	return NULL;
 }
 
-bool call_read(struct call *c, void *options, int *exit_code)
+bool call_read(struct call *c, void *args, int *exit_code)
 {
-	struct flag_result result;
+	const struct field_table *fields = c->command->fields;
+	bool is_anywhere = persona_has_flags_anywhere(c->persona, c->command);
+	struct args_result result = { .rest = 0 };
 	struct why why = { "" };
-	enum err rc;
+	enum err rc = fields != NULL ? field_defaults(fields, args, &why) : ERR_OK;
 
-	rc = (persona_has_flags_anywhere(c->persona, c->command) ?
-			flags_parse_anywhere :
-			flags_parse)(c->command->flags, c->argc, c->argv, options,
-		&result, &why);
+	if (rc == ERR_OK)
+		rc = args_read(fields, c->argc, c->argv,
+			is_anywhere ? ARGS_ANYWHERE : ARGS_FIRST, args, &result, &why);
+	if (rc == ERR_OK && !result.wants_help)
+		rc = args_read_environment(fields, result.given, args, &why);
 	if (rc != ERR_OK) {
 		*exit_code = call_fail(c, rc, &why);
 		return false;
@@ -46,6 +50,17 @@ bool call_read(struct call *c, void *options, int *exit_code)
 	c->argc -= result.rest;
 	c->argv += result.rest;
 	return true;
+}
+
+enum err call_refuse_words(const struct call *c, struct why *why)
+{
+	char shown[64];
+
+	if (c->argc == 0)
+		return ERR_OK;
+	return err_set(why, ERR_USAGE,
+		"it takes flags only, not \"%s\"; --help lists them",
+		str_quote(shown, sizeof(shown), span_str(c->argv[0])));
 }
 
 void command_tell(FILE *err, enum log_level level, const char *who, const char *text)

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "cli/flags.h"
+#include "cli/args.h"
 
 /* What a program returns to the shell. */
 enum exit_code {
@@ -33,19 +33,19 @@ struct call {
 
 /* In the texts, "@" stands for the name of the program. */
 struct command {
-	const char *name;         /* all its words: "relay run" */
-	const char *arguments;    /* "[flags] <server> <remote>..." */
-	const char *summary;      /* one line, without a full stop */
-	const char *about;        /* paragraphs before the flags; or NULL */
-	const char *examples;     /* indented lines behind the flags; or NULL */
-	const struct flag *flags; /* up to FLAG_END */
+	const char *name;                 /* all its words: "relay run" */
+	const char *arguments;            /* "[flags] <server> <remote>..." */
+	const char *summary;              /* one line, without a full stop */
+	const char *about;                /* paragraphs before the flags; or NULL */
+	const char *examples;             /* indented lines behind the flags; or NULL */
+	const struct field_table *fields; /* of its arguments; NULL: there are no flags */
 	int (*run)(struct call *c);
 	bool has_flags_anywhere; /* behind other words, too */
 	const char *words; /* that stand behind its flags, spaces between them; or NULL */
 	bool takes_commands; /* names of commands stand there */
 	bool stays; /* until it is told to end: it takes signals, and has a log */
 
-	/* A group has these, NULL at the end, in place of flags and run. */
+	/* A group has these, NULL at the end, in place of fields and run. */
 	const struct command *const *commands;
 };
 
@@ -61,11 +61,14 @@ extern const struct command command_expose, command_list;
 extern const struct command command_version, command_help, command_completion;
 
 /*
- * Reads the flags into @options and moves argc and argv behind them. False if that is all:
- * help was printed or a mistake named, and *@exit_code says with which code to end.
- * Either way flags_fini() is due.
+ * Reads defaults, flags and environment into @args, which starts zeroed, and moves argc and
+ * argv behind the flags. False if that is all: help was printed or a mistake named, and
+ * *@exit_code says with which code to end. Either way field_fini() is due.
  */
-bool call_read(struct call *c, void *options, int *exit_code) MUST_USE;
+bool call_read(struct call *c, void *args, int *exit_code) MUST_USE;
+
+/* ERR_USAGE: there are words behind the flags. */
+enum err call_refuse_words(const struct call *c, struct why *why) MUST_USE;
 
 /*
  * Prints "@who: @text" on @err; where a program reads standard error, it is a line of the log.

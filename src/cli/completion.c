@@ -6,42 +6,42 @@
 #include "base/mem.h"
 #include "cli/persona.h"
 
-static bool takes_file(const struct flag *f)
+static bool takes_file(const struct field *f)
 {
 	return f->argument != NULL && strcmp(f->argument, "file") == 0;
 }
 
 /* The flags of @c that a command line has, by each of their names, with @fn. */
-static void each_name(const struct command *c, FILE *out,
-	void (*fn)(FILE *out, const struct flag *f, const char *name))
+static void each_flag(const struct command *c, FILE *out,
+	void (*fn)(FILE *out, const struct field *f, const char *flag))
 {
-	const struct flag *f;
+	char flag[ARGS_FLAG_MAX];
+	struct field_cursor at;
 
-	for (f = c->flags; f->kind != FLAG_END; f++) {
-		if (f->name != NULL)
-			fn(out, f, f->name);
-		if (f->alias != NULL)
-			fn(out, f, f->alias);
+	for (field_first(&at, c->fields); at.row != NULL; field_next(&at)) {
+		if (at.row->name != NULL)
+			fn(out, at.row, args_flag(at.row->name, flag));
+		if (at.row->alias != NULL)
+			fn(out, at.row, args_flag(at.row->alias, flag));
 	}
 }
 
 /* ---- bash ---- */
 
-static void bash_print_word(FILE *out, const struct flag *f, const char *name)
+static void bash_print_word(FILE *out, const struct field *f, const char *flag)
 {
 	(void)f;
-	fprintf(out, " %s%s", flag_dashes(name), name);
+	fprintf(out, " %s", flag);
 }
 
 /* What follows a flag with a value: a file, or something that only the user knows. */
-static void bash_print_value(FILE *out, const struct flag *f, const char *name)
+static void bash_print_value(FILE *out, const struct field *f, const char *flag)
 {
 	if (takes_file(f))
-		fprintf(out,
-			"\t\t%s%s) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n",
-			flag_dashes(name), name);
+		fprintf(out, "\t\t%s) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n",
+			flag);
 	else if (f->argument != NULL)
-		fprintf(out, "\t\t%s%s) return ;;\n", flag_dashes(name), name);
+		fprintf(out, "\t\t%s) return ;;\n", flag);
 }
 
 static void print_command_words(FILE *out, const struct command *const *list)
@@ -67,10 +67,10 @@ static void bash_print_groups(FILE *out, const struct persona *p, int depth)
 	fputs("\t\t*) words= ;;\n\t\tesac\n", out);
 }
 
-static void bash_print_valued(FILE *out, const struct flag *f, const char *name)
+static void bash_print_valued(FILE *out, const struct field *f, const char *flag)
 {
 	if (f->argument != NULL)
-		fprintf(out, "%s%s | ", flag_dashes(name), name);
+		fprintf(out, "%s | ", flag);
 }
 
 /* Behind the first word that is no flag, and no value of one, there are no more flags. */
@@ -81,7 +81,7 @@ static void bash_print_end_of_flags(FILE *out, const struct command *c, int dept
 		"\t\t\tcase ${COMP_WORDS[i]} in\n"
 		"\t\t\t",
 		depth);
-	each_name(c, out, bash_print_valued);
+	each_flag(c, out, bash_print_valued);
 	fputs("=) [ \"${COMP_WORDS[i + 1]}\" != = ] || ((i++)); ((i++)) ;;\n"
 	      "\t\t\t-*) ;;\n"
 	      "\t\t\t*) words= ;;\n"
@@ -94,9 +94,9 @@ static void bash_print_command(FILE *out, const struct persona *p,
 	const struct command *c, int depth)
 {
 	fputs("\t\tcase $prev in\n", out);
-	each_name(c, out, bash_print_value);
+	each_flag(c, out, bash_print_value);
 	fputs("\t\tesac\n\t\twords=\"--help", out);
-	each_name(c, out, bash_print_word);
+	each_flag(c, out, bash_print_word);
 	if (c->words != NULL)
 		fprintf(out, " %s", c->words);
 	if (c->takes_commands)
@@ -166,10 +166,9 @@ static void zsh_print_text(FILE *out, const char *text)
 	}
 }
 
-static void zsh_print_flag(FILE *out, const struct flag *f, const char *name)
+static void zsh_print_flag(FILE *out, const struct field *f, const char *flag)
 {
-	fprintf(out, " \\\n\t\t\t'%s%s%s[", f->kind == FLAG_LIST ? "*" : "",
-		flag_dashes(name), name);
+	fprintf(out, " \\\n\t\t\t'%s%s[", f->kind == FIELD_REPEATED ? "*" : "", flag);
 	zsh_print_text(out, f->help);
 	fputc(']', out);
 	if (f->argument != NULL) {
@@ -224,7 +223,7 @@ static void zsh_print_level(FILE *out, const struct persona *p,
 		} else {
 			fprintf(out, "\t\t_arguments%s '--help[show help]'",
 				persona_has_flags_anywhere(p, *c) ? "" : " -A '-*'");
-			each_name(*c, out, zsh_print_flag);
+			each_flag(*c, out, zsh_print_flag);
 			zsh_print_words(out, p, *c);
 		}
 		fputs(" ;;\n", out);
@@ -296,19 +295,30 @@ static void fish_print_words(FILE *out, const char *name)
 	}
 }
 
+/* "--port" is "-l port", and "-p" is "-s p". */
+static void fish_print_flag(FILE *out, const char *name)
+{
+	char flag[ARGS_FLAG_MAX];
+
+	args_flag(name, flag);
+	fprintf(out, " -%s %s", flag[1] == '-' ? "l" : "s", flag + strspn(flag, "-"));
+}
+
 static void fish_print_flags(FILE *out, const struct persona *p, const struct command *c)
 {
-	const struct flag *f;
+	struct field_cursor at;
 
-	for (f = c->flags; f->kind != FLAG_END; f++) {
+	for (field_first(&at, c->fields); at.row != NULL; field_next(&at)) {
+		const struct field *f = at.row;
+
 		if (f->name == NULL)
 			continue;
 		fprintf(out, "complete -c %s -n '", p->name);
 		fish_print_words(out, c->name);
-		fprintf(out, "' -%s %s", f->name[1] == '\0' ? "s" : "l", f->name);
+		fputs("'", out);
+		fish_print_flag(out, f->name);
 		if (f->alias != NULL)
-			fprintf(out, " -%s %s", f->alias[1] == '\0' ? "s" : "l",
-				f->alias);
+			fish_print_flag(out, f->alias);
 		if (f->argument != NULL)
 			fputs(takes_file(f) ? " -rF" : " -x", out);
 		fputs(" -d '", out);

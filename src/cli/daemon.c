@@ -11,6 +11,51 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/span.h"
+#include "tunnel/chisel/session.h"
+
+static const struct field log_rows[] = {
+	{ "v", FIELD_BOOL, FIELD_AT(struct daemon_args, is_verbose),
+		.help = "log what happens in detail" },
+	{ NULL, FIELD_TEXT, FIELD_AT(struct daemon_args, log), .env = "ADIT_LOG",
+		.argument = "words",
+		.help = "how to log: json or text, and error, warn, info or debug, joined by"
+			" commas" },
+};
+
+const struct field_table log_fields = FIELD_TABLE_OF(struct daemon_args, log_rows);
+
+static const struct field daemon_rows[] = {
+	{ "pid", FIELD_BOOL, FIELD_AT(struct daemon_args, writes_pid),
+		.help = "write the process id to " DAEMON_PID_FILE
+			" in the current directory" },
+	{ .kind = FIELD_TABLE, .of = &log_fields },
+};
+
+const struct field_table daemon_fields = FIELD_TABLE_OF(struct daemon_args, daemon_rows);
+
+#define AT(member) FIELD_AT(struct chisel_tuning, member)
+
+static const struct field tuning_rows[] = {
+	{ NULL, FIELD_DURATION, AT(ping_timeout_ms), .env = "CHISEL_PING_TIMEOUT",
+		.help = "a peer that has not answered a ping after this time is dead (8s)" },
+	{ NULL, FIELD_DURATION, AT(session_wait_ms), .env = "CHISEL_SSH_WAIT",
+		.help = "how long a visitor waits for a session (35s)" },
+	{ NULL, FIELD_DURATION, AT(handshake_ms), .env = "CHISEL_SSH_TIMEOUT",
+		.help = "timeout of the SSH handshake (30s)" },
+	{ NULL, FIELD_DURATION, AT(dial_timeout_ms), .env = "CHISEL_DIAL_TIMEOUT",
+		.help = "timeout of a connection to a target (30s)" },
+	{ NULL, FIELD_COUNT, AT(udp_max_bytes), .env = "CHISEL_UDP_MAX_SIZE",
+		.help = "the largest datagram that is carried (65507)" },
+	{ NULL, FIELD_DURATION, AT(udp_deadline_ms), .env = "CHISEL_UDP_DEADLINE",
+		.help = "a UDP flow ends after so long without a datagram (15s)" },
+	{ NULL, FIELD_COUNT, AT(udp_flows_max), .env = "CHISEL_UDP_MAX_CONNS",
+		.help = "UDP flows of one remote at a time (100)" },
+	{ NULL, FIELD_BYTES, AT(rekey_bytes), .env = "ADIT_REKEY_BYTES",
+		.help = "change keys after so many bytes; for tests" },
+};
+
+const struct field_table tuning_fields = FIELD_TABLE_OF(struct chisel_tuning,
+	tuning_rows);
 
 /* One word of ADIT_LOG. False: there is no such word. */
 static bool log_apply(struct span word)

@@ -17,7 +17,8 @@
 
 static enum err start(const char *log, bool is_verbose, struct why *why)
 {
-	struct daemon_args args = { .log = log, .is_verbose = is_verbose };
+	struct daemon_args args = { .log = (char *)(uintptr_t)log,
+		.is_verbose = is_verbose };
 
 	log_set_level(LOG_INFO);
 	return daemon_start(&args, why);

@@ -13,200 +13,69 @@
 #include "tunnel/portal/identity_file.h"
 #include "wire/http1.h"
 
-#define AT(member) offsetof(struct expose_args, member)
+#define AT(member) FIELD_AT(struct expose_args, member)
 
-const struct flag expose_flags[] = {
-	{
-		.name = "relays",
-		.kind = FLAG_TEXT,
-		.offset = AT(relays_text),
-		.argument = "urls",
-		.help = "publish on these relays, with commas between them",
-	},
-	{
-		.name = "discovery",
-		.kind = FLAG_BOOL,
-		.offset = AT(has_discovery),
-		.preset = "true",
+static const struct field expose_rows[] = {
+	{ "relays", FIELD_TEXT, AT(relays_text), .argument = "urls",
+		.help = "publish on these relays, with commas between them" },
+	{ "discovery", FIELD_BOOL, AT(has_discovery), .initial = "true",
 		.help = "look for relays; this version knows those that are built in, and uses"
-			" them when --relays is not given",
-	},
-	{
-		.name = "multi-hop",
-		.kind = FLAG_TEXT,
-		.offset = AT(multi_hop),
-		.env = "MULTI_HOP",
-		.argument = "urls",
-		.help = "not yet: publish through several relays in a row",
-	},
-	{
-		.name = "multi-hop-depth",
-		.kind = FLAG_INT,
-		.offset = AT(multi_hop_depth),
-		.env = "MULTI_HOP_DEPTH",
-		.preset = "0",
-		.argument = "number",
-		.help = "not yet: through so many",
-	},
-	{
-		.name = "max-active-relays",
-		.kind = FLAG_INT,
-		.offset = AT(max_active_relays),
-		.env = "MAX_ACTIVE_RELAYS",
-		.preset = "3",
-		.argument = "number",
+			" them when --relays is not given" },
+	{ "multi_hop", FIELD_TEXT, AT(multi_hop), .env = "MULTI_HOP", .argument = "urls",
+		.help = "not yet: publish through several relays in a row" },
+	{ "multi_hop_depth", FIELD_INT, AT(multi_hop_depth), .env = "MULTI_HOP_DEPTH",
+		.initial = "0", .argument = "number",
+		.help = "not yet: through so many" },
+	{ "max_active_relays", FIELD_INT, AT(max_active_relays),
+		.env = "MAX_ACTIVE_RELAYS", .initial = "3", .argument = "number",
 		.help = "use at most so many of the relays that were found; those of --relays"
-			" are all used",
-	},
-	{
-		.name = "ban-mitm",
-		.kind = FLAG_BOOL,
-		.offset = AT(bans_mitm),
-		.env = "BAN_MITM",
-		.preset = "true",
-		.help = "leave a relay that is found to end the TLS of our own visits itself",
-	},
-	{
-		.name = "identity-path",
-		.kind = FLAG_TEXT,
-		.offset = AT(identity_path),
-		.env = "IDENTITY_PATH",
-		.preset = "identity.json",
-		.argument = "file",
-		.help = "keep the key in this file; who has it has the name",
-	},
-	{
-		.name = "take-over",
-		.kind = FLAG_BOOL,
-		.offset = AT(takes_over),
+			" are all used" },
+	{ "ban_mitm", FIELD_BOOL, AT(bans_mitm), .env = "BAN_MITM", .initial = "true",
+		.help = "leave a relay that is found to end the TLS of our own visits itself" },
+	{ "identity_path", FIELD_TEXT, AT(identity_path), .env = "IDENTITY_PATH",
+		.initial = "identity.json", .argument = "file",
+		.help = "keep the key in this file; who has it has the name" },
+	{ "take_over", FIELD_BOOL, AT(takes_over),
 		.help = "take the visitors of another program on this machine that has the same"
-			" identity",
-	},
-	{
-		.name = "identity-json",
-		.kind = FLAG_SECRET,
-		.offset = AT(identity_json),
-		.env = "IDENTITY_JSON",
+			" identity" },
+	{ "identity_json", FIELD_SECRET, AT(identity_json), .env = "IDENTITY_JSON",
 		.argument = "text",
-		.help = "use this identity; it is written to a file that --identity-path names",
-	},
-	{
-		.name = "name",
-		.kind = FLAG_TEXT,
-		.offset = AT(name),
-		.argument = "name",
-		.help = "publish as name.relay (the identity's, else three words)",
-	},
-	{
-		.name = "description",
-		.kind = FLAG_TEXT,
-		.offset = AT(description),
-		.argument = "text",
-		.help = "say this in the relay's list of tunnels",
-	},
-	{
-		.name = "tags",
-		.kind = FLAG_TEXT,
-		.offset = AT(tags),
-		.argument = "words",
-		.help = "and these, with commas between them",
-	},
-	{
-		.name = "owner",
-		.kind = FLAG_TEXT,
-		.offset = AT(owner),
-		.argument = "name",
-		.help = "and whose it is",
-	},
-	{
-		.name = "thumbnail",
-		.kind = FLAG_TEXT,
-		.offset = AT(thumbnail),
-		.argument = "url",
-		.help = "and show this picture",
-	},
-	{
-		.name = "hide",
-		.kind = FLAG_BOOL,
-		.offset = AT(is_hidden),
-		.help = "stay out of the relay's list",
-	},
-	{
-		.name = "http-route",
-		.kind = FLAG_LIST,
-		.offset = AT(route_texts),
+		.help = "use this identity; it is written to a file that --identity-path names" },
+	{ "name", FIELD_TEXT, AT(name), .argument = "name",
+		.help = "publish as name.relay (the identity's, else three words)" },
+	{ "description", FIELD_TEXT, AT(description), .argument = "text",
+		.help = "say this in the relay's list of tunnels" },
+	{ "tags", FIELD_TEXT, AT(tags), .argument = "words",
+		.help = "and these, with commas between them" },
+	{ "owner", FIELD_TEXT, AT(owner), .argument = "name", .help = "and whose it is" },
+	{ "thumbnail", FIELD_TEXT, AT(thumbnail), .argument = "url",
+		.help = "and show this picture" },
+	{ "hide", FIELD_BOOL, AT(is_hidden), .help = "stay out of the relay's list" },
+	{ "http_route", FIELD_REPEATED, AT(route_texts), .max = ARGS_REPEATED_MAX,
 		.argument = "path=upstream",
 		.help = "send requests under this path to that upstream, in place of a target;"
-			" may be given many times",
-	},
-	{
-		.name = "preserve-host",
-		.kind = FLAG_BOOL,
-		.offset = AT(preserves_host),
+			" may be given many times" },
+	{ "preserve_host", FIELD_BOOL, AT(preserves_host), .is_own = true,
 		.help = "with --http-route, send the public name to upstreams as Host, in place of"
-			" their own",
-		.is_own = true,
-	},
-	{
-		.name = "udp",
-		.kind = FLAG_BOOL,
-		.offset = AT(has_udp),
-		.env = "UDP_ENABLED",
-		.help = "not yet: ask for a UDP port, too",
-	},
-	{
-		.name = "udp-addr",
-		.kind = FLAG_TEXT,
-		.offset = AT(udp_addr),
-		.env = "UDP_ADDR",
-		.argument = "host:port",
-		.help = "not yet: where its datagrams go",
-	},
-	{
-		.name = "tcp",
-		.kind = FLAG_BOOL,
-		.offset = AT(has_tcp),
-		.env = "TCP_ENABLED",
+			" their own" },
+	{ "udp", FIELD_BOOL, AT(has_udp), .env = "UDP_ENABLED",
+		.help = "not yet: ask for a UDP port, too" },
+	{ "udp_addr", FIELD_TEXT, AT(udp_addr), .env = "UDP_ADDR",
+		.argument = "host:port", .help = "not yet: where its datagrams go" },
+	{ "tcp", FIELD_BOOL, AT(has_tcp), .env = "TCP_ENABLED",
 		.help = "ask for a TCP port, too, whose bytes go to the target as they are; with"
-			" --http-route it takes plain HTTP",
-	},
-	{
-		.name = "metrics-addr",
-		.kind = FLAG_TEXT,
-		.offset = AT(metrics_addr),
-		.argument = "address",
+			" --http-route it takes plain HTTP" },
+	{ "metrics_addr", FIELD_TEXT, AT(metrics_addr), .argument = "address",
 		.help = "serve metrics for Prometheus at this port or host:port, under"
-			" /metrics; a port alone is on 127.0.0.1",
-	},
-	{
-		.name = "metrics-public",
-		.kind = FLAG_BOOL,
-		.offset = AT(allows_public_metrics),
-		.help = "let --metrics-addr be an address that other machines can reach",
-	},
-	{
-		.name = "v",
-		.kind = FLAG_BOOL,
-		.offset = AT(daemon.is_verbose),
-		.help = "log what happens in detail",
-	},
-	{
-		.env = "ADIT_HEAD_MAX",
-		.kind = FLAG_COUNT,
-		.offset = AT(head_max),
-		.argument = "bytes",
-		.help = "the longest head of a request for a route, at most 1048576 (65536)",
-	},
-	{
-		.env = "ADIT_LOG",
-		.kind = FLAG_TEXT,
-		.offset = AT(daemon.log),
-		.argument = "words",
-		.help = "how to log: json or text, and error, warn, info or debug, joined by"
-			" commas",
-	},
-	{ .kind = FLAG_END },
+			" /metrics; a port alone is on 127.0.0.1" },
+	{ "metrics_public", FIELD_BOOL, AT(allows_public_metrics),
+		.help = "let --metrics-addr be an address that other machines can reach" },
+	{ NULL, FIELD_COUNT, AT(head_max), .env = "ADIT_HEAD_MAX", .argument = "bytes",
+		.help = "the longest head of a request for a route, at most 1048576 (65536)" },
+	{ .kind = FIELD_TABLE, AT(daemon), .of = &log_fields },
 };
+
+const struct field_table expose_fields = FIELD_TABLE_OF(struct expose_args, expose_rows);
 
 static bool has_text(const char *text)
 {
@@ -241,8 +110,8 @@ static enum err read_routes(struct expose_args *a, struct why *why)
 	struct why words = { "" };
 	char shown[80];
 
-	for (unsigned i = 0; i < a->route_texts.count; i++) {
-		const char *text = a->route_texts.items[i];
+	for (unsigned i = 0; i < a->route_texts.n; i++) {
+		const char *text = a->route_texts.v[i];
 		enum err rc = http_routes_add(&a->routes, span_str(text), &words);
 
 		if (rc != ERR_OK)
@@ -274,11 +143,11 @@ static enum err read_service(struct expose_args *a, int argc, char **argv,
 	if (argc > 1)
 		return err_set(why, ERR_USAGE,
 			"one target only, and \"%.40s\" is another", argv[1]);
-	if (argc == 1 && a->route_texts.count > 0)
+	if (argc == 1 && a->route_texts.n > 0)
 		return err_set(why, ERR_USAGE,
 			"a target or --http-route, not both: write --http-route /=%.40s",
 			argv[0]);
-	if (argc == 0 && a->route_texts.count == 0)
+	if (argc == 0 && a->route_texts.n == 0)
 		return err_set(why, ERR_USAGE,
 			"what shall be published? Give a target such as 3000, or"
 			" --http-route");
@@ -467,11 +336,11 @@ enum err expose_args_check(struct expose_args *args, int argc, char **argv,
 
 void expose_args_fini(struct expose_args *args)
 {
-	flags_fini(expose_flags, args);
 	relay_urls_fini(&args->relays);
 	http_routes_fini(&args->routes);
 	shape_fini(&message_metadata_shape, &args->metadata);
 	identity_wipe(&args->identity);
 	if (args->claim > 0)
 		close(args->claim);
+	field_fini(&expose_fields, args);
 }

@@ -10,15 +10,15 @@
 
 struct expose_args {
 	/* As they were given. */
-	const char *relays_text;
-	const char *multi_hop;
+	char *relays_text;
+	char *multi_hop;
 	int multi_hop_depth, max_active_relays;
-	const char *identity_path;
+	char *identity_path;
 	char *identity_json;
-	const char *name, *description, *tags, *owner, *thumbnail;
-	struct flag_list route_texts;
-	const char *udp_addr;
-	const char *metrics_addr;
+	char *name, *description, *tags, *owner, *thumbnail;
+	struct field_list route_texts;
+	char *udp_addr;
+	char *metrics_addr;
 	struct daemon_args daemon;
 	bool has_discovery, bans_mitm, is_hidden, has_udp, has_tcp, allows_public_metrics;
 	bool preserves_host, takes_over;
@@ -38,7 +38,7 @@ struct expose_args {
 	bool has_public_metrics;    /* other machines can read them */
 };
 
-extern const struct flag expose_flags[];
+extern const struct field_table expose_fields;
 
 /*
  * Makes sense of the flags and the words behind them, and loads or makes the identity.

@@ -61,61 +61,52 @@ static void print_row(FILE *out, const char *term, const char *text)
 }
 
 /* "-p, --port <number>": a single letter goes first. */
-static void flag_print_term(const struct flag *f, char *to, size_t size)
+static void print_flag(FILE *out, const struct field *f)
 {
-	const char *first = f->name, *second = f->alias;
-	char value[64] = "";
+	bool is_letter_second = f->alias != NULL && f->alias[1] == '\0';
+	const char *first = is_letter_second ? f->alias : f->name;
+	const char *second = is_letter_second ? f->name : f->alias;
+	char flag[ARGS_FLAG_MAX], other[ARGS_FLAG_MAX] = "", value[64] = "";
+	char term[192], text[512], initial[64] = "", env[64] = "";
 
-	if (second != NULL && second[1] == '\0') {
-		first = f->alias;
-		second = f->name;
-	}
+	if (second != NULL)
+		args_flag(second, other);
 	if (f->argument != NULL)
 		snprintf(value, sizeof(value), " <%s>", f->argument);
-	if (second == NULL)
-		snprintf(to, size, "%s%s%s", flag_dashes(first), first, value);
-	else
-		snprintf(to, size, "%s%s, %s%s%s", flag_dashes(first), first,
-			flag_dashes(second), second, value);
-}
-
-static void print_flag(FILE *out, const struct flag *f)
-{
-	char term[160], text[512], preset[64] = "", env[64] = "";
-
-	flag_print_term(f, term, sizeof(term));
-	if (f->preset != NULL && (f->argument != NULL || strcmp(f->preset, "true") == 0))
-		snprintf(preset, sizeof(preset), " (default %s)", f->preset);
+	snprintf(term, sizeof(term), "%s%s%s%s", args_flag(first, flag),
+		second != NULL ? ", " : "", other, value);
+	if (f->initial != NULL &&
+		(f->argument != NULL || strcmp(f->initial, "true") == 0))
+		snprintf(initial, sizeof(initial), " (default %s)", f->initial);
 	if (f->env != NULL)
 		snprintf(env, sizeof(env), " [env %s]", f->env);
-	snprintf(text, sizeof(text), "%s%s%s", f->help, preset, env);
+	snprintf(text, sizeof(text), "%s%s%s", f->help, initial, env);
 	print_row(out, term, text);
 }
 
-static void print_flags(FILE *out, const struct persona *p, const struct flag *flags)
+static void print_flags(FILE *out, const struct persona *p, const struct command *c)
 {
-	const struct flag *f;
+	struct field_cursor at;
 
 	fputs("\nFlags:\n", out);
-	for (f = flags; f->kind != FLAG_END; f++) {
-		if (f->name != NULL && (!f->is_own || p == &personas[0]))
-			print_flag(out, f);
-	}
+	for (field_first(&at, c->fields); at.row != NULL; field_next(&at))
+		if (at.row->name != NULL && (!at.row->is_own || p == &personas[0]))
+			print_flag(out, at.row);
 	print_row(out, "-h, --help", "show this help");
 }
 
-static void print_variables(FILE *out, const struct flag *flags)
+static void print_variables(FILE *out, const struct command *c)
 {
-	const struct flag *f;
+	struct field_cursor at;
 	bool is_first = true;
 
-	for (f = flags; f->kind != FLAG_END; f++) {
-		if (f->name != NULL)
+	for (field_first(&at, c->fields); at.row != NULL; field_next(&at)) {
+		if (at.row->name != NULL)
 			continue;
 		if (is_first)
 			fputs("\nEnvironment, besides the variables above:\n", out);
 		is_first = false;
-		print_row(out, f->env, f->help);
+		print_row(out, at.row->env, at.row->help);
 	}
 }
 
@@ -160,8 +151,8 @@ void help_print_command(FILE *out, const struct persona *p, const struct command
 		print_text(out, p, c->about);
 	else
 		fprintf(out, "%s: %s.\n", c->name, c->summary);
-	print_flags(out, p, c->flags);
-	print_variables(out, c->flags);
+	print_flags(out, p, c);
+	print_variables(out, c);
 	if (c->examples != NULL) {
 		fputs("\nExamples:\n", out);
 		print_text(out, p, c->examples);

@@ -252,16 +252,13 @@ static int print_words(struct call *c)
 	return EXIT_CODE_DONE;
 }
 
-static const struct flag no_flags[] = { { .kind = FLAG_END } };
 static const struct command works_open = { .name = "works open",
 	.arguments = "[<door>]",
 	.summary = "let them in",
-	.flags = no_flags,
 	.run = print_words };
 static const struct command works_close = { .name = "works close",
 	.arguments = "",
 	.summary = "keep them out",
-	.flags = no_flags,
 	.run = print_words };
 static const struct command *const works_commands[] = { &works_open, &works_close, NULL };
 static const struct command works = { .name = "works",

@@ -37,6 +37,10 @@ const char *prefix_print(const struct prefix *p, char to[PREFIX_TEXT_MAX]);
 /* ERR_NOMEM. One that is there already is not added twice. */
 enum err prefix_set_add(struct prefix_set *set, const struct prefix *p) MUST_USE;
 
+/* @n of them, as prefix_parse() takes them. ERR_SYNTAX, ERR_NOMEM: some may have been added. */
+enum err prefix_set_add_texts(struct prefix_set *set, const char *const *texts,
+	unsigned n) MUST_USE;
+
 /* All that is not the Internet: loopback, private, link-local and shared addresses. */
 enum err prefix_set_add_local(struct prefix_set *set) MUST_USE;
 enum err prefix_set_copy(const struct prefix_set *from, struct prefix_set *to) MUST_USE;

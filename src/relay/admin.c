@@ -17,8 +17,8 @@ enum err admin_reload(struct relay *r, struct why *why)
 	unsigned n = 0;
 
 	addresses[n++] = r->identity.address;
-	for (unsigned i = 0; i < r->options.admin_wallets_n; i++)
-		addresses[n++] = r->options.admin_wallets[i];
+	for (unsigned i = 0; i < r->options.admin_wallets.n; i++)
+		addresses[n++] = r->options.admin_wallets.v[i];
 	return wallet_allow(r->wallet, addresses, n, why);
 }
 

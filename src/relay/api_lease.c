@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "relay/api.h"
 #include "relay/own_host.h"
+#include "relay/relay_config.h"
 #include "relay/relay_inside.h"
 #include "tunnel/portal/access_token.h"
 
@@ -73,32 +74,13 @@ static void lease_refuse(struct relay *r, struct api_call *call, const struct wi
 	api_refuse(call, error, text);
 }
 
-/* Is the first label of @host one that the operator has reserved? */
-static bool name_is_reserved(const struct relay *r, const char *host)
-{
-	struct span label = span_of(host, strcspn(host, "."));
-
-	for (unsigned i = 0; i < r->options.reserved_names_n; i++) {
-		struct span name = span_str(r->options.reserved_names[i]);
-		struct span start = label;
-
-		if (name.p[name.n - 1] == '*') {
-			name.n--;
-			start.n = start.n < name.n ? start.n : name.n;
-		}
-		if (span_eq(start, name))
-			return true;
-	}
-	return false;
-}
-
 /* True: the call is answered. With this code, stock clients do not try again. */
 static bool refuse_reserved(struct relay *r, struct api_call *call, const struct wish *w,
 	const char *host)
 {
 	char text[NAMES_LABEL_MAX + 96];
 
-	if (!name_is_reserved(r, host))
+	if (!relay_config_reserves(&r->options, host))
 		return false;
 	snprintf(text, sizeof(text),
 		"the name \"%.*s\" is reserved at this relay: choose another name",
@@ -585,7 +567,8 @@ static bool revival_open(struct relay *r, struct api_call *call,
 		req.route_host = host;
 	if (req.wants_tcp)
 		lease_book_remember_port(r->book, t->name, t->tcp_port, req.now_ms);
-	if (name_is_reserved(r, t->name) || name_is_reserved(r, host) ||
+	if (relay_config_reserves(&r->options, t->name) ||
+		relay_config_reserves(&r->options, host) ||
 		lease_book_is_full(r->book, t->name, key, &call->client) ||
 		lease_open(r->book, &req, &lease, NULL) != ERR_OK)
 		return false;

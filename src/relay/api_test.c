@@ -606,8 +606,7 @@ static void test_who_comes_second(void **state)
 
 static void reserve(struct fixture *f, char **names, unsigned n)
 {
-	f->r.options.reserved_names = names;
-	f->r.options.reserved_names_n = n;
+	f->r.options.reserved_names = (struct field_list){ .v = names, .n = n };
 }
 
 static void test_reserved_names_are_for_nobody(void **state)

@@ -532,7 +532,8 @@ static void relay_close(struct relay *r)
 	api_text_unref(r->page);
 	identity_wipe(&r->identity);
 	relay_unlock(r);
-	relay_options_fini(&r->options);
+	prefix_set_fini(&r->exempt);
+	field_fini(&relay_fields, &r->options);
 	free(r);
 }
 

@@ -8,13 +8,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "net/prefix.h"
+#include "text/field.h"
 #include "text/names.h"
 #include "text/url.h"
 
 #define RELAY_WALLETS_MAX 64
 
-/* What a relay is told; relay/relay_config.h reads it. Strings are owned by it. */
+/* What a relay is told; relay/relay_config.h has the table, whose texts and lists it owns. */
 struct relay_options {
 	char url[URL_TEXT_MAX];        /* in form (text/relay_url.h) */
 	char root[NAMES_HOST_MAX + 1]; /* the host in it: names of leases end in it */
@@ -24,25 +24,22 @@ struct relay_options {
 	bool has_tcp;                /* leases may have TCP ports: */
 	uint16_t port_min, port_max; /* of these, both included; 0 when there are none */
 	bool trusts_proxy;           /* the X-Forwarded-For of these: */
-	struct prefix_set proxies;
-	char *admin_wallets[RELAY_WALLETS_MAX]; /* addresses with their checksum */
-	unsigned admin_wallets_n;
-	bool has_landing_page; /* until an administrator says otherwise */
-	uint32_t drain_ms;     /* at the end, for bridges that still run */
+	struct field_list proxies;   /* ranges; if empty, all that are not the Internet */
+	struct field_list admin_wallets; /* addresses with their checksum */
+	bool has_landing_page;           /* until an administrator says otherwise */
+	uint32_t drain_ms;               /* at the end, for bridges that still run */
 	uint32_t sign_per_s; /* signatures for one lease, after a burst of ten seconds' */
-	char **reserved_names; /* labels that no lease gets; a last '*' is any end */
-	unsigned reserved_names_n;
+	struct field_list reserved_names; /* labels of no lease; a last '*' is any end */
 	uint32_t name_grace_ms;      /* a name is reserved when its lease has ended */
 	uint32_t leases_per_network; /* 0: any number, as for these: */
-	struct prefix_set exempt;
-	unsigned workers; /* data workers; 0 is one for each core */
-	char *metrics;    /* "host:port" of a loopback listener, or NULL */
+	struct field_list exempt;    /* ranges */
+	uint32_t workers;            /* data workers; 0 is one for each core */
+	char *metrics;               /* "host:port" of a loopback listener, or NULL */
 };
 
-void relay_options_fini(struct relay_options *o);
-
 /*
- * Where options come from: called at the start, and again on SIGHUP.
+ * Where options come from: called at the start, and again on SIGHUP. On success
+ * field_fini() with relay_fields is due.
  * ERR_USAGE, ERR_SYNTAX, ERR_SYS: @why has file, line and what to write.
  */
 typedef enum err relay_read_fn(void *arg, struct relay_options *out, struct why *why);

@@ -13,6 +13,7 @@
 #include "relay/lease.h"
 #include "relay/relay_worker.h"
 #include "store/file.h"
+#include "text/field_toml.h"
 #include "text/relay_url.h"
 #include "tunnel/portal/address.h"
 
@@ -22,23 +23,6 @@
 #define PREFIXES_MAX 1024
 #define RESERVED_MAX 4096
 #define RESERVED_STANDARD "standard" /* in the list: those below */
-
-/* Settings as they are written, before they become options. */
-struct settings {
-	char *portal_url, *identity_path, *host, *metrics;
-	uint16_t api_port, sni_port, min_port, max_port;
-	bool trust_proxy_headers, tcp_enabled, landing_page_enabled;
-	struct bind_list trusted_proxy_cidrs, admin_wallets, leases_exempt;
-	struct bind_list reserved_names;
-	uint32_t workers, drain_ms, sign_rate, name_grace_ms, leases_per_network;
-
-	/* of what we do not have yet */
-	bool discovery, udp_enabled, pprof_enabled, ens_gasless_enabled;
-	uint16_t wireguard_port;
-	struct bind_list bootstraps;
-	char *headless_shell_url, *pprof_addr, *acme_dns_provider;
-	char *credential; /* any of a provider's */
-};
 
 /*
  * Names that programs look for by themselves (autodiscover, wpad, isatap, mta-sts), that mail
@@ -53,18 +37,11 @@ static const char *const reserved_standard[] = { "abuse", "admin", "administrato
 
 /* ---- checks ---- */
 
-static const char *text_of(const void *field)
-{
-	const char *text = *(char *const *)field;
-
-	return text != NULL ? text : "";
-}
-
 /* A URL in form is "https://authority", and a path that is left there means nothing. */
-static enum err check_url(const void *field, struct why *why)
+static enum err check_url(void *member, struct why *why)
 {
 	char url[URL_TEXT_MAX], host[NAMES_HOST_MAX + 1];
-	enum err rc = relay_url_parse(span_str(text_of(field)), url, why);
+	enum err rc = relay_url_parse(span_str(member), url, why);
 	const char *path = rc == ERR_OK ? strchr(url + strlen("https://"), '/') : NULL;
 
 	if (rc == ERR_OK)
@@ -77,25 +54,49 @@ static enum err check_url(const void *field, struct why *why)
 	if (rc == ERR_OK && path != NULL)
 		return err_set(why, ERR_SYNTAX,
 			"a relay has no path; leave out \"%.60s\"", path);
+	if (rc == ERR_OK)
+		str_copy(member, URL_TEXT_MAX, url);
 	return rc;
 }
 
-static enum err check_host(const void *field, struct why *why)
+/* A path of a file that is kept there means its directory. */
+static enum err check_directory(void *member, struct why *why)
 {
+	static const char *const files[] = { "/identity.json", "/admin_settings.json" };
+	char *path = *(char **)member;
+	size_t n = path != NULL ? strlen(path) : 0;
+
+	(void)why;
+	for (size_t i = 0; i < mem_count(files) && n > 0; i++) {
+		size_t m = strlen(files[i]);
+
+		if (strcmp(path, files[i] + 1) == 0)
+			strcpy(path, ".");
+		else if (n >= m && strcmp(path + n - m, files[i]) == 0)
+			path[n - m + 1] = '\0';
+		n = strlen(path);
+	}
+	while (n > 1 && path[n - 1] == '/')
+		path[--n] = '\0';
+	return ERR_OK;
+}
+
+static enum err check_host(void *member, struct why *why)
+{
+	const char *text = *(char **)member;
 	char shown[64];
 	struct addr a;
 
-	if (text_of(field)[0] == '\0' ||
-		addr_from_literal(text_of(field), 0, &a) == ERR_OK)
+	if (text == NULL || addr_from_literal(text, 0, &a) == ERR_OK)
 		return ERR_OK;
 	return err_set(why, ERR_SYNTAX,
 		"\"%s\" is no IP address; write one of this machine's, without a port",
-		str_quote(shown, sizeof(shown), span_str(text_of(field))));
+		str_quote(shown, sizeof(shown), span_str(text)));
 }
 
-static enum err check_prefixes(const void *field, struct why *why)
+static enum err check_prefixes(void *member, struct why *why)
 {
-	const struct bind_list *list = field;
+	const struct field_list *list = member;
 	struct prefix p;
 	char shown[64];
 
@@ -109,9 +110,9 @@ static enum err check_prefixes(const void *field, struct why *why)
 }
 
 /* As names of leases are once they are in form; a '*' may stand at the end. */
-static enum err check_labels(const void *field, struct why *why)
+static enum err check_labels(void *member, struct why *why)
 {
-	const struct bind_list *list = field;
+	const struct field_list *list = member;
 	char label[NAMES_LABEL_MAX + 1], shown[64];
 
 	for (unsigned i = 0; i < list->n; i++) {
@@ -131,9 +132,9 @@ static enum err check_labels(const void *field, struct why *why)
 	return ERR_OK;
 }
 
-static enum err check_wallets(const void *field, struct why *why)
+static enum err check_wallets(void *member, struct why *why)
 {
-	const struct bind_list *list = field;
+	struct field_list *list = member;
 	char address[ADDRESS_TEXT_SIZE], shown[64];
 
 	for (unsigned i = 0; i < list->n; i++) {
@@ -142,17 +143,18 @@ static enum err check_wallets(const void *field, struct why *why)
 				"\"%s\" is no wallet address; write 0x and 40 hexadecimal digits"
 				" as the wallet shows them",
 				str_quote(shown, sizeof(shown), span_str(list->v[i])));
+		memcpy(list->v[i], address, strlen(address)); /* in form, as long */
 	}
 	return ERR_OK;
 }
 
-static enum err check_metrics(const void *field, struct why *why)
+static enum err check_metrics(void *member, struct why *why)
 {
-	const char *text = text_of(field);
+	const char *text = *(char **)member;
 	struct addr_listen at;
 	struct addr a;
 
-	if (text[0] == '\0' ||
+	if (text == NULL ||
 		(addr_parse_listen(text, &at) == ERR_OK &&
 			addr_from_literal(at.host, at.port, &a) == ERR_OK &&
 			addr_is_loopback(&a)))
@@ -164,389 +166,229 @@ static enum err check_metrics(const void *field, struct why *why)
 
 /* ---- the table ---- */
 
-#define AT(member) .at = offsetof(struct settings, member)
+/* clang-format off: these are rows of tables, not statements */
 
-/* What only a provider of DNS needs. Its variables stand in many an environment for other
- * reasons, so they are not looked at there. */
-#define CREDENTIAL(name) \
+#define AT(member) FIELD_AT(struct relay_options, member)
+#define LIVE .is_live = true
+
+/* Settings of other relays that this one does not have. A provider's variables stand in many
+ * an environment for other reasons, so they are not looked at there. */
+#define MISSING(name, kind, lacking, text) \
+	name, kind, .lacks = lacking, .help = "not supported yet: " text
+#define CREDENTIAL(name, text) \
 	{ \
-		.key = name, .kind = BIND_TEXT, AT(credential), .only = "", \
-		.lacks = "certificates by ACME are" \
+		MISSING(name, FIELD_TEXT, "certificates by ACME are", text), \
+			.argument = "text" \
 	}
 
-static const struct bind_row rows[] = {
-	{ .key = "portal_url",
-		.kind = BIND_TEXT,
-		AT(portal_url),
-		.env = "PORTAL_URL",
-		.preset = "https://relay.localhost:4017",
-		.check = check_url },
-	{ .key = "identity_path",
-		.kind = BIND_TEXT,
-		AT(identity_path),
-		.env = "IDENTITY_PATH" },
-	{ .key = "host",
-		.kind = BIND_TEXT,
-		AT(host),
-		.env = "ADIT_HOST",
-		.check = check_host },
-	{ .key = "api_port",
-		.kind = BIND_PORT,
-		AT(api_port),
-		.env = "API_PORT",
-		.preset = "4017" },
-	{ .key = "sni_port",
-		.kind = BIND_PORT,
-		AT(sni_port),
-		.env = "SNI_PORT",
-		.preset = "443" },
-	{ .key = "tcp_enabled",
-		.kind = BIND_FLAG,
-		AT(tcp_enabled),
+static const struct field rows[] = {
+	{ "identity_path", FIELD_TEXT, AT(state_dir), .check = check_directory,
+		.env = "IDENTITY_PATH", .argument = "directory",
+		.help = "where identity, certificate and database are kept; without it,"
+			" /var/lib/adit/relay for root and ~/.local/share/adit/relay for others" },
+	{ "portal_url", FIELD_CHARS, AT(url), .check = check_url,
+		.initial = "https://relay.localhost:4017", .env = "PORTAL_URL",
+		.argument = "url",
+		.help = "the address of this relay as its users write it; names of leases end in"
+			" the host" },
+	{ "host", FIELD_TEXT, AT(host), .check = check_host, .env = "ADIT_HOST",
+		.argument = "address",
+		.help = "listen on this address only, and not on all" },
+	{ "api_port", FIELD_PORT, AT(api_port), .initial = "4017", .env = "API_PORT",
+		.argument = "number",
+		.help = "the port of the API; 0 takes a free one and logs it" },
+	{ "sni_port", FIELD_PORT, AT(sni_port), .initial = "443", .env = "SNI_PORT",
+		.argument = "number",
+		.help = "the port where visitors arrive, by the name in their TLS; 0 takes a free"
+			" one and logs it" },
+	{ "tcp_enabled", FIELD_BOOL, AT(has_tcp), .initial = "false",
 		.env = "TCP_ENABLED",
-		.preset = "false" },
-	{ .key = "min_port",
-		.kind = BIND_PORT,
-		AT(min_port),
-		.env = "MIN_PORT",
-		.preset = "0" },
-	{ .key = "max_port",
-		.kind = BIND_PORT,
-		AT(max_port),
-		.env = "MAX_PORT",
-		.preset = "0" },
-	{ .key = "trust_proxy_headers",
-		.kind = BIND_FLAG,
-		AT(trust_proxy_headers),
+		.help = "let leases have TCP ports, from --min-port to --max-port" },
+	{ "min_port", FIELD_PORT, AT(port_min), .initial = "0", .env = "MIN_PORT",
+		.argument = "number", .help = "the first port for leases" },
+	{ "max_port", FIELD_PORT, AT(port_max), .initial = "0", .env = "MAX_PORT",
+		.argument = "number", .help = "the last port for leases" },
+	{ "trust_proxy_headers", FIELD_BOOL, LIVE, AT(trusts_proxy), .initial = "false",
 		.env = "TRUST_PROXY_HEADERS",
-		.preset = "false" },
-	{ .key = "trusted_proxy_cidrs",
-		.kind = BIND_LIST,
-		AT(trusted_proxy_cidrs),
-		.max = PREFIXES_MAX,
-		.env = "TRUSTED_PROXY_CIDRS",
-		.check = check_prefixes },
-	{ .key = "admin_wallets",
-		.kind = BIND_LIST,
-		AT(admin_wallets),
-		.max = RELAY_WALLETS_MAX,
-		.env = "ADMIN_WALLETS",
-		.check = check_wallets },
-	{ .key = "landing_page_enabled",
-		.kind = BIND_FLAG,
-		AT(landing_page_enabled),
+		.help = "believe the X-Forwarded-For of proxies on the API port" },
+	{ "trusted_proxy_cidrs", FIELD_LIST, LIVE, AT(proxies), .max = PREFIXES_MAX,
+		.check = check_prefixes, .env = "TRUSTED_PROXY_CIDRS", .argument = "list",
+		.help = "which proxies, as addresses and ranges with commas between them; without"
+			" it, those at loopback, private and link-local addresses" },
+	{ "admin_wallets", FIELD_LIST, LIVE, AT(admin_wallets), .max = RELAY_WALLETS_MAX,
+		.check = check_wallets, .env = "ADMIN_WALLETS", .argument = "list",
+		.help = "wallet addresses of administrators, with commas between them; the relay's"
+			" own is always one" },
+	{ "landing_page_enabled", FIELD_BOOL, AT(has_landing_page), .initial = "false",
 		.env = "LANDING_PAGE_ENABLED",
-		.preset = "false" },
-	{ .key = "workers",
-		.kind = BIND_COUNT,
-		AT(workers),
-		.max = RELAY_WORKERS_MAX,
-		.env = "ADIT_WORKERS",
-		.preset = "0" },
-	{ .key = "drain",
-		.kind = BIND_DURATION,
-		AT(drain_ms),
-		.max = DRAIN_MAX_MS,
-		.env = "ADIT_DRAIN",
-		.preset = "5s" },
-	{ .key = "sign_rate",
-		.kind = BIND_COUNT,
-		AT(sign_rate),
-		.min = 1,
-		.max = SIGN_RATE_MAX,
-		.env = "ADIT_SIGN_RATE",
-		.preset = "1000" },
-	{ .key = "name_grace",
-		.kind = BIND_DURATION,
-		AT(name_grace_ms),
-		.max = NAME_GRACE_MAX_MS,
-		.env = "ADIT_NAME_GRACE",
-		.preset = "10m" },
-	{ .key = "reserved_names",
-		.kind = BIND_LIST,
-		AT(reserved_names),
-		.max = RESERVED_MAX,
-		.env = "ADIT_RESERVED_NAMES",
-		.preset = RESERVED_STANDARD,
-		.check = check_labels },
-	{ .key = "leases_per_network",
-		.kind = BIND_COUNT,
-		AT(leases_per_network),
-		.max = LEASE_BOOK_MAX,
-		.env = "ADIT_LEASES_PER_NETWORK",
-		.preset = "100" },
-	{ .key = "leases_exempt",
-		.kind = BIND_LIST,
-		AT(leases_exempt),
-		.max = PREFIXES_MAX,
-		.env = "ADIT_LEASES_EXEMPT",
-		.preset = "127.0.0.0/8,::1",
-		.check = check_prefixes },
-	{ .key = "metrics",
-		.kind = BIND_TEXT,
-		AT(metrics),
-		.env = "ADIT_METRICS",
-		.check = check_metrics },
+		.help = "on the page at / say what this relay is and how to publish there, besides"
+			" the list of tunnels, until an administrator says otherwise" },
+	{ "workers", FIELD_COUNT, AT(workers), .max = RELAY_WORKERS_MAX, .initial = "0",
+		.env = "ADIT_WORKERS", .argument = "count",
+		.help = "threads that carry data; 0 is one for each core" },
+	{ "drain", FIELD_DURATION, LIVE, AT(drain_ms), .max = DRAIN_MAX_MS,
+		.initial = "5s", .env = "ADIT_DRAIN", .argument = "duration",
+		.help = "how long connections may go on after SIGTERM" },
+	{ "sign_rate", FIELD_COUNT, LIVE, AT(sign_per_s), .min = 1, .max = SIGN_RATE_MAX,
+		.initial = "1000", .env = "ADIT_SIGN_RATE", .argument = "count",
+		.help = "signatures a second for one lease, after a burst of ten seconds' worth" },
+	{ "name_grace", FIELD_DURATION, LIVE, AT(name_grace_ms), .max = NAME_GRACE_MAX_MS,
+		.initial = "10m", .env = "ADIT_NAME_GRACE", .argument = "duration",
+		.help = "how long a name stays reserved for its holder after the lease has expired"
+			" and after a start; 0 disables this" },
+	{ "reserved_names", FIELD_LIST, LIVE, AT(reserved_names), .max = RESERVED_MAX,
+		.check = check_labels, .initial = RESERVED_STANDARD,
+		.env = "ADIT_RESERVED_NAMES", .argument = "list",
+		.help = "names that no lease gets; \"standard\" is a list of them, which the manual"
+			" has, and xn--* all names that begin so" },
+	{ "leases_per_network", FIELD_COUNT, LIVE, AT(leases_per_network),
+		.max = LEASE_BOOK_MAX, .initial = "100", .env = "ADIT_LEASES_PER_NETWORK",
+		.argument = "count",
+		.help = "leases and reserved names of one client network, which is an IPv4 address"
+			" or an IPv6 /48; 0 is no limit" },
+	{ "leases_exempt", FIELD_LIST, LIVE, AT(exempt), .max = PREFIXES_MAX,
+		.check = check_prefixes, .initial = "127.0.0.0/8,::1",
+		.env = "ADIT_LEASES_EXEMPT", .argument = "list",
+		.help = "networks without that limit, as addresses and ranges" },
+	{ "metrics", FIELD_TEXT, AT(metrics), .check = check_metrics,
+		.env = "ADIT_METRICS", .argument = "address:port",
+		.help = "serve metrics for Prometheus on this loopback address, at /metrics" },
 
-	{ .key = "discovery",
-		.kind = BIND_FLAG,
-		AT(discovery),
-		.env = "DISCOVERY",
-		.preset = "false",
-		.only = "false",
-		.lacks = "discovery of relays is" },
-	{ .key = "bootstraps",
-		.kind = BIND_LIST,
-		AT(bootstraps),
-		.env = "BOOTSTRAPS",
-		.only = "",
-		.lacks = "discovery of relays is" },
-	{ .key = "wireguard_port",
-		.kind = BIND_PORT,
-		AT(wireguard_port),
-		.env = "WIREGUARD_PORT",
-		.preset = "51820",
-		.only = "51820",
-		.lacks = "the overlay of relays is" },
-	{ .key = "udp_enabled",
-		.kind = BIND_FLAG,
-		AT(udp_enabled),
-		.env = "UDP_ENABLED",
-		.preset = "false",
-		.only = "false",
-		.lacks = "UDP is" },
-	{ .key = "headless_shell_url",
-		.kind = BIND_TEXT,
-		AT(headless_shell_url),
-		.env = "HEADLESS_SHELL_URL",
-		.only = "",
-		.lacks = "pictures of pages are" },
-	{ .key = "pprof_enabled",
-		.kind = BIND_FLAG,
-		AT(pprof_enabled),
-		.env = "PPROF_ENABLED",
-		.preset = "false",
-		.only = "false",
-		.lacks = "profiling over HTTP is" },
-	{ .key = "pprof_addr",
-		.kind = BIND_TEXT,
-		AT(pprof_addr),
-		.env = "PPROF_ADDR",
-		.preset = "127.0.0.1:6060",
-		.only = "127.0.0.1:6060",
-		.lacks = "profiling over HTTP is" },
-	{ .key = "ens_gasless_enabled",
-		.kind = BIND_FLAG,
-		AT(ens_gasless_enabled),
-		.env = "ENS_GASLESS_ENABLED",
-		.preset = "false",
-		.only = "false",
-		.lacks = "names in ENS are" },
-	{ .key = "acme_dns_provider",
-		.kind = BIND_TEXT,
-		AT(acme_dns_provider),
-		.env = "ACME_DNS_PROVIDER",
-		.only = "",
-		.lacks = "certificates by ACME are" },
-	CREDENTIAL("cloudflare_token"),
-	CREDENTIAL("gcp_project_id"),
-	CREDENTIAL("gcp_managed_zone"),
-	CREDENTIAL("aws_access_key_id"),
-	CREDENTIAL("aws_secret_access_key"),
-	CREDENTIAL("aws_session_token"),
-	CREDENTIAL("aws_region"),
-	CREDENTIAL("aws_hosted_zone_id"),
-	CREDENTIAL("aws_dnssec_kms_key_arn"),
+	{ MISSING("discovery", FIELD_BOOL, "discovery of relays is",
+		  "let relays find each other"),
+		.initial = "false", .env = "DISCOVERY" },
+	{ MISSING("bootstraps", FIELD_LIST, "discovery of relays is",
+		  "the first relays to ask"),
+		.env = "BOOTSTRAPS", .argument = "list" },
+	{ MISSING("wireguard_port", FIELD_PORT, "the overlay of relays is",
+		  "the port of the overlay"),
+		.initial = "51820", .env = "WIREGUARD_PORT", .argument = "number" },
+	{ MISSING("udp_enabled", FIELD_BOOL, "UDP is", "let leases have UDP ports"),
+		.initial = "false", .env = "UDP_ENABLED" },
+	{ MISSING("headless_shell_url", FIELD_TEXT, "pictures of pages are",
+		  "a browser that takes pictures of pages"),
+		.env = "HEADLESS_SHELL_URL", .argument = "url" },
+	{ MISSING("pprof_enabled", FIELD_BOOL, "profiling over HTTP is",
+		  "profiling over HTTP"),
+		.initial = "false", .env = "PPROF_ENABLED" },
+	{ MISSING("pprof_addr", FIELD_TEXT, "profiling over HTTP is",
+		  "where profiling listens"),
+		.initial = "127.0.0.1:6060", .env = "PPROF_ADDR",
+		.argument = "address:port" },
+	{ MISSING("ens_gasless_enabled", FIELD_BOOL, "names in ENS are", "names in ENS"),
+		.initial = "false", .env = "ENS_GASLESS_ENABLED" },
+	{ MISSING("acme_dns_provider", FIELD_TEXT, "certificates by ACME are",
+		  "certificates by ACME; put the files into --identity-path"),
+		.env = "ACME_DNS_PROVIDER", .argument = "name" },
+	CREDENTIAL("cloudflare_token", "for Cloudflare"),
+	CREDENTIAL("gcp_project_id", "for Google Cloud"),
+	CREDENTIAL("gcp_managed_zone", "for Google Cloud"),
+	CREDENTIAL("aws_access_key_id", "for Amazon Route 53"),
+	CREDENTIAL("aws_secret_access_key", "for Amazon Route 53"),
+	CREDENTIAL("aws_session_token", "for Amazon Route 53"),
+	CREDENTIAL("aws_region", "for Amazon Route 53"),
+	CREDENTIAL("aws_hosted_zone_id", "for Amazon Route 53"),
+	CREDENTIAL("aws_dnssec_kms_key_arn", "for Amazon Route 53"),
 };
 
-const struct bind relay_settings = BIND_OF(struct settings, rows);
+/* clang-format on */
 
-/* ---- the file, the environment, the flags ---- */
+const struct field_table relay_fields = FIELD_TABLE_OF(struct relay_options, rows);
+const struct field_table relay_path_fields = {
+	.bytes = sizeof(struct relay_options),
+	.rows = rows, /* the first of them */
+	.count = 1,
+};
 
-static enum err apply_document(const char *path, struct span text, struct settings *s,
+/* ---- the file ---- */
+
+enum err relay_config_read_file(const char *path, struct relay_options *o,
 	struct why *why)
 {
+	const char *file = path != NULL ? path : RELAY_CONFIG_FILE;
 	struct why detail = { "" };
-	struct toml *t;
-	enum err rc = toml_parse(text, &t, &detail);
-
-	if (rc != ERR_OK)
-		return err_set(why, rc == ERR_LIMIT ? ERR_SYNTAX : rc, "%.80s: %s", path,
-			err_text(rc, &detail));
-	rc = bind_table(&relay_settings, toml_root(t), path, s, why);
-	toml_free(t);
-	return rc;
-}
-
-/* A file that nobody named need not be there. */
-static enum err apply_file(const char *named, struct settings *s, struct why *why)
-{
-	const char *path = named != NULL ? named : RELAY_CONFIG_FILE;
+	struct toml *t = NULL;
 	struct buf text;
 	enum err rc;
 
 	buf_init(&text, TOML_BYTES_MAX + 1);
-	rc = file_read(path, &text, why);
-	if (rc == ERR_OK)
-		rc = apply_document(path, buf_span(&text), s, why);
-	else if (rc == ERR_NOENT)
-		rc = named == NULL ? ERR_OK : ERR_SYS;
+	rc = file_read(file, &text, why);
+	if (rc == ERR_NOENT) /* a file that is not named need not be there */
+		rc = path == NULL ? ERR_OK : ERR_SYS;
+	else if (rc == ERR_OK) {
+		rc = toml_parse(buf_span(&text), &t, &detail);
+		if (rc != ERR_OK)
+			rc = err_set(why, rc == ERR_LIMIT ? ERR_SYNTAX : rc, "%.80s: %s",
+				file, err_text(rc, &detail));
+		else
+			rc = field_read_toml(&relay_fields, toml_root(t), file, o, why);
+	}
+	toml_free(t);
 	buf_wipe(&text);
 	return rc;
 }
 
-static enum err apply_environment(struct settings *s, struct why *why)
+/* ---- what they mean together ---- */
+
+static enum err check_ports(const struct relay_options *o, struct why *why)
 {
-	enum err rc = ERR_OK;
-
-	for (unsigned i = 0; i < relay_settings.count && rc == ERR_OK; i++) {
-		const struct bind_row *row = &relay_settings.rows[i];
-		const char *text = row->env != NULL ? getenv(row->env) : NULL;
-
-		if (text != NULL && text[0] != '\0')
-			rc = bind_text(row, row->env, text, s, why);
-	}
-	return rc;
-}
-
-static enum err apply_overrides(const struct relay_config *c, struct settings *s,
-	struct why *why)
-{
-	enum err rc = ERR_OK;
-
-	for (unsigned i = 0; i < c->overrides_n && rc == ERR_OK; i++) {
-		const struct relay_override *o = &c->overrides[i];
-		const struct bind_row *row = bind_find(&relay_settings, o->name);
-		char label[64];
-
-		snprintf(label, sizeof(label), "--%s", o->name);
-		if (row == NULL)
-			return err_set(why, ERR_USAGE, "there is no setting %s", label);
-		rc = bind_text(row, label, o->text, s, why);
-	}
-	return rc;
-}
-
-/* ---- what they mean ---- */
-
-static enum err check_ports(const struct settings *s, struct why *why)
-{
-	if (s->api_port != 0 && s->api_port == s->sni_port)
+	if (o->api_port != 0 && o->api_port == o->sni_port)
 		return err_set(why, ERR_USAGE,
 			"api_port and sni_port are both %u; they need a port each",
-			s->api_port);
-	if (s->tcp_enabled && (s->min_port == 0 || s->max_port == 0))
+			o->api_port);
+	if (o->has_tcp && (o->port_min == 0 || o->port_max == 0))
 		return err_set(why, ERR_USAGE,
 			"tcp_enabled needs ports for leases; set min_port and max_port, such as"
 			" 20000 and 20999");
-	if (s->max_port < s->min_port)
+	if (o->port_max < o->port_min)
 		return err_set(why, ERR_USAGE,
 			"min_port is %u and max_port %u; the first may not be above the second",
-			s->min_port, s->max_port);
-	if (s->min_port != 0 &&
-		((s->api_port >= s->min_port && s->api_port <= s->max_port) ||
-			(s->sni_port >= s->min_port && s->sni_port <= s->max_port)))
+			o->port_min, o->port_max);
+	if (o->port_min != 0 &&
+		((o->api_port >= o->port_min && o->api_port <= o->port_max) ||
+			(o->sni_port >= o->port_min && o->sni_port <= o->port_max)))
 		return err_set(why, ERR_USAGE,
 			"api_port or sni_port lies between min_port and max_port; leases need"
 			" ports of their own");
 	return ERR_OK;
 }
 
-static enum err use_prefixes(const struct bind_list *list, struct prefix_set *to,
-	struct why *why)
+/* A last '*' is any end. */
+static bool label_matches(struct span label, const char *pattern)
 {
-	enum err rc = ERR_OK;
-	struct prefix p;
+	struct span start = span_str(pattern);
 
-	for (size_t i = 0; i < list->n && rc == ERR_OK; i++) {
-		rc = prefix_parse(span_str(list->v[i]), &p);
-		if (rc == ERR_OK)
-			rc = prefix_set_add(to, &p);
+	if (start.p[start.n - 1] == '*') {
+		start.n--;
+		label.n = label.n < start.n ? label.n : start.n;
 	}
-	return rc == ERR_OK ? rc : err_set(why, rc, "no memory for address ranges");
+	return span_eq(label, start);
 }
 
-static enum err use_proxies(const struct bind_list *list, struct relay_options *o,
-	struct why *why)
+bool relay_config_reserves(const struct relay_options *o, const char *host)
 {
-	if (list->n == 0 && prefix_set_add_local(&o->proxies) != ERR_OK)
-		return err_set(why, ERR_NOMEM, "no memory for the trusted proxies");
-	return use_prefixes(list, &o->proxies, why);
-}
+	struct span label = span_of(host, strcspn(host, "."));
+	bool found = false;
 
-static enum err use_wallets(const struct bind_list *list, struct relay_options *o,
-	struct why *why)
-{
-	char address[ADDRESS_TEXT_SIZE];
+	for (unsigned i = 0; i < o->reserved_names.n && !found; i++) {
+		const char *name = o->reserved_names.v[i];
+		bool is_list = strcmp(name, RESERVED_STANDARD) == 0;
 
-	for (unsigned i = 0; i < list->n; i++) {
-		enum err rc = address_parse(span_str(list->v[i]), address);
-		char *copy = rc == ERR_OK ? strdup(address) : NULL;
-
-		if (copy == NULL)
-			return err_set(why, ERR_NOMEM, "no memory for the admin wallets");
-		o->admin_wallets[o->admin_wallets_n++] = copy;
+		for (size_t k = 0; is_list && k < mem_count(reserved_standard); k++)
+			found = found || span_is(label, reserved_standard[k]);
+		found = found || (!is_list && label_matches(label, name));
 	}
-	return ERR_OK;
+	return found;
 }
 
-static bool reserve(struct relay_options *o, const char *name)
-{
-	char *copy = strdup(name);
-
-	if (copy != NULL)
-		o->reserved_names[o->reserved_names_n++] = copy;
-	return copy != NULL;
-}
-
-static enum err use_reserved(const struct bind_list *list, struct relay_options *o,
-	struct why *why)
-{
-	bool ok = true;
-
-	o->reserved_names = calloc((size_t)list->n * mem_count(reserved_standard) + 1,
-		sizeof(*o->reserved_names));
-	if (o->reserved_names == NULL)
-		return err_set(why, ERR_NOMEM, "no memory for reserved names");
-	for (unsigned i = 0; i < list->n && ok; i++) {
-		if (strcmp(list->v[i], RESERVED_STANDARD) != 0)
-			ok = reserve(o, list->v[i]);
-		for (size_t k = 0; k < mem_count(reserved_standard) && ok &&
-			strcmp(list->v[i], RESERVED_STANDARD) == 0;
-			k++)
-			ok = reserve(o, reserved_standard[k]);
-	}
-	return ok ? ERR_OK : err_set(why, ERR_NOMEM, "no memory for reserved names");
-}
-
-/* A path of a file that is kept there means its directory. */
-static char *directory_of(const char *path)
-{
-	static const char *const files[] = { "identity.json", "admin_settings.json" };
-	size_t n = strlen(path);
-
-	for (size_t i = 0; i < mem_count(files); i++) {
-		size_t m = strlen(files[i]);
-
-		if (n == m && strcmp(path, files[i]) == 0)
-			return strdup(".");
-		if (n > m && strcmp(path + n - m, files[i]) == 0 &&
-			path[n - m - 1] == '/')
-			n -= m;
-	}
-	while (n > 1 && path[n - 1] == '/')
-		n--;
-	return span_dup(span_of(path, n));
-}
-
-static enum err use_directory(const char *path, struct relay_options *o, struct why *why)
+static enum err use_directory(struct relay_options *o, struct why *why)
 {
 	const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
 	const char *service = getenv("STATE_DIRECTORY"); /* from systemd */
 
-	if (path != NULL)
-		o->state_dir = directory_of(path);
-	else if (service != NULL && service[0] == '/' && strchr(service, ':') == NULL)
+	if (o->state_dir != NULL)
+		return ERR_OK;
+	if (service != NULL && service[0] == '/' && strchr(service, ':') == NULL)
 		o->state_dir = strdup(service);
 	else if (geteuid() == 0)
 		o->state_dir = strdup("/var/lib/adit/relay");
@@ -562,66 +404,13 @@ static enum err use_directory(const char *path, struct relay_options *o, struct 
 				      err_set(why, ERR_NOMEM, "no memory for a path");
 }
 
-static enum err use_settings(struct settings *s, struct relay_options *o, struct why *why)
+enum err relay_config_complete(struct relay_options *o, struct why *why)
 {
-	enum err rc;
-
-	rc = relay_url_parse(span_str(s->portal_url), o->url, why);
-	if (rc == ERR_OK)
-		rc = relay_url_host(o->url, o->root, why);
-	if (rc == ERR_OK)
-		rc = check_ports(s, why);
-	if (rc == ERR_OK)
-		rc = use_proxies(&s->trusted_proxy_cidrs, o, why);
-	if (rc == ERR_OK)
-		rc = use_prefixes(&s->leases_exempt, &o->exempt, why);
-	if (rc == ERR_OK)
-		rc = use_reserved(&s->reserved_names, o, why);
-	if (rc == ERR_OK)
-		rc = use_wallets(&s->admin_wallets, o, why);
-	if (rc == ERR_OK)
-		rc = use_directory(s->identity_path, o, why);
-	if (rc != ERR_OK)
-		return rc;
-	o->host = s->host;
-	o->metrics = s->metrics;
-	s->host = s->metrics = NULL; /* they are the options' now */
-	o->api_port = s->api_port;
-	o->sni_port = s->sni_port;
-	o->has_tcp = s->tcp_enabled;
-	o->port_min = s->min_port;
-	o->port_max = s->max_port;
-	o->trusts_proxy = s->trust_proxy_headers;
-	o->has_landing_page = s->landing_page_enabled;
-	o->drain_ms = s->drain_ms;
-	o->sign_per_s = s->sign_rate;
-	o->name_grace_ms = s->name_grace_ms;
-	o->leases_per_network = s->leases_per_network;
-	o->workers = s->workers;
-	return ERR_OK;
-}
-
-enum err relay_config_read(void *arg, struct relay_options *out, struct why *why)
-{
-	const struct relay_config *c = arg;
-	struct settings s = { .workers = 0 };
-	struct relay_options o = { .workers = 0 };
-	enum err rc = bind_presets(&relay_settings, &s, why);
+	enum err rc = relay_url_host(o->url, o->root, why);
 
 	if (rc == ERR_OK)
-		rc = apply_file(c->file, &s, why);
-	if (rc == ERR_OK)
-		rc = apply_environment(&s, why);
-	if (rc == ERR_OK)
-		rc = apply_overrides(c, &s, why);
-	if (rc == ERR_OK)
-		rc = use_settings(&s, &o, why);
-	bind_fini(&relay_settings, &s);
-	if (rc == ERR_OK)
-		*out = o;
-	else
-		relay_options_fini(&o);
-	return rc;
+		rc = check_ports(o, why);
+	return rc == ERR_OK ? use_directory(o, why) : rc;
 }
 
 enum err relay_config_make_dir(const struct relay_options *o, struct why *why)
@@ -642,19 +431,4 @@ enum err relay_config_make_dir(const struct relay_options *o, struct why *why)
 			path);
 	free(path);
 	return rc;
-}
-
-void relay_options_fini(struct relay_options *o)
-{
-	for (unsigned i = 0; i < o->admin_wallets_n; i++)
-		free(o->admin_wallets[i]);
-	for (unsigned i = 0; i < o->reserved_names_n; i++)
-		free(o->reserved_names[i]);
-	free(o->reserved_names);
-	prefix_set_fini(&o->proxies);
-	prefix_set_fini(&o->exempt);
-	free(o->state_dir);
-	free(o->host);
-	free(o->metrics);
-	*o = (struct relay_options){ .workers = 0 };
 }

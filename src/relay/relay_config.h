@@ -1,7 +1,7 @@
 /*
- * The settings of a relay: flags, then the environment, then the file relay.toml, then
- * defaults. One setting has one name in three spellings: --api-port, API_PORT, api_port.
- * portal-protocol 16.1.
+ * The settings of a relay: one table for flags, the environment and the file relay.toml. A
+ * setting has one name in three spellings: --api-port, API_PORT, api_port. portal-protocol
+ * 16.1.
  *
  * A setting that is there and cannot be applied is an error, wherever it stands.
  */
@@ -9,32 +9,27 @@
 #define RELAY_RELAY_CONFIG_H
 
 #include "relay/relay.h"
-#include "text/bind.h"
 
 #define RELAY_CONFIG_FILE "/etc/adit/relay.toml"
 
-/* A setting from the command line. */
-struct relay_override {
-	const char *name; /* "api-port" or "api_port" */
-	const char *text;
-};
-
-/* Where to look. All is borrowed. */
-struct relay_config {
-	const char *file; /* NULL: RELAY_CONFIG_FILE if it is there */
-	const struct relay_override *overrides;
-	unsigned overrides_n;
-};
-
-/* Every setting that there is, with its variable and its default. */
-extern const struct bind relay_settings;
+/* Of a struct relay_options: every setting, and identity_path alone. */
+extern const struct field_table relay_fields, relay_path_fields;
 
 /*
- * A relay_read_fn; @arg is a struct relay_config. On success relay_options_fini() is due.
- * ERR_USAGE: a flag or a variable.  ERR_SYNTAX: the file.  ERR_SYS: it cannot be read.
+ * Reads the file @path, or, if it is NULL, RELAY_CONFIG_FILE if that is there.
+ * ERR_SYNTAX: its text.  ERR_SYS: it cannot be read.  ERR_NOMEM.
  */
-enum err relay_config_read(void *arg, struct relay_options *out,
+enum err relay_config_read_file(const char *path, struct relay_options *o,
 	struct why *why) MUST_USE;
+
+/*
+ * When all sources are read: checks what depends on several settings, and fills in what
+ * follows from others.
+ */
+enum err relay_config_complete(struct relay_options *o, struct why *why) MUST_USE;
+
+/* Is the first label of @host one that no lease gets? */
+bool relay_config_reserves(const struct relay_options *o, const char *host);
 
 /* Makes the state directory, mode 0700, if it is not there. ERR_SYS. */
 enum err relay_config_make_dir(const struct relay_options *o, struct why *why) MUST_USE;

@@ -36,6 +36,7 @@ struct relay {
 	relay_read_fn *read; /* where options come from */
 	void *read_arg;
 	struct relay_options options;
+	struct prefix_set exempt; /* of options: for the lease book */
 	int lock;                 /* on the state directory, while we serve; -1: none */
 	struct identity identity; /* its key signs access tokens */
 

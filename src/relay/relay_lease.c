@@ -64,8 +64,18 @@ void relay_on_lease_end(void *arg, struct lease *lease, enum lease_end end)
 
 void relay_set_lease_bounds(struct relay *r)
 {
+	struct prefix_set exempt = { .n = 0 };
+
+	if (prefix_set_add_texts(&exempt, (const char *const *)r->options.exempt.v,
+		    r->options.exempt.n) == ERR_OK) {
+		prefix_set_fini(&r->exempt);
+		r->exempt = exempt;
+	} else {
+		prefix_set_fini(&exempt);
+		log_error(&r->log, "out of memory: keeping the old leases_exempt");
+	}
 	reservations_set_grace(r->names, r->options.name_grace_ms);
-	lease_book_set_bounds(r->book, r->options.leases_per_network, &r->options.exempt);
+	lease_book_set_bounds(r->book, r->options.leases_per_network, &r->exempt);
 }
 
 void relay_audit_signatures(struct relay *r)

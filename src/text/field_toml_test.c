@@ -1,4 +1,4 @@
-/* Bindings: every kind from a document and from a text, and words about what does not fit. */
+/* Fields and TOML: every kind from a document and from a text, and words about what does not fit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,10 +6,11 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "text/bind.h"
+#include "text/field_toml.h"
 
 struct shaft {
 	char *name;
@@ -21,59 +22,62 @@ struct mine {
 	bool is_open;
 	uint16_t port;
 	uint32_t miners, wait_ms;
-	struct bind_list tools;
+	struct field_list tools;
 	struct shaft main;
-	struct bind_tables shafts;
+	struct field_tables shafts;
 	bool has_lift;
 };
 
-static enum err check_name(const void *field, struct why *why)
+static enum err check_name(void *member, struct why *why)
 {
-	const char *name = *(char *const *)field;
+	const char *name = *(char *const *)member;
 
 	if (name == NULL || name[0] >= 'A')
 		return ERR_OK;
 	return err_set(why, ERR_SYNTAX, "a name begins with a letter");
 }
 
-static const struct bind_row shaft_rows[] = {
-	{ .key = "name",
-		.kind = BIND_TEXT,
-		.at = offsetof(struct shaft, name),
+static const struct field shaft_rows[] = {
+	{ .name = "name",
+		.kind = FIELD_TEXT,
+		FIELD_AT(struct shaft, name),
 		.check = check_name },
-	{ .key = "depth",
-		.kind = BIND_COUNT,
-		.at = offsetof(struct shaft, depth),
+	{ .name = "depth",
+		.kind = FIELD_COUNT,
+		FIELD_AT(struct shaft, depth),
 		.min = 1,
 		.max = 4000,
-		.preset = "100" },
+		.initial = "100" },
 };
-static const struct bind shaft = BIND_OF(struct shaft, shaft_rows);
+static const struct field_table shaft = FIELD_TABLE_OF(struct shaft, shaft_rows);
 
-#define AT(member) .at = offsetof(struct mine, member)
+#define AT(member) FIELD_AT(struct mine, member)
 
-static const struct bind_row mine_rows[] = {
-	{ .key = "owner", .kind = BIND_TEXT, AT(owner), .preset = "nobody" },
-	{ .key = "is_open", .kind = BIND_FLAG, AT(is_open) },
-	{ .key = "port", .kind = BIND_PORT, AT(port), .min = 1, .preset = "80" },
-	{ .key = "miners", .kind = BIND_COUNT, AT(miners) },
-	{ .key = "wait",
-		.kind = BIND_DURATION,
+static const struct field mine_rows[] = {
+	{ .name = "owner",
+		.kind = FIELD_TEXT,
+		AT(owner),
+		.is_live = true,
+		.initial = "nobody" },
+	{ .name = "is_open", .kind = FIELD_BOOL, AT(is_open) },
+	{ .name = "port", .kind = FIELD_PORT, AT(port), .min = 1, .initial = "80" },
+	{ .name = "miners", .kind = FIELD_COUNT, AT(miners) },
+	{ .name = "wait",
+		.kind = FIELD_DURATION,
 		AT(wait_ms),
 		.min = 1000,
 		.max = 60000,
-		.preset = "5s" },
-	{ .key = "tools", .kind = BIND_LIST, AT(tools), .max = 3 },
-	{ .key = "main", .kind = BIND_TABLE, AT(main), .of = &shaft },
-	{ .key = "shaft", .kind = BIND_TABLES, AT(shafts), .max = 2, .of = &shaft },
-	{ .key = "has_lift",
-		.kind = BIND_FLAG,
+		.initial = "5s" },
+	{ .name = "tools", .kind = FIELD_LIST, AT(tools), .max = 3 },
+	{ .name = "main", .kind = FIELD_TABLE, AT(main), .of = &shaft },
+	{ .name = "shaft", .kind = FIELD_TABLES, AT(shafts), .max = 2, .of = &shaft },
+	{ .name = "has_lift",
+		.kind = FIELD_BOOL,
 		AT(has_lift),
-		.preset = "false",
-		.only = "false",
+		.initial = "false",
 		.lacks = "lifts are" },
 };
-static const struct bind mine = BIND_OF(struct mine, mine_rows);
+static const struct field_table mine = FIELD_TABLE_OF(struct mine, mine_rows);
 
 static enum err read_mine(const char *text, struct mine *m, struct why *why)
 {
@@ -81,9 +85,9 @@ static enum err read_mine(const char *text, struct mine *m, struct why *why)
 	enum err rc;
 
 	memset(m, 0, sizeof(*m));
-	assert_int_equal(bind_presets(&mine, m, why), ERR_OK);
+	assert_int_equal(field_defaults(&mine, m, why), ERR_OK);
 	assert_int_equal(toml_parse(span_str(text), &t, NULL), ERR_OK);
-	rc = bind_table(&mine, toml_root(t), "mine.toml", m, why);
+	rc = field_read_toml(&mine, toml_root(t), "mine.toml", m, why);
 	toml_free(t);
 	return rc;
 }
@@ -101,7 +105,7 @@ static void test_what_is_left_out_has_its_preset(void **state)
 	assert_int_equal(m.main.depth, 100);
 	assert_null(m.main.name);
 	assert_int_equal(m.tools.n, 0);
-	bind_fini(&mine, &m);
+	field_fini(&mine, &m);
 	assert_null(m.owner);
 }
 
@@ -132,7 +136,7 @@ static void test_every_kind_is_read(void **state)
 	assert_string_equal(shafts[0].name, "A");
 	assert_int_equal(shafts[0].depth, 100);
 	assert_int_equal(shafts[1].depth, 7);
-	bind_fini(&mine, &m);
+	field_fini(&mine, &m);
 }
 
 static void test_what_does_not_fit_is_named_with_its_place(void **state)
@@ -193,7 +197,44 @@ static void test_what_does_not_fit_is_named_with_its_place(void **state)
 
 		assert_int_equal(read_mine(cases[i][0], &m, &why), ERR_SYNTAX);
 		assert_string_equal(why.text, cases[i][1]);
-		bind_fini(&mine, &m);
+		field_fini(&mine, &m);
+	}
+}
+
+static void test_live_fields_are_taken_over(void **state)
+{
+	static const struct {
+		const char *next, *restart;
+	} rows[] = {
+		{ "", "" },
+		{ "owner = 'me'", "" },
+		{ "port = 81\ntools = ['a', 'c']", "port, tools" },
+		{ "port = 80\ntools = ['a', 'b']", "" },
+		{ "owner = ''\nminers = 1", "miners, tools" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(rows); i++) {
+		bool keeps_tools = strstr(rows[i].restart, "tools") == NULL;
+		char text[128], restart[64];
+		struct why why = { "" };
+		struct mine is, next;
+
+		snprintf(text, sizeof(text), "%s\n%s", rows[i].next,
+			keeps_tools && strstr(rows[i].next, "tools") == NULL ?
+				"tools = ['a', 'b']" :
+				"");
+		assert_int_equal(read_mine("tools = ['a', 'b']", &is, &why), ERR_OK);
+		assert_int_equal(read_mine(text, &next, &why), ERR_OK);
+		field_reload(&mine, &is, &next, restart, sizeof(restart));
+		assert_string_equal(restart, rows[i].restart);
+		if (i == 1) {
+			assert_string_equal(is.owner, "me");
+			assert_string_equal(next.owner, "nobody");
+		}
+		assert_int_equal(is.port, 80);
+		field_fini(&mine, &is);
+		field_fini(&mine, &next);
 	}
 }
 
@@ -208,7 +249,7 @@ static void test_single_texts_are_taken(void **state)
 		{ "port", "8080", ERR_OK, "" },
 		{ "port", "http", ERR_USAGE,
 			"X takes a port from 1 to 65535, not \"http\"" },
-		{ "is-open", "TRUE", ERR_OK, "" },
+		{ "is_open", "TRUE", ERR_OK, "" },
 		{ "is_open", "yes", ERR_USAGE, "X takes true or false, not \"yes\"" },
 		{ "miners", "1e3", ERR_USAGE,
 			"X takes a whole number from 0 to 4294967295, not \"1e3\"" },
@@ -223,8 +264,13 @@ static void test_single_texts_are_taken(void **state)
 	for (size_t i = 0; i < mem_count(cases); i++) {
 		struct why why = { "" };
 
-		assert_int_equal(bind_text(bind_find(&mine, cases[i].key), "X",
-					 cases[i].text, &m, &why),
+		const struct field_value v = { .form = FIELD_WORD,
+			.text = span_str(cases[i].text) };
+		const struct field *f = mine_rows;
+
+		while (strcmp(f->name, cases[i].key) != 0)
+			f++;
+		assert_int_equal(field_set(f, "X", &v, field_at(f, &m), &why),
 			cases[i].rc);
 		assert_string_equal(why.text, cases[i].words);
 	}
@@ -234,9 +280,7 @@ static void test_single_texts_are_taken(void **state)
 	assert_int_equal(m.wait_ms, 1500);
 	assert_int_equal(m.tools.n, 2);
 	assert_string_equal(m.tools.v[1], "shovel");
-	assert_null(bind_find(&mine, "is_ope"));
-	assert_null(bind_find(&mine, "is_opened"));
-	bind_fini(&mine, &m);
+	field_fini(&mine, &m);
 }
 
 int main(void)
@@ -245,6 +289,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_left_out_has_its_preset),
 		cmocka_unit_test(test_every_kind_is_read),
 		cmocka_unit_test(test_what_does_not_fit_is_named_with_its_place),
+		cmocka_unit_test(test_live_fields_are_taken_over),
 		cmocka_unit_test(test_single_texts_are_taken),
 	};
 
