@@ -12,61 +12,62 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct shape *const shapes[] = {
-	&message_domain_shape,
-	&message_tunnel_status_shape,
-	&message_challenge_request_shape,
-	&message_challenge_shape,
-	&message_register_request_shape,
-	&message_lease_shape,
-	&message_renew_request_shape,
-	&message_renewal_shape,
-	&message_unregister_request_shape,
-	&message_sign_request_shape,
-	&message_signature_shape,
-	&message_public_lease_shape,
-	&message_admin_lease_shape,
+static const struct field_table *const tables[] = {
+	&message_domain_fields,
+	&message_tunnel_status_fields,
+	&message_challenge_request_fields,
+	&message_challenge_fields,
+	&message_register_request_fields,
+	&message_lease_fields,
+	&message_renew_request_fields,
+	&message_renewal_fields,
+	&message_unregister_request_fields,
+	&message_sign_request_fields,
+	&message_signature_fields,
+	&message_public_lease_fields,
+	&message_admin_lease_fields,
 };
 
 /* False: @text is no such message. */
-static bool rewrite(const struct shape *shape, struct span text, struct buf *out)
+static bool rewrite(const struct field_table *fields, struct span text, struct buf *out)
 {
-	void *object = malloc(shape->bytes);
+	void *object = malloc(fields->bytes);
 	bool is_read = object != NULL &&
-		message_read_request(shape, text, object, NULL) == ERR_OK;
+		message_read_request(fields, text, object, NULL) == ERR_OK;
 
 	if (is_read) {
-		if (message_put_request(shape, object, out) != ERR_OK)
+		if (message_put_request(fields, object, out) != ERR_OK)
 			abort();
-		shape_fini(shape, object);
+		field_fini(fields, object);
 	}
 	free(object);
 	return is_read;
 }
 
-static void run_shape(const struct shape *shape, struct span text)
+static void run_fields(const struct field_table *fields, struct span text)
 {
 	struct buf once, twice;
 
 	buf_init(&once, 8 * MESSAGE_BODY_MAX); /* room for escapes */
 	buf_init(&twice, 8 * MESSAGE_BODY_MAX);
-	if (rewrite(shape, text, &once) &&
-		(!rewrite(shape, buf_span(&once), &twice) ||
+	if (rewrite(fields, text, &once) &&
+		(!rewrite(fields, buf_span(&once), &twice) ||
 			!span_eq(buf_span(&once), buf_span(&twice))))
 		abort();
 	buf_fini(&once);
 	buf_fini(&twice);
 }
 
-static void run_reply(const struct shape *shape, unsigned status, struct span text)
+static void run_reply(const struct field_table *fields, unsigned status, struct span text)
 {
-	void *object = malloc(shape->bytes);
+	void *object = malloc(fields->bytes);
 	struct message_refusal refusal;
 	struct why why;
 
 	if (object != NULL &&
-		message_read_reply(status, text, shape, object, &refusal, &why) == ERR_OK)
-		shape_fini(shape, object);
+		message_read_reply(status, text, fields, object, &refusal, &why) ==
+			ERR_OK)
+		field_fini(fields, object);
 	free(object);
 }
 
@@ -79,7 +80,7 @@ static void run_sign(unsigned status, struct span text)
 	uint8_t bytes[64];
 	size_t n;
 
-	if (message_read_request(&message_sign_request_shape, text, &request, NULL) ==
+	if (message_read_request(&message_sign_request_fields, text, &request, NULL) ==
 			ERR_OK &&
 		message_sign_request_check(&request, 1780315200, &got, NULL) == ERR_OK &&
 		sign_algorithm_digest_bytes(got.algorithm) > sizeof(got.digest))
@@ -93,17 +94,17 @@ static void run_sign(unsigned status, struct span text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct shape *shape;
+	const struct field_table *fields;
 	struct span text;
 	unsigned status;
 
 	if (size < 1)
 		return 0;
 	text = span_of(data + 1, size - 1);
-	shape = shapes[data[0] % mem_count(shapes)];
+	fields = tables[data[0] % mem_count(tables)];
 	status = data[0] < 128 ? 200 : 403;
-	run_shape(shape, text);
-	run_reply(shape, status, text);
+	run_fields(fields, text);
+	run_reply(fields, status, text);
 	run_sign(status, text);
 	return 0;
 }

@@ -116,7 +116,7 @@ static inline void test_put_signature(const struct test_relay *r, struct span bo
 	uint8_t signature[SIGN_SIGNATURE_MAX];
 	size_t n;
 
-	assert_int_equal(message_read_request(&message_sign_request_shape, body, &m,
+	assert_int_equal(message_read_request(&message_sign_request_fields, body, &m,
 				 NULL),
 		ERR_OK);
 	assert_int_equal(message_sign_request_check(&m, test_relay_now_s(r), &order,

@@ -56,7 +56,7 @@ static void asked_on_answer(void *arg, enum err rc, const struct http_answer *a,
 	if (rc != ERR_OK)
 		err_set(&asked->why, rc, "%s", err_text(rc, why));
 	else
-		rc = message_read_reply(a->status, a->body, &message_domain_shape,
+		rc = message_read_reply(a->status, a->body, &message_domain_fields,
 			&domain, &refusal, &asked->why);
 	if (rc == ERR_OK)
 		str_quote(asked->version, sizeof(asked->version),

@@ -7,8 +7,8 @@
 #include "agent/default_relays.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "text/field_json.h"
 #include "text/names.h"
-#include "text/shape.h"
 #include "tunnel/portal/identity_claim.h"
 #include "tunnel/portal/identity_file.h"
 #include "wire/http1.h"
@@ -266,7 +266,7 @@ static bool copy_text(char **to, const char *text)
 	return !has_text(text) || *to != NULL;
 }
 
-static enum err read_tags(struct shape_list *tags, const char *text)
+static enum err read_tags(struct field_list *tags, const char *text)
 {
 	struct span rest = span_str(text), tag;
 
@@ -338,7 +338,7 @@ void expose_args_fini(struct expose_args *args)
 {
 	relay_urls_fini(&args->relays);
 	http_routes_fini(&args->routes);
-	shape_fini(&message_metadata_shape, &args->metadata);
+	field_fini(&message_metadata_fields, &args->metadata);
 	identity_wipe(&args->identity);
 	if (args->claim > 0)
 		close(args->claim);

@@ -87,10 +87,10 @@ const char *admin_enter(struct relay *r, struct api_call *call)
 	return refuse_foreign(call) ? NULL : who;
 }
 
-bool admin_read(struct api_call *call, const struct shape *shape, void *out)
+bool admin_read(struct api_call *call, const struct field_table *fields, void *out)
 {
 	if (call->body.n <= ADMIN_BODY_MAX &&
-		message_read_request(shape, buf_span(&call->body), out, NULL) == ERR_OK)
+		message_read_request(fields, buf_span(&call->body), out, NULL) == ERR_OK)
 		return true;
 	api_refuse(call, MESSAGE_INVALID_REQUEST, "invalid request body");
 	return false;
@@ -180,12 +180,12 @@ static void admin_challenge(struct relay *r, struct api_call *call,
 
 	(void)parts;
 	if (refuse_foreign(call) ||
-		!admin_read(call, &wallet_challenge_request_shape, &req))
+		!admin_read(call, &wallet_challenge_request_fields, &req))
 		return;
 	rc = wallet_challenge(r->wallet, &req, api_domain(r, call), &call->client,
 		&answer, &why);
 	if (rc == ERR_OK)
-		api_reply(call, 201, &message_challenge_shape, &answer);
+		api_reply(call, 201, &message_challenge_fields, &answer);
 	else
 		api_refuse(call, login_error_of(rc), err_text(rc, &why));
 }
@@ -217,7 +217,7 @@ static void admin_login(struct relay *r, struct api_call *call, const struct spa
 	enum err rc;
 
 	(void)parts;
-	if (refuse_foreign(call) || !admin_read(call, &wallet_login_request_shape, &req))
+	if (refuse_foreign(call) || !admin_read(call, &wallet_login_request_fields, &req))
 		return;
 	rc = wallet_login(r->wallet, &req, &login, &why);
 	if (rc != ERR_OK) {

@@ -31,8 +31,9 @@ extern const struct api_table admin_page_table;   /* admin_page.c: "/admin" */
 /* Whose call this is, or NULL: then it is answered. */
 const char *admin_enter(struct relay *r, struct api_call *call);
 
-/* False: the body is none of @shape, and the call is answered. */
-bool admin_read(struct api_call *call, const struct shape *shape, void *out) MUST_USE;
+/* False: the body is none of @fields, and the call is answered. */
+bool admin_read(struct api_call *call, const struct field_table *fields,
+	void *out) MUST_USE;
 
 /* What an operation of policy came to; on success the answer is an empty object. */
 void admin_end(struct api_call *call, enum err rc, const struct why *why);

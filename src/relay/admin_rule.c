@@ -45,7 +45,7 @@ static void put_lease(struct relay *r, const struct lease *l, struct json_writer
 	str_copy(row.reported_ip, sizeof(row.reported_ip), l->reported_ip);
 	row.is_ip_banned = addr_from_literal(l->client_ip, 0, &client) == ERR_OK &&
 		prefix_set_has(policy_banned(r->policy), &client);
-	shape_put(&message_admin_lease_shape, &row, w);
+	field_put_json(&message_admin_lease_fields, &row, w);
 }
 
 static void admin_snapshot(struct relay *r, struct api_call *call,
@@ -100,37 +100,40 @@ struct admin_mode {
 	char mode[32];
 };
 
-static const struct shape_field mode_fields[] = {
-	{ "mode", SHAPE_TEXT, SHAPE_AT(struct admin_mode, mode) },
+static const struct field mode_rows[] = {
+	{ "mode", FIELD_CHARS, FIELD_AT(struct admin_mode, mode) },
 };
 
-static const struct shape mode_shape = SHAPE_OF(struct admin_mode, mode_fields);
+static const struct field_table mode_fields = FIELD_TABLE_OF(struct admin_mode,
+	mode_rows);
 
 struct admin_answer {
 	char approval_mode[32];
 };
 
-static const struct shape_field answer_fields[] = {
-	{ "approval_mode", SHAPE_TEXT, SHAPE_AT(struct admin_answer, approval_mode) },
+static const struct field answer_rows[] = {
+	{ "approval_mode", FIELD_CHARS, FIELD_AT(struct admin_answer, approval_mode) },
 };
 
-static const struct shape answer_shape = SHAPE_OF(struct admin_answer, answer_fields);
+static const struct field_table answer_fields = FIELD_TABLE_OF(struct admin_answer,
+	answer_rows);
 
 struct admin_switch {
 	bool enabled;
 	int64_t max_leases;
 };
 
-static const struct shape_field switch_fields[] = {
-	{ "enabled", SHAPE_FLAG, SHAPE_AT(struct admin_switch, enabled) },
-	{ "max_leases", SHAPE_NUMBER, SHAPE_AT(struct admin_switch, max_leases) },
+static const struct field switch_rows[] = {
+	{ "enabled", FIELD_BOOL, FIELD_AT(struct admin_switch, enabled) },
+	{ "max_leases", FIELD_NUMBER, FIELD_AT(struct admin_switch, max_leases) },
 };
 
-static const struct shape switch_shape = SHAPE_OF(struct admin_switch, switch_fields);
+static const struct field_table switch_fields = FIELD_TABLE_OF(struct admin_switch,
+	switch_rows);
 
-static const struct shape flag_shape = {
+static const struct field_table flag_fields = {
 	.bytes = sizeof(struct admin_switch),
-	.fields = switch_fields,
+	.rows = switch_rows,
 	.count = 1,
 };
 
@@ -155,7 +158,7 @@ static void admin_set_mode(struct relay *r, struct api_call *call,
 	struct admin_answer answer = { .approval_mode = "" };
 
 	(void)parts;
-	if (who == NULL || !admin_read(call, &mode_shape, &req))
+	if (who == NULL || !admin_read(call, &mode_fields, &req))
 		return;
 	s.is_manual = strcmp(req.mode, "manual") == 0;
 	if (!s.is_manual && strcmp(req.mode, "auto") != 0) {
@@ -164,7 +167,7 @@ static void admin_set_mode(struct relay *r, struct api_call *call,
 	}
 	str_copy(answer.approval_mode, sizeof(answer.approval_mode), req.mode);
 	if (set_settings(r, call, &s, who))
-		api_reply(call, 200, &answer_shape, &answer);
+		api_reply(call, 200, &answer_fields, &answer);
 }
 
 static void admin_set_page(struct relay *r, struct api_call *call,
@@ -175,11 +178,11 @@ static void admin_set_page(struct relay *r, struct api_call *call,
 	struct admin_switch req = { .enabled = false };
 
 	(void)parts;
-	if (who == NULL || !admin_read(call, &flag_shape, &req))
+	if (who == NULL || !admin_read(call, &flag_fields, &req))
 		return;
 	s.has_landing_page = req.enabled;
 	if (set_settings(r, call, &s, who))
-		api_reply(call, 200, &flag_shape, &req);
+		api_reply(call, 200, &flag_fields, &req);
 }
 
 static void set_port(struct relay *r, struct api_call *call, bool is_udp)
@@ -188,7 +191,7 @@ static void set_port(struct relay *r, struct api_call *call, bool is_udp)
 	const char *who = admin_enter(r, call);
 	struct admin_switch req = { .enabled = false };
 
-	if (who == NULL || !admin_read(call, &switch_shape, &req))
+	if (who == NULL || !admin_read(call, &switch_fields, &req))
 		return;
 	if (req.max_leases < 0 || req.max_leases > UINT32_MAX) {
 		api_refuse(call, MESSAGE_INVALID_REQUEST,
@@ -198,7 +201,7 @@ static void set_port(struct relay *r, struct api_call *call, bool is_udp)
 	*(is_udp ? &s.udp_enabled : &s.tcp_enabled) = req.enabled;
 	*(is_udp ? &s.udp_max_leases : &s.tcp_max_leases) = (uint32_t)req.max_leases;
 	if (set_settings(r, call, &s, who))
-		api_reply(call, 200, &switch_shape, &req);
+		api_reply(call, 200, &switch_fields, &req);
 }
 
 static void admin_set_udp(struct relay *r, struct api_call *call,
@@ -266,11 +269,12 @@ struct admin_rate {
 	int64_t bps;
 };
 
-static const struct shape_field rate_fields[] = {
-	{ "bps", SHAPE_NUMBER, SHAPE_AT(struct admin_rate, bps) },
+static const struct field rate_rows[] = {
+	{ "bps", FIELD_NUMBER, FIELD_AT(struct admin_rate, bps) },
 };
 
-static const struct shape rate_shape = SHAPE_OF(struct admin_rate, rate_fields);
+static const struct field_table rate_fields = FIELD_TABLE_OF(struct admin_rate,
+	rate_rows);
 
 static void admin_limit(struct relay *r, struct api_call *call, const struct span *parts)
 {
@@ -281,7 +285,7 @@ static void admin_limit(struct relay *r, struct api_call *call, const struct spa
 	bool is_set = strcmp(call->method, "POST") == 0;
 	enum err rc;
 
-	if (who == NULL || (is_set && !admin_read(call, &rate_shape, &req)))
+	if (who == NULL || (is_set && !admin_read(call, &rate_fields, &req)))
 		return;
 	if (is_set && req.bps <= 0) {
 		api_refuse(call, MESSAGE_INVALID_REQUEST, "bps must be above 0");

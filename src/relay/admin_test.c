@@ -164,7 +164,7 @@ static void log_in(struct fixture *f)
 	snprintf(body, sizeof(body), "{\"address\":\"%s\"}", f->r.identity.address);
 	says(ask(f, "POST", "/admin/auth/challenge", body), 201, "wac_");
 	assert_int_equal(message_read_reply(201, buf_span(&f->call->answer),
-				 &message_challenge_shape, &c, NULL, NULL),
+				 &message_challenge_fields, &c, NULL, NULL),
 		ERR_OK);
 	str_copy(req.challenge_id, sizeof(req.challenge_id), c.challenge_id);
 	str_copy(req.siwe_message, sizeof(req.siwe_message), c.siwe_message);
@@ -173,7 +173,7 @@ static void log_in(struct fixture *f)
 		ERR_OK);
 	buf_init(&text, sizeof(body) - 1);
 	json_writer_init(&w, &text);
-	shape_put(&wallet_login_request_shape, &req, &w);
+	field_put_json(&wallet_login_request_fields, &req, &w);
 	snprintf(body, sizeof(body), "%.*s", (int)text.n, (const char *)buf_front(&text));
 	buf_fini(&text);
 	says(ask(f, "POST", "/admin/auth/login", body), 200, f->r.identity.address);

@@ -132,10 +132,10 @@ void api_handle(struct relay *r, struct api_call *call)
 
 /* ---- what is asked ---- */
 
-bool api_read(struct api_call *call, const struct shape *shape, void *out)
+bool api_read(struct api_call *call, const struct field_table *fields, void *out)
 {
 	struct why why = { "" };
-	enum err rc = message_read_request(shape, buf_span(&call->body), out, &why);
+	enum err rc = message_read_request(fields, buf_span(&call->body), out, &why);
 
 	if (rc == ERR_OK)
 		return true;
@@ -225,10 +225,10 @@ static void api_finish(struct api_call *call, unsigned status, enum err rc)
 		buf_reset(&call->answer);
 }
 
-void api_reply(struct api_call *call, unsigned status, const struct shape *shape,
+void api_reply(struct api_call *call, unsigned status, const struct field_table *fields,
 	const void *object)
 {
-	api_finish(call, status, message_put_reply(shape, object, &call->answer));
+	api_finish(call, status, message_put_reply(fields, object, &call->answer));
 }
 
 void api_open_reply(struct api_call *call, struct json_writer *w)

@@ -49,8 +49,9 @@ extern const struct api_table api_page_table;  /* api_page.c */
 
 /* ---- what is asked ---- */
 
-/* Reads the body as @shape has it. False: it is none, and the call is answered. */
-bool api_read(struct api_call *call, const struct shape *shape, void *out) MUST_USE;
+/* Reads the body as @fields has it. False: it is none, and the call is answered. */
+bool api_read(struct api_call *call, const struct field_table *fields,
+	void *out) MUST_USE;
 
 /*
  * A piece of a path or a query, "%2f" and in a query '+' being what they stand for. False: too
@@ -65,11 +66,11 @@ bool api_query(const struct api_call *call, const char *key, char *to,
 
 /* ---- answers ---- */
 
-/* An envelope with @object in it, as @shape has it; both may be NULL. */
-void api_reply(struct api_call *call, unsigned status, const struct shape *shape,
+/* An envelope with @object in it, as @fields has it; both may be NULL. */
+void api_reply(struct api_call *call, unsigned status, const struct field_table *fields,
 	const void *object);
 
-/* The same for what no shape describes: one value is put between the two. */
+/* The same for what no fields describes: one value is put between the two. */
 void api_open_reply(struct api_call *call, struct json_writer *w);
 void api_close_reply(struct api_call *call, unsigned status, struct json_writer *w);
 

@@ -32,7 +32,7 @@ static void about_domain(struct relay *r, struct api_call *call, const struct sp
 	(void)r;
 	(void)parts;
 	api_add_header(call, "Access-Control-Allow-Origin: *");
-	api_reply(call, 200, &message_domain_shape, &domain);
+	api_reply(call, 200, &message_domain_fields, &domain);
 }
 
 static void about_tunnel(struct relay *r, struct api_call *call, const struct span *parts)
@@ -56,7 +56,7 @@ static void about_tunnel(struct relay *r, struct api_call *call, const struct sp
 			atomic_load(&route->ready) > 0;
 	}
 	route_unref(route);
-	api_reply(call, 200, &message_tunnel_status_shape, &status);
+	api_reply(call, 200, &message_tunnel_status_fields, &status);
 }
 
 static const struct api_operation rows[] = {

@@ -27,7 +27,7 @@ static void wish_free(void *arg)
 	struct wish *w = arg;
 
 	if (w != NULL)
-		shape_fini(&message_metadata_shape, &w->metadata);
+		field_fini(&message_metadata_fields, &w->metadata);
 	free(w);
 }
 
@@ -194,7 +194,7 @@ static void challenge_ask(struct relay *r, struct api_call *call, struct wish *w
 	answer.expires_at = c.expires_at;
 	snprintf(answer.siwe_message, sizeof(answer.siwe_message), "%.*s", (int)c.text.n,
 		(const char *)c.text.p);
-	api_reply(call, 201, &message_challenge_shape, &answer);
+	api_reply(call, 201, &message_challenge_fields, &answer);
 }
 
 static void lease_challenge(struct relay *r, struct api_call *call,
@@ -204,7 +204,8 @@ static void lease_challenge(struct relay *r, struct api_call *call,
 	struct wish *w;
 
 	(void)parts;
-	if (is_banned(r, call) || !api_read(call, &message_challenge_request_shape, &req))
+	if (is_banned(r, call) ||
+		!api_read(call, &message_challenge_request_fields, &req))
 		return;
 	if (challenge_is_beyond_us(r, call, &req)) {
 		/* answered */
@@ -219,7 +220,7 @@ static void lease_challenge(struct relay *r, struct api_call *call,
 		else if (w != NULL)
 			challenge_ask(r, call, w);
 	}
-	shape_fini(&message_challenge_request_shape, &req);
+	field_fini(&message_challenge_request_fields, &req);
 }
 
 /* ---- register ---- */
@@ -362,7 +363,7 @@ static void register_answer(struct relay *r, struct api_call *call,
 		snprintf(answer->tcp_addr, sizeof(answer->tcp_addr), "%s:%u",
 			r->options.root, route->tcp_port);
 	}
-	api_reply(call, 201, &message_lease_shape, answer);
+	api_reply(call, 201, &message_lease_fields, answer);
 }
 
 /* For as long as the lease has been granted. */
@@ -480,7 +481,7 @@ static void lease_register(struct relay *r, struct api_call *call,
 	struct wish *w;
 
 	(void)parts;
-	if (is_banned(r, call) || !api_read(call, &message_register_request_shape, &req))
+	if (is_banned(r, call) || !api_read(call, &message_register_request_fields, &req))
 		return;
 	w = register_redeem(r, call, &req);
 	if (w == NULL || register_refuses_route(r, call, w, route_host)) {
@@ -629,7 +630,7 @@ static void renew_answer(struct relay *r, struct api_call *call, struct lease *l
 	renewal.until_ms = renewal.now_ms + (uint64_t)ttl_s * 1000;
 	lease_renew(r->book, lease, &renewal);
 	answer.expires_at = timefmt_of_ms(renewal.until_ms);
-	api_reply(call, 200, &message_renewal_shape, &answer);
+	api_reply(call, 200, &message_renewal_fields, &answer);
 }
 
 /* Its name has been reserved since it was registered. True: the call is answered. */
@@ -653,7 +654,7 @@ static void lease_renewal_asked(struct relay *r, struct api_call *call,
 	struct lease *lease;
 
 	(void)parts;
-	if (is_banned(r, call) || !api_read(call, &message_renew_request_shape, &req))
+	if (is_banned(r, call) || !api_read(call, &message_renew_request_fields, &req))
 		return;
 	lease = lease_of_token(r, call, req.access_token, &t);
 	if (lease != NULL && renewal_is_refused(r, call, lease))
@@ -662,7 +663,7 @@ static void lease_renewal_asked(struct relay *r, struct api_call *call,
 		api_refuse(call, MESSAGE_HOSTNAME_CONFLICT, API_REPLACED);
 	else if (lease != NULL)
 		renew_answer(r, call, lease, &req);
-	shape_fini(&message_renew_request_shape, &req);
+	field_fini(&message_renew_request_fields, &req);
 }
 
 static void lease_unregister(struct relay *r, struct api_call *call,
@@ -674,7 +675,7 @@ static void lease_unregister(struct relay *r, struct api_call *call,
 
 	(void)parts;
 	if (is_banned(r, call) ||
-		!api_read(call, &message_unregister_request_shape, &req))
+		!api_read(call, &message_unregister_request_fields, &req))
 		return;
 	lease = lease_of_token(r, call, req.access_token, &t);
 	if (lease == NULL)

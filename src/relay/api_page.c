@@ -154,7 +154,7 @@ static void put_data(struct relay *r, struct buf *out, uint64_t now_ms)
 			!lease_is_public(l, now_ms))
 			continue;
 		lease_describe(l, r->options.root, &row);
-		shape_put(&message_public_lease_shape, &row, &w);
+		field_put_json(&message_public_lease_fields, &row, &w);
 		n++;
 	}
 	json_put_close_list(&w);

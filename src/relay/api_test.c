@@ -210,7 +210,7 @@ static const struct api_call *challenge(struct fixture *f, const struct person *
 	call = ask(f, "POST", "/sdk/register/challenge", body);
 	if (call->status == 201)
 		assert_int_equal(message_read_reply(201, buf_span(&call->answer),
-					 &message_challenge_shape, out, NULL, NULL),
+					 &message_challenge_fields, out, NULL, NULL),
 			ERR_OK);
 	return call;
 }
@@ -227,7 +227,7 @@ static void sign(const struct person *p, const struct message_challenge *c,
 				 req.siwe_signature),
 		ERR_OK);
 	buf_init(out, 16384);
-	assert_int_equal(message_put_request(&message_register_request_shape, &req, out),
+	assert_int_equal(message_put_request(&message_register_request_fields, &req, out),
 		ERR_OK);
 	buf_put_u8(out, '\0');
 }
@@ -260,11 +260,11 @@ static struct message_lease registered_with(struct fixture *f, const struct pers
 	struct message_lease lease = { .sni_port = 0 };
 
 	assert_int_equal(message_read_reply(f->call->status, buf_span(&f->call->answer),
-				 &message_challenge_shape, &c, NULL, NULL),
+				 &message_challenge_fields, &c, NULL, NULL),
 		ERR_OK);
 	redeem(f, p, &c);
 	assert_int_equal(message_read_reply(f->call->status, buf_span(&f->call->answer),
-				 &message_lease_shape, &lease, NULL, NULL),
+				 &message_lease_fields, &lease, NULL, NULL),
 		ERR_OK);
 	return lease;
 }
@@ -277,7 +277,7 @@ static struct message_lease registered(struct fixture *f, const struct person *p
 
 	assert_int_equal(call->status, 201);
 	assert_int_equal(message_read_reply(201, buf_span(&call->answer),
-				 &message_lease_shape, &lease, NULL, NULL),
+				 &message_lease_fields, &lease, NULL, NULL),
 		ERR_OK);
 	return lease;
 }
@@ -357,7 +357,7 @@ static void test_domain(void **state)
 	assert_non_null(strstr(call->headers, "Access-Control-Allow-Origin: *\r\n"));
 	assert_non_null(strstr(call->headers, "Content-Type: application/json\r\n"));
 	assert_int_equal(message_read_reply(200, buf_span(&call->answer),
-				 &message_domain_shape, &d, NULL, NULL),
+				 &message_domain_fields, &d, NULL, NULL),
 		ERR_OK);
 	assert_string_equal(d.protocol_version, "7");
 	assert_true(says(call, "\"ens\":{\"enabled\":false,\"verified\":false}"));
@@ -701,7 +701,7 @@ static void test_a_lease_is_renewed(void **state)
 		",\"ttl\":60,\"metadata\":{\"hide\":true}");
 	assert_int_equal(call->status, 200);
 	assert_int_equal(message_read_reply(200, buf_span(&call->answer),
-				 &message_renewal_shape, &again, NULL, NULL),
+				 &message_renewal_fields, &again, NULL, NULL),
 		ERR_OK);
 	assert_int_equal(again.expires_at.s, T0_MS / 1000 + 150);
 	assert_int_equal(again.expires_at.ns, 500000000);
@@ -730,7 +730,7 @@ static void test_a_lease_lasts_an_hour_at_most(void **state)
 	assert_int_equal(l.expires_at.s, T0_MS / 1000 + LEASE_TTL_MAX_S);
 	with_token(f, "/sdk/renew", l.access_token, ",\"ttl\":3601");
 	assert_int_equal(message_read_reply(f->call->status, buf_span(&f->call->answer),
-				 &message_renewal_shape, &again, NULL, NULL),
+				 &message_renewal_fields, &again, NULL, NULL),
 		ERR_OK);
 	assert_int_equal(again.expires_at.s, T0_MS / 1000 + LEASE_TTL_MAX_S);
 	clock_advance(LEASE_TTL_MAX_S * 1000 - 1000);

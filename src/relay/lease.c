@@ -321,7 +321,7 @@ static void lease_free(struct lease *l)
 		return;
 	if (l->tcp_fd >= 0)
 		close(l->tcp_fd);
-	shape_fini(&message_metadata_shape, &l->metadata);
+	field_fini(&message_metadata_fields, &l->metadata);
 	route_unref(l->route);
 	free(l);
 }
@@ -410,7 +410,7 @@ void lease_book_free(struct lease_book *book)
 static void lease_take_words(struct lease *l, struct message_metadata *metadata,
 	const char *client_ip, const char *reported_ip)
 {
-	shape_fini(&message_metadata_shape, &l->metadata);
+	field_fini(&message_metadata_fields, &l->metadata);
 	l->metadata = *metadata;
 	*metadata = (struct message_metadata){ .hide = false };
 	str_copy(l->client_ip, sizeof(l->client_ip), client_ip);

@@ -192,7 +192,7 @@ static void signing_judge(struct relay_data *d, struct http_exchange *x, struct 
 	struct message_sign_request request;
 	struct sign_order order;
 	struct why why = { { 0 } };
-	enum err rc = message_read_request(&message_sign_request_shape, body, &request,
+	enum err rc = message_read_request(&message_sign_request_fields, body, &request,
 		&why);
 
 	if (rc == ERR_OK)

@@ -30,7 +30,7 @@ static void list_fini(struct field_list *list)
 	*list = (struct field_list){ .n = 0 };
 }
 
-static void member_fini(const struct field *f, void *at)
+void field_member_fini(const struct field *f, void *at)
 {
 	struct field_tables *tables = at;
 
@@ -38,6 +38,7 @@ static void member_fini(const struct field *f, void *at)
 	case FIELD_TEXT:
 	case FIELD_SECRET:
 		mem_free_secret_str(*(char **)at);
+		*(char **)at = NULL;
 		break;
 	case FIELD_LIST:
 	case FIELD_REPEATED:
@@ -51,6 +52,7 @@ static void member_fini(const struct field *f, void *at)
 		for (unsigned i = 0; i < tables->n; i++)
 			field_fini(f->of, (char *)tables->v + i * f->of->bytes);
 		free(tables->v);
+		*tables = (struct field_tables){ .n = 0 };
 		break;
 	default:
 		break;
@@ -61,7 +63,7 @@ void field_fini(const struct field_table *t, void *object)
 {
 	for (unsigned i = 0; i < t->count; i++)
 		if (t->rows[i].lacks == NULL)
-			member_fini(&t->rows[i], field_at(&t->rows[i], object));
+			field_member_fini(&t->rows[i], field_at(&t->rows[i], object));
 	mem_wipe(object, t->bytes);
 }
 
@@ -403,7 +405,7 @@ static enum err accept_initial(const struct given *g)
 		rc = set_member(&want, &initial);
 		is_same = field_number(g->f, &given) == field_number(g->f, &initial);
 	}
-	member_fini(g->f, &given);
+	field_member_fini(g->f, &given);
 	if (rc != ERR_OK || is_same)
 		return rc;
 	return err_set(g->why, code_of(g, ERR_SYNTAX),

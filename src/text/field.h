@@ -132,6 +132,9 @@ enum err field_defaults(const struct field_table *t, void *object,
 /* Frees what the struct owns, and wipes it. */
 void field_fini(const struct field_table *t, void *object);
 
+/* The same for one member. */
+void field_member_fini(const struct field *f, void *at);
+
 /*
  * Takes the live fields of @next over to @object; @next gets the previous values. Puts the
  * names of the other fields that differ into @restart, with commas; cut to fit @size.

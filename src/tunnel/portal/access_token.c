@@ -4,7 +4,7 @@
 #include "base/str.h"
 #include "crypto/hash.h"
 #include "text/base64.h"
-#include "text/shape.h"
+#include "text/field_json.h"
 #include "tunnel/portal/identity.h"
 
 #define AUDIENCE "portal-sdk"
@@ -12,7 +12,7 @@
 #define JSON_MAX BASE64_BYTES_MAX(ACCESS_TOKEN_MAX)
 #define AUDIENCES_MAX 8
 
-/* ---- shapes ---- */
+/* ---- tables ---- */
 
 struct header {
 	char alg[16], typ[16];
@@ -24,7 +24,7 @@ struct holder {
 };
 
 struct claims {
-	struct shape_list aud;
+	struct field_list aud;
 	int64_t exp, iat, nbf;
 	struct holder identity;
 	char iss[URL_TEXT_MAX], jti[ACCESS_TOKEN_ID_MAX], sub[IDENTITY_KEY_SIZE];
@@ -32,48 +32,38 @@ struct claims {
 	int64_t registration, tcp_port;
 };
 
-static const struct shape_field header_fields[] = {
-	{ .key = "alg", .kind = SHAPE_TEXT, SHAPE_AT(struct header, alg) },
-	{ .key = "typ", .kind = SHAPE_TEXT, SHAPE_AT(struct header, typ) },
+static const struct field header_rows[] = {
+	{ "alg", FIELD_CHARS, FIELD_AT(struct header, alg) },
+	{ "typ", FIELD_CHARS, FIELD_AT(struct header, typ) },
 };
-static const struct shape header_shape = SHAPE_OF(struct header, header_fields);
+static const struct field_table header_fields = FIELD_TABLE_OF(struct header,
+	header_rows);
 
-static const struct shape_field holder_fields[] = {
-	{ .key = "name", .kind = SHAPE_TEXT, SHAPE_AT(struct holder, name) },
-	{ .key = "address", .kind = SHAPE_TEXT, SHAPE_AT(struct holder, address) },
+static const struct field holder_rows[] = {
+	{ "name", FIELD_CHARS, FIELD_AT(struct holder, name) },
+	{ "address", FIELD_CHARS, FIELD_AT(struct holder, address) },
 };
-static const struct shape holder_shape = SHAPE_OF(struct holder, holder_fields);
+static const struct field_table holder_fields = FIELD_TABLE_OF(struct holder,
+	holder_rows);
 
-static const struct shape_field claims_fields[] = {
-	{ .key = "aud", /* RFC 7519, 4.1.3; stock relays write one text */
-		.kind = SHAPE_LIST_OR_ONE,
-		.at = offsetof(struct claims, aud),
-		.bytes = 64,
-		.count = AUDIENCES_MAX },
-	{ .key = "exp", .kind = SHAPE_NUMBER, SHAPE_AT(struct claims, exp) },
-	{ .key = "iat", .kind = SHAPE_NUMBER, SHAPE_AT(struct claims, iat) },
-	{ .key = "identity",
-		.kind = SHAPE_OBJECT,
-		SHAPE_AT(struct claims, identity),
-		.of = &holder_shape },
-	{ .key = "iss", .kind = SHAPE_TEXT, SHAPE_AT(struct claims, iss) },
-	{ .key = "jti", .kind = SHAPE_TEXT, SHAPE_AT(struct claims, jti) },
-	{ .key = "nbf", .kind = SHAPE_NUMBER, SHAPE_AT(struct claims, nbf) },
-	{ .key = "registration",
-		.kind = SHAPE_NUMBER,
-		.is_optional = true,
-		SHAPE_AT(struct claims, registration) },
-	{ .key = "route",
-		.kind = SHAPE_TEXT,
-		.is_optional = true,
-		SHAPE_AT(struct claims, route) },
-	{ .key = "sub", .kind = SHAPE_TEXT, SHAPE_AT(struct claims, sub) },
-	{ .key = "tcp_port",
-		.kind = SHAPE_NUMBER,
-		.is_optional = true,
-		SHAPE_AT(struct claims, tcp_port) },
+static const struct field claims_rows[] = {
+	/* RFC 7519, 4.1.3; stock relays write one text */
+	{ "aud", FIELD_LIST_OR_ONE, FIELD_AT(struct claims, aud), .text_max = 64,
+		.max = AUDIENCES_MAX },
+	{ "exp", FIELD_NUMBER, FIELD_AT(struct claims, exp) },
+	{ "iat", FIELD_NUMBER, FIELD_AT(struct claims, iat) },
+	{ "identity", FIELD_TABLE, FIELD_AT(struct claims, identity),
+		.of = &holder_fields },
+	{ "iss", FIELD_CHARS, FIELD_AT(struct claims, iss) },
+	{ "jti", FIELD_CHARS, FIELD_AT(struct claims, jti) },
+	{ "nbf", FIELD_NUMBER, FIELD_AT(struct claims, nbf) },
+	{ "registration", FIELD_NUMBER, true, FIELD_AT(struct claims, registration) },
+	{ "route", FIELD_CHARS, true, FIELD_AT(struct claims, route) },
+	{ "sub", FIELD_CHARS, FIELD_AT(struct claims, sub) },
+	{ "tcp_port", FIELD_NUMBER, true, FIELD_AT(struct claims, tcp_port) },
 };
-static const struct shape claims_shape = SHAPE_OF(struct claims, claims_fields);
+static const struct field_table claims_fields = FIELD_TABLE_OF(struct claims,
+	claims_rows);
 
 /* ---- print ---- */
 
@@ -87,14 +77,15 @@ static void put_base64(struct buf *out, struct span bytes)
 	buf_commit(out, base64_encode(BASE64_URL, bytes, (char *)to));
 }
 
-static void put_part(struct buf *out, const struct shape *shape, const void *object)
+static void put_part(struct buf *out, const struct field_table *fields,
+	const void *object)
 {
 	struct json_writer w;
 	struct buf json;
 
 	buf_init(&json, JSON_MAX);
 	json_writer_init(&w, &json);
-	shape_put(shape, object, &w);
+	field_put_json(fields, object, &w);
 	if (json.failed != ERR_OK)
 		out->failed = json.failed;
 	put_base64(out, buf_span(&json));
@@ -119,7 +110,7 @@ static void put_claims(struct buf *out, const struct access_token *t)
 	str_copy(c.identity.address, sizeof(c.identity.address), t->address);
 	identity_key_print(t->name, t->address, c.sub);
 	str_copy(c.route, sizeof(c.route), t->route_host);
-	put_part(out, &claims_shape, &c);
+	put_part(out, &claims_fields, &c);
 }
 
 enum err access_token_print(const struct access_token *token,
@@ -132,7 +123,7 @@ enum err access_token_print(const struct access_token *token,
 	enum err rc;
 
 	buf_init(&text, ACCESS_TOKEN_MAX);
-	put_part(&text, &header_shape, &header);
+	put_part(&text, &header_fields, &header);
 	buf_put_str(&text, ".");
 	put_claims(&text, token);
 	rc = text.failed;
@@ -172,13 +163,13 @@ static bool split(struct span text, struct parts *out)
 	return true;
 }
 
-static bool read_part(const struct shape *shape, struct span part, void *out)
+static bool read_part(const struct field_table *fields, struct span part, void *out)
 {
 	uint8_t json[JSON_MAX];
 	size_t n;
 
 	return base64_decode(BASE64_URL, part, json, sizeof(json), &n) == ERR_OK &&
-		shape_parse(shape, NULL, span_of(json, n), out, NULL) == ERR_OK;
+		field_read_json(fields, NULL, span_of(json, n), out, NULL) == ERR_OK;
 }
 
 /* No other algorithm, and above all not "none". */
@@ -186,7 +177,7 @@ static bool is_ours(struct span part)
 {
 	struct header header;
 
-	return read_part(&header_shape, part, &header) &&
+	return read_part(&header_fields, part, &header) &&
 		strcmp(header.alg, ALGORITHM) == 0;
 }
 
@@ -256,9 +247,9 @@ enum err access_token_verify(struct span text, const struct access_check *check,
 		return err_set(why, ERR_DENIED, "the access token is none");
 	if (!is_signed(&parts, check->key))
 		return err_set(why, ERR_DENIED, "the access token's signature is wrong");
-	if (!read_part(&claims_shape, parts.claims, &claims))
+	if (!read_part(&claims_fields, parts.claims, &claims))
 		return err_set(why, ERR_DENIED, "the access token's claims are wrong");
 	rc = check_claims(&claims, check, out, why);
-	shape_fini(&claims_shape, &claims);
+	field_fini(&claims_fields, &claims);
 	return rc;
 }

@@ -40,7 +40,7 @@ static inline void test_challenge_put(const char *domain, int64_t now_s, struct 
 	assert_int_equal(siwe_print(&m, &text), ERR_OK);
 	memcpy(c.siwe_message, buf_front(&text), text.n);
 	buf_fini(&text);
-	assert_int_equal(message_put_reply(&message_challenge_shape, &c, out), ERR_OK);
+	assert_int_equal(message_put_reply(&message_challenge_fields, &c, out), ERR_OK);
 }
 
 #endif

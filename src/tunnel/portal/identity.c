@@ -7,8 +7,8 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "base/str.h"
+#include "text/field_json.h"
 #include "text/hex.h"
-#include "text/shape.h"
 #include "tunnel/portal/nickname.h"
 
 #define TOKEN_SECRET_BYTES 32
@@ -26,12 +26,12 @@ struct draft {
 	char wireguard_public[64], wireguard_private[64];
 };
 
-#define TEXT(json_key, member) \
+#define TEXT(key, member) \
 	{ \
-		.key = (json_key), .kind = SHAPE_TEXT, SHAPE_AT(struct draft, member) \
+		.name = (key), .kind = FIELD_CHARS, FIELD_AT(struct draft, member) \
 	}
 
-static const struct shape_field draft_fields[] = {
+static const struct field draft_rows[] = {
 	TEXT("name", name),
 	TEXT("address", address),
 	TEXT("public_key", public_key),
@@ -41,7 +41,7 @@ static const struct shape_field draft_fields[] = {
 	TEXT("wireguard_public_key", wireguard_public),
 	TEXT("wireguard_private_key", wireguard_private),
 };
-static const struct shape draft_shape = SHAPE_OF(struct draft, draft_fields);
+static const struct field_table draft_fields = FIELD_TABLE_OF(struct draft, draft_rows);
 
 /* ---- parse ---- */
 
@@ -155,7 +155,7 @@ enum err identity_parse(enum identity_kind kind, struct span text, struct identi
 
 	if (text.n > IDENTITY_FILE_MAX)
 		return err_set(why, ERR_LIMIT, "the identity is too long");
-	rc = shape_parse(&draft_shape, NULL, text, &d, why);
+	rc = field_read_json(&draft_fields, NULL, text, &d, why);
 	if (rc == ERR_OK)
 		rc = read_draft(&d, &id, why);
 	if (rc == ERR_OK)

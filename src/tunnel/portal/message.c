@@ -13,37 +13,39 @@ struct envelope {
 	struct envelope_error error;
 };
 
-static const struct shape_field error_fields[] = {
-	{ "code", SHAPE_TEXT, SHAPE_AT(struct envelope_error, code) },
-	{ "message", SHAPE_TEXT, SHAPE_AT(struct envelope_error, message) },
+static const struct field error_rows[] = {
+	{ "code", FIELD_CHARS, FIELD_AT(struct envelope_error, code) },
+	{ "message", FIELD_CHARS, FIELD_AT(struct envelope_error, message) },
 };
 
-static const struct shape error_shape = SHAPE_OF(struct envelope_error, error_fields);
+static const struct field_table error_fields = FIELD_TABLE_OF(struct envelope_error,
+	error_rows);
 
-static const struct shape_field envelope_fields[] = {
-	{ "error", SHAPE_OBJECT, SHAPE_AT(struct envelope, error), .of = &error_shape },
-	{ "ok", SHAPE_FLAG, SHAPE_AT(struct envelope, ok) },
+static const struct field envelope_rows[] = {
+	{ "error", FIELD_TABLE, FIELD_AT(struct envelope, error), .of = &error_fields },
+	{ "ok", FIELD_BOOL, FIELD_AT(struct envelope, ok) },
 };
 
-static const struct shape envelope_shape = SHAPE_OF(struct envelope, envelope_fields);
+static const struct field_table envelope_fields = FIELD_TABLE_OF(struct envelope,
+	envelope_rows);
 
 /* ---- requests ---- */
 
-enum err message_read_request(const struct shape *shape, struct span body, void *out,
-	struct why *why)
+enum err message_read_request(const struct field_table *fields, struct span body,
+	void *out, struct why *why)
 {
 	if (body.n > MESSAGE_BODY_MAX)
 		return err_set(why, ERR_LIMIT, "the body is too long");
-	return shape_parse(shape, NULL, body, out, why);
+	return field_read_json(fields, NULL, body, out, why);
 }
 
-enum err message_put_request(const struct shape *shape, const void *object,
+enum err message_put_request(const struct field_table *fields, const void *object,
 	struct buf *out)
 {
 	struct json_writer w;
 
 	json_writer_init(&w, out);
-	shape_put(shape, object, &w);
+	field_put_json(fields, object, &w);
 	return out->failed;
 }
 
@@ -70,13 +72,14 @@ enum err message_close_reply(struct json_writer *w)
 	return put_end(w, true);
 }
 
-enum err message_put_reply(const struct shape *shape, const void *object, struct buf *out)
+enum err message_put_reply(const struct field_table *fields, const void *object,
+	struct buf *out)
 {
 	struct json_writer w;
 
 	message_open_reply(&w, out);
-	if (shape != NULL) {
-		shape_put(shape, object, &w);
+	if (fields != NULL) {
+		field_put_json(fields, object, &w);
 	} else {
 		json_put_open(&w);
 		json_put_close(&w);
@@ -148,7 +151,7 @@ enum err message_read_refusal(unsigned status, struct span body,
 
 	if (body.n > MESSAGE_REFUSAL_BODY_MAX)
 		body.n = MESSAGE_REFUSAL_BODY_MAX;
-	if (shape_parse(&envelope_shape, NULL, body, &e, NULL) == ERR_OK &&
+	if (field_read_json(&envelope_fields, NULL, body, &e, NULL) == ERR_OK &&
 		e.error.code[0] != '\0') {
 		str_copy(r.code, sizeof(r.code), e.error.code);
 		str_copy(r.text, sizeof(r.text), e.error.message);
@@ -159,8 +162,9 @@ enum err message_read_refusal(unsigned status, struct span body,
 	return message_refused(&r, why);
 }
 
-enum err message_read_reply(unsigned status, struct span body, const struct shape *shape,
-	void *out, struct message_refusal *refusal, struct why *why)
+enum err message_read_reply(unsigned status, struct span body,
+	const struct field_table *fields, void *out, struct message_refusal *refusal,
+	struct why *why)
 {
 	struct envelope e = { .ok = false };
 	enum err rc;
@@ -169,10 +173,10 @@ enum err message_read_reply(unsigned status, struct span body, const struct shap
 		return message_read_refusal(status, body, refusal, why);
 	if (body.n > MESSAGE_BODY_MAX)
 		return err_set(why, ERR_LIMIT, "the relay's reply is too long");
-	rc = shape_parse(&envelope_shape, NULL, body, &e, why);
+	rc = field_read_json(&envelope_fields, NULL, body, &e, why);
 	if (rc != ERR_OK)
 		return rc;
 	if (!e.ok)
 		return message_read_refusal(status, body, refusal, why);
-	return shape != NULL ? shape_parse(shape, "data", body, out, why) : ERR_OK;
+	return fields != NULL ? field_read_json(fields, "data", body, out, why) : ERR_OK;
 }

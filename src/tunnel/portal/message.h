@@ -2,13 +2,13 @@
  * Messages between a client and a relay: JSON in the bodies of HTTP. A request is the bare
  * object; the reply lies in an envelope that says whether all went well.
  *
- * What is in them is told by shapes (text/shape.h), one for each struct in message_domain.h,
+ * What is in them is told by tables (text/field_json.h), one for each struct in message_domain.h,
  * message_lease.h, message_listing.h and message_sign.h.
  */
 #ifndef TUNNEL_PORTAL_MESSAGE_H
 #define TUNNEL_PORTAL_MESSAGE_H
 
-#include "text/shape.h"
+#include "text/field_json.h"
 #include "tunnel/portal/message_error.h"
 
 #define MESSAGE_PROTOCOL "7" /* both sides must say the same */
@@ -27,11 +27,11 @@
 
 /* ---- requests ---- */
 
-/* Reads @body into @out, a struct of @shape. ERR_SYNTAX, ERR_LIMIT: with @why for the sender. */
-enum err message_read_request(const struct shape *shape, struct span body, void *out,
-	struct why *why) MUST_USE;
+/* Reads @body into @out, a struct of @fields. ERR_SYNTAX, ERR_LIMIT: with @why for the sender. */
+enum err message_read_request(const struct field_table *fields, struct span body,
+	void *out, struct why *why) MUST_USE;
 
-enum err message_put_request(const struct shape *shape, const void *object,
+enum err message_put_request(const struct field_table *fields, const void *object,
 	struct buf *out) MUST_USE;
 
 /* ---- replies ---- */
@@ -43,11 +43,11 @@ struct message_refusal {
 	char text[512];
 };
 
-/* @shape may be NULL: the reply has nothing to say. */
-enum err message_put_reply(const struct shape *shape, const void *object,
+/* @fields may be NULL: the reply has nothing to say. */
+enum err message_put_reply(const struct field_table *fields, const void *object,
 	struct buf *out) MUST_USE;
 
-/* For a reply that no shape describes: one value is put between the two. */
+/* For a reply that no fields describes: one value is put between the two. */
 void message_open_reply(struct json_writer *w, struct buf *out);
 enum err message_close_reply(struct json_writer *w) MUST_USE;
 
@@ -56,12 +56,13 @@ enum err message_put_refusal(enum message_error error, const char *text,
 	struct buf *out) MUST_USE;
 
 /*
- * Reads what came with @status into @out, a struct of @shape; both may be NULL.
+ * Reads what came with @status into @out, a struct of @fields; both may be NULL.
  * ERR_DENIED: the relay refuses, @refusal says why, and @why too, for a person.
  * ERR_SYNTAX, ERR_LIMIT: it does not, but its words make no sense.
  */
-enum err message_read_reply(unsigned status, struct span body, const struct shape *shape,
-	void *out, struct message_refusal *refusal, struct why *why) MUST_USE;
+enum err message_read_reply(unsigned status, struct span body,
+	const struct field_table *fields, void *out, struct message_refusal *refusal,
+	struct why *why) MUST_USE;
 
 /* For replies that are not in an envelope: ERR_DENIED, with the body of a failed one. */
 enum err message_read_refusal(unsigned status, struct span body,

@@ -24,7 +24,7 @@ struct message_tunnel_status {
 };
 
 /* Of the structs of the same name. Nothing to free. */
-extern const struct shape message_domain_shape;
-extern const struct shape message_tunnel_status_shape;
+extern const struct field_table message_domain_fields;
+extern const struct field_table message_tunnel_status_fields;
 
 #endif

@@ -7,115 +7,116 @@
 #define TAG_MAX 128
 #define TAGS_MAX 64
 
-static const struct shape_field identity_fields[] = {
-	{ "name", SHAPE_TEXT, SHAPE_AT(struct message_identity, name) },
-	{ "address", SHAPE_TEXT, SHAPE_AT(struct message_identity, address) },
+static const struct field identity_rows[] = {
+	{ "name", FIELD_CHARS, FIELD_AT(struct message_identity, name) },
+	{ "address", FIELD_CHARS, FIELD_AT(struct message_identity, address) },
 };
 
-static const struct shape identity_shape = SHAPE_OF(struct message_identity,
-	identity_fields);
+static const struct field_table identity_fields = FIELD_TABLE_OF(struct message_identity,
+	identity_rows);
 
-#define METADATA_AT(member) .at = offsetof(struct message_metadata, member)
+#define METADATA_AT(member) FIELD_AT(struct message_metadata, member)
 
-static const struct shape_field metadata_fields[] = {
-	{ "description", SHAPE_OWNED, true, METADATA_AT(description),
-		.bytes = DESCRIPTION_MAX },
-	{ "owner", SHAPE_OWNED, true, METADATA_AT(owner), .bytes = OWNER_MAX },
-	{ "thumbnail", SHAPE_OWNED, true, METADATA_AT(thumbnail),
-		.bytes = THUMBNAIL_MAX },
-	{ "tags", SHAPE_LIST, true, METADATA_AT(tags), .bytes = TAG_MAX,
-		.count = TAGS_MAX },
-	{ "hide", SHAPE_FLAG, true, METADATA_AT(hide) },
+static const struct field metadata_rows[] = {
+	{ "description", FIELD_TEXT, true, METADATA_AT(description),
+		.text_max = DESCRIPTION_MAX },
+	{ "owner", FIELD_TEXT, true, METADATA_AT(owner), .text_max = OWNER_MAX },
+	{ "thumbnail", FIELD_TEXT, true, METADATA_AT(thumbnail),
+		.text_max = THUMBNAIL_MAX },
+	{ "tags", FIELD_LIST, true, METADATA_AT(tags), .text_max = TAG_MAX,
+		.max = TAGS_MAX },
+	{ "hide", FIELD_BOOL, true, METADATA_AT(hide) },
 };
 
-const struct shape message_metadata_shape = SHAPE_OF(struct message_metadata,
-	metadata_fields);
+const struct field_table message_metadata_fields = FIELD_TABLE_OF(struct message_metadata,
+	metadata_rows);
 
-static const struct shape_field challenge_request_fields[] = {
-	{ "identity", SHAPE_OBJECT, SHAPE_AT(struct message_challenge_request, identity),
-		.of = &identity_shape },
-	{ "metadata", SHAPE_OBJECT, SHAPE_AT(struct message_challenge_request, metadata),
-		.of = &message_metadata_shape },
-	{ "ttl", SHAPE_NUMBER, true, SHAPE_AT(struct message_challenge_request, ttl_s) },
-	{ "udp_enabled", SHAPE_FLAG, true,
-		SHAPE_AT(struct message_challenge_request, udp_enabled) },
-	{ "tcp_enabled", SHAPE_FLAG, true,
-		SHAPE_AT(struct message_challenge_request, tcp_enabled) },
-	{ "hop_token", SHAPE_TEXT, true,
-		SHAPE_AT(struct message_challenge_request, hop_token) },
-	{ "route_hostname", SHAPE_TEXT, true,
-		SHAPE_AT(struct message_challenge_request, route_hostname) },
-	{ "hostname_hash", SHAPE_TEXT, true,
-		SHAPE_AT(struct message_challenge_request, hostname_hash) },
-	{ "ech_config_list", SHAPE_TEXT, true,
-		SHAPE_AT(struct message_challenge_request, ech_config_list) },
+static const struct field challenge_request_rows[] = {
+	{ "identity", FIELD_TABLE, FIELD_AT(struct message_challenge_request, identity),
+		.of = &identity_fields },
+	{ "metadata", FIELD_TABLE, FIELD_AT(struct message_challenge_request, metadata),
+		.of = &message_metadata_fields },
+	{ "ttl", FIELD_NUMBER, true, FIELD_AT(struct message_challenge_request, ttl_s) },
+	{ "udp_enabled", FIELD_BOOL, true,
+		FIELD_AT(struct message_challenge_request, udp_enabled) },
+	{ "tcp_enabled", FIELD_BOOL, true,
+		FIELD_AT(struct message_challenge_request, tcp_enabled) },
+	{ "hop_token", FIELD_CHARS, true,
+		FIELD_AT(struct message_challenge_request, hop_token) },
+	{ "route_hostname", FIELD_CHARS, true,
+		FIELD_AT(struct message_challenge_request, route_hostname) },
+	{ "hostname_hash", FIELD_CHARS, true,
+		FIELD_AT(struct message_challenge_request, hostname_hash) },
+	{ "ech_config_list", FIELD_CHARS, true,
+		FIELD_AT(struct message_challenge_request, ech_config_list) },
 };
 
-const struct shape message_challenge_request_shape =
-	SHAPE_OF(struct message_challenge_request, challenge_request_fields);
+const struct field_table message_challenge_request_fields =
+	FIELD_TABLE_OF(struct message_challenge_request, challenge_request_rows);
 
-static const struct shape_field challenge_fields[] = {
-	{ "challenge_id", SHAPE_TEXT, SHAPE_AT(struct message_challenge, challenge_id) },
-	{ "expires_at", SHAPE_TIME, SHAPE_AT(struct message_challenge, expires_at) },
-	{ "siwe_message", SHAPE_TEXT, SHAPE_AT(struct message_challenge, siwe_message) },
+static const struct field challenge_rows[] = {
+	{ "challenge_id", FIELD_CHARS, FIELD_AT(struct message_challenge, challenge_id) },
+	{ "expires_at", FIELD_TIME, FIELD_AT(struct message_challenge, expires_at) },
+	{ "siwe_message", FIELD_CHARS, FIELD_AT(struct message_challenge, siwe_message) },
 };
 
-const struct shape message_challenge_shape = SHAPE_OF(struct message_challenge,
-	challenge_fields);
+const struct field_table message_challenge_fields =
+	FIELD_TABLE_OF(struct message_challenge, challenge_rows);
 
-static const struct shape_field register_fields[] = {
-	{ "challenge_id", SHAPE_TEXT,
-		SHAPE_AT(struct message_register_request, challenge_id) },
-	{ "siwe_message", SHAPE_TEXT,
-		SHAPE_AT(struct message_register_request, siwe_message) },
-	{ "siwe_signature", SHAPE_TEXT,
-		SHAPE_AT(struct message_register_request, siwe_signature) },
-	{ "reported_ip", SHAPE_TEXT, true,
-		SHAPE_AT(struct message_register_request, reported_ip) },
+static const struct field register_rows[] = {
+	{ "challenge_id", FIELD_CHARS,
+		FIELD_AT(struct message_register_request, challenge_id) },
+	{ "siwe_message", FIELD_CHARS,
+		FIELD_AT(struct message_register_request, siwe_message) },
+	{ "siwe_signature", FIELD_CHARS,
+		FIELD_AT(struct message_register_request, siwe_signature) },
+	{ "reported_ip", FIELD_CHARS, true,
+		FIELD_AT(struct message_register_request, reported_ip) },
 };
 
-const struct shape message_register_request_shape =
-	SHAPE_OF(struct message_register_request, register_fields);
+const struct field_table message_register_request_fields =
+	FIELD_TABLE_OF(struct message_register_request, register_rows);
 
-static const struct shape_field lease_fields[] = {
-	{ "identity", SHAPE_OBJECT, SHAPE_AT(struct message_lease, identity),
-		.of = &identity_shape },
-	{ "expires_at", SHAPE_TIME, SHAPE_AT(struct message_lease, expires_at) },
-	{ "access_token", SHAPE_TEXT, SHAPE_AT(struct message_lease, access_token) },
-	{ "sni_port", SHAPE_NUMBER, true, SHAPE_AT(struct message_lease, sni_port) },
-	{ "udp_enabled", SHAPE_FLAG, true, SHAPE_AT(struct message_lease, udp_enabled) },
-	{ "udp_addr", SHAPE_TEXT, true, SHAPE_AT(struct message_lease, udp_addr) },
-	{ "tcp_enabled", SHAPE_FLAG, true, SHAPE_AT(struct message_lease, tcp_enabled) },
-	{ "tcp_addr", SHAPE_TEXT, true, SHAPE_AT(struct message_lease, tcp_addr) },
+static const struct field lease_rows[] = {
+	{ "identity", FIELD_TABLE, FIELD_AT(struct message_lease, identity),
+		.of = &identity_fields },
+	{ "expires_at", FIELD_TIME, FIELD_AT(struct message_lease, expires_at) },
+	{ "access_token", FIELD_CHARS, FIELD_AT(struct message_lease, access_token) },
+	{ "sni_port", FIELD_NUMBER, true, FIELD_AT(struct message_lease, sni_port) },
+	{ "udp_enabled", FIELD_BOOL, true, FIELD_AT(struct message_lease, udp_enabled) },
+	{ "udp_addr", FIELD_CHARS, true, FIELD_AT(struct message_lease, udp_addr) },
+	{ "tcp_enabled", FIELD_BOOL, true, FIELD_AT(struct message_lease, tcp_enabled) },
+	{ "tcp_addr", FIELD_CHARS, true, FIELD_AT(struct message_lease, tcp_addr) },
 };
 
-const struct shape message_lease_shape = SHAPE_OF(struct message_lease, lease_fields);
+const struct field_table message_lease_fields = FIELD_TABLE_OF(struct message_lease,
+	lease_rows);
 
-static const struct shape_field renew_fields[] = {
-	{ "access_token", SHAPE_TEXT,
-		SHAPE_AT(struct message_renew_request, access_token) },
-	{ "ttl", SHAPE_NUMBER, true, SHAPE_AT(struct message_renew_request, ttl_s) },
-	{ "reported_ip", SHAPE_TEXT, true,
-		SHAPE_AT(struct message_renew_request, reported_ip) },
-	{ "metadata", SHAPE_OBJECT, SHAPE_AT(struct message_renew_request, metadata),
-		.of = &message_metadata_shape },
+static const struct field renew_rows[] = {
+	{ "access_token", FIELD_CHARS,
+		FIELD_AT(struct message_renew_request, access_token) },
+	{ "ttl", FIELD_NUMBER, true, FIELD_AT(struct message_renew_request, ttl_s) },
+	{ "reported_ip", FIELD_CHARS, true,
+		FIELD_AT(struct message_renew_request, reported_ip) },
+	{ "metadata", FIELD_TABLE, FIELD_AT(struct message_renew_request, metadata),
+		.of = &message_metadata_fields },
 };
 
-const struct shape message_renew_request_shape = SHAPE_OF(struct message_renew_request,
-	renew_fields);
+const struct field_table message_renew_request_fields =
+	FIELD_TABLE_OF(struct message_renew_request, renew_rows);
 
-static const struct shape_field renewal_fields[] = {
-	{ "expires_at", SHAPE_TIME, SHAPE_AT(struct message_renewal, expires_at) },
-	{ "access_token", SHAPE_TEXT, SHAPE_AT(struct message_renewal, access_token) },
+static const struct field renewal_rows[] = {
+	{ "expires_at", FIELD_TIME, FIELD_AT(struct message_renewal, expires_at) },
+	{ "access_token", FIELD_CHARS, FIELD_AT(struct message_renewal, access_token) },
 };
 
-const struct shape message_renewal_shape = SHAPE_OF(struct message_renewal,
-	renewal_fields);
+const struct field_table message_renewal_fields = FIELD_TABLE_OF(struct message_renewal,
+	renewal_rows);
 
-static const struct shape_field unregister_fields[] = {
-	{ "access_token", SHAPE_TEXT,
-		SHAPE_AT(struct message_unregister_request, access_token) },
+static const struct field unregister_rows[] = {
+	{ "access_token", FIELD_CHARS,
+		FIELD_AT(struct message_unregister_request, access_token) },
 };
 
-const struct shape message_unregister_request_shape =
-	SHAPE_OF(struct message_unregister_request, unregister_fields);
+const struct field_table message_unregister_request_fields =
+	FIELD_TABLE_OF(struct message_unregister_request, unregister_rows);

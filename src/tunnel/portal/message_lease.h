@@ -24,7 +24,7 @@ struct message_identity {
 /* For people who look at a list of tunnels. Kept with the lease, hence not in arrays. */
 struct message_metadata {
 	char *description, *owner, *thumbnail; /* owned, NULL when empty */
-	struct shape_list tags;
+	struct field_list tags;
 	bool hide;
 };
 
@@ -86,14 +86,14 @@ struct message_unregister_request {
 	char access_token[MESSAGE_TOKEN_MAX];
 };
 
-/* Of the structs of the same name. What has metadata is freed with shape_fini(). */
-extern const struct shape message_metadata_shape;
-extern const struct shape message_challenge_request_shape;
-extern const struct shape message_challenge_shape;
-extern const struct shape message_register_request_shape;
-extern const struct shape message_lease_shape;
-extern const struct shape message_renew_request_shape;
-extern const struct shape message_renewal_shape;
-extern const struct shape message_unregister_request_shape;
+/* Of the structs of the same name. What has metadata is freed with field_fini(). */
+extern const struct field_table message_metadata_fields;
+extern const struct field_table message_challenge_request_fields;
+extern const struct field_table message_challenge_fields;
+extern const struct field_table message_register_request_fields;
+extern const struct field_table message_lease_fields;
+extern const struct field_table message_renew_request_fields;
+extern const struct field_table message_renewal_fields;
+extern const struct field_table message_unregister_request_fields;
 
 #endif

@@ -28,7 +28,7 @@ struct message_admin_lease {
 };
 
 /* Of the structs of the same name. */
-extern const struct shape message_public_lease_shape;
-extern const struct shape message_admin_lease_shape;
+extern const struct field_table message_public_lease_fields;
+extern const struct field_table message_admin_lease_fields;
 
 #endif

@@ -5,36 +5,37 @@
 #include "base/str.h"
 #include "text/hex.h"
 
-static const struct shape_field request_fields[] = {
-	{ "key_id", SHAPE_TEXT, SHAPE_AT(struct message_sign_request, key_id) },
-	{ "algorithm", SHAPE_TEXT, SHAPE_AT(struct message_sign_request, algorithm) },
-	{ "digest", SHAPE_TEXT, SHAPE_AT(struct message_sign_request, digest) },
-	{ "timestamp_unix", SHAPE_NUMBER,
-		SHAPE_AT(struct message_sign_request, timestamp_unix) },
-	{ "nonce", SHAPE_TEXT, SHAPE_AT(struct message_sign_request, nonce) },
+static const struct field request_rows[] = {
+	{ "key_id", FIELD_CHARS, FIELD_AT(struct message_sign_request, key_id) },
+	{ "algorithm", FIELD_CHARS, FIELD_AT(struct message_sign_request, algorithm) },
+	{ "digest", FIELD_CHARS, FIELD_AT(struct message_sign_request, digest) },
+	{ "timestamp_unix", FIELD_NUMBER,
+		FIELD_AT(struct message_sign_request, timestamp_unix) },
+	{ "nonce", FIELD_CHARS, FIELD_AT(struct message_sign_request, nonce) },
 };
 
-const struct shape message_sign_request_shape = SHAPE_OF(struct message_sign_request,
-	request_fields);
+const struct field_table message_sign_request_fields =
+	FIELD_TABLE_OF(struct message_sign_request, request_rows);
 
-static const struct shape_field signature_fields[] = {
-	{ "key_id", SHAPE_TEXT, SHAPE_AT(struct message_signature, key_id) },
-	{ "algorithm", SHAPE_TEXT, SHAPE_AT(struct message_signature, algorithm) },
-	{ "signature", SHAPE_TEXT, SHAPE_AT(struct message_signature, signature) },
+static const struct field signature_rows[] = {
+	{ "key_id", FIELD_CHARS, FIELD_AT(struct message_signature, key_id) },
+	{ "algorithm", FIELD_CHARS, FIELD_AT(struct message_signature, algorithm) },
+	{ "signature", FIELD_CHARS, FIELD_AT(struct message_signature, signature) },
 };
 
-const struct shape message_signature_shape = SHAPE_OF(struct message_signature,
-	signature_fields);
+const struct field_table message_signature_fields =
+	FIELD_TABLE_OF(struct message_signature, signature_rows);
 
 struct sign_refusal {
 	char error[512];
 };
 
-static const struct shape_field refusal_fields[] = {
-	{ "error", SHAPE_TEXT, SHAPE_AT(struct sign_refusal, error) },
+static const struct field refusal_rows[] = {
+	{ "error", FIELD_CHARS, FIELD_AT(struct sign_refusal, error) },
 };
 
-static const struct shape refusal_shape = SHAPE_OF(struct sign_refusal, refusal_fields);
+static const struct field_table refusal_fields = FIELD_TABLE_OF(struct sign_refusal,
+	refusal_rows);
 
 /* ---- requests ---- */
 
@@ -85,7 +86,7 @@ enum err message_put_signature(enum sign_algorithm algorithm, struct span signat
 		return ERR_LIMIT;
 	str_copy(m.algorithm, sizeof(m.algorithm), sign_algorithm_name(algorithm));
 	base64_encode(BASE64_PADDED, signature, m.signature);
-	return message_put_request(&message_signature_shape, &m, out);
+	return message_put_request(&message_signature_fields, &m, out);
 }
 
 enum err message_put_sign_refusal(const char *text, struct buf *out)
@@ -93,7 +94,7 @@ enum err message_put_sign_refusal(const char *text, struct buf *out)
 	struct sign_refusal m = { .error = "" };
 
 	str_copy(m.error, sizeof(m.error), text);
-	return message_put_request(&refusal_shape, &m, out);
+	return message_put_request(&refusal_fields, &m, out);
 }
 
 /* The signer says {"error":"text"}; whoever checks the token before it, an envelope. */
@@ -103,7 +104,7 @@ static enum err read_sign_refusal(unsigned status, struct span body,
 	struct sign_refusal m = { .error = "" };
 
 	if (body.n > MESSAGE_REFUSAL_BODY_MAX ||
-		shape_parse(&refusal_shape, NULL, body, &m, NULL) != ERR_OK ||
+		field_read_json(&refusal_fields, NULL, body, &m, NULL) != ERR_OK ||
 		m.error[0] == '\0')
 		return message_read_refusal(status, body, refusal, why);
 	*refusal = (struct message_refusal){ .status = status };
@@ -120,7 +121,7 @@ enum err message_read_signature(unsigned status, struct span body,
 
 	if (status != 200)
 		return read_sign_refusal(status, body, refusal, why);
-	rc = message_read_request(&message_signature_shape, body, &m, why);
+	rc = message_read_request(&message_signature_fields, body, &m, why);
 	if (rc != ERR_OK)
 		return rc;
 	if (strcmp(m.key_id, MESSAGE_SIGN_KEY) != 0 ||

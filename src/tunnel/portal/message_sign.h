@@ -28,8 +28,8 @@ struct message_signature {
 };
 
 /* Of the structs of the same name. Nothing to free. */
-extern const struct shape message_sign_request_shape;
-extern const struct shape message_signature_shape;
+extern const struct field_table message_sign_request_fields;
+extern const struct field_table message_signature_fields;
 
 /*
  * Checks a request against the clock. What is wrong is in @why, for the sender.

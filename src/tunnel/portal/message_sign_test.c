@@ -23,7 +23,7 @@ static struct message_sign_request good_request(void)
 {
 	struct message_sign_request r;
 
-	assert_int_equal(message_read_request(&message_sign_request_shape,
+	assert_int_equal(message_read_request(&message_sign_request_fields,
 				 span_str(REQUEST), &r, NULL),
 		ERR_OK);
 	return r;
@@ -40,7 +40,7 @@ static void test_a_request_is_written_and_read(void **state)
 	(void)state;
 	buf_init(&out, 1024);
 	message_sign_request_fill(&order, NOW, nonce, &r);
-	assert_int_equal(message_put_request(&message_sign_request_shape, &r, &out),
+	assert_int_equal(message_put_request(&message_sign_request_fields, &r, &out),
 		ERR_OK);
 	assert_int_equal(buf_put_u8(&out, '\0'), ERR_OK);
 	assert_string_equal((const char *)buf_front(&out), REQUEST);

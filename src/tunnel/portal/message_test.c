@@ -24,18 +24,18 @@ static const char *terminated(struct buf *out)
 }
 
 /* What is read from @text is written as @text again. */
-static void assert_survives(const struct shape *shape, const char *text)
+static void assert_survives(const struct field_table *fields, const char *text)
 {
-	void *object = calloc(1, shape->bytes);
+	void *object = calloc(1, fields->bytes);
 	struct why why = { .text = "" };
 	struct buf out;
 
 	buf_init(&out, MESSAGE_BODY_MAX);
-	if (message_read_request(shape, span_str(text), object, &why) != ERR_OK)
+	if (message_read_request(fields, span_str(text), object, &why) != ERR_OK)
 		fail_msg("%s: %s", text, why.text);
-	assert_int_equal(message_put_request(shape, object, &out), ERR_OK);
+	assert_int_equal(message_put_request(fields, object, &out), ERR_OK);
 	assert_string_equal(terminated(&out), text);
-	shape_fini(shape, object);
+	field_fini(fields, object);
 	free(object);
 	buf_fini(&out);
 }
@@ -43,44 +43,44 @@ static void assert_survives(const struct shape *shape, const char *text)
 static void test_requests_are_written_as_they_are_read(void **state)
 {
 	(void)state;
-	assert_survives(&message_challenge_request_shape,
+	assert_survives(&message_challenge_request_fields,
 		"{\"identity\":" IDENTITY ",\"metadata\":{},\"ttl\":120}");
-	assert_survives(&message_challenge_request_shape,
+	assert_survives(&message_challenge_request_fields,
 		"{\"identity\":" IDENTITY ",\"metadata\":{\"description\":\"d\","
 		"\"owner\":\"o\",\"thumbnail\":\"t\",\"tags\":[\"a\",\"b\"],"
 		"\"hide\":true},\"ttl\":30,\"udp_enabled\":true,\"tcp_enabled\":true,"
 		"\"hop_token\":\"hpt_\",\"route_hostname\":\"ech-x.example.com\","
 		"\"hostname_hash\":\"7lv6\",\"ech_config_list\":\"AAA=\"}");
-	assert_survives(&message_register_request_shape,
+	assert_survives(&message_register_request_fields,
 		"{\"challenge_id\":\"rch_0011223344556677\",\"siwe_message\":\"a\\nb\","
 		"\"siwe_signature\":\"0x25\",\"reported_ip\":\"203.0.113.9\"}");
-	assert_survives(&message_renew_request_shape,
+	assert_survives(&message_renew_request_fields,
 		"{\"access_token\":\"eyJ\",\"ttl\":120,\"metadata\":{\"hide\":true}}");
-	assert_survives(&message_unregister_request_shape, "{\"access_token\":\"eyJ\"}");
+	assert_survives(&message_unregister_request_fields, "{\"access_token\":\"eyJ\"}");
 }
 
 static void test_replies_are_written_as_they_are_read(void **state)
 {
 	(void)state;
-	assert_survives(&message_domain_shape,
+	assert_survives(&message_domain_fields,
 		"{\"protocol_version\":\"7\",\"release_version\":\"v2.2.2\","
 		"\"ens\":{\"enabled\":false,\"verified\":false}}");
-	assert_survives(&message_tunnel_status_shape,
+	assert_survives(&message_tunnel_status_fields,
 		"{\"hostname\":\"a.example.com\",\"registered\":true,"
 		"\"service_alive\":false}");
-	assert_survives(&message_challenge_shape,
+	assert_survives(&message_challenge_fields,
 		"{\"challenge_id\":\"rch_0011223344556677\","
 		"\"expires_at\":\"2026-06-01T12:02:00.123456789Z\","
 		"\"siwe_message\":\"portal.example.com wants you to sign in ...\"}");
-	assert_survives(&message_lease_shape,
+	assert_survives(&message_lease_fields,
 		"{\"identity\":" IDENTITY ",\"expires_at\":\"2026-06-01T12:02:00Z\","
 		"\"access_token\":\"eyJ\",\"sni_port\":443}");
-	assert_survives(&message_lease_shape,
+	assert_survives(&message_lease_fields,
 		"{\"identity\":" IDENTITY ",\"expires_at\":\"2026-06-01T12:02:00Z\","
 		"\"access_token\":\"eyJ\",\"sni_port\":443,\"udp_enabled\":true,"
 		"\"udp_addr\":\"example.com:5000\",\"tcp_enabled\":true,"
 		"\"tcp_addr\":\"example.com:5001\"}");
-	assert_survives(&message_renewal_shape,
+	assert_survives(&message_renewal_fields,
 		"{\"expires_at\":\"2026-06-01T12:02:00.5Z\",\"access_token\":\"eyJ\"}");
 }
 
@@ -95,8 +95,8 @@ static void test_replies_are_written_as_they_are_read(void **state)
 static void test_lists_have_the_keys_that_pages_know(void **state)
 {
 	(void)state;
-	assert_survives(&message_public_lease_shape, LISTED "}");
-	assert_survives(&message_admin_lease_shape,
+	assert_survives(&message_public_lease_fields, LISTED "}");
+	assert_survives(&message_admin_lease_fields,
 		LISTED ",\"identity_key\":\"demo-app:0xf39f\",\"address\":\"" ADDRESS
 		       "\",\"BPS\":1024,\"ClientIP\":\"203.0.113.9\",\"ReportedIP\":\"\","
 		       "\"IsApproved\":true,\"IsBanned\":false,\"IsDenied\":false,"
@@ -108,14 +108,14 @@ static void test_a_request_may_say_little(void **state)
 	struct message_challenge_request r;
 
 	(void)state;
-	assert_int_equal(message_read_request(&message_challenge_request_shape,
+	assert_int_equal(message_read_request(&message_challenge_request_fields,
 				 span_str("{\"later\":{}}"), &r, NULL),
 		ERR_OK);
 	assert_string_equal(r.identity.name, "");
 	assert_int_equal(r.ttl_s, 0);
 	assert_null(r.metadata.owner);
 	assert_int_equal(r.metadata.tags.n, 0);
-	shape_fini(&message_challenge_request_shape, &r);
+	field_fini(&message_challenge_request_fields, &r);
 }
 
 static void test_times_may_have_an_offset(void **state)
@@ -124,7 +124,7 @@ static void test_times_may_have_an_offset(void **state)
 
 	(void)state;
 	assert_int_equal(
-		message_read_request(&message_renewal_shape,
+		message_read_request(&message_renewal_fields,
 			span_str("{\"expires_at\":\"2026-06-01T21:02:00.5+09:00\"}"), &m,
 			NULL),
 		ERR_OK);
@@ -162,7 +162,7 @@ static void test_members_are_bounded(void **state)
 			struct message_challenge_request r;
 
 			assert_int_equal(
-				message_read_request(&message_challenge_request_shape,
+				message_read_request(&message_challenge_request_fields,
 					span_str(text), &r, NULL),
 				more ? ERR_LIMIT : ERR_OK);
 			free(text);
@@ -176,7 +176,7 @@ static void test_a_long_body_is_not_looked_at(void **state)
 	struct message_unregister_request r;
 
 	(void)state;
-	assert_int_equal(message_read_request(&message_unregister_request_shape,
+	assert_int_equal(message_read_request(&message_unregister_request_fields,
 				 span_str(text), &r, NULL),
 		ERR_LIMIT);
 	free(text);
@@ -194,8 +194,8 @@ static void test_a_reply_lies_in_an_envelope(void **state)
 
 	(void)state;
 	buf_init(&out, 4096);
-	assert_int_equal(message_put_reply(&message_renewal_shape, &m, &out), ERR_OK);
-	assert_int_equal(message_read_reply(200, buf_span(&out), &message_renewal_shape,
+	assert_int_equal(message_put_reply(&message_renewal_fields, &m, &out), ERR_OK);
+	assert_int_equal(message_read_reply(200, buf_span(&out), &message_renewal_fields,
 				 &got, &refusal, NULL),
 		ERR_OK);
 	assert_string_equal(got.access_token, "a");
@@ -303,13 +303,13 @@ static void test_a_success_must_make_sense(void **state)
 
 	(void)state;
 	assert_int_equal(message_read_reply(200, span_str("hello"),
-				 &message_renewal_shape, &got, &r, NULL),
+				 &message_renewal_fields, &got, &r, NULL),
 		ERR_SYNTAX);
 	assert_int_equal(message_read_reply(200, span_str("{\"data\":7,\"ok\":true}"),
-				 &message_renewal_shape, &got, &r, NULL),
+				 &message_renewal_fields, &got, &r, NULL),
 		ERR_SYNTAX);
 	assert_int_equal(message_read_reply(200, span_str("{\"ok\":true}"),
-				 &message_renewal_shape, &got, &r, NULL),
+				 &message_renewal_fields, &got, &r, NULL),
 		ERR_OK);
 	assert_string_equal(got.access_token, "");
 }

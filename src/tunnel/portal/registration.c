@@ -193,11 +193,11 @@ static void registration_refuse(struct registration *r,
  * ever.
  */
 static bool registration_read(struct registration *r, const struct http_answer *a,
-	const struct shape *shape, void *out)
+	const struct field_table *fields, void *out)
 {
 	struct message_refusal refusal = { 0 };
 	struct why why = { "" };
-	enum err rc = message_read_reply(a->status, a->body, shape, out, &refusal, &why);
+	enum err rc = message_read_reply(a->status, a->body, fields, out, &refusal, &why);
 
 	if (rc == ERR_OK)
 		return true;
@@ -221,7 +221,7 @@ static enum err domain_check(const struct http_answer *a, struct message_domain 
 {
 	struct message_refusal refusal = { 0 };
 	char shown[40];
-	enum err rc = message_read_reply(a->status, a->body, &message_domain_shape,
+	enum err rc = message_read_reply(a->status, a->body, &message_domain_fields,
 		domain, &refusal, why);
 
 	if (rc == ERR_DENIED && (refusal.code[0] != '\0' || a->status >= 500))
@@ -265,7 +265,7 @@ static enum err put_challenge(const struct registration *r, struct buf *out)
 
 	str_copy(m.identity.name, sizeof(m.identity.name), r->o.identity->name);
 	str_copy(m.identity.address, sizeof(m.identity.address), r->o.identity->address);
-	return message_put_request(&message_challenge_request_shape, &m, out);
+	return message_put_request(&message_challenge_request_fields, &m, out);
 }
 
 /* The text is the relay's. Signed unseen, it could be one to sign in somewhere else. */
@@ -301,7 +301,7 @@ static void take_challenge(struct registration *r, const struct http_answer *a)
 	struct siwe siwe;
 	struct why why = { "" };
 
-	if (!registration_read(r, a, &message_challenge_shape, &r->challenge))
+	if (!registration_read(r, a, &message_challenge_fields, &r->challenge))
 		return;
 	if (check_siwe(r, &siwe, &why) != ERR_OK) {
 		registration_finish(r, REGISTRATION_FAILED, &why);
@@ -325,7 +325,7 @@ static enum err put_register(const struct registration *r, struct buf *out)
 	str_copy(m.challenge_id, sizeof(m.challenge_id), r->challenge.challenge_id);
 	str_copy(m.siwe_message, sizeof(m.siwe_message), r->challenge.siwe_message);
 	str_copy(m.siwe_signature, sizeof(m.siwe_signature), signature);
-	return message_put_request(&message_register_request_shape, &m, out);
+	return message_put_request(&message_register_request_fields, &m, out);
 }
 
 /* Tokens go into headers as they are, and addresses to a terminal. */
@@ -385,7 +385,7 @@ static void registration_plan(struct registration *r, struct timestamp expires_a
 
 static void take_lease(struct registration *r, const struct http_answer *a)
 {
-	if (!registration_read(r, a, &message_lease_shape, &r->lease))
+	if (!registration_read(r, a, &message_lease_fields, &r->lease))
 		return;
 	if (check_lease(r, &r->why) != ERR_OK) {
 		registration_give_back(r, REGISTRATION_FAILED);
@@ -406,7 +406,7 @@ static enum err put_renew(const struct registration *r, struct buf *out)
 	};
 
 	str_copy(m.access_token, sizeof(m.access_token), r->lease.access_token);
-	return message_put_request(&message_renew_request_shape, &m, out);
+	return message_put_request(&message_renew_request_fields, &m, out);
 }
 
 /*
@@ -419,7 +419,7 @@ static void take_renewal(struct registration *r, const struct http_answer *a)
 	struct why why;
 	int64_t granted;
 
-	if (!registration_read(r, a, &message_renewal_shape, &renewal))
+	if (!registration_read(r, a, &message_renewal_fields, &renewal))
 		return;
 	if (!word_is_good(renewal.access_token)) {
 		err_set(&why, ERR_PROTO, "the relay renewed the lease without a token");
@@ -459,7 +459,7 @@ static enum err put_unregister(const struct registration *r, struct buf *out)
 	struct message_unregister_request m = { 0 };
 
 	str_copy(m.access_token, sizeof(m.access_token), r->lease.access_token);
-	return message_put_request(&message_unregister_request_shape, &m, out);
+	return message_put_request(&message_unregister_request_fields, &m, out);
 }
 
 bool registration_leave(struct registration *r)

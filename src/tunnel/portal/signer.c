@@ -157,7 +157,7 @@ static enum err signature_ask(struct signature *g)
 				 "X-Portal-Access-Token: %s\r\n",
 		s->token);
 	buf_init(&body, MESSAGE_SIGN_BODY_MAX);
-	rc = message_put_request(&message_sign_request_shape, &m, &body);
+	rc = message_put_request(&message_sign_request_fields, &m, &body);
 	q.body = buf_span(&body);
 	if (rc == ERR_OK)
 		rc = http_client_ask(s->client, &q, &g->ask);

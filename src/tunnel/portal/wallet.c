@@ -30,24 +30,24 @@ struct wallet {
 
 /* ---- messages ---- */
 
-static const struct shape_field challenge_fields[] = {
-	{ "address", SHAPE_TEXT, SHAPE_AT(struct wallet_challenge_request, address) },
+static const struct field challenge_rows[] = {
+	{ "address", FIELD_CHARS, FIELD_AT(struct wallet_challenge_request, address) },
 };
 
-const struct shape wallet_challenge_request_shape =
-	SHAPE_OF(struct wallet_challenge_request, challenge_fields);
+const struct field_table wallet_challenge_request_fields =
+	FIELD_TABLE_OF(struct wallet_challenge_request, challenge_rows);
 
-static const struct shape_field login_fields[] = {
-	{ "challenge_id", SHAPE_TEXT,
-		SHAPE_AT(struct wallet_login_request, challenge_id) },
-	{ "siwe_message", SHAPE_TEXT,
-		SHAPE_AT(struct wallet_login_request, siwe_message) },
-	{ "siwe_signature", SHAPE_TEXT,
-		SHAPE_AT(struct wallet_login_request, siwe_signature) },
+static const struct field login_rows[] = {
+	{ "challenge_id", FIELD_CHARS,
+		FIELD_AT(struct wallet_login_request, challenge_id) },
+	{ "siwe_message", FIELD_CHARS,
+		FIELD_AT(struct wallet_login_request, siwe_message) },
+	{ "siwe_signature", FIELD_CHARS,
+		FIELD_AT(struct wallet_login_request, siwe_signature) },
 };
 
-const struct shape wallet_login_request_shape = SHAPE_OF(struct wallet_login_request,
-	login_fields);
+const struct field_table wallet_login_request_fields =
+	FIELD_TABLE_OF(struct wallet_login_request, login_rows);
 
 /* ---- life ---- */
 

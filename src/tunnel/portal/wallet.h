@@ -39,7 +39,7 @@ void wallet_free(struct wallet *w); /* NULL is fine */
 enum err wallet_allow(struct wallet *w, const char *const *addresses, unsigned count,
 	struct why *why) MUST_USE;
 
-/* ---- messages; the answer to the first is message_challenge_shape's ---- */
+/* ---- messages; the answer to the first is message_challenge_fields's ---- */
 
 struct wallet_challenge_request {
 	char address[64];
@@ -51,8 +51,8 @@ struct wallet_login_request {
 	char siwe_signature[MESSAGE_SIGNATURE_MAX];
 };
 
-extern const struct shape wallet_challenge_request_shape;
-extern const struct shape wallet_login_request_shape;
+extern const struct field_table wallet_challenge_request_fields;
+extern const struct field_table wallet_login_request_fields;
 
 /*
  * @domain is the host that is signed in to, with its port; @client for whose bounds it counts.

@@ -1,4 +1,4 @@
-/* Shapes: what is read, what is refused, and that both ways agree. */
+/* Fields and JSON: what is read, what is refused, and that both ways agree. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "text/shape.h"
+#include "text/field_json.h"
 
 struct boat {
 	char flag[4];
@@ -21,39 +21,45 @@ struct fleet {
 	char name[8];
 	int64_t ships;
 	struct boat boat;
-	struct shape_list ports;
+	struct field_list ports;
 	struct timestamp seen;
+	uint32_t rest_ms;
+	struct field_tables boats;
 };
 
-static const struct shape_field boat_fields[] = {
-	{ "flag", SHAPE_TEXT, SHAPE_AT(struct boat, flag) },
-	{ "song", SHAPE_OWNED, .at = offsetof(struct boat, song), .bytes = 6 },
-	{ "has_sail", SHAPE_FLAG, true, SHAPE_AT(struct boat, has_sail) },
+static const struct field boat_rows[] = {
+	{ "flag", FIELD_CHARS, FIELD_AT(struct boat, flag) },
+	{ "song", FIELD_TEXT, FIELD_AT(struct boat, song), .text_max = 6 },
+	{ "has_sail", FIELD_BOOL, true, FIELD_AT(struct boat, has_sail) },
 };
 
-static const struct shape boat_shape = SHAPE_OF(struct boat, boat_fields);
+static const struct field_table boat_fields = FIELD_TABLE_OF(struct boat, boat_rows);
 
-static const struct shape_field fleet_fields[] = {
-	{ "name", SHAPE_TEXT, SHAPE_AT(struct fleet, name) },
-	{ "ships", SHAPE_NUMBER, true, SHAPE_AT(struct fleet, ships) },
-	{ "boat", SHAPE_OBJECT, SHAPE_AT(struct fleet, boat), .of = &boat_shape },
-	{ "ports", SHAPE_LIST, true, offsetof(struct fleet, ports), .bytes = 4,
-		.count = 2 },
-	{ "seen", SHAPE_TIME, true, SHAPE_AT(struct fleet, seen) },
+static const struct field fleet_rows[] = {
+	{ "name", FIELD_CHARS, FIELD_AT(struct fleet, name) },
+	{ "ships", FIELD_NUMBER, true, FIELD_AT(struct fleet, ships) },
+	{ "boat", FIELD_TABLE, FIELD_AT(struct fleet, boat), .of = &boat_fields },
+	{ "ports", FIELD_LIST, true, FIELD_AT(struct fleet, ports), .text_max = 4,
+		.max = 2 },
+	{ "seen", FIELD_TIME, true, FIELD_AT(struct fleet, seen) },
+	{ "rest", FIELD_DURATION, true, FIELD_AT(struct fleet, rest_ms) },
+	{ "boats", FIELD_TABLES, true, FIELD_AT(struct fleet, boats), .max = 2,
+		.of = &boat_fields },
 };
 
-static const struct shape fleet_shape = SHAPE_OF(struct fleet, fleet_fields);
+static const struct field_table fleet_fields = FIELD_TABLE_OF(struct fleet, fleet_rows);
 
 #define FULL \
 	"{\"name\":\"north\",\"ships\":3," \
 	"\"boat\":{\"flag\":\"red\",\"song\":\"hey\",\"has_sail\":true}," \
-	"\"ports\":[\"a\",\"bcd\"],\"seen\":\"2026-06-01T12:00:00.5Z\"}"
+	"\"ports\":[\"a\",\"bcd\"],\"seen\":\"2026-06-01T12:00:00.5Z\",\"rest\":\"1m30s\"," \
+	"\"boats\":[{\"flag\":\"a\",\"song\":\"b\"},{\"flag\":\"\",\"song\":\"\"}]}"
 
 #define NULLS "{\"name\":null,\"ships\":null,\"boat\":null,\"ports\":null,\"seen\":null}"
 
 static enum err parse(const char *text, struct fleet *out)
 {
-	return shape_parse(&fleet_shape, NULL, span_str(text), out, NULL);
+	return field_read_json(&fleet_fields, NULL, span_str(text), out, NULL);
 }
 
 static void assert_written(const struct fleet *f, const char *want)
@@ -63,7 +69,7 @@ static void assert_written(const struct fleet *f, const char *want)
 
 	buf_init(&out, 1024);
 	json_writer_init(&w, &out);
-	shape_put(&fleet_shape, f, &w);
+	field_put_json(&fleet_fields, f, &w);
 	assert_int_equal(buf_put_u8(&out, '\0'), ERR_OK);
 	assert_string_equal((const char *)buf_front(&out), want);
 	buf_fini(&out);
@@ -82,8 +88,10 @@ static void test_what_is_read_is_written(void **state)
 	assert_int_equal(f.ports.n, 2);
 	assert_int_equal(f.seen.s, 1780315200);
 	assert_int_equal(f.seen.ns, 500000000);
+	assert_int_equal(f.rest_ms, 90000);
+	assert_int_equal(f.boats.n, 2);
 	assert_written(&f, FULL);
-	shape_fini(&fleet_shape, &f);
+	field_fini(&fleet_fields, &f);
 	assert_null(f.boat.song);
 	assert_written(&f, "{\"name\":\"\",\"boat\":{\"flag\":\"\",\"song\":\"\"}}");
 }
@@ -101,24 +109,24 @@ static void test_one_text_may_be_a_list(void **state)
 		{ "{\"ports\":7}", ERR_SYNTAX },
 		{ "{\"ports\":{}}", ERR_SYNTAX },
 	};
-	struct shape_field field = fleet_fields[3];
-	const struct shape shape = { .bytes = sizeof(struct fleet),
-		.fields = &field,
+	struct field field = fleet_rows[3];
+	const struct field_table fields = { .bytes = sizeof(struct fleet),
+		.rows = &field,
 		.count = 1 };
 	struct fleet f;
 
 	(void)state;
 	assert_int_equal(parse("{\"ports\":\"a\"}", &f), ERR_SYNTAX);
-	field.kind = SHAPE_LIST_OR_ONE;
+	field.kind = FIELD_LIST_OR_ONE;
 	for (size_t i = 0; i < mem_count(rows); i++) {
-		assert_int_equal(shape_parse(&shape, NULL, span_str(rows[i].text), &f,
-					 NULL),
+		assert_int_equal(field_read_json(&fields, NULL, span_str(rows[i].text),
+					 &f, NULL),
 			rows[i].rc);
 		if (rows[i].rc != ERR_OK)
 			continue;
 		assert_int_equal(f.ports.n, 1);
 		assert_string_equal(f.ports.v[0], "a");
-		shape_fini(&shape, &f);
+		field_fini(&fields, &f);
 	}
 }
 
@@ -134,7 +142,7 @@ static void test_missing_null_and_unknown_members_are_zero(void **state)
 		assert_int_equal(parse(texts[i], &f), ERR_OK);
 		assert_written(&f,
 			"{\"name\":\"\",\"boat\":{\"flag\":\"\",\"song\":\"\"}}");
-		shape_fini(&fleet_shape, &f);
+		field_fini(&fleet_fields, &f);
 	}
 }
 
@@ -145,14 +153,15 @@ static void test_keys_have_any_case(void **state)
 
 	(void)state;
 	assert_int_equal(parse("{\"NAME\":\"a\",\"Boat\":{\"song\":\"x\",\"SONG\":\"y\"},"
-			       "\"ports\":[\"p\",\"q\"],\"Ports\":[\"r\"]}",
+			       "\"ports\":[\"p\",\"q\"],\"Ports\":[\"r\"],"
+			       "\"boats\":[{\"song\":\"x\"},{}],\"Boats\":[{}]}",
 				 &f),
 		ERR_OK);
 	assert_string_equal(f.name, "a");
 	assert_string_equal(f.boat.song, "y");
 	assert_int_equal(f.ports.n, 1);
 	assert_string_equal(f.ports.v[0], "r");
-	shape_fini(&fleet_shape, &f);
+	field_fini(&fleet_fields, &f);
 }
 
 static void test_bounds_hold(void **state)
@@ -168,6 +177,9 @@ static void test_bounds_hold(void **state)
 		{ "{\"ports\":[\"123\",\"\"]}", ERR_OK },
 		{ "{\"ports\":[\"123\",\"1234\"]}", ERR_LIMIT },
 		{ "{\"ports\":[\"\",\"\",\"\"]}", ERR_LIMIT },
+		{ "{\"boats\":[{},{}]}", ERR_OK },
+		{ "{\"boats\":[{\"song\":\"a\"},{},{}]}", ERR_LIMIT },
+		{ "{\"boats\":[{\"song\":\"a\"},{\"song\":\"123456\"}]}", ERR_LIMIT },
 		{ "{\"ships\":9223372036854775807}", ERR_OK },
 		{ "{\"ships\":9223372036854775808}", ERR_SYNTAX },
 	};
@@ -178,7 +190,7 @@ static void test_bounds_hold(void **state)
 
 		assert_int_equal(parse(cases[i].text, &f), cases[i].want);
 		if (cases[i].want == ERR_OK)
-			shape_fini(&fleet_shape, &f);
+			field_fini(&fleet_fields, &f);
 	}
 }
 
@@ -188,7 +200,8 @@ static void test_other_types_are_refused(void **state)
 		"{\"name\":\"a\\u0000b\"}", "{\"name\":\"\xff\"}", "{\"ships\":1.0}",
 		"{\"ships\":\"1\"}", "{\"boat\":[]}", "{\"boat\":{\"has_sail\":0}}",
 		"{\"ports\":\"a\"}", "{\"seen\":1780315200}", "{\"seen\":\"\"}",
-		"{\"seen\":\"today\"}",
+		"{\"seen\":\"today\"}", "{\"rest\":\"soon\"}", "{\"rest\":1}",
+		"{\"boats\":{}}", "{\"boats\":[{},1]}",
 		"{\"boat\":{\"song\":\"x\"},\"ports\":[\"a\",null]}" };
 
 	(void)state;
@@ -206,15 +219,15 @@ static void test_an_object_in_the_object_is_read(void **state)
 	struct fleet f;
 
 	(void)state;
-	assert_int_equal(shape_parse(&fleet_shape, "data",
+	assert_int_equal(field_read_json(&fleet_fields, "data",
 				 span_str("{\"data\":" FULL "}"), &f, NULL),
 		ERR_OK);
 	assert_written(&f, FULL);
-	shape_fini(&fleet_shape, &f);
-	assert_int_equal(shape_parse(&fleet_shape, "data", span_str("{}"), &f, NULL),
+	field_fini(&fleet_fields, &f);
+	assert_int_equal(field_read_json(&fleet_fields, "data", span_str("{}"), &f, NULL),
 		ERR_OK);
-	assert_int_equal(shape_parse(&fleet_shape, "data", span_str("{\"data\":1}"), &f,
-				 NULL),
+	assert_int_equal(field_read_json(&fleet_fields, "data", span_str("{\"data\":1}"),
+				 &f, NULL),
 		ERR_SYNTAX);
 }
 
@@ -224,7 +237,7 @@ static void test_a_person_hears_which_member_is_wrong(void **state)
 	struct why why;
 
 	(void)state;
-	assert_int_equal(shape_parse(&fleet_shape, NULL,
+	assert_int_equal(field_read_json(&fleet_fields, NULL,
 				 span_str("{\"name\":\"12345678\"}"), &f, &why),
 		ERR_LIMIT);
 	assert_string_equal(why.text, "name is too long");
