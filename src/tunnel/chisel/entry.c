@@ -1,6 +1,7 @@
 /* An entry is the side of a remote where users arrive. */
 #include "tunnel/chisel/entry.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
