@@ -207,11 +207,18 @@ static enum err work_deny(struct work *w)
 
 static enum err ban_or_not(struct work *w, const char *method)
 {
+	const char *word = w->words[0];
 	struct prefix network;
+	char shown[128];
 
-	return prefix_parse(span_str(w->words[0]), &network) == ERR_OK ?
-		change_network(w, method, &network) :
-		change_identities(w, method, w->words[0], "ban", NULL);
+	if (prefix_parse(span_str(word), &network) == ERR_OK)
+		return change_network(w, method, &network);
+	if (strpbrk(word, "/.") != NULL) /* neither is in the name of a lease */
+		return err_set(w->why, ERR_USAGE,
+			"%s is not a network; write one such as 203.0.113.5, 203.0.113.0/24 or"
+			" 2001:db8::/48, or the name of a lease",
+			str_quote(shown, sizeof(shown), span_str(word)));
+	return change_identities(w, method, word, "ban", NULL);
 }
 
 static enum err work_ban(struct work *w)
@@ -277,6 +284,20 @@ static enum err read_switch(struct work *w, bool *is_on)
 		err_set(w->why, ERR_USAGE, "write on or off");
 }
 
+/* Else "on" would be stored, and change nothing. */
+static enum err check_has_ports(struct work *w)
+{
+	json_t *status = NULL;
+	enum err rc = relay_ask(w->relay, "GET", "/admin/status", NULL, &status, w->why);
+
+	if (rc == ERR_OK && json_is_null(json_object_get(status, "tcp")))
+		rc = err_set(w->why, ERR_DENIED,
+			"this relay has no ports for leases; set tcp_enabled, min_port and"
+			" max_port, and start it again");
+	json_decref(status);
+	return rc;
+}
+
 static enum err work_tcp(struct work *w)
 {
 	unsigned long most = 0;
@@ -288,6 +309,8 @@ static enum err work_tcp(struct work *w)
 		!str_to_uint(w->words[1], UINT32_MAX, &most))
 		rc = err_set(w->why, ERR_USAGE,
 			"write how many leases may have a TCP port, or 0 for any number");
+	if (rc == ERR_OK && is_on)
+		rc = check_has_ports(w);
 	if (rc != ERR_OK)
 		return rc;
 	snprintf(body, sizeof(body), "{\"enabled\":%s,\"max_leases\":%lu}",

@@ -145,9 +145,18 @@ def test_settings_of_all_leases(leases, relay, adit_relay):
     assert json.loads(adit_relay("status", "--json")[1])["landing_page"] is True
 
 
+def test_a_relay_without_ports_says_so(leases, program):
+    relay = leases.relay()
+    argv = [*program("adit").argv, "relay", "lease", "tcp", "on", "--identity-path", relay.state]
+    done = leases.world.call(argv)
+    assert done.returncode == 1 and "set tcp_enabled, min_port and max_port" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("words, said", [
     ((), "say what to do"), (("lst",), 'did you mean list?'), (("list", "x"), "write: list"),
-    (("ban",), "write: ban LEASE|NETWORK"), (("limit", "demo"), "write: limit LEASE BYTES_PER_S"),
+    (("ban",), "write: ban LEASE|NETWORK"), (("ban", "203.0.113.0/33"), "not a network; write one"),
+    (("unban", "203.0.113"), "not a network; write one"), (("limit", "demo"), "write: limit LEASE BYTES_PER_S"),
     (("limit", "demo", "fast"), "number of bytes"), (("approval", "maybe"), "auto or manual"),
     (("tcp", "maybe"), "on or off"), (("page", "1"), "on or off")])
 def test_misuse_is_one_sentence(adit_relay, words, said):
