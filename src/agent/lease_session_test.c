@@ -247,7 +247,7 @@ static void test_a_name_that_was_never_ours_is_left_to_its_holder(void **state)
 static void test_a_name_that_was_ours_is_asked_for_again_and_again(void **state)
 {
 	struct fixture *f = *state;
-	static const char taken[] = "another identity has the name";
+	static const char taken[] = "is taken or reserved there";
 	struct said said;
 
 	said_begin(&said);

@@ -78,12 +78,11 @@ static void lease_refuse(struct relay *r, struct api_call *call, const struct wi
 static bool refuse_reserved(struct relay *r, struct api_call *call, const struct wish *w,
 	const char *host)
 {
-	char text[NAMES_LABEL_MAX + 96];
+	char text[NAMES_LABEL_MAX + 64];
 
 	if (!relay_config_reserves(&r->options, host))
 		return false;
-	snprintf(text, sizeof(text),
-		"the name \"%.*s\" is reserved at this relay: choose another name",
+	snprintf(text, sizeof(text), "the name %.*s is reserved at this relay",
 		(int)strcspn(host, "."), host);
 	lease_refuse(r, call, w, MESSAGE_HOSTNAME_CONFLICT, text);
 	return true;

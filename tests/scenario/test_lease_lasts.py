@@ -92,7 +92,7 @@ def test_a_name_that_was_lost_to_another_is_taken_back_when_it_is_free(world, le
     squatter = leases.client(relay)
     squatter.register()
     client.signal(signal.SIGCONT)
-    client.wait_log("another identity has the name demo there, which was ours: trying again")
+    client.wait_log("the name demo is taken or reserved there, which was ours: trying again")
     squatter.unregister()
     visitor.wait_served(relay.sni_port, "demo." + relay.root, relay.ca, 35)
     client.wait_log("public again")

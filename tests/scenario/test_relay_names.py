@@ -142,6 +142,13 @@ def test_a_lease_that_nobody_used_keeps_no_name(leases):
     stranger.register()
 
 
+def test_a_reserved_name_is_refused_with_its_reason(leases):
+    client = leases.expose("adit", leases.relay(), 9, name="www", wait=False)
+    assert client.wait_exit() == 1
+    assert ("the name www is reserved at this relay: the name www is taken or reserved there; "
+            "choose another --name") in client.log
+
+
 def test_a_network_has_so_many_names(leases):
     relay = leases.relay("adit", "--leases-per-network", "2", "--leases-exempt", "192.0.2.0/24")
     for name in ("one", "two"):

@@ -183,7 +183,7 @@ static void registration_refuse(struct registration *r,
 		registration_finish(r, REGISTRATION_REFUSED, &words);
 		return;
 	}
-	err_set(&words, ERR_DENIED, "%s: another identity has the name %s there",
+	err_set(&words, ERR_DENIED, "%s: the name %s is taken or reserved there",
 		why->text, r->o.identity->name);
 	registration_finish(r, REGISTRATION_TAKEN, &words);
 }

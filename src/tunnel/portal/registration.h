@@ -16,9 +16,9 @@ struct registration;
 enum registration_end {
 	REGISTRATION_FAILED,  /* try again later */
 	REGISTRATION_REFUSED, /* this relay will not have us, ever */
-	REGISTRATION_TAKEN,   /* another identity has the name */
-	REGISTRATION_LOST,    /* the relay had it, and has it no more: register anew */
-	REGISTRATION_LEFT,    /* as was asked */
+	REGISTRATION_TAKEN, /* another identity has the name, or the relay reserves it */
+	REGISTRATION_LOST,  /* the relay had it, and has it no more: register anew */
+	REGISTRATION_LEFT,  /* as was asked */
 };
 
 /* The owner's. Called from the loop. */
