@@ -200,7 +200,7 @@ static enum err step_hearing(struct reverse *r, struct why *why)
 static enum err step_refused(struct reverse *r, struct why *why)
 {
 	uint8_t bytes[1024];
-	struct span in = span_of(bytes, 0);
+	struct span in = span_str("");
 	struct http1_event ev;
 	size_t got;
 	enum err rc = ERR_OK;
