@@ -109,10 +109,8 @@ class Leases:
         if kind == "adit":
             args += ["--host", host]
         if tcp:
-            low = net.free_port()
-            while any(low <= p <= low + 50 for p in (end.api_port, end.sni_port)):
-                low = net.free_port()
-            args += ["--tcp-enabled", "--min-port", low, "--max-port", min(low + 50, 65535)]
+            low = net.free_port(count=51)
+            args += ["--tcp-enabled", "--min-port", low, "--max-port", low + 50]
             end.min_port = low
         program = self.program("lease-peer" if kind == "peer" else f"lease-{kind}-relay")
         role = {"adit": ["relay", "run"], "peer": ["relay"], "stock": ["serve"]}[kind]

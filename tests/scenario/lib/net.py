@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import random
 import socket
 import struct
 import threading
@@ -9,18 +10,54 @@ import time
 
 from .process import wait_until  # noqa: F401 (also for those who import net)
 
-_given = set()
+BLOCK = 100  # ports that a run of the tests reserves at a time
+
+_marks = []  # what reserves them, until this program ends
+_rest = range(0)
 
 
-def free_port(kind=socket.SOCK_STREAM):
-    """A port of the kernel's choice that no other test of this run was given."""
+def _blocks():
+    """Where blocks begin of ports that the kernel gives to no program by itself: see free_port()."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        low, high = (int(n) for n in f.read().split())
+    starts = [n for n in range(10000, 65536 - BLOCK, BLOCK) if n + BLOCK <= low or n > high]
+    return starts if len(starts) > 20 else range(10000, 65536 - BLOCK, BLOCK)
+
+
+def _reserve_block():
+    for start in random.sample(_blocks(), len(_blocks())):
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0adit-test-ports-{start}")
+        except OSError:  # another run beside this one has it, or this one has used it up
+            mark.close()
+            continue
+        _marks.append(mark)
+        return range(start, start + BLOCK)
+    raise AssertionError("no ports are left for tests")
+
+
+def _is_free(port, kind):
+    with socket.socket(socket.AF_INET, kind) as s:
+        try:
+            s.bind(("", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port(kind=socket.SOCK_STREAM, count=1):
+    """
+    A port, or the first of some in a row, that no other test is given. It stays free while the
+    program that had it is away to start again: the kernel does not give it to a connection.
+    """
+    global _rest  # pylint: disable=global-statement
     while True:
-        with socket.socket(socket.AF_INET, kind) as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
-        if port not in _given:
-            _given.add(port)
-            return port
+        if len(_rest) < count:
+            _rest = _reserve_block()
+        ports, _rest = _rest[:count], _rest[count:]
+        if all(_is_free(port, kind) for port in ports):
+            return ports[0]
 
 
 def has_ipv6():
