@@ -10,6 +10,7 @@ ADIT= names the program under test, CHISEL= a stock chisel, PEER= a built Go pee
 
 import collections
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -299,6 +300,12 @@ def patience(request):
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def tmp_path(request, tmp_path_factory):
+    """Paths of Unix sockets have 107 bytes at most, so it is shorter than pytest's own."""
+    return tmp_path_factory.mktemp(re.sub(r"\W", "_", request.node.name)[5:20])
 
 
 @pytest.fixture

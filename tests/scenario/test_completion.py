@@ -60,8 +60,8 @@ zmodload zsh/zpty
 zpty shell "TERM=dumb zsh -f -i"
 zpty -w shell "unsetopt zle_bracketed_paste prompt_cr prompt_sp; PS1='ready> '"
 zpty -w shell "$SETTING; zstyle ':completion:*' list-prompt ''; LISTMAX=1000"
-zpty -w shell "print the-end-of-the-setup"
-zpty -r -m shell text '*the-end-of-the-setup*ready> '
+zpty -w shell "zle-line-init() { print -n the-editor-''listens }; zle -N zle-line-init"
+zpty -r -m shell text '*the-editor-listens*'
 zpty -w -n shell "$LINE"$'\\t\\t'
 zpty -w -n shell $'\\x05 ; \\x15print -r -- the-''end\\n'
 zpty -r -m shell text '*the-end*'
