@@ -386,7 +386,7 @@ enum err forward_new(const struct forward_options *o, struct forward **out,
 
 static void forward_drop_host(struct forward *forward)
 {
-	struct forward_host *h = list_first(&forward->hosts, struct forward_host,
+	struct forward_host *h = list_object(forward->hosts.next, struct forward_host,
 		in_forward);
 
 	list_remove(&h->in_forward);

@@ -143,7 +143,7 @@ int persona_call(const struct persona *p, int argc, char **argv, FILE *out, FILE
 {
 	static const char *const version[] = { "--version", "-version", "-v", NULL };
 	struct call call = { .persona = p, .out = out, .err = err };
-	int used;
+	int used = 0;
 
 	if (argc > 1)
 		call.command = persona_find_command(p, argc - 1, argv + 1, &used);

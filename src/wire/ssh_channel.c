@@ -4,6 +4,8 @@
  * A channel is two machines: our writing side and what we know of it is @state, the peer's
  * writing side is @has_ended. A number is free again when both CLOSEs have been seen.
  */
+#include <assert.h>
+
 #include "base/mem.h"
 #include "wire/ssh_engine.h"
 
@@ -196,7 +198,7 @@ static enum err refuse_by_ourselves(struct ssh *ssh, uint32_t peer_id,
 enum err ssh_on_channel_open(struct ssh *ssh, struct span in, struct ssh_event *out,
 	struct why *why)
 {
-	struct ssh_channel *ch;
+	struct ssh_channel *ch = NULL;
 	struct span type;
 	uint32_t peer_id, window, max;
 	enum ssh_refusal reason;
@@ -213,6 +215,7 @@ enum err ssh_on_channel_open(struct ssh *ssh, struct span in, struct ssh_event *
 	if (rc != ERR_OK)
 		return refuse_by_ourselves(ssh, peer_id, SSH_RESOURCE_SHORTAGE,
 			"too many channels");
+	assert(ch != NULL); /* for analysers */
 	set_peer(ch, peer_id, window, max);
 	*out = event_of(SSH_OPEN, ch);
 	out->data = in;

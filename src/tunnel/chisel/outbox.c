@@ -200,7 +200,7 @@ static int outbox_gather(const struct outbox *box, struct iovec iov[OUTBOX_IOV_M
 static void outbox_taken(struct outbox *box, size_t n)
 {
 	while (n > 0) {
-		struct outblock *block = list_first(&box->blocks, struct outblock,
+		struct outblock *block = list_object(box->blocks.next, struct outblock,
 			in_box);
 		size_t part = block->to - block->from;
 
