@@ -3,7 +3,9 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <uv.h>
 
@@ -45,6 +47,36 @@ void worker_fini(struct worker *w)
 	pool_fini(&w->blocks);
 	free(w->scratch);
 	w->scratch = NULL;
+}
+
+struct sent_mail {
+	struct mail mail; /* first */
+	worker_fn *fn;
+	max_align_t body[];
+};
+
+static void worker_on_sent(void *receiver, struct mail *mail)
+{
+	struct sent_mail *m = mem_container(mail, struct sent_mail, mail);
+
+	m->fn(receiver, m->body);
+	free(m);
+}
+
+bool worker_send(struct worker *w, worker_fn *fn, const void *body, size_t n)
+{
+	struct sent_mail *m = malloc(sizeof(*m) + n);
+
+	if (m == NULL)
+		return false;
+	m->mail.fn = worker_on_sent;
+	m->fn = fn;
+	if (n > 0)
+		memcpy(m->body, body, n);
+	if (w->mailbox != NULL && mailbox_post(w->mailbox, &m->mail))
+		return true;
+	free(m);
+	return false;
 }
 
 uint8_t *worker_scratch(struct worker *w)

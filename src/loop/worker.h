@@ -33,6 +33,14 @@ enum err worker_init(struct worker *w, unsigned index) MUST_USE;
 void worker_fini(struct worker *w);
 
 /*
+ * Calls @fn on @w's thread, from any thread, in the order of the calls, with a copy of the @n
+ * bytes at @body. What is still on its way when @w ends is called by worker_fini(). False: out of
+ * memory, or @w has ended; what the body refers to is still the caller's.
+ */
+typedef void worker_fn(struct worker *w, void *body);
+bool worker_send(struct worker *w, worker_fn *fn, const void *body, size_t n) MUST_USE;
+
+/*
  * WORKER_SCRATCH_BYTES for what is used up before the callback returns; the same memory
  * every time, made at the first. NULL when memory is out.
  */

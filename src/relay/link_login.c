@@ -9,7 +9,6 @@
 
 /* A login on its way to the control worker, and its verdict on the way back. */
 struct login_mail {
-	struct mail mail;           /* first */
 	struct link_server *server; /* borrowed: outlives all mail */
 	unsigned home;              /* the session's worker */
 	uint64_t number;            /* of the session */
@@ -86,51 +85,41 @@ static void login_take_verdict(struct link_session *s,
 
 /* ---- mail ---- */
 
-static void login_on_home(void *receiver, struct mail *mail)
+static void login_on_home(struct worker *worker, void *body)
 {
-	struct login_mail *m = mem_container(mail, struct login_mail, mail);
-	struct link_worker *w = mem_container(receiver, struct link_worker, worker);
+	struct link_worker *w = mem_container(worker, struct link_worker, worker);
+	struct login_mail *m = body;
 	struct link_session *s = link_session_find(w, m->number);
 
 	if (s != NULL && s->session != NULL)
 		login_take_verdict(s, &m->verdict);
-	free(m);
 }
 
-static void login_on_control(void *receiver, struct mail *mail)
+static void login_on_control(struct worker *control, void *body)
 {
-	struct login_mail *m = mem_container(mail, struct login_mail, mail);
+	struct login_mail *m = body;
 	struct link_server *server = m->server;
 
-	(void)receiver;
-	/* When the server goes down, the workers go first. */
-	if (server->workers == NULL) {
-		free(m);
-		return;
-	}
+	(void)control;
+	if (server->workers == NULL)
+		return; /* when the server goes down, the workers go first */
 	m->verdict = login_guard_try(server->guard, &m->client, m->is_good,
 		clock_now_ms());
-	m->mail.fn = login_on_home;
-	if (!mailbox_post(server->workers[m->home].worker.mailbox, &m->mail))
-		free(m);
+	if (!worker_send(&server->workers[m->home].worker, login_on_home, m, sizeof(*m)))
+		log_error(&server->log, "out of memory: a login is not answered");
 }
 
 static bool login_ask(struct link_session *s, const struct prefix *client)
 {
-	struct login_mail *m = mem_new(m);
+	struct login_mail m = {
+		.server = s->worker->server,
+		.home = s->worker->worker.index,
+		.number = s->number,
+		.client = *client,
+		.is_good = s->login.user != NULL,
+	};
 
-	if (m == NULL)
-		return false;
-	m->mail.fn = login_on_control;
-	m->server = s->worker->server;
-	m->home = s->worker->worker.index;
-	m->number = s->number;
-	m->client = *client;
-	m->is_good = s->login.user != NULL;
-	if (mailbox_post(m->server->control.mailbox, &m->mail))
-		return true;
-	free(m);
-	return false;
+	return worker_send(&m.server->control, login_on_control, &m, sizeof(m));
 }
 
 /* ---- the login ---- */

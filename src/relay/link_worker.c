@@ -103,7 +103,6 @@ static void link_on_request(void *arg, struct http_exchange *x)
 /* ---- mail from the control worker ---- */
 
 struct connection_mail {
-	struct mail mail; /* first */
 	int fd;
 	struct addr peer;
 };
@@ -120,124 +119,79 @@ static enum err link_secure(struct link_worker *w, struct stream **stream)
 	return o.context == NULL ? ERR_OK : tls_open(&o, stream, NULL);
 }
 
-static void link_on_connection(void *receiver, struct mail *mail)
+static void link_on_connection(struct worker *worker, void *body)
 {
-	struct link_worker *w = mem_container(receiver, struct link_worker, worker);
-	struct connection_mail *m = mem_container(mail, struct connection_mail, mail);
+	struct link_worker *w = mem_container(worker, struct link_worker, worker);
+	struct connection_mail *m = body;
 	struct stream *stream = NULL;
 
-	if (w->is_closing || socket_open_take(w->worker.loop, m->fd, &stream) != ERR_OK) {
+	if (w->is_closing || socket_open_take(worker->loop, m->fd, &stream) != ERR_OK)
 		close(m->fd);
-	} else {
-		if (link_secure(w, &stream) == ERR_OK)
-			http_server_serve_take(w->http, stream, &m->peer);
-		else
-			stream_abort(stream);
-	}
-	free(m);
+	else if (link_secure(w, &stream) == ERR_OK)
+		http_server_serve_take(w->http, stream, &m->peer);
+	else
+		stream_abort(stream);
 }
 
 bool link_worker_give(struct link_worker *w, int fd, const struct addr *peer)
 {
-	struct connection_mail *m = mem_new(m);
+	struct connection_mail m = { .fd = fd, .peer = *peer };
 
-	if (m == NULL)
-		return false;
-	m->mail.fn = link_on_connection;
-	m->fd = fd;
-	m->peer = *peer;
-	if (mailbox_post(w->worker.mailbox, &m->mail))
-		return true;
-	free(m);
-	return false;
+	return worker_send(&w->worker, link_on_connection, &m, sizeof(m));
 }
 
-struct users_mail {
-	struct mail mail; /* first */
-	struct users *users;
-};
-
-static void link_on_users(void *receiver, struct mail *mail)
+static void link_on_users(struct worker *worker, void *body)
 {
-	struct link_worker *w = mem_container(receiver, struct link_worker, worker);
-	struct users_mail *m = mem_container(mail, struct users_mail, mail);
+	struct link_worker *w = mem_container(worker, struct link_worker, worker);
 
 	users_unref(w->users);
-	w->users = m->users;
-	free(m);
+	w->users = *(struct users **)body;
 	link_sessions_check_users(w);
 }
 
 bool link_worker_set_users(struct link_worker *w, struct users *users)
 {
-	struct users_mail *m = mem_new(m);
-
-	if (m == NULL)
-		return false;
-	m->mail.fn = link_on_users;
-	m->users = users_ref(users);
-	if (mailbox_post(w->worker.mailbox, &m->mail))
+	users_ref(users);
+	if (worker_send(&w->worker, link_on_users, &users, sizeof(users)))
 		return true;
-	users_unref(m->users);
-	free(m);
+	users_unref(users);
 	return false;
 }
 
-struct tls_mail {
-	struct mail mail; /* first */
-	struct tls_context *tls;
-};
-
 /* Connections that are open keep the context they have. */
-static void link_on_tls(void *receiver, struct mail *mail)
+static void link_on_tls(struct worker *worker, void *body)
 {
-	struct link_worker *w = mem_container(receiver, struct link_worker, worker);
-	struct tls_mail *m = mem_container(mail, struct tls_mail, mail);
+	struct link_worker *w = mem_container(worker, struct link_worker, worker);
 
 	tls_context_free(w->tls);
-	w->tls = m->tls;
-	free(m);
+	w->tls = *(struct tls_context **)body;
 }
 
 bool link_worker_set_tls(struct link_worker *w, struct tls_context *tls)
 {
-	struct tls_mail *m = mem_new(m);
-
-	if (m == NULL)
-		return false;
-	m->mail.fn = link_on_tls;
-	m->tls = tls_context_ref(tls);
-	if (mailbox_post(w->worker.mailbox, &m->mail))
+	tls_context_ref(tls);
+	if (worker_send(&w->worker, link_on_tls, &tls, sizeof(tls)))
 		return true;
-	tls_context_free(m->tls);
-	free(m);
+	tls_context_free(tls);
 	return false;
 }
 
-static void link_on_end(void *receiver, struct mail *mail)
+static void link_on_end(struct worker *worker, void *body)
 {
-	struct link_worker *w = mem_container(receiver, struct link_worker, worker);
+	struct link_worker *w = mem_container(worker, struct link_worker, worker);
 
-	free(mail);
+	(void)body;
 	w->is_closing = true;
 	http_server_free(w->http);
 	w->http = NULL;
 	link_sessions_close(w);
-	worker_stop(&w->worker); /* by mail: after the sessions' last turn */
+	worker_stop(worker); /* by mail: after the sessions' last turn */
 }
 
 void link_worker_end(struct link_worker *w)
 {
-	struct mail *m = mem_new(m);
-
-	if (m == NULL || w->worker.mailbox == NULL) {
-		free(m);
+	if (!worker_send(&w->worker, link_on_end, NULL, 0))
 		worker_stop(&w->worker);
-		return;
-	}
-	m->fn = link_on_end;
-	if (!mailbox_post(w->worker.mailbox, m))
-		free(m);
 }
 
 /* ---- beginning and end ---- */

@@ -9,56 +9,34 @@
 #include "relay/relay_data.h"
 #include "wire/marker.h"
 
-static struct relay_data *data_of(void *receiver)
+static struct relay_data *data_of(struct worker *w)
 {
-	struct relay_worker *w = mem_container(receiver, struct relay_worker, worker);
-
-	return w->data;
+	return mem_container(w, struct relay_worker, worker)->data;
 }
 
-/* ---- connections, by mail ---- */
+/* ---- connections ---- */
 
 struct fd_mail {
-	struct mail mail; /* first */
 	int fd;
 	struct addr peer;
 	struct route *route; /* a reference, of a visitor that knows where it belongs */
 };
 
-static bool post_fd(struct relay_worker *w, int fd, const struct addr *peer,
-	struct route *route, void (*fn)(void *receiver, struct mail *mail))
+static void on_visitor(struct worker *w, void *body)
 {
-	struct fd_mail *m = mem_new(m);
-
-	if (m == NULL)
-		return false;
-	m->mail.fn = fn;
-	m->fd = fd;
-	m->peer = *peer;
-	m->route = route == NULL ? NULL : route_ref(route);
-	if (mailbox_post(w->worker.mailbox, &m->mail))
-		return true;
-	route_unref(m->route);
-	free(m);
-	return false;
-}
-
-static void on_visitor(void *receiver, struct mail *mail)
-{
-	struct relay_data *d = data_of(receiver);
-	struct fd_mail *m = mem_container(mail, struct fd_mail, mail);
+	struct relay_data *d = data_of(w);
+	struct fd_mail *m = body;
 
 	if (d->state == DATA_SERVING)
 		visitor_open_take(d, m->fd, &m->peer);
 	else
 		close(m->fd);
-	free(m);
 }
 
-static void on_routed_visitor(void *receiver, struct mail *mail)
+static void on_routed_visitor(struct worker *w, void *body)
 {
-	struct relay_data *d = data_of(receiver);
-	struct fd_mail *m = mem_container(mail, struct fd_mail, mail);
+	struct relay_data *d = data_of(w);
+	struct fd_mail *m = body;
 	struct data_lease *l = data_lease_get(d, m->route);
 
 	if (l == NULL) /* the agent may have registered anew while this was on its way */
@@ -68,16 +46,13 @@ static void on_routed_visitor(void *receiver, struct mail *mail)
 	else
 		close(m->fd);
 	route_unref(m->route);
-	free(m);
 }
 
-static void on_client(void *receiver, struct mail *mail)
+static void on_client(struct worker *w, void *body)
 {
-	struct relay_data *d = data_of(receiver);
-	struct fd_mail *m = mem_container(mail, struct fd_mail, mail);
+	struct fd_mail *m = body;
 
-	relay_data_serve_take(d, m->fd, &m->peer);
-	free(m);
+	relay_data_serve_take(data_of(w), m->fd, &m->peer);
 }
 
 void relay_data_serve_take(struct relay_data *d, int fd, const struct addr *peer)
@@ -99,26 +74,35 @@ void relay_data_serve_take(struct relay_data *d, int fd, const struct addr *peer
 
 bool relay_worker_give_visitor(struct relay_worker *w, int fd, const struct addr *peer)
 {
-	return post_fd(w, fd, peer, NULL, on_visitor);
+	struct fd_mail m = { .fd = fd, .peer = *peer };
+
+	return worker_send(&w->worker, on_visitor, &m, sizeof(m));
 }
 
 bool relay_worker_give_client(struct relay_worker *w, int fd, const struct addr *peer)
 {
-	return post_fd(w, fd, peer, NULL, on_client);
+	struct fd_mail m = { .fd = fd, .peer = *peer };
+
+	return worker_send(&w->worker, on_client, &m, sizeof(m));
 }
 
 void relay_data_pass_visitor_take(struct relay_data *d, struct route *r, int fd,
 	const struct addr *peer)
 {
-	if (r->worker >= d->shared->count || d->state != DATA_SERVING ||
-		!post_fd(&d->shared->workers[r->worker], fd, peer, r, on_routed_visitor))
-		close(fd);
+	struct fd_mail m = { .fd = fd, .peer = *peer, .route = route_ref(r) };
+
+	if (r->worker < d->shared->count && d->state == DATA_SERVING &&
+		worker_send(&d->shared->workers[r->worker].worker, on_routed_visitor, &m,
+			sizeof(m)))
+		return;
+	close(fd);
+	route_unref(r);
 }
 
 /* ---- reverse sessions ---- */
 
-struct session_mail {
-	struct mail mail; /* first */
+/* A session on its way to the worker of its lease. */
+struct moving_session {
 	struct loop_deferred leave;
 	struct relay_data *from; /* borrowed: until it has left */
 	struct stream *session;  /* owned */
@@ -126,14 +110,7 @@ struct session_mail {
 	struct addr client;      /* who opened it */
 };
 
-static void session_mail_free(struct session_mail *m)
-{
-	stream_close(m->session);
-	route_unref(m->route);
-	free(m);
-}
-
-static void session_arrive(struct relay_data *d, struct session_mail *m)
+static void session_arrive(struct relay_data *d, struct moving_session *m)
 {
 	struct data_lease *l = d->state == DATA_SERVING ? data_lease_get(d, m->route) :
 							  NULL;
@@ -146,46 +123,48 @@ static void session_arrive(struct relay_data *d, struct session_mail *m)
 		/* A client that went without a word does not acknowledge the next keepalive. */
 		socket_set_patience(stream_socket(m->session), DATA_IDLE_DEAD_MS);
 		reverse_pool_add_take(l->pool, m->session, &m->client);
-		m->session = NULL;
+	} else {
+		stream_close(m->session);
 	}
-	session_mail_free(m);
+	route_unref(m->route);
 }
 
-static void on_session(void *receiver, struct mail *mail)
+static void on_session(struct worker *w, void *body)
 {
-	struct relay_data *d = data_of(receiver);
-	struct session_mail *m = mem_container(mail, struct session_mail, mail);
+	struct relay_data *d = data_of(w);
+	struct moving_session *m = body;
 
-	if (d->state == DATA_SERVING && stream_enter(m->session, data_loop(d)) == ERR_OK)
-		session_arrive(d, m);
-	else
-		session_mail_free(m);
+	if (d->state != DATA_SERVING ||
+		stream_enter(m->session, data_loop(d)) != ERR_OK) {
+		stream_close(m->session);
+		route_unref(m->route);
+		return;
+	}
+	session_arrive(d, m);
 }
 
 /* At the end of the turn: the stream may be in the middle of a call to who had it before. */
 static void session_on_leave(void *arg)
 {
-	struct session_mail *m = arg;
-	struct relay_shared *shared = m->from->shared;
+	struct moving_session *m = arg;
+	struct relay_data *d = m->from;
+	unsigned to = m->route->worker;
 
-	if (m->from->state != DATA_SERVING || m->route->worker >= shared->count) {
-		session_mail_free(m);
-		return;
+	if (to == d->worker->worker.index) {
+		session_arrive(d, m);
+	} else if (d->state != DATA_SERVING || to >= d->shared->count ||
+		stream_leave(m->session) != ERR_OK ||
+		!worker_send(&d->shared->workers[to].worker, on_session, m, sizeof(*m))) {
+		stream_close(m->session);
+		route_unref(m->route);
 	}
-	if (m->route->worker == m->from->worker->worker.index) {
-		session_arrive(m->from, m);
-		return;
-	}
-	m->mail.fn = on_session;
-	if (stream_leave(m->session) != ERR_OK ||
-		!mailbox_post(shared->workers[m->route->worker].worker.mailbox, &m->mail))
-		session_mail_free(m);
+	free(m);
 }
 
 void relay_data_pass_session_take(struct relay_data *d, struct route *r,
 	struct stream *session, const struct addr *client)
 {
-	struct session_mail *m = mem_new(m);
+	struct moving_session *m = mem_new(m);
 
 	if (m == NULL) {
 		stream_close(session);
@@ -203,36 +182,17 @@ void relay_data_pass_session_take(struct relay_data *d, struct route *r,
 /* ---- leases ---- */
 
 struct lease_mail {
-	struct mail mail;    /* first */
-	struct route *route; /* a reference */
+	struct route *route; /* a reference, or NULL */
 	int tcp_fd;
 	uint64_t bytes_per_s;
 	bool cuts_bridges;
 	char identity_key[IDENTITY_KEY_SIZE];
 };
 
-static void lease_mail_free(struct lease_mail *m)
+static void on_open_lease(struct worker *w, void *body)
 {
-	route_unref(m->route);
-	free(m);
-}
-
-static bool post_lease(struct relay_worker *w, struct lease_mail *m,
-	void (*fn)(void *receiver, struct mail *mail))
-{
-	if (m == NULL)
-		return false;
-	m->mail.fn = fn;
-	if (mailbox_post(w->worker.mailbox, &m->mail))
-		return true;
-	lease_mail_free(m);
-	return false;
-}
-
-static void on_open_lease(void *receiver, struct mail *mail)
-{
-	struct relay_data *d = data_of(receiver);
-	struct lease_mail *m = mem_container(mail, struct lease_mail, mail);
+	struct relay_data *d = data_of(w);
+	struct lease_mail *m = body;
 	enum err rc = ERR_CLOSED;
 
 	if (d->state == DATA_SERVING)
@@ -242,84 +202,75 @@ static void on_open_lease(void *receiver, struct mail *mail)
 	if (rc != ERR_OK && rc != ERR_CLOSED)
 		log_error(d->shared->log, "lease %s: it cannot be served: %s",
 			m->route->name, err_name(rc));
-	lease_mail_free(m);
+	route_unref(m->route);
+}
+
+static void on_close_lease(struct worker *w, void *body)
+{
+	struct relay_data *d = data_of(w);
+	struct lease_mail *m = body;
+
+	m->route->is_over = true;
+	if (m->route->served != NULL)
+		data_lease_close(m->route->served, m->cuts_bridges);
+	route_unref(m->route);
+	relay_data_check_drained(d);
+}
+
+static bool send_of_route(struct relay_worker *w, worker_fn *fn, struct lease_mail m)
+{
+	if (worker_send(&w->worker, fn, &m, sizeof(m)))
+		return true;
+	route_unref(m.route);
+	return false;
 }
 
 bool relay_worker_open_lease(struct relay_worker *w, struct route *r, int tcp_fd,
 	uint64_t bytes_per_s)
 {
-	struct lease_mail *m = mem_new(m);
-
-	if (m != NULL) {
-		m->route = route_ref(r);
-		m->tcp_fd = tcp_fd;
-		m->bytes_per_s = bytes_per_s;
-	}
-	return post_lease(w, m, on_open_lease);
-}
-
-static void on_close_lease(void *receiver, struct mail *mail)
-{
-	struct relay_data *d = data_of(receiver);
-	struct lease_mail *m = mem_container(mail, struct lease_mail, mail);
-
-	m->route->is_over = true;
-	if (m->route->served != NULL)
-		data_lease_close(m->route->served, m->cuts_bridges);
-	lease_mail_free(m);
-	relay_data_check_drained(d);
+	return send_of_route(w, on_open_lease,
+		(struct lease_mail){ .route = route_ref(r),
+			.tcp_fd = tcp_fd,
+			.bytes_per_s = bytes_per_s });
 }
 
 bool relay_worker_close_lease(struct relay_worker *w, struct route *r, bool cuts_bridges)
 {
-	struct lease_mail *m = mem_new(m);
-
-	if (m != NULL) {
-		m->route = route_ref(r);
-		m->cuts_bridges = cuts_bridges;
-	}
-	return post_lease(w, m, on_close_lease);
+	return send_of_route(w, on_close_lease,
+		(struct lease_mail){ .route = route_ref(r),
+			.cuts_bridges = cuts_bridges });
 }
 
-static struct lease_mail *identity_mail_new(const char *identity_key)
+static void on_cut(struct worker *w, void *body)
 {
-	struct lease_mail *m = mem_new(m);
+	struct lease_mail *m = body;
 
-	if (m != NULL)
-		(void)str_copy(m->identity_key, sizeof(m->identity_key), identity_key);
-	return m;
+	data_lease_cut(data_of(w), m->identity_key);
+	relay_data_check_drained(data_of(w));
 }
 
-static void on_cut(void *receiver, struct mail *mail)
+static void on_rate(struct worker *w, void *body)
 {
-	struct lease_mail *m = mem_container(mail, struct lease_mail, mail);
+	struct lease_mail *m = body;
 
-	data_lease_cut(data_of(receiver), m->identity_key);
-	lease_mail_free(m);
-	relay_data_check_drained(data_of(receiver));
+	data_lease_set_rate(data_of(w), m->identity_key, m->bytes_per_s);
 }
 
 bool relay_worker_cut(struct relay_worker *w, const char *identity_key)
 {
-	return post_lease(w, identity_mail_new(identity_key), on_cut);
-}
+	struct lease_mail m = { .tcp_fd = -1 };
 
-static void on_rate(void *receiver, struct mail *mail)
-{
-	struct lease_mail *m = mem_container(mail, struct lease_mail, mail);
-
-	data_lease_set_rate(data_of(receiver), m->identity_key, m->bytes_per_s);
-	lease_mail_free(m);
+	(void)str_copy(m.identity_key, sizeof(m.identity_key), identity_key);
+	return worker_send(&w->worker, on_cut, &m, sizeof(m));
 }
 
 bool relay_worker_set_rate(struct relay_worker *w, const char *identity_key,
 	uint64_t bytes_per_s)
 {
-	struct lease_mail *m = identity_mail_new(identity_key);
+	struct lease_mail m = { .tcp_fd = -1, .bytes_per_s = bytes_per_s };
 
-	if (m != NULL)
-		m->bytes_per_s = bytes_per_s;
-	return post_lease(w, m, on_rate);
+	(void)str_copy(m.identity_key, sizeof(m.identity_key), identity_key);
+	return worker_send(&w->worker, on_rate, &m, sizeof(m));
 }
 
 /* ---- views and answers ---- */
@@ -338,34 +289,21 @@ static void data_drop_banned(struct relay_data *d)
 	relay_data_check_drained(d);
 }
 
-struct view_mail {
-	struct mail mail; /* first */
-	struct relay_view *view;
-};
-
-static void on_view(void *receiver, struct mail *mail)
+static void on_view(struct worker *w, void *body)
 {
-	struct relay_data *d = data_of(receiver);
-	struct view_mail *m = mem_container(mail, struct view_mail, mail);
+	struct relay_data *d = data_of(w);
 
 	relay_view_unref(d->view);
-	d->view = m->view;
-	free(m);
+	d->view = *(struct relay_view **)body;
 	data_drop_banned(d);
 }
 
 bool relay_worker_set_view(struct relay_worker *w, struct relay_view *view)
 {
-	struct view_mail *m = mem_new(m);
-
-	if (m == NULL)
-		return false;
-	m->mail.fn = on_view;
-	m->view = relay_view_ref(view);
-	if (mailbox_post(w->worker.mailbox, &m->mail))
+	relay_view_ref(view);
+	if (worker_send(&w->worker, on_view, &view, sizeof(view)))
 		return true;
-	relay_view_unref(m->view);
-	free(m);
+	relay_view_unref(view);
 	return false;
 }
 
@@ -423,39 +361,24 @@ static void data_close_all(struct relay_data *d)
 	loop_timer_stop(d->patience);
 }
 
-struct end_mail {
-	struct mail mail; /* first */
-	uint32_t drain_ms;
-};
-
-static void on_end(void *receiver, struct mail *mail)
+static void on_end(struct worker *w, void *body)
 {
-	struct relay_data *d = data_of(receiver);
-	struct end_mail *m = mem_container(mail, struct end_mail, mail);
+	struct relay_data *d = data_of(w);
+	uint32_t drain_ms = *(uint32_t *)body;
 
-	if (d->state == DATA_SERVING) {
-		d->state = DATA_DRAINING;
-		data_close_all(d);
-		d->is_unasked = http_server_end(d->http, on_unasked, d);
-		loop_timer_set(d->drain, m->drain_ms);
-		relay_data_check_drained(d);
-	}
-	free(m);
+	if (d->state != DATA_SERVING)
+		return;
+	d->state = DATA_DRAINING;
+	data_close_all(d);
+	d->is_unasked = http_server_end(d->http, on_unasked, d);
+	loop_timer_set(d->drain, drain_ms);
+	relay_data_check_drained(d);
 }
 
 void relay_worker_end(struct relay_worker *w, uint32_t drain_ms)
 {
-	struct end_mail *m = mem_new(m);
-
-	if (m == NULL || w->worker.mailbox == NULL) {
-		free(m);
+	if (!worker_send(&w->worker, on_end, &drain_ms, sizeof(drain_ms)))
 		worker_stop(&w->worker);
-		return;
-	}
-	m->mail.fn = on_end;
-	m->drain_ms = drain_ms;
-	if (!mailbox_post(w->worker.mailbox, &m->mail))
-		free(m);
 }
 
 /* ---- beginning ---- */
