@@ -32,6 +32,16 @@ static enum err refuse(struct why *why)
 		" unix:/path");
 }
 
+/* Without a scheme, "localhost:3000/x" is no URL. */
+static enum err refuse_path(bool may_have_path, struct why *why)
+{
+	return err_set(why, ERR_SYNTAX, "%s",
+		may_have_path ?
+			"a path needs the scheme, as in http://localhost:8000/api" :
+			"a target has no path: leave it out, or write a route with"
+			" --http-route");
+}
+
 static enum err refuse_port(struct why *why)
 {
 	return err_set(why, ERR_SYNTAX, "a port is a number from 1 to 65535");
@@ -219,6 +229,8 @@ static enum err parse(struct span text, bool may_have_path, struct target *out,
 		rc = parse_unix(text, &t, why);
 	else if (memmem(text.p, text.n, "://", 3) != NULL)
 		rc = parse_url(text, may_have_path, &t, why);
+	else if (text.p[0] != '/' && memchr(text.p, '/', text.n) != NULL)
+		rc = refuse_path(may_have_path, why);
 	else
 		rc = parse_host_port(text, &t, why);
 	if (rc == ERR_OK)
