@@ -48,8 +48,8 @@ static void test_other_urls_are_refused(void **state)
 		"wss://a.example", "https://user@a.example", "https://a.example:0",
 		"https://a b", "//", "#", "://a", "https://a..b", "https://.a",
 		"https://.", "https://a..", "https://*.a.example",
-		"https://l2345678901234567890123456789012345678901234567890123456789"
-		"01234.example" };
+		("https://l2345678901234567890123456789012345678901234567890123456789"
+		 "01234.example") };
 	char url[URL_TEXT_MAX], big[URL_TEXT_MAX + 1];
 	struct why why;
 
