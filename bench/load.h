@@ -1,15 +1,16 @@
 /*
- * The load is both ends of a measurement: the service that is published, and its visitors.
+ * The load is both ends of a measurement: the service that is published, and its
+ * visitors.
  *
  * The first byte of a connection says what the visitor wants of the service:
  *
- *	G	the start of an HTTP GET; each one is answered with ANSWER_BODY bytes, kept alive
+ *	G	an HTTP GET; each is answered with ANSWER_BODY bytes, kept alive
  *	D	a download: zeros, until the visitor sends one byte more; then LOAD_LAST
  *	U	an upload: zeros, until LOAD_LAST; then one byte is the receipt
  *	E	an echo of this and of every byte after it
  *
- * The end of a transfer is a byte and not a half-close, because not every tunnel carries those;
- * and a transfer whose LOAD_LAST has arrived has arrived in full.
+ * The end of a transfer is a byte and not a half-close, because not every tunnel carries
+ * those; and a transfer whose LOAD_LAST has arrived has arrived in full.
  */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
@@ -55,12 +56,13 @@ double load_cpu(void);
 /* Says why on stderr and exits 1: a measurement that went wrong is not one. */
 _Noreturn void load_die(const char *what);
 
-/* A connected socket without Nagle's delay, blocking. Exits when there is none to be had. */
+/* A connected socket without Nagle's delay, blocking.
+ * Exits when there is none to be had. */
 int load_dial(uint16_t port);
 
 /*
- * How long each of many things took. One that has no room for a sample drops it, so that the
- * memory is bounded; the room is for more than any run here can fill.
+ * How long each of many things took. One that has no room for a sample drops it, so that
+ * the memory is bounded; the room is for more than any run here can fill.
  */
 struct samples {
 	uint32_t *us;

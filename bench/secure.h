@@ -1,6 +1,6 @@
 /*
- * What a visitor says and hears: through TLS when the path ends in it, else plain. The other
- * end proves nothing: a measurement knows whom it called.
+ * What a visitor says and hears: through TLS when the path ends in it, else plain. The
+ * other end proves nothing: a measurement knows whom it called.
  */
 #ifndef BENCH_SECURE_H
 #define BENCH_SECURE_H
@@ -14,8 +14,8 @@ struct secure {
 	struct ssl_st *ssl; /* NULL: plain */
 };
 
-/* Visitors from now on speak TLS and ask for @name; with @resumes, a session that the newest
- * of them has had is resumed. Exits when it cannot be. */
+/* Visitors from now on speak TLS and ask for @name; with @resumes, a session that the
+ * newest of them has had is resumed. Exits when it cannot be. */
 void secure_init(const char *name, bool resumes);
 
 /* Owns @fd from now on. TLS, if secure_init() was called; no byte has been said yet. */

@@ -1,4 +1,5 @@
-/* Visitors with one thing to do at a time: transfers, the echo, and those who only wait. */
+/* Visitors with one thing to do at a time:
+ * transfers, the echo, and those who only wait. */
 #include "load.h"
 
 #include <errno.h>
@@ -98,8 +99,8 @@ void load_up(const struct load_options *opt)
 }
 
 /*
- * Bytes leave when they are due, answered or not, and their time counts from when they were due:
- * so one long silence is seen as long by all who would have spoken in it.
+ * Bytes leave when they are due, answered or not, and their time counts from when they
+ * were due: so one long silence is seen as long by all who would have spoken in it.
  */
 void load_echo(const struct load_options *opt)
 {
@@ -137,7 +138,8 @@ void load_echo(const struct load_options *opt)
 	secure_close(&s);
 }
 
-/* Each has had an answer before the next comes, so that all of them are known at the far end. */
+/* Each has had an answer before the next comes, so that all of them are known at the far
+ * end. */
 void load_idle(const struct load_options *opt)
 {
 	struct secure *all = calloc(opt->conns, sizeof(*all));

@@ -1,4 +1,5 @@
-/* Many visitors at once, each with a request under way: on connections kept, or on new ones. */
+/* Many visitors at once, each with a request under way:
+ * on connections kept, or on new ones. */
 #include "load.h"
 
 #include <arpa/inet.h>
@@ -42,7 +43,8 @@ static void visitor_ask(struct crowd *c, struct visitor *v)
 		c->errors++; /* and reading will say so too */
 }
 
-/* A closed connection keeps its port for a minute; the other loopback addresses have more. */
+/* A closed connection keeps its port for a minute;
+ * the other loopback addresses have more. */
 static void visitor_take_face(struct crowd *c, int fd)
 {
 	struct sockaddr_in from = { .sin_family = AF_INET };

@@ -1,4 +1,5 @@
-/* What strangers and other programs tell policy: pieces of paths, and admin_settings.json. */
+/* What strangers and other programs tell policy:
+ * pieces of paths, and admin_settings.json. */
 #include <stdlib.h>
 
 #include "relay/admin.h"

@@ -1,6 +1,6 @@
 /*
- * ClientHellos, and the markers that go before one on a reverse session: what was read from
- * more bytes is never taken back, and names are fit for a C string.
+ * ClientHellos, and the markers that go before one on a reverse session: what was read
+ * from more bytes is never taken back, and names are fit for a C string.
  */
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /*
  * HTTP/1 messages from a stranger. The first byte says what is read and in which steps; a
- * message must mean the same in one piece as in many, and what a proxy forwards of it must
- * mean the same to the strictest reader.
+ * message must mean the same in one piece as in many, and what a proxy forwards of it
+ * must mean the same to the strictest reader.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -139,7 +139,8 @@ static void check_same(const struct message *a, const struct message *b)
 
 /* ---- what is forwarded ---- */
 
-/* Lines that no reader takes for anything else, up to the empty one; returns what follows. */
+/* Lines that no reader takes for anything else, up to the empty one;
+ * returns what follows. */
 static struct span check_lines(struct span text, unsigned *framings)
 {
 	const uint8_t *end, *colon;

@@ -1,7 +1,7 @@
 /*
- * Routes, with what a visitor asks and what an upstream answers: a path in form stays in form,
- * what is forwarded lies under the upstream's path, and nothing that is mapped back leads to
- * another host or breaks its line.
+ * Routes, with what a visitor asks and what an upstream answers: a path in form stays in
+ * form, what is forwarded lies under the upstream's path, and nothing that is mapped back
+ * leads to another host or breaks its line.
  */
 #include <stdlib.h>
 

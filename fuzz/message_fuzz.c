@@ -1,6 +1,6 @@
 /*
- * Messages of clients and relays: the first byte says which. What is read is written, and read
- * and written again the same; replies are read in any status.
+ * Messages of clients and relays: the first byte says which. What is read is written, and
+ * read and written again the same; replies are read in any status.
  */
 #include <stdlib.h>
 

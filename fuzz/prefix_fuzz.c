@@ -1,4 +1,5 @@
-/* Prefixes of addresses: what is printed is read as the same, and holds its own address. */
+/* Prefixes of addresses: what is printed is read as the same, and holds its own
+ * address. */
 #include <stdlib.h>
 
 #include "net/prefix.h"

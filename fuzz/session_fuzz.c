@@ -1,10 +1,11 @@
 /*
  * Sessions against strangers and against bad luck.
  *
- * The first byte chooses. Odd: the rest are bytes from a stranger, to a server's session. Even:
- * two sessions are joined, and the rest says what their users and the wire between them do,
- * in pairs of a byte for what and one for whom and how much. Whatever it is, nobody may get a
- * wrong byte; and when the wire is good again and all listen, all that was sent arrives.
+ * The first byte chooses. Odd: the rest are bytes from a stranger, to a server's session.
+ * Even: two sessions are joined, and the rest says what their users and the wire between
+ * them do, in pairs of a byte for what and one for whom and how much. Whatever it is,
+ * nobody may get a wrong byte; and when the wire is good again and all listen, all that
+ * was sent arrives.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /*
  * The SSH engine against a stranger and against an authenticated peer gone mad.
  *
- * The first byte chooses: bit 0 our role; bit 1 whether the rest is raw bytes from a stranger,
- * or records from a peer that is in; bit 2 whether such a peer's packets are sealed, or
- * plain, which lets it change keys; bit 3 whether it has yet to authenticate.
+ * The first byte chooses: bit 0 our role; bit 1 whether the rest is raw bytes from a
+ * stranger, or records from a peer that is in; bit 2 whether such a peer's packets are
+ * sealed, or plain, which lets it change keys; bit 3 whether it has yet to authenticate.
  *
  * A record is a byte: below 0xe0 a payload of that many bytes, which follow; otherwise
  * something that our side does.

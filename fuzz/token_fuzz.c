@@ -1,6 +1,6 @@
 /*
- * Access tokens. What begins with '{' is taken as claims, and signed, for a signature that is
- * right is not found by chance.
+ * Access tokens. What begins with '{' is taken as claims, and signed, for a signature
+ * that is right is not found by chance.
  */
 #include <stdlib.h>
 
@@ -37,7 +37,8 @@ static void print_signed(struct span claims, struct buf *out)
 	put_part(out, span_of(sig.rs, sizeof(sig.rs)));
 }
 
-/* What is believed can be printed, and is believed again if it began when it was issued. */
+/* What is believed can be printed, and is believed again if it began when it was
+ * issued. */
 static void check(struct span text)
 {
 	struct access_check check = { .issuer = "https://a", .now_s = NOW };

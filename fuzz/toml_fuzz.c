@@ -1,6 +1,6 @@
 /*
- * TOML: places lie within the text and say what stands there; an edit changes the one value
- * and nothing else, and a new document can be read.
+ * TOML: places lie within the text and say what stands there; an edit changes the one
+ * value and nothing else, and a new document can be read.
  */
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
-/* WebSocket frames from a stranger: the first byte says which role reads them, and how fast. */
+/* WebSocket frames from a stranger: the first byte says which role reads them, and how
+ * fast. */
 #include <stdlib.h>
 
 #include "wire/ws.h"

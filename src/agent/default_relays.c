@@ -1,4 +1,5 @@
-/* The relays that are built in: none. A packager may name those that he runs or trusts. */
+/* The relays that are built in: none.
+ * A packager may name those that he runs or trusts. */
 #include "agent/default_relays.h"
 
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /*
- * An exposure is one tunnel: a local service under one identity, published on any number of
- * relays, which are nothing to each other. Which relays may change while it runs.
+ * An exposure is one tunnel: a local service under one identity, published on any number
+ * of relays, which are nothing to each other. Which relays may change while it runs.
  */
 #ifndef AGENT_EXPOSE_H
 #define AGENT_EXPOSE_H
@@ -45,9 +45,9 @@ enum err expose_open(const struct expose_options *o, struct expose **out,
 	struct why *why) MUST_USE;
 
 /*
- * Publishes on these relays and no others: new ones are joined, and those that are missing
- * are left. One that was over for good is tried again only after it was missing once.
- * ERR_SYNTAX, ERR_LIMIT: a URL is none; the others are used.
+ * Publishes on these relays and no others: new ones are joined, and those that are
+ * missing are left. One that was over for good is tried again only after it was missing
+ * once. ERR_SYNTAX, ERR_LIMIT: a URL is none; the others are used.
  */
 enum err expose_set_relays(struct expose *e, const struct relay_urls *relays,
 	struct why *why) MUST_USE;
@@ -55,7 +55,8 @@ enum err expose_set_relays(struct expose *e, const struct relay_urls *relays,
 /* As agent_session_retry_now(), at every relay. */
 void expose_retry_now(struct expose *e, const char *reason, bool is_forced);
 
-/* Unregisters everywhere; visitors get that long, too. on_ended comes in EXPOSE_LEAVE_MS. */
+/* Unregisters everywhere; visitors get that long, too.
+ * on_ended comes in EXPOSE_LEAVE_MS. */
 void expose_leave(struct expose *e);
 
 /* Ends it now and quietly. NULL is fine. */

@@ -6,7 +6,8 @@
 #include "http/metrics.h"
 #include "net/addr.h"
 
-/* Listens at @addr. @expose is borrowed, and so is the worker: they outlive the endpoint. */
+/* Listens at @addr. @expose is borrowed, and so is the worker:
+ * they outlive the endpoint. */
 enum err expose_metrics_open(struct worker *worker, struct expose *expose,
 	const struct addr_listen *addr, struct http_metrics **out,
 	struct why *why) MUST_USE;

@@ -216,8 +216,8 @@ bool forward_has_host(const struct forward *forward, struct span host, bool is_r
 }
 
 /*
- * A Host that is none of ours would reach upstreams as X-Forwarded-Host, and what they make links
- * of. A request of HTTP/1.0 may have none.
+ * A Host that is none of ours would reach upstreams as X-Forwarded-Host, and what they
+ * make links of. A request of HTTP/1.0 may have none.
  */
 static bool is_misdirected(const struct forward_server *s, const struct http1_head *head)
 {

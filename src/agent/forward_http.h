@@ -1,6 +1,6 @@
 /*
- * How a forward answers requests itself: by its routes, or by saying that the target is down.
- * For forward.c only.
+ * How a forward answers requests itself: by its routes, or by saying that the target is
+ * down. For forward.c only.
  */
 #ifndef AGENT_FORWARD_HTTP_H
 #define AGENT_FORWARD_HTTP_H

@@ -1,11 +1,12 @@
 /*
- * The path of a request, put in form before anything is decided: what is matched is, to the
- * byte, what is forwarded (portal-protocol 14.4).
+ * The path of a request, put in form before anything is decided: what is matched is, to
+ * the byte, what is forwarded (portal-protocol 14.4).
  *
- * Escapes of unreserved characters are undone (RFC 3986 6.2.2.2), dot segments resolved, and
- * slashes that follow each other made one; other escapes, %2F among them, stay. What an upstream
- * might still take for a way up is refused: "..", or "..;x", beside an escaped slash or a
- * backslash, plain or escaped. So are plain backslashes and escapes that are none.
+ * Escapes of unreserved characters are undone (RFC 3986 6.2.2.2), dot segments resolved,
+ * and slashes that follow each other made one; other escapes, %2F among them, stay. What
+ * an upstream might still take for a way up is refused: "..", or "..;x", beside an
+ * escaped slash or a backslash, plain or escaped. So are plain backslashes and escapes
+ * that are none.
  */
 #ifndef AGENT_HTTP_PATH_H
 #define AGENT_HTTP_PATH_H

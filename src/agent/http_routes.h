@@ -1,6 +1,6 @@
 /*
- * HTTP routes: which path of a tunnel leads to which upstream (portal-protocol 14.3 to 14.5).
- * Pure: what comes from visitors and upstreams is only read and written here.
+ * HTTP routes: which path of a tunnel leads to which upstream (portal-protocol 14.3 to
+ * 14.5). Pure: what comes from visitors and upstreams is only read and written here.
  */
 #ifndef AGENT_HTTP_ROUTES_H
 #define AGENT_HTTP_ROUTES_H
@@ -35,16 +35,16 @@ const struct http_route *http_routes_find(const struct http_routes *routes,
 	struct span path);
 
 /*
- * Adds what to ask the upstream for: @path, in form and of this route, without its prefix,
- * behind the upstream's own path; and @query, which has no '?'.
+ * Adds what to ask the upstream for: @path, in form and of this route, without its
+ * prefix, behind the upstream's own path; and @query, which has no '?'.
  */
 enum err http_route_put_target(const struct http_route *route, struct span path,
 	struct span query, struct buf *out) MUST_USE;
 
 /*
- * Rewrites what an upstream says of its own places for a visitor of @public_host: the value of
- * a Location, whose @scheme is the visitor's, or of a Set-Cookie header. False: it stays as it
- * is, and @out is as good as empty.
+ * Rewrites what an upstream says of its own places for a visitor of @public_host: the
+ * value of a Location, whose @scheme is the visitor's, or of a Set-Cookie header. False:
+ * it stays as it is, and @out is as good as empty.
  */
 bool http_route_map_location(const struct http_route *route, const char *scheme,
 	struct span public_host, struct span location, struct buf *out);

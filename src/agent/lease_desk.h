@@ -1,7 +1,7 @@
 /*
- * A lease's desk receives its visitors: it is the TLS server of the lease's name, shows them the
- * relay's chain, has their handshakes signed by the relay, and looks whether somebody sits
- * between. portal-protocol 8, 9.
+ * A lease's desk receives its visitors: it is the TLS server of the lease's name, shows
+ * them the relay's chain, has their handshakes signed by the relay, and looks whether
+ * somebody sits between. portal-protocol 8, 9.
  */
 #ifndef AGENT_LEASE_DESK_H
 #define AGENT_LEASE_DESK_H
@@ -15,7 +15,8 @@
 
 /* The owner's. Called from the loop. */
 struct lease_desk_hooks {
-	/* @tls is the owner's; @relay is where he came from. The desk may be gone after it. */
+	/* @tls is the owner's; @relay is where he came from.
+	 * The desk may be gone after it. */
 	void (*on_received)(void *owner, struct stream *tls, const struct addr *relay);
 	/* His handshake failed, or there are too many. The next signature is verified. */
 	void (*on_lost)(void *owner, enum err rc, const struct why *why);
@@ -51,8 +52,8 @@ void lease_desk_fini(struct lease_desk *d);
 bool lease_desk_shows(const struct lease_desk *d, struct span pem);
 
 /*
- * Shows this chain (PEM, the leaf first) from now on, and needs a token. Who is being received
- * is sent away, unless it is the one it has. After an error it may have none.
+ * Shows this chain (PEM, the leaf first) from now on, and needs a token. Who is being
+ * received is sent away, unless it is the one it has. After an error it may have none.
  */
 enum err lease_desk_show(struct lease_desk *d, struct span pem, struct why *why) MUST_USE;
 
@@ -60,9 +61,9 @@ enum err lease_desk_show(struct lease_desk *d, struct span pem, struct why *why)
 bool lease_desk_is_open(const struct lease_desk *d);
 
 /*
- * What the relay is. One that is no adit forwards no end of a connection: a visitor hears of
- * ours in TLS, and the relay of the target's by an end of the session, or both would be kept for
- * good. Nor has it connections that ask nothing: signer_keep_warm().
+ * What the relay is. One that is no adit forwards no end of a connection: a visitor hears
+ * of ours in TLS, and the relay of the target's by an end of the session, or both would
+ * be kept for good. Nor has it connections that ask nothing: signer_keep_warm().
  */
 void lease_desk_set_relay(struct lease_desk *d, bool is_adit);
 
@@ -73,7 +74,8 @@ void lease_desk_check(struct lease_desk *d);
 void lease_desk_reconnect(struct lease_desk *d);
 struct signer_figures lease_desk_signatures(const struct lease_desk *d);
 
-/* Makes visits to ourselves from now on: lease_desk_probe() begins one, unless it is too soon. */
+/* Makes visits to ourselves from now on:
+ * lease_desk_probe() begins one, unless it is too soon. */
 enum err lease_desk_watch(struct lease_desk *d, const char *host, uint16_t port,
 	const char *server_name, struct why *why) MUST_USE;
 void lease_desk_probe(struct lease_desk *d);

@@ -85,8 +85,8 @@ static void place_on_active(void *owner, struct reverse *session, enum marker ki
 }
 
 /*
- * Several that fail together are one failure. Back-off counts from the start of the attempt,
- * which took @spent_ms. False: another has failed already.
+ * Several that fail together are one failure. Back-off counts from the start of the
+ * attempt, which took @spent_ms. False: another has failed already.
  */
 static bool pool_pause(struct lease_pool *p, uint64_t spent_ms)
 {

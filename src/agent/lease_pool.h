@@ -1,7 +1,7 @@
 /*
- * The reverse sessions of a lease, the agent's end: some are always there for the visitors to
- * come, and more while many come. A session that fails is opened again after a pause.
- * portal-protocol 6.3.
+ * The reverse sessions of a lease, the agent's end: some are always there for the
+ * visitors to come, and more while many come. A session that fails is opened again after
+ * a pause. portal-protocol 6.3.
  */
 #ifndef AGENT_LEASE_POOL_H
 #define AGENT_LEASE_POOL_H
@@ -12,8 +12,8 @@
 #define LEASE_POOL_MAX 8 /* a relay keeps no more */
 
 /*
- * Between two attempts at a relay. Up to a visitor there are some fifteen round trips then,
- * and all of it shall take no more than 5 s.
+ * Between two attempts at a relay. Up to a visitor there are some fifteen round trips
+ * then, and all of it shall take no more than 5 s.
  */
 #define LEASE_PAUSE_MAX_MS 3000
 
@@ -25,8 +25,8 @@ struct lease_pool_hooks {
 	void (*on_visitor)(void *owner, enum marker kind, struct stream *stream,
 		const struct addr *relay);
 	/*
-	 * Sessions do not come about. @refusal is zero unless the relay refuses them; else
-	 * several that fail together are told of once.
+	 * Sessions do not come about. @refusal is zero unless the relay refuses them;
+	 * else several that fail together are told of once.
 	 */
 	void (*on_trouble)(void *owner, enum err rc,
 		const struct message_refusal *refusal, const struct why *why);
@@ -51,7 +51,8 @@ enum err lease_pool_open(const struct lease_pool_options *o,
 /* For sessions opened from now on. */
 void lease_pool_set_token(struct lease_pool *p, const char *token);
 
-/* What was wrong may be well now: sessions that are missing are opened without a pause. */
+/* What was wrong may be well now: sessions that are missing are opened without a
+ * pause. */
 void lease_pool_retry(struct lease_pool *p);
 
 /* How many wait for visitors. */

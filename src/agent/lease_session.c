@@ -1,8 +1,8 @@
 /*
  * An agent's relationship with one relay.
  *
- * The chain comes before the registration: what the relay presents decides whether its name
- * may be ours at all, and on this machine it is what the relay is believed by.
+ * The chain comes before the registration: what the relay presents decides whether its
+ * name may be ours at all, and on this machine it is what the relay is believed by.
  */
 #include "agent/lease_session.h"
 
@@ -374,8 +374,8 @@ static void lease_yield(struct lease_session *s, const struct why *why)
 }
 
 /*
- * A name that was ours can be ours again: a relay may have given it away while it or we were
- * gone. One that never was is left to its holder.
+ * A name that was ours can be ours again: a relay may have given it away while it or we
+ * were gone. One that never was is left to its holder.
  */
 static void lease_on_name_taken(struct lease_session *s, const struct why *why)
 {
@@ -577,9 +577,9 @@ static enum err lease_begin_held(struct lease_session *s, struct why *why)
 /* ---- what comes from outside ---- */
 
 /*
- * An open lease is taken anew: nobody can tell which of its idle connections still work, and
- * the relay drops the old ones for it. So is an attempt, which may be stuck on the old path;
- * but each gets a moment.
+ * An open lease is taken anew: nobody can tell which of its idle connections still work,
+ * and the relay drops the old ones for it. So is an attempt, which may be stuck on the
+ * old path; but each gets a moment.
  */
 static void lease_retry_now(struct agent_session *session, const char *reason,
 	bool is_forced)

@@ -1,11 +1,11 @@
 /*
- * A lease session is an agent's session with a relay: it keeps a lease there, for as long as the
- * relay may have it, and hands over its visitors. It implements agent/session.h.
+ * A lease session is an agent's session with a relay: it keeps a lease there, for as long
+ * as the relay may have it, and hands over its visitors. It implements agent/session.h.
  *
  *     waiting -> fetching the chain -> registering -> open -> leaving -> closed
  *
- * Every failure returns to waiting, except a permanent refusal. That another identity has the
- * name is permanent only for a session that never had it. portal-protocol 0, 8.
+ * Every failure returns to waiting, except a permanent refusal. That another identity has
+ * the name is permanent only for a session that never had it. portal-protocol 0, 8.
  */
 #ifndef AGENT_LEASE_SESSION_H
 #define AGENT_LEASE_SESSION_H

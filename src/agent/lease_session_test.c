@@ -1,4 +1,5 @@
-/* Behaviour of lease sessions, with a relay on this machine and time in the test's hands. */
+/* Behaviour of lease sessions, with a relay on this machine and time in the test's
+ * hands. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -170,7 +171,8 @@ static void test_a_lease_is_registered_and_waits_for_visitors(void **state)
 	assert_true(lease_session_figures(f->session).is_open);
 }
 
-/* The chain, the registration, two sessions, a trial signature; and one that waits for more. */
+/* The chain, the registration, two sessions, a trial signature;
+ * and one that waits for more. */
 static void test_only_an_adit_has_connections_that_ask_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -486,7 +488,8 @@ static void test_the_next_session_resumes_the_relay_s_tls(void **state)
 	}
 }
 
-/* Comes in TLS through session @i, believing the relay's certificate; stays for a moment. */
+/* Comes in TLS through session @i, believing the relay's certificate;
+ * stays for a moment. */
 static struct stream *visit(struct fixture *f, unsigned i, unsigned certificate)
 {
 	struct tls_client_options client = {
@@ -545,7 +548,8 @@ static void test_a_relay_may_have_another_time(void **state)
 	stream_abort(tls);
 }
 
-/* A proxy before its API has a certificate of its own: no visitor would accept what it signs. */
+/* A proxy before its API has a certificate of its own:
+ * no visitor would accept what it signs. */
 static void test_a_relay_that_signs_with_another_key_is_told_of(void **state)
 {
 	static const char words[] = "signs with another key than its certificate's";
@@ -597,7 +601,8 @@ static void test_a_trial_that_is_refused_is_no_news(void **state)
 	said_end(&said);
 }
 
-/* With another certificate it is looked at anew, and so after a visitor did not accept one. */
+/* With another certificate it is looked at anew, and so after a visitor did not accept
+ * one. */
 static void test_signatures_are_verified_when_there_is_reason(void **state)
 {
 	struct fixture *f = *state;
@@ -629,7 +634,8 @@ static void test_signatures_are_verified_when_there_is_reason(void **state)
 	}
 }
 
-/* The relay signs with a new key already: that visitor is lost, and the next one served. */
+/* The relay signs with a new key already:
+ * that visitor is lost, and the next one served. */
 static void test_a_chain_that_changes_is_taken_over(void **state)
 {
 	struct fixture *f = *state;

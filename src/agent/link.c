@@ -1,9 +1,9 @@
 /*
  * The client end of links: keeps one session with a server, for ever.
  *
- * Whatever goes wrong is retried alike: at once the first time, then after a random pause below
- * a low bound, so that a visitor is served within seconds of the path being back. Names are
- * asked for anew at each attempt.
+ * Whatever goes wrong is retried alike: at once the first time, then after a random pause
+ * below a low bound, so that a visitor is served within seconds of the path being back.
+ * Names are asked for anew at each attempt.
  */
 #include "agent/link.h"
 
@@ -42,8 +42,8 @@ struct link {
 	char server[URL_TEXT_MAX], authority[URL_TEXT_MAX];
 	char run[CONFIG_RUN_MAX];
 	unsigned remotes_n;
-	struct remote
-		*remotes; /* owned: those of the options, and ports that were chosen */
+	/* owned: those of the options, and ports that were chosen */
+	struct remote *remotes;
 	struct entry **entries; /* one for each remote; NULL for reverse ones */
 	struct exits exits;
 	struct retry retry;
@@ -98,7 +98,8 @@ static void link_end(struct link *l, enum err rc)
 
 /* ---- waiting ---- */
 
-/* Waits for the next attempt. Lines that say nothing new are for those who want details. */
+/* Waits for the next attempt. Lines that say nothing new are for those who want
+ * details. */
 static void link_wait(struct link *l, enum retry_kind kind, enum log_level level)
 {
 	uint32_t pause;

@@ -1,6 +1,6 @@
 /*
- * A link is an agent's session with a Chisel server: one connection, in which every visitor is a
- * channel. It implements agent/session.h. chisel-protocol 7.
+ * A link is an agent's session with a Chisel server: one connection, in which every
+ * visitor is a channel. It implements agent/session.h. chisel-protocol 7.
  *
  *     waiting -> connecting -> greeting -> open -> closed
  */
@@ -32,8 +32,8 @@ struct link_client_options {
 };
 
 struct link_options {
-	struct worker
-		*worker; /* all borrowed: they outlive the link's last turn of the loop */
+	/* all borrowed: they outlive the link's last turn of the loop */
+	struct worker *worker;
 	const struct link_client_options *client;
 	const struct log *log;
 	const struct agent_session_hooks *hooks;

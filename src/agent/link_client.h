@@ -1,6 +1,6 @@
 /*
- * A link client is what attempts at a server need: the options, read, and what is known of the
- * connection that is under way. For agent/link.c and agent/link_check.c.
+ * A link client is what attempts at a server need: the options, read, and what is known
+ * of the connection that is under way. For agent/link.c and agent/link_check.c.
  */
 #ifndef AGENT_LINK_CLIENT_H
 #define AGENT_LINK_CLIENT_H

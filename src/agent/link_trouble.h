@@ -1,6 +1,6 @@
 /*
- * What is said of an attempt that failed: stock Chisel's words first, where it has some, then
- * what was found, then what to do about it.
+ * What is said of an attempt that failed: stock Chisel's words first, where it has some,
+ * then what was found, then what to do about it.
  */
 #ifndef AGENT_LINK_TROUBLE_H
 #define AGENT_LINK_TROUBLE_H
@@ -13,7 +13,8 @@
 
 struct link_trouble {
 	char text[LINK_TROUBLE_MAX];
-	bool is_denied; /* an account or the server's settings: asking again soon is no use */
+	/* an account or the server's settings: asking again soon is no use */
+	bool is_denied;
 	bool is_login;
 };
 

@@ -1,4 +1,5 @@
-/* For tests: a relay on this machine that does what it should, until it is told otherwise. */
+/* For tests: a relay on this machine that does what it should, until it is told
+ * otherwise. */
 #ifndef AGENT_RELAY_TEST_H
 #define AGENT_RELAY_TEST_H
 

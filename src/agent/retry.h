@@ -1,6 +1,6 @@
 /*
- * A retry decides when a session makes its next attempt, and which failures are logged. It does
- * nothing itself: it counts, and reads the clock.
+ * A retry decides when a session makes its next attempt, and which failures are logged.
+ * It does nothing itself: it counts, and reads the clock.
  */
 #ifndef AGENT_RETRY_H
 #define AGENT_RETRY_H
@@ -18,7 +18,8 @@
 enum retry_kind {
 	RETRY_TRANSIENT, /* at once the first time, then up to @max_ms */
 	RETRY_TAKEN,     /* another client holds it: pauses grow up to RETRY_DENIED_MS */
-	RETRY_DENIED, /* RETRY_DENIED_MS at least, but not above a @max_ms that is given */
+	/* RETRY_DENIED_MS at least, but not above a @max_ms that is given */
+	RETRY_DENIED,
 };
 
 #define RETRY_LOG_MS 60000
@@ -46,7 +47,8 @@ bool retry_log_reset(struct retry_log *l);
 struct retry_options {
 	int limit;               /* retries in a row; -1: any number */
 	uint32_t min_ms, max_ms; /* of a pause; 0: at once, and as base/backoff.h */
-	bool counts_from_attempt; /* a pause begins with the attempt, not with its failure */
+	/* a pause begins with the attempt, not with its failure */
+	bool counts_from_attempt;
 };
 
 struct retry {
@@ -64,7 +66,8 @@ void retry_init(struct retry *r, const struct retry_options *o);
 void retry_begin(struct retry *r);
 void retry_succeed(struct retry *r);
 
-/* The session has been open for RETRY_STABLE_MS: retry_fail() finds that out by itself, too. */
+/* The session has been open for RETRY_STABLE_MS:
+ * retry_fail() finds that out by itself, too. */
 void retry_settle(struct retry *r);
 
 /* The attempt or the session has failed. False: the limit is reached. */

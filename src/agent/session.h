@@ -1,7 +1,8 @@
 /*
- * A session is an agent's relationship with one server or relay: it connects, stays connected,
- * and tries again until it is told to leave. Link and lease implement it (agent/link_session.h,
- * agent/lease_session.h). It owns neither loop nor signals: a process may run any number.
+ * A session is an agent's relationship with one server or relay: it connects, stays
+ * connected, and tries again until it is told to leave. Link and lease implement it
+ * (agent/link_session.h, agent/lease_session.h). It owns neither loop nor signals: a
+ * process may run any number.
  */
 #ifndef AGENT_SESSION_H
 #define AGENT_SESSION_H
@@ -43,9 +44,11 @@ struct agent_session_hooks {
 	/* agent_session_status() has another state. */
 	void (*on_change)(void *owner, struct agent_session *s);
 	/*
-	 * It is over for good, and to be closed. ERR_CLOSED: as was asked. ERR_EOF: its only
-	 * stream has ended. ERR_LIMIT: no retry is left. ERR_DENIED: the peer refuses it.
-	 * ERR_CRYPTO: the relay reads visitors' TLS, and is banned. The log has been told.
+	 * It is over for good, and to be closed. ERR_CLOSED: as was asked. ERR_EOF: its
+	 * only stream has ended. ERR_LIMIT: no retry is left. ERR_DENIED: the peer
+	 * refuses it.
+	 * ERR_CRYPTO: the relay reads visitors' TLS, and is banned. The log has been
+	 * told.
 	 */
 	void (*on_closed)(void *owner, struct agent_session *s, enum err rc);
 };
@@ -71,12 +74,14 @@ struct agent_session {
 };
 
 /*
- * Something has happened that may have cut the path, or brought it back: an attempt begins now,
- * and a session that is open is checked. With @is_forced it is replaced. @reason is for a log line.
+ * Something has happened that may have cut the path, or brought it back: an attempt
+ * begins now, and a session that is open is checked. With @is_forced it is replaced.
+ * @reason is for a log line.
  */
 void agent_session_retry_now(struct agent_session *s, const char *reason, bool is_forced);
 
-/* Says goodbye: on_closed comes within 5 seconds. Visitors that were handed over go on. */
+/* Says goodbye: on_closed comes within 5 seconds.
+ * Visitors that were handed over go on. */
 void agent_session_leave(struct agent_session *s);
 
 /* Ends it now. No hook is called any more. NULL is fine. */

@@ -9,8 +9,8 @@
  *	https+insecure://…       the same, whatever its certificate says
  *	unix:/path               a Unix socket
  *
- * The certificate of an https target is verified, unless it is on this machine: nobody is in
- * between there, and certificates for localhost are nearly always home-made.
+ * The certificate of an https target is verified, unless it is on this machine: nobody is
+ * in between there, and certificates for localhost are nearly always home-made.
  */
 #ifndef AGENT_TARGET_H
 #define AGENT_TARGET_H
@@ -26,8 +26,8 @@ struct target {
 	uint16_t port;
 	bool is_tls;
 	bool skip_verify;
-	char path
-		[URL_PATH_MAX]; /* of an upstream, in form: begins with '/'; "/" for others */
+	/* of an upstream, in form: begins with '/'; "/" for others */
+	char path[URL_PATH_MAX];
 	char query[URL_PATH_MAX]; /* of an upstream, without '?'; mostly empty */
 };
 
@@ -35,8 +35,8 @@ struct target {
 enum err target_parse(struct span text, struct target *out, struct why *why) MUST_USE;
 
 /*
- * The upstream of a route: a target that, if it is a URL, may also have a path and a query; a
- * fragment is dropped (portal-protocol 14.3). Errors as above.
+ * The upstream of a route: a target that, if it is a URL, may also have a path and a
+ * query; a fragment is dropped (portal-protocol 14.3). Errors as above.
  */
 enum err target_parse_upstream(struct span text, struct target *out,
 	struct why *why) MUST_USE;

@@ -2,8 +2,8 @@
  * A buf is a growing run of bytes with a bound, given when it is made.
  *
  * Bytes are added at the end and taken from the front. A put that would pass the bound or
- * finds no memory fails with ERR_LIMIT or ERR_NOMEM and changes nothing. The first failure
- * sticks in @failed, so that a long run of puts may be checked once, at its end.
+ * finds no memory fails with ERR_LIMIT or ERR_NOMEM and changes nothing. The first
+ * failure sticks in @failed, so that a long run of puts may be checked once, at its end.
  */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H

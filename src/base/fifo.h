@@ -21,7 +21,8 @@ void fifo_fini(struct fifo *f);
 /* All of @s or, on ERR_NOMEM, nothing. */
 enum err fifo_put(struct fifo *f, struct span s) MUST_USE;
 
-/* The oldest bytes that lie together: empty if there are none. Good until the next change. */
+/* The oldest bytes that lie together: empty if there are none.
+ * Good until the next change. */
 struct span fifo_peek(const struct fifo *f);
 
 /* Takes @n bytes, at most all, from the front. */

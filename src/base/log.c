@@ -18,7 +18,8 @@
 #define LOG_LINE_BYTES 2048
 #define LOG_END_BYTES 8 /* for what ends a line: it is never cut */
 
-/* The log is the one mutable global of the program. These are set before the workers start. */
+/* The log is the one mutable global of the program.
+ * These are set before the workers start. */
 static enum log_level log_level = LOG_INFO;
 static bool log_json;
 static bool log_journal; /* standard error is the journal */
@@ -106,8 +107,8 @@ static void line_put(struct line *l, const char *text)
 }
 
 /*
- * What moves a terminal's cursor, ends the line or makes it read otherwise than it is: the
- * controls of ASCII and of Unicode, its separators of lines, its marks of direction.
+ * What moves a terminal's cursor, ends the line or makes it read otherwise than it is:
+ * the controls of ASCII and of Unicode, its separators of lines, its marks of direction.
  */
 static bool is_control(uint32_t c)
 {

@@ -1,14 +1,15 @@
 /*
  * The log: one line for each thing that happened, on standard error.
  *
- * Text lines are "2026/05/01 12:00:00 server: session#1: Listening"; JSON lines have the keys
- * time, level, who and what. Where standard error is the journal, a line begins with its
- * priority, "<6>", and text has no time. Lines of several workers do not mix. Whatever they
- * say, a line stays one: control characters, and bytes that are no text, become escapes. Where
- * a value that came from a stranger ends, str_quote() shows.
+ * Text lines are "2026/05/01 12:00:00 server: session#1: Listening"; JSON lines have the
+ * keys time, level, who and what. Where standard error is the journal, a line begins with
+ * its priority, "<6>", and text has no time. Lines of several workers do not mix.
+ * Whatever they say, a line stays one: control characters, and bytes that are no text,
+ * become escapes. Where a value that came from a stranger ends, str_quote() shows.
  *
- * Logging never waits for the reader of standard error. Lines that do not fit are counted, and
- * the count is logged as soon as the reader goes on: the loop calls log_catch_up() for that.
+ * Logging never waits for the reader of standard error. Lines that do not fit are
+ * counted, and the count is logged as soon as the reader goes on: the loop calls
+ * log_catch_up() for that.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -45,9 +46,9 @@ void log_at(enum log_level level, const struct log *log, const char *fmt, ...)
 	} while (0)
 
 /*
- * For lines that a stranger can cause: log_limited(LOG_INFO, log, "format", ...). Each place
- * in the source that logs in this way has LOG_LIMIT_LINES in LOG_LIMIT_MS. Further ones are
- * counted, and one line with their number and the last of them follows.
+ * For lines that a stranger can cause: log_limited(LOG_INFO, log, "format", ...). Each
+ * place in the source that logs in this way has LOG_LIMIT_LINES in LOG_LIMIT_MS. Further
+ * ones are counted, and one line with their number and the last of them follows.
  */
 #define LOG_LIMIT_LINES 50
 #define LOG_LIMIT_MS 10000
@@ -83,7 +84,8 @@ void log_open(void);
 /* Whether a program reads the log: lines are JSON, or standard error is the journal. */
 bool log_is_for_programs(void);
 
-/* Prints @text, of OUTLET_KEPT_BYTES at most, on standard output; does not wait either. */
+/* Prints @text, of OUTLET_KEPT_BYTES at most, on standard output;
+ * does not wait either. */
 void log_print(const char *text);
 
 /* Something is kept, or was not written: log_catch_up() is due in LOG_CATCH_UP_MS. */

@@ -11,9 +11,10 @@
 #include <unistd.h>
 
 /*
- * O_NONBLOCK belongs to the file description, which the shell and other programs share. So a
- * pipe or a terminal is opened a second time. That fails where the file belongs to another
- * user: then poll(2) is asked, which is right for pipes and nearly always for terminals.
+ * O_NONBLOCK belongs to the file description, which the shell and other programs share.
+ * So a pipe or a terminal is opened a second time. That fails where the file belongs to
+ * another user: then poll(2) is asked, which is right for pipes and nearly always for
+ * terminals.
  */
 static int outlet_open_again(int fd)
 {

@@ -1,6 +1,7 @@
 /*
  * An outlet writes text to a descriptor that it did not open, such as standard error, and
- * never waits for the reader. The descriptor itself stays as it is: other programs share it.
+ * never waits for the reader. The descriptor itself stays as it is: other programs share
+ * it.
  *
  * A text is written whole, kept whole until the reader goes on, or refused whole.
  * Not thread safe.

@@ -56,7 +56,8 @@ static void print_line(char line[LINE_BYTES + 1], unsigned number)
 	snprintf(line, LINE_BYTES + 1, "%05u%*s\n", number, LINE_BYTES - 6, "");
 }
 
-/* Reads all there is and checks that lines @first to @last came, whole; counts in @got. */
+/* Reads all there is and checks that lines @first to @last came, whole;
+ * counts in @got. */
 static void read_lines(int fd, char *part, size_t *part_n, unsigned *next)
 {
 	char line[LINE_BYTES + 1];
@@ -74,7 +75,8 @@ static void read_lines(int fd, char *part, size_t *part_n, unsigned *next)
 	assert_true(n == 0 || errno == EAGAIN || errno == EIO);
 }
 
-/* Fills it until a line is refused, has the reader go on, and looks for what was accepted. */
+/* Fills it until a line is refused, has the reader go on, and looks for what was
+ * accepted. */
 static void see_whole_lines(struct outlet *o, int reader)
 {
 	char line[LINE_BYTES + 1], part[LINE_BYTES];

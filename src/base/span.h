@@ -1,7 +1,8 @@
 /*
  * A span is a borrowed piece of memory; as a cursor, what is still to be read.
  *
- * The readers take from the front and say false, taking nothing, when there is too little.
+ * The readers take from the front and say false, taking nothing, when there is too
+ * little.
  */
 #ifndef BASE_SPAN_H
 #define BASE_SPAN_H

@@ -5,8 +5,8 @@
 #include "base/span.h"
 
 /*
- * Takes a character of @in, which is not empty. False: it is none; one byte is taken then, and
- * @out left alone.
+ * Takes a character of @in, which is not empty. False: it is none; one byte is taken
+ * then, and @out left alone.
  */
 bool utf8_take(struct span *in, uint32_t *out);
 

@@ -1,11 +1,11 @@
 /*
- * Arguments: the command line and the environment, read by a table of fields (text/field.h).
- * Help, completion and the check of the man pages use the same rows.
+ * Arguments: the command line and the environment, read by a table of fields
+ * (text/field.h). Help, completion and the check of the man pages use the same rows.
  *
- * The conventions are those of Go's flag package, which Chisel's users know: one dash or two,
- * "--name value" or "--name=value", "--name" or "--name=false" for a switch, "--" ends the
- * flags, and so does the first word that is not one. chisel-protocol 8. Portal's users write
- * flags behind other words, too: portal-protocol 15.9.
+ * The conventions are those of Go's flag package, which Chisel's users know: one dash or
+ * two, "--name value" or "--name=value", "--name" or "--name=false" for a switch, "--"
+ * ends the flags, and so does the first word that is not one. chisel-protocol 8. Portal's
+ * users write flags behind other words, too: portal-protocol 15.9.
  */
 #ifndef CLI_ARGS_H
 #define CLI_ARGS_H
@@ -39,8 +39,8 @@ enum err args_read(const struct field_table *t, int argc, char **argv, unsigned 
 	void *object, struct args_result *out, struct why *why) MUST_USE;
 
 /*
- * Reads the variables of the rows that are not in @given. Rows that only the environment has
- * are for tuning: a value there that makes no sense is logged and the default used.
+ * Reads the variables of the rows that are not in @given. Rows that only the environment
+ * has are for tuning: a value there that makes no sense is logged and the default used.
  * ERR_USAGE, ERR_NOMEM, as above.
  */
 enum err args_read_environment(const struct field_table *t, uint64_t given, void *object,

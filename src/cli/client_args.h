@@ -16,8 +16,8 @@ struct client_args {
 extern const struct field_table client_fields;
 
 /*
- * Checks what was read by client_fields, reads server and remotes from the @argc words left
- * behind the flags, and completes @args->link.
+ * Checks what was read by client_fields, reads server and remotes from the @argc words
+ * left behind the flags, and completes @args->link.
  *
  * ERR_USAGE: @why names the flag or remote and says what to write.  ERR_NOMEM.
  * Either way client_args_fini() is due.

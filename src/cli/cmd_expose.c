@@ -63,7 +63,8 @@ static void on_open(void *owner, const char *relay, const char *url, const char 
 {
 	struct exposing *x = owner;
 
-	/* What was wrong meanwhile, and that it is well again, the lease's session tells. */
+	/* What was wrong meanwhile, and that it is well again, the lease's session
+	 * tells. */
 	if (is_back) {
 		log_debug(&x->runner->log, "%s: another lease of %s", relay, url);
 	} else {

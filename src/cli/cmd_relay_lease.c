@@ -1,4 +1,5 @@
-/* adit relay lease: lists the leases of the relay on this machine, and changes its policy. */
+/* adit relay lease: lists the leases of the relay on this machine, and changes its
+ * policy. */
 #include "cli/command.h"
 
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 /*
  * A command is a word or two after the program's name and what they run: "adit server",
- * "adit relay run". Each has a file of its own; cli/persona.c says which name of the program
- * has which.
+ * "adit relay run". Each has a file of its own; cli/persona.c says which name of the
+ * program has which.
  */
 #ifndef CLI_COMMAND_H
 #define CLI_COMMAND_H
@@ -61,9 +61,9 @@ extern const struct command command_expose, command_list;
 extern const struct command command_version, command_help, command_completion;
 
 /*
- * Reads defaults, flags and environment into @args, which starts zeroed, and moves argc and
- * argv behind the flags. False if that is all: help was printed or a mistake named, and
- * *@exit_code says with which code to end. Either way field_fini() is due.
+ * Reads defaults, flags and environment into @args, which starts zeroed, and moves argc
+ * and argv behind the flags. False if that is all: help was printed or a mistake named,
+ * and *@exit_code says with which code to end. Either way field_fini() is due.
  */
 bool call_read(struct call *c, void *args, int *exit_code) MUST_USE;
 
@@ -71,8 +71,8 @@ bool call_read(struct call *c, void *args, int *exit_code) MUST_USE;
 enum err call_refuse_words(const struct call *c, struct why *why) MUST_USE;
 
 /*
- * Prints "@who: @text" on @err; where a program reads standard error, it is a line of the log.
- * @who is a name such as "adit server", or NULL.
+ * Prints "@who: @text" on @err; where a program reads standard error, it is a line of the
+ * log. @who is a name such as "adit server", or NULL.
  */
 void command_tell(FILE *err, enum log_level level, const char *who, const char *text);
 

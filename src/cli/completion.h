@@ -1,4 +1,5 @@
-/* Completion: scripts for shells, made from the tables of personas, commands and flags. */
+/* Completion: scripts for shells, made from the tables of personas, commands and
+ * flags. */
 #ifndef CLI_COMPLETION_H
 #define CLI_COMPLETION_H
 

@@ -16,8 +16,8 @@ struct daemon_args {
 };
 
 /*
- * Before any command: looks at where the log goes, and at ADIT_LOG, so that a mistake of the
- * command line is reported in the form that ADIT_LOG asks for.
+ * Before any command: looks at where the log goes, and at ADIT_LOG, so that a mistake of
+ * the command line is reported in the form that ADIT_LOG asks for.
  */
 void daemon_prepare(void);
 

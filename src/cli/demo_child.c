@@ -21,8 +21,8 @@ struct demo_child {
 };
 
 /*
- * Settings that were made for other runs of this program, such as a log in JSON, are not for
- * the children of a demo.
+ * Settings that were made for other runs of this program, such as a log in JSON, are not
+ * for the children of a demo.
  */
 static bool env_is_ours(const char *entry)
 {

@@ -1,6 +1,6 @@
 /*
- * A child of the demo is this very program, started with the words that a user would type.
- * They are shown before, and what it logs is passed on.
+ * A child of the demo is this very program, started with the words that a user would
+ * type. They are shown before, and what it logs is passed on.
  */
 #ifndef CLI_DEMO_CHILD_H
 #define CLI_DEMO_CHILD_H

@@ -35,7 +35,8 @@ struct demo_fetch_options {
 	uint32_t timeout_ms;     /* for all of it */
 	/* Good for the call. The fetch may not be closed in it. */
 	void (*on_answer)(void *arg, const struct demo_answer *answer);
-	/* That was all; @why has the words if not ERR_OK. demo_fetch_close() is still due. */
+	/* That was all; @why has the words if not ERR_OK.
+	 * demo_fetch_close() is still due. */
 	void (*on_end)(void *arg, enum err rc, const struct why *why);
 	void *arg;
 };

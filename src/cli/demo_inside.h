@@ -1,7 +1,7 @@
 /*
- * The inside of the demo, for the files cli/demo*.c: one state machine that shows one tunnel
- * after the other. It never sleeps: the children's logs say when they are ready, and SIGCHLD
- * when one is gone.
+ * The inside of the demo, for the files cli/demo*.c: one state machine that shows one
+ * tunnel after the other. It never sleeps: the children's logs say when they are ready,
+ * and SIGCHLD when one is gone.
  */
 #ifndef CLI_DEMO_INSIDE_H
 #define CLI_DEMO_INSIDE_H
@@ -101,8 +101,8 @@ enum err demo_start(struct demo *d, enum demo_role role, const struct demo_start
 	struct why *why) MUST_USE;
 void demo_drop(struct demo *d, enum demo_role role);
 
-/* Fetches twice over one connection; @next is called if both answers were right. @how says
- * from where, and the rest of it is filled in. */
+/* Fetches twice over one connection; @next is called if both answers were right. @how
+ * says from where, and the rest of it is filled in. */
 void demo_visit(struct demo *d, enum demo_state state, struct demo_fetch_options *how,
 	void (*next)(struct demo *d));
 

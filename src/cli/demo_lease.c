@@ -1,6 +1,6 @@
 /*
- * The demo's second tunnel: a relay and an agent, and a visitor by name whose TLS ends at the
- * agent. All that the relay hears goes through taps, which look for the page in it.
+ * The demo's second tunnel: a relay and an agent, and a visitor by name whose TLS ends at
+ * the agent. All that the relay hears goes through taps, which look for the page in it.
  */
 #include <dirent.h>
 #include <errno.h>

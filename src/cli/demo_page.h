@@ -1,6 +1,6 @@
 /*
- * The page of the demo: a web server with one small page on a loopback port, which stands for
- * the service that somebody wants to publish. It counts the requests for itself.
+ * The page of the demo: a web server with one small page on a loopback port, which stands
+ * for the service that somebody wants to publish. It counts the requests for itself.
  */
 #ifndef CLI_DEMO_PAGE_H
 #define CLI_DEMO_PAGE_H

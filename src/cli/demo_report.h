@@ -9,7 +9,8 @@
 /* The first lines of the answer. */
 void demo_report_answer(FILE *out, const struct demo_answer *answer);
 
-/* One row of figures for the @number-th answer, counted from 0, with a heading above 0. */
+/* One row of figures for the @number-th answer, counted from 0, with a heading above
+ * 0. */
 void demo_report_figures(FILE *out, unsigned number, const struct demo_answer *answer);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * A tap: for each connection a bridge, between two streams that look at what is read of the
- * sockets below them.
+ * A tap: for each connection a bridge, between two streams that look at what is read of
+ * the sockets below them.
  */
 #include "cli/demo_tap.h"
 
@@ -37,8 +37,8 @@ struct tap_end {
 	struct stream stream;
 	struct stream *below;
 	struct demo_tap *tap; /* borrowed: it closes us before it goes */
-	uint8_t tail
-		[DEMO_TAP_WORD_MAX]; /* the last bytes: a word may come in two pieces */
+	/* the last bytes: a word may come in two pieces */
+	uint8_t tail[DEMO_TAP_WORD_MAX];
 	size_t tail_n;
 };
 

@@ -1,6 +1,6 @@
 /*
- * A tap is a wire that somebody listens to: it takes connections, carries each on to another
- * place as they are, and looks for words in all that passes, both ways.
+ * A tap is a wire that somebody listens to: it takes connections, carries each on to
+ * another place as they are, and looks for words in all that passes, both ways.
  */
 #ifndef CLI_DEMO_TAP_H
 #define CLI_DEMO_TAP_H
@@ -18,7 +18,8 @@ enum err demo_tap_open(struct loop *loop, struct demo_tap **out,
 
 uint16_t demo_tap_port(const struct demo_tap *tap);
 
-/* Where connections are carried to; those that come before this are closed. @host is borrowed. */
+/* Where connections are carried to; those that come before this are closed.
+ * @host is borrowed. */
 void demo_tap_set_target(struct demo_tap *tap, const char *host, uint16_t port);
 
 /* Looks for @word, of 1 to DEMO_TAP_WORD_MAX bytes, from now on. Copied. */

@@ -23,7 +23,8 @@ static void print_spaces(FILE *out, size_t n)
 	fprintf(out, "%*s", (int)n, "");
 }
 
-/* Breaks @text at spaces so that it stays in the right column; the cursor is there already. */
+/* Breaks @text at spaces so that it stays in the right column;
+ * the cursor is there already. */
 static void print_wrapped(FILE *out, const char *text)
 {
 	size_t column = HELP_COLUMN;

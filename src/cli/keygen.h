@@ -15,8 +15,8 @@ struct keygen_options {
 };
 
 /*
- * Writes a host key, as a "ck-" string, to a file with mode 0600, and its fingerprint to @err.
- * A file that is there stays as it is until the new one is complete.
+ * Writes a host key, as a "ck-" string, to a file with mode 0600, and its fingerprint to
+ * @err. A file that is there stays as it is until the new one is complete.
  * ERR_EXISTS: there is one.  ERR_SYS.  @why says which file, and what to do.
  */
 enum err keygen_write(const struct keygen_options *o, struct why *why) MUST_USE;

@@ -1,4 +1,5 @@
-/* Behaviour of the command lines of server and client: what they fill in and what they refuse. */
+/* Behaviour of the command lines of server and client:
+ * what they fill in and what they refuse. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

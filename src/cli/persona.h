@@ -1,6 +1,6 @@
 /*
- * A persona is what the program is when it is called by a certain name: through a link named
- * "chisel" it has the command line of Chisel.
+ * A persona is what the program is when it is called by a certain name: through a link
+ * named "chisel" it has the command line of Chisel.
  */
 #ifndef CLI_PERSONA_H
 #define CLI_PERSONA_H
@@ -14,9 +14,11 @@ struct persona {
 	const char *about;   /* one line for its help */
 	const char *version; /* what --version and -v print */
 	bool is_lenient;     /* a word it does not know prints the help, as a success */
-	/* What adit refuses as a risk unless a flag allows it, this one does with a warning. */
+	/* What adit refuses as a risk unless a flag allows it, this one does with a
+	 * warning. */
 	bool only_warns;
-	bool has_flags_first; /* behind other words there are none, as with Go's flag package */
+	/* behind other words there are none, as with Go's flag package */
+	bool has_flags_first;
 	const struct command *const *commands; /* NULL at the end */
 };
 
@@ -27,13 +29,14 @@ extern const struct persona personas[];
 const struct persona *persona_find(const char *path);
 
 /*
- * The command or group that the front of the @argc words names, or NULL; *@used is how many of
- * them.
+ * The command or group that the front of the @argc words names, or NULL; *@used is how
+ * many of them.
  */
 const struct command *persona_find_command(const struct persona *p, int argc, char **argv,
 	int *used);
 
-/* Says on @err that @p, or its @group if not NULL, has no command @word, and which is near. */
+/* Says on @err that @p, or its @group if not NULL, has no command @word, and which is
+ * near. */
 int persona_refuse_command(const struct persona *p, const struct command *group,
 	const char *word, FILE *err);
 

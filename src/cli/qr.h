@@ -6,8 +6,9 @@
 #include <stdio.h>
 
 /*
- * Draws @text with half blocks, two rows of the code in a line, if the descriptor @terminal,
- * where @out will be shown, is a terminal that shows them and has the room; else does nothing.
+ * Draws @text with half blocks, two rows of the code in a line, if the descriptor
+ * @terminal, where @out will be shown, is a terminal that shows them and has the room;
+ * else does nothing.
  */
 void qr_print(FILE *out, int terminal, const char *text);
 

@@ -1,4 +1,5 @@
-/* The command lines of a relay: the settings of relay/relay_config.h, and what reads them. */
+/* The command lines of a relay: the settings of relay/relay_config.h, and what reads
+ * them. */
 #include "cli/relay_args.h"
 
 #define AT(member) FIELD_AT(struct relay_args, member)

@@ -27,8 +27,8 @@ bool relay_args_call(struct call *c, struct relay_args *args, int *exit_code) MU
 void relay_args_fini(struct relay_args *args);
 
 /*
- * A relay_read_fn; @arg is a struct relay_args: defaults, then the file, then the environment,
- * then the flags.
+ * A relay_read_fn; @arg is a struct relay_args: defaults, then the file, then the
+ * environment, then the flags.
  * ERR_USAGE: a flag or a variable.  ERR_SYNTAX: the file.  ERR_SYS: it cannot be read.
  */
 enum err relay_args_read(void *arg, struct relay_options *out, struct why *why) MUST_USE;

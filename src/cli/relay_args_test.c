@@ -1,4 +1,5 @@
-/* Settings of a relay: what goes before what, what they mean, and words about mistakes. */
+/* Settings of a relay: what goes before what, what they mean, and words about
+ * mistakes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

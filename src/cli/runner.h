@@ -1,6 +1,6 @@
 /*
- * A runner makes a daemon of an object: it owns the loop, the signals, what the service manager
- * is told, and the exit code. The object owns none of them.
+ * A runner makes a daemon of an object: it owns the loop, the signals, what the service
+ * manager is told, and the exit code. The object owns none of them.
  *
  *     open -> the loop, with SIGHUP: reload, SIGINT and SIGTERM: end -> close
  */
@@ -31,7 +31,8 @@ struct runner_ops {
 	void (*report)(void *arg);
 	/* Addresses or routes have changed, or the machine has slept. */
 	void (*on_network)(void *arg, const char *reason);
-	/* SIGINT or SIGTERM: leads to runner_stop(), now or later. @is_again: not the first. */
+	/* SIGINT or SIGTERM: leads to runner_stop(), now or later. @is_again:
+	 * not the first. */
 	void (*end)(void *arg, bool is_again);
 	/* Also after an open that failed. What is deferred in it is called. */
 	void (*close)(void *arg);

@@ -4,7 +4,8 @@
 
 #include <stdbool.h>
 
-/* @fd is a terminal that moves its cursor and knows colours: TERM is set and not "dumb". */
+/* @fd is a terminal that moves its cursor and knows colours:
+ * TERM is set and not "dumb". */
 bool terminal_is_smart(int fd);
 
 /* The same, and the user wants colours: NO_COLOR is not set. */

@@ -153,7 +153,8 @@ static enum err chacha_start(EVP_CIPHER_CTX *ctx, uint32_t seq)
 	return EVP_EncryptInit_ex(ctx, NULL, NULL, NULL, iv) == 1 ? ERR_OK : ERR_CRYPTO;
 }
 
-/* The first block of the body's key stream keys the MAC; the body begins at the second. */
+/* The first block of the body's key stream keys the MAC;
+ * the body begins at the second. */
 static enum err chacha_key_mac(struct aead *a, uint32_t seq)
 {
 	uint8_t block[CHACHA_BLOCK_BYTES] = { 0 };

@@ -1,10 +1,10 @@
 /*
  * The protection of one direction's packets, in place: the AEAD ciphers of SSH.
  *
- * A packet is uint32 length, a body of that many bytes, and room for a tag of AEAD_TAG_BYTES.
- * AES-GCM (RFC 5647) leaves the length in clear and counts packets by itself; ChaCha20-Poly1305
- * (OpenSSH's PROTOCOL.chacha20poly1305) hides the length and uses the sequence number.
- * No call allocates: the key schedule is made once.
+ * A packet is uint32 length, a body of that many bytes, and room for a tag of
+ * AEAD_TAG_BYTES. AES-GCM (RFC 5647) leaves the length in clear and counts packets by
+ * itself; ChaCha20-Poly1305 (OpenSSH's PROTOCOL.chacha20poly1305) hides the length and
+ * uses the sequence number. No call allocates: the key schedule is made once.
  */
 #ifndef CRYPTO_AEAD_H
 #define CRYPTO_AEAD_H
@@ -50,7 +50,8 @@ enum err aead_seal(struct aead *a, uint32_t seq, uint8_t *packet, size_t n) MUST
 enum err aead_length(struct aead *a, uint32_t seq, const uint8_t *packet,
 	uint32_t *out) MUST_USE;
 
-/* Checks the tag and decrypts the @n bytes of body.  ERR_CRYPTO: it is not what was sealed. */
+/* Checks the tag and decrypts the @n bytes of body. ERR_CRYPTO:
+ * it is not what was sealed. */
 enum err aead_open(struct aead *a, uint32_t seq, uint8_t *packet, size_t n) MUST_USE;
 
 /* True if this machine has instructions for AES. */

@@ -30,8 +30,8 @@ struct hostkey {
 
 /*
  * The "ck-" form is the ECPrivateKey of SEC1 in DER, which for P-256 always has the same
- * bytes around the scalar and the public point. Without the point the length is another and
- * the last part is missing.
+ * bytes around the scalar and the public point. Without the point the length is another
+ * and the last part is missing.
  */
 static const uint8_t der_head[] = { 0x30, 0x77, 0x02, 0x01, 0x01, 0x04, 0x20 };
 static const uint8_t der_head_short[] = { 0x30, 0x31, 0x02, 0x01, 0x01, 0x04, 0x20 };

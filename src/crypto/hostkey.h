@@ -1,7 +1,8 @@
 /*
  * SSH keys: a server's private host key, and the public blob (K_S) that a client checks.
  *
- * Kinds: ECDSA on P-256, P-384 and P-521, Ed25519, RSA (2048 bits or more). chisel-protocol 3.7.
+ * Kinds: ECDSA on P-256, P-384 and P-521, Ed25519, RSA (2048 bits or more).
+ * chisel-protocol 3.7.
  */
 #ifndef CRYPTO_HOSTKEY_H
 #define CRYPTO_HOSTKEY_H
@@ -42,8 +43,8 @@ enum err hostkey_print(const struct hostkey *key, struct buf *out) MUST_USE;
 struct span hostkey_blob(const struct hostkey *key);
 
 /*
- * The signature algorithms that the key can do, best first, as a comma-separated name-list:
- * "ecdsa-sha2-nistp256", "rsa-sha2-256,rsa-sha2-512", ...
+ * The signature algorithms that the key can do, best first, as a comma-separated
+ * name-list: "ecdsa-sha2-nistp256", "rsa-sha2-256,rsa-sha2-512", ...
  */
 const char *hostkey_algorithms(const struct hostkey *key);
 
@@ -52,8 +53,8 @@ enum err hostkey_sign(const struct hostkey *key, const char *algorithm, struct s
 	struct buf *out) MUST_USE;
 
 /*
- * Checks @signature over @data by the key in @blob; both name their kind, and both must fit
- * @algorithm, the one that was negotiated.  ERR_CRYPTO: it does not hold; ERR_SYNTAX.
+ * Checks @signature over @data by the key in @blob; both name their kind, and both must
+ * fit @algorithm, the one that was negotiated.  ERR_CRYPTO: it does not hold; ERR_SYNTAX.
  */
 enum err hostkey_verify(struct span blob, const char *algorithm, struct span data,
 	struct span signature) MUST_USE;

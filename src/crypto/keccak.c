@@ -31,7 +31,8 @@ static const uint64_t round_constants[ROUNDS] = {
 	0x8000000080008008,
 };
 
-/* Along the one long cycle in which lanes change places: where to, and turned by how much. */
+/* Along the one long cycle in which lanes change places:
+ * where to, and turned by how much. */
 static const struct {
 	uint8_t lane, turn;
 } cycle[24] = {

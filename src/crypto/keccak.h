@@ -1,6 +1,6 @@
 /*
- * Keccak-256 with the padding of the original submission, as Ethereum has it: not SHA3-256,
- * which pads otherwise and gives other digests.
+ * Keccak-256 with the padding of the original submission, as Ethereum has it: not
+ * SHA3-256, which pads otherwise and gives other digests.
  *
  * The state is the caller's and needs no end; bytes may come in pieces.
  */

@@ -1,6 +1,7 @@
 /*
- * Keys and certificates in PEM text (RFC 7468). No call asks for a password, and none leaves an
- * error in OpenSSL's queue, where the next TLS call of this thread would find it.
+ * Keys and certificates in PEM text (RFC 7468). No call asks for a password, and none
+ * leaves an error in OpenSSL's queue, where the next TLS call of this thread would find
+ * it.
  */
 #ifndef CRYPTO_PEM_H
 #define CRYPTO_PEM_H
@@ -10,12 +11,13 @@
 #include "base/buf.h"
 
 /*
- * The first private key in @pem, for EVP_PKEY_free(). NULL: there is none, or it is encrypted,
- * which @is_encrypted says unless it is NULL.
+ * The first private key in @pem, for EVP_PKEY_free(). NULL: there is none, or it is
+ * encrypted, which @is_encrypted says unless it is NULL.
  */
 EVP_PKEY *pem_read_key(struct span pem, bool *is_encrypted);
 
-/* The next certificate in @pem, for X509_free(); @pem is what follows it. NULL: no more. */
+/* The next certificate in @pem, for X509_free(); @pem is what follows it. NULL:
+ * no more. */
 X509 *pem_next_certificate(struct span *pem);
 
 /* ERR_NOMEM, ERR_LIMIT. */

@@ -1,6 +1,6 @@
 /*
- * Public keys as SSH writes them (K_S), to and from OpenSSL's. RFC 4253 section 6.6, RFC 5656,
- * RFC 8709.
+ * Public keys as SSH writes them (K_S), to and from OpenSSL's. RFC 4253 section 6.6, RFC
+ * 5656, RFC 8709.
  */
 #ifndef CRYPTO_PUBKEY_H
 #define CRYPTO_PUBKEY_H

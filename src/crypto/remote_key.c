@@ -61,12 +61,12 @@ void remote_signing_on_cancel(struct remote_signing *s, void (*fn)(void *arg), v
 /*
  * Stops here until it is over. False: nobody can wait, or wants to any more.
  *
- * OpenSSL goes from stack to stack with longjmp(). AddressSanitizer takes that for frames that
- * are left for good: it says once that it does not know the stack, does nothing about it, and
- * sweeps what it keeps of frames (detect_stack_use_after_return) that lie below the thread's
- * stack, as those here do. So no function of ours that is stopped, from signature_final() down
- * to this, has a variable whose address is taken: then it keeps nothing of them. All they need
- * is in memory from malloc().
+ * OpenSSL goes from stack to stack with longjmp(). AddressSanitizer takes that for frames
+ * that are left for good: it says once that it does not know the stack, does nothing
+ * about it, and sweeps what it keeps of frames (detect_stack_use_after_return) that lie
+ * below the thread's stack, as those here do. So no function of ours that is stopped,
+ * from signature_final() down to this, has a variable whose address is taken: then it
+ * keeps nothing of them. All they need is in memory from malloc().
  */
 static bool signing_wait(struct remote_signing *s)
 {

@@ -4,13 +4,13 @@
  *
  * OpenSSL sees a key of a provider of ours. The answer may come later: the handshake then
  * stops in the middle, on a stack of its own (ASYNC_JOB, 32 KiB), until it is there. For
- * that an SSL has SSL_MODE_ASYNC and a callback (SSL_set_async_callback()), which hears of
- * the answer. Who calls into it before then gives up: the handshake fails, and frees its
- * stack. portal-protocol 8.4, 8.5.
+ * that an SSL has SSL_MODE_ASYNC and a callback (SSL_set_async_callback()), which hears
+ * of the answer. Who calls into it before then gives up: the handshake fails, and frees
+ * its stack. portal-protocol 8.4, 8.5.
  *
- * OpenSSL keeps the stacks of a thread for its next handshakes until the thread ends: as many
- * as waited at the same time at most. It sets no bound to that; who opens the handshakes does
- * (LEASE_RECEPTIONS_MAX in the agent: 512 for each relay, so 16 MiB).
+ * OpenSSL keeps the stacks of a thread for its next handshakes until the thread ends: as
+ * many as waited at the same time at most. It sets no bound to that; who opens the
+ * handshakes does (LEASE_RECEPTIONS_MAX in the agent: 512 for each relay, so 16 MiB).
  */
 #ifndef CRYPTO_REMOTE_KEY_H
 #define CRYPTO_REMOTE_KEY_H

@@ -164,7 +164,8 @@ static void pair_fini(struct pair *p)
 	SSL_free(p->client);
 }
 
-/* Goes on until both are done, nothing moves, or something fails. The server's last word. */
+/* Goes on until both are done, nothing moves, or something fails.
+ * The server's last word. */
 static int pair_run(struct pair *p)
 {
 	int server = SSL_ERROR_WANT_READ, rc;

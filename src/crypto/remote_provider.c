@@ -1,9 +1,9 @@
 /*
  * The provider of remote keys: provider-keymgmt(7), provider-signature(7).
  *
- * All that is asked about a key is answered by the public key of its certificate, which is
- * one of OpenSSL's own. What cannot be exported is a private key: that is how OpenSSL finds
- * out that signing has to be done here.
+ * All that is asked about a key is answered by the public key of its certificate, which
+ * is one of OpenSSL's own. What cannot be exported is a private key: that is how OpenSSL
+ * finds out that signing has to be done here.
  */
 #include "crypto/remote_provider.h"
 
@@ -254,7 +254,8 @@ static bool operation_end_digest(struct operation *op)
 		operation_algorithm(op, op->digest_n, &op->order.algorithm);
 }
 
-/* May be called again to change the parameters of one that has begun: then without names. */
+/* May be called again to change the parameters of one that has begun:
+ * then without names. */
 static int signature_begin(void *ctx, const char *md_name, void *key,
 	const OSSL_PARAM params[]);
 

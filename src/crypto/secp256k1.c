@@ -9,8 +9,9 @@
 #include "base/rand.h"
 
 /*
- * The library's tables and its blinding of secrets. Made once, and only read from then on,
- * so every worker may use it. The library ends the program if there is no memory for it.
+ * The library's tables and its blinding of secrets. Made once, and only read from then
+ * on, so every worker may use it. The library ends the program if there is no memory for
+ * it.
  */
 static secp256k1_context *shared;
 static pthread_once_t shared_once = PTHREAD_ONCE_INIT;

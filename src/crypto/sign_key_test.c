@@ -1,4 +1,5 @@
-/* Signatures verify under the key that made them, over what they were made of, and nowhere else. */
+/* Signatures verify under the key that made them, over what they were made of, and
+ * nowhere else. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -399,7 +399,8 @@ enum err http_client_new(const struct http_client_options *o, struct http_client
 	return rc;
 }
 
-/* Connections that are being opened are opened again: no question depends on one of them. */
+/* Connections that are being opened are opened again:
+ * no question depends on one of them. */
 static void client_outdate(struct http_client *client)
 {
 	struct list *it, *tmp;

@@ -1,11 +1,11 @@
 /*
- * An HTTP/1.1 client of one server. Questions go out over kept connections, each connection
- * carrying one at a time; there is a bound on connections, and questions beyond it wait for
- * their turn in order.
+ * An HTTP/1.1 client of one server. Questions go out over kept connections, each
+ * connection carrying one at a time; there is a bound on connections, and questions
+ * beyond it wait for their turn in order.
  *
  * A kept connection that ends before the first byte of an answer has crossed with the
- * server's closing of it: that question is asked once more, on a new connection. So a server
- * may, very rarely, hear one twice.
+ * server's closing of it: that question is asked once more, on a new connection. So a
+ * server may, very rarely, hear one twice.
  */
 #ifndef HTTP_CLIENT_H
 #define HTTP_CLIENT_H
@@ -32,7 +32,8 @@ struct http_client_options {
 enum err http_client_new(const struct http_client_options *o,
 	struct http_client **out) MUST_USE;
 
-/* Closes its connections; questions that wait are gone, and fn is not called. NULL is fine. */
+/* Closes its connections; questions that wait are gone, and fn is not called.
+ * NULL is fine. */
 void http_client_free(struct http_client *client);
 
 /*
@@ -45,8 +46,9 @@ void http_client_set_tls(struct http_client *client, struct tls_context *tls);
 void http_client_reconnect(struct http_client *client);
 
 /*
- * Keeps @n connections open (at most connections_max), also without questions: opens them now,
- * and new ones in the place of those that end, after a while if connecting fails. 0: none.
+ * Keeps @n connections open (at most connections_max), also without questions: opens them
+ * now, and new ones in the place of those that end, after a while if connecting fails. 0:
+ * none.
  */
 void http_client_warm(struct http_client *client, unsigned n);
 
@@ -62,7 +64,8 @@ struct http_answer {
 
 /*
  * ERR_OK: @a is there, whatever its status. Else @a is NULL and @why has the words.
- * ERR_LIMIT: its body is longer than answer_max.  ERR_TIMEOUT.  ERR_SYNTAX: it is malformed.
+ * ERR_LIMIT: its body is longer than answer_max.  ERR_TIMEOUT.  ERR_SYNTAX: it is
+ * malformed.
  * ERR_RESET: the server closed without one.  Others are those of connecting and of TLS.
  * The question is gone; anything may be done to the client in it, http_client_free() too.
  */
@@ -79,7 +82,8 @@ struct http_question {
 	void *arg;
 };
 
-/* All of @q is copied. fn is called once, never from inside this call. @out may be NULL. */
+/* All of @q is copied. fn is called once, never from inside this call.
+ * @out may be NULL. */
 enum err http_client_ask(struct http_client *client, const struct http_question *q,
 	struct http_ask **out) MUST_USE;
 

@@ -8,7 +8,8 @@
 
 #define INTERIM_MAX 8 /* answers of 1xx before the real one */
 
-/* Nobody hears of it any more; it goes when the turn ends, for its stream is still lent out. */
+/* Nobody hears of it any more; it goes when the turn ends, for its stream is still lent
+ * out. */
 static void call_retire(struct call *call)
 {
 	if (call->ask != NULL)

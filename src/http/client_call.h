@@ -1,6 +1,6 @@
 /*
- * A call is one connection of a client: it is made, carries one question after the other, and
- * is idle in between. For client.c only.
+ * A call is one connection of a client: it is made, carries one question after the other,
+ * and is idle in between. For client.c only.
  */
 #ifndef HTTP_CLIENT_CALL_H
 #define HTTP_CLIENT_CALL_H

@@ -1,4 +1,5 @@
-/* Behaviour of the client: with our own server, plain and over TLS, and with hostile ones. */
+/* Behaviour of the client: with our own server, plain and over TLS, and with hostile
+ * ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -552,7 +553,8 @@ static void test_nobody_there_is_told_to_all_who_wait(void **state)
 	assert_int_equal(f->ends[4].calls, 0);
 }
 
-/* One answer, whole and byte by byte is the reader's own test; here is what follows from it. */
+/* One answer, whole and byte by byte is the reader's own test;
+ * here is what follows from it. */
 static void test_hostile_answers(void **state)
 {
 	static const struct {

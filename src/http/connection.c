@@ -32,7 +32,8 @@ enum connection_state {
 	CONNECTION_ANSWERING, /* our answer is being written */
 	CONNECTION_DROPPING,  /* what is left of the request's body */
 	CONNECTION_FINISHING, /* the last answer is out, the client shall hear that */
-	CONNECTION_LINGERING, /* until the client closes: a reset would overtake the answer */
+	/* until the client closes: a reset would overtake the answer */
+	CONNECTION_LINGERING,
 	CONNECTION_CLOSED, /* goes at the end of the turn */
 };
 
@@ -211,7 +212,8 @@ static void connection_answer(struct connection *c, unsigned status, const char 
 	struct http_exchange *x = c->x;
 	size_t copied = body->release == NULL ? body->bytes.n : 0;
 
-	/* A client that waits for 100 Continue may send the body or not: we could not tell. */
+	/* A client that waits for 100 Continue may send the body or not:
+	 * we could not tell. */
 	if (!x->reader.head.keeps_alive || x->owes_continue ||
 		c->server->on_empty != NULL ||
 		lines_have(headers, span_str("Connection")))
@@ -503,7 +505,8 @@ const struct addr *http_peer(const struct http_exchange *x)
 	return &x->connection->peer;
 }
 
-/* Not at once, so that the next request does not come from inside the answer to this one. */
+/* Not at once, so that the next request does not come from inside the answer to this
+ * one. */
 void http_reply_shared(struct http_exchange *x, unsigned status, const char *headers,
 	const struct http_shared *body)
 {

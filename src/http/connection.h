@@ -14,8 +14,9 @@ struct connection;
 struct http_exchange {
 	struct connection *connection; /* borrowed: owns us */
 	struct http1_reader reader;
-	bool is_last;       /* the connection closes after the answer */
-	bool owes_continue; /* the client waits for 100 Continue before it sends the body */
+	bool is_last; /* the connection closes after the answer */
+	/* the client waits for 100 Continue before it sends the body */
+	bool owes_continue;
 	bool is_collected;   /* its body is not all there yet */
 	uint64_t drop_bytes; /* of its body, after the answer */
 	size_t held;         /* of the server's room for bodies */
@@ -71,8 +72,8 @@ enum err exchange_read_body(struct http_exchange *x, struct mspan to,
 	size_t *got) MUST_USE;
 
 /*
- * The body of @x takes @bytes of memory from now on, until @x is answered. False: the server
- * has no room for that; it is counted all the same.
+ * The body of @x takes @bytes of memory from now on, until @x is answered. False: the
+ * server has no room for that; it is counted all the same.
  */
 bool exchange_hold(struct http_exchange *x, size_t bytes);
 
@@ -80,15 +81,18 @@ bool exchange_hold(struct http_exchange *x, size_t bytes);
 bool exchange_has_more(const struct http_exchange *x);
 
 /*
- * Looks whether the client is still there, once its body has been read: keeps what it says for
- * the next request. ERR_OK: there is some, and the client is not to be watched any more.
- * ERR_AGAIN: it is there and silent.  ERR_EOF: it has ended its side.  Others: it is gone.
+ * Looks whether the client is still there, once its body has been read: keeps what it
+ * says for the next request. ERR_OK: there is some, and the client is not to be watched
+ * any more.
+ * ERR_AGAIN: it is there and silent.  ERR_EOF: it has ended its side.  Others: it is
+ * gone.
  */
 enum err exchange_watch(struct http_exchange *x) MUST_USE;
 
 /*
- * Takes the stream away for good, with what was read too early; exchange_end() still follows. The
- * request is gone with it: a connection that lasts for days keeps no memory for its head.
+ * Takes the stream away for good, with what was read too early; exchange_end() still
+ * follows. The request is gone with it: a connection that lasts for days keeps no memory
+ * for its head.
  */
 struct stream *exchange_detach(struct http_exchange *x, struct buf *early);
 

@@ -59,7 +59,8 @@ enum err incoming_read_head(struct incoming *in, struct http1_reader *r, struct 
 	return rc;
 }
 
-/* Gathers the data in @raw at @to, which may be the same place: framing only makes it less. */
+/* Gathers the data in @raw at @to, which may be the same place:
+ * framing only makes it less. */
 static enum err incoming_decode(struct http1_reader *r, struct span *raw, uint8_t *to,
 	size_t *got, struct why *why)
 {
@@ -92,7 +93,8 @@ static enum err incoming_decode_rest(struct incoming *in, struct http1_reader *r
 	return rc;
 }
 
-/* How much may be read into the room for a body, so that what is behind it fits the rest. */
+/* How much may be read into the room for a body, so that what is behind it fits the
+ * rest. */
 static size_t incoming_room(const struct http1_reader *r, size_t room)
 {
 	if (r->head.body == HTTP1_LENGTH)

@@ -1,6 +1,6 @@
 /*
- * The receiving half of a connection that carries HTTP/1 messages: heads and bodies are read
- * from a stream, and what came too early waits for its turn. For http/ only.
+ * The receiving half of a connection that carries HTTP/1 messages: heads and bodies are
+ * read from a stream, and what came too early waits for its turn. For http/ only.
  */
 #ifndef HTTP_INCOMING_H
 #define HTTP_INCOMING_H
@@ -42,9 +42,9 @@ enum err incoming_read_body(struct incoming *in, struct http1_reader *r, struct 
 bool incoming_is_over(const struct http1_reader *r);
 
 /*
- * True if the next read yields something although no stream becomes ready for it: bytes that
- * wait in the rest, or the end of the message. A reader that stops for this turn while this is
- * true is never called again.
+ * True if the next read yields something although no stream becomes ready for it: bytes
+ * that wait in the rest, or the end of the message. A reader that stops for this turn
+ * while this is true is never called again.
  */
 bool incoming_has_more(const struct incoming *in, const struct http1_reader *r);
 

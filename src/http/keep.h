@@ -9,7 +9,8 @@
 
 struct http_keep;
 
-/* Keeps @max connections at most, each for @idle_ms. @loop is borrowed: it outlives the keep. */
+/* Keeps @max connections at most, each for @idle_ms. @loop is borrowed:
+ * it outlives the keep. */
 enum err http_keep_new(struct loop *loop, unsigned max, uint32_t idle_ms,
 	struct http_keep **out) MUST_USE;
 

@@ -39,7 +39,8 @@ struct fixture {
 	int listener, peers[PEERS_MAX];
 	unsigned accepted;
 	const char *says;
-	bool closes_used; /* without an answer, when something is asked on a kept connection */
+	/* without an answer, when something is asked on a kept connection */
+	bool closes_used;
 	unsigned answered[PEERS_MAX];
 };
 

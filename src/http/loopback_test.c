@@ -1,4 +1,5 @@
-/* Server and proxy over real sockets and TLS: a client, a front and an origin on one loop. */
+/* Server and proxy over real sockets and TLS:
+ * a client, a front and an origin on one loop. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -280,7 +281,8 @@ static void test_an_origin_that_is_not_secure_is_a_bad_gateway(void **state)
 	assert_memory_equal(buf_span(&f->in).p, "HTTP/1.1 502 ", 13);
 }
 
-/* Somebody who never finishes the handshake has no more patience coming than for a head. */
+/* Somebody who never finishes the handshake has no more patience coming than for a
+ * head. */
 static void test_a_handshake_is_not_waited_for_long(void **state)
 {
 	struct fixture *f = *state;

@@ -1,6 +1,6 @@
 /*
- * A passage is one direction of a proxied exchange: a head, then pieces of a body, each read,
- * framed in place and written before the next is read. For proxy.c only.
+ * A passage is one direction of a proxied exchange: a head, then pieces of a body, each
+ * read, framed in place and written before the next is read. For proxy.c only.
  */
 #ifndef HTTP_PASSAGE_H
 #define HTTP_PASSAGE_H
@@ -43,10 +43,12 @@ static inline bool passage_is_writing(const struct passage *p)
 /* Lends room for a piece. ERR_NOMEM. */
 enum err passage_lend(struct passage *p, struct mspan *out) MUST_USE;
 
-/* The piece has @n bytes, and is to be written; or there is none, and the room comes back. */
+/* The piece has @n bytes, and is to be written;
+ * or there is none, and the room comes back. */
 void passage_commit(struct passage *p, size_t n);
 
-/* There are no more pieces. @trailers are lines ending in CRLF that follow the last chunk. */
+/* There are no more pieces. @trailers are lines ending in CRLF that follow the last
+ * chunk. */
 enum err passage_finish(struct passage *p, struct span trailers) MUST_USE;
 
 /* Writes what waits. ERR_OK: all of it, and the state has changed. */

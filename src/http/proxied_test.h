@@ -1,7 +1,7 @@
 /*
- * For tests: a client and an upstream over real sockets, on one loop with the proxy between
- * them. Time is the test's, and nothing waits for it: if a few turns in a row move no byte, the
- * exchange hangs. For tests in http/ only; includes what cmocka needs.
+ * For tests: a client and an upstream over real sockets, on one loop with the proxy
+ * between them. Time is the test's, and nothing waits for it: if a few turns in a row
+ * move no byte, the exchange hangs. For tests in http/ only; includes what cmocka needs.
  */
 #ifndef HTTP_PROXIED_TEST_H
 #define HTTP_PROXIED_TEST_H

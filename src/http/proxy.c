@@ -1,6 +1,6 @@
 /*
- * A reverse proxy for one request: first a machine that reaches the upstream, then two passages,
- * the request's and the answer's.
+ * A reverse proxy for one request: first a machine that reaches the upstream, then two
+ * passages, the request's and the answer's.
  */
 #include "http/proxy.h"
 
@@ -234,7 +234,8 @@ static enum err answering_read_head(struct proxy *proxy, struct why *why)
 	if (answer->status / 100 == 1 && answer->status != 101)
 		return answering_pass_interim(proxy);
 	framing = proxy_frame_answer(answer, request);
-	/* Without the body, which may still come or not, the connection cannot be used again. */
+	/* Without the body, which may still come or not, the connection cannot be used
+	 * again. */
 	framing.is_last = framing.is_last || proxy->x->owes_continue;
 	rc = proxy_put_answer(&proxy->answering.head, answer, request, framing,
 		&proxy->rewriting);
@@ -338,9 +339,10 @@ static bool proxy_has_more(const struct proxy *proxy, const struct passage *p)
 }
 
 /*
- * Moves pieces until nothing can move, or the turn's share is used up. Then the stream that is
- * read calls again, for streams are level triggered. What makes no stream ready is moved in
- * this turn; it is little: what is left of one read, and the end of the message.
+ * Moves pieces until nothing can move, or the turn's share is used up. Then the stream
+ * that is read calls again, for streams are level triggered. What makes no stream ready
+ * is moved in this turn; it is little: what is left of one read, and the end of the
+ * message.
  */
 static enum err proxy_move(struct proxy *proxy, struct passage *p,
 	enum err (*read)(struct proxy *proxy, struct why *why), struct why *why)
@@ -382,7 +384,8 @@ static void proxy_settle(struct proxy *proxy)
 
 static void proxy_reach(struct proxy *proxy);
 
-/* The upstream has ended a kept connection before it saw the request: once more, on a new one. */
+/* The upstream has ended a kept connection before it saw the request:
+ * once more, on a new one. */
 static void proxy_ask_again(struct proxy *proxy)
 {
 	stream_want(proxy->client, 0);
@@ -522,7 +525,8 @@ static void proxy_reach(struct proxy *proxy)
 		proxy_fail(proxy, rc, NULL);
 }
 
-/* A request that may be asked twice, and whose body, if it has one, is not used up by that. */
+/* A request that may be asked twice, and whose body, if it has one, is not used up by
+ * that. */
 static bool request_is_repeatable(const struct http1_head *request)
 {
 	return request->body == HTTP1_NO_BODY && !request->wants_upgrade &&

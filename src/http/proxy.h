@@ -1,13 +1,14 @@
 /*
- * A reverse proxy for one request: passes it on to an upstream and the answer back, as both
- * come, with back-pressure. Hop-by-hop headers end here (RFC 9110 7.6.1), the client's address
- * is told in X-Forwarded-For, and an upgrade that the upstream accepts becomes a bridge.
+ * A reverse proxy for one request: passes it on to an upstream and the answer back, as
+ * both come, with back-pressure. Hop-by-hop headers end here (RFC 9110 7.6.1), the
+ * client's address is told in X-Forwarded-For, and an upgrade that the upstream accepts
+ * becomes a bridge.
  *
- * A client that waits for 100 Continue gets it from the upstream, or from the proxy if the upstream
- * says nothing for a second; other 1xx are passed on.
+ * A client that waits for 100 Continue gets it from the upstream, or from the proxy if
+ * the upstream says nothing for a second; other 1xx are passed on.
  *
- * Trailers are passed on in chunked bodies, except for those that would change how the message is
- * framed, routed, authenticated or cached. Chunk extensions are not.
+ * Trailers are passed on in chunked bodies, except for those that would change how the
+ * message is framed, routed, authenticated or cached. Chunk extensions are not.
  */
 #ifndef HTTP_PROXY_H
 #define HTTP_PROXY_H
@@ -18,46 +19,47 @@
 #include "net/tls.h"
 
 /*
- * Where a request goes, and what is changed on the way; given for each request. Copied, except
- * for what is marked.
+ * Where a request goes, and what is changed on the way; given for each request. Copied,
+ * except for what is marked.
  */
 struct http_upstream {
 	const char *unix_path; /* a Unix socket; NULL: @host and @port */
 	const char *host;      /* name or literal; what its certificate must name */
 	uint16_t port;
 	struct tls_context *tls; /* borrowed until the answer; NULL: plain HTTP */
-	const struct log
-		*log; /* borrowed until the answer: hears of failures; may be NULL */
+	/* borrowed until the answer: hears of failures; may be NULL */
+	const struct log *log;
 
-	const char
-		*host_header; /* the Host it is asked for; NULL: what the client said */
-	const char *target;   /* path and query; NULL: the client's */
-	const char *headers; /* lines ending in CRLF that replace those of their names, or
-				    NULL; none that frames the body */
+	/* the Host it is asked for; NULL: what the client said */
+	const char *host_header;
+	const char *target; /* path and query; NULL: the client's */
+	/* lines ending in CRLF that replace those of their names, or NULL;
+	 * none that frames the body */
+	const char *headers;
 	/*
-	 * This is the outermost proxy: what the client says of itself and of others before it
-	 * is dropped, that is Forwarded, X-Real-IP and X-Forwarded-*, also with "_" for "-".
-	 * Else its address is appended to X-Forwarded-For.
+	 * This is the outermost proxy: what the client says of itself and of others
+	 * before it is dropped, that is Forwarded, X-Real-IP and X-Forwarded-*, also with
+	 * "_" for "-". Else its address is appended to X-Forwarded-For.
 	 */
 	bool is_edge;
 
 	/*
 	 * Connections to this upstream, and to no other, that are used again; borrowed:
-	 * outlives the server. NULL: each request has one of its own. Only what can be asked
-	 * twice is asked on a used one, and is asked again if that one has ended.
+	 * outlives the server. NULL: each request has one of its own. Only what can be
+	 * asked twice is asked on a used one, and is asked again if that one has ended.
 	 */
 	struct http_keep *keep;
 
 	/*
-	 * Sees each header of the answer that is passed on: true if it wrote another value
-	 * into @value, which is empty. NULL: all stay.
+	 * Sees each header of the answer that is passed on: true if it wrote another
+	 * value into @value, which is empty. NULL: all stay.
 	 */
 	bool (*rewrite)(void *arg, const struct http1_head *request,
 		const struct http1_header *h, struct buf *value);
 	void *rewrite_arg; /* borrowed until the answer */
 
-	const char *bad_gateway; /* borrowed until the answer: the body of a 502; NULL:
-				    "Bad Gateway\n" */
+	/* borrowed until the answer: the body of a 502; NULL: "Bad Gateway\n" */
+	const char *bad_gateway;
 
 	uint32_t connect_ms; /* TLS included; 0 is 10 s */
 };
@@ -66,9 +68,10 @@ struct http_upstream {
  * Answers @x by asking @up: with 502 if that fails before the answer began; if it fails
  * later, the client's connection is cut. If the server is freed, so is all of this.
  *
- * An exchange may be quiet for as long as both ends are there; the kernel finds out if one is
- * not (net/socket.h). When the client goes, the upstream's connection is closed. A client that
- * ends its side (half-close) may still read: it goes when nothing moves for 5 s.
+ * An exchange may be quiet for as long as both ends are there; the kernel finds out if
+ * one is not (net/socket.h). When the client goes, the upstream's connection is closed. A
+ * client that ends its side (half-close) may still read: it goes when nothing moves for 5
+ * s.
  */
 void http_proxy_pass(struct http_exchange *x, const struct http_upstream *up);
 

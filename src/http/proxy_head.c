@@ -1,6 +1,6 @@
 /*
- * What a proxy makes of the heads that pass through it. What frames a body is never copied:
- * it is written anew from what was understood.
+ * What a proxy makes of the heads that pass through it. What frames a body is never
+ * copied: it is written anew from what was understood.
  */
 #include "http/proxy_head.h"
 
@@ -59,7 +59,8 @@ static bool has_prefix(struct span name, const char *prefix)
 	return name.n >= n && strncasecmp((const char *)name.p, prefix, n) == 0;
 }
 
-/* CGI and its like make "X_Name" and "X-Name" one variable. True: @name begins with @prefix. */
+/* CGI and its like make "X_Name" and "X-Name" one variable. True:
+ * @name begins with @prefix. */
 static bool has_cgi_prefix(struct span name, const char *prefix)
 {
 	size_t n = strlen(prefix);
@@ -342,7 +343,8 @@ enum err proxy_put_request(struct buf *out, const struct http1_head *request,
 
 /* ---- answers ---- */
 
-/* To a client of HTTP/1.0 only the end of the connection can end a body of unknown length. */
+/* To a client of HTTP/1.0 only the end of the connection can end a body of unknown
+ * length. */
 struct proxy_framing proxy_frame_answer(const struct http1_head *answer,
 	const struct http1_head *request)
 {

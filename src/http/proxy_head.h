@@ -15,8 +15,9 @@ enum err proxy_put_request(struct buf *out, const struct http1_head *request,
 	const struct http_upstream *up, const struct addr *peer) MUST_USE;
 
 /*
- * Writes the trailers of @reader's message that may be forwarded, as lines. A field that frames,
- * routes, authenticates or is needed before the content is dropped (RFC 9110 6.5.1).
+ * Writes the trailers of @reader's message that may be forwarded, as lines. A field that
+ * frames, routes, authenticates or is needed before the content is dropped (RFC 9110
+ * 6.5.1).
  */
 enum err proxy_put_trailers(struct buf *out, const struct http1_reader *reader) MUST_USE;
 

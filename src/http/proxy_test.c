@@ -344,7 +344,8 @@ static void test_trailers_pass_both_ways(void **state)
 			   "0\r\nDigest: x y\r\nServer-Timing: t\r\n\r\n");
 }
 
-/* A client of HTTP/1.0 has no chunks, and a body until the end of the connection no trailers. */
+/* A client of HTTP/1.0 has no chunks, and a body until the end of the connection no
+ * trailers. */
 static void test_trailers_go_only_behind_chunks(void **state)
 {
 	struct fixture *f = *state;
@@ -610,7 +611,8 @@ static void test_a_bridge_ends_with_its_server(void **state)
 	assert_true(f->client.is_closed);
 }
 
-/* Of several protocols the upstream chooses one, but none that was not offered, nor HTTP/2. */
+/* Of several protocols the upstream chooses one, but none that was not offered, nor
+ * HTTP/2. */
 static void test_an_upgrade_is_to_what_was_offered(void **state)
 {
 	struct fixture *f = *state;

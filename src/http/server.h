@@ -20,12 +20,13 @@ struct http_server_options {
 	struct pool *pool; /* borrowed */
 	uint32_t head_ms;  /* timeout of a request head; 0 is 10 s */
 	uint32_t idle_ms;  /* between requests; 0 is 60 s */
-	/* Bytes of a request head: 1 KiB to HTTP_HEAD_MAX, or the nearer one; 0 is 64 KiB. */
+	/* Bytes of a request head: 1 KiB to HTTP_HEAD_MAX, or the nearer one;
+	 * 0 is 64 KiB. */
 	size_t head_max;
 	/*
-	 * At the limit the oldest connection without a whole request is closed for a new one, so
-	 * that idle connections keep no client out. If there is none, the new one is closed. 0:
-	 * 10,000.
+	 * At the limit the oldest connection without a whole request is closed for a new
+	 * one, so that idle connections keep no client out. If there is none, the new one
+	 * is closed. 0: 10,000.
 	 */
 	unsigned connections_max;
 	/*
@@ -47,10 +48,10 @@ enum err http_server_new(const struct http_server_options *o,
 	struct http_server **out) MUST_USE;
 
 /*
- * Takes no more connections, and closes those that ask nothing now, in order: at once if they
- * have asked before, else after a second. What has been asked is answered, and its connection
- * is closed then. @on_empty is called, never from inside a call of the owner's, when the last
- * one is gone; not if this says that none was there.
+ * Takes no more connections, and closes those that ask nothing now, in order: at once if
+ * they have asked before, else after a second. What has been asked is answered, and its
+ * connection is closed then. @on_empty is called, never from inside a call of the
+ * owner's, when the last one is gone; not if this says that none was there.
  */
 bool http_server_end(struct http_server *server, void (*on_empty)(void *arg), void *arg);
 
@@ -70,9 +71,10 @@ const struct addr *http_peer(const struct http_exchange *x);
 
 /*
  * Answers with @status and a text/plain body; Date, Content-Length and Content-Type
- * ("text/plain; charset=utf-8" unless @headers has one) are added. @headers is NULL or lines
- * ending in CRLF; "Connection: close" among them closes the connection after the answer. A
- * body of the request is read and dropped, unless that is more work than a new connection. All is copied. on_request is not called from inside this.
+ * ("text/plain; charset=utf-8" unless @headers has one) are added. @headers is NULL or
+ * lines ending in CRLF; "Connection: close" among them closes the connection after the
+ * answer. A body of the request is read and dropped, unless that is more work than a new
+ * connection. All is copied. on_request is not called from inside this.
  */
 void http_reply(struct http_exchange *x, unsigned status, const char *headers,
 	struct span body);
@@ -88,22 +90,24 @@ void http_reply_shared(struct http_exchange *x, unsigned status, const char *hea
 	const struct http_shared *body);
 
 /*
- * Reads the request's whole body, asking for it with 100 Continue if need be, at most @max bytes, then calls @fn, which answers @x now or
- * later; never from inside this call. @body is good until @fn returns.
- * ERR_LIMIT: it is longer.  ERR_NOMEM: there is no room for it now.  @fn answers then, too.
+ * Reads the request's whole body, asking for it with 100 Continue if need be, at most
+ * @max bytes, then calls @fn, which answers @x now or later; never from inside this call.
+ * @body is good until @fn returns.
+ * ERR_LIMIT: it is longer.  ERR_NOMEM: there is no room for it now.  @fn answers then,
+ * too.
  *
- * If the client goes first, or its body is malformed (400) or takes longer than a minute (408),
- * the exchange is answered here or gone, and @fn is never called.
+ * If the client goes first, or its body is malformed (400) or takes longer than a minute
+ * (408), the exchange is answered here or gone, and @fn is never called.
  */
 typedef void http_collect_fn(void *arg, struct http_exchange *x, enum err rc,
 	struct span body);
 void http_collect(struct http_exchange *x, size_t max, http_collect_fn *fn, void *arg);
 
 /*
- * Answers with @status and @headers (lines ending in CRLF; nothing is added) and hands the
- * stream over, wanting nothing; the exchange is gone. Bytes that came behind the head are an
- * error here: ERR_PROTO (chisel-protocol 1.3, portal-protocol 6.1). ERR_LIMIT: the stream has
- * no room for the head. After any error the connection is closed.
+ * Answers with @status and @headers (lines ending in CRLF; nothing is added) and hands
+ * the stream over, wanting nothing; the exchange is gone. Bytes that came behind the head
+ * are an error here: ERR_PROTO (chisel-protocol 1.3, portal-protocol 6.1). ERR_LIMIT: the
+ * stream has no room for the head. After any error the connection is closed.
  */
 enum err http_detach(struct http_exchange *x, unsigned status, const char *headers,
 	struct stream **out) MUST_USE;

@@ -1,6 +1,6 @@
 /*
- * Wherever in a turn of the loop a message ends, it ends for the receiver, too, and the next one
- * is served: every size around every boundary, every framing, both directions.
+ * Wherever in a turn of the loop a message ends, it ends for the receiver, too, and the
+ * next one is served: every size around every boundary, every framing, both directions.
  */
 #include "http/proxied_test.h"
 
@@ -211,7 +211,8 @@ static const struct sweep small_sweeps[] = {
 	{ true, FRAMED_BY_CHUNKS, 65536 },
 };
 
-/* Blocks so small that a few turns' worth of bytes has every residue of every boundary. */
+/* Blocks so small that a few turns' worth of bytes has every residue of every
+ * boundary. */
 static void check_small(struct fixture *f, size_t step)
 {
 	for (size_t i = 0; i < mem_count(small_sweeps); i++) {

@@ -261,7 +261,8 @@ static void test_a_final_answer_may_come_instead(void **state)
 	end(f);
 }
 
-/* Nor is a client that sends the body all the same, for a while: it may read the answer last. */
+/* Nor is a client that sends the body all the same, for a while:
+ * it may read the answer last. */
 static void test_an_early_answer_is_not_reset(void **state)
 {
 	struct fixture *f = *state;

@@ -36,8 +36,8 @@ struct websocket_request {
 	const char *host;     /* "host:port", unless @headers has a Host */
 	const char *key;      /* base64 of 16 random bytes */
 	const char *protocol; /* Sec-WebSocket-Protocol */
-	const struct websocket_header
-		*headers; /* the user's own; of one name the last counts */
+	/* the user's own; of one name the last counts */
+	const struct websocket_header *headers;
 	size_t headers_n;
 };
 

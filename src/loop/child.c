@@ -48,8 +48,9 @@ struct launch {
 };
 
 /*
- * In the forked process: only calls that are safe in a signal handler, for we may have had
- * threads. Handlers go first: a signal that came meanwhile would wake our parent's loop.
+ * In the forked process: only calls that are safe in a signal handler, for we may have
+ * had threads. Handlers go first: a signal that came meanwhile would wake our parent's
+ * loop.
  */
 static void launch_arrange(const struct launch *l)
 {
@@ -223,7 +224,8 @@ static void child_on_sigchld(void *arg, int signo)
 		return;
 	c->state = CHILD_ENDED;
 
-	/* What lies in the pipe now has its last words; a child of its may go on writing. */
+	/* What lies in the pipe now has its last words;
+	 * a child of its may go on writing. */
 	(void)ioctl(c->fd, FIONREAD, &left);
 	while (left > 0 && (n = child_read_words(c)) > 0)
 		left -= (int)n;

@@ -1,10 +1,11 @@
 /*
- * A child is a program that we run and watch: its words come as lines, its end as an event.
+ * A child is a program that we run and watch: its words come as lines, its end as an
+ * event.
  *
- * It stands in a process group of its own, so that a Ctrl-C at the terminal is ours to pass
- * on, and it gets SIGTERM when we die in whatever way. It reads from /dev/null, its standard
- * output and error are one pipe to us, and of our other descriptors it has none, provided
- * that they were opened with O_CLOEXEC.
+ * It stands in a process group of its own, so that a Ctrl-C at the terminal is ours to
+ * pass on, and it gets SIGTERM when we die in whatever way. It reads from /dev/null, its
+ * standard output and error are one pipe to us, and of our other descriptors it has none,
+ * provided that they were opened with O_CLOEXEC.
  */
 #ifndef LOOP_CHILD_H
 #define LOOP_CHILD_H
@@ -23,7 +24,8 @@ struct child_options {
 	const char *const *env;  /* "NAME=value", NULL at the end; NULL: ours */
 	/* Without its newline, good for the call. The child may be closed in it. */
 	void (*on_line)(void *arg, const char *line);
-	/* It has ended, after its last line; @status as waitpid(2) has it. Called once. */
+	/* It has ended, after its last line; @status as waitpid(2) has it.
+	 * Called once. */
 	void (*on_end)(void *arg, int status);
 	void *arg; /* borrowed: the owner's */
 };

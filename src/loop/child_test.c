@@ -132,7 +132,8 @@ static void test_words_come_as_lines_and_before_the_end(void **state)
 	assert_int_equal(WEXITSTATUS(notes->status), 3);
 }
 
-/* Run as another program: says more at once than a pipe has room for unless it is told to. */
+/* Run as another program: says more at once than a pipe has room for unless it is told
+ * to. */
 static int say_much(void)
 {
 	static char words[MUCH_BYTES];

@@ -7,18 +7,21 @@
 #include "loop/loop.h"
 
 /*
- * Descriptors wait in an epoll of our own, and libuv's descriptor is one of them: that is how
- * libuv is meant to be embedded. uv_poll would cost five system calls for a connection and
- * two for each change of wants; this costs one each, and none for changes that are taken
- * back within a turn. libuv keeps timers, signals, file events and its threads.
+ * Descriptors wait in an epoll of our own, and libuv's descriptor is one of them: that is
+ * how libuv is meant to be embedded. uv_poll would cost five system calls for a
+ * connection and two for each change of wants; this costs one each, and none for changes
+ * that are taken back within a turn. libuv keeps timers, signals, file events and its
+ * threads.
  */
 struct loop {
 	uv_loop_t uv;
 	uv_prepare_t
-		keeper; /* does nothing, but keeps libuv from thinking it is out of work */
+		/* does nothing, but keeps libuv from thinking it is out of work */
+		keeper;
 	int epoll_fd;
 	bool is_stopped;
-	bool uv_has_news; /* libuv was given something that it must tell the kernel about */
+	/* libuv was given something that it must tell the kernel about */
+	bool uv_has_news;
 	struct list deferred; /* of loop_deferred */
 	struct list changed;  /* ios whose wants the kernel does not know yet */
 	struct list always;   /* ios that the kernel cannot poll: ready whenever wanted */
@@ -32,7 +35,8 @@ void io_teardown(struct loop *loop);
 /* Tells the kernel what is wanted now. */
 void io_apply(struct loop *loop);
 
-/* Waits up to @timeout_ms (-1: for ever) and calls whoever is ready. True: libuv is, too. */
+/* Waits up to @timeout_ms (-1: for ever) and calls whoever is ready. True:
+ * libuv is, too. */
 bool io_wait(struct loop *loop, int timeout_ms);
 
 void mailbox_free_all(struct loop *loop);

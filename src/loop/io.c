@@ -87,7 +87,8 @@ static int io_tell_kernel(struct loop_io *io, unsigned wants)
 	struct epoll_event ev = { .events = 0, .data.ptr = io };
 	int op = EPOLL_CTL_MOD;
 
-	/* With no events the kernel still reports errors and hang-ups, again and again. */
+	/* With no events the kernel still reports errors and hang-ups, again and
+	 * again. */
 	if (wants == 0)
 		op = EPOLL_CTL_DEL;
 	else if (io->known == 0)

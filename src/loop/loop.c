@@ -22,11 +22,13 @@ enum err loop_new(struct loop **out)
 	if (loop == NULL)
 		return ERR_NOMEM;
 
-	/* A peer that has gone is an error of its own stream, not the end of the process. */
+	/* A peer that has gone is an error of its own stream, not the end of the
+	 * process. */
 	signal(SIGPIPE, SIG_IGN);
 
 	/* Half of libuv's threads may wait for names: two names that nobody answers for
-	 * must not hold up all others. Before the first lookup, which makes the threads. */
+	 * must not hold up all others. Before the first lookup, which makes the threads.
+	 * */
 	setenv("UV_THREADPOOL_SIZE", "16", 0);
 	list_init(&loop->deferred);
 	list_init(&loop->changed);
@@ -72,7 +74,8 @@ void loop_undefer(struct loop_deferred *d)
 	list_remove(&d->in_loop);
 }
 
-/* What is deferred meanwhile has to wait for the next turn, which will not wait for it. */
+/* What is deferred meanwhile has to wait for the next turn, which will not wait for
+ * it. */
 static void loop_run_deferred(struct loop *loop)
 {
 	struct list now;
@@ -103,7 +106,8 @@ void loop_free(struct loop *loop)
 	uv_close((uv_handle_t *)&loop->keeper, NULL);
 	uv_walk(&loop->uv, loop_check_closing, NULL);
 
-	/* Close callbacks free what was closed; a lookup that was given up may still end. */
+	/* Close callbacks free what was closed;
+	 * a lookup that was given up may still end. */
 	while (uv_loop_close(&loop->uv) == UV_EBUSY)
 		uv_run(&loop->uv, UV_RUN_ONCE);
 	io_teardown(loop);

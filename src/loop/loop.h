@@ -1,9 +1,10 @@
 /*
- * The event loop of one worker: readiness, timers, deferred calls, signals, jobs and mail.
+ * The event loop of one worker: readiness, timers, deferred calls, signals, jobs and
+ * mail.
  *
  * All handles are opaque and belong to their opener. Closing one is final and quiet: its
- * callback is never called again, not even later in this turn, and its owner may be freed at
- * once. Every _close takes NULL. Nothing here is thread safe but mailbox_post().
+ * callback is never called again, not even later in this turn, and its owner may be freed
+ * at once. Every _close takes NULL. Nothing here is thread safe but mailbox_post().
  */
 #ifndef LOOP_LOOP_H
 #define LOOP_LOOP_H
@@ -24,9 +25,9 @@ enum err loop_new(struct loop **out) MUST_USE;
 void loop_free(struct loop *loop);
 
 /*
- * For a program that ends, when all has been closed: a lookup that nobody waits for any more
- * would hold up loop_free() until a name server answers, or does not, for a minute perhaps.
- * If there is one the process ends here, with @exit_code.
+ * For a program that ends, when all has been closed: a lookup that nobody waits for any
+ * more would hold up loop_free() until a name server answers, or does not, for a minute
+ * perhaps. If there is one the process ends here, with @exit_code.
  */
 void loop_leave(struct loop *loop, int exit_code);
 
@@ -65,7 +66,8 @@ enum {
 
 struct loop_io;
 
-/* @ready is what is ready now; an error or hang-up shows as everything that was wanted. */
+/* @ready is what is ready now; an error or hang-up shows as everything that was
+ * wanted. */
 typedef void loop_io_fn(void *arg, unsigned ready);
 
 /* @fd is borrowed: close the io first, then the fd. Wants nothing at first. */
@@ -73,8 +75,8 @@ enum err loop_io_open(struct loop *loop, int fd, loop_io_fn *fn, void *arg,
 	struct loop_io **out) MUST_USE;
 
 /*
- * What the loop wakes us for: LOOP_READ, LOOP_WRITE, both or 0. LOOP_HANGUP alone wakes us for
- * nothing else. Level triggered.
+ * What the loop wakes us for: LOOP_READ, LOOP_WRITE, both or 0. LOOP_HANGUP alone wakes
+ * us for nothing else. Level triggered.
  */
 void loop_io_want(struct loop_io *io, unsigned wants);
 void loop_io_close(struct loop_io *io);
@@ -96,9 +98,10 @@ void loop_timer_close(struct loop_timer *timer);
 /* ---- signals; on the first loop of the process only ---- */
 
 /*
- * SIGHUP, SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 wait from now on: each until loop_signals_open()
- * takes it, so that none is lost or fatal while a program starts. One that is never taken has
- * no effect. For a program that takes none: loop_signals_release().
+ * SIGHUP, SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 wait from now on: each until
+ * loop_signals_open() takes it, so that none is lost or fatal while a program starts. One
+ * that is never taken has no effect. For a program that takes none:
+ * loop_signals_release().
  */
 void loop_signals_hold(void);
 void loop_signals_release(void);
@@ -125,7 +128,8 @@ void loop_watch_close(struct loop_watch *watch);
 
 struct mailbox;
 
-/* A letter: embedded at the front of what is sent. The receiver's fn owns it from then on. */
+/* A letter: embedded at the front of what is sent.
+ * The receiver's fn owns it from then on. */
 struct mail {
 	struct mail *next;
 	void (*fn)(void *receiver, struct mail *mail);

@@ -23,8 +23,8 @@ struct notify {
 	socklen_t to_n;
 	struct loop_timer *timer;
 	uint64_t pulse_ms; /* 0: no watchdog waits for us */
-	char state
-		[NOTIFY_TEXT_MAX]; /* not sent yet, since the manager's queue was full */
+	/* not sent yet, since the manager's queue was full */
+	char state[NOTIFY_TEXT_MAX];
 	char status[NOTIFY_TEXT_MAX]; /* the last one */
 };
 

@@ -1,8 +1,10 @@
 /*
- * What the service manager is told: sd_notify(3), as one datagram each, without its library.
+ * What the service manager is told: sd_notify(3), as one datagram each, without its
+ * library.
  *
- * Where no service manager listens, notify_open() gives NULL, and every call takes NULL. While
- * it is open the watchdog is told that the loop still turns, if the service manager asks.
+ * Where no service manager listens, notify_open() gives NULL, and every call takes NULL.
+ * While it is open the watchdog is told that the loop still turns, if the service manager
+ * asks.
  */
 #ifndef LOOP_NOTIFY_H
 #define LOOP_NOTIFY_H
@@ -24,7 +26,8 @@ void notify_reloading(struct notify *n);
 /* It has begun to end. */
 void notify_stopping(struct notify *n);
 
-/* One line for a person: "serving relay.example.com". Nothing is sent if it is the last one. */
+/* One line for a person: "serving relay.example.com".
+ * Nothing is sent if it is the last one. */
 void notify_status(struct notify *n, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 void notify_close(struct notify *n);

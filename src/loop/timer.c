@@ -30,8 +30,8 @@ enum err loop_timer_open(struct loop *loop, loop_timer_fn *fn, void *arg,
 
 /*
  * libuv counts from the start of its turn, which may be long ago. Its clock is not moved
- * here: a timer that sets itself again would then never let the turn end; nor would one of
- * 0 ms.
+ * here: a timer that sets itself again would then never let the turn end; nor would one
+ * of 0 ms.
  */
 void loop_timer_set(struct loop_timer *timer, uint64_t ms)
 {

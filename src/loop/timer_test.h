@@ -1,7 +1,8 @@
 /*
- * For tests: timers whose time is the test's, like that of base/clock.h. A test that includes
- * this has them in the place of loop/timer.c, all over the program: the linker takes what it
- * finds first. Nothing is due then but by time_pass(), however slow the machine is.
+ * For tests: timers whose time is the test's, like that of base/clock.h. A test that
+ * includes this has them in the place of loop/timer.c, all over the program: the linker
+ * takes what it finds first. Nothing is due then but by time_pass(), however slow the
+ * machine is.
  */
 #ifndef LOOP_TIMER_TEST_H
 #define LOOP_TIMER_TEST_H
@@ -128,7 +129,8 @@ static inline void time_pass(struct loop *loop, uint64_t ms)
 		clock_advance(end - clock_now_ms());
 }
 
-/* The machine sleeps, or the process is stopped: nothing happens, and then all that is late. */
+/* The machine sleeps, or the process is stopped:
+ * nothing happens, and then all that is late. */
 static inline void time_sleep(struct loop *loop, uint64_t ms)
 {
 	clock_advance(ms);

@@ -1,6 +1,6 @@
 /*
- * A worker is one thread with one loop, its mailbox and its pool of blocks. What it works on
- * belongs to it alone; others reach it by mail.
+ * A worker is one thread with one loop, its mailbox and its pool of blocks. What it works
+ * on belongs to it alone; others reach it by mail.
  */
 #ifndef LOOP_WORKER_H
 #define LOOP_WORKER_H
@@ -33,9 +33,10 @@ enum err worker_init(struct worker *w, unsigned index) MUST_USE;
 void worker_fini(struct worker *w);
 
 /*
- * Calls @fn on @w's thread, from any thread, in the order of the calls, with a copy of the @n
- * bytes at @body. What is still on its way when @w ends is called by worker_fini(). False: out of
- * memory, or @w has ended; what the body refers to is still the caller's.
+ * Calls @fn on @w's thread, from any thread, in the order of the calls, with a copy of
+ * the @n bytes at @body. What is still on its way when @w ends is called by
+ * worker_fini(). False: out of memory, or @w has ended; what the body refers to is still
+ * the caller's.
  */
 typedef void worker_fn(struct worker *w, void *body);
 bool worker_send(struct worker *w, worker_fn *fn, const void *body, size_t n) MUST_USE;

@@ -197,7 +197,8 @@ enum err addr_split(struct span text, struct span *host, struct span *port)
 			return ERR_SYNTAX;
 		h = span_of(h.p + 1, h.n - 2);
 	} else if (memchr(h.p, ':', h.n) != NULL) {
-		return ERR_SYNTAX; /* an IPv6 address without brackets: where does it end? */
+		/* an IPv6 address without brackets: where does it end? */
+		return ERR_SYNTAX;
 	}
 	*host = h;
 	*port = p;

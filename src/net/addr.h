@@ -52,7 +52,8 @@ bool addr_of_local(int fd, struct addr *out);
  */
 enum err addr_split(struct span text, struct span *host, struct span *port) MUST_USE;
 
-/* Where to listen. @host is a literal without brackets, or a name, which is not looked up. */
+/* Where to listen. @host is a literal without brackets, or a name, which is not looked
+ * up. */
 struct addr_listen {
 	char host[256];
 	uint16_t port;

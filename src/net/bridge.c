@@ -1,11 +1,12 @@
 /*
  * A bridge joins two streams until both directions have ended.
  *
- * It is two flows, one for each direction, and each flow is one state machine: its source's
- * reading and its destination's writing side. A flow never waits for both at once. While the
- * destination is not ready the source is left alone, so that its peer feels the pressure; and
- * when the destination is ready again the source is tried at once, without asking the loop
- * first, so that a saturated transfer hardly ever changes what it waits for.
+ * It is two flows, one for each direction, and each flow is one state machine: its
+ * source's reading and its destination's writing side. A flow never waits for both at
+ * once. While the destination is not ready the source is left alone, so that its peer
+ * feels the pressure; and when the destination is ready again the source is tried at
+ * once, without asking the loop first, so that a saturated transfer hardly ever changes
+ * what it waits for.
  */
 #include "net/bridge.h"
 
@@ -409,8 +410,8 @@ static void bridge_finish(struct bridge *b, enum err rc)
 }
 
 /*
- * A side that has sent its last byte, and has nothing to take, may still break off. One whose
- * bytes wait here is asked nothing: they are delivered first.
+ * A side that has sent its last byte, and has nothing to take, may still break off. One
+ * whose bytes wait here is asked nothing: they are delivered first.
  */
 static unsigned bridge_wants(const struct flow *from_it, const struct flow *to_it)
 {
@@ -448,7 +449,8 @@ static enum err bridge_watch_half(struct bridge *b)
 	return ERR_OK;
 }
 
-/* Wants are told anew even if they are the same: to some, wanting is asking for a turn. */
+/* Wants are told anew even if they are the same:
+ * to some, wanting is asking for a turn. */
 static void bridge_settle(struct bridge *b, enum err rc)
 {
 	bool is_over = b->a_to_b.state == FLOW_ENDED && b->b_to_a.state == FLOW_ENDED;

@@ -34,7 +34,8 @@ struct bridge_options {
  */
 enum err bridge_open(const struct bridge_options *options, struct bridge **out) MUST_USE;
 
-/* Ends it now and quietly: both sides are reset, on_closed is not called. NULL is fine. */
+/* Ends it now and quietly: both sides are reset, on_closed is not called.
+ * NULL is fine. */
 void bridge_close(struct bridge *bridge);
 
 #endif

@@ -432,7 +432,8 @@ static void test_what_cannot_be_spliced_is_copied(void **state)
 	loop_run(x->loop);
 	assert_all_arrived(x);
 
-	/* Now the source can, and the destination cannot: what is in the pipe comes back. */
+	/* Now the source can, and the destination cannot:
+	 * what is in the pipe comes back. */
 	fakes_init(x, 0, 0);
 	x->b.stream.fd = events;
 	unix_pair(ends);
@@ -472,7 +473,8 @@ static void test_a_reset_reaches_the_other_side(void **state)
 	close(b[0]);
 }
 
-/* Both sides of a bridge after @a, or @b, has sent its last byte: nothing is asked of it. */
+/* Both sides of a bridge after @a, or @b, has sent its last byte:
+ * nothing is asked of it. */
 static void test_a_reset_after_the_last_byte_reaches_the_other_side(void **state)
 {
 	struct fixture *x = *state;

@@ -1,7 +1,7 @@
 /*
- * A memory of where a host and port was reached last: for a few seconds, that is tried first,
- * and only if nobody answers there is the name asked for again. Of one host and port, and of
- * one loop; shared by whoever has a reference.
+ * A memory of where a host and port was reached last: for a few seconds, that is tried
+ * first, and only if nobody answers there is the name asked for again. Of one host and
+ * port, and of one loop; shared by whoever has a reference.
  */
 #ifndef NET_DIAL_MEMORY_H
 #define NET_DIAL_MEMORY_H

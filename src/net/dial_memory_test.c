@@ -1,4 +1,5 @@
-/* Behaviour of dials that remember. "localhost" has two addresses, and we are both of them. */
+/* Behaviour of dials that remember.
+ * "localhost" has two addresses, and we are both of them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,7 @@
 /*
  * A dial tries the addresses of a host, staggered; the first to connect wins. One that is
- * remembered is tried by itself; the others are asked for when it fails, or takes its time.
+ * remembered is tried by itself; the others are asked for when it fails, or takes its
+ * time.
  */
 #include "net/dialer.h"
 

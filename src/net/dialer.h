@@ -1,6 +1,7 @@
 /*
  * A dial connects to host:port over TCP: resolves, then tries all addresses, the next one
- * beginning 250 ms after the last or when it fails (RFC 8305 5). The first to connect wins.
+ * beginning 250 ms after the last or when it fails (RFC 8305 5). The first to connect
+ * wins.
  */
 #ifndef NET_DIALER_H
 #define NET_DIALER_H
@@ -17,8 +18,9 @@ struct dial_options {
 	uint32_t timeout_ms;        /* for resolving and connecting together; 0 is 30 s */
 	struct dial_memory *memory; /* of host:port; a reference is taken; may be NULL */
 	/*
-	 * On ERR_OK @fd is connected, non-blocking and the receiver's. Else it is -1, @why has
-	 * the words and @errnum the last errno (0 if none: a name that did not resolve).
+	 * On ERR_OK @fd is connected, non-blocking and the receiver's. Else it is -1,
+	 * @why has the words and @errnum the last errno (0 if none: a name that did not
+	 * resolve).
 	 */
 	void (*fn)(void *arg, enum err rc, int fd, int errnum, const struct why *why);
 	void *arg;

@@ -28,7 +28,8 @@ struct listener {
 	listener_accept_fn *fn;
 	void *arg; /* borrowed: the owner's */
 	enum listener_state state;
-	bool has_complained; /* of lacking descriptors, since the last accept that worked */
+	/* of lacking descriptors, since the last accept that worked */
+	bool has_complained;
 	int fd;
 	struct loop_io *io;
 	struct loop_timer *rest;

@@ -1,6 +1,7 @@
 /*
- * A meter is a stream over another that counts what goes through, and tells when whoever uses
- * it has closed it. So somebody can give a stream away and still know what became of it.
+ * A meter is a stream over another that counts what goes through, and tells when whoever
+ * uses it has closed it. So somebody can give a stream away and still know what became of
+ * it.
  */
 #ifndef NET_METER_H
 #define NET_METER_H
@@ -11,8 +12,8 @@ struct meter;
 
 struct meter_end {
 	uint64_t read_bytes, written_bytes;
-	enum err
-		rc; /* ERR_OK: it was closed in order; else what broke it, or ERR_CLOSED */
+	/* ERR_OK: it was closed in order; else what broke it, or ERR_CLOSED */
+	enum err rc;
 };
 
 struct meter_options {
@@ -28,7 +29,8 @@ enum err meter_open(const struct meter_options *o, struct meter **out) MUST_USE;
 /* The stream to give away. */
 struct stream *meter_stream(struct meter *m);
 
-/* The peer's connection is reset now, which the stream's user sees; on_closed is not called. */
+/* The peer's connection is reset now, which the stream's user sees;
+ * on_closed is not called. */
 void meter_cut(struct meter *m);
 
 #endif

@@ -1,4 +1,5 @@
-/* Behaviour of addresses, the resolver, the dialer, listeners and sockets, on loopback. */
+/* Behaviour of addresses, the resolver, the dialer, listeners and sockets, on
+ * loopback. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -57,7 +57,8 @@ static void netwatch_on_settled(void *arg)
 	w->fn(w->arg, "the network has changed");
 }
 
-/* What has changed does not matter; even that messages were lost means that something did. */
+/* What has changed does not matter;
+ * even that messages were lost means that something did. */
 static void netwatch_on_ready(void *arg, unsigned ready)
 {
 	struct netwatch *w = arg;

@@ -16,7 +16,8 @@ typedef void netwatch_fn(void *arg, const char *reason);
 enum err netwatch_open(struct loop *loop, netwatch_fn *fn, void *arg,
 	struct netwatch **out) MUST_USE;
 
-/* False: the kernel does not tell us of changes (a sandbox); sleep is noticed all the same. */
+/* False: the kernel does not tell us of changes (a sandbox);
+ * sleep is noticed all the same. */
 bool netwatch_sees_network(const struct netwatch *w);
 
 /* fn is not called any more. May be called in it. NULL is fine. */

@@ -1,6 +1,6 @@
 /*
- * For tests: two streams joined in memory, each taking what the other gives. The pair belongs
- * to the test and outlives both ends.
+ * For tests: two streams joined in memory, each taking what the other gives. The pair
+ * belongs to the test and outlives both ends.
  */
 #ifndef NET_PIPE_TEST_H
 #define NET_PIPE_TEST_H

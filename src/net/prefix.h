@@ -1,4 +1,5 @@
-/* Sets of addresses by prefix, "10.0.0.0/8" (RFC 4632); an address alone is a prefix, too. */
+/* Sets of addresses by prefix, "10.0.0.0/8" (RFC 4632);
+ * an address alone is a prefix, too. */
 #ifndef NET_PREFIX_H
 #define NET_PREFIX_H
 
@@ -37,7 +38,8 @@ const char *prefix_print(const struct prefix *p, char to[PREFIX_TEXT_MAX]);
 /* ERR_NOMEM. One that is there already is not added twice. */
 enum err prefix_set_add(struct prefix_set *set, const struct prefix *p) MUST_USE;
 
-/* @n of them, as prefix_parse() takes them. ERR_SYNTAX, ERR_NOMEM: some may have been added. */
+/* @n of them, as prefix_parse() takes them. ERR_SYNTAX, ERR_NOMEM:
+ * some may have been added. */
 enum err prefix_set_add_texts(struct prefix_set *set, const char *const *texts,
 	unsigned n) MUST_USE;
 
@@ -45,7 +47,8 @@ enum err prefix_set_add_texts(struct prefix_set *set, const char *const *texts,
 enum err prefix_set_add_local(struct prefix_set *set) MUST_USE;
 enum err prefix_set_copy(const struct prefix_set *from, struct prefix_set *to) MUST_USE;
 
-/* An IPv4 address is in no prefix of IPv6, however short, but in "::ffff:0:0/96" and longer. */
+/* An IPv4 address is in no prefix of IPv6, however short, but in "::ffff:0:0/96" and
+ * longer. */
 bool prefix_set_has(const struct prefix_set *set, const struct addr *a);
 
 void prefix_set_fini(struct prefix_set *set);

@@ -1,6 +1,6 @@
 /*
- * A dial through an outbound proxy: HTTP CONNECT, or SOCKS5 with the name left to the proxy.
- * Not one byte of what the target says is taken from the connection.
+ * A dial through an outbound proxy: HTTP CONNECT, or SOCKS5 with the name left to the
+ * proxy. Not one byte of what the target says is taken from the connection.
  */
 #ifndef NET_PROXY_DIAL_H
 #define NET_PROXY_DIAL_H

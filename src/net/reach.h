@@ -1,6 +1,6 @@
 /*
- * A reach makes a stream to somebody who listens: a host and port or a Unix socket is dialled,
- * and TLS put over it if asked for.
+ * A reach makes a stream to somebody who listens: a host and port or a Unix socket is
+ * dialled, and TLS put over it if asked for.
  */
 #ifndef NET_REACH_H
 #define NET_REACH_H
@@ -20,7 +20,8 @@ struct reach_options {
 	struct tls_context *tls;    /* a reference is taken for as long; NULL: plain */
 	const char *server_name;    /* to verify, for TLS; NULL: @host. Copied */
 	uint32_t timeout_ms;        /* for all of it */
-	/* On ERR_OK @stream is open, wants nothing and is the receiver's; else it is NULL. */
+	/* On ERR_OK @stream is open, wants nothing and is the receiver's;
+	 * else it is NULL. */
 	void (*fn)(void *arg, enum err rc, struct stream *stream, const struct why *why);
 	void *arg;
 };

@@ -13,13 +13,14 @@ struct resolve;
 typedef void resolve_fn(void *arg, enum err rc, const struct addr *addrs, unsigned count,
 	const struct why *why);
 
-/* True for localhost and names below it: loopback, whatever name servers say (RFC 6761 6.3). */
+/* True for localhost and names below it:
+ * loopback, whatever name servers say (RFC 6761 6.3). */
 bool resolver_is_localhost(const char *host);
 
 /*
- * Asks for @host (a literal needs no asking) with @port put into each answer, in the order
- * of RFC 6724 with the families interleaved (RFC 8305 4). @fn is called once, never from
- * inside this call. Every call asks anew.
+ * Asks for @host (a literal needs no asking) with @port put into each answer, in the
+ * order of RFC 6724 with the families interleaved (RFC 8305 4). @fn is called once, never
+ * from inside this call. Every call asks anew.
  */
 enum err resolve_open(struct loop *loop, const char *host, uint16_t port, resolve_fn *fn,
 	void *arg, struct resolve **out) MUST_USE;

@@ -166,7 +166,8 @@ void socket_tune(int fd)
 	int idle = 0;
 	socklen_t n = sizeof(idle);
 
-	/* Accepted sockets have it from their listener; a Unix socket has no such thing. */
+	/* Accepted sockets have it from their listener;
+	 * a Unix socket has no such thing. */
 	if (getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, &n) != 0)
 		return;
 	if (idle == SOCKET_KEEPALIVE_S)

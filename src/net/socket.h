@@ -12,29 +12,29 @@
 enum err socket_open_take(struct loop *loop, int fd, struct stream **out) MUST_USE;
 
 /*
- * NODELAY and keepalive, if it is TCP. On a listening socket: for all it accepts, which then
- * costs them nothing.
+ * NODELAY and keepalive, if it is TCP. On a listening socket: for all it accepts, which
+ * then costs them nothing.
  */
 void socket_tune(int fd);
 
 /*
- * For the one connection that carries a tunnel, once it is a stream: a small queue of unsent
- * bytes in the kernel (TCP_NOTSENT_LOWAT), so that small frames overtake bulk data, and an end
- * to a peer that acknowledges nothing for @dead_ms (TCP_USER_TIMEOUT), or answers no probe
- * of the kernel's for about as long. Does nothing to other sockets.
+ * For the one connection that carries a tunnel, once it is a stream: a small queue of
+ * unsent bytes in the kernel (TCP_NOTSENT_LOWAT), so that small frames overtake bulk
+ * data, and an end to a peer that acknowledges nothing for @dead_ms (TCP_USER_TIMEOUT),
+ * or answers no probe of the kernel's for about as long. Does nothing to other sockets.
  */
 void socket_tune_carrier(int fd, unsigned dead_ms);
 
 /*
- * For a connection on which nothing is said for long: the kernel asks often enough whether the
- * peer is there to break it off 8 s after the peer, or the path to it, has died. Does nothing
- * to other sockets.
+ * For a connection on which nothing is said for long: the kernel asks often enough
+ * whether the peer is there to break it off 8 s after the peer, or the path to it, has
+ * died. Does nothing to other sockets.
  */
 void socket_tune_waiting(int fd);
 
 /*
- * An end to a peer that acknowledges nothing for @dead_ms (TCP_USER_TIMEOUT), nor makes room
- * for so long; 0: as long as the kernel thinks fit. Does nothing to other sockets.
+ * An end to a peer that acknowledges nothing for @dead_ms (TCP_USER_TIMEOUT), nor makes
+ * room for so long; 0: as long as the kernel thinks fit. Does nothing to other sockets.
  */
 void socket_set_patience(int fd, unsigned dead_ms);
 

@@ -1,7 +1,7 @@
 /*
- * A splice moves bytes from one socket to another inside the kernel, through a pipe. It pays
- * for bulk only, and costs two descriptors: it asks to be freed when nothing has moved for a
- * second.
+ * A splice moves bytes from one socket to another inside the kernel, through a pipe. It
+ * pays for bulk only, and costs two descriptors: it asks to be freed when nothing has
+ * moved for a second.
  */
 #ifndef NET_SPLICE_H
 #define NET_SPLICE_H
@@ -11,8 +11,8 @@
 struct splice;
 
 /*
- * Up to the first drain that works, no more than @trial_bytes are taken. @on_idle is called
- * with the pipe empty.  ERR_SYS: no descriptors.
+ * Up to the first drain that works, no more than @trial_bytes are taken. @on_idle is
+ * called with the pipe empty.  ERR_SYS: no descriptors.
  */
 enum err splice_new(struct loop *loop, size_t trial_bytes, void (*on_idle)(void *arg),
 	void *arg, struct splice **out) MUST_USE;
@@ -24,14 +24,14 @@ void splice_free(struct splice *s);
 size_t splice_held(const struct splice *s);
 
 /*
- * Fills the empty pipe. ERR_EOF; ERR_USAGE: this cannot be spliced, and nothing was taken;
- * other errors: it broke.
+ * Fills the empty pipe. ERR_EOF; ERR_USAGE: this cannot be spliced, and nothing was
+ * taken; other errors: it broke.
  */
 enum err splice_fill(struct splice *s, int from_fd) MUST_USE;
 
 /*
- * Empties it as far as @to_fd takes it. ERR_USAGE: it cannot be spliced to, which shows at
- * the trial.
+ * Empties it as far as @to_fd takes it. ERR_USAGE: it cannot be spliced to, which shows
+ * at the trial.
  */
 enum err splice_drain(struct splice *s, int to_fd, size_t *put) MUST_USE;
 

@@ -102,8 +102,8 @@ static void stdio_side_close(struct stdio_side *side)
 }
 
 /*
- * The reader of our output sees its end. The number stays taken: the next descriptor that is
- * opened must not become standard output.
+ * The reader of our output sees its end. The number stays taken: the next descriptor that
+ * is opened must not become standard output.
  */
 static enum err stdio_finish(struct stream *s)
 {

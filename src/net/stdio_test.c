@@ -1,4 +1,5 @@
-/* Behaviour of standard input and output as a stream: pipes, files, one descriptor for both. */
+/* Behaviour of standard input and output as a stream:
+ * pipes, files, one descriptor for both. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,10 +1,10 @@
 /*
- * A stream is a two-way byte channel with back-pressure and half-close: a socket, TLS over a
- * stream, an SSH channel. Whoever uses one cannot tell which.
+ * A stream is a two-way byte channel with back-pressure and half-close: a socket, TLS
+ * over a stream, an SSH channel. Whoever uses one cannot tell which.
  *
- * Nothing waits: a call that cannot go on now says ERR_AGAIN, and the owner, who asked for it
- * with stream_want(), is called when it may be worth trying again. on_ready is never called
- * from inside a call of its owner's into the same stream.
+ * Nothing waits: a call that cannot go on now says ERR_AGAIN, and the owner, who asked
+ * for it with stream_want(), is called when it may be worth trying again. on_ready is
+ * never called from inside a call of its owner's into the same stream.
  */
 #ifndef NET_STREAM_H
 #define NET_STREAM_H
@@ -34,8 +34,8 @@ struct stream_ops {
 
 	/*
 	 * Reads at least one byte into @to. @got is set on ERR_OK only.
-	 * ERR_EOF: the peer has finished; stays so.  ERR_CLOSED: it has, and takes nothing
-	 * more either.  Any other error: the stream is broken.
+	 * ERR_EOF: the peer has finished; stays so.  ERR_CLOSED: it has, and takes
+	 * nothing more either.  Any other error: the stream is broken.
 	 */
 	enum err (*read)(struct stream *s, void *to, size_t room, size_t *got);
 
@@ -54,19 +54,21 @@ struct stream_ops {
 	enum err (*finish)(struct stream *s);
 
 	/*
-	 * What on_ready is called for from now on. Level triggered. LOOP_HANGUP, alone: only
-	 * for the peer's breaking off; it is then good for closing. Streams that cannot tell
-	 * ignore it.
+	 * What on_ready is called for from now on. Level triggered. LOOP_HANGUP, alone:
+	 * only for the peer's breaking off; it is then good for closing. Streams that
+	 * cannot tell ignore it.
 	 */
 	void (*want)(struct stream *s, unsigned wants);
 
-	/* Gives the stream up: on_ready is not called again. With @is_abort the peer learns
-	 * that something went wrong (a reset), else that all is said. Frees the stream. */
+	/* Gives the stream up: on_ready is not called again. With @is_abort the peer
+	 * learns that something went wrong (a reset), else that all is said. Frees the
+	 * stream. */
 	void (*close)(struct stream *s, bool is_abort);
 
 	/* The four below save a copy, and may be missing (NULL). */
 
-	/* Lends what has arrived; consume() takes its first @n bytes. Errors as read(). */
+	/* Lends what has arrived; consume() takes its first @n bytes.
+	 * Errors as read(). */
 	enum err (*peek)(struct stream *s, struct span *out);
 	void (*consume)(struct stream *s, size_t n);
 
@@ -78,13 +80,14 @@ struct stream_ops {
 	/* The two below move a stream to another worker, and may be missing (NULL). */
 
 	/*
-	 * Takes it off its loop: it wants nothing and hears nothing. Only enter() or close()
-	 * may follow, on any thread. The owner may do this in on_ready, too.
+	 * Takes it off its loop: it wants nothing and hears nothing. Only enter() or
+	 * close() may follow, on any thread. The owner may do this in on_ready, too.
 	 * ERR_USAGE: it cannot move, and stays as it was.
 	 */
 	enum err (*leave)(struct stream *s);
 
-	/* Puts it on @loop, where it wants nothing yet. On failure it may only be closed. */
+	/* Puts it on @loop, where it wants nothing yet.
+	 * On failure it may only be closed. */
 	enum err (*enter)(struct stream *s, struct loop *loop);
 
 	/* The two below belong to what is at the bottom, and may be missing (NULL). */
@@ -93,9 +96,9 @@ struct stream_ops {
 	bool (*path)(const struct stream *s, struct stream_path *out);
 
 	/*
-	 * The owner writes records of its own, many and small, in events of other streams:
-	 * they may wait for each other to the end of the turn. Returns how many bytes pass
-	 * as one record of this stream; 0: it has none.
+	 * The owner writes records of its own, many and small, in events of other
+	 * streams: they may wait for each other to the end of the turn. Returns how many
+	 * bytes pass as one record of this stream; 0: it has none.
 	 */
 	size_t (*expect_records)(struct stream *s);
 };

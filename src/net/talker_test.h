@@ -1,4 +1,5 @@
-/* For tests: pairs of sockets, and threads that talk through them and check what they hear. */
+/* For tests: pairs of sockets, and threads that talk through them and check what they
+ * hear. */
 #ifndef NET_TALKER_TEST_H
 #define NET_TALKER_TEST_H
 
@@ -106,7 +107,8 @@ struct talk {
 	struct talker talkers[4];
 };
 
-/* @a says @n bytes to @b, which says a third of that, both at once, and then they finish. */
+/* @a says @n bytes to @b, which says a third of that, both at once, and then they
+ * finish. */
 static inline void talk_begin(struct talk *talk, int a, int b, size_t n)
 {
 	struct talker *t = talk->talkers;

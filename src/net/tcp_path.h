@@ -1,4 +1,5 @@
-/* What TCP knows of the path of a connection. What differs by system is in a file of its own. */
+/* What TCP knows of the path of a connection.
+ * What differs by system is in a file of its own. */
 #ifndef NET_TCP_PATH_H
 #define NET_TCP_PATH_H
 

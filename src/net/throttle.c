@@ -2,8 +2,8 @@
  * Throttles.
  *
  * A bucket fills with time. While nobody waits, whoever comes takes what there is. Once
- * somebody waits all others wait too, in a queue, and a timer gives turns: a turn lends the
- * first in the queue a share of the bucket, for as long as it is called.
+ * somebody waits all others wait too, in a queue, and a timer gives turns: a turn lends
+ * the first in the queue a share of the bucket, for as long as it is called.
  */
 #include "net/throttle.h"
 

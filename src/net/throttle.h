@@ -1,10 +1,11 @@
 /*
- * A throttle bounds how fast bytes pass, as a filter: a stream over a stream. All throttles of
- * a bucket share its rate, in both directions together, after a burst of one second's.
+ * A throttle bounds how fast bytes pass, as a filter: a stream over a stream. All
+ * throttles of a bucket share its rate, in both directions together, after a burst of one
+ * second's.
  *
- * Bytes that may not pass yet stay where they are, so that their sender feels it. Who waits
- * gets turns: each a tenth of a second's worth, at most 64 KiB, one after the other.
- * portal-protocol 16.4.
+ * Bytes that may not pass yet stay where they are, so that their sender feels it. Who
+ * waits gets turns: each a tenth of a second's worth, at most 64 KiB, one after the
+ * other. portal-protocol 16.4.
  */
 #ifndef NET_THROTTLE_H
 #define NET_THROTTLE_H
@@ -27,7 +28,8 @@ struct throttle_options {
 	struct throttle_bucket *bucket; /* a reference is taken */
 	struct stream *below;           /* taken if the call succeeds */
 
-	/* So many bytes have been read from, or written to, the stream below. May be NULL. */
+	/* So many bytes have been read from, or written to, the stream below.
+	 * May be NULL. */
 	void (*on_moved)(void *arg, bool is_read, size_t n);
 	void *arg;
 };

@@ -1,4 +1,5 @@
-/* Tests of throttles: how much passes in a time, whose turn it is, and changes of rate. */
+/* Tests of throttles: how much passes in a time, whose turn it is, and changes of
+ * rate. */
 #include "net/throttle.h"
 
 #include <setjmp.h>

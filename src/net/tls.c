@@ -33,7 +33,8 @@ enum tls_direction {
 /* A call of the owner's on_ready that is under way. */
 struct tls_call {
 	bool has_left; /* the stream has: another thread may own it by now */
-	bool is_dry; /* @below had less than there was room for: it calls when there is more */
+	/* @below had less than there was room for: it calls when there is more */
+	bool is_dry;
 };
 
 struct tls {

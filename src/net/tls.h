@@ -26,18 +26,20 @@ struct tls_server_options {
 	bool is_key_instant;    /* it answers at once: no handshake has to wait for it */
 
 	unsigned min_version; /* 0: TLS_VERSION_1_2 */
-	const char *ca_path;  /* file or directory of client CAs: a client certificate is
-				  required and verified; NULL: none is asked for */
-	const char *alpn; /* comma-separated protocols to choose from, or NULL; a client
-			     who offers others only is refused, one who offers none is not */
+	/* file or directory of client CAs: a client certificate is required and verified;
+	 * NULL: none is asked for */
+	const char *ca_path;
+	/* comma-separated protocols to choose from, or NULL; a client who offers others
+	 * only is refused, one who offers none is not */
+	const char *alpn;
 };
 
 struct tls_client_options {
 	const char *ca_file; /* replaces the system's roots; NULL: those */
-	struct span
-		ca_pem;   /* the same, from memory; any of these may be trusted, roots or
-				  not; wins over ca_file */
-	bool skip_verify; /* no check of chain or name; wins over ca_file */
+	/* the same, from memory; any of these may be trusted, roots or not;
+	 * wins over ca_file */
+	struct span ca_pem;
+	bool skip_verify;      /* no check of chain or name; wins over ca_file */
 	const char *cert_file; /* with key_file: a client certificate; NULL: none */
 	const char *key_file;
 	const char *alpn;
@@ -63,18 +65,18 @@ struct tls_options {
 	const char *server_name; /* client: SNI, and verified; copied */
 	/*
 	 * What carries @below tells the peer of no end and no reset. So stream_finish()
-	 * finishes @below, too, and stream_abort() ends it with a record that the peer must
-	 * take for an error, where a reset would say the same.
+	 * finishes @below, too, and stream_abort() ends it with a record that the peer
+	 * must take for an error, where a reset would say the same.
 	 */
 	bool below_hides_ends;
 };
 
 /*
- * The handshake goes on by itself inside read and write, as in OpenSSL: to wait for it, want
- * LOOP_READ and call tls_handshake() when ready.
+ * The handshake goes on by itself inside read and write, as in OpenSSL: to wait for it,
+ * want LOOP_READ and call tls_handshake() when ready.
  *
- * stream_close() sends of what was written only as much as the stream below takes at once:
- * whoever wants all of it to arrive waits for stream_finish() first.
+ * stream_close() sends of what was written only as much as the stream below takes at
+ * once: whoever wants all of it to arrive waits for stream_finish() first.
  *
  * It can move to another loop, if the stream below can, once the handshake is done.
  */

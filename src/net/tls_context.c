@@ -16,8 +16,8 @@
 
 /*
  * AES-128 first, as Go and browsers have it: SHA-256, which goes with it, is done by the
- * processor, and SHA-384 is not. A client without AES in hardware asks for ChaCha20 first,
- * and gets it.
+ * processor, and SHA-384 is not. A client without AES in hardware asks for ChaCha20
+ * first, and gets it.
  */
 #define TLS_SUITES \
 	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
@@ -116,7 +116,8 @@ static enum err tls_context_new(struct tls_context **out, struct why *why)
 	SSL_CTX_set_read_ahead(ctx->ssl, 1);
 	SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);
 	(void)SSL_CTX_set_num_tickets(ctx->ssl, 0); /* tls.c sends one, in its own time */
-	/* An encrypted key is an error: a server that asks for a password does not start. */
+	/* An encrypted key is an error:
+	 * a server that asks for a password does not start. */
 	SSL_CTX_set_default_passwd_cb(ctx->ssl, pem_no_password);
 	*out = ctx;
 	return ERR_OK;
@@ -194,7 +195,8 @@ static enum err tls_context_use_pair(struct tls_context *ctx, const char *cert_f
 			"%.150s holds no certificate we can use: %s", cert_file,
 			tls_reason());
 
-	/* The key is compared with the certificate here, and again below for good measure. */
+	/* The key is compared with the certificate here, and again below for good
+	 * measure. */
 	if (SSL_CTX_use_PrivateKey_file(ctx->ssl, key_file, SSL_FILETYPE_PEM) != 1 ||
 		SSL_CTX_check_private_key(ctx->ssl) != 1) {
 		bool is_other = ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_X509;
@@ -208,7 +210,8 @@ static enum err tls_context_use_pair(struct tls_context *ctx, const char *cert_f
 	return ERR_OK;
 }
 
-/* One file's certificates become roots; a server also names them when it asks a client. */
+/* One file's certificates become roots;
+ * a server also names them when it asks a client. */
 static enum err tls_context_trust_file(struct tls_context *ctx, const char *path,
 	bool is_for_clients, struct why *why)
 {
@@ -346,7 +349,8 @@ static enum err tls_context_trust_servers(struct tls_context *ctx,
 
 /* ---- a client's sessions ---- */
 
-/* One of TLS 1.3 comes after the handshake, and there may be several: the last one counts. */
+/* One of TLS 1.3 comes after the handshake, and there may be several:
+ * the last one counts. */
 static int tls_context_on_session(SSL *ssl, SSL_SESSION *session)
 {
 	struct tls_context *ctx = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));

@@ -1,4 +1,5 @@
-/* Behaviour of TLS streams whose private key is elsewhere, and of names under localhost. */
+/* Behaviour of TLS streams whose private key is elsewhere, and of names under
+ * localhost. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -514,7 +515,8 @@ static void *count_realloc(void *old, size_t n, const char *file, int line)
 	return p;
 }
 
-/* A session that waits for a visitor has told its client one thing, and may wait for long. */
+/* A session that waits for a visitor has told its client one thing, and may wait for
+ * long. */
 static void test_a_ticket_leaves_no_buffers_behind(void **state)
 {
 	struct fixture *x = *state;
@@ -549,7 +551,8 @@ static void test_what_is_said_in_one_call_is_sent_together(void **state)
 	char byte;
 	size_t n;
 
-	/* It reads the header of a record alone while the handshake lasts, which cuts a message. */
+	/* It reads the header of a record alone while the handshake lasts, which cuts a
+	 * message. */
 	if (OPENSSL_version_major() > 3 || OPENSSL_version_minor() >= 2)
 		skip();
 	/* Messages, so that one can be told from two. */

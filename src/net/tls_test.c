@@ -641,7 +641,8 @@ static void test_an_end_may_be_an_end_below_too(void **state)
 	x->hides_ends = false;
 }
 
-/* Below, only the end of a connection in order reaches the other side, as with a stock relay. */
+/* Below, only the end of a connection in order reaches the other side, as with a stock
+ * relay. */
 static void test_an_abort_may_be_told_inside(void **state)
 {
 	struct fixture *x = *state;

@@ -1,6 +1,6 @@
 /*
- * A stream with bytes put back in front: somebody has looked at what came first, and it is
- * for another. What goes the other way, and all that follows, passes through.
+ * A stream with bytes put back in front: somebody has looked at what came first, and it
+ * is for another. What goes the other way, and all that follows, passes through.
  */
 #ifndef NET_UNREAD_H
 #define NET_UNREAD_H

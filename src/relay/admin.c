@@ -49,8 +49,9 @@ static struct span cut_port(const char *authority)
 }
 
 /*
- * Browsers tell which site a page is from that changes something (RFC 6454, 7), programs do not.
- * A page of the same host over http is another site: an attacker on the path can write it.
+ * Browsers tell which site a page is from that changes something (RFC 6454, 7), programs
+ * do not. A page of the same host over http is another site: an attacker on the path can
+ * write it.
  */
 static bool is_foreign(const struct api_call *call)
 {

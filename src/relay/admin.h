@@ -1,11 +1,12 @@
 /*
- * The API for administrators: they sign in with a wallet, see all leases, and say who may use
- * the relay. portal-protocol 16.3. The page /admin does so
+ * The API for administrators: they sign in with a wallet, see all leases, and say who may
+ * use the relay. portal-protocol 16.3. The page /admin does so
  * in a browser.
  *
  * Who changes something must have a session, and come from a page of ours: a call with
- * another site's Origin is refused. The relay's own address may always come in. A call over the
- * admin socket (relay/admin_socket.h) needs no session; its administrator is ADMIN_LOCAL.
+ * another site's Origin is refused. The relay's own address may always come in. A call
+ * over the admin socket (relay/admin_socket.h) needs no session; its administrator is
+ * ADMIN_LOCAL.
  */
 #ifndef RELAY_ADMIN_H
 #define RELAY_ADMIN_H
@@ -15,7 +16,8 @@
 #define ADMIN_BODY_MAX 65536
 #define ADMIN_LOCAL "local administrator"
 
-/* Makes r->wallet; wallet_free() ends it. ERR_SYNTAX: an address in the options is none. */
+/* Makes r->wallet; wallet_free() ends it. ERR_SYNTAX:
+ * an address in the options is none. */
 enum err admin_open(struct relay *r, struct why *why) MUST_USE;
 
 /* The options have changed. What is wrong leaves the old list. */
@@ -39,8 +41,8 @@ bool admin_read(struct api_call *call, const struct field_table *fields,
 void admin_end(struct api_call *call, enum err rc, const struct why *why);
 
 /*
- * The identity that two pieces of a path name. False: they name none; @error and @text say
- * why.
+ * The identity that two pieces of a path name. False: they name none; @error and @text
+ * say why.
  */
 bool admin_parse_identity(const struct span *parts, char *key, size_t size,
 	enum message_error *error, const char **text) MUST_USE;

@@ -1,6 +1,6 @@
 /*
- * The page for administrators. All it needs is in it, and the policy that goes with it lets a
- * browser load and run nothing else.
+ * The page for administrators. All it needs is in it, and the policy that goes with it
+ * lets a browser load and run nothing else.
  */
 #include "crypto/hash.h"
 #include "relay/admin.h"

@@ -135,7 +135,8 @@ static enum err remove_old(const char *path, struct why *why)
 	return unlink(path) == 0 ? ERR_OK : err_sys(why, errno, "%.150s", path);
 }
 
-/* It is for its owner alone from its first moment on: the kernel takes the mode of @fd. */
+/* It is for its owner alone from its first moment on:
+ * the kernel takes the mode of @fd. */
 static enum err socket_bind(const char *directory, int *out, struct why *why)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };

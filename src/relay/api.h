@@ -20,9 +20,9 @@ struct api_operation {
 	const char *method; /* NULL: any; HEAD is a GET */
 
 	/*
-	 * "/tunnel/status". A segment "*" is any one, and comes as the next of @parts, as the
-	 * call has it; a last "**" is whatever follows. With a '/' at its end the path may be
-	 * asked for with or without that.
+	 * "/tunnel/status". A segment "*" is any one, and comes as the next of @parts, as
+	 * the call has it; a last "**" is whatever follows. With a '/' at its end the
+	 * path may be asked for with or without that.
 	 */
 	const char *path;
 
@@ -54,8 +54,8 @@ bool api_read(struct api_call *call, const struct field_table *fields,
 	void *out) MUST_USE;
 
 /*
- * A piece of a path or a query, "%2f" and in a query '+' being what they stand for. False: too
- * long, or not so.
+ * A piece of a path or a query, "%2f" and in a query '+' being what they stand for.
+ * False: too long, or not so.
  */
 enum api_part { API_PATH, API_QUERY };
 bool api_decode(struct span text, enum api_part part, char *to, size_t size) MUST_USE;

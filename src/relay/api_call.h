@@ -1,6 +1,6 @@
 /*
- * A call of the relay's API: a request that a data worker has read, on its way to the control
- * worker, and the answer on its way back. Whoever has the letter owns all of it.
+ * A call of the relay's API: a request that a data worker has read, on its way to the
+ * control worker, and the answer on its way back. Whoever has the letter owns all of it.
  */
 #ifndef RELAY_API_CALL_H
 #define RELAY_API_CALL_H

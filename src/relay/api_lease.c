@@ -560,7 +560,8 @@ static bool revival_open(struct relay *r, struct api_call *call,
 	};
 	struct lease *lease;
 
-	/* An earlier version, or another program with this key, may have given it more. */
+	/* An earlier version, or another program with this key, may have given it
+	 * more. */
 	if (req.until_ms > req.now_ms + LEASE_TTL_MAX_S * UINT64_C(1000))
 		req.until_ms = req.now_ms + LEASE_TTL_MAX_S * UINT64_C(1000);
 	if (t->route_host[0] != '\0' && route_host_parse(r, t->route_host, host))
@@ -581,10 +582,10 @@ static bool revival_open(struct relay *r, struct api_call *call,
 }
 
 /*
- * A reverse session has come with a good token, and there is no lease, or an older one. If the
- * token was issued before a restart, that has forgotten the lease, and it is granted again
- * until the token ends: clients in the field do not register anew before they renew. One that
- * was issued since is of a lease that has ended.
+ * A reverse session has come with a good token, and there is no lease, or an older one.
+ * If the token was issued before a restart, that has forgotten the lease, and it is
+ * granted again until the token ends: clients in the field do not register anew before
+ * they renew. One that was issued since is of a lease that has ended.
  */
 static void lease_revive(struct relay *r, struct api_call *call, const struct span *parts)
 {

@@ -1,6 +1,7 @@
 /*
- * The page about this relay: which tunnels there are, and, as a landing page, how to get one. Everything in it is
- * its own, and the policy that goes with it lets a browser load and run nothing else.
+ * The page about this relay: which tunnels there are, and, as a landing page, how to get
+ * one. Everything in it is its own, and the policy that goes with it lets a browser load
+ * and run nothing else.
  */
 #include <stdio.h>
 

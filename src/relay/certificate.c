@@ -32,8 +32,9 @@ struct certificate {
 	struct tls_context *tls;
 	struct buf chain; /* that is in use */
 	int64_t begins_s, ends_s;
-	int64_t early_until_s; /* the pair in the files is good from then on; 0: it is now */
-	unsigned looks;        /* since there was a warning */
+	/* the pair in the files is good from then on; 0: it is now */
+	int64_t early_until_s;
+	unsigned looks; /* since there was a warning */
 	struct file_watch *watch;
 	struct loop_timer *look;
 };
@@ -258,7 +259,8 @@ static enum err certificate_watch(struct certificate *c)
 	return rc;
 }
 
-/* How the files are is noted before they are read: what is written meanwhile is a change. */
+/* How the files are is noted before they are read:
+ * what is written meanwhile is a change. */
 static enum err certificate_load_or_make(struct certificate *c,
 	struct certificate_pair *pair, struct why *why)
 {

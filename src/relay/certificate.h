@@ -1,10 +1,11 @@
 /*
- * The relay's certificate: `fullchain.pem` and `privatekey.pem` in its state directory, for
- * the root host and all names under it. One certificate serves the API and signs for leases.
- * portal-protocol 16.2.
+ * The relay's certificate: `fullchain.pem` and `privatekey.pem` in its state directory,
+ * for the root host and all names under it. One certificate serves the API and signs for
+ * leases. portal-protocol 16.2.
  *
- * The files are watched: a new pair takes the place of the old one, and connections that are
- * open do not notice. One that is wrong is an error in the log, and the old one stays.
+ * The files are watched: a new pair takes the place of the old one, and connections that
+ * are open do not notice. One that is wrong is an error in the log, and the old one
+ * stays.
  */
 #ifndef RELAY_CERTIFICATE_H
 #define RELAY_CERTIFICATE_H
@@ -28,8 +29,8 @@ struct certificate_options {
 };
 
 /*
- * Reads the files. If there are none and the root is a local host, makes a certificate for
- * development and keeps it there.
+ * Reads the files. If there are none and the root is a local host, makes a certificate
+ * for development and keeps it there.
  * ERR_NOENT: there are none.  ERR_SYNTAX, ERR_CRYPTO: they are wrong, or do not belong
  * together.  ERR_DENIED: not for that host.  ERR_SYS.  @why says what to do.
  */
@@ -37,7 +38,8 @@ enum err certificate_open(const struct certificate_options *o, struct certificat
 	struct why *why) MUST_USE;
 void certificate_close(struct certificate *c); /* NULL is fine */
 
-/* Looks at the files now, and warns of an end that is near. Now and then, and on SIGHUP. */
+/* Looks at the files now, and warns of an end that is near.
+ * Now and then, and on SIGHUP. */
 void certificate_check(struct certificate *c);
 
 /* Borrowed, until the next change. */

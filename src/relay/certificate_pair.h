@@ -1,6 +1,6 @@
 /*
- * A certificate chain and its private key, as two files in a directory. relay/certificate.h
- * is for those who want one that is kept up to date.
+ * A certificate chain and its private key, as two files in a directory.
+ * relay/certificate.h is for those who want one that is kept up to date.
  */
 #ifndef RELAY_CERTIFICATE_PAIR_H
 #define RELAY_CERTIFICATE_PAIR_H
@@ -17,11 +17,12 @@ struct certificate_pair {
 };
 
 /*
- * Reads the files and looks whether they belong together, and are for the host @root and all
- * names under it. Whether their time is over is for the caller to judge.
+ * Reads the files and looks whether they belong together, and are for the host @root and
+ * all names under it. Whether their time is over is for the caller to judge.
  *
- * ERR_NOENT: there are none.  ERR_SYNTAX: there is no certificate or no key in them, or the
- * two do not belong together.  ERR_DENIED: they are for other names.  ERR_SYS, ERR_LIMIT.
+ * ERR_NOENT: there are none.  ERR_SYNTAX: there is no certificate or no key in them, or
+ * the two do not belong together.  ERR_DENIED: they are for other names.  ERR_SYS,
+ * ERR_LIMIT.
  */
 enum err certificate_pair_load(const char *directory, const char *root,
 	struct certificate_pair *out, struct why *why) MUST_USE;
@@ -34,8 +35,8 @@ void certificate_pair_each_name(struct span chain,
 void certificate_pair_wipe(struct certificate_pair *pair);
 
 /*
- * Makes a pair for development and writes the files: for @root, what is under it, and this
- * machine's own names; signed by nobody but itself. portal-protocol 16.2.
+ * Makes a pair for development and writes the files: for @root, what is under it, and
+ * this machine's own names; signed by nobody but itself. portal-protocol 16.2.
  * ERR_SYS: the files cannot be written.  ERR_CRYPTO.
  */
 enum err certificate_pair_make(const char *directory, const char *root,

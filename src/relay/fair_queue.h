@@ -1,11 +1,12 @@
 /*
- * A fair queue: what waits for a resource that is short, first shared among networks, then
- * among the leases of each network; what waits for one lease is served in order.
+ * A fair queue: what waits for a resource that is short, first shared among networks,
+ * then among the leases of each network; what waits for one lease is served in order.
  *
- * This is start-time fair queueing on two levels: a network, or a lease, that has just been
- * served comes after all others that wait, and a new one is served next. So a lease with few
- * requests is served before a lease with many. When the queue is full, the newest item of the
- * lease with the most items, in the network with the most items, is dropped.
+ * This is start-time fair queueing on two levels: a network, or a lease, that has just
+ * been served comes after all others that wait, and a new one is served next. So a lease
+ * with few requests is served before a lease with many. When the queue is full, the
+ * newest item of the lease with the most items, in the network with the most items, is
+ * dropped.
  */
 #ifndef RELAY_FAIR_QUEUE_H
 #define RELAY_FAIR_QUEUE_H
@@ -38,8 +39,8 @@ struct fair_place {
 };
 
 /*
- * @item waits until @until_ms, which is not before that of the items before. *@dropped is an
- * item that had to make room, perhaps this one; else NULL.
+ * @item waits until @until_ms, which is not before that of the items before. *@dropped is
+ * an item that had to make room, perhaps this one; else NULL.
  * ERR_NOMEM: it does not wait.
  */
 enum err fair_queue_add(struct fair_queue *q, const struct fair_place *place,

@@ -176,7 +176,8 @@ static void test_when_it_is_full_the_most_lose_their_newest(void **state)
 	empty(&q);
 }
 
-/* ---- a worker that signs, and clients that ask again as soon as they have an answer ---- */
+/* ---- a worker that signs, and clients that ask again as soon as they have an answer
+ * ---- */
 
 #define SIGN_US 1000 /* RSA of 2048 bits */
 #define WAIT_US 2000000

@@ -23,8 +23,8 @@ static bool forwarded_read(struct span text, struct addr *out)
 }
 
 /*
- * One header's addresses, from the left. @has says whether @client is anybody so far, and so
- * does what is returned.
+ * One header's addresses, from the left. @has says whether @client is anybody so far, and
+ * so does what is returned.
  */
 static bool forwarded_read_list(struct span list, const struct prefix_set *proxies,
 	bool has, struct addr *client)

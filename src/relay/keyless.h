@@ -1,7 +1,7 @@
 /*
- * The relay's certificate key, and all that is signed with it: our own handshakes and those
- * of leases (portal-protocol 8.4). Nothing else in the relay touches the key, so that it can
- * move to a process of its own.
+ * The relay's certificate key, and all that is signed with it: our own handshakes and
+ * those of leases (portal-protocol 8.4). Nothing else in the relay touches the key, so
+ * that it can move to a process of its own.
  */
 #ifndef RELAY_KEYLESS_H
 #define RELAY_KEYLESS_H

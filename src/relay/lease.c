@@ -1,7 +1,8 @@
 /*
- * The book of leases. Who overlaps with whom is a matter of claims: a route claims the hash
- * of its host and, if that is a route host, the hash of the name behind it. Two routes that
- * claim the same overlap, which is what the rules of portal-protocol 7.3 come to.
+ * The book of leases. Who overlaps with whom is a matter of claims: a route claims the
+ * hash of its host and, if that is a route host, the hash of the name behind it. Two
+ * routes that claim the same overlap, which is what the rules of portal-protocol 7.3 come
+ * to.
  */
 #include "relay/lease.h"
 

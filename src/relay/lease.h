@@ -1,7 +1,7 @@
 /*
- * A lease is an agent's time-limited right to a public name on this relay. The book has all
- * of them, in memory, on the control worker: after a restart agents come back by themselves.
- * portal-protocol 2.6, 6.5, 7.3, 10.
+ * A lease is an agent's time-limited right to a public name on this relay. The book has
+ * all of them, in memory, on the control worker: after a restart agents come back by
+ * themselves. portal-protocol 2.6, 6.5, 7.3, 10.
  */
 #ifndef RELAY_LEASE_H
 #define RELAY_LEASE_H
@@ -39,14 +39,15 @@ struct lease {
 	char address[ADDRESS_TEXT_SIZE];
 	struct message_metadata metadata;                          /* owned */
 	char client_ip[ADDR_TEXT_MAX], reported_ip[ADDR_TEXT_MAX]; /* "" when not told */
-	struct prefix
-		network; /* where it was registered from; of no bits: it does not count */
+	/* where it was registered from; of no bits: it does not count */
+	struct prefix network;
 	uint64_t first_seen_ms; /* wall clock */
 	int tcp_fd;             /* listens on its port; workers have copies. -1: none */
 	uint64_t bytes_per_s;   /* that its worker has been told */
 	uint64_t signatures_noted; /* that are in the audit already */
 	bool is_known;             /* its identity had the name before */
-	bool keeps_name; /* policy lets it: it has the name for a while when it has ended */
+	/* policy lets it: it has the name for a while when it has ended */
+	bool keeps_name;
 };
 
 #define LEASE_BOOK_MAX 10000 /* leases; more are refused */
@@ -58,8 +59,8 @@ struct lease_book_options {
 	unsigned workers;            /* data workers that routes are spread over */
 	struct route_table *routes;  /* borrowed */
 	struct reservations *names;  /* borrowed; NULL: names are not reserved */
-	/* A lease has ended. Its route is out of the table, and its port, unless a new lease
-	 * has it, takes no more visitors. */
+	/* A lease has ended. Its route is out of the table, and its port, unless a new
+	 * lease has it, takes no more visitors. */
 	void (*on_end)(void *arg, struct lease *lease, enum lease_end end);
 	void *arg;
 };
@@ -82,12 +83,12 @@ struct lease_request {
 };
 
 /*
- * Grants it, and ends what the same identity had before; a TCP port goes on to the new one,
- * and whoever is just connecting there waits.
+ * Grants it, and ends what the same identity had before; a TCP port goes on to the new
+ * one, and whoever is just connecting there waits.
  *
- * ERR_EXISTS: another identity has the name or an overlapping route, or it is reserved for
- * one.  ERR_LIMIT: too many leases have a TCP port.  ERR_NOENT: no TCP port is free.  ERR_NOMEM.
- * The book owns it: *@out is good until on_end() has heard of it.
+ * ERR_EXISTS: another identity has the name or an overlapping route, or it is reserved
+ * for one.  ERR_LIMIT: too many leases have a TCP port.  ERR_NOENT: no TCP port is free.
+ * ERR_NOMEM. The book owns it: *@out is good until on_end() has heard of it.
  */
 enum err lease_open(struct lease_book *book, struct lease_request *req,
 	struct lease **out, struct why *why) MUST_USE;
@@ -110,13 +111,14 @@ struct lease_renewal {
 void lease_renew(struct lease_book *book, struct lease *lease,
 	struct lease_renewal *renewal);
 
-/* How many names a network may have (0: any number), but for those in @exempt, borrowed. */
+/* How many names a network may have (0:
+ * any number), but for those in @exempt, borrowed. */
 void lease_book_set_bounds(struct lease_book *book, uint32_t per_network,
 	const struct prefix_set *exempt);
 
 /*
- * No room for one more lease of @client, unless its identity has one already. A network is an
- * address of IPv4, or a /48 of IPv6. Names that are reserved for it count, too.
+ * No room for one more lease of @client, unless its identity has one already. A network
+ * is an address of IPv4, or a /48 of IPv6. Names that are reserved for it count, too.
  */
 bool lease_book_is_full(struct lease_book *book, const char *name,
 	const char *identity_key, const struct addr *client);
@@ -125,8 +127,8 @@ bool lease_book_is_full(struct lease_book *book, const char *name,
 void lease_set_keeps_name(struct lease_book *book, struct lease *lease, bool keeps_name);
 
 /*
- * Ends it now; on_end() is called. Its name stays reserved if it has expired, was used, and
- * policy lets it.
+ * Ends it now; on_end() is called. Its name stays reserved if it has expired, was used,
+ * and policy lets it.
  */
 void lease_end(struct lease_book *book, struct lease *lease, enum lease_end end);
 

@@ -186,7 +186,8 @@ static enum err link_open_workers(struct link_server *s, struct why *why)
 	s->workers = calloc(count, sizeof(*s->workers));
 	if (s->workers == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for %u workers", count);
-	/* They may send each other claims as soon as there are connections, not before. */
+	/* They may send each other claims as soon as there are connections, not
+	 * before. */
 	s->count = count;
 	for (unsigned i = 0; i < count && rc == ERR_OK; i++)
 		rc = link_worker_open(&s->workers[i], s, i, why);

@@ -16,8 +16,8 @@ struct link_server_options {
 	const char *host;     /* NULL is 0.0.0.0 */
 	uint16_t port;        /* 0 lets the kernel choose; the log says which */
 	const char *key_seed; /* --key */
-	const char
-		*key_file; /* --keyfile: a path or a "ck-" string; wins over the seed */
+	/* --keyfile: a path or a "ck-" string; wins over the seed */
+	const char *key_file;
 	const char *auth_file;          /* --authfile */
 	const char *auth;               /* --auth */
 	const char *backend;            /* --backend: an http or https URL */

@@ -30,7 +30,8 @@ static void claim_free(struct link_claim *c)
 	free(c);
 }
 
-/* When the server goes down, mailboxes close one after the other, and then are no more. */
+/* When the server goes down, mailboxes close one after the other, and then are no
+ * more. */
 static void claim_post(struct link_claim *c, unsigned to,
 	void (*fn)(void *receiver, struct mail *mail))
 {

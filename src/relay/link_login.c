@@ -30,7 +30,8 @@ static bool login_is_good(const struct link_session *s)
 		span_eq(user_login(user), span_of(s->login.digest, USER_LOGIN_BYTES));
 }
 
-/* One form for all, which packaging/fail2ban knows; the name, chosen by a stranger, is last. */
+/* One form for all, which packaging/fail2ban knows;
+ * the name, chosen by a stranger, is last. */
 static void login_log_failure(const struct link_session *s,
 	const struct login_verdict *verdict)
 {

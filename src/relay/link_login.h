@@ -1,6 +1,7 @@
 /*
- * Logins of a link server. The password is checked on the session's worker; the control worker,
- * which hears of all logins, says how long the answer waits (relay/login_guard.h).
+ * Logins of a link server. The password is checked on the session's worker; the control
+ * worker, which hears of all logins, says how long the answer waits
+ * (relay/login_guard.h).
  */
 #ifndef RELAY_LINK_LOGIN_H
 #define RELAY_LINK_LOGIN_H

@@ -1,9 +1,9 @@
 /*
  * The inside of a link server: for the files relay/link*.c.
  *
- * The control worker accepts connections and hands each to a data worker, which keeps it for
- * good. Data workers share what is const after the start, and nothing else: new users reach
- * them by mail, and so do claims for ports.
+ * The control worker accepts connections and hands each to a data worker, which keeps it
+ * for good. Data workers share what is const after the start, and nothing else: new users
+ * reach them by mail, and so do claims for ports.
  */
 #ifndef RELAY_LINK_SERVER_H
 #define RELAY_LINK_SERVER_H

@@ -54,9 +54,9 @@ static const struct user *session_user(const struct link_session *s)
 }
 
 /*
- * The one place that says what a client may reach, remotes and channels alike. Files that were
- * written for stock Chisel 1.11.5 allow SOCKS as ":", which is how it checks a remote that has
- * neither host nor port.
+ * The one place that says what a client may reach, remotes and channels alike. Files that
+ * were written for stock Chisel 1.11.5 allow SOCKS as ":", which is how it checks a
+ * remote that has neither host nor port.
  */
 static bool session_may_reach(const struct link_session *s, const char *access)
 {
@@ -176,8 +176,8 @@ static void session_on_host(void *arg, enum err rc, const struct addr *addrs,
 }
 
 /*
- * Finds out what to bind. The name is the client's, and the name server may be, too: nobody
- * else on this worker may wait for it. ERR_AGAIN: we shall know later.
+ * Finds out what to bind. The name is the client's, and the name server may be, too:
+ * nobody else on this worker may wait for it. ERR_AGAIN: we shall know later.
  */
 static enum err session_find_host(struct link_session *s, const struct remote *r)
 {

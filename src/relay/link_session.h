@@ -1,7 +1,7 @@
 /*
- * A client of a link server: its session, the ports it listens on here, and the targets it
- * reaches from here. Whether it may is decided here, for every remote it declares and for
- * every channel it opens. chisel-protocol 4.2, 5.4, 6.1.
+ * A client of a link server: its session, the ports it listens on here, and the targets
+ * it reaches from here. Whether it may is decided here, for every remote it declares and
+ * for every channel it opens. chisel-protocol 4.2, 5.4, 6.1.
  */
 #ifndef RELAY_LINK_SESSION_H
 #define RELAY_LINK_SESSION_H
@@ -43,8 +43,8 @@ struct link_session {
 };
 
 /*
- * Logs at info. Without users every client is a stranger, whose lines are limited; a user's
- * are not.
+ * Logs at info. Without users every client is a stranger, whose lines are limited; a
+ * user's are not.
  */
 #define link_session_log(s, ...) \
 	do { \

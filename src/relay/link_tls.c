@@ -1,6 +1,7 @@
 /*
- * Certificate, key and client CAs of a link server, on the control worker. New files take the
- * place of old ones without a restart, and what does not belong together changes nothing.
+ * Certificate, key and client CAs of a link server, on the control worker. New files take
+ * the place of old ones without a restart, and what does not belong together changes
+ * nothing.
  */
 #include <string.h>
 

@@ -1,6 +1,7 @@
 /*
- * The users file of a link server, on the control worker. What cannot be read, or is no users
- * file, changes nothing: editors and full disks leave files empty or cut for a while.
+ * The users file of a link server, on the control worker. What cannot be read, or is no
+ * users file, changes nothing: editors and full disks leave files empty or cut for a
+ * while.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,11 @@
 /*
- * A login guard slows clients down that try passwords: answers to their logins wait longer and
- * longer, one behind the other, whatever connections they come by. It also says which failures
- * are logged. It is told the time, and its memory is fixed: where there is no room, the client
- * that was quiet longest is forgotten.
+ * A login guard slows clients down that try passwords: answers to their logins wait
+ * longer and longer, one behind the other, whatever connections they come by. It also
+ * says which failures are logged. It is told the time, and its memory is fixed: where
+ * there is no room, the client that was quiet longest is forgotten.
  *
- * A client is an address of IPv4, or a /64 of IPv6. The first LOGIN_GUARD_FREE failures cost
- * nothing; each minute without one makes good for one.
+ * A client is an address of IPv4, or a /64 of IPv6. The first LOGIN_GUARD_FREE failures
+ * cost nothing; each minute without one makes good for one.
  */
 #ifndef RELAY_LOGIN_GUARD_H
 #define RELAY_LOGIN_GUARD_H

@@ -1,4 +1,5 @@
-/* A relay's metrics, and their text as Prometheus reads it (0.0.4). On the control worker. */
+/* A relay's metrics, and their text as Prometheus reads it (0.0.4).
+ * On the control worker. */
 #ifndef RELAY_METRICS_H
 #define RELAY_METRICS_H
 

@@ -1,8 +1,9 @@
 /*
- * The relay's own host names. The root host is the one under which leases have their names. A relay
- * with a local root host, for development, also answers as "localhost" and under the addresses of
- * the loopback interface. There, names under "localhost" are the same as names under the root: stock
- * clients derive the root from the URL that they use (portal-protocol 8.1).
+ * The relay's own host names. The root host is the one under which leases have their
+ * names. A relay with a local root host, for development, also answers as "localhost" and
+ * under the addresses of the loopback interface. There, names under "localhost" are the
+ * same as names under the root: stock clients derive the root from the URL that they use
+ * (portal-protocol 8.1).
  */
 #ifndef RELAY_OWN_HOST_H
 #define RELAY_OWN_HOST_H

@@ -1,11 +1,11 @@
 /*
- * Policy: who may use this relay, and how much. On the control worker, kept in the store: each
- * change is one transaction with one row of audit. portal-protocol 16.4, 16.5.
+ * Policy: who may use this relay, and how much. On the control worker, kept in the store:
+ * each change is one transaction with one row of audit. portal-protocol 16.4, 16.5.
  *
  * Unlike others', our rates are kept for good: a limit outlives the lease, and a restart.
- * Banned addresses are refused the API, reverse sessions and signatures, and lose the leases and
- * sessions that they have; visitors are not looked at, for they belong to whom they visit. A
- * ban may be of a prefix, too.
+ * Banned addresses are refused the API, reverse sessions and signatures, and lose the
+ * leases and sessions that they have; visitors are not looked at, for they belong to whom
+ * they visit. A ban may be of a prefix, too.
  */
 #ifndef RELAY_POLICY_H
 #define RELAY_POLICY_H
@@ -42,7 +42,8 @@ struct policy_options {
  * Reads what is kept. If @import_file is there and was never read before, what it says is
  * taken over, in one transaction; the file is left alone (relay/policy_import.h).
  *
- * ERR_SYS: the store, or the file, cannot be read.  ERR_SYNTAX, ERR_LIMIT: the file's text.
+ * ERR_SYS: the store, or the file, cannot be read.  ERR_SYNTAX, ERR_LIMIT: the file's
+ * text.
  */
 enum err policy_open(const struct policy_options *o, struct policy **out,
 	struct why *why) MUST_USE;
@@ -83,9 +84,10 @@ struct policy_counts {
 struct policy_counts policy_count(const struct policy *p);
 
 /*
- * ---- changes. @who is written into the audit: an administrator's address, or "adit". ----
- * ERR_SYS: the store cannot keep it.  ERR_LIMIT: of so many there can be no more.  Then, as
- * with ERR_NOMEM, nothing has changed.
+ * ---- changes. @who is written into the audit: an administrator's address, or "adit".
+ * ----
+ * ERR_SYS: the store cannot keep it.  ERR_LIMIT: of so many there can be no more.  Then,
+ * as with ERR_NOMEM, nothing has changed.
  */
 
 enum err policy_set_settings(struct policy *p, const struct policy_settings *settings,
@@ -107,8 +109,8 @@ enum err policy_set_rate(struct policy *p, const char *identity_key, uint64_t by
 enum err policy_ban_prefix(struct policy *p, const struct prefix *prefix, bool is_set,
 	const char *who, struct why *why) MUST_USE;
 
-/* A row of audit for what changes nothing here: a sign-in. It outlives a crash, but perhaps
- * not a loss of power. */
+/* A row of audit for what changes nothing here: a sign-in. It outlives a crash, but
+ * perhaps not a loss of power. */
 enum err policy_note(struct policy *p, const char *who, const char *what,
 	const char *about, struct why *why) MUST_USE;
 

@@ -1,6 +1,6 @@
 /*
- * Reads admin_settings.json, in which other relays keep their policy, so that one that becomes
- * an adit loses nothing. portal-protocol 16.5.
+ * Reads admin_settings.json, in which other relays keep their policy, so that one that
+ * becomes an adit loses nothing. portal-protocol 16.5.
  */
 #ifndef RELAY_POLICY_IMPORT_H
 #define RELAY_POLICY_IMPORT_H
@@ -18,8 +18,8 @@ struct policy_importer {
 };
 
 /*
- * @settings: what the text says nothing of stays. Marks come in the order in which they are
- * to be set.
+ * @settings: what the text says nothing of stays. Marks come in the order in which they
+ * are to be set.
  *
  * ERR_SYNTAX: @why says which member is wrong.
  */

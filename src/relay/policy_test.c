@@ -1,4 +1,5 @@
-/* Policy: against a model, over restarts and crashes; and the taking over of other relays'. */
+/* Policy: against a model, over restarts and crashes;
+ * and the taking over of other relays'. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

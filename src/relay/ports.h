@@ -29,7 +29,8 @@ void ports_free(struct ports *p); /* NULL is fine */
 enum err ports_take(struct ports *p, const char *name, uint64_t now_ms, uint16_t *port,
 	int *fd, struct why *why) MUST_USE;
 
-/* @name has a claim to @port for a while, as if it had had it, unless somebody else has one. */
+/* @name has a claim to @port for a while, as if it had had it, unless somebody else has
+ * one. */
 void ports_remember(struct ports *p, const char *name, uint16_t port, uint64_t now_ms);
 
 /* Nobody has it from now on; if @is_kept, its name has a claim to it for a while. */

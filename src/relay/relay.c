@@ -136,7 +136,8 @@ static void relay_on_drain(void *arg)
 		loop_timer_set(r->drain, RELAY_DRAIN_LOOK_MS);
 }
 
-/* Two that serve from one directory would each not know what the other is told of policy. */
+/* Two that serve from one directory would each not know what the other is told of
+ * policy. */
 static enum err relay_lock(struct relay *r, struct why *why)
 {
 	struct why detail = { "" };
@@ -429,7 +430,8 @@ static enum err relay_open_rest(struct relay *r, struct why *why)
 	return ERR_OK;
 }
 
-/* Whatever is wrong with new files is told when it changes: they come one after the other. */
+/* Whatever is wrong with new files is told when it changes:
+ * they come one after the other. */
 static void relay_on_wait(void *arg)
 {
 	struct relay *r = arg;

@@ -1,6 +1,6 @@
 /*
- * A relay: takes visitors by name, and agents that hold leases of names. The program behind
- * `adit relay run`. portal-protocol 2 to 10 and 16.
+ * A relay: takes visitors by name, and agents that hold leases of names. The program
+ * behind `adit relay run`. portal-protocol 2 to 10 and 16.
  */
 #ifndef RELAY_RELAY_H
 #define RELAY_RELAY_H
@@ -14,7 +14,8 @@
 
 #define RELAY_WALLETS_MAX 64
 
-/* What a relay is told; relay/relay_config.h has the table, whose texts and lists it owns. */
+/* What a relay is told; relay/relay_config.h has the table, whose texts and lists it
+ * owns. */
 struct relay_options {
 	char url[URL_TEXT_MAX];        /* in form (text/relay_url.h) */
 	char root[NAMES_HOST_MAX + 1]; /* the host in it: names of leases end in it */

@@ -25,8 +25,9 @@
 #define RESERVED_STANDARD "standard" /* in the list: those below */
 
 /*
- * Names that programs look for by themselves (autodiscover, wpad, isatap, mta-sts), that mail
- * and certificates are sent to (RFC 2142), or under which people expect the operator.
+ * Names that programs look for by themselves (autodiscover, wpad, isatap, mta-sts), that
+ * mail and certificates are sent to (RFC 2142), or under which people expect the
+ * operator.
  */
 static const char *const reserved_standard[] = { "abuse", "admin", "administrator", "api",
 	"auth", "autoconfig", "autodiscover", "broadcasthost", "dns", "ftp", "hostmaster",
@@ -171,8 +172,8 @@ static enum err check_metrics(void *member, struct why *why)
 #define AT(member) FIELD_AT(struct relay_options, member)
 #define LIVE .is_live = true
 
-/* Settings of other relays that this one does not have. A provider's variables stand in many
- * an environment for other reasons, so they are not looked at there. */
+/* Settings of other relays that this one does not have. A provider's variables stand in
+ * many an environment for other reasons, so they are not looked at there. */
 #define MISSING(name, kind, lacking, text) \
 	name, kind, .lacks = lacking, .help = "not supported yet: " text
 #define CREDENTIAL(name, text) \

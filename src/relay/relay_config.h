@@ -1,7 +1,7 @@
 /*
- * The settings of a relay: one table for flags, the environment and the file relay.toml. A
- * setting has one name in three spellings: --api-port, API_PORT, api_port. portal-protocol
- * 16.1.
+ * The settings of a relay: one table for flags, the environment and the file relay.toml.
+ * A setting has one name in three spellings: --api-port, API_PORT, api_port.
+ * portal-protocol 16.1.
  *
  * A setting that is there and cannot be applied is an error, wherever it stands.
  */

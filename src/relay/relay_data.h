@@ -1,6 +1,6 @@
 /*
- * The inside of a data worker: for relay_worker.c, relay_request.c, data_lease.c, visitor.c.
- * All of it belongs to the worker's thread.
+ * The inside of a data worker: for relay_worker.c, relay_request.c, data_lease.c,
+ * visitor.c. All of it belongs to the worker's thread.
  */
 #ifndef RELAY_RELAY_DATA_H
 #define RELAY_RELAY_DATA_H
@@ -88,8 +88,8 @@ enum err data_lease_open(struct relay_data *d, struct route *r, int tcp_fd,
 void data_lease_close(struct data_lease *l, bool cuts_bridges);
 
 /*
- * The lease of @r, which may be older than the letter that opens it: a route is found as soon
- * as it is in the table. NULL: it is over, or there is no memory.
+ * The lease of @r, which may be older than the letter that opens it: a route is found as
+ * soon as it is in the table. NULL: it is over, or there is no memory.
  */
 struct data_lease *data_lease_get(struct relay_data *d, struct route *r);
 
@@ -138,7 +138,8 @@ void request_reply(struct relay_data *d, struct http_exchange *x, unsigned statu
 void request_refuse(struct relay_data *d, struct http_exchange *x,
 	enum message_error error, const char *text);
 
-/* The route of the token in @x. A reference; NULL: it is refused, @error and @why say why. */
+/* The route of the token in @x. A reference; NULL:
+ * it is refused, @error and @why say why. */
 struct route *request_find_lease(struct relay_data *d, struct http_exchange *x,
 	struct access_holder *holder, enum message_error *error, struct why *why);
 
@@ -163,8 +164,8 @@ enum err relay_data_new(struct relay_worker *w, struct relay_shared *shared,
 void relay_data_serve_take(struct relay_data *d, int fd, const struct addr *peer);
 
 /*
- * Brings a visitor, or a session that @client has opened, to the worker of @r. Both take what
- * they are given.
+ * Brings a visitor, or a session that @client has opened, to the worker of @r. Both take
+ * what they are given.
  */
 void relay_data_pass_visitor_take(struct relay_data *d, struct route *r, int fd,
 	const struct addr *peer);

@@ -1,6 +1,7 @@
 /*
- * The inside of a relay, for the files of relay/ that run on its control worker: relay*.c,
- * api*.c and admin*.c. Data workers see struct relay_shared and their view, and no more.
+ * The inside of a relay, for the files of relay/ that run on its control worker:
+ * relay*.c, api*.c and admin*.c. Data workers see struct relay_shared and their view, and
+ * no more.
  */
 #ifndef RELAY_RELAY_INSIDE_H
 #define RELAY_RELAY_INSIDE_H

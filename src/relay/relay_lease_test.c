@@ -1,4 +1,5 @@
-/* What becomes of leases: signatures are in the audit, once a minute for each identity. */
+/* What becomes of leases: signatures are in the audit, once a minute for each
+ * identity. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

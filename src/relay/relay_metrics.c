@@ -9,7 +9,8 @@ static void metrics_on_put(void *arg, struct buf *out)
 	metrics_put(arg, out);
 }
 
-/* Metrics are for this machine only: a scraper on another one needs a proxy before them. */
+/* Metrics are for this machine only:
+ * a scraper on another one needs a proxy before them. */
 static enum err metrics_listen(struct relay *r, const char *where, struct why *why)
 {
 	struct http_metrics_options o = {

@@ -1,6 +1,7 @@
 /*
- * Requests to the relay's API, as a data worker sees them: reverse sessions and signatures
- * (signing.c) are its own business, the rest goes to the control worker. portal-protocol 2, 6.1.
+ * Requests to the relay's API, as a data worker sees them: reverse sessions and
+ * signatures (signing.c) are its own business, the rest goes to the control worker.
+ * portal-protocol 2, 6.1.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,8 +38,8 @@ static bool request_is_banned(struct relay_data *d, struct http_exchange *x,
 #define REQUEST_HEADERS_MAX (API_HEADERS_MAX + 256)
 
 /*
- * What goes with all answers but that which begins a session. Browsers are told to use https
- * only, but not for a local host, which other servers share.
+ * What goes with all answers but that which begins a session. Browsers are told to use
+ * https only, but not for a local host, which other servers share.
  */
 static const char *request_headers(const struct relay_data *d, const char *headers,
 	char to[REQUEST_HEADERS_MAX])
@@ -77,7 +78,8 @@ void request_refuse(struct relay_data *d, struct http_exchange *x,
 	request_refuse_as(d, x, message_error_status(error), error, REQUEST_JSON, text);
 }
 
-/* No code of the protocol is for this; whoever registers or asks tries again (2.4, 2.6). */
+/* No code of the protocol is for this;
+ * whoever registers or asks tries again (2.4, 2.6). */
 static void request_refuse_busy(struct relay_data *d, struct http_exchange *x)
 {
 	request_refuse_as(d, x, 503, MESSAGE_INTERNAL, REQUEST_JSON,
@@ -120,8 +122,8 @@ struct route *request_find_lease(struct relay_data *d, struct http_exchange *x,
 static void request_revive(struct relay_data *d, struct http_exchange *x);
 
 /*
- * Sessions are of one registration: the agent that registered last has the visitors. @error
- * and @why are set unless it is that of the token.
+ * Sessions are of one registration: the agent that registered last has the visitors.
+ * @error and @why are set unless it is that of the token.
  */
 static bool request_is_of(const struct route *r, const struct access_holder *holder,
 	enum message_error *error, struct why *why)
@@ -289,8 +291,8 @@ static bool request_is_admin(struct span path)
 }
 
 /*
- * A request under another name is not for this API, whatever brought it here: a browser that was
- * led astray believes that it talks to a tenant (RFC 9110, 15.5.20).
+ * A request under another name is not for this API, whatever brought it here: a browser
+ * that was led astray believes that it talks to a tenant (RFC 9110, 15.5.20).
  */
 static bool request_is_for_us(struct relay_data *d, struct http_exchange *x)
 {

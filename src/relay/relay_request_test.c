@@ -1,4 +1,5 @@
-/* Requests to the API: reverse sessions, signatures, calls, and whatever else may come. */
+/* Requests to the API: reverse sessions, signatures, calls, and whatever else may
+ * come. */
 #include "relay/site_test.h"
 
 #include "tunnel/portal/message_sign.h"

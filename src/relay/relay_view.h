@@ -1,6 +1,7 @@
 /*
- * A view is what data workers know of the relay's settings: a snapshot that never changes.
- * The control worker makes a new one when something has changed, and mails it to all.
+ * A view is what data workers know of the relay's settings: a snapshot that never
+ * changes. The control worker makes a new one when something has changed, and mails it to
+ * all.
  */
 #ifndef RELAY_RELAY_VIEW_H
 #define RELAY_RELAY_VIEW_H

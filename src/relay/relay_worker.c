@@ -120,7 +120,8 @@ static void session_arrive(struct relay_data *d, struct moving_session *m)
 		atomic_store(&m->route->has_served, true);
 		log_debug(d->shared->log, "lease %s: session from %s", m->route->name,
 			addr_print_ip(&m->client, text));
-		/* A client that went without a word does not acknowledge the next keepalive. */
+		/* A client that went without a word does not acknowledge the next
+		 * keepalive. */
 		socket_set_patience(stream_socket(m->session), DATA_IDLE_DEAD_MS);
 		reverse_pool_add_take(l->pool, m->session, &m->client);
 	} else {
@@ -143,7 +144,8 @@ static void on_session(struct worker *w, void *body)
 	session_arrive(d, m);
 }
 
-/* At the end of the turn: the stream may be in the middle of a call to who had it before. */
+/* At the end of the turn: the stream may be in the middle of a call to who had it
+ * before. */
 static void session_on_leave(void *arg)
 {
 	struct moving_session *m = arg;

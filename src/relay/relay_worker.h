@@ -1,10 +1,11 @@
 /*
- * A data worker of a relay: visitors, the API's connections, reverse sessions and bridges.
+ * A data worker of a relay: visitors, the API's connections, reverse sessions and
+ * bridges.
  *
- * It reads whom a visitor asks for and finds the lease's route. A lease's reverse sessions
- * all live on one worker; visitors and sessions that arrive on another are handed over by
- * mail before anything else is made for them. /sdk/connect and /v1/sign are answered here;
- * every other request becomes an api_call for the control worker.
+ * It reads whom a visitor asks for and finds the lease's route. A lease's reverse
+ * sessions all live on one worker; visitors and sessions that arrive on another are
+ * handed over by mail before anything else is made for them. /sdk/connect and /v1/sign
+ * are answered here; every other request becomes an api_call for the control worker.
  */
 #ifndef RELAY_RELAY_WORKER_H
 #define RELAY_RELAY_WORKER_H
@@ -63,9 +64,9 @@ bool relay_worker_give_visitor(struct relay_worker *w, int fd, const struct addr
 bool relay_worker_give_client(struct relay_worker *w, int fd, const struct addr *peer);
 
 /*
- * A lease begins. @tcp_fd listens on its port already, and is the worker's if this succeeds;
- * -1: it has none. @bytes_per_s is the limit of its identity, 0 for none. It has a
- * reference to @r of its own.
+ * A lease begins. @tcp_fd listens on its port already, and is the worker's if this
+ * succeeds; -1: it has none. @bytes_per_s is the limit of its identity, 0 for none. It
+ * has a reference to @r of its own.
  */
 bool relay_worker_open_lease(struct relay_worker *w, struct route *r, int tcp_fd,
 	uint64_t bytes_per_s);

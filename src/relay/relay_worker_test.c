@@ -273,7 +273,8 @@ static void test_a_new_view_counts_at_once(void **state)
 	guest_close(&g);
 }
 
-/* What a banned address has already goes, also of a lease that was registered elsewhere. */
+/* What a banned address has already goes, also of a lease that was registered
+ * elsewhere. */
 static void test_a_ban_ends_sessions_and_their_visitors(void **state)
 {
 	struct site *s = *state;
@@ -398,7 +399,8 @@ static void test_a_port_goes_on_from_one_registration_to_the_next(void **state)
 		fcntl(l, F_DUPFD_CLOEXEC, 0), 0));
 	site_settle(s);
 	fd = dial(
-		port); /* waits for a session, and says nothing: the server speaks first */
+		/* waits for a session, and says nothing: the server speaks first */
+		port);
 	site_until(s, !list_is_empty(&s->workers[1].data->claims));
 	r = site_put_route(s, "demo", 1);
 	r->tcp_port = port;

@@ -1,10 +1,10 @@
 /*
- * Reservations. A record has the state of a name; the store has a row for it, or will have none
- * soon: a record that is dirty is written with all others that are.
+ * Reservations. A record has the state of a name; the store has a row for it, or will
+ * have none soon: a record that is dirty is written with all others that are.
  *
- * When a lease has ended is kept by clock_boot_ms(), which setting the time does not change. Only
- * at a start the wall clock says how long a lease would have lasted, within the longest time that
- * a lease can last.
+ * When a lease has ended is kept by clock_boot_ms(), which setting the time does not
+ * change. Only at a start the wall clock says how long a lease would have lasted, within
+ * the longest time that a lease can last.
  */
 #include "relay/reservation.h"
 
@@ -86,8 +86,8 @@ static void record_drop(struct reservations *all, struct record *r)
 	free(r);
 }
 
-/* If there are too many, the name whose lease ended first is dropped. NULL: out of memory, or
- * all are held. */
+/* If there are too many, the name whose lease ended first is dropped. NULL: out of
+ * memory, or all are held. */
 static struct record *record_new(struct reservations *all, const char *label)
 {
 	struct record *r, **bucket = record_bucket(all, label);
@@ -123,7 +123,8 @@ static void store_plan(struct reservations *all)
 			all->next_ms > now_ms ? all->next_ms - now_ms : 0);
 }
 
-/* Is the row written again? Only if a relay that starts would be misled by the old one. */
+/* Is the row written again? Only if a relay that starts would be misled by the old
+ * one. */
 static void record_changed(struct reservations *all, struct record *r, bool is_other)
 {
 	bool has_row = r->stored_ms != 0,

@@ -1,11 +1,11 @@
 /*
- * Reservations: which identity a name belongs to, while its lease lives and for a grace period
- * after that. They are in the store, so that a name outlives a restart of the relay: until its
- * holder is back, other identities are refused. On the control worker.
+ * Reservations: which identity a name belongs to, while its lease lives and for a grace
+ * period after that. They are in the store, so that a name outlives a restart of the
+ * relay: until its holder is back, other identities are refused. On the control worker.
  *
- * The store follows within a second, in one transaction for all that has changed, so that a
- * flood of registrations costs one transaction a second. While the store cannot be written,
- * names are reserved as well, but a restart forgets them; the log says so.
+ * The store follows within a second, in one transaction for all that has changed, so that
+ * a flood of registrations costs one transaction a second. While the store cannot be
+ * written, names are reserved as well, but a restart forgets them; the log says so.
  */
 #ifndef RELAY_RESERVATION_H
 #define RELAY_RESERVATION_H
@@ -28,8 +28,8 @@ struct reservations_options {
 };
 
 /*
- * Reads what is stored. A name whose lease had not ended yet is reserved until it would have,
- * and for the grace period after that; others for the grace period from now on.
+ * Reads what is stored. A name whose lease had not ended yet is reserved until it would
+ * have, and for the grace period after that; others for the grace period from now on.
  * ERR_SYS: the store cannot be read.
  */
 enum err reservations_open(const struct reservations_options *o,
@@ -41,7 +41,8 @@ void reservations_close(struct reservations *all);
 /* Counts at once, also for names that are reserved already. */
 void reservations_set_grace(struct reservations *all, uint32_t grace_ms);
 
-/* The address of the identity that @label is reserved for, or NULL. Good until the next call. */
+/* The address of the identity that @label is reserved for, or NULL.
+ * Good until the next call. */
 const char *reservations_holder(struct reservations *all, const char *label);
 
 struct reservation {
@@ -54,14 +55,14 @@ struct reservation {
 };
 
 /*
- * @r->label has a live lease, or a renewed one. The caller has checked that it is not reserved for
- * another identity. Without memory it is not reserved.
+ * @r->label has a live lease, or a renewed one. The caller has checked that it is not
+ * reserved for another identity. Without memory it is not reserved.
  */
 void reservations_hold(struct reservations *all, const struct reservation *r);
 
 /*
- * The lease of @label and @address has ended. If @is_kept, the grace period begins, else the
- * name is free. What is not theirs stays as it is.
+ * The lease of @label and @address has ended. If @is_kept, the grace period begins, else
+ * the name is free. What is not theirs stays as it is.
  */
 void reservations_release(struct reservations *all, const char *label,
 	const char *address, bool is_kept);

@@ -1,7 +1,8 @@
 /*
  * Reverse sessions that wait, and claims.
  *
- * One timer serves the whole pool, so that an idle session costs little more than its TLS.
+ * One timer serves the whole pool, so that an idle session costs little more than its
+ * TLS.
  */
 #include "relay/reverse_pool.h"
 
@@ -12,8 +13,9 @@
 #include "wire/marker.h"
 
 enum session_state {
-	SESSION_IDLE,    /* may be claimed */
-	SESSION_BEATING, /* a keepalive is not through: nothing may be sent before it is */
+	SESSION_IDLE, /* may be claimed */
+	/* a keepalive is not through: nothing may be sent before it is */
+	SESSION_BEATING,
 	SESSION_ACTIVATING, /* has a claim, whose first bytes are not through */
 };
 

@@ -2,8 +2,8 @@
  * The reverse sessions of a lease that wait for visitors, and the visitors that wait for
  * sessions. Of one worker. portal-protocol 6.2 to 6.4.
  *
- * A session is kept alive with a byte now and then, and read: whose client is gone, or talks
- * before it is asked to, is dropped at once. Who came first is claimed first.
+ * A session is kept alive with a byte now and then, and read: whose client is gone, or
+ * talks before it is asked to, is dropped at once. Who came first is claimed first.
  */
 #ifndef RELAY_REVERSE_POOL_H
 #define RELAY_REVERSE_POOL_H
@@ -39,7 +39,8 @@ void reverse_pool_add_take(struct reverse_pool *pool, struct stream *session,
 /* Drops the sessions that clients in @banned have opened. */
 void reverse_pool_drop(struct reverse_pool *pool, const struct prefix_set *banned);
 
-/* Does what is due by the clock. The pool's own timer calls it; and tests, who own the clock. */
+/* Does what is due by the clock. The pool's own timer calls it;
+ * and tests, who own the clock. */
 void reverse_pool_check(struct reverse_pool *pool);
 
 /*
@@ -56,8 +57,8 @@ struct reverse_claim {
 	 */
 	void (*on_end)(void *arg, enum err rc, struct stream *session);
 	void *arg;
-	struct addr
-		client; /* who has opened the session, when it has ended with ERR_OK */
+	/* who has opened the session, when it has ended with ERR_OK */
+	struct addr client;
 
 	/* The pool's. */
 	struct list in_pool;

@@ -1,4 +1,5 @@
-/* Tests of reverse sessions and claims: who gets whom, in what order, and what is sent. */
+/* Tests of reverse sessions and claims:
+ * who gets whom, in what order, and what is sent. */
 #include "relay/reverse_pool.h"
 
 #include <setjmp.h>

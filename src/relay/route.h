@@ -1,9 +1,9 @@
 /*
  * Routes: from a public name to the lease that has it, and to the worker that serves it.
  *
- * The table is the one thing that workers share and that changes: the control worker writes,
- * everybody reads, behind one read-write lock that is held for a look-up and no longer.
- * portal-protocol 7.2, 7.3.
+ * The table is the one thing that workers share and that changes: the control worker
+ * writes, everybody reads, behind one read-write lock that is held for a look-up and no
+ * longer. portal-protocol 7.2, 7.3.
  */
 #ifndef RELAY_ROUTE_H
 #define RELAY_ROUTE_H
@@ -19,8 +19,8 @@
 struct data_lease;
 
 /*
- * One registration of a lease. All but the atomics is const once it is in the table. It is
- * shared: who found it has a reference.
+ * One registration of a lease. All but the atomics is const once it is in the table. It
+ * is shared: who found it has a reference.
  */
 struct route {
 	atomic_uint refs;
@@ -30,9 +30,9 @@ struct route {
 	char name[NAMES_LABEL_MAX + 1];
 	char public_host[NAMES_HOST_MAX + 1]; /* name.root */
 	char host[NAMES_HOST_MAX + 1]; /* the route host if there is one, else as above */
-	char hash
-		[ROUTEHOST_HASH_SIZE]; /* of public_host if there is a route host; or "" */
-	uint16_t tcp_port;             /* 0: none */
+	/* of public_host if there is a route host; or "" */
+	char hash[ROUTEHOST_HASH_SIZE];
+	uint16_t tcp_port; /* 0: none */
 
 	atomic_bool is_routable;       /* policy lets it */
 	atomic_uint_fast64_t until_ms; /* wall clock: when the lease ends */
@@ -55,7 +55,8 @@ void route_unref(struct route *r); /* NULL is fine */
 /* Is it served now, by the wall clock? */
 bool route_is_live(const struct route *r, uint64_t wall_ms);
 
-/* One more signature, at most @per_s a second after a burst of ten seconds'. Any thread. */
+/* One more signature, at most @per_s a second after a burst of ten seconds'.
+ * Any thread. */
 bool route_may_sign(struct route *r, uint32_t per_s, uint64_t now_us);
 
 struct route_table;
@@ -68,8 +69,8 @@ void route_put(struct route_table *t, struct route *r);
 void route_remove(struct route_table *t, struct route *r);
 
 /*
- * Who has @host: by name, by the hash of the name, then by a pattern of one label. The first
- * that is there wins, whether live or not. A reference, or NULL. Any thread.
+ * Who has @host: by name, by the hash of the name, then by a pattern of one label. The
+ * first that is there wins, whether live or not. A reference, or NULL. Any thread.
  */
 struct route *route_find_by_host(struct route_table *t, const char *host);
 struct route *route_find_by_identity(struct route_table *t, const char *identity_key);

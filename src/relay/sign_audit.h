@@ -1,6 +1,7 @@
 /*
- * What was signed for leases, on its way into the audit: one row a minute for each identity,
- * however many leases it had, in one transaction for all. On the control worker.
+ * What was signed for leases, on its way into the audit: one row a minute for each
+ * identity, however many leases it had, in one transaction for all. On the control
+ * worker.
  */
 #ifndef RELAY_SIGN_AUDIT_H
 #define RELAY_SIGN_AUDIT_H
@@ -21,8 +22,8 @@ void sign_audit_free(struct sign_audit *a); /* NULL is fine */
 void sign_audit_add(struct sign_audit *a, const char *identity_key, uint64_t count);
 
 /*
- * Writes what has been added since the last time; what cannot be written is kept for the next
- * one. ERR_SYS: the store cannot keep it.
+ * Writes what has been added since the last time; what cannot be written is kept for the
+ * next one. ERR_SYS: the store cannot keep it.
  */
 enum err sign_audit_flush(struct sign_audit *a, struct store *s,
 	struct why *why) MUST_USE;

@@ -1,4 +1,5 @@
-/* The audit of signatures: bounds that keep other rows, and other identities, out of harm. */
+/* The audit of signatures: bounds that keep other rows, and other identities, out of
+ * harm. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

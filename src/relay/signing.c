@@ -2,10 +2,11 @@
  * Signatures for leases: requests to /v1/sign, and the queue of those that wait.
  * portal-protocol 8.4.
  *
- * A signature blocks the worker's thread: 0.03 ms with an ECDSA key, 0.5 ms or more with RSA. So
- * all signatures together get half of its time at most (relay/time_share.h). Requests beyond that
- * wait in a fair queue (relay/fair_queue.h), so that one lease cannot starve the others. A turn of
- * the loop spends about a millisecond on signatures, then bridges are served.
+ * A signature blocks the worker's thread: 0.03 ms with an ECDSA key, 0.5 ms or more with
+ * RSA. So all signatures together get half of its time at most (relay/time_share.h).
+ * Requests beyond that wait in a fair queue (relay/fair_queue.h), so that one lease
+ * cannot starve the others. A turn of the loop spends about a millisecond on signatures,
+ * then bridges are served.
  */
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /*
- * For tests: a relay's data workers without their threads, turned by the test, whose time it
- * is; and those who come to them over loopback: visitors, and clients who speak TLS.
+ * For tests: a relay's data workers without their threads, turned by the test, whose time
+ * it is; and those who come to them over loopback: visitors, and clients who speak TLS.
  */
 #ifndef RELAY_SITE_TEST_H
 #define RELAY_SITE_TEST_H

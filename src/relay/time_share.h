@@ -1,6 +1,6 @@
 /*
- * A share of a thread's time for one kind of work: half of it, so that whoever asks for that
- * work without end leaves as much for all the rest.
+ * A share of a thread's time for one kind of work: half of it, so that whoever asks for
+ * that work without end leaves as much for all the rest.
  */
 #ifndef RELAY_TIME_SHARE_H
 #define RELAY_TIME_SHARE_H

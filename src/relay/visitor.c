@@ -2,8 +2,8 @@
  * Visitors, from the first byte to the last.
  *
  * What a visitor says first is looked at in the kernel's buffer and left there, so that a
- * visitor is nothing but a descriptor until it is known where it belongs: it can be given to
- * another worker, or to TLS, as if nobody had touched it. portal-protocol 7.
+ * visitor is nothing but a descriptor until it is known where it belongs: it can be given
+ * to another worker, or to TLS, as if nobody had touched it. portal-protocol 7.
  */
 #include <errno.h>
 #include <poll.h>
@@ -294,8 +294,8 @@ static void visitor_plan(struct relay_data *d)
 }
 
 /*
- * Gives it the alert, and then the time to read that: closing at once might reset it. What it
- * says meanwhile is dropped, but not for ever.
+ * Gives it the alert, and then the time to read that: closing at once might reset it.
+ * What it says meanwhile is dropped, but not for ever.
  */
 static void visitor_refuse(struct visitor *v)
 {

@@ -1,4 +1,5 @@
-/* Visitors, from what they say first to their end; on real connections, in the test's time. */
+/* Visitors, from what they say first to their end;
+ * on real connections, in the test's time. */
 #include "relay/site_test.h"
 
 #include "wire/hello.h"
@@ -51,8 +52,8 @@ static void split(const struct buf *hello, size_t first, size_t each, struct buf
 	}
 }
 
-/* One byte in each but the first, as many records as there may be, and each in two pieces:
- * whoever looks has to look again for every one. */
+/* One byte in each but the first, as many records as there may be, and each in two
+ * pieces: whoever looks has to look again for every one. */
 static void test_a_hello_may_lie_in_as_many_records_as_are_allowed(void **state)
 {
 	struct site *s = *state;

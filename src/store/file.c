@@ -15,7 +15,8 @@
 
 /* ---- read ---- */
 
-/* Room for what it has now; one that grows meanwhile, or tells no size, gets more later. */
+/* Room for what it has now; one that grows meanwhile, or tells no size, gets more
+ * later. */
 static enum err read_all(int fd, struct buf *out)
 {
 	struct stat st;

@@ -1,8 +1,8 @@
 /*
  * A file watch tells when some files have changed, in whatever way: written, replaced by
- * renaming, or swapped behind a link, as editors, ACME clients and Kubernetes do it. It watches
- * their directories. What it does not see there, or on systems that do not tell, it finds by
- * looking at the files every 10 s.
+ * renaming, or swapped behind a link, as editors, ACME clients and Kubernetes do it. It
+ * watches their directories. What it does not see there, or on systems that do not tell,
+ * it finds by looking at the files every 10 s.
  */
 #ifndef STORE_FILE_WATCH_H
 #define STORE_FILE_WATCH_H
@@ -18,8 +18,8 @@ struct file_watch;
 
 struct file_watch_options {
 	struct loop *loop; /* borrowed: outlives the watch */
-	const char
-		*paths[FILE_WATCH_MAX]; /* borrowed: files or directories; NULL is none */
+	/* borrowed: files or directories; NULL is none */
+	const char *paths[FILE_WATCH_MAX];
 	uint32_t settle_ms; /* from the first change to the call: they come in bursts */
 	uint32_t look_ms;   /* 0: FILE_WATCH_LOOK_MS */
 	void (*on_change)(void *arg);

@@ -1,4 +1,5 @@
-/* What the store keeps of policy: settings by name, identities by key, banned prefixes. */
+/* What the store keeps of policy: settings by name, identities by key, banned
+ * prefixes. */
 #ifndef STORE_POLICY_STORE_H
 #define STORE_POLICY_STORE_H
 

@@ -1,12 +1,14 @@
 /*
- * The store: what a relay keeps for good, in one SQLite file, "adit.db" in its state directory,
- * mode 0600, with a write-ahead log beside it. One file here for each kind of record.
+ * The store: what a relay keeps for good, in one SQLite file, "adit.db" in its state
+ * directory, mode 0600, with a write-ahead log beside it. One file here for each kind of
+ * record.
  *
- * Only the control worker uses it. Each operation is one transaction: after a crash at any
- * moment there is either all of it or nothing. A transaction that is durable survives the
- * loss of power, too; that takes the disk some milliseconds.
+ * Only the control worker uses it. Each operation is one transaction: after a crash at
+ * any moment there is either all of it or nothing. A transaction that is durable survives
+ * the loss of power, too; that takes the disk some milliseconds.
  *
- * ERR_SYS: the disk is full, the file is locked by another program, or worse; @why says it.
+ * ERR_SYS: the disk is full, the file is locked by another program, or worse; @why says
+ * it.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H

@@ -1,6 +1,6 @@
 /*
- * Base64, RFC 4648, strict: a decoder takes exactly what its encoder writes, so that a value
- * has one text. No white space, no stray bits behind the last byte.
+ * Base64, RFC 4648, strict: a decoder takes exactly what its encoder writes, so that a
+ * value has one text. No white space, no stray bits behind the last byte.
  */
 #ifndef TEXT_BASE64_H
 #define TEXT_BASE64_H

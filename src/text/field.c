@@ -1,4 +1,5 @@
-/* Fields: values on their way into a struct, and all that does not depend on the reader. */
+/* Fields: values on their way into a struct, and all that does not depend on the
+ * reader. */
 #include "text/field.h"
 
 #include <assert.h>

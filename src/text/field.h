@@ -1,7 +1,8 @@
 /*
- * Fields: one table says how a struct of settings, arguments or a message is written down. A
- * row has the name, kind, bounds and default of one member, and what the command line, the
- * environment and help need. Readers: cli/args.h, text/field_toml.h, text/field_json.h.
+ * Fields: one table says how a struct of settings, arguments or a message is written
+ * down. A row has the name, kind, bounds and default of one member, and what the command
+ * line, the environment and help need. Readers: cli/args.h, text/field_toml.h,
+ * text/field_json.h.
  */
 #ifndef TEXT_FIELD_H
 #define TEXT_FIELD_H
@@ -29,9 +30,10 @@ enum field_kind {
 	FIELD_TIME,     /* struct timestamp, as RFC 3339 text; zero is 1970 */
 	FIELD_LIST,     /* struct field_list; an array of texts, or one with commas */
 	FIELD_REPEATED, /* struct field_list; on the command line each use adds a text */
-	FIELD_LIST_OR_ONE, /* struct field_list; in JSON one text may stand without array */
-	FIELD_TABLE,       /* a struct of the table @of; see field_first() */
-	FIELD_TABLES,      /* struct field_tables: structs of the table @of */
+	/* struct field_list; in JSON one text may stand without array */
+	FIELD_LIST_OR_ONE,
+	FIELD_TABLE,  /* a struct of the table @of; see field_first() */
+	FIELD_TABLES, /* struct field_tables: structs of the table @of */
 };
 
 struct field_list {
@@ -99,16 +101,16 @@ struct field_value {
 	} form;
 	struct span text;
 	int64_t number;
-	const char
-		*noun; /* for sentences, when it is none of the first four: "an array" */
+	/* for sentences, when it is none of the first four: "an array" */
+	const char *noun;
 	const void *node; /* of the reader */
 	size_t index;
 	bool (*next)(struct field_value *array, struct field_value *element);
 };
 
 /*
- * Sets the member at @at, of any kind but a table. @label says where the value was written:
- * "--port", "relay.toml: line 3: port". On failure the member is as it was.
+ * Sets the member at @at, of any kind but a table. @label says where the value was
+ * written: "--port", "relay.toml: line 3: port". On failure the member is as it was.
  *
  * ERR_USAGE: a word does not fit.  ERR_SYNTAX: another value does not fit.
  * ERR_LIMIT: it is too long.  ERR_NOMEM.
@@ -136,8 +138,8 @@ void field_fini(const struct field_table *t, void *object);
 void field_member_fini(const struct field *f, void *at);
 
 /*
- * Takes the live fields of @next over to @object; @next gets the previous values. Puts the
- * names of the other fields that differ into @restart, with commas; cut to fit @size.
+ * Takes the live fields of @next over to @object; @next gets the previous values. Puts
+ * the names of the other fields that differ into @restart, with commas; cut to fit @size.
  */
 void field_reload(const struct field_table *t, void *object, void *next, char *restart,
 	size_t size);

@@ -1,7 +1,7 @@
 /*
- * Fields read from JSON objects, and written as such. Members have their zero value when they
- * are missing or null; keys are known in any case, and unknown ones are ignored. Everything is
- * bounded by the table.
+ * Fields read from JSON objects, and written as such. Members have their zero value when
+ * they are missing or null; keys are known in any case, and unknown ones are ignored.
+ * Everything is bounded by the table.
  */
 #ifndef TEXT_FIELD_JSON_H
 #define TEXT_FIELD_JSON_H
@@ -11,9 +11,9 @@
 #include "text/timefmt.h"
 
 /*
- * Reads the object at the front of @text into @out; what follows the object is ignored. If
- * @key is not NULL, the object of that name in it is read instead. What the struct owns is
- * freed with field_fini().
+ * Reads the object at the front of @text into @out; what follows the object is ignored.
+ * If @key is not NULL, the object of that name in it is read instead. What the struct
+ * owns is freed with field_fini().
  *
  * ERR_SYNTAX: no JSON, or a member of another type.  ERR_LIMIT: too long, or too many.
  */

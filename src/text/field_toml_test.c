@@ -1,4 +1,5 @@
-/* Fields and TOML: every kind from a document and from a text, and words about what does not fit. */
+/* Fields and TOML: every kind from a document and from a text, and words about what does
+ * not fit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /*
- * A writer of JSON that always writes the same bytes for the same values: compact, members
- * in the order in which they are put, strings and numbers as Go's encoder has them. What is
- * signed is written with it.
+ * A writer of JSON that always writes the same bytes for the same values: compact,
+ * members in the order in which they are put, strings and numbers as Go's encoder has
+ * them. What is signed is written with it.
  *
  * Failures stick in the buf and are looked at once, at the end.
  */

@@ -150,7 +150,8 @@ bool names_match(const char *pattern, const char *host)
 
 /*
  * A run of what may not be in a label becomes one '-'; the rest goes to lower case. PCRE2
- * knows of none for the Turkish capital I with its dot, U+0130, but others have "i" for it.
+ * knows of none for the Turkish capital I with its dot, U+0130, but others have "i" for
+ * it.
  */
 static const char rest_pattern[] = "([^\\p{L}\\p{Nd}-]+)|(\\x{130})|[\\p{L}\\p{Nd}-]";
 static const char rest_change[] = "${1:+-:${2:+i:\\L$0}}";

@@ -1,9 +1,9 @@
 /*
  * Names of leases and hosts, brought into the one form in which they are compared.
  *
- * A host is visible text of letters, digits and "-_.:" in lower case, without a dot at its
- * end; an IPv6 address is one, without brackets. A label is one part of it: what a person
- * calls a lease becomes a label, with IDNA 2008 where ASCII does not do.
+ * A host is visible text of letters, digits and "-_.:" in lower case, without a dot at
+ * its end; an IPv6 address is one, without brackets. A label is one part of it: what a
+ * person calls a lease becomes a label, with IDNA 2008 where ASCII does not do.
  */
 #ifndef TEXT_NAMES_H
 #define TEXT_NAMES_H
@@ -37,8 +37,8 @@ enum err names_lease_host(struct span label, struct span root,
 bool names_host_is_local(const char *host);
 
 /*
- * An address of IPv4 or IPv6, and no name: also one that only some resolvers take, such as
- * 127.1 or 0x7f000001. No name ends in a number (RFC 1123 2.1).
+ * An address of IPv4 or IPv6, and no name: also one that only some resolvers take, such
+ * as 127.1 or 0x7f000001. No name ends in a number (RFC 1123 2.1).
  */
 bool names_host_is_address(const char *host);
 

@@ -1,8 +1,8 @@
 /*
  * The URLs of relays, and lists of them.
  *
- * They are compared as text once they are in form, so port and path matter: with and without
- * ":443" are two relays.
+ * They are compared as text once they are in form, so port and path matter: with and
+ * without ":443" are two relays.
  */
 #ifndef TEXT_RELAY_URL_H
 #define TEXT_RELAY_URL_H
@@ -20,7 +20,8 @@
 enum err relay_url_parse(struct span text, char out[URL_TEXT_MAX],
 	struct why *why) MUST_USE;
 
-/* The host in @url, which is in form: what the names of leases end in. Errors as above. */
+/* The host in @url, which is in form: what the names of leases end in.
+ * Errors as above. */
 enum err relay_url_host(const char *url, char out[NAMES_HOST_MAX + 1],
 	struct why *why) MUST_USE;
 

@@ -1,8 +1,9 @@
 /*
  * Points in time as RFC 3339 text: "2026-06-01T12:00:00.5+09:00".
  *
- * Read as Go reads them: capital letters, an offset or "Z", any number of decimals, of which
- * nine count, and no leap second. Written in UTC, with as many decimals as there are.
+ * Read as Go reads them: capital letters, an offset or "Z", any number of decimals, of
+ * which nine count, and no leap second. Written in UTC, with as many decimals as there
+ * are.
  */
 #ifndef TEXT_TIMEFMT_H
 #define TEXT_TIMEFMT_H

@@ -1,4 +1,5 @@
-/* RFC 3339: known times, every day of the calendar there and back, and what is refused. */
+/* RFC 3339: known times, every day of the calendar there and back, and what is
+ * refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

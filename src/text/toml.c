@@ -2,7 +2,8 @@
  * TOML 1.0: tables, and who may add to which.
  *
  * A header opens a table once. Dots in a key open tables too, but those of a header are
- * closed to them, and the other way about. An inline table and an array are whole as they are.
+ * closed to them, and the other way about. An inline table and an array are whole as they
+ * are.
  */
 #include "text/toml.h"
 

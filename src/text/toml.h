@@ -1,7 +1,7 @@
 /*
- * TOML 1.0: a document as a tree, in which everything knows its place in the text, so that a
- * person can be told the line, and so that one value can be changed and every other byte of
- * the file left as it is (text/toml_edit.h).
+ * TOML 1.0: a document as a tree, in which everything knows its place in the text, so
+ * that a person can be told the line, and so that one value can be changed and every
+ * other byte of the file left as it is (text/toml_edit.h).
  */
 #ifndef TEXT_TOML_H
 #define TEXT_TOML_H
@@ -48,8 +48,8 @@ struct toml_place {
 /* A value, with its key if it is in a table. All is const, and as old as the document. */
 struct toml_node {
 	enum toml_kind kind;
-	struct span
-		key; /* decoded; a terminator follows; empty for elements and the root */
+	/* decoded; a terminator follows; empty for elements and the root */
+	struct span key;
 
 	/* TOML_TEXT: decoded. TOML_TIME: as it is written. A terminator follows. */
 	struct span text;
@@ -75,7 +75,8 @@ struct toml;
 /*
  * Reads a whole document, of which it keeps a copy.
  *
- * ERR_SYNTAX: @why begins with "line 12: ".  ERR_LIMIT: one of the bounds above.  ERR_NOMEM.
+ * ERR_SYNTAX: @why begins with "line 12: ".  ERR_LIMIT: one of the bounds above.
+ * ERR_NOMEM.
  */
 enum err toml_parse(struct span text, struct toml **out, struct why *why) MUST_USE;
 void toml_free(struct toml *t); /* wiped: it may have secrets; NULL is fine */

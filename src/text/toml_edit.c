@@ -82,7 +82,8 @@ enum err toml_edit_value(const struct toml *t, const struct toml_node *value,
 	return splice(t, value->at.at, value->at.at + value->at.n, literal, out);
 }
 
-/* Behind the last line that sets something in @table by itself, not under another header. */
+/* Behind the last line that sets something in @table by itself, not under another
+ * header. */
 static size_t end_of_own_lines(struct span text, const struct toml_node *table)
 {
 	size_t end = has_header(table) ? line_end(text, table->at.at + table->at.n) : 0;
@@ -136,7 +137,8 @@ enum err toml_edit_add(const struct toml *t, const struct toml_node *table,
 	return out->failed;
 }
 
-/* A section is in one piece if nothing else stands between its first and its last line. */
+/* A section is in one piece if nothing else stands between its first and its last
+ * line. */
 static bool is_one_piece(const struct toml *t, const struct toml_node *section,
 	size_t from, size_t to)
 {

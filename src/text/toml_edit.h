@@ -1,7 +1,7 @@
 /*
- * Edits of a TOML document that leave every other byte as it is: comments, order and layout
- * are its owner's. Each writes the whole new document into an empty buf; it is to be parsed
- * again, which also shows whether the new value was one.
+ * Edits of a TOML document that leave every other byte as it is: comments, order and
+ * layout are its owner's. Each writes the whole new document into an empty buf; it is to
+ * be parsed again, which also shows whether the new value was one.
  *
  * ERR_USAGE: not possible at this place.  ERR_LIMIT, ERR_NOMEM: the buf's.
  */
@@ -15,13 +15,15 @@
 enum err toml_edit_value(const struct toml *t, const struct toml_node *value,
 	struct span literal, struct buf *out) MUST_USE;
 
-/* Adds a line "@key = @literal" to the root or a table with a header, behind its others. */
+/* Adds a line "@key = @literal" to the root or a table with a header, behind its
+ * others. */
 enum err toml_edit_add(const struct toml *t, const struct toml_node *table,
 	const char *key, struct span literal, struct buf *out) MUST_USE;
 
 /*
  * Removes a key and its value, with their line; or a table with a header, an element of
- * [[these]] also, with everything below it. Not what is inside an inline table or an array.
+ * [[these]] also, with everything below it. Not what is inside an inline table or an
+ * array.
  */
 enum err toml_edit_remove(const struct toml *t, const struct toml_node *node,
 	struct buf *out) MUST_USE;

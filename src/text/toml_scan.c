@@ -154,7 +154,8 @@ static enum err scan_code(struct toml_scan *s, unsigned digits)
 	return ERR_OK;
 }
 
-/* A backslash at the end of a line in """: the white space up to the next word is nothing. */
+/* A backslash at the end of a line in """:
+ * the white space up to the next word is nothing. */
 static bool skip_folded(struct toml_scan *s)
 {
 	struct toml_scan ahead = *s;

@@ -1,4 +1,5 @@
-/* TOML: what is read, what is refused and in which words, where things stand, and edits. */
+/* TOML: what is read, what is refused and in which words, where things stand, and
+ * edits. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

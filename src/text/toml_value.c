@@ -119,8 +119,8 @@ static unsigned digit_value(uint8_t c)
 }
 
 /*
- * Takes digits into @to, without the "_" that may stand between two of them. False if there
- * is none, or an underscore elsewhere.
+ * Takes digits into @to, without the "_" that may stand between two of them. False if
+ * there is none, or an underscore elsewhere.
  */
 static bool take_digits(struct span *in, unsigned base, char *to, size_t *n)
 {

@@ -1,6 +1,6 @@
 /*
- * The gob stream of UDP packets. Only what such a stream may hold is known: the definition of
- * a struct of a string Src and bytes Payload, and its values.
+ * The gob stream of UDP packets. Only what such a stream may hold is known: the
+ * definition of a struct of a string Src and bytes Payload, and its values.
  */
 #include "wire/gob.h"
 

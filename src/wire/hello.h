@@ -13,7 +13,8 @@
 #define HELLO_MESSAGE_MAX 16384 /* the handshake message with its own header */
 #define HELLO_RECORDS_MAX 64
 
-/* More bytes than this need never be at hand: with so many, hello_read() has its answer. */
+/* More bytes than this need never be at hand:
+ * with so many, hello_read() has its answer. */
 #define HELLO_BYTES_MAX (HELLO_MESSAGE_MAX + 5 * HELLO_RECORDS_MAX)
 
 #define HELLO_TLS12 0x0303
@@ -30,7 +31,8 @@ struct hello {
 
 /*
  * Reads the ClientHello at the front of @in, all that has come so far. @scratch, of
- * HELLO_MESSAGE_MAX bytes, is where a message that is spread over records is put together.
+ * HELLO_MESSAGE_MAX bytes, is where a message that is spread over records is put
+ * together.
  *
  * ERR_AGAIN: more bytes are needed.  ERR_SYNTAX: this is no ClientHello, or a broken one.
  * ERR_LIMIT: it is too long, or in too many records.

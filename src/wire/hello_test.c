@@ -345,7 +345,8 @@ static void test_what_is_no_hello_is_known_early(void **state)
 			starts[i].want);
 }
 
-/* The longest message there may be, in the most records, fits the bytes that are promised. */
+/* The longest message there may be, in the most records, fits the bytes that are
+ * promised. */
 static void test_the_longest_hello_is_bounded(void **state)
 {
 	static uint8_t record[HELLO_MESSAGE_MAX + 5], split[2 * HELLO_BYTES_MAX];

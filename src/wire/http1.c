@@ -77,7 +77,8 @@ static enum err line_check(const struct http1_reader *r, uint8_t c, bool was_cr,
 	return ERR_OK;
 }
 
-/* Takes the next byte of a line. ERR_OK: it ends one, of @line_n bytes. ERR_AGAIN: it does not. */
+/* Takes the next byte of a line. ERR_OK: it ends one, of @line_n bytes. ERR_AGAIN:
+ * it does not. */
 static enum err line_take(struct http1_reader *r, uint8_t c, struct why *why)
 {
 	bool was_cr = r->is_after_cr;
@@ -113,7 +114,8 @@ static enum err lines_keep(struct span *in, size_t *n, struct buf *to, struct wh
 	return ERR_OK;
 }
 
-/* A line of @to has ended, with the byte before @in + *@n. ERR_OK: it was the last, and empty. */
+/* A line of @to has ended, with the byte before @in + *@n. ERR_OK:
+ * it was the last, and empty. */
 static enum err lines_on_line(struct http1_reader *r, struct span *in, size_t *n,
 	struct buf *to, struct why *why)
 {
@@ -136,7 +138,8 @@ static enum err lines_on_line(struct http1_reader *r, struct span *in, size_t *n
 			r->limits.fields_max);
 	if (!is_head || r->lines_n > 1)
 		return ERR_AGAIN;
-	/* A peer that speaks something else is refused here: the rest might never come. */
+	/* A peer that speaks something else is refused here:
+	 * the rest might never come. */
 	rc = lines_keep(in, n, to, why);
 	if (rc == ERR_OK)
 		rc = http1_check_first_line(r->head.is_request,
@@ -187,7 +190,8 @@ static enum err head_next(struct http1_reader *r, struct span *in,
 		return ERR_SYNTAX;
 	if (rc != ERR_OK)
 		return rc;
-	/* One for each line but the first, and one for a Host that only the target has. */
+	/* One for each line but the first, and one for a Host that only the target
+	 * has. */
 	r->head.headers = calloc(r->lines_n, sizeof(r->head.headers[0]));
 	if (r->head.headers == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for a head");

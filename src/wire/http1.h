@@ -1,13 +1,14 @@
 /*
  * HTTP/1 messages, RFC 9110 and 9112, read without I/O: a head, a body and trailers.
  *
- * There is one reader with two sets of rules. Requests come from strangers, perhaps through
- * other proxies: whatever two readers might understand in two ways is refused, that is a bare CR
- * or LF, a folded line, white space before a colon, more than one Content-Length or Host, a
- * length beside a Transfer-Encoding, and any coding but "chunked". Responses come from servers
- * that the user chose, and are accepted as long as their meaning is clear: a bare LF ends a line,
- * folded lines are joined, white space before a colon is dropped, control characters become
- * spaces. What is ambiguous is decided by RFC 9112 6.3 and marked.
+ * There is one reader with two sets of rules. Requests come from strangers, perhaps
+ * through other proxies: whatever two readers might understand in two ways is refused,
+ * that is a bare CR or LF, a folded line, white space before a colon, more than one
+ * Content-Length or Host, a length beside a Transfer-Encoding, and any coding but
+ * "chunked". Responses come from servers that the user chose, and are accepted as long as
+ * their meaning is clear: a bare LF ends a line, folded lines are joined, white space
+ * before a colon is dropped, control characters become spaces. What is ambiguous is
+ * decided by RFC 9112 6.3 and marked.
  *
  * Heads come out in one form: what was decided on is what can be forwarded.
  */
@@ -51,8 +52,8 @@ enum http1_body {
 struct http1_head {
 	bool is_request;
 	/*
-	 * Of a request. An absolute target is split: the authority is the value of Host, and
-	 * @target is in origin form (RFC 9112 3.2.2). Only CONNECT has another form.
+	 * Of a request. An absolute target is split: the authority is the value of Host,
+	 * and @target is in origin form (RFC 9112 3.2.2). Only CONNECT has another form.
 	 */
 	struct span method, target;
 	struct span reason; /* of a response; may be empty */
@@ -62,11 +63,14 @@ struct http1_head {
 	unsigned headers_n;
 
 	enum http1_body body;
-	bool has_length; /* a Content-Length says @length, although there may be no body */
+	/* a Content-Length says @length, although there may be no body */
+	bool has_length;
 	uint64_t length;  /* HTTP1_LENGTH */
 	bool keeps_alive; /* another message may follow on the connection */
-	bool is_ambiguous; /* framed in two ways; @body is right, and the connection ends */
-	bool wants_upgrade; /* asks for, or switches to, another protocol that is not HTTP/2 */
+	/* framed in two ways; @body is right, and the connection ends */
+	bool is_ambiguous;
+	/* asks for, or switches to, another protocol that is not HTTP/2 */
+	bool wants_upgrade;
 };
 
 /* The first header of that name, in any case of letters, or NULL. */
@@ -87,7 +91,8 @@ bool http1_head_has_token(const struct http1_head *head, const char *name,
 /* True if the comma-separated @value has @token, in any case of letters. */
 bool http1_has_token(struct span value, const char *token);
 
-/* Takes the next element off a comma-separated list, trimmed; empty ones are passed over. */
+/* Takes the next element off a comma-separated list, trimmed;
+ * empty ones are passed over. */
 bool http1_list_next(struct span *list, struct span *element);
 
 /* True if @name is one or more characters that a header's name may have. */
@@ -114,7 +119,8 @@ enum http1_chunk_state {
 	HTTP1_CHUNK_TRAILERS,
 };
 
-/* Reads one message. For the next one on the connection, make a new one. Must not move. */
+/* Reads one message. For the next one on the connection, make a new one.
+ * Must not move. */
 struct http1_reader {
 	struct http1_head head; /* good from the HEAD event until http1_reader_fini() */
 	struct http1_header *trailers; /* good from the END event, likewise */
@@ -152,8 +158,8 @@ struct http1_event {
 void http1_reader_init_request(struct http1_reader *r, const struct http1_limits *limits);
 
 /*
- * Reads a response by the lenient rules. @method is that of the request that is answered: it
- * decides whether there is a body.
+ * Reads a response by the lenient rules. @method is that of the request that is answered:
+ * it decides whether there is a body.
  */
 void http1_reader_init_response(struct http1_reader *r, const struct http1_limits *limits,
 	struct span method);
@@ -166,7 +172,8 @@ bool http1_reader_is_fresh(const struct http1_reader *r);
  * Takes bytes from the front of @in up to the next event; nothing behind the message is
  * taken. After an error the connection cannot be read any further.
  *
- * ERR_AGAIN: all of @in was taken, and more is needed.  ERR_SYNTAX: malformed, or ambiguous.
+ * ERR_AGAIN: all of @in was taken, and more is needed.  ERR_SYNTAX: malformed, or
+ * ambiguous.
  * ERR_LIMIT: longer than the limits, or too many fields.  ERR_NOMEM.
  */
 enum err http1_next(struct http1_reader *r, struct span *in, struct http1_event *out,

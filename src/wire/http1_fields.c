@@ -115,7 +115,8 @@ static bool line_next(struct mspan *in, struct mspan *line)
 	return true;
 }
 
-/* RFC 9110 5.5: a CR or a NUL may be replaced by a space. So are the other controls here. */
+/* RFC 9110 5.5: a CR or a NUL may be replaced by a space.
+ * So are the other controls here. */
 static void blank_controls(struct mspan line)
 {
 	for (size_t i = 0; i < line.n; i++) {

@@ -89,7 +89,8 @@ struct span http1_path(const struct http1_head *head)
 	return path;
 }
 
-/* What may stand in a Host header and in the authority of a target: RFC 3986 3.2.2, 3.2.3. */
+/* What may stand in a Host header and in the authority of a target:
+ * RFC 3986 3.2.2, 3.2.3. */
 static bool authority_is_good(struct span s)
 {
 	size_t i;
@@ -163,8 +164,9 @@ static void set_host(struct http1_head *head, struct span authority)
 }
 
 /*
- * An absolute target becomes one in origin form. If it has no path, the slash takes the place
- * of the authority's last byte, and the authority moves over the "//" in front of it.
+ * An absolute target becomes one in origin form. If it has no path, the slash takes the
+ * place of the authority's last byte, and the authority moves over the "//" in front of
+ * it.
  */
 static void take_authority(struct http1_head *head, struct mspan raw,
 	struct span authority, struct span rest)
@@ -351,7 +353,8 @@ bool http1_is_http2(struct span protocol)
 	return span_is_nocase(protocol, "h2c") || span_is_nocase(protocol, "h2");
 }
 
-/* HTTP/2 is passed over: nothing here speaks it, and it has smuggled requests past proxies. */
+/* HTTP/2 is passed over: nothing here speaks it, and it has smuggled requests past
+ * proxies. */
 static bool find_wants_upgrade(const struct http1_head *head)
 {
 	const struct http1_header *h = http1_head_find(head, "Upgrade");

@@ -5,9 +5,9 @@
 #include "wire/http1.h"
 
 /*
- * Reads field lines from @lines up to an empty one into @out, which has room for one field a
- * line. The reader of lines has checked what is_strict forbids; the rest is made canonical in
- * place. ERR_SYNTAX.
+ * Reads field lines from @lines up to an empty one into @out, which has room for one
+ * field a line. The reader of lines has checked what is_strict forbids; the rest is made
+ * canonical in place. ERR_SYNTAX.
  */
 enum err http1_fields_read(struct mspan lines, bool is_strict, struct http1_header *out,
 	unsigned *n, struct why *why) MUST_USE;
@@ -17,8 +17,8 @@ enum err http1_check_first_line(bool is_request, struct span line,
 	struct why *why) MUST_USE;
 
 /*
- * Reads @raw, which ends with its empty line, into @head, whose is_request is set and whose
- * headers have room for one a line. @raw may be changed in place.
+ * Reads @raw, which ends with its empty line, into @head, whose is_request is set and
+ * whose headers have room for one a line. @raw may be changed in place.
  */
 enum err http1_head_read(struct http1_head *head, struct mspan raw, bool is_without_body,
 	struct why *why) MUST_USE;

@@ -63,7 +63,8 @@ static void note(struct read *t, const struct http1_event *e)
 			(const char *)t->reader.trailers[i].value.p);
 }
 
-/* Reads @text in pieces of @step bytes. @answers: the method it answers, NULL for a request. */
+/* Reads @text in pieces of @step bytes. @answers:
+ * the method it answers, NULL for a request. */
 static void read_text(struct read *t, struct span text, size_t step, const char *answers)
 {
 	struct http1_event e = { .kind = HTTP1_HEAD };

@@ -1,10 +1,12 @@
 /*
- * The SSH subset that Chisel speaks, both roles, without I/O: bytes in, events out, packets
- * into a sink. RFC 4251 to 4254, 5647, 5656, 8731; strict KEX; chisel-protocol 3, 4 and 6.
+ * The SSH subset that Chisel speaks, both roles, without I/O: bytes in, events out,
+ * packets into a sink. RFC 4251 to 4254, 5647, 5656, 8731; strict KEX; chisel-protocol 3,
+ * 4 and 6.
  *
- * The engine does the version lines, key exchange (first and again), password authentication,
- * global requests and channels. It keeps every rule whose breach would end a stock peer's
- * session: nothing is sent out of turn, beyond a window, or on a channel that is over.
+ * The engine does the version lines, key exchange (first and again), password
+ * authentication, global requests and channels. It keeps every rule whose breach would
+ * end a stock peer's session: nothing is sent out of turn, beyond a window, or on a
+ * channel that is over.
  *
  * One engine is one connection. It is not thread safe. After an error from any call the
  * engine is over: free it and close the transport. ERR_AGAIN is no error.
@@ -50,7 +52,8 @@ struct ssh_options {
 
 enum ssh_event_kind {
 	/* Client: the server's key is in .data; call ssh_accept_host_key() or give up.
-	 * Comes again, with the same key, at each re-key: the engine checks that itself and
+	 * Comes again, with the same key, at each re-key: the engine checks that itself
+	 * and
 	 * reports only the first. */
 	SSH_HOST_KEY,
 	/* Server: .name and .data are user and password; answer with ssh_auth_reply(). */
@@ -61,15 +64,16 @@ enum ssh_event_kind {
 	SSH_REQUEST,
 	/* The answer to our oldest ssh_request() that wanted one: .ok and .data. */
 	SSH_REPLY,
-	/* The peer opens .channel with the text .data; answer with ssh_channel_accept() or
-	 * ssh_channel_refuse(), now or later. */
+	/* The peer opens .channel with the text .data; answer with ssh_channel_accept()
+	 * or ssh_channel_refuse(), now or later. */
 	SSH_OPEN,
 	/* Our .channel is open. */
 	SSH_OPENED,
 	/* Our .channel was refused: .reason and the peer's words in .data. The channel is
 	 * gone when the next event is asked for. */
 	SSH_REFUSED,
-	/* Bytes for .channel in .data. Its credit is given back by ssh_channel_credit(). */
+	/* Bytes for .channel in .data.
+	 * Its credit is given back by ssh_channel_credit(). */
 	SSH_DATA,
 	/* .channel may send again, or more. */
 	SSH_WINDOW,
@@ -124,7 +128,8 @@ enum err ssh_request(struct ssh *ssh, const char *name, bool wants_reply,
 /* The answer to the oldest SSH_REQUEST that wants one. */
 enum err ssh_reply(struct ssh *ssh, bool is_ok, struct span data) MUST_USE;
 
-/* True once SSH_UP has been reported and no key exchange is in the way: data may be sent. */
+/* True once SSH_UP has been reported and no key exchange is in the way:
+ * data may be sent. */
 bool ssh_can_send(const struct ssh *ssh);
 
 /* Starts a key exchange now; sending is held until it is done. */
@@ -133,7 +138,8 @@ enum err ssh_rekey(struct ssh *ssh) MUST_USE;
 /* The peer's version line without its line end; empty before it came. */
 struct span ssh_peer_version(const struct ssh *ssh);
 
-/* Asks to open a channel of type "chisel" with the text @extra. @owner comes with its events. */
+/* Asks to open a channel of type "chisel" with the text @extra.
+ * @owner comes with its events. */
 enum err ssh_channel_open(struct ssh *ssh, struct span extra, uint32_t window_bytes,
 	void *owner, struct ssh_channel **out) MUST_USE;
 
@@ -144,15 +150,17 @@ enum err ssh_channel_accept(struct ssh_channel *ch, uint32_t window_bytes,
 enum err ssh_channel_refuse(struct ssh_channel *ch, enum ssh_refusal reason,
 	const char *text) MUST_USE;
 
-/* Bytes that may be sent now: the peer's window; 0 after EOF, CLOSE or during a key exchange. */
+/* Bytes that may be sent now: the peer's window;
+ * 0 after EOF, CLOSE or during a key exchange. */
 size_t ssh_channel_window(const struct ssh_channel *ch);
 
 /*
- * Lends room for up to @max bytes of data, at least one, inside a packet that is being built;
- * ssh_channel_commit() seals the first @n of them into the sink (0 gives the room back).
- * Nothing else may be called between the two.
+ * Lends room for up to @max bytes of data, at least one, inside a packet that is being
+ * built; ssh_channel_commit() seals the first @n of them into the sink (0 gives the room
+ * back). Nothing else may be called between the two.
  *
- * ERR_AGAIN: no window, or keys are being exchanged.  ERR_LIMIT, ERR_NOMEM: from the sink.
+ * ERR_AGAIN: no window, or keys are being exchanged.  ERR_LIMIT, ERR_NOMEM: from the
+ * sink.
  */
 enum err ssh_channel_reserve(struct ssh_channel *ch, size_t max,
 	struct mspan *out) MUST_USE;
@@ -172,8 +180,8 @@ uint32_t ssh_channel_window_left(const struct ssh_channel *ch);
 enum err ssh_channel_eof(struct ssh_channel *ch) MUST_USE;
 
 /*
- * Ends the channel both ways. The owner hears nothing more of it, and @ch is not to be used
- * again: the engine forgets it when the peer's CLOSE has come.
+ * Ends the channel both ways. The owner hears nothing more of it, and @ch is not to be
+ * used again: the engine forgets it when the peer's CLOSE has come.
  */
 enum err ssh_channel_close(struct ssh_channel *ch) MUST_USE;
 

@@ -1,6 +1,6 @@
 /*
- * Authentication, RFC 4252 in the one way that Chisel knows: "none", which always fails, and
- * then "password". chisel-protocol 3.8.
+ * Authentication, RFC 4252 in the one way that Chisel knows: "none", which always fails,
+ * and then "password". chisel-protocol 3.8.
  */
 #include "base/mem.h"
 #include "wire/ssh_engine.h"

@@ -1,8 +1,9 @@
 /*
  * Channels, RFC 4254 5: opening, data within windows, and the end.
  *
- * A channel is two machines: our writing side and what we know of it is @state, the peer's
- * writing side is @has_ended. A number is free again when both CLOSEs have been seen.
+ * A channel is two machines: our writing side and what we know of it is @state, the
+ * peer's writing side is @has_ended. A number is free again when both CLOSEs have been
+ * seen.
  */
 #include <assert.h>
 
@@ -16,8 +17,8 @@
 #define CREDIT_BYTES 131072 /* less is not worth a message, unless the window is small */
 
 /*
- * Data in one packet to a peer that takes 32768, as stock does. Sealed, 32706 bytes are 32740,
- * and two such packets fill a WebSocket message of 65535 bytes but for 55.
+ * Data in one packet to a peer that takes 32768, as stock does. Sealed, 32706 bytes are
+ * 32740, and two such packets fill a WebSocket message of 65535 bytes but for 55.
  */
 #define STOCK_PIECE_BYTES 32706
 
@@ -175,7 +176,8 @@ enum err ssh_channel_open(struct ssh *ssh, struct span extra, uint32_t window_by
 	return ERR_OK;
 }
 
-/* Why a channel that the peer opens is refused without asking the owner; 0 if it is not. */
+/* Why a channel that the peer opens is refused without asking the owner;
+ * 0 if it is not. */
 static enum ssh_refusal judge_open(struct span type, uint32_t max, struct span extra,
 	const char **text)
 {
@@ -346,7 +348,8 @@ enum err ssh_on_data(struct ssh_channel *ch, struct span in, struct ssh_event *o
 	rc = take_data(ch, data, why);
 	if (rc != ERR_OK)
 		return rc;
-	/* After our CLOSE nobody listens; what was on its way is dropped, without credit. */
+	/* After our CLOSE nobody listens;
+	 * what was on its way is dropped, without credit. */
 	if (data.n == 0 || ch->state == CHANNEL_CLOSING)
 		return ERR_AGAIN;
 	*out = event_of(SSH_DATA, ch);

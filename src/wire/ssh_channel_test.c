@@ -82,7 +82,8 @@ static void test_the_owner_may_refuse(void **state)
 	ssh_pair_fini(&p);
 }
 
-/* The refusal of a channel that the client never asked for ends it, but shows in its words. */
+/* The refusal of a channel that the client never asked for ends it, but shows in its
+ * words. */
 static void check_refused(const char *payload, size_t n)
 {
 	struct ssh_pair p;

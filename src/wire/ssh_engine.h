@@ -1,7 +1,8 @@
 /*
- * The inside of the SSH engine, shared by its files: ssh.c takes packets and hands them out,
- * ssh_out.c sends, ssh_handshake.c exchanges keys, ssh_auth.c authenticates, ssh_request.c has
- * the global requests and ssh_channel.c the channels. Nobody else includes this, but tests.
+ * The inside of the SSH engine, shared by its files: ssh.c takes packets and hands them
+ * out, ssh_out.c sends, ssh_handshake.c exchanges keys, ssh_auth.c authenticates,
+ * ssh_request.c has the global requests and ssh_channel.c the channels. Nobody else
+ * includes this, but tests.
  */
 #ifndef WIRE_SSH_ENGINE_H
 #define WIRE_SSH_ENGINE_H
@@ -42,7 +43,8 @@ enum ssh_kex_in {
 enum ssh_auth {
 	SSH_AUTH_SERVICE, /* of the service we ask for, or are asked for */
 	SSH_AUTH_METHOD,  /* client: an answer to "none"; server: a request */
-	SSH_AUTH_PASSWORD, /* client: an answer to the password; server: the owner's word */
+	/* client: an answer to the password; server: the owner's word */
+	SSH_AUTH_PASSWORD,
 	SSH_AUTH_WELCOME, /* server: the owner said yes, and has yet to hear SSH_UP */
 	SSH_AUTH_OVER,
 };

@@ -1,8 +1,8 @@
 /*
  * Who sends what, and when, in a key exchange; the first one and all later ones.
  *
- * Either side may begin one at any time. From our KEXINIT to our NEWKEYS everything else that
- * we send is held; what arrives is taken as always until the peer's KEXINIT.
+ * Either side may begin one at any time. From our KEXINIT to our NEWKEYS everything else
+ * that we send is held; what arrives is taken as always until the peer's KEXINIT.
  */
 #include "base/mem.h"
 #include "wire/ssh_engine.h"
@@ -10,9 +10,9 @@
 #define REKEY_PACKETS (UINT64_C(1) << 31)
 
 /*
- * A key exchange costs us some hundred microseconds, and a peer nothing. So it may begin so
- * many, and one more for each so many packets that it sends: a busy connection never runs out,
- * and neither does one that exchanges keys every hour for a month.
+ * A key exchange costs us some hundred microseconds, and a peer nothing. So it may begin
+ * so many, and one more for each so many packets that it sends: a busy connection never
+ * runs out, and neither does one that exchanges keys every hour for a month.
  */
 #define KEX_LEFT_MAX 1000
 #define KEX_EARN_PACKETS 64

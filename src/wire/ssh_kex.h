@@ -1,6 +1,7 @@
 /*
- * The arithmetic of a key exchange, RFC 4253 7 and RFC 5656 4: what is offered, what is agreed,
- * the exchange hash and the keys. Who sends what and when is the handshake's business.
+ * The arithmetic of a key exchange, RFC 4253 7 and RFC 5656 4: what is offered, what is
+ * agreed, the exchange hash and the keys. Who sends what and when is the handshake's
+ * business.
  */
 #ifndef WIRE_SSH_KEX_H
 #define WIRE_SSH_KEX_H
@@ -49,8 +50,8 @@ struct ssh_transcript {
 };
 
 /*
- * Puts our KEXINIT into @out. @host_keys is a server's own list, or NULL for all that a client
- * can verify. The pseudo-name of strict KEX is in the first one only.
+ * Puts our KEXINIT into @out. @host_keys is a server's own list, or NULL for all that a
+ * client can verify. The pseudo-name of strict KEX is in the first one only.
  */
 enum err ssh_kexinit_put(enum ssh_role role, const char *host_keys, bool is_first,
 	struct buf *out) MUST_USE;
@@ -69,7 +70,8 @@ bool ssh_kexinit_is_strict(const struct ssh_kexinit *client,
 enum err ssh_kex_hash(const struct ssh_transcript *t,
 	uint8_t out[HASH_SHA256_BYTES]) MUST_USE;
 
-/* What keys are made from: the shared secret, this exchange's hash and the first one's. */
+/* What keys are made from: the shared secret, this exchange's hash and the first
+ * one's. */
 struct ssh_secret {
 	uint8_t shared[KEX_SHARED_BYTES];
 	uint8_t hash[HASH_SHA256_BYTES];

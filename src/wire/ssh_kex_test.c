@@ -1,4 +1,5 @@
-/* The arithmetic of a key exchange, against the vectors of chisel-protocol A.2 and A.3. */
+/* The arithmetic of a key exchange, against the vectors of chisel-protocol A.2 and
+ * A.3. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -41,7 +41,8 @@ static enum err hold(struct ssh *ssh, struct span payload)
 	return ssh->held.failed == ERR_OK ? ERR_OK : ssh_fail(ssh, ssh->held.failed);
 }
 
-/* RFC 4253 7.1: only the transport's messages, and those of key exchange, may go meanwhile. */
+/* RFC 4253 7.1: only the transport's messages, and those of key exchange, may go
+ * meanwhile. */
 static bool must_wait(const struct ssh *ssh, struct span payload)
 {
 	return ssh->kex_out == SSH_OUT_HELD && payload.p[0] > SSH_MSG_KEX_LAST;

@@ -33,17 +33,17 @@ void ssh_cipher_switch(struct ssh_cipher *c, struct aead *aead, uint64_t rekey_b
 size_t ssh_packet_size(const struct ssh_cipher *c, size_t n);
 
 /*
- * Makes a packet of the payload of @n bytes that lies SSH_PACKET_HEADER behind @packet, in
- * room for ssh_packet_size(). ERR_LIMIT: more packets than sequence numbers.
+ * Makes a packet of the payload of @n bytes that lies SSH_PACKET_HEADER behind @packet,
+ * in room for ssh_packet_size(). ERR_LIMIT: more packets than sequence numbers.
  */
 enum err ssh_packet_seal(struct ssh_cipher *c, uint8_t *packet, size_t n) MUST_USE;
 
 /*
- * Takes a packet from the front of @in, decrypting in place; @payload lies in it and has at
- * least one byte.
+ * Takes a packet from the front of @in, decrypting in place; @payload lies in it and has
+ * at least one byte.
  *
- * ERR_AGAIN: it is not there yet.  ERR_LIMIT: its length is above @max.  ERR_SYNTAX: length
- * or padding make no sense.  ERR_CRYPTO.
+ * ERR_AGAIN: it is not there yet.  ERR_LIMIT: its length is above @max.  ERR_SYNTAX:
+ * length or padding make no sense.  ERR_CRYPTO.
  */
 enum err ssh_packet_open(struct ssh_cipher *c, struct mspan *in, size_t max,
 	struct span *payload) MUST_USE;

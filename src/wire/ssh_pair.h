@@ -1,6 +1,6 @@
 /*
- * For tests: a client and a server engine, joined in memory. Each end does what a sensible
- * owner would, and notes what it was told.
+ * For tests: a client and a server engine, joined in memory. Each end does what a
+ * sensible owner would, and notes what it was told.
  */
 #ifndef WIRE_SSH_PAIR_H
 #define WIRE_SSH_PAIR_H

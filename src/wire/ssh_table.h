@@ -1,6 +1,7 @@
 /*
- * The channels of a connection by our number for them. A new one gets the lowest free number,
- * as Chisel's do, so that numbers stay small and the table as large as it must be.
+ * The channels of a connection by our number for them. A new one gets the lowest free
+ * number, as Chisel's do, so that numbers stay small and the table as large as it must
+ * be.
  */
 #ifndef WIRE_SSH_TABLE_H
 #define WIRE_SSH_TABLE_H

@@ -25,7 +25,8 @@ static void test_two_engines_come_up(void **state)
 	ssh_pair_fini(&p);
 }
 
-/* A whole session: up, a request, a channel with data, new keys, the end of the channel. */
+/* A whole session: up, a request, a channel with data, new keys, the end of the
+ * channel. */
 static void live(struct ssh_pair *p)
 {
 	struct ssh_channel *c, *s;
@@ -571,7 +572,8 @@ static void test_an_error_is_the_last_word(void **state)
 	ssh_pair_fini(&p);
 }
 
-/* The answer to ping@openssh.com; our own engine, which never asks, is surprised by it. */
+/* The answer to ping@openssh.com; our own engine, which never asks, is surprised by
+ * it. */
 static void test_a_transport_ping_is_answered(void **state)
 {
 	struct ssh_pair p;

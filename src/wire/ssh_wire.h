@@ -1,8 +1,9 @@
 /*
- * The types of RFC 4251, read from a span and put into a buf, and the numbers of messages.
+ * The types of RFC 4251, read from a span and put into a buf, and the numbers of
+ * messages.
  *
- * Readers say false when the bytes do not hold what is asked; the puts are checked once, at
- * the end, in the buf's @failed.
+ * Readers say false when the bytes do not hold what is asked; the puts are checked once,
+ * at the end, in the buf's @failed.
  */
 #ifndef WIRE_SSH_WIRE_H
 #define WIRE_SSH_WIRE_H

@@ -255,8 +255,9 @@ size_t ws_header_before(uint8_t *end, enum ws_opcode opcode, uint64_t n,
 }
 
 /*
- * Vectors of the compiler, so that the loop is wide at -O2 too, where gcc does not vectorise
- * a loop of unknown length by itself. Four of them hide the latency of the loads.
+ * Vectors of the compiler, so that the loop is wide at -O2 too, where gcc does not
+ * vectorise a loop of unknown length by itself. Four of them hide the latency of the
+ * loads.
  */
 typedef uint64_t mask_lane __attribute__((vector_size(16)));
 

@@ -42,8 +42,8 @@ struct ws_reader {
 };
 
 /*
- * A piece of a data message (WS_BINARY, with text and continuations reported as such), or a
- * whole control frame. Data lies in the input, unmasked in place.
+ * A piece of a data message (WS_BINARY, with text and continuations reported as such), or
+ * a whole control frame. Data lies in the input, unmasked in place.
  */
 struct ws_event {
 	enum ws_opcode opcode; /* WS_BINARY, WS_CLOSE, WS_PING or WS_PONG */
@@ -57,15 +57,16 @@ void ws_reader_init(struct ws_reader *r, enum ws_role role);
  * Takes bytes from the front of @in up to the next event. Data is reported as it arrives,
  * never gathered; empty data is skipped.
  *
- * ERR_AGAIN: more bytes are needed; what is left in @in is the head of a frame, to be given
- * again.  ERR_PROTO: reserved bits or opcodes, a wrong mask, a bad control frame.
+ * ERR_AGAIN: more bytes are needed; what is left in @in is the head of a frame, to be
+ * given again.  ERR_PROTO: reserved bits or opcodes, a wrong mask, a bad control frame.
  * ERR_LIMIT: longer than frame_max.
  */
 enum err ws_next(struct ws_reader *r, struct mspan *in, struct ws_event *out) MUST_USE;
 
 /*
  * Writes the header of a final frame of @n bytes so that it ends at @end, and returns how
- * many bytes it has: at most WS_HEADER_MAX before @end are written. @mask is NULL for a server.
+ * many bytes it has: at most WS_HEADER_MAX before @end are written. @mask is NULL for a
+ * server.
  */
 size_t ws_header_before(uint8_t *end, enum ws_opcode opcode, uint64_t n,
 	const uint8_t mask[4]);

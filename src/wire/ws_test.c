@@ -40,7 +40,8 @@ static void heard_note(struct heard *h, const struct ws_event *e)
 	buf_put_str(&h->text, "]");
 }
 
-/* Gives @in in pieces of at most @step bytes; a head that was not finished is given again. */
+/* Gives @in in pieces of at most @step bytes;
+ * a head that was not finished is given again. */
 static void heard_feed(struct heard *h, const uint8_t *in, size_t n, size_t step)
 {
 	uint8_t *copy = malloc(n + 1);

@@ -10,9 +10,9 @@
 #define CHANNEL_WINDOWS_BYTES (64u << 20) /* shared out while there are many channels */
 
 /*
- * Stock peers before 1.12 turn an EOF into a full close and lose what they had not sent. So a
- * visitor's end is held back from a peer that is not known to do better, until the answer
- * has come: this long after its last byte, or this long if none has come.
+ * Stock peers before 1.12 turn an EOF into a full close and lose what they had not sent.
+ * So a visitor's end is held back from a peer that is not known to do better, until the
+ * answer has come: this long after its last byte, or this long if none has come.
  */
 #define CHANNEL_QUIET_MS 1000
 #define CHANNEL_UNANSWERED_MS 5000
@@ -381,7 +381,8 @@ static void channel_close(struct stream *s, bool is_abort)
 	ch->wants = 0;
 	ch->on_opened = NULL;
 	if (ch->ssh != NULL) {
-		/* EOF before CLOSE says that it was meant; a bare CLOSE that it broke off. */
+		/* EOF before CLOSE says that it was meant;
+		 * a bare CLOSE that it broke off. */
 		if (!is_abort && ch->writing != CHANNEL_WRITE_PENDING &&
 			ch->trunk->peer_half_closes)
 			trunk_check(ch->trunk, ssh_channel_eof(ch->ssh));

@@ -1,13 +1,13 @@
 /*
  * A channel is one visitor's way through a session, and a stream to whoever uses it.
  *
- * Its data lies in the session's read buffer while on_ready(LOOP_READ) runs, so that it can
- * go straight to a socket; what is left then is kept, bounded by the window we gave. Its
- * writes are built in the outbox. Both ways, peek and reserve save the copy.
+ * Its data lies in the session's read buffer while on_ready(LOOP_READ) runs, so that it
+ * can go straight to a socket; what is left then is kept, bounded by the window we gave.
+ * Its writes are built in the outbox. Both ways, peek and reserve save the copy.
  *
- * read and peek say ERR_CLOSED when the peer has ended the channel in order, after the last
- * byte; ERR_RESET when it or the session broke off. write says ERR_CLOSED when the peer takes
- * nothing more although there may still be bytes of its to read.
+ * read and peek say ERR_CLOSED when the peer has ended the channel in order, after the
+ * last byte; ERR_RESET when it or the session broke off. write says ERR_CLOSED when the
+ * peer takes nothing more although there may still be bytes of its to read.
  */
 #ifndef TUNNEL_CHISEL_CHANNEL_H
 #define TUNNEL_CHISEL_CHANNEL_H

@@ -15,8 +15,8 @@
 #define CONFIG_RUN_MAX 33
 
 /*
- * The server's answer to a client of ours that lets it choose ports: for each remote of the
- * config the port that it listens on, 0 for those that it does not listen for.
+ * The server's answer to a client of ours that lets it choose ports: for each remote of
+ * the config the port that it listens on, 0 for those that it does not listen for.
  */
 enum err chisel_ports_print(const uint16_t *ports, unsigned count,
 	struct buf *out) MUST_USE;
@@ -26,11 +26,11 @@ enum err chisel_ports_parse(struct span text, uint16_t *ports, unsigned count) M
 
 struct chisel_config {
 	char version[CONFIG_VERSION_MAX];
-	/* Our own extension, unknown to others: the same client says the same, "" if it says
-	 * nothing. It may take over the ports of its own dead session. */
+	/* Our own extension, unknown to others: the same client says the same, "" if it
+	 * says nothing. It may take over the ports of its own dead session. */
 	char client[CONFIG_CLIENT_MAX];
-	/* Another one: a number drawn when the client's program started. It has one session at
-	 * a time, so an older one of the same run is given up. */
+	/* Another one: a number drawn when the client's program started. It has one
+	 * session at a time, so an older one of the same run is given up. */
 	char run[CONFIG_RUN_MAX];
 	struct remote *remotes; /* owned, may be NULL */
 	unsigned count;

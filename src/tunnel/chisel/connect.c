@@ -14,8 +14,8 @@
 #define CONNECT_MS 45000
 
 /*
- * TCP alone gets less: behind a path that loses everything the kernel asks ever more rarely,
- * and a fresh attempt is what notices the path's return soon.
+ * TCP alone gets less: behind a path that loses everything the kernel asks ever more
+ * rarely, and a fresh attempt is what notices the path's return soon.
  */
 #define CONNECT_TCP_MS 3000
 
@@ -118,7 +118,8 @@ static bool has_text(struct span in, const char *text)
 	return memmem(in.p, in.n, text, strlen(text)) != NULL;
 }
 
-/* An alert of TLS, or a page in plain HTTP that says what was wrong, as Go and nginx have it. */
+/* An alert of TLS, or a page in plain HTTP that says what was wrong, as Go and nginx have
+ * it. */
 static bool connect_has_met_tls(const struct connect *c, struct span said)
 {
 	if (c->o.tls != NULL || said.n == 0)

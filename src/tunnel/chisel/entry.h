@@ -1,7 +1,7 @@
 /*
- * An entry is the side of a remote where users arrive: a TCP port, a UDP port, or standard
- * input. It sends each of them through the session it is attached to; those who come while
- * there is none wait for a while. chisel-protocol 5.2, 6.6, 7.3.
+ * An entry is the side of a remote where users arrive: a TCP port, a UDP port, or
+ * standard input. It sends each of them through the session it is attached to; those who
+ * come while there is none wait for a while. chisel-protocol 5.2, 6.6, 7.3.
  */
 #ifndef TUNNEL_CHISEL_ENTRY_H
 #define TUNNEL_CHISEL_ENTRY_H
@@ -18,7 +18,8 @@ struct entry_options {
 	/* The one stream of a stdio entry has ended; NULL if it does not matter. */
 	void (*on_done)(void *arg);
 	void *arg;
-	bool is_strangers; /* an unauthenticated peer asked for it: its lines are limited */
+	/* an unauthenticated peer asked for it: its lines are limited */
+	bool is_strangers;
 };
 
 /* Binds and listens. ERR_EXISTS: the port is taken. @why has the words. */

@@ -28,8 +28,8 @@ struct entry_kind {
 };
 
 /*
- * A channel was opened, or refused: then @why is the other side's reason. Visitors cause these
- * lines: at info there is one for each change.
+ * A channel was opened, or refused: then @why is the other side's reason. Visitors cause
+ * these lines: at info there is one for each change.
  */
 void entry_note(struct entry *e, uint64_t visitor, enum err rc, const struct why *why);
 

@@ -1,6 +1,6 @@
 /*
- * A UDP entry: one channel for all its peers, opened as soon as there is a session. Answers
- * go only to peers that have spoken lately: the other end may name anybody.
+ * A UDP entry: one channel for all its peers, opened as soon as there is a session.
+ * Answers go only to peers that have spoken lately: the other end may name anybody.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -3,7 +3,8 @@
  * dialled, or spoken SOCKS5 or datagrams with. chisel-protocol 6.
  *
  * Whether a channel may have what it asks for is decided before it comes here, by whoever
- * knows the rules; a SOCKS destination, which is named later, is asked about when it is known.
+ * knows the rules; a SOCKS destination, which is named later, is asked about when it is
+ * known.
  */
 #ifndef TUNNEL_CHISEL_EXIT_H
 #define TUNNEL_CHISEL_EXIT_H
@@ -17,11 +18,12 @@ struct exits {
 	struct worker *worker;              /* borrowed: outlives the exits */
 	const struct log *log;              /* borrowed: outlives the exits */
 	const struct chisel_tuning *tuning; /* borrowed: outlives the exits */
-	/* Whether a destination that a SOCKS5 dialogue names is allowed. NULL: all are. */
+	/* Whether a destination that a SOCKS5 dialogue names is allowed. NULL:
+	 * all are. */
 	bool (*may_reach)(void *owner, const char *access);
 	void *owner; /* borrowed: given to may_reach */
-	/* Unreachable targets are logged at info, once for each change. For those of remotes
-	 * only: whoever sends SOCKS requests could fill the log. */
+	/* Unreachable targets are logged at info, once for each change. For those of
+	 * remotes only: whoever sends SOCKS requests could fill the log. */
 	bool tells_targets;
 	struct exit_target {
 		uint64_t name, trouble; /* digests; 0 is none */
@@ -38,8 +40,8 @@ void exits_init(struct exits *x, struct worker *worker, const struct log *log,
 void exits_fini(struct exits *x);
 
 /*
- * What is allowed has changed: ends the exits whose target @is_allowed denies. UDP exits only
- * stop to pass datagrams, until they are allowed again.
+ * What is allowed has changed: ends the exits whose target @is_allowed denies. UDP exits
+ * only stop to pass datagrams, until they are allowed again.
  */
 void exits_check(struct exits *x, bool (*is_allowed)(void *owner, const char *access));
 

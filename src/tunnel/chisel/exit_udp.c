@@ -1,6 +1,6 @@
 /*
- * A UDP exit: one connected socket for each flow, named by the text the entry gave it. The
- * flow that was idle longest makes room for a new one. chisel-protocol 6.6.
+ * A UDP exit: one connected socket for each flow, named by the text the entry gave it.
+ * The flow that was idle longest makes room for a new one. chisel-protocol 6.6.
  *
  * The channel is never closed because a datagram could not be sent: stock entries before
  * 1.12 do not survive that.
@@ -78,7 +78,8 @@ static void udp_flow_on_readable(void *arg, unsigned ready)
 		ssize_t n = recv(flow->fd, e->datagram, max, 0);
 
 		if (n < 0)
-			return; /* nothing more, or the target's port is closed: so be it */
+			/* nothing more, or the target's port is closed: so be it */
+			return;
 		if (e->path.is_denied)
 			continue;
 		gobpipe_send(&e->pipe,

@@ -1,6 +1,7 @@
 /*
- * A gobpipe carries datagrams both ways over a channel, as the gob stream of chisel-protocol
- * 6.6. A datagram that finds the channel full is dropped: late ones are worth nothing.
+ * A gobpipe carries datagrams both ways over a channel, as the gob stream of
+ * chisel-protocol 6.6. A datagram that finds the channel full is dropped: late ones are
+ * worth nothing.
  */
 #ifndef TUNNEL_CHISEL_GOBPIPE_H
 #define TUNNEL_CHISEL_GOBPIPE_H
@@ -24,7 +25,8 @@ void gobpipe_init(struct gobpipe *p);
 /* Takes @stream. on_packet, on_closed and arg are set by the owner before. */
 enum err gobpipe_open_take(struct gobpipe *p, struct stream *stream) MUST_USE;
 
-/* Sends at the channel's next turn, or drops when it is full. Calls nothing of the owner's. */
+/* Sends at the channel's next turn, or drops when it is full.
+ * Calls nothing of the owner's. */
 void gobpipe_send(struct gobpipe *p, const struct gob_packet *packet);
 
 /* Quietly. Twice is fine. */

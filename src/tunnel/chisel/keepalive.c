@@ -94,8 +94,8 @@ static bool keepalive_is_stuck(const struct keepalive *k, const struct stream_pa
 }
 
 /*
- * When the ping that is out is unanswered for too long. It may wait in a queue: as long as that
- * moves, the peer is there.
+ * When the ping that is out is unanswered for too long. It may wait in a queue: as long
+ * as that moves, the peer is there.
  */
 static uint64_t keepalive_late_ms(const struct keepalive *k)
 {

@@ -1,13 +1,14 @@
 /*
- * A keepalive decides when a session pings its peer, and when it gives the peer up. It does no
- * I/O, and is told the time.
+ * A keepalive decides when a session pings its peer, and when it gives the peer up. It
+ * does no I/O, and is told the time.
  *
- * An idle session pings at the interval, and ends when a ping is unanswered for the timeout. A
- * session in use, whose payload has passed since the last answer or whose peer has not answered
- * the opening of a channel, pings when nothing has come in for a second. It also ends when the
- * transport is stuck: nothing that was sent is acknowledged for 3 s, or for longer if recent
- * round trips were long. So a path that is gone is noticed soon, and a peer that is slow, or
- * behind a long queue, is not given up: its transport acknowledges what arrives.
+ * An idle session pings at the interval, and ends when a ping is unanswered for the
+ * timeout. A session in use, whose payload has passed since the last answer or whose peer
+ * has not answered the opening of a channel, pings when nothing has come in for a second.
+ * It also ends when the transport is stuck: nothing that was sent is acknowledged for 3
+ * s, or for longer if recent round trips were long. So a path that is gone is noticed
+ * soon, and a peer that is slow, or behind a long queue, is not given up: its transport
+ * acknowledges what arrives.
  */
 #ifndef TUNNEL_CHISEL_KEEPALIVE_H
 #define TUNNEL_CHISEL_KEEPALIVE_H

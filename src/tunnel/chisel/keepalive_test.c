@@ -1,4 +1,5 @@
-/* Behaviour of keepalives: time is a number here, and the transport says what it is told to. */
+/* Behaviour of keepalives: time is a number here, and the transport says what it is told
+ * to. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -9,9 +9,9 @@
 #define OUTBOX_SCRAP_BYTES 8192
 
 /*
- * A block's memory starts with this, room for the frame's header follows, then the payload.
- * The header is written last, when the size is known, so that it ends where the payload
- * begins.
+ * A block's memory starts with this, room for the frame's header follows, then the
+ * payload. The header is written last, when the size is known, so that it ends where the
+ * payload begins.
  */
 struct outblock {
 	struct list in_box;
@@ -154,8 +154,8 @@ enum err outbox_put_control(struct outbox *box, enum ws_opcode opcode, struct sp
 }
 
 /*
- * A flood of pings would otherwise take a block for each. What is first in the box may have
- * been shown to the stream already, and stays as it is.
+ * A flood of pings would otherwise take a block for each. What is first in the box may
+ * have been shown to the stream already, and stays as it is.
  */
 enum err outbox_put_pong(struct outbox *box, struct span data)
 {

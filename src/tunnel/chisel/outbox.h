@@ -1,6 +1,6 @@
 /*
- * The outbox is what a session has to send: SSH packets, built and sealed in the memory that
- * goes to the connection. One block of the pool is one WebSocket message.
+ * The outbox is what a session has to send: SSH packets, built and sealed in the memory
+ * that goes to the connection. One block of the pool is one WebSocket message.
  */
 #ifndef TUNNEL_CHISEL_OUTBOX_H
 #define TUNNEL_CHISEL_OUTBOX_H
@@ -38,9 +38,9 @@ enum err outbox_put_control(struct outbox *box, enum ws_opcode opcode,
 enum err outbox_put_pong(struct outbox *box, struct span data) MUST_USE;
 
 /*
- * Writes to @stream as much as it takes, closing the message that was being filled. ERR_OK:
- * all; ERR_AGAIN: the stream is full: call again when it is writable and not before, or
- * there would be many small messages.  Anything else: it is broken.
+ * Writes to @stream as much as it takes, closing the message that was being filled.
+ * ERR_OK: all; ERR_AGAIN: the stream is full: call again when it is writable and not
+ * before, or there would be many small messages.  Anything else: it is broken.
  */
 enum err outbox_flush(struct outbox *box, struct stream *stream) MUST_USE;
 

@@ -1,6 +1,6 @@
 /*
- * A remote says what is tunnelled: where to listen, on which side, and where to go from the
- * other. Grammar, defaults and printed forms: chisel-protocol 5.1 and 5.3.
+ * A remote says what is tunnelled: where to listen, on which side, and where to go from
+ * the other. Grammar, defaults and printed forms: chisel-protocol 5.1 and 5.3.
  */
 #ifndef TUNNEL_CHISEL_REMOTE_H
 #define TUNNEL_CHISEL_REMOTE_H
@@ -17,7 +17,8 @@
 
 struct remote {
 	char local_host[REMOTE_HOST_MAX];
-	/* "0": the listening side chooses one. "" only in what a foreign peer declares. */
+	/* "0": the listening side chooses one.
+	 * "" only in what a foreign peer declares. */
 	char local_port[REMOTE_PORT_MAX];
 	char remote_host[REMOTE_HOST_MAX];
 	char remote_port[REMOTE_PORT_MAX];
@@ -49,12 +50,13 @@ uint16_t remote_port_number(const char *port);
 /* The form for people: "R:2222=>localhost:22". Returns @to. */
 const char *remote_print(const struct remote *r, char to[REMOTE_TEXT_MAX]);
 
-/* What a channel for it asks for: "socks", "host:port" or "host:port/udp". Returns @to. */
+/* What a channel for it asks for: "socks", "host:port" or "host:port/udp".
+ * Returns @to. */
 const char *remote_print_target(const struct remote *r, char to[REMOTE_TEXT_MAX]);
 
 /*
- * What an access list is searched in: "R:localhost:localport" for a reverse remote, "socks"
- * for SOCKS, else "host:port". Returns @to.
+ * What an access list is searched in: "R:localhost:localport" for a reverse remote,
+ * "socks" for SOCKS, else "host:port". Returns @to.
  */
 const char *remote_print_access(const struct remote *r, char to[REMOTE_TEXT_MAX]);
 

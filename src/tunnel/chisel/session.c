@@ -550,8 +550,8 @@ static void session_on_frame(struct chisel_session *s, const struct ws_event *ev
 
 /*
  * Works through the @n bytes at @p, of which the first @ssh are out of their frames, and
- * moves what has to wait for more to the front. Returns how much that is; s->kept_ssh says
- * how much of it is out of its frames.
+ * moves what has to wait for more to the front. Returns how much that is; s->kept_ssh
+ * says how much of it is out of its frames.
  */
 static size_t session_take(struct chisel_session *s, uint8_t *p, size_t n, size_t ssh)
 {

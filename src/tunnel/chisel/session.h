@@ -4,7 +4,8 @@
  * peer, and carries every visitor as a channel, which is a stream like any other.
  *
  * Channels take fair turns at the connection; one that has little to say goes first. What
- * is queued in front of the connection is bounded, and so is what a channel may hold back.
+ * is queued in front of the connection is bounded, and so is what a channel may hold
+ * back.
  */
 #ifndef TUNNEL_CHISEL_SESSION_H
 #define TUNNEL_CHISEL_SESSION_H
@@ -66,15 +67,16 @@ struct chisel_session_hooks {
 	 * with chisel_session_answer(), now or later. */
 	void (*on_config)(void *owner, struct span name, struct span data);
 
-	/* Client: the answer. An empty @refusal is a yes; @details are then what a server of
-	 * ours adds, mostly nothing. */
+	/* Client: the answer. An empty @refusal is a yes; @details are then what a server
+	 * of ours adds, mostly nothing. */
 	void (*on_answer)(void *owner, struct span refusal, struct span details);
 
 	/* The peer opens a channel. Answer with channel_accept() or channel_refuse(), now
 	 * or later. */
 	void (*on_open)(void *owner, struct channel *ch, struct span target);
 
-	/* Over, with all its channels closed. The session is gone after this; called once. */
+	/* Over, with all its channels closed. The session is gone after this;
+	 * called once. */
 	void (*on_closed)(void *owner, enum err rc, const struct why *why);
 };
 
@@ -94,8 +96,8 @@ enum err chisel_session_configure(struct chisel_session *s, struct span json) MU
  * session closes by itself when it has had time to arrive. ERR_CLOSED: it is over. */
 enum err chisel_session_answer(struct chisel_session *s, const char *refusal) MUST_USE;
 
-/* The same for a yes with @details, to a client of ours that asked for them. Stock clients
- * would take them for a refusal. */
+/* The same for a yes with @details, to a client of ours that asked for them. Stock
+ * clients would take them for a refusal. */
 enum err chisel_session_accept(struct chisel_session *s, struct span details) MUST_USE;
 
 /*
@@ -109,7 +111,8 @@ enum err chisel_session_probe(struct chisel_session *s, uint32_t ms,
 /* The peer is known to carry EOF each way. */
 void chisel_session_trust_half_close(struct chisel_session *s);
 
-/* The shortest round trip of a ping or the config, in microseconds; 0: none came back yet. */
+/* The shortest round trip of a ping or the config, in microseconds; 0:
+ * none came back yet. */
 uint64_t chisel_session_rtt_us(const struct chisel_session *s);
 
 /* How the path is. False: the transport does not tell. */
@@ -132,7 +135,8 @@ typedef void channel_opened_fn(void *arg, enum err rc, struct stream *stream,
 enum err chisel_session_dial(struct chisel_session *s, const char *target,
 	channel_opened_fn *fn, void *arg, struct channel **out) MUST_USE;
 
-/* The fn of a dial is not called any more. NULL is fine. Not to be used after it was called. */
+/* The fn of a dial is not called any more. NULL is fine.
+ * Not to be used after it was called. */
 void channel_dial_close(struct channel *ch);
 
 /*

@@ -361,7 +361,8 @@ static void test_a_light_channel_overtakes_bulk(void **state)
 	user_send(light, 1);
 	pair_run_until(p, light_there->got == 1);
 
-	/* Only what was queued, and what the last look at the connection brought with it. */
+	/* Only what was queued, and what the last look at the connection brought with
+	 * it. */
 	assert_in_range(p->pipe.a.written - before, 1, 256u << 10);
 }
 

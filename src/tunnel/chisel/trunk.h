@@ -3,9 +3,9 @@
  * the turns that channels take at it.
  *
  * A channel that wants to send waits in one of two lists: "bulk" if its last turn filled
- * the room it was given, else "light". Light channels go first; after a run of them one bulk
- * channel has its turn, so that nobody starves. Nothing is encrypted before it can nearly
- * be sent, so a small message waits for TRUNK_FULL_BYTES at most.
+ * the room it was given, else "light". Light channels go first; after a run of them one
+ * bulk channel has its turn, so that nobody starves. Nothing is encrypted before it can
+ * nearly be sent, so a small message waits for TRUNK_FULL_BYTES at most.
  */
 #ifndef TUNNEL_CHISEL_TRUNK_H
 #define TUNNEL_CHISEL_TRUNK_H

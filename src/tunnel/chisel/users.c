@@ -166,7 +166,8 @@ static enum err add_auth(struct users *set, const char *auth, struct why *why)
 	return rc;
 }
 
-/* Close to RE2, for which the expressions were written: "$" is the very end, no \1, no \C. */
+/* Close to RE2, for which the expressions were written:
+ * "$" is the very end, no \1, no \C. */
 static enum err compile(const struct users *set, struct user *u, const char *text,
 	struct why *why)
 {

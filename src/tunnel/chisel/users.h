@@ -1,6 +1,7 @@
 /*
  * Users: names, passwords and what each may reach, from --auth and an auth file.
- * chisel-protocol 3.8 and 5.4. A set is never changed once made; a reload makes a new one.
+ * chisel-protocol 3.8 and 5.4. A set is never changed once made; a reload makes a new
+ * one.
  */
 #ifndef TUNNEL_CHISEL_USERS_H
 #define TUNNEL_CHISEL_USERS_H
@@ -14,8 +15,8 @@ struct users;
 struct user;
 
 /*
- * A set from the text of an auth file (JSON, may be empty for none) and from "name:password"
- * of --auth (may be NULL), who may do everything and wins over the file.
+ * A set from the text of an auth file (JSON, may be empty for none) and from
+ * "name:password" of --auth (may be NULL), who may do everything and wins over the file.
  * ERR_SYNTAX, ERR_LIMIT: @why names the user and what is wrong.
  * The set starts with one reference.
  */
@@ -43,7 +44,8 @@ const struct user *users_find(const struct users *set, const char *name);
 
 const char *user_name(const struct user *user);
 
-/* A digest of the password: two users of one name with the same one have the same password. */
+/* A digest of the password: two users of one name with the same one have the same
+ * password. */
 #define USER_LOGIN_BYTES 32
 struct span user_login(const struct user *user);
 

@@ -1,6 +1,6 @@
 /*
- * Access tokens that were found good lately, so that the same token, which comes with each
- * reverse session and each signature, is not verified anew each time. Of one thread.
+ * Access tokens that were found good lately, so that the same token, which comes with
+ * each reverse session and each signature, is not verified anew each time. Of one thread.
  */
 #ifndef TUNNEL_PORTAL_ACCESS_CACHE_H
 #define TUNNEL_PORTAL_ACCESS_CACHE_H
@@ -23,8 +23,8 @@ struct access_holder {
 };
 
 /*
- * Whose token @text is. Errors as those of access_token_verify(), and its time is looked at
- * always. @check has the same key and issuer in all calls.
+ * Whose token @text is. Errors as those of access_token_verify(), and its time is looked
+ * at always. @check has the same key and issuer in all calls.
  */
 enum err access_cache_verify(struct access_cache *cache, struct span text,
 	const struct access_check *check, struct access_holder *holder,

@@ -20,13 +20,15 @@ struct access_token {
 	char address[ADDRESS_TEXT_SIZE];   /* likewise, with its checksum */
 	int64_t issued_at_s, expires_at_s; /* since 1970 */
 
-	/* What else the lease has, so that a relay that has forgotten it can grant it again. */
+	/* What else the lease has, so that a relay that has forgotten it can grant it
+	 * again. */
 	char route_host[NAMES_HOST_MAX + 1]; /* "" if it has none */
 	uint16_t tcp_port;                   /* 0 likewise */
 	int64_t registration; /* its number; a renewal keeps it. 0: not told */
 };
 
-/* Writes the text. ERR_CRYPTO: @secret is no key.  ERR_NOMEM, ERR_LIMIT: no room in @out. */
+/* Writes the text. ERR_CRYPTO: @secret is no key. ERR_NOMEM, ERR_LIMIT:
+ * no room in @out. */
 enum err access_token_print(const struct access_token *token,
 	const uint8_t secret[K1_SECRET_BYTES], struct buf *out) MUST_USE;
 
@@ -38,8 +40,8 @@ struct access_check {
 };
 
 /*
- * Reads a text, and believes it only if that key has signed it, for that issuer, and it is
- * neither too early nor too late; there is no leeway.
+ * Reads a text, and believes it only if that key has signed it, for that issuer, and it
+ * is neither too early nor too late; there is no leeway.
  * ERR_DENIED: @why says why it is not believed.
  */
 enum err access_token_verify(struct span text, const struct access_check *check,

@@ -7,7 +7,8 @@
 
 #define DIGITS (2 * ADDRESS_BYTES)
 
-/* A letter is a capital when the digest of the lower-case digits has 8 or more in its place. */
+/* A letter is a capital when the digest of the lower-case digits has 8 or more in its
+ * place. */
 static void set_case(char digits[DIGITS])
 {
 	uint8_t digest[KECCAK_BYTES];

@@ -1,10 +1,10 @@
 /*
- * Challenges: sign-ins of one kind that somebody has asked for and not yet signed. Each is a
- * SIWE text that lives for two minutes. portal-protocol 2.6, 4.
+ * Challenges: sign-ins of one kind that somebody has asked for and not yet signed. Each
+ * is a SIWE text that lives for two minutes. portal-protocol 2.6, 4.
  *
- * They are in memory only, and bounded: one client has so many at a time, one network too, and
- * when all of them together are too many, the oldest go. A client is an address of IPv4 or a
- * /64 of IPv6, and a network a /48. The clock is clock_wall_ms().
+ * They are in memory only, and bounded: one client has so many at a time, one network
+ * too, and when all of them together are too many, the oldest go. A client is an address
+ * of IPv4 or a /64 of IPv6, and a network a /48. The clock is clock_wall_ms().
  */
 #ifndef TUNNEL_PORTAL_CHALLENGES_H
 #define TUNNEL_PORTAL_CHALLENGES_H
@@ -56,7 +56,8 @@ struct challenge {
 };
 
 /*
- * ERR_LIMIT: that client or its network has too many already.  ERR_SYNTAX: the domain is none.  ERR_NOMEM.
+ * ERR_LIMIT: that client or its network has too many already.  ERR_SYNTAX: the domain is
+ * none. ERR_NOMEM.
  */
 enum err challenges_open(struct challenges *c, const struct challenge_request *req,
 	struct challenge *out, struct why *why) MUST_USE;

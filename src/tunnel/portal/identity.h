@@ -1,8 +1,8 @@
 /*
  * An identity is a key with a name: who holds a lease, or who a relay is.
  *
- * What comes from it (tokens, the host of a route) comes out the same as long as its file is
- * kept. It has secrets in it: identity_wipe() it.
+ * What comes from it (tokens, the host of a route) comes out the same as long as its file
+ * is kept. It has secrets in it: identity_wipe() it.
  */
 #ifndef TUNNEL_PORTAL_IDENTITY_H
 #define TUNNEL_PORTAL_IDENTITY_H
@@ -39,8 +39,8 @@ struct identity {
 void identity_generate(enum identity_kind kind, struct identity *out);
 
 /*
- * Reads the text of a file. Public key and address are made from the private key, and must
- * agree with what the text says of them; name and token secret may be missing.
+ * Reads the text of a file. Public key and address are made from the private key, and
+ * must agree with what the text says of them; name and token secret may be missing.
  *
  * ERR_SYNTAX, ERR_LIMIT: @why says what is wrong, and repeats no secret.
  */

@@ -1,6 +1,6 @@
 /*
- * Claims of identities, as names of Unix sockets that are in no file system: the kernel forgets
- * them with the process, and copies of an identity's file claim the same.
+ * Claims of identities, as names of Unix sockets that are in no file system: the kernel
+ * forgets them with the process, and copies of an identity's file claim the same.
  */
 #include "tunnel/portal/identity_claim.h"
 

@@ -19,16 +19,19 @@ struct identity_wish {
  *
  * One that others can read is closed to them (file_close_to_others()).
  *
- * A file that cannot be read as an identity is left alone: it may be the only copy of a key.
- * ERR_SYS: cannot read or write.  ERR_SYNTAX, ERR_LIMIT: the file, @json or @name is wrong.
+ * A file that cannot be read as an identity is left alone: it may be the only copy of a
+ * key.
+ * ERR_SYS: cannot read or write.  ERR_SYNTAX, ERR_LIMIT: the file, @json or @name is
+ * wrong.
  * ERR_USAGE: a relay without a name.
  */
 enum err identity_obtain(const struct identity_wish *wish, struct identity *out,
 	struct why *why) MUST_USE;
 
 /*
- * Writes the name of @id, which has been of use, into its file; the next time it is the one
- * without @name. Nothing is done if the file has gone, or has another key. Errors as above.
+ * Writes the name of @id, which has been of use, into its file; the next time it is the
+ * one without @name. Nothing is done if the file has gone, or has another key. Errors as
+ * above.
  */
 enum err identity_file_keep_name(const char *path, const struct identity *id,
 	struct why *why) MUST_USE;

@@ -1,9 +1,9 @@
 /*
- * Messages between a client and a relay: JSON in the bodies of HTTP. A request is the bare
- * object; the reply lies in an envelope that says whether all went well.
+ * Messages between a client and a relay: JSON in the bodies of HTTP. A request is the
+ * bare object; the reply lies in an envelope that says whether all went well.
  *
- * What is in them is told by tables (text/field_json.h), one for each struct in message_domain.h,
- * message_lease.h, message_listing.h and message_sign.h.
+ * What is in them is told by tables (text/field_json.h), one for each struct in
+ * message_domain.h, message_lease.h, message_listing.h and message_sign.h.
  */
 #ifndef TUNNEL_PORTAL_MESSAGE_H
 #define TUNNEL_PORTAL_MESSAGE_H
@@ -14,8 +14,9 @@
 #define MESSAGE_PROTOCOL "7" /* both sides must say the same */
 
 /*
- * Bodies are bounded before they are read. Others take 4 MiB of a request; the bounds of its
- * members leave no use for that, and the tree that it becomes is a stranger's to choose.
+ * Bodies are bounded before they are read. Others take 4 MiB of a request; the bounds of
+ * its members leave no use for that, and the tree that it becomes is a stranger's to
+ * choose.
  */
 #define MESSAGE_BODY_MAX (256 * 1024)
 #define MESSAGE_SIGN_BODY_MAX 4096
@@ -27,7 +28,8 @@
 
 /* ---- requests ---- */
 
-/* Reads @body into @out, a struct of @fields. ERR_SYNTAX, ERR_LIMIT: with @why for the sender. */
+/* Reads @body into @out, a struct of @fields. ERR_SYNTAX, ERR_LIMIT:
+ * with @why for the sender. */
 enum err message_read_request(const struct field_table *fields, struct span body,
 	void *out, struct why *why) MUST_USE;
 

@@ -1,6 +1,6 @@
 /*
- * The life of a lease in messages: a challenge is asked for and signed, which registers it;
- * it is renewed, and unregistered.
+ * The life of a lease in messages: a challenge is asked for and signed, which registers
+ * it; it is renewed, and unregistered.
  *
  * Strings are as they came: whoever acts on them normalises and checks them first.
  */
@@ -73,8 +73,8 @@ struct message_renew_request {
 	char access_token[MESSAGE_TOKEN_MAX];
 	int64_t ttl_s;
 	char reported_ip[MESSAGE_HOST_MAX];
-	struct message_metadata
-		metadata; /* replaces what the lease has, even when empty */
+	/* replaces what the lease has, even when empty */
+	struct message_metadata metadata;
 };
 
 struct message_renewal {

@@ -1,6 +1,6 @@
 /*
- * Leases as lists show them: the public one, in a page, and the administrator's. Their keys
- * are those that stock pages know, capital letters and all.
+ * Leases as lists show them: the public one, in a page, and the administrator's. Their
+ * keys are those that stock pages know, capital letters and all.
  */
 #ifndef TUNNEL_PORTAL_MESSAGE_LISTING_H
 #define TUNNEL_PORTAL_MESSAGE_LISTING_H

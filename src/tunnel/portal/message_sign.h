@@ -1,6 +1,7 @@
 /*
- * Keyless signing in messages, /v1/sign: a client has the digest of its visitor's handshake
- * signed by the relay, who has the certificate's key. These replies are in no envelope.
+ * Keyless signing in messages, /v1/sign: a client has the digest of its visitor's
+ * handshake signed by the relay, who has the certificate's key. These replies are in no
+ * envelope.
  */
 #ifndef TUNNEL_PORTAL_MESSAGE_SIGN_H
 #define TUNNEL_PORTAL_MESSAGE_SIGN_H

@@ -1,4 +1,5 @@
-/* Messages of the life of a lease: as stock peers write them, and what is made of them. */
+/* Messages of the life of a lease:
+ * as stock peers write them, and what is made of them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

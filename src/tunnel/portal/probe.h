@@ -1,10 +1,10 @@
 /*
- * A probe visits one's own tunnel to see whether the relay ends its visitors' TLS: the keys
- * of one TLS connection are the same at both of its ends, unless somebody sits between.
- * portal-protocol 9.
+ * A probe visits one's own tunnel to see whether the relay ends its visitors' TLS: the
+ * keys of one TLS connection are the same at both of its ends, unless somebody sits
+ * between. portal-protocol 9.
  *
- * The prober makes one at a time, and rests after each that came to a verdict. Who accepts
- * visitors asks it about each as long as one is under way.
+ * The prober makes one at a time, and rests after each that came to a verdict. Who
+ * accepts visitors asks it about each as long as one is under way.
  */
 #ifndef TUNNEL_PORTAL_PROBE_H
 #define TUNNEL_PORTAL_PROBE_H
@@ -44,8 +44,8 @@ void prober_start(struct prober *p);
 bool prober_is_busy(const struct prober *p);
 
 /*
- * Are these the first PROBE_NONCE_BYTES of our own visit? Then the verdict comes soon, and
- * @tls is only to be closed.
+ * Are these the first PROBE_NONCE_BYTES of our own visit? Then the verdict comes soon,
+ * and @tls is only to be closed.
  */
 bool prober_claims(struct prober *p, const struct stream *tls, const uint8_t *first);
 

@@ -189,8 +189,8 @@ static void registration_refuse(struct registration *r,
 }
 
 /*
- * Reads an answer. False: that was all, and @r may be gone. 2.4 says which refusals are for
- * ever.
+ * Reads an answer. False: that was all, and @r may be gone. 2.4 says which refusals are
+ * for ever.
  */
 static bool registration_read(struct registration *r, const struct http_answer *a,
 	const struct field_table *fields, void *out)
@@ -215,7 +215,8 @@ static bool registration_read(struct registration *r, const struct http_answer *
 
 /* ---- the relay's protocol ---- */
 
-/* An answer in a relay's words may be one that we cannot use. Another is of somebody else. */
+/* An answer in a relay's words may be one that we cannot use.
+ * Another is of somebody else. */
 static enum err domain_check(const struct http_answer *a, struct message_domain *domain,
 	struct why *why)
 {
@@ -410,8 +411,8 @@ static enum err put_renew(const struct registration *r, struct buf *out)
 }
 
 /*
- * It grants as much as before, unless its clock was set, or one of the two is not right: what
- * we know of it is of no use then, and is only learnt by registering.
+ * It grants as much as before, unless its clock was set, or one of the two is not right:
+ * what we know of it is of no use then, and is only learnt by registering.
  */
 static void take_renewal(struct registration *r, const struct http_answer *a)
 {

@@ -1,6 +1,6 @@
 /*
- * A registration is the client's hold on a lease at one relay: it signs in, registers, renews
- * before the time is over, and unregisters. portal-protocol 0, 2.6, 6.6.
+ * A registration is the client's hold on a lease at one relay: it signs in, registers,
+ * renews before the time is over, and unregisters. portal-protocol 0, 2.6, 6.6.
  *
  * It tries once. Whoever wants the lease back after a failure opens another.
  */
@@ -24,9 +24,11 @@ enum registration_end {
 /* The owner's. Called from the loop. */
 struct registration_hooks {
 	void (*on_held)(void *owner, const struct message_lease *lease);
-	/* There is a new token. @tls is the relay's connection, or NULL: for its chain. */
+	/* There is a new token. @tls is the relay's connection, or NULL:
+	 * for its chain. */
 	void (*on_renewed)(void *owner, const struct stream *tls);
-	/* A renewal has failed, and is tried again: told once for each run of failures. */
+	/* A renewal has failed, and is tried again:
+	 * told once for each run of failures. */
 	void (*on_trouble)(void *owner, const struct why *why);
 	/* The registration is gone. */
 	void (*on_ended)(void *owner, enum registration_end end, const struct why *why);
@@ -49,7 +51,8 @@ enum err registration_open(const struct registration_options *o,
 /* The newest; "" before there is one. Good until the next hook. */
 const char *registration_token(const struct registration *r);
 
-/* By how much the relay's clock (since 1970) is before clock_boot_ms(), once there is a token. */
+/* By how much the relay's clock (since 1970) is before clock_boot_ms(), once there is a
+ * token. */
 int64_t registration_relay_ahead_ms(const struct registration *r);
 
 /* Is the relay an adit? False before there is a token. */

@@ -399,7 +399,8 @@ static void begin_held(struct fixture *f, int ttl_s)
 	wait_for(f, &f->held, 1);
 }
 
-/* The next is asked for after so long, and not before; the relay's clock counts seconds. */
+/* The next is asked for after so long, and not before;
+ * the relay's clock counts seconds. */
 static void check_renews_after(struct fixture *f, uint64_t ms)
 {
 	unsigned before = f->renewals;

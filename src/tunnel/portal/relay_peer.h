@@ -1,8 +1,10 @@
 /*
- * A relay as its clients see it: where it is, and what makes them believe that it is the one.
+ * A relay as its clients see it: where it is, and what makes them believe that it is the
+ * one.
  *
- * A relay with a public name is verified with the system's roots. One on this machine cannot
- * be: what it presents first is believed, and from then on nothing else. portal-protocol 8.1.
+ * A relay with a public name is verified with the system's roots. One on this machine
+ * cannot be: what it presents first is believed, and from then on nothing else.
+ * portal-protocol 8.1.
  */
 #ifndef TUNNEL_PORTAL_RELAY_PEER_H
 #define TUNNEL_PORTAL_RELAY_PEER_H
@@ -21,11 +23,13 @@ struct relay_peer {
 	char authority[NAMES_HOST_MAX + 16]; /* for the Host header */
 	bool is_local;
 	struct dial_memory *memory; /* where it was reached last */
-	/* For all connections but the first: NULL as long as there is nothing to trust. */
+	/* For all connections but the first:
+	 * NULL as long as there is nothing to trust. */
 	struct tls_context *tls;
 };
 
-/* @url need not be in form. ERR_SYNTAX, ERR_LIMIT; or the system's roots cannot be read. */
+/* @url need not be in form. ERR_SYNTAX, ERR_LIMIT;
+ * or the system's roots cannot be read. */
 enum err relay_peer_init(struct relay_peer *r, const char *url, struct why *why) MUST_USE;
 void relay_peer_fini(struct relay_peer *r);
 
@@ -38,8 +42,8 @@ enum err relay_peer_public_host(const struct relay_peer *r, const char *name,
 	char out[NAMES_HOST_MAX + 1], struct why *why) MUST_USE;
 
 /*
- * Opens a connection to the relay. relay->tls must be there. fn and its errors as those of
- * reach_open(); what is not NULL in @o wins.
+ * Opens a connection to the relay. relay->tls must be there. fn and its errors as those
+ * of reach_open(); what is not NULL in @o wins.
  */
 enum err relay_peer_reach(const struct relay_peer *r, struct reach_options o,
 	struct reach **out) MUST_USE;
@@ -49,8 +53,9 @@ enum err relay_peer_reach(const struct relay_peer *r, struct reach_options o,
 struct relay_chain;
 
 /*
- * Asks the relay for its chain with a handshake of its own. @fn is called once, never from
- * inside this call, with PEM, the leaf first; it is gone then. ERR_CRYPTO: not believed.
+ * Asks the relay for its chain with a handshake of its own. @fn is called once, never
+ * from inside this call, with PEM, the leaf first; it is gone then. ERR_CRYPTO: not
+ * believed.
  */
 typedef void relay_chain_fn(void *arg, enum err rc, struct span pem,
 	const struct why *why);

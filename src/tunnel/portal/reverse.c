@@ -194,8 +194,8 @@ static enum err step_hearing(struct reverse *r, struct why *why)
 }
 
 /*
- * The owner hears of it when the body has ended, in whatever way. A refusal may have none:
- * only what is missing is read.
+ * The owner hears of it when the body has ended, in whatever way. A refusal may have
+ * none: only what is missing is read.
  */
 static enum err step_refused(struct reverse *r, struct why *why)
 {

@@ -237,7 +237,8 @@ static void test_a_refusal_is_told_with_its_code(void **state)
 	assert_string_equal(f->refusal.code, "lease_not_found");
 }
 
-/* Each of these is complete: the relay need not close the connection for it to be told. */
+/* Each of these is complete: the relay need not close the connection for it to be
+ * told. */
 static void test_a_refusal_may_have_no_body(void **state)
 {
 	static const struct {

@@ -1,6 +1,7 @@
 /*
- * Other names for the public host of a lease: a hash that names it without saying it, and a
- * host under the same root that says nothing, for a visitor who does not want to say more.
+ * Other names for the public host of a lease: a hash that names it without saying it, and
+ * a host under the same root that says nothing, for a visitor who does not want to say
+ * more.
  */
 #ifndef TUNNEL_PORTAL_ROUTEHOST_H
 #define TUNNEL_PORTAL_ROUTEHOST_H
@@ -14,8 +15,8 @@ enum err routehost_hash(struct span host, char out[ROUTEHOST_HASH_SIZE],
 	struct why *why) MUST_USE;
 
 /*
- * "ech-" and 32 characters, under @root: the same as long as the identity is. Both hosts are
- * in form.  ERR_LIMIT: the root is too long.
+ * "ech-" and 32 characters, under @root: the same as long as the identity is. Both hosts
+ * are in form.  ERR_LIMIT: the root is too long.
  */
 enum err routehost_make(const struct identity *id, const char *public_host,
 	const char *root, char out[NAMES_HOST_MAX + 1], struct why *why) MUST_USE;

@@ -1,10 +1,11 @@
 /*
- * A signer has the handshakes of a lease's visitors signed by the relay, whose certificate
- * they are shown: POST /v1/sign. Several at once, over connections that are kept open.
- * portal-protocol 8.4.
+ * A signer has the handshakes of a lease's visitors signed by the relay, whose
+ * certificate they are shown: POST /v1/sign. Several at once, over connections that are
+ * kept open. portal-protocol 8.4.
  *
- * The certificate is what the relay's API presents. If that is a proxy's, the relay signs with
- * another key, and no visitor accepts it: signatures are verified until one was good.
+ * The certificate is what the relay's API presents. If that is a proxy's, the relay signs
+ * with another key, and no visitor accepts it: signatures are verified until one was
+ * good.
  */
 #ifndef TUNNEL_PORTAL_SIGNER_H
 #define TUNNEL_PORTAL_SIGNER_H
@@ -38,22 +39,24 @@ enum err signer_new(const struct signer_options *o, struct signer **out,
 void signer_free(struct signer *s);
 
 /*
- * Of the lease, from now on; copied. Before the first, all signatures fail. A relay signs what
- * was asked for at its own time, and ours may be wrong: its clock is @relay_ahead_ms before
- * clock_boot_ms().
+ * Of the lease, from now on; copied. Before the first, all signatures fail. A relay signs
+ * what was asked for at its own time, and ours may be wrong: its clock is @relay_ahead_ms
+ * before clock_boot_ms().
  */
 void signer_set_token(struct signer *s, const char *token, int64_t relay_ahead_ms);
 
 /*
- * Keeps connections to the relay open while nobody asks, so that no visitor waits for one. A
- * stock relay that shuts down waits 5 s for a connection on which nothing was ever asked: not
- * there. False at first; a connection that was used is kept for a minute in any case.
+ * Keeps connections to the relay open while nobody asks, so that no visitor waits for
+ * one. A stock relay that shuts down waits 5 s for a connection on which nothing was ever
+ * asked: not there. False at first; a connection that was used is kept for a minute in
+ * any case.
  */
 void signer_keep_warm(struct signer *s, bool is_warm);
 
 /*
- * Has the relay sign something now, unless its signatures are known to be good. on_failed tells
- * if another key does; a relay that does not sign at all is no news before a visitor comes.
+ * Has the relay sign something now, unless its signatures are known to be good. on_failed
+ * tells if another key does; a relay that does not sign at all is no news before a
+ * visitor comes.
  */
 void signer_check(struct signer *s);
 

@@ -2,8 +2,8 @@
  * Sign-In with Ethereum, EIP-4361: a text that names who signs in where, and until when,
  * and a signature of it by the key of an address.
  *
- * The one who is signed in to writes the text and keeps it; the other reads it, signs it and
- * gives it back. Chains other than 1, and resources, are not for us.
+ * The one who is signed in to writes the text and keeps it; the other reads it, signs it
+ * and gives it back. Chains other than 1, and resources, are not for us.
  */
 #ifndef TUNNEL_PORTAL_SIWE_H
 #define TUNNEL_PORTAL_SIWE_H

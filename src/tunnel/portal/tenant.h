@@ -2,10 +2,10 @@
  * The tenant of a relay's name: the TLS server that its visitors reach, with the relay's
  * certificates and a key that only the relay has. portal-protocol 8.3.
  *
- * A visitor who comes back brings a ticket, and needs no signature. What seals the tickets is
- * random, in memory only, and lives as long as the tenant: a new certificate is a new tenant,
- * whose visitors begin anew. A ticket itself is good for two hours (OpenSSL's default), and
- * the session's keys come from a fresh exchange with TLS 1.3.
+ * A visitor who comes back brings a ticket, and needs no signature. What seals the
+ * tickets is random, in memory only, and lives as long as the tenant: a new certificate
+ * is a new tenant, whose visitors begin anew. A ticket itself is good for two hours
+ * (OpenSSL's default), and the session's keys come from a fresh exchange with TLS 1.3.
  */
 #ifndef TUNNEL_PORTAL_TENANT_H
 #define TUNNEL_PORTAL_TENANT_H
@@ -34,8 +34,9 @@ struct reception_options {
 	/* The relay tells him of no end but those that are marked in his TLS: 6.4. */
 	bool relay_hides_ends;
 	/*
-	 * On ERR_OK @tls is the receiver's and wants nothing; else it is NULL. ERR_EXISTS: it
-	 * was our own probe. Once, never from inside the call; the reception is gone then.
+	 * On ERR_OK @tls is the receiver's and wants nothing; else it is NULL.
+	 * ERR_EXISTS: it was our own probe. Once, never from inside the call; the
+	 * reception is gone then.
 	 */
 	void (*fn)(void *arg, enum err rc, struct stream *tls, const struct why *why);
 	void *arg;

@@ -1,6 +1,6 @@
 /*
- * Tokens that are derived from an identity: the same parts always give the same token, and
- * without the identity's secret nobody can say which.
+ * Tokens that are derived from an identity: the same parts always give the same token,
+ * and without the identity's secret nobody can say which.
  */
 #ifndef TUNNEL_PORTAL_TOKEN_H
 #define TUNNEL_PORTAL_TOKEN_H

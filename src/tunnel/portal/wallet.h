@@ -1,11 +1,11 @@
 /*
  * Sign-in with a wallet: a challenge is signed, and what comes back is a session that a
- * browser has as a cookie. portal-protocol 15.6; for the relay's administrators and for the
- * agent's control API alike.
+ * browser has as a cookie. portal-protocol 15.6; for the relay's administrators and for
+ * the agent's control API alike.
  *
- * Challenges and sessions are in memory only, and bounded: of too many sessions the oldest
- * goes. A challenge ends with a success, or after two minutes; a session after a day, or when
- * its address may not come in any more.
+ * Challenges and sessions are in memory only, and bounded: of too many sessions the
+ * oldest goes. A challenge ends with a success, or after two minutes; a session after a
+ * day, or when its address may not come in any more.
  */
 #ifndef TUNNEL_PORTAL_WALLET_H
 #define TUNNEL_PORTAL_WALLET_H
@@ -55,9 +55,10 @@ extern const struct field_table wallet_challenge_request_fields;
 extern const struct field_table wallet_login_request_fields;
 
 /*
- * @domain is the host that is signed in to, with its port; @client for whose bounds it counts.
- * ERR_SYNTAX: no address, or no host.  ERR_DENIED: not on the list.  ERR_LIMIT: that client
- * has too many challenges.  ERR_NOMEM.
+ * @domain is the host that is signed in to, with its port; @client for whose bounds it
+ * counts.
+ * ERR_SYNTAX: no address, or no host.  ERR_DENIED: not on the list.  ERR_LIMIT: that
+ * client has too many challenges.  ERR_NOMEM.
  */
 enum err wallet_challenge(struct wallet *w, const struct wallet_challenge_request *req,
 	const char *domain, const struct addr *client, struct message_challenge *out,
