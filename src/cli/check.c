@@ -4,14 +4,18 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "net/prefix.h"
 #include "text/base64.h"
+#include "text/field.h"
 #include "text/url.h"
 #include "tunnel/chisel/url.h"
+#include "wire/http1.h"
 
 #define SHOWN_MAX 80
 #define DIGITS "0123456789"
@@ -20,14 +24,12 @@
 /* RFC 9110 section 5.6.2 */
 #define TOKEN_LETTERS DIGITS LETTERS "!#$%&'*+-.^_`|~"
 
-/* Refuses @value of @flag; @advice follows "is" or "has". */
-static enum err refuse(struct why *why, const char *flag, const char *value,
-	const char *advice)
+static enum err refuse(struct why *why, const char *value, const char *advice)
 {
 	char shown[SHOWN_MAX];
 
 	str_quote(shown, sizeof(shown), span_str(value));
-	return err_set(why, ERR_USAGE, "%s: \"%s\" %s", flag, shown, advice);
+	return err_set(why, ERR_USAGE, "\"%s\" %s", shown, advice);
 }
 
 static bool is_made_of(struct span s, const char *letters)
@@ -67,20 +69,23 @@ static bool is_host(struct span host)
 	return is_made_of(host, HOST_LETTERS) || is_ipv6(host);
 }
 
-enum err check_host(const char *flag, const char *host, struct why *why)
+enum err check_host(void *member, struct why *why)
 {
+	const char *host = *(char **)member;
+
 	if (host == NULL || is_host(span_str(host)))
 		return ERR_OK;
-	return refuse(why, flag, host,
+	return refuse(why, host,
 		"is not a host; write an address or a name, without a port");
 }
 
-enum err check_auth(const char *auth, struct why *why)
+enum err check_auth(void *member, struct why *why)
 {
+	const char *auth = *(char **)member;
+
 	if (auth == NULL || strchr(auth, ':') != NULL)
 		return ERR_OK;
-	return err_set(why, ERR_USAGE,
-		"--auth (or AUTH) has no colon: write --auth <name>:<password>");
+	return err_set(why, ERR_USAGE, "it has no colon; write <name>:<password>");
 }
 
 enum err check_tls_pair(const char *key, const char *cert, struct why *why)
@@ -92,8 +97,9 @@ enum err check_tls_pair(const char *key, const char *cert, struct why *why)
 		key != NULL ? "--tls-cert" : "--tls-key");
 }
 
-enum err check_hostname(const char *hostname, struct why *why)
+enum err check_hostname(void *member, struct why *why)
 {
+	const char *hostname = *(char **)member;
 	char text[URL_TEXT_MAX];
 	struct url url;
 
@@ -103,51 +109,47 @@ enum err check_hostname(const char *hostname, struct why *why)
 	if (strpbrk(hostname, "/?@") == NULL &&
 		url_parse(span_str(text), &url, NULL) == ERR_OK)
 		return ERR_OK;
-	return refuse(why, "--hostname", hostname,
+	return refuse(why, hostname,
 		"is not a host; write one such as example.com or example.com:8443");
 }
 
-/* Reads @text, which is the value of @flag. */
-static enum err read_url(const char *flag, const char *text, const char *example,
-	struct url *out, struct why *why)
+static enum err read_url(const char *text, const char *example, struct url *out,
+	struct why *why)
 {
 	struct why words = { "" };
 	enum err rc = url_parse(span_str(text), out, &words);
 
 	if (rc == ERR_OK)
 		return ERR_OK;
-	return err_set(why, ERR_USAGE, "%s: %s; write one such as %s", flag,
-		err_text(rc, &words), example);
+	return err_set(why, ERR_USAGE, "%s; write one such as %s", err_text(rc, &words),
+		example);
 }
 
-enum err check_backend(const char *text, struct why *why)
+enum err check_backend(void *member, struct why *why)
 {
 	static const char example[] = "http://127.0.0.1:3000";
+	const char *text = *(char **)member;
 	struct url url;
-	enum err rc;
+	enum err rc = text != NULL ? read_url(text, example, &url, why) : ERR_OK;
 
-	if (text == NULL)
-		return ERR_OK;
-	rc = read_url("--backend", text, example, &url, why);
-	if (rc != ERR_OK)
+	if (rc != ERR_OK || text == NULL || strcmp(url.scheme, "http") == 0 ||
+		strcmp(url.scheme, "https") == 0)
 		return rc;
-	if (strcmp(url.scheme, "http") == 0 || strcmp(url.scheme, "https") == 0)
-		return ERR_OK;
 	return err_set(why, ERR_USAGE,
-		"--backend is reached by http or https, not %s; write one such as %s",
+		"it is reached by http or https, not %s; write one such as %s",
 		url.scheme, example);
 }
 
-enum err check_proxy(const char *text, struct why *why)
+enum err check_proxy(void *member, struct why *why)
 {
 	static const char *const schemes[] = { "http", "socks", "socks5", "socks5h" };
+	const char *text = *(char **)member;
 	struct url url;
 	enum err rc;
 
 	if (text == NULL)
 		return ERR_OK;
-	rc = read_url("--proxy", text, "http://<host>:<port> or socks5://<host>:<port>",
-		&url, why);
+	rc = read_url(text, "http://<host>:<port> or socks5://<host>:<port>", &url, why);
 	if (rc != ERR_OK)
 		return rc;
 	mem_wipe(url.password, sizeof(url.password));
@@ -156,11 +158,11 @@ enum err check_proxy(const char *text, struct why *why)
 			continue;
 		if (i > 0 && url.port == 0)
 			return err_set(why, ERR_USAGE,
-				"--proxy has no port: write socks5://<host>:<port>");
+				"it has no port; write socks5://<host>:<port>");
 		return ERR_OK;
 	}
 	return err_set(why, ERR_USAGE,
-		"--proxy cannot be %s: write http://<host>:<port> or socks5://<host>:<port>",
+		"it cannot be %s; write http://<host>:<port> or socks5://<host>:<port>",
 		url.scheme);
 }
 
@@ -190,8 +192,9 @@ static bool is_md5(const char *text)
 	return true;
 }
 
-enum err check_fingerprint(const char *text, struct why *why)
+enum err check_fingerprint(void *member, struct why *why)
 {
+	const char *text = *(char **)member;
 	uint8_t sha256[32];
 	size_t n = 0;
 
@@ -201,7 +204,7 @@ enum err check_fingerprint(const char *text, struct why *why)
 			ERR_OK &&
 		n == sizeof(sha256))
 		return ERR_OK;
-	return refuse(why, "--fingerprint", text,
+	return refuse(why, text,
 		"is not one; copy the 44 characters that the server logs when it starts");
 }
 
@@ -211,10 +214,10 @@ static enum err refuse_header(struct why *why, struct span name, const char *adv
 	char shown[SHOWN_MAX];
 
 	str_quote(shown, sizeof(shown), name);
-	return err_set(why, ERR_USAGE, "--header \"%s\" %s", shown, advice);
+	return err_set(why, ERR_USAGE, "\"%s\" %s", shown, advice);
 }
 
-enum err check_header(const char *header, struct why *why)
+static enum err check_header(const char *header, struct why *why)
 {
 	static const char *const ours[] = { "Upgrade", "Connection", "Sec-WebSocket-Key",
 		"Sec-WebSocket-Version", "Sec-WebSocket-Extensions",
@@ -224,7 +227,7 @@ enum err check_header(const char *header, struct why *why)
 
 	if (colon == NULL)
 		return err_set(why, ERR_USAGE,
-			"--header has no colon: write --header \"<name>: <value>\"");
+			"it has no colon; write \"<name>: <value>\"");
 	name = span_of(header, (size_t)(colon - header));
 	if (!is_made_of(name, TOKEN_LETTERS))
 		return refuse_header(why, name,
@@ -238,6 +241,56 @@ enum err check_header(const char *header, struct why *why)
 		if (span_is_nocase(name, ours[i]))
 			return refuse_header(why, name,
 				"is needed for the tunnel itself: leave it out");
+	}
+	return ERR_OK;
+}
+
+static bool is_same_header(const char *a, const char *b)
+{
+	size_t n = strcspn(a, ":");
+
+	return n == strcspn(b, ":") && strncasecmp(a, b, n) == 0;
+}
+
+enum err check_headers(void *member, struct why *why)
+{
+	struct field_list *list = member;
+	enum err rc = ERR_OK;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < list->n && rc == ERR_OK; i++)
+		rc = check_header(list->v[i], why);
+	if (rc != ERR_OK)
+		return rc;
+	for (unsigned i = 0; i < list->n; i++) {
+		unsigned j = i + 1;
+
+		while (j < list->n && !is_same_header(list->v[i], list->v[j]))
+			j++;
+		if (j == list->n)
+			list->v[n++] = list->v[i];
+		else
+			free(list->v[i]);
+	}
+	list->v[n] = NULL;
+	list->n = n;
+	return ERR_OK;
+}
+
+enum err check_prefixes(void *member, struct why *why)
+{
+	const char *text = *(char **)member;
+	struct span list = span_str(text != NULL ? text : ""), element;
+	struct prefix p;
+	char shown[64];
+
+	while (http1_list_next(&list, &element)) {
+		if (prefix_parse(element, &p) == ERR_OK)
+			continue;
+		return err_set(why, ERR_USAGE,
+			"\"%s\" is no address and no range; write them as"
+			" 127.0.0.1,10.0.0.0/8",
+			str_quote(shown, sizeof(shown), element));
 	}
 	return ERR_OK;
 }

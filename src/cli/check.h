@@ -1,7 +1,7 @@
 /*
  * Checks of values on the command line that would otherwise fail later, or silently do
- * something else. All take NULL as "not given", and refuse with ERR_USAGE and a sentence
- * that names the flag and says what to write.
+ * something else: for rows of fields (text/field.h), of kind FIELD_TEXT if not said
+ * otherwise. ERR_USAGE: @why says what is wrong and what to write.
  */
 #ifndef CLI_CHECK_H
 #define CLI_CHECK_H
@@ -9,30 +9,36 @@
 #include "base/err.h"
 
 /* An IP address or a host name, without a port. */
-enum err check_host(const char *flag, const char *host, struct why *why) MUST_USE;
+enum err check_host(void *member, struct why *why) MUST_USE;
 
-/* --hostname: a host, maybe with a port, as an HTTP Host header has it. */
-enum err check_hostname(const char *hostname, struct why *why) MUST_USE;
+/* A host, maybe with a port, as an HTTP Host header has it. */
+enum err check_hostname(void *member, struct why *why) MUST_USE;
 
-/* "name:password". */
-enum err check_auth(const char *auth, struct why *why) MUST_USE;
+/* "name:password"; FIELD_SECRET. */
+enum err check_auth(void *member, struct why *why) MUST_USE;
+
+/* A URL of http or https, with a host. */
+enum err check_backend(void *member, struct why *why) MUST_USE;
+
+/* A URL of a client's proxy: http, or SOCKS with a port. */
+enum err check_proxy(void *member, struct why *why) MUST_USE;
+
+/* SHA-256 in base64, or MD5 as sixteen pairs. */
+enum err check_fingerprint(void *member, struct why *why) MUST_USE;
+
+/* FIELD_REPEATED: "Name: value", and not one of those that make the tunnel. A later header
+ * replaces an earlier one of the same name. */
+enum err check_headers(void *member, struct why *why) MUST_USE;
+
+/* Addresses and ranges with commas between them. */
+enum err check_prefixes(void *member, struct why *why) MUST_USE;
+
+/* ---- of other values; the sentence names the flag ---- */
 
 /* --tls-key and --tls-cert: both or none. */
 enum err check_tls_pair(const char *key, const char *cert, struct why *why) MUST_USE;
 
-/* --backend: http or https, with a host. */
-enum err check_backend(const char *url, struct why *why) MUST_USE;
-
-/* --proxy of a client: http, or SOCKS with a port. */
-enum err check_proxy(const char *url, struct why *why) MUST_USE;
-
 /* The server that a client connects to: a host, with http:// or https:// or neither. */
 enum err check_server(const char *url, struct why *why) MUST_USE;
-
-/* --fingerprint: SHA-256 in base64, or MD5 as sixteen pairs. */
-enum err check_fingerprint(const char *text, struct why *why) MUST_USE;
-
-/* --header: "Name: value", and not one of those that make the tunnel. */
-enum err check_header(const char *header, struct why *why) MUST_USE;
 
 #endif

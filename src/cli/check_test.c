@@ -9,17 +9,19 @@
 
 #include "base/mem.h"
 #include "cli/check.h"
+#include "text/field.h"
 
-typedef enum err check_fn(const char *value, struct why *why);
+typedef enum err check_fn(void *member, struct why *why);
 
 static void assert_all_pass(check_fn *check, const char *const *values, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct why why = { "" };
+		const char *value = values[i];
 
-		check(values[i], &why);
+		assert_int_equal(check(&value, &why), ERR_OK);
 		assert_string_equal(why.text, "");
-		assert_int_equal(check(values[i], NULL), ERR_OK);
+		assert_int_equal(check(&value, NULL), ERR_OK);
 	}
 }
 
@@ -32,8 +34,9 @@ static void assert_all_refused(check_fn *check, const struct refusal *cases, siz
 {
 	for (size_t i = 0; i < count; i++) {
 		struct why why = { "" };
+		const char *value = cases[i].value;
 
-		assert_int_equal(check(cases[i].value, &why), ERR_USAGE);
+		assert_int_equal(check(&value, &why), ERR_USAGE);
 		assert_string_equal(why.text, cases[i].sentence);
 	}
 }
@@ -50,25 +53,29 @@ static void assert_all_refused(check_fn *check, const struct refusal *cases, siz
 		assert_all_refused(check, cases, mem_count(cases)); \
 	} while (0)
 
-static enum err check_listen(const char *host, struct why *why)
-{
-	return check_host("--host", host, why);
-}
-
 #define NOT_A_HOST " is not a host; write an address or a name, without a port"
 
 static void test_a_host_is_an_address_or_a_name(void **state)
 {
 	(void)state;
-	ASSERT_PASS(check_listen, NULL, "0.0.0.0", "localhost", "::", "[::]", "[::1]",
+	ASSERT_PASS(check_host, NULL, "0.0.0.0", "localhost", "::", "[::]", "[::1]",
 		"fe80::1%eth0", "[fe80::1%eth0]", "a_b.example");
-	ASSERT_REFUSED(check_listen, { "", "--host: \"\"" NOT_A_HOST },
-		{ "localhost:80", "--host: \"localhost:80\"" NOT_A_HOST },
-		{ "a b", "--host: \"a b\"" NOT_A_HOST },
-		{ "http://x", "--host: \"http://x\"" NOT_A_HOST },
-		{ "[::1", "--host: \"[::1\"" NOT_A_HOST },
-		{ "[]", "--host: \"[]\"" NOT_A_HOST },
-		{ "[127.0.0.1]", "--host: \"[127.0.0.1]\"" NOT_A_HOST });
+	ASSERT_REFUSED(check_host, { "", "\"\"" NOT_A_HOST },
+		{ "localhost:80", "\"localhost:80\"" NOT_A_HOST },
+		{ "a b", "\"a b\"" NOT_A_HOST },
+		{ "http://x", "\"http://x\"" NOT_A_HOST },
+		{ "[::1", "\"[::1\"" NOT_A_HOST }, { "[]", "\"[]\"" NOT_A_HOST },
+		{ "[127.0.0.1]", "\"[127.0.0.1]\"" NOT_A_HOST });
+}
+
+static void test_ranges_stand_between_commas(void **state)
+{
+	(void)state;
+	ASSERT_PASS(check_prefixes, NULL, "", "10.0.0.0/8", "::1, 127.0.0.1,");
+	ASSERT_REFUSED(check_prefixes,
+		{ "::1,10/8",
+			"\"10/8\" is no address and no range; write them as"
+			" 127.0.0.1,10.0.0.0/8" });
 }
 
 static void test_auth_has_a_colon(void **state)
@@ -76,8 +83,7 @@ static void test_auth_has_a_colon(void **state)
 	(void)state;
 	ASSERT_PASS(check_auth, NULL, "a:b", "a:", ":", "a:b:c");
 	ASSERT_REFUSED(check_auth,
-		{ "secret",
-			"--auth (or AUTH) has no colon: write --auth <name>:<password>" });
+		{ "secret", "it has no colon; write <name>:<password>" });
 }
 
 static void test_tls_takes_two_files(void **state)
@@ -103,15 +109,15 @@ static void test_a_backend_is_http_with_a_host(void **state)
 		"http://a.b/x@y:z");
 	ASSERT_REFUSED(check_backend,
 		{ "localhost:3000",
-			"--backend: the URL must begin with a scheme and \"://\"; write one such as "
+			"the URL must begin with a scheme and \"://\"; write one such as "
 			"http://127.0.0.1:3000" },
 		{ "ftp://x",
-			"--backend is reached by http or https, not ftp; write one such as "
+			"it is reached by http or https, not ftp; write one such as "
 			"http://127.0.0.1:3000" },
 		{ "http:///path",
-			"--backend: the URL has no host; write one such as http://127.0.0.1:3000" },
+			"the URL has no host; write one such as http://127.0.0.1:3000" },
 		{ "http://x:0",
-			"--backend: the URL's port must be 1 to 65535; write one such as "
+			"the URL's port must be 1 to 65535; write one such as "
 			"http://127.0.0.1:3000" });
 }
 
@@ -122,25 +128,29 @@ static void test_a_proxy_is_http_or_socks_and_its_password_is_not_shown(void **s
 		"socks://proxy:1080", "socks5://a:b@[::1]:1080", "SOCKS5h://proxy:1080");
 	ASSERT_REFUSED(check_proxy,
 		{ "https://ann:secret@proxy:1",
-			"--proxy cannot be https: write http://<host>:<port> or "
+			"it cannot be https; write http://<host>:<port> or "
 			"socks5://<host>:<port>" },
 		{ "proxy:3128",
-			"--proxy: the URL must begin with a scheme and \"://\"; write one such as "
+			"the URL must begin with a scheme and \"://\"; write one such as "
 			"http://<host>:<port> or socks5://<host>:<port>" },
 		{ "http://ann:secret@",
-			"--proxy: the URL has no host; write one such as "
+			"the URL has no host; write one such as "
 			"http://<host>:<port> or socks5://<host>:<port>" },
-		{ "socks5://proxy",
-			"--proxy has no port: write socks5://<host>:<port>" });
+		{ "socks5://proxy", "it has no port; write socks5://<host>:<port>" });
+}
+
+static enum err check_server_url(void *member, struct why *why)
+{
+	return check_server(*(char **)member, why);
 }
 
 static void test_a_server_is_a_host_or_a_web_address(void **state)
 {
 	(void)state;
-	ASSERT_PASS(check_server, "example.com", "example.com:8080", "http://example.com",
-		"https://example.com/path?q=1", "[::1]:8080", "http://[::1]",
-		"httpbin.example:80", "127.0.0.1:1/x");
-	ASSERT_REFUSED(check_server,
+	ASSERT_PASS(check_server_url, "example.com", "example.com:8080",
+		"http://example.com", "https://example.com/path?q=1", "[::1]:8080",
+		"http://[::1]", "httpbin.example:80", "127.0.0.1:1/x");
+	ASSERT_REFUSED(check_server_url,
 		{ "ftp://example.com",
 			"the server's URL must be http:// or https://; write "
 			"https://<host> or <host>:<port>" },
@@ -160,10 +170,10 @@ static void test_a_hostname_may_have_a_port(void **state)
 	ASSERT_PASS(check_hostname, NULL, "example.com", "example.com:8443", "[::1]:80");
 	ASSERT_REFUSED(check_hostname,
 		{ "http://x",
-			"--hostname: \"http://x\" is not a host; write one such as example.com or "
+			"\"http://x\" is not a host; write one such as example.com or "
 			"example.com:8443" },
 		{ "a\r\nb",
-			"--hostname: \"a\\x0d\\x0ab\" is not a host; write one such as example.com "
+			"\"a\\x0d\\x0ab\" is not a host; write one such as example.com "
 			"or example.com:8443" });
 }
 
@@ -176,34 +186,40 @@ static void test_a_fingerprint_is_whole(void **state)
 		"qmrRoo8MIqePv3jC8+wv49gU6uaFgD3FASQx9V8KdmY=",
 		"a5:32:92:c6:56:7a:9e:61:26:74:1b:81:a6:f5:1b:44",
 		"A5:32:92:C6:56:7A:9E:61:26:74:1B:81:A6:F5:1B:44");
-	ASSERT_REFUSED(check_fingerprint, { "a5:32", "--fingerprint: \"a5:32\"" NOT_ONE },
-		{ "YWJj", "--fingerprint: \"YWJj\"" NOT_ONE },
+	ASSERT_REFUSED(check_fingerprint, { "a5:32", "\"a5:32\"" NOT_ONE },
+		{ "YWJj", "\"YWJj\"" NOT_ONE },
 		{ "a5:32:92:c6:56:7a:9e:61:26:74:1b:81:a6:f5:1b:4",
-			"--fingerprint: \"a5:32:92:c6:56:7a:9e:61:26:74:1b:81:a6:f5:1b:4\"" NOT_ONE });
+			"\"a5:32:92:c6:56:7a:9e:61:26:74:1b:81:a6:f5:1b:4\"" NOT_ONE });
+}
+
+static enum err check_one_header(void *member, struct why *why)
+{
+	char *v[] = { *(char **)member, NULL };
+
+	return check_headers(&(struct field_list){ .v = v, .n = 1 }, why);
 }
 
 static void test_a_header_is_a_line_that_is_not_ours(void **state)
 {
 	(void)state;
-	ASSERT_PASS(check_header, "X-Name: value", "Cookie:a=b", "Host: other.example",
-		"X-Empty:", "User-Agent: \ttab");
-	ASSERT_REFUSED(check_header,
-		{ "no secret",
-			"--header has no colon: write --header \"<name>: <value>\"" },
-		{ ": secret",
-			"--header \"\" is no name of a header: write \"<name>: <value>\"" },
+	ASSERT_PASS(check_one_header, "X-Name: value", "Cookie:a=b",
+		"Host: other.example", "X-Empty:", "User-Agent: \ttab");
+	ASSERT_REFUSED(check_one_header,
+		{ "no secret", "it has no colon; write \"<name>: <value>\"" },
+		{ ": secret", "\"\" is no name of a header: write \"<name>: <value>\"" },
 		{ "a b: secret",
-			"--header \"a b\" is no name of a header: write \"<name>: <value>\"" },
+			"\"a b\" is no name of a header: write \"<name>: <value>\"" },
 		{ "A: secret\r\nC: d",
-			"--header \"A\" has control characters in its value: write one line" },
+			"\"A\" has control characters in its value: write one line" },
 		{ "upgrade: x",
-			"--header \"upgrade\" is needed for the tunnel itself: leave it out" });
+			"\"upgrade\" is needed for the tunnel itself: leave it out" });
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_host_is_an_address_or_a_name),
+		cmocka_unit_test(test_ranges_stand_between_commas),
 		cmocka_unit_test(test_auth_has_a_colon),
 		cmocka_unit_test(test_tls_takes_two_files),
 		cmocka_unit_test(test_a_backend_is_http_with_a_host),

@@ -2,8 +2,6 @@
 #include "cli/client_args.h"
 
 #include <stdlib.h>
-#include <string.h>
-#include <strings.h>
 
 #include "base/str.h"
 #include "cli/check.h"
@@ -12,10 +10,12 @@
 #define AT(member) FIELD_AT(struct client_args, member)
 
 static const struct field client_rows[] = {
-	{ "fingerprint", FIELD_TEXT, AT(link.fingerprint), .argument = "text",
+	{ "fingerprint", FIELD_TEXT, AT(link.fingerprint), .check = check_fingerprint,
+		.argument = "text",
 		.help = "insist on the server whose log shows this fingerprint; without it any"
 			" server that answers gets the password" },
-	{ "auth", FIELD_SECRET, AT(link.auth), .env = "AUTH", .argument = "name:password",
+	{ "auth", FIELD_SECRET, AT(link.auth), .check = check_auth, .env = "AUTH",
+		.argument = "name:password",
 		.help = "sign in with this; AUTH keeps the password out of the list of processes" },
 	{ "keepalive", FIELD_DURATION, AT(link.tuning.keepalive_ms), .initial = "25s",
 		.argument = "duration",
@@ -34,15 +34,16 @@ static const struct field client_rows[] = {
 	{ "check", FIELD_BOOL, AT(checks),
 		.help = "connect once for each remote, print whether it would work, and end with"
 			" status 0 if all would" },
-	{ "proxy", FIELD_TEXT, AT(link.proxy), .argument = "url",
+	{ "proxy", FIELD_TEXT, AT(link.proxy), .check = check_proxy, .argument = "url",
 		.help = "connect through this proxy: http://, socks5:// or socks5h://, with"
 			" name:password@ before the host if it wants them" },
-	{ "header", FIELD_REPEATED, AT(headers), .max = ARGS_REPEATED_MAX,
-		.argument = "name: value",
+	{ "header", FIELD_REPEATED, AT(headers), .check = check_headers,
+		.max = ARGS_REPEATED_MAX, .argument = "name: value",
 		.help = "send this HTTP header too; may be given many times" },
-	{ "hostname", FIELD_TEXT, AT(link.hostname), .argument = "name",
+	{ "hostname", FIELD_TEXT, AT(link.hostname), .check = check_hostname,
+		.argument = "name",
 		.help = "ask the server for this host, in HTTP and in TLS" },
-	{ "sni", FIELD_TEXT, AT(link.sni), .argument = "name",
+	{ "sni", FIELD_TEXT, AT(link.sni), .check = check_host, .argument = "name",
 		.help = "ask for this host in TLS only; wins over --hostname" },
 	{ "tls_ca", FIELD_TEXT, AT(link.tls_ca), .argument = "file",
 		.help = "trust the authorities of this PEM file, instead of the system's" },
@@ -106,47 +107,6 @@ static enum err read_remotes(struct client_args *args, int count, char **words,
 	return ERR_OK;
 }
 
-static bool is_same_header(const char *a, const char *b)
-{
-	size_t n = strcspn(a, ":");
-
-	return n == strcspn(b, ":") && strncasecmp(a, b, n) == 0;
-}
-
-/* A later header replaces an earlier one of the same name. */
-static void list_drop_replaced(struct field_list *list)
-{
-	unsigned kept = 0;
-
-	for (unsigned i = 0; i < list->n; i++) {
-		unsigned j = i + 1;
-
-		while (j < list->n && !is_same_header(list->v[i], list->v[j]))
-			j++;
-		if (j == list->n)
-			list->v[kept++] = list->v[i];
-		else
-			free(list->v[i]);
-	}
-	if (list->n > 0)
-		list->v[kept] = NULL;
-	list->n = kept;
-}
-
-static enum err check_headers(struct client_args *args, struct why *why)
-{
-	enum err rc;
-
-	for (unsigned i = 0; i < args->headers.n; i++) {
-		rc = check_header(args->headers.v[i], why);
-		if (rc != ERR_OK)
-			return rc;
-	}
-	list_drop_replaced(&args->headers);
-	args->link.headers = (const char *const *)args->headers.v;
-	return ERR_OK;
-}
-
 enum err client_args_check(struct client_args *args, int argc, char **argv,
 	struct why *why)
 {
@@ -159,21 +119,10 @@ enum err client_args_check(struct client_args *args, int argc, char **argv,
 			argc == 0 ? "the server is missing" : "there is no remote");
 	rc = check_server(argv[0], why);
 	if (rc == ERR_OK)
-		rc = check_auth(args->link.auth, why);
-	if (rc == ERR_OK)
-		rc = check_fingerprint(args->link.fingerprint, why);
-	if (rc == ERR_OK)
-		rc = check_proxy(args->link.proxy, why);
-	if (rc == ERR_OK)
 		rc = check_tls_pair(args->link.tls_key, args->link.tls_cert, why);
 	if (rc == ERR_OK)
-		rc = check_hostname(args->link.hostname, why);
-	if (rc == ERR_OK)
-		rc = check_host("--sni", args->link.sni, why);
-	if (rc == ERR_OK)
-		rc = check_headers(args, why);
-	if (rc == ERR_OK)
 		rc = read_remotes(args, argc - 1, argv + 1, why);
+	args->link.headers = (const char *const *)args->headers.v;
 	args->link.server = argv[0];
 	return rc;
 }

@@ -12,25 +12,32 @@ struct demo_args {
 	char *target;
 };
 
+static enum err check_target(void *member, struct why *why)
+{
+	const char *target = *(char **)member, *host;
+	struct addr_listen at;
+
+	/* Unlike a place to listen at, it has a host, and a port that somebody chose. */
+	if (target == NULL)
+		return ERR_OK;
+	if (addr_parse_listen(target, &at) != ERR_OK || at.port == 0 ||
+		target[0] == ':' || strchr(target, ':') == NULL)
+		return err_set(why, ERR_USAGE,
+			"it takes host:port, such as localhost:3000");
+	host = at.host;
+	return check_host(&host, why);
+}
+
 #define AT(member) FIELD_AT(struct demo_args, member)
 
 static const struct field rows[] = {
 	{ "once", FIELD_BOOL, AT(is_once), .help = "end after the fetch" },
-	{ "target", FIELD_TEXT, AT(target), .argument = "host:port",
+	{ "target", FIELD_TEXT, AT(target), .check = check_target,
+		.argument = "host:port",
 		.help = "publish this service in place of the page" },
 };
 
 static const struct field_table fields = FIELD_TABLE_OF(struct demo_args, rows);
-
-static enum err read_target(const char *target, struct addr_listen *out, struct why *why)
-{
-	/* Unlike a place to listen at, it has a host, and a port that somebody chose. */
-	if (addr_parse_listen(target, out) != ERR_OK || out->port == 0 ||
-		target[0] == ':' || strchr(target, ':') == NULL)
-		return err_set(why, ERR_USAGE,
-			"--target takes host:port, such as localhost:3000");
-	return check_host("--target", out->host, why);
-}
 
 static int demo(const struct call *c, const struct demo_args *args)
 {
@@ -41,11 +48,9 @@ static int demo(const struct call *c, const struct demo_args *args)
 	struct addr_listen target;
 	enum err rc = call_refuse_words(c, &why);
 
-	if (rc == ERR_OK && args->target != NULL)
-		rc = read_target(args->target, &target, &why);
 	if (rc != ERR_OK)
 		return call_fail(c, rc, &why);
-	if (args->target != NULL) {
+	if (args->target != NULL && addr_parse_listen(args->target, &target) == ERR_OK) {
 		o.target_host = target.host;
 		o.target_port = target.port;
 	}

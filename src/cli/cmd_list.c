@@ -182,13 +182,8 @@ static void inquiry_fini(struct inquiry *in, int exit_code)
 static int list(const struct call *c, const struct list_args *args, struct inquiry *in)
 {
 	struct why why = { "" };
-	enum err rc = ERR_OK;
-	char shown[64];
+	enum err rc = call_refuse_words(c, &why);
 
-	if (c->argc > 0)
-		rc = err_set(&why, ERR_USAGE,
-			"it takes flags only, not \"%s\"; --relays names relays",
-			str_quote(shown, sizeof(shown), span_str(c->argv[0])));
 	if (rc == ERR_OK)
 		rc = read_relays(args, &in->urls, &why);
 	if (rc == ERR_OK)

@@ -12,7 +12,9 @@ static int serve(const struct call *c, struct server_args *args)
 	struct log log;
 	enum err rc;
 
-	rc = server_args_check(args, c->argc, c->argv, &why);
+	rc = call_refuse_words(c, &why);
+	if (rc == ERR_OK)
+		rc = server_args_check(args, &why);
 	if (rc == ERR_OK && args->keygen != NULL) {
 		rc = keygen_write(
 			&(struct keygen_options){

@@ -59,7 +59,8 @@ enum err call_refuse_words(const struct call *c, struct why *why)
 	if (c->argc == 0)
 		return ERR_OK;
 	return err_set(why, ERR_USAGE,
-		"it takes flags only, not \"%s\"; --help lists them",
+		"it takes flags only, not \"%s\": write them as --name value; --help lists"
+		" them",
 		str_quote(shown, sizeof(shown), span_str(c->argv[0])));
 }
 

@@ -1,17 +1,55 @@
 /* The command line of "adit expose": a row for each flag, and what makes no sense. */
 #include "cli/expose_args.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "agent/default_relays.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "text/field_json.h"
 #include "text/names.h"
 #include "tunnel/portal/identity_claim.h"
 #include "tunnel/portal/identity_file.h"
-#include "wire/http1.h"
+
+/* A depth of 1 is one relay, as usual. */
+static enum err check_depth(void *member, struct why *why)
+{
+	int depth = *(int *)member;
+
+	if (depth == 0 || depth == 1)
+		return ERR_OK;
+	return err_set(why, ERR_USAGE,
+		"publishing through several relays is not supported yet; leave it out");
+}
+
+static enum err check_name(void *member, struct why *why)
+{
+	const char *name = *(char **)member;
+	char label[NAMES_LABEL_MAX + 1], shown[80];
+
+	if (name == NULL || names_parse_label(span_str(name), label, NULL) == ERR_OK)
+		return ERR_OK;
+	return err_set(why, ERR_USAGE,
+		"\"%s\" cannot be a name; write letters, digits and hyphens, %d at most",
+		str_quote(shown, sizeof(shown), span_str(name)), NAMES_LABEL_MAX);
+}
+
+/* What comes from the command line is not blamed on the file. */
+static enum err check_identity(void *member, struct why *why)
+{
+	const char *text = *(char **)member;
+	struct identity scratch;
+	struct why words = { "" };
+	enum err rc = ERR_OK;
+
+	if (text != NULL) {
+		rc = identity_parse(IDENTITY_CLIENT, span_str(text), &scratch, &words);
+		identity_wipe(&scratch);
+	}
+	if (rc == ERR_OK)
+		return ERR_OK;
+	return err_set(why, ERR_USAGE, "%s; write what an identity's file has in it",
+		err_text(rc, &words));
+}
 
 #define AT(member) FIELD_AT(struct expose_args, member)
 
@@ -21,11 +59,12 @@ static const struct field expose_rows[] = {
 	{ "discovery", FIELD_BOOL, AT(has_discovery), .initial = "true",
 		.help = "look for relays; this version knows those that are built in, and uses"
 			" them when --relays is not given" },
-	{ "multi_hop", FIELD_TEXT, AT(multi_hop), .env = "MULTI_HOP", .argument = "urls",
-		.help = "not yet: publish through several relays in a row" },
-	{ "multi_hop_depth", FIELD_INT, AT(multi_hop_depth), .env = "MULTI_HOP_DEPTH",
-		.initial = "0", .argument = "number",
-		.help = "not yet: through so many" },
+	{ "multi_hop", FIELD_TEXT, .lacks = "publishing through several relays is",
+		.env = "MULTI_HOP", .argument = "urls",
+		.help = "not supported yet: publish through several relays in a row" },
+	{ "multi_hop_depth", FIELD_INT, AT(multi_hop_depth), .check = check_depth,
+		.env = "MULTI_HOP_DEPTH", .initial = "0", .argument = "number",
+		.help = "not supported yet: through so many" },
 	{ "max_active_relays", FIELD_INT, AT(max_active_relays),
 		.env = "MAX_ACTIVE_RELAYS", .initial = "3", .argument = "number",
 		.help = "use at most so many of the relays that were found; those of --relays"
@@ -38,19 +77,20 @@ static const struct field expose_rows[] = {
 	{ "take_over", FIELD_BOOL, AT(takes_over),
 		.help = "take the visitors of another program on this machine that has the same"
 			" identity" },
-	{ "identity_json", FIELD_SECRET, AT(identity_json), .env = "IDENTITY_JSON",
-		.argument = "text",
+	{ "identity_json", FIELD_SECRET, AT(identity_json), .check = check_identity,
+		.env = "IDENTITY_JSON", .argument = "text",
 		.help = "use this identity; it is written to a file that --identity-path names" },
-	{ "name", FIELD_TEXT, AT(name), .argument = "name",
+	{ "name", FIELD_TEXT, AT(name), .check = check_name, .argument = "name",
 		.help = "publish as name.relay (the identity's, else three words)" },
-	{ "description", FIELD_TEXT, AT(description), .argument = "text",
+	{ "description", FIELD_TEXT, AT(metadata.description), .argument = "text",
 		.help = "say this in the relay's list of tunnels" },
-	{ "tags", FIELD_TEXT, AT(tags), .argument = "words",
+	{ "tags", FIELD_LIST, AT(metadata.tags), .argument = "words",
 		.help = "and these, with commas between them" },
-	{ "owner", FIELD_TEXT, AT(owner), .argument = "name", .help = "and whose it is" },
-	{ "thumbnail", FIELD_TEXT, AT(thumbnail), .argument = "url",
+	{ "owner", FIELD_TEXT, AT(metadata.owner), .argument = "name",
+		.help = "and whose it is" },
+	{ "thumbnail", FIELD_TEXT, AT(metadata.thumbnail), .argument = "url",
 		.help = "and show this picture" },
-	{ "hide", FIELD_BOOL, AT(is_hidden), .help = "stay out of the relay's list" },
+	{ "hide", FIELD_BOOL, AT(metadata.hide), .help = "stay out of the relay's list" },
 	{ "http_route", FIELD_REPEATED, AT(route_texts), .max = ARGS_REPEATED_MAX,
 		.argument = "path=upstream",
 		.help = "send requests under this path to that upstream, in place of a target;"
@@ -58,10 +98,12 @@ static const struct field expose_rows[] = {
 	{ "preserve_host", FIELD_BOOL, AT(preserves_host), .is_own = true,
 		.help = "with --http-route, send the public name to upstreams as Host, in place of"
 			" their own" },
-	{ "udp", FIELD_BOOL, AT(has_udp), .env = "UDP_ENABLED",
-		.help = "not yet: ask for a UDP port, too" },
-	{ "udp_addr", FIELD_TEXT, AT(udp_addr), .env = "UDP_ADDR",
-		.argument = "host:port", .help = "not yet: where its datagrams go" },
+	{ "udp", FIELD_BOOL, .initial = "false", .lacks = "UDP through a relay is",
+		.env = "UDP_ENABLED",
+		.help = "not supported yet: ask for a UDP port, too" },
+	{ "udp_addr", FIELD_TEXT, .lacks = "UDP through a relay is", .env = "UDP_ADDR",
+		.argument = "host:port",
+		.help = "not supported yet: where its datagrams go" },
 	{ "tcp", FIELD_BOOL, AT(has_tcp), .env = "TCP_ENABLED",
 		.help = "ask for a TCP port, too, whose bytes go to the target as they are; with"
 			" --http-route it takes plain HTTP" },
@@ -76,32 +118,6 @@ static const struct field expose_rows[] = {
 };
 
 const struct field_table expose_fields = FIELD_TABLE_OF(struct expose_args, expose_rows);
-
-static bool has_text(const char *text)
-{
-	return text != NULL && text[0] != '\0';
-}
-
-/* A depth of 1 is one relay, as usual. */
-static enum err check_not_yet(const struct expose_args *a, struct why *why)
-{
-	bool has_hops = has_text(a->multi_hop);
-
-	if (a->multi_hop_depth < 0)
-		return err_set(why, ERR_USAGE,
-			"--multi-hop-depth: %d is less than no relay; leave it out",
-			a->multi_hop_depth);
-	if (has_hops || a->multi_hop_depth > 1)
-		return err_set(why, ERR_USAGE,
-			"%s: adit does not publish through several relays in a row yet;"
-			" leave it out",
-			has_hops ? "--multi-hop" : "--multi-hop-depth");
-	if (a->has_udp || has_text(a->udp_addr))
-		return err_set(why, ERR_USAGE,
-			"%s: adit does not publish UDP through a relay yet; leave it out",
-			a->has_udp ? "--udp" : "--udp-addr");
-	return ERR_OK;
-}
 
 /* ---- what is published ---- */
 
@@ -178,7 +194,7 @@ static enum err read_relays(struct expose_args *a, struct why *why)
 	struct why words = { "" };
 	enum err rc = ERR_OK;
 
-	if (has_text(a->relays_text))
+	if (a->relays_text != NULL)
 		rc = relay_urls_add(&a->relays, span_str(a->relays_text), &words);
 	if (rc == ERR_OK)
 		rc = check_relays(&a->relays, &words);
@@ -204,33 +220,6 @@ static enum err read_relays(struct expose_args *a, struct why *why)
 
 /* ---- as who ---- */
 
-/* What comes from the command line is not blamed on the file. */
-static enum err check_identity(const struct expose_args *a, struct why *why)
-{
-	struct identity scratch;
-	char label[NAMES_LABEL_MAX + 1], shown[80];
-	struct why words = { "" };
-	enum err rc = ERR_OK;
-
-	if (has_text(a->name) &&
-		names_parse_label(span_str(a->name), label, NULL) != ERR_OK)
-		return err_set(why, ERR_USAGE,
-			"--name: \"%s\" cannot be a name; write letters, digits and"
-			" hyphens, %d at most",
-			str_quote(shown, sizeof(shown), span_str(a->name)),
-			NAMES_LABEL_MAX);
-	if (has_text(a->identity_json)) {
-		rc = identity_parse(IDENTITY_CLIENT, span_str(a->identity_json), &scratch,
-			&words);
-		identity_wipe(&scratch);
-	}
-	if (rc != ERR_OK)
-		return err_set(why, ERR_USAGE,
-			"--identity-json: %s; write what an identity's file has in it",
-			err_text(rc, &words));
-	return ERR_OK;
-}
-
 static enum err read_identity(struct expose_args *a, struct why *why)
 {
 	struct identity_wish wish = {
@@ -241,11 +230,8 @@ static enum err read_identity(struct expose_args *a, struct why *why)
 		.is_name_tried = true,
 	};
 	struct why words = { "" };
-	enum err rc = check_identity(a, why);
+	enum err rc = identity_obtain(&wish, &a->identity, &words);
 
-	if (rc != ERR_OK)
-		return rc;
-	rc = identity_obtain(&wish, &a->identity, &words);
 	if (rc != ERR_OK)
 		return err_set(why, rc, "%s; --identity-path names another file",
 			err_text(rc, &words));
@@ -257,41 +243,6 @@ static enum err read_identity(struct expose_args *a, struct why *why)
 			" its own, or take its visitors with --take-over",
 			a->identity.name);
 	return ERR_OK;
-}
-
-static bool copy_text(char **to, const char *text)
-{
-	if (has_text(text))
-		*to = strdup(text);
-	return !has_text(text) || *to != NULL;
-}
-
-static enum err read_tags(struct field_list *tags, const char *text)
-{
-	struct span rest = span_str(text), tag;
-
-	tags->v = calloc(strlen(text) + 1, sizeof(*tags->v));
-	if (tags->v == NULL)
-		return ERR_NOMEM;
-	while (http1_list_next(&rest, &tag)) {
-		tags->v[tags->n] = span_dup(tag);
-		if (tags->v[tags->n] == NULL)
-			return ERR_NOMEM;
-		tags->n++;
-	}
-	return ERR_OK;
-}
-
-static enum err read_metadata(struct expose_args *a)
-{
-	struct message_metadata *m = &a->metadata;
-
-	m->hide = a->is_hidden;
-	if (!copy_text(&m->description, a->description) ||
-		!copy_text(&m->owner, a->owner) ||
-		!copy_text(&m->thumbnail, a->thumbnail))
-		return ERR_NOMEM;
-	return has_text(a->tags) ? read_tags(&m->tags, a->tags) : ERR_OK;
 }
 
 static enum err read_metrics(struct expose_args *a, struct why *why)
@@ -316,19 +267,16 @@ static enum err read_metrics(struct expose_args *a, struct why *why)
 enum err expose_args_check(struct expose_args *args, int argc, char **argv,
 	struct why *why)
 {
-	enum err rc = check_not_yet(args, why);
+	enum err rc;
 
 	args->claim = -1;
 	if (args->max_active_relays <= 0)
 		args->max_active_relays = 3;
-	if (rc == ERR_OK)
-		rc = read_service(args, argc, argv, why);
+	rc = read_service(args, argc, argv, why);
 	if (rc == ERR_OK)
 		rc = read_relays(args, why);
-	if (rc == ERR_OK && has_text(args->metrics_addr))
+	if (rc == ERR_OK && args->metrics_addr != NULL)
 		rc = read_metrics(args, why);
-	if (rc == ERR_OK)
-		rc = read_metadata(args);
 	if (rc == ERR_OK)
 		rc = read_identity(args, why);
 	return rc;
@@ -338,7 +286,6 @@ void expose_args_fini(struct expose_args *args)
 {
 	relay_urls_fini(&args->relays);
 	http_routes_fini(&args->routes);
-	field_fini(&message_metadata_fields, &args->metadata);
 	identity_wipe(&args->identity);
 	if (args->claim > 0)
 		close(args->claim);

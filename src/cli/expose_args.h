@@ -11,16 +11,14 @@
 struct expose_args {
 	/* As they were given. */
 	char *relays_text;
-	char *multi_hop;
 	int multi_hop_depth, max_active_relays;
 	char *identity_path;
 	char *identity_json;
-	char *name, *description, *tags, *owner, *thumbnail;
+	char *name;
 	struct field_list route_texts;
-	char *udp_addr;
 	char *metrics_addr;
 	struct daemon_args daemon;
-	bool has_discovery, bans_mitm, is_hidden, has_udp, has_tcp, allows_public_metrics;
+	bool has_discovery, bans_mitm, has_tcp, allows_public_metrics;
 	bool preserves_host, takes_over;
 	unsigned head_max;
 	bool only_warns; /* see cli/persona.h; set before the check */

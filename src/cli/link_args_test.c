@@ -53,8 +53,7 @@ static enum err read_server(struct line *l, struct server_args *args,
 	rc = line_read(l, &server_fields, args, words);
 	if (rc != ERR_OK)
 		return rc;
-	return server_args_check(args, l->argc - l->result.rest, l->argv + l->result.rest,
-		&l->why);
+	return server_args_check(args, &l->why);
 }
 
 static enum err read_client(struct line *l, struct client_args *args,
@@ -170,7 +169,7 @@ static void test_a_misused_server_says_so(void **state)
 		const char *sentence;
 	} cases[] = {
 		{ { "--auth", "secret" },
-			"--auth (or AUTH) has no colon: write --auth <name>:<password>" },
+			"--auth: it has no colon; write <name>:<password>" },
 		{ { "--tls-key", "k" },
 			"--tls-key needs --tls-cert: give both files, or none" },
 		{ { "--tls-cert", "c" },
@@ -179,11 +178,7 @@ static void test_a_misused_server_says_so(void **state)
 			"--tls-ca asks clients for certificates, which needs TLS: give --tls-key "
 			"and --tls-cert too" },
 		{ { "--tls-domain", "a.example" },
-			"--tls-domain: certificates by ACME are not available yet; give --tls-key "
-			"and --tls-cert, or put nginx in front" },
-		{ { "--tls-domain", "a.example", "--tls-key", "k", "--tls-cert", "c" },
-			"--tls-domain and --tls-key with --tls-cert exclude each other: give the "
-			"two files only" },
+			"--tls-domain: certificates by ACME are not supported yet; leave it out" },
 		{ { "--backend", "http://" },
 			"--backend: the URL has no host; write one such as "
 			"http://127.0.0.1:3000" },
@@ -195,9 +190,6 @@ static void test_a_misused_server_says_so(void **state)
 			"--keepalive takes a duration such as \"25s\" or \"1m30s\", from 0s to "
 			"1193h2m47.295s, not \"25\"" },
 		{ { "--revers" }, "there is no flag --revers; did you mean --reverse?" },
-		{ { "--reverse", "true", "--port", "1" },
-			"a server takes flags only, not \"true\": write all flags as --name "
-			"value" },
 	};
 
 	(void)state;
@@ -312,11 +304,11 @@ static void test_a_misused_client_says_so(void **state)
 		{ { "host" }, "there is no remote: write <server> <remote>..." },
 		{ { "ftp://host", "3000" },
 			"the server's URL must be http:// or https://" },
-		{ { "--auth=secret", "host", "3000" }, "--auth (or AUTH) has no colon" },
+		{ { "--auth=secret", "host", "3000" }, "--auth: it has no colon" },
 		{ { "--fingerprint=a5:32", "host", "3000" },
 			"--fingerprint: \"a5:32\" is not" },
 		{ { "--proxy=proxy:1", "host", "3000" }, "--proxy: the URL must begin" },
-		{ { "--header=x", "host", "3000" }, "--header has no colon" },
+		{ { "--header=x", "host", "3000" }, "--header: it has no colon" },
 		{ { "--tls-key=k", "host", "3000" }, "--tls-key needs --tls-cert" },
 		{ { "--hostname=a/b", "host", "3000" }, "--hostname: \"a/b\" is not" },
 		{ { "--sni=a:1", "host", "3000" }, "--sni: \"a:1\" is not a host" },

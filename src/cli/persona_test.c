@@ -160,6 +160,9 @@ static void test_misuse_is_one_sentence(void **state)
 			"adit: there is no command \"versio\"; did you mean version?\n" },
 		{ { "adit", "version", "--jsn" },
 			"adit version: there is no flag --jsn; did you mean --json?\n" },
+		{ { "adit", "server", "--reverse", "true" },
+			"adit server: it takes flags only, not \"true\": write them as --name"
+			" value; --help lists them\n" },
 		{ { "adit", "completion" },
 			"adit completion: name one shell: bash, zsh or fish\n" },
 		{ { "adit", "completion", "tcsh" },

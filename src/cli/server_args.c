@@ -1,16 +1,13 @@
 /* The command line of "adit server": a row for each flag, and what makes no sense. */
 #include "cli/server_args.h"
 
-#include "base/str.h"
 #include "cli/check.h"
-#include "net/prefix.h"
-#include "wire/http1.h"
 
 #define AT(member) FIELD_AT(struct server_args, member)
 
 static const struct field server_rows[] = {
-	{ "host", FIELD_TEXT, AT(link.host), .env = "HOST", .initial = "0.0.0.0",
-		.argument = "address",
+	{ "host", FIELD_TEXT, AT(link.host), .check = check_host, .env = "HOST",
+		.initial = "0.0.0.0", .argument = "address",
 		.help = "listen on this address only, 127.0.0.1 behind nginx; 0.0.0.0 is all"
 			" addresses, of IPv6 too" },
 	{ "port", FIELD_PORT, AT(link.port), .alias = "p", .env = "PORT",
@@ -28,7 +25,8 @@ static const struct field server_rows[] = {
 	{ "key", FIELD_SECRET, AT(link.key_seed), .env = "CHISEL_KEY", .argument = "seed",
 		.help = "compute the host key from this text; whoever guesses the text has the"
 			" key, so prefer --keyfile" },
-	{ "auth", FIELD_SECRET, AT(link.auth), .env = "AUTH", .argument = "name:password",
+	{ "auth", FIELD_SECRET, AT(link.auth), .check = check_auth, .env = "AUTH",
+		.argument = "name:password",
 		.help = "let in this user, with access to everything; AUTH or --authfile keep the"
 			" password out of the list of processes" },
 	{ "authfile", FIELD_TEXT, AT(link.auth_file), .argument = "file",
@@ -46,18 +44,21 @@ static const struct field server_rows[] = {
 		.argument = "duration",
 		.help = "time between pings, which find dead clients and keep middleboxes awake;"
 			" 0s is none" },
-	{ "backend", FIELD_TEXT, AT(link.backend), .alias = "proxy", .argument = "url",
+	{ "backend", FIELD_TEXT, AT(link.backend), .check = check_backend,
+		.alias = "proxy", .argument = "url",
 		.help = "pass all web requests that are no tunnels on to this http or https server" },
-	{ "trusted_proxies", FIELD_TEXT, AT(link.trusted_proxies), .argument = "ranges",
+	{ "trusted_proxies", FIELD_TEXT, AT(link.trusted_proxies),
+		.check = check_prefixes, .argument = "ranges",
 		.help = "believe what these proxies say of clients' addresses in X-Forwarded-For;"
 			" for example 127.0.0.1,10.0.0.0/8" },
 	{ "tls_key", FIELD_TEXT, AT(link.tls_key), .argument = "file",
 		.help = "serve TLS with this PEM private key; needs --tls-cert" },
 	{ "tls_cert", FIELD_TEXT, AT(link.tls_cert), .argument = "file",
 		.help = "serve TLS with this PEM certificate chain; needs --tls-key" },
-	{ "tls_domain", FIELD_REPEATED, AT(tls_domains), .max = ARGS_REPEATED_MAX,
+	{ "tls_domain", FIELD_REPEATED, .lacks = "certificates by ACME are",
 		.argument = "name",
-		.help = "get a certificate for this name by ACME; not available yet" },
+		.help = "not supported yet: get a certificate for this name by ACME; give --tls-key"
+			" and --tls-cert, or put nginx in front" },
 	{ "tls_ca", FIELD_TEXT, AT(link.tls_ca), .argument = "file",
 		.help = "ask clients for a certificate of one of these authorities (a PEM file or"
 			" a directory of them)" },
@@ -75,72 +76,16 @@ static const struct field server_rows[] = {
 
 const struct field_table server_fields = FIELD_TABLE_OF(struct server_args, server_rows);
 
-static enum err check_words(int argc, char **argv, struct why *why)
-{
-	char shown[64];
-
-	if (argc == 0)
-		return ERR_OK;
-	return err_set(why, ERR_USAGE,
-		"a server takes flags only, not \"%s\": write all flags as --name value",
-		str_quote(shown, sizeof(shown), span_str(argv[0])));
-}
-
-static enum err check_proxies(const char *text, struct why *why)
-{
-	struct span list = span_str(text != NULL ? text : ""), element;
-	struct prefix p;
-	char shown[64];
-
-	while (http1_list_next(&list, &element)) {
-		if (prefix_parse(element, &p) == ERR_OK)
-			continue;
-		return err_set(why, ERR_USAGE,
-			"--trusted-proxies: \"%s\" is no address and no range; write them as"
-			" 127.0.0.1,10.0.0.0/8",
-			str_quote(shown, sizeof(shown), element));
-	}
-	return ERR_OK;
-}
-
-static enum err check_tls(const struct server_args *args, struct why *why)
+enum err server_args_check(const struct server_args *args, struct why *why)
 {
 	const struct link_server_options *link = &args->link;
 
-	if (args->tls_domains.n > 0 && (link->tls_key != NULL || link->tls_cert != NULL))
+	if (args->forces && args->keygen == NULL)
 		return err_set(why, ERR_USAGE,
-			"--tls-domain and --tls-key with --tls-cert exclude each other:"
-			" give the two files only");
-	if (args->tls_domains.n > 0)
-		return err_set(why, ERR_USAGE,
-			"--tls-domain: certificates by ACME are not available yet; give --tls-key"
-			" and --tls-cert, or put nginx in front");
+			"--force replaces the file of --keygen: give that too");
 	if (link->tls_ca != NULL && link->tls_key == NULL && link->tls_cert == NULL)
 		return err_set(why, ERR_USAGE,
 			"--tls-ca asks clients for certificates, which needs TLS: give --tls-key"
 			" and --tls-cert too");
 	return check_tls_pair(link->tls_key, link->tls_cert, why);
-}
-
-enum err server_args_check(struct server_args *args, int argc, char **argv,
-	struct why *why)
-{
-	enum err rc = check_words(argc, argv, why);
-
-	if (rc == ERR_OK && args->forces && args->keygen == NULL)
-		rc = err_set(why, ERR_USAGE,
-			"--force replaces the file of --keygen: give that too");
-	if (rc == ERR_OK)
-		rc = check_host("--host", args->link.host, why);
-	if (rc == ERR_OK)
-		rc = check_auth(args->link.auth, why);
-	if (rc == ERR_OK)
-		rc = check_tls(args, why);
-	if (rc == ERR_OK)
-		rc = check_backend(args->link.backend, why);
-	if (rc == ERR_OK)
-		rc = check_proxies(args->link.trusted_proxies, why);
-	if (rc != ERR_OK)
-		return rc;
-	return ERR_OK;
 }

@@ -400,7 +400,8 @@ static enum err accept_initial(const struct given *g)
 
 	if (is_same && g->f->kind == FIELD_TEXT) {
 		is_same = strcmp(given.text != NULL ? given.text : "", word) == 0;
-	} else if (is_same && g->f->kind == FIELD_LIST) {
+	} else if (is_same &&
+		(g->f->kind == FIELD_LIST || g->f->kind == FIELD_REPEATED)) {
 		is_same = given.list.n == 0;
 	} else if (is_same) {
 		rc = set_member(&want, &initial);
