@@ -2,7 +2,67 @@
 #include "cli/command.h"
 
 #include "cli/relay_args.h"
+#include "cli/runner.h"
 #include "relay/relay.h"
+
+struct relaying {
+	struct relay_args *args;
+	struct runner *runner;
+	struct relay *relay;
+};
+
+static void relaying_on_ended(void *arg, bool has_failed)
+{
+	struct relaying *x = arg;
+
+	runner_stop(x->runner, has_failed ? EXIT_CODE_FAILED : EXIT_CODE_DONE);
+}
+
+static enum err relaying_open(void *arg, struct runner *r, struct why *why)
+{
+	struct relaying *x = arg;
+	struct relay_owner owner = {
+		.control = &r->worker,
+		.notify = r->notify,
+		.read = relay_args_read,
+		.read_arg = x->args,
+		.on_ended = relaying_on_ended,
+		.arg = x,
+	};
+
+	x->runner = r;
+	return relay_open(&owner, &x->relay, why);
+}
+
+static void relaying_reload(void *arg)
+{
+	struct relaying *x = arg;
+
+	relay_reload(x->relay);
+}
+
+static void relaying_end(void *arg, bool is_again)
+{
+	struct relaying *x = arg;
+
+	(void)is_again; /* it knows */
+	relay_end(x->relay);
+}
+
+static void relaying_close(void *arg)
+{
+	struct relaying *x = arg;
+
+	relay_close(x->relay);
+}
+
+static const struct runner_ops relaying_ops = {
+	.name = "relay",
+	.open = relaying_open,
+	.reload = relaying_reload,
+	.end = relaying_end,
+	.close = relaying_close,
+};
 
 /* A mistake is told here as one of the command line, before there is a log. */
 static enum err try_settings(struct relay_args *args, struct why *why)
@@ -20,6 +80,7 @@ static enum err try_settings(struct relay_args *args, struct why *why)
 static int run(struct call *c)
 {
 	struct relay_args args = { .config = NULL };
+	struct relaying relaying = { .args = &args };
 	struct why why = { "" };
 	int exit_code;
 	enum err rc;
@@ -31,7 +92,7 @@ static int run(struct call *c)
 		if (rc == ERR_OK)
 			rc = daemon_start(&args.daemon, &why);
 		exit_code = rc == ERR_OK ?
-			relay_run(relay_args_read, &args) :
+			runner_run(&relaying_ops, &relaying) :
 			call_fail(c, rc == ERR_SYNTAX ? ERR_USAGE : rc, &why);
 	}
 	relay_args_fini(&args);

@@ -4,10 +4,65 @@
 #include "base/log.h"
 #include "cli/keygen.h"
 #include "cli/persona.h"
+#include "cli/runner.h"
 #include "cli/server_args.h"
+
+struct serving {
+	const struct link_server_options *options;
+	struct runner *runner;
+	struct link_server *server;
+};
+
+static enum err serving_open(void *arg, struct runner *r, struct why *why)
+{
+	struct serving *x = arg;
+
+	x->runner = r;
+	return link_server_open(x->options, &r->worker, r->notify, &x->server, why);
+}
+
+static void serving_reload(void *arg)
+{
+	struct serving *x = arg;
+
+	link_server_reload(x->server);
+}
+
+static void serving_report(void *arg)
+{
+	struct serving *x = arg;
+
+	link_server_report(x->server);
+}
+
+static void serving_end(void *arg, bool is_again)
+{
+	struct serving *x = arg;
+
+	(void)is_again;
+	link_server_end(x->server);
+	runner_stop(x->runner, EXIT_CODE_DONE);
+}
+
+static void serving_close(void *arg)
+{
+	struct serving *x = arg;
+
+	link_server_close(x->server);
+}
+
+static const struct runner_ops serving_ops = {
+	.name = "server",
+	.open = serving_open,
+	.reload = serving_reload,
+	.report = serving_report,
+	.end = serving_end,
+	.close = serving_close,
+};
 
 static int serve(const struct call *c, struct server_args *args)
 {
+	struct serving serving = { .server = NULL };
 	struct why why = { "" };
 	struct log log;
 	enum err rc;
@@ -36,7 +91,8 @@ static int serve(const struct call *c, struct server_args *args)
 		log_warn(&log,
 			"--key (or CHISEL_KEY): whoever guesses the seed has the key;"
 			" keep one in a file with --keygen and use --keyfile");
-	return link_server_run(&args->link);
+	serving.options = &args->link;
+	return runner_run(&serving_ops, &serving);
 }
 
 static int run(struct call *c)

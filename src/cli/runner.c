@@ -10,6 +10,8 @@ static void runner_on_signal(void *arg, int signo)
 	struct runner *r = arg;
 	bool is_again = r->is_ending;
 
+	if (r->is_closing)
+		return;
 	if (signo == SIGHUP) {
 		notify_reloading(r->notify);
 		r->ops->reload(r->arg);
@@ -71,8 +73,9 @@ int runner_run(const struct runner_ops *ops, void *arg)
 	}
 	if (!r.is_ending)
 		notify_stopping(r.notify);
-	ops->close(arg);
 	netwatch_close(netwatch);
+	r.is_closing = true; /* signals stay caught, and have no effect */
+	ops->close(arg);
 	notify_close(r.notify);
 	loop_signals_close(signals);
 	if (r.worker.loop != NULL)

@@ -19,6 +19,7 @@ struct runner {
 	void *arg;
 	int exit_code;
 	bool is_ending; /* a signal has asked for it */
+	bool is_closing;
 };
 
 /* What a daemon does, with the @arg of runner_run(). NULL: nothing. */

@@ -116,7 +116,7 @@ static void on_accept(void *arg, int fd, const struct addr *peer)
 		log_limited(LOG_WARN, &s->relay->log,
 			"admin socket: a connection of another user was closed");
 		close(fd);
-	} else if (socket_open_take(s->relay->control.loop, fd, &stream) == ERR_OK) {
+	} else if (socket_open_take(s->relay->control->loop, fd, &stream) == ERR_OK) {
 		http_server_serve_take(s->http, stream, peer);
 	} else {
 		close(fd);
@@ -173,7 +173,7 @@ static enum err socket_listen(struct admin_socket *s, struct why *why)
 		return rc;
 	s->path = str_printf("%s/" ADMIN_SOCKET_FILE, directory);
 	rc = s->path == NULL ? err_set(why, ERR_NOMEM, "out of memory") :
-			       listener_adopt_take(s->relay->control.loop, fd, on_accept,
+			       listener_adopt_take(s->relay->control->loop, fd, on_accept,
 				       s, &s->listener, why);
 	if (rc != ERR_OK)
 		close(fd);
@@ -184,8 +184,8 @@ enum err admin_socket_open(struct relay *r, struct admin_socket **out, struct wh
 {
 	struct admin_socket *s = mem_new(s);
 	struct http_server_options o = {
-		.loop = r->control.loop,
-		.pool = &r->control.blocks,
+		.loop = r->control->loop,
+		.pool = &r->control->blocks,
 		.connections_max = CONNECTIONS_MAX,
 		.on_request = on_request,
 		.arg = s,

@@ -1,7 +1,6 @@
-/* The server end of links: what is made of its options, its workers, its signals. */
+/* The server end of links: what is made of its options, and its workers. */
 #include "relay/link.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,7 +135,7 @@ static enum err link_listen(struct link_server *s, struct why *why)
 	bool is_bare = strchr(host, ':') != NULL && host[0] != '[';
 	char url[320];
 	struct addr addr;
-	enum err rc = listener_open(s->control.loop, host, s->o->port, link_on_accept, s,
+	enum err rc = listener_open(s->control->loop, host, s->o->port, link_on_accept, s,
 		&s->listener, why);
 
 	if (rc != ERR_OK)
@@ -146,32 +145,28 @@ static enum err link_listen(struct link_server *s, struct why *why)
 		is_bare ? "[" : "", host, is_bare ? "]" : "", addr_port(&addr));
 	log_info(&s->log, "Listening on %s", url);
 	notify_status(s->notify, "listening on %s", url);
-	notify_ready(s->notify);
 	return ERR_OK;
 }
 
-static void link_on_signal(void *arg, int signo)
+void link_server_reload(struct link_server *s)
 {
-	struct link_server *s = arg;
+	link_users_reload(s);
+	link_tls_reload(s);
+}
 
-	switch (signo) {
-	case SIGHUP:
-		notify_reloading(s->notify);
-		link_users_reload(s);
-		link_tls_reload(s);
-		notify_ready(s->notify);
-		break;
-	case SIGUSR2:
-		log_info(&s->log, "sessions: %llu open, %llu so far",
-			(unsigned long long)atomic_load(&s->open),
-			(unsigned long long)atomic_load(&s->numbers));
-		break;
-	default:
-		log_info(&s->log, "shutting down: closing %llu sessions",
-			(unsigned long long)atomic_load(&s->open));
-		loop_stop(s->control.loop);
-		break;
-	}
+void link_server_report(const struct link_server *s)
+{
+	log_info(&s->log, "sessions: %llu open, %llu so far",
+		(unsigned long long)atomic_load(&s->open),
+		(unsigned long long)atomic_load(&s->numbers));
+}
+
+void link_server_end(struct link_server *s)
+{
+	log_info(&s->log, "shutting down: closing %llu sessions",
+		(unsigned long long)atomic_load(&s->open));
+	listener_close(s->listener);
+	s->listener = NULL;
 }
 
 /* ---- the whole ---- */
@@ -194,15 +189,10 @@ static enum err link_open_workers(struct link_server *s, struct why *why)
 	return rc;
 }
 
-static enum err link_open(struct link_server *s, struct why *why)
+static enum err server_begin(struct link_server *s, struct why *why)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR2, 0 };
-	enum err rc = loop_signals_open(s->control.loop, signals, link_on_signal, s,
-		&s->signals);
+	enum err rc;
 
-	if (rc != ERR_OK)
-		return err_set(why, rc, "the signals cannot be caught");
-	s->notify = notify_open(s->control.loop, &s->log);
 	if (s->o->allows_reverse)
 		log_info(&s->log, "Reverse tunnelling enabled");
 	rc = link_read_proxies(s, why);
@@ -229,9 +219,10 @@ static enum err link_open(struct link_server *s, struct why *why)
 	return rc == ERR_OK ? link_listen(s, why) : rc;
 }
 
-static void link_close(struct link_server *s)
+void link_server_close(struct link_server *s)
 {
-	notify_stopping(s->notify);
+	if (s == NULL)
+		return;
 	listener_close(s->listener);
 	for (unsigned i = 0; i < s->count; i++)
 		link_worker_end(&s->workers[i]);
@@ -242,31 +233,33 @@ static void link_close(struct link_server *s)
 	free(s->workers);
 	s->workers = NULL; /* mail that is still on its way finds no receiver */
 	link_users_close(s);
-	loop_signals_close(s->signals);
-	notify_close(s->notify);
 	link_tls_close(s);
 	tls_context_free(s->backend_tls);
 	hostkey_free(s->key);
-	worker_fini(&s->control);
+	loop_turn(s->control->loop); /* logins that were on their way */
 	login_guard_free(s->guard);
 	prefix_set_fini(&s->proxies);
+	free(s);
 }
 
-int link_server_run(const struct link_server_options *options)
+enum err link_server_open(const struct link_server_options *options,
+	struct worker *control, struct notify *notify, struct link_server **out,
+	struct why *why)
 {
-	struct link_server s = { .o = options };
-	struct why why = { 0 };
+	struct link_server *s = mem_new(s);
 	enum err rc;
 
-	log_init(&s.log, NULL, "server");
+	if (s == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for the server");
+	s->o = options;
+	s->control = control;
+	s->notify = notify;
+	log_init(&s->log, NULL, "server");
 	worker_raise_limits();
-	rc = worker_init(&s.control, 0);
+	rc = server_begin(s, why);
 	if (rc == ERR_OK)
-		rc = link_open(&s, &why);
-	if (rc == ERR_OK)
-		loop_run(s.control.loop);
+		*out = s;
 	else
-		log_error(&s.log, "%s", err_text(rc, &why));
-	link_close(&s);
-	return rc == ERR_OK ? 0 : 1;
+		link_server_close(s);
+	return rc;
 }

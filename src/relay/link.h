@@ -1,6 +1,6 @@
 /*
- * The server end of links: takes Chisel's clients, over HTTP, and listens for them.
- * The program behind `adit server`. chisel-protocol 1, 4 and 5.
+ * The server end of links: takes Chisel's clients, over HTTP, and listens for them. It owns its
+ * data workers; loop and signals of the control worker are its owner's. chisel-protocol 1, 4, 5.
  */
 #ifndef RELAY_LINK_H
 #define RELAY_LINK_H
@@ -32,7 +32,24 @@ struct link_server_options {
 	struct chisel_tuning tuning;
 };
 
-/* Serves until SIGINT or SIGTERM. Returns the program's exit code. */
-int link_server_run(const struct link_server_options *options);
+struct link_server;
+struct notify;
+
+/* Listens. @options, @control and @notify (NULL: no service manager) outlive the server. */
+enum err link_server_open(const struct link_server_options *options,
+	struct worker *control, struct notify *notify, struct link_server **out,
+	struct why *why) MUST_USE;
+
+/* Reads users, certificate and key again; what is wrong leaves the previous ones. */
+void link_server_reload(struct link_server *s);
+
+/* Writes figures to the log. */
+void link_server_report(const struct link_server *s);
+
+/* Takes nothing new. */
+void link_server_end(struct link_server *s);
+
+/* Ends its sessions. NULL is fine. */
+void link_server_close(struct link_server *s);
 
 #endif

@@ -120,7 +120,7 @@ static bool login_ask(struct link_session *s, const struct prefix *client)
 		.is_good = s->login.user != NULL,
 	};
 
-	return worker_send(&m.server->control, login_on_control, &m, sizeof(m));
+	return worker_send(m.server->control, login_on_control, &m, sizeof(m));
 }
 
 /* ---- the login ---- */

@@ -34,7 +34,7 @@ struct link_worker {
 
 struct link_server {
 	const struct link_server_options *o; /* borrowed */
-	struct worker control;
+	struct worker *control;              /* borrowed: its loop is ours */
 	struct log log;
 	struct hostkey *key;
 	struct tls_context *tls; /* the control worker's reference; NULL: plain HTTP */
@@ -45,8 +45,7 @@ struct link_server {
 	char backend_host[URL_TEXT_MAX]; /* its Host header */
 	struct users *users;             /* the control worker's reference */
 	struct listener *listener;
-	struct notify *notify; /* NULL: no service manager */
-	struct loop_signals *signals;
+	struct notify *notify;     /* borrowed; NULL: no service manager */
 	struct login_guard *guard; /* the control worker's; NULL: there are no users */
 	struct prefix_set proxies; /* whose word about addresses is believed */
 	struct file_watch *users_watch;

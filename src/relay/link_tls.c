@@ -66,7 +66,7 @@ void link_tls_reload(struct link_server *s)
 enum err link_tls_open(struct link_server *s, struct why *why)
 {
 	struct file_watch_options o = {
-		.loop = s->control.loop,
+		.loop = s->control->loop,
 		.paths = { s->o->tls_cert, s->o->tls_key, s->o->tls_ca },
 		.settle_ms = TLS_SETTLE_MS,
 		.on_change = link_on_tls_files,

@@ -108,7 +108,7 @@ void link_users_reload(struct link_server *s)
 static enum err link_watch_users(struct link_server *s, struct why *why)
 {
 	struct file_watch_options o = {
-		.loop = s->control.loop,
+		.loop = s->control->loop,
 		.paths = { s->o->auth_file },
 		.settle_ms = USERS_SETTLE_MS,
 		.on_change = link_on_users_file,

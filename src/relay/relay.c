@@ -1,7 +1,6 @@
-/* A relay: what it is made of, its signals, and its end. */
+/* A relay: what it is made of, and its end. */
 #include "relay/relay.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -40,7 +39,7 @@ static const struct api_table *const relay_tables[] = {
 
 static void relay_on_call(void *receiver, struct mail *mail)
 {
-	struct relay *r = mem_container(receiver, struct relay, control);
+	struct relay *r = receiver;
 	struct api_call *call = mem_container(mail, struct api_call, mail);
 
 	if (r->state == RELAY_ENDED) {
@@ -57,7 +56,7 @@ static void relay_take_call(void *arg, struct api_call *call)
 	struct relay *r = arg;
 
 	call->mail.fn = relay_on_call;
-	if (!mailbox_post(r->control.mailbox, &call->mail))
+	if (!mailbox_post(r->mailbox, &call->mail))
 		api_call_free(call);
 }
 
@@ -90,7 +89,7 @@ static enum err relay_listen(struct relay *r, uint16_t port, listener_accept_fn 
 	const char *host = r->options.host != NULL ? r->options.host : "";
 	char text[ADDR_TEXT_MAX];
 	struct addr addr;
-	enum err rc = listener_open(r->control.loop, host, port, fn, r, out, why);
+	enum err rc = listener_open(r->control->loop, host, port, fn, r, out, why);
 
 	if (rc != ERR_OK)
 		return rc;
@@ -131,7 +130,7 @@ static void relay_on_drain(void *arg)
 	struct relay *r = arg;
 
 	if (relay_is_drained(r))
-		loop_stop(r->control.loop);
+		r->owner.on_ended(r->owner.arg, false);
 	else
 		loop_timer_set(r->drain, RELAY_DRAIN_LOOK_MS);
 }
@@ -163,7 +162,6 @@ static void relay_drain(struct relay *r)
 	loop_timer_stop(r->sweep); /* names are the next relay's business */
 	admin_socket_close(r->admin);
 	r->admin = NULL;
-	notify_stopping(r->notify);
 	log_info(&r->log, "Ending: visitors who are here have %u ms; again: at once",
 		r->options.drain_ms);
 	listener_close(r->sni);
@@ -175,35 +173,15 @@ static void relay_drain(struct relay *r)
 	relay_on_drain(r);
 }
 
-static void relay_on_wait(void *arg);
-
-static void relay_on_signal(void *arg, int signo)
+void relay_end(struct relay *r)
 {
-	struct relay *r = arg;
-
-	if (signo == SIGHUP && r->state == RELAY_WAITING) {
-		relay_on_wait(r);
-	} else if (signo == SIGHUP) {
-		notify_reloading(r->notify);
-		relay_reload(r);
-		notify_ready(r->notify);
-	} else if (r->state == RELAY_SERVING) {
+	if (r->state == RELAY_SERVING)
 		relay_drain(r);
-	} else {
-		loop_stop(r->control.loop);
-	}
+	else
+		r->owner.on_ended(r->owner.arg, false);
 }
 
 /* ---- the beginning ---- */
-
-static enum err relay_catch_signals(struct relay *r, struct why *why)
-{
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, 0 };
-	enum err rc = loop_signals_open(r->control.loop, signals, relay_on_signal, r,
-		&r->signals);
-
-	return rc == ERR_OK ? rc : err_set(why, rc, "the signals cannot be caught");
-}
 
 /* Whoever can write there can put a certificate of his own in the place of ours. */
 static void relay_warn_of_directory(const struct relay *r)
@@ -246,7 +224,7 @@ static enum err relay_open_certificate(struct relay *r, struct why *why)
 	struct certificate_options o = {
 		.directory = r->options.state_dir,
 		.root = r->options.root,
-		.loop = r->control.loop,
+		.loop = r->control->loop,
 		.log = &r->log,
 		.on_change = relay_on_certificate,
 		.arg = r,
@@ -289,7 +267,7 @@ static unsigned relay_count_workers(const struct relay *r)
 static enum err relay_open_names(struct relay *r, struct why *why)
 {
 	const struct reservations_options o = {
-		.loop = r->control.loop,
+		.loop = r->control->loop,
 		.store = r->store,
 		.log = &r->log,
 		.grace_ms = r->options.name_grace_ms,
@@ -372,7 +350,7 @@ static void relay_on_audit(void *arg)
 
 static enum err relay_set_timers(struct relay *r)
 {
-	struct loop *loop = r->control.loop;
+	struct loop *loop = r->control->loop;
 	enum err rc = loop_timer_open(loop, relay_on_sweep, r, &r->sweep);
 
 	if (rc == ERR_OK)
@@ -426,7 +404,7 @@ static enum err relay_open_rest(struct relay *r, struct why *why)
 	relay_open_admin(r);
 	r->state = RELAY_SERVING;
 	r->began_ms = clock_wall_ms();
-	notify_status(r->notify, "serving %s", r->options.root);
+	notify_status(r->owner.notify, "serving %s", r->options.root);
 	return ERR_OK;
 }
 
@@ -443,8 +421,7 @@ static void relay_on_wait(void *arg)
 		if (rc == ERR_OK)
 			return;
 		log_error(&r->log, "%s", err_text(rc, &why));
-		r->has_failed = true;
-		loop_stop(r->control.loop);
+		r->owner.on_ended(r->owner.arg, true);
 		return;
 	}
 	if (rc != ERR_NOENT && strcmp(why.text, r->waits_for.text) != 0)
@@ -455,27 +432,26 @@ static void relay_on_wait(void *arg)
 
 static enum err relay_wait(struct relay *r, const struct why *why)
 {
-	enum err rc = loop_timer_open(r->control.loop, relay_on_wait, r, &r->wait);
+	enum err rc = loop_timer_open(r->control->loop, relay_on_wait, r, &r->wait);
 
 	if (rc != ERR_OK)
 		return rc;
 	log_warn(&r->log, "%s; waiting for it", why->text);
-	notify_status(r->notify, "waiting for a certificate in %s", r->options.state_dir);
+	notify_status(r->owner.notify, "waiting for a certificate in %s",
+		r->options.state_dir);
 	r->state = RELAY_WAITING;
 	loop_timer_set(r->wait, RELAY_WAIT_MS);
 	return ERR_OK;
 }
 
 /* From what is kept on disk to what listens: a port is open when all else is fine. */
-static enum err relay_open(struct relay *r, struct why *why)
+static enum err relay_begin(struct relay *r, struct why *why)
 {
 	struct why missing = { "" };
-	enum err rc = relay_catch_signals(r, why);
+	enum err rc = mailbox_open(r->control->loop, r, &r->mailbox);
 
-	if (rc == ERR_OK) {
-		r->notify = notify_open(r->control.loop, &r->log);
-		rc = r->read(r->read_arg, &r->options, why);
-	}
+	if (rc == ERR_OK)
+		rc = r->owner.read(r->owner.read_arg, &r->options, why);
 	if (rc == ERR_OK)
 		rc = relay_config_make_dir(&r->options, why);
 	if (rc != ERR_OK)
@@ -504,8 +480,10 @@ static void relay_close_workers(struct relay *r)
 		relay_worker_close(&r->shared.workers[i]);
 }
 
-static void relay_close(struct relay *r)
+void relay_close(struct relay *r)
 {
+	if (r == NULL)
+		return;
 	listener_close(r->sni);
 	listener_close(r->api);
 	http_metrics_close(r->metrics);
@@ -527,9 +505,8 @@ static void relay_close(struct relay *r)
 	loop_timer_close(r->audit);
 	loop_timer_close(r->drain);
 	loop_timer_close(r->wait);
-	loop_signals_close(r->signals);
-	notify_close(r->notify);
-	worker_fini(&r->control); /* calls that are still in its mailbox are freed */
+	loop_turn(r->control->loop); /* what was deferred */
+	mailbox_close(r->mailbox);   /* calls that are still in it are freed */
 	free(r->shared.workers);
 	api_text_unref(r->page);
 	identity_wipe(&r->identity);
@@ -539,33 +516,23 @@ static void relay_close(struct relay *r)
 	free(r);
 }
 
-int relay_run(relay_read_fn *read, void *arg)
+enum err relay_open(const struct relay_owner *owner, struct relay **out, struct why *why)
 {
 	struct relay *r = mem_new(r);
-	struct log log;
-	struct why why = { "" };
-	enum err rc = ERR_NOMEM;
+	enum err rc;
 
-	log_init(&log, NULL, "relay");
-	if (r != NULL) {
-		r->log = log;
-		r->lock = -1;
-		r->read = read;
-		r->read_arg = arg;
-		r->tables = relay_tables;
-		worker_raise_limits();
-		rc = worker_init(&r->control, 0);
-	}
+	if (r == NULL)
+		return ERR_NOMEM;
+	r->owner = *owner;
+	r->control = owner->control;
+	r->lock = -1;
+	r->tables = relay_tables;
+	log_init(&r->log, NULL, "relay");
+	worker_raise_limits();
+	rc = relay_begin(r, why);
 	if (rc == ERR_OK)
-		rc = relay_open(r, &why);
-	if (rc == ERR_OK) {
-		notify_ready(r->notify);
-		loop_run(r->control.loop);
-		rc = r->has_failed ? ERR_SYS : ERR_OK;
-	} else {
-		log_error(&log, "%s", err_text(rc, &why));
-	}
-	if (r != NULL)
+		*out = r;
+	else
 		relay_close(r);
-	return rc == ERR_OK ? 0 : 1;
+	return rc;
 }

@@ -1,6 +1,6 @@
 /*
- * A relay: takes visitors by name, and agents that hold leases of names. The program
- * behind `adit relay run`. portal-protocol 2 to 10 and 16.
+ * A relay: takes visitors by name, and agents that hold leases of names. It owns its data
+ * workers; loop and signals of the control worker are its owner's. portal-protocol 2 to 10, 16.
  */
 #ifndef RELAY_RELAY_H
 #define RELAY_RELAY_H
@@ -45,7 +45,35 @@ struct relay_options {
  */
 typedef enum err relay_read_fn(void *arg, struct relay_options *out, struct why *why);
 
-/* Serves until SIGINT or SIGTERM. Returns the program's exit code. */
-int relay_run(relay_read_fn *read, void *arg);
+struct notify;
+struct relay;
+struct worker;
+
+/* All borrowed: they outlive the relay. */
+struct relay_owner {
+	struct worker *control; /* the one whose loop we are on */
+	struct notify *notify;  /* NULL: no service manager */
+	relay_read_fn *read;
+	void *read_arg;
+	/* It has ended, as was asked or since it could not begin: to be closed. */
+	void (*on_ended)(void *arg, bool has_failed);
+	void *arg;
+};
+
+/*
+ * Serves, or waits for a certificate if there is none yet. After an error @why says what is wrong
+ * with the settings or this machine.
+ */
+enum err relay_open(const struct relay_owner *owner, struct relay **out,
+	struct why *why) MUST_USE;
+
+/* Reads options and certificate again; what is wrong leaves the previous ones. */
+void relay_reload(struct relay *r);
+
+/* Takes nothing new, and drains: on_ended follows, within the drain time. Again: at once. */
+void relay_end(struct relay *r);
+
+/* NULL is fine. */
+void relay_close(struct relay *r);
 
 #endif

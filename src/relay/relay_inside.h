@@ -32,10 +32,10 @@ enum relay_state {
 
 struct relay {
 	enum relay_state state;
-	struct worker control;
+	struct relay_owner owner;
+	struct worker *control;  /* borrowed: the owner's */
+	struct mailbox *mailbox; /* calls of the API */
 	struct log log;
-	relay_read_fn *read; /* where options come from */
-	void *read_arg;
 	struct relay_options options;
 	struct prefix_set exempt; /* of options: for the lease book */
 	int lock;                 /* on the state directory, while we serve; -1: none */
@@ -62,11 +62,8 @@ struct relay {
 	uint64_t began_ms;            /* wall clock: when it began to serve */
 	uint16_t sni_port;            /* where it really listens */
 	unsigned next_worker;         /* whose turn it is to get a connection */
-	struct notify *notify;        /* NULL: no service manager */
-	struct loop_signals *signals;
 	struct loop_timer *sweep, *audit, *drain, *wait;
 	struct why waits_for;
-	bool has_failed;       /* to start, after it had waited */
 	bool is_audit_failing; /* what was signed could not be stored the last time */
 
 	struct api_text *page; /* about this relay: a reference, or NULL, */
@@ -89,8 +86,5 @@ void relay_set_lease_bounds(struct relay *r);
 
 /* Tells all workers what holds now. relay_settings.c. */
 void relay_publish(struct relay *r);
-
-/* Reads options and certificate anew; what is wrong leaves the old ones. */
-void relay_reload(struct relay *r);
 
 #endif

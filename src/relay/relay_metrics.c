@@ -14,8 +14,8 @@ static void metrics_on_put(void *arg, struct buf *out)
 static enum err metrics_listen(struct relay *r, const char *where, struct why *why)
 {
 	struct http_metrics_options o = {
-		.loop = r->control.loop,
-		.pool = &r->control.blocks,
+		.loop = r->control->loop,
+		.pool = &r->control->blocks,
 		.put = metrics_on_put,
 		.arg = r,
 	};

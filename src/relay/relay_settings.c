@@ -53,8 +53,13 @@ void relay_reload(struct relay *r)
 	struct relay_options next = { .workers = 0 };
 	struct why why = { "" };
 	char fixed[256];
-	enum err rc = r->read(r->read_arg, &next, &why);
+	enum err rc;
 
+	if (r->state == RELAY_WAITING) {
+		loop_timer_set(r->wait, 0);
+		return;
+	}
+	rc = r->owner.read(r->owner.read_arg, &next, &why);
 	if (rc != ERR_OK) {
 		log_error(&r->log, "settings: the old ones stay: %s", err_text(rc, &why));
 		certificate_check(r->certificate);
