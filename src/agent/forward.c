@@ -53,6 +53,13 @@ static void visit_free(struct forward_visit *visit)
 	free(visit);
 }
 
+static void visit_enter(struct forward_visit *visit, enum visit_state state)
+{
+	visit->state = state;
+	loop_timer_close(visit->timer); /* of the state that it leaves */
+	visit->timer = NULL;
+}
+
 /* The first reason counts. */
 static void visit_end(struct forward_visit *visit, enum err rc, const struct why *why)
 {
@@ -60,11 +67,9 @@ static void visit_end(struct forward_visit *visit, enum err rc, const struct why
 		visit->end.rc = rc;
 		err_set(&visit->end.why, rc, "%s", err_text(rc, why));
 	}
-	visit->state = VISIT_ENDED;
+	visit_enter(visit, VISIT_ENDED);
 	if (visit->v.stream != NULL)
 		stream_want(visit->v.stream, 0);
-	loop_timer_close(visit->timer);
-	visit->timer = NULL;
 	loop_defer(visit->forward->worker->loop, &visit->turn);
 }
 
@@ -112,7 +117,7 @@ static void visit_answer(struct forward_visit *visit)
 		return;
 	}
 	visit->v.stream = NULL;
-	visit->state = VISIT_ANSWERING;
+	visit_enter(visit, VISIT_ANSWERING);
 	http_server_serve_take(visit->forward->servers[visit->v.is_raw].http,
 		meter_stream(visit->meter), &visit->peer);
 }
@@ -143,7 +148,6 @@ static void visit_explain(struct forward_visit *visit)
 		visit_end(visit, rc, NULL);
 		return;
 	}
-	loop_timer_stop(visit->timer);
 	visit->end.from_visitor_bytes = 0;
 	visit->v.stream = stream;
 	visit_answer(visit);
@@ -180,14 +184,15 @@ static void visit_on_silence(void *arg)
 
 static void visit_listen(struct forward_visit *visit)
 {
-	enum err rc = loop_timer_open(visit->forward->worker->loop, visit_on_silence,
-		visit, &visit->timer);
+	enum err rc;
 
+	visit_enter(visit, VISIT_LISTENING);
+	rc = loop_timer_open(visit->forward->worker->loop, visit_on_silence, visit,
+		&visit->timer);
 	if (rc != ERR_OK) {
 		visit_end(visit, rc, NULL);
 		return;
 	}
-	visit->state = VISIT_LISTENING;
 	loop_timer_set(visit->timer, FIRST_MS);
 	stream_set_owner(visit->v.stream, visit_on_heard, visit);
 	stream_want(visit->v.stream, LOOP_READ);
@@ -237,7 +242,7 @@ static void visit_bridge(struct forward_visit *visit, struct stream *target)
 		return;
 	}
 	visit->v.stream = NULL;
-	visit->state = VISIT_BRIDGED;
+	visit_enter(visit, VISIT_BRIDGED);
 }
 
 static void visit_on_reached(void *arg, enum err rc, struct stream *stream,
@@ -267,7 +272,7 @@ static enum err visit_reach(struct forward_visit *visit)
 		.arg = visit,
 	};
 
-	visit->state = VISIT_REACHING;
+	visit_enter(visit, VISIT_REACHING);
 	return reach_open(&o, &visit->reach);
 }
 

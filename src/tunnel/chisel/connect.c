@@ -140,6 +140,13 @@ static void connect_note_answer(struct connect *c)
 	str_quote(c->failure.detail, sizeof(c->failure.detail), where);
 }
 
+static void connect_enter(struct connect *c, enum connect_state state)
+{
+	c->state = state;
+	if (state == CONNECT_LISTENING)
+		stream_want(c->stream, LOOP_READ);
+}
+
 /* ---- the steps: ERR_OK says go on with the next state, ERR_AGAIN wait ---- */
 
 static enum err connect_step_securing(struct connect *c, struct why *why)
@@ -149,7 +156,7 @@ static enum err connect_step_securing(struct connect *c, struct why *why)
 	if (rc == ERR_AGAIN)
 		stream_want(c->stream, tls_wants(c->stream));
 	else if (rc == ERR_OK)
-		c->state = CONNECT_ASKING;
+		connect_enter(c, CONNECT_ASKING);
 	else
 		connect_note_tls(c);
 	return rc;
@@ -166,8 +173,7 @@ static enum err connect_step_asking(struct connect *c, struct why *why)
 			buf_consume(&c->request, put);
 	}
 	if (rc == ERR_OK) {
-		c->state = CONNECT_LISTENING;
-		stream_want(c->stream, LOOP_READ);
+		connect_enter(c, CONNECT_LISTENING);
 	} else if (rc == ERR_AGAIN) {
 		stream_want(c->stream, LOOP_WRITE);
 	} else {
@@ -254,7 +260,6 @@ static enum err connect_secure(struct connect *c, struct why *why)
 	if (rc != ERR_OK)
 		return rc;
 	c->stream = tls;
-	c->state = CONNECT_SECURING;
 	return ERR_OK;
 }
 
@@ -281,7 +286,6 @@ static void connect_on_dialled(void *arg, enum err rc, int fd, int errnum,
 		socket_tune_carrier(fd, c->o.dead_ms);
 	else
 		close(fd);
-	c->state = CONNECT_ASKING;
 	if (rc == ERR_OK && c->o.tls != NULL)
 		rc = connect_secure(c, &ours);
 	if (rc != ERR_OK) {
@@ -289,6 +293,7 @@ static void connect_on_dialled(void *arg, enum err rc, int fd, int errnum,
 		return;
 	}
 	stream_set_owner(c->stream, connect_on_ready, c);
+	connect_enter(c, c->o.tls != NULL ? CONNECT_SECURING : CONNECT_ASKING);
 	connect_run(c);
 }
 

@@ -34,7 +34,7 @@ struct socks_exit {
 	struct dial *dial;            /* borrowed: until it has called */
 	struct stream *target;        /* until it is bridged */
 	struct bridge *bridge;        /* borrowed: while it runs */
-	struct loop_timer *timer;     /* patience with the dialogue */
+	struct loop_timer *timer;     /* of the dialogue */
 	char access[REMOTE_TEXT_MAX]; /* the destination; "" until it is known */
 };
 
@@ -56,6 +56,16 @@ static void socks_exit_end(struct socks_exit *e)
 {
 	socks_exit_close(&e->path);
 	exit_path_free(&e->path);
+}
+
+/* The user has a while for the dialogue and for its end; a dial has a timeout of its own. */
+static void socks_exit_enter(struct socks_exit *e, enum socks_state state)
+{
+	e->state = state;
+	if (state == SOCKS_DIALLING || state == SOCKS_BRIDGED)
+		loop_timer_stop(e->timer);
+	else
+		loop_timer_set(e->timer, SOCKS_DIALOGUE_MS);
 }
 
 static void socks_exit_on_timer(void *arg)
@@ -89,8 +99,7 @@ static void socks_exit_bridge(struct socks_exit *e)
 		socks_exit_end(e);
 		return;
 	}
-	loop_timer_stop(e->timer);
-	e->state = SOCKS_BRIDGED;
+	socks_exit_enter(e, SOCKS_BRIDGED);
 	e->user = e->target = NULL;
 	buf_reset(&e->in);
 }
@@ -129,8 +138,7 @@ static void socks_exit_reply(struct socks_exit *e, enum socks5_reply code, int f
 		else
 			ip = span_of(&local.in6.sin6_addr, 16);
 	}
-	e->state = code == SOCKS5_OK ? SOCKS_ANSWERING : SOCKS_LEAVING;
-	loop_timer_set(e->timer, SOCKS_DIALOGUE_MS); /* for a user who takes no answer */
+	socks_exit_enter(e, code == SOCKS5_OK ? SOCKS_ANSWERING : SOCKS_LEAVING);
 	if (socks5_server_reply(&e->out, code, ip, port) != ERR_OK)
 		socks_exit_end(e);
 	else
@@ -192,8 +200,7 @@ static void socks_exit_dial(struct socks_exit *e, const struct socks5_target *ta
 		.arg = e,
 	};
 
-	loop_timer_stop(e->timer);
-	e->state = SOCKS_DIALLING;
+	socks_exit_enter(e, SOCKS_DIALLING);
 	if (dial_open(&o, &e->dial) != ERR_OK)
 		socks_exit_end(e);
 	else
@@ -216,7 +223,7 @@ static void socks_exit_talk(struct socks_exit *e)
 		return;
 	}
 	if (rc != ERR_AGAIN)
-		e->state = SOCKS_LEAVING;
+		socks_exit_enter(e, SOCKS_LEAVING);
 	socks_exit_flush(e);
 }
 
@@ -255,7 +262,7 @@ static void socks_exit_start(struct exit_path *path, struct channel *ch)
 		socks_exit_end(e);
 		return;
 	}
-	loop_timer_set(e->timer, SOCKS_DIALOGUE_MS);
+	socks_exit_enter(e, SOCKS_TALKING);
 	stream_set_owner(e->user, socks_exit_on_ready, e);
 	stream_want(e->user, LOOP_READ);
 }

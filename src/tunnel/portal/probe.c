@@ -46,6 +46,16 @@ struct prober {
 	size_t bytes_n, sent_n;
 };
 
+/* A visit has PROBE_MS in all. */
+static void prober_enter(struct prober *p, enum probe_state state)
+{
+	p->state = state;
+	if (state == PROBE_RESTING)
+		loop_timer_stop(p->timer);
+	else if (state == PROBE_REACHING)
+		loop_timer_set(p->timer, PROBE_MS);
+}
+
 /* The visit is over. The prober may be gone after this. */
 static void prober_end(struct prober *p, enum probe_verdict verdict,
 	const struct why *why)
@@ -54,8 +64,7 @@ static void prober_end(struct prober *p, enum probe_verdict verdict,
 	p->reach = NULL;
 	stream_abort(p->stream);
 	p->stream = NULL;
-	loop_timer_stop(p->timer);
-	p->state = PROBE_RESTING;
+	prober_enter(p, PROBE_RESTING);
 	if (verdict != PROBE_UNKNOWN)
 		p->rested_ms = clock_now_ms() + PROBE_REST_MS;
 	p->on_verdict(p->owner, verdict, why);
@@ -104,7 +113,7 @@ static void prober_on_stream(void *arg, unsigned ready)
 			p->sent_n += put;
 	}
 	if (rc == ERR_OK && p->state == PROBE_SPEAKING)
-		p->state = PROBE_WAITING;
+		prober_enter(p, PROBE_WAITING);
 	stream_want(p->stream, rc == ERR_AGAIN ? LOOP_WRITE : 0);
 	if (rc != ERR_OK && rc != ERR_AGAIN)
 		prober_give_up(p, rc, NULL);
@@ -124,7 +133,7 @@ static void prober_on_reached(void *arg, enum err rc, struct stream *tls,
 		prober_give_up(p, rc, why);
 		return;
 	}
-	p->state = PROBE_SPEAKING;
+	prober_enter(p, PROBE_SPEAKING);
 	stream_set_owner(tls, prober_on_stream, p);
 	prober_on_stream(p, LOOP_WRITE);
 }
@@ -152,8 +161,7 @@ void prober_start(struct prober *p)
 	rand_bytes(p->bytes, p->bytes_n);
 	if (reach_open(&o, &p->reach) != ERR_OK)
 		return; /* the next visitor brings the next chance */
-	p->state = PROBE_REACHING;
-	loop_timer_set(p->timer, PROBE_MS);
+	prober_enter(p, PROBE_REACHING);
 }
 
 bool prober_is_busy(const struct prober *p)
@@ -171,7 +179,7 @@ bool prober_claims(struct prober *p, const struct stream *tls, const uint8_t *fi
 		return false;
 	p->is_same = tls_export(tls, PROBE_LABEL, key, sizeof(key)) == ERR_OK &&
 		memcmp(key, p->key, sizeof(key)) == 0;
-	p->state = PROBE_JUDGING;
+	prober_enter(p, PROBE_JUDGING);
 	loop_defer(p->loop, &p->verdict);
 	return true;
 }

@@ -140,6 +140,14 @@ static uint32_t half_of(uint64_t left_ms, uint32_t min_ms, uint32_t max_ms)
 	return half < min_ms ? min_ms : (uint32_t)half;
 }
 
+/* Holds the lease, and renews it after @wait_ms. */
+static void registration_hold(struct registration *r, uint64_t wait_ms)
+{
+	r->state = REG_HELD;
+	r->planned_boot_ms = clock_boot_ms() + wait_ms;
+	loop_timer_set(r->timer, wait_ms);
+}
+
 static void renewal_failed(struct registration *r, const struct why *why)
 {
 	bool was_in_trouble = r->is_in_trouble;
@@ -151,9 +159,7 @@ static void renewal_failed(struct registration *r, const struct why *why)
 		return;
 	}
 	r->is_in_trouble = true;
-	r->state = REG_HELD;
-	r->planned_boot_ms = clock_boot_ms() + pause;
-	loop_timer_set(r->timer, pause);
+	registration_hold(r, pause);
 	if (!was_in_trouble)
 		r->o.hooks->on_trouble(r->o.owner, why);
 }
@@ -367,7 +373,6 @@ static int64_t registration_granted_ms(const struct registration *r,
 
 static void registration_plan(struct registration *r, struct timestamp expires_at)
 {
-	uint64_t now = clock_boot_ms();
 	int64_t left = registration_granted_ms(r, expires_at);
 	uint64_t wait;
 
@@ -377,11 +382,9 @@ static void registration_plan(struct registration *r, struct timestamp expires_a
 		left = LEASE_MAX_MS;
 	wait = left > 2 * RENEW_MARGIN_MS ? (uint64_t)left - RENEW_MARGIN_MS :
 					    (uint64_t)left / 2;
-	r->state = REG_HELD;
 	r->is_in_trouble = false;
-	r->expires_boot_ms = now + (uint64_t)left;
-	r->planned_boot_ms = now + wait;
-	loop_timer_set(r->timer, wait);
+	r->expires_boot_ms = clock_boot_ms() + (uint64_t)left;
+	registration_hold(r, wait);
 }
 
 static void take_lease(struct registration *r, const struct http_answer *a)
