@@ -128,9 +128,13 @@ static void proxy_fail(struct proxy *proxy, enum err rc, const struct why *why)
 	proxy_free(proxy);
 }
 
-/* The client's fault. */
+/* The client's fault. An upstream that takes no more of the request sees no orderly end either. */
 static void proxy_cut(struct proxy *proxy)
 {
+	if (proxy->upstream != NULL && proxy->sending.state != PASSAGE_ENDED) {
+		stream_abort(proxy->upstream);
+		proxy->upstream = NULL;
+	}
 	exchange_cut(proxy->x);
 	proxy_free(proxy);
 }
@@ -378,6 +382,9 @@ static void proxy_settle(struct proxy *proxy)
 		upstream |= LOOP_READ;
 	if (passage_is_writing(&proxy->answering))
 		client |= LOOP_WRITE;
+	if (client == 0)
+		client =
+			LOOP_HANGUP; /* while the upstream takes no more of the request */
 	stream_want(proxy->client, client);
 	stream_want(proxy->upstream, upstream);
 }
@@ -472,7 +479,9 @@ static void proxy_on_client_ready(void *arg, unsigned ready)
 
 	if (proxy->state != PROXY_PASSING)
 		return;
-	if ((ready & LOOP_READ) != 0 && proxy_watches_client(proxy) &&
+	if (ready == LOOP_HANGUP)
+		proxy_cut(proxy);
+	else if ((ready & LOOP_READ) != 0 && proxy_watches_client(proxy) &&
 		proxy_watch_client(proxy) != ERR_OK)
 		proxy_cut(proxy);
 	else

@@ -5,6 +5,7 @@ TLS, and the backend of a server of links, in the clear.
 
 import contextlib
 import gzip
+import select
 import socket
 import threading
 import time
@@ -466,6 +467,26 @@ def test_a_visitor_whose_path_dies_takes_the_upstream_along(world, adit):
     assert not gone.wait(10)
     assert gone.wait(170)
     visitor.close()
+
+
+def test_a_visitor_that_breaks_off_an_upload_that_is_not_taken(world, adit):
+    ended = threading.Event()
+
+    def take_nothing(s):
+        poll = select.poll()
+        poll.register(s, 0)  # errors and hang-ups only: the end would be behind the bytes
+        if poll.poll(20000):
+            ended.set()
+
+    server = world.server(adit, "--backend", f"http://127.0.0.1:{world.serve(take_nothing).port}")
+    with net.connect(server.port) as s:
+        s.sendall(f"POST / HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 999999999\r\n\r\n".encode())
+        s.settimeout(1)
+        with pytest.raises(TimeoutError):
+            while True:
+                s.sendall(bytes(65536))
+        net.reset(s)
+    assert ended.wait(10)
 
 
 @pytest.mark.slow
