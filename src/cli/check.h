@@ -26,8 +26,10 @@ enum err check_proxy(void *member, struct why *why) MUST_USE;
 /* SHA-256 in base64, or MD5 as sixteen pairs. */
 enum err check_fingerprint(void *member, struct why *why) MUST_USE;
 
-/* FIELD_REPEATED: "Name: value", and not one of those that make the tunnel. A later header
- * replaces an earlier one of the same name. */
+/*
+ * FIELD_REPEATED: "Name: value", and not one of those that make the tunnel. A later
+ * header replaces an earlier one of the same name.
+ */
 enum err check_headers(void *member, struct why *why) MUST_USE;
 
 /* Addresses and ranges with commas between them. */

@@ -11,6 +11,7 @@
 #include "store/audit.h"
 #include "store/file.h"
 #include "store/policy_store.h"
+#include "text/field.h"
 #include "tunnel/portal/identity.h"
 
 #define POLICY_BUCKETS 1024
@@ -91,46 +92,17 @@ static void entry_drop_if_empty(struct policy *p, struct entry *e)
 
 /* ---- settings ---- */
 
-#define FLAG(field) \
-	{ \
-#field, offsetof(struct policy_settings, field), true \
-	}
-#define NUMBER(field) \
-	{ \
-#field, offsetof(struct policy_settings, field), false \
-	}
+#define AT(member) FIELD_AT(struct policy_settings, member)
 
 /* As the store calls them. */
-static const struct setting {
-	const char *name;
-	size_t at;
-	bool is_flag; /* else a uint32_t */
-} setting_rows[] = {
-	FLAG(is_manual),
-	FLAG(has_landing_page),
-	FLAG(udp_enabled),
-	FLAG(tcp_enabled),
-	NUMBER(udp_max_leases),
-	NUMBER(tcp_max_leases),
+static const struct field setting_rows[] = {
+	{ "is_manual", FIELD_BOOL, AT(is_manual) },
+	{ "has_landing_page", FIELD_BOOL, AT(has_landing_page) },
+	{ "udp_enabled", FIELD_BOOL, AT(udp_enabled) },
+	{ "tcp_enabled", FIELD_BOOL, AT(tcp_enabled) },
+	{ "udp_max_leases", FIELD_COUNT, AT(udp_max_leases) },
+	{ "tcp_max_leases", FIELD_COUNT, AT(tcp_max_leases) },
 };
-
-static int64_t setting_get(const struct policy_settings *s, const struct setting *row)
-{
-	const char *at = (const char *)s + row->at;
-
-	return row->is_flag ? *(const bool *)at : *(const uint32_t *)(const void *)at;
-}
-
-static void setting_set(struct policy_settings *s, const struct setting *row,
-	int64_t value)
-{
-	char *at = (char *)s + row->at;
-
-	if (row->is_flag)
-		*(bool *)at = value != 0;
-	else
-		*(uint32_t *)(void *)at = (uint32_t)value;
-}
 
 static enum err settings_put(struct policy *p, const struct policy_settings *s,
 	struct why *why)
@@ -139,7 +111,9 @@ static enum err settings_put(struct policy *p, const struct policy_settings *s,
 
 	for (size_t i = 0; i < mem_count(setting_rows) && rc == ERR_OK; i++)
 		rc = policy_store_put_setting(p->o.store, setting_rows[i].name,
-			setting_get(s, &setting_rows[i]), why);
+			field_number(&setting_rows[i],
+				(const char *)s + setting_rows[i].at),
+			why);
 	return rc;
 }
 
@@ -153,7 +127,8 @@ static enum err on_setting(void *arg, const char *name, int64_t value)
 		p->is_imported = value != 0;
 	for (size_t i = 0; i < mem_count(setting_rows); i++)
 		if (strcmp(name, setting_rows[i].name) == 0)
-			setting_set(&p->settings, &setting_rows[i], value);
+			field_set_number(&setting_rows[i],
+				field_at(&setting_rows[i], &p->settings), value);
 	return ERR_OK;
 }
 

@@ -4,14 +4,10 @@
 #include <jansson.h>
 
 #include "base/str.h"
+#include "text/field_json.h"
 #include "tunnel/portal/identity.h"
 
 #define QUOTED_MAX 100
-
-static enum err wrong(struct why *why, const char *key, const char *want)
-{
-	return err_set(why, ERR_SYNTAX, "\"%s\" must be %s", key, want);
-}
 
 /* "name:0x...", brought into form. */
 static enum err key_parse(const char *text, const char *member,
@@ -32,74 +28,94 @@ static enum err key_parse(const char *text, const char *member,
 	return ERR_OK;
 }
 
-static enum err read_marks(const json_t *root, const char *member, enum policy_mark mark,
-	const struct policy_importer *importer, struct why *why)
+static enum err check_mode(void *member, struct why *why)
 {
-	const json_t *list = json_object_get(root, member);
+	const char *mode = *(char **)member;
+
+	if (mode == NULL || strcmp(mode, "auto") == 0 || strcmp(mode, "manual") == 0)
+		return ERR_OK;
+	return err_set(why, ERR_SYNTAX, "it must be \"auto\" or \"manual\"");
+}
+
+struct admin_settings {
+	char *approval_mode;
+	struct policy_settings settings;
+	struct field_list approved, denied, banned, banned_ips;
+};
+
+#define AT(member) FIELD_AT(struct admin_settings, member)
+
+/* Whoever is approved and denied is denied: that comes last. */
+static const struct field rows[] = {
+	{ "approval_mode", FIELD_TEXT, AT(approval_mode), .check = check_mode },
+	{ "landing_page_enabled", FIELD_BOOL, AT(settings.has_landing_page) },
+	{ "udp_enabled", FIELD_BOOL, AT(settings.udp_enabled) },
+	{ "tcp_port_enabled", FIELD_BOOL, AT(settings.tcp_enabled) },
+	{ "udp_max_leases", FIELD_COUNT, AT(settings.udp_max_leases) },
+	{ "tcp_port_max_leases", FIELD_COUNT, AT(settings.tcp_max_leases) },
+	{ "approved_identity_keys", FIELD_LIST, AT(approved) },
+	{ "denied_identity_keys", FIELD_LIST, AT(denied) },
+	{ "banned_identity_keys", FIELD_LIST, AT(banned) },
+	{ "banned_ips", FIELD_LIST, AT(banned_ips) },
+};
+
+static const struct field_table fields = FIELD_TABLE_OF(struct admin_settings, rows);
+
+static enum err use_marks(const struct field_list *list, const char *member,
+	enum policy_mark mark, const struct policy_importer *importer, struct why *why)
+{
 	char key[IDENTITY_KEY_SIZE];
 	enum err rc = ERR_OK;
 
-	if (list == NULL || json_is_null(list))
-		return ERR_OK;
-	if (!json_is_array(list))
-		return wrong(why, member, "a list");
-	for (size_t i = 0; i < json_array_size(list) && rc == ERR_OK; i++) {
-		const char *text = json_string_value(json_array_get(list, i));
-
-		if (text == NULL)
-			return wrong(why, member, "a list of texts");
-		rc = key_parse(text, member, key, why);
+	for (unsigned i = 0; i < list->n && rc == ERR_OK; i++) {
+		rc = key_parse(list->v[i], member, key, why);
 		if (rc == ERR_OK)
 			rc = importer->on_mark(importer->arg, key, mark);
 	}
 	return rc;
 }
 
-static enum err read_bans(const json_t *root, const struct policy_importer *importer,
-	struct why *why)
+static enum err use_bans(const struct field_list *list,
+	const struct policy_importer *importer, struct why *why)
 {
-	const json_t *list = json_object_get(root, "banned_ips");
+	char quoted[QUOTED_MAX];
+	struct prefix prefix;
 	enum err rc = ERR_OK;
 
-	if (list == NULL || json_is_null(list))
-		return ERR_OK;
-	if (!json_is_array(list))
-		return wrong(why, "banned_ips", "a list");
-	for (size_t i = 0; i < json_array_size(list) && rc == ERR_OK; i++) {
-		const char *text = json_string_value(json_array_get(list, i));
-		char quoted[QUOTED_MAX];
-		struct prefix prefix;
+	for (unsigned i = 0; i < list->n && rc == ERR_OK; i++) {
+		struct span text = span_str(list->v[i]);
 
-		if (text == NULL)
-			return wrong(why, "banned_ips", "a list of texts");
-		if (prefix_parse(names_trim(span_str(text)), &prefix) != ERR_OK)
+		if (prefix_parse(names_trim(text), &prefix) != ERR_OK)
 			return err_set(why, ERR_SYNTAX,
 				"\"banned_ips\" has \"%s\", which is no address",
-				str_quote(quoted, sizeof(quoted), span_str(text)));
+				str_quote(quoted, sizeof(quoted), text));
 		rc = importer->on_ban(importer->arg, &prefix);
 	}
 	return rc;
 }
 
+/* An object whose keys are identities has no rows. */
 static enum err read_rates(json_t *root, const struct policy_importer *importer,
 	struct why *why)
 {
-	json_t *map = json_object_get(root, "identity_bps"), *value;
+	static const char member[] = "identity_bps";
+	json_t *map = json_object_get(root, member), *value;
 	char key[IDENTITY_KEY_SIZE];
 	const char *text;
 
 	if (map == NULL || json_is_null(map))
 		return ERR_OK;
 	if (!json_is_object(map))
-		return wrong(why, "identity_bps", "an object");
+		return err_set(why, ERR_SYNTAX, "\"%s\" must be an object", member);
 	json_object_foreach(map, text, value)
 	{
-		enum err rc = key_parse(text, "identity_bps", key, why);
+		enum err rc = key_parse(text, member, key, why);
 
 		if (rc == ERR_OK &&
 			(!json_is_integer(value) || json_integer_value(value) < 0))
-			rc = wrong(why, "identity_bps",
-				"an object of numbers, not below 0");
+			rc = err_set(why, ERR_SYNTAX,
+				"\"%s\" must be an object of numbers, not below 0",
+				member);
 		if (rc == ERR_OK)
 			rc = importer->on_rate(importer->arg, key,
 				(uint64_t)json_integer_value(value));
@@ -109,95 +125,10 @@ static enum err read_rates(json_t *root, const struct policy_importer *importer,
 	return ERR_OK;
 }
 
-/* ---- settings ---- */
-
-static enum err read_flag(const json_t *root, const char *member, bool *out,
-	struct why *why)
-{
-	const json_t *value = json_object_get(root, member);
-
-	if (value == NULL || json_is_null(value))
-		return ERR_OK;
-	if (!json_is_boolean(value))
-		return wrong(why, member, "true or false");
-	*out = json_is_true(value);
-	return ERR_OK;
-}
-
-static enum err read_count(const json_t *root, const char *member, uint32_t *out,
-	struct why *why)
-{
-	const json_t *value = json_object_get(root, member);
-
-	if (value == NULL || json_is_null(value))
-		return ERR_OK;
-	if (!json_is_integer(value) || json_integer_value(value) < 0 ||
-		json_integer_value(value) > UINT32_MAX)
-		return wrong(why, member, "a number, not below 0");
-	*out = (uint32_t)json_integer_value(value);
-	return ERR_OK;
-}
-
-static enum err read_mode(const json_t *root, bool *is_manual, struct why *why)
-{
-	const json_t *value = json_object_get(root, "approval_mode");
-	const char *text = json_string_value(value);
-
-	if (value == NULL || json_is_null(value) || (text != NULL && *text == '\0'))
-		return ERR_OK;
-	if (text == NULL || (strcmp(text, "auto") != 0 && strcmp(text, "manual") != 0))
-		return wrong(why, "approval_mode", "\"auto\" or \"manual\"");
-	*is_manual = strcmp(text, "manual") == 0;
-	return ERR_OK;
-}
-
-static enum err read_settings(const json_t *root, struct policy_settings *settings,
-	struct why *why)
-{
-	struct policy_settings s = *settings;
-	enum err rc = read_mode(root, &s.is_manual, why);
-
-	if (rc == ERR_OK)
-		rc = read_flag(root, "landing_page_enabled", &s.has_landing_page, why);
-	if (rc == ERR_OK)
-		rc = read_flag(root, "udp_enabled", &s.udp_enabled, why);
-	if (rc == ERR_OK)
-		rc = read_flag(root, "tcp_port_enabled", &s.tcp_enabled, why);
-	if (rc == ERR_OK)
-		rc = read_count(root, "udp_max_leases", &s.udp_max_leases, why);
-	if (rc == ERR_OK)
-		rc = read_count(root, "tcp_port_max_leases", &s.tcp_max_leases, why);
-	if (rc == ERR_OK)
-		*settings = s;
-	return rc;
-}
-
-/* Whoever is approved and denied is denied: that comes last. */
-static enum err read_root(json_t *root, struct policy_settings *settings,
-	const struct policy_importer *importer, struct why *why)
-{
-	enum err rc;
-
-	if (!json_is_object(root))
-		return err_set(why, ERR_SYNTAX, "it is not a JSON object");
-	rc = read_settings(root, settings, why);
-	if (rc == ERR_OK)
-		rc = read_marks(root, "approved_identity_keys", POLICY_APPROVED, importer,
-			why);
-	if (rc == ERR_OK)
-		rc = read_marks(root, "denied_identity_keys", POLICY_DENIED, importer,
-			why);
-	if (rc == ERR_OK)
-		rc = read_marks(root, "banned_identity_keys", POLICY_BANNED, importer,
-			why);
-	if (rc == ERR_OK)
-		rc = read_bans(root, importer, why);
-	return rc == ERR_OK ? read_rates(root, importer, why) : rc;
-}
-
 enum err policy_import_parse(struct span text, struct policy_settings *settings,
 	const struct policy_importer *importer, struct why *why)
 {
+	struct admin_settings s = { .settings = *settings };
 	json_error_t error;
 	json_t *root = json_loadb((const char *)text.p, text.n, 0, &error);
 	enum err rc;
@@ -205,7 +136,25 @@ enum err policy_import_parse(struct span text, struct policy_settings *settings,
 	if (root == NULL)
 		return err_set(why, ERR_SYNTAX, "line %d is not JSON: %.100s", error.line,
 			error.text);
-	rc = read_root(root, settings, importer, why);
+	rc = field_read_json_value(&fields, root, &s, why);
+	if (rc == ERR_OK && s.approval_mode != NULL)
+		s.settings.is_manual = strcmp(s.approval_mode, "manual") == 0;
+	if (rc == ERR_OK)
+		*settings = s.settings;
+	if (rc == ERR_OK)
+		rc = use_marks(&s.approved, "approved_identity_keys", POLICY_APPROVED,
+			importer, why);
+	if (rc == ERR_OK)
+		rc = use_marks(&s.denied, "denied_identity_keys", POLICY_DENIED, importer,
+			why);
+	if (rc == ERR_OK)
+		rc = use_marks(&s.banned, "banned_identity_keys", POLICY_BANNED, importer,
+			why);
+	if (rc == ERR_OK)
+		rc = use_bans(&s.banned_ips, importer, why);
+	if (rc == ERR_OK)
+		rc = read_rates(root, importer, why);
+	field_fini(&fields, &s);
 	json_decref(root);
 	return rc;
 }

@@ -72,9 +72,6 @@ static bool value_of(enum field_kind kind, const json_t *value, struct field_val
 	return json_is_string(value);
 }
 
-static enum err read_object(const struct field_table *t, const json_t *value,
-	void *object, struct why *why);
-
 static enum err read_tables(const struct field *f, const json_t *array,
 	struct field_tables *to, struct why *why)
 {
@@ -89,7 +86,7 @@ static enum err read_tables(const struct field *f, const json_t *array,
 	if (to->v == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for %s", f->name);
 	for (size_t i = 0; i < n && rc == ERR_OK; i++)
-		rc = read_object(f->of, json_array_get(array, i),
+		rc = field_read_json_value(f->of, json_array_get(array, i),
 			(char *)to->v + to->n++ * f->of->bytes, why);
 	return rc;
 }
@@ -104,17 +101,20 @@ static enum err read_member(const struct field *f, const json_t *value, void *at
 	if (!value_of(f->kind, value, &v))
 		return err_set(why, ERR_SYNTAX, "%s has the wrong type", f->name);
 	if (f->kind == FIELD_TABLE)
-		return read_object(f->of, value, at, why);
+		return field_read_json_value(f->of, value, at, why);
 	if (f->kind == FIELD_TABLES)
 		return read_tables(f, value, at, why);
 	return field_set(f, f->name, &v, at, why);
 }
 
-static enum err read_object(const struct field_table *t, const json_t *value,
+enum err field_read_json_value(const struct field_table *t, const json_t *value,
 	void *object, struct why *why)
 {
 	json_t *members = (json_t *)value; /* iterating changes nothing */
 	enum err rc = ERR_OK;
+
+	if (!json_is_object(value))
+		return err_set(why, ERR_SYNTAX, "not a JSON object");
 
 	for (void *it = json_object_iter(members); it != NULL && rc == ERR_OK;
 		it = json_object_iter_next(members, it)) {
@@ -141,9 +141,7 @@ static enum err read_root(const struct field_table *t, const char *key,
 		value = json_object_get(root, key);
 	if (json_is_object(root) && (value == NULL || json_is_null(value)))
 		return ERR_OK;
-	if (!json_is_object(value))
-		return err_set(why, ERR_SYNTAX, "not a JSON object");
-	rc = read_object(t, value, to, why);
+	rc = field_read_json_value(t, value, to, why);
 	if (rc != ERR_OK)
 		field_fini(t, to);
 	return rc;
