@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "relay/relay_data.h"
-#include "wire/marker.h"
 
 static struct list *bucket_of(struct relay_data *d, const char *identity_key)
 {
@@ -72,7 +71,7 @@ void data_lease_set_rate(struct relay_data *d, const char *identity_key,
 
 static void lease_on_accept(void *arg, int fd, const struct addr *peer)
 {
-	visitor_claim_take(arg, fd, peer, MARKER_RAW);
+	visitor_claim_take(arg, fd, peer, true);
 }
 
 static enum err lease_start(struct data_lease *l)
@@ -84,8 +83,13 @@ static enum err lease_start(struct data_lease *l)
 		.sessions = &d->worker->figures.sessions,
 	};
 
+	enum err rc;
+
 	l->quota = quota_get(d, l->route->identity_key);
-	return l->quota == NULL ? ERR_NOMEM : reverse_pool_new(&o, &l->pool);
+	rc = l->quota == NULL ? ERR_NOMEM : reverse_pool_new(&o, &l->pool);
+	if (rc == ERR_OK)
+		l->carrier = reverse_pool_carrier(l->pool);
+	return rc;
 }
 
 struct data_lease *data_lease_get(struct relay_data *d, struct route *r)
@@ -151,8 +155,8 @@ void data_lease_close(struct data_lease *l, bool cuts_bridges)
 	l->route->served = NULL;
 	listener_close(l->port);
 	l->port = NULL;
-	reverse_pool_free(l->pool);
-	l->pool = NULL;
+	carrier_close(l->carrier);
+	l->carrier = NULL;
 	if (cuts_bridges && l->quota != NULL)
 		visitor_cut(&l->quota->visitors);
 	data_lease_unref(l);

@@ -20,7 +20,6 @@
 #define DATA_BODIES_MAX ((size_t)32 << 20) /* bytes of requests to the API, in all */
 #define DATA_CALLS_MAX 4096                /* at the control worker at a time */
 #define DATA_UNSIGNED_MAX 1024             /* requests for signatures that wait */
-#define DATA_IDLE_DEAD_MS 10000 /* an idle session that acknowledges nothing so long */
 
 enum data_state {
 	DATA_SERVING,
@@ -75,7 +74,8 @@ struct data_lease {
 	unsigned refs;       /* the worker's and its visitors' */
 	struct relay_data *data;
 	struct route *route;       /* a reference */
-	struct reverse_pool *pool; /* NULL once it is over */
+	struct carrier *carrier;   /* NULL once it is over; in fact: */
+	struct reverse_pool *pool;
 	struct listener *port;     /* NULL: none */
 	struct quota *quota;       /* a reference; NULL: half-built */
 };
@@ -103,10 +103,10 @@ void data_lease_close_all(struct relay_data *d);
 
 /* ---- visitor.c ---- */
 
-/* Both take @fd. The second knows where it belongs: @marker is for its session. */
+/* Both take @fd. The second knows where it belongs; @is_raw: it came by a TCP port. */
 void visitor_open_take(struct relay_data *d, int fd, const struct addr *peer);
 void visitor_claim_take(struct data_lease *l, int fd, const struct addr *peer,
-	uint8_t marker);
+	bool is_raw);
 
 void visitor_on_patience(void *data); /* of the fronts' timer */
 

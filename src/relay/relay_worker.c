@@ -7,7 +7,6 @@
 #include "base/str.h"
 #include "net/socket.h"
 #include "relay/relay_data.h"
-#include "wire/marker.h"
 
 static struct relay_data *data_of(struct worker *w)
 {
@@ -42,7 +41,7 @@ static void on_routed_visitor(struct worker *w, void *body)
 	if (l == NULL) /* the agent may have registered anew while this was on its way */
 		l = data_lease_get_next(d, m->route);
 	if (d->state == DATA_SERVING && l != NULL)
-		visitor_claim_take(l, m->fd, &m->peer, MARKER_TLS);
+		visitor_claim_take(l, m->fd, &m->peer, false);
 	else
 		close(m->fd);
 	route_unref(m->route);
@@ -120,9 +119,6 @@ static void session_arrive(struct relay_data *d, struct moving_session *m)
 		atomic_store(&m->route->has_served, true);
 		log_debug(d->shared->log, "lease %s: session from %s", m->route->name,
 			addr_print_ip(&m->client, text));
-		/* A client that went without a word does not acknowledge the next
-		 * keepalive. */
-		socket_set_patience(stream_socket(m->session), DATA_IDLE_DEAD_MS);
 		reverse_pool_add_take(l->pool, m->session, &m->client);
 	} else {
 		stream_close(m->session);
@@ -285,7 +281,7 @@ static void data_drop_banned(struct relay_data *d)
 	if (d->view->banned.n == 0)
 		return;
 	list_each(it, tmp, &d->leases)
-		reverse_pool_drop(list_object(it, struct data_lease, in_data)->pool,
+		carrier_drop(list_object(it, struct data_lease, in_data)->carrier,
 			&d->view->banned);
 	visitor_cut_banned(d, &d->view->banned);
 	relay_data_check_drained(d);

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "net/socket.h"
 #include "wire/marker.h"
 
 enum session_state {
@@ -23,17 +24,18 @@ struct reverse_session {
 	struct list in_pool; /* idle and beating ones; activating ones are in another */
 	struct reverse_pool *pool;
 	struct stream *stream;
-	struct addr client;          /* who has opened it */
-	struct reverse_claim *claim; /* borrowed: it knows us, too */
-	size_t sent;                 /* of the claim's first bytes */
-	uint64_t due_ms;             /* the next keepalive; or the end of our patience */
+	struct addr client;  /* who has opened it */
+	struct claim *claim; /* borrowed: it knows us, too */
+	size_t sent;         /* of the marker and the claim's first bytes */
+	uint64_t due_ms;     /* the next keepalive; or the end of our patience */
 	enum session_state state;
 };
 
 struct reverse_pool {
+	struct carrier carrier;
 	struct reverse_pool_options o;
 	struct list idle, activating; /* struct reverse_session, the oldest first */
-	struct list waiting;          /* struct reverse_claim, likewise */
+	struct list waiting;          /* struct claim, likewise */
 	unsigned idle_n, waiting_n;
 	struct loop_timer *timer;
 };
@@ -60,8 +62,7 @@ static void pool_plan(struct reverse_pool *p)
 			list_object(it, struct reverse_session, in_pool)->due_ms);
 	if (!list_is_empty(&p->waiting))
 		next = earlier(next,
-			list_object(p->waiting.next, struct reverse_claim, in_pool)
-				->until_ms);
+			list_object(p->waiting.next, struct claim, in_carrier)->until_ms);
 	if (next == UINT64_MAX)
 		loop_timer_stop(p->timer);
 	else
@@ -70,34 +71,19 @@ static void pool_plan(struct reverse_pool *p)
 
 /* ---- claims ---- */
 
-static void claim_on_end(void *arg)
-{
-	struct reverse_claim *c = arg;
-	struct stream *session = c->session;
-
-	c->session = NULL;
-	c->on_end(c->arg, c->rc, session);
-}
-
-static void claim_end(struct reverse_claim *c, enum err rc, struct stream *session)
-{
-	if (!list_is_empty(&c->in_pool))
-		c->pool->waiting_n--;
-	list_remove(&c->in_pool);
-	c->pool = NULL;
-	c->active = NULL;
-	c->rc = rc;
-	c->session = session;
-	loop_defer(c->loop, &c->end);
-}
-
-static void claim_wait(struct reverse_pool *p, struct reverse_claim *c, bool is_next)
+static void pool_wait(struct reverse_pool *p, struct claim *c, bool is_next)
 {
 	p->waiting_n++;
 	if (is_next)
-		list_add_front(&p->waiting, &c->in_pool);
+		list_add_front(&p->waiting, &c->in_carrier);
 	else
-		list_add(&p->waiting, &c->in_pool);
+		list_add(&p->waiting, &c->in_carrier);
+}
+
+static void pool_forget(struct reverse_pool *p, struct claim *c)
+{
+	list_remove(&c->in_carrier);
+	p->waiting_n--;
 }
 
 /* ---- sessions ---- */
@@ -122,13 +108,13 @@ static void session_free(struct reverse_session *s)
 static void session_drop(struct reverse_session *s)
 {
 	struct reverse_pool *p = s->pool;
-	struct reverse_claim *c = s->claim;
+	struct claim *c = s->claim;
 
 	stream_abort(s->stream);
 	session_free(s);
 	if (c != NULL) {
-		c->active = NULL;
-		claim_wait(p, c, true);
+		c->session = NULL;
+		pool_wait(p, c, true);
 	}
 }
 
@@ -162,12 +148,22 @@ static enum err session_step_beating(struct reverse_session *s)
 
 static enum err session_step_activating(struct reverse_session *s)
 {
-	struct span first = s->claim->first;
+	struct claim *c = s->claim;
+	uint8_t marker = c->is_raw ? MARKER_RAW : MARKER_TLS;
 	enum err rc = ERR_OK;
 	size_t put;
 
-	while (rc == ERR_OK && s->sent < first.n) {
-		rc = stream_put(s->stream, first.p + s->sent, first.n - s->sent, &put);
+	while (rc == ERR_OK && s->sent < 1 + c->first.n) {
+		size_t at = s->sent > 0 ? s->sent - 1 : 0;
+		struct iovec iov[] = {
+			{ .iov_base = &marker, .iov_len = s->sent > 0 ? 0 : 1 },
+			{ .iov_base = (void *)(uintptr_t)(c->first.p + at),
+				.iov_len = c->first.n - at },
+		};
+
+		rc = s->sent > 0 ?
+			stream_write(s->stream, iov + 1, 1, &put) :
+			stream_write(s->stream, iov, c->first.n > 0 ? 2 : 1, &put);
 		if (rc == ERR_OK)
 			s->sent += put;
 	}
@@ -176,8 +172,9 @@ static enum err session_step_activating(struct reverse_session *s)
 	if (rc != ERR_OK)
 		return rc;
 	stream_want(s->stream, 0);
-	s->claim->client = s->client;
-	claim_end(s->claim, ERR_OK, s->stream);
+	socket_set_patience(stream_socket(s->stream), 0); /* a visitor may pause */
+	c->agent = s->client;
+	claim_end(c, ERR_OK, s->stream);
 	session_free(s);
 	return ERR_OK;
 }
@@ -204,7 +201,7 @@ static void session_on_ready(void *arg, unsigned ready)
 /* ---- both ---- */
 
 /* ERR_OK, ERR_AGAIN: the claim is with @s, or has ended well. */
-static enum err session_activate(struct reverse_session *s, struct reverse_claim *c)
+static enum err session_activate(struct reverse_session *s, struct claim *c)
 {
 	enum err rc;
 
@@ -214,7 +211,7 @@ static enum err session_activate(struct reverse_session *s, struct reverse_claim
 	s->state = SESSION_ACTIVATING;
 	s->due_ms = clock_now_ms() + REVERSE_POOL_WRITE_MS;
 	s->claim = c;
-	c->active = s;
+	c->session = s;
 	rc = session_is_quiet(s) ? session_step_activating(s) : ERR_CLOSED;
 	return rc;
 }
@@ -237,13 +234,12 @@ static struct reverse_session *pool_find_idle(struct reverse_pool *p)
 static void pool_serve(struct reverse_pool *p)
 {
 	struct reverse_session *s;
-	struct reverse_claim *c;
+	struct claim *c;
 	enum err rc;
 
 	while (!list_is_empty(&p->waiting) && (s = pool_find_idle(p)) != NULL) {
-		c = list_first(&p->waiting, struct reverse_claim, in_pool);
-		list_remove(&c->in_pool);
-		p->waiting_n--;
+		c = list_first(&p->waiting, struct claim, in_carrier);
+		pool_forget(p, c);
 		rc = session_activate(s, c);
 		if (rc != ERR_OK && rc != ERR_AGAIN)
 			session_drop(s);
@@ -275,10 +271,12 @@ void reverse_pool_check(struct reverse_pool *p)
 			session_drop(s);
 	}
 	list_each(it, tmp, &p->waiting) {
-		struct reverse_claim *c = list_object(it, struct reverse_claim, in_pool);
+		struct claim *c = list_object(it, struct claim, in_carrier);
 
-		if (c->until_ms <= now)
-			claim_end(c, ERR_TIMEOUT, NULL);
+		if (c->until_ms > now)
+			continue;
+		pool_forget(p, c);
+		claim_end(c, ERR_TIMEOUT, NULL);
 	}
 	pool_serve(p);
 }
@@ -288,47 +286,43 @@ static void pool_on_timer(void *arg)
 	reverse_pool_check(arg);
 }
 
-void reverse_claim_open(struct reverse_pool *pool, struct reverse_claim *c)
+/* ---- the carrier ---- */
+
+static struct reverse_pool *pool_of(struct carrier *c)
 {
-	list_init(&c->in_pool);
-	loop_deferred_init(&c->end, claim_on_end, c);
-	c->loop = pool->o.loop;
-	c->pool = pool;
-	c->active = NULL;
-	c->session = NULL;
+	return mem_container(c, struct reverse_pool, carrier);
+}
+
+static void pool_claim(struct carrier *carrier, struct claim *c)
+{
+	struct reverse_pool *p = pool_of(carrier);
+
 	c->until_ms = clock_now_ms() + REVERSE_POOL_CLAIM_MS;
-	if (pool->waiting_n >= REVERSE_POOL_CLAIMS) {
+	if (p->waiting_n >= REVERSE_POOL_CLAIMS) {
 		claim_end(c, ERR_LIMIT, NULL);
 		return;
 	}
-	claim_wait(pool, c, false);
-	pool_serve(pool);
+	pool_wait(p, c, false);
+	pool_serve(p);
 }
 
-void reverse_claim_cancel(struct reverse_claim *c)
+static void pool_cancel(struct carrier *carrier, struct claim *c)
 {
-	struct reverse_session *s = c->active;
+	struct reverse_session *s = c->session;
 
-	if (c->loop == NULL)
+	if (s == NULL) {
+		pool_forget(pool_of(carrier), c);
 		return;
-	loop_undefer(&c->end);
-	stream_abort(c->session);
-	c->session = NULL;
-	if (s != NULL) {
-		/* The visitor's bytes are on their way: nobody else can have it. */
-		s->claim = NULL;
-		session_drop(s);
 	}
-	if (!list_is_empty(&c->in_pool))
-		c->pool->waiting_n--;
-	list_remove(&c->in_pool);
-	c->active = NULL;
-	c->pool = NULL;
+	/* The visitor's bytes are on their way: nobody else can have it. */
+	s->claim = NULL;
+	session_drop(s);
 }
 
-void reverse_pool_drop(struct reverse_pool *pool, const struct prefix_set *banned)
+static void pool_drop(struct carrier *carrier, const struct prefix_set *banned)
 {
-	struct list *lists[] = { &pool->idle, &pool->activating };
+	struct reverse_pool *p = pool_of(carrier);
+	struct list *lists[] = { &p->idle, &p->activating };
 	struct list *it, *tmp;
 
 	for (unsigned i = 0; i < mem_count(lists); i++) {
@@ -340,7 +334,39 @@ void reverse_pool_drop(struct reverse_pool *pool, const struct prefix_set *banne
 				session_drop(s);
 		}
 	}
-	pool_serve(pool);
+	pool_serve(p);
+}
+
+static void pool_close(struct carrier *carrier)
+{
+	struct reverse_pool *p = pool_of(carrier);
+	struct reverse_session *s;
+	struct claim *c;
+
+	while ((s = list_first(&p->activating, struct reverse_session, in_pool)) != NULL)
+		session_drop(s); /* its claim waits again, for a moment */
+	while ((c = list_first(&p->waiting, struct claim, in_carrier)) != NULL) {
+		pool_forget(p, c);
+		claim_end(c, ERR_CLOSED, NULL);
+	}
+	while ((s = list_first(&p->idle, struct reverse_session, in_pool)) != NULL) {
+		stream_close(s->stream);
+		session_free(s);
+	}
+	loop_timer_close(p->timer);
+	free(p);
+}
+
+static const struct carrier_ops pool_ops = {
+	.claim = pool_claim,
+	.cancel = pool_cancel,
+	.drop = pool_drop,
+	.close = pool_close,
+};
+
+struct carrier *reverse_pool_carrier(struct reverse_pool *p)
+{
+	return &p->carrier;
 }
 
 void reverse_pool_add_take(struct reverse_pool *pool, struct stream *session,
@@ -359,6 +385,8 @@ void reverse_pool_add_take(struct reverse_pool *pool, struct stream *session,
 	s->due_ms = clock_now_ms() + MARKER_KEEPALIVE_MS;
 	list_add(&pool->idle, &s->in_pool);
 	session_count(pool, 1);
+	/* A client that went without a word does not acknowledge the next keepalive. */
+	socket_set_patience(stream_socket(session), REVERSE_POOL_DEAD_MS);
 	stream_set_owner(session, session_on_ready, s);
 	stream_want(session, LOOP_READ);
 	pool_serve(pool);
@@ -371,6 +399,9 @@ enum err reverse_pool_new(const struct reverse_pool_options *o, struct reverse_p
 
 	if (p == NULL)
 		return ERR_NOMEM;
+	p->carrier = (struct carrier){ .ops = &pool_ops,
+		.loop = o->loop,
+		.present = o->ready };
 	p->o = *o;
 	list_init(&p->idle);
 	list_init(&p->activating);
@@ -382,23 +413,4 @@ enum err reverse_pool_new(const struct reverse_pool_options *o, struct reverse_p
 	}
 	*out = p;
 	return ERR_OK;
-}
-
-void reverse_pool_free(struct reverse_pool *p)
-{
-	struct reverse_session *s;
-	struct reverse_claim *c;
-
-	if (p == NULL)
-		return;
-	while ((s = list_first(&p->activating, struct reverse_session, in_pool)) != NULL)
-		session_drop(s); /* its claim waits again, for a moment */
-	while ((c = list_first(&p->waiting, struct reverse_claim, in_pool)) != NULL)
-		claim_end(c, ERR_CLOSED, NULL);
-	while ((s = list_first(&p->idle, struct reverse_session, in_pool)) != NULL) {
-		stream_close(s->stream);
-		session_free(s);
-	}
-	loop_timer_close(p->timer);
-	free(p);
 }

@@ -12,11 +12,12 @@
 
 #include "base/clock.h"
 #include "net/pipe_test.h"
+#include "wire/marker.h"
 
 #define SESSIONS 12
 
 struct waiter {
-	struct reverse_claim claim;
+	struct claim claim;
 	struct stream *session;
 	enum err rc;
 	unsigned ends;
@@ -58,7 +59,8 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	reverse_pool_free(f->pool);
+	if (f->pool != NULL)
+		carrier_close(reverse_pool_carrier(f->pool));
 	loop_turn(f->loop);
 	assert_int_equal(f->ready, 0);
 	assert_int_equal(f->sessions, 0);
@@ -83,12 +85,14 @@ static void on_end(void *arg, enum err rc, struct stream *session)
 	w->session = session;
 }
 
+/* @first: the marker, and what the visitor said. */
 static void claim(struct fixture *f, struct waiter *w, const char *first)
 {
-	*w = (struct waiter){
-		.claim = { .first = span_str(first), .on_end = on_end, .arg = w }
-	};
-	reverse_claim_open(f->pool, &w->claim);
+	*w = (struct waiter){ .claim = { .is_raw = first[0] == MARKER_RAW,
+				      .first = span_str(first + 1),
+				      .on_end = on_end,
+				      .arg = w } };
+	claim_open(reverse_pool_carrier(f->pool), &w->claim);
 	assert_int_equal(w->ends, 0); /* never from inside */
 }
 
@@ -277,12 +281,12 @@ static void test_a_cancelled_claim_hears_nothing(void **state)
 	add(f, 0);
 	claim(f, &w[0], "\2x"); /* in the middle */
 	claim(f, &w[1], "\2x"); /* waits */
-	reverse_claim_cancel(&w[0].claim);
-	reverse_claim_cancel(&w[1].claim);
+	claim_cancel(&w[0].claim);
+	claim_cancel(&w[1].claim);
 	add(f, 1);
 	claim(f, &w[2], "\2x"); /* has ended, but does not know it */
-	reverse_claim_cancel(&w[2].claim);
-	reverse_claim_cancel(&w[2].claim);
+	claim_cancel(&w[2].claim);
+	claim_cancel(&w[2].claim);
 	turn(f);
 	assert_true(f->pairs[0].a.is_closed);
 	assert_true(f->pairs[1].a.is_closed);
@@ -302,7 +306,7 @@ static void test_the_end_of_a_pool_ends_claims(void **state)
 	add(f, 0);
 	claim(f, &w[0], "\2x");
 	claim(f, &w[1], "\2x");
-	reverse_pool_free(f->pool);
+	carrier_close(reverse_pool_carrier(f->pool));
 	turn(f);
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(w[i].rc, ERR_CLOSED);
@@ -350,7 +354,7 @@ static void test_a_claim_that_moves_on_has_its_ten_seconds(void **state)
 
 struct again {
 	struct fixture *f;
-	struct reverse_claim claim;
+	struct claim claim;
 	unsigned ends;
 	struct stream *session;
 	bool frees; /* the pool, the first time */
@@ -365,11 +369,11 @@ static void again_on_end(void *arg, enum err rc, struct stream *session)
 	if (rc == ERR_OK)
 		return;
 	if (a->frees) {
-		reverse_pool_free(a->f->pool);
+		carrier_close(reverse_pool_carrier(a->f->pool));
 		a->f->pool = NULL;
 		return;
 	}
-	reverse_claim_open(a->f->pool, &a->claim);
+	claim_open(reverse_pool_carrier(a->f->pool), &a->claim);
 }
 
 static void test_who_hears_of_an_end_may_claim_again(void **state)
@@ -377,10 +381,10 @@ static void test_who_hears_of_an_end_may_claim_again(void **state)
 	struct fixture *f = *state;
 	struct again a = { .f = f };
 
-	a.claim = (struct reverse_claim){ .first = span_str("\2x"),
+	a.claim = (struct claim){ .first = span_str("\2x"),
 		.on_end = again_on_end,
 		.arg = &a };
-	reverse_claim_open(f->pool, &a.claim);
+	claim_open(reverse_pool_carrier(f->pool), &a.claim);
 	pass(f, REVERSE_POOL_CLAIM_MS);
 	assert_int_equal(a.ends, 1);
 	add(f, 0);
@@ -399,10 +403,10 @@ static void test_who_hears_of_an_end_may_end_the_pool(void **state)
 	struct again a = { .f = f, .frees = true };
 	struct waiter w;
 
-	a.claim = (struct reverse_claim){ .first = span_str("\2x"),
+	a.claim = (struct claim){ .first = span_str("\2x"),
 		.on_end = again_on_end,
 		.arg = &a };
-	reverse_claim_open(f->pool, &a.claim);
+	claim_open(reverse_pool_carrier(f->pool), &a.claim);
 	clock_advance(1);
 	claim(f, &w, "\2x");
 	pass(f, REVERSE_POOL_CLAIM_MS - 1);
@@ -423,13 +427,13 @@ static void test_sessions_of_banned_clients_are_dropped(void **state)
 	assert_int_equal(prefix_set_add(&banned, &p), ERR_OK);
 	for (unsigned i = 0; i < 4; i++)
 		add(f, i);
-	reverse_pool_drop(f->pool, &banned);
+	carrier_drop(reverse_pool_carrier(f->pool), &banned);
 	turn(f);
 	assert_int_equal(f->ready, 2); /* 192.0.2.1 and .4 */
 	claim(f, &w, "\x02");
 	turn(f);
 	assert_served(f, &w, 0);
-	assert_true(prefix_of_client(&w.claim.client, 48, &p));
+	assert_true(prefix_of_client(&w.claim.agent, 48, &p));
 	assert_int_equal(p.bytes[15], 1);
 	claim(f, &w, "\x02");
 	turn(f);
@@ -437,7 +441,7 @@ static void test_sessions_of_banned_clients_are_dropped(void **state)
 	claim(f, &w, "\x02");
 	turn(f);
 	assert_int_equal(w.ends, 0);
-	reverse_claim_cancel(&w.claim);
+	claim_cancel(&w.claim);
 	prefix_set_fini(&banned);
 }
 

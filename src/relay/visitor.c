@@ -19,7 +19,6 @@
 #include "relay/relay_data.h"
 #include "text/names.h"
 #include "wire/hello.h"
-#include "wire/marker.h"
 
 #define VISITOR_PATIENCE_MS 2000 /* for a ClientHello; and for a refused one to go */
 #define VISITOR_REFUSED_MAX ((size_t)65536) /* what a refused one may still say */
@@ -41,12 +40,11 @@ struct visitor {
 	int fd;                   /* -1 once it is a stream */
 	struct loop_io *io;
 	struct bridge *bridge;
-	struct reverse_claim claim;
-	uint8_t *first; /* the marker and what was peeked, while it claims */
+	struct claim claim;
+	uint8_t *first; /* what was peeked, while it claims */
 	struct addr peer;
-	struct addr client; /* who has opened its session, of one that is bridged */
-	uint64_t until_ms;  /* of a front */
-	size_t dropped;     /* of what a refused one has said */
+	uint64_t until_ms; /* of a front */
+	size_t dropped;    /* of what a refused one has said */
 	enum visitor_state state;
 };
 
@@ -60,7 +58,7 @@ static void visitor_free(struct visitor *v)
 		atomic_fetch_sub(&d->worker->figures.bridges, 1);
 	list_remove(&v->in_worker);
 	list_remove(&v->in_quota);
-	reverse_claim_cancel(&v->claim);
+	claim_cancel(&v->claim);
 	bridge_close(v->bridge);
 	loop_io_close(v->io);
 	if (v->fd >= 0)
@@ -122,7 +120,7 @@ static void visitor_on_bridge_closed(void *arg, const struct bridge_end *end)
 /* The bytes that the session has been told already go out of the kernel's buffer. */
 static bool visitor_eat_first(struct visitor *v)
 {
-	size_t left = v->claim.first.n - 1;
+	size_t left = v->claim.first.n;
 	uint8_t *scratch = worker_scratch(&v->data->worker->worker);
 
 	while (left > 0 && scratch != NULL) {
@@ -176,7 +174,7 @@ static enum err visitor_join(struct visitor *v, struct stream *session)
 
 	if (rc != ERR_OK)
 		return rc;
-	visitor_on_moved(v, true, v->claim.first.n - 1);
+	visitor_on_moved(v, true, v->claim.first.n);
 	rc = bridge_open(&o, &v->bridge);
 	if (rc != ERR_OK) {
 		stream_abort(o.a);
@@ -203,15 +201,14 @@ static bool visitor_claim_again(struct visitor *v)
 	const struct route *was = v->lease->route;
 	struct data_lease *l = data_lease_get_next(v->data, was);
 
-	if (l == NULL ||
-		(v->first[0] == MARKER_RAW && l->route->tcp_port != was->tcp_port))
+	if (l == NULL || (v->claim.is_raw && l->route->tcp_port != was->tcp_port))
 		return false;
 	list_remove(&v->in_quota);
 	data_lease_unref(v->lease);
 	v->lease = l;
 	l->refs++;
 	list_add(&l->quota->visitors, &v->in_quota);
-	reverse_claim_open(l->pool, &v->claim);
+	claim_open(l->carrier, &v->claim);
 	return true;
 }
 
@@ -222,8 +219,6 @@ static void visitor_on_claim_end(void *arg, enum err rc, struct stream *session)
 	if (rc == ERR_CLOSED && visitor_claim_again(v))
 		return;
 	if (rc == ERR_OK) {
-		socket_set_patience(stream_socket(session), 0); /* a visitor may pause */
-		v->client = v->claim.client;
 		rc = visitor_join(v, session);
 	}
 	if (rc == ERR_OK)
@@ -253,7 +248,7 @@ static enum err visitor_watch(struct visitor *v)
 }
 
 /* @v is a front no more. */
-static void visitor_claim(struct visitor *v, struct data_lease *l, uint8_t marker,
+static void visitor_claim(struct visitor *v, struct data_lease *l, bool is_raw,
 	struct span hello)
 {
 	v->lease = l;
@@ -262,21 +257,21 @@ static void visitor_claim(struct visitor *v, struct data_lease *l, uint8_t marke
 	list_remove(&v->in_worker);
 	list_add(&v->data->claims, &v->in_worker);
 	list_add(&l->quota->visitors, &v->in_quota);
-	v->first = malloc(hello.n + 1);
+	v->first = malloc(hello.n + 1); /* never of 0 bytes, which may be NULL */
 	if (v->first == NULL || visitor_watch(v) != ERR_OK) {
 		visitor_free(v);
 		return;
 	}
-	v->first[0] = marker;
 	if (hello.n > 0)
-		memcpy(v->first + 1, hello.p, hello.n);
+		memcpy(v->first, hello.p, hello.n);
 	visitor_wake_at(v, hello.n + 1);
 	/* One that has said nothing yet may say it, and end, before it is heard. */
-	loop_io_want(v->io, marker == MARKER_TLS ? LOOP_READ : 0);
-	v->claim.first = span_of(v->first, hello.n + 1);
+	loop_io_want(v->io, is_raw ? 0 : LOOP_READ);
+	v->claim.is_raw = is_raw;
+	v->claim.first = span_of(v->first, hello.n);
 	v->claim.on_end = visitor_on_claim_end;
 	v->claim.arg = v;
-	reverse_claim_open(l->pool, &v->claim);
+	claim_open(l->carrier, &v->claim);
 }
 
 /* ---- the front ---- */
@@ -351,7 +346,7 @@ static void visitor_go_to(struct visitor *v, struct route *r, struct span hello)
 		visitor_free(v);
 	} else {
 		d->fronts_n--;
-		visitor_claim(v, l, MARKER_TLS, hello);
+		visitor_claim(v, l, false, hello);
 	}
 }
 
@@ -484,17 +479,16 @@ void visitor_open_take(struct relay_data *d, int fd, const struct addr *peer)
 }
 
 void visitor_claim_take(struct data_lease *l, int fd, const struct addr *peer,
-	uint8_t marker)
+	bool is_raw)
 {
 	struct relay_data *d = l->data;
 	struct visitor *v;
 	uint8_t *scratch = worker_scratch(&d->worker->worker);
 	ssize_t n = 0;
 
-	if (marker == MARKER_TLS && scratch != NULL)
+	if (!is_raw && scratch != NULL)
 		n = recv(fd, scratch, HELLO_BYTES_MAX, MSG_PEEK);
-	v = n < 0 || (marker == MARKER_TLS && n == 0) ||
-			!route_is_live(l->route, clock_wall_ms()) ?
+	v = n < 0 || (!is_raw && n == 0) || !route_is_live(l->route, clock_wall_ms()) ?
 		NULL :
 		visitor_new(d, fd, peer);
 	if (v == NULL) {
@@ -502,7 +496,7 @@ void visitor_claim_take(struct data_lease *l, int fd, const struct addr *peer,
 		close(fd);
 		return;
 	}
-	visitor_claim(v, l, marker, span_of(scratch, (size_t)n));
+	visitor_claim(v, l, is_raw, span_of(scratch, (size_t)n));
 }
 
 void visitor_close_fronts(struct relay_data *d)
@@ -530,7 +524,7 @@ void visitor_cut_banned(struct relay_data *d, const struct prefix_set *banned)
 	list_each(it, tmp, &d->bridges) {
 		struct visitor *v = list_object(it, struct visitor, in_worker);
 
-		if (prefix_set_has(banned, &v->client))
+		if (prefix_set_has(banned, &v->claim.agent))
 			visitor_free(v);
 	}
 }

@@ -328,17 +328,17 @@ static void test_more_than_may_wait_are_sent_away(void **state)
 	struct site *s = *state;
 	struct relay_data *d = s->workers[0].data;
 	struct route *r = site_open_lease(s, "demo", 0);
-	static struct reverse_claim claims[REVERSE_POOL_CLAIMS];
+	static struct claim claims[REVERSE_POOL_CLAIMS];
 	int fd;
 
 	memset(claims, 0, sizeof(claims));
 	for (size_t i = 0; i < mem_count(claims); i++)
-		reverse_claim_open(data_lease_get(d, r)->pool, &claims[i]);
+		claim_open(data_lease_get(d, r)->carrier, &claims[i]);
 	fd = site_visit_host(s, 0, "demo." SITE_ROOT);
 	visitor_expect_end(s, fd);
 	assert_int_equal(figures(s)->unserved, 1);
 	for (size_t i = 0; i < mem_count(claims); i++)
-		reverse_claim_cancel(&claims[i]);
+		claim_cancel(&claims[i]);
 }
 
 static void test_a_visitor_who_leaves_while_he_waits_takes_no_session(void **state)
