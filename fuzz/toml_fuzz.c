@@ -1,9 +1,13 @@
 /*
  * TOML: places lie within the text and say what stands there; an edit changes the one
- * value and nothing else, and a new document can be read.
+ * value and nothing else, and a new document can be read. A relay can tell whether it has
+ * settings.
  */
 #include <stdlib.h>
+#include <string.h>
 
+#include "relay/relay_config.h"
+#include "text/field_toml.h"
 #include "text/toml_edit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -72,6 +76,21 @@ static void edit(const struct toml *t, const struct toml_node *n, uint8_t how)
 	buf_fini(&out);
 }
 
+static void read_settings(const struct toml *t)
+{
+	struct relay_options o, next;
+	char restart[32];
+	struct why why;
+
+	memset(&o, 0, sizeof(o));
+	memset(&next, 0, sizeof(next));
+	if (field_defaults(&relay_fields, &o, &why) == ERR_OK &&
+		field_read_toml(&relay_fields, toml_root(t), "file", &o, &why) == ERR_OK)
+		field_reload(&relay_fields, &o, &next, restart, sizeof(restart));
+	field_fini(&relay_fields, &o);
+	field_fini(&relay_fields, &next);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct toml_node *n;
@@ -82,6 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2 || toml_parse(span_of(data + 2, size - 2), &t, &why) != ERR_OK)
 		return 0;
 	check_places(t);
+	read_settings(t);
 	pick = data[0] % count_nodes(t);
 	for (n = toml_root(t); pick > 0; pick--)
 		n = next_of(n);

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import tomllib
 
 from lib import net, portal_hello, portal_relay
 
@@ -38,6 +39,18 @@ def test_the_example_has_every_setting(world, adit):
     credentials = {flag for flag in flags if re.match("aws-|gcp-|cloudflare-", flag)}
     keys = set(re.findall(r"^([a-z_]+) = ", uncommented(), re.MULTILINE))
     assert {flag.replace("-", "_") for flag in flags - credentials - {"config"}} == keys
+
+
+def test_the_example_has_every_default(world, adit):
+    """Of the others there is none, or one that says nothing."""
+    told = world.call([*adit.argv, "relay", "run", "--help"], seconds=10).stdout
+    example = tomllib.loads(uncommented())
+    rows = re.findall(r"^  --([a-z0-9-]+)\b(?:(?!\n  -).)*?\(default\s+([^)]*)\)", told,
+                      re.MULTILINE | re.DOTALL)
+    for flag, default in rows:
+        value = example[flag.replace("-", "_")]
+        shown = ",".join(value) if isinstance(value, list) else str(value)
+        assert shown == default or flag in ("portal-url", "min-port", "max-port"), flag
 
 
 def test_a_mistake_names_file_and_line(world, adit, tmp_path):
