@@ -128,7 +128,8 @@ static void proxy_fail(struct proxy *proxy, enum err rc, const struct why *why)
 	proxy_free(proxy);
 }
 
-/* The client's fault. An upstream that takes no more of the request sees no orderly end either. */
+/* The client's fault. An upstream that takes no more of the request sees no orderly end
+ * either. */
 static void proxy_cut(struct proxy *proxy)
 {
 	if (proxy->upstream != NULL && proxy->sending.state != PASSAGE_ENDED) {

@@ -1,9 +1,10 @@
 /*
- * A carrier reaches the agent behind a route: it opens a stream to that agent for each visitor.
- * Each tunnel implements it; what stands above (front, visitor, limits, policy, metrics) knows
- * nothing else of a tunnel.
+ * A carrier reaches the agent behind a route: it opens a stream to that agent for each
+ * visitor. Each tunnel implements it; what stands above (front, visitor, limits, policy,
+ * metrics) knows nothing else of a tunnel.
  *
- * A carrier lives on one data worker: all calls, in both directions, are made on its thread.
+ * A carrier lives on one data worker: all calls, in both directions, are made on its
+ * thread.
  */
 #ifndef RELAY_CARRIER_H
 #define RELAY_CARRIER_H
@@ -20,14 +21,14 @@ struct claim {
 	/* ---- set before claim_open() ---- */
 
 	bool is_raw; /* of a TCP port; else the visitor speaks TLS from the first byte */
-	struct span
-		first; /* what the visitor has said; borrowed until the claim has ended */
+	/* what the visitor has said; borrowed until the claim has ended */
+	struct span first;
 
 	/*
-	 * It has ended, never from inside a call of its owner's. ERR_OK: @stream is the owner's,
-	 * and has taken @first. Else @stream is NULL. ERR_TIMEOUT: the agent had no session in
-	 * time. ERR_LIMIT: too many claims wait. ERR_CLOSED: the carrier is closed. ERR_RESET,
-	 * and others: the agent could not serve the visitor.
+	 * It has ended, never from inside a call of its owner's. ERR_OK: @stream is the
+	 * owner's, and has taken @first. Else @stream is NULL. ERR_TIMEOUT: the agent had
+	 * no session in time. ERR_LIMIT: too many claims wait. ERR_CLOSED: the carrier is
+	 * closed. ERR_RESET, and others: the agent could not serve the visitor.
 	 */
 	void (*on_end)(void *arg, enum err rc, struct stream *stream);
 	void *arg; /* borrowed */
@@ -53,20 +54,21 @@ struct claim {
 
 struct carrier_ops {
 	/*
-	 * Takes a claim: it ends with claim_end(), also during this call, or is cancelled. It is
-	 * written to no stream that it may have to leave again: a visitor's bytes are delivered
-	 * once.
+	 * Takes a claim: it ends with claim_end(), also during this call, or is
+	 * cancelled. It is written to no stream that it may have to leave again: a
+	 * visitor's bytes are delivered once.
 	 */
 	void (*claim)(struct carrier *c, struct claim *claim);
 
 	/* Forgets a claim that has not ended, and what was opened for it. */
 	void (*cancel)(struct carrier *c, struct claim *claim);
 
-	/* Ends the sessions that agents in @banned have opened; their streams are not touched. */
+	/* Ends the sessions that agents in @banned have opened;
+	 * their streams are not touched. */
 	void (*drop)(struct carrier *c, const struct prefix_set *banned);
 
-	/* Ends all claims with ERR_CLOSED, all sessions, and frees. Streams that were given away
-	 * are not touched. */
+	/* Ends all claims with ERR_CLOSED, all sessions, and frees. Streams that were
+	 * given away are not touched. */
 	void (*close)(struct carrier *c);
 };
 
@@ -99,7 +101,8 @@ static inline void carrier_close(struct carrier *c)
 
 /* ---- for implementations ---- */
 
-/* Takes @stream, which is NULL unless @rc is ERR_OK. @claim is on no list of the carrier's. */
+/* Takes @stream, which is NULL unless @rc is ERR_OK.
+ * @claim is on no list of the carrier's. */
 void claim_end(struct claim *claim, enum err rc, struct stream *stream);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * The server end of links: takes Chisel's clients, over HTTP, and listens for them. It owns its
- * data workers; loop and signals of the control worker are its owner's. chisel-protocol 1, 4, 5.
+ * The server end of links: takes Chisel's clients, over HTTP, and listens for them. It
+ * owns its data workers; loop and signals of the control worker are its owner's.
+ * chisel-protocol 1, 4, 5.
  */
 #ifndef RELAY_LINK_H
 #define RELAY_LINK_H
@@ -35,7 +36,8 @@ struct link_server_options {
 struct link_server;
 struct notify;
 
-/* Listens. @options, @control and @notify (NULL: no service manager) outlive the server. */
+/* Listens. @options, @control and @notify (NULL:
+ * no service manager) outlive the server. */
 enum err link_server_open(const struct link_server_options *options,
 	struct worker *control, struct notify *notify, struct link_server **out,
 	struct why *why) MUST_USE;

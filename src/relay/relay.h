@@ -1,6 +1,7 @@
 /*
  * A relay: takes visitors by name, and agents that hold leases of names. It owns its data
- * workers; loop and signals of the control worker are its owner's. portal-protocol 2 to 10, 16.
+ * workers; loop and signals of the control worker are its owner's. portal-protocol 2 to
+ * 10, 16.
  */
 #ifndef RELAY_RELAY_H
 #define RELAY_RELAY_H
@@ -61,8 +62,8 @@ struct relay_owner {
 };
 
 /*
- * Serves, or waits for a certificate if there is none yet. After an error @why says what is wrong
- * with the settings or this machine.
+ * Serves, or waits for a certificate if there is none yet. After an error @why says what
+ * is wrong with the settings or this machine.
  */
 enum err relay_open(const struct relay_owner *owner, struct relay **out,
 	struct why *why) MUST_USE;
@@ -70,7 +71,8 @@ enum err relay_open(const struct relay_owner *owner, struct relay **out,
 /* Reads options and certificate again; what is wrong leaves the previous ones. */
 void relay_reload(struct relay *r);
 
-/* Takes nothing new, and drains: on_ended follows, within the drain time. Again: at once. */
+/* Takes nothing new, and drains: on_ended follows, within the drain time. Again:
+ * at once. */
 void relay_end(struct relay *r);
 
 /* NULL is fine. */

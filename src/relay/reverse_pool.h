@@ -1,6 +1,6 @@
 /*
- * The carrier of a lease: its reverse sessions that wait for visitors, and the visitors' claims
- * that wait for sessions. portal-protocol 6.2 to 6.4.
+ * The carrier of a lease: its reverse sessions that wait for visitors, and the visitors'
+ * claims that wait for sessions. portal-protocol 6.2 to 6.4.
  *
  * A session is kept alive with a byte now and then, and read: whose client is gone, or
  * talks before it is asked to, is dropped at once. Who came first is claimed first.

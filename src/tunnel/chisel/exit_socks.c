@@ -58,7 +58,8 @@ static void socks_exit_end(struct socks_exit *e)
 	exit_path_free(&e->path);
 }
 
-/* The user has a while for the dialogue and for its end; a dial has a timeout of its own. */
+/* The user has a while for the dialogue and for its end;
+ * a dial has a timeout of its own. */
 static void socks_exit_enter(struct socks_exit *e, enum socks_state state)
 {
 	e->state = state;
