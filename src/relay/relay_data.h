@@ -73,11 +73,11 @@ struct data_lease {
 	struct list in_data; /* on none once it is over */
 	unsigned refs;       /* the worker's and its visitors' */
 	struct relay_data *data;
-	struct route *route;       /* a reference */
-	struct carrier *carrier;   /* NULL once it is over; in fact: */
+	struct route *route;     /* a reference */
+	struct carrier *carrier; /* NULL once it is over; in fact: */
 	struct reverse_pool *pool;
-	struct listener *port;     /* NULL: none */
-	struct quota *quota;       /* a reference; NULL: half-built */
+	struct listener *port; /* NULL: none */
+	struct quota *quota;   /* a reference; NULL: half-built */
 };
 
 /* What the control worker has to say of @r. Takes @tcp_fd if it succeeds. */
