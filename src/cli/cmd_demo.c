@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cli/check.h"
-#include "cli/demo.h"
+#include "cli/demo/demo.h"
 #include "net/addr.h"
 
 struct demo_args {

@@ -1,12 +1,8 @@
 /* The page of the demo, over http/server. */
-#include "cli/demo_page.h"
-
-#include <stdlib.h>
 #include <unistd.h>
 
-#include "base/buf.h"
-#include "base/mem.h"
 #include "base/rand.h"
+#include "cli/demo/demo_priv.h"
 #include "http/server.h"
 #include "loop/worker.h"
 #include "net/listener.h"
@@ -14,19 +10,7 @@
 #include "text/hex.h"
 
 #define PAGE_MAX 8192
-#define PAGE_BLOCKS_KEPT 2
 #define PAGE_CONNECTIONS_MAX 100
-#define PAGE_MARKER_BYTES 12
-
-struct demo_page {
-	struct loop *loop; /* borrowed: outlives us */
-	struct pool pool;
-	struct http_server *server;
-	struct listener *listener;
-	unsigned long long requests;
-	struct buf text; /* as it was last sent */
-	char marker[2 * PAGE_MARKER_BYTES + 1];
-};
 
 static const char page_headers[] = "Content-Type: text/html; charset=utf-8\r\n"
 				   "Cache-Control: no-store\r\n";
@@ -55,25 +39,6 @@ static const char page_begin[] =
 	"any firewall, had connected to it before; it took the request over that connection,\n"
 	"and passed it to this page on a port that nobody else needs to see.</p>\n";
 
-static void page_make_marker(struct demo_page *page)
-{
-	uint8_t bytes[PAGE_MARKER_BYTES];
-
-	rand_bytes(bytes, sizeof(bytes));
-	hex_encode(span_of(bytes, sizeof(bytes)), page->marker);
-}
-
-static enum err page_print(struct demo_page *page)
-{
-	buf_reset(&page->text);
-	buf_put_str(&page->text, page_begin);
-	buf_printf(&page->text,
-		"<p>Requests for this page so far: <b>%llu</b>. Load it again.</p>\n"
-		"<p><small>A word that only this page knows: %s</small></p>\n",
-		page->requests, page->marker);
-	return page->text.failed;
-}
-
 static void page_on_request(void *arg, struct http_exchange *x)
 {
 	struct demo_page *page = arg;
@@ -82,8 +47,13 @@ static void page_on_request(void *arg, struct http_exchange *x)
 		http_reply(x, 404, NULL, span_str("There is only one page here: /\n"));
 		return;
 	}
-	page->requests++;
-	if (page_print(page) == ERR_OK)
+	buf_reset(&page->text);
+	buf_put_str(&page->text, page_begin);
+	buf_printf(&page->text,
+		"<p>Requests for this page so far: <b>%u</b>. Load it again.</p>\n"
+		"<p><small>A word that only this page knows: %s</small></p>\n",
+		++page->requests, page->marker);
+	if (page->text.failed == ERR_OK)
 		http_reply(x, 200, page_headers, buf_span(&page->text));
 	else
 		http_reply(x, 500, NULL, span_str("No memory.\n"));
@@ -100,63 +70,38 @@ static void page_on_accept(void *arg, int fd, const struct addr *peer)
 		close(fd);
 }
 
-enum err demo_page_open(struct loop *loop, struct demo_page **out, struct why *why)
+enum err demo_page_open(struct demo_page *page, struct worker *worker, struct why *why)
 {
-	struct demo_page *page = mem_new(page);
 	struct http_server_options o = {
-		.loop = loop,
+		.loop = worker->loop,
+		.pool = &worker->blocks,
 		.connections_max = PAGE_CONNECTIONS_MAX,
 		.on_request = page_on_request,
 		.arg = page,
 	};
-	enum err rc;
-
-	if (page == NULL)
-		return err_set(why, ERR_NOMEM, "no memory for the page");
-	page->loop = loop;
-	page_make_marker(page);
-	buf_init(&page->text, PAGE_MAX);
-	pool_init(&page->pool, WORKER_BLOCK_BYTES, PAGE_BLOCKS_KEPT);
-	o.pool = &page->pool;
-	rc = http_server_new(&o, &page->server);
-	if (rc != ERR_OK)
-		err_set(why, rc, "no memory for the page");
-	if (rc == ERR_OK)
-		rc = listener_open(loop, "127.0.0.1", 0, page_on_accept, page,
-			&page->listener, why);
-	if (rc != ERR_OK) {
-		demo_page_close(page);
-		return rc;
-	}
-	*out = page;
-	return ERR_OK;
-}
-
-uint16_t demo_page_port(const struct demo_page *page)
-{
+	uint8_t bytes[DEMO_MARKER_BYTES];
 	struct addr at;
+	enum err rc = http_server_new(&o, &page->server);
 
+	if (rc != ERR_OK)
+		return err_set(why, rc, "no memory for the page");
+	page->loop = worker->loop;
+	buf_init(&page->text, PAGE_MAX);
+	page->marker[0] = 'w'; /* the others are hex digits */
+	rand_bytes(bytes, sizeof(bytes));
+	hex_encode(span_of(bytes, sizeof(bytes)), &page->marker[1]);
+	rc = listener_open(page->loop, DEMO_LOCAL, 0, page_on_accept, page,
+		&page->listener, why);
+	if (rc != ERR_OK)
+		return rc;
 	listener_addr(page->listener, &at);
-	return addr_port(&at);
-}
-
-const char *demo_page_marker(const struct demo_page *page)
-{
-	return page->marker;
-}
-
-struct span demo_page_last(const struct demo_page *page)
-{
-	return buf_span(&page->text);
+	page->port = addr_port(&at);
+	return ERR_OK;
 }
 
 void demo_page_close(struct demo_page *page)
 {
-	if (page == NULL)
-		return;
 	listener_close(page->listener);
 	http_server_free(page->server);
-	pool_fini(&page->pool);
 	buf_fini(&page->text);
-	free(page);
 }

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "cli/demo_tap.h"
+#include "cli/demo/demo_priv.h"
 #include "net/addr.h"
 
 #define MARK "the-word"
@@ -18,7 +18,7 @@
 /* A visitor and a service, with a tap between them. */
 struct wire {
 	struct loop *loop;
-	struct demo_tap *tap;
+	struct demo_tap tap;
 	int listening, visitor, service;
 };
 
@@ -35,14 +35,15 @@ static void open_wire(struct wire *w)
 	struct addr at = local(0), tap;
 
 	assert_int_equal(loop_new(&w->loop), ERR_OK);
-	assert_int_equal(demo_tap_open(w->loop, &w->tap, NULL), ERR_OK);
+	assert_int_equal(demo_tap_open(&w->tap, w->loop, NULL), ERR_OK);
 	w->listening = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	assert_int_equal(bind(w->listening, &at.sa, at.n), 0);
 	assert_int_equal(listen(w->listening, 1), 0);
 	assert_true(addr_of_local(w->listening, &at));
-	demo_tap_set_target(w->tap, "127.0.0.1", addr_port(&at));
+	w->tap.host = "127.0.0.1";
+	w->tap.host_port = addr_port(&at);
 
-	tap = local(demo_tap_port(w->tap));
+	tap = local(w->tap.port);
 	w->visitor = socket(AF_INET, SOCK_STREAM, 0);
 	assert_int_equal(connect(w->visitor, &tap.sa, tap.n), 0);
 	w->service = -1;
@@ -55,7 +56,7 @@ static void open_wire(struct wire *w)
 
 static void close_wire(struct wire *w)
 {
-	demo_tap_close(w->tap);
+	demo_tap_close(&w->tap);
 	loop_turn(w->loop);
 	loop_free(w->loop);
 	close(w->visitor);
@@ -88,8 +89,8 @@ static void test_bytes_pass_both_ways_and_are_counted(void **state)
 	open_wire(&w);
 	say(&w, w.visitor, w.service, "hello");
 	say(&w, w.service, w.visitor, "who is there?");
-	assert_int_equal(demo_tap_bytes(w.tap), 18);
-	assert_int_equal(demo_tap_found(w.tap), 0);
+	assert_int_equal(w.tap.bytes, 18);
+	assert_int_equal(w.tap.found, 0);
 	close_wire(&w);
 }
 
@@ -100,17 +101,17 @@ static void test_a_word_is_found_in_one_piece_and_in_any_two(void **state)
 
 	(void)state;
 	open_wire(&w);
-	demo_tap_watch(w.tap, span_str(MARK));
+	w.tap.word = MARK;
 	say(&w, w.visitor, w.service, "..." MARK "..." MARK);
-	assert_int_equal(demo_tap_found(w.tap), found += 2);
+	assert_int_equal(w.tap.found, found += 2);
 	for (size_t cut = 1; cut < strlen(MARK); cut++) {
 		char first[sizeof(MARK)] = "";
 
 		memcpy(first, MARK, cut);
 		say(&w, w.service, w.visitor, first);
-		assert_int_equal(demo_tap_found(w.tap), found);
+		assert_int_equal(w.tap.found, found);
 		say(&w, w.service, w.visitor, &MARK[cut]);
-		assert_int_equal(demo_tap_found(w.tap), ++found);
+		assert_int_equal(w.tap.found, ++found);
 	}
 	close_wire(&w);
 }
@@ -121,13 +122,13 @@ static void test_a_word_is_found_byte_by_byte(void **state)
 
 	(void)state;
 	open_wire(&w);
-	demo_tap_watch(w.tap, span_str(MARK));
+	w.tap.word = MARK;
 	for (const char *p = "xx" MARK "x"; *p != '\0'; p++) {
 		char one[] = { *p, '\0' };
 
 		say(&w, w.visitor, w.service, one);
 	}
-	assert_int_equal(demo_tap_found(w.tap), 1);
+	assert_int_equal(w.tap.found, 1);
 	close_wire(&w);
 }
 
@@ -137,10 +138,10 @@ static void test_the_two_directions_are_not_mixed_up(void **state)
 
 	(void)state;
 	open_wire(&w);
-	demo_tap_watch(w.tap, span_str(MARK));
+	w.tap.word = MARK;
 	say(&w, w.visitor, w.service, "the-");
 	say(&w, w.service, w.visitor, "word");
-	assert_int_equal(demo_tap_found(w.tap), 0);
+	assert_int_equal(w.tap.found, 0);
 	close_wire(&w);
 }
 

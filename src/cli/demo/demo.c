@@ -1,0 +1,660 @@
+/*
+ * The demo: both tunnels at work on the loopback addresses of one machine. A server and
+ * a client, then a relay and an agent, are this program once more; a visitor comes
+ * through each pair. All that the relay hears goes through taps, which look for the page
+ * in it.
+ *
+ * It never sleeps: the logs of the children say when they are ready, SIGCHLD when one is
+ * gone.
+ */
+#include "cli/demo/demo.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/rand.h"
+#include "base/str.h"
+#include "cli/command.h"
+#include "cli/demo/demo_priv.h"
+#include "cli/terminal.h"
+#include "http/client.h"
+#include "loop/child.h"
+#include "net/addr.h"
+#include "net/dialer.h"
+#include "text/hex.h"
+
+#define DEMO_FETCHES 2
+#define DEMO_READY_MS 10000 /* for all that comes before a visit */
+#define DEMO_FETCH_MS 10000
+#define DEMO_END_MS 8000 /* after the first SIGTERM; who unregisters may take 5 s */
+#define DEMO_USER "demo:"
+#define DEMO_PASSWORD_BYTES 16
+#define DEMO_ANSWER_MAX ((size_t)4 << 20)
+#define DEMO_PATH_MAX 192
+#define LEASE_NAME "hello"
+#define LEASE_RELAY "relay.localhost"
+#define LEASE_HOST LEASE_NAME "." LEASE_RELAY
+
+enum demo_state {
+	DEMO_RUNNING,
+	DEMO_OPEN,   /* until Ctrl-C */
+	DEMO_ENDING, /* until all children have gone */
+};
+
+/* In the order in which they end: who dials goes before who is dialled. */
+enum demo_role { DEMO_CLIENT, DEMO_EXPOSE, DEMO_SERVER, DEMO_RELAY, DEMO_ROLES };
+
+static const char *const names[DEMO_ROLES] = {
+	[DEMO_CLIENT] = "client",
+	[DEMO_EXPOSE] = "agent",
+	[DEMO_SERVER] = "server",
+	[DEMO_RELAY] = "relay",
+};
+
+struct demo_part {
+	struct demo *demo; /* borrowed: embeds us */
+	enum demo_role role;
+	struct child *child; /* NULL when it does not run */
+};
+
+struct demo {
+	const struct demo_options *o; /* borrowed: the caller's */
+	FILE *out;                    /* its */
+	enum demo_state state;
+	/* Awaited: these words in this child's log; @then gets what follows. */
+	enum demo_role awaited;
+	const char *words; /* NULL: none */
+	void (*then)(struct demo *d, const char *rest);
+	struct worker worker;
+	struct loop_timer *timer;
+	struct loop_signals *signals;
+	struct dial *dial;
+	bool has_page; /* else the target is somebody else's */
+	struct demo_page page;
+	struct addr_listen target;
+	struct demo_part parts[DEMO_ROLES];
+	struct http_client *visitor;
+	unsigned answers;
+	void (*after_visit)(struct demo *d);
+	char auth[sizeof(DEMO_USER) + (size_t)2 * DEMO_PASSWORD_BYTES]; /* secret */
+	char fingerprint[64]; /* of the server */
+	uint16_t public_port;
+	char directory[128];        /* of relay and agent; "" until it is made */
+	struct demo_tap to_relay;   /* between agent and relay */
+	struct demo_tap to_visitor; /* between visitor and relay */
+	struct demo_tap to_target;  /* between agent and target */
+	struct tls_context *tls;    /* trusts the relay's certificate only */
+	int exit_code;
+	struct why why; /* if it is not 0 */
+};
+
+static void demo_enter(struct demo *d, enum demo_state state, uint32_t timeout_ms)
+{
+	d->state = state;
+	fflush(d->out);
+	if (timeout_ms > 0)
+		loop_timer_set(d->timer, timeout_ms);
+	else
+		loop_timer_stop(d->timer);
+}
+
+static void demo_await(struct demo *d, enum demo_role role, const char *words,
+	void (*then)(struct demo *d, const char *rest))
+{
+	d->awaited = role;
+	d->words = words;
+	d->then = then;
+	demo_enter(d, DEMO_RUNNING, DEMO_READY_MS);
+}
+
+static const char *demo_what(const struct demo *d)
+{
+	return d->has_page ? "page" : "target";
+}
+
+/* ---- the end ---- */
+
+/* One after the other, so that who unregisters finds somebody to tell. */
+static void demo_end_next(struct demo *d)
+{
+	for (enum demo_role role = 0; role < DEMO_ROLES; role++) {
+		if (d->parts[role].child == NULL)
+			continue;
+		child_signal(d->parts[role].child, SIGTERM);
+		return;
+	}
+	loop_stop(d->worker.loop);
+}
+
+static void demo_end(struct demo *d)
+{
+	if (d->state == DEMO_ENDING)
+		return;
+	dial_close(d->dial);
+	d->dial = NULL;
+	http_client_free(d->visitor);
+	d->visitor = NULL;
+	fprintf(d->out, "\nending what was started\n");
+	demo_enter(d, DEMO_ENDING, DEMO_END_MS);
+	demo_end_next(d);
+}
+
+static void demo_fail(struct demo *d, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* The first failure is the one that is told. */
+static void demo_fail(struct demo *d, const char *fmt, ...)
+{
+	va_list args;
+
+	if (d->exit_code == EXIT_CODE_DONE) {
+		va_start(args, fmt);
+		vsnprintf(d->why.text, sizeof(d->why.text), fmt, args);
+		va_end(args);
+	}
+	d->exit_code = EXIT_CODE_FAILED;
+	demo_end(d);
+}
+
+static void demo_on_timer(void *arg)
+{
+	struct demo *d = arg;
+
+	if (d->state != DEMO_ENDING) {
+		demo_fail(d, "the %s was not ready within %d s", names[d->awaited],
+			DEMO_READY_MS / 1000);
+		return;
+	}
+	demo_fail(d, "a process did not end within %d s of SIGTERM", DEMO_END_MS / 1000);
+	loop_stop(d->worker.loop); /* those that run are killed */
+}
+
+static void demo_on_signal(void *arg, int signo)
+{
+	struct demo *d = arg;
+
+	(void)signo;
+	if (d->state == DEMO_OPEN)
+		demo_end(d);
+	else
+		demo_fail(d, "interrupted");
+}
+
+/* ---- children ---- */
+
+static void demo_on_child_end(void *arg, int status)
+{
+	struct demo_part *part = arg;
+	struct demo *d = part->demo;
+	char text[CHILD_END_MAX];
+
+	child_close(part->child);
+	part->child = NULL;
+	child_print_end(status, text);
+	if (d->state != DEMO_ENDING)
+		demo_fail(d, "the %s ended early: %s", names[part->role], text);
+	else if (status != 0)
+		demo_fail(d, "the %s did not end well: %s", names[part->role], text);
+	if (d->state == DEMO_ENDING)
+		demo_end_next(d);
+}
+
+static void demo_on_child_line(void *arg, const char *line)
+{
+	struct demo_part *part = arg;
+	struct demo *d = part->demo;
+	const char *found;
+
+	fprintf(d->o->err,
+		terminal_has_colours(fileno(d->o->err)) ? "\033[2m  | %s\033[0m\n" :
+							  "  | %s\n",
+		line);
+	found = d->words != NULL && part->role == d->awaited ? strstr(line, d->words) :
+							       NULL;
+	if (found == NULL || d->state != DEMO_RUNNING)
+		return;
+	found += strlen(d->words);
+	d->words = NULL;
+	d->then(d, found);
+}
+
+/* As a user would type it; @auth, "user:password" or NULL, travels in the environment. */
+static void demo_start(struct demo *d, enum demo_role role, const char *auth,
+	const char *const *argv)
+{
+	struct child_options o = {
+		.loop = d->worker.loop,
+		.path = "/proc/self/exe",
+		.argv = argv,
+		.on_line = demo_on_child_line,
+		.on_end = demo_on_child_end,
+		.arg = &d->parts[role],
+	};
+	struct why why = { "" };
+	enum err rc = ERR_OK;
+
+	fprintf(d->out, auth != NULL ? "$ AUTH=" DEMO_USER "********" : "$");
+	for (const char *const *word = argv; *word != NULL; word++)
+		fprintf(d->out, " %s", *word);
+	fputc('\n', d->out);
+	fflush(d->out);
+	if (auth != NULL && setenv("AUTH", auth, 1) != 0)
+		rc = ERR_NOMEM;
+	if (rc == ERR_OK)
+		rc = child_open(&o, &d->parts[role].child, &why);
+	unsetenv("AUTH");
+	if (rc != ERR_OK)
+		demo_fail(d, "%s", err_text(rc, &why));
+}
+
+/* ---- visits ---- */
+
+static void demo_print_answer(struct demo *d, const struct http_answer *a)
+{
+	struct span type = http1_head_value(a->head, "Content-Type");
+	char reason[40], quoted[64];
+
+	if (d->answers == 0) {
+		fprintf(d->out, "answer   %u %s%s%s\n", a->status,
+			str_quote(reason, sizeof(reason), a->head->reason),
+			type.n > 0 ? ", " : "", str_quote(quoted, sizeof(quoted), type));
+		fprintf(d->out,
+			"\nvisit    status  first byte       bytes  connection\n");
+	}
+	fprintf(d->out, "%5u    %6u  %7.2f ms  %10zu  %s\n", d->answers + 1, a->status,
+		(double)a->first_us / 1000, a->body.n, a->is_reused ? "reused" : "new");
+}
+
+static void demo_ask(struct demo *d);
+
+static void demo_on_answer(void *arg, enum err rc, const struct http_answer *a,
+	const struct why *why)
+{
+	struct demo *d = arg;
+
+	if (rc != ERR_OK) {
+		demo_fail(d, "no answer through the tunnel: %s", err_text(rc, why));
+		return;
+	}
+	demo_print_answer(d, a);
+	d->answers++;
+	if (d->has_page &&
+		(!span_eq(a->body, buf_span(&d->page.text)) || a->status != 200 ||
+			a->is_reused != (d->answers > 1))) {
+		demo_fail(d,
+			"what came through the tunnel is not the page, or not over"
+			" one connection");
+		return;
+	}
+	if (d->answers < DEMO_FETCHES) {
+		demo_ask(d);
+		return;
+	}
+	http_client_free(d->visitor);
+	d->visitor = NULL;
+	if (d->has_page)
+		fprintf(d->out, "\nThe page came through as it was sent.\n");
+	d->after_visit(d);
+}
+
+static void demo_ask(struct demo *d)
+{
+	struct http_question q = {
+		.method = "GET",
+		.target = "/",
+		.headers = "Accept: */*\r\n",
+		.answer_max = DEMO_ANSWER_MAX,
+		.timeout_ms = DEMO_FETCH_MS,
+		.fn = demo_on_answer,
+		.arg = d,
+	};
+
+	if (http_client_ask(d->visitor, &q, NULL) != ERR_OK)
+		demo_fail(d, "no memory for a visitor");
+}
+
+/* Twice over one connection to @port, as a browser would that goes to @host:@named. */
+static void demo_visit(struct demo *d, const char *host, uint16_t port, uint16_t named,
+	void (*then)(struct demo *d))
+{
+	char authority[64];
+	struct http_client_options o = {
+		.loop = d->worker.loop,
+		.host = DEMO_LOCAL,
+		.port = port,
+		.tls = d->tls,
+		.server_name = host,
+		.host_header = authority,
+		.connections_max = 1,
+		.connect_ms = DEMO_FETCH_MS,
+	};
+
+	snprintf(authority, sizeof(authority), "%s:%u", host, named);
+	d->answers = 0;
+	d->after_visit = then;
+	demo_enter(d, DEMO_RUNNING, 0); /* questions have a timeout */
+	if (http_client_new(&o, &d->visitor) == ERR_OK)
+		demo_ask(d);
+	else
+		demo_fail(d, "no memory for a visitor");
+}
+
+/* ---- the link: a server and a client, and a visitor by port ---- */
+
+static void demo_begin_lease(struct demo *d);
+
+static void demo_on_public_port(struct demo *d, const char *port)
+{
+	d->public_port = (uint16_t)atoi(port);
+	fprintf(d->out,
+		"\nfetch    http://" DEMO_LOCAL ":%u/, twice\n"
+		"         visitor -> server -> client -> %s\n",
+		d->public_port, demo_what(d));
+	demo_visit(d, DEMO_LOCAL, d->public_port, d->public_port, demo_begin_lease);
+}
+
+static void demo_on_server_port(struct demo *d, const char *port)
+{
+	bool is_ip6 = strchr(d->target.host, ':') != NULL;
+	char url[64], remote[ADDR_TEXT_MAX + 300];
+	const char *const argv[] = { "adit", "client", "--fingerprint", d->fingerprint,
+		url, remote, NULL };
+
+	snprintf(url, sizeof(url), "http://" DEMO_LOCAL ":%s", port);
+	snprintf(remote, sizeof(remote),
+		is_ip6 ? "R:" DEMO_LOCAL ":0:[%s]:%u" : "R:" DEMO_LOCAL ":0:%s:%u",
+		d->target.host, d->target.port);
+	demo_await(d, DEMO_CLIENT, ": the server listens on port ", demo_on_public_port);
+	demo_start(d, DEMO_CLIENT, d->auth, argv);
+}
+
+static void demo_on_fingerprint(struct demo *d, const char *fingerprint)
+{
+	str_copy(d->fingerprint, sizeof(d->fingerprint), fingerprint);
+	demo_await(d, DEMO_SERVER, "Listening on http://" DEMO_LOCAL ":",
+		demo_on_server_port);
+}
+
+static void demo_begin_link(struct demo *d)
+{
+	static const char *const argv[] = { "adit", "server", "--reverse", "--host",
+		DEMO_LOCAL, "--port", "0", NULL };
+	uint8_t bytes[DEMO_PASSWORD_BYTES];
+
+	rand_bytes(bytes, sizeof(bytes));
+	memcpy(d->auth, DEMO_USER, strlen(DEMO_USER));
+	hex_encode(span_of(bytes, sizeof(bytes)), d->auth + strlen(DEMO_USER));
+	mem_wipe(bytes, sizeof(bytes));
+	demo_await(d, DEMO_SERVER, "server: Fingerprint ", demo_on_fingerprint);
+	demo_start(d, DEMO_SERVER, d->auth, argv);
+}
+
+/* ---- the lease: a relay and an agent, and a visitor by name ---- */
+
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	(void)st;
+	(void)kind;
+	(void)at;
+	return remove(path);
+}
+
+static void demo_check_lease(struct demo *d)
+{
+	const struct {
+		const char *wire;
+		const struct demo_tap *tap;
+	} wires[] = { { "visitor - relay", &d->to_visitor },
+		{ "relay - agent  ", &d->to_relay },
+		{ "agent - page   ", &d->to_target } };
+	char path[DEMO_PATH_MAX];
+	struct stat st = { 0 };
+
+	if (d->has_page) {
+		fprintf(d->out, "\nlook for \"%s\", a word of the page, on each wire:\n",
+			d->page.marker);
+		for (size_t i = 0; i < mem_count(wires); i++)
+			fprintf(d->out, "  %s   %8" PRIu64 " bytes   found %u times\n",
+				wires[i].wire, wires[i].tap->bytes, wires[i].tap->found);
+		fputc('\n', d->out);
+		if (d->to_visitor.found + d->to_relay.found > 0 ||
+			d->to_target.found == 0) {
+			demo_fail(d,
+				"the page was seen where it should not be, or not"
+				" where it should");
+			return;
+		}
+	}
+	snprintf(path, sizeof(path), "%s/privatekey.pem", d->directory);
+	if (stat(path, &st) != 0 || (st.st_mode & 077) != 0) {
+		demo_fail(d, "others than the relay can read %s", path);
+		return;
+	}
+	fprintf(d->out,
+		"The certificate was verified. Its key is the relay's, in a file that only the\n"
+		"relay reads (mode %o): the agent, where TLS ends, had the handshake signed.\n",
+		(unsigned)st.st_mode & 0777);
+	if (d->o->is_once) {
+		demo_end(d);
+		return;
+	}
+	fprintf(d->out,
+		"\nopen     http://" DEMO_LOCAL ":%u/ in a browser\n"
+		"         https://" LEASE_HOST
+		":%u/ too: its certificate is the demo's own, so\n"
+		"         curl --cacert %s/fullchain.pem https://" LEASE_HOST ":%u/\n"
+		"         Ctrl-C ends this\n",
+		d->public_port, d->to_visitor.host_port, d->directory,
+		d->to_visitor.host_port);
+	demo_enter(d, DEMO_OPEN, 0);
+}
+
+static void demo_on_public_name(struct demo *d, const char *rest)
+{
+	char path[DEMO_PATH_MAX];
+	struct tls_client_options o = { .ca_file = path, .alpn = "http/1.1" };
+	struct why why = { "" };
+	enum err rc;
+
+	(void)rest;
+	snprintf(path, sizeof(path), "%s/fullchain.pem", d->directory);
+	rc = tls_context_new_client(&o, &d->tls, &why);
+	if (rc != ERR_OK) {
+		demo_fail(d, "%s", err_text(rc, &why));
+		return;
+	}
+	fprintf(d->out,
+		"\nfetch    https://" LEASE_HOST ":%u/, twice\n"
+		"         visitor -> relay -> agent -> %s, and TLS from visitor to agent\n",
+		d->to_visitor.host_port, demo_what(d));
+	demo_visit(d, LEASE_HOST, d->to_visitor.port, d->to_visitor.host_port,
+		demo_check_lease);
+}
+
+/* "40123 for visitors" */
+static void demo_on_visitors_port(struct demo *d, const char *port)
+{
+	char target[32], relay[64], identity[DEMO_PATH_MAX];
+	const char *const argv[] = { "adit", "expose", target, "--name", LEASE_NAME,
+		"--relays", relay, "--discovery=false", "--identity-path", identity,
+		NULL };
+
+	d->to_visitor.host_port = (uint16_t)atoi(port);
+	/* The ports that commands and figures name from here on. */
+	fprintf(d->out,
+		"\nwires    through which all passes, and is looked at:\n"
+		"         port %u leads to the relay's API, port %u\n"
+		"         port %u leads to the relay's visitors, port %u\n"
+		"         port %u leads to the %s, port %u\n\n",
+		d->to_relay.port, d->to_relay.host_port, d->to_visitor.port,
+		d->to_visitor.host_port, d->to_target.port, demo_what(d), d->target.port);
+	snprintf(target, sizeof(target), DEMO_LOCAL ":%u", d->to_target.port);
+	snprintf(relay, sizeof(relay), "https://" LEASE_RELAY ":%u", d->to_relay.port);
+	snprintf(identity, sizeof(identity), "%s/identity-of-agent.json", d->directory);
+	demo_await(d, DEMO_EXPOSE, "https://" LEASE_HOST, demo_on_public_name);
+	demo_start(d, DEMO_EXPOSE, NULL, argv);
+}
+
+/* "40122 for the API": the visitors' port is told behind it. */
+static void demo_on_api_port(struct demo *d, const char *port)
+{
+	d->to_relay.host_port = (uint16_t)atoi(port);
+	demo_await(d, DEMO_RELAY, "Listening on " DEMO_LOCAL ":", demo_on_visitors_port);
+}
+
+static void demo_begin_lease(struct demo *d)
+{
+	const char *const argv[] = { "adit", "relay", "run", "--portal-url",
+		"https://" LEASE_RELAY, "--host", DEMO_LOCAL, "--api-port", "0",
+		"--sni-port", "0", "--identity-path", d->directory, NULL };
+	struct demo_tap *const taps[] = { &d->to_visitor, &d->to_relay, &d->to_target };
+	const char *base = getenv("TMPDIR");
+	struct why why = { "" };
+	enum err rc = ERR_OK;
+
+	fprintf(d->out, "\nNow by name, and with TLS that only the agent can read.\n\n");
+	snprintf(d->directory, sizeof(d->directory), "%s/adit-demo-XXXXXX",
+		base != NULL && *base == '/' ? base : "/tmp");
+	if (mkdtemp(d->directory) == NULL) {
+		d->directory[0] = '\0';
+		rc = err_sys(&why, errno,
+			"cannot make a directory for the relay's files");
+	}
+	for (size_t i = 0; i < mem_count(taps) && rc == ERR_OK; i++) {
+		rc = demo_tap_open(taps[i], d->worker.loop, &why);
+		if (rc == ERR_OK && d->has_page)
+			taps[i]->word = d->page.marker;
+	}
+	if (rc != ERR_OK) {
+		demo_fail(d, "%s", err_text(rc, &why));
+		return;
+	}
+	d->to_visitor.host = d->to_relay.host = DEMO_LOCAL;
+	d->to_target.host = d->target.host;
+	d->to_target.host_port = d->target.port;
+	demo_await(d, DEMO_RELAY, "Listening on " DEMO_LOCAL ":", demo_on_api_port);
+	demo_start(d, DEMO_RELAY, NULL, argv);
+}
+
+/* ---- the beginning ---- */
+
+static void demo_on_dialled(void *arg, enum err rc, int fd, int errnum,
+	const struct why *why)
+{
+	struct demo *d = arg;
+
+	(void)errnum;
+	d->dial = NULL;
+	if (rc != ERR_OK) {
+		demo_fail(d, "the target does not answer: %s", err_text(rc, why));
+		return;
+	}
+	close(fd);
+	demo_begin_link(d);
+}
+
+static enum err demo_begin(struct demo *d)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, 0 };
+	struct dial_options o = {
+		.host = d->target.host,
+		.port = d->target.port,
+		.timeout_ms = DEMO_READY_MS / 2,
+		.fn = demo_on_dialled,
+		.arg = d,
+	};
+	enum err rc = worker_init(&d->worker, 0);
+
+	if (rc == ERR_OK)
+		rc = loop_timer_open(d->worker.loop, demo_on_timer, d, &d->timer);
+	if (rc == ERR_OK)
+		rc = loop_signals_open(d->worker.loop, signals, demo_on_signal, d,
+			&d->signals);
+	if (rc != ERR_OK)
+		return rc;
+	if (d->target.port != 0) {
+		/* A tunnel to nowhere would only show that a visitor is turned away. */
+		fprintf(d->out, "target   %s, port %u: the service to publish\n\n",
+			d->target.host, d->target.port);
+		o.loop = d->worker.loop;
+		return dial_open(&o, &d->dial);
+	}
+	rc = demo_page_open(&d->page, &d->worker, &d->why);
+	if (rc != ERR_OK)
+		return rc;
+	d->has_page = true;
+	str_copy(d->target.host, sizeof(d->target.host), DEMO_LOCAL);
+	d->target.port = d->page.port;
+	fprintf(d->out, "page     http://" DEMO_LOCAL ":%u/: the service to publish\n\n",
+		d->target.port);
+	demo_begin_link(d);
+	return ERR_OK;
+}
+
+/* Settings for other runs, such as a log in JSON, are not for the children of a demo. */
+static void demo_drop_settings(void)
+{
+	static const char *const prefixes[] = { "AUTH=", "HOST=", "PORT=", "CHISEL_",
+		"ADIT_", "PORTAL_", "IDENTITY_", "TCP_", "UDP_",
+		"API_PORT=", "SNI_PORT=", "MIN_PORT=", "MAX_PORT=", "TRUST",
+		"DISCOVERY=", "ADMIN_", "MULTI_HOP",
+		"BAN_MITM=", "BOOTSTRAPS=", "NOTIFY_SOCKET=", "WATCHDOG_" };
+	char **to = environ;
+
+	for (char **from = environ; *from != NULL; from++) {
+		bool is_ours = false;
+
+		for (size_t i = 0; i < mem_count(prefixes); i++)
+			is_ours = is_ours || str_has_prefix(*from, prefixes[i]);
+		if (!is_ours)
+			*to++ = *from;
+	}
+	*to = NULL;
+}
+
+int demo_run(const struct demo_options *o)
+{
+	struct demo demo = { .o = o, .out = o->out }, *d = &demo;
+	enum err rc;
+
+	if (o->target_host != NULL) {
+		str_copy(d->target.host, sizeof(d->target.host), o->target_host);
+		d->target.port = o->target_port;
+	}
+	demo_drop_settings();
+	for (enum demo_role role = 0; role < DEMO_ROLES; role++)
+		d->parts[role] = (struct demo_part){ .demo = d, .role = role };
+	rc = demo_begin(d);
+	if (rc == ERR_OK)
+		loop_run(d->worker.loop);
+	else
+		d->exit_code = EXIT_CODE_FAILED;
+	if (d->exit_code == EXIT_CODE_DONE)
+		fprintf(d->out, "demo: ok\n");
+	else
+		fprintf(d->out, "demo: failed: %s\n", err_text(rc, &d->why));
+
+	dial_close(d->dial);
+	http_client_free(d->visitor);
+	for (enum demo_role role = 0; role < DEMO_ROLES; role++)
+		child_close(d->parts[role].child);
+	demo_tap_close(&d->to_visitor);
+	demo_tap_close(&d->to_relay);
+	demo_tap_close(&d->to_target);
+	tls_context_free(d->tls);
+	if (d->directory[0] != '\0')
+		(void)nftw(d->directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	demo_page_close(&d->page);
+	loop_signals_close(d->signals);
+	loop_timer_close(d->timer);
+	worker_fini(&d->worker);
+	mem_wipe(d->auth, sizeof(d->auth));
+	return d->exit_code;
+}
