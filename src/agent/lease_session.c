@@ -8,8 +8,8 @@
 
 #include <stdio.h>
 
-#include "agent/lease_desk.h"
 #include "agent/lease_pool.h"
+#include "agent/lease_tls.h"
 #include "agent/retry.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -42,12 +42,11 @@ struct lease_session {
 	struct registration *registration; /* borrowed: it says when it is gone */
 	struct lease_pool *pool;           /* NULL unless there is a lease */
 	bool was_open;
-	struct lease_desk desk;
-	bool is_overheard;        /* the last verdict, which has been logged */
+	struct lease_tls tls;
 	struct loop_timer *timer; /* the next attempt */
 	struct retry retry;
 	uint64_t looked_ms;
-	struct retry_log renewals, signatures, probes; /* failures that were logged */
+	struct retry_log renewals; /* failures that were logged */
 	struct lease_session_figures figures;
 };
 
@@ -88,11 +87,6 @@ static void lease_drop(struct lease_session *s)
 	lease_pool_close(s->pool);
 	s->pool = NULL;
 	loop_timer_stop(s->timer);
-}
-
-static void lease_warn(struct lease_session *s, struct retry_log *l, const char *text)
-{
-	log_at(retry_log_wants(l, text) ? LOG_WARN : LOG_DEBUG, &s->log, "%s", text);
 }
 
 static void lease_fail(struct lease_session *s, enum err rc, const struct why *why);
@@ -138,7 +132,7 @@ static void lease_fail_as(struct lease_session *s, enum retry_kind kind, const c
 {
 	uint32_t pause;
 
-	lease_warn(s, &s->retry.log, text);
+	retry_log_warn(&s->retry.log, &s->log, text);
 	str_copy(s->session.error.text, sizeof(s->session.error.text), text);
 	lease_drop(s);
 	(void)!retry_fail(&s->retry, kind, &pause); /* there is no limit */
@@ -154,7 +148,7 @@ static void lease_fail(struct lease_session *s, enum err rc, const struct why *w
 static void lease_try(struct lease_session *s)
 {
 	lease_drop(s);
-	lease_desk_reconnect(&s->desk);
+	lease_tls_reconnect(&s->tls);
 	retry_begin(&s->retry);
 	lease_enter(s, LEASE_FETCHING);
 }
@@ -166,14 +160,10 @@ static void lease_on_timer(void *arg)
 
 /* ---- the chain, and what is made of it ---- */
 
-/* Somebody between has the keys of our visitors: what was seen, and what comes of it. */
-static void lease_on_mismatch(struct lease_session *s, const struct why *why)
+static void lease_on_intercepted(void *owner, const struct why *why)
 {
-	if (!s->o.bans_mitm && s->is_overheard) {
-		log_debug(&s->log, "%s", why->text);
-		return;
-	}
-	s->is_overheard = true;
+	struct lease_session *s = owner;
+
 	if (!s->o.bans_mitm) {
 		log_error(&s->log,
 			"%s: %s can read what visitors say, and stays in use for"
@@ -185,28 +175,8 @@ static void lease_on_mismatch(struct lease_session *s, const struct why *why)
 		"%s: %s can read what visitors say, and is banned. Nothing is published"
 		" there until this is started anew; with --ban-mitm=false it stays in use",
 		why->text, s->relay.url);
-	lease_desk_send_away(&s->desk);
+	lease_tls_drop_handshakes(&s->tls);
 	lease_leave(s, ERR_CRYPTO);
-}
-
-static void lease_on_verdict(void *owner, enum probe_verdict verdict,
-	const struct why *why)
-{
-	struct lease_session *s = owner;
-
-	switch (verdict) {
-	case PROBE_PASSED:
-		s->is_overheard = false;
-		(void)retry_log_reset(&s->probes);
-		log_debug(&s->log, "the TLS of a visit of our own ends here");
-		break;
-	case PROBE_MISMATCH:
-		lease_on_mismatch(s, why);
-		break;
-	case PROBE_UNKNOWN:
-		lease_warn(s, &s->probes, why->text);
-		break;
-	}
 }
 
 static enum err lease_pin(struct lease_session *s, struct span pem, struct why *why)
@@ -220,17 +190,16 @@ static enum err lease_pin(struct lease_session *s, struct span pem, struct why *
 
 static void lease_set_token(struct lease_session *s)
 {
-	lease_desk_set_token(&s->desk, registration_token(s->registration),
-		registration_relay_ahead_ms(s->registration));
-	lease_desk_set_relay(&s->desk, registration_relay_is_adit(s->registration));
-	lease_desk_check(&s->desk);
+	lease_tls_set_token(&s->tls, registration_token(s->registration),
+		registration_relay_ahead_ms(s->registration),
+		registration_relay_is_adit(s->registration));
 }
 
 static enum err lease_use_chain(struct lease_session *s, struct span pem, struct why *why)
 {
 	enum err rc = ERR_OK;
 
-	if (lease_desk_is_open(&s->desk) && lease_desk_shows(&s->desk, pem))
+	if (lease_tls_shows(&s->tls, pem))
 		return ERR_OK;
 	if (!tls_pem_covers(pem, s->host))
 		return err_set(why, ERR_CRYPTO, "the relay's certificate is not for %s",
@@ -238,7 +207,7 @@ static enum err lease_use_chain(struct lease_session *s, struct span pem, struct
 	if (s->relay.is_local)
 		rc = lease_pin(s, pem, why);
 	if (rc == ERR_OK)
-		rc = lease_desk_show(&s->desk, pem, why);
+		rc = lease_tls_show(&s->tls, pem, why);
 	if (rc == ERR_OK && s->registration != NULL)
 		lease_set_token(s);
 	return rc;
@@ -248,7 +217,7 @@ static void lease_on_chain(void *arg, enum err rc, struct span pem, const struct
 {
 	struct lease_session *s = arg;
 	struct why words = *why;
-	bool is_new = !lease_desk_shows(&s->desk, pem);
+	bool is_new = !lease_tls_shows(&s->tls, pem);
 
 	s->asking = NULL;
 	if (rc == ERR_OK)
@@ -257,10 +226,10 @@ static void lease_on_chain(void *arg, enum err rc, struct span pem, const struct
 		lease_enter(s, LEASE_REGISTERING);
 	else if (s->pool != NULL && rc == ERR_OK && is_new)
 		lease_pool_retry(s->pool);
-	else if (s->state == LEASE_FETCHING || !lease_desk_is_open(&s->desk))
+	else if (s->state == LEASE_FETCHING || !lease_tls_is_open(&s->tls))
 		lease_fail(s, rc, &words);
 	else if (rc != ERR_OK)
-		lease_warn(s, &s->retry.log, err_text(rc, &words));
+		retry_log_warn(&s->retry.log, &s->log, err_text(rc, &words));
 }
 
 static enum err lease_begin_fetching(struct lease_session *s, struct why *why)
@@ -283,22 +252,6 @@ static void lease_look_again(struct lease_session *s)
 		lease_look_now(s);
 }
 
-static void lease_on_signed(void *owner)
-{
-	struct lease_session *s = owner;
-
-	if (retry_log_reset(&s->signatures))
-		log_info(&s->log, "visitors' handshakes are signed again");
-}
-
-static void lease_on_unsigned(void *owner, const struct why *why)
-{
-	struct lease_session *s = owner;
-
-	lease_warn(s, &s->signatures, why->text);
-	lease_look_again(s);
-}
-
 /* ---- the lease ---- */
 
 static void lease_set_names(struct lease_session *s, const struct message_lease *lease)
@@ -318,7 +271,7 @@ static void lease_on_held(void *owner, const struct message_lease *lease)
 	enum err rc;
 
 	lease_set_names(s, lease);
-	rc = lease_desk_watch(&s->desk, s->relay.is_local ? s->relay.host : s->host,
+	rc = lease_tls_watch(&s->tls, s->relay.is_local ? s->relay.host : s->host,
 		lease->sni_port > 0 ? (uint16_t)lease->sni_port : s->relay.port, s->host,
 		&why);
 	if (rc != ERR_OK) {
@@ -341,7 +294,7 @@ static void lease_on_renewed(void *owner, const struct stream *tls)
 	lease_pool_set_token(s->pool, registration_token(s->registration));
 	buf_init(&pem, RELAY_CHAIN_MAX);
 	if (tls != NULL && tls_peer_chain(tls, &pem) == ERR_OK && pem.n > 0 &&
-		!lease_desk_shows(&s->desk, buf_span(&pem)))
+		!lease_tls_shows(&s->tls, buf_span(&pem)))
 		lease_look_again(s);
 	buf_fini(&pem);
 }
@@ -351,7 +304,7 @@ static void lease_on_renewal_trouble(void *owner, const struct why *why)
 {
 	struct lease_session *s = owner;
 
-	lease_warn(s, &s->renewals, why->text);
+	retry_log_warn(&s->renewals, &s->log, why->text);
 	lease_look_again(s);
 }
 
@@ -455,25 +408,20 @@ static void lease_on_received(void *owner, struct stream *tls, const struct addr
 	};
 
 	if (s->pool != NULL)
-		lease_desk_probe(&s->desk);
+		prober_start(s->tls.prober);
 	lease_hand_over(s, &visitor);
 }
 
-static void lease_on_lost(void *owner, enum err rc, const struct why *why)
+/* The relay may sign with a new key already. */
+static void lease_on_doubt(void *owner)
 {
-	struct lease_session *s = owner;
-
-	s->figures.handshakes_failed++;
-	log_debug(&s->log, "a visitor's handshake failed: %s", err_text(rc, why));
-	lease_look_again(s); /* the relay may sign with a new key already */
+	lease_look_again(owner);
 }
 
-static const struct lease_desk_hooks desk_hooks = {
-	.on_received = lease_on_received,
-	.on_lost = lease_on_lost,
-	.on_signed = lease_on_signed,
-	.on_unsigned = lease_on_unsigned,
-	.on_verdict = lease_on_verdict,
+static const struct lease_tls_hooks tls_hooks = {
+	.on_visitor = lease_on_received,
+	.on_doubt = lease_on_doubt,
+	.on_intercepted = lease_on_intercepted,
 };
 
 static void lease_on_visitor(void *owner, enum marker kind, struct stream *stream,
@@ -487,7 +435,7 @@ static void lease_on_visitor(void *owner, enum marker kind, struct stream *strea
 	};
 
 	if (kind == MARKER_TLS)
-		lease_desk_receive_take(&s->desk, stream, relay);
+		lease_tls_accept_take(&s->tls, stream, relay);
 	else
 		lease_hand_over(s, &visitor);
 }
@@ -500,7 +448,7 @@ static void lease_await_approval(struct lease_session *s, const struct why *why)
 	(void)err_set(&words, ERR_DENIED,
 		"%s: its operator has to approve of %s, or has banned it", why->text,
 		s->o.identity->address);
-	lease_warn(s, &s->retry.log, words.text);
+	retry_log_warn(&s->retry.log, &s->log, words.text);
 }
 
 static void lease_on_pool_trouble(void *owner, enum err rc,
@@ -521,7 +469,7 @@ static void lease_on_pool_trouble(void *owner, enum err rc,
 		strcmp(refusal->code, "unauthorized") == 0)
 		lease_fail(s, rc, why);
 	else
-		lease_warn(s, &s->retry.log, err_text(rc, why));
+		retry_log_warn(&s->retry.log, &s->log, err_text(rc, why));
 	if (rc == ERR_CRYPTO)
 		lease_look_now(s); /* another certificate than the one we believe */
 }
@@ -625,7 +573,7 @@ static void lease_session_close(struct agent_session *session)
 	agent_session_fini(session);
 	if (s->timer != NULL)
 		lease_drop(s);
-	lease_desk_fini(&s->desk);
+	lease_tls_fini(&s->tls);
 	loop_timer_close(s->timer);
 	relay_peer_fini(&s->relay);
 	free(s);
@@ -655,7 +603,7 @@ enum err lease_session_open(const struct lease_session_options *o,
 			.max_ms = LEASE_PAUSE_MAX_MS,
 			.counts_from_attempt = true,
 		});
-	lease_desk_init(&s->desk, o->loop, &s->relay, &desk_hooks, s);
+	lease_tls_init(&s->tls, o->loop, &s->relay, &s->log, &tls_hooks, s);
 	agent_session_init(&s->session, o->loop, &lease_ops, o->hooks, o->owner);
 	rc = relay_peer_init(&s->relay, o->url, why);
 	if (rc == ERR_OK)
@@ -679,6 +627,8 @@ struct lease_session_figures lease_session_figures(const struct agent_session *s
 
 	f.is_open = s->pool != NULL;
 	f.ready = s->pool != NULL ? lease_pool_ready(s->pool) : 0;
-	f.signer = lease_desk_signatures(&s->desk);
+	f.handshakes_failed = s->tls.failed;
+	if (s->tls.signer != NULL)
+		f.signer = signer_figures(s->tls.signer);
 	return f;
 }

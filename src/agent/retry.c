@@ -28,6 +28,12 @@ enum retry_log_verdict retry_log_wants(struct retry_log *l, const char *text)
 	return is_new ? RETRY_LOG_FULL : RETRY_LOG_LINE;
 }
 
+void retry_log_warn(struct retry_log *l, const struct log *log, const char *text)
+{
+	log_at(retry_log_wants(l, text) != RETRY_LOG_NOTHING ? LOG_WARN : LOG_DEBUG, log,
+		"%s", text);
+}
+
 bool retry_log_reset(struct retry_log *l)
 {
 	bool had_text = l->texts_n > 0;

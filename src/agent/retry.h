@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/err.h"
+#include "base/log.h"
 
 #define RETRY_STABLE_MS 5000 /* open for so long: the count of failures starts anew */
 #define RETRY_FRESH_MS 1500  /* an attempt so young is not given up for another */
@@ -40,6 +40,9 @@ enum retry_log_verdict {
 
 /* What is to be logged of a failure with this text? */
 enum retry_log_verdict retry_log_wants(struct retry_log *l, const char *text);
+
+/* Logs it: a warning if it is wanted, else for those who want details. */
+void retry_log_warn(struct retry_log *l, const struct log *log, const char *text);
 
 /* It works again: every text is new from now on. True: there was one. */
 bool retry_log_reset(struct retry_log *l);

@@ -1,4 +1,4 @@
-/* Behaviour of probes, and of receptions that look for them, with all kinds of relays. */
+/* Behaviour of probes, and of accepts that look for them, with all kinds of relays. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,7 +32,7 @@ struct fixture;
 /* One who came to the tenant. */
 struct guest {
 	struct fixture *f;
-	struct reception *reception;
+	struct tenant_accept *accept;
 	struct stream *tls;
 	enum err rc;
 };
@@ -68,7 +68,7 @@ static void on_received(void *arg, enum err rc, struct stream *tls, const struct
 	struct guest *g = arg;
 
 	assert_true(rc == ERR_OK || why->text[0] != '\0');
-	g->reception = NULL;
+	g->accept = NULL;
 	g->rc = rc;
 	g->tls = tls;
 	g->f->received++;
@@ -77,7 +77,7 @@ static void on_received(void *arg, enum err rc, struct stream *tls, const struct
 static void receive(struct fixture *f, int fd)
 {
 	struct guest *g = &f->guests[f->guests_n++];
-	struct reception_options o = { .loop = f->loop,
+	struct tenant_accept_options o = { .loop = f->loop,
 		.tenant = f->tenant,
 		.prober = f->prober,
 		.fn = on_received,
@@ -86,7 +86,7 @@ static void receive(struct fixture *f, int fd)
 	assert_true(f->guests_n <= GUESTS_MAX);
 	*g = (struct guest){ .f = f, .rc = ERR_AGAIN };
 	assert_int_equal(socket_open_take(f->loop, fd, &o.visitor), ERR_OK);
-	assert_int_equal(reception_open(&o, &g->reception), ERR_OK);
+	assert_int_equal(tenant_accept_open(&o, &g->accept), ERR_OK);
 }
 
 /* ---- the relay ---- */
@@ -257,7 +257,7 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	for (unsigned i = 0; i < f->guests_n; i++) {
-		reception_close(f->guests[i].reception);
+		tenant_accept_close(f->guests[i].accept);
 		stream_abort(f->guests[i].tls);
 	}
 	for (unsigned i = 0; i < f->swallowed_n; i++)
@@ -568,8 +568,8 @@ static void test_it_may_be_freed_at_any_time(void **state)
 		for (unsigned i = 0; i < turns && f->verdicts == 0; i++)
 			time_turn(f->loop);
 		for (unsigned i = 0; i < f->guests_n; i++) {
-			reception_close(f->guests[i].reception);
-			f->guests[i].reception = NULL;
+			tenant_accept_close(f->guests[i].accept);
+			f->guests[i].accept = NULL;
 		}
 		f->guests_n = 0;
 		prober_free(f->prober);

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "net/unread.h"
 
-#define RECEPTION_MS 15000
+#define ACCEPT_MS 15000
 
 struct tenant {
 	struct remote_key *key;
@@ -43,18 +43,18 @@ void tenant_free(struct tenant *t)
 	free(t);
 }
 
-/* ---- receptions ---- */
+/* ---- visitors ---- */
 
-enum reception_state {
-	RECEPTION_GREETING, /* the handshake */
-	RECEPTION_LOOKING,  /* whether the visitor is our own probe */
-	RECEPTION_ENDED,
+enum accept_state {
+	ACCEPT_GREETING, /* the handshake */
+	ACCEPT_LOOKING,  /* whether the visitor is our own probe */
+	ACCEPT_ENDED,
 };
 
-struct reception {
+struct tenant_accept {
 	struct loop *loop; /* borrowed: outlives us */
 	struct prober *prober;
-	enum reception_state state;
+	enum accept_state state;
 	struct stream *tls;
 	struct loop_timer *timer;
 	uint8_t first[PROBE_NONCE_BYTES];
@@ -63,7 +63,7 @@ struct reception {
 	void *arg;
 };
 
-void reception_close(struct reception *r)
+void tenant_accept_close(struct tenant_accept *r)
 {
 	if (r == NULL)
 		return;
@@ -73,9 +73,9 @@ void reception_close(struct reception *r)
 }
 
 /* Reports and is gone. */
-static void reception_end(struct reception *r, enum err rc, const struct why *why)
+static void accept_end(struct tenant_accept *r, enum err rc, const struct why *why)
 {
-	struct reception last = *r;
+	struct tenant_accept last = *r;
 	struct stream *tls = NULL;
 
 	if (rc == ERR_OK) {
@@ -83,20 +83,20 @@ static void reception_end(struct reception *r, enum err rc, const struct why *wh
 		r->tls = NULL;
 		stream_want(tls, 0);
 	}
-	reception_close(r);
+	tenant_accept_close(r);
 	last.fn(last.arg, rc, tls, why);
 }
 
-static void reception_fail(struct reception *r, enum err rc, const char *words)
+static void accept_fail(struct tenant_accept *r, enum err rc, const char *words)
 {
 	struct why why;
 
 	err_set(&why, rc, "%s", words);
-	reception_end(r, rc, &why);
+	accept_end(r, rc, &why);
 }
 
 /* A real visitor: what has been read of his goes back in front. */
-static void reception_welcome(struct reception *r)
+static void accept_welcome(struct tenant_accept *r)
 {
 	struct why why = { "" };
 	struct stream *whole;
@@ -108,11 +108,11 @@ static void reception_welcome(struct reception *r)
 		if (rc == ERR_OK)
 			r->tls = whole;
 	}
-	r->state = RECEPTION_ENDED;
-	reception_end(r, rc, &why);
+	r->state = ACCEPT_ENDED;
+	accept_end(r, rc, &why);
 }
 
-static void reception_look(struct reception *r)
+static void accept_look(struct tenant_accept *r)
 {
 	size_t got = 0;
 	enum err rc = stream_read(r->tls, r->first + r->first_n,
@@ -121,12 +121,12 @@ static void reception_look(struct reception *r)
 	if (rc == ERR_OK)
 		r->first_n += got;
 	if (r->first_n == sizeof(r->first) && prober_claims(r->prober, r->tls, r->first))
-		reception_fail(r, ERR_EXISTS, "our own probe");
+		accept_fail(r, ERR_EXISTS, "our own probe");
 	else if (r->first_n == sizeof(r->first) || (rc != ERR_OK && rc != ERR_AGAIN))
-		reception_welcome(r); /* an end is the next owner's to see */
+		accept_welcome(r); /* an end is the next owner's to see */
 }
 
-static void reception_greet(struct reception *r)
+static void accept_greet(struct tenant_accept *r)
 {
 	struct why why = { "" };
 	enum err rc = tls_handshake(r->tls, &why);
@@ -136,41 +136,41 @@ static void reception_greet(struct reception *r)
 		return;
 	}
 	if (rc != ERR_OK) {
-		reception_end(r, rc, &why);
+		accept_end(r, rc, &why);
 		return;
 	}
 	if (r->prober == NULL || !prober_is_busy(r->prober)) {
-		reception_welcome(r);
+		accept_welcome(r);
 		return;
 	}
-	r->state = RECEPTION_LOOKING;
+	r->state = ACCEPT_LOOKING;
 	loop_timer_set(r->timer, PROBE_PEEK_MS);
 	stream_want(r->tls, LOOP_READ);
 }
 
-static void reception_on_stream(void *arg, unsigned ready)
+static void accept_on_stream(void *arg, unsigned ready)
 {
-	struct reception *r = arg;
+	struct tenant_accept *r = arg;
 
 	(void)ready;
-	if (r->state == RECEPTION_GREETING)
-		reception_greet(r);
+	if (r->state == ACCEPT_GREETING)
+		accept_greet(r);
 	else
-		reception_look(r);
+		accept_look(r);
 }
 
-static void reception_on_timer(void *arg)
+static void accept_on_timer(void *arg)
 {
-	struct reception *r = arg;
+	struct tenant_accept *r = arg;
 
-	if (r->state == RECEPTION_LOOKING)
-		reception_welcome(r);
+	if (r->state == ACCEPT_LOOKING)
+		accept_welcome(r);
 	else
-		reception_fail(r, ERR_TIMEOUT,
-			"the visitor's TLS handshake took too long");
+		accept_fail(r, ERR_TIMEOUT, "the visitor's TLS handshake took too long");
 }
 
-enum err reception_open(const struct reception_options *o, struct reception **out)
+enum err tenant_accept_open(const struct tenant_accept_options *o,
+	struct tenant_accept **out)
 {
 	struct tls_options tls = {
 		.context = o->tenant->tls,
@@ -179,7 +179,7 @@ enum err reception_open(const struct reception_options *o, struct reception **ou
 		.is_server = true,
 		.below_hides_ends = o->relay_hides_ends,
 	};
-	struct reception *r = mem_new(r);
+	struct tenant_accept *r = mem_new(r);
 	enum err rc;
 
 	if (r == NULL)
@@ -188,15 +188,15 @@ enum err reception_open(const struct reception_options *o, struct reception **ou
 	r->prober = o->prober;
 	r->fn = o->fn;
 	r->arg = o->arg;
-	rc = loop_timer_open(o->loop, reception_on_timer, r, &r->timer);
+	rc = loop_timer_open(o->loop, accept_on_timer, r, &r->timer);
 	if (rc == ERR_OK)
 		rc = tls_open(&tls, &r->tls, NULL);
 	if (rc != ERR_OK) {
-		reception_close(r);
+		tenant_accept_close(r);
 		return rc;
 	}
-	stream_set_owner(r->tls, reception_on_stream, r);
-	loop_timer_set(r->timer, RECEPTION_MS);
+	stream_set_owner(r->tls, accept_on_stream, r);
+	loop_timer_set(r->timer, ACCEPT_MS);
 	stream_want(r->tls, LOOP_READ);
 	*out = r;
 	return ERR_OK;

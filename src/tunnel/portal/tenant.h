@@ -20,15 +20,15 @@ struct tenant;
 enum err tenant_new(struct span chain, remote_sign_fn *sign, void *arg,
 	struct tenant **out, struct why *why) MUST_USE;
 
-/* Receptions must be over; streams that came out of them may live on. NULL is fine. */
+/* Accepts must be over; streams that came out of them may live on. NULL is fine. */
 void tenant_free(struct tenant *t);
 
-/* A reception is one visitor's handshake. */
-struct reception;
+/* Accepts one visitor: the TLS handshake. */
+struct tenant_accept;
 
-struct reception_options {
-	struct loop *loop;      /* borrowed: outlives the reception and the stream */
-	struct tenant *tenant;  /* borrowed: outlives the reception */
+struct tenant_accept_options {
+	struct loop *loop;      /* borrowed: outlives this and the stream */
+	struct tenant *tenant;  /* borrowed: outlives this */
 	struct prober *prober;  /* likewise; NULL: nobody is looked at */
 	struct stream *visitor; /* his TLS records; taken if the call succeeds */
 	/* The relay tells him of no end but those that are marked in his TLS: 6.4. */
@@ -36,16 +36,16 @@ struct reception_options {
 	/*
 	 * On ERR_OK @tls is the receiver's and wants nothing; else it is NULL.
 	 * ERR_EXISTS: it was our own probe. Once, never from inside the call; the
-	 * reception is gone then.
+	 * accept is gone then.
 	 */
 	void (*fn)(void *arg, enum err rc, struct stream *tls, const struct why *why);
 	void *arg;
 };
 
-enum err reception_open(const struct reception_options *o,
-	struct reception **out) MUST_USE;
+enum err tenant_accept_open(const struct tenant_accept_options *o,
+	struct tenant_accept **out) MUST_USE;
 
 /* The visitor is sent away, and fn is not called. NULL is fine. */
-void reception_close(struct reception *r);
+void tenant_accept_close(struct tenant_accept *r);
 
 #endif

@@ -1,0 +1,88 @@
+/*
+ * The TLS end of a lease, where its visitors' connections are decrypted: it shows them
+ * the relay's chain, has their handshakes signed by the relay, and finds out by visits of
+ * its own whether the relay ends their TLS. It logs what fails of that.
+ * portal-protocol 8, 9.
+ */
+#ifndef AGENT_LEASE_TLS_H
+#define AGENT_LEASE_TLS_H
+
+#include "agent/retry.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "net/addr.h"
+#include "tunnel/portal/signer.h"
+#include "tunnel/portal/tenant.h"
+
+#define LEASE_HANDSHAKES_MAX 512 /* at a time; more visitors are closed */
+
+/* The owner's. Called from the loop. */
+struct lease_tls_hooks {
+	/* @tls is the owner's; it came through @relay. All may be closed in it. */
+	void (*on_visitor)(void *owner, struct stream *tls, const struct addr *relay);
+	/* A handshake failed, or was not signed: the chain may be another by now. */
+	void (*on_doubt)(void *owner);
+	/* The relay ends visitors' TLS: told once, until a visit of ours says else. */
+	void (*on_intercepted)(void *owner, const struct why *why);
+};
+
+struct lease_tls {
+	struct loop *loop; /* borrowed, as relay and log: they outlive us */
+	const struct relay_peer *relay;
+	const struct log *log;
+	const struct lease_tls_hooks *hooks;
+	void *owner;
+	struct buf chain;      /* PEM: what the two below were made of */
+	struct signer *signer; /* NULL before there is a chain */
+	struct tenant *tenant; /* likewise */
+	struct prober *prober; /* NULL before lease_tls_watch() */
+	uint16_t prober_port;
+	bool relay_is_adit;
+	bool is_intercepted;                 /* and that was told */
+	struct retry_log signatures, probes; /* failures that were logged */
+	struct list handshakes;              /* struct lease_handshake */
+	unsigned handshakes_n;
+	uint64_t failed; /* handshakes so far */
+};
+
+void lease_tls_init(struct lease_tls *t, struct loop *loop,
+	const struct relay_peer *relay, const struct log *log,
+	const struct lease_tls_hooks *hooks, void *owner);
+void lease_tls_fini(struct lease_tls *t);
+
+/* False: there is no chain yet, and no visitor can be taken. */
+bool lease_tls_is_open(const struct lease_tls *t);
+
+/* Is this the chain that visitors see? */
+bool lease_tls_shows(const struct lease_tls *t, struct span pem);
+
+/*
+ * Shows this chain (PEM, the leaf first) from now on, and needs a token. With another
+ * chain, handshakes that are under way are closed. After an error it may have none.
+ */
+enum err lease_tls_show(struct lease_tls *t, struct span pem, struct why *why) MUST_USE;
+
+/*
+ * As signer_set_token(), followed by a check of the relay's key. A relay that is no adit
+ * forwards no end of a connection: a visitor is told of ours in TLS, and the relay of the
+ * target's by an end of the session, or both would be kept for good. Nor has it idle
+ * connections: signer_keep_warm().
+ */
+void lease_tls_set_token(struct lease_tls *t, const char *token, int64_t relay_ahead_ms,
+	bool relay_is_adit);
+
+/* The path may have changed. */
+void lease_tls_reconnect(struct lease_tls *t);
+
+/* Where visits of our own go. */
+enum err lease_tls_watch(struct lease_tls *t, const char *host, uint16_t port,
+	const char *server_name, struct why *why) MUST_USE;
+
+/* Takes a visitor's TLS records, whatever happens. It is open. */
+void lease_tls_accept_take(struct lease_tls *t, struct stream *visitor,
+	const struct addr *relay);
+
+/* Closes the handshakes that are under way; no hook is called. */
+void lease_tls_drop_handshakes(struct lease_tls *t);
+
+#endif
