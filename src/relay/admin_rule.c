@@ -27,7 +27,7 @@ static void put_port(struct json_writer *w, const char *key, bool enabled, uint3
 
 static void put_lease(struct relay *r, const struct lease *l, struct json_writer *w)
 {
-	struct policy_verdict v = policy_judge(r->policy, l->route->identity_key);
+	struct policy_verdict v = policy_judge(r->policy, l->route->owner);
 	struct message_admin_lease row = {
 		.bytes_per_s = (int64_t)v.bytes_per_s,
 		.is_approved = v.is_approved,
@@ -39,7 +39,7 @@ static void put_lease(struct relay *r, const struct lease *l, struct json_writer
 	lease_describe(l, r->options.root, &row.lease);
 	if (w->out->n > SNAPSHOT_PICTURES_MAX)
 		row.lease.metadata.thumbnail = NULL;
-	str_copy(row.identity_key, sizeof(row.identity_key), l->route->identity_key);
+	str_copy(row.identity_key, sizeof(row.identity_key), l->route->owner);
 	str_copy(row.address, sizeof(row.address), l->address);
 	str_copy(row.client_ip, sizeof(row.client_ip), l->client_ip);
 	str_copy(row.reported_ip, sizeof(row.reported_ip), l->reported_ip);

@@ -70,7 +70,7 @@ static int set_up(void **state)
 	assert_int_equal(store_open(f->dir, &f->r.store, NULL), ERR_OK);
 	policy.store = f->r.store;
 	assert_int_equal(policy_open(&policy, &f->r.policy, NULL), ERR_OK);
-	assert_int_equal(route_table_new(&f->r.routes), ERR_OK);
+	assert_int_equal(route_table_new(lease_route_alias, &f->r.routes), ERR_OK);
 	book.routes = f->r.routes;
 	assert_int_equal(loop_new(&f->loop), ERR_OK);
 	names.store = f->r.store;

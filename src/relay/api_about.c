@@ -53,7 +53,7 @@ static void about_tunnel(struct relay *r, struct api_call *call, const struct sp
 	if (route != NULL) {
 		status.registered = atomic_load(&route->until_ms) > clock_wall_ms();
 		status.service_alive = status.registered &&
-			atomic_load(&route->ready) > 0;
+			atomic_load(&route->present) > 0;
 	}
 	route_unref(route);
 	api_reply(call, 200, &message_tunnel_status_fields, &status);

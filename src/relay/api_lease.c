@@ -368,7 +368,7 @@ static void register_answer(struct relay *r, struct api_call *call,
 /* For as long as the lease has been granted. */
 static struct grant grant_of(const struct lease *lease, int64_t ttl_s)
 {
-	const struct route *route = lease->route;
+	struct route *route = lease->route;
 	bool has_route_host = strcmp(route->host, route->public_host) != 0;
 
 	return (struct grant){
@@ -376,7 +376,7 @@ static struct grant grant_of(const struct lease *lease, int64_t ttl_s)
 		.address = lease->address,
 		.route_host = has_route_host ? route->host : "",
 		.tcp_port = route->tcp_port,
-		.registration = route->registration,
+		.registration = lease_route_of(route)->registration,
 		.ttl_s = ttl_s,
 	};
 }
@@ -516,7 +516,8 @@ static bool token_read(struct relay *r, struct api_call *call, struct span text,
 /* Another agent with the same identity has registered since it was issued. */
 static bool token_is_outdated(const struct access_token *t, const struct lease *lease)
 {
-	return t->registration != 0 && t->registration < lease->route->registration;
+	return t->registration != 0 &&
+		t->registration < lease_route_of(lease->route)->registration;
 }
 
 /* NULL: there is no such lease, or the token is not good; the call is answered. */
@@ -597,7 +598,8 @@ static void lease_revive(struct relay *r, struct api_call *call, const struct sp
 	if (!token_read(r, call, buf_span(&call->body), &t))
 		return;
 	lease = lease_find(r->book, identity_key_print(t.name, t.address, key));
-	if ((lease == NULL || lease->route->registration < t.registration) &&
+	if ((lease == NULL ||
+		    lease_route_of(lease->route)->registration < t.registration) &&
 		(lease_book_has_issued(r->book, t.registration) ||
 			!revival_open(r, call, &t, key)))
 		api_refuse(call, MESSAGE_LEASE_NOT_FOUND,

@@ -40,12 +40,12 @@ static const char style[] =
 /* portal-protocol 2.7. */
 static bool lease_is_public(const struct lease *l, uint64_t now_ms)
 {
-	const struct route *r = l->route;
+	struct route *r = l->route;
 
 	if (l->metadata.hide || !route_is_live(r, now_ms))
 		return false;
-	return atomic_load(&r->ready) > 0 ||
-		atomic_load(&r->seen_ms) + PAGE_STALE_MS > now_ms;
+	return atomic_load(&r->present) > 0 ||
+		atomic_load(&lease_route_of(r)->seen_ms) + PAGE_STALE_MS > now_ms;
 }
 
 /* ---- the page ---- */
@@ -104,7 +104,7 @@ static void put_tunnel(struct relay *r, struct buf *out, const struct lease *l)
 	buf_put_str(out, "/\">");
 	put_html(out, route->name);
 	buf_put_str(out, "</a>");
-	if (atomic_load(&route->ready) == 0)
+	if (atomic_load(&route->present) == 0)
 		buf_put_str(out, " <span class=\"soft\">(just now away)</span>");
 	put_element(out, "<br>", l->metadata.description, "");
 	put_element(out, "<br><span class=\"soft\">by ", l->metadata.owner, "</span>");

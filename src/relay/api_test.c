@@ -122,7 +122,7 @@ static int set_up(void **state)
 	str_copy(f->r.options.root, sizeof(f->r.options.root), ROOT);
 	f->r.options.has_tcp = true;
 	identity_generate(IDENTITY_RELAY, &f->r.identity);
-	assert_int_equal(route_table_new(&f->r.routes), ERR_OK);
+	assert_int_equal(route_table_new(lease_route_alias, &f->r.routes), ERR_OK);
 	assert_int_equal(loop_new(&f->loop), ERR_OK);
 	f->root = ROOT;
 	open_book(f);
@@ -1059,7 +1059,7 @@ static void test_the_page_is_silent_about_others(void **state)
 	atomic_store(&l->route->until_ms, T0_MS + 3600000);
 	clock_advance(3 * 60 * 1000);
 	assert_true(says(ask(f, "GET", "/", ""), ">[]</script>")); /* stale */
-	atomic_store(&l->route->ready, 1);
+	atomic_store(&l->route->present, 1);
 	clock_advance(1000);
 	assert_true(says(ask(f, "GET", "/", ""), "\"Ready\":1"));
 }

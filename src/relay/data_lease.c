@@ -6,30 +6,30 @@
 #include "base/str.h"
 #include "relay/relay_data.h"
 
-static struct list *bucket_of(struct relay_data *d, const char *identity_key)
+static struct list *bucket_of(struct relay_data *d, const char *owner)
 {
-	return &d->quotas[siphash(&d->hash, span_str(identity_key)) % DATA_BUCKETS];
+	return &d->quotas[siphash(&d->hash, span_str(owner)) % DATA_BUCKETS];
 }
 
 /* ---- quotas ---- */
 
-static struct quota *quota_find(struct relay_data *d, const char *identity_key)
+static struct quota *quota_find(struct relay_data *d, const char *owner)
 {
 	struct list *it, *tmp;
 
-	list_each(it, tmp, bucket_of(d, identity_key)) {
+	list_each(it, tmp, bucket_of(d, owner)) {
 		struct quota *q = list_object(it, struct quota, in_table);
 
-		if (strcmp(q->identity_key, identity_key) == 0)
+		if (strcmp(q->owner, owner) == 0)
 			return q;
 	}
 	return NULL;
 }
 
 /* A reference; NULL: out of memory. */
-static struct quota *quota_get(struct relay_data *d, const char *identity_key)
+static struct quota *quota_get(struct relay_data *d, const char *owner)
 {
-	struct quota *q = quota_find(d, identity_key);
+	struct quota *q = quota_find(d, owner);
 
 	if (q != NULL) {
 		q->refs++;
@@ -44,8 +44,8 @@ static struct quota *quota_get(struct relay_data *d, const char *identity_key)
 	}
 	q->refs = 1;
 	list_init(&q->visitors);
-	str_copy(q->identity_key, sizeof(q->identity_key), identity_key);
-	list_add(bucket_of(d, identity_key), &q->in_table);
+	str_copy(q->owner, sizeof(q->owner), owner);
+	list_add(bucket_of(d, owner), &q->in_table);
 	return q;
 }
 
@@ -58,10 +58,9 @@ static void quota_unref(struct quota *q)
 	free(q);
 }
 
-void data_lease_set_rate(struct relay_data *d, const char *identity_key,
-	uint64_t bytes_per_s)
+void data_lease_set_rate(struct relay_data *d, const char *owner, uint64_t bytes_per_s)
 {
-	struct quota *q = quota_find(d, identity_key);
+	struct quota *q = quota_find(d, owner);
 
 	if (q != NULL)
 		throttle_bucket_set_rate(q->bucket, bytes_per_s);
@@ -79,13 +78,13 @@ static enum err lease_start(struct data_lease *l)
 	struct relay_data *d = l->data;
 	struct reverse_pool_options o = {
 		.loop = data_loop(d),
-		.ready = &l->route->ready,
+		.ready = &l->route->present,
 		.sessions = &d->worker->figures.sessions,
 	};
 
 	enum err rc;
 
-	l->quota = quota_get(d, l->route->identity_key);
+	l->quota = quota_get(d, l->route->owner);
 	rc = l->quota == NULL ? ERR_NOMEM : reverse_pool_new(&o, &l->pool);
 	if (rc == ERR_OK)
 		l->carrier = reverse_pool_carrier(l->pool);
@@ -114,7 +113,7 @@ struct data_lease *data_lease_get(struct relay_data *d, struct route *r)
 
 struct data_lease *data_lease_get_next(struct relay_data *d, const struct route *was)
 {
-	struct route *r = route_find_by_identity(d->shared->routes, was->identity_key);
+	struct route *r = route_find_by_owner(d->shared->routes, was->owner);
 	struct data_lease *l = NULL;
 
 	if (r != NULL && r != was && r->worker == was->worker &&
@@ -162,9 +161,9 @@ void data_lease_close(struct data_lease *l, bool cuts_bridges)
 	data_lease_unref(l);
 }
 
-void data_lease_cut(struct relay_data *d, const char *identity_key)
+void data_lease_cut(struct relay_data *d, const char *owner)
 {
-	struct quota *q = quota_find(d, identity_key);
+	struct quota *q = quota_find(d, owner);
 
 	if (q == NULL)
 		return;

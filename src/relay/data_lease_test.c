@@ -87,7 +87,7 @@ static void test_the_limit_of_an_identity_outlives_its_registrations(void **stat
 	site_pass(s, 1000);
 	site_settle(s);
 	assert_in_range(first.in.n + second.in.n, 1900, 2000);
-	assert_true(relay_worker_set_rate(&s->workers[0], r->identity_key, 0));
+	assert_true(relay_worker_set_rate(&s->workers[0], r->owner, 0));
 	site_pass(s, 10);
 	site_until(s, first.in.n == 3000 && second.in.n == 2000);
 	for (int i = 0; i < 2; i++)

@@ -67,15 +67,15 @@ enum err lease_book_new(const struct lease_book_options *o, struct lease_book **
 void lease_describe(const struct lease *lease, const char *root,
 	struct message_public_lease *out)
 {
-	const struct route *r = lease->route;
+	struct route *r = lease->route;
 
 	*out = (struct message_public_lease){
 		.expires_at = timefmt_of_ms(atomic_load(&r->until_ms)),
 		.first_seen_at = timefmt_of_ms(lease->first_seen_ms),
-		.last_seen_at = timefmt_of_ms(atomic_load(&r->seen_ms)),
+		.last_seen_at = timefmt_of_ms(atomic_load(&lease_route_of(r)->seen_ms)),
 		.tcp_enabled = r->tcp_port != 0,
 		.metadata = lease->metadata,
-		.ready = atomic_load(&r->ready),
+		.ready = atomic_load(&r->present),
 	};
 	str_copy(out->name, sizeof(out->name), r->name);
 	str_copy(out->hostname, sizeof(out->hostname), r->public_host);
@@ -112,7 +112,7 @@ struct lease *lease_find(struct lease_book *book, const char *identity_key)
 {
 	struct lease *l = book->by_key[bucket_of(book, identity_key)];
 
-	while (l != NULL && strcmp(l->route->identity_key, identity_key) != 0)
+	while (l != NULL && strcmp(l->route->owner, identity_key) != 0)
 		l = l->next_by_key;
 	return l;
 }
@@ -150,7 +150,7 @@ bool lease_book_is_full(struct lease_book *book, const char *name,
 
 static bool lease_is_of(const struct lease *l, const char *identity_key)
 {
-	return strcmp(l->route->identity_key, identity_key) == 0;
+	return strcmp(l->route->owner, identity_key) == 0;
 }
 
 /* One of another identity that claims the same, or NULL. */
@@ -164,7 +164,7 @@ static struct lease *lease_find_rival(struct lease_book *book, const struct leas
 
 			for (; l != NULL; l = l->next_by_claim[k])
 				if (strcmp(l->claims[k], claim) == 0 &&
-					!lease_is_of(l, of->route->identity_key))
+					!lease_is_of(l, of->route->owner))
 					return l;
 		}
 	}
@@ -173,7 +173,7 @@ static struct lease *lease_find_rival(struct lease_book *book, const struct leas
 
 static void lease_enter(struct lease_book *book, struct lease *l)
 {
-	struct lease **head = &book->by_key[bucket_of(book, l->route->identity_key)];
+	struct lease **head = &book->by_key[bucket_of(book, l->route->owner)];
 
 	l->next_by_key = *head;
 	*head = l;
@@ -190,7 +190,7 @@ static void lease_enter(struct lease_book *book, struct lease *l)
 
 static void lease_leave(struct lease_book *book, struct lease *l)
 {
-	struct lease **at = &book->by_key[bucket_of(book, l->route->identity_key)];
+	struct lease **at = &book->by_key[bucket_of(book, l->route->owner)];
 
 	while (*at != NULL && *at != l)
 		at = &(*at)->next_by_key;
@@ -360,7 +360,7 @@ void lease_end(struct lease_book *book, struct lease *lease, enum lease_end end)
 
 bool lease_is_used(const struct lease *lease)
 {
-	return atomic_load(&lease->route->has_served);
+	return atomic_load(&lease_route_of(lease->route)->has_served);
 }
 
 void lease_end_banned(struct lease_book *book, const struct prefix_set *banned)
@@ -424,7 +424,7 @@ void lease_renew(struct lease_book *book, struct lease *lease,
 	lease_take_words(lease, renewal->metadata, renewal->client_ip,
 		renewal->reported_ip);
 	atomic_store(&lease->route->until_ms, renewal->until_ms);
-	atomic_store(&lease->route->seen_ms, renewal->now_ms);
+	atomic_store(&lease_route_of(lease->route)->seen_ms, renewal->now_ms);
 	lease_hold_names(book, lease);
 }
 
@@ -436,14 +436,14 @@ static enum err lease_name_route(const struct lease_book *book,
 
 	if (rc != ERR_OK)
 		return rc;
-	identity_key_print(req->name, req->address, r->identity_key);
+	identity_key_print(req->name, req->address, r->owner);
 	str_copy(r->name, sizeof(r->name), req->name);
 	str_copy(r->host, sizeof(r->host),
 		req->route_host != NULL ? req->route_host : r->public_host);
-	r->worker = bucket_of(book, r->identity_key) % book->o.workers;
+	r->worker = bucket_of(book, r->owner) % book->o.workers;
 	return req->route_host == NULL ?
 		ERR_OK :
-		routehost_hash(span_str(r->public_host), r->hash, why);
+		routehost_hash(span_str(r->public_host), r->alias, why);
 }
 
 static int64_t lease_number(struct lease_book *book, const struct lease_request *req)
@@ -463,6 +463,7 @@ static enum err lease_make(struct lease_book *book, const struct lease_request *
 	struct lease **out, struct why *why)
 {
 	struct lease *l = mem_new(l);
+	struct lease_route *r;
 	struct addr client;
 	enum err rc;
 
@@ -475,16 +476,16 @@ static enum err lease_make(struct lease_book *book, const struct lease_request *
 	l->first_seen_ms = req->now_ms;
 	l->keeps_name = req->keeps_name;
 	str_copy(l->address, sizeof(l->address), req->address);
-	l->route = mem_new(l->route);
-	if (l->route == NULL) {
+	r = lease_route_new();
+	if (r == NULL) {
 		lease_free(l);
 		return err_set(why, ERR_NOMEM, "no memory for a lease");
 	}
-	atomic_init(&l->route->refs, 1);
-	l->route->registration = lease_number(book, req);
+	l->route = &r->route;
+	r->registration = lease_number(book, req);
 	atomic_init(&l->route->is_routable, req->is_routable);
 	atomic_init(&l->route->until_ms, req->until_ms);
-	atomic_init(&l->route->seen_ms, req->now_ms);
+	atomic_init(&r->seen_ms, req->now_ms);
 	rc = lease_name_route(book, req, l->route, why);
 	if (rc == ERR_OK)
 		rc = routehost_hash(span_str(l->route->host), l->claims[0], why);
@@ -492,7 +493,7 @@ static enum err lease_make(struct lease_book *book, const struct lease_request *
 		lease_free(l);
 		return rc;
 	}
-	str_copy(l->claims[1], sizeof(l->claims[1]), l->route->hash);
+	str_copy(l->claims[1], sizeof(l->claims[1]), l->route->alias);
 	*out = l;
 	return ERR_OK;
 }
@@ -541,7 +542,7 @@ static enum err lease_judge(struct lease_book *book, const struct lease *l,
 		return err_set(why, ERR_EXISTS,
 			"hostname is reserved for the identity that had it last");
 	if (req->wants_tcp && req->tcp_max_leases > 0 &&
-		lease_count_ports(book, l->route->identity_key, req->now_ms) >=
+		lease_count_ports(book, l->route->owner, req->now_ms) >=
 			req->tcp_max_leases)
 		return err_set(why, ERR_LIMIT, "all TCP ports for leases are in use");
 	return ERR_OK;
@@ -569,7 +570,7 @@ enum err lease_open(struct lease_book *book, struct lease_request *req,
 
 	if (rc != ERR_OK)
 		return rc;
-	old = lease_find(book, l->route->identity_key);
+	old = lease_find(book, l->route->owner);
 	rc = lease_judge(book, l, req, why);
 	if (rc == ERR_OK && req->wants_tcp)
 		rc = lease_take_port(book, l, old, req->now_ms, why);

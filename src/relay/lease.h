@@ -6,9 +6,11 @@
 #ifndef RELAY_LEASE_H
 #define RELAY_LEASE_H
 
+#include "base/list.h"
 #include "net/prefix.h"
-#include "relay/route.h"
+#include "relay/lease_route.h"
 #include "tunnel/portal/message_listing.h"
+#include "tunnel/portal/routehost.h"
 
 #define LEASE_CLAIMS 2
 #define LEASE_TTL_MAX_S 3600            /* agents renew every minute or so */

@@ -98,7 +98,7 @@ static struct fixture *fixture_new(void)
 	assert_non_null(f);
 	time_begin(T0_MS);
 	f->port_min = find_ports();
-	assert_int_equal(route_table_new(&f->routes), ERR_OK);
+	assert_int_equal(route_table_new(lease_route_alias, &f->routes), ERR_OK);
 	open_book(f);
 	return f;
 }
@@ -260,7 +260,7 @@ static void test_a_lease_is_found_by_both_of_its_hosts(void **state)
 	assert_true(has_route(f, "one." ROOT, a));
 	assert_true(has_route(f, "ech-y." ROOT, a));
 	assert_true(has_route(f, "two." ROOT, NULL));
-	assert_ptr_equal(lease_find(f->book, a->route->identity_key), a);
+	assert_ptr_equal(lease_find(f->book, a->route->owner), a);
 	lease_end(f->book, a, LEASE_UNREGISTERED);
 	assert_int_equal(f->ended, 1);
 	assert_true(has_route(f, "one." ROOT, NULL));
@@ -292,11 +292,11 @@ static void test_the_same_identity_replaces_its_own(void **state)
 
 	(void)state;
 	assert_int_equal(open_lease(f, 0, 0, NULL, false, &a), ERR_OK);
-	number = a->route->registration;
+	number = lease_route_of(a->route)->registration;
 	worker = a->route->worker;
 	assert_int_equal(open_lease(f, 0, 0, "ech-y." ROOT, false, &b), ERR_OK);
 	assert_int_equal(f->ended, 1);
-	assert_true(b->route->registration > number);
+	assert_true(lease_route_of(b->route)->registration > number);
 	assert_int_equal(b->route->worker, worker);
 	assert_true(has_route(f, "one." ROOT, b));
 	fixture_free(f);
@@ -380,7 +380,7 @@ static void test_a_sweep_ends_what_is_over(void **state)
 	(void)state;
 	assert_int_equal(open_lease(f, 0, 0, NULL, false, &a), ERR_OK);
 	assert_int_equal(open_lease(f, 1, 1, NULL, false, &b), ERR_OK);
-	atomic_store(&b->route->has_served, true);
+	atomic_store(&lease_route_of(b->route)->has_served, true);
 	clock_advance(60000);
 	renewal.now_ms = clock_wall_ms();
 	renewal.until_ms = renewal.now_ms + 120000;
@@ -410,7 +410,7 @@ static void test_a_lease_that_is_not_used_ends(void **state)
 	clock_advance(LEASE_UNUSED_MS - 1);
 	lease_sweep(f->book, clock_wall_ms());
 	assert_int_equal(f->ended, 0);
-	atomic_store(&used->route->has_served, true);
+	atomic_store(&lease_route_of(used->route)->has_served, true);
 	clock_advance(1);
 	lease_sweep(f->book, clock_wall_ms());
 	assert_int_equal(f->ended, 1);
@@ -428,7 +428,7 @@ static struct lease *open_used(struct fixture *f, unsigned name, unsigned owner,
 	struct lease *l;
 
 	assert_int_equal(open_lease(f, name, owner, route_host, false, &l), ERR_OK);
-	atomic_store(&l->route->has_served, true);
+	atomic_store(&lease_route_of(l->route)->has_served, true);
 	return l;
 }
 
@@ -481,7 +481,7 @@ static void test_which_ends_leave_a_name_to_its_holder(void **state)
 	(void)state;
 	for (size_t i = 0; i < mem_count(rows); i++) {
 		assert_int_equal(open_lease(f, 0, 0, NULL, false, &l), ERR_OK);
-		atomic_store(&l->route->has_served, rows[i].is_used);
+		atomic_store(&lease_route_of(l->route)->has_served, rows[i].is_used);
 		lease_set_keeps_name(f->book, l, rows[i].keeps_name);
 		lease_end(f->book, l, rows[i].end);
 		expect_free(f, 0, 1, rows[i].is_free);
@@ -549,7 +549,7 @@ static void test_route_hosts_are_names_too(void **state)
 	expect_free(f, 3, 1, false); /* "ech-x" */
 	assert_int_equal(open_lease(f, 0, 0, "ech-y." ROOT, false, &l), ERR_OK);
 	expect_free(f, 3, 1, false);
-	atomic_store(&l->route->has_served, true);
+	atomic_store(&lease_route_of(l->route)->has_served, true);
 	assert_int_equal(open_lease(f, 0, 0, "ech-x." ROOT, false, &l), ERR_OK);
 	assert_int_equal(open_lease(f, 0, 0, "ech-y." ROOT, false, &l), ERR_OK);
 	expect_free(f, 3, 1, true); /* given up for another one */
@@ -566,7 +566,7 @@ static void test_a_port_waits_for_the_holder_of_the_name(void **state)
 	(void)state;
 	assert_int_equal(open_lease(f, 0, 0, NULL, true, &first), ERR_OK);
 	assert_int_equal(open_lease(f, 1, 1, NULL, true, &l), ERR_OK);
-	atomic_store(&l->route->has_served, true);
+	atomic_store(&lease_route_of(l->route)->has_served, true);
 	port = l->route->tcp_port;
 	lease_end(f->book, first, LEASE_UNREGISTERED);
 	clock_advance(60000);

@@ -292,7 +292,7 @@ static enum err relay_open_book(struct relay *r)
 		.on_end = relay_on_lease_end,
 		.arg = r,
 	};
-	enum err rc = route_table_new(&r->routes);
+	enum err rc = route_table_new(lease_route_alias, &r->routes);
 
 	if (rc != ERR_OK)
 		return rc;

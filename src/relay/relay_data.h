@@ -65,7 +65,7 @@ struct quota {
 	unsigned refs; /* leases that have it */
 	struct throttle_bucket *bucket;
 	struct list visitors; /* struct visitor */
-	char identity_key[IDENTITY_KEY_SIZE];
+	char owner[ROUTE_OWNER_SIZE];
 };
 
 /* A lease, on the worker that serves it. */

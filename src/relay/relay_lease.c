@@ -19,7 +19,7 @@ static struct relay_worker *lease_worker(struct relay *r, const struct lease *l)
 /* The worker gets a copy of the socket: the book needs its own when the port goes on. */
 enum err relay_begin_lease(struct relay *r, struct lease *lease)
 {
-	uint64_t rate = policy_judge(r->policy, lease->route->identity_key).bytes_per_s;
+	uint64_t rate = policy_judge(r->policy, lease->route->owner).bytes_per_s;
 	int fd = -1;
 
 	if (lease->tcp_fd >= 0) {
@@ -39,9 +39,9 @@ enum err relay_begin_lease(struct relay *r, struct lease *lease)
 /* The audit hears of it within a minute. */
 static void note_signatures(struct relay *r, struct lease *l)
 {
-	uint64_t all = atomic_load(&l->route->signatures);
+	uint64_t all = atomic_load(&lease_route_of(l->route)->signatures);
 
-	sign_audit_add(r->sign_audit, l->route->identity_key, all - l->signatures_noted);
+	sign_audit_add(r->sign_audit, l->route->owner, all - l->signatures_noted);
 	l->signatures_noted = all;
 }
 
@@ -118,7 +118,7 @@ static void lease_cut(struct relay *r, struct lease *l)
 
 static void lease_judge(struct relay *r, struct lease *l)
 {
-	struct policy_verdict v = policy_judge(r->policy, l->route->identity_key);
+	struct policy_verdict v = policy_judge(r->policy, l->route->owner);
 	bool was_routable = atomic_exchange(&l->route->is_routable, v.is_routable);
 
 	lease_set_keeps_name(r->book, l, !v.is_denied && !v.is_banned);
@@ -127,7 +127,7 @@ static void lease_judge(struct relay *r, struct lease *l)
 		lease_cut(r, l);
 	if (v.bytes_per_s != l->bytes_per_s) {
 		l->bytes_per_s = v.bytes_per_s;
-		if (!relay_worker_set_rate(lease_worker(r, l), l->route->identity_key,
+		if (!relay_worker_set_rate(lease_worker(r, l), l->route->owner,
 			    v.bytes_per_s))
 			log_error(&r->log, "lease %s: its worker keeps the old rate",
 				l->route->name);
@@ -179,8 +179,7 @@ void relay_on_policy(void *arg, const char *identity_key)
 	list_each(it, tmp, lease_book_all(r->book)) {
 		struct lease *l = list_object(it, struct lease, in_book);
 
-		if (identity_key == NULL ||
-			strcmp(identity_key, l->route->identity_key) == 0)
+		if (identity_key == NULL || strcmp(identity_key, l->route->owner) == 0)
 			lease_judge(r, l);
 	}
 }

@@ -113,7 +113,7 @@ static int set_up(void **state)
 	f->r.store = f->kept.store;
 	assert_int_equal(sign_audit_new(&f->r.sign_audit), ERR_OK);
 	log_init(&f->r.log, NULL, "test");
-	assert_int_equal(route_table_new(&f->r.routes), ERR_OK);
+	assert_int_equal(route_table_new(lease_route_alias, &f->r.routes), ERR_OK);
 	o.routes = f->r.routes;
 	o.arg = &f->r;
 	assert_int_equal(lease_book_new(&o, &f->r.book), ERR_OK);
@@ -136,7 +136,7 @@ static int tear_down(void **state)
 
 static void sign(struct lease *l, unsigned count)
 {
-	atomic_fetch_add(&l->route->signatures, count);
+	atomic_fetch_add(&lease_route_of(l->route)->signatures, count);
 }
 
 /* The rows, the newest first: "one 2, two 1". */

@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "http/host.h"
 #include "relay/forwarded.h"
+#include "relay/lease_route.h"
 #include "relay/own_host.h"
 #include "relay/relay_data.h"
 #include "tunnel/portal/message.h"
@@ -103,7 +104,7 @@ struct route *request_find_lease(struct relay_data *d, struct http_exchange *x,
 		    http1_head_value(http_request(x), REQUEST_TOKEN), &check, holder,
 		    why) != ERR_OK)
 		return NULL;
-	r = route_find_by_identity(d->shared->routes, holder->identity_key);
+	r = route_find_by_owner(d->shared->routes, holder->identity_key);
 	if (r == NULL || atomic_load(&r->until_ms) <= clock_wall_ms()) {
 		*error = MESSAGE_LEASE_NOT_FOUND;
 		(void)err_set(why, ERR_NOENT, "lease not found: register it anew");
@@ -125,12 +126,13 @@ static void request_revive(struct relay_data *d, struct http_exchange *x);
  * Sessions are of one registration: the agent that registered last has the visitors.
  * @error and @why are set unless it is that of the token.
  */
-static bool request_is_of(const struct route *r, const struct access_holder *holder,
+static bool request_is_of(struct route *r, const struct access_holder *holder,
 	enum message_error *error, struct why *why)
 {
-	if (holder->registration == 0 || holder->registration == r->registration)
+	if (holder->registration == 0 ||
+		holder->registration == lease_route_of(r)->registration)
 		return true;
-	if (holder->registration > r->registration) {
+	if (holder->registration > lease_route_of(r)->registration) {
 		*error = MESSAGE_LEASE_NOT_FOUND;
 		(void)err_set(why, ERR_NOENT, "lease not found: register it anew");
 	} else {
@@ -177,7 +179,7 @@ static void request_connect(struct relay_data *d, struct http_exchange *x, bool 
 		request_refuse(d, x, error, why.text);
 		return;
 	}
-	atomic_store(&r->seen_ms, clock_wall_ms());
+	atomic_store(&lease_route_of(r)->seen_ms, clock_wall_ms());
 	if (http_detach(x, 200, "Content-Length: 0\r\nConnection: keep-alive\r\n",
 		    &session) == ERR_OK)
 		relay_data_pass_session_take(d, r, session, &client);

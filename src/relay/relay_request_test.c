@@ -47,8 +47,8 @@ static void test_a_session_is_what_old_clients_expect(void **state)
 		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"
 		"Connection: keep-alive\r\n\r\n");
 	site_settle(s);
-	assert_int_equal(r->ready, 1);
-	assert_int_equal(r->seen_ms, SITE_T0_MS + 1000);
+	assert_int_equal(r->present, 1);
+	assert_int_equal(lease_route_of(r)->seen_ms, SITE_T0_MS + 1000);
 	guest_close(&g);
 }
 
@@ -108,14 +108,15 @@ static void test_a_later_registration_has_the_sessions(void **state)
 	struct guest g;
 
 	s->registration = 5;
-	r->registration = 6;
+	lease_route_of(r)->registration = 6;
 	guest_come(&g, s, 0);
 	refuse_session(&g, 409, "hostname_conflict");
-	r->registration = 4; /* the relay has forgotten the one that came after */
+	lease_route_of(r)->registration =
+		4; /* the relay has forgotten the one that came after */
 	guest_ask_session(&g, "demo");
 	site_until(s, s->call != NULL);
 	assert_true(s->call->is_revival);
-	r->registration = 5;
+	lease_route_of(r)->registration = 5;
 	answer(s, 200, "");
 	assert_int_equal(guest_read_answer(&g), 200);
 	guest_close(&g);
@@ -185,7 +186,7 @@ static void test_who_talks_behind_the_request_loses_the_connection(void **state)
 		guest_ask_as(&g, "GET /sdk/connect HTTP/1.1", "demo", rests[i]);
 		site_until(s, g.rc != ERR_OK);
 		site_settle(s);
-		assert_int_equal(r->ready, 0);
+		assert_int_equal(r->present, 0);
 		guest_close(&g);
 	}
 	assert_int_equal(s->calls, 0);
@@ -198,10 +199,10 @@ static void test_a_session_that_talks_later_is_closed(void **state)
 	struct guest g;
 
 	guest_open_session(&g, s, 0, "demo");
-	assert_int_equal(r->ready, 1);
+	assert_int_equal(r->present, 1);
 	guest_say_text(&g, "x");
 	site_until(s, g.rc != ERR_OK);
-	assert_int_equal(r->ready, 0);
+	assert_int_equal(r->present, 0);
 	guest_close(&g);
 }
 
@@ -621,7 +622,7 @@ static void test_a_lease_has_its_handshakes_signed(void **state)
 		buf_span(&question));
 	assert_int_equal(guest_read_answer(&g), 200);
 	assert_is_signed(s, &g);
-	assert_int_equal(r->signatures, 1);
+	assert_int_equal(lease_route_of(r)->signatures, 1);
 	assert_int_equal(s->workers[0].figures.signatures, 1);
 	guest_close(&g);
 	buf_fini(&question);
@@ -778,7 +779,7 @@ static void test_nothing_is_signed_for_one_that_may_not_any_more(void **state)
 	atomic_store(&r->is_routable, false);
 	site_pass(s, 501);
 	expect_refusal(&g, 403, "lease_rejected");
-	assert_int_equal(r->signatures, 0);
+	assert_int_equal(lease_route_of(r)->signatures, 0);
 	assert_int_equal(s->workers[0].figures.signatures, 0);
 	guest_close(&g);
 	guest_close(&gone);

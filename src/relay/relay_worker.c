@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 #include "net/socket.h"
+#include "relay/lease_route.h"
 #include "relay/relay_data.h"
 
 static struct relay_data *data_of(struct worker *w)
@@ -116,7 +117,7 @@ static void session_arrive(struct relay_data *d, struct moving_session *m)
 	char text[ADDR_TEXT_MAX];
 
 	if (l != NULL) {
-		atomic_store(&m->route->has_served, true);
+		atomic_store(&lease_route_of(m->route)->has_served, true);
 		log_debug(d->shared->log, "lease %s: session from %s", m->route->name,
 			addr_print_ip(&m->client, text));
 		reverse_pool_add_take(l->pool, m->session, &m->client);

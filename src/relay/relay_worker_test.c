@@ -77,7 +77,7 @@ static void test_a_visitor_who_left_on_the_way_ends_his_session(void **state)
 		0);
 	close(fd);
 	site_until(s, g.rc != ERR_OK);
-	assert_int_equal(r->ready, 0);
+	assert_int_equal(r->present, 0);
 	site_until(s, s->workers[1].figures.bridges == 0);
 	guest_close(&g);
 }
@@ -134,10 +134,10 @@ static void test_a_session_may_come_before_its_lease_is_told_of(void **state)
 	int fd;
 
 	guest_open_session(&g, s, 0, "demo");
-	assert_int_equal(r->ready, 1);
+	assert_int_equal(r->present, 1);
 	assert_true(relay_worker_open_lease(&s->workers[1], r, -1, 1));
 	site_settle(s);
-	assert_int_equal(r->ready, 1);
+	assert_int_equal(r->present, 1);
 	fd = site_visit_host(s, 1, "demo." SITE_ROOT);
 	guest_expect_visitor(&g, "demo." SITE_ROOT);
 	close(fd);
@@ -320,7 +320,7 @@ static void test_a_rate_holds_for_bridges_that_run(void **state)
 	struct guest g;
 	int fd = join(s, &g, 0, 0);
 
-	assert_true(relay_worker_set_rate(&s->workers[0], r->identity_key, 1000));
+	assert_true(relay_worker_set_rate(&s->workers[0], r->owner, 1000));
 	site_settle(s);
 	visitor_say(fd, bytes, sizeof(bytes));
 	site_settle(s);
@@ -328,7 +328,7 @@ static void test_a_rate_holds_for_bridges_that_run(void **state)
 	site_pass(s, 1000);
 	site_settle(s);
 	assert_in_range(g.in.n, 1900, 2000);
-	assert_true(relay_worker_set_rate(&s->workers[0], r->identity_key, 0));
+	assert_true(relay_worker_set_rate(&s->workers[0], r->owner, 0));
 	site_pass(s, 10);
 	site_until(s, g.in.n == sizeof(bytes));
 	assert_true(relay_worker_set_rate(&s->workers[0], "nobody:0x0", 7));
@@ -350,7 +350,7 @@ static void test_an_identity_without_a_lease_is_cut(void **state)
 	site_settle(s);
 	assert_false(visitor_has_ended(fd));
 	for (unsigned i = 0; i < SITE_WORKERS; i++)
-		assert_true(relay_worker_cut(&s->workers[i], r->identity_key));
+		assert_true(relay_worker_cut(&s->workers[i], r->owner));
 	visitor_expect_end(s, fd);
 	site_until(s, g.rc != ERR_OK);
 	guest_close(&g);
@@ -554,7 +554,7 @@ static void test_letters_that_nobody_reads_are_dropped(void **state)
 	site_pair(client);
 	assert_true(relay_worker_give_client(&s->workers[1], client[1], &s->peer));
 	assert_true(relay_worker_open_lease(&s->workers[1], r, listening(&port), 9));
-	assert_true(relay_worker_set_rate(&s->workers[1], r->identity_key, 9));
+	assert_true(relay_worker_set_rate(&s->workers[1], r->owner, 9));
 	assert_true(relay_worker_set_view(&s->workers[1], s->view));
 	assert_true(relay_worker_close_lease(&s->workers[1], r, true));
 	relay_worker_end(&s->workers[1], 1000);

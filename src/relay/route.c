@@ -9,15 +9,15 @@
 #include "base/siphash.h"
 
 #define BUCKETS 16384 /* a power of two */
-#define SIGN_BURST_S 10
 
 /* By what a route is found; also which of its next[] is meant. */
-enum key { BY_HOST, BY_HASH, BY_IDENTITY, KEYS };
+enum key { BY_HOST, BY_ALIAS, BY_OWNER, KEYS };
 
 struct route_table {
 	pthread_rwlock_t lock;
-	struct siphash_key hash; /* const */
-	unsigned patterns;       /* routes whose host is "*.suffix" */
+	struct siphash_key hash; /* const, as the next */
+	route_alias_fn *alias_of;
+	unsigned patterns; /* routes whose host is "*.suffix" */
 	struct route *buckets[KEYS][BUCKETS];
 };
 
@@ -40,22 +40,6 @@ bool route_is_live(const struct route *r, uint64_t wall_ms)
 	return atomic_load(&r->is_routable) && atomic_load(&r->until_ms) > wall_ms;
 }
 
-/* A bucket that leaks @per_s: sign_due_us is when it will be empty (GCRA). */
-bool route_may_sign(struct route *r, uint32_t per_s, uint64_t now_us)
-{
-	uint64_t due = atomic_load(&r->sign_due_us), next;
-	uint64_t step = 1000000 / (per_s > 0 ? per_s : 1);
-
-	if (per_s == 0)
-		return true;
-	do {
-		next = (due > now_us ? due : now_us) + step;
-		if (next > now_us + SIGN_BURST_S * UINT64_C(1000000))
-			return false;
-	} while (!atomic_compare_exchange_weak(&r->sign_due_us, &due, next));
-	return true;
-}
-
 /* ---- the table ---- */
 
 static const char *key_of(const struct route *r, enum key key)
@@ -63,10 +47,10 @@ static const char *key_of(const struct route *r, enum key key)
 	switch (key) {
 	case BY_HOST:
 		return r->host;
-	case BY_HASH:
-		return r->hash;
+	case BY_ALIAS:
+		return r->alias;
 	default:
-		return r->identity_key;
+		return r->owner;
 	}
 }
 
@@ -80,7 +64,7 @@ static bool is_pattern(const struct route *r)
 	return r->host[0] == '*';
 }
 
-enum err route_table_new(struct route_table **out)
+enum err route_table_new(route_alias_fn *alias_of, struct route_table **out)
 {
 	struct route_table *t = mem_new(t);
 
@@ -91,6 +75,7 @@ enum err route_table_new(struct route_table **out)
 		return ERR_NOMEM;
 	}
 	siphash_key_make(&t->hash);
+	t->alias_of = alias_of;
 	*out = t;
 	return ERR_OK;
 }
@@ -175,13 +160,13 @@ static struct route *table_find_pattern(struct route_table *t, const char *host)
 
 struct route *route_find_by_host(struct route_table *t, const char *host)
 {
-	char hash[ROUTEHOST_HASH_SIZE];
+	char alias[ROUTE_ALIAS_SIZE];
 	struct route *r;
 
 	pthread_rwlock_rdlock(&t->lock);
 	r = table_find(t, BY_HOST, host);
-	if (r == NULL && routehost_hash(span_str(host), hash, NULL) == ERR_OK)
-		r = table_find(t, BY_HASH, hash);
+	if (r == NULL && t->alias_of(host, alias))
+		r = table_find(t, BY_ALIAS, alias);
 	if (r == NULL)
 		r = table_find_pattern(t, host);
 	if (r != NULL)
@@ -190,12 +175,12 @@ struct route *route_find_by_host(struct route_table *t, const char *host)
 	return r;
 }
 
-struct route *route_find_by_identity(struct route_table *t, const char *identity_key)
+struct route *route_find_by_owner(struct route_table *t, const char *owner)
 {
 	struct route *r;
 
 	pthread_rwlock_rdlock(&t->lock);
-	r = table_find(t, BY_IDENTITY, identity_key);
+	r = table_find(t, BY_OWNER, owner);
 	if (r != NULL)
 		route_ref(r);
 	pthread_rwlock_unlock(&t->lock);

@@ -1,5 +1,5 @@
 /*
- * Routes: from a public name to the lease that has it, and to the worker that serves it.
+ * Routes: from a public name to the agent that has it, and to the worker that serves it.
  *
  * The table is the one thing that workers share and that changes: the control worker
  * writes, everybody reads, behind one read-write lock that is held for a look-up and no
@@ -12,36 +12,32 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/list.h"
-#include "tunnel/portal/identity.h"
-#include "tunnel/portal/routehost.h"
+#include "base/err.h"
+#include "text/names.h"
 
 struct data_lease;
 
+#define ROUTE_OWNER_SIZE 320
+#define ROUTE_ALIAS_SIZE 64
+
 /*
- * One registration of a lease. All but the atomics is const once it is in the table. It
- * is shared: who found it has a reference.
+ * All but the atomics is const once it is in the table. It is shared: who found it has a
+ * reference. A carrier's service embeds it first in what it has for a route.
  */
 struct route {
 	atomic_uint refs;
-	int64_t registration; /* its number: a later one of the same identity has more */
-	unsigned worker;      /* the data worker that has its reverse sessions */
-	char identity_key[IDENTITY_KEY_SIZE];
+	unsigned worker;              /* the data worker that has its carrier */
+	char owner[ROUTE_OWNER_SIZE]; /* whose it is: what limits are counted by */
 	char name[NAMES_LABEL_MAX + 1];
 	char public_host[NAMES_HOST_MAX + 1]; /* name.root */
-	char host[NAMES_HOST_MAX + 1]; /* the route host if there is one, else as above */
-	/* of public_host if there is a route host; or "" */
-	char hash[ROUTEHOST_HASH_SIZE];
-	uint16_t tcp_port; /* 0: none */
+	char host[NAMES_HOST_MAX + 1];        /* another one that it has, else as above */
+	char alias[ROUTE_ALIAS_SIZE]; /* of public_host, if @host is another one; or "" */
+	uint16_t tcp_port;            /* 0: none */
 
-	atomic_bool is_routable;       /* policy lets it */
-	atomic_uint_fast64_t until_ms; /* wall clock: when the lease ends */
-	atomic_uint_fast64_t seen_ms;  /* wall clock: when its agent was last heard of */
-	atomic_uint ready;             /* idle reverse sessions */
-	atomic_bool has_served;        /* there has been a session */
+	atomic_bool is_routable;              /* policy lets it */
+	atomic_uint_fast64_t until_ms;        /* wall clock: when it ends */
+	atomic_uint present;                  /* sessions that can serve a visitor now */
 	atomic_uint_fast64_t visitors, bytes; /* so far; bytes in both directions */
-	atomic_uint_fast64_t signatures;      /* so far */
-	atomic_uint_fast64_t sign_due_us;     /* route_may_sign() */
 	struct route *next[3];                /* the table's */
 
 	/* Of its worker's thread alone. */
@@ -55,13 +51,12 @@ void route_unref(struct route *r); /* NULL is fine */
 /* Is it served now, by the wall clock? */
 bool route_is_live(const struct route *r, uint64_t wall_ms);
 
-/* One more signature, at most @per_s a second after a burst of ten seconds'.
- * Any thread. */
-bool route_may_sign(struct route *r, uint32_t per_s, uint64_t now_us);
-
 struct route_table;
 
-enum err route_table_new(struct route_table **out) MUST_USE;
+/* Makes the alias of a host, by which routes are found, too. False: it has none. */
+typedef bool route_alias_fn(const char *host, char alias[ROUTE_ALIAS_SIZE]);
+
+enum err route_table_new(route_alias_fn *alias_of, struct route_table **out) MUST_USE;
 void route_table_free(struct route_table *t); /* drops its references; NULL is fine */
 
 /* The control worker's. The table has a reference of its own until it is removed. */
@@ -69,10 +64,10 @@ void route_put(struct route_table *t, struct route *r);
 void route_remove(struct route_table *t, struct route *r);
 
 /*
- * Who has @host: by name, by the hash of the name, then by a pattern of one label. The
+ * Who has @host: by name, by the alias of the name, then by a pattern of one label. The
  * first that is there wins, whether live or not. A reference, or NULL. Any thread.
  */
 struct route *route_find_by_host(struct route_table *t, const char *host);
-struct route *route_find_by_identity(struct route_table *t, const char *identity_key);
+struct route *route_find_by_owner(struct route_table *t, const char *owner);
 
 #endif

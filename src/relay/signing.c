@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "relay/lease_route.h"
 #include "relay/relay_data.h"
 #include "tunnel/portal/message_sign.h"
 
@@ -90,7 +91,7 @@ static void signing_sign(struct relay_data *d, struct signing *s)
 			&body);
 	if (rc == ERR_OK) {
 		atomic_fetch_add(&d->worker->figures.signatures, 1);
-		atomic_fetch_add(&s->route->signatures, 1);
+		atomic_fetch_add(&lease_route_of(s->route)->signatures, 1);
 		request_reply(d, s->x, 200, REQUEST_JSON, buf_span(&body));
 	} else {
 		signing_refuse(d, s->x, rc == ERR_DENIED ? 400 : 500, err_text(rc, &why));
@@ -160,7 +161,7 @@ static void signing_wait(struct relay_data *d, struct http_exchange *x, struct r
 	struct prefix network = { .bits = 0 };
 	const struct fair_place place = {
 		.network = &network,
-		.identity_key = r->identity_key,
+		.identity_key = r->owner,
 	};
 	enum err rc = ERR_NOMEM;
 
@@ -201,7 +202,8 @@ static void signing_judge(struct relay_data *d, struct http_exchange *x, struct 
 			(int64_t)(clock_wall_ms() / 1000), &order, &why);
 	if (rc != ERR_OK)
 		signing_refuse(d, x, rc == ERR_NOENT ? 403 : 400, err_text(rc, &why));
-	else if (!route_may_sign(r, d->view->sign_per_s, clock_now_us()))
+	else if (!lease_route_may_sign(lease_route_of(r), d->view->sign_per_s,
+			 clock_now_us()))
 		signing_refuse(d, x, 429,
 			"too many signatures for this lease: try again in a second");
 	else

@@ -21,6 +21,7 @@
 #include "loop/timer_test.h"
 #include "net/socket.h"
 #include "net/talker_test.h"
+#include "relay/lease_route.h"
 #include "relay/relay_data.h"
 #include "wire/marker.h"
 
@@ -163,7 +164,7 @@ static inline void site_open(struct site *s)
 		.count = SITE_WORKERS,
 		.take_call = site_on_call,
 		.arg = s };
-	assert_int_equal(route_table_new(&s->shared.routes), ERR_OK);
+	assert_int_equal(route_table_new(lease_route_alias, &s->shared.routes), ERR_OK);
 	assert_int_equal(loop_new(&s->loop), ERR_OK);
 	for (unsigned i = 0; i < SITE_WORKERS; i++)
 		assert_int_equal(relay_data_new(&s->workers[i], &s->shared, i, s->view,
@@ -196,12 +197,12 @@ static inline void site_close(struct site *s)
 static inline struct route *site_put_route(struct site *s, const char *name,
 	unsigned worker)
 {
-	struct route *r = mem_new(r);
+	struct lease_route *made = lease_route_new();
+	struct route *r = &made->route;
 
-	assert_non_null(r);
-	atomic_init(&r->refs, 1);
+	assert_non_null(made);
 	r->worker = worker;
-	identity_key_print(name, s->address, r->identity_key);
+	identity_key_print(name, s->address, r->owner);
 	str_copy(r->name, sizeof(r->name), name);
 	snprintf(r->public_host, sizeof(r->public_host), "%s." SITE_ROOT, name);
 	str_copy(r->host, sizeof(r->host), r->public_host);

@@ -2,6 +2,7 @@
  * on real connections, in the test's time. */
 #include "relay/site_test.h"
 
+#include "tunnel/portal/routehost.h"
 #include "wire/hello.h"
 
 static const uint8_t alert[] = { 21, 3, 3, 0, 2, 2, 112 }; /* unrecognized_name */
@@ -268,7 +269,8 @@ static void test_a_route_host_and_the_public_name_lead_to_one_lease(void **state
 	route_ref(r);
 	route_remove(s->shared.routes, r);
 	str_copy(r->host, sizeof(r->host), "ech-abc." SITE_ROOT);
-	assert_int_equal(routehost_hash(span_str(r->public_host), r->hash, NULL), ERR_OK);
+	assert_int_equal(routehost_hash(span_str(r->public_host), r->alias, NULL),
+		ERR_OK);
 	route_put(s->shared.routes, r);
 	route_unref(r);
 	guest_open_session(&g[0], s, 0, "demo");
@@ -353,7 +355,7 @@ static void test_a_visitor_who_leaves_while_he_waits_takes_no_session(void **sta
 	close(fd);
 	site_until(s, list_is_empty(&d->claims));
 	guest_open_session(&g, s, 0, "demo");
-	assert_int_equal(r->ready, 1);
+	assert_int_equal(r->present, 1);
 	assert_int_equal(g.in.n, 0);
 	guest_close(&g);
 }
