@@ -72,7 +72,7 @@ static enum err check_directory(void *member, struct why *why)
 		size_t m = strlen(files[i]);
 
 		if (strcmp(path, files[i] + 1) == 0)
-			strcpy(path, ".");
+			memcpy(path, ".", 2);
 		else if (n >= m && strcmp(path + n - m, files[i]) == 0)
 			path[n - m + 1] = '\0';
 		n = strlen(path);

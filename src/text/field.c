@@ -323,7 +323,7 @@ static enum err list_read(const struct given *g, struct field_list *list)
 	if (given_text(g, &text))
 		return g->f->kind == FIELD_LIST ? list_split(g, text, list) :
 						  list_add(g, text, list);
-	if (g->v->form != FIELD_ARRAY)
+	if (array.next == NULL)
 		return refuse(g, "an array of texts");
 	one.v = &element;
 	while (rc == ERR_OK && array.next(&array, &element))

@@ -96,8 +96,7 @@ struct field_value {
 		FIELD_STRING, /* a text in quotes */
 		FIELD_BOOLEAN, /* @number is 0 or 1 */
 		FIELD_INTEGER,
-		FIELD_ARRAY, /* @next gets its elements, from @node on */
-		FIELD_OTHER,
+		FIELD_OTHER, /* an array if it has @next, which gets its elements */
 	} form;
 	struct span text;
 	int64_t number;

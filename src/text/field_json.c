@@ -54,7 +54,6 @@ static bool value_of(enum field_kind kind, const json_t *value, struct field_val
 	case FIELD_LIST:
 	case FIELD_REPEATED:
 	case FIELD_LIST_OR_ONE:
-		out->form = FIELD_ARRAY;
 		out->node = value;
 		out->next = array_next;
 		if (kind != FIELD_LIST_OR_ONE || !json_is_string(value))

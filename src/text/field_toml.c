@@ -29,7 +29,6 @@ static struct field_value value_of(const struct toml_node *n)
 		v.number = n->flag;
 		break;
 	case TOML_ARRAY:
-		v.form = FIELD_ARRAY;
 		v.node = n->first;
 		v.next = array_next;
 		break;
