@@ -21,12 +21,16 @@ static bool array_next(struct field_value *array, struct field_value *element)
 	return value != NULL;
 }
 
+/* Objects may be null: these are left out. */
 static bool is_array_of(const json_t *value, json_type type)
 {
 	bool ok = json_is_array(value);
 
-	for (size_t i = 0; ok && i < json_array_size(value); i++)
-		ok = json_typeof(json_array_get(value, i)) == type;
+	for (size_t i = 0; ok && i < json_array_size(value); i++) {
+		json_type found = json_typeof(json_array_get(value, i));
+
+		ok = found == type || (found == JSON_NULL && type == JSON_OBJECT);
+	}
 	return ok;
 }
 
@@ -84,9 +88,13 @@ static enum err read_tables(const struct field *f, const json_t *array,
 	to->v = calloc(n + 1, f->of->bytes);
 	if (to->v == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for %s", f->name);
-	for (size_t i = 0; i < n && rc == ERR_OK; i++)
-		rc = field_read_json_value(f->of, json_array_get(array, i),
-			(char *)to->v + to->n++ * f->of->bytes, why);
+	for (size_t i = 0; i < n && rc == ERR_OK; i++) {
+		const json_t *element = json_array_get(array, i);
+
+		if (!json_is_null(element))
+			rc = field_read_json_value(f->of, element,
+				(char *)to->v + to->n++ * f->of->bytes, why);
+	}
 	return rc;
 }
 

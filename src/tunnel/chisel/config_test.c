@@ -44,7 +44,7 @@ static void test_no_remotes_are_null_and_markup_is_escaped(void **state)
 
 	(void)state;
 	assert_printed(&c,
-		"{\"Version\":\"\\u003c1\\u003e\\u0026\\u0022\\u005c\\u000a\","
+		"{\"Version\":\"\\u003c1\\u003e\\u0026\\\"\\\\\\n\","
 		"\"Remotes\":null,\"Client\":\"me\",\"Run\":\"1\"}");
 }
 
