@@ -1,6 +1,6 @@
 /*
- * The route of a lease: what its registration, its renewals and its signatures add to a route.
- * portal-protocol 7.2, 7.3.
+ * The route of a lease: what its registration, its renewals and its signatures add to a
+ * route. portal-protocol 7.2, 7.3.
  */
 #ifndef RELAY_LEASE_ROUTE_H
 #define RELAY_LEASE_ROUTE_H
@@ -27,7 +27,9 @@ static inline struct lease_route *lease_route_of(struct route *r)
 	return mem_container(r, struct lease_route, route);
 }
 
-/* One more signature, at most @per_s a second after a burst of ten seconds'. Any thread. */
+/*
+ * One more signature, at most @per_s a second after a burst of ten seconds'. Any thread.
+ */
 bool lease_route_may_sign(struct lease_route *r, uint32_t per_s, uint64_t now_us);
 
 /* The other name of @host in the table of routes: its hash. */
