@@ -1,7 +1,6 @@
 /* Looks whether a link's remotes would work. */
 #include "agent/link_check.h"
 
-#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,13 +16,10 @@
 #define CHECK_LINGER_MS 1000 /* a stock server opens the channel and dials then */
 
 struct link_check {
-	struct link_client c; /* what attempts need */
-	struct link_client_options o;
-	struct worker worker;
-	struct log log;
-	FILE *out;
-	int exit_code;
-	unsigned at;       /* the remote that is looked at */
+	struct link_check_options o;
+	struct link_client_options client; /* its timeout is ours */
+	struct link_client c;              /* what attempts need */
+	unsigned at;       /* the remotes that were looked at, and the one that is */
 	bool is_connected; /* was so at least once */
 	bool is_judged;    /* the remote: its line is printed */
 	bool has_failed;
@@ -32,14 +28,13 @@ struct link_check {
 	struct stream *stream;   /* that it became */
 	struct loop_timer *timer;
 	struct loop_deferred next;
-	struct loop_signals *signals;
 };
 
 static void check_connect(struct link_check *k);
 
 static const struct remote *check_remote(const struct link_check *k)
 {
-	return &k->o.remotes[k->at];
+	return &k->client.remotes[k->at - 1];
 }
 
 /* ---- the verdict ---- */
@@ -58,7 +53,7 @@ static void check_judge(struct link_check *k, bool is_good, const char *fmt, ...
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	fprintf(k->out, "%s: %s: %s\n", remote_print(check_remote(k), name),
+	fprintf(k->o.out, "%s: %s: %s\n", remote_print(check_remote(k), name),
 		is_good ? "ok" : "failed", text);
 	k->is_judged = true;
 	k->has_failed = k->has_failed || !is_good;
@@ -72,23 +67,17 @@ static void check_judge(struct link_check *k, bool is_good, const char *fmt, ...
 	if (k->c.session != NULL)
 		chisel_session_close(k->c.session, ERR_CLOSED, "checked");
 	else
-		loop_defer(k->worker.loop, &k->next);
-}
-
-static void check_stop(struct link_check *k, int exit_code)
-{
-	k->exit_code = exit_code;
-	loop_stop(k->worker.loop);
+		loop_defer(k->o.worker->loop, &k->next);
 }
 
 static void check_on_next(void *arg)
 {
 	struct link_check *k = arg;
 
-	if (++k->at < k->o.remote_count)
+	if (k->at++ < k->client.remote_count)
 		check_connect(k);
 	else
-		check_stop(k, k->has_failed ? 1 : 0);
+		k->o.on_done(k->o.arg, !k->has_failed);
 }
 
 /* It is no remote's fault: there is no sense in going on. */
@@ -96,8 +85,8 @@ static void check_give_up(struct link_check *k, const struct link_trouble *t)
 {
 	char url[URL_TEXT_MAX];
 
-	fprintf(k->out, "%s: failed: %s\n", url_print(&k->c.url, url), t->text);
-	check_stop(k, 1);
+	fprintf(k->o.out, "%s: failed: %s\n", url_print(&k->c.url, url), t->text);
+	k->o.on_done(k->o.arg, false);
 }
 
 /* ---- targets ---- */
@@ -136,7 +125,7 @@ static void check_target_here(struct link_check *k)
 {
 	const struct remote *r = check_remote(k);
 	struct dial_options o = {
-		.loop = k->worker.loop,
+		.loop = k->o.worker->loop,
 		.host = r->remote_host,
 		.port = remote_port_number(r->remote_port),
 		.timeout_ms = CHECK_DIAL_MS,
@@ -285,7 +274,7 @@ static void check_on_closed(void *owner, enum err rc, const struct why *why)
 
 	k->c.session = NULL;
 	if (k->is_judged) {
-		loop_defer(k->worker.loop, &k->next);
+		loop_defer(k->o.worker->loop, &k->next);
 		return;
 	}
 	link_client_explain(&k->c, rc, why, &t);
@@ -328,66 +317,44 @@ static void check_connect(struct link_check *k)
 
 /* ---- the whole ---- */
 
-static void check_on_signal(void *arg, int signo)
+enum err link_check_open(const struct link_check_options *o, struct link_check **out,
+	struct why *why)
 {
-	(void)signo;
-	check_stop(arg, 1);
-}
+	struct link_check *k = mem_new(k);
+	enum err rc = ERR_NOMEM;
 
-static enum err check_open(struct link_check *k, struct why *why)
-{
-	static const int signals[] = { SIGINT, SIGTERM, 0 };
-	enum err rc = link_client_init(&k->c, &k->o, &k->worker, &k->log, why);
-
-	if (rc != ERR_OK)
+	if (k == NULL)
+		return err_set(why, rc, "out of memory");
+	k->o = *o;
+	k->client = *o->client;
+	if (k->client.connect_timeout_ms == 0)
+		k->client.connect_timeout_ms = CHECK_CONNECT_MS;
+	loop_deferred_init(&k->next, check_on_next, k);
+	rc = link_client_init(&k->c, &k->client, o->worker, o->log, why);
+	if (rc == ERR_OK)
+		rc = loop_timer_open(o->worker->loop, check_on_timer, k, &k->timer);
+	if (rc != ERR_OK) {
+		link_check_close(k);
 		return rc;
-	rc = worker_init(&k->worker, 0);
-	if (rc == ERR_OK)
-		rc = loop_signals_open(k->worker.loop, signals, check_on_signal, k,
-			&k->signals);
-	if (rc == ERR_OK)
-		rc = loop_timer_open(k->worker.loop, check_on_timer, k, &k->timer);
-	return rc == ERR_OK ? ERR_OK : err_set(why, rc, "out of memory");
+	}
+	loop_defer(o->worker->loop, &k->next);
+	*out = k;
+	return ERR_OK;
 }
 
-static void check_close(struct link_check *k)
+void link_check_close(struct link_check *k)
 {
+	if (k == NULL)
+		return;
 	k->is_judged = true;
-	loop_undefer(&k->next);
 	dial_close(k->dial);
 	connect_close(k->c.connect);
 	if (k->c.session != NULL)
 		chisel_session_close(k->c.session, ERR_CLOSED, "going away");
-	if (k->worker.loop != NULL)
-		loop_turn(k->worker.loop); /* the session goes */
-	stream_abort(k->stream);
+	loop_turn(k->o.worker->loop); /* the session goes */
 	loop_undefer(&k->next);
-	loop_signals_close(k->signals);
+	stream_abort(k->stream);
 	loop_timer_close(k->timer);
-	if (k->worker.loop != NULL)
-		loop_turn(k->worker.loop); /* what was deferred */
-	loop_leave(k->worker.loop, k->exit_code);
-	worker_fini(&k->worker);
 	link_client_fini(&k->c);
-}
-
-int link_check_run(const struct link_client_options *options, FILE *out)
-{
-	struct link_check k = { .o = *options, .out = out, .exit_code = 1 };
-	struct why why = { 0 };
-	enum err rc;
-
-	if (k.o.connect_timeout_ms == 0)
-		k.o.connect_timeout_ms = CHECK_CONNECT_MS;
-	loop_deferred_init(&k.next, check_on_next, &k);
-	log_init(&k.log, NULL, "client");
-	rc = check_open(&k, &why);
-	if (rc == ERR_OK) {
-		check_connect(&k);
-		loop_run(k.worker.loop);
-	} else {
-		log_error(&k.log, "%s", err_text(rc, &why));
-	}
-	check_close(&k);
-	return fflush(out) == 0 ? k.exit_code : 1;
+	free(k);
 }

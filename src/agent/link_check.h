@@ -10,8 +10,24 @@
 
 #include "agent/link.h"
 
-/* Prints a line for each remote on @out. Returns the program's exit code:
- * 0 if all is well. */
-int link_check_run(const struct link_client_options *options, FILE *out);
+struct link_check;
+
+/* All borrowed: they outlive the check. */
+struct link_check_options {
+	struct worker *worker;
+	const struct link_client_options *client;
+	const struct log *log;
+	FILE *out; /* gets a line for each remote */
+	/* All was looked at, or the server cannot be reached: to be closed. */
+	void (*on_done)(void *arg, bool is_good);
+	void *arg;
+};
+
+/* Begins. on_done is not called from inside this call. */
+enum err link_check_open(const struct link_check_options *o, struct link_check **out,
+	struct why *why) MUST_USE;
+
+/* NULL is fine. */
+void link_check_close(struct link_check *k);
 
 #endif

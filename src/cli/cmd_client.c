@@ -9,6 +9,8 @@ struct client {
 	struct runner *runner;
 	const struct link_client_options *options;
 	struct agent_session *link;
+	struct link_check *check;
+	FILE *out; /* of the check */
 };
 
 static void client_on_change(void *owner, struct agent_session *link)
@@ -88,6 +90,7 @@ static void client_close(void *arg)
 	struct client *c = arg;
 
 	agent_session_close(c->link);
+	link_check_close(c->check);
 }
 
 static const struct runner_ops client_ops = {
@@ -100,9 +103,51 @@ static const struct runner_ops client_ops = {
 	.close = client_close,
 };
 
+/* ---- --check ---- */
+
+static void check_on_done(void *arg, bool is_good)
+{
+	struct client *c = arg;
+
+	if (fflush(c->out) != 0)
+		is_good = false;
+	runner_stop(c->runner, is_good ? EXIT_CODE_DONE : EXIT_CODE_FAILED);
+}
+
+static enum err check_open(void *arg, struct runner *r, struct why *why)
+{
+	struct client *c = arg;
+	struct link_check_options o = {
+		.worker = &r->worker,
+		.client = c->options,
+		.log = &r->log,
+		.out = c->out,
+		.on_done = check_on_done,
+		.arg = c,
+	};
+
+	c->runner = r;
+	return link_check_open(&o, &c->check, why);
+}
+
+static void check_end(void *arg, bool is_again)
+{
+	struct client *c = arg;
+
+	(void)is_again;
+	runner_stop(c->runner, EXIT_CODE_FAILED);
+}
+
+static const struct runner_ops check_ops = {
+	.name = "client",
+	.open = check_open,
+	.end = check_end,
+	.close = client_close,
+};
+
 static int connect_to_server(const struct call *c, struct client_args *args)
 {
-	struct client client = { .options = &args->link };
+	struct client client = { .options = &args->link, .out = c->out };
 	struct why why = { "" };
 	enum err rc;
 
@@ -111,9 +156,7 @@ static int connect_to_server(const struct call *c, struct client_args *args)
 		rc = daemon_start(&args->daemon, &why);
 	if (rc != ERR_OK)
 		return call_fail(c, rc, &why);
-	if (args->checks)
-		return link_check_run(&args->link, c->out);
-	return runner_run(&client_ops, &client);
+	return runner_run(args->checks ? &check_ops : &client_ops, &client);
 }
 
 static int run(struct call *c)

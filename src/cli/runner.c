@@ -31,7 +31,7 @@ static void runner_on_signal(void *arg, int signo)
 static enum err runner_open(struct runner *r, struct loop_signals **signals,
 	struct netwatch **netwatch, struct why *why)
 {
-	const int signos[] = { SIGINT, SIGTERM, SIGHUP,
+	const int signos[] = { SIGINT, SIGTERM, r->ops->reload != NULL ? SIGHUP : 0,
 		r->ops->report != NULL ? SIGUSR2 : 0, 0 };
 	enum err rc = worker_init(&r->worker, 0);
 
@@ -45,7 +45,8 @@ static enum err runner_open(struct runner *r, struct loop_signals **signals,
 			"the loop, its signals or the network's state"
 			" cannot be had: %s",
 			err_name(rc));
-	r->notify = notify_open(r->worker.loop, &r->log);
+	if (r->ops->reload != NULL)
+		r->notify = notify_open(r->worker.loop, &r->log);
 	return r->ops->open(r->arg, r, why);
 }
 

@@ -26,7 +26,7 @@ struct runner {
 struct runner_ops {
 	const char *name; /* of its log lines */
 	enum err (*open)(void *arg, struct runner *r, struct why *why);
-	/* SIGHUP. */
+	/* SIGHUP. NULL: no daemon, and no business of a service manager. */
 	void (*reload)(void *arg);
 	/* SIGUSR2: writes figures to the log. */
 	void (*report)(void *arg);
