@@ -10,12 +10,10 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "net/prefix.h"
 #include "text/base64.h"
 #include "text/field.h"
 #include "text/url.h"
 #include "tunnel/chisel/url.h"
-#include "wire/http1.h"
 
 #define SHOWN_MAX 80
 #define DIGITS "0123456789"
@@ -274,23 +272,5 @@ enum err check_headers(void *member, struct why *why)
 	}
 	list->v[n] = NULL;
 	list->n = n;
-	return ERR_OK;
-}
-
-enum err check_prefixes(void *member, struct why *why)
-{
-	const char *text = *(char **)member;
-	struct span list = span_str(text != NULL ? text : ""), element;
-	struct prefix p;
-	char shown[64];
-
-	while (http1_list_next(&list, &element)) {
-		if (prefix_parse(element, &p) == ERR_OK)
-			continue;
-		return err_set(why, ERR_USAGE,
-			"\"%s\" is no address and no range; write them as"
-			" 127.0.0.1,10.0.0.0/8",
-			str_quote(shown, sizeof(shown), element));
-	}
 	return ERR_OK;
 }

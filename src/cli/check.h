@@ -32,9 +32,6 @@ enum err check_fingerprint(void *member, struct why *why) MUST_USE;
  */
 enum err check_headers(void *member, struct why *why) MUST_USE;
 
-/* Addresses and ranges with commas between them. */
-enum err check_prefixes(void *member, struct why *why) MUST_USE;
-
 /* ---- of other values; the sentence names the flag ---- */
 
 /* --tls-key and --tls-cert: both or none. */

@@ -68,16 +68,6 @@ static void test_a_host_is_an_address_or_a_name(void **state)
 		{ "[127.0.0.1]", "\"[127.0.0.1]\"" NOT_A_HOST });
 }
 
-static void test_ranges_stand_between_commas(void **state)
-{
-	(void)state;
-	ASSERT_PASS(check_prefixes, NULL, "", "10.0.0.0/8", "::1, 127.0.0.1,");
-	ASSERT_REFUSED(check_prefixes,
-		{ "::1,10/8",
-			"\"10/8\" is no address and no range; write them as"
-			" 127.0.0.1,10.0.0.0/8" });
-}
-
 static void test_auth_has_a_colon(void **state)
 {
 	(void)state;
@@ -219,7 +209,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_host_is_an_address_or_a_name),
-		cmocka_unit_test(test_ranges_stand_between_commas),
 		cmocka_unit_test(test_auth_has_a_colon),
 		cmocka_unit_test(test_tls_takes_two_files),
 		cmocka_unit_test(test_a_backend_is_http_with_a_host),

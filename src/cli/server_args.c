@@ -47,8 +47,8 @@ static const struct field server_rows[] = {
 	{ "backend", FIELD_TEXT, AT(link.backend), .check = check_backend,
 		.alias = "proxy", .argument = "url",
 		.help = "pass all web requests that are no tunnels on to this http or https server" },
-	{ "trusted_proxies", FIELD_TEXT, AT(link.trusted_proxies),
-		.check = check_prefixes, .argument = "ranges",
+	{ "trusted_proxies", FIELD_LIST, AT(link.trusted_proxies),
+		.check = prefix_check_list, .argument = "ranges",
 		.help = "believe what these proxies say of clients' addresses in X-Forwarded-For;"
 			" for example 127.0.0.1,10.0.0.0/8" },
 	{ "tls_key", FIELD_TEXT, AT(link.tls_key), .argument = "file",

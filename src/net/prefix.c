@@ -135,18 +135,31 @@ enum err prefix_set_add(struct prefix_set *set, const struct prefix *p)
 	return ERR_OK;
 }
 
-enum err prefix_set_add_texts(struct prefix_set *set, const char *const *texts,
-	unsigned n)
+enum err prefix_set_add_list(struct prefix_set *set, const struct field_list *list)
 {
 	struct prefix p;
 	enum err rc = ERR_OK;
 
-	for (unsigned i = 0; i < n && rc == ERR_OK; i++) {
-		rc = prefix_parse(span_str(texts[i]), &p);
+	for (unsigned i = 0; i < list->n && rc == ERR_OK; i++) {
+		rc = prefix_parse(span_str(list->v[i]), &p);
 		if (rc == ERR_OK)
 			rc = prefix_set_add(set, &p);
 	}
 	return rc;
+}
+
+enum err prefix_check_list(void *member, struct why *why)
+{
+	const struct field_list *list = member;
+	struct prefix p;
+	char shown[64];
+
+	for (unsigned i = 0; i < list->n; i++)
+		if (prefix_parse(span_str(list->v[i]), &p) != ERR_OK)
+			return err_set(why, ERR_SYNTAX,
+				"\"%s\" is no range of addresses; write one such as 10.0.0.0/8",
+				str_quote(shown, sizeof(shown), span_str(list->v[i])));
+	return ERR_OK;
 }
 
 enum err prefix_set_add_local(struct prefix_set *set)
@@ -155,8 +168,15 @@ enum err prefix_set_add_local(struct prefix_set *set)
 	static const char *const rows[] = { "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12",
 		"192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10", "::1", "fc00::/7",
 		"fe80::/10" };
+	struct prefix p;
+	enum err rc = ERR_OK;
 
-	return prefix_set_add_texts(set, rows, mem_count(rows));
+	for (size_t i = 0; i < mem_count(rows) && rc == ERR_OK; i++) {
+		rc = prefix_parse(span_str(rows[i]), &p);
+		if (rc == ERR_OK)
+			rc = prefix_set_add(set, &p);
+	}
+	return rc;
 }
 
 enum err prefix_set_copy(const struct prefix_set *from, struct prefix_set *to)

@@ -4,6 +4,7 @@
 #define NET_PREFIX_H
 
 #include "net/addr.h"
+#include "text/field.h"
 
 #define PREFIX_TEXT_MAX (ADDR_TEXT_MAX + 4)
 
@@ -38,10 +39,12 @@ const char *prefix_print(const struct prefix *p, char to[PREFIX_TEXT_MAX]);
 /* ERR_NOMEM. One that is there already is not added twice. */
 enum err prefix_set_add(struct prefix_set *set, const struct prefix *p) MUST_USE;
 
-/* @n of them, as prefix_parse() takes them. ERR_SYNTAX, ERR_NOMEM:
- * some may have been added. */
-enum err prefix_set_add_texts(struct prefix_set *set, const char *const *texts,
-	unsigned n) MUST_USE;
+/* Those of a list that passed prefix_check_list(). ERR_NOMEM: some may be there. */
+enum err prefix_set_add_list(struct prefix_set *set,
+	const struct field_list *list) MUST_USE;
+
+/* For a row of fields: the struct field_list @member has prefixes only. */
+enum err prefix_check_list(void *member, struct why *why) MUST_USE;
 
 /* All that is not the Internet: loopback, private, link-local and shared addresses. */
 enum err prefix_set_add_local(struct prefix_set *set) MUST_USE;

@@ -78,25 +78,6 @@ static enum err link_make_backend(struct link_server *s, struct why *why)
 	return is_https ? tls_context_new_client(&o, &s->backend_tls, why) : ERR_OK;
 }
 
-/* ---- proxies ---- */
-
-static enum err link_read_proxies(struct link_server *s, struct why *why)
-{
-	const char *text = s->o->trusted_proxies != NULL ? s->o->trusted_proxies : "";
-	struct span list = span_str(text), element;
-	struct prefix p;
-
-	while (http1_list_next(&list, &element)) {
-		if (prefix_parse(element, &p) != ERR_OK)
-			return err_set(why, ERR_USAGE,
-				"--trusted-proxies: \"%.150s\" is no list of ranges",
-				text);
-		if (prefix_set_add(&s->proxies, &p) != ERR_OK)
-			return err_set(why, ERR_NOMEM, "no memory for the proxies");
-	}
-	return ERR_OK;
-}
-
 /* ---- secrets ---- */
 
 static void link_warn_of_modes(const struct link_server *s)
@@ -195,7 +176,7 @@ static enum err server_begin(struct link_server *s, struct why *why)
 
 	if (s->o->allows_reverse)
 		log_info(&s->log, "Reverse tunnelling enabled");
-	rc = link_read_proxies(s, why);
+	rc = prefix_set_add_list(&s->proxies, &s->o->trusted_proxies);
 	if (rc == ERR_OK)
 		rc = link_make_key(s, why);
 	if (rc == ERR_OK)

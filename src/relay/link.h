@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/err.h"
+#include "net/prefix.h"
 #include "tunnel/chisel/session.h"
 
 /* All strings are borrowed and outlive the server; NULL is "not given". */
@@ -19,16 +19,16 @@ struct link_server_options {
 	const char *key_seed; /* --key */
 	/* --keyfile: a path or a "ck-" string; wins over the seed */
 	const char *key_file;
-	const char *auth_file;          /* --authfile */
-	const char *auth;               /* --auth */
-	const char *backend;            /* --backend: an http or https URL */
-	const char *trusted_proxies;    /* "10.0.0.0/8,192.0.2.1" */
-	bool allows_socks;              /* --socks5 */
-	bool checks_socks;              /* --socks-acl */
-	bool allows_reverse;            /* --reverse */
-	const char *tls_key, *tls_cert; /* both or none */
-	const char *tls_ca;             /* file or directory; needs the two above */
-	unsigned workers;               /* data workers; 0 is one for each core */
+	const char *auth_file;             /* --authfile */
+	const char *auth;                  /* --auth */
+	const char *backend;               /* --backend: an http or https URL */
+	struct field_list trusted_proxies; /* "10.0.0.0/8", "192.0.2.1" */
+	bool allows_socks;                 /* --socks5 */
+	bool checks_socks;                 /* --socks-acl */
+	bool allows_reverse;               /* --reverse */
+	const char *tls_key, *tls_cert;    /* both or none */
+	const char *tls_ca;                /* file or directory; needs the two above */
+	unsigned workers;                  /* data workers; 0 is one for each core */
 	unsigned head_max; /* bytes of a request's head; 0: see http/server.h */
 	struct chisel_tuning tuning;
 };

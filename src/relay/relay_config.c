@@ -95,21 +95,6 @@ static enum err check_host(void *member, struct why *why)
 		str_quote(shown, sizeof(shown), span_str(text)));
 }
 
-static enum err check_prefixes(void *member, struct why *why)
-{
-	const struct field_list *list = member;
-	struct prefix p;
-	char shown[64];
-
-	for (unsigned i = 0; i < list->n; i++) {
-		if (prefix_parse(span_str(list->v[i]), &p) != ERR_OK)
-			return err_set(why, ERR_SYNTAX,
-				"\"%s\" is no range of addresses; write one such as 10.0.0.0/8",
-				str_quote(shown, sizeof(shown), span_str(list->v[i])));
-	}
-	return ERR_OK;
-}
-
 /* As names of leases are once they are in form; a '*' may stand at the end. */
 static enum err check_labels(void *member, struct why *why)
 {
@@ -213,7 +198,8 @@ static const struct field rows[] = {
 		.env = "TRUST_PROXY_HEADERS",
 		.help = "believe the X-Forwarded-For of proxies on the API port" },
 	{ "trusted_proxy_cidrs", FIELD_LIST, LIVE, AT(proxies), .max = PREFIXES_MAX,
-		.check = check_prefixes, .env = "TRUSTED_PROXY_CIDRS", .argument = "list",
+		.check = prefix_check_list, .env = "TRUSTED_PROXY_CIDRS",
+		.argument = "list",
 		.help = "which proxies, as addresses and ranges with commas between them; without"
 			" it, those at loopback, private and link-local addresses" },
 	{ "admin_wallets", FIELD_LIST, LIVE, AT(admin_wallets), .max = RELAY_WALLETS_MAX,
@@ -248,7 +234,7 @@ static const struct field rows[] = {
 		.help = "leases and reserved names of one client network, which is an IPv4 address"
 			" or an IPv6 /48; 0 is no limit" },
 	{ "leases_exempt", FIELD_LIST, LIVE, AT(exempt), .max = PREFIXES_MAX,
-		.check = check_prefixes, .initial = "127.0.0.0/8,::1",
+		.check = prefix_check_list, .initial = "127.0.0.0/8,::1",
 		.env = "ADIT_LEASES_EXEMPT", .argument = "list",
 		.help = "networks without that limit, as addresses and ranges" },
 	{ "metrics", FIELD_TEXT, AT(metrics), .check = check_metrics,

@@ -66,8 +66,7 @@ void relay_set_lease_bounds(struct relay *r)
 {
 	struct prefix_set exempt = { .n = 0 };
 
-	if (prefix_set_add_texts(&exempt, (const char *const *)r->options.exempt.v,
-		    r->options.exempt.n) == ERR_OK) {
+	if (prefix_set_add_list(&exempt, &r->options.exempt) == ERR_OK) {
 		prefix_set_fini(&r->exempt);
 		r->exempt = exempt;
 	} else {

@@ -20,9 +20,7 @@ static enum err view_make(const struct relay *r, struct relay_view **out)
 	if (rc == ERR_OK && r->options.trusts_proxy)
 		rc = r->options.proxies.n == 0 ?
 			prefix_set_add_local(&v->proxies) :
-			prefix_set_add_texts(&v->proxies,
-				(const char *const *)r->options.proxies.v,
-				r->options.proxies.n);
+			prefix_set_add_list(&v->proxies, &r->options.proxies);
 	if (rc == ERR_OK)
 		*out = v;
 	else
