@@ -73,42 +73,48 @@ static void lease_on_accept(void *arg, int fd, const struct addr *peer)
 	visitor_claim_take(arg, fd, peer, true);
 }
 
-static enum err lease_start(struct data_lease *l)
+/* @carrier: NULL: it is made. */
+static enum err lease_open(struct relay_data *d, struct route *r, struct carrier *carrier)
 {
-	struct relay_data *d = l->data;
-	struct reverse_pool_options o = {
-		.loop = data_loop(d),
-		.ready = &l->route->present,
-		.sessions = &d->worker->figures.sessions,
-	};
+	struct data_lease *l = mem_new(l);
+	enum err rc = ERR_OK;
 
-	enum err rc;
+	if (l == NULL)
+		return ERR_NOMEM;
+	l->refs = 1;
+	l->data = d;
+	l->route = route_ref(r);
+	l->quota = quota_get(d, r->owner);
+	list_init(&l->in_data);
+	if (l->quota == NULL)
+		rc = ERR_NOMEM;
+	else if (carrier == NULL)
+		rc = r->ops->open_carrier(r, data_loop(d), &d->worker->figures.sessions,
+			&carrier);
+	if (rc != ERR_OK) {
+		data_lease_unref(l);
+		return rc;
+	}
+	l->carrier = carrier;
+	r->served = l;
+	list_add(&d->leases, &l->in_data);
+	return ERR_OK;
+}
 
-	l->quota = quota_get(d, l->route->owner);
-	rc = l->quota == NULL ? ERR_NOMEM : reverse_pool_new(&o, &l->pool);
-	if (rc == ERR_OK)
-		l->carrier = reverse_pool_carrier(l->pool);
-	return rc;
+enum err data_lease_open_by(struct relay_data *d, struct route *r,
+	struct carrier *carrier)
+{
+	if (d->state != DATA_SERVING)
+		return ERR_CLOSED;
+	return r->served != NULL ? ERR_EXISTS : lease_open(d, r, carrier);
 }
 
 struct data_lease *data_lease_get(struct relay_data *d, struct route *r)
 {
-	struct data_lease *l = r->served;
-
-	if (l != NULL || r->is_over || d->state != DATA_SERVING)
-		return l;
-	l = mem_new(l);
-	if (l == NULL)
-		return NULL;
-	l->refs = 1;
-	l->data = d;
-	l->route = route_ref(r);
-	r->served = l;
-	list_add(&d->leases, &l->in_data);
-	if (lease_start(l) == ERR_OK)
-		return l;
-	data_lease_close(l, false);
-	return NULL;
+	if (r->served == NULL && !r->is_over && d->state == DATA_SERVING &&
+		r->ops->open_carrier != NULL)
+		(void)!lease_open(d, r, NULL); /* out of memory: it is not served */
+	return r->served;
 }
 
 struct data_lease *data_lease_get_next(struct relay_data *d, const struct route *was)

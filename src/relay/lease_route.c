@@ -2,6 +2,7 @@
 #include "relay/lease_route.h"
 
 #include "base/span.h"
+#include "relay/reverse_pool.h"
 #include "tunnel/portal/routehost.h"
 
 #define SIGN_BURST_S 10
@@ -10,12 +11,32 @@ _Static_assert(IDENTITY_KEY_SIZE <= ROUTE_OWNER_SIZE,
 	"an identity is an owner of routes");
 _Static_assert(ROUTEHOST_HASH_SIZE <= ROUTE_ALIAS_SIZE, "a hash is an alias");
 
+static enum err lease_open_carrier(struct route *r, struct loop *loop,
+	atomic_uint_fast64_t *sessions, struct carrier **out)
+{
+	struct reverse_pool_options o = {
+		.loop = loop,
+		.ready = &r->present,
+		.sessions = sessions,
+	};
+	struct reverse_pool *pool;
+	enum err rc = reverse_pool_new(&o, &pool);
+
+	if (rc == ERR_OK)
+		*out = reverse_pool_carrier(pool);
+	return rc;
+}
+
+static const struct route_ops lease_ops = { .open_carrier = lease_open_carrier };
+
 struct lease_route *lease_route_new(void)
 {
 	struct lease_route *r = mem_new(r);
 
-	if (r != NULL)
-		atomic_init(&r->route.refs, 1);
+	if (r == NULL)
+		return NULL;
+	r->route.ops = &lease_ops;
+	atomic_init(&r->route.refs, 1);
 	return r;
 }
 

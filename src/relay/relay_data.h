@@ -8,9 +8,9 @@
 #include "base/siphash.h"
 #include "net/listener.h"
 #include "net/throttle.h"
+#include "relay/carrier.h"
 #include "relay/fair_queue.h"
 #include "relay/relay_worker.h"
-#include "relay/reverse_pool.h"
 #include "relay/time_share.h"
 #include "tunnel/portal/access_cache.h"
 #include "tunnel/portal/message_error.h"
@@ -74,15 +74,18 @@ struct data_lease {
 	unsigned refs;       /* the worker's and its visitors' */
 	struct relay_data *data;
 	struct route *route;     /* a reference */
-	struct carrier *carrier; /* NULL once it is over; in fact: */
-	struct reverse_pool *pool;
-	struct listener *port; /* NULL: none */
-	struct quota *quota;   /* a reference; NULL: half-built */
+	struct carrier *carrier; /* NULL once it is over */
+	struct listener *port;   /* NULL: none */
+	struct quota *quota;     /* a reference; NULL: half-built */
 };
 
 /* What the control worker has to say of @r. Takes @tcp_fd if it succeeds. */
 enum err data_lease_open(struct relay_data *d, struct route *r, int tcp_fd,
 	uint64_t bytes_per_s) MUST_USE;
+
+/* Serves @r by @carrier, which is taken if that succeeds. */
+enum err data_lease_open_by(struct relay_data *d, struct route *r,
+	struct carrier *carrier) MUST_USE;
 
 /* @cuts_bridges: those of earlier leases of the same identity, too. */
 void data_lease_close(struct data_lease *l, bool cuts_bridges);

@@ -8,6 +8,7 @@
 #include "net/socket.h"
 #include "relay/lease_route.h"
 #include "relay/relay_data.h"
+#include "relay/reverse_pool.h"
 
 static struct relay_data *data_of(struct worker *w)
 {
@@ -120,7 +121,8 @@ static void session_arrive(struct relay_data *d, struct moving_session *m)
 		atomic_store(&lease_route_of(m->route)->has_served, true);
 		log_debug(d->shared->log, "lease %s: session from %s", m->route->name,
 			addr_print_ip(&m->client, text));
-		reverse_pool_add_take(l->pool, m->session, &m->client);
+		reverse_pool_add_take(reverse_pool_of(l->carrier), m->session,
+			&m->client);
 	} else {
 		stream_close(m->session);
 	}

@@ -288,14 +288,14 @@ static void pool_on_timer(void *arg)
 
 /* ---- the carrier ---- */
 
-static struct reverse_pool *pool_of(struct carrier *c)
+struct reverse_pool *reverse_pool_of(struct carrier *c)
 {
 	return mem_container(c, struct reverse_pool, carrier);
 }
 
 static void pool_claim(struct carrier *carrier, struct claim *c)
 {
-	struct reverse_pool *p = pool_of(carrier);
+	struct reverse_pool *p = reverse_pool_of(carrier);
 
 	c->until_ms = clock_now_ms() + REVERSE_POOL_CLAIM_MS;
 	if (p->waiting_n >= REVERSE_POOL_CLAIMS) {
@@ -311,7 +311,7 @@ static void pool_cancel(struct carrier *carrier, struct claim *c)
 	struct reverse_session *s = c->session;
 
 	if (s == NULL) {
-		pool_forget(pool_of(carrier), c);
+		pool_forget(reverse_pool_of(carrier), c);
 		return;
 	}
 	/* The visitor's bytes are on their way: nobody else can have it. */
@@ -321,7 +321,7 @@ static void pool_cancel(struct carrier *carrier, struct claim *c)
 
 static void pool_drop(struct carrier *carrier, const struct prefix_set *banned)
 {
-	struct reverse_pool *p = pool_of(carrier);
+	struct reverse_pool *p = reverse_pool_of(carrier);
 	struct list *lists[] = { &p->idle, &p->activating };
 	struct list *it, *tmp;
 
@@ -339,7 +339,7 @@ static void pool_drop(struct carrier *carrier, const struct prefix_set *banned)
 
 static void pool_close(struct carrier *carrier)
 {
-	struct reverse_pool *p = pool_of(carrier);
+	struct reverse_pool *p = reverse_pool_of(carrier);
 	struct reverse_session *s;
 	struct claim *c;
 

@@ -29,6 +29,7 @@ enum err reverse_pool_new(const struct reverse_pool_options *o,
 
 /* The pool is closed as one. */
 struct carrier *reverse_pool_carrier(struct reverse_pool *pool);
+struct reverse_pool *reverse_pool_of(struct carrier *c);
 
 /* Takes @session, which @client has opened, whatever happens. */
 void reverse_pool_add_take(struct reverse_pool *pool, struct stream *session,

@@ -15,7 +15,20 @@
 #include "base/err.h"
 #include "text/names.h"
 
+struct carrier;
 struct data_lease;
+struct loop;
+struct route;
+
+/* What a kind of route does. */
+struct route_ops {
+	/*
+	 * On its worker's thread: makes its carrier, when the first visitor or session comes.
+	 * @sessions counts those of all carriers. NULL: it is given one by its service.
+	 */
+	enum err (*open_carrier)(struct route *r, struct loop *loop,
+		atomic_uint_fast64_t *sessions, struct carrier **out);
+};
 
 #define ROUTE_OWNER_SIZE 320
 #define ROUTE_ALIAS_SIZE 64
@@ -25,6 +38,7 @@ struct data_lease;
  * reference. A carrier's service embeds it first in what it has for a route.
  */
 struct route {
+	const struct route_ops *ops;
 	atomic_uint refs;
 	unsigned worker;              /* the data worker that has its carrier */
 	char owner[ROUTE_OWNER_SIZE]; /* whose it is: what limits are counted by */

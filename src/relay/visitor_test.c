@@ -2,6 +2,7 @@
  * on real connections, in the test's time. */
 #include "relay/site_test.h"
 
+#include "relay/reverse_pool.h"
 #include "tunnel/portal/routehost.h"
 #include "wire/hello.h"
 
