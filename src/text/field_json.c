@@ -125,14 +125,15 @@ enum err field_read_json_value(const struct field_table *t, const json_t *value,
 
 	for (void *it = json_object_iter(members); it != NULL && rc == ERR_OK;
 		it = json_object_iter_next(members, it)) {
-		const struct field *f = t->rows;
+		const char *key = json_object_iter_key(it);
+		struct field_cursor c;
 
-		while (f < t->rows + t->count &&
-			strcasecmp(f->name, json_object_iter_key(it)) != 0)
-			f++;
-		if (f < t->rows + t->count)
-			rc = read_member(f, json_object_iter_value(it),
-				field_at(f, object), why);
+		field_first(&c, t);
+		while (c.row != NULL && strcasecmp(c.row->name, key) != 0)
+			field_next(&c);
+		if (c.row != NULL)
+			rc = read_member(c.row, json_object_iter_value(it),
+				(char *)object + c.at, why);
 	}
 	return rc;
 }
@@ -263,13 +264,15 @@ static void put_member(const struct field *f, const void *at, struct json_writer
 void field_put_json(const struct field_table *t, const void *object,
 	struct json_writer *w)
 {
-	json_put_open(w);
-	for (unsigned i = 0; i < t->count; i++) {
-		const struct field *f = &t->rows[i];
-		const void *at = (const char *)object + f->at;
+	struct field_cursor c;
 
-		if (f->kind != FIELD_SECRET && (!f->is_optional || !is_zero(f, at)))
-			put_member(f, at, w);
+	json_put_open(w);
+	for (field_first(&c, t); c.row != NULL; field_next(&c)) {
+		const void *at = (const char *)object + c.at;
+
+		if (c.row->kind != FIELD_SECRET &&
+			(!c.row->is_optional || !is_zero(c.row, at)))
+			put_member(c.row, at, w);
 	}
 	json_put_close(w);
 }

@@ -56,12 +56,13 @@ static bool array_next(struct field_value *array, struct field_value *element)
 static enum err refuse_key(const struct field_table *t, const struct toml_node *n,
 	const char *file, struct why *why)
 {
+	struct field_cursor c;
 	struct nearest near;
 	char shown[64];
 
 	nearest_init(&near, (const char *)n->key.p);
-	for (unsigned i = 0; i < t->count; i++)
-		nearest_try(&near, t->rows[i].name);
+	for (field_first(&c, t); c.row != NULL; field_next(&c))
+		nearest_try(&near, c.row->name);
 	str_quote(shown, sizeof(shown), n->key);
 	return err_set(why, ERR_SYNTAX, "%.80s: line %u: there is no key \"%s\"%s%s%s",
 		file, n->key_at.line, shown, near.best != NULL ? "; did you mean " : "",
@@ -107,21 +108,24 @@ enum err field_read_toml(const struct field_table *t, const struct toml_node *ta
 	for (const struct toml_node *n = table->first; rc == ERR_OK && n != NULL;
 		n = n->next) {
 		struct field_value v = value_of(n);
-		const struct field *f = t->rows;
 		char label[LABEL_MAX];
+		struct field_cursor c;
+		void *at;
 
-		while (f < t->rows + t->count && !span_is(n->key, f->name))
-			f++;
-		if (f == t->rows + t->count)
+		field_first(&c, t);
+		while (c.row != NULL && !span_is(n->key, c.row->name))
+			field_next(&c);
+		if (c.row == NULL)
 			return refuse_key(t, n, file, why);
+		at = (char *)object + c.at;
 		snprintf(label, sizeof(label), "%.80s: line %u: %s", file, n->key_at.line,
-			f->name);
-		if (f->kind == FIELD_TABLE && n->kind == TOML_TABLE)
-			rc = field_read_toml(f->of, n, file, field_at(f, object), why);
-		else if (f->kind == FIELD_TABLES && has_only_tables(n))
-			rc = read_tables(f, n, label, file, field_at(f, object), why);
+			c.row->name);
+		if (c.row->kind == FIELD_TABLE && n->kind == TOML_TABLE)
+			rc = field_read_toml(c.row->of, n, file, at, why);
+		else if (c.row->kind == FIELD_TABLES && has_only_tables(n))
+			rc = read_tables(c.row, n, label, file, at, why);
 		else
-			rc = field_set(f, label, &v, field_at(f, object), why);
+			rc = field_set(c.row, label, &v, at, why);
 	}
 	return rc == ERR_LIMIT ? ERR_SYNTAX : rc;
 }

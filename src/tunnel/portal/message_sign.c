@@ -5,22 +5,23 @@
 #include "base/str.h"
 #include "text/hex.h"
 
+#define AT(type, member) FIELD_AT(struct message_##type, member)
+
 static const struct field request_rows[] = {
-	{ "key_id", FIELD_CHARS, FIELD_AT(struct message_sign_request, key_id) },
-	{ "algorithm", FIELD_CHARS, FIELD_AT(struct message_sign_request, algorithm) },
-	{ "digest", FIELD_CHARS, FIELD_AT(struct message_sign_request, digest) },
-	{ "timestamp_unix", FIELD_NUMBER,
-		FIELD_AT(struct message_sign_request, timestamp_unix) },
-	{ "nonce", FIELD_CHARS, FIELD_AT(struct message_sign_request, nonce) },
+	{ "key_id", FIELD_CHARS, AT(sign_request, key_id) },
+	{ "algorithm", FIELD_CHARS, AT(sign_request, algorithm) },
+	{ "digest", FIELD_CHARS, AT(sign_request, digest) },
+	{ "timestamp_unix", FIELD_NUMBER, AT(sign_request, timestamp_unix) },
+	{ "nonce", FIELD_CHARS, AT(sign_request, nonce) },
 };
 
 const struct field_table message_sign_request_fields =
 	FIELD_TABLE_OF(struct message_sign_request, request_rows);
 
 static const struct field signature_rows[] = {
-	{ "key_id", FIELD_CHARS, FIELD_AT(struct message_signature, key_id) },
-	{ "algorithm", FIELD_CHARS, FIELD_AT(struct message_signature, algorithm) },
-	{ "signature", FIELD_CHARS, FIELD_AT(struct message_signature, signature) },
+	{ "key_id", FIELD_CHARS, AT(signature, key_id) },
+	{ "algorithm", FIELD_CHARS, AT(signature, algorithm) },
+	{ "signature", FIELD_CHARS, AT(signature, signature) },
 };
 
 const struct field_table message_signature_fields =
