@@ -208,18 +208,22 @@ static void expose_on_change(void *owner, struct agent_session *session)
 	e->o.hooks->on_open(e->o.owner, m->relay, s.url, s.tcp, is_back);
 }
 
-static void member_rejoin(struct member *m);
+static enum err member_join(struct member *m, struct why *why);
 
 static void expose_on_closed(void *owner, struct agent_session *s, enum err rc)
 {
 	struct member *m = owner;
 	struct expose *e = m->expose;
+	struct why why = { "" };
 
 	m->session = NULL;
 	agent_session_close(s);
 	expose_drop_visits(e, m, rc == ERR_CRYPTO);
+	/* It was wanted again before it had been left. */
 	if (rc == ERR_CLOSED && m->is_wanted && e->state == EXPOSE_RUNNING) {
-		member_rejoin(m);
+		rc = member_join(m, &why);
+		if (rc != ERR_OK)
+			log_error(&e->log, "%s: %s", m->relay, err_text(rc, &why));
 	} else if (rc == ERR_CLOSED) {
 		list_remove(&m->in_expose);
 		free(m);
@@ -249,16 +253,6 @@ static enum err member_join(struct member *m, struct why *why)
 	};
 
 	return lease_session_open(&o, &m->session, why);
-}
-
-/* It was wanted again before it had been left. */
-static void member_rejoin(struct member *m)
-{
-	struct why why = { "" };
-	enum err rc = member_join(m, &why);
-
-	if (rc != ERR_OK)
-		log_error(&m->expose->log, "%s: %s", m->relay, err_text(rc, &why));
 }
 
 static struct member *expose_find(struct expose *e, const char *relay)

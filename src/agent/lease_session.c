@@ -179,15 +179,6 @@ static void lease_on_intercepted(void *owner, const struct why *why)
 	lease_leave(s, ERR_CRYPTO);
 }
 
-static enum err lease_pin(struct lease_session *s, struct span pem, struct why *why)
-{
-	enum err rc = relay_peer_pin(&s->relay, pem, why);
-
-	if (rc == ERR_OK && s->registration != NULL)
-		registration_trust(s->registration);
-	return rc;
-}
-
 static void lease_set_token(struct lease_session *s)
 {
 	lease_tls_set_token(&s->tls, registration_token(s->registration),
@@ -205,7 +196,9 @@ static enum err lease_use_chain(struct lease_session *s, struct span pem, struct
 		return err_set(why, ERR_CRYPTO, "the relay's certificate is not for %s",
 			s->host);
 	if (s->relay.is_local)
-		rc = lease_pin(s, pem, why);
+		rc = relay_peer_pin(&s->relay, pem, why);
+	if (s->relay.is_local && rc == ERR_OK && s->registration != NULL)
+		registration_trust(s->registration);
 	if (rc == ERR_OK)
 		rc = lease_tls_show(&s->tls, pem, why);
 	if (rc == ERR_OK && s->registration != NULL)
@@ -252,25 +245,18 @@ static void lease_look_again(struct lease_session *s)
 		lease_look_now(s);
 }
 
-/* ---- the lease ---- */
-
-static void lease_set_names(struct lease_session *s, const struct message_lease *lease)
-{
-	if (lease->sni_port > 0 && lease->sni_port != HTTPS_PORT)
-		snprintf(s->url, sizeof(s->url), "https://%s:%u", s->host,
-			(unsigned)lease->sni_port & 0xffff);
-	else
-		snprintf(s->url, sizeof(s->url), "https://%s", s->host);
-	str_copy(s->tcp, sizeof(s->tcp), lease->tcp_enabled ? lease->tcp_addr : "");
-}
-
 static void lease_on_held(void *owner, const struct message_lease *lease)
 {
 	struct lease_session *s = owner;
 	struct why why = { "" };
 	enum err rc;
 
-	lease_set_names(s, lease);
+	if (lease->sni_port > 0 && lease->sni_port != HTTPS_PORT)
+		snprintf(s->url, sizeof(s->url), "https://%s:%u", s->host,
+			(unsigned)lease->sni_port & 0xffff);
+	else
+		snprintf(s->url, sizeof(s->url), "https://%s", s->host);
+	str_copy(s->tcp, sizeof(s->tcp), lease->tcp_enabled ? lease->tcp_addr : "");
 	rc = lease_tls_watch(&s->tls, s->relay.is_local ? s->relay.host : s->host,
 		lease->sni_port > 0 ? (uint16_t)lease->sni_port : s->relay.port, s->host,
 		&why);
@@ -313,17 +299,6 @@ static void lease_refuse(struct lease_session *s, const struct why *why)
 {
 	log_error(&s->log, "%s; nothing is published there", why->text);
 	lease_end(s, ERR_DENIED);
-}
-
-/* To another agent with our identity, or the two would take the lease from each other. */
-static void lease_yield(struct lease_session *s, const struct why *why)
-{
-	struct why words;
-
-	(void)err_set(&words, ERR_EXISTS,
-		"%s: stop one of the two, or give this one an --identity-path of its own",
-		why->text);
-	lease_refuse(s, &words);
 }
 
 /*
@@ -440,28 +415,27 @@ static void lease_on_visitor(void *owner, enum marker kind, struct stream *strea
 		lease_hand_over(s, &visitor);
 }
 
-/* The lease is kept: sessions are let in as soon as the relay's operator says so. */
-static void lease_await_approval(struct lease_session *s, const struct why *why)
-{
-	struct why words;
-
-	(void)err_set(&words, ERR_DENIED,
-		"%s: its operator has to approve of %s, or has banned it", why->text,
-		s->o.identity->address);
-	retry_log_warn(&s->retry.log, &s->log, words.text);
-}
-
 static void lease_on_pool_trouble(void *owner, enum err rc,
 	const struct message_refusal *refusal, const struct why *why)
 {
 	struct lease_session *s = owner;
+	struct why words;
 
+	/* Another agent with our identity: the two would take the lease from each other. */
 	if (strcmp(refusal->code, "hostname_conflict") == 0) {
-		lease_yield(s, why);
+		(void)err_set(&words, ERR_EXISTS,
+			"%s: stop one of the two, or give this one an --identity-path"
+			" of its own",
+			why->text);
+		lease_refuse(s, &words);
 		return;
 	}
+	/* The lease is kept: sessions are taken as soon as the relay's operator agrees. */
 	if (strcmp(refusal->code, "lease_rejected") == 0) {
-		lease_await_approval(s, why);
+		(void)err_set(&words, ERR_DENIED,
+			"%s: its operator has to approve of %s, or has banned it",
+			why->text, s->o.identity->address);
+		retry_log_warn(&s->retry.log, &s->log, words.text);
 		return;
 	}
 	/* It has forgotten us, or its key: it was started anew, and so are we. */

@@ -14,18 +14,6 @@
 #define MACHINE_ID_BYTES 32
 #define LINK_JSON_MAX (1u << 20)
 
-/* Strings that have to be cut up live in one piece of memory, made for all at once. */
-static enum err link_copy_texts(struct link_client *c, struct why *why)
-{
-	size_t n = c->o->auth != NULL ? strlen(c->o->auth) + 1 : 1;
-
-	for (size_t i = 0; c->o->headers != NULL && c->o->headers[i] != NULL; i++)
-		n += strlen(c->o->headers[i]) + 1;
-	c->texts = calloc(1, n);
-	c->texts_n = n;
-	return c->texts != NULL ? ERR_OK : err_set(why, ERR_NOMEM, "out of memory");
-}
-
 /* Copies @text to @at, ends it at its first colon, and returns what is behind that. */
 static char *link_cut(char *at, const char *text)
 {
@@ -38,20 +26,25 @@ static char *link_cut(char *at, const char *text)
 	return at + n + 1;
 }
 
-static void link_read_auth(struct link_client *c, char **at)
+/* Strings that have to be cut up live in one piece of memory, made for all at once. */
+static enum err link_read_texts(struct link_client *c, struct why *why)
 {
-	c->user = c->password = "";
-	if (c->o->auth == NULL)
-		return;
-	c->user = *at;
-	c->password = link_cut(*at, c->o->auth);
-	*at += strlen(c->o->auth) + 1;
-}
+	char *at;
 
-static enum err link_read_headers(struct link_client *c, char **at, struct why *why)
-{
+	c->texts_n = c->o->auth != NULL ? strlen(c->o->auth) + 1 : 1;
+	for (size_t i = 0; c->o->headers != NULL && c->o->headers[i] != NULL; i++)
+		c->texts_n += strlen(c->o->headers[i]) + 1;
+	at = c->texts = calloc(1, c->texts_n);
+	if (at == NULL)
+		return err_set(why, ERR_NOMEM, "out of memory");
+	c->user = c->password = "";
+	if (c->o->auth != NULL) {
+		c->user = at;
+		c->password = link_cut(at, c->o->auth);
+		at += strlen(c->o->auth) + 1;
+	}
 	for (size_t i = 0; c->o->headers != NULL && c->o->headers[i] != NULL; i++) {
-		char *value = link_cut(*at, c->o->headers[i]);
+		char *value = link_cut(at, c->o->headers[i]);
 		size_t n = strlen(c->o->headers[i]);
 
 		if (i == LINK_HEADERS_MAX)
@@ -63,9 +56,9 @@ static enum err link_read_headers(struct link_client *c, char **at, struct why *
 				break;
 			value[end - 1] = '\0';
 		}
-		c->headers[c->headers_n++] = (struct websocket_header){ .name = *at,
+		c->headers[c->headers_n++] = (struct websocket_header){ .name = at,
 			.value = value };
-		*at += n + 1;
+		at += n + 1;
 	}
 	return ERR_OK;
 }
@@ -146,7 +139,6 @@ static enum err link_make_identity(struct link_client *c, struct why *why)
 enum err link_client_init(struct link_client *c, const struct link_client_options *o,
 	struct worker *worker, const struct log *log, struct why *why)
 {
-	char *at;
 	enum err rc;
 
 	*c = (struct link_client){
@@ -157,12 +149,7 @@ enum err link_client_init(struct link_client *c, const struct link_client_option
 	};
 	rc = chisel_url_parse(span_str(o->server), &c->url, why);
 	if (rc == ERR_OK)
-		rc = link_copy_texts(c, why);
-	if (rc != ERR_OK)
-		return rc;
-	at = c->texts;
-	link_read_auth(c, &at);
-	rc = link_read_headers(c, &at, why);
+		rc = link_read_texts(c, why);
 	if (rc == ERR_OK)
 		rc = link_read_proxy(c, why);
 	if (rc == ERR_OK)

@@ -160,35 +160,6 @@ static const struct runner_ops exposing_ops = {
 	.close = exposing_close,
 };
 
-/* What is ignored, and what a person might think is done. */
-static void say_about_discovery(const struct log *log, const struct expose_args *args)
-{
-	if (args->has_discovery && args->relays_text != NULL &&
-		args->relays_text[0] != '\0')
-		log_info(log,
-			"only the relays of --relays are used: this version does not look"
-			" for others");
-}
-
-static void say_about_identity(const struct log *log, const struct expose_args *args)
-{
-	if (args->has_rival)
-		log_warn(log,
-			"taking the visitors of another program on this machine that"
-			" publishes as %s with this identity; --name or --identity-path"
-			" gives this one an identity of its own",
-			args->identity.name);
-}
-
-static void say_about_metrics(const struct log *log, const struct expose_args *args)
-{
-	if (args->has_public_metrics && !args->allows_public_metrics)
-		log_warn(log,
-			"metrics: anyone who can reach %s can read them: write a port"
-			" alone for this machine only, or add --metrics-public",
-			args->metrics_addr);
-}
-
 static int expose(const struct call *c, struct expose_args *args)
 {
 	struct exposing exposing = { .call = c, .args = args };
@@ -202,9 +173,22 @@ static int expose(const struct call *c, struct expose_args *args)
 	if (rc != ERR_OK)
 		return call_fail(c, rc, &why);
 	log_init(&log, NULL, "expose");
-	say_about_discovery(&log, args);
-	say_about_identity(&log, args);
-	say_about_metrics(&log, args);
+	if (args->has_discovery && args->relays_text != NULL &&
+		args->relays_text[0] != '\0')
+		log_info(&log,
+			"only the relays of --relays are used: this version does not look"
+			" for others");
+	if (args->has_rival)
+		log_warn(&log,
+			"taking the visitors of another program on this machine that"
+			" publishes as %s with this identity; --name or --identity-path"
+			" gives this one an identity of its own",
+			args->identity.name);
+	if (args->has_public_metrics && !args->allows_public_metrics)
+		log_warn(&log,
+			"metrics: anyone who can reach %s can read them: write a port"
+			" alone for this machine only, or add --metrics-public",
+			args->metrics_addr);
 	return runner_run(&exposing_ops, &exposing);
 }
 

@@ -28,7 +28,7 @@ struct runner_ops {
 	enum err (*open)(void *arg, struct runner *r, struct why *why);
 	/* SIGHUP. NULL: no daemon, and no business of a service manager. */
 	void (*reload)(void *arg);
-	/* SIGUSR2: writes figures to the log. */
+	/* SIGUSR2: writes statistics to the log. */
 	void (*report)(void *arg);
 	/* Addresses or routes have changed, or the machine has slept. */
 	void (*on_network)(void *arg, const char *reason);

@@ -183,16 +183,6 @@ static enum err connect_step_asking(struct connect *c, struct why *why)
 }
 
 /* ERR_EOF: done, and @c is gone. */
-static enum err connect_on_answer(struct connect *c, struct span rest, struct why *why)
-{
-	enum err rc = websocket_check_answer(&c->answer.head, c->key, why);
-
-	if (rc != ERR_OK)
-		return rc;
-	connect_done(c, rest);
-	return ERR_EOF;
-}
-
 static enum err connect_step_listening(struct connect *c, struct why *why)
 {
 	uint8_t bytes[CONNECT_READ_BYTES];
@@ -211,9 +201,11 @@ static enum err connect_step_listening(struct connect *c, struct why *why)
 	in = span_of(bytes, got);
 	rc = http1_next(&c->answer, &in, &ev, why);
 	if (rc == ERR_OK) {
-		rc = connect_on_answer(c, in, why);
-		if (rc == ERR_EOF)
-			return rc;
+		rc = websocket_check_answer(&c->answer.head, c->key, why);
+		if (rc == ERR_OK) {
+			connect_done(c, in);
+			return ERR_EOF;
+		}
 		connect_note_answer(c);
 	}
 	if (rc != ERR_AGAIN && connect_has_met_tls(c, span_of(bytes, got)))
