@@ -385,43 +385,6 @@ static enum err tls_read(struct stream *s, void *to, size_t room, size_t *got)
 	return ERR_OK;
 }
 
-/* A cursor over the owner's pieces. */
-struct pieces {
-	const struct iovec *iov;
-	int count;
-	size_t at; /* in the first */
-};
-
-static void pieces_skip(struct pieces *p, size_t n)
-{
-	p->at += n;
-	while (p->count > 0 && p->at >= p->iov->iov_len) {
-		p->at -= p->iov->iov_len;
-		p->iov++;
-		p->count--;
-	}
-}
-
-/* One record's worth: in place if the next piece is enough or the last, else gathered. */
-static struct span pieces_for_record(struct pieces p, uint8_t room[TLS_RECORD_BYTES])
-{
-	size_t n = 0;
-
-	if (p.count == 1 || p.iov->iov_len - p.at >= TLS_RECORD_BYTES)
-		return span_of((const uint8_t *)p.iov->iov_base + p.at,
-			p.iov->iov_len - p.at);
-	while (p.count > 0 && n < TLS_RECORD_BYTES) {
-		size_t here = p.iov->iov_len - p.at;
-
-		if (here > TLS_RECORD_BYTES - n)
-			here = TLS_RECORD_BYTES - n;
-		memcpy(room + n, (const uint8_t *)p.iov->iov_base + p.at, here);
-		n += here;
-		pieces_skip(&p, here);
-	}
-	return span_of(room, n);
-}
-
 /*
  * A ticket of TLS 1.3 goes with the first bytes for the client: by itself it would cost a
  * send here, and at each hop that it passes. OpenSSL sends it with the next write. For a
@@ -440,10 +403,10 @@ static int tls_write_with_ticket(struct tls *t, struct span record, size_t *put)
 	return result;
 }
 
-static enum err tls_write_record(struct tls *t, struct pieces *pieces, size_t *put)
+static enum err tls_write_record(struct tls *t, struct tls_pieces *pieces, size_t *put)
 {
 	uint8_t room[TLS_RECORD_BYTES];
-	struct span record = pieces_for_record(*pieces, room);
+	struct span record = tls_pieces_for_record(*pieces, room);
 	int result;
 	enum err rc;
 
@@ -455,7 +418,7 @@ static enum err tls_write_record(struct tls *t, struct pieces *pieces, size_t *p
 		result = SSL_write_ex(t->ssl, record.p, record.n, put);
 	rc = tls_end_call(t, result, &t->writing);
 	if (rc == ERR_OK)
-		pieces_skip(pieces, *put);
+		tls_pieces_skip(pieces, *put);
 	return rc;
 }
 
@@ -463,7 +426,7 @@ static enum err tls_write(struct stream *s, const struct iovec *iov, int count,
 	size_t *put)
 {
 	struct tls *t = tls_of(s);
-	struct pieces pieces = { .iov = iov, .count = count };
+	struct tls_pieces pieces = { .iov = iov, .count = count };
 	size_t have = 0, n;
 	enum err rc;
 
@@ -471,7 +434,7 @@ static enum err tls_write(struct stream *s, const struct iovec *iov, int count,
 		return t->writing == TLS_FAILED ? t->failure : ERR_CLOSED;
 	tls_out_reserve(&t->out, count > 0 ? iov->iov_len : 0);
 	rc = tls_holds_output(t) ? ERR_OK : tls_flush(t);
-	pieces_skip(&pieces, 0); /* empty ones at the front */
+	tls_pieces_skip(&pieces, 0); /* empty ones at the front */
 	while (rc == ERR_OK && pieces.count > 0 && have < TLS_WRITE_MAX) {
 		rc = tls_write_record(t, &pieces, &n);
 		if (rc == ERR_OK)

@@ -8,6 +8,8 @@
  */
 #include "net/tls_priv.h"
 
+#include <string.h>
+
 #define OUT_MAX (192 * 1024)         /* a write, and what the protocol adds on its own */
 #define HELD_MAX 4096                /* this much may wait for more */
 #define CARRIED_HELD_MAX (56 * 1024) /* the same, if the owner is TLS */
@@ -69,4 +71,33 @@ enum err tls_out_flush(struct tls_out *out)
 	if (rc != ERR_AGAIN)
 		buf_reset(&out->records);
 	return rc;
+}
+
+void tls_pieces_skip(struct tls_pieces *p, size_t n)
+{
+	p->at += n;
+	while (p->count > 0 && p->at >= p->iov->iov_len) {
+		p->at -= p->iov->iov_len;
+		p->iov++;
+		p->count--;
+	}
+}
+
+struct span tls_pieces_for_record(struct tls_pieces p, uint8_t room[TLS_RECORD_BYTES])
+{
+	size_t n = 0;
+
+	if (p.count == 1 || p.iov->iov_len - p.at >= TLS_RECORD_BYTES)
+		return span_of((const uint8_t *)p.iov->iov_base + p.at,
+			p.iov->iov_len - p.at);
+	while (p.count > 0 && n < TLS_RECORD_BYTES) {
+		size_t here = p.iov->iov_len - p.at;
+
+		if (here > TLS_RECORD_BYTES - n)
+			here = TLS_RECORD_BYTES - n;
+		memcpy(room + n, (const uint8_t *)p.iov->iov_base + p.at, here);
+		n += here;
+		tls_pieces_skip(&p, here);
+	}
+	return span_of(room, n);
 }

@@ -77,6 +77,18 @@ void tls_out_reserve(struct tls_out *out, size_t n);
 /* Is there so little that it may wait for more? */
 bool tls_out_is_small(const struct tls_out *out);
 
+/* A cursor over what the owner writes. */
+struct tls_pieces {
+	const struct iovec *iov;
+	int count;
+	size_t at; /* in the first */
+};
+
+void tls_pieces_skip(struct tls_pieces *p, size_t n);
+
+/* One record's worth: in place if the next piece is enough or the last, else in @room. */
+struct span tls_pieces_for_record(struct tls_pieces p, uint8_t room[TLS_RECORD_BYTES]);
+
 /* Sends all. ERR_AGAIN: the rest stays. Another error: it is dropped. */
 enum err tls_out_flush(struct tls_out *out);
 

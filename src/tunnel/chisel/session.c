@@ -1,13 +1,11 @@
 /* A session is one tunnel connection in either role. */
-#include "tunnel/chisel/session.h"
+#include "tunnel/chisel/session_priv.h"
 
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "base/str.h"
 #include "tunnel/chisel/channel.h"
-#include "tunnel/chisel/trunk.h"
-#include "wire/ws.h"
 
 #define SESSION_HANDSHAKE_MS 30000
 #define SESSION_CONFIG_MS 10000
@@ -18,41 +16,6 @@
 
 _Static_assert(SESSION_KEPT_MAX + SESSION_READ_BYTES <= WORKER_SCRATCH_BYTES,
 	"what was kept and what is read fit the scratch");
-
-enum session_state {
-	SESSION_SECURING,    /* SSH versions, keys, authentication */
-	SESSION_CONFIGURING, /* waiting for the config request or its answer */
-	SESSION_DECIDING,    /* server: the owner thinks about it */
-	SESSION_OPEN,
-	SESSION_REFUSED, /* server: the refusal is on its way */
-	SESSION_CLOSED,
-};
-
-struct chisel_session {
-	enum session_state state;
-	enum ssh_role role;
-	struct worker *worker; /* borrowed */
-	struct stream *stream;
-	struct ssh *ssh;
-	struct ws_reader ws;
-	struct trunk trunk;
-	const struct chisel_tuning *tuning;       /* borrowed */
-	const struct chisel_session_hooks *hooks; /* borrowed */
-	void *owner;                              /* borrowed */
-	struct loop_timer *timer;
-	struct loop_deferred gone;
-	struct loop_deferred first; /* bytes that came with the stream */
-	struct buf kept;            /* bytes of a packet that has not fully arrived */
-	size_t kept_ssh;            /* how many of them are out of their frames already */
-	uint64_t deadline_ms;       /* of the state; 0 for none */
-	uint64_t due_ms;            /* what the timer is set to; UINT64_MAX: it is not */
-	uint64_t asked_us;          /* when the config or the ping that is out was sent */
-	uint64_t probe_since_ms, probe_end_ms;
-	void (*probe_fn)(void *arg, bool is_alive);
-	void *probe_arg;
-	enum err closed_rc;
-	struct why closed_why;
-};
 
 static void session_on_ready(void *arg, unsigned ready);
 static void session_on_timer(void *arg);
@@ -76,7 +39,7 @@ static const char *session_state_name(enum session_state state)
 	return names[state];
 }
 
-static void session_enter(struct chisel_session *s, enum session_state state)
+void session_enter(struct chisel_session *s, enum session_state state)
 {
 	uint64_t handshake = s->tuning->handshake_ms, config = s->tuning->config_ms;
 	uint64_t patience[] = {
@@ -185,7 +148,7 @@ void chisel_session_close(struct chisel_session *s, enum err rc, const char *rea
 	loop_defer(s->worker->loop, &s->gone);
 }
 
-static void session_fail(struct chisel_session *s, enum err rc, const struct why *why)
+void session_fail(struct chisel_session *s, enum err rc, const struct why *why)
 {
 	chisel_session_close(s, rc, err_text(rc, why));
 }
@@ -233,7 +196,7 @@ static void session_ping(struct chisel_session *s)
 }
 
 /* The shortest is the path's own: the others waited in queues. */
-static void session_note_rtt(struct chisel_session *s)
+void session_note_rtt(struct chisel_session *s)
 {
 	uint64_t us = clock_now_us() - s->asked_us;
 
@@ -242,7 +205,7 @@ static void session_note_rtt(struct chisel_session *s)
 	s->asked_us = 0;
 }
 
-static void session_on_pong(struct chisel_session *s)
+void session_on_pong(struct chisel_session *s)
 {
 	session_note_rtt(s);
 	keepalive_on_pong(&s->trunk.keepalive);
@@ -339,167 +302,6 @@ static void session_on_timer(void *arg)
 	if (s->state == SESSION_CLOSED)
 		return;
 	session_set_timer(s);
-}
-
-/* ---- what the engine reports ---- */
-
-static void session_on_host_key(struct chisel_session *s, const struct ssh_event *ev)
-{
-	struct why why = { 0 };
-
-	if (s->hooks->is_host_key_good(s->owner, ev->data, &why))
-		ssh_accept_host_key(s->ssh);
-	else
-		session_fail(s, ERR_DENIED, &why);
-}
-
-void chisel_session_login(struct chisel_session *s, bool is_good)
-{
-	enum err rc;
-
-	if (s->state == SESSION_CLOSED)
-		return;
-	rc = ssh_auth_reply(s->ssh, is_good);
-	trunk_pump_soon(&s->trunk);
-	if (rc == ERR_DENIED)
-		chisel_session_close(s, rc, "too many authentication failures");
-	else
-		trunk_check(&s->trunk, rc);
-}
-
-static void session_on_request(struct chisel_session *s, const struct ssh_event *ev)
-{
-	struct span none = { 0 };
-
-	if (s->role == SSH_SERVER && s->state == SESSION_CONFIGURING && ev->wants_reply) {
-		session_enter(s, SESSION_DECIDING);
-		s->hooks->on_config(s->owner, ev->name, ev->data);
-		return;
-	}
-	if (!ev->wants_reply)
-		return;
-	/* Answers carry no name, only their order: nothing may overtake the config's. */
-	if (s->state != SESSION_OPEN)
-		chisel_session_close(s, ERR_PROTO, "a request out of turn");
-	else if (span_is(ev->name, "ping"))
-		trunk_check(&s->trunk, ssh_reply(s->ssh, true, span_str("pong")));
-	else
-		trunk_check(&s->trunk, ssh_reply(s->ssh, false, none));
-}
-
-static void session_on_reply(struct chisel_session *s, const struct ssh_event *ev)
-{
-	struct span refusal = ev->data, details = { 0 };
-
-	if (s->state == SESSION_OPEN) {
-		if (ev->data.n > 0 && !span_is(ev->data, "pong"))
-			chisel_session_close(s, ERR_PROTO,
-				"an answer to a ping that is none");
-		else
-			session_on_pong(s);
-		return;
-	}
-	if (s->state != SESSION_CONFIGURING)
-		return;
-	session_note_rtt(s);
-	if (!ev->ok && refusal.n == 0)
-		refusal = span_str("the server refused and did not say why");
-	/* Stock servers add nothing to a yes, and stock clients look for nothing else. */
-	if (ev->ok && refusal.n > 0 && refusal.p[0] == '{') {
-		details = refusal;
-		refusal = (struct span){ 0 };
-	}
-	if (refusal.n == 0)
-		session_enter(s, SESSION_OPEN);
-	s->hooks->on_answer(s->owner, refusal, details);
-}
-
-static void session_on_open_request(struct chisel_session *s, const struct ssh_event *ev)
-{
-	struct channel *ch;
-
-	if (s->state != SESSION_OPEN || (ch = channel_new(&s->trunk, false)) == NULL) {
-		trunk_check(&s->trunk,
-			ssh_channel_refuse(ev->channel, SSH_RESOURCE_SHORTAGE,
-				"not now"));
-		return;
-	}
-	ch->ssh = ev->channel;
-	s->hooks->on_open(s->owner, ch, ev->data);
-}
-
-static void session_on_refused(struct chisel_session *s, const struct ssh_event *ev)
-{
-	struct why why;
-	char text[160];
-
-	(void)s;
-	err_set(&why, ERR_DENIED, "rejected: %s",
-		str_quote(text, sizeof(text), ev->data));
-	channel_on_refused(ev->owner, &why);
-}
-
-static void session_on_channel_event(struct chisel_session *s, const struct ssh_event *ev)
-{
-	switch (ev->kind) {
-	case SSH_OPENED:
-		channel_on_opened(ev->owner);
-		break;
-	case SSH_REFUSED:
-		session_on_refused(s, ev);
-		break;
-	case SSH_DATA:
-		channel_on_data(ev->owner, ev->data);
-		break;
-	case SSH_WINDOW:
-		channel_on_window(ev->owner);
-		break;
-	case SSH_EOF:
-		channel_on_eof(ev->owner);
-		break;
-	case SSH_CLOSE:
-		channel_on_close(ev->owner);
-		break;
-	default:
-		break;
-	}
-}
-
-static void session_on_up(struct chisel_session *s)
-{
-	session_enter(s, SESSION_CONFIGURING);
-	s->hooks->on_up(s->owner);
-}
-
-static void session_on_event(struct chisel_session *s, const struct ssh_event *ev)
-{
-	switch (ev->kind) {
-	case SSH_HOST_KEY:
-		session_on_host_key(s, ev);
-		break;
-	case SSH_PASSWORD:
-		s->hooks->on_password(s->owner, ev->name, ev->data);
-		break;
-	case SSH_UP:
-		session_on_up(s);
-		break;
-	case SSH_REQUEST:
-		session_on_request(s, ev);
-		break;
-	case SSH_REPLY:
-		session_on_reply(s, ev);
-		break;
-	case SSH_OPEN:
-		session_on_open_request(s, ev);
-		break;
-	case SSH_REKEYED:
-		trunk_on_rekeyed(&s->trunk);
-		break;
-	default:
-		if (ev->owner != NULL)
-			session_on_channel_event(s, ev);
-		break;
-	}
 }
 
 /* ---- bytes in ---- */
