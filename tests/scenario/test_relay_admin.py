@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
 import subprocess
+import tempfile
 
 import pytest
 from lib import net
@@ -19,17 +21,29 @@ def relay(leases):
     return leases.relay("adit", tcp=True)
 
 
+def ask(path, state, *words, user=None):
+    """Runs "adit relay ..." for a relay's directory: (status, output, errors)."""
+    done = subprocess.run([path, "relay", *words, "--identity-path", state],
+                          capture_output=True, text=True, timeout=30, check=False,
+                          preexec_fn=(lambda: os.setuid(user)) if user else None)
+    return done.returncode, done.stdout, done.stderr
+
+
 @pytest.fixture
 def adit_relay(program, relay):
-    """Runs "adit relay ..." for the relay's directory: (status, output, errors)."""
-    argv = program("lease-adit-relay").argv
+    path = program("lease-adit-relay").argv[0]
+    return lambda *words, state=None: ask(path, state or relay.state, *words)
 
-    def run(*words, state=None, user=None):
-        done = subprocess.run([*argv, "relay", *words, "--identity-path", state or relay.state],
-                              capture_output=True, text=True, timeout=30, check=False,
-                              preexec_fn=(lambda: os.setuid(user)) if user else None)
-        return done.returncode, done.stdout, done.stderr
-    return run
+
+@pytest.fixture
+def everybodys(program):
+    """A directory that every user may enter, with a copy of adit in it."""
+    if os.geteuid() != 0:
+        pytest.skip("skipped: this wants root, to be somebody else")
+    with tempfile.TemporaryDirectory(prefix="adit-") as path:
+        os.chmod(path, 0o755)
+        shutil.copy(program("lease-adit-relay").argv[0], path + "/adit")
+        yield path
 
 
 def listed(adit_relay):
@@ -196,47 +210,36 @@ def test_status_of_a_relay_that_is_not_there(world, relay, adit_relay):
     assert json.loads(adit_relay("status", "--json")[1]) == {"running": False}
 
 
-def test_another_user_may_not_ask(relay, adit_relay):
-    if os.geteuid() != 0:
-        pytest.skip("skipped: this wants root, to be somebody else")
-    socket_path = relay.state + "/admin.sock"
+def test_another_user_may_not_ask(leases, everybodys):
+    adit, state = everybodys + "/adit", everybodys + "/state"
+    relay = leases.relay("adit", state=state)
+    socket_path = state + "/admin.sock"
     assert stat.S_IMODE(os.stat(socket_path).st_mode) == 0o600
-    os.chmod(relay.state, 0o755)
-    for path in _parents(relay.state):
-        os.chmod(path, os.stat(path).st_mode | 0o111)
-    status, out, err = adit_relay("status", "--json", user=65534)
+    os.chmod(state, 0o755)
+    status, out, err = ask(adit, state, "status", "--json", user=65534)
     assert (status, json.loads(out)) == (1, {"running": None})
     assert "only root and the relay's own user" in err
     os.chmod(socket_path, 0o666)  # and if somebody opened it to all, the relay looks who it is
-    status, _, err = adit_relay("lease", "list", user=65534)
+    status, _, err = ask(adit, state, "lease", "list", user=65534)
     assert status == 1, err
     relay.process.wait_log("admin socket: a connection of another user was closed")
-    assert adit_relay("lease", "list")[0] == 0
+    assert ask(adit, state, "lease", "list")[0] == 0
 
 
-def _parents(path):
-    while path != "/":
-        path = os.path.dirname(path)
-        yield path
-
-
-def test_a_relay_of_another_user_is_asked_by_root_and_by_that_user(world, leases, program):
-    if os.geteuid() != 0:
-        pytest.skip("skipped: this wants root, to be somebody else")
-    state = world.path("theirs")
+def test_a_relay_of_another_user_is_asked_by_root_and_by_that_user(world, everybodys):
+    adit, state = everybodys + "/adit", everybodys + "/theirs"
     os.mkdir(state, 0o700)
-    for path in _parents(state):
-        os.chmod(path, os.stat(path).st_mode | 0o111)
     os.chown(state, 65534, 65534)
-    relay = program("lease-adit-relay").argv
     process = world.run("relay-theirs", ["setpriv", "--reuid=65534", "--regid=65534",
-                                         "--clear-groups", *relay, "relay", "run", "--identity-path",
-                                         state, "--api-port", "0", "--sni-port", "0"])
+                                         "--clear-groups", adit, "relay", "run",
+                                         "--identity-path", state, "--api-port", "0",
+                                         "--sni-port", "0"])
     process.wait_log("Listening on .* for visitors")
-    for user in ([], ["setpriv", "--reuid=65534", "--clear-groups"]):
-        done = subprocess.run([*user, *relay, "relay", "status", "--json", "--identity-path", state],
-                              capture_output=True, timeout=30, check=False)
-        assert json.loads(done.stdout)["pid"] == process.pid, done.stderr
+    for user in (None, 65534):
+        status, out, err = ask(adit, state, "status", "--json", user=user)
+        assert status == 0 and json.loads(out)["pid"] == process.pid, err
+    process.signal(signal.SIGTERM)
+    assert process.wait_exit() == 0
 
 
 # ---- the socket ----
