@@ -421,7 +421,7 @@ static void lease_on_pool_trouble(void *owner, enum err rc,
 	struct lease_session *s = owner;
 	struct why words;
 
-	/* Another agent with our identity: the two would take the lease from each other. */
+	/* Another agent has our identity: they would take the lease from each other. */
 	if (strcmp(refusal->code, "hostname_conflict") == 0) {
 		(void)err_set(&words, ERR_EXISTS,
 			"%s: stop one of the two, or give this one an --identity-path"
@@ -430,7 +430,7 @@ static void lease_on_pool_trouble(void *owner, enum err rc,
 		lease_refuse(s, &words);
 		return;
 	}
-	/* The lease is kept: sessions are taken as soon as the relay's operator agrees. */
+	/* The lease is kept: sessions are taken once the relay's operator agrees. */
 	if (strcmp(refusal->code, "lease_rejected") == 0) {
 		(void)err_set(&words, ERR_DENIED,
 			"%s: its operator has to approve of %s, or has banned it",

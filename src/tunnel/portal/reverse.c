@@ -97,7 +97,7 @@ static void reverse_fail(struct reverse *r, enum err rc, const struct why *why)
 		rc = message_read_refusal(r->answer.head.status, buf_span(&r->refusal),
 			&refusal, &words);
 	}
-	r->state = REVERSE_ENDED;
+	reverse_enter(r, REVERSE_ENDED);
 	r->hooks->on_failed(r->owner, r, rc, &refusal, &words);
 	reverse_close(r);
 }
@@ -106,9 +106,8 @@ static void reverse_activate(struct reverse *r, enum marker kind)
 {
 	struct stream *stream = r->stream;
 
-	r->state = REVERSE_ENDED;
+	reverse_enter(r, REVERSE_ENDED);
 	r->stream = NULL;
-	stream_want(stream, 0);
 	r->hooks->on_active(r->owner, r, kind, stream);
 	reverse_close(r);
 }

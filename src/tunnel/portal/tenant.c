@@ -48,7 +48,6 @@ void tenant_free(struct tenant *t)
 enum accept_state {
 	ACCEPT_GREETING, /* the handshake */
 	ACCEPT_LOOKING,  /* whether the visitor is our own probe */
-	ACCEPT_ENDED,
 };
 
 struct tenant_accept {
@@ -108,7 +107,6 @@ static void accept_welcome(struct tenant_accept *r)
 		if (rc == ERR_OK)
 			r->tls = whole;
 	}
-	r->state = ACCEPT_ENDED;
 	accept_end(r, rc, &why);
 }
 
