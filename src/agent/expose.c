@@ -23,8 +23,8 @@ struct expose {
 	struct forward *forward;
 	struct list relays; /* struct member */
 	struct list visits; /* struct visit */
-	struct expose_figures figures;
-	struct loop_timer *patience; /* set while it leaves */
+	struct expose_statistics statistics;
+	struct loop_timer *timer; /* set while it leaves */
 	struct loop_deferred ended;
 };
 
@@ -65,7 +65,7 @@ static void expose_on_end(void *arg)
 	struct expose *e = arg;
 
 	e->state = EXPOSE_ENDED;
-	loop_timer_stop(e->patience);
+	loop_timer_stop(e->timer);
 	e->o.hooks->on_ended(e->o.owner);
 }
 
@@ -79,7 +79,7 @@ static void expose_check_end(struct expose *e)
 	loop_defer(e->o.worker->loop, &e->ended);
 }
 
-static void expose_on_patience(void *arg)
+static void expose_on_timer(void *arg)
 {
 	struct expose *e = arg;
 
@@ -90,7 +90,7 @@ static void expose_on_patience(void *arg)
 
 static void visit_free(struct visit *v)
 {
-	v->expose->figures.visitors_now--;
+	v->expose->statistics.visitors_now--;
 	list_remove(&v->in_expose);
 	free(v);
 }
@@ -117,8 +117,8 @@ static void visit_on_closed(void *arg, const struct forward_end *end)
 	struct visit *v = arg;
 	struct expose *e = v->expose;
 
-	e->figures.in_bytes += end->from_visitor_bytes;
-	e->figures.out_bytes += end->to_visitor_bytes;
+	e->statistics.in_bytes += end->from_visitor_bytes;
+	e->statistics.out_bytes += end->to_visitor_bytes;
 	visit_say_end(v, end);
 	visit_free(v);
 	if (e->state == EXPOSE_LEAVING)
@@ -161,9 +161,9 @@ static void expose_on_visitor(void *owner, struct agent_session *session,
 	expose_note_hosts(e, &s);
 	v->expose = e;
 	v->member = m;
-	v->number = ++e->figures.visitors;
+	v->number = ++e->statistics.visitors;
 	v->since_ms = clock_now_ms();
-	e->figures.visitors_now++;
+	e->statistics.visitors_now++;
 	list_add(&e->visits, &v->in_expose);
 	log_limited(LOG_INFO, &e->log, "visitor %llu: came %sthrough %s",
 		(unsigned long long)v->number, f.is_raw ? "by TCP " : "", s.host);
@@ -349,7 +349,7 @@ void expose_leave(struct expose *e)
 	if (e->state != EXPOSE_RUNNING)
 		return;
 	e->state = EXPOSE_LEAVING;
-	loop_timer_set(e->patience, EXPOSE_LEAVE_MS);
+	loop_timer_set(e->timer, EXPOSE_LEAVE_MS);
 	list_each(it, tmp, &e->relays) {
 		struct member *m = list_object(it, struct member, in_expose);
 
@@ -379,7 +379,7 @@ enum err expose_open(const struct expose_options *o, struct expose **out, struct
 	list_init(&e->relays);
 	list_init(&e->visits);
 	loop_deferred_init(&e->ended, expose_on_end, e);
-	rc = loop_timer_open(o->worker->loop, expose_on_patience, e, &e->patience);
+	rc = loop_timer_open(o->worker->loop, expose_on_timer, e, &e->timer);
 	if (rc == ERR_OK)
 		rc = forward_new(&f, &e->forward, why);
 	if (rc == ERR_OK)
@@ -405,13 +405,13 @@ void expose_close(struct expose *e)
 	}
 	expose_drop_visits(e, NULL, true);
 	forward_free(e->forward);
-	loop_timer_close(e->patience);
+	loop_timer_close(e->timer);
 	free(e);
 }
 
-struct expose_figures expose_figures(const struct expose *e)
+struct expose_statistics expose_statistics(const struct expose *e)
 {
-	return e->figures;
+	return e->statistics;
 }
 
 void expose_each(const struct expose *e,

@@ -62,13 +62,13 @@ void expose_leave(struct expose *e);
 /* Ends it now and quietly. NULL is fine. */
 void expose_close(struct expose *e);
 
-struct expose_figures {
+struct expose_statistics {
 	uint64_t visitors, visitors_now;
 	uint64_t in_bytes,
 		out_bytes; /* from visitors, and to them; of those who have left */
 };
 
-struct expose_figures expose_figures(const struct expose *e);
+struct expose_statistics expose_statistics(const struct expose *e);
 
 /* Calls @fn for each relay. */
 void expose_each(const struct expose *e,

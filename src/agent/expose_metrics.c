@@ -3,48 +3,48 @@
 
 #include "base/mem.h"
 
-/* A figure that each relay has. */
-struct figure {
+/* A metric that each relay has. */
+struct metric {
 	const char *name, *type, *help;
-	uint64_t (*get)(const struct lease_session_figures *f);
+	uint64_t (*get)(const struct lease_session_statistics *f);
 };
 
-static uint64_t get_open(const struct lease_session_figures *f)
+static uint64_t get_open(const struct lease_session_statistics *f)
 {
 	return f->is_open;
 }
 
-static uint64_t get_ready(const struct lease_session_figures *f)
+static uint64_t get_ready(const struct lease_session_statistics *f)
 {
 	return f->ready;
 }
 
-static uint64_t get_registrations(const struct lease_session_figures *f)
+static uint64_t get_registrations(const struct lease_session_statistics *f)
 {
 	return f->registrations;
 }
 
-static uint64_t get_visitors(const struct lease_session_figures *f)
+static uint64_t get_visitors(const struct lease_session_statistics *f)
 {
 	return f->visitors;
 }
 
-static uint64_t get_failed(const struct lease_session_figures *f)
+static uint64_t get_failed(const struct lease_session_statistics *f)
 {
 	return f->handshakes_failed;
 }
 
-static uint64_t get_signatures(const struct lease_session_figures *f)
+static uint64_t get_signatures(const struct lease_session_statistics *f)
 {
 	return f->signer.signatures;
 }
 
-static uint64_t get_unsigned(const struct lease_session_figures *f)
+static uint64_t get_unsigned(const struct lease_session_statistics *f)
 {
 	return f->signer.failures;
 }
 
-static const struct figure figures[] = {
+static const struct metric metrics[] = {
 	{ "adit_expose_open", "gauge", "Whether there is a lease at the relay",
 		get_open },
 	{ "adit_expose_ready_sessions", "gauge",
@@ -63,17 +63,17 @@ static const struct figure figures[] = {
 
 struct printing {
 	struct buf *out;
-	const struct figure *figure;
+	const struct metric *metric;
 };
 
 /* A URL in form has no quotes or backslashes in it. */
 static void print_relay(void *arg, const struct agent_session *s)
 {
 	struct printing *p = arg;
-	struct lease_session_figures f = lease_session_figures(s);
+	struct lease_session_statistics f = lease_session_statistics(s);
 
-	buf_printf(p->out, "%s{relay=\"%s\"} %llu\n", p->figure->name,
-		agent_session_status(s).peer, (unsigned long long)p->figure->get(&f));
+	buf_printf(p->out, "%s{relay=\"%s\"} %llu\n", p->metric->name,
+		agent_session_status(s).peer, (unsigned long long)p->metric->get(&f));
 }
 
 static void print_total(struct buf *out, const char *name, const char *type,
@@ -85,7 +85,7 @@ static void print_total(struct buf *out, const char *name, const char *type,
 
 static void print_all(const struct expose *e, struct buf *out)
 {
-	struct expose_figures f = expose_figures(e);
+	struct expose_statistics f = expose_statistics(e);
 
 	print_total(out, "adit_expose_all_visitors_total", "counter", "Visitors so far",
 		f.visitors);
@@ -95,11 +95,11 @@ static void print_all(const struct expose *e, struct buf *out)
 		"What visitors who have left had sent", f.in_bytes);
 	print_total(out, "adit_expose_sent_bytes_total", "counter",
 		"What visitors who have left had got", f.out_bytes);
-	for (size_t i = 0; i < mem_count(figures); i++) {
-		struct printing p = { .out = out, .figure = &figures[i] };
+	for (size_t i = 0; i < mem_count(metrics); i++) {
+		struct printing p = { .out = out, .metric = &metrics[i] };
 
-		buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", figures[i].name,
-			figures[i].help, figures[i].name, figures[i].type);
+		buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", metrics[i].name,
+			metrics[i].help, metrics[i].name, metrics[i].type);
 		expose_each(e, print_relay, &p);
 	}
 }

@@ -320,17 +320,17 @@ static void test_visitors_are_counted(void **state)
 
 	assert_int_equal(stream_put(visitor, "hello", 5, &n), ERR_OK);
 	time_settle(f->worker.loop);
-	assert_int_equal(expose_figures(f->expose).visitors, 1);
-	assert_int_equal(expose_figures(f->expose).visitors_now, 1);
+	assert_int_equal(expose_statistics(f->expose).visitors, 1);
+	assert_int_equal(expose_statistics(f->expose).visitors_now, 1);
 	assert_int_equal(stream_put(f->served, "hi", 2, &n), ERR_OK);
 	time_settle(f->worker.loop);
 	stream_close(visitor);
 	stream_close(f->served);
 	f->served = NULL;
 	time_settle(f->worker.loop);
-	assert_int_equal(expose_figures(f->expose).visitors_now, 0);
-	assert_int_equal(expose_figures(f->expose).in_bytes, 5);
-	assert_int_equal(expose_figures(f->expose).out_bytes, 2);
+	assert_int_equal(expose_statistics(f->expose).visitors_now, 0);
+	assert_int_equal(expose_statistics(f->expose).in_bytes, 5);
+	assert_int_equal(expose_statistics(f->expose).out_bytes, 2);
 }
 
 static void test_visitors_outlive_the_lease_they_came_through(void **state)

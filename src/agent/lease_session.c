@@ -47,7 +47,7 @@ struct lease_session {
 	struct retry retry;
 	uint64_t looked_ms;
 	struct retry_log renewals; /* failures that were logged */
-	struct lease_session_figures figures;
+	struct lease_session_statistics statistics;
 };
 
 static enum err lease_begin_fetching(struct lease_session *s, struct why *why);
@@ -265,7 +265,7 @@ static void lease_on_held(void *owner, const struct message_lease *lease)
 		return;
 	}
 	lease_set_token(s);
-	s->figures.registrations++;
+	s->statistics.registrations++;
 	lease_enter(s, LEASE_HELD);
 }
 
@@ -309,7 +309,7 @@ static void lease_on_name_taken(struct lease_session *s, const struct why *why)
 {
 	struct why words;
 
-	if (s->figures.registrations == 0) {
+	if (s->statistics.registrations == 0) {
 		(void)err_set(&words, ERR_EXISTS, "%s; choose another --name", why->text);
 		lease_refuse(s, &words);
 		return;
@@ -369,7 +369,7 @@ static enum err lease_begin_registering(struct lease_session *s, struct why *why
 
 static void lease_hand_over(struct lease_session *s, const struct lease_visitor *visitor)
 {
-	s->figures.visitors++;
+	s->statistics.visitors++;
 	s->o.on_visitor(s->o.owner, &s->session, visitor);
 }
 
@@ -535,7 +535,7 @@ static void lease_session_status(const struct agent_session *session,
 	out->url = s->url;
 	out->tcp = s->tcp;
 	out->attempts = s->retry.attempts;
-	out->visitors = s->figures.visitors;
+	out->visitors = s->statistics.visitors;
 	if (s->registration != NULL && registration_relay_is_adit(s->registration))
 		out->peer_version = "adit";
 }
@@ -594,15 +594,16 @@ enum err lease_session_open(const struct lease_session_options *o,
 	return ERR_OK;
 }
 
-struct lease_session_figures lease_session_figures(const struct agent_session *session)
+struct lease_session_statistics lease_session_statistics(
+	const struct agent_session *session)
 {
 	const struct lease_session *s = lease_of(session);
-	struct lease_session_figures f = s->figures;
+	struct lease_session_statistics f = s->statistics;
 
 	f.is_open = s->pool != NULL;
 	f.ready = s->pool != NULL ? lease_pool_ready(s->pool) : 0;
 	f.handshakes_failed = s->tls.failed;
 	if (s->tls.signer != NULL)
-		f.signer = signer_figures(s->tls.signer);
+		f.signer = signer_statistics(s->tls.signer);
 	return f;
 }

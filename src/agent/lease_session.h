@@ -43,14 +43,14 @@ struct lease_session_options {
 enum err lease_session_open(const struct lease_session_options *o,
 	struct agent_session **out, struct why *why) MUST_USE;
 
-struct lease_session_figures {
+struct lease_session_statistics {
 	bool is_open;
 	unsigned ready;                       /* reverse sessions */
 	uint64_t registrations;               /* that succeeded */
 	uint64_t visitors, handshakes_failed; /* visitors served, or not */
-	struct signer_figures signer;
+	struct signer_statistics signer;
 };
 
-struct lease_session_figures lease_session_figures(const struct agent_session *s);
+struct lease_session_statistics lease_session_statistics(const struct agent_session *s);
 
 #endif

@@ -76,7 +76,7 @@ static void wait_asked(struct fixture *f, enum test_question question, unsigned 
 
 static unsigned ready(struct fixture *f)
 {
-	return lease_session_figures(f->session).ready;
+	return lease_session_statistics(f->session).ready;
 }
 
 static void wait_ready(struct fixture *f, unsigned count)
@@ -167,8 +167,8 @@ static void test_a_lease_is_registered_and_waits_for_visitors(void **state)
 	assert_string_equal(f->relay.token, "register.1");
 	assert_int_equal(f->relay.asked[ASKED_DOMAIN], 1);
 	assert_int_equal(f->relay.asked[ASKED_REGISTER], 1);
-	assert_int_equal(lease_session_figures(f->session).registrations, 1);
-	assert_true(lease_session_figures(f->session).is_open);
+	assert_int_equal(lease_session_statistics(f->session).registrations, 1);
+	assert_true(lease_session_statistics(f->session).is_open);
 }
 
 /* The chain, the registration, two sessions, a trial signature;
@@ -630,7 +630,7 @@ static void test_signatures_are_verified_when_there_is_reason(void **state)
 		stream_abort(tls);
 		time_settle(f->loop);
 		/* The first was for the visitor to refuse. */
-		assert_int_equal(lease_session_figures(f->session).signer.failures, i);
+		assert_int_equal(lease_session_statistics(f->session).signer.failures, i);
 	}
 }
 

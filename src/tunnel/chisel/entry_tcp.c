@@ -77,7 +77,7 @@ static void visitor_bridge(struct visitor *v, struct stream *channel)
 	v->socket = NULL;
 }
 
-static uint64_t tcp_entry_patience(const struct tcp_entry *e)
+static uint64_t tcp_entry_timeout_ms(const struct tcp_entry *e)
 {
 	uint64_t ms = e->entry.tuning->session_wait_ms;
 
@@ -94,7 +94,7 @@ static void visitor_wait(struct visitor *v)
 	if (++e->waiting_count >= ENTRY_WAITING_MAX)
 		listener_pause(e->listener, true);
 	if (!loop_timer_is_set(e->timer))
-		loop_timer_set(e->timer, tcp_entry_patience(e));
+		loop_timer_set(e->timer, tcp_entry_timeout_ms(e));
 }
 
 static void visitor_on_opened(void *arg, enum err rc, struct stream *channel,
@@ -156,19 +156,19 @@ static void tcp_entry_on_accept(void *arg, int fd, const struct addr *peer)
 static void tcp_entry_on_timer(void *arg)
 {
 	struct tcp_entry *e = arg;
-	uint64_t patience = tcp_entry_patience(e);
+	uint64_t timeout_ms = tcp_entry_timeout_ms(e);
 	uint64_t now = clock_now_ms(), waited;
 	struct visitor *v;
 
 	while ((v = list_first(&e->waiting, struct visitor, in_entry)) != NULL) {
 		waited = now - v->came_ms;
-		if (waited < patience) {
-			loop_timer_set(e->timer, patience - waited);
+		if (waited < timeout_ms) {
+			loop_timer_set(e->timer, timeout_ms - waited);
 			return;
 		}
 		log_limited(LOG_INFO, &e->entry.log,
 			"conn#%llu: no session within %llu ms",
-			(unsigned long long)v->number, (unsigned long long)patience);
+			(unsigned long long)v->number, (unsigned long long)timeout_ms);
 		e->waiting_count--;
 		visitor_drop(v);
 		listener_pause(e->listener, false);

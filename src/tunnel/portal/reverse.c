@@ -42,7 +42,7 @@ static enum err step_ready(struct reverse *r, struct why *why);
 static const struct reverse_rule {
 	const char *name;
 	unsigned wants;
-	uint32_t patience_ms; /* 0: what was set before still holds */
+	uint32_t timeout_ms; /* 0: what was set before still holds */
 	enum err (*step)(struct reverse *r, struct why *why);
 } rules[] = {
 	[REVERSE_REACHING] = { "connecting", 0, 0, NULL },
@@ -58,8 +58,8 @@ static const struct reverse_rule {
 static void reverse_enter(struct reverse *r, enum reverse_state state)
 {
 	r->state = state;
-	if (rules[state].patience_ms > 0)
-		loop_timer_set(r->timer, rules[state].patience_ms);
+	if (rules[state].timeout_ms > 0)
+		loop_timer_set(r->timer, rules[state].timeout_ms);
 	if (r->stream != NULL)
 		stream_want(r->stream, rules[state].wants);
 }
@@ -237,7 +237,7 @@ static enum err step_ready(struct reverse *r, struct why *why)
 	}
 	if (rc != ERR_AGAIN)
 		return err_set(why, rc, "the relay sent %u, which is no marker", byte);
-	reverse_enter(r, REVERSE_READY); /* patience begins anew */
+	reverse_enter(r, REVERSE_READY); /* the timeout begins anew */
 	return ERR_OK;
 }
 

@@ -28,7 +28,7 @@ struct signer {
 	int64_t relay_ahead_ms;
 	struct list pending; /* struct signature */
 	unsigned pending_n;
-	struct signer_figures figures;
+	struct signer_statistics statistics;
 };
 
 /* One that a handshake waits for, or our check. */
@@ -70,7 +70,7 @@ static void signature_fail(struct signature *g, enum err rc, const struct why *w
 {
 	struct signer *s = g->signer;
 
-	s->figures.failures += g->to != NULL;
+	s->statistics.failures += g->to != NULL;
 	signature_end(g, rc, (struct span){ 0 });
 	s->on_failed(s->owner, why);
 }
@@ -123,8 +123,8 @@ static void signature_on_answer(void *arg, enum err rc, const struct http_answer
 	if (!signature_is_good(g, span_of(value, n)))
 		return;
 	if (g->to != NULL) {
-		s->figures.signatures++;
-		s->figures.waited_us += clock_now_us() - g->asked_us;
+		s->statistics.signatures++;
+		s->statistics.waited_us += clock_now_us() - g->asked_us;
 	}
 	signature_end(g, ERR_OK, span_of(value, n));
 	s->on_signed(s->owner);
@@ -233,9 +233,9 @@ void signer_reconnect(struct signer *s)
 	http_client_reconnect(s->client);
 }
 
-struct signer_figures signer_figures(const struct signer *s)
+struct signer_statistics signer_statistics(const struct signer *s)
 {
-	return s->figures;
+	return s->statistics;
 }
 
 static enum err signer_make_client(struct signer *s, const struct signer_options *o,

@@ -17,7 +17,7 @@
 
 struct signer;
 
-struct signer_figures {
+struct signer_statistics {
 	uint64_t signatures, failures; /* of visitors' handshakes */
 	uint64_t waited_us;            /* for all signatures together */
 };
@@ -69,6 +69,6 @@ void signer_reconnect(struct signer *s);
 /* A remote_sign_fn, with the signer as its @arg. */
 void signer_sign(void *arg, const struct sign_order *order, struct remote_signing *to);
 
-struct signer_figures signer_figures(const struct signer *s);
+struct signer_statistics signer_statistics(const struct signer *s);
 
 #endif
