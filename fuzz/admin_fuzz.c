@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "relay/admin.h"
-#include "relay/api.h"
 #include "relay/policy_import.h"
 #include "tunnel/portal/identity.h"
 

@@ -9,9 +9,9 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "http/api.h"
 #include "http/client.h"
 #include "relay/admin_socket.h"
-#include "relay/api.h"
 #include "store/file.h"
 
 #define ASK_MS 5000

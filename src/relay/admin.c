@@ -27,7 +27,7 @@ enum err admin_open(struct relay *r, struct why *why)
 	const struct wallet_options o = {
 		.statement = "Sign in to Portal relay admin",
 		.path = "/admin/auth/login",
-		.cookie_name = "portal_admin",
+		.cookie_name = ADMIN_COOKIE,
 		.cookie_path = "/admin",
 	};
 	enum err rc = wallet_new(&o, &r->wallet);
@@ -68,41 +68,63 @@ static bool is_foreign(const struct api_call *call)
 		strncasecmp((const char *)origin.p, (const char *)host.p, host.n) != 0;
 }
 
-static bool refuse_foreign(struct api_call *call)
+static bool same_site_check(void *context, struct api_call *call)
 {
+	(void)context;
 	if (!is_foreign(call))
-		return false;
-	api_refuse(call, MESSAGE_UNAUTHORIZED, "the request is from another site");
-	return true;
-}
-
-const char *admin_enter(struct relay *r, struct api_call *call)
-{
-	const char *who = call->is_local_admin ? ADMIN_LOCAL :
-						 wallet_who(r->wallet, call->cookie);
-
-	if (who == NULL) {
-		api_refuse(call, MESSAGE_SIGNED_OUT, "sign in first");
-		return NULL;
-	}
-	return refuse_foreign(call) ? NULL : who;
-}
-
-bool admin_read(struct api_call *call, const struct field_table *fields, void *out)
-{
-	if (call->body.n <= ADMIN_BODY_MAX &&
-		message_read_request(fields, buf_span(&call->body), out, NULL) == ERR_OK)
 		return true;
-	api_refuse(call, MESSAGE_INVALID_REQUEST, "invalid request body");
+	envelope_refuse(call, MESSAGE_UNAUTHORIZED, "the request is from another site");
 	return false;
 }
+
+static const struct api_authority same_site = {
+	.name = "same-site",
+	.meaning = "no Origin header, or that of this site",
+	.check = same_site_check,
+};
+
+static bool administrator_check(void *context, struct api_call *call)
+{
+	struct relay *r = context;
+
+	call->who = call->is_local ? ADMIN_LOCAL : wallet_who(r->wallet, call->cookie);
+	if (call->who != NULL)
+		return same_site_check(context, call);
+	envelope_refuse(call, MESSAGE_SIGNED_OUT, "sign in first");
+	return false;
+}
+
+const struct api_authority administrator = {
+	.name = "administrator",
+	.meaning =
+		"the session of a wallet that administers the relay, or the admin socket",
+	.in = "cookie",
+	.key = ADMIN_COOKIE,
+	.check = administrator_check,
+};
+
+/* ---- bodies ---- */
+
+static void admin_refuse(struct api_call *call, enum api_fault fault, enum err rc,
+	const struct why *why)
+{
+	if (fault == API_BODY_MALFORMED)
+		envelope_refuse(call, MESSAGE_INVALID_REQUEST, "invalid request body");
+	else
+		relay_envelope.refuse(call, fault, rc, why);
+}
+
+const struct api_envelope admin_envelope = {
+	.put = message_put_reply,
+	.refuse = admin_refuse,
+};
 
 void admin_end(struct api_call *call, enum err rc, const struct why *why)
 {
 	if (rc == ERR_OK)
-		api_reply(call, 200, NULL, NULL);
+		api_reply(call, NULL);
 	else
-		api_refuse(call,
+		envelope_refuse(call,
 			rc == ERR_LIMIT ? MESSAGE_INVALID_REQUEST : MESSAGE_INTERNAL,
 			err_text(rc, why));
 }
@@ -171,58 +193,54 @@ static enum message_error login_error_of(enum err rc)
 	}
 }
 
-static void admin_challenge(struct relay *r, struct api_call *call,
-	const struct span *parts)
+static void admin_challenge(void *context, struct api_call *call)
 {
-	struct wallet_challenge_request req = { .address = "" };
+	struct relay *r = context;
 	struct message_challenge answer = { .expires_at.s = 0 };
 	struct why why = { "" };
 	enum err rc;
 
-	(void)parts;
-	if (refuse_foreign(call) ||
-		!admin_read(call, &wallet_challenge_request_fields, &req))
-		return;
-	rc = wallet_challenge(r->wallet, &req, api_domain(r, call), &call->client,
-		&answer, &why);
+	rc = wallet_challenge(r->wallet, call->request, envelope_domain(r, call),
+		&call->client, &answer, &why);
 	if (rc == ERR_OK)
-		api_reply(call, 201, &message_challenge_fields, &answer);
+		api_reply(call, &answer);
 	else
-		api_refuse(call, login_error_of(rc), err_text(rc, &why));
+		envelope_refuse(call, login_error_of(rc), err_text(rc, &why));
 }
 
-static void reply_wallet(struct api_call *call, const char *address, bool has_flag)
-{
-	struct json_writer w;
+struct wallet_status {
+	bool is_authenticated;
+	char address[ADDRESS_TEXT_SIZE];
+};
 
-	api_open_reply(call, &w);
-	json_put_open(&w);
-	if (has_flag) {
-		json_put_key(&w, "authenticated");
-		json_put_flag(&w, address != NULL);
-	}
-	if (address != NULL) {
-		json_put_key(&w, "wallet_address");
-		json_put_text(&w, span_str(address));
-	}
-	json_put_close(&w);
-	api_close_reply(call, 200, &w);
-}
+static const struct field status_rows[] = {
+	{ "authenticated", FIELD_BOOL, FIELD_AT(struct wallet_status, is_authenticated) },
+	{ "wallet_address", FIELD_CHARS, FIELD_AT(struct wallet_status, address),
+		.is_optional = true },
+};
 
-static void admin_login(struct relay *r, struct api_call *call, const struct span *parts)
+static const struct field_table status_fields = FIELD_TABLE_OF(struct wallet_status,
+	status_rows);
+
+/* Who has signed in now. */
+static const struct field_table login_fields = {
+	.bytes = sizeof(struct wallet_status),
+	.rows = &status_rows[1],
+	.count = 1,
+};
+
+static void admin_login(void *context, struct api_call *call)
 {
-	struct wallet_login_request req = { .challenge_id = "" };
+	struct relay *r = context;
+	struct wallet_status status = { .is_authenticated = true };
 	struct wallet_login login;
 	char client[ADDR_TEXT_MAX];
 	struct why why = { "" };
 	enum err rc;
 
-	(void)parts;
-	if (refuse_foreign(call) || !admin_read(call, &wallet_login_request_fields, &req))
-		return;
-	rc = wallet_login(r->wallet, &req, &login, &why);
+	rc = wallet_login(r->wallet, call->request, &login, &why);
 	if (rc != ERR_OK) {
-		api_refuse(call, login_error_of(rc), err_text(rc, &why));
+		envelope_refuse(call, login_error_of(rc), err_text(rc, &why));
 		return;
 	}
 	if (policy_note(r->policy, login.address, "sign in from",
@@ -230,42 +248,54 @@ static void admin_login(struct relay *r, struct api_call *call, const struct spa
 		log_warn(&r->log, "audit: the sign-in of %s is not kept: %s",
 			login.address, why.text);
 	api_add_header(call, "Set-Cookie: %s", login.cookie);
-	reply_wallet(call, login.address, false);
+	str_copy(status.address, sizeof(status.address), login.address);
+	api_reply(call, &status);
 }
 
-static void admin_logout(struct relay *r, struct api_call *call, const struct span *parts)
+static void admin_logout(void *context, struct api_call *call)
 {
+	struct relay *r = context;
 	char cookie[WALLET_COOKIE_MAX];
 
-	(void)parts;
-	if (refuse_foreign(call))
-		return;
 	wallet_logout(r->wallet, call->cookie, cookie);
 	api_add_header(call, "Set-Cookie: %s", cookie);
-	api_reply(call, 200, NULL, NULL);
+	api_reply(call, NULL);
 }
 
-static void admin_status(struct relay *r, struct api_call *call, const struct span *parts)
+static void admin_status(void *context, struct api_call *call)
 {
-	(void)parts;
-	reply_wallet(call, wallet_who(r->wallet, call->cookie), true);
+	struct relay *r = context;
+	const char *who = wallet_who(r->wallet, call->cookie);
+	struct wallet_status status = { .is_authenticated = who != NULL };
+
+	if (who != NULL)
+		str_copy(status.address, sizeof(status.address), who);
+	api_reply(call, &status);
 }
 
 static const struct api_operation rows[] = {
-	{ "POST", "/admin/auth/challenge/", admin_challenge },
-	{ "POST", "/admin/auth/login/", admin_login },
-	{ "POST", "/admin/logout/", admin_logout },
-	{ "GET", "/admin/auth/status/", admin_status },
+	{ "POST", "/admin/auth/challenge/", &same_site, admin_challenge, ADMIN_WITH_BODY,
+		.request = &wallet_challenge_request_fields,
+		.response = &message_challenge_fields, .status = 201,
+		.summary = "Asks what a wallet is to sign." },
+	{ "POST", "/admin/auth/login/", &same_site, admin_login, ADMIN_WITH_BODY,
+		.request = &wallet_login_request_fields, .response = &login_fields,
+		.summary = "Signs an administrator in." },
+	{ "POST", "/admin/logout/", &same_site, admin_logout,
+		.summary = "Signs the administrator out." },
+	{ "GET", "/admin/auth/status/", &api_anyone, admin_status,
+		.response = &status_fields, .summary = "Says who is signed in." },
 };
 
-/* Who has not signed in is told that, and not what there is. portal-protocol 16.3. */
-static bool admin_refuses(struct relay *r, struct api_call *call)
-{
-	return str_has_prefix(call->target, "/admin/") && admin_enter(r, call) == NULL;
-}
+const struct api_table admin_table = API_TABLE_OF(rows);
 
-const struct api_table admin_table = {
-	.rows = rows,
-	.count = mem_count(rows),
-	.refuses = admin_refuses,
+/* Unauthenticated callers get 401 for every path under /admin. portal-protocol 16.3. */
+static const struct api_operation unknown_rows[] = {
+	{
+		.path = "/admin/**",
+		.authority = &administrator,
+		.fn = api_refuse_unknown,
+	},
 };
+
+const struct api_table admin_unknown_table = API_TABLE_OF(unknown_rows);

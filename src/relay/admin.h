@@ -11,9 +11,10 @@
 #ifndef RELAY_ADMIN_H
 #define RELAY_ADMIN_H
 
-#include "relay/api.h"
+#include "relay/envelope.h"
 
 #define ADMIN_BODY_MAX 65536
+#define ADMIN_COOKIE "portal_admin"
 #define ADMIN_LOCAL "local administrator"
 
 /* Makes r->wallet; wallet_free() ends it. ERR_SYNTAX:
@@ -23,19 +24,23 @@ enum err admin_open(struct relay *r, struct why *why) MUST_USE;
 /* The options have changed. What is wrong leaves the old list. */
 enum err admin_reload(struct relay *r, struct why *why) MUST_USE;
 
-extern const struct api_table admin_table;        /* admin.c: signing in */
-extern const struct api_table admin_rule_table;   /* admin_rule.c: what may be said */
-extern const struct api_table admin_status_table; /* admin_status.c: how the relay is */
-extern const struct api_table admin_page_table;   /* admin_page.c: "/admin" */
+extern const struct api_table admin_table;         /* admin.c: signing in */
+extern const struct api_table admin_rule_table;    /* admin_rule.c: what may be said */
+extern const struct api_table admin_status_table;  /* admin_status.c: how the relay is */
+extern const struct api_table admin_page_table;    /* admin_page.c: "/admin" */
+extern const struct api_table admin_unknown_table; /* admin.c: the rest, so the last */
+
+#define ADMIN_TABLES \
+	&admin_table, &admin_rule_table, &admin_status_table, &admin_page_table, \
+		&admin_unknown_table
 
 /* ---- for the operations ---- */
 
-/* Whose call this is, or NULL: then it is answered. */
-const char *admin_enter(struct relay *r, struct api_call *call);
+#define ADMIN_WITH_BODY .envelope = &admin_envelope, .body_max = ADMIN_BODY_MAX
 
-/* False: the body is none of @fields, and the call is answered. */
-bool admin_read(struct api_call *call, const struct field_table *fields,
-	void *out) MUST_USE;
+/* The call has the administrator's name. */
+extern const struct api_authority administrator;
+extern const struct api_envelope admin_envelope;
 
 /* What an operation of policy came to; on success the answer is an empty object. */
 void admin_end(struct api_call *call, enum err rc, const struct why *why);

@@ -138,13 +138,12 @@ static const char *digest_print(const char *text, char to[DIGEST_TEXT])
 	return to;
 }
 
-static void admin_page(struct relay *r, struct api_call *call, const struct span *parts)
+static void admin_page(void *context, struct api_call *call)
 {
 	char style_digest[DIGEST_TEXT], script_digest[DIGEST_TEXT];
 	struct buf page;
 
-	(void)r;
-	(void)parts;
+	(void)context;
 	buf_init(&page, sizeof(style) + sizeof(script) + sizeof(body) + 512);
 	buf_put_str(&page,
 		"<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -162,14 +161,14 @@ static void admin_page(struct relay *r, struct api_call *call, const struct span
 		digest_print(style, style_digest), digest_print(script, script_digest));
 	api_add_header(call, "Referrer-Policy: no-referrer");
 	if (page.failed == ERR_OK)
-		api_reply_text(call, 200, "text/html; charset=utf-8", buf_span(&page));
+		api_reply_text(call, buf_span(&page));
 	else
-		api_refuse(call, MESSAGE_INTERNAL, "no room for the page");
+		envelope_refuse(call, MESSAGE_INTERNAL, "no room for the page");
 	buf_fini(&page);
 }
 
 static const struct api_operation rows[] = {
-	{ "GET", "/admin/", admin_page },
+	{ "GET", "/admin/", &api_anyone, admin_page, .type = "text/html; charset=utf-8" },
 };
 
 const struct api_table admin_page_table = API_TABLE_OF(rows);

@@ -48,17 +48,14 @@ static void put_lease(struct relay *r, const struct lease *l, struct json_writer
 	field_put_json(&message_admin_lease_fields, &row, w);
 }
 
-static void admin_snapshot(struct relay *r, struct api_call *call,
-	const struct span *parts)
+static void admin_snapshot(void *context, struct api_call *call)
 {
+	struct relay *r = context;
 	const struct policy_settings *s = policy_settings(r->policy);
 	struct list *it, *tmp;
 	struct json_writer w;
 
-	(void)parts;
-	if (admin_enter(r, call) == NULL)
-		return;
-	api_open_reply(call, &w);
+	envelope_open(call, &w);
 	json_put_open(&w);
 	json_put_key(&w, "approval_mode");
 	json_put_text(&w, span_str(s->is_manual ? "manual" : "auto"));
@@ -74,23 +71,20 @@ static void admin_snapshot(struct relay *r, struct api_call *call,
 	put_port(&w, "udp", s->udp_enabled, s->udp_max_leases);
 	put_port(&w, "tcp_port", s->tcp_enabled, s->tcp_max_leases);
 	json_put_close(&w);
-	api_close_reply(call, 200, &w);
+	envelope_close(call, &w);
 }
 
-static void admin_metrics(struct relay *r, struct api_call *call,
-	const struct span *parts)
+static void admin_metrics(void *context, struct api_call *call)
 {
+	struct relay *r = context;
 	struct buf text;
 
-	(void)parts;
-	if (admin_enter(r, call) == NULL)
-		return;
 	buf_init(&text, HTTP_METRICS_BYTES_MAX);
 	metrics_put(r, &text);
 	if (text.failed == ERR_OK)
-		api_reply_text(call, 200, HTTP_METRICS_TYPE, buf_span(&text));
+		api_reply_text(call, buf_span(&text));
 	else
-		api_refuse(call, MESSAGE_INTERNAL, "no room for the figures");
+		envelope_refuse(call, MESSAGE_INTERNAL, "no room for the figures");
 	buf_fini(&text);
 }
 
@@ -139,130 +133,102 @@ static const struct field_table flag_fields = {
 
 /* False: it is not kept, and the call is answered. */
 static bool set_settings(struct relay *r, struct api_call *call,
-	const struct policy_settings *s, const char *who)
+	const struct policy_settings *s)
 {
 	struct why why = { "" };
-	enum err rc = policy_set_settings(r->policy, s, who, &why);
+	enum err rc = policy_set_settings(r->policy, s, call->who, &why);
 
 	if (rc != ERR_OK)
 		admin_end(call, rc, &why);
 	return rc == ERR_OK;
 }
 
-static void admin_set_mode(struct relay *r, struct api_call *call,
-	const struct span *parts)
+static void admin_set_mode(void *context, struct api_call *call)
 {
+	struct relay *r = context;
 	struct policy_settings s = *policy_settings(r->policy);
-	const char *who = admin_enter(r, call);
-	struct admin_mode req = { .mode = "" };
+	const struct admin_mode *req = call->request;
 	struct admin_answer answer = { .approval_mode = "" };
 
-	(void)parts;
-	if (who == NULL || !admin_read(call, &mode_fields, &req))
-		return;
-	s.is_manual = strcmp(req.mode, "manual") == 0;
-	if (!s.is_manual && strcmp(req.mode, "auto") != 0) {
-		api_refuse(call, MESSAGE_INVALID_MODE, "mode must be auto or manual");
+	s.is_manual = strcmp(req->mode, "manual") == 0;
+	if (!s.is_manual && strcmp(req->mode, "auto") != 0) {
+		envelope_refuse(call, MESSAGE_INVALID_MODE,
+			"mode must be auto or manual");
 		return;
 	}
-	str_copy(answer.approval_mode, sizeof(answer.approval_mode), req.mode);
-	if (set_settings(r, call, &s, who))
-		api_reply(call, 200, &answer_fields, &answer);
+	str_copy(answer.approval_mode, sizeof(answer.approval_mode), req->mode);
+	if (set_settings(r, call, &s))
+		api_reply(call, &answer);
 }
 
-static void admin_set_page(struct relay *r, struct api_call *call,
-	const struct span *parts)
+static void admin_set_page(void *context, struct api_call *call)
 {
+	struct relay *r = context;
 	struct policy_settings s = *policy_settings(r->policy);
-	const char *who = admin_enter(r, call);
-	struct admin_switch req = { .enabled = false };
+	const struct admin_switch *req = call->request;
 
-	(void)parts;
-	if (who == NULL || !admin_read(call, &flag_fields, &req))
-		return;
-	s.has_landing_page = req.enabled;
-	if (set_settings(r, call, &s, who))
-		api_reply(call, 200, &flag_fields, &req);
+	s.has_landing_page = req->enabled;
+	if (set_settings(r, call, &s))
+		api_reply(call, req);
 }
 
-static void set_port(struct relay *r, struct api_call *call, bool is_udp)
+static void admin_set_ports(void *context, struct api_call *call)
 {
+	struct relay *r = context;
+	const bool is_udp = strstr(call->target, "/udp") != NULL;
 	struct policy_settings s = *policy_settings(r->policy);
-	const char *who = admin_enter(r, call);
-	struct admin_switch req = { .enabled = false };
+	const struct admin_switch *req = call->request;
 
-	if (who == NULL || !admin_read(call, &switch_fields, &req))
-		return;
-	if (req.max_leases < 0 || req.max_leases > UINT32_MAX) {
-		api_refuse(call, MESSAGE_INVALID_REQUEST,
+	if (req->max_leases < 0 || req->max_leases > UINT32_MAX) {
+		envelope_refuse(call, MESSAGE_INVALID_REQUEST,
 			"max_leases must not be below 0");
 		return;
 	}
-	*(is_udp ? &s.udp_enabled : &s.tcp_enabled) = req.enabled;
-	*(is_udp ? &s.udp_max_leases : &s.tcp_max_leases) = (uint32_t)req.max_leases;
-	if (set_settings(r, call, &s, who))
-		api_reply(call, 200, &switch_fields, &req);
-}
-
-static void admin_set_udp(struct relay *r, struct api_call *call,
-	const struct span *parts)
-{
-	(void)parts;
-	set_port(r, call, true);
-}
-
-static void admin_set_tcp(struct relay *r, struct api_call *call,
-	const struct span *parts)
-{
-	(void)parts;
-	set_port(r, call, false);
+	*(is_udp ? &s.udp_enabled : &s.tcp_enabled) = req->enabled;
+	*(is_udp ? &s.udp_max_leases : &s.tcp_max_leases) = (uint32_t)req->max_leases;
+	if (set_settings(r, call, &s))
+		api_reply(call, req);
 }
 
 /* ---- identities ---- */
 
-/* Who asks, about whom. NULL: the call is answered. */
-static const char *enter_about(struct relay *r, struct api_call *call,
-	const struct span *parts, char key[IDENTITY_KEY_SIZE])
+/* False: the path names none, and the call is answered. */
+static bool read_identity(struct api_call *call, char key[IDENTITY_KEY_SIZE])
 {
-	const char *who = admin_enter(r, call), *text;
 	enum message_error error;
+	const char *text;
 
-	if (who == NULL ||
-		admin_parse_identity(parts, key, IDENTITY_KEY_SIZE, &error, &text))
-		return who;
-	api_refuse(call, error, text);
-	return NULL;
+	if (admin_parse_identity(call->parts, key, IDENTITY_KEY_SIZE, &error, &text))
+		return true;
+	envelope_refuse(call, error, text);
+	return false;
 }
 
-static void mark(struct relay *r, struct api_call *call, const struct span *parts,
-	enum policy_mark what)
+static void mark(struct relay *r, struct api_call *call, enum policy_mark what)
 {
 	char key[IDENTITY_KEY_SIZE];
-	const char *who = enter_about(r, call, parts, key);
 	struct why why = { "" };
-	enum err rc;
 
-	if (who == NULL)
-		return;
-	rc = policy_mark(r->policy, key, what, strcmp(call->method, "POST") == 0, who,
-		&why);
-	admin_end(call, rc, &why);
+	if (read_identity(call, key))
+		admin_end(call,
+			policy_mark(r->policy, key, what,
+				strcmp(call->method, "POST") == 0, call->who, &why),
+			&why);
 }
 
-static void admin_ban(struct relay *r, struct api_call *call, const struct span *parts)
+static void admin_ban(void *context, struct api_call *call)
 {
-	mark(r, call, parts, POLICY_BANNED);
+	mark(context, call, POLICY_BANNED);
 }
 
-static void admin_approve(struct relay *r, struct api_call *call,
-	const struct span *parts)
+static void admin_approve(void *context, struct api_call *call)
 {
-	mark(r, call, parts, POLICY_APPROVED);
+	mark(context, call, POLICY_APPROVED);
 }
 
-static void admin_deny(struct relay *r, struct api_call *call, const struct span *parts)
+static void admin_deny(void *context, struct api_call *call)
 {
-	mark(r, call, parts, POLICY_DENIED);
+	mark(context, call, POLICY_DENIED);
 }
 
 struct admin_rate {
@@ -276,65 +242,83 @@ static const struct field rate_rows[] = {
 static const struct field_table rate_fields = FIELD_TABLE_OF(struct admin_rate,
 	rate_rows);
 
-static void admin_limit(struct relay *r, struct api_call *call, const struct span *parts)
+/* Without a body, there is none. */
+static void admin_limit(void *context, struct api_call *call)
 {
+	struct relay *r = context;
+	const struct admin_rate *req = call->request;
 	char key[IDENTITY_KEY_SIZE];
-	const char *who = enter_about(r, call, parts, key);
-	struct admin_rate req = { .bps = 0 };
 	struct why why = { "" };
-	bool is_set = strcmp(call->method, "POST") == 0;
-	enum err rc;
 
-	if (who == NULL || (is_set && !admin_read(call, &rate_fields, &req)))
+	if (!read_identity(call, key))
 		return;
-	if (is_set && req.bps <= 0) {
-		api_refuse(call, MESSAGE_INVALID_REQUEST, "bps must be above 0");
-		return;
-	}
-	rc = policy_set_rate(r->policy, key, (uint64_t)req.bps, who, &why);
-	admin_end(call, rc, &why);
+	if (req != NULL && req->bps <= 0)
+		envelope_refuse(call, MESSAGE_INVALID_REQUEST, "bps must be above 0");
+	else
+		admin_end(call,
+			policy_set_rate(r->policy, key,
+				req != NULL ? (uint64_t)req->bps : 0, call->who, &why),
+			&why);
 }
 
 /* ---- addresses ---- */
 
-static void admin_ban_prefix(struct relay *r, struct api_call *call,
-	const struct span *parts)
+static void admin_ban_prefix(void *context, struct api_call *call)
 {
-	const char *who = admin_enter(r, call);
+	struct relay *r = context;
 	char text[PREFIX_TEXT_MAX];
 	struct prefix prefix;
 	struct why why = { "" };
 	enum err rc;
 
-	if (who == NULL)
-		return;
-	if (!api_decode(parts[0], API_PATH, text, sizeof(text)) ||
+	if (!api_decode(call->parts[0], API_PATH, text, sizeof(text)) ||
 		prefix_parse(span_str(text), &prefix) != ERR_OK) {
-		api_refuse(call, MESSAGE_INVALID_IP, "invalid ip address");
+		envelope_refuse(call, MESSAGE_INVALID_IP, "invalid ip address");
 		return;
 	}
-	rc = policy_ban_prefix(r->policy, &prefix, strcmp(call->method, "POST") == 0, who,
-		&why);
+	rc = policy_ban_prefix(r->policy, &prefix, strcmp(call->method, "POST") == 0,
+		call->who, &why);
 	admin_end(call, rc, &why);
 }
 
+#define SETTING(name, function, fields, answer, text) \
+	{ \
+		ADMIN_WITH_BODY, .method = "POST", .path = "/admin/settings/" name "/", \
+				 .authority = &administrator, .fn = (function), \
+				 .request = (fields), .response = (answer), \
+				 .summary = (text) \
+	}
+#define RULE(verb, pattern, function, text) \
+	{ \
+		.method = (verb), .path = (pattern), .authority = &administrator, \
+		.fn = (function), .summary = (text) \
+	}
+#define LEASE "/admin/leases/*/*/"
+
 static const struct api_operation rows[] = {
-	{ "GET", "/admin/snapshot/", admin_snapshot },
-	{ "GET", "/admin/metrics/", admin_metrics },
-	{ "POST", "/admin/settings/approval-mode/", admin_set_mode },
-	{ "POST", "/admin/settings/landing-page/", admin_set_page },
-	{ "POST", "/admin/settings/udp/", admin_set_udp },
-	{ "POST", "/admin/settings/tcp-port/", admin_set_tcp },
-	{ "POST", "/admin/leases/*/*/ban/", admin_ban },
-	{ "DELETE", "/admin/leases/*/*/ban/", admin_ban },
-	{ "POST", "/admin/leases/*/*/approve/", admin_approve },
-	{ "DELETE", "/admin/leases/*/*/approve/", admin_approve },
-	{ "POST", "/admin/leases/*/*/deny/", admin_deny },
-	{ "DELETE", "/admin/leases/*/*/deny/", admin_deny },
-	{ "POST", "/admin/leases/*/*/bps/", admin_limit },
-	{ "DELETE", "/admin/leases/*/*/bps/", admin_limit },
-	{ "POST", "/admin/ips/*/ban/", admin_ban_prefix },
-	{ "DELETE", "/admin/ips/*/ban/", admin_ban_prefix },
+	RULE("GET", "/admin/snapshot/", admin_snapshot, "Lists leases and settings."),
+	{ "GET", "/admin/metrics/", &administrator, admin_metrics,
+		.type = HTTP_METRICS_TYPE, .summary = "Metrics for Prometheus." },
+	SETTING("approval-mode", admin_set_mode, &mode_fields, &answer_fields,
+		"Sets whether new identities wait for approval."),
+	SETTING("landing-page", admin_set_page, &flag_fields, &flag_fields,
+		"Sets whether / is a landing page."),
+	SETTING("udp", admin_set_ports, &switch_fields, &switch_fields,
+		"Sets whether leases may have UDP ports."),
+	SETTING("tcp-port", admin_set_ports, &switch_fields, &switch_fields,
+		"Sets whether leases may have TCP ports."),
+	RULE("POST", LEASE "ban/", admin_ban, "Bans an identity."),
+	RULE("DELETE", LEASE "ban/", admin_ban, "Ends the ban of an identity."),
+	RULE("POST", LEASE "approve/", admin_approve, "Approves an identity."),
+	RULE("DELETE", LEASE "approve/", admin_approve, "Takes an approval back."),
+	RULE("POST", LEASE "deny/", admin_deny, "Denies an identity."),
+	RULE("DELETE", LEASE "deny/", admin_deny, "Takes a denial back."),
+	{ "POST", LEASE "bps/", &administrator, admin_limit, ADMIN_WITH_BODY,
+		.request = &rate_fields, .summary = "Limits the rate of an identity." },
+	RULE("DELETE", LEASE "bps/", admin_limit, "Ends the limit of an identity."),
+	RULE("POST", "/admin/ips/*/ban/", admin_ban_prefix, "Bans a network."),
+	RULE("DELETE", "/admin/ips/*/ban/", admin_ban_prefix,
+		"Ends the ban of a network."),
 };
 
 const struct api_table admin_rule_table = API_TABLE_OF(rows);

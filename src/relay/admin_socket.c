@@ -19,6 +19,7 @@
 
 struct admin_socket {
 	struct relay *relay; /* borrowed: it owns us */
+	struct api api;
 	struct http_server *http;
 	struct listener *listener;
 	char *path; /* of the socket, once it is there */
@@ -45,54 +46,14 @@ enum err admin_socket_path(const char *directory,
 
 /* ---- calls ---- */
 
-static struct api_call *call_new(struct http_exchange *x, struct span body)
-{
-	const struct http1_head *head = http_request(x);
-	struct api_call *call = mem_new(call);
-
-	if (call == NULL)
-		return NULL;
-	call->is_local_admin = true;
-	call->method = span_dup(head->method);
-	call->target = span_dup(head->target);
-	call->host = strdup("");
-	call->cookie = strdup("");
-	call->origin = strdup("");
-	buf_init(&call->body, ADMIN_BODY_MAX);
-	buf_init(&call->answer, SIZE_MAX);
-	if (call->method == NULL || call->target == NULL || call->host == NULL ||
-		call->cookie == NULL || call->origin == NULL ||
-		buf_put_span(&call->body, body) != ERR_OK) {
-		api_call_free(call);
-		return NULL;
-	}
-	return call;
-}
-
-static void on_body(void *arg, struct http_exchange *x, enum err rc, struct span body)
-{
-	struct admin_socket *s = arg;
-	struct api_call *call = rc == ERR_OK ? call_new(x, body) : NULL;
-
-	if (call == NULL) {
-		http_reply(x, rc == ERR_LIMIT ? 413 : 503, NULL, span_str(""));
-		return;
-	}
-	api_handle(s->relay, call);
-	http_reply(x, call->status, call->headers,
-		buf_span(call->text != NULL ? &call->text->text : &call->answer));
-	api_call_free(call);
-}
-
 /* Nothing but what administrators do: agents and browsers have the API's port. */
-static void on_request(void *arg, struct http_exchange *x)
-{
-	struct span path = http1_path(http_request(x)), admin = span_str("/admin/");
+static const struct api_table *const tables[] = { ADMIN_TABLES, NULL };
 
-	if (path.n < admin.n || memcmp(path.p, admin.p, admin.n) != 0)
-		http_reply(x, 404, NULL, span_str("404 page not found\n"));
-	else
-		http_collect(x, ADMIN_BODY_MAX, on_body, arg);
+static bool admit(void *context, struct api_call *call)
+{
+	(void)context;
+	call->is_local = true;
+	return true;
 }
 
 /* ---- connections ---- */
@@ -187,15 +148,23 @@ enum err admin_socket_open(struct relay *r, struct admin_socket **out, struct wh
 		.loop = r->control->loop,
 		.pool = &r->control->blocks,
 		.connections_max = CONNECTIONS_MAX,
-		.on_request = on_request,
-		.arg = s,
+		.on_request = api_on_request,
+	};
+	const struct api_options api = {
+		.tables = tables,
+		.envelope = &relay_envelope,
+		.context = r,
+		.admit = admit,
 	};
 	enum err rc;
 
 	if (s == NULL)
 		return err_set(why, ERR_NOMEM, "out of memory");
 	s->relay = r;
-	rc = http_server_new(&o, &s->http);
+	o.arg = &s->api;
+	rc = api_init(&s->api, &api, why);
+	if (rc == ERR_OK)
+		rc = http_server_new(&o, &s->http);
 	if (rc == ERR_OK)
 		rc = socket_listen(s, why);
 	if (rc == ERR_OK)

@@ -98,14 +98,12 @@ static uint16_t port_of(const struct listener *l)
 	return addr_port(&a);
 }
 
-static void admin_status(struct relay *r, struct api_call *call, const struct span *parts)
+static void admin_status(void *context, struct api_call *call)
 {
+	struct relay *r = context;
 	struct json_writer w;
 
-	(void)parts;
-	if (admin_enter(r, call) == NULL)
-		return;
-	api_open_reply(call, &w);
+	envelope_open(call, &w);
 	json_put_open(&w);
 	put_text(&w, "url", r->options.url);
 	put_text(&w, "release", "adit/" ADIT_VERSION);
@@ -124,7 +122,7 @@ static void admin_status(struct relay *r, struct api_call *call, const struct sp
 	metrics_each(r, put_metric, &w);
 	json_put_close(&w);
 	json_put_close(&w);
-	api_close_reply(call, 200, &w);
+	envelope_close(call, &w);
 }
 
 /* ---- policy ---- */
@@ -155,14 +153,12 @@ static void put_banned(const struct prefix_set *banned, struct json_writer *w)
 	json_put_close_list(w);
 }
 
-static void admin_policy(struct relay *r, struct api_call *call, const struct span *parts)
+static void admin_policy(void *context, struct api_call *call)
 {
+	struct relay *r = context;
 	struct json_writer w;
 
-	(void)parts;
-	if (admin_enter(r, call) == NULL)
-		return;
-	api_open_reply(call, &w);
+	envelope_open(call, &w);
 	json_put_open(&w);
 	put_banned(policy_banned(r->policy), &w);
 	json_put_key(&w, "identities");
@@ -170,12 +166,14 @@ static void admin_policy(struct relay *r, struct api_call *call, const struct sp
 	policy_each(r->policy, put_identity, &w);
 	json_put_close_list(&w);
 	json_put_close(&w);
-	api_close_reply(call, 200, &w);
+	envelope_close(call, &w);
 }
 
 static const struct api_operation rows[] = {
-	{ "GET", "/admin/status/", admin_status },
-	{ "GET", "/admin/policy/", admin_policy },
+	{ "GET", "/admin/status/", &administrator, admin_status, .is_own = true,
+		.summary = "Says how the relay is." },
+	{ "GET", "/admin/policy/", &administrator, admin_policy, .is_own = true,
+		.summary = "Lists banned networks, and identities that policy knows." },
 };
 
 const struct api_table admin_status_table = API_TABLE_OF(rows);

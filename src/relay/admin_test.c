@@ -36,8 +36,7 @@ struct fixture {
 	const char *client; /* where calls are from; NULL: somewhere */
 };
 
-static const struct api_table *const tables[] = { &admin_table, &admin_rule_table,
-	&admin_status_table, &admin_page_table, NULL };
+static const struct api_table *const tables[] = { ADMIN_TABLES, NULL };
 
 /* The newest row of the audit. */
 struct rows {
@@ -81,7 +80,11 @@ static int set_up(void **state)
 	str_copy(f->r.options.root, sizeof(f->r.options.root), ROOT);
 	identity_generate(IDENTITY_RELAY, &f->r.identity);
 	assert_int_equal(admin_open(&f->r, NULL), ERR_OK);
-	f->r.tables = tables;
+	f->r.operations.o = (struct api_options){
+		.tables = tables,
+		.envelope = &relay_envelope,
+		.context = &f->r,
+	};
 	*state = f;
 	return 0;
 }
@@ -127,7 +130,7 @@ static const struct api_call *ask_from_at(struct fixture *f, const char *origin,
 		ERR_OK);
 	buf_init(&call->body, MESSAGE_BODY_MAX);
 	buf_put_str(&call->body, body);
-	api_handle(&f->r, call);
+	api_answer(&f->r.operations, call);
 	return call;
 }
 
@@ -300,8 +303,8 @@ static void test_a_local_administrator_needs_no_wallet(void **state)
 
 	says(ask(f, "POST", LEASE "/ban", ""), 401, "unauthorized");
 	call = f->call;
-	call->is_local_admin = true;
-	api_handle(&f->r, call);
+	call->is_local = true;
+	api_answer(&f->r.operations, call);
 	says(call, 200, "ok");
 	assert_true(policy_judge(f->r.policy, KEY).is_banned);
 	assert_int_equal(audit_read(f->r.store, 1, on_row, &rows, NULL), ERR_OK);

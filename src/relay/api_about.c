@@ -3,48 +3,52 @@
 
 #include "base/clock.h"
 #include "base/str.h"
-#include "relay/api.h"
+#include "relay/envelope.h"
 #include "relay/own_host.h"
 #include "relay/relay_inside.h"
 #include "tunnel/portal/message_domain.h"
 
-static void about_health(struct relay *r, struct api_call *call, const struct span *parts)
-{
-	struct json_writer w;
+struct health {
+	char status[8];
+};
 
-	(void)r;
-	(void)parts;
-	api_open_reply(call, &w);
-	json_put_open(&w);
-	json_put_key(&w, "status");
-	json_put_text(&w, span_str("ok"));
-	json_put_close(&w);
-	api_close_reply(call, 200, &w);
+static const struct field health_rows[] = {
+	{ "status", FIELD_CHARS, FIELD_AT(struct health, status) },
+};
+
+static const struct field_table health_fields = FIELD_TABLE_OF(struct health,
+	health_rows);
+
+static void about_health(void *context, struct api_call *call)
+{
+	static const struct health health = { .status = "ok" };
+
+	(void)context;
+	api_reply(call, &health);
 }
 
-static void about_domain(struct relay *r, struct api_call *call, const struct span *parts)
+static void about_domain(void *context, struct api_call *call)
 {
 	static const struct message_domain domain = {
 		.protocol_version = MESSAGE_PROTOCOL,
 		.release_version = MESSAGE_RELEASE_ADIT ADIT_VERSION,
 	};
 
-	(void)r;
-	(void)parts;
+	(void)context;
 	api_add_header(call, "Access-Control-Allow-Origin: *");
-	api_reply(call, 200, &message_domain_fields, &domain);
+	api_reply(call, &domain);
 }
 
-static void about_tunnel(struct relay *r, struct api_call *call, const struct span *parts)
+static void about_tunnel(void *context, struct api_call *call)
 {
+	struct relay *r = context;
 	struct message_tunnel_status status = { .registered = false };
 	char text[NAMES_INPUT_MAX], host[NAMES_HOST_MAX + 1];
 	struct route *route;
 
-	(void)parts;
 	if (!api_query(call, "hostname", text, sizeof(text)) ||
 		names_parse_host(span_str(text), host, NULL) != ERR_OK) {
-		api_refuse(call, MESSAGE_INVALID_REQUEST, "hostname is required");
+		envelope_refuse(call, MESSAGE_INVALID_REQUEST, "hostname is required");
 		return;
 	}
 	str_copy(status.hostname, sizeof(status.hostname), host);
@@ -56,13 +60,24 @@ static void about_tunnel(struct relay *r, struct api_call *call, const struct sp
 			atomic_load(&route->present) > 0;
 	}
 	route_unref(route);
-	api_reply(call, 200, &message_tunnel_status_fields, &status);
+	api_reply(call, &status);
 }
 
 static const struct api_operation rows[] = {
-	{ NULL, "/healthz", about_health },
-	{ "GET", "/sdk/domain", about_domain },
-	{ "GET", "/tunnel/status", about_tunnel },
+	{
+		.path = "/healthz",
+		.authority = &api_anyone,
+		.fn = about_health,
+		.response = &health_fields,
+		.is_any_host = true,
+		.summary = "Says that the relay runs.",
+	},
+	{ "GET", "/sdk/domain", &api_anyone, about_domain,
+		.response = &message_domain_fields,
+		.summary = "Says which protocol and release the relay has." },
+	{ "GET", "/tunnel/status", &api_anyone, about_tunnel, .query = "hostname",
+		.response = &message_tunnel_status_fields,
+		.summary = "Says whether there is a lease of a host." },
 };
 
 const struct api_table api_about_table = API_TABLE_OF(rows);

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
-#include "relay/api.h"
+#include "relay/envelope.h"
 #include "relay/own_host.h"
 #include "relay/relay_config.h"
 #include "relay/relay_inside.h"
@@ -52,16 +52,23 @@ static void registration_refuse(struct relay *r, struct api_call *call,
 
 	log_limited(LOG_INFO, &r->log, "lease registration: refused to %s: %s",
 		addr_print_ip(&call->client, client), text);
-	api_refuse(call, error, text);
+	envelope_refuse(call, error, text);
 }
 
-static bool is_banned(struct relay *r, struct api_call *call)
+static bool unbanned_check(void *context, struct api_call *call)
 {
 	if (call->is_banned)
-		registration_refuse(r, call, MESSAGE_IP_BANNED,
+		registration_refuse(context, call, MESSAGE_IP_BANNED,
 			"request denied because source IP is banned");
-	return call->is_banned;
+	return !call->is_banned;
 }
+
+static const struct api_authority unbanned = {
+	.name = "agent",
+	.meaning =
+		"an address that is not banned, and the signature or token in the body",
+	.check = unbanned_check,
+};
 
 /* Names in a wish are in form: the log needs no quotes. */
 static void lease_refuse(struct relay *r, struct api_call *call, const struct wish *w,
@@ -71,7 +78,7 @@ static void lease_refuse(struct relay *r, struct api_call *call, const struct wi
 
 	log_limited(LOG_INFO, &r->log, "lease %s: refused to %s from %s: %s", w->name,
 		w->address, addr_print_ip(&call->client, client), text);
-	api_refuse(call, error, text);
+	envelope_refuse(call, error, text);
 }
 
 /* True: the call is answered. With this code, stock clients do not try again. */
@@ -139,7 +146,7 @@ static struct wish *challenge_read_wish(struct relay *r, struct api_call *call,
 	enum err rc;
 
 	if (w == NULL) {
-		api_refuse(call, MESSAGE_INTERNAL, "out of memory");
+		envelope_refuse(call, MESSAGE_INTERNAL, "out of memory");
 		return NULL;
 	}
 	rc = names_parse_label(span_str(req->identity.name), w->name, &why);
@@ -168,7 +175,7 @@ static struct wish *challenge_read_wish(struct relay *r, struct api_call *call,
 static void challenge_ask(struct relay *r, struct api_call *call, struct wish *w)
 {
 	struct challenge_request req = {
-		.domain = api_domain(r, call),
+		.domain = envelope_domain(r, call),
 		.address = w->address,
 		.client = &call->client,
 		.payload = w,
@@ -193,33 +200,27 @@ static void challenge_ask(struct relay *r, struct api_call *call, struct wish *w
 	answer.expires_at = c.expires_at;
 	snprintf(answer.siwe_message, sizeof(answer.siwe_message), "%.*s", (int)c.text.n,
 		(const char *)c.text.p);
-	api_reply(call, 201, &message_challenge_fields, &answer);
+	api_reply(call, &answer);
 }
 
-static void lease_challenge(struct relay *r, struct api_call *call,
-	const struct span *parts)
+static void lease_challenge(void *context, struct api_call *call)
 {
-	struct message_challenge_request req = { .udp_enabled = false };
+	struct relay *r = context;
+	struct message_challenge_request *req = call->request;
 	struct wish *w;
 
-	(void)parts;
-	if (is_banned(r, call) ||
-		!api_read(call, &message_challenge_request_fields, &req))
+	if (challenge_is_beyond_us(r, call, req))
 		return;
-	if (challenge_is_beyond_us(r, call, &req)) {
-		/* answered */
-	} else if (req.ech_config_list[0] != '\0' &&
-		!ech_list_is_fine(req.ech_config_list)) {
+	if (req->ech_config_list[0] != '\0' && !ech_list_is_fine(req->ech_config_list)) {
 		registration_refuse(r, call, MESSAGE_INVALID_REQUEST,
 			"ech_config_list is invalid");
-	} else {
-		w = challenge_read_wish(r, call, &req);
-		if (w != NULL && refuse_reserved(r, call, w, w->name))
-			wish_free(w);
-		else if (w != NULL)
-			challenge_ask(r, call, w);
+		return;
 	}
-	field_fini(&message_challenge_request_fields, &req);
+	w = challenge_read_wish(r, call, req);
+	if (w != NULL && refuse_reserved(r, call, w, w->name))
+		wish_free(w);
+	else if (w != NULL)
+		challenge_ask(r, call, w);
 }
 
 /* ---- register ---- */
@@ -362,7 +363,7 @@ static void register_answer(struct relay *r, struct api_call *call,
 		snprintf(answer->tcp_addr, sizeof(answer->tcp_addr), "%s:%u",
 			r->options.root, route->tcp_port);
 	}
-	api_reply(call, 201, &message_lease_fields, answer);
+	api_reply(call, answer);
 }
 
 /* For as long as the lease has been granted. */
@@ -472,24 +473,20 @@ static struct wish *register_redeem(struct relay *r, struct api_call *call,
 	return NULL;
 }
 
-static void lease_register(struct relay *r, struct api_call *call,
-	const struct span *parts)
+static void lease_register(void *context, struct api_call *call)
 {
-	struct message_register_request req = { .challenge_id = "" };
+	struct relay *r = context;
+	const struct message_register_request *req = call->request;
 	char route_host[NAMES_HOST_MAX + 1];
-	struct wish *w;
+	struct wish *w = register_redeem(r, call, req);
 
-	(void)parts;
-	if (is_banned(r, call) || !api_read(call, &message_register_request_fields, &req))
-		return;
-	w = register_redeem(r, call, &req);
 	if (w == NULL || register_refuses_route(r, call, w, route_host)) {
 		/* answered */
 	} else if (w->wants_tcp && !policy_settings(r->policy)->tcp_enabled) {
 		lease_refuse(r, call, w, MESSAGE_TCP_PORT_DISABLED,
 			"TCP ports are switched off on this relay");
 	} else {
-		register_open(r, call, w, req.reported_ip, route_host);
+		register_open(r, call, w, req->reported_ip, route_host);
 	}
 	wish_free(w);
 }
@@ -509,7 +506,7 @@ static bool token_read(struct relay *r, struct api_call *call, struct span text,
 	enum err rc = access_token_verify(text, &check, out, &why);
 
 	if (rc != ERR_OK)
-		api_refuse(call, MESSAGE_UNAUTHORIZED, err_text(rc, &why));
+		envelope_refuse(call, MESSAGE_UNAUTHORIZED, err_text(rc, &why));
 	return rc == ERR_OK;
 }
 
@@ -531,7 +528,7 @@ static struct lease *lease_of_token(struct relay *r, struct api_call *call,
 		return NULL;
 	lease = lease_find(r->book, identity_key_print(token->name, token->address, key));
 	if (lease == NULL)
-		api_refuse(call, MESSAGE_LEASE_NOT_FOUND, "lease not found");
+		envelope_refuse(call, MESSAGE_LEASE_NOT_FOUND, "lease not found");
 	return lease;
 }
 
@@ -588,13 +585,13 @@ static bool revival_open(struct relay *r, struct api_call *call,
  * granted again until the token ends: clients in the field do not register anew before
  * they renew. One that was issued since is of a lease that has ended.
  */
-static void lease_revive(struct relay *r, struct api_call *call, const struct span *parts)
+static void lease_revive(void *context, struct api_call *call)
 {
+	struct relay *r = context;
 	char key[IDENTITY_KEY_SIZE];
 	struct access_token t;
 	struct lease *lease;
 
-	(void)parts;
 	if (!token_read(r, call, buf_span(&call->body), &t))
 		return;
 	lease = lease_find(r->book, identity_key_print(t.name, t.address, key));
@@ -602,7 +599,7 @@ static void lease_revive(struct relay *r, struct api_call *call, const struct sp
 		    lease_route_of(lease->route)->registration < t.registration) &&
 		(lease_book_has_issued(r->book, t.registration) ||
 			!revival_open(r, call, &t, key)))
-		api_refuse(call, MESSAGE_LEASE_NOT_FOUND,
+		envelope_refuse(call, MESSAGE_LEASE_NOT_FOUND,
 			"lease not found: register it anew");
 	else
 		call->status = 200;
@@ -625,14 +622,14 @@ static void renew_answer(struct relay *r, struct api_call *call, struct lease *l
 	};
 
 	if (token_issue(r, &grant, answer.access_token) != ERR_OK) {
-		api_refuse(call, MESSAGE_INTERNAL, "no token can be issued");
+		envelope_refuse(call, MESSAGE_INTERNAL, "no token can be issued");
 		return;
 	}
 	reported_ip_take(req->reported_ip, reported);
 	renewal.until_ms = renewal.now_ms + (uint64_t)ttl_s * 1000;
 	lease_renew(r->book, lease, &renewal);
 	answer.expires_at = timefmt_of_ms(renewal.until_ms);
-	api_reply(call, 200, &message_renewal_fields, &answer);
+	api_reply(call, &answer);
 }
 
 /* Its name has been reserved since it was registered. True: the call is answered. */
@@ -648,62 +645,65 @@ static bool renewal_is_refused(struct relay *r, struct api_call *call,
 		refuse_reserved(r, call, &w, route->host);
 }
 
-static void lease_renewal_asked(struct relay *r, struct api_call *call,
-	const struct span *parts)
+static void lease_renewal_asked(void *context, struct api_call *call)
 {
-	struct message_renew_request req = { .ttl_s = 0 };
+	struct relay *r = context;
+	struct message_renew_request *req = call->request;
 	struct access_token t;
-	struct lease *lease;
+	struct lease *lease = lease_of_token(r, call, req->access_token, &t);
 
-	(void)parts;
-	if (is_banned(r, call) || !api_read(call, &message_renew_request_fields, &req))
-		return;
-	lease = lease_of_token(r, call, req.access_token, &t);
 	if (lease != NULL && renewal_is_refused(r, call, lease))
 		lease_end(r->book, lease, LEASE_RESERVED);
 	else if (lease != NULL && token_is_outdated(&t, lease))
-		api_refuse(call, MESSAGE_HOSTNAME_CONFLICT, API_REPLACED);
+		envelope_refuse(call, MESSAGE_HOSTNAME_CONFLICT, ENVELOPE_REPLACED);
 	else if (lease != NULL)
-		renew_answer(r, call, lease, &req);
-	field_fini(&message_renew_request_fields, &req);
+		renew_answer(r, call, lease, req);
 }
 
-static void lease_unregister(struct relay *r, struct api_call *call,
-	const struct span *parts)
+static void lease_unregister(void *context, struct api_call *call)
 {
-	struct message_unregister_request req = { .access_token = "" };
+	struct relay *r = context;
+	const struct message_unregister_request *req = call->request;
 	struct access_token t;
-	struct lease *lease;
+	struct lease *lease = lease_of_token(r, call, req->access_token, &t);
 
-	(void)parts;
-	if (is_banned(r, call) ||
-		!api_read(call, &message_unregister_request_fields, &req))
-		return;
-	lease = lease_of_token(r, call, req.access_token, &t);
 	if (lease == NULL)
 		return;
 	if (!token_is_outdated(&t, lease)) /* or it has ended already */
 		lease_end(r->book, lease, LEASE_UNREGISTERED);
-	api_reply(call, 200, NULL, NULL);
+	api_reply(call, NULL);
 }
 
-static void lease_hop(struct relay *r, struct api_call *call, const struct span *parts)
+static void lease_hop(void *context, struct api_call *call)
 {
-	(void)parts;
-	if (!is_banned(r, call))
-		api_refuse(call, MESSAGE_FEATURE_UNAVAILABLE,
-			"this relay takes no part in multi-hop routes");
+	(void)context;
+	envelope_refuse(call, MESSAGE_FEATURE_UNAVAILABLE,
+		"this relay takes no part in multi-hop routes");
 }
+
+const struct api_operation lease_revival = {
+	.path = "/sdk/connect",
+	.authority = &api_anyone,
+	.fn = lease_revive,
+};
 
 static const struct api_operation rows[] = {
-	{ "POST", "/sdk/register/challenge", lease_challenge },
-	{ "POST", "/sdk/register", lease_register },
-	{ "POST", "/sdk/renew", lease_renewal_asked },
-	{ "POST", "/sdk/unregister", lease_unregister },
-	{ "GET", "/sdk/connect",
-		lease_revive }, /* of a data worker that knows no lease */
-	{ "POST", "/sdk/hop", lease_hop },
-	{ "DELETE", "/sdk/hop", lease_hop },
+	{ "POST", "/sdk/register/challenge", &unbanned, lease_challenge,
+		.request = &message_challenge_request_fields,
+		.response = &message_challenge_fields, .status = 201,
+		.summary = "Asks what is to be signed for a lease." },
+	{ "POST", "/sdk/register", &unbanned, lease_register,
+		.request = &message_register_request_fields,
+		.response = &message_lease_fields, .status = 201,
+		.summary = "Registers a lease." },
+	{ "POST", "/sdk/renew", &unbanned, lease_renewal_asked,
+		.request = &message_renew_request_fields,
+		.response = &message_renewal_fields, .summary = "Renews a lease." },
+	{ "POST", "/sdk/unregister", &unbanned, lease_unregister,
+		.request = &message_unregister_request_fields,
+		.summary = "Ends a lease." },
+	{ "POST", "/sdk/hop", &unbanned, lease_hop, .request = NULL },
+	{ "DELETE", "/sdk/hop", &unbanned, lease_hop, .request = NULL },
 };
 
 const struct api_table api_lease_table = API_TABLE_OF(rows);

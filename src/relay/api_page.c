@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "crypto/hash.h"
-#include "relay/api.h"
+#include "relay/envelope.h"
 #include "relay/relay_inside.h"
 
 #define PAGE_KEPT_MS 1000  /* so that many who look cost little */
@@ -251,37 +251,42 @@ static struct api_text *page_make(struct relay *r, uint64_t now_ms)
 	return NULL;
 }
 
-static void page_about(struct relay *r, struct api_call *call, const struct span *parts)
+static void page_about(void *context, struct api_call *call)
 {
+	struct relay *r = context;
 	uint64_t now_ms = clock_wall_ms();
 
-	(void)parts;
 	if (!page_is_good(r, now_ms)) {
 		api_text_unref(r->page);
 		r->page = page_make(r, now_ms);
 		r->page_made_ms = now_ms;
 	}
 	if (r->page == NULL) {
-		api_refuse(call, MESSAGE_INTERNAL, "no room for the page");
+		envelope_refuse(call, MESSAGE_INTERNAL, "no room for the page");
 		return;
 	}
 	add_policy(call);
-	api_reply_shared(call, 200, "text/html; charset=utf-8", r->page);
+	api_reply_shared(call, r->page);
 }
 
-static void page_favicon(struct relay *r, struct api_call *call, const struct span *parts)
+static void page_favicon(void *context, struct api_call *call)
 {
-	(void)r;
-	(void)parts;
+	(void)context;
 	call->status = 204;
 	api_add_header(call, "Cache-Control: public, max-age=86400");
 }
 
+#define PAGE(pattern) \
+	{ \
+		.method = "GET", .path = (pattern), .authority = &api_anyone, \
+		.fn = page_about, .type = "text/html; charset=utf-8" \
+	}
+
 static const struct api_operation rows[] = {
-	{ "GET", "/", page_about },
-	{ "GET", "/app", page_about },
-	{ "GET", "/app/**", page_about },
-	{ "GET", "/favicon.ico", page_favicon },
+	PAGE("/"),
+	PAGE("/app"),
+	PAGE("/app/**"),
+	{ "GET", "/favicon.ico", &api_anyone, page_favicon, .status = 204 },
 };
 
 const struct api_table api_page_table = API_TABLE_OF(rows);

@@ -10,7 +10,6 @@
 #include "loop/notify.h"
 #include "relay/admin.h"
 #include "relay/admin_socket.h"
-#include "relay/api.h"
 #include "relay/relay_config.h"
 #include "relay/relay_inside.h"
 #include "relay/relay_metrics.h"
@@ -26,17 +25,6 @@
 
 /* ---- calls of the API ---- */
 
-static const struct api_table *const relay_tables[] = {
-	&api_lease_table,
-	&api_about_table,
-	&api_page_table,
-	&admin_table,
-	&admin_rule_table,
-	&admin_status_table,
-	&admin_page_table,
-	NULL,
-};
-
 static void relay_on_call(void *receiver, struct mail *mail)
 {
 	struct relay *r = receiver;
@@ -46,8 +34,8 @@ static void relay_on_call(void *receiver, struct mail *mail)
 		api_call_free(call);
 		return;
 	}
-	api_handle(r, call);
-	relay_worker_answer(call->worker, call);
+	api_answer(&r->operations, call);
+	relay_worker_answer(call->sender, call);
 }
 
 /* On the thread of a data worker. */
@@ -317,6 +305,7 @@ static enum err relay_open_workers(struct relay *r, struct why *why)
 		.token_key = &r->identity.key,
 		.routes = r->routes,
 		.log = &r->log,
+		.tables = relay_tables,
 		.take_call = relay_take_call,
 		.arg = r,
 		.workers = calloc(count, sizeof(*r->shared.workers)),
@@ -379,6 +368,11 @@ static void relay_open_admin(struct relay *r)
 /* Behind the certificate: policy and leases, workers, ports. */
 static enum err relay_open_rest(struct relay *r, struct why *why)
 {
+	const struct api_options operations = {
+		.tables = relay_tables,
+		.envelope = &relay_envelope,
+		.context = r,
+	};
 	enum err rc = relay_open_policy(r, why);
 
 	if (rc == ERR_OK)
@@ -394,7 +388,9 @@ static enum err relay_open_rest(struct relay *r, struct why *why)
 	relay_publish(r);
 	if (r->view == NULL)
 		return ERR_NOMEM;
-	rc = relay_open_workers(r, why);
+	rc = api_init(&r->operations, &operations, why);
+	if (rc == ERR_OK)
+		rc = relay_open_workers(r, why);
 	if (rc == ERR_OK)
 		rc = relay_metrics_open(r, why);
 	if (rc == ERR_OK)
@@ -526,7 +522,6 @@ enum err relay_open(const struct relay_owner *owner, struct relay **out, struct 
 	r->owner = *owner;
 	r->control = owner->control;
 	r->lock = -1;
-	r->tables = relay_tables;
 	log_init(&r->log, NULL, "relay");
 	worker_raise_limits();
 	rc = relay_begin(r, why);

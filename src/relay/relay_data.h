@@ -9,16 +9,15 @@
 #include "net/listener.h"
 #include "net/throttle.h"
 #include "relay/carrier.h"
+#include "relay/envelope.h"
 #include "relay/fair_queue.h"
 #include "relay/relay_worker.h"
 #include "relay/time_share.h"
 #include "tunnel/portal/access_cache.h"
-#include "tunnel/portal/message_error.h"
 
 #define DATA_BUCKETS 256                   /* a power of two */
 #define DATA_HEAD_MAX 16384                /* bytes of the head of such a request */
 #define DATA_BODIES_MAX ((size_t)32 << 20) /* bytes of requests to the API, in all */
-#define DATA_CALLS_MAX 4096                /* at the control worker at a time */
 #define DATA_UNSIGNED_MAX 1024             /* requests for signatures that wait */
 
 enum data_state {
@@ -36,7 +35,8 @@ struct relay_data {
 	struct fair_queue unsigned_items; /* struct signing: requests that wait */
 	struct loop_deferred sign_turn;   /* of these, */
 	struct loop_timer *sign_timer;    /* and when there is time for another */
-	struct http_server *http;         /* NULL before its beginning and at its end */
+	struct api api;
+	struct http_server *http; /* NULL before its beginning and at its end */
 	enum data_state state;
 	bool is_unasked;    /* while draining: no client of the API is left */
 	struct list leases; /* struct data_lease */
@@ -47,7 +47,6 @@ struct relay_data {
 	 * those that wait for a session; those that have one. */
 	struct list fronts, claims, bridges;
 	unsigned fronts_n;
-	unsigned calls;              /* that the control worker has */
 	struct loop_timer *patience; /* with the first of the fronts */
 	struct loop_timer *drain;
 };
@@ -123,32 +122,26 @@ void visitor_cut_banned(struct relay_data *d, const struct prefix_set *banned);
 
 /* ---- relay_request.c ---- */
 
-void relay_request_on(void *arg, struct http_exchange *x);
+/* The worker's part of the API. */
+enum err relay_request_open(struct relay_data *d) MUST_USE;
 
 /* The control worker has answered; @call is the caller's. */
 void relay_request_on_answer(struct relay_data *d, struct api_call *call);
 
-#define REQUEST_JSON \
-	"Content-Type: application/json\r\n" \
-	"Cache-Control: no-store\r\n"
+#define REQUEST_TOKEN "X-Portal-Access-Token"
+#define REQUEST_BANNED "request denied because source IP is banned"
+#define REQUEST_NO_LEASE "lease not found: register it anew"
 
-/* The client, behind a trusted proxy too. */
-void request_find_client(struct relay_data *d, struct http_exchange *x, struct addr *out);
-
-/* Answers, with the headers that all answers have. */
-void request_reply(struct relay_data *d, struct http_exchange *x, unsigned status,
-	const char *headers, struct span body);
-void request_refuse(struct relay_data *d, struct http_exchange *x,
-	enum message_error error, const char *text);
-
-/* The route of the token in @x. A reference; NULL:
- * it is refused, @error and @why say why. */
-struct route *request_find_lease(struct relay_data *d, struct http_exchange *x,
-	struct access_holder *holder, enum message_error *error, struct why *why);
+/*
+ * The route of the token in @call: a reference, or NULL if there is no such lease. False:
+ * the call is refused.
+ */
+bool request_find_lease(struct relay_data *d, struct api_call *call,
+	struct access_holder *holder, struct route **out) MUST_USE;
+void request_release_lease(struct api_call *call);
 
 /* ---- signing.c: requests to /v1/sign ---- */
 
-void signing_on_body(void *data, struct http_exchange *x, enum err rc, struct span body);
 void signing_on_turn(void *data); /* deferred, and of the timer */
 
 /* Forgets those that wait; their exchanges go with the server. */

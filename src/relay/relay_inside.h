@@ -6,6 +6,7 @@
 #ifndef RELAY_RELAY_INSIDE_H
 #define RELAY_RELAY_INSIDE_H
 
+#include "http/api.h"
 #include "net/listener.h"
 #include "relay/certificate.h"
 #include "relay/lease.h"
@@ -17,7 +18,6 @@
 #include "tunnel/portal/challenges.h"
 #include "tunnel/portal/identity.h"
 
-struct api_table;
 struct store;
 struct wallet;
 struct http_metrics;
@@ -55,7 +55,7 @@ struct relay {
 
 	unsigned running; /* workers that have a thread */
 
-	const struct api_table *const *tables; /* of the API; the last is NULL */
+	struct api operations; /* that the control worker answers */
 	struct listener *sni, *api;
 	struct http_metrics *metrics; /* NULL: not wanted */
 	struct admin_socket *admin;   /* NULL: it cannot be had */

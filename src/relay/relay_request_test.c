@@ -11,7 +11,7 @@ static void answer(struct site *s, unsigned status, const char *text)
 	s->call->status = status;
 	str_copy(s->call->headers, sizeof(s->call->headers), "X-Test: yes\r\n");
 	assert_int_equal(buf_put_str(&s->call->answer, text), ERR_OK);
-	relay_worker_answer(s->call->worker, s->call);
+	relay_worker_answer(s->call->sender, s->call);
 	s->call = NULL;
 }
 
@@ -115,7 +115,7 @@ static void test_a_later_registration_has_the_sessions(void **state)
 		4; /* the relay has forgotten the one that came after */
 	guest_ask_session(&g, "demo");
 	site_until(s, s->call != NULL);
-	assert_true(s->call->is_revival);
+	assert_ptr_equal(s->call->row, &lease_revival);
 	lease_route_of(r)->registration = 5;
 	answer(s, 200, "");
 	assert_int_equal(guest_read_answer(&g), 200);
@@ -133,7 +133,7 @@ static void test_a_forgotten_lease_is_asked_for(void **state)
 	guest_come(&g, s, 0);
 	guest_ask_session(&g, "demo");
 	site_until(s, s->call != NULL);
-	assert_true(s->call->is_revival);
+	assert_ptr_equal(s->call->row, &lease_revival);
 	assert_true(span_eq(buf_span(&s->call->body), buf_span(&token)));
 	answer(s, 404, "{\"no\":1}");
 	assert_int_equal(guest_read_answer(&g), 404);
@@ -352,8 +352,10 @@ static void test_answers_tell_browsers_what_to_believe(void **state)
 		char ask[256];
 
 		s->shared.root = host;
+		assert_int_equal(relay_request_open(s->workers[0].data), ERR_OK);
 		guest_come(&g, s, 0);
-		snprintf(ask, sizeof(ask), "GET /x HTTP/1.1\r\nHost: %s\r\n\r\n", host);
+		snprintf(ask, sizeof(ask), "GET /app/x HTTP/1.1\r\nHost: %s\r\n\r\n",
+			host);
 		guest_say_text(&g, ask);
 		answer(s, 200, "");
 		assert_int_equal(guest_read_answer(&g), 200);
@@ -389,7 +391,7 @@ static void test_a_call_has_all_of_the_request(void **state)
 	assert_null(s->call);
 	guest_say_text(&g, "1}");
 	site_until(s, s->call != NULL);
-	assert_ptr_equal(s->call->worker, &s->workers[1]);
+	assert_ptr_equal(s->call->sender, &s->workers[1]);
 	assert_string_equal(s->call->method, "POST");
 	assert_string_equal(s->call->target, "/sdk/register?x=1");
 	assert_string_equal(s->call->host, SITE_ROOT ":443");
@@ -397,7 +399,7 @@ static void test_a_call_has_all_of_the_request(void **state)
 	assert_string_equal(s->call->origin, "https://b.example");
 	assert_true(span_is(buf_span(&s->call->body), "{\"a\":1}"));
 	assert_false(s->call->is_banned);
-	assert_false(s->call->is_revival);
+	assert_ptr_not_equal(s->call->row, &lease_revival);
 	answer(s, 201, "made");
 	assert_int_equal(guest_read_answer(&g), 201);
 	assert_string_equal(g.body, "made");
@@ -412,10 +414,11 @@ static void test_requests_in_one_go_are_answered_in_order(void **state)
 
 	guest_come(&g, s, 0);
 	guest_say_text(&g,
-		"GET /a HTTP/1.1\r\nHost: " SITE_ROOT "\r\n\r\n"
-		"POST /b HTTP/1.1\r\nHost: " SITE_ROOT "\r\nContent-Length: 1\r\n\r\nB"
-		"GET /c HTTP/1.1\r\nHost: " SITE_ROOT "\r\n\r\n");
-	for (const char *path = "abc"; *path != '\0'; path++) {
+		"GET /app HTTP/1.1\r\nHost: " SITE_ROOT "\r\n\r\n"
+		"POST /sdk/renew HTTP/1.1\r\nHost: " SITE_ROOT
+		"\r\nContent-Length: 1\r\n\r\nB"
+		"GET /healthz HTTP/1.1\r\nHost: " SITE_ROOT "\r\n\r\n");
+	for (const char *path = "ash"; *path != '\0'; path++) {
 		site_until(s, s->call != NULL);
 		assert_int_equal(s->call->target[1], *path);
 		site_settle(s); /* nobody else's turn before the answer */
@@ -432,8 +435,8 @@ static void test_a_body_has_a_bound(void **state)
 		const char *path;
 		size_t most;
 	} cases[] = { { "/sdk/register", (size_t)256 * 1024 },
-		{ "/admin/x", (size_t)64 * 1024 },
-		{ "/administer", (size_t)256 * 1024 } };
+		{ "/admin/settings/udp", (size_t)64 * 1024 },
+		{ "/sdk/renew", (size_t)256 * 1024 } };
 	struct site *s = *state;
 	static uint8_t body[256 * 1024 + 1];
 	char head[256];
@@ -470,7 +473,7 @@ static void test_what_is_no_request_is_answered_and_closed(void **state)
 		{ "POST / HTTP/1.1\r\nHost: " SITE_ROOT "\r\nContent-Length: 1\r\n"
 		  "Transfer-Encoding: chunked\r\n\r\n",
 			400 },
-		{ "POST / HTTP/1.1\r\nHost: " SITE_ROOT
+		{ "POST /sdk/renew HTTP/1.1\r\nHost: " SITE_ROOT
 		  "\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
 			400 },
 	};
@@ -547,7 +550,8 @@ static void test_who_goes_before_the_body_is_there_is_forgotten(void **state)
 
 	guest_come(&g, s, 0);
 	guest_say_text(&g,
-		"POST / HTTP/1.1\r\nHost: " SITE_ROOT "\r\nContent-Length: 9\r\n\r\nabc");
+		"POST /sdk/renew HTTP/1.1\r\nHost: " SITE_ROOT
+		"\r\nContent-Length: 9\r\n\r\nabc");
 	site_settle(s);
 	stream_abort(g.stream);
 	g.stream = NULL;

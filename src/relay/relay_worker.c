@@ -391,11 +391,13 @@ static enum err data_open(struct relay_data *d)
 		.pool = &d->worker->worker.blocks,
 		.head_max = DATA_HEAD_MAX,
 		.bodies_max = DATA_BODIES_MAX,
-		.on_request = relay_request_on,
-		.arg = d,
+		.on_request = api_on_request,
+		.arg = &d->api,
 	};
 	enum err rc = loop_timer_open(data_loop(d), visitor_on_patience, d, &d->patience);
 
+	if (rc == ERR_OK)
+		rc = relay_request_open(d);
 	if (rc == ERR_OK)
 		rc = loop_timer_open(data_loop(d), on_drain_over, d, &d->drain);
 	if (rc == ERR_OK)

@@ -11,9 +11,8 @@
 #define RELAY_RELAY_WORKER_H
 
 #include "base/log.h"
-#include "http/server.h"
+#include "http/api.h"
 #include "loop/worker.h"
-#include "relay/api_call.h"
 #include "relay/relay_view.h"
 #include "relay/route.h"
 
@@ -29,6 +28,7 @@ struct relay_shared {
 	struct relay_worker *workers;
 	unsigned count;
 
+	const struct api_table *const *tables; /* of the API */
 	/* Takes a call, on any thread; relay_worker_answer() brings it back. */
 	void (*take_call)(void *arg, struct api_call *call);
 	void *arg;

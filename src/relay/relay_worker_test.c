@@ -176,10 +176,10 @@ static void test_an_answer_finds_its_question(void **state)
 
 	guest_come(&g, s, 1);
 	for (unsigned i = 0; i < 3; i++) {
-		ask(&g, "GET /a HTTP/1.1\r\n");
+		ask(&g, "GET /app HTTP/1.1\r\n");
 		site_until(s, s->call != NULL);
 		s->call->status = 200 + i;
-		relay_worker_answer(s->call->worker, s->call);
+		relay_worker_answer(s->call->sender, s->call);
 		s->call = NULL;
 		assert_int_equal(guest_read_answer(&g), 200 + i);
 	}
@@ -192,40 +192,40 @@ static void test_an_answer_to_who_has_gone_is_dropped(void **state)
 	struct guest g;
 
 	guest_come(&g, s, 1);
-	ask(&g, "GET /a HTTP/1.1\r\n");
+	ask(&g, "GET /app HTTP/1.1\r\n");
 	site_until(s, s->call != NULL);
 	stream_abort(g.stream);
 	g.stream = NULL;
 	guest_close(&g);
 	site_settle(s);
 	s->call->status = 200;
-	relay_worker_answer(s->call->worker, s->call);
+	relay_worker_answer(s->call->sender, s->call);
 	s->call = NULL;
 	site_settle(s);
-	assert_int_equal(s->workers[1].data->calls, 0);
+	assert_int_equal(s->workers[1].data->api.calls, 0);
 }
 
 static void test_questions_that_wait_have_a_bound(void **state)
 {
 	struct site *s = *state;
-	unsigned *calls = &s->workers[1].data->calls;
+	unsigned *calls = &s->workers[1].data->api.calls;
 	struct guest g, other;
 
-	*calls = DATA_CALLS_MAX - 1; /* others' */
+	*calls = API_CALLS_MAX - 1; /* others' */
 	guest_come(&g, s, 1);
-	ask(&g, "GET /a HTTP/1.1\r\n");
+	ask(&g, "GET /app HTTP/1.1\r\n");
 	site_until(s, s->call != NULL);
 	guest_come(&other, s, 1);
-	ask(&other, "GET /a HTTP/1.1\r\n");
+	ask(&other, "GET /app HTTP/1.1\r\n");
 	assert_int_equal(guest_read_answer(&other), 503);
 	assert_int_equal(s->calls, 1);
 	guest_close(&other);
 
 	s->call->status = 200;
-	relay_worker_answer(s->call->worker, s->call);
+	relay_worker_answer(s->call->sender, s->call);
 	s->call = NULL;
 	assert_int_equal(guest_read_answer(&g), 200);
-	assert_int_equal(*calls, DATA_CALLS_MAX - 1);
+	assert_int_equal(*calls, API_CALLS_MAX - 1);
 	guest_close(&g);
 	*calls = 0;
 }
@@ -239,11 +239,11 @@ static void test_a_text_for_all_is_let_go_of(void **state)
 	assert_non_null(text);
 	buf_put_str(&text->text, "for all");
 	guest_come(&g, s, 1);
-	ask(&g, "GET /a HTTP/1.1\r\n");
+	ask(&g, "GET /app HTTP/1.1\r\n");
 	site_until(s, s->call != NULL);
 	s->call->status = 200;
 	s->call->text = api_text_ref(text);
-	relay_worker_answer(s->call->worker, s->call);
+	relay_worker_answer(s->call->sender, s->call);
 	s->call = NULL;
 	assert_int_equal(guest_read_answer(&g), 200);
 	site_until(s, atomic_load(&text->refs) == 1);
@@ -517,14 +517,14 @@ static void test_an_end_waits_for_answers(void **state)
 
 	guest_come(&g, s, 0);
 	guest_come(&idle, s, 0);
-	ask(&g, "GET /a HTTP/1.1\r\n");
+	ask(&g, "GET /app HTTP/1.1\r\n");
 	site_until(s, s->call != NULL);
 	relay_worker_end(&s->workers[0], 5000);
 	site_pass(s, 2000);
 	guest_expect_end(&idle, ERR_EOF);
 	assert_false(has_stopped(s, 0));
 	s->call->status = 204;
-	relay_worker_answer(s->call->worker, s->call);
+	relay_worker_answer(s->call->sender, s->call);
 	s->call = NULL;
 	assert_int_equal(guest_read_answer(&g), 204);
 	guest_expect_end(&g, ERR_EOF);

@@ -24,11 +24,8 @@ struct signing {
 	struct fair_item item;
 	struct http_exchange *x; /* the server's: good until it is answered */
 	struct route *route;     /* a reference */
-	struct addr client;
 	struct sign_order order;
 };
-
-static const char banned[] = "request denied because source IP is banned";
 
 static void signing_free(struct signing *s)
 {
@@ -51,66 +48,76 @@ static void signing_count_refusal(struct relay_data *d)
 }
 
 /* As the signer itself says no: in no envelope. */
-static void signing_refuse(struct relay_data *d, struct http_exchange *x, unsigned status,
+static void signing_refuse(struct relay_data *d, struct api_call *call, unsigned status,
 	const char *text)
 {
-	const char *headers = status == 405 ? REQUEST_JSON "Allow: POST\r\n" :
-					      REQUEST_JSON;
-	struct buf body;
-
 	signing_count_refusal(d);
-	buf_init(&body, 4096);
-	if (message_put_sign_refusal(text, &body) != ERR_OK)
-		buf_reset(&body);
-	request_reply(d, x, status, headers, buf_span(&body));
-	buf_fini(&body);
+	api_reply_json(call, status, message_put_sign_refusal(text, &call->answer));
 }
 
-/* Too many wait already, or it has waited for too long. */
-static void signing_drop(struct relay_data *d, struct signing *s)
+static void signing_refuse_fault(struct api_call *call, enum api_fault fault, enum err rc,
+	const struct why *why)
 {
-	signing_refuse(d, s->x, 429,
-		"too many signatures are asked for at this relay: try again in a second");
-	signing_free(s);
+	static const struct {
+		unsigned status;
+		const char *text;
+	} faults[] = {
+		[API_NOT_FOUND] = { 404, "not found" },
+		[API_METHOD_NOT_ALLOWED] = { 405, "method not allowed" },
+		[API_BODY_TOO_LONG] = { 400, "request body is too long" },
+		[API_BODY_MALFORMED] = { 400, NULL },
+		[API_BUSY] = { 503, "out of memory" },
+		[API_NO_ROOM] = { 500, "no room for the answer" },
+	};
+	const char *text = faults[fault].text;
+
+	signing_refuse(call->context, call, faults[fault].status,
+		text != NULL ? text : err_text(rc, why));
 }
 
-static void signing_sign(struct relay_data *d, struct signing *s)
+static void signing_sign(struct relay_data *d, const struct signing *s,
+	struct api_call *call)
 {
 	uint8_t signature[SIGN_SIGNATURE_MAX];
 	struct why why = { { 0 } };
-	struct buf body;
 	size_t n;
 	uint64_t begin_us = clock_now_us(), end_us;
 	enum err rc = keyless_sign(d->view->keyless, &s->order, signature, &n, &why);
 
 	end_us = clock_now_us();
 	time_share_spend(&d->signing, end_us, end_us - begin_us);
-	buf_init(&body, 4096);
-	if (rc == ERR_OK)
-		rc = message_put_signature(s->order.algorithm, span_of(signature, n),
-			&body);
-	if (rc == ERR_OK) {
-		atomic_fetch_add(&d->worker->figures.signatures, 1);
-		atomic_fetch_add(&lease_route_of(s->route)->signatures, 1);
-		request_reply(d, s->x, 200, REQUEST_JSON, buf_span(&body));
-	} else {
-		signing_refuse(d, s->x, rc == ERR_DENIED ? 400 : 500, err_text(rc, &why));
+	if (rc != ERR_OK) {
+		signing_refuse(d, call, rc == ERR_DENIED ? 400 : 500, err_text(rc, &why));
+		return;
 	}
-	buf_fini(&body);
+	atomic_fetch_add(&d->worker->figures.signatures, 1);
+	atomic_fetch_add(&lease_route_of(s->route)->signatures, 1);
+	api_reply_json(call, 200,
+		message_put_signature(s->order.algorithm, span_of(signature, n),
+			&call->answer));
 }
 
-/* Its turn has come; policy may have changed while it waited. */
-static void signing_serve(struct relay_data *d, struct signing *s)
+/* Answers @s and frees it. Policy may have changed while it waited. */
+static void signing_end(struct relay_data *d, struct signing *s, bool is_its_turn)
 {
-	if (prefix_set_has(&d->view->banned, &s->client)) {
-		signing_count_refusal(d);
-		request_refuse(d, s->x, MESSAGE_IP_BANNED, banned);
-	} else if (route_is_live(s->route, clock_wall_ms())) {
-		signing_sign(d, s);
-	} else {
-		signing_count_refusal(d);
-		request_refuse(d, s->x, MESSAGE_LEASE_REJECTED,
-			"the lease has ended, or this relay's policy rejects it");
+	struct api_call call;
+
+	if (api_begin(&d->api, s->x, &call)) {
+		if (!is_its_turn) {
+			signing_refuse(d, &call, 429,
+				"too many signatures are asked for at this relay: try "
+				"again in a second");
+		} else if (call.is_banned) {
+			signing_count_refusal(d);
+			envelope_refuse(&call, MESSAGE_IP_BANNED, REQUEST_BANNED);
+		} else if (route_is_live(s->route, clock_wall_ms())) {
+			signing_sign(d, s, &call);
+		} else {
+			signing_count_refusal(d);
+			envelope_refuse(&call, MESSAGE_LEASE_REJECTED,
+				"the lease has ended, or this relay's policy rejects it");
+		}
+		api_end(&d->api, &call);
 	}
 	signing_free(s);
 }
@@ -143,20 +150,23 @@ void signing_on_turn(void *arg)
 
 	while ((s = signing_of(fair_queue_expire(&d->unsigned_items, clock_now_ms()))) !=
 		NULL)
-		signing_drop(d, s);
+		signing_end(d, s, false);
 	while (now_us - begin_us < SIGNING_TURN_US &&
 		time_share_has_room(&d->signing, now_us) &&
 		(s = signing_of(fair_queue_next(&d->unsigned_items))) != NULL) {
-		signing_serve(d, s);
+		signing_end(d, s, true);
 		now_us = clock_now_us();
 	}
 	signing_plan(d);
 }
 
-static void signing_wait(struct relay_data *d, struct http_exchange *x, struct route *r,
-	const struct addr *client, const struct sign_order *order)
+/* ---- requests ---- */
+
+static void signing_wait(struct relay_data *d, struct api_call *call,
+	const struct sign_order *order)
 {
 	struct signing *s = mem_new(s);
+	struct route *r = call->holder;
 	struct fair_item *dropped = NULL;
 	struct prefix network = { .bits = 0 };
 	const struct fair_place place = {
@@ -166,82 +176,96 @@ static void signing_wait(struct relay_data *d, struct http_exchange *x, struct r
 	enum err rc = ERR_NOMEM;
 
 	if (s != NULL) {
-		s->x = x;
+		s->x = call->x;
 		s->route = route_ref(r);
 		s->order = *order;
-		s->client = *client;
-		if (!prefix_of_client(&s->client, SIGNING_IP6_BITS, &network))
+		if (!prefix_of_client(&call->client, SIGNING_IP6_BITS, &network))
 			network.bits = 0;
 		rc = fair_queue_add(&d->unsigned_items, &place,
 			clock_now_ms() + SIGNING_WAIT_MS, &s->item, &dropped);
 	}
 	if (rc != ERR_OK) {
-		signing_refuse(d, x, 503, "out of memory");
+		signing_refuse(d, call, 503, "out of memory");
 		signing_free(s);
 		return;
 	}
 	if (dropped != NULL)
-		signing_drop(d, signing_of(dropped));
+		signing_end(d, signing_of(dropped), false);
 	signing_plan(d);
 }
 
-/* ---- requests ---- */
-
-/* Of a lease that may have a signature: what is to be signed. */
-static void signing_judge(struct relay_data *d, struct http_exchange *x, struct route *r,
-	const struct addr *client, struct span body)
+static void signing_take(void *context, struct api_call *call)
 {
-	struct message_sign_request request;
+	struct relay_data *d = context;
+	struct span type = http1_head_value(http_request(call->x), "Content-Type");
+	struct span json = span_str("application/json");
 	struct sign_order order;
 	struct why why = { { 0 } };
-	enum err rc = message_read_request(&message_sign_request_fields, body, &request,
-		&why);
-
-	if (rc == ERR_OK)
-		rc = message_sign_request_check(&request,
-			(int64_t)(clock_wall_ms() / 1000), &order, &why);
-	if (rc != ERR_OK)
-		signing_refuse(d, x, rc == ERR_NOENT ? 403 : 400, err_text(rc, &why));
-	else if (!lease_route_may_sign(lease_route_of(r), d->view->sign_per_s,
-			 clock_now_us()))
-		signing_refuse(d, x, 429,
-			"too many signatures for this lease: try again in a second");
-	else
-		signing_wait(d, x, r, client, &order);
-}
-
-void signing_on_body(void *arg, struct http_exchange *x, enum err rc, struct span body)
-{
-	struct relay_data *d = arg;
-	struct why why = { { 0 } };
-	struct access_holder holder;
-	enum message_error error;
-	struct addr client;
-	struct route *r = request_find_lease(d, x, &holder, &error, &why);
-	struct span type = http1_head_value(http_request(x), "Content-Type");
-	struct span json = span_str("application/json");
+	enum err rc;
 
 	if (type.n > json.n)
 		type.n = json.n;
-	request_find_client(d, x, &client);
-	if (prefix_set_has(&d->view->banned, &client)) {
-		signing_count_refusal(d);
-		request_refuse(d, x, MESSAGE_IP_BANNED, banned);
-	} else if (r == NULL) {
-		signing_count_refusal(d);
-		request_refuse(d, x, error, why.text);
-	} else if (!span_is(http_request(x)->method, "POST")) {
-		signing_refuse(d, x, 405, "method not allowed");
-	} else if (type.n > 0 && !span_is_nocase(type, "application/json")) {
-		signing_refuse(d, x, 415, "content type must be application/json");
-	} else if (rc != ERR_OK) {
-		signing_refuse(d, x, rc == ERR_LIMIT ? 400 : 503,
-			rc == ERR_LIMIT ? "request body is too long" : "out of memory");
-	} else {
-		signing_judge(d, x, r, &client, body);
+	if (type.n > 0 && !span_is_nocase(type, "application/json")) {
+		signing_refuse(d, call, 415, "content type must be application/json");
+		return;
 	}
-	route_unref(r);
+	rc = message_sign_request_check(call->request, (int64_t)(clock_wall_ms() / 1000),
+		&order, &why);
+	if (rc != ERR_OK)
+		signing_refuse(d, call, rc == ERR_NOENT ? 403 : 400, err_text(rc, &why));
+	else if (!lease_route_may_sign(lease_route_of(call->holder), d->view->sign_per_s,
+			 clock_now_us()))
+		signing_refuse(d, call, 429,
+			"too many signatures for this lease: try again in a second");
+	else
+		signing_wait(d, call, &order);
 }
+
+static bool signing_check(void *context, struct api_call *call)
+{
+	struct relay_data *d = context;
+	struct access_holder holder;
+	struct route *r;
+
+	if (request_find_lease(d, call, &holder, &r) && r == NULL)
+		envelope_refuse(call, MESSAGE_LEASE_NOT_FOUND, REQUEST_NO_LEASE);
+	call->holder = r;
+	if (r == NULL)
+		signing_count_refusal(d);
+	return r != NULL;
+}
+
+static const struct api_authority signing_holder = {
+	.name = "signature",
+	.meaning = "the access token of a lease, from an address that is not banned",
+	.in = "header",
+	.key = REQUEST_TOKEN,
+	.check = signing_check,
+	.release = request_release_lease,
+};
+
+static const struct api_envelope signing_envelope = {
+	.refuse = signing_refuse_fault,
+};
+
+#define SIGNING \
+	.path = "/v1/sign", .authority = &signing_holder, .envelope = &signing_envelope, \
+	.is_at_once = true
+
+static const struct api_operation rows[] = {
+	{
+		SIGNING,
+		.method = "POST",
+		.fn = signing_take,
+		.request = &message_sign_request_fields,
+		.response = &message_signature_fields,
+		.body_max = MESSAGE_SIGN_BODY_MAX,
+		.summary = "Signs the digest of a visitor's handshake.",
+	},
+	{ SIGNING, .fn = api_refuse_unknown },
+};
+
+const struct api_table signing_table = API_TABLE_OF(rows);
 
 void signing_close(struct relay_data *d)
 {

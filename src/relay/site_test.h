@@ -162,6 +162,7 @@ static inline void site_open(struct site *s)
 		.log = &s->log,
 		.workers = s->workers,
 		.count = SITE_WORKERS,
+		.tables = relay_tables,
 		.take_call = site_on_call,
 		.arg = s };
 	assert_int_equal(route_table_new(lease_route_alias, &s->shared.routes), ERR_OK);
