@@ -59,6 +59,9 @@ static const char *const names[DEMO_ROLES] = {
 	[DEMO_RELAY] = "relay",
 };
 
+/* On each wire of the lease; named by who dials and who is dialled. */
+enum { VISITOR_RELAY, AGENT_RELAY, AGENT_TARGET, DEMO_TAPS };
+
 struct demo_part {
 	struct demo *demo; /* borrowed: embeds us */
 	enum demo_role role;
@@ -87,11 +90,9 @@ struct demo {
 	char auth[sizeof(DEMO_USER) + (size_t)2 * DEMO_PASSWORD_BYTES]; /* secret */
 	char fingerprint[64]; /* of the server */
 	uint16_t public_port;
-	char directory[128];        /* of relay and agent; "" until it is made */
-	struct demo_tap to_relay;   /* between agent and relay */
-	struct demo_tap to_visitor; /* between visitor and relay */
-	struct demo_tap to_target;  /* between agent and target */
-	struct tls_context *tls;    /* trusts the relay's certificate only */
+	char directory[128]; /* of relay and agent; "" until it is made */
+	struct demo_tap taps[DEMO_TAPS];
+	struct tls_context *tls; /* trusts the relay's certificate only */
 	int exit_code;
 	struct why why; /* if it is not 0 */
 };
@@ -408,24 +409,20 @@ static int remove_entry(const char *path, const struct stat *st, int kind, struc
 
 static void demo_check_lease(struct demo *d)
 {
-	const struct {
-		const char *wire;
-		const struct demo_tap *tap;
-	} wires[] = { { "visitor - relay", &d->to_visitor },
-		{ "relay - agent  ", &d->to_relay },
-		{ "agent - page   ", &d->to_target } };
+	static const char *const wires[DEMO_TAPS] = { "visitor - relay", "relay - agent",
+		"agent - page" };
 	char path[DEMO_PATH_MAX];
 	struct stat st = { 0 };
 
 	if (d->has_page) {
 		fprintf(d->out, "\nlook for \"%s\", a word of the page, on each wire:\n",
 			d->page.marker);
-		for (size_t i = 0; i < mem_count(wires); i++)
-			fprintf(d->out, "  %s   %8" PRIu64 " bytes   found %u times\n",
-				wires[i].wire, wires[i].tap->bytes, wires[i].tap->found);
+		for (int i = 0; i < DEMO_TAPS; i++)
+			fprintf(d->out, "  %-15s   %8" PRIu64 " bytes   found %u times\n",
+				wires[i], d->taps[i].bytes, d->taps[i].found);
 		fputc('\n', d->out);
-		if (d->to_visitor.found + d->to_relay.found > 0 ||
-			d->to_target.found == 0) {
+		if (d->taps[VISITOR_RELAY].found + d->taps[AGENT_RELAY].found > 0 ||
+			d->taps[AGENT_TARGET].found == 0) {
 			demo_fail(d,
 				"the page was seen where it should not be, or not"
 				" where it should");
@@ -451,8 +448,8 @@ static void demo_check_lease(struct demo *d)
 		":%u/ too: its certificate is the demo's own, so\n"
 		"         curl --cacert %s/fullchain.pem https://" LEASE_HOST ":%u/\n"
 		"         Ctrl-C ends this\n",
-		d->public_port, d->to_visitor.host_port, d->directory,
-		d->to_visitor.host_port);
+		d->public_port, d->taps[VISITOR_RELAY].host_port, d->directory,
+		d->taps[VISITOR_RELAY].host_port);
 	demo_enter(d, DEMO_OPEN, 0);
 }
 
@@ -473,9 +470,9 @@ static void demo_on_public_name(struct demo *d, const char *rest)
 	fprintf(d->out,
 		"\nfetch    https://" LEASE_HOST ":%u/, twice\n"
 		"         visitor -> relay -> agent -> %s, and TLS from visitor to agent\n",
-		d->to_visitor.host_port, demo_what(d));
-	demo_visit(d, LEASE_HOST, d->to_visitor.port, d->to_visitor.host_port,
-		demo_check_lease);
+		d->taps[VISITOR_RELAY].host_port, demo_what(d));
+	demo_visit(d, LEASE_HOST, d->taps[VISITOR_RELAY].port,
+		d->taps[VISITOR_RELAY].host_port, demo_check_lease);
 }
 
 /* "40123 for visitors" */
@@ -486,17 +483,19 @@ static void demo_on_visitors_port(struct demo *d, const char *port)
 		"--relays", relay, "--discovery=false", "--identity-path", identity,
 		NULL };
 
-	d->to_visitor.host_port = (uint16_t)atoi(port);
+	d->taps[VISITOR_RELAY].host_port = (uint16_t)atoi(port);
 	/* The ports that commands and figures name from here on. */
 	fprintf(d->out,
 		"\nwires    through which all passes, and is looked at:\n"
 		"         port %u leads to the relay's API, port %u\n"
 		"         port %u leads to the relay's visitors, port %u\n"
 		"         port %u leads to the %s, port %u\n\n",
-		d->to_relay.port, d->to_relay.host_port, d->to_visitor.port,
-		d->to_visitor.host_port, d->to_target.port, demo_what(d), d->target.port);
-	snprintf(target, sizeof(target), DEMO_LOCAL ":%u", d->to_target.port);
-	snprintf(relay, sizeof(relay), "https://" LEASE_RELAY ":%u", d->to_relay.port);
+		d->taps[AGENT_RELAY].port, d->taps[AGENT_RELAY].host_port,
+		d->taps[VISITOR_RELAY].port, d->taps[VISITOR_RELAY].host_port,
+		d->taps[AGENT_TARGET].port, demo_what(d), d->target.port);
+	snprintf(target, sizeof(target), DEMO_LOCAL ":%u", d->taps[AGENT_TARGET].port);
+	snprintf(relay, sizeof(relay), "https://" LEASE_RELAY ":%u",
+		d->taps[AGENT_RELAY].port);
 	snprintf(identity, sizeof(identity), "%s/identity-of-agent.json", d->directory);
 	demo_await(d, DEMO_EXPOSE, "https://" LEASE_HOST, demo_on_public_name);
 	demo_start(d, DEMO_EXPOSE, NULL, argv);
@@ -505,7 +504,7 @@ static void demo_on_visitors_port(struct demo *d, const char *port)
 /* "40122 for the API": the visitors' port is told behind it. */
 static void demo_on_api_port(struct demo *d, const char *port)
 {
-	d->to_relay.host_port = (uint16_t)atoi(port);
+	d->taps[AGENT_RELAY].host_port = (uint16_t)atoi(port);
 	demo_await(d, DEMO_RELAY, "Listening on " DEMO_LOCAL ":", demo_on_visitors_port);
 }
 
@@ -514,7 +513,6 @@ static void demo_begin_lease(struct demo *d)
 	const char *const argv[] = { "adit", "relay", "run", "--portal-url",
 		"https://" LEASE_RELAY, "--host", DEMO_LOCAL, "--api-port", "0",
 		"--sni-port", "0", "--identity-path", d->directory, NULL };
-	struct demo_tap *const taps[] = { &d->to_visitor, &d->to_relay, &d->to_target };
 	const char *base = getenv("TMPDIR");
 	struct why why = { "" };
 	enum err rc = ERR_OK;
@@ -527,18 +525,16 @@ static void demo_begin_lease(struct demo *d)
 		rc = err_sys(&why, errno,
 			"cannot make a directory for the relay's files");
 	}
-	for (size_t i = 0; i < mem_count(taps) && rc == ERR_OK; i++) {
-		rc = demo_tap_open(taps[i], d->worker.loop, &why);
-		if (rc == ERR_OK && d->has_page)
-			taps[i]->word = d->page.marker;
+	for (int i = 0; i < DEMO_TAPS && rc == ERR_OK; i++) {
+		rc = demo_tap_open(&d->taps[i], d->worker.loop, &why);
+		d->taps[i].word = d->page.marker;
+		d->taps[i].host = i == AGENT_TARGET ? d->target.host : DEMO_LOCAL;
 	}
 	if (rc != ERR_OK) {
 		demo_fail(d, "%s", err_text(rc, &why));
 		return;
 	}
-	d->to_visitor.host = d->to_relay.host = DEMO_LOCAL;
-	d->to_target.host = d->target.host;
-	d->to_target.host_port = d->target.port;
+	d->taps[AGENT_TARGET].host_port = d->target.port;
 	demo_await(d, DEMO_RELAY, "Listening on " DEMO_LOCAL ":", demo_on_api_port);
 	demo_start(d, DEMO_RELAY, NULL, argv);
 }
@@ -645,9 +641,8 @@ int demo_run(const struct demo_options *o)
 	http_client_free(d->visitor);
 	for (enum demo_role role = 0; role < DEMO_ROLES; role++)
 		child_close(d->parts[role].child);
-	demo_tap_close(&d->to_visitor);
-	demo_tap_close(&d->to_relay);
-	demo_tap_close(&d->to_target);
+	for (int i = 0; i < DEMO_TAPS; i++)
+		demo_tap_close(&d->taps[i]);
 	tls_context_free(d->tls);
 	if (d->directory[0] != '\0')
 		(void)nftw(d->directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
