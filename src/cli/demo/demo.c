@@ -41,6 +41,7 @@
 #define DEMO_PATH_MAX 192
 #define LEASE_NAME "hello"
 #define LEASE_RELAY "relay.localhost"
+#define LEASE_URL "https://relay.localhost"
 #define LEASE_HOST LEASE_NAME "." LEASE_RELAY
 
 enum demo_state {
@@ -353,7 +354,7 @@ static void demo_begin_lease(struct demo *d);
 
 static void demo_on_public_port(struct demo *d, const char *port)
 {
-	d->public_port = (uint16_t)atoi(port);
+	d->public_port = (uint16_t)strtoul(port, NULL, 10);
 	fprintf(d->out,
 		"\nfetch    http://" DEMO_LOCAL ":%u/, twice\n"
 		"         visitor -> server -> client -> %s\n",
@@ -483,7 +484,7 @@ static void demo_on_visitors_port(struct demo *d, const char *port)
 		"--relays", relay, "--discovery=false", "--identity-path", identity,
 		NULL };
 
-	d->taps[VISITOR_RELAY].host_port = (uint16_t)atoi(port);
+	d->taps[VISITOR_RELAY].host_port = (uint16_t)strtoul(port, NULL, 10);
 	/* The ports that commands and figures name from here on. */
 	fprintf(d->out,
 		"\nwires    through which all passes, and is looked at:\n"
@@ -504,15 +505,15 @@ static void demo_on_visitors_port(struct demo *d, const char *port)
 /* "40122 for the API": the visitors' port is told behind it. */
 static void demo_on_api_port(struct demo *d, const char *port)
 {
-	d->taps[AGENT_RELAY].host_port = (uint16_t)atoi(port);
+	d->taps[AGENT_RELAY].host_port = (uint16_t)strtoul(port, NULL, 10);
 	demo_await(d, DEMO_RELAY, "Listening on " DEMO_LOCAL ":", demo_on_visitors_port);
 }
 
 static void demo_begin_lease(struct demo *d)
 {
-	const char *const argv[] = { "adit", "relay", "run", "--portal-url",
-		"https://" LEASE_RELAY, "--host", DEMO_LOCAL, "--api-port", "0",
-		"--sni-port", "0", "--identity-path", d->directory, NULL };
+	const char *const argv[] = { "adit", "relay", "run", "--portal-url", LEASE_URL,
+		"--host", DEMO_LOCAL, "--api-port", "0", "--sni-port", "0",
+		"--identity-path", d->directory, NULL };
 	const char *base = getenv("TMPDIR");
 	struct why why = { "" };
 	enum err rc = ERR_OK;
