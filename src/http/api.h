@@ -2,7 +2,7 @@
  * An API: a table of operations, and calls of them. A request is matched with a row of
  * the table; the authority of its caller is checked; its body is read as the row's fields
  * have it; then the row's function answers it. All that is to be known of an operation is
- * in its row. api_put_description() (http/openapi.h) tells it to programs.
+ * in its row. http/openapi.h describes the table to programs.
  *
  * Some operations are answered by the thread that has read the request, others by the
  * thread that the API's owner sends calls to.
@@ -58,9 +58,8 @@ struct api_envelope {
 	/* Answers. */
 	void (*refuse)(struct api_call *call, enum api_fault fault, enum err rc,
 		const struct why *why);
-	/* Puts @object into the keys that go around it, for the description: a JSON
-	 * schema with "%s" in it. */
-	const char *schema;
+	/* The member that has the object, beside "ok"; NULL: the object stands alone. */
+	const char *member;
 };
 
 struct api_operation {

@@ -117,6 +117,7 @@ static void admin_refuse(struct api_call *call, enum api_fault fault, enum err r
 const struct api_envelope admin_envelope = {
 	.put = message_put_reply,
 	.refuse = admin_refuse,
+	.member = "data",
 };
 
 void admin_end(struct api_call *call, enum err rc, const struct why *why)

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "http/openapi.h"
 #include "relay/admin.h"
 #include "relay/metrics.h"
 #include "relay/relay_inside.h"
@@ -169,7 +170,28 @@ static void admin_policy(void *context, struct api_call *call)
 	envelope_close(call, &w);
 }
 
+/* ---- the API itself ---- */
+
+static void admin_describe(void *context, struct api_call *call)
+{
+	struct relay *r = context;
+	struct json_writer w;
+	struct buf text;
+
+	buf_init(&text, API_ANSWER_MAX);
+	json_writer_init(&w, &text);
+	openapi_put(&r->operations.o, "adit relay", ADIT_VERSION, &w);
+	if (text.failed == ERR_OK)
+		api_reply_text(call, buf_span(&text));
+	else
+		call->envelope->refuse(call, API_NO_ROOM, text.failed, NULL);
+	buf_fini(&text);
+}
+
 static const struct api_operation rows[] = {
+	{ "GET", "/admin/openapi.json", &administrator, admin_describe,
+		.type = "application/json", .is_own = true,
+		.summary = "Describes the API." },
 	{ "GET", "/admin/status/", &administrator, admin_status, .is_own = true,
 		.summary = "Says how the relay is." },
 	{ "GET", "/admin/policy/", &administrator, admin_policy, .is_own = true,

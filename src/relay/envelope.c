@@ -49,6 +49,7 @@ static void refuse_fault(struct api_call *call, enum api_fault fault, enum err r
 const struct api_envelope relay_envelope = {
 	.put = message_put_reply,
 	.refuse = refuse_fault,
+	.member = "data",
 };
 
 void envelope_open(struct api_call *call, struct json_writer *w)

@@ -1,0 +1,11 @@
+/* The description of an API for programs: OpenAPI 3.0, from its table of operations. */
+#ifndef HTTP_OPENAPI_H
+#define HTTP_OPENAPI_H
+
+#include "http/api.h"
+
+/* Operations without a summary are left out. Failures stick in @w->out. */
+void openapi_put(const struct api_options *api, const char *title, const char *version,
+	struct json_writer *w);
+
+#endif
