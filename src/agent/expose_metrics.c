@@ -4,7 +4,7 @@
 #include "base/mem.h"
 
 /* A metric that each relay has. */
-struct metric {
+struct relay_metric {
 	const char *name, *type, *help;
 	uint64_t (*get)(const struct lease_session_statistics *f);
 };
@@ -44,7 +44,7 @@ static uint64_t get_unsigned(const struct lease_session_statistics *f)
 	return f->signer.failures;
 }
 
-static const struct metric metrics[] = {
+static const struct relay_metric metrics[] = {
 	{ "adit_expose_open", "gauge", "Whether there is a lease at the relay",
 		get_open },
 	{ "adit_expose_ready_sessions", "gauge",
@@ -63,7 +63,7 @@ static const struct metric metrics[] = {
 
 struct printing {
 	struct buf *out;
-	const struct metric *metric;
+	const struct relay_metric *metric;
 };
 
 /* A URL in form has no quotes or backslashes in it. */
@@ -79,8 +79,14 @@ static void print_relay(void *arg, const struct agent_session *s)
 static void print_total(struct buf *out, const char *name, const char *type,
 	const char *help, uint64_t value)
 {
-	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", name, help, name, type,
-		name, (unsigned long long)value);
+	const struct metric m = {
+		.name = name,
+		.type = type,
+		.help = help,
+		.value = value,
+	};
+
+	metric_put(out, &m);
 }
 
 static void print_all(const struct expose *e, struct buf *out)
@@ -98,8 +104,7 @@ static void print_all(const struct expose *e, struct buf *out)
 	for (size_t i = 0; i < mem_count(metrics); i++) {
 		struct printing p = { .out = out, .metric = &metrics[i] };
 
-		buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", metrics[i].name,
-			metrics[i].help, metrics[i].name, metrics[i].type);
+		metric_put_head(out, metrics[i].name, metrics[i].type, metrics[i].help);
 		expose_each(e, print_relay, &p);
 	}
 }

@@ -62,6 +62,10 @@ static const struct field server_rows[] = {
 	{ "tls_ca", FIELD_TEXT, AT(link.tls_ca), .argument = "file",
 		.help = "ask clients for a certificate of one of these authorities (a PEM file or"
 			" a directory of them)" },
+	{ "metrics", FIELD_TEXT, AT(link.metrics), .is_own = true,
+		.argument = "address:port",
+		.help = "serve metrics for Prometheus at this address of this machine, such as"
+			" 127.0.0.1:9464, under /metrics" },
 	{ .kind = FIELD_TABLE, AT(daemon), .of = &daemon_fields },
 	{ NULL, FIELD_DURATION, AT(link.tuning.config_ms), .env = "CHISEL_CONFIG_TIMEOUT",
 		.argument = "duration",

@@ -1,8 +1,10 @@
 /* Metrics for Prometheus. */
 #include "http/metrics.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -10,6 +12,7 @@
 #include "http/server.h"
 #include "net/listener.h"
 #include "net/socket.h"
+#include "text/names.h"
 
 #define METRICS_CONNECTIONS_MAX 64
 #define METRICS_HEADERS "Content-Type: " HTTP_METRICS_TYPE "\r\n"
@@ -108,4 +111,80 @@ void http_metrics_close(struct http_metrics *m)
 void http_metrics_addr(const struct http_metrics *m, struct addr *out)
 {
 	listener_addr(m->listener, out);
+}
+
+enum err http_metrics_open_local(const struct http_metrics_options *options,
+	const char *where, const char *setting, const struct log *log,
+	struct http_metrics **out, struct why *why)
+{
+	struct http_metrics_options o = *options;
+	struct addr_listen at;
+	struct addr addr;
+	char text[ADDR_TEXT_MAX];
+	enum err rc;
+
+	if (addr_parse_listen(where, &at) != ERR_OK || !names_host_is_local(at.host))
+		return err_set(why, ERR_USAGE,
+			"%s: \"%.60s\" is no address and port of this machine alone; write"
+			" 127.0.0.1:9464",
+			setting, where);
+	o.host = at.host;
+	o.port = at.port;
+	rc = http_metrics_open(&o, out, why);
+	if (rc != ERR_OK)
+		return rc;
+	http_metrics_addr(*out, &addr);
+	log_info(log, "Listening on http://%s/metrics for metrics",
+		addr_print(&addr, text));
+	return ERR_OK;
+}
+
+/* ---- the text ---- */
+
+void metric_put_head(struct buf *out, const char *name, const char *type,
+	const char *help)
+{
+	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+void metric_put(struct buf *out, const struct metric *m)
+{
+	metric_put_head(out, m->name, m->type, m->help);
+	buf_printf(out, "%s %llu\n", m->name, (unsigned long long)m->value);
+}
+
+struct metric metric_memory(void)
+{
+	struct metric m = {
+		.name = "process_resident_memory_bytes",
+		.type = "gauge",
+		.help = "Memory in use.",
+	};
+	char line[128] = "";
+	const char *resident; /* the second number, in pages */
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (f == NULL)
+		return m;
+	if (fgets(line, sizeof(line), f) == NULL)
+		line[0] = '\0';
+	fclose(f);
+	resident = strchr(line, ' ');
+	if (resident != NULL)
+		m.value = (uint64_t)strtoul(resident, NULL, 10) *
+			(uint64_t)sysconf(_SC_PAGESIZE);
+	return m;
+}
+
+void metric_put_cpu(struct buf *out)
+{
+	const char *name = "process_cpu_seconds_total";
+	struct rusage u;
+
+	if (getrusage(RUSAGE_SELF, &u) != 0)
+		return;
+	metric_put_head(out, name, "counter", "CPU time used.");
+	buf_printf(out, "%s %.2f\n", name,
+		(double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+			(double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6);
 }

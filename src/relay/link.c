@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "http/metrics.h"
 #include "loop/notify.h"
 #include "net/listener.h"
 #include "relay/link_server.h"
@@ -197,6 +198,8 @@ static enum err server_begin(struct link_server *s, struct why *why)
 		rc = link_make_backend(s, why);
 	if (rc == ERR_OK)
 		rc = link_open_workers(s, why);
+	if (rc == ERR_OK)
+		rc = link_metrics_open(s, why);
 	return rc == ERR_OK ? link_listen(s, why) : rc;
 }
 
@@ -205,6 +208,7 @@ void link_server_close(struct link_server *s)
 	if (s == NULL)
 		return;
 	listener_close(s->listener);
+	http_metrics_close(s->metrics);
 	for (unsigned i = 0; i < s->count; i++)
 		link_worker_end(&s->workers[i]);
 	for (unsigned i = 0; i < s->count; i++)

@@ -29,6 +29,7 @@ struct link_server_options {
 	const char *tls_key, *tls_cert;    /* both or none */
 	const char *tls_ca;                /* file or directory; needs the two above */
 	unsigned workers;                  /* data workers; 0 is one for each core */
+	const char *metrics;               /* --metrics: "127.0.0.1:9464" */
 	unsigned head_max; /* bytes of a request's head; 0: see http/server.h */
 	struct chisel_tuning tuning;
 };

@@ -143,6 +143,8 @@ void link_login_begin(struct link_session *s, struct span name, struct span pass
 		return;
 	}
 	user = users_check(users, name, password);
+	if (user == NULL)
+		atomic_fetch_add(&s->worker->server->failed_logins, 1);
 	str_quote(s->login.name, sizeof(s->login.name), name);
 	free(s->login.user);
 	s->login.user = user != NULL ? strdup(user_name(user)) : NULL;

@@ -26,9 +26,10 @@ struct link_worker {
 	struct link_server *server; /* borrowed: const for us but for the counters */
 	struct http_server *http;
 	struct users *users; /* a reference of our own; NULL: no logins are asked for */
-	struct tls_context *tls; /* likewise; NULL: plain HTTP */
-	struct list sessions;    /* struct link_session */
-	unsigned pending;        /* sessions that have not authenticated */
+	struct tls_context *tls;  /* likewise; NULL: plain HTTP */
+	struct list sessions;     /* struct link_session */
+	unsigned pending;         /* sessions that have not authenticated */
+	struct loop_timer *count; /* link_sessions_count() */
 	bool is_closing;
 };
 
@@ -51,9 +52,14 @@ struct link_server {
 	struct file_watch *users_watch;
 	char users_trouble[sizeof(struct why)]; /* with the file, told already; or "" */
 	struct link_worker *workers;
-	unsigned count, next;         /* data workers, and whose turn it is */
-	atomic_uint_fast64_t numbers; /* sessions so far */
-	atomic_uint_fast64_t open;    /* sessions now */
+	unsigned count, next;          /* data workers, and whose turn it is */
+	atomic_uint_fast64_t numbers;  /* sessions so far */
+	atomic_uint_fast64_t open;     /* sessions now */
+	atomic_uint_fast64_t channels; /* now, as below */
+	/* so far, as of LINK_COUNT_MS ago at most */
+	atomic_uint_fast64_t sent_bytes, received_bytes;
+	atomic_uint_fast64_t failed_logins;
+	struct http_metrics *metrics; /* NULL: not asked for */
 };
 
 /* ---- relay/link_worker.c ---- */
@@ -85,5 +91,9 @@ enum err link_tls_open(struct link_server *s, struct why *why) MUST_USE;
 /* Reads the files again; if that fails, the previous ones stay. */
 void link_tls_reload(struct link_server *s);
 void link_tls_close(struct link_server *s);
+
+/* ---- relay/link_metrics.c: on the control worker ---- */
+
+enum err link_metrics_open(struct link_server *s, struct why *why) MUST_USE;
 
 #endif

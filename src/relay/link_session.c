@@ -29,6 +29,34 @@ static void session_is_known(struct link_session *s)
 	s->is_pending = false;
 }
 
+static void session_count(struct link_session *s, uint64_t channels)
+{
+	struct link_server *server = s->worker->server;
+	uint64_t sent, received;
+
+	chisel_session_bytes(s->session, &sent, &received);
+	atomic_fetch_add(&server->sent_bytes, sent - s->counted_sent);
+	atomic_fetch_add(&server->received_bytes, received - s->counted_received);
+	atomic_fetch_add(&server->channels, channels - s->counted_channels);
+	s->counted_sent = sent;
+	s->counted_received = received;
+	s->counted_channels = channels;
+}
+
+void link_sessions_count(void *worker)
+{
+	struct link_worker *w = worker;
+	struct list *it, *next;
+
+	list_each(it, next, &w->sessions) {
+		struct link_session *s = list_object(it, struct link_session, in_worker);
+
+		if (s->session != NULL)
+			session_count(s, chisel_session_channels(s->session));
+	}
+	loop_timer_set(w->count, LINK_COUNT_MS);
+}
+
 static void session_free(struct link_session *s)
 {
 	session_is_known(s);
@@ -407,6 +435,7 @@ static void session_on_closed(void *owner, enum err rc, const struct why *why)
 	struct link_session *s = owner;
 
 	session_log_closed(s, err_text(rc, why));
+	session_count(s, 0);
 	s->session = NULL;
 	session_free(s);
 }

@@ -29,6 +29,8 @@ struct link_session {
 		struct loop_timer *timer; /* until it is answered */
 	} login;
 	uint64_t opened_ms; /* when it was bound */
+	/* what the server's totals have of it already */
+	uint64_t counted_sent, counted_received, counted_channels;
 	struct chisel_config config;
 	struct entry **entries;     /* one for each remote; NULL for normal ones */
 	unsigned bound;             /* remotes that are dealt with */
@@ -66,6 +68,11 @@ void link_sessions_close(struct link_worker *w);
 
 /* Gives up the stranger that has been here longest without a name. */
 void link_sessions_drop_stranger(struct link_worker *w);
+
+#define LINK_COUNT_MS 1000
+
+/* Adds to the server's totals what is new. */
+void link_sessions_count(void *worker); /* struct link_worker; its timer's */
 
 /* The users are new: ends what they do not allow any more. */
 void link_sessions_check_users(struct link_worker *w);

@@ -214,6 +214,10 @@ enum err link_worker_open(struct link_worker *w, struct link_server *server,
 	o.loop = w->worker.loop;
 	o.pool = &w->worker.blocks;
 	rc = http_server_new(&o, &w->http);
+	if (rc == ERR_OK && server->o->metrics != NULL)
+		rc = loop_timer_open(o.loop, link_sessions_count, w, &w->count);
+	if (rc == ERR_OK && w->count != NULL)
+		loop_timer_set(w->count, LINK_COUNT_MS);
 	if (rc != ERR_OK)
 		return err_set(why, rc, "no memory for worker %u", index);
 	if (server->users != NULL)
@@ -229,6 +233,7 @@ void link_worker_close(struct link_worker *w)
 		return;
 	http_server_free(w->http);
 	w->http = NULL; /* a letter that ends us may still be in the mailbox */
+	loop_timer_close(w->count);
 	loop_turn(w->worker.loop);
 	worker_fini(&w->worker);
 	users_unref(w->users);

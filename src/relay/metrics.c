@@ -1,11 +1,7 @@
 /* Figures: of all workers together, of leases and policy, and of the process. */
 #include "relay/metrics.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
+#include <stddef.h>
 
 #include "base/clock.h"
 #include "relay/relay_inside.h"
@@ -111,61 +107,27 @@ static void put_policy(struct relay *r, const struct visit *out)
 		"Addresses and prefixes banned.", c.prefixes);
 }
 
-/* ---- the process ---- */
-
-static uint64_t resident_bytes(void)
-{
-	char line[128] = "";
-	const char *resident; /* the second number, in pages */
-	FILE *f = fopen("/proc/self/statm", "re");
-
-	if (f == NULL)
-		return 0;
-	if (fgets(line, sizeof(line), f) == NULL)
-		line[0] = '\0';
-	fclose(f);
-	resident = strchr(line, ' ');
-	return resident == NULL ?
-		0 :
-		(uint64_t)strtoul(resident, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 void metrics_each(struct relay *r, metrics_fn *fn, void *arg)
 {
 	const struct visit to = { .fn = fn, .arg = arg };
+	struct metric m;
 
 	put_workers(r, &to);
 	put_leases(r, &to);
 	put_policy(r, &to);
-	put(&to, "process_resident_memory_bytes", "gauge", "Memory in use.",
-		resident_bytes());
+	m = metric_memory();
+	fn(arg, &m);
 }
 
 /* ---- as Prometheus reads them ---- */
 
 static void put_text(void *arg, const struct metric *m)
 {
-	buf_printf(arg, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", m->name, m->help,
-		m->name, m->type, m->name, (unsigned long long)m->value);
-}
-
-/* The one that is no whole number. */
-static void put_time(struct buf *out)
-{
-	struct rusage u;
-
-	if (getrusage(RUSAGE_SELF, &u) != 0)
-		return;
-	buf_printf(out,
-		"# HELP process_cpu_seconds_total Time of processors used.\n"
-		"# TYPE process_cpu_seconds_total counter\n"
-		"process_cpu_seconds_total %.2f\n",
-		(double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-			(double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6);
+	metric_put(arg, m);
 }
 
 void metrics_put(struct relay *r, struct buf *out)
 {
 	metrics_each(r, put_text, out);
-	put_time(out);
+	metric_put_cpu(out);
 }

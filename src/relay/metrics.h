@@ -3,14 +3,9 @@
 #ifndef RELAY_METRICS_H
 #define RELAY_METRICS_H
 
-#include "base/buf.h"
+#include "http/metrics.h"
 
 struct relay;
-
-struct metric {
-	const char *name, *type, *help; /* static */
-	uint64_t value;
-};
 
 typedef void metrics_fn(void *arg, const struct metric *m);
 

@@ -258,3 +258,39 @@ def test_fail2ban_finds_nothing_else(world, adit, loop, words):
     assert logs_in(loop, server.port, "ann:a")[0]
     server.wait_log("Login failed for user")
     assert [a for line in server.log.splitlines() for a in addresses(line)] == []
+
+
+def test_metrics_count_sessions_bytes_and_failed_logins(world, adit, loop):
+    at, port = net.free_port(), net.free_port()
+    target = world.serve()
+    server = world.server(adit, "--reverse", "--auth", "ann:a", "--metrics", f"127.0.0.1:{at}")
+    server.wait_log(rf"Listening on http://127\.0\.0\.1:{at}/metrics")
+    assert not logs_in(loop, server.port, "ann:b")[0]
+    client = world.client(adit, server, f"R:127.0.0.1:{port}:127.0.0.1:{target.port}",
+                          flags=["--auth", "ann:a"])
+
+    def metric(name):
+        text = world.curl(f"http://127.0.0.1:{at}/metrics")
+        assert f"# TYPE {name} " in text
+        return float(re.search(rf"^{name} (\S+)$", text, re.MULTILINE).group(1))
+
+    assert metric("adit_link_logins_failed_total") == 1
+    with net.connect(port) as visitor:
+        visitor.sendall(b"x" * 100000)
+        net.read_exactly(visitor, 100000)
+        net.wait_until(lambda: metric("adit_link_sent_bytes_total") == 100000)
+        net.wait_until(lambda: metric("adit_link_received_bytes_total") == 100000)
+        assert metric("adit_link_sessions") == metric("adit_link_channels") == 1
+    net.wait_until(lambda: metric("adit_link_channels") == 0)
+    client.stop()
+    net.wait_until(lambda: metric("adit_link_sessions") == 0)
+    assert metric("adit_link_sessions_total") == 2
+    assert metric("adit_link_sent_bytes_total") == 100000
+    assert metric("process_resident_memory_bytes") > 1000000
+
+
+@pytest.mark.parametrize("where", ["0.0.0.0:9464", "9464x", "example.com:9464"])
+def test_metrics_are_for_this_machine(world, adit, where):
+    done = world.call([*adit.argv, "server", "--port", "0", "--metrics", where])
+    assert done.returncode != 0
+    assert "write 127.0.0.1:9464" in done.stderr

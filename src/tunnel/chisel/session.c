@@ -1,11 +1,12 @@
 /* A session is one tunnel connection in either role. */
-#include "tunnel/chisel/session_priv.h"
+#include "tunnel/chisel/session.h"
 
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "base/str.h"
 #include "tunnel/chisel/channel.h"
+#include "tunnel/chisel/session_priv.h"
 
 #define SESSION_HANDSHAKE_MS 30000
 #define SESSION_CONFIG_MS 10000
