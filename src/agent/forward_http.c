@@ -5,6 +5,7 @@
 
 #include "agent/http_path.h"
 #include "base/mem.h"
+#include "http/page.h"
 #include "http/proxy.h"
 
 #define REACH_MS 5000
@@ -14,27 +15,6 @@
 
 /* ---- the target is down ---- */
 
-static const char down_page[] =
-	"<!doctype html>\n"
-	"<html lang=\"en\">\n"
-	"<head>\n"
-	"<meta charset=\"utf-8\">\n"
-	"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-	"<title>Service Unavailable</title>\n"
-	"<style>\n"
-	"body { font: 1.1rem/1.5 system-ui, sans-serif; margin: 15vh auto 0; max-width: 34rem;\n"
-	"  padding: 0 1.5rem; color: #222; background: #fafafa }\n"
-	"h1 { font-size: 1.5rem }\n"
-	"@media (prefers-color-scheme: dark) { body { color: #ddd; background: #181818 } }\n"
-	"</style>\n"
-	"</head>\n"
-	"<body>\n"
-	"<h1>Service Unavailable</h1>\n"
-	"<p>The tunnel to this address is open, but the local service behind it is not running.</p>\n"
-	"<p>If it is yours, start it and load this page again; the tunnel may stay as it is.</p>\n"
-	"</body>\n"
-	"</html>\n";
-
 static void on_request_while_down(void *arg, struct http_exchange *x)
 {
 	static const char headers[] = "Content-Type: text/html; charset=utf-8\r\n"
@@ -42,7 +22,7 @@ static void on_request_while_down(void *arg, struct http_exchange *x)
 				      "Connection: close\r\n";
 
 	(void)arg;
-	http_reply(x, 503, headers, span_str(down_page));
+	http_reply(x, 503, headers, web_down_html);
 }
 
 enum http_likeness forward_looks_like_http(struct span first)

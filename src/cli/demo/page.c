@@ -1,8 +1,10 @@
 /* The page of the demo, over http/server. */
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/rand.h"
 #include "cli/demo/demo_priv.h"
+#include "http/page.h"
 #include "http/server.h"
 #include "loop/worker.h"
 #include "net/listener.h"
@@ -15,44 +17,20 @@
 static const char page_headers[] = "Content-Type: text/html; charset=utf-8\r\n"
 				   "Cache-Control: no-store\r\n";
 
-/* Nothing in it is loaded from elsewhere: it works without any network. */
-static const char page_begin[] =
-	"<!doctype html>\n"
-	"<html lang=\"en\">\n"
-	"<title>It works: adit demo</title>\n"
-	"<meta name=\"viewport\" content=\"width=device-width\">\n"
-	"<link rel=\"icon\" href=\"data:,\">\n"
-	"<style>\n"
-	"body { font: 1.1em/1.5 system-ui, sans-serif; max-width: 40em; margin: 4em auto;\n"
-	"  padding: 0 1em; color: #222; background: #fafaf7 }\n"
-	"ol { display: flex; flex-wrap: wrap; gap: .6em; padding: 0; list-style: none }\n"
-	"li { border: 1px solid #bbb; border-radius: .4em; padding: .3em .8em }\n"
-	"li + li::before { content: \"\\2192\"; margin: 0 .8em 0 -1.9em; color: #a40 }\n"
-	"li + li { margin-left: 1.2em }\n"
-	"</style>\n"
-	"<h1>It works.</h1>\n"
-	"<p>This page came to you through a tunnel:</p>\n"
-	"<ol><li>visitor</li><li>server or relay</li><li>client or agent</li>\n"
-	"<li>this page</li></ol>\n"
-	"<p>Your browser asked the <b>server</b> or the <b>relay</b>, which is the only one\n"
-	"that the public has to reach. The <b>client</b> or <b>agent</b>, which may sit behind\n"
-	"any firewall, had connected to it before; it took the request over that connection,\n"
-	"and passed it to this page on a port that nobody else needs to see.</p>\n";
-
 static void page_on_request(void *arg, struct http_exchange *x)
 {
 	struct demo_page *page = arg;
+	char requests[16];
 
 	if (!span_is(http1_path(http_request(x)), "/")) {
 		http_reply(x, 404, NULL, span_str("There is only one page here: /\n"));
 		return;
 	}
 	buf_reset(&page->text);
-	buf_put_str(&page->text, page_begin);
-	buf_printf(&page->text,
-		"<p>Requests for this page so far: <b>%u</b>. Load it again.</p>\n"
-		"<p><small>A word that only this page knows: %s</small></p>\n",
-		++page->requests, page->marker);
+	snprintf(requests, sizeof(requests), "%u", ++page->requests);
+	page_put(&page->text, web_demo_html,
+		(const struct page_value[]){ { "requests", .text = requests },
+			{ "marker", .text = page->marker }, { .name = NULL } });
 	if (page->text.failed == ERR_OK)
 		http_reply(x, 200, page_headers, buf_span(&page->text));
 	else
