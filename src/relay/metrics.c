@@ -6,25 +6,6 @@
 #include "base/clock.h"
 #include "relay/relay_inside.h"
 
-/* Where the figures go. */
-struct visit {
-	metrics_fn *fn;
-	void *arg;
-};
-
-static void put(const struct visit *to, const char *name, const char *type,
-	const char *help, uint64_t value)
-{
-	const struct metric m = {
-		.name = name,
-		.type = type,
-		.help = help,
-		.value = value,
-	};
-
-	to->fn(to->arg, &m);
-}
-
 /* ---- workers ---- */
 
 static const struct figure {
@@ -54,26 +35,23 @@ static const struct figure {
 #undef FIGURE
 };
 
-static void put_workers(struct relay *r, const struct visit *out)
+static uint64_t figure_sum(const struct relay *r, size_t at)
 {
-	for (size_t i = 0; i < mem_count(figures); i++) {
-		uint64_t sum = 0;
+	uint64_t sum = 0;
 
-		for (unsigned k = 0; k < r->shared.count; k++) {
-			char *base = (char *)&r->shared.workers[k].figures;
+	for (unsigned k = 0; k < r->shared.count; k++) {
+		char *base = (char *)&r->shared.workers[k].figures;
 
-			sum += atomic_load(
-				(atomic_uint_fast64_t *)(void *)(base + figures[i].at));
-		}
-		put(out, figures[i].name, figures[i].type, figures[i].help, sum);
+		sum += atomic_load((atomic_uint_fast64_t *)(void *)(base + at));
 	}
-	put(out, "adit_relay_workers", "gauge", "Data workers.", r->shared.count);
+	return sum;
 }
 
-/* ---- leases and policy ---- */
+/* ---- all of them ---- */
 
-static void put_leases(struct relay *r, const struct visit *out)
+void metrics_each(struct relay *r, metrics_fn *fn, void *arg)
 {
+	const struct policy_counts c = policy_count(r->policy);
 	uint64_t now_ms = clock_wall_ms(), live = 0, all = 0, with_port = 0;
 	struct list *it, *tmp;
 
@@ -84,39 +62,35 @@ static void put_leases(struct relay *r, const struct visit *out)
 		live += route_is_live(l->route, now_ms);
 		with_port += l->route->tcp_port != 0;
 	}
-	put(out, "adit_relay_leases", "gauge", "Leases.", all);
-	put(out, "adit_relay_leases_live", "gauge", "Leases that policy lets be served.",
-		live);
-	put(out, "adit_relay_leases_tcp", "gauge", "Leases with a TCP port.", with_port);
-	put(out, "adit_relay_names_reserved", "gauge",
-		"Names that are reserved for their holders.",
-		reservations_total(r->names));
-}
+	for (size_t i = 0; i < mem_count(figures); i++) {
+		const struct metric m = { figures[i].name, figures[i].type,
+			figures[i].help, figure_sum(r, figures[i].at) };
 
-static void put_policy(struct relay *r, const struct visit *out)
-{
-	struct policy_counts c = policy_count(r->policy);
+		fn(arg, &m);
+	}
+	const struct metric others[] = {
+		{ "adit_relay_workers", "gauge", "Data workers.", r->shared.count },
+		{ "adit_relay_leases", "gauge", "Leases.", all },
+		{ "adit_relay_leases_live", "gauge", "Leases that policy lets be served.",
+			live },
+		{ "adit_relay_leases_tcp", "gauge", "Leases with a TCP port.",
+			with_port },
+		{ "adit_relay_names_reserved", "gauge",
+			"Names that are reserved for their holders.",
+			reservations_total(r->names) },
+		{ "adit_relay_policy_approved", "gauge", "Identities approved.",
+			c.approved },
+		{ "adit_relay_policy_denied", "gauge", "Identities denied.", c.denied },
+		{ "adit_relay_policy_banned", "gauge", "Identities banned.", c.banned },
+		{ "adit_relay_policy_limited", "gauge", "Identities with a rate limit.",
+			c.limited },
+		{ "adit_relay_policy_prefixes_banned", "gauge",
+			"Addresses and prefixes banned.", c.prefixes },
+		metric_memory(),
+	};
 
-	put(out, "adit_relay_policy_approved", "gauge", "Identities approved.",
-		c.approved);
-	put(out, "adit_relay_policy_denied", "gauge", "Identities denied.", c.denied);
-	put(out, "adit_relay_policy_banned", "gauge", "Identities banned.", c.banned);
-	put(out, "adit_relay_policy_limited", "gauge", "Identities with a rate limit.",
-		c.limited);
-	put(out, "adit_relay_policy_prefixes_banned", "gauge",
-		"Addresses and prefixes banned.", c.prefixes);
-}
-
-void metrics_each(struct relay *r, metrics_fn *fn, void *arg)
-{
-	const struct visit to = { .fn = fn, .arg = arg };
-	struct metric m;
-
-	put_workers(r, &to);
-	put_leases(r, &to);
-	put_policy(r, &to);
-	m = metric_memory();
-	fn(arg, &m);
+	for (size_t i = 0; i < mem_count(others); i++)
+		fn(arg, &others[i]);
 }
 
 /* ---- as Prometheus reads them ---- */
@@ -126,8 +100,23 @@ static void put_text(void *arg, const struct metric *m)
 	metric_put(arg, m);
 }
 
-void metrics_put(struct relay *r, struct buf *out)
+void metrics_put(void *relay, struct buf *out)
 {
-	metrics_each(r, put_text, out);
+	metrics_each(relay, put_text, out);
 	metric_put_cpu(out);
+}
+
+enum err metrics_open(struct relay *r, struct why *why)
+{
+	const struct http_metrics_options o = {
+		.loop = r->control->loop,
+		.pool = &r->control->blocks,
+		.put = metrics_put,
+		.arg = r,
+	};
+
+	return r->options.metrics == NULL ?
+		ERR_OK :
+		http_metrics_open_local(&o, r->options.metrics, "metrics", &r->log,
+			&r->metrics, why);
 }

@@ -13,6 +13,12 @@ typedef void metrics_fn(void *arg, const struct metric *m);
 void metrics_each(struct relay *r, metrics_fn *fn, void *arg);
 
 /* Failures stick in @out. */
-void metrics_put(struct relay *r, struct buf *out);
+void metrics_put(void *relay, struct buf *out);
+
+/*
+ * Listens where the relay's options say, if they do: r->metrics. ERR_USAGE: not an
+ * address of this machine's loopback interface.
+ */
+enum err metrics_open(struct relay *r, struct why *why) MUST_USE;
 
 #endif

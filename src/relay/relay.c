@@ -10,9 +10,9 @@
 #include "loop/notify.h"
 #include "relay/admin.h"
 #include "relay/admin_socket.h"
+#include "relay/metrics.h"
 #include "relay/relay_config.h"
 #include "relay/relay_inside.h"
-#include "relay/relay_metrics.h"
 #include "store/file.h"
 #include "store/store.h"
 #include "tunnel/portal/identity_file.h"
@@ -392,7 +392,7 @@ static enum err relay_open_rest(struct relay *r, struct why *why)
 	if (rc == ERR_OK)
 		rc = relay_open_workers(r, why);
 	if (rc == ERR_OK)
-		rc = relay_metrics_open(r, why);
+		rc = metrics_open(r, why);
 	if (rc == ERR_OK)
 		rc = relay_open_listeners(r, why);
 	if (rc != ERR_OK)
