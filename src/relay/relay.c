@@ -10,6 +10,7 @@
 #include "loop/notify.h"
 #include "relay/admin.h"
 #include "relay/admin_socket.h"
+#include "relay/lease_service.h"
 #include "relay/metrics.h"
 #include "relay/relay_config.h"
 #include "relay/relay_inside.h"
@@ -35,7 +36,7 @@ static void relay_on_call(void *receiver, struct mail *mail)
 		return;
 	}
 	api_answer(&r->operations, call);
-	relay_worker_answer(call->sender, call);
+	lease_service_answer(call->sender, call);
 }
 
 /* On the thread of a data worker. */
@@ -304,6 +305,7 @@ static enum err relay_open_workers(struct relay *r, struct why *why)
 		.issuer = r->options.url,
 		.token_key = &r->identity.key,
 		.routes = r->routes,
+		.service = &lease_service,
 		.log = &r->log,
 		.tables = relay_tables,
 		.take_call = relay_take_call,

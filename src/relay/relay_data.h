@@ -1,24 +1,20 @@
 /*
- * The inside of a data worker: for relay_worker.c, relay_request.c, data_lease.c,
- * visitor.c. All of it belongs to the worker's thread.
+ * The inside of a data worker: for relay_worker.c, data_lease.c, visitor.c, and for
+ * services. All of it belongs to the worker's thread.
  */
 #ifndef RELAY_RELAY_DATA_H
 #define RELAY_RELAY_DATA_H
 
 #include "base/siphash.h"
+#include "http/server.h"
 #include "net/listener.h"
 #include "net/throttle.h"
 #include "relay/carrier.h"
-#include "relay/envelope.h"
-#include "relay/fair_queue.h"
 #include "relay/relay_worker.h"
-#include "relay/time_share.h"
-#include "tunnel/portal/access_cache.h"
 
 #define DATA_BUCKETS 256                   /* a power of two */
 #define DATA_HEAD_MAX 16384                /* bytes of the head of such a request */
 #define DATA_BODIES_MAX ((size_t)32 << 20) /* bytes of requests to the API, in all */
-#define DATA_UNSIGNED_MAX 1024             /* requests for signatures that wait */
 
 enum data_state {
 	DATA_SERVING,
@@ -30,13 +26,8 @@ struct relay_data {
 	struct relay_worker *worker; /* borrowed: has us */
 	struct relay_shared *shared; /* borrowed: outlives us */
 	struct relay_view *view;     /* a reference */
-	struct access_cache tokens;
-	struct time_share signing;
-	struct fair_queue unsigned_items; /* struct signing: requests that wait */
-	struct loop_deferred sign_turn;   /* of these, */
-	struct loop_timer *sign_timer;    /* and when there is time for another */
-	struct api api;
-	struct http_server *http; /* NULL before its beginning and at its end */
+	void *service;               /* the state of shared->service; NULL: half-built */
+	struct http_server *http;    /* NULL before its beginning and at its end */
 	enum data_state state;
 	bool is_unasked;    /* while draining: no client of the API is left */
 	struct list leases; /* struct data_lease */
@@ -50,6 +41,23 @@ struct relay_data {
 	struct loop_timer *patience; /* with the first of the fronts */
 	struct loop_timer *drain;
 };
+
+/*
+ * What a tunnel adds to a data worker. Each worker has a state of it; all is called on its
+ * thread.
+ */
+struct data_service {
+	enum err (*open)(struct relay_data *d, void **state);
+	void (*on_request)(void *state, struct http_exchange *x);
+	/* Forgets what waits; exchanges go with the HTTP server, behind this. */
+	void (*close)(void *state);
+	void (*free)(void *state);
+};
+
+static inline struct relay_data *data_of_worker(struct worker *w)
+{
+	return mem_container(w, struct relay_worker, worker)->data;
+}
 
 static inline struct loop *data_loop(const struct relay_data *d)
 {
@@ -120,33 +128,6 @@ void visitor_cut_all(struct relay_data *d);
 /* Those that are served by a session of a client in @banned. */
 void visitor_cut_banned(struct relay_data *d, const struct prefix_set *banned);
 
-/* ---- relay_request.c ---- */
-
-/* The worker's part of the API. */
-enum err relay_request_open(struct relay_data *d) MUST_USE;
-
-/* The control worker has answered; @call is the caller's. */
-void relay_request_on_answer(struct relay_data *d, struct api_call *call);
-
-#define REQUEST_TOKEN "X-Portal-Access-Token"
-#define REQUEST_BANNED "request denied because source IP is banned"
-#define REQUEST_NO_LEASE "lease not found: register it anew"
-
-/*
- * The route of the token in @call: a reference, or NULL if there is no such lease. False:
- * the call is refused.
- */
-bool request_find_lease(struct relay_data *d, struct api_call *call,
-	struct access_holder *holder, struct route **out) MUST_USE;
-void request_release_lease(struct api_call *call);
-
-/* ---- signing.c: requests to /v1/sign ---- */
-
-void signing_on_turn(void *data); /* deferred, and of the timer */
-
-/* Forgets those that wait; their exchanges go with the server. */
-void signing_close(struct relay_data *d);
-
 /* ---- relay_worker.c ---- */
 
 /*
@@ -159,14 +140,9 @@ enum err relay_data_new(struct relay_worker *w, struct relay_shared *shared,
 /* Serves a client of the API; takes @fd. */
 void relay_data_serve_take(struct relay_data *d, int fd, const struct addr *peer);
 
-/*
- * Brings a visitor, or a session that @client has opened, to the worker of @r. Both take
- * what they are given.
- */
+/* Brings a visitor to the worker of @r. */
 void relay_data_pass_visitor_take(struct relay_data *d, struct route *r, int fd,
 	const struct addr *peer);
-void relay_data_pass_session_take(struct relay_data *d, struct route *r,
-	struct stream *session, const struct addr *client);
 
 /* A bridge has ended, or the last client of the API has gone. */
 void relay_data_check_drained(struct relay_data *d);

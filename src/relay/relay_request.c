@@ -9,8 +9,8 @@
 #include "relay/admin.h"
 #include "relay/forwarded.h"
 #include "relay/lease_route.h"
+#include "relay/lease_service.h"
 #include "relay/own_host.h"
-#include "relay/relay_data.h"
 
 const struct api_table *const relay_tables[] = {
 	&relay_connect_table,
@@ -54,8 +54,9 @@ static void request_send(void *context, struct api_call *call)
 	d->shared->take_call(d->shared->arg, call);
 }
 
-enum err relay_request_open(struct relay_data *d)
+enum err relay_request_open(struct lease_service *s)
 {
+	struct relay_data *d = s->data;
 	/*
 	 * Answers have this, but for the one that begins a session. Browsers are told to
 	 * use https only, but not for a local host, which other servers share.
@@ -72,14 +73,15 @@ enum err relay_request_open(struct relay_data *d)
 		.send = request_send,
 	};
 
-	return api_init(&d->api, &o, NULL);
+	return api_init(&s->api, &o, NULL);
 }
 
 /* ---- the lease that a token is of ---- */
 
-bool request_find_lease(struct relay_data *d, struct api_call *call,
+bool request_find_lease(struct lease_service *s, struct api_call *call,
 	struct access_holder *holder, struct route **out)
 {
+	struct relay_data *d = s->data;
 	const struct access_check check = {
 		.key = d->shared->token_key,
 		.issuer = d->shared->issuer,
@@ -93,7 +95,7 @@ bool request_find_lease(struct relay_data *d, struct api_call *call,
 		envelope_refuse(call, MESSAGE_IP_BANNED, REQUEST_BANNED);
 		return false;
 	}
-	if (access_cache_verify(&d->tokens,
+	if (access_cache_verify(&s->tokens,
 		    http1_head_value(http_request(call->x), REQUEST_TOKEN), &check,
 		    holder, &why) != ERR_OK) {
 		envelope_refuse(call, MESSAGE_UNAUTHORIZED, why.text);
@@ -134,7 +136,7 @@ static bool connect_check(void *context, struct api_call *call)
 			"this relay is ending: come back");
 		return false;
 	}
-	if (!request_find_lease(d, call, &holder, &r))
+	if (!request_find_lease(lease_service_of(d), call, &holder, &r))
 		return false;
 	call->holder = r;
 	if (r != NULL &&
@@ -146,7 +148,7 @@ static bool connect_check(void *context, struct api_call *call)
 	else if (call->is_again)
 		envelope_refuse(call, MESSAGE_LEASE_NOT_FOUND, REQUEST_NO_LEASE);
 	else
-		api_send(&d->api, call, &lease_revival,
+		api_send(&lease_service_of(d)->api, call, &lease_revival,
 			http1_head_value(http_request(call->x), REQUEST_TOKEN));
 	route_unref(r);
 	return false;
@@ -161,22 +163,22 @@ static void request_connect(void *context, struct api_call *call)
 	atomic_store(&lease_route_of(r)->seen_ms, clock_wall_ms());
 	if (http_detach(call->x, 200, "Content-Length: 0\r\nConnection: keep-alive\r\n",
 		    &session) == ERR_OK)
-		relay_data_pass_session_take(d, r, session, &call->client);
+		lease_service_pass_session_take(d, r, session, &call->client);
 }
 
-void relay_request_on_answer(struct relay_data *d, struct api_call *call)
+void relay_request_on_answer(struct lease_service *s, struct api_call *call)
 {
 	struct api_call again;
 
 	if (call->row != &lease_revival || call->status != 200) {
-		api_on_answer(&d->api, call);
+		api_on_answer(&s->api, call);
 		return;
 	}
-	d->api.calls--;
-	if (!api_begin(&d->api, call->x, &again))
+	s->api.calls--;
+	if (!api_begin(&s->api, call->x, &again))
 		return;
 	again.is_again = true;
-	api_run(&d->api, &again);
+	api_run(&s->api, &again);
 }
 
 static const struct api_authority connect_holder = {

@@ -11,7 +11,7 @@ static void answer(struct site *s, unsigned status, const char *text)
 	s->call->status = status;
 	str_copy(s->call->headers, sizeof(s->call->headers), "X-Test: yes\r\n");
 	assert_int_equal(buf_put_str(&s->call->answer, text), ERR_OK);
-	relay_worker_answer(s->call->sender, s->call);
+	lease_service_answer(s->call->sender, s->call);
 	s->call = NULL;
 }
 
@@ -352,7 +352,8 @@ static void test_answers_tell_browsers_what_to_believe(void **state)
 		char ask[256];
 
 		s->shared.root = host;
-		assert_int_equal(relay_request_open(s->workers[0].data), ERR_OK);
+		assert_int_equal(relay_request_open(lease_service_of(s->workers[0].data)),
+			ERR_OK);
 		guest_come(&g, s, 0);
 		snprintf(ask, sizeof(ask), "GET /app/x HTTP/1.1\r\nHost: %s\r\n\r\n",
 			host);
@@ -700,8 +701,8 @@ static void test_a_lease_signs_so_many_a_second(void **state)
 /* All of the time for signatures is spent, until @ms from now. */
 static void spend(struct site *s, uint64_t ms)
 {
-	s->workers[0].data->signing.due_us = clock_now_us() + TIME_SHARE_BURST_US +
-		ms * 1000;
+	lease_service_of(s->workers[0].data)->signing.due_us = clock_now_us() +
+		TIME_SHARE_BURST_US + ms * 1000;
 }
 
 static void ask_well(struct site *s, struct guest *g)
@@ -745,7 +746,7 @@ static void test_it_does_not_wait_for_ever(void **state)
 	site_pass(s, 1);
 	assert_int_equal(guest_read_answer(&g), 429);
 	assert_int_equal(s->workers[0].figures.signatures_refused, 1);
-	assert_int_equal(s->workers[0].data->unsigned_items.count, 0);
+	assert_int_equal(lease_service_of(s->workers[0].data)->unsigned_items.count, 0);
 	guest_close(&g);
 }
 
@@ -813,7 +814,7 @@ static void test_those_that_wait_at_the_end_are_forgotten(void **state)
 	site_open_lease(s, "demo", 0);
 	spend(s, 500);
 	ask_well(s, &g);
-	assert_int_equal(s->workers[0].data->unsigned_items.count, 1);
+	assert_int_equal(lease_service_of(s->workers[0].data)->unsigned_items.count, 1);
 	guest_close(&g);
 }
 

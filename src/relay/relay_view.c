@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "relay/keyless.h"
+
 struct relay_view *relay_view_ref(struct relay_view *v)
 {
 	atomic_fetch_add(&v->refs, 1);

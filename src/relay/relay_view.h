@@ -12,7 +12,8 @@
 #include "crypto/secp256k1.h"
 #include "net/prefix.h"
 #include "net/tls.h"
-#include "relay/keyless.h"
+
+struct keyless;
 
 struct relay_view {
 	atomic_uint refs;

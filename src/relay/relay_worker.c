@@ -6,14 +6,7 @@
 
 #include "base/str.h"
 #include "net/socket.h"
-#include "relay/lease_route.h"
 #include "relay/relay_data.h"
-#include "relay/reverse_pool.h"
-
-static struct relay_data *data_of(struct worker *w)
-{
-	return mem_container(w, struct relay_worker, worker)->data;
-}
 
 /* ---- connections ---- */
 
@@ -25,7 +18,7 @@ struct fd_mail {
 
 static void on_visitor(struct worker *w, void *body)
 {
-	struct relay_data *d = data_of(w);
+	struct relay_data *d = data_of_worker(w);
 	struct fd_mail *m = body;
 
 	if (d->state == DATA_SERVING)
@@ -36,7 +29,7 @@ static void on_visitor(struct worker *w, void *body)
 
 static void on_routed_visitor(struct worker *w, void *body)
 {
-	struct relay_data *d = data_of(w);
+	struct relay_data *d = data_of_worker(w);
 	struct fd_mail *m = body;
 	struct data_lease *l = data_lease_get(d, m->route);
 
@@ -53,7 +46,7 @@ static void on_client(struct worker *w, void *body)
 {
 	struct fd_mail *m = body;
 
-	relay_data_serve_take(data_of(w), m->fd, &m->peer);
+	relay_data_serve_take(data_of_worker(w), m->fd, &m->peer);
 }
 
 void relay_data_serve_take(struct relay_data *d, int fd, const struct addr *peer)
@@ -100,86 +93,6 @@ void relay_data_pass_visitor_take(struct relay_data *d, struct route *r, int fd,
 	route_unref(r);
 }
 
-/* ---- reverse sessions ---- */
-
-/* A session on its way to the worker of its lease. */
-struct moving_session {
-	struct loop_deferred leave;
-	struct relay_data *from; /* borrowed: until it has left */
-	struct stream *session;  /* owned */
-	struct route *route;     /* a reference */
-	struct addr client;      /* who opened it */
-};
-
-static void session_arrive(struct relay_data *d, struct moving_session *m)
-{
-	struct data_lease *l = d->state == DATA_SERVING ? data_lease_get(d, m->route) :
-							  NULL;
-	char text[ADDR_TEXT_MAX];
-
-	if (l != NULL) {
-		atomic_store(&lease_route_of(m->route)->has_served, true);
-		log_debug(d->shared->log, "lease %s: session from %s", m->route->name,
-			addr_print_ip(&m->client, text));
-		reverse_pool_add_take(reverse_pool_of(l->carrier), m->session,
-			&m->client);
-	} else {
-		stream_close(m->session);
-	}
-	route_unref(m->route);
-}
-
-static void on_session(struct worker *w, void *body)
-{
-	struct relay_data *d = data_of(w);
-	struct moving_session *m = body;
-
-	if (d->state != DATA_SERVING ||
-		stream_enter(m->session, data_loop(d)) != ERR_OK) {
-		stream_close(m->session);
-		route_unref(m->route);
-		return;
-	}
-	session_arrive(d, m);
-}
-
-/* At the end of the turn: the stream may be in the middle of a call to who had it
- * before. */
-static void session_on_leave(void *arg)
-{
-	struct moving_session *m = arg;
-	struct relay_data *d = m->from;
-	unsigned to = m->route->worker;
-
-	if (to == d->worker->worker.index) {
-		session_arrive(d, m);
-	} else if (d->state != DATA_SERVING || to >= d->shared->count ||
-		stream_leave(m->session) != ERR_OK ||
-		!worker_send(&d->shared->workers[to].worker, on_session, m, sizeof(*m))) {
-		stream_close(m->session);
-		route_unref(m->route);
-	}
-	free(m);
-}
-
-void relay_data_pass_session_take(struct relay_data *d, struct route *r,
-	struct stream *session, const struct addr *client)
-{
-	struct moving_session *m = mem_new(m);
-
-	if (m == NULL) {
-		stream_close(session);
-		return;
-	}
-	m->from = d;
-	m->session = session;
-	m->client = *client;
-	m->route = route_ref(r);
-	stream_want(session, 0);
-	loop_deferred_init(&m->leave, session_on_leave, m);
-	loop_defer(data_loop(d), &m->leave);
-}
-
 /* ---- leases ---- */
 
 struct lease_mail {
@@ -187,12 +100,12 @@ struct lease_mail {
 	int tcp_fd;
 	uint64_t bytes_per_s;
 	bool cuts_bridges;
-	char identity_key[IDENTITY_KEY_SIZE];
+	char owner[ROUTE_OWNER_SIZE];
 };
 
 static void on_open_lease(struct worker *w, void *body)
 {
-	struct relay_data *d = data_of(w);
+	struct relay_data *d = data_of_worker(w);
 	struct lease_mail *m = body;
 	enum err rc = ERR_CLOSED;
 
@@ -208,7 +121,7 @@ static void on_open_lease(struct worker *w, void *body)
 
 static void on_close_lease(struct worker *w, void *body)
 {
-	struct relay_data *d = data_of(w);
+	struct relay_data *d = data_of_worker(w);
 	struct lease_mail *m = body;
 
 	m->route->is_over = true;
@@ -246,35 +159,35 @@ static void on_cut(struct worker *w, void *body)
 {
 	struct lease_mail *m = body;
 
-	data_lease_cut(data_of(w), m->identity_key);
-	relay_data_check_drained(data_of(w));
+	data_lease_cut(data_of_worker(w), m->owner);
+	relay_data_check_drained(data_of_worker(w));
 }
 
 static void on_rate(struct worker *w, void *body)
 {
 	struct lease_mail *m = body;
 
-	data_lease_set_rate(data_of(w), m->identity_key, m->bytes_per_s);
+	data_lease_set_rate(data_of_worker(w), m->owner, m->bytes_per_s);
 }
 
-bool relay_worker_cut(struct relay_worker *w, const char *identity_key)
+bool relay_worker_cut(struct relay_worker *w, const char *owner)
 {
 	struct lease_mail m = { .tcp_fd = -1 };
 
-	(void)str_copy(m.identity_key, sizeof(m.identity_key), identity_key);
+	(void)str_copy(m.owner, sizeof(m.owner), owner);
 	return worker_send(&w->worker, on_cut, &m, sizeof(m));
 }
 
-bool relay_worker_set_rate(struct relay_worker *w, const char *identity_key,
+bool relay_worker_set_rate(struct relay_worker *w, const char *owner,
 	uint64_t bytes_per_s)
 {
 	struct lease_mail m = { .tcp_fd = -1, .bytes_per_s = bytes_per_s };
 
-	(void)str_copy(m.identity_key, sizeof(m.identity_key), identity_key);
+	(void)str_copy(m.owner, sizeof(m.owner), owner);
 	return worker_send(&w->worker, on_rate, &m, sizeof(m));
 }
 
-/* ---- views and answers ---- */
+/* ---- views ---- */
 
 /* Sessions of clients that are banned now, those of leases of others too. */
 static void data_drop_banned(struct relay_data *d)
@@ -292,7 +205,7 @@ static void data_drop_banned(struct relay_data *d)
 
 static void on_view(struct worker *w, void *body)
 {
-	struct relay_data *d = data_of(w);
+	struct relay_data *d = data_of_worker(w);
 
 	relay_view_unref(d->view);
 	d->view = *(struct relay_view **)body;
@@ -306,24 +219,6 @@ bool relay_worker_set_view(struct relay_worker *w, struct relay_view *view)
 		return true;
 	relay_view_unref(view);
 	return false;
-}
-
-/* Without the server there is no exchange either. */
-static void on_answer(void *receiver, struct mail *mail)
-{
-	struct relay_data *d = data_of(receiver);
-	struct api_call *call = mem_container(mail, struct api_call, mail);
-
-	if (d->http != NULL)
-		relay_request_on_answer(d, call);
-	api_call_free(call);
-}
-
-void relay_worker_answer(struct relay_worker *w, struct api_call *call)
-{
-	call->mail.fn = on_answer;
-	if (!mailbox_post(w->worker.mailbox, &call->mail))
-		api_call_free(call);
 }
 
 /* ---- the end ---- */
@@ -364,7 +259,7 @@ static void data_close_all(struct relay_data *d)
 
 static void on_end(struct worker *w, void *body)
 {
-	struct relay_data *d = data_of(w);
+	struct relay_data *d = data_of_worker(w);
 	uint32_t drain_ms = *(uint32_t *)body;
 
 	if (d->state != DATA_SERVING)
@@ -391,20 +286,16 @@ static enum err data_open(struct relay_data *d)
 		.pool = &d->worker->worker.blocks,
 		.head_max = DATA_HEAD_MAX,
 		.bodies_max = DATA_BODIES_MAX,
-		.on_request = api_on_request,
-		.arg = &d->api,
+		.on_request = d->shared->service->on_request,
 	};
 	enum err rc = loop_timer_open(data_loop(d), visitor_on_patience, d, &d->patience);
 
 	if (rc == ERR_OK)
-		rc = relay_request_open(d);
-	if (rc == ERR_OK)
 		rc = loop_timer_open(data_loop(d), on_drain_over, d, &d->drain);
 	if (rc == ERR_OK)
-		rc = loop_timer_open(data_loop(d), signing_on_turn, d, &d->sign_timer);
-	if (rc == ERR_OK)
-		rc = http_server_new(&o, &d->http);
-	return rc;
+		rc = d->shared->service->open(d, &d->service);
+	o.arg = d->service;
+	return rc == ERR_OK ? http_server_new(&o, &d->http) : rc;
 }
 
 enum err relay_data_new(struct relay_worker *w, struct relay_shared *shared,
@@ -422,8 +313,6 @@ enum err relay_data_new(struct relay_worker *w, struct relay_shared *shared,
 	list_init(&d->fronts);
 	list_init(&d->claims);
 	list_init(&d->bridges);
-	fair_queue_init(&d->unsigned_items, DATA_UNSIGNED_MAX);
-	loop_deferred_init(&d->sign_turn, signing_on_turn, d);
 	d->worker = w;
 	d->shared = shared;
 	d->view = relay_view_ref(view);
@@ -452,7 +341,8 @@ void relay_worker_close(struct relay_worker *w)
 		return;
 	d->state = DATA_ENDED; /* what is still in the mailbox is dropped */
 	if (w->worker.loop != NULL) {
-		signing_close(d);
+		if (d->service != NULL)
+			d->shared->service->close(d->service);
 		http_server_free(d->http);
 		d->http = NULL;
 		data_close_all(d);
@@ -460,11 +350,11 @@ void relay_worker_close(struct relay_worker *w)
 		loop_turn(w->worker.loop);
 		loop_timer_close(d->patience);
 		loop_timer_close(d->drain);
-		loop_timer_close(d->sign_timer);
+		if (d->service != NULL)
+			d->shared->service->free(d->service);
 		worker_fini(&w->worker);
 	}
 	relay_view_unref(d->view);
-	access_cache_fini(&d->tokens);
 	free(d);
 	w->data = NULL;
 }

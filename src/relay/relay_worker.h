@@ -11,12 +11,15 @@
 #define RELAY_RELAY_WORKER_H
 
 #include "base/log.h"
-#include "http/api.h"
 #include "loop/worker.h"
 #include "relay/relay_view.h"
 #include "relay/route.h"
 
 #define RELAY_WORKERS_MAX 64
+
+struct api_call;
+struct api_table;
+struct data_service;
 
 /* What a relay's workers share. Const while they run, but for the routes. */
 struct relay_shared {
@@ -24,12 +27,13 @@ struct relay_shared {
 	const char *issuer; /* of access tokens: the relay's URL */
 	const struct k1_public *token_key;
 	struct route_table *routes;
+	const struct data_service *service;
 	struct log *log;
 	struct relay_worker *workers;
 	unsigned count;
 
 	const struct api_table *const *tables; /* of the API */
-	/* Takes a call, on any thread; relay_worker_answer() brings it back. */
+	/* Takes a call, on any thread; lease_service_answer() brings it back. */
 	void (*take_call)(void *arg, struct api_call *call);
 	void *arg;
 };
@@ -75,16 +79,13 @@ bool relay_worker_open_lease(struct relay_worker *w, struct route *r, int tcp_fd
 bool relay_worker_close_lease(struct relay_worker *w, struct route *r, bool cuts_bridges);
 
 /* The limit of whoever has this identity, for running bridges at once. 0: none. */
-bool relay_worker_set_rate(struct relay_worker *w, const char *identity_key,
+bool relay_worker_set_rate(struct relay_worker *w, const char *owner,
 	uint64_t bytes_per_s);
 
 /* What it has open ends, also what earlier leases of it began that are over. */
-bool relay_worker_cut(struct relay_worker *w, const char *identity_key);
+bool relay_worker_cut(struct relay_worker *w, const char *owner);
 
 bool relay_worker_set_view(struct relay_worker *w, struct relay_view *view);
-
-/* The answer to a call. @call is taken whatever happens. */
-void relay_worker_answer(struct relay_worker *w, struct api_call *call);
 
 /* No new work from now on; it stops when its bridges have ended, or after @drain_ms. */
 void relay_worker_end(struct relay_worker *w, uint32_t drain_ms);

@@ -179,7 +179,7 @@ static void test_an_answer_finds_its_question(void **state)
 		ask(&g, "GET /app HTTP/1.1\r\n");
 		site_until(s, s->call != NULL);
 		s->call->status = 200 + i;
-		relay_worker_answer(s->call->sender, s->call);
+		lease_service_answer(s->call->sender, s->call);
 		s->call = NULL;
 		assert_int_equal(guest_read_answer(&g), 200 + i);
 	}
@@ -199,16 +199,16 @@ static void test_an_answer_to_who_has_gone_is_dropped(void **state)
 	guest_close(&g);
 	site_settle(s);
 	s->call->status = 200;
-	relay_worker_answer(s->call->sender, s->call);
+	lease_service_answer(s->call->sender, s->call);
 	s->call = NULL;
 	site_settle(s);
-	assert_int_equal(s->workers[1].data->api.calls, 0);
+	assert_int_equal(lease_service_of(s->workers[1].data)->api.calls, 0);
 }
 
 static void test_questions_that_wait_have_a_bound(void **state)
 {
 	struct site *s = *state;
-	unsigned *calls = &s->workers[1].data->api.calls;
+	unsigned *calls = &lease_service_of(s->workers[1].data)->api.calls;
 	struct guest g, other;
 
 	*calls = API_CALLS_MAX - 1; /* others' */
@@ -222,7 +222,7 @@ static void test_questions_that_wait_have_a_bound(void **state)
 	guest_close(&other);
 
 	s->call->status = 200;
-	relay_worker_answer(s->call->sender, s->call);
+	lease_service_answer(s->call->sender, s->call);
 	s->call = NULL;
 	assert_int_equal(guest_read_answer(&g), 200);
 	assert_int_equal(*calls, API_CALLS_MAX - 1);
@@ -243,7 +243,7 @@ static void test_a_text_for_all_is_let_go_of(void **state)
 	site_until(s, s->call != NULL);
 	s->call->status = 200;
 	s->call->text = api_text_ref(text);
-	relay_worker_answer(s->call->sender, s->call);
+	lease_service_answer(s->call->sender, s->call);
 	s->call = NULL;
 	assert_int_equal(guest_read_answer(&g), 200);
 	site_until(s, atomic_load(&text->refs) == 1);
@@ -524,7 +524,7 @@ static void test_an_end_waits_for_answers(void **state)
 	guest_expect_end(&idle, ERR_EOF);
 	assert_false(has_stopped(s, 0));
 	s->call->status = 204;
-	relay_worker_answer(s->call->sender, s->call);
+	lease_service_answer(s->call->sender, s->call);
 	s->call = NULL;
 	assert_int_equal(guest_read_answer(&g), 204);
 	guest_expect_end(&g, ERR_EOF);

@@ -11,8 +11,9 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "relay/keyless.h"
 #include "relay/lease_route.h"
-#include "relay/relay_data.h"
+#include "relay/lease_service.h"
 #include "tunnel/portal/message_sign.h"
 
 #define SIGNING_WAIT_MS 2000 /* a visitor waits for it */
@@ -85,7 +86,7 @@ static void signing_sign(struct relay_data *d, const struct signing *s,
 	enum err rc = keyless_sign(d->view->keyless, &s->order, signature, &n, &why);
 
 	end_us = clock_now_us();
-	time_share_spend(&d->signing, end_us, end_us - begin_us);
+	time_share_spend(&lease_service_of(d)->signing, end_us, end_us - begin_us);
 	if (rc != ERR_OK) {
 		signing_refuse(d, call, rc == ERR_DENIED ? 400 : 500, err_text(rc, &why));
 		return;
@@ -102,7 +103,7 @@ static void signing_end(struct relay_data *d, struct signing *s, bool is_its_tur
 {
 	struct api_call call;
 
-	if (api_begin(&d->api, s->x, &call)) {
+	if (api_begin(&lease_service_of(d)->api, s->x, &call)) {
 		if (!is_its_turn) {
 			signing_refuse(d, &call, 429,
 				"too many signatures are asked for at this relay: try "
@@ -117,7 +118,7 @@ static void signing_end(struct relay_data *d, struct signing *s, bool is_its_tur
 			envelope_refuse(&call, MESSAGE_LEASE_REJECTED,
 				"the lease has ended, or this relay's policy rejects it");
 		}
-		api_end(&d->api, &call);
+		api_end(&lease_service_of(d)->api, &call);
 	}
 	signing_free(s);
 }
@@ -126,34 +127,38 @@ static void signing_end(struct relay_data *d, struct signing *s, bool is_its_tur
 
 static void signing_plan(struct relay_data *d)
 {
-	uint64_t expiry_ms = fair_queue_expiry(&d->unsigned_items),
+	uint64_t expiry_ms = fair_queue_expiry(&lease_service_of(d)->unsigned_items),
 		 now_ms = clock_now_ms(),
-		 wait_ms = (time_share_wait_us(&d->signing, clock_now_us()) + 999) / 1000;
+		 wait_ms = (time_share_wait_us(&lease_service_of(d)->signing,
+				    clock_now_us()) +
+				   999) /
+		1000;
 
-	loop_timer_stop(d->sign_timer);
+	loop_timer_stop(lease_service_of(d)->sign_timer);
 	if (expiry_ms == UINT64_MAX)
 		return;
 	if (wait_ms == 0)
-		loop_defer(data_loop(d), &d->sign_turn);
+		loop_defer(data_loop(d), &lease_service_of(d)->sign_turn);
 	else if (now_ms + wait_ms <= expiry_ms)
-		loop_timer_set(d->sign_timer, wait_ms);
+		loop_timer_set(lease_service_of(d)->sign_timer, wait_ms);
 	else
-		loop_timer_set(d->sign_timer,
+		loop_timer_set(lease_service_of(d)->sign_timer,
 			expiry_ms > now_ms ? expiry_ms - now_ms : 0);
 }
 
-void signing_on_turn(void *arg)
+void signing_on_turn(void *service)
 {
-	struct relay_data *d = arg;
+	struct relay_data *d = ((struct lease_service *)service)->data;
 	uint64_t begin_us = clock_now_us(), now_us = begin_us;
 	struct signing *s;
 
-	while ((s = signing_of(fair_queue_expire(&d->unsigned_items, clock_now_ms()))) !=
-		NULL)
+	while ((s = signing_of(fair_queue_expire(&lease_service_of(d)->unsigned_items,
+			clock_now_ms()))) != NULL)
 		signing_end(d, s, false);
 	while (now_us - begin_us < SIGNING_TURN_US &&
-		time_share_has_room(&d->signing, now_us) &&
-		(s = signing_of(fair_queue_next(&d->unsigned_items))) != NULL) {
+		time_share_has_room(&lease_service_of(d)->signing, now_us) &&
+		(s = signing_of(fair_queue_next(&lease_service_of(d)->unsigned_items))) !=
+			NULL) {
 		signing_end(d, s, true);
 		now_us = clock_now_us();
 	}
@@ -181,7 +186,7 @@ static void signing_wait(struct relay_data *d, struct api_call *call,
 		s->order = *order;
 		if (!prefix_of_client(&call->client, SIGNING_IP6_BITS, &network))
 			network.bits = 0;
-		rc = fair_queue_add(&d->unsigned_items, &place,
+		rc = fair_queue_add(&lease_service_of(d)->unsigned_items, &place,
 			clock_now_ms() + SIGNING_WAIT_MS, &s->item, &dropped);
 	}
 	if (rc != ERR_OK) {
@@ -227,7 +232,7 @@ static bool signing_check(void *context, struct api_call *call)
 	struct access_holder holder;
 	struct route *r;
 
-	if (request_find_lease(d, call, &holder, &r) && r == NULL)
+	if (request_find_lease(lease_service_of(d), call, &holder, &r) && r == NULL)
 		envelope_refuse(call, MESSAGE_LEASE_NOT_FOUND, REQUEST_NO_LEASE);
 	call->holder = r;
 	if (r == NULL)
@@ -267,11 +272,11 @@ static const struct api_operation rows[] = {
 
 const struct api_table signing_table = API_TABLE_OF(rows);
 
-void signing_close(struct relay_data *d)
+void signing_close(struct lease_service *s)
 {
 	struct fair_item *item;
 
-	loop_undefer(&d->sign_turn);
-	while ((item = fair_queue_next(&d->unsigned_items)) != NULL)
+	loop_undefer(&s->sign_turn);
+	while ((item = fair_queue_next(&s->unsigned_items)) != NULL)
 		signing_free(signing_of(item));
 }

@@ -21,8 +21,9 @@
 #include "loop/timer_test.h"
 #include "net/socket.h"
 #include "net/talker_test.h"
+#include "relay/keyless.h"
 #include "relay/lease_route.h"
-#include "relay/relay_data.h"
+#include "relay/lease_service.h"
 #include "wire/marker.h"
 
 #define SITE_WORKERS 2
@@ -159,6 +160,7 @@ static inline void site_open(struct site *s)
 	s->shared = (struct relay_shared){ .root = SITE_ROOT,
 		.issuer = SITE_URL,
 		.token_key = &s->key,
+		.service = &lease_service,
 		.log = &s->log,
 		.workers = s->workers,
 		.count = SITE_WORKERS,

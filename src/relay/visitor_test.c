@@ -227,7 +227,7 @@ static void test_the_roots_own_name_is_the_api(void **state)
 	assert_string_equal(s->call->target, "/healthz");
 	assert_string_equal(addr_print_ip(&s->call->client, ip), "203.0.113.9");
 	s->call->status = 204;
-	relay_worker_answer(&s->workers[0], s->call);
+	lease_service_answer(&s->workers[0], s->call);
 	s->call = NULL;
 	assert_int_equal(guest_read_answer(&g), 204);
 	guest_close(&g);
