@@ -1,6 +1,7 @@
 /*
- * One process, three public names, three carriers: the reverse sessions of a lease, a link,
- * and one that is written here. Visitors, routes and limits cannot tell which is which.
+ * One process, three public names, three carriers: the reverse sessions of a lease, a
+ * link, and one that is written here. Visitors, routes and limits cannot tell which is
+ * which.
  */
 #include "relay/site_test.h"
 

@@ -1,6 +1,6 @@
 /*
- * The service of leases on a data worker: its part of the relay's API, with reverse sessions
- * and signatures.
+ * The service of leases on a data worker: its part of the relay's API, with reverse
+ * sessions and signatures.
  */
 #ifndef RELAY_LEASE_SERVICE_H
 #define RELAY_LEASE_SERVICE_H

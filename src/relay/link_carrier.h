@@ -1,5 +1,6 @@
 /*
- * The carrier over a link: a claim becomes a channel, dialled for one target behind the client.
+ * The carrier over a link: a claim becomes a channel, dialled for one target behind the
+ * client.
  */
 #ifndef RELAY_LINK_CARRIER_H
 #define RELAY_LINK_CARRIER_H

@@ -43,8 +43,8 @@ struct relay_data {
 };
 
 /*
- * What a tunnel adds to a data worker. Each worker has a state of it; all is called on its
- * thread.
+ * What a tunnel adds to a data worker. Each worker has a state of it; all is called on
+ * its thread.
  */
 struct data_service {
 	enum err (*open)(struct relay_data *d, void **state);

@@ -23,8 +23,9 @@ struct route;
 /* What a kind of route does. */
 struct route_ops {
 	/*
-	 * On its worker's thread: makes its carrier, when the first visitor or session comes.
-	 * @sessions counts those of all carriers. NULL: it is given one by its service.
+	 * On its worker's thread: makes its carrier, when the first visitor or session
+	 * comes. @sessions counts those of all carriers. NULL: it is given one by its
+	 * service.
 	 */
 	enum err (*open_carrier)(struct route *r, struct loop *loop,
 		atomic_uint_fast64_t *sessions, struct carrier **out);
