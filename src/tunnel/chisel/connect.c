@@ -6,10 +6,10 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "http/handshake.h"
 #include "net/dialer.h"
 #include "net/socket.h"
 #include "tunnel/chisel/session.h"
-#include "wire/http1.h"
 
 #define CONNECT_MS 45000
 
@@ -27,7 +27,6 @@ enum connect_state {
 	CONNECT_DIALLING,
 	CONNECT_SECURING,
 	CONNECT_ASKING,
-	CONNECT_LISTENING,
 };
 
 struct connect {
@@ -39,8 +38,7 @@ struct connect {
 	struct addr local;
 	struct connect_failure failure;
 	struct loop_timer *timer;
-	struct buf request;
-	struct http1_reader answer;
+	struct http_handshake handshake;
 	char key[WEBSOCKET_KEY_CHARS + 1];
 };
 
@@ -53,8 +51,7 @@ void connect_close(struct connect *c)
 	proxy_dial_close(c->proxy_dial);
 	loop_timer_close(c->timer);
 	stream_abort(c->stream);
-	buf_fini(&c->request);
-	http1_reader_fini(&c->answer);
+	http_handshake_fini(&c->handshake);
 	free(c);
 }
 
@@ -78,7 +75,7 @@ static void connect_done(struct connect *c, struct span first)
 	/* What was read lies in memory that goes with us. */
 	memcpy(kept, first.p, first.n);
 	result.first = span_of(kept, first.n);
-	result.is_adit = span_is(http1_head_value(&c->answer.head,
+	result.is_adit = span_is(http1_head_value(&c->handshake.answer.head,
 					 "Sec-WebSocket-Protocol"),
 		CHISEL_PROTOCOL);
 	stream_want(c->stream, 0);
@@ -92,8 +89,7 @@ static void connect_on_timer(void *arg)
 	static const char *const doing[] = {
 		[CONNECT_DIALLING] = "connecting",
 		[CONNECT_SECURING] = "the TLS handshake",
-		[CONNECT_ASKING] = "the WebSocket request",
-		[CONNECT_LISTENING] = "the WebSocket answer",
+		[CONNECT_ASKING] = "the WebSocket handshake",
 	};
 	struct connect *c = arg;
 	struct why why;
@@ -130,7 +126,7 @@ static bool connect_has_met_tls(const struct connect *c, struct span said)
 
 static void connect_note_answer(struct connect *c)
 {
-	const struct http1_head *head = &c->answer.head;
+	const struct http1_head *head = &c->handshake.answer.head;
 	struct span where = http1_head_value(head, "Location");
 
 	if (head->status < 100)
@@ -138,13 +134,6 @@ static void connect_note_answer(struct connect *c)
 	c->failure.trouble = CONNECT_TROUBLE_STATUS;
 	c->failure.status = head->status;
 	str_quote(c->failure.detail, sizeof(c->failure.detail), where);
-}
-
-static void connect_enter(struct connect *c, enum connect_state state)
-{
-	c->state = state;
-	if (state == CONNECT_LISTENING)
-		stream_want(c->stream, LOOP_READ);
 }
 
 /* ---- the steps: ERR_OK says go on with the next state, ERR_AGAIN wait ---- */
@@ -156,59 +145,35 @@ static enum err connect_step_securing(struct connect *c, struct why *why)
 	if (rc == ERR_AGAIN)
 		stream_want(c->stream, tls_wants(c->stream));
 	else if (rc == ERR_OK)
-		connect_enter(c, CONNECT_ASKING);
+		c->state = CONNECT_ASKING;
 	else
 		connect_note_tls(c);
 	return rc;
 }
 
+/* ERR_EOF: done, and @c is gone. */
 static enum err connect_step_asking(struct connect *c, struct why *why)
 {
-	size_t put;
-	enum err rc = ERR_OK;
-
-	while (rc == ERR_OK && c->request.n > 0) {
-		rc = stream_put(c->stream, buf_span(&c->request).p, c->request.n, &put);
-		if (rc == ERR_OK)
-			buf_consume(&c->request, put);
-	}
-	if (rc == ERR_OK) {
-		connect_enter(c, CONNECT_LISTENING);
-	} else if (rc == ERR_AGAIN) {
-		stream_want(c->stream, LOOP_WRITE);
-	} else {
-		err_set(why, rc, "the WebSocket request: %s", err_name(rc));
-	}
-	return rc;
-}
-
-/* ERR_EOF: done, and @c is gone. */
-static enum err connect_step_listening(struct connect *c, struct why *why)
-{
 	uint8_t bytes[CONNECT_READ_BYTES];
-	struct http1_event ev;
-	struct span in;
-	size_t got;
-	enum err rc = stream_read(c->stream, bytes, sizeof(bytes), &got);
+	struct span read, rest;
+	enum err rc = http_handshake_step(&c->handshake, c->stream,
+		(struct mspan){ .p = bytes, .n = sizeof(bytes) }, &read, &rest, why);
 
 	if (rc == ERR_AGAIN)
 		return rc;
-	if (rc != ERR_OK) {
+	if (rc == ERR_OK) {
+		rc = websocket_check_answer(&c->handshake.answer.head, c->key, why);
+		if (rc == ERR_OK) {
+			connect_done(c, rest);
+			return ERR_EOF;
+		}
+		connect_note_answer(c);
+	} else if (read.n == 0) {
 		c->failure.trouble = CONNECT_TROUBLE_NO_ANSWER;
 		connect_note_tls(c);
 		return err_set(why, ERR_CLOSED, "the server closed the connection");
 	}
-	in = span_of(bytes, got);
-	rc = http1_next(&c->answer, &in, &ev, why);
-	if (rc == ERR_OK) {
-		rc = websocket_check_answer(&c->answer.head, c->key, why);
-		if (rc == ERR_OK) {
-			connect_done(c, in);
-			return ERR_EOF;
-		}
-		connect_note_answer(c);
-	}
-	if (rc != ERR_AGAIN && connect_has_met_tls(c, span_of(bytes, got)))
+	if (connect_has_met_tls(c, read))
 		c->failure.trouble = CONNECT_TROUBLE_SPEAKS_TLS;
 	return rc;
 }
@@ -218,7 +183,6 @@ static void connect_run(struct connect *c)
 	static enum err (*const steps[])(struct connect * c, struct why * why) = {
 		[CONNECT_SECURING] = connect_step_securing,
 		[CONNECT_ASKING] = connect_step_asking,
-		[CONNECT_LISTENING] = connect_step_listening,
 	};
 	struct why why = { 0 };
 	enum err rc = ERR_OK;
@@ -285,7 +249,7 @@ static void connect_on_dialled(void *arg, enum err rc, int fd, int errnum,
 		return;
 	}
 	stream_set_owner(c->stream, connect_on_ready, c);
-	connect_enter(c, c->o.tls != NULL ? CONNECT_SECURING : CONNECT_ASKING);
+	c->state = c->o.tls != NULL ? CONNECT_SECURING : CONNECT_ASKING;
 	connect_run(c);
 }
 
@@ -331,7 +295,7 @@ static enum err connect_prepare(struct connect *c, struct why *why)
 	if (request.host == NULL)
 		request.host = url_print_authority(c->o.server, authority);
 	websocket_make_key(c->key);
-	return websocket_request_write(&request, &c->request, why);
+	return websocket_request_write(&request, &c->handshake.request, why);
 }
 
 enum err connect_open(const struct connect_options *options, struct connect **out,
@@ -345,8 +309,7 @@ enum err connect_open(const struct connect_options *options, struct connect **ou
 	c->o = *options;
 	if (c->o.timeout_ms == 0)
 		c->o.timeout_ms = CONNECT_MS;
-	buf_init(&c->request, CONNECT_REQUEST_MAX);
-	http1_reader_init_response(&c->answer, &http1_response_limits, span_str("GET"));
+	http_handshake_init(&c->handshake, CONNECT_REQUEST_MAX);
 	rc = connect_prepare(c, why);
 	if (rc == ERR_OK)
 		rc = loop_timer_open(c->o.loop, connect_on_timer, c, &c->timer);

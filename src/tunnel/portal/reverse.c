@@ -2,9 +2,9 @@
 #include "tunnel/portal/reverse.h"
 
 #include "base/mem.h"
+#include "http/handshake.h"
 #include "net/socket.h"
 #include "net/unread.h"
-#include "wire/http1.h"
 
 #define REVERSE_ASK_MS 10000 /* from the connection to the relay's answer */
 #define REVERSE_REQUEST_MAX (MESSAGE_TOKEN_MAX + 1024)
@@ -12,8 +12,7 @@
 
 enum reverse_state {
 	REVERSE_REACHING,
-	REVERSE_ASKING,  /* the request is going out */
-	REVERSE_HEARING, /* its answer is coming in */
+	REVERSE_ASKING,  /* the request is going out, or its answer coming in */
 	REVERSE_REFUSED, /* the rest of an answer that says no */
 	REVERSE_READY,   /* for a visitor */
 	REVERSE_ENDED,
@@ -28,14 +27,12 @@ struct reverse {
 	struct stream *stream;
 	struct loop_timer *timer;
 	struct addr peer;
-	struct buf request;
-	struct http1_reader answer;
+	struct http_handshake handshake;
 	struct buf refusal; /* the body of one */
 };
 
 /* A step says ERR_OK (a state was entered: go on), ERR_AGAIN, or why it is over. */
 static enum err step_asking(struct reverse *r, struct why *why);
-static enum err step_hearing(struct reverse *r, struct why *why);
 static enum err step_refused(struct reverse *r, struct why *why);
 static enum err step_ready(struct reverse *r, struct why *why);
 
@@ -48,7 +45,6 @@ static const struct reverse_rule {
 	[REVERSE_REACHING] = { "connecting", 0, 0, NULL },
 	[REVERSE_ASKING] = { "asking for a reverse session", LOOP_WRITE, REVERSE_ASK_MS,
 		step_asking },
-	[REVERSE_HEARING] = { "the relay's answer", LOOP_READ, 0, step_hearing },
 	[REVERSE_REFUSED] = { "the relay's refusal", LOOP_READ, 0, step_refused },
 	[REVERSE_READY] = { "waiting for a visitor", LOOP_READ, MARKER_PATIENCE_MS,
 		step_ready },
@@ -71,9 +67,8 @@ void reverse_close(struct reverse *r)
 	reach_close(r->reach);
 	loop_timer_close(r->timer);
 	stream_close(r->stream);
-	buf_fini(&r->request);
+	http_handshake_fini(&r->handshake);
 	buf_fini(&r->refusal);
-	http1_reader_fini(&r->answer);
 	free(r);
 }
 
@@ -94,8 +89,8 @@ static void reverse_fail(struct reverse *r, enum err rc, const struct why *why)
 
 	if (r->state == REVERSE_REFUSED) {
 		/* What the body lacks, the status says. */
-		rc = message_read_refusal(r->answer.head.status, buf_span(&r->refusal),
-			&refusal, &words);
+		rc = message_read_refusal(r->handshake.answer.head.status,
+			buf_span(&r->refusal), &refusal, &words);
 	}
 	reverse_enter(r, REVERSE_ENDED);
 	r->hooks->on_failed(r->owner, r, rc, &refusal, &words);
@@ -113,24 +108,6 @@ static void reverse_activate(struct reverse *r, enum marker kind)
 }
 
 /* ---- steps ---- */
-
-static enum err step_asking(struct reverse *r, struct why *why)
-{
-	enum err rc = ERR_OK;
-
-	while (rc == ERR_OK && r->request.n > 0) {
-		size_t put = 0;
-
-		rc = stream_put(r->stream, buf_span(&r->request).p, r->request.n, &put);
-		if (rc == ERR_OK)
-			buf_consume(&r->request, put);
-	}
-	if (rc == ERR_OK)
-		reverse_enter(r, REVERSE_HEARING);
-	else if (rc != ERR_AGAIN)
-		err_set(why, rc, "the relay took no request: %s", err_name(rc));
-	return rc;
-}
 
 static enum err reverse_read(struct reverse *r, uint8_t *to, size_t room, size_t *got,
 	struct why *why)
@@ -164,26 +141,21 @@ static enum err reverse_put_back(struct reverse *r, struct span rest, struct why
 	return ERR_OK;
 }
 
-static enum err step_hearing(struct reverse *r, struct why *why)
+static enum err step_asking(struct reverse *r, struct why *why)
 {
 	uint8_t bytes[UNREAD_MAX]; /* most answers fit */
-	struct http1_event ev;
-	struct span in;
-	size_t got;
-	enum err rc;
+	struct span read, rest;
+	enum err rc = http_handshake_step(&r->handshake, r->stream,
+		(struct mspan){ .p = bytes, .n = sizeof(bytes) }, &read, &rest, why);
 
-	do {
-		rc = reverse_read(r, bytes, sizeof(bytes), &got, why);
-		if (rc != ERR_OK)
-			return rc;
-		in = span_of(bytes, got);
-		rc = http1_next(&r->answer, &in, &ev, why);
-	} while (rc == ERR_AGAIN);
 	if (rc == ERR_OK)
-		rc = reverse_put_back(r, in, why);
+		rc = reverse_put_back(r, rest, why);
+	else if (rc != ERR_AGAIN && why->text[0] == '\0')
+		err_set(why, rc, "the relay closed the connection while %s",
+			rules[r->state].name);
 	if (rc != ERR_OK)
 		return rc;
-	if (r->answer.head.status != 200) {
+	if (r->handshake.answer.head.status != 200) {
 		reverse_enter(r, REVERSE_REFUSED);
 		return ERR_OK;
 	}
@@ -205,7 +177,7 @@ static enum err step_refused(struct reverse *r, struct why *why)
 	enum err rc = ERR_OK;
 
 	while (rc == ERR_OK) {
-		rc = http1_next(&r->answer, &in, &ev, why);
+		rc = http1_next(&r->handshake.answer, &in, &ev, why);
 		if (rc == ERR_OK && ev.kind == HTTP1_END)
 			return ERR_DENIED;
 		if (rc == ERR_OK) {
@@ -299,10 +271,9 @@ static void reverse_on_reached(void *arg, enum err rc, struct stream *tls,
 
 static enum err reverse_prepare(struct reverse *r, const struct reverse_options *o)
 {
-	buf_init(&r->request, REVERSE_REQUEST_MAX);
+	http_handshake_init(&r->handshake, REVERSE_REQUEST_MAX);
 	buf_init(&r->refusal, MESSAGE_REFUSAL_BODY_MAX);
-	http1_reader_init_response(&r->answer, &http1_response_limits, span_str("GET"));
-	return buf_printf(&r->request,
+	return buf_printf(&r->handshake.request,
 		"GET /sdk/connect HTTP/1.1\r\n"
 		"Host: %s\r\n" RELAY_USER_AGENT "X-Portal-Access-Token: %s\r\n"
 		"Connection: keep-alive\r\n\r\n",
