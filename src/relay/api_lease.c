@@ -119,23 +119,6 @@ static bool ech_list_is_fine(const char *base64)
 	return span_u16(&rest, &n) && n > 0 && n == rest.n;
 }
 
-/* What this relay does not do. True: the call is answered. */
-static bool challenge_is_beyond_us(struct relay *r, struct api_call *call,
-	const struct message_challenge_request *req)
-{
-	const char *what = NULL;
-
-	if (req->hop_token[0] != '\0')
-		what = "this relay takes no part in multi-hop routes";
-	else if (req->udp_enabled)
-		what = "this relay has no UDP ports";
-	else if (req->tcp_enabled && !r->options.has_tcp)
-		what = "this relay has no TCP ports";
-	if (what != NULL)
-		registration_refuse(r, call, MESSAGE_FEATURE_UNAVAILABLE, what);
-	return what != NULL;
-}
-
 /* NULL: it cannot be, and the call is answered. Takes the metadata out of @req. */
 static struct wish *challenge_read_wish(struct relay *r, struct api_call *call,
 	struct message_challenge_request *req)
@@ -207,10 +190,19 @@ static void lease_challenge(void *context, struct api_call *call)
 {
 	struct relay *r = context;
 	struct message_challenge_request *req = call->request;
+	const char *lacks = NULL;
 	struct wish *w;
 
-	if (challenge_is_beyond_us(r, call, req))
+	if (req->hop_token[0] != '\0')
+		lacks = "this relay takes no part in multi-hop routes";
+	else if (req->udp_enabled)
+		lacks = "this relay has no UDP ports";
+	else if (req->tcp_enabled && !r->options.has_tcp)
+		lacks = "this relay has no TCP ports";
+	if (lacks != NULL) {
+		registration_refuse(r, call, MESSAGE_FEATURE_UNAVAILABLE, lacks);
 		return;
+	}
 	if (req->ech_config_list[0] != '\0' && !ech_list_is_fine(req->ech_config_list)) {
 		registration_refuse(r, call, MESSAGE_INVALID_REQUEST,
 			"ech_config_list is invalid");
@@ -290,32 +282,26 @@ static bool register_refuses_route(struct relay *r, struct api_call *call,
 	return what != NULL || refuse_reserved(r, call, w, host);
 }
 
-/* What a token is issued for. */
-struct grant {
-	const char *name, *address;
-	const char *route_host; /* "": none */
-	uint16_t tcp_port;      /* 0: none */
-	int64_t registration;   /* its number */
-	int64_t ttl_s;          /* from now */
-};
-
-static enum err token_issue(const struct relay *r, const struct grant *g,
-	char out[MESSAGE_TOKEN_MAX])
+/* For @ttl_s from now. */
+static enum err token_issue(const struct relay *r, const struct lease *lease,
+	int64_t ttl_s, char out[MESSAGE_TOKEN_MAX])
 {
+	struct route *route = lease->route;
 	struct access_token t = {
 		.issued_at_s = (int64_t)(clock_wall_ms() / 1000),
-		.tcp_port = g->tcp_port,
-		.registration = g->registration,
+		.tcp_port = route->tcp_port,
+		.registration = lease_route_of(route)->registration,
 	};
 	struct buf text;
 	enum err rc;
 
-	t.expires_at_s = t.issued_at_s + g->ttl_s;
+	t.expires_at_s = t.issued_at_s + ttl_s;
 	str_copy(t.issuer, sizeof(t.issuer), r->options.url);
 	random_id_make(RANDOM_ID_TOKEN, t.id);
-	str_copy(t.name, sizeof(t.name), g->name);
-	str_copy(t.address, sizeof(t.address), g->address);
-	str_copy(t.route_host, sizeof(t.route_host), g->route_host);
+	str_copy(t.name, sizeof(t.name), route->name);
+	str_copy(t.address, sizeof(t.address), lease->address);
+	if (strcmp(route->host, route->public_host) != 0)
+		str_copy(t.route_host, sizeof(t.route_host), route->host);
 	buf_init(&text, MESSAGE_TOKEN_MAX - 1);
 	rc = access_token_print(&t, r->identity.secret, &text);
 	if (rc == ERR_OK)
@@ -366,28 +352,11 @@ static void register_answer(struct relay *r, struct api_call *call,
 	api_reply(call, answer);
 }
 
-/* For as long as the lease has been granted. */
-static struct grant grant_of(const struct lease *lease, int64_t ttl_s)
-{
-	struct route *route = lease->route;
-	bool has_route_host = strcmp(route->host, route->public_host) != 0;
-
-	return (struct grant){
-		.name = route->name,
-		.address = lease->address,
-		.route_host = has_route_host ? route->host : "",
-		.tcp_port = route->tcp_port,
-		.registration = lease_route_of(route)->registration,
-		.ttl_s = ttl_s,
-	};
-}
-
 /* What is left to do for a lease that was opened; if it fails, it is ended. */
 static enum err register_finish(struct relay *r, struct lease *lease, int64_t ttl_s,
 	struct message_lease *answer, struct why *why)
 {
-	struct grant grant = grant_of(lease, ttl_s);
-	enum err rc = token_issue(r, &grant, answer->access_token);
+	enum err rc = token_issue(r, lease, ttl_s, answer->access_token);
 
 	if (rc == ERR_OK)
 		rc = relay_begin_lease(r, lease);
@@ -613,7 +582,6 @@ static void renew_answer(struct relay *r, struct api_call *call, struct lease *l
 	struct message_renewal answer = { .expires_at.s = 0 };
 	char client[ADDR_TEXT_MAX], reported[ADDR_TEXT_MAX];
 	int64_t ttl_s = ttl_of(req->ttl_s);
-	struct grant grant = grant_of(lease, ttl_s);
 	struct lease_renewal renewal = {
 		.metadata = &req->metadata,
 		.client_ip = addr_print_ip(&call->client, client),
@@ -621,7 +589,7 @@ static void renew_answer(struct relay *r, struct api_call *call, struct lease *l
 		.now_ms = clock_wall_ms(),
 	};
 
-	if (token_issue(r, &grant, answer.access_token) != ERR_OK) {
+	if (token_issue(r, lease, ttl_s, answer.access_token) != ERR_OK) {
 		envelope_refuse(call, MESSAGE_INTERNAL, "no token can be issued");
 		return;
 	}
