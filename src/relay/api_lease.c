@@ -12,8 +12,8 @@
 #include "relay/relay_inside.h"
 #include "tunnel/portal/access_token.h"
 
-/* What somebody who has been asked to sign will register then. */
-struct wish {
+/* A lease whose challenge waits to be signed. */
+struct pending_lease {
 	char name[NAMES_LABEL_MAX + 1], address[ADDRESS_TEXT_SIZE]; /* in form */
 	int64_t ttl_s;
 	bool wants_tcp, has_ech;
@@ -22,19 +22,19 @@ struct wish {
 	struct message_metadata metadata; /* owned */
 };
 
-static void wish_free(void *arg)
+static void pending_free(void *arg)
 {
-	struct wish *w = arg;
+	struct pending_lease *pending = arg;
 
-	if (w != NULL)
-		field_fini(&message_metadata_fields, &w->metadata);
-	free(w);
+	if (pending != NULL)
+		field_fini(&message_metadata_fields, &pending->metadata);
+	free(pending);
 }
 
-static size_t wish_bytes(const struct wish *w)
+static size_t pending_bytes(const struct pending_lease *pending)
 {
-	const struct message_metadata *m = &w->metadata;
-	size_t n = sizeof(*w);
+	const struct message_metadata *m = &pending->metadata;
+	size_t n = sizeof(*pending);
 
 	n += m->description != NULL ? strlen(m->description) : 0;
 	n += m->owner != NULL ? strlen(m->owner) : 0;
@@ -70,20 +70,21 @@ static const struct api_authority unbanned = {
 	.check = unbanned_check,
 };
 
-/* Names in a wish are in form: the log needs no quotes. */
-static void lease_refuse(struct relay *r, struct api_call *call, const struct wish *w,
-	enum message_error error, const char *text)
+/* Names in it are in form: the log needs no quotes. */
+static void lease_refuse(struct relay *r, struct api_call *call,
+	const struct pending_lease *pending, enum message_error error, const char *text)
 {
 	char client[ADDR_TEXT_MAX];
 
-	log_limited(LOG_INFO, &r->log, "lease %s: refused to %s from %s: %s", w->name,
-		w->address, addr_print_ip(&call->client, client), text);
+	log_limited(LOG_INFO, &r->log, "lease %s: refused to %s from %s: %s",
+		pending->name, pending->address, addr_print_ip(&call->client, client),
+		text);
 	envelope_refuse(call, error, text);
 }
 
 /* True: the call is answered. With this code, stock clients do not try again. */
-static bool refuse_reserved(struct relay *r, struct api_call *call, const struct wish *w,
-	const char *host)
+static bool refuse_reserved(struct relay *r, struct api_call *call,
+	const struct pending_lease *pending, const char *host)
 {
 	char text[NAMES_LABEL_MAX + 64];
 
@@ -91,7 +92,7 @@ static bool refuse_reserved(struct relay *r, struct api_call *call, const struct
 		return false;
 	snprintf(text, sizeof(text), "the name %.*s is reserved at this relay",
 		(int)strcspn(host, "."), host);
-	lease_refuse(r, call, w, MESSAGE_HOSTNAME_CONFLICT, text);
+	lease_refuse(r, call, pending, MESSAGE_HOSTNAME_CONFLICT, text);
 	return true;
 }
 
@@ -120,50 +121,53 @@ static bool ech_list_is_fine(const char *base64)
 }
 
 /* NULL: it cannot be, and the call is answered. Takes the metadata out of @req. */
-static struct wish *challenge_read_wish(struct relay *r, struct api_call *call,
+static struct pending_lease *challenge_read_lease(struct relay *r, struct api_call *call,
 	struct message_challenge_request *req)
 {
-	struct wish *w = mem_new(w);
+	struct pending_lease *pending = mem_new(pending);
 	char host[NAMES_HOST_MAX + 1];
 	struct why why = { "" };
 	enum err rc;
 
-	if (w == NULL) {
+	if (pending == NULL) {
 		envelope_refuse(call, MESSAGE_INTERNAL, "out of memory");
 		return NULL;
 	}
-	rc = names_parse_label(span_str(req->identity.name), w->name, &why);
+	rc = names_parse_label(span_str(req->identity.name), pending->name, &why);
 	if (rc == ERR_OK)
-		rc = names_lease_host(span_str(w->name), span_str(r->options.root), host,
-			&why);
+		rc = names_lease_host(span_str(pending->name), span_str(r->options.root),
+			host, &why);
 	if (rc == ERR_OK &&
-		address_parse(names_trim(span_str(req->identity.address)), w->address) !=
-			ERR_OK)
+		address_parse(names_trim(span_str(req->identity.address)),
+			pending->address) != ERR_OK)
 		rc = err_set(&why, ERR_SYNTAX, "identity address is invalid");
 	if (rc != ERR_OK) {
 		registration_refuse(r, call, MESSAGE_INVALID_REQUEST, err_text(rc, &why));
-		wish_free(w);
+		pending_free(pending);
 		return NULL;
 	}
-	w->ttl_s = ttl_of(req->ttl_s);
-	w->wants_tcp = req->tcp_enabled;
-	w->has_ech = req->ech_config_list[0] != '\0';
-	str_copy(w->route_hostname, sizeof(w->route_hostname), req->route_hostname);
-	str_copy(w->hostname_hash, sizeof(w->hostname_hash), req->hostname_hash);
-	w->metadata = req->metadata;
+	pending->ttl_s = ttl_of(req->ttl_s);
+	pending->wants_tcp = req->tcp_enabled;
+	pending->has_ech = req->ech_config_list[0] != '\0';
+	str_copy(pending->route_hostname, sizeof(pending->route_hostname),
+		req->route_hostname);
+	str_copy(pending->hostname_hash, sizeof(pending->hostname_hash),
+		req->hostname_hash);
+	pending->metadata = req->metadata;
 	req->metadata = (struct message_metadata){ .hide = false };
-	return w;
+	return pending;
 }
 
-static void challenge_ask(struct relay *r, struct api_call *call, struct wish *w)
+static void challenge_ask(struct relay *r, struct api_call *call,
+	struct pending_lease *pending)
 {
 	struct challenge_request req = {
 		.domain = envelope_domain(r, call),
-		.address = w->address,
+		.address = pending->address,
 		.client = &call->client,
-		.payload = w,
-		.free_payload = wish_free,
-		.payload_bytes = wish_bytes(w),
+		.payload = pending,
+		.free_payload = pending_free,
+		.payload_bytes = pending_bytes(pending),
 	};
 	struct message_challenge answer = { .expires_at.s = 0 };
 	struct challenge c;
@@ -171,12 +175,12 @@ static void challenge_ask(struct relay *r, struct api_call *call, struct wish *w
 	enum err rc = challenges_open(r->challenges, &req, &c, &why);
 
 	if (rc != ERR_OK) {
-		lease_refuse(r, call, w,
+		lease_refuse(r, call, pending,
 			rc == ERR_LIMIT         ? MESSAGE_RATE_LIMITED :
 				rc == ERR_NOMEM ? MESSAGE_INTERNAL :
 						  MESSAGE_INVALID_REQUEST,
 			err_text(rc, &why));
-		wish_free(w);
+		pending_free(pending);
 		return;
 	}
 	str_copy(answer.challenge_id, sizeof(answer.challenge_id), c.id);
@@ -191,7 +195,7 @@ static void lease_challenge(void *context, struct api_call *call)
 	struct relay *r = context;
 	struct message_challenge_request *req = call->request;
 	const char *lacks = NULL;
-	struct wish *w;
+	struct pending_lease *pending;
 
 	if (req->hop_token[0] != '\0')
 		lacks = "this relay takes no part in multi-hop routes";
@@ -208,11 +212,11 @@ static void lease_challenge(void *context, struct api_call *call)
 			"ech_config_list is invalid");
 		return;
 	}
-	w = challenge_read_wish(r, call, req);
-	if (w != NULL && refuse_reserved(r, call, w, w->name))
-		wish_free(w);
-	else if (w != NULL)
-		challenge_ask(r, call, w);
+	pending = challenge_read_lease(r, call, req);
+	if (pending != NULL && refuse_reserved(r, call, pending, pending->name))
+		pending_free(pending);
+	else if (pending != NULL)
+		challenge_ask(r, call, pending);
 }
 
 /* ---- register ---- */
@@ -237,49 +241,49 @@ static bool route_host_parse(const struct relay *r, const char *text,
 	return true;
 }
 
-static bool hash_is_of(const struct wish *w, const char *root)
+static bool hash_is_of(const struct pending_lease *pending, const char *root)
 {
 	char host[NAMES_HOST_MAX + 1], hash[ROUTEHOST_HASH_SIZE];
 
-	return names_lease_host(span_str(w->name), span_str(root), host, NULL) ==
+	return names_lease_host(span_str(pending->name), span_str(root), host, NULL) ==
 		ERR_OK &&
 		routehost_hash(span_str(host), hash, NULL) == ERR_OK &&
-		strcmp(hash, w->hostname_hash) == 0;
+		strcmp(hash, pending->hostname_hash) == 0;
 }
 
 /* Does the hash that came name the public host, which we know anyway? */
-static bool hash_is_right(const struct relay *r, const struct wish *w)
+static bool hash_is_right(const struct relay *r, const struct pending_lease *pending)
 {
 	const char *root = r->options.root;
 
-	return hash_is_of(w, root) ||
-		(own_host_is(root, "localhost") && hash_is_of(w, "localhost"));
+	return hash_is_of(pending, root) ||
+		(own_host_is(root, "localhost") && hash_is_of(pending, "localhost"));
 }
 
 /* True: the call is answered, for the route cannot be. */
 static bool register_refuses_route(struct relay *r, struct api_call *call,
-	const struct wish *w, char host[NAMES_HOST_MAX + 1])
+	const struct pending_lease *pending, char host[NAMES_HOST_MAX + 1])
 {
 	const char *what = NULL;
 
 	host[0] = '\0';
-	if (w->route_hostname[0] == '\0') {
-		if (w->hostname_hash[0] != '\0')
+	if (pending->route_hostname[0] == '\0') {
+		if (pending->hostname_hash[0] != '\0')
 			what = "hostname_hash requires route_hostname";
-		else if (w->has_ech)
+		else if (pending->has_ech)
 			what = "ech_config_list requires route_hostname";
-	} else if (w->wants_tcp) {
-		lease_refuse(r, call, w, MESSAGE_TRANSPORT_MISMATCH,
+	} else if (pending->wants_tcp) {
+		lease_refuse(r, call, pending, MESSAGE_TRANSPORT_MISMATCH,
 			"route_hostname is for leases without ports");
 		return true;
-	} else if (!route_host_parse(r, w->route_hostname, host)) {
+	} else if (!route_host_parse(r, pending->route_hostname, host)) {
 		what = "route_hostname is not a name under this relay's host";
-	} else if (w->hostname_hash[0] != '\0' && !hash_is_right(r, w)) {
+	} else if (pending->hostname_hash[0] != '\0' && !hash_is_right(r, pending)) {
 		what = "hostname_hash is not that of the lease's host";
 	}
 	if (what != NULL)
-		lease_refuse(r, call, w, MESSAGE_INVALID_REQUEST, what);
-	return what != NULL || refuse_reserved(r, call, w, host);
+		lease_refuse(r, call, pending, MESSAGE_INVALID_REQUEST, what);
+	return what != NULL || refuse_reserved(r, call, pending, host);
 }
 
 /* For @ttl_s from now. */
@@ -378,20 +382,20 @@ static void register_log(struct relay *r, const struct lease *lease, const char 
 		atomic_load(&route->is_routable) ? "" : "; not served: policy");
 }
 
-static void register_open(struct relay *r, struct api_call *call, struct wish *w,
-	const char *reported_ip, const char *route_host)
+static void register_open(struct relay *r, struct api_call *call,
+	struct pending_lease *pending, const char *reported_ip, const char *route_host)
 {
 	const struct policy_settings *settings = policy_settings(r->policy);
 	char client[ADDR_TEXT_MAX], reported[ADDR_TEXT_MAX], key[IDENTITY_KEY_SIZE];
 	struct message_lease answer = { .sni_port = 0 };
 	struct lease_request req = {
-		.name = w->name,
-		.address = w->address,
+		.name = pending->name,
+		.address = pending->address,
 		.route_host = route_host[0] != '\0' ? route_host : NULL,
-		.metadata = &w->metadata,
+		.metadata = &pending->metadata,
 		.client_ip = addr_print_ip(&call->client, client),
 		.reported_ip = reported,
-		.wants_tcp = w->wants_tcp,
+		.wants_tcp = pending->wants_tcp,
 		.tcp_max_leases = settings->tcp_max_leases,
 		.now_ms = clock_wall_ms(),
 	};
@@ -401,28 +405,29 @@ static void register_open(struct relay *r, struct api_call *call, struct wish *w
 	enum err rc;
 
 	reported_ip_take(reported_ip, reported);
-	req.until_ms = req.now_ms + (uint64_t)w->ttl_s * 1000;
-	verdict = policy_judge(r->policy, identity_key_print(w->name, w->address, key));
+	req.until_ms = req.now_ms + (uint64_t)pending->ttl_s * 1000;
+	verdict = policy_judge(r->policy,
+		identity_key_print(pending->name, pending->address, key));
 	req.is_routable = verdict.is_routable;
 	req.keeps_name = !verdict.is_denied && !verdict.is_banned;
-	if (lease_book_is_full(r->book, w->name, key, &call->client)) {
-		lease_refuse(r, call, w, MESSAGE_RATE_LIMITED,
+	if (lease_book_is_full(r->book, pending->name, key, &call->client)) {
+		lease_refuse(r, call, pending, MESSAGE_RATE_LIMITED,
 			"this relay has no room for more leases, or none for more of your "
 			"network's: try again later");
 		return;
 	}
 	rc = lease_open(r->book, &req, &lease, &why);
 	if (rc == ERR_OK)
-		rc = register_finish(r, lease, w->ttl_s, &answer, &why);
+		rc = register_finish(r, lease, pending->ttl_s, &answer, &why);
 	if (rc != ERR_OK) {
-		lease_refuse(r, call, w, register_error_of(rc), err_text(rc, &why));
+		lease_refuse(r, call, pending, register_error_of(rc), err_text(rc, &why));
 		return;
 	}
 	register_log(r, lease, "registered");
 	register_answer(r, call, lease, &answer);
 }
 
-static struct wish *register_redeem(struct relay *r, struct api_call *call,
+static struct pending_lease *register_redeem(struct relay *r, struct api_call *call,
 	const struct message_register_request *req)
 {
 	struct siwe_answer answer = {
@@ -447,20 +452,20 @@ static void lease_register(void *context, struct api_call *call)
 	struct relay *r = context;
 	const struct message_register_request *req = call->request;
 	char route_host[NAMES_HOST_MAX + 1];
-	struct wish *w = register_redeem(r, call, req);
+	struct pending_lease *pending = register_redeem(r, call, req);
 
-	if (w == NULL || register_refuses_route(r, call, w, route_host)) {
+	if (pending == NULL || register_refuses_route(r, call, pending, route_host)) {
 		/* answered */
-	} else if (w->wants_tcp && !policy_settings(r->policy)->tcp_enabled) {
-		lease_refuse(r, call, w, MESSAGE_TCP_PORT_DISABLED,
+	} else if (pending->wants_tcp && !policy_settings(r->policy)->tcp_enabled) {
+		lease_refuse(r, call, pending, MESSAGE_TCP_PORT_DISABLED,
 			"TCP ports are switched off on this relay");
 	} else {
-		register_open(r, call, w, req->reported_ip, route_host);
+		register_open(r, call, pending, req->reported_ip, route_host);
 	}
-	wish_free(w);
+	pending_free(pending);
 }
 
-/* ---- whoever has a token ---- */
+/* ---- access tokens ---- */
 
 /* False: it is not good, and the call is answered. */
 static bool token_read(struct relay *r, struct api_call *call, struct span text,
@@ -605,15 +610,15 @@ static bool renewal_is_refused(struct relay *r, struct api_call *call,
 	const struct lease *lease)
 {
 	const struct route *route = lease->route;
-	struct wish w = { .ttl_s = 0 };
+	struct pending_lease pending = { .ttl_s = 0 };
 
-	str_copy(w.name, sizeof(w.name), route->name);
-	str_copy(w.address, sizeof(w.address), lease->address);
-	return refuse_reserved(r, call, &w, route->name) ||
-		refuse_reserved(r, call, &w, route->host);
+	str_copy(pending.name, sizeof(pending.name), route->name);
+	str_copy(pending.address, sizeof(pending.address), lease->address);
+	return refuse_reserved(r, call, &pending, route->name) ||
+		refuse_reserved(r, call, &pending, route->host);
 }
 
-static void lease_renewal_asked(void *context, struct api_call *call)
+static void lease_renew_call(void *context, struct api_call *call)
 {
 	struct relay *r = context;
 	struct message_renew_request *req = call->request;
@@ -664,7 +669,7 @@ static const struct api_operation rows[] = {
 		.request = &message_register_request_fields,
 		.response = &message_lease_fields, .status = 201,
 		.summary = "Registers a lease." },
-	{ "POST", "/sdk/renew", &unbanned, lease_renewal_asked,
+	{ "POST", "/sdk/renew", &unbanned, lease_renew_call,
 		.request = &message_renew_request_fields,
 		.response = &message_renewal_fields, .summary = "Renews a lease." },
 	{ "POST", "/sdk/unregister", &unbanned, lease_unregister,
