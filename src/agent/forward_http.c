@@ -9,8 +9,8 @@
 #include "http/proxy.h"
 
 #define REACH_MS 5000
-#define KEEP_MAX 16
-#define KEEP_MS 15000
+#define IDLE_MAX 16
+#define IDLE_MS 15000
 #define METHOD_MAX 16
 
 /* ---- the target is down ---- */
@@ -122,7 +122,7 @@ static void pass(const struct forward_server *s, struct http_exchange *x, unsign
 		.log = f->log,
 		.host_header = target_print_authority(t, host),
 		.is_edge = true,
-		.keep = f->keeps[index],
+		.idle = f->idle_pools[index],
 		.rewrite = s->is_raw ? rewrite_for_raw : rewrite_for_tls,
 		.rewrite_arg = route,
 		.bad_gateway = "bad gateway\n",
@@ -233,7 +233,7 @@ static enum err open_keeps(struct forward *f)
 	enum err rc = ERR_OK;
 
 	for (unsigned i = 0; rc == ERR_OK && i < f->routes->count; i++)
-		rc = http_keep_new(f->worker->loop, KEEP_MAX, KEEP_MS, &f->keeps[i]);
+		rc = idle_pool_new(f->worker->loop, IDLE_MAX, IDLE_MS, &f->idle_pools[i]);
 	return rc;
 }
 
@@ -267,6 +267,6 @@ void forward_http_close(struct forward *forward)
 {
 	for (unsigned i = 0; i < mem_count(forward->servers); i++)
 		http_server_free(forward->servers[i].http);
-	for (unsigned i = 0; i < mem_count(forward->keeps); i++)
-		http_keep_free(forward->keeps[i]);
+	for (unsigned i = 0; i < mem_count(forward->idle_pools); i++)
+		idle_pool_free(forward->idle_pools[i]);
 }

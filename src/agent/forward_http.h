@@ -6,7 +6,7 @@
 #define AGENT_FORWARD_HTTP_H
 
 #include "agent/forward.h"
-#include "http/keep.h"
+#include "http/idle_pool.h"
 #include "http/server.h"
 #include "net/tls.h"
 
@@ -35,7 +35,7 @@ struct forward {
 	const struct http_routes *routes; /* borrowed; NULL: none */
 	bool preserves_host;
 	size_t head_max;
-	struct http_keep *keeps[HTTP_ROUTES_MAX];          /* of each route, in order */
+	struct idle_pool *idle_pools[HTTP_ROUTES_MAX];     /* of each route, in order */
 	struct tls_context *tls_verified, *tls_unverified; /* NULL: not needed */
 	struct forward_server servers[2];                  /* with TLS, and raw */
 	struct list visits;

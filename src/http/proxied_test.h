@@ -44,7 +44,7 @@ struct fixture {
 	struct loop *loop;
 	struct pool pool;
 	struct http_server *server;
-	struct http_keep *keep;
+	struct idle_pool *idle;
 	struct tls_context *server_tls, *client_tls;
 	struct addr peer;
 	struct http_upstream how;
@@ -188,7 +188,7 @@ static inline int setup(void **state)
 	time_begin(1000);
 	assert_int_equal(loop_new(&f->loop), ERR_OK);
 	assert_int_equal(addr_from_literal("192.0.2.7", 7, &f->peer), ERR_OK);
-	assert_int_equal(http_keep_new(f->loop, 1, 60000, &f->keep), ERR_OK);
+	assert_int_equal(idle_pool_new(f->loop, 1, 60000, &f->idle), ERR_OK);
 	test_contexts_make(&f->server_tls, &f->client_tls);
 	listen_here(f);
 	f->body = malloc(BODY_MAX);
@@ -238,7 +238,7 @@ static inline int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	http_keep_free(f->keep);
+	idle_pool_free(f->idle);
 	close(f->listener);
 	unlink(f->path);
 	buf_fini(&f->client.says);

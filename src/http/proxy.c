@@ -47,7 +47,7 @@ struct proxy {
 	struct proxy_rewriting rewriting;
 	const char *bad_gateway; /* borrowed: the owner's */
 
-	struct http_keep *keep; /* borrowed: the owner's; NULL: none */
+	struct idle_pool *idle; /* borrowed: the owner's; NULL: none */
 	bool is_used;           /* the upstream's connection has been kept */
 	bool is_deaf;           /* it did not take all of the request */
 	struct buf again;       /* the request, while it may have to be asked once more */
@@ -145,7 +145,7 @@ static bool proxy_may_keep(const struct proxy *proxy)
 {
 	const struct http1_head *answer = &proxy->answer.head;
 
-	return proxy->keep != NULL && proxy->sending.state == PASSAGE_ENDED &&
+	return proxy->idle != NULL && proxy->sending.state == PASSAGE_ENDED &&
 		!proxy->is_deaf && answer->keeps_alive &&
 		answer->body != HTTP1_UNTIL_CLOSE && proxy->in.rest.n == 0;
 }
@@ -156,7 +156,7 @@ static void proxy_end(struct proxy *proxy)
 	if (proxy->sending.state != PASSAGE_ENDED)
 		proxy->x->is_last = true;
 	if (proxy_may_keep(proxy)) {
-		http_keep_put(proxy->keep, proxy->upstream);
+		idle_pool_put(proxy->idle, proxy->upstream);
 		proxy->upstream = NULL;
 	}
 	exchange_end(proxy->x);
@@ -549,12 +549,12 @@ static bool proxy_begin_with_kept(struct proxy *proxy)
 {
 	struct span head = buf_span(&proxy->sending.head);
 
-	if (proxy->keep == NULL || !request_is_repeatable(http_request(proxy->x)))
+	if (proxy->idle == NULL || !request_is_repeatable(http_request(proxy->x)))
 		return false;
 	buf_init(&proxy->again, PROXY_HEAD_MAX);
 	if (buf_put_span(&proxy->again, head) != ERR_OK)
 		return false;
-	proxy->upstream = http_keep_take(proxy->keep);
+	proxy->upstream = idle_pool_take(proxy->idle);
 	if (proxy->upstream == NULL)
 		return false;
 	proxy->is_used = true;
@@ -625,7 +625,7 @@ static enum err proxy_new(struct http_exchange *x, const struct http_upstream *u
 	proxy->tls = up->tls;
 	proxy->port = up->port;
 	proxy->connect_ms = up->connect_ms != 0 ? up->connect_ms : CONNECT_MS;
-	proxy->keep = up->keep;
+	proxy->idle = up->idle;
 	proxy->rewriting = (struct proxy_rewriting){ up->rewrite, up->rewrite_arg };
 	proxy->bad_gateway = up->bad_gateway;
 	passages_init(proxy);

@@ -14,7 +14,7 @@
 #define HTTP_PROXY_H
 
 #include "base/log.h"
-#include "http/keep.h"
+#include "http/idle_pool.h"
 #include "http/server.h"
 #include "net/tls.h"
 
@@ -48,7 +48,7 @@ struct http_upstream {
 	 * outlives the server. NULL: each request has one of its own. Only what can be
 	 * asked twice is asked on a used one, and is asked again if that one has ended.
 	 */
-	struct http_keep *keep;
+	struct idle_pool *idle;
 
 	/*
 	 * Sees each header of the answer that is passed on: true if it wrote another

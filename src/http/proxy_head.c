@@ -334,7 +334,7 @@ enum err proxy_put_request(struct buf *out, const struct http1_head *request,
 			put_line(out, h.name, h.value);
 	}
 	put_request_framing(out, request, &named);
-	put_request_connection(out, request, up->keep != NULL);
+	put_request_connection(out, request, up->idle != NULL);
 	put_forwarded_for(out, request, &named, peer, up->is_edge);
 	buf_put_str(out, up->headers != NULL ? up->headers : "");
 	buf_put_str(out, "\r\n");

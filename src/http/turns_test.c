@@ -164,7 +164,7 @@ static void exchange_split(struct fixture *f, const struct sweep *s, size_t n,
 		s->is_upload ? "upload" : "answer", n, framing_names[s->framing],
 		s->chunk, f->front_is_secure ? ", client in TLS" : "",
 		f->origin_is_secure ? ", upstream in TLS" : "",
-		f->how.keep != NULL ? ", kept" : "", (ssize_t)request_at,
+		f->how.idle != NULL ? ", kept" : "", (ssize_t)request_at,
 		(ssize_t)answer_at);
 	buf_reset(&f->client.heard);
 	buf_reset(&f->origin.heard);
@@ -217,7 +217,7 @@ static void check_small(struct fixture *f, size_t step)
 {
 	for (size_t i = 0; i < mem_count(small_sweeps); i++) {
 		begin(f, SMALL_BLOCK_BYTES);
-		f->how.keep = i % 2 == 0 ? f->keep : NULL;
+		f->how.idle = i % 2 == 0 ? f->idle : NULL;
 		sweep(f, &small_sweeps[i], 0, 2 * 4 * SMALL_BLOCK_BYTES, step);
 		end(f);
 	}

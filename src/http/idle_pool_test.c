@@ -30,7 +30,7 @@ struct fixture {
 	struct loop *loop;
 	struct pool pool;
 	struct http_server *server;
-	struct http_keep *keep;
+	struct idle_pool *idle;
 	struct fake client;
 	struct addr addr;
 	struct http_upstream how;
@@ -55,7 +55,7 @@ static void listen_here(struct fixture *f)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 
-	snprintf(f->path, sizeof(f->path), "/tmp/adit-keep-%d", getpid());
+	snprintf(f->path, sizeof(f->path), "/tmp/adit-idle-%d", getpid());
 	snprintf(at.sun_path, sizeof(at.sun_path), "%s", f->path);
 	unlink(f->path);
 	f->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
@@ -73,10 +73,10 @@ static int setup(void **state)
 	o.loop = f->loop;
 	o.pool = &f->pool;
 	assert_int_equal(http_server_new(&o, &f->server), ERR_OK);
-	assert_int_equal(http_keep_new(f->loop, 1, 10000, &f->keep), ERR_OK);
+	assert_int_equal(idle_pool_new(f->loop, 1, 10000, &f->idle), ERR_OK);
 	assert_int_equal(addr_from_literal("192.0.2.7", 7, &f->addr), ERR_OK);
 	listen_here(f);
-	f->how = (struct http_upstream){ .unix_path = f->path, .keep = f->keep };
+	f->how = (struct http_upstream){ .unix_path = f->path, .idle = f->idle };
 	f->says = ANSWER;
 	fake_init(&f->client, f->loop, 0);
 	*state = f;
@@ -88,7 +88,7 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	http_server_free(f->server);
-	http_keep_free(f->keep);
+	idle_pool_free(f->idle);
 	fake_fini(&f->client);
 	for (unsigned i = 0; i < f->accepted; i++)
 		close(f->peers[i]);
@@ -194,7 +194,7 @@ static void test_an_idle_connection_that_ends_is_let_go(void **state)
 	peer_drop(f, 0);
 	for (int i = 0; i < 20; i++)
 		turn(f);
-	assert_null(http_keep_take(f->keep));
+	assert_null(idle_pool_take(f->idle));
 	ask(f, GET, ANSWER);
 	assert_int_equal(f->accepted, 2);
 }
@@ -223,28 +223,28 @@ static void test_the_oldest_goes_when_there_are_too_many(void **state)
 	fake_init(&a, f->loop, 0);
 	fake_init(&b, f->loop, 0);
 	a.in_end = b.in_end = ERR_AGAIN;
-	http_keep_put(f->keep, &a.stream);
-	http_keep_put(f->keep, &b.stream);
+	idle_pool_put(f->idle, &a.stream);
+	idle_pool_put(f->idle, &b.stream);
 	assert_true(a.is_closed);
-	kept = http_keep_take(f->keep);
+	kept = idle_pool_take(f->idle);
 	assert_ptr_equal(kept, &b.stream);
-	assert_null(http_keep_take(f->keep));
+	assert_null(idle_pool_take(f->idle));
 	stream_close(kept);
 	fake_fini(&a);
 	fake_fini(&b);
 }
 
-#define KEEP_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define IDLE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		KEEP_TEST(test_a_connection_is_used_again),
-		KEEP_TEST(test_what_cannot_be_asked_twice_has_a_new_one),
-		KEEP_TEST(test_a_used_connection_that_ends_is_made_up_for),
-		KEEP_TEST(test_an_idle_connection_that_ends_is_let_go),
-		KEEP_TEST(test_an_upstream_may_not_want_to_be_kept),
-		KEEP_TEST(test_the_oldest_goes_when_there_are_too_many),
+		IDLE_TEST(test_a_connection_is_used_again),
+		IDLE_TEST(test_what_cannot_be_asked_twice_has_a_new_one),
+		IDLE_TEST(test_a_used_connection_that_ends_is_made_up_for),
+		IDLE_TEST(test_an_idle_connection_that_ends_is_let_go),
+		IDLE_TEST(test_an_upstream_may_not_want_to_be_kept),
+		IDLE_TEST(test_the_oldest_goes_when_there_are_too_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
