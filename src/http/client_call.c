@@ -224,15 +224,6 @@ static void call_run(struct call *call)
 
 /* ---- idle ---- */
 
-/* There is nothing to be said to us: whatever comes, the connection is of no use. */
-static bool call_is_silent(struct call *call)
-{
-	uint8_t byte;
-	size_t got;
-
-	return stream_read(call->stream, &byte, 1, &got) == ERR_AGAIN;
-}
-
 static void call_on_ready(void *arg, unsigned ready)
 {
 	struct call *call = arg;
@@ -240,7 +231,7 @@ static void call_on_ready(void *arg, unsigned ready)
 	(void)ready;
 	if (call->state == CALL_ASKING)
 		call_run(call);
-	else if (call->state == CALL_IDLE && !call_is_silent(call))
+	else if (call->state == CALL_IDLE && !incoming_is_silent(call->stream))
 		call_retire(call);
 }
 
@@ -261,7 +252,7 @@ void call_keep(struct call *call, uint32_t ms)
 
 bool call_carry(struct call *call, struct http_ask *ask)
 {
-	if (!call_is_silent(call)) {
+	if (!incoming_is_silent(call->stream)) {
 		call_retire(call);
 		return false;
 	}

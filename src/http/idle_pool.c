@@ -5,6 +5,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "http/incoming.h"
 
 struct idle_stream {
 	struct idle_pool *pool; /* borrowed: has us */
@@ -60,21 +61,12 @@ static void idle_stream_on_late(void *arg)
 	idle_stream_free(arg);
 }
 
-/* A connection that has ended, or on which something came unasked, is of no use. */
-static bool stream_is_silent(struct stream *stream)
-{
-	uint8_t byte;
-	size_t got;
-
-	return stream_read(stream, &byte, 1, &got) == ERR_AGAIN;
-}
-
 static void idle_stream_on_ready(void *arg, unsigned ready)
 {
 	struct idle_stream *idle = arg;
 
 	(void)ready;
-	if (!stream_is_silent(idle->stream))
+	if (!incoming_is_silent(idle->stream))
 		idle_stream_free(idle);
 }
 
@@ -85,7 +77,7 @@ struct stream *idle_pool_take(struct idle_pool *pool)
 
 	while ((idle = list_first(&pool->streams, struct idle_stream, in_pool)) != NULL) {
 		stream = NULL;
-		if (stream_is_silent(idle->stream)) {
+		if (incoming_is_silent(idle->stream)) {
 			stream = idle->stream;
 			stream_want(stream, 0);
 			idle->stream = NULL;

@@ -158,3 +158,11 @@ enum err incoming_read_body(struct incoming *in, struct http1_reader *r, struct 
 	} while (rc == ERR_AGAIN && in->rest.n > 0);
 	return rc;
 }
+
+bool incoming_is_silent(struct stream *stream)
+{
+	uint8_t byte;
+	size_t got;
+
+	return stream_read(stream, &byte, 1, &got) == ERR_AGAIN;
+}

@@ -48,4 +48,10 @@ bool incoming_is_over(const struct http1_reader *r);
  */
 bool incoming_has_more(const struct incoming *in, const struct http1_reader *r);
 
+/*
+ * Of an idle connection: false if it has ended, or if something came that nothing asked
+ * for; then it is of no use.
+ */
+bool incoming_is_silent(struct stream *stream);
+
 #endif

@@ -654,6 +654,7 @@ static void lease_hop(void *context, struct api_call *call)
 		"this relay takes no part in multi-hop routes");
 }
 
+/* The worker that sends it has verified the token. */
 const struct api_operation lease_revival = {
 	.path = "/sdk/connect",
 	.authority = &api_anyone,
