@@ -3,7 +3,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "loop/inside.h"
+#include "loop/loop_priv.h"
 
 #define IO_EVENTS_PER_TURN 256
 #define IO_WANTS ((unsigned)(LOOP_READ | LOOP_WRITE | LOOP_HANGUP))

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "loop/inside.h"
+#include "loop/loop_priv.h"
 
 static void loop_on_keeper(uv_prepare_t *keeper)
 {

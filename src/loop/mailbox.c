@@ -3,7 +3,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "loop/inside.h"
+#include "loop/loop_priv.h"
 
 struct mailbox {
 	struct list in_loop;

@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "loop/inside.h"
+#include "loop/loop_priv.h"
 
 /* Those that a person or a service manager sends. */
 static const int signals_held[] = { SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2 };

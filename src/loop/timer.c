@@ -1,5 +1,5 @@
 /* Timers: libuv's, with its stale notion of now made good. */
-#include "loop/inside.h"
+#include "loop/loop_priv.h"
 
 struct loop_timer {
 	uv_timer_t uv;

@@ -1,5 +1,5 @@
 /* A watch tells when the entries of a directory change. */
-#include "loop/inside.h"
+#include "loop/loop_priv.h"
 
 struct loop_watch {
 	uv_fs_event_t uv;

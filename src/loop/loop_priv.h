@@ -1,6 +1,6 @@
 /* What the files of loop/ know of each other; nobody else includes this. */
-#ifndef LOOP_INSIDE_H
-#define LOOP_INSIDE_H
+#ifndef LOOP_PRIV_H
+#define LOOP_PRIV_H
 
 #include <uv.h>
 
