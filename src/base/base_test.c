@@ -55,6 +55,17 @@ static void test_a_span_that_is_too_short_stays_whole(void **state)
 	assert_int_equal(w, 0x0102);
 }
 
+static void test_the_last_byte_of_a_kind_is_found(void **state)
+{
+	struct span s = span_str("a:b:c");
+
+	(void)state;
+	assert_ptr_equal(span_find_last(s, ':'), s.p + 3);
+	assert_ptr_equal(span_find_last(s, 'a'), s.p);
+	assert_null(span_find_last(s, 'd'));
+	assert_null(span_find_last(span_of(NULL, 0), 'a'));
+}
+
 static void test_a_sink_lends_between_min_and_max(void **state)
 {
 	struct buf b;
@@ -175,6 +186,7 @@ int main(void)
 		cmocka_unit_test(test_a_buf_keeps_its_bound),
 		cmocka_unit_test(test_a_buf_prints),
 		cmocka_unit_test(test_a_span_that_is_too_short_stays_whole),
+		cmocka_unit_test(test_the_last_byte_of_a_kind_is_found),
 		cmocka_unit_test(test_a_sink_lends_between_min_and_max),
 		cmocka_unit_test(test_a_list_survives_removal_on_a_walk),
 		cmocka_unit_test(test_a_strangers_text_is_quoted),

@@ -1,12 +1,13 @@
 /* Memory: wiping of secrets. */
 #include "base/mem.h"
 
-#include <string.h>
-
 void mem_wipe(void *p, size_t n)
 {
-	if (n > 0)
-		explicit_bzero(p, n);
+	if (n == 0)
+		return;
+	memset(p, 0, n);
+	/* It could be read here, as far as the compiler knows. */
+	__asm__ volatile("" : : "r"(p) : "memory");
 }
 
 void mem_free_secret(void *p, size_t n)

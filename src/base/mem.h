@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A zeroed object of the type that @p points to, or NULL. Freed with free(). */
 #define mem_new(p) calloc(1, sizeof(*(p)))
@@ -12,6 +13,13 @@
 #define mem_container(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 #define mem_count(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Copies, and returns where the next is to be put. */
+static inline void *mem_put(void *to, const void *from, size_t n)
+{
+	memcpy(to, from, n);
+	return (char *)to + n;
+}
 
 /* Overwrites a secret; the compiler may not leave it out. @p may be NULL if @n is 0. */
 void mem_wipe(void *p, size_t n);

@@ -1,11 +1,13 @@
 /* Randomness from the kernel. */
 #include "base/rand.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
+
+#define RAND_BYTES_AT_ONCE 256 /* getentropy(3) gives no more */
 
 /* Mutable and global because only tests change them. */
 static bool seeded;
@@ -33,17 +35,15 @@ void rand_bytes(void *p, size_t n)
 
 	while (n > 0) {
 		uint64_t v = seeded ? rand_test_next() : 0;
-		ssize_t got = seeded ? (ssize_t)(n < sizeof(v) ? n : sizeof(v)) :
-				       getrandom(to, n, 0);
+		size_t most = seeded ? sizeof(v) : RAND_BYTES_AT_ONCE;
+		size_t take = n < most ? n : most;
 
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			abort();
 		if (seeded)
-			memcpy(to, &v, (size_t)got);
-		to += got;
-		n -= (size_t)got;
+			memcpy(to, &v, take);
+		else if (getentropy(to, take) != 0)
+			abort();
+		to += take;
+		n -= take;
 	}
 }
 

@@ -15,6 +15,14 @@ bool span_is_nocase(struct span a, const char *text)
 	return span_eq_nocase(a, span_str(text));
 }
 
+const uint8_t *span_find_last(struct span a, uint8_t c)
+{
+	while (a.n > 0)
+		if (a.p[--a.n] == c)
+			return a.p + a.n;
+	return NULL;
+}
+
 static bool is_blank(uint8_t c)
 {
 	return c == ' ' || c == '\t';

@@ -90,6 +90,9 @@ static inline bool span_is(struct span a, const char *text)
 bool span_eq_nocase(struct span a, struct span b);
 bool span_is_nocase(struct span a, const char *text);
 
+/* The last @c of @a, or NULL. */
+const uint8_t *span_find_last(struct span a, uint8_t c);
+
 /* Without spaces and tabs around it. */
 struct span span_trim(struct span a);
 

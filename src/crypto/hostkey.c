@@ -99,8 +99,8 @@ static enum err hostkey_from_scalar(const uint8_t scalar[SCALAR_BYTES],
 	enum err rc = ERR_SYNTAX;
 
 	/* OpenSSL works the public half out only when it reads a key without one. */
-	to = mempcpy(to, der_head_short, sizeof(der_head_short));
-	to = mempcpy(to, scalar, SCALAR_BYTES);
+	to = mem_put(to, der_head_short, sizeof(der_head_short));
+	to = mem_put(to, scalar, SCALAR_BYTES);
 	memcpy(to, der_curve, sizeof(der_curve));
 	pkey = d2i_PrivateKey(EVP_PKEY_EC, NULL, &p, sizeof(der));
 	mem_wipe(der, sizeof(der));
@@ -339,11 +339,11 @@ enum err hostkey_print(const struct hostkey *key, struct buf *out)
 
 	if (strcmp(key->kind->name, "ecdsa-sha2-nistp256") != 0)
 		return ERR_USAGE;
-	to = mempcpy(to, der_head, sizeof(der_head));
+	to = mem_put(to, der_head, sizeof(der_head));
 	rc = hostkey_scalar(key, to);
 	to += SCALAR_BYTES;
-	to = mempcpy(to, der_curve, sizeof(der_curve));
-	to = mempcpy(to, der_point, sizeof(der_point));
+	to = mem_put(to, der_curve, sizeof(der_curve));
+	to = mem_put(to, der_point, sizeof(der_point));
 	memcpy(to, key->blob.p + key->blob.n - POINT_BYTES, POINT_BYTES);
 
 	if (rc == ERR_OK)

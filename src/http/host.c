@@ -16,7 +16,7 @@ struct span http_host(const struct http1_head *head)
 		return end == NULL ? host :
 				     span_of(host.p + 1, (size_t)(end - host.p) - 1);
 	}
-	end = host.n > 0 ? memrchr(host.p, ':', host.n) : NULL;
+	end = span_find_last(host, ':');
 	return end == NULL ? host : span_of(host.p, (size_t)(end - host.p));
 }
 

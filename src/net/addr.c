@@ -183,7 +183,7 @@ bool addr_of_local(int fd, struct addr *out)
 
 enum err addr_split(struct span text, struct span *host, struct span *port)
 {
-	const uint8_t *colon = text.n == 0 ? NULL : memrchr(text.p, ':', text.n);
+	const uint8_t *colon = span_find_last(text, ':');
 	struct span h, p;
 
 	if (colon == NULL)

@@ -57,8 +57,7 @@ static enum err tls_context_set_alpn(struct tls_context *ctx, const char *names,
 	const char *name = names;
 
 	while (name != NULL) {
-		const char *end = strchrnul(name, ',');
-		size_t n = (size_t)(end - name);
+		size_t n = strcspn(name, ",");
 
 		if (n == 0 || ctx->alpn_n + 1 + n > sizeof(ctx->alpn))
 			return err_set(why, ERR_USAGE, "ALPN \"%.100s\" makes no sense",
@@ -66,7 +65,7 @@ static enum err tls_context_set_alpn(struct tls_context *ctx, const char *names,
 		ctx->alpn[ctx->alpn_n] = (unsigned char)n;
 		memcpy(ctx->alpn + ctx->alpn_n + 1, name, n);
 		ctx->alpn_n += (unsigned)n + 1;
-		name = *end == ',' ? end + 1 : NULL;
+		name = name[n] == ',' ? name + n + 1 : NULL;
 	}
 	return ERR_OK;
 }

@@ -4,6 +4,8 @@
  */
 #include "wire/gob.h"
 
+#include "base/mem.h"
+
 #define TYPE_BYTES 5
 #define TYPE_STRING 6
 #define WIRE_TYPE_STRUCT 2 /* the field of a type definition that a struct sits in */
@@ -290,7 +292,7 @@ static uint8_t *write_field(uint8_t *to, uint8_t delta, struct span s)
 		return to;
 	*to++ = delta;
 	to = write_uint(to, s.n);
-	return mempcpy(to, s.p, s.n);
+	return mem_put(to, s.p, s.n);
 }
 
 enum err gob_write(struct buf *out, const struct gob_packet *packet)
@@ -306,7 +308,7 @@ enum err gob_write(struct buf *out, const struct gob_packet *packet)
 	if (rc != ERR_OK)
 		return rc;
 	to = write_uint(to, n);
-	to = mempcpy(to, value_type, sizeof(value_type));
+	to = mem_put(to, value_type, sizeof(value_type));
 	to = write_field(to, 1, src);
 	to = write_field(to, src.n == 0 ? 2 : 1, payload);
 	*to = 0;

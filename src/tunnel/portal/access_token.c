@@ -152,7 +152,7 @@ struct parts {
 static bool split(struct span text, struct parts *out)
 {
 	const uint8_t *first = text.n > 0 ? memchr(text.p, '.', text.n) : NULL;
-	const uint8_t *last = text.n > 0 ? memrchr(text.p, '.', text.n) : NULL;
+	const uint8_t *last = span_find_last(text, '.');
 
 	if (text.n > ACCESS_TOKEN_MAX || first == NULL || first == last)
 		return false;
