@@ -33,7 +33,6 @@ enum err loop_new(struct loop **out)
 	list_init(&loop->deferred);
 	list_init(&loop->changed);
 	list_init(&loop->always);
-	list_init(&loop->dead);
 	list_init(&loop->mailboxes);
 	if (uv_loop_init(&loop->uv) != 0) {
 		free(loop);
@@ -103,6 +102,7 @@ void loop_free(struct loop *loop)
 	mailbox_free_all(loop);
 	while (!list_is_empty(&loop->deferred))
 		loop_run_deferred(loop);
+	io_teardown(loop);
 	uv_close((uv_handle_t *)&loop->keeper, NULL);
 	uv_walk(&loop->uv, loop_check_closing, NULL);
 
@@ -110,7 +110,6 @@ void loop_free(struct loop *loop)
 	 * a lookup that was given up may still end. */
 	while (uv_loop_close(&loop->uv) == UV_EBUSY)
 		uv_run(&loop->uv, UV_RUN_ONCE);
-	io_teardown(loop);
 	free(loop);
 }
 
@@ -122,25 +121,6 @@ void loop_leave(struct loop *loop, int exit_code)
 	_exit(exit_code);
 }
 
-/* How long libuv can do without us; its notion of now is made right first. */
-static int loop_uv_timeout(struct loop *loop)
-{
-	if (loop->uv_has_news)
-		return 0;
-	uv_update_time(&loop->uv);
-	return uv_backend_timeout(&loop->uv);
-}
-
-/* The log may have lines that its reader did not take; it has no timer of its own. */
-static int loop_timeout(struct loop *loop)
-{
-	int ms = loop_uv_timeout(loop);
-
-	if (log_is_behind() && (ms < 0 || ms > LOG_CATCH_UP_MS))
-		return LOG_CATCH_UP_MS;
-	return ms;
-}
-
 static bool loop_may_wait(const struct loop *loop)
 {
 	return !loop->is_stopped && list_is_empty(&loop->deferred) &&
@@ -149,15 +129,8 @@ static bool loop_may_wait(const struct loop *loop)
 
 static void loop_take_turn(struct loop *loop, bool may_wait)
 {
-	bool uv_is_ready;
-
 	io_apply(loop);
-	may_wait = may_wait && loop_may_wait(loop);
-	uv_is_ready = io_wait(loop, may_wait ? loop_timeout(loop) : 0);
-	if (uv_is_ready || loop_uv_timeout(loop) == 0) {
-		loop->uv_has_news = false;
-		uv_run(&loop->uv, UV_RUN_NOWAIT);
-	}
+	io_wait(loop, may_wait && loop_may_wait(loop));
 	loop_run_deferred(loop);
 	if (log_is_behind())
 		log_catch_up();
