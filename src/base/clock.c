@@ -2,7 +2,8 @@
 #include "base/clock.h"
 
 #include <stdbool.h>
-#include <time.h>
+
+#include "base/clock_priv.h"
 
 /* Mutable and global because time is: only tests change them. */
 static bool frozen;
@@ -21,17 +22,17 @@ static uint64_t clock_us(clockid_t id)
 
 uint64_t clock_now_us(void)
 {
-	return clock_us(CLOCK_MONOTONIC);
+	return clock_us(clock_awake);
 }
 
 uint64_t clock_now_ms(void)
 {
-	return clock_us(CLOCK_MONOTONIC) / 1000;
+	return clock_us(clock_awake) / 1000;
 }
 
 uint64_t clock_boot_ms(void)
 {
-	return clock_us(CLOCK_BOOTTIME) / 1000;
+	return clock_us(clock_always) / 1000;
 }
 
 uint64_t clock_wall_ms(void)

@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "http/api.h"
 #include "http/client.h"
+#include "loop/fd.h"
 #include "relay/admin_socket.h"
 #include "store/file.h"
 
@@ -55,11 +56,12 @@ static enum err refused(const char *directory, int errnum, struct why *why)
 static enum err try_socket(const char *directory, const struct sockaddr_un *a,
 	struct why *why)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), errnum = 0;
+	int fd = fd_socket(AF_UNIX, SOCK_STREAM), errnum = 0;
 
 	if (fd < 0)
 		return err_sys(why, errno, "no socket");
-	if (connect(fd, (const struct sockaddr *)a, sizeof(*a)) != 0)
+	/* One with a full queue is there. */
+	if (connect(fd, (const struct sockaddr *)a, sizeof(*a)) != 0 && errno != EAGAIN)
 		errnum = errno;
 	close(fd);
 	return errnum == 0 ? ERR_OK : refused(directory, errnum, why);

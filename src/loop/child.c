@@ -7,11 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "loop/child_priv.h"
+#include "loop/fd.h"
+
+extern char **environ; /* unistd.h need not declare it */
 
 #define CHILD_READ_BYTES 4096
 #define CHILD_EXIT_UNRUN 127
@@ -63,7 +66,7 @@ static void launch_arrange(const struct launch *l)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 
 	(void)setpgid(0, 0);
-	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+	child_follow_parent();
 	if (getppid() != l->parent)
 		_exit(CHILD_EXIT_UNRUN); /* it died before it could be watched */
 
@@ -143,7 +146,7 @@ static enum err child_launch(struct child *c, const struct child_options *o,
 	};
 	int errnum = 0;
 
-	if (pipe2(l.words, O_CLOEXEC) != 0 || pipe2(l.report, O_CLOEXEC) != 0 ||
+	if (fd_pipe(l.words) != 0 || fd_pipe(l.report) != 0 ||
 		fcntl(l.words[0], F_SETFL, O_NONBLOCK) != 0)
 		errnum = errno;
 	if (errnum == 0)
@@ -300,16 +303,31 @@ enum err child_open(const struct child_options *o, struct child **out, struct wh
 
 const char *child_print_end(int status, char to[CHILD_END_MAX])
 {
-	const char *name;
+	static const struct {
+		int signo;
+		const char *name;
+	} signals[] = {
+		{ SIGABRT, "SIGABRT" },
+		{ SIGBUS, "SIGBUS" },
+		{ SIGFPE, "SIGFPE" },
+		{ SIGHUP, "SIGHUP" },
+		{ SIGILL, "SIGILL" },
+		{ SIGINT, "SIGINT" },
+		{ SIGKILL, "SIGKILL" },
+		{ SIGPIPE, "SIGPIPE" },
+		{ SIGQUIT, "SIGQUIT" },
+		{ SIGSEGV, "SIGSEGV" },
+		{ SIGSYS, "SIGSYS" },
+		{ SIGTERM, "SIGTERM" },
+	};
 
 	if (WIFEXITED(status)) {
 		snprintf(to, CHILD_END_MAX, "exit status %d", WEXITSTATUS(status));
 		return to;
 	}
-	name = sigabbrev_np(WTERMSIG(status));
-	if (name != NULL)
-		snprintf(to, CHILD_END_MAX, "killed by SIG%s", name);
-	else
-		snprintf(to, CHILD_END_MAX, "killed by signal %d", WTERMSIG(status));
+	snprintf(to, CHILD_END_MAX, "killed by signal %d", WTERMSIG(status));
+	for (size_t i = 0; i < mem_count(signals); i++)
+		if (signals[i].signo == WTERMSIG(status))
+			snprintf(to, CHILD_END_MAX, "killed by %s", signals[i].name);
 	return to;
 }

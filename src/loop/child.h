@@ -3,7 +3,7 @@
  * event.
  *
  * It stands in a process group of its own, so that a Ctrl-C at the terminal is ours to
- * pass on, and it gets SIGTERM when we die in whatever way. It reads from /dev/null, its
+ * pass on, and (on Linux) it gets SIGTERM when we die in whatever way. It reads from /dev/null, its
  * standard output and error are one pipe to us, and of our other descriptors it has none,
  * provided that they were opened with O_CLOEXEC.
  */
@@ -14,6 +14,7 @@
 
 #define CHILD_LINE_MAX 2048 /* longer lines come in pieces */
 #define CHILD_END_MAX 48
+#define CHILD_PATH_MAX 1024
 
 struct child;
 
@@ -36,6 +37,9 @@ struct child_options {
  */
 enum err child_open(const struct child_options *o, struct child **out,
 	struct why *why) MUST_USE;
+
+/* The path of the program that we are, perhaps in @to. */
+const char *child_own_path(char to[CHILD_PATH_MAX]);
 
 /* Does nothing to one that has ended. */
 void child_signal(struct child *c, int signo);

@@ -1,15 +1,14 @@
 /* A mailbox takes letters from any thread and hands them out on its own. */
 #include <pthread.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
+#include "loop/bell.h"
 #include "loop/loop_priv.h"
 
 struct mailbox {
 	struct list in_loop;
 	struct loop_io *io;
-	void *receiver; /* borrowed: the owner's */
-	int fd;         /* an eventfd: rung when the first letter comes */
+	void *receiver;   /* borrowed: the owner's */
+	struct bell bell; /* rung when the first letter comes */
 
 	pthread_mutex_t lock; /* over the rest */
 	struct mail *first, *last;
@@ -42,10 +41,9 @@ static void mailbox_hand_out(struct mailbox *box)
 static void mailbox_on_ring(void *arg, unsigned ready)
 {
 	struct mailbox *box = arg;
-	eventfd_t rings;
 
 	(void)ready;
-	(void)eventfd_read(box->fd, &rings);
+	bell_quiet(&box->bell);
 	mailbox_hand_out(box);
 }
 
@@ -57,14 +55,14 @@ enum err mailbox_open(struct loop *loop, void *receiver, struct mailbox **out)
 	if (box == NULL)
 		return ERR_NOMEM;
 	box->receiver = receiver;
-	box->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (box->fd < 0) {
-		free(box);
-		return ERR_SYS;
-	}
-	rc = loop_io_open(loop, box->fd, mailbox_on_ring, box, &box->io);
+	rc = bell_init(&box->bell);
 	if (rc != ERR_OK) {
-		close(box->fd);
+		free(box);
+		return rc;
+	}
+	rc = loop_io_open(loop, box->bell.fd, mailbox_on_ring, box, &box->io);
+	if (rc != ERR_OK) {
+		bell_fini(&box->bell);
 		free(box);
 		return rc;
 	}
@@ -85,7 +83,7 @@ bool mailbox_post(struct mailbox *box, struct mail *mail)
 		mail->next = NULL;
 		if (box->first == NULL) {
 			box->first = mail;
-			(void)eventfd_write(box->fd, 1);
+			bell_ring(&box->bell);
 		} else {
 			box->last->next = mail;
 		}
@@ -109,7 +107,7 @@ void mailbox_close(struct mailbox *box)
 	if (was_closed)
 		return;
 	loop_io_close(box->io);
-	close(box->fd);
+	bell_fini(&box->bell);
 	mailbox_hand_out(box);
 }
 

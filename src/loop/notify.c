@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "loop/fd.h"
 
 #define NOTIFY_TEXT_MAX 256
 #define NOTIFY_RETRY_MS 100
@@ -89,7 +90,7 @@ struct notify *notify_open(struct loop *loop, const struct log *log)
 	if (n == NULL)
 		return NULL;
 	n->pulse_ms = notify_read_pulse();
-	n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	n->fd = fd_socket(AF_UNIX, SOCK_DGRAM);
 	if (n->fd < 0 || !notify_read_address(n, address) ||
 		loop_timer_open(loop, notify_on_timer, n, &n->timer) != ERR_OK) {
 		log_warn(log, "NOTIFY_SOCKET: cannot tell the service manager at %s",

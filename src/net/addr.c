@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "loop/fd.h"
 
 /* "fe80::1%eth0": the zone is a name or a number. */
 static bool addr_take_zone(char *host, uint32_t *scope)
@@ -149,7 +150,7 @@ bool addr_is_loopback(const struct addr *a)
 bool addr_is_here(const struct addr *a)
 {
 	struct addr any_port = *a;
-	int fd = socket(a->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = fd_socket(a->sa.sa_family, SOCK_DGRAM);
 	bool is_here = true;
 
 	if (fd < 0)

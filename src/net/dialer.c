@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "loop/fd.h"
 
 #define DIAL_STAGGER_MS 250
 #define DIAL_TIMEOUT_MS 30000
@@ -193,7 +194,7 @@ static int dial_attempt_begin(struct dial_attempt *a, const struct addr *to)
 {
 	int errnum;
 
-	a->fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	a->fd = fd_socket(to->sa.sa_family, SOCK_STREAM);
 	if (a->fd < 0)
 		return errno;
 	errnum = dial_connect(a->fd, to);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "loop/fd.h"
 #include "net/resolver.h"
 #include "net/socket.h"
 
@@ -77,7 +78,7 @@ static int listener_bind_addr(const struct addr *a, int type, int *fd)
 {
 	int yes = 1, no = 0, errnum;
 
-	*fd = socket(a->sa.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	*fd = fd_socket(a->sa.sa_family, type);
 	if (*fd < 0)
 		return errno;
 	/* For UDP it would mean that a second binder steals the port. */
@@ -178,7 +179,7 @@ static void listener_rest(struct listener *l, int errnum)
 static bool listener_accept(struct listener *l)
 {
 	struct addr peer = { .n = sizeof(peer.any) };
-	int fd = accept4(l->fd, &peer.sa, &peer.n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = fd_accept(l->fd, &peer.sa, &peer.n);
 
 	if (fd >= 0) {
 		l->has_complained = false;

@@ -1,12 +1,11 @@
 /* A netwatch notices changes of the network, and gaps in time. */
 #include "net/netwatch.h"
 
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "net/netwatch_priv.h"
 
 #define NETWATCH_SETTLE_MS 200 /* changes come in bursts */
 #define NETWATCH_TICK_MS 2000
@@ -15,7 +14,7 @@
 struct netwatch {
 	netwatch_fn *fn;
 	void *arg; /* borrowed: the owner's */
-	int fd;    /* netlink, or -1 */
+	int fd;    /* news of the network, or -1 */
 	struct loop_io *io;
 	struct loop_timer *settle;
 	struct loop_timer *tick;
@@ -71,23 +70,6 @@ static void netwatch_on_ready(void *arg, unsigned ready)
 		loop_timer_set(w->settle, NETWATCH_SETTLE_MS);
 }
 
-static int netwatch_open_netlink(void)
-{
-	struct sockaddr_nl at = {
-		.nl_family = AF_NETLINK,
-		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
-			RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
-	};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
-		NETLINK_ROUTE);
-
-	if (fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) != 0) {
-		close(fd);
-		fd = -1;
-	}
-	return fd;
-}
-
 enum err netwatch_open(struct loop *loop, netwatch_fn *fn, void *arg,
 	struct netwatch **out)
 {
@@ -98,7 +80,7 @@ enum err netwatch_open(struct loop *loop, netwatch_fn *fn, void *arg,
 		return ERR_NOMEM;
 	w->fn = fn;
 	w->arg = arg;
-	w->fd = netwatch_open_netlink();
+	w->fd = netwatch_open_news();
 	rc = loop_timer_open(loop, netwatch_on_settled, w, &w->settle);
 	if (rc == ERR_OK)
 		rc = loop_timer_open(loop, netwatch_on_tick, w, &w->tick);

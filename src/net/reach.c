@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "loop/fd.h"
 #include "net/dialer.h"
 #include "net/socket.h"
 
@@ -163,7 +164,7 @@ static int unix_connect(const char *path, int *out)
 
 	if (!str_copy(at.sun_path, sizeof(at.sun_path), path))
 		return ENAMETOOLONG;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = fd_socket(AF_UNIX, SOCK_STREAM);
 	if (fd < 0)
 		return errno;
 	if (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0) {

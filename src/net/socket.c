@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/socket_priv.h"
 #include "net/tcp_path.h"
 
 #define SOCKET_KEEPALIVE_S 15
@@ -60,7 +61,7 @@ static enum err socket_write(struct stream *s, const struct iovec *iov, int coun
 {
 	struct msghdr msg = {
 		.msg_iov = (struct iovec *)(uintptr_t)iov,
-		.msg_iovlen = (size_t)count,
+		.msg_iovlen = (__typeof__(msg.msg_iovlen))count,
 	};
 	ssize_t n;
 
@@ -155,12 +156,12 @@ static const struct stream_ops socket_ops = {
 
 void socket_tune(int fd)
 {
-	static const struct {
+	const struct {
 		int level, name, value;
 	} options[] = {
 		{ IPPROTO_TCP, TCP_NODELAY, 1 }, { SOL_SOCKET, SO_KEEPALIVE, 1 },
 		{ IPPROTO_TCP, TCP_KEEPINTVL, SOCKET_KEEPALIVE_S },
-		{ IPPROTO_TCP, TCP_KEEPIDLE,
+		{ IPPROTO_TCP, socket_keepidle,
 			SOCKET_KEEPALIVE_S }, /* last: shows that all is set */
 	};
 	int idle = 0;
@@ -168,7 +169,7 @@ void socket_tune(int fd)
 
 	/* Accepted sockets have it from their listener;
 	 * a Unix socket has no such thing. */
-	if (getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, &n) != 0)
+	if (getsockopt(fd, IPPROTO_TCP, socket_keepidle, &idle, &n) != 0)
 		return;
 	if (idle == SOCKET_KEEPALIVE_S)
 		return;
@@ -214,13 +215,13 @@ void socket_tune_carrier(int fd, unsigned dead_ms)
 		int name, value;
 	} options[] = {
 		{ TCP_NOTSENT_LOWAT, SOCKET_CARRIER_UNSENT_BYTES },
-		{ TCP_USER_TIMEOUT, (int)dead_ms },
 		/* Silence is asked about early enough to be called death in time. */
-		{ TCP_KEEPIDLE, (int)(dead_ms + 1999) / 2000 },
+		{ socket_keepidle, (int)(dead_ms + 1999) / 2000 },
 		{ TCP_KEEPINTVL, (int)(dead_ms + 3999) / 4000 },
 		{ TCP_KEEPCNT, 3 },
 	};
 
+	socket_set_patience(fd, dead_ms);
 	for (size_t i = 0; i < mem_count(options); i++)
 		(void)setsockopt(fd, IPPROTO_TCP, options[i].name, &options[i].value,
 			sizeof(options[i].value));
@@ -229,10 +230,10 @@ void socket_tune_carrier(int fd, unsigned dead_ms)
 /* Four questions: on a bad path some of them, or of the answers, get lost. */
 void socket_tune_waiting(int fd)
 {
-	static const struct {
+	const struct {
 		int name, value;
 	} options[] = {
-		{ TCP_KEEPIDLE, 4 },
+		{ socket_keepidle, 4 },
 		{ TCP_KEEPINTVL, 1 },
 		{ TCP_KEEPCNT, 4 },
 	};
@@ -240,9 +241,4 @@ void socket_tune_waiting(int fd)
 	for (size_t i = 0; i < mem_count(options); i++)
 		(void)setsockopt(fd, IPPROTO_TCP, options[i].name, &options[i].value,
 			sizeof(options[i].value));
-}
-
-void socket_set_patience(int fd, unsigned dead_ms)
-{
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms));
 }

@@ -12,7 +12,7 @@ struct splice;
 
 /*
  * Up to the first drain that works, no more than @trial_bytes are taken. @on_idle is
- * called with the pipe empty.  ERR_SYS: no descriptors.
+ * called with the pipe empty.  ERR_SYS: no descriptors, or no splice on this system.
  */
 enum err splice_new(struct loop *loop, size_t trial_bytes, void (*on_idle)(void *arg),
 	void *arg, struct splice **out) MUST_USE;

@@ -2,8 +2,6 @@
 #include "relay/admin_socket.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -11,8 +9,10 @@
 
 #include "base/str.h"
 #include "http/server.h"
+#include "loop/fd.h"
 #include "net/socket.h"
 #include "relay/admin.h"
+#include "relay/admin_socket_priv.h"
 #include "relay/relay_inside.h"
 
 #define CONNECTIONS_MAX 16
@@ -24,25 +24,6 @@ struct admin_socket {
 	struct listener *listener;
 	char *path; /* of the socket, once it is there */
 };
-
-enum err admin_socket_path(const char *directory,
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)], int *fd, struct why *why)
-{
-	const size_t size = sizeof(((struct sockaddr_un *)0)->sun_path);
-	enum err rc;
-
-	*fd = -1;
-	if (snprintf(path, size, "%s/" ADMIN_SOCKET_FILE, directory) < (int)size)
-		return ERR_OK;
-	*fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (*fd < 0) {
-		rc = errno == ENOENT ? ERR_NOENT : errno == EACCES ? ERR_DENIED : ERR_SYS;
-		(void)err_sys(why, errno, "%.150s", directory);
-		return rc;
-	}
-	snprintf(path, size, "/proc/self/fd/%d/" ADMIN_SOCKET_FILE, *fd);
-	return ERR_OK;
-}
 
 /* ---- calls ---- */
 
@@ -61,11 +42,9 @@ static bool admit(void *context, struct api_call *call)
 /* The mode of the socket keeps others out already, where systems look at it. */
 static bool peer_may(int fd)
 {
-	struct ucred peer = { .uid = (uid_t)-1 };
-	socklen_t n = sizeof(peer);
+	uid_t peer;
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0 &&
-		(peer.uid == 0 || peer.uid == geteuid());
+	return admin_socket_peer(fd, &peer) && (peer == 0 || peer == geteuid());
 }
 
 static void on_accept(void *arg, int fd, const struct addr *peer)
@@ -101,7 +80,7 @@ static enum err remove_old(const char *path, struct why *why)
 static enum err socket_bind(const char *directory, int *out, struct why *why)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = fd_socket(AF_UNIX, SOCK_STREAM);
 	int directory_fd = -1;
 	enum err rc;
 

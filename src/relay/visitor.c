@@ -6,7 +6,6 @@
  * to another worker, or to TLS, as if nobody had touched it. portal-protocol 7.
  */
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -231,10 +230,8 @@ static void visitor_on_claim_end(void *arg, enum err rc, struct stream *session)
 /* It has said more, or is gone: then nobody needs to wait for a session for it. */
 static void visitor_step_claiming(struct visitor *v)
 {
-	struct pollfd p = { .fd = v->fd, .events = POLLRDHUP };
-
 	loop_io_want(v->io, 0);
-	if (poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0)
+	if (socket_is_finished(v->fd))
 		visitor_free(v);
 }
 
@@ -406,10 +403,8 @@ static void visitor_step_peeking(struct visitor *v)
 	if (rc == ERR_OK) {
 		visitor_route(v, &hello, seen);
 	} else if (rc == ERR_AGAIN && seen.n < HELLO_BYTES_MAX) {
-		struct pollfd p = { .fd = v->fd, .events = POLLRDHUP };
-
 		visitor_wake_at(v, visitor_next_look(seen));
-		if (poll(&p, 1, 0) == 1 && p.revents != 0)
+		if (socket_is_finished(v->fd))
 			visitor_free(v); /* that was all it has to say */
 	} else {
 		visitor_count(&v->data->worker->figures.unknown);

@@ -31,6 +31,8 @@
 #include "net/dialer.h"
 #include "text/hex.h"
 
+extern char **environ; /* unistd.h need not declare it */
+
 #define DEMO_FETCHES 2
 #define DEMO_READY_MS 10000 /* for all that comes before a visit */
 #define DEMO_FETCH_MS 10000
@@ -231,9 +233,10 @@ static void demo_on_child_line(void *arg, const char *line)
 static void demo_start(struct demo *d, enum demo_role role, const char *auth,
 	const char *const *argv)
 {
+	char own[CHILD_PATH_MAX];
 	struct child_options o = {
 		.loop = d->worker.loop,
-		.path = "/proc/self/exe",
+		.path = child_own_path(own),
 		.argv = argv,
 		.on_line = demo_on_child_line,
 		.on_end = demo_on_child_end,

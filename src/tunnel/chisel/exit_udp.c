@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "loop/fd.h"
 #include "net/resolver.h"
 #include "tunnel/chisel/exit_kinds.h"
 #include "tunnel/chisel/gobpipe.h"
@@ -95,8 +96,7 @@ static enum err udp_flow_connect(struct udp_flow *flow)
 	struct udp_exit *e = flow->exit;
 	enum err rc;
 
-	flow->fd = socket(e->target.sa.sa_family,
-		SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	flow->fd = fd_socket(e->target.sa.sa_family, SOCK_DGRAM);
 	if (flow->fd < 0 || connect(flow->fd, &e->target.sa, e->target.n) != 0)
 		return ERR_SYS;
 	rc = loop_io_open(e->path.exits->worker->loop, flow->fd, udp_flow_on_readable,

@@ -1,0 +1,20 @@
+/* Descriptors, in one system call each. */
+#include "loop/fd.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+int fd_socket(int domain, int type)
+{
+	return socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+int fd_accept(int fd, struct sockaddr *peer, socklen_t *n)
+{
+	return accept4(fd, peer, n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+int fd_pipe(int ends[2])
+{
+	return pipe2(ends, O_CLOEXEC);
+}

@@ -1,0 +1,27 @@
+/* What macOS has for sockets, and POSIX has not. */
+#include "net/socket.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "net/socket_priv.h"
+
+const int socket_keepidle = TCP_KEEPALIVE;
+
+/* In seconds there. */
+void socket_set_patience(int fd, unsigned dead_ms)
+{
+	unsigned dead_s = (dead_ms + 999) / 1000;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_RXT_CONNDROPTIME, &dead_s, sizeof(dead_s));
+}
+
+/* POLLHUP comes with the end of what the peer sends. */
+bool socket_is_finished(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)) != 0;
+}

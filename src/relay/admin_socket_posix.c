@@ -1,0 +1,26 @@
+/* Unix sockets of other systems. */
+#include "relay/admin_socket.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "relay/admin_socket_priv.h"
+
+enum err admin_socket_path(const char *directory,
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)], int *fd, struct why *why)
+{
+	const size_t size = sizeof(((struct sockaddr_un *)0)->sun_path);
+
+	*fd = -1;
+	if (snprintf(path, size, "%s/" ADMIN_SOCKET_FILE, directory) < (int)size)
+		return ERR_OK;
+	return err_sys(why, ENAMETOOLONG, "%.150s", directory);
+}
+
+bool admin_socket_peer(int fd, uid_t *out)
+{
+	gid_t gid;
+
+	return getpeereid(fd, out, &gid) == 0;
+}
