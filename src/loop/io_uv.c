@@ -79,7 +79,7 @@ bool io_poll(struct loop_io *io, unsigned wants)
 		events |= UV_READABLE;
 	if ((wants & LOOP_WRITE) != 0)
 		events |= UV_WRITABLE;
-	/* A hang-up shows as whatever was asked for: so this asks for what never comes. */
+	/* A hang-up shows as what was asked for; so it asks for what never comes. */
 	if (wants == LOOP_HANGUP)
 		events = UV_PRIORITIZED;
 	if (events == 0)

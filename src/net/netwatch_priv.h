@@ -2,7 +2,7 @@
 #ifndef NET_NETWATCH_PRIV_H
 #define NET_NETWATCH_PRIV_H
 
-/* A non-blocking descriptor that says something when addresses or routes change, or -1. */
+/* A non-blocking descriptor that is readable when addresses or routes change, or -1. */
 int netwatch_open_news(void);
 
 #endif

@@ -38,7 +38,7 @@ void socket_tune_waiting(int fd);
  */
 void socket_set_patience(int fd, unsigned dead_ms);
 
-/* True: the peer has said that it sends no more, or is gone; what it sent may be unread. */
+/* True: the peer sends no more, or is gone; what it sent may be unread. */
 bool socket_is_finished(int fd);
 
 #endif

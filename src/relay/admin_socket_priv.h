@@ -1,4 +1,4 @@
-/* What admin_socket.c asks of the system: admin_socket_linux.c or admin_socket_posix.c. */
+/* What admin_socket.c asks of the system: admin_socket_linux.c or _posix.c. */
 #ifndef RELAY_ADMIN_SOCKET_PRIV_H
 #define RELAY_ADMIN_SOCKET_PRIV_H
 
