@@ -80,9 +80,9 @@ struct api_operation {
 	const char *summary;                          /* NULL: it is not described */
 	const char *query; /* the name of its parameter; or NULL */
 	size_t body_max;   /* 0: API_BODY_MAX */
-	unsigned status;   /* of success; 0: 200 */
 	const char *type;  /* of the answer; NULL: the envelope's JSON */
 	const struct api_envelope *envelope; /* NULL: the API's */
+	unsigned status;                     /* of success; 0: 200 */
 	bool is_at_once;  /* answered by the thread that has read the request */
 	bool takes_over;  /* it keeps the connection, so that HEAD is no GET */
 	bool is_any_host; /* the Host of the request does not matter */
