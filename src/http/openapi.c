@@ -2,27 +2,13 @@
 #include "http/openapi.h"
 
 #include <ctype.h>
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/str.h"
 
-static void put_string(struct json_writer *w, const char *key, const char *text)
-{
-	json_put_key(w, key);
-	json_put_text(w, span_str(text));
-}
-
-static void put_number(struct json_writer *w, const char *key, int64_t value)
-{
-	json_put_key(w, key);
-	json_put_int(w, value);
-}
-
-static void open_object(struct json_writer *w, const char *key)
-{
-	json_put_key(w, key);
-	json_put_open(w);
-}
+/* Out of memory, jansson has NULL for a value, and leaves it out: the last step fails. */
 
 /* ---- schemas ---- */
 
@@ -49,71 +35,50 @@ static const struct {
 	[FIELD_TABLES] = { "array", NULL, 0, 0 },
 };
 
-static void put_object(struct json_writer *w, const struct field_table *fields);
+static json_t *object_schema(const struct field_table *fields);
 
-static void put_field(struct json_writer *w, const struct field *f)
+static json_t *field_schema(const struct field *f)
 {
 	const char *type = kinds[f->kind].type;
-	const bool is_bounded = f->min != 0 || f->max != 0;
+	const bool is_array = strcmp(type, "array") == 0,
+		   is_bounded = f->min != 0 || f->max != 0;
 	const int64_t min = is_bounded ? f->min : kinds[f->kind].min;
 	const int64_t max = is_bounded ? f->max : kinds[f->kind].max;
 	const size_t text_max = f->kind == FIELD_CHARS ? f->size : f->text_max;
+	json_t *schema, *text;
 
-	open_object(w, f->name);
-	if (f->kind == FIELD_TABLE) {
-		put_object(w, f->of);
-		json_put_close(w);
-		return;
-	}
-	put_string(w, "type", type);
-	if (kinds[f->kind].format != NULL)
-		put_string(w, "format", kinds[f->kind].format);
-	if (strcmp(type, "integer") == 0 && (min != 0 || max != 0)) {
-		put_number(w, "minimum", min);
-		put_number(w, "maximum", max);
-	}
-	if (strcmp(type, "array") == 0) {
+	if (f->kind == FIELD_TABLE)
+		return object_schema(f->of);
+	schema = json_pack("{ss ss*}", "type", type, "format", kinds[f->kind].format);
+	text = schema;
+	if (is_array) {
+		text = f->kind == FIELD_TABLES ? object_schema(f->of) :
+						 json_pack("{ss}", "type", "string");
+		json_object_set_new(schema, "items", text);
 		if (f->max > 0)
-			put_number(w, "maxItems", f->max);
-		open_object(w, "items");
-		if (f->kind == FIELD_TABLES)
-			put_object(w, f->of);
-		else
-			put_string(w, "type", "string");
+			json_object_set_new(schema, "maxItems", json_integer(f->max));
+	} else if (strcmp(type, "integer") == 0 && (min != 0 || max != 0)) {
+		json_object_set_new(schema, "minimum", json_integer(min));
+		json_object_set_new(schema, "maximum", json_integer(max));
 	}
 	if (text_max > 0 && f->kind != FIELD_TIME && f->kind != FIELD_TABLES)
-		put_number(w, "maxLength", (int64_t)text_max - 1);
-	if (strcmp(type, "array") == 0)
-		json_put_close(w);
-	json_put_close(w);
+		json_object_set_new(text, "maxLength",
+			json_integer((json_int_t)text_max - 1));
+	return schema;
 }
 
-/* The members of a schema; @fields may be NULL: any. */
-static void put_object(struct json_writer *w, const struct field_table *fields)
+/* @fields may be NULL: any object. */
+static json_t *object_schema(const struct field_table *fields)
 {
+	json_t *members = fields != NULL ? json_object() : NULL;
 	struct field_cursor c;
 
-	put_string(w, "type", "object");
-	if (fields == NULL)
-		return;
-	open_object(w, "properties");
-	for (field_first(&c, fields); c.row != NULL; field_next(&c))
-		if (c.row->name != NULL)
-			put_field(w, c.row);
-	json_put_close(w);
-}
-
-static void open_content(struct json_writer *w, const char *type)
-{
-	open_object(w, "content");
-	open_object(w, type);
-	open_object(w, "schema");
-}
-
-static void close_content(struct json_writer *w)
-{
-	for (int i = 0; i < 3; i++)
-		json_put_close(w);
+	if (fields != NULL)
+		for (field_first(&c, fields); c.row != NULL; field_next(&c))
+			if (c.row->name != NULL)
+				json_object_set_new(members, c.row->name,
+					field_schema(c.row));
+	return json_pack("{ss so*}", "type", "object", "properties", members);
 }
 
 /* ---- operations ---- */
@@ -131,181 +96,110 @@ static void path_print(const char *pattern, char *to, size_t size)
 	}
 }
 
-static void put_parameter(struct json_writer *w, const char *in, const char *name)
+static json_t *parameter(const char *in, const char *name)
 {
-	json_put_open(w);
-	put_string(w, "in", in);
-	put_string(w, "name", name);
-	json_put_key(w, "required");
-	json_put_flag(w, true);
-	open_object(w, "schema");
-	put_string(w, "type", "string");
-	json_put_close(w);
-	json_put_close(w);
+	return json_pack("{ss ss sb s{ss}}", "in", in, "name", name, "required", 1,
+		"schema", "type", "string");
 }
 
-static void put_parameters(struct json_writer *w, const struct api_operation *row)
+static json_t *parameters_of(const struct api_operation *row)
 {
+	json_t *all = json_array();
 	char name[16];
 	unsigned part = 1;
 
-	json_put_key(w, "parameters");
-	json_put_open_list(w);
 	for (const char *p = row->path; (p = strchr(p, '*')) != NULL; p++) {
 		snprintf(name, sizeof(name), "part%u", part++);
-		put_parameter(w, "path", name);
+		json_array_append_new(all, parameter("path", name));
 	}
 	if (row->query != NULL)
-		put_parameter(w, "query", row->query);
-	json_put_close_list(w);
+		json_array_append_new(all, parameter("query", row->query));
+	return all;
 }
 
-static void put_responses(struct json_writer *w, const struct api_operation *row,
+static json_t *content(const char *type, json_t *schema)
+{
+	return json_pack("{s{s{so}}}", "content", type, "schema", schema);
+}
+
+static json_t *responses_of(const struct api_operation *row,
 	const struct api_envelope *envelope)
 {
+	json_t *schema, *success = json_object();
 	char status[8];
 
 	snprintf(status, sizeof(status), "%u", row->status != 0 ? row->status : 200);
-	open_object(w, "responses");
-	open_object(w, status);
-	put_string(w, "description", "Success.");
 	if (row->type != NULL) {
-		open_content(w, row->type);
-		close_content(w);
+		json_object_update_new(success, content(row->type, json_object()));
 	} else if (!row->takes_over) {
-		open_content(w, "application/json");
-		if (envelope->member != NULL) {
-			put_string(w, "type", "object");
-			open_object(w, "properties");
-			open_object(w, "ok");
-			put_string(w, "type", "boolean");
-			json_put_close(w);
-			open_object(w, envelope->member);
-		}
-		put_object(w, row->response);
-		for (int i = envelope->member != NULL ? 2 : 0; i > 0; i--)
-			json_put_close(w);
-		close_content(w);
+		schema = object_schema(row->response);
+		if (envelope->member != NULL)
+			schema = json_pack("{ss s{s{ss} so}}", "type", "object",
+				"properties", "ok", "type", "boolean", envelope->member,
+				schema);
+		json_object_update_new(success, content("application/json", schema));
 	}
-	json_put_close(w);
-	open_object(w, "default");
-	put_string(w, "description", "The operation was refused, or failed.");
-	json_put_close(w);
-	json_put_close(w);
+	json_object_set_new(success, "description", json_string("Success."));
+	return json_pack("{so s{ss}}", status, success, "default", "description",
+		"The operation was refused, or failed.");
 }
 
-static void put_operation(struct json_writer *w, const struct api_operation *row,
+static json_t *operation(const struct api_operation *row,
 	const struct api_envelope *envelope)
 {
-	char method[16];
-	size_t n;
+	json_t *o = json_pack("{ss ss sb so so}", "summary", row->summary, "x-authority",
+		row->authority->name, "x-own", row->is_own, "parameters",
+		parameters_of(row), "responses",
+		responses_of(row, row->envelope != NULL ? row->envelope : envelope));
 
-	str_copy(method, sizeof(method), row->method != NULL ? row->method : "GET");
-	for (n = 0; method[n] != '\0'; n++)
-		method[n] = (char)tolower((unsigned char)method[n]);
-	open_object(w, method);
-	put_string(w, "summary", row->summary);
-	put_string(w, "x-authority", row->authority->name);
-	json_put_key(w, "x-own");
-	json_put_flag(w, row->is_own);
-	if (row->authority->key != NULL) {
-		json_put_key(w, "security");
-		json_put_open_list(w);
-		json_put_open(w);
-		json_put_key(w, row->authority->name);
-		json_put_open_list(w);
-		json_put_close_list(w);
-		json_put_close(w);
-		json_put_close_list(w);
-	}
-	put_parameters(w, row);
-	if (row->request != NULL) {
-		open_object(w, "requestBody");
-		open_content(w, "application/json");
-		put_object(w, row->request);
-		close_content(w);
-		json_put_close(w);
-	}
-	put_responses(w, row, row->envelope != NULL ? row->envelope : envelope);
-	json_put_close(w);
+	if (row->authority->key != NULL)
+		json_object_set_new(o, "security",
+			json_pack("[{s[]}]", row->authority->name));
+	if (row->request != NULL)
+		json_object_set_new(o, "requestBody",
+			content("application/json", object_schema(row->request)));
+	return o;
 }
 
 /* ---- the whole ---- */
 
-struct place {
-	const struct api_table *const *table;
-	unsigned row;
-};
-
-/* The next row that is described. NULL at the end. */
-static const struct api_operation *next_row(struct place *at)
+enum err openapi_put(const struct api_options *api, const char *title,
+	const char *version, struct buf *out)
 {
-	for (; *at->table != NULL; at->table++, at->row = 0)
-		while (at->row < (*at->table)->count)
-			if ((*at->table)->rows[at->row++].summary != NULL)
-				return &(*at->table)->rows[at->row - 1];
-	return NULL;
-}
+	json_t *paths = json_object(), *schemes = json_object(), *item, *all;
+	char path[256], method[16], *text;
+	enum err rc = ERR_NOMEM;
 
-static void put_paths(struct json_writer *w, const struct api_options *api)
-{
-	const struct api_operation *row, *other, *first;
-	char path[256];
+	for (const struct api_table *const *t = api->tables; *t != NULL; t++) {
+		for (unsigned i = 0; i < (*t)->count; i++) {
+			const struct api_operation *row = &(*t)->rows[i];
+			const struct api_authority *who = row->authority;
 
-	open_object(w, "paths");
-	for (struct place at = { api->tables, 0 }; (row = next_row(&at)) != NULL;) {
-		struct place from = { api->tables, 0 };
-
-		for (first = next_row(&from); strcmp(first->path, row->path) != 0;)
-			first = next_row(&from);
-		if (first != row) /* its path is there already */
-			continue;
-		path_print(row->path, path, sizeof(path));
-		open_object(w, path);
-		put_operation(w, row, api->envelope);
-		while ((other = next_row(&from)) != NULL)
-			if (strcmp(other->path, row->path) == 0)
-				put_operation(w, other, api->envelope);
-		json_put_close(w);
+			if (row->summary == NULL)
+				continue;
+			path_print(row->path, path, sizeof(path));
+			item = json_object_get(paths, path);
+			if (item == NULL)
+				json_object_set_new(paths, path, item = json_object());
+			str_copy(method, sizeof(method),
+				row->method != NULL ? row->method : "GET");
+			for (char *c = method; *c != '\0'; c++)
+				*c = (char)tolower((unsigned char)*c);
+			json_object_set_new(item, method, operation(row, api->envelope));
+			if (who->key != NULL)
+				json_object_set_new(schemes, who->name,
+					json_pack("{ss ss ss ss}", "type", "apiKey", "in",
+						who->in, "name", who->key, "description",
+						who->meaning));
+		}
 	}
-	json_put_close(w);
-}
-
-static void put_authorities(struct json_writer *w, const struct api_options *api)
-{
-	const struct api_operation *row, *other;
-
-	open_object(w, "components");
-	open_object(w, "securitySchemes");
-	for (struct place at = { api->tables, 0 }; (row = next_row(&at)) != NULL;) {
-		struct place from = { api->tables, 0 };
-
-		while ((other = next_row(&from)) != row)
-			if (other->authority == row->authority)
-				break;
-		if (other != row || row->authority->key == NULL)
-			continue;
-		open_object(w, row->authority->name);
-		put_string(w, "type", "apiKey");
-		put_string(w, "in", row->authority->in);
-		put_string(w, "name", row->authority->key);
-		put_string(w, "description", row->authority->meaning);
-		json_put_close(w);
-	}
-	json_put_close(w);
-	json_put_close(w);
-}
-
-void openapi_put(const struct api_options *api, const char *title, const char *version,
-	struct json_writer *w)
-{
-	json_put_open(w);
-	put_string(w, "openapi", "3.0.3");
-	open_object(w, "info");
-	put_string(w, "title", title);
-	put_string(w, "version", version);
-	json_put_close(w);
-	put_paths(w, api);
-	put_authorities(w, api);
-	json_put_close(w);
+	all = json_pack("{ss s{ss ss} so s{so}}", "openapi", "3.0.3", "info", "title",
+		title, "version", version, "paths", paths, "components",
+		"securitySchemes", schemes);
+	text = json_dumps(all, JSON_COMPACT);
+	if (text != NULL)
+		rc = buf_put_str(out, text);
+	free(text);
+	json_decref(all);
+	return rc;
 }

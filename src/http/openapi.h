@@ -4,8 +4,8 @@
 
 #include "http/api.h"
 
-/* Operations without a summary are left out. Failures stick in @w->out. */
-void openapi_put(const struct api_options *api, const char *title, const char *version,
-	struct json_writer *w);
+/* Appends it. Operations without a summary are left out. ERR_NOMEM, ERR_LIMIT. */
+enum err openapi_put(const struct api_options *api, const char *title,
+	const char *version, struct buf *out) MUST_USE;
 
 #endif

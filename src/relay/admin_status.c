@@ -175,17 +175,10 @@ static void admin_policy(void *context, struct api_call *call)
 static void admin_describe(void *context, struct api_call *call)
 {
 	struct relay *r = context;
-	struct json_writer w;
-	struct buf text;
+	enum err rc = openapi_put(&r->operations.o, "adit relay", ADIT_VERSION,
+		&call->answer);
 
-	buf_init(&text, API_ANSWER_MAX);
-	json_writer_init(&w, &text);
-	openapi_put(&r->operations.o, "adit relay", ADIT_VERSION, &w);
-	if (text.failed == ERR_OK)
-		api_reply_text(call, buf_span(&text));
-	else
-		call->envelope->refuse(call, API_NO_ROOM, text.failed, NULL);
-	buf_fini(&text);
+	api_reply_json(call, 200, rc);
 }
 
 static const struct api_operation rows[] = {
