@@ -65,7 +65,7 @@ struct loop_io *io_new(void);
 void io_drop(struct loop_io *io);
 
 /* Wakes the loop for @wants from now on. False: this descriptor cannot be polled. */
-bool io_poll(struct loop_io *io, unsigned wants) MUST_USE;
+bool io_poll(struct loop_io *io, unsigned wants);
 
 /* Waits for events and timers, if it may, and calls all that are ready. */
 void io_wait(struct loop *loop, bool may_wait);
