@@ -3,9 +3,9 @@
  * event.
  *
  * It stands in a process group of its own, so that a Ctrl-C at the terminal is ours to
- * pass on, and (on Linux) it gets SIGTERM when we die in whatever way. It reads from /dev/null, its
- * standard output and error are one pipe to us, and of our other descriptors it has none,
- * provided that they were opened with O_CLOEXEC.
+ * pass on, and on Linux it gets SIGTERM when we die in whatever way. It reads from
+ * /dev/null, its standard output and error are one pipe to us, and of our other
+ * descriptors it has none, provided that they were opened with O_CLOEXEC.
  */
 #ifndef LOOP_CHILD_H
 #define LOOP_CHILD_H

@@ -2,7 +2,7 @@
 #ifndef LOOP_CHILD_PRIV_H
 #define LOOP_CHILD_PRIV_H
 
-/* In a forked process: it gets SIGTERM when its parent dies, where the system can do so. */
+/* In a forked process: SIGTERM comes when its parent dies, if the system can do so. */
 void child_follow_parent(void);
 
 #endif
