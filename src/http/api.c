@@ -198,10 +198,12 @@ static void call_run(const struct api *api, struct api_call *call, enum err rc,
 {
 	if (!call->row->authority->check(api->o.context, call))
 		return;
-	if (rc == ERR_OK)
-		call_function(api, call, body);
-	else
-		call_refuse_body(call, rc);
+	if (call->row->check == NULL || call->row->check(api->o.context, call)) {
+		if (rc == ERR_OK)
+			call_function(api, call, body);
+		else
+			call_refuse_body(call, rc);
+	}
 	if (call->row->authority->release != NULL)
 		call->row->authority->release(call);
 }

@@ -76,6 +76,10 @@ struct api_operation {
 	/* Answers the call; an operation that is answered at once may do so later. */
 	void (*fn)(void *context, struct api_call *call);
 
+	/* What must be right before the body is looked at. False: the call is refused,
+	 * and answered. Or NULL. */
+	bool (*check)(void *context, struct api_call *call);
+
 	const struct field_table *request, *response; /* NULL: no body; of no fields */
 	const char *summary;                          /* NULL: it is not described */
 	const char *query; /* the name of its parameter; or NULL */

@@ -47,6 +47,14 @@ static bool check(void *context, struct api_call *call)
 	return seen.may;
 }
 
+static bool check_part(void *context, struct api_call *call)
+{
+	(void)context;
+	if (!span_is(call->parts[0], "a"))
+		call->status = 415;
+	return call->status == 0;
+}
+
 static void release(struct api_call *call)
 {
 	(void)call;
@@ -102,6 +110,12 @@ static const struct api_operation rows[] = {
 		.fn = see,
 		.request = &point_fields,
 		.response = &point_fields },
+	{ .method = "POST",
+		.path = "/point/*",
+		.authority = &guarded,
+		.fn = see,
+		.check = check_part,
+		.request = &point_fields },
 	{ .path = "/guarded/**", .authority = &guarded, .fn = api_refuse_unknown },
 };
 
@@ -176,6 +190,22 @@ static void test_authority_comes_before_all_else(void **state)
 	assert_int_equal(seen.releases, 3);
 }
 
+static void test_an_operations_check_comes_before_the_body(void **state)
+{
+	(void)state;
+	seen.calls = seen.releases = 0;
+	seen.may = false;
+	assert_int_equal(ask("POST", "/point/b", "{\"x\":7}"), 403);
+	seen.may = true;
+	assert_int_equal(ask("POST", "/point/b", "{\"x\":7}"), 415);
+	assert_int_equal(ask("POST", "/point/b", "no JSON"), 415);
+	assert_int_equal(ask("GET", "/point/b", ""), 405);
+	assert_int_equal(seen.calls, 0);
+	assert_int_equal(ask("POST", "/point/a", "no JSON"), 400);
+	assert_int_equal(seen.calls, 0);
+	assert_int_equal(seen.releases, 3);
+}
+
 static void test_an_operation_without_authority_does_not_open(void **state)
 {
 	static const struct api_operation bad_rows[] = {
@@ -199,6 +229,7 @@ int main(void)
 		cmocka_unit_test(test_paths_with_parts),
 		cmocka_unit_test(test_head_is_a_get_unless_the_connection_is_taken),
 		cmocka_unit_test(test_authority_comes_before_all_else),
+		cmocka_unit_test(test_an_operations_check_comes_before_the_body),
 		cmocka_unit_test(test_an_operation_without_authority_does_not_open),
 	};
 

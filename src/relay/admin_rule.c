@@ -242,6 +242,14 @@ static const struct field rate_rows[] = {
 static const struct field_table rate_fields = FIELD_TABLE_OF(struct admin_rate,
 	rate_rows);
 
+static bool identity_check(void *context, struct api_call *call)
+{
+	char key[IDENTITY_KEY_SIZE];
+
+	(void)context;
+	return read_identity(call, key);
+}
+
 /* Without a body, there is none. */
 static void admin_limit(void *context, struct api_call *call)
 {
@@ -314,7 +322,8 @@ static const struct api_operation rows[] = {
 	RULE("POST", LEASE "deny/", admin_deny, "Denies an identity."),
 	RULE("DELETE", LEASE "deny/", admin_deny, "Takes a denial back."),
 	{ "POST", LEASE "bps/", &administrator, admin_limit, ADMIN_WITH_BODY,
-		.request = &rate_fields, .summary = "Limits the rate of an identity." },
+		.check = identity_check, .request = &rate_fields,
+		.summary = "Limits the rate of an identity." },
 	RULE("DELETE", LEASE "bps/", admin_limit, "Ends the limit of an identity."),
 	RULE("POST", "/admin/ips/*/ban/", admin_ban_prefix, "Bans a network."),
 	RULE("DELETE", "/admin/ips/*/ban/", admin_ban_prefix,

@@ -376,6 +376,7 @@ static void test_identities(void **state)
 	assert_int_equal(policy_judge(f->r.policy, KEY).bytes_per_s, 0);
 	says(ask(f, "POST", "/admin/leases/!/bXk/ban", ""), 400, "invalid_request");
 	says(ask(f, "POST", "/admin/leases/bXktYXBw/!/ban", ""), 400, "invalid_address");
+	says(ask(f, "POST", "/admin/leases/bXktYXBw/!/bps", "{"), 400, "invalid_address");
 	says(ask(f, "POST", "/admin/leases/bXktYXBw/bXk%3d/ban", ""), 400,
 		"invalid_address");
 	says(ask(f, "PUT", LEASE "/ban", ""), 405, "method_not_allowed");

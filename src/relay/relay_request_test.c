@@ -650,6 +650,10 @@ static void test_what_is_not_signed(void **state)
 	assert_non_null(strstr(g.head, "Allow: POST"));
 	ask_sign(&g, "POST", "Content-Type: text/plain\r\n", buf_span(&question));
 	assert_int_equal(guest_read_answer(&g), 415);
+	ask_sign(&g, "POST", "Content-Type: text/plain\r\n", span_str("{"));
+	assert_int_equal(guest_read_answer(&g), 415);
+	ask_sign(&g, "GET", "Content-Type: text/plain\r\n", span_str("{"));
+	assert_int_equal(guest_read_answer(&g), 405);
 	ask_sign(&g, "POST", "", span_str("{"));
 	assert_int_equal(guest_read_answer(&g), 400);
 	put_question(&question, (int64_t)(clock_wall_ms() / 1000) - 31);
@@ -661,7 +665,7 @@ static void test_what_is_not_signed(void **state)
 	route_remove(s->shared.routes, r);
 	ask_sign(&g, "POST", "", buf_span(&question));
 	expect_refusal(&g, 404, "lease_not_found");
-	assert_int_equal(s->workers[0].figures.signatures_refused, 6);
+	assert_int_equal(s->workers[0].figures.signatures_refused, 8);
 	assert_int_equal(s->workers[0].figures.signatures, 0);
 	guest_close(&g);
 
@@ -669,6 +673,10 @@ static void test_what_is_not_signed(void **state)
 	guest_come(&g, s, 0);
 	ask_sign(&g, "POST", "", span_of(big, sizeof(big)));
 	assert_int_equal(guest_read_answer(&g), 400);
+	guest_close(&g);
+	guest_come(&g, s, 0);
+	ask_sign(&g, "POST", "Content-Type: text/plain\r\n", span_of(big, sizeof(big)));
+	assert_int_equal(guest_read_answer(&g), 415);
 	assert_int_equal(s->calls, 0);
 	guest_close(&g);
 	buf_fini(&question);

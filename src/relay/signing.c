@@ -199,23 +199,27 @@ static void signing_wait(struct relay_data *d, struct api_call *call,
 	signing_plan(d);
 }
 
-static void signing_take(void *context, struct api_call *call)
+static bool signing_check_type(void *context, struct api_call *call)
 {
-	struct relay_data *d = context;
 	struct span type = http1_head_value(http_request(call->x), "Content-Type");
 	struct span json = span_str("application/json");
-	struct sign_order order;
-	struct why why = { { 0 } };
-	enum err rc;
 
 	if (type.n > json.n)
 		type.n = json.n;
-	if (type.n > 0 && !span_is_nocase(type, "application/json")) {
-		signing_refuse(d, call, 415, "content type must be application/json");
-		return;
-	}
-	rc = message_sign_request_check(call->request, (int64_t)(clock_wall_ms() / 1000),
-		&order, &why);
+	if (type.n == 0 || span_is_nocase(type, "application/json"))
+		return true;
+	signing_refuse(context, call, 415, "content type must be application/json");
+	return false;
+}
+
+static void signing_take(void *context, struct api_call *call)
+{
+	struct relay_data *d = context;
+	struct sign_order order;
+	struct why why = { { 0 } };
+	enum err rc = message_sign_request_check(call->request,
+		(int64_t)(clock_wall_ms() / 1000), &order, &why);
+
 	if (rc != ERR_OK)
 		signing_refuse(d, call, rc == ERR_NOENT ? 403 : 400, err_text(rc, &why));
 	else if (!lease_route_may_sign(lease_route_of(call->holder), d->view->sign_per_s,
@@ -261,6 +265,7 @@ static const struct api_operation rows[] = {
 	{
 		SIGNING,
 		.method = "POST",
+		.check = signing_check_type,
 		.fn = signing_take,
 		.request = &message_sign_request_fields,
 		.response = &message_signature_fields,
