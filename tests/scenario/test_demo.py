@@ -13,6 +13,7 @@ import time
 import urllib.request
 
 import pytest
+from lib import net
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ADIT = os.environ.get("ADIT") or os.path.join(ROOT, "build", "debug", "src", "adit")
@@ -238,11 +239,10 @@ def test_a_service_of_one_s_own_is_published(version, second):
 
 
 def test_a_service_on_ipv6_is_published():
-    try:
-        with serving("HTTP/1.1", "::1") as port:
-            done = demo("--once", "--target", f"[::1]:{port}")
-    except OSError:
-        pytest.skip("no IPv6 here")
+    if not net.has_ipv6():
+        pytest.skip("skipped: no IPv6 loopback")
+    with serving("HTTP/1.1", "::1") as port:
+        done = demo("--once", "--target", f"[::1]:{port}")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -36,10 +36,10 @@ def adit_relay(program, relay):
 
 
 @pytest.fixture
-def everybodys(program):
+def shared_directory(program):
     """A directory that every user may enter, with a copy of adit in it."""
     if os.geteuid() != 0:
-        pytest.skip("skipped: this wants root, to be somebody else")
+        pytest.skip("skipped: this needs root, to run as another user")
     with tempfile.TemporaryDirectory(prefix="adit-") as path:
         os.chmod(path, 0o755)
         shutil.copy(program("lease-adit-relay").argv[0], path + "/adit")
@@ -170,7 +170,8 @@ def test_a_relay_without_ports_says_so(leases, program):
 @pytest.mark.parametrize("words, said", [
     ((), "say what to do"), (("lst",), 'did you mean list?'), (("list", "x"), "write: list"),
     (("ban",), "write: ban LEASE|NETWORK"), (("ban", "203.0.113.0/33"), "not a network; write one"),
-    (("unban", "203.0.113"), "not a network; write one"), (("limit", "demo"), "write: limit LEASE BYTES_PER_S"),
+    (("unban", "203.0.113"), "not a network; write one"),
+    (("limit", "demo"), "write: limit LEASE BYTES_PER_S"),
     (("limit", "demo", "fast"), "number of bytes"), (("approval", "maybe"), "auto or manual"),
     (("tcp", "maybe"), "on or off"), (("page", "1"), "on or off")])
 def test_misuse_is_one_sentence(adit_relay, words, said):
@@ -210,8 +211,8 @@ def test_status_of_a_relay_that_is_not_there(world, relay, adit_relay):
     assert json.loads(adit_relay("status", "--json")[1]) == {"running": False}
 
 
-def test_another_user_may_not_ask(leases, everybodys):
-    adit, state = everybodys + "/adit", everybodys + "/state"
+def test_another_user_may_not_ask(leases, shared_directory):
+    adit, state = shared_directory + "/adit", shared_directory + "/state"
     relay = leases.relay("adit", state=state)
     socket_path = state + "/admin.sock"
     assert stat.S_IMODE(os.stat(socket_path).st_mode) == 0o600
@@ -226,8 +227,8 @@ def test_another_user_may_not_ask(leases, everybodys):
     assert ask(adit, state, "lease", "list")[0] == 0
 
 
-def test_a_relay_of_another_user_is_asked_by_root_and_by_that_user(world, everybodys):
-    adit, state = everybodys + "/adit", everybodys + "/theirs"
+def test_a_relay_of_another_user_is_asked_by_root_and_by_that_user(world, shared_directory):
+    adit, state = shared_directory + "/adit", shared_directory + "/theirs"
     os.mkdir(state, 0o700)
     os.chown(state, 65534, 65534)
     process = world.run("relay-theirs", ["setpriv", "--reuid=65534", "--regid=65534",
