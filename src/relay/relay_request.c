@@ -29,7 +29,8 @@ const struct api_table *const relay_tables[] = {
  */
 static bool request_admit(void *context, struct api_call *call)
 {
-	const struct relay_data *d = context;
+	const struct lease_service *ls = context;
+	const struct relay_data *d = ls->data;
 	const struct http1_head *head = http_request(call->x);
 	char host[NAMES_HOST_MAX + 1], text[NAMES_HOST_MAX + 64];
 
@@ -48,7 +49,8 @@ static bool request_admit(void *context, struct api_call *call)
 
 static void request_send(void *context, struct api_call *call)
 {
-	struct relay_data *d = context;
+	struct lease_service *ls = context;
+	struct relay_data *d = ls->data;
 
 	call->sender = d->worker;
 	d->shared->take_call(d->shared->arg, call);
@@ -65,7 +67,7 @@ enum err relay_request_open(struct lease_service *s)
 	const struct api_options o = {
 		.tables = d->shared->tables,
 		.envelope = &relay_envelope,
-		.context = d,
+		.context = s,
 		.headers = is_local ? "X-Content-Type-Options: nosniff\r\n" :
 				      "Strict-Transport-Security: max-age=31536000\r\n"
 				      "X-Content-Type-Options: nosniff\r\n",
@@ -127,7 +129,8 @@ void request_release_lease(struct api_call *call)
  */
 static bool connect_check(void *context, struct api_call *call)
 {
-	struct relay_data *d = context;
+	struct lease_service *ls = context;
+	struct relay_data *d = ls->data;
 	struct access_holder holder;
 	struct route *r;
 
@@ -136,7 +139,7 @@ static bool connect_check(void *context, struct api_call *call)
 			"this relay is ending: come back");
 		return false;
 	}
-	if (!request_find_lease(lease_service_of(d), call, &holder, &r))
+	if (!request_find_lease(ls, call, &holder, &r))
 		return false;
 	call->holder = r;
 	if (r != NULL &&
@@ -148,7 +151,7 @@ static bool connect_check(void *context, struct api_call *call)
 	else if (call->is_again)
 		envelope_refuse(call, MESSAGE_LEASE_NOT_FOUND, REQUEST_NO_LEASE);
 	else
-		api_send(&lease_service_of(d)->api, call, &lease_revival,
+		api_send(&ls->api, call, &lease_revival,
 			http1_head_value(http_request(call->x), REQUEST_TOKEN));
 	route_unref(r);
 	return false;
@@ -156,7 +159,8 @@ static bool connect_check(void *context, struct api_call *call)
 
 static void request_connect(void *context, struct api_call *call)
 {
-	struct relay_data *d = context;
+	struct lease_service *ls = context;
+	struct relay_data *d = ls->data;
 	struct route *r = call->holder;
 	struct stream *session;
 

@@ -43,16 +43,16 @@ static struct signing *signing_of(struct fair_item *item)
 
 /* ---- answers ---- */
 
-static void signing_count_refusal(struct relay_data *d)
+static void signing_count_refusal(struct lease_service *ls)
 {
-	atomic_fetch_add(&d->worker->figures.signatures_refused, 1);
+	atomic_fetch_add(&ls->data->worker->figures.signatures_refused, 1);
 }
 
 /* As the signer itself says no: in no envelope. */
-static void signing_refuse(struct relay_data *d, struct api_call *call, unsigned status,
-	const char *text)
+static void signing_refuse(struct lease_service *ls, struct api_call *call,
+	unsigned status, const char *text)
 {
-	signing_count_refusal(d);
+	signing_count_refusal(ls);
 	api_reply_json(call, status, message_put_sign_refusal(text, &call->answer));
 }
 
@@ -76,22 +76,24 @@ static void signing_refuse_fault(struct api_call *call, enum api_fault fault, en
 		text != NULL ? text : err_text(rc, why));
 }
 
-static void signing_sign(struct relay_data *d, const struct signing *s,
+static void signing_sign(struct lease_service *ls, const struct signing *s,
 	struct api_call *call)
 {
 	uint8_t signature[SIGN_SIGNATURE_MAX];
 	struct why why = { { 0 } };
 	size_t n;
 	uint64_t begin_us = clock_now_us(), end_us;
-	enum err rc = keyless_sign(d->view->keyless, &s->order, signature, &n, &why);
+	enum err rc = keyless_sign(ls->data->view->keyless, &s->order, signature, &n,
+		&why);
 
 	end_us = clock_now_us();
-	time_share_spend(&lease_service_of(d)->signing, end_us, end_us - begin_us);
+	time_share_spend(&ls->signing, end_us, end_us - begin_us);
 	if (rc != ERR_OK) {
-		signing_refuse(d, call, rc == ERR_DENIED ? 400 : 500, err_text(rc, &why));
+		signing_refuse(ls, call, rc == ERR_DENIED ? 400 : 500,
+			err_text(rc, &why));
 		return;
 	}
-	atomic_fetch_add(&d->worker->figures.signatures, 1);
+	atomic_fetch_add(&ls->data->worker->figures.signatures, 1);
 	atomic_fetch_add(&lease_route_of(s->route)->signatures, 1);
 	api_reply_json(call, 200,
 		message_put_signature(s->order.algorithm, span_of(signature, n),
@@ -99,75 +101,72 @@ static void signing_sign(struct relay_data *d, const struct signing *s,
 }
 
 /* Answers @s and frees it. Policy may have changed while it waited. */
-static void signing_end(struct relay_data *d, struct signing *s, bool is_its_turn)
+static void signing_end(struct lease_service *ls, struct signing *s, bool is_its_turn)
 {
 	struct api_call call;
 
-	if (api_begin(&lease_service_of(d)->api, s->x, &call)) {
+	if (api_begin(&ls->api, s->x, &call)) {
 		if (!is_its_turn) {
-			signing_refuse(d, &call, 429,
+			signing_refuse(ls, &call, 429,
 				"too many signatures are asked for at this relay: try "
 				"again in a second");
 		} else if (call.is_banned) {
-			signing_count_refusal(d);
+			signing_count_refusal(ls);
 			envelope_refuse(&call, MESSAGE_IP_BANNED, REQUEST_BANNED);
 		} else if (route_is_live(s->route, clock_wall_ms())) {
-			signing_sign(d, s, &call);
+			signing_sign(ls, s, &call);
 		} else {
-			signing_count_refusal(d);
+			signing_count_refusal(ls);
 			envelope_refuse(&call, MESSAGE_LEASE_REJECTED,
 				"the lease has ended, or this relay's policy rejects it");
 		}
-		api_end(&lease_service_of(d)->api, &call);
+		api_end(&ls->api, &call);
 	}
 	signing_free(s);
 }
 
 /* ---- turns ---- */
 
-static void signing_plan(struct relay_data *d)
+static void signing_plan(struct lease_service *ls)
 {
-	uint64_t expiry_ms = fair_queue_expiry(&lease_service_of(d)->unsigned_items),
+	uint64_t expiry_ms = fair_queue_expiry(&ls->unsigned_items),
 		 now_ms = clock_now_ms(),
-		 wait_ms = (time_share_wait_us(&lease_service_of(d)->signing,
-				    clock_now_us()) +
-				   999) /
+		 wait_ms = (time_share_wait_us(&ls->signing, clock_now_us()) + 999) /
 		1000;
 
-	loop_timer_stop(lease_service_of(d)->sign_timer);
+	loop_timer_stop(ls->sign_timer);
 	if (expiry_ms == UINT64_MAX)
 		return;
 	if (wait_ms == 0)
-		loop_defer(data_loop(d), &lease_service_of(d)->sign_turn);
+		loop_defer(data_loop(ls->data), &ls->sign_turn);
 	else if (now_ms + wait_ms <= expiry_ms)
-		loop_timer_set(lease_service_of(d)->sign_timer, wait_ms);
+		loop_timer_set(ls->sign_timer, wait_ms);
 	else
-		loop_timer_set(lease_service_of(d)->sign_timer,
+		loop_timer_set(ls->sign_timer,
 			expiry_ms > now_ms ? expiry_ms - now_ms : 0);
 }
 
 void signing_on_turn(void *service)
 {
-	struct relay_data *d = ((struct lease_service *)service)->data;
+	struct lease_service *ls = service;
 	uint64_t begin_us = clock_now_us(), now_us = begin_us;
 	struct signing *s;
 
-	while ((s = signing_of(fair_queue_expire(&lease_service_of(d)->unsigned_items,
-			clock_now_ms()))) != NULL)
-		signing_end(d, s, false);
+	while ((s = signing_of(fair_queue_expire(&ls->unsigned_items, clock_now_ms()))) !=
+		NULL)
+		signing_end(ls, s, false);
 	while (now_us - begin_us < SIGNING_TURN_US &&
-		time_share_has_room(&lease_service_of(d)->signing, now_us) &&
-		(s = signing_of(fair_queue_next(&lease_service_of(d)->unsigned_items))) !=
-			NULL) {
-		signing_end(d, s, true);
+		time_share_has_room(&ls->signing, now_us) &&
+		(s = signing_of(fair_queue_next(&ls->unsigned_items))) != NULL) {
+		signing_end(ls, s, true);
 		now_us = clock_now_us();
 	}
-	signing_plan(d);
+	signing_plan(ls);
 }
 
 /* ---- requests ---- */
 
-static void signing_wait(struct relay_data *d, struct api_call *call,
+static void signing_wait(struct lease_service *ls, struct api_call *call,
 	const struct sign_order *order)
 {
 	struct signing *s = mem_new(s);
@@ -186,17 +185,17 @@ static void signing_wait(struct relay_data *d, struct api_call *call,
 		s->order = *order;
 		if (!prefix_of_client(&call->client, SIGNING_IP6_BITS, &network))
 			network.bits = 0;
-		rc = fair_queue_add(&lease_service_of(d)->unsigned_items, &place,
+		rc = fair_queue_add(&ls->unsigned_items, &place,
 			clock_now_ms() + SIGNING_WAIT_MS, &s->item, &dropped);
 	}
 	if (rc != ERR_OK) {
-		signing_refuse(d, call, 503, "out of memory");
+		signing_refuse(ls, call, 503, "out of memory");
 		signing_free(s);
 		return;
 	}
 	if (dropped != NULL)
-		signing_end(d, signing_of(dropped), false);
-	signing_plan(d);
+		signing_end(ls, signing_of(dropped), false);
+	signing_plan(ls);
 }
 
 static bool signing_check_type(void *context, struct api_call *call)
@@ -214,33 +213,33 @@ static bool signing_check_type(void *context, struct api_call *call)
 
 static void signing_take(void *context, struct api_call *call)
 {
-	struct relay_data *d = context;
+	struct lease_service *ls = context;
 	struct sign_order order;
 	struct why why = { { 0 } };
 	enum err rc = message_sign_request_check(call->request,
 		(int64_t)(clock_wall_ms() / 1000), &order, &why);
 
 	if (rc != ERR_OK)
-		signing_refuse(d, call, rc == ERR_NOENT ? 403 : 400, err_text(rc, &why));
-	else if (!lease_route_may_sign(lease_route_of(call->holder), d->view->sign_per_s,
-			 clock_now_us()))
-		signing_refuse(d, call, 429,
+		signing_refuse(ls, call, rc == ERR_NOENT ? 403 : 400, err_text(rc, &why));
+	else if (!lease_route_may_sign(lease_route_of(call->holder),
+			 ls->data->view->sign_per_s, clock_now_us()))
+		signing_refuse(ls, call, 429,
 			"too many signatures for this lease: try again in a second");
 	else
-		signing_wait(d, call, &order);
+		signing_wait(ls, call, &order);
 }
 
 static bool signing_check(void *context, struct api_call *call)
 {
-	struct relay_data *d = context;
+	struct lease_service *ls = context;
 	struct access_holder holder;
 	struct route *r;
 
-	if (request_find_lease(lease_service_of(d), call, &holder, &r) && r == NULL)
+	if (request_find_lease(ls, call, &holder, &r) && r == NULL)
 		envelope_refuse(call, MESSAGE_LEASE_NOT_FOUND, REQUEST_NO_LEASE);
 	call->holder = r;
 	if (r == NULL)
-		signing_count_refusal(d);
+		signing_count_refusal(ls);
 	return r != NULL;
 }
 
