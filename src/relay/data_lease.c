@@ -6,64 +6,53 @@
 #include "base/str.h"
 #include "relay/relay_data.h"
 
-static struct list *bucket_of(struct relay_data *d, const char *owner)
+/* ---- owners ---- */
+
+static struct owner *owner_find(struct relay_data *d, const char *name)
 {
-	return &d->quotas[siphash(&d->hash, span_str(owner)) % DATA_BUCKETS];
-}
+	struct map_node *node = map_find(&d->owners, span_str(name));
 
-/* ---- quotas ---- */
-
-static struct quota *quota_find(struct relay_data *d, const char *owner)
-{
-	struct list *it, *tmp;
-
-	list_each(it, tmp, bucket_of(d, owner)) {
-		struct quota *q = list_object(it, struct quota, in_table);
-
-		if (strcmp(q->owner, owner) == 0)
-			return q;
-	}
-	return NULL;
+	return node != NULL ? map_object(node, struct owner, by_name) : NULL;
 }
 
 /* A reference; NULL: out of memory. */
-static struct quota *quota_get(struct relay_data *d, const char *owner)
+static struct owner *owner_get(struct relay_data *d, const char *name)
 {
-	struct quota *q = quota_find(d, owner);
+	struct owner *o = owner_find(d, name);
 
-	if (q != NULL) {
-		q->refs++;
-		return q;
+	if (o != NULL) {
+		o->refs++;
+		return o;
 	}
-	q = mem_new(q);
-	if (q == NULL)
+	o = mem_new(o);
+	if (o == NULL)
 		return NULL;
-	if (throttle_bucket_new(data_loop(d), 0, &q->bucket) != ERR_OK) {
-		free(q);
+	if (throttle_bucket_new(data_loop(d), 0, &o->bucket) != ERR_OK) {
+		free(o);
 		return NULL;
 	}
-	q->refs = 1;
-	list_init(&q->visitors);
-	str_copy(q->owner, sizeof(q->owner), owner);
-	list_add(bucket_of(d, owner), &q->in_table);
-	return q;
+	o->refs = 1;
+	list_init(&o->visitors);
+	str_copy(o->name, sizeof(o->name), name);
+	map_add(&d->owners, &o->by_name, span_str(o->name));
+	return o;
 }
 
-static void quota_unref(struct quota *q)
+static void owner_unref(struct relay_data *d, struct owner *o)
 {
-	if (q == NULL || --q->refs > 0)
+	if (o == NULL || --o->refs > 0)
 		return;
-	list_remove(&q->in_table);
-	throttle_bucket_unref(q->bucket);
-	free(q);
+	map_remove(&d->owners, &o->by_name);
+	throttle_bucket_unref(o->bucket);
+	free(o);
 }
 
 void data_lease_set_rate(struct relay_data *d, const char *owner, uint64_t bytes_per_s)
 {
-	struct quota *q = quota_find(d, owner);
+	struct owner *o = owner_find(d, owner);
 
-	if (q != NULL)
-		throttle_bucket_set_rate(q->bucket, bytes_per_s);
+	if (o != NULL)
+		throttle_bucket_set_rate(o->bucket, bytes_per_s);
 }
 
 /* ---- leases ---- */
@@ -84,9 +73,9 @@ static enum err lease_open(struct relay_data *d, struct route *r, struct carrier
 	l->refs = 1;
 	l->data = d;
 	l->route = route_ref(r);
-	l->quota = quota_get(d, r->owner);
+	l->owner = owner_get(d, r->owner);
 	list_init(&l->in_data);
-	if (l->quota == NULL)
+	if (l->owner == NULL)
 		rc = ERR_NOMEM;
 	else if (carrier == NULL)
 		rc = r->ops->open_carrier(r, data_loop(d), &d->worker->figures.sessions,
@@ -138,7 +127,7 @@ enum err data_lease_open(struct relay_data *d, struct route *r, int tcp_fd,
 	l = data_lease_get(d, r);
 	if (l == NULL)
 		return ERR_NOMEM;
-	throttle_bucket_set_rate(l->quota->bucket, bytes_per_s);
+	throttle_bucket_set_rate(l->owner->bucket, bytes_per_s);
 	if (tcp_fd < 0 || l->port != NULL)
 		return tcp_fd < 0 ? ERR_OK : ERR_EXISTS;
 	return listener_adopt_take(data_loop(d), tcp_fd, lease_on_accept, l, &l->port,
@@ -149,7 +138,7 @@ void data_lease_unref(struct data_lease *l)
 {
 	if (l == NULL || --l->refs > 0)
 		return;
-	quota_unref(l->quota);
+	owner_unref(l->data, l->owner);
 	route_unref(l->route);
 	free(l);
 }
@@ -162,20 +151,20 @@ void data_lease_close(struct data_lease *l, bool cuts_bridges)
 	l->port = NULL;
 	carrier_close(l->carrier);
 	l->carrier = NULL;
-	if (cuts_bridges && l->quota != NULL)
-		visitor_cut(&l->quota->visitors);
+	if (cuts_bridges && l->owner != NULL)
+		visitor_cut(&l->owner->visitors);
 	data_lease_unref(l);
 }
 
 void data_lease_cut(struct relay_data *d, const char *owner)
 {
-	struct quota *q = quota_find(d, owner);
+	struct owner *o = owner_find(d, owner);
 
-	if (q == NULL)
+	if (o == NULL)
 		return;
-	q->refs++; /* the last visitor may be all that has it */
-	visitor_cut(&q->visitors);
-	quota_unref(q);
+	o->refs++; /* the last visitor may be all that has it */
+	visitor_cut(&o->visitors);
+	owner_unref(d, o);
 }
 
 void data_lease_close_all(struct relay_data *d)

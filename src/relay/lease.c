@@ -17,20 +17,17 @@
 #include "relay/ports.h"
 #include "relay/reservation.h"
 
-#define BUCKETS 8192        /* a power of two */
 #define NETWORK_IP6_BITS 48 /* what one customer may have, and a neighbourhood */
 
 struct lease_book {
 	struct lease_book_options o;
 	struct ports *ports;
-	struct siphash_key hash;
+	struct siphash_key spread;       /* of leases over workers */
 	uint32_t per_network;            /* names; 0: no bound */
 	const struct prefix_set *exempt; /* borrowed; NULL: no network is */
 	struct list all;
-	unsigned count;                                /* in @all */
 	int64_t first_registration, last_registration; /* given out since the start */
-	struct lease *by_key[BUCKETS];
-	struct lease *by_claim[LEASE_CLAIMS][BUCKETS];
+	struct map by_owner, by_claim[LEASE_CLAIMS];
 };
 
 /* Of a lease before the start. */
@@ -49,7 +46,10 @@ enum err lease_book_new(const struct lease_book_options *o, struct lease_book **
 	if (book == NULL)
 		return ERR_NOMEM;
 	book->o = *o;
-	siphash_key_make(&book->hash);
+	siphash_key_make(&book->spread);
+	map_init(&book->by_owner);
+	for (unsigned i = 0; i < LEASE_CLAIMS; i++)
+		map_init(&book->by_claim[i]);
 	/* So that those of an earlier start are smaller. */
 	book->first_registration = (int64_t)clock_wall_ms();
 	book->last_registration = book->first_registration - 1;
@@ -91,11 +91,6 @@ struct list *lease_book_all(struct lease_book *book)
 
 /* ---- look-up ---- */
 
-static unsigned bucket_of(const struct lease_book *book, const char *text)
-{
-	return siphash(&book->hash, span_str(text)) & (BUCKETS - 1);
-}
-
 bool lease_book_has_issued(const struct lease_book *book, int64_t registration)
 {
 	return registration >= book->first_registration &&
@@ -110,11 +105,9 @@ void lease_book_remember_port(struct lease_book *book, const char *name, uint16_
 
 struct lease *lease_find(struct lease_book *book, const char *identity_key)
 {
-	struct lease *l = book->by_key[bucket_of(book, identity_key)];
+	struct map_node *node = map_find(&book->by_owner, span_str(identity_key));
 
-	while (l != NULL && strcmp(l->route->owner, identity_key) != 0)
-		l = l->next_by_key;
-	return l;
+	return node != NULL ? map_object(node, struct lease, by_owner) : NULL;
 }
 
 void lease_book_set_bounds(struct lease_book *book, uint32_t per_network,
@@ -142,7 +135,7 @@ bool lease_book_is_full(struct lease_book *book, const char *name,
 
 	if (lease_find(book, identity_key) != NULL)
 		return false;
-	if (book->count >= LEASE_BOOK_MAX)
+	if (book->by_owner.count >= LEASE_BOOK_MAX)
 		return true;
 	return book->per_network > 0 && network.bits > 0 && book->o.names != NULL &&
 		reservations_count(book->o.names, &network, name) >= book->per_network;
@@ -160,12 +153,16 @@ static struct lease *lease_find_rival(struct lease_book *book, const struct leas
 		const char *claim = of->claims[i];
 
 		for (unsigned k = 0; k < LEASE_CLAIMS && claim[0] != '\0'; k++) {
-			struct lease *l = book->by_claim[k][bucket_of(book, claim)];
+			struct map_node *node = map_find(&book->by_claim[k],
+				span_str(claim));
 
-			for (; l != NULL; l = l->next_by_claim[k])
-				if (strcmp(l->claims[k], claim) == 0 &&
-					!lease_is_of(l, of->route->owner))
+			for (; node != NULL; node = map_find_next(node)) {
+				struct lease *l = map_object(node, struct lease,
+					by_claim[k]);
+
+				if (!lease_is_of(l, of->route->owner))
 					return l;
+			}
 		}
 	}
 	return NULL;
@@ -173,38 +170,20 @@ static struct lease *lease_find_rival(struct lease_book *book, const struct leas
 
 static void lease_enter(struct lease_book *book, struct lease *l)
 {
-	struct lease **head = &book->by_key[bucket_of(book, l->route->owner)];
-
-	l->next_by_key = *head;
-	*head = l;
-	for (unsigned i = 0; i < LEASE_CLAIMS; i++) {
-		if (l->claims[i][0] == '\0')
-			continue;
-		head = &book->by_claim[i][bucket_of(book, l->claims[i])];
-		l->next_by_claim[i] = *head;
-		*head = l;
-	}
+	map_add(&book->by_owner, &l->by_owner, span_str(l->route->owner));
+	for (unsigned i = 0; i < LEASE_CLAIMS; i++)
+		if (l->claims[i][0] != '\0')
+			map_add(&book->by_claim[i], &l->by_claim[i],
+				span_str(l->claims[i]));
 	list_add(&book->all, &l->in_book);
-	book->count++;
 }
 
 static void lease_leave(struct lease_book *book, struct lease *l)
 {
-	struct lease **at = &book->by_key[bucket_of(book, l->route->owner)];
-
-	while (*at != NULL && *at != l)
-		at = &(*at)->next_by_key;
-	*at = l->next_by_key;
-	for (unsigned i = 0; i < LEASE_CLAIMS; i++) {
-		if (l->claims[i][0] == '\0')
-			continue;
-		at = &book->by_claim[i][bucket_of(book, l->claims[i])];
-		while (*at != NULL && *at != l)
-			at = &(*at)->next_by_claim[i];
-		*at = l->next_by_claim[i];
-	}
+	map_remove(&book->by_owner, &l->by_owner);
+	for (unsigned i = 0; i < LEASE_CLAIMS; i++)
+		(void)map_remove(&book->by_claim[i], &l->by_claim[i]);
 	list_remove(&l->in_book);
-	book->count--;
 }
 
 /* ---- names ---- */
@@ -402,6 +381,9 @@ void lease_book_free(struct lease_book *book)
 	book->o.names = NULL; /* they stay those of their holders */
 	while ((l = list_first(&book->all, struct lease, in_book)) != NULL)
 		lease_end(book, l, LEASE_EXPIRED);
+	map_fini(&book->by_owner);
+	for (unsigned i = 0; i < LEASE_CLAIMS; i++)
+		map_fini(&book->by_claim[i]);
 	ports_free(book->ports);
 	free(book);
 }
@@ -440,7 +422,8 @@ static enum err lease_name_route(const struct lease_book *book,
 	str_copy(r->name, sizeof(r->name), req->name);
 	str_copy(r->host, sizeof(r->host),
 		req->route_host != NULL ? req->route_host : r->public_host);
-	r->worker = bucket_of(book, r->owner) % book->o.workers;
+	r->worker = (unsigned)(siphash(&book->spread, span_str(r->owner)) %
+		book->o.workers);
 	return req->route_host == NULL ?
 		ERR_OK :
 		routehost_hash(span_str(r->public_host), r->alias, why);

@@ -7,6 +7,7 @@
 #define RELAY_LEASE_H
 
 #include "base/list.h"
+#include "base/map.h"
 #include "net/prefix.h"
 #include "relay/lease_route.h"
 #include "tunnel/portal/message_listing.h"
@@ -35,9 +36,9 @@ const char *lease_end_text(enum lease_end end);
 /* Those that are not the route's are the control worker's alone. */
 struct lease {
 	struct list in_book;
-	struct lease *next_by_key, *next_by_claim[LEASE_CLAIMS];
-	char claims[LEASE_CLAIMS][ROUTEHOST_HASH_SIZE]; /* lease.c; "" for none */
-	struct route *route;                            /* a reference */
+	struct map_node by_owner, by_claim[LEASE_CLAIMS]; /* the book's */
+	char claims[LEASE_CLAIMS][ROUTEHOST_HASH_SIZE];   /* lease.c; "" for none */
+	struct route *route;                              /* a reference */
 	char address[ADDRESS_TEXT_SIZE];
 	struct message_metadata metadata;                          /* owned */
 	char client_ip[ADDR_TEXT_MAX], reported_ip[ADDR_TEXT_MAX]; /* "" when not told */

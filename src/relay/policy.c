@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/map.h"
 #include "base/mem.h"
-#include "base/siphash.h"
 #include "base/str.h"
 #include "relay/policy_import.h"
 #include "store/audit.h"
@@ -14,13 +14,12 @@
 #include "text/field.h"
 #include "tunnel/portal/identity.h"
 
-#define POLICY_BUCKETS 1024
 #define POLICY_WHO "adit"
 #define POLICY_IMPORTED "imported" /* a setting: admin_settings.json has been read */
 
 /* What is known of one identity. An empty record is the same as none. */
 struct entry {
-	struct entry *next;
+	struct map_node by_key;
 	struct policy_record record;
 	char key[];
 };
@@ -29,39 +28,28 @@ struct policy {
 	struct policy_options o;
 	struct policy_settings settings;
 	struct prefix_set banned;
-	struct siphash_key hash;
-	struct entry *buckets[POLICY_BUCKETS];
-	unsigned count;
+	struct map identities; /* struct entry */
 	bool is_imported;
 };
 
 /* ---- identities ---- */
 
-static struct entry **entry_bucket(const struct policy *p, const char *key)
-{
-	uint64_t h = siphash(&p->hash, span_str(key));
-
-	return (struct entry **)&p->buckets[h % POLICY_BUCKETS];
-}
-
 static struct entry *entry_find(const struct policy *p, const char *key)
 {
-	struct entry *e = *entry_bucket(p, key);
+	struct map_node *node = map_find(&p->identities, span_str(key));
 
-	while (e != NULL && strcmp(e->key, key) != 0)
-		e = e->next;
-	return e;
+	return node != NULL ? map_object(node, struct entry, by_key) : NULL;
 }
 
 /* It is empty until somebody fills it. */
 static enum err entry_obtain(struct policy *p, const char *key, struct entry **out,
 	struct why *why)
 {
-	struct entry *e = entry_find(p, key), **bucket = entry_bucket(p, key);
+	struct entry *e = entry_find(p, key);
 	size_t n = strlen(key) + 1;
 
 	if (e == NULL) {
-		if (p->count >= POLICY_IDENTITIES_MAX)
+		if (p->identities.count >= POLICY_IDENTITIES_MAX)
 			return err_set(why, ERR_LIMIT,
 				"policy is about %u identities already: take some out",
 				POLICY_IDENTITIES_MAX);
@@ -69,9 +57,7 @@ static enum err entry_obtain(struct policy *p, const char *key, struct entry **o
 		if (e == NULL)
 			return err_set(why, ERR_NOMEM, "out of memory");
 		memcpy(e->key, key, n);
-		e->next = *bucket;
-		*bucket = e;
-		p->count++;
+		map_add(&p->identities, &e->by_key, span_str(e->key));
 	}
 	*out = e;
 	return ERR_OK;
@@ -79,14 +65,9 @@ static enum err entry_obtain(struct policy *p, const char *key, struct entry **o
 
 static void entry_drop_if_empty(struct policy *p, struct entry *e)
 {
-	struct entry **at = entry_bucket(p, e->key);
-
 	if (!policy_record_is_empty(&e->record))
 		return;
-	while (*at != e)
-		at = &(*at)->next;
-	*at = e->next;
-	p->count--;
+	map_remove(&p->identities, &e->by_key);
 	free(e);
 }
 
@@ -490,7 +471,7 @@ enum err policy_open(const struct policy_options *o, struct policy **out, struct
 	if (p == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for policy");
 	p->o = *o;
-	siphash_key_make(&p->hash);
+	map_init(&p->identities);
 	p->settings = o->settings;
 	rc = policy_read(p, why);
 	if (rc == ERR_OK)
@@ -505,16 +486,12 @@ enum err policy_open(const struct policy_options *o, struct policy **out, struct
 
 void policy_close(struct policy *p)
 {
+	struct map_node *it, *tmp;
+
 	if (p == NULL)
 		return;
-	for (unsigned i = 0; i < POLICY_BUCKETS; i++) {
-		while (p->buckets[i] != NULL) {
-			struct entry *e = p->buckets[i];
-
-			p->buckets[i] = e->next;
-			free(e);
-		}
-	}
+	map_each(it, tmp, &p->identities) free(map_object(it, struct entry, by_key));
+	map_fini(&p->identities);
 	prefix_set_fini(&p->banned);
 	free(p);
 }
@@ -548,32 +525,37 @@ const struct prefix_set *policy_banned(const struct policy *p)
 void policy_each(const struct policy *p,
 	void (*fn)(void *arg, const struct policy_entry *e), void *arg)
 {
-	for (unsigned i = 0; i < POLICY_BUCKETS; i++) {
-		for (const struct entry *e = p->buckets[i]; e != NULL; e = e->next) {
-			const struct policy_entry entry = {
-				.identity_key = e->key,
-				.is_approved = e->record.is_approved,
-				.is_denied = e->record.is_denied,
-				.is_banned = e->record.is_banned,
-				.bytes_per_s = e->record.bytes_per_s,
-			};
+	struct map_node *it, *tmp;
 
-			fn(arg, &entry);
-		}
+	map_each(it, tmp, &p->identities)
+	{
+		const struct entry *e = map_object(it, struct entry, by_key);
+		const struct policy_entry entry = {
+			.identity_key = e->key,
+			.is_approved = e->record.is_approved,
+			.is_denied = e->record.is_denied,
+			.is_banned = e->record.is_banned,
+			.bytes_per_s = e->record.bytes_per_s,
+		};
+
+		fn(arg, &entry);
 	}
 }
 
 struct policy_counts policy_count(const struct policy *p)
 {
 	struct policy_counts c = { .prefixes = p->banned.n };
+	struct map_node *it, *tmp;
 
-	for (unsigned i = 0; i < POLICY_BUCKETS; i++) {
-		for (const struct entry *e = p->buckets[i]; e != NULL; e = e->next) {
-			c.approved += e->record.is_approved;
-			c.denied += e->record.is_denied;
-			c.banned += e->record.is_banned;
-			c.limited += e->record.bytes_per_s > 0;
-		}
+	map_each(it, tmp, &p->identities)
+	{
+		const struct policy_record *r =
+			&map_object(it, struct entry, by_key)->record;
+
+		c.approved += r->is_approved;
+		c.denied += r->is_denied;
+		c.banned += r->is_banned;
+		c.limited += r->bytes_per_s > 0;
 	}
 	return c;
 }

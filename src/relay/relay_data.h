@@ -5,14 +5,13 @@
 #ifndef RELAY_RELAY_DATA_H
 #define RELAY_RELAY_DATA_H
 
-#include "base/siphash.h"
+#include "base/map.h"
 #include "http/server.h"
 #include "net/listener.h"
 #include "net/throttle.h"
 #include "relay/carrier.h"
 #include "relay/relay_worker.h"
 
-#define DATA_BUCKETS 256                   /* a power of two */
 #define DATA_HEAD_MAX 16384                /* bytes of the head of such a request */
 #define DATA_BODIES_MAX ((size_t)32 << 20) /* bytes of requests to the API, in all */
 
@@ -31,14 +30,13 @@ struct relay_data {
 	enum data_state state;
 	bool is_unasked;    /* while draining: no client of the API is left */
 	struct list leases; /* struct data_lease */
-	struct siphash_key hash;
-	struct list quotas[DATA_BUCKETS]; /* struct quota, by identity */
+	struct map owners;  /* struct owner, by name */
 
 	/* struct visitor: whose wish is not known yet, in the order of their deadlines;
 	 * those that wait for a session; those that have one. */
 	struct list fronts, claims, bridges;
 	unsigned fronts_n;
-	struct loop_timer *patience; /* with the first of the fronts */
+	struct loop_timer *front_timer; /* of the first of the fronts */
 	struct loop_timer *drain;
 };
 
@@ -66,13 +64,13 @@ static inline struct loop *data_loop(const struct relay_data *d)
 
 /* ---- data_lease.c ---- */
 
-/* What all connections of an identity share, whichever of its leases they came to. */
-struct quota {
-	struct list in_table;
-	unsigned refs; /* leases that have it */
+/* What all visitors of an owner share, whichever of its routes they came by. */
+struct owner {
+	struct map_node by_name;
+	unsigned refs; /* routes that have it */
 	struct throttle_bucket *bucket;
 	struct list visitors; /* struct visitor */
-	char owner[ROUTE_OWNER_SIZE];
+	char name[ROUTE_OWNER_SIZE];
 };
 
 /* A lease, on the worker that serves it. */
@@ -83,7 +81,7 @@ struct data_lease {
 	struct route *route;     /* a reference */
 	struct carrier *carrier; /* NULL once it is over */
 	struct listener *port;   /* NULL: none */
-	struct quota *quota;     /* a reference; NULL: half-built */
+	struct owner *owner;     /* a reference; NULL: half-built */
 };
 
 /* What the control worker has to say of @r. Takes @tcp_fd if it succeeds. */
@@ -118,11 +116,11 @@ void visitor_open_take(struct relay_data *d, int fd, const struct addr *peer);
 void visitor_claim_take(struct data_lease *l, int fd, const struct addr *peer,
 	bool is_raw);
 
-void visitor_on_patience(void *data); /* of the fronts' timer */
+void visitor_on_timeout(void *data); /* of the fronts' timer */
 
 /* Drops whoever has no session yet. */
 void visitor_close_fronts(struct relay_data *d);
-void visitor_cut(struct list *visitors_of_quota);
+void visitor_cut(struct list *visitors_of_owner);
 void visitor_cut_all(struct relay_data *d);
 
 /* Those that are served by a session of a client in @banned. */

@@ -254,7 +254,7 @@ static void data_close_all(struct relay_data *d)
 {
 	visitor_close_fronts(d);
 	data_lease_close_all(d);
-	loop_timer_stop(d->patience);
+	loop_timer_stop(d->front_timer);
 }
 
 static void on_end(struct worker *w, void *body)
@@ -288,7 +288,8 @@ static enum err data_open(struct relay_data *d)
 		.bodies_max = DATA_BODIES_MAX,
 		.on_request = d->shared->service->on_request,
 	};
-	enum err rc = loop_timer_open(data_loop(d), visitor_on_patience, d, &d->patience);
+	enum err rc = loop_timer_open(data_loop(d), visitor_on_timeout, d,
+		&d->front_timer);
 
 	if (rc == ERR_OK)
 		rc = loop_timer_open(data_loop(d), on_drain_over, d, &d->drain);
@@ -307,9 +308,7 @@ enum err relay_data_new(struct relay_worker *w, struct relay_shared *shared,
 	if (d == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for worker %u", index);
 	list_init(&d->leases);
-	siphash_key_make(&d->hash);
-	for (unsigned i = 0; i < DATA_BUCKETS; i++)
-		list_init(&d->quotas[i]);
+	map_init(&d->owners);
 	list_init(&d->fronts);
 	list_init(&d->claims);
 	list_init(&d->bridges);
@@ -348,13 +347,14 @@ void relay_worker_close(struct relay_worker *w)
 		data_close_all(d);
 		visitor_cut_all(d);
 		loop_turn(w->worker.loop);
-		loop_timer_close(d->patience);
+		loop_timer_close(d->front_timer);
 		loop_timer_close(d->drain);
 		if (d->service != NULL)
 			d->shared->service->free(d->service);
 		worker_fini(&w->worker);
 	}
 	relay_view_unref(d->view);
+	map_fini(&d->owners);
 	free(d);
 	w->data = NULL;
 }

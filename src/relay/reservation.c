@@ -12,13 +12,12 @@
 
 #include "base/clock.h"
 #include "base/list.h"
-#include "base/siphash.h"
+#include "base/map.h"
 #include "base/str.h"
 #include "loop/loop.h"
 #include "relay/lease.h"
 #include "store/name_store.h"
 
-#define BUCKETS 8192                        /* a power of two */
 #define STORE_PAUSE_MS 1000                 /* between two transactions */
 #define STORE_AGAIN_MS 55000                /* after one that failed */
 #define STORE_ROWS 1000                     /* in one transaction */
@@ -31,7 +30,7 @@ enum record_state {
 };
 
 struct record {
-	struct record *next;
+	struct map_node by_label;
 	struct list in_all;   /* in the order in which leases have begun or ended */
 	struct list in_dirty; /* on none if the store has it as it is */
 	enum record_state state;
@@ -46,10 +45,8 @@ struct record {
 
 struct reservations {
 	struct reservations_options o;
-	struct siphash_key hash;
-	struct record *buckets[BUCKETS];
+	struct map by_label; /* struct record */
 	struct list all, dirty;
-	unsigned count;
 	struct loop_timer *timer;
 	uint64_t next_ms; /* no transaction before, by clock_now_ms() */
 	bool is_failing;
@@ -57,32 +54,18 @@ struct reservations {
 
 /* ---- records ---- */
 
-static struct record **record_bucket(const struct reservations *all, const char *label)
-{
-	uint64_t h = siphash(&all->hash, span_str(label));
-
-	return (struct record **)&all->buckets[h & (BUCKETS - 1)];
-}
-
 static struct record *record_find(const struct reservations *all, const char *label)
 {
-	struct record *r = *record_bucket(all, label);
+	struct map_node *node = map_find(&all->by_label, span_str(label));
 
-	while (r != NULL && strcmp(r->label, label) != 0)
-		r = r->next;
-	return r;
+	return node != NULL ? map_object(node, struct record, by_label) : NULL;
 }
 
 static void record_drop(struct reservations *all, struct record *r)
 {
-	struct record **at = record_bucket(all, r->label);
-
-	while (*at != r)
-		at = &(*at)->next;
-	*at = r->next;
+	map_remove(&all->by_label, &r->by_label);
 	list_remove(&r->in_all);
 	list_remove(&r->in_dirty);
-	all->count--;
 	free(r);
 }
 
@@ -90,25 +73,23 @@ static void record_drop(struct reservations *all, struct record *r)
  * memory, or all are held. */
 static struct record *record_new(struct reservations *all, const char *label)
 {
-	struct record *r, **bucket = record_bucket(all, label);
+	struct record *r;
 	struct list *it, *tmp;
 
 	list_each(it, tmp, &all->all) {
 		r = list_object(it, struct record, in_all);
-		if (all->count < RESERVATIONS_MAX)
+		if (all->by_label.count < RESERVATIONS_MAX)
 			break;
 		if (r->state != RECORD_HELD)
 			record_drop(all, r);
 	}
-	r = all->count < RESERVATIONS_MAX ? mem_new(r) : NULL;
+	r = all->by_label.count < RESERVATIONS_MAX ? mem_new(r) : NULL;
 	if (r == NULL)
 		return NULL;
 	list_init(&r->in_all);
 	list_init(&r->in_dirty);
 	str_copy(r->label, sizeof(r->label), label);
-	r->next = *bucket;
-	*bucket = r;
-	all->count++;
+	map_add(&all->by_label, &r->by_label, span_str(r->label));
 	return r;
 }
 
@@ -379,7 +360,7 @@ enum err reservations_open(const struct reservations_options *o,
 	if (all == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for names");
 	all->o = *o;
-	siphash_key_make(&all->hash);
+	map_init(&all->by_label);
 	list_init(&all->all);
 	list_init(&all->dirty);
 	rc = loop_timer_open(o->loop, store_on_timer, all, &all->timer);
@@ -407,6 +388,7 @@ void reservations_close(struct reservations *all)
 		store_flush(all);
 	while ((r = list_first(&all->all, struct record, in_all)) != NULL)
 		record_drop(all, r);
+	map_fini(&all->by_label);
 	loop_timer_close(all->timer);
 	free(all);
 }

@@ -6,19 +6,15 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/siphash.h"
 
-#define BUCKETS 16384 /* a power of two */
-
-/* By what a route is found; also which of its next[] is meant. */
+/* By what a route is found; also which of its nodes is meant. */
 enum key { BY_HOST, BY_ALIAS, BY_OWNER, KEYS };
 
 struct route_table {
 	pthread_rwlock_t lock;
-	struct siphash_key hash; /* const, as the next */
-	route_alias_fn *alias_of;
-	unsigned patterns; /* routes whose host is "*.suffix" */
-	struct route *buckets[KEYS][BUCKETS];
+	route_alias_fn *alias_of; /* const */
+	unsigned patterns;        /* routes whose host is "*.suffix" */
+	struct map by[KEYS];
 };
 
 /* ---- one route ---- */
@@ -54,11 +50,6 @@ static const char *key_of(const struct route *r, enum key key)
 	}
 }
 
-static struct route **bucket_of(struct route_table *t, enum key key, const char *text)
-{
-	return &t->buckets[key][siphash(&t->hash, span_str(text)) & (BUCKETS - 1)];
-}
-
 static bool is_pattern(const struct route *r)
 {
 	return r->host[0] == '*';
@@ -74,7 +65,8 @@ enum err route_table_new(route_alias_fn *alias_of, struct route_table **out)
 		free(t);
 		return ERR_NOMEM;
 	}
-	siphash_key_make(&t->hash);
+	for (enum key key = 0; key < KEYS; key++)
+		map_init(&t->by[key]);
 	t->alias_of = alias_of;
 	*out = t;
 	return ERR_OK;
@@ -82,16 +74,14 @@ enum err route_table_new(route_alias_fn *alias_of, struct route_table **out)
 
 void route_table_free(struct route_table *t)
 {
+	struct map_node *it, *tmp;
+
 	if (t == NULL)
 		return;
-	for (unsigned i = 0; i < BUCKETS; i++) {
-		while (t->buckets[BY_HOST][i] != NULL) {
-			struct route *r = t->buckets[BY_HOST][i];
-
-			t->buckets[BY_HOST][i] = r->next[BY_HOST];
-			route_unref(r);
-		}
-	}
+	map_each(it, tmp, &t->by[BY_HOST])
+		route_unref(map_object(it, struct route, nodes[BY_HOST]));
+	for (enum key key = 0; key < KEYS; key++)
+		map_fini(&t->by[key]);
 	pthread_rwlock_destroy(&t->lock);
 	free(t);
 }
@@ -99,14 +89,9 @@ void route_table_free(struct route_table *t)
 void route_put(struct route_table *t, struct route *r)
 {
 	pthread_rwlock_wrlock(&t->lock);
-	for (enum key key = 0; key < KEYS; key++) {
-		struct route **head = bucket_of(t, key, key_of(r, key));
-
-		if (key_of(r, key)[0] == '\0')
-			continue;
-		r->next[key] = *head;
-		*head = r;
-	}
+	for (enum key key = 0; key < KEYS; key++)
+		if (key_of(r, key)[0] != '\0')
+			map_add(&t->by[key], &r->nodes[key], span_str(key_of(r, key)));
 	t->patterns += is_pattern(r);
 	route_ref(r);
 	pthread_rwlock_unlock(&t->lock);
@@ -117,16 +102,8 @@ void route_remove(struct route_table *t, struct route *r)
 	bool was_there = false;
 
 	pthread_rwlock_wrlock(&t->lock);
-	for (enum key key = 0; key < KEYS; key++) {
-		struct route **at = bucket_of(t, key, key_of(r, key));
-
-		while (*at != NULL && *at != r)
-			at = &(*at)->next[key];
-		if (*at == NULL)
-			continue;
-		*at = r->next[key];
-		was_there = true;
-	}
+	for (enum key key = 0; key < KEYS; key++)
+		was_there |= map_remove(&t->by[key], &r->nodes[key]);
 	if (was_there)
 		t->patterns -= is_pattern(r);
 	pthread_rwlock_unlock(&t->lock);
@@ -137,11 +114,9 @@ void route_remove(struct route_table *t, struct route *r)
 /* The lock is held. */
 static struct route *table_find(struct route_table *t, enum key key, const char *text)
 {
-	struct route *r = *bucket_of(t, key, text);
+	struct map_node *node = map_find(&t->by[key], span_str(text));
 
-	while (r != NULL && strcmp(key_of(r, key), text) != 0)
-		r = r->next[key];
-	return r;
+	return node != NULL ? map_object(node, struct route, nodes[key]) : NULL;
 }
 
 /* The one pattern that has @host: its first label is anything. The lock is held. */

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/map.h"
 #include "text/names.h"
 
 struct carrier;
@@ -53,7 +54,7 @@ struct route {
 	atomic_uint_fast64_t until_ms;        /* wall clock: when it ends */
 	atomic_uint present;                  /* sessions that can serve a visitor now */
 	atomic_uint_fast64_t visitors, bytes; /* so far; bytes in both directions */
-	struct route *next[3];                /* the table's */
+	struct map_node nodes[3];             /* the table's */
 
 	/* Of its worker's thread alone. */
 	struct data_lease *served; /* borrowed; NULL: it has none now */

@@ -7,25 +7,22 @@
 
 #include "base/clock.h"
 #include "base/list.h"
-#include "base/siphash.h"
+#include "base/map.h"
 #include "store/audit.h"
 
-#define BUCKETS 1024 /* a power of two */
 #define WHO "adit"
 #define OTHERS "other identities"
 
 struct entry {
-	struct entry *next;
-	struct list in_all;
+	struct map_node by_key;
+	struct list in_all; /* in the order in which they came */
 	uint64_t count;
 	char key[];
 };
 
 struct sign_audit {
-	struct siphash_key hash;
-	struct entry *buckets[BUCKETS];
+	struct map entries; /* struct entry */
 	struct list all;
-	unsigned entries;
 	uint64_t others; /* signatures of identities that found no room */
 };
 
@@ -35,7 +32,7 @@ enum err sign_audit_new(struct sign_audit **out)
 
 	if (a == NULL)
 		return ERR_NOMEM;
-	siphash_key_make(&a->hash);
+	map_init(&a->entries);
 	list_init(&a->all);
 	*out = a;
 	return ERR_OK;
@@ -46,11 +43,10 @@ static void clear(struct sign_audit *a)
 	struct entry *e;
 
 	while ((e = list_first(&a->all, struct entry, in_all)) != NULL) {
+		map_remove(&a->entries, &e->by_key);
 		list_remove(&e->in_all);
 		free(e);
 	}
-	memset(a->buckets, 0, sizeof(a->buckets));
-	a->entries = 0;
 	a->others = 0;
 }
 
@@ -59,29 +55,27 @@ void sign_audit_free(struct sign_audit *a)
 	if (a == NULL)
 		return;
 	clear(a);
+	map_fini(&a->entries);
 	free(a);
 }
 
 /* NULL: there is no room. */
 static struct entry *entry_obtain(struct sign_audit *a, const char *key)
 {
-	struct entry **bucket =
-		&a->buckets[siphash(&a->hash, span_str(key)) & (BUCKETS - 1)];
-	struct entry *e = *bucket;
+	struct map_node *node = map_find(&a->entries, span_str(key));
 	size_t n = strlen(key) + 1;
+	struct entry *e;
 
-	while (e != NULL && strcmp(e->key, key) != 0)
-		e = e->next;
-	if (e != NULL || a->entries >= SIGN_AUDIT_IDENTITIES)
-		return e;
+	if (node != NULL)
+		return map_object(node, struct entry, by_key);
+	if (a->entries.count >= SIGN_AUDIT_IDENTITIES)
+		return NULL;
 	e = calloc(1, sizeof(*e) + n);
 	if (e == NULL)
 		return NULL;
 	memcpy(e->key, key, n);
-	e->next = *bucket;
-	*bucket = e;
+	map_add(&a->entries, &e->by_key, span_str(e->key));
 	list_add(&a->all, &e->in_all);
-	a->entries++;
 	return e;
 }
 
@@ -132,7 +126,7 @@ enum err sign_audit_flush(struct sign_audit *a, struct store *s, struct why *why
 {
 	enum err rc;
 
-	if (a->entries == 0 && a->others == 0)
+	if (a->entries.count == 0 && a->others == 0)
 		return ERR_OK;
 	rc = store_begin(s, false, why);
 	if (rc == ERR_OK)

@@ -19,7 +19,7 @@
 #include "text/names.h"
 #include "wire/hello.h"
 
-#define VISITOR_PATIENCE_MS 2000 /* for a ClientHello; and for a refused one to go */
+#define VISITOR_TIMEOUT_MS 2000 /* for a ClientHello; and for a refused one to go */
 #define VISITOR_REFUSED_MAX ((size_t)65536) /* what a refused one may still say */
 #define VISITOR_FRONTS_MAX 8192             /* for each worker; then the oldest goes */
 #define VISITOR_RECORD_HEAD 5
@@ -33,7 +33,7 @@ enum visitor_state {
 
 struct visitor {
 	struct list in_worker; /* fronts, claims or bridges */
-	struct list in_quota;
+	struct list in_owner;
 	struct relay_data *data;
 	struct data_lease *lease; /* a reference, once it claims */
 	int fd;                   /* -1 once it is a stream */
@@ -56,7 +56,7 @@ static void visitor_free(struct visitor *v)
 	if (v->state == VISITOR_BRIDGED)
 		atomic_fetch_sub(&d->worker->figures.bridges, 1);
 	list_remove(&v->in_worker);
-	list_remove(&v->in_quota);
+	list_remove(&v->in_owner);
 	claim_cancel(&v->claim);
 	bridge_close(v->bridge);
 	loop_io_close(v->io);
@@ -137,7 +137,7 @@ static bool visitor_eat_first(struct visitor *v)
 static enum err visitor_to_stream(struct visitor *v, struct stream **out)
 {
 	struct throttle_options o = {
-		.bucket = v->lease->quota->bucket,
+		.bucket = v->lease->owner->bucket,
 		.on_moved = visitor_on_moved,
 		.arg = v,
 	};
@@ -202,11 +202,11 @@ static bool visitor_claim_again(struct visitor *v)
 
 	if (l == NULL || (v->claim.is_raw && l->route->tcp_port != was->tcp_port))
 		return false;
-	list_remove(&v->in_quota);
+	list_remove(&v->in_owner);
 	data_lease_unref(v->lease);
 	v->lease = l;
 	l->refs++;
-	list_add(&l->quota->visitors, &v->in_quota);
+	list_add(&l->owner->visitors, &v->in_owner);
 	claim_open(l->carrier, &v->claim);
 	return true;
 }
@@ -253,7 +253,7 @@ static void visitor_claim(struct visitor *v, struct data_lease *l, bool is_raw,
 	v->state = VISITOR_CLAIMING;
 	list_remove(&v->in_worker);
 	list_add(&v->data->claims, &v->in_worker);
-	list_add(&l->quota->visitors, &v->in_quota);
+	list_add(&l->owner->visitors, &v->in_owner);
 	v->first = malloc(hello.n + 1); /* never of 0 bytes, which may be NULL */
 	if (v->first == NULL || visitor_watch(v) != ERR_OK) {
 		visitor_free(v);
@@ -279,9 +279,9 @@ static void visitor_plan(struct relay_data *d)
 	uint64_t now = clock_now_ms();
 
 	if (first == NULL)
-		loop_timer_stop(d->patience);
-	else if (!loop_timer_is_set(d->patience))
-		loop_timer_set(d->patience,
+		loop_timer_stop(d->front_timer);
+	else if (!loop_timer_is_set(d->front_timer))
+		loop_timer_set(d->front_timer,
 			first->until_ms > now ? first->until_ms - now : 1);
 }
 
@@ -308,7 +308,7 @@ static void visitor_refuse(struct visitor *v)
 	}
 	visitor_wake_at(v, 1);
 	v->state = VISITOR_REFUSED;
-	v->until_ms = clock_now_ms() + VISITOR_PATIENCE_MS;
+	v->until_ms = clock_now_ms() + VISITOR_TIMEOUT_MS;
 	list_remove(&v->in_worker);
 	list_add(&d->fronts, &v->in_worker);
 }
@@ -427,7 +427,7 @@ static void visitor_on_ready(void *arg, unsigned ready)
 	visitor_plan(d);
 }
 
-void visitor_on_patience(void *arg)
+void visitor_on_timeout(void *arg)
 {
 	struct relay_data *d = arg;
 	struct visitor *v;
@@ -448,7 +448,7 @@ static struct visitor *visitor_new(struct relay_data *d, int fd, const struct ad
 	v->fd = fd;
 	v->peer = *peer;
 	list_init(&v->in_worker);
-	list_init(&v->in_quota);
+	list_init(&v->in_owner);
 	return v;
 }
 
@@ -462,7 +462,7 @@ void visitor_open_take(struct relay_data *d, int fd, const struct addr *peer)
 	}
 	if (d->fronts_n >= VISITOR_FRONTS_MAX)
 		visitor_free(list_object(d->fronts.next, struct visitor, in_worker));
-	v->until_ms = clock_now_ms() + VISITOR_PATIENCE_MS;
+	v->until_ms = clock_now_ms() + VISITOR_TIMEOUT_MS;
 	d->fronts_n++;
 	list_add(&d->fronts, &v->in_worker);
 	if (visitor_watch(v) != ERR_OK) {
@@ -509,7 +509,7 @@ void visitor_cut(struct list *visitors)
 	struct list *it, *tmp;
 
 	list_each(it, tmp, visitors)
-		visitor_free(list_object(it, struct visitor, in_quota));
+		visitor_free(list_object(it, struct visitor, in_owner));
 }
 
 void visitor_cut_banned(struct relay_data *d, const struct prefix_set *banned)
