@@ -261,7 +261,7 @@ static struct route *open_plain(struct site *s, struct plain *p)
 	p->carrier = (struct carrier){ .ops = &plain_ops,
 		.loop = s->workers[0].worker.loop,
 		.present = &r->present };
-	assert_int_equal(data_lease_open_by(s->workers[0].data, r, &p->carrier), ERR_OK);
+	assert_int_equal(served_open_by(s->workers[0].data, r, &p->carrier), ERR_OK);
 	return r;
 }
 
@@ -284,7 +284,7 @@ static struct route *open_link(struct site *s, struct link *l)
 	o.session = l->server;
 	assert_int_equal(addr_from_literal("192.0.2.7", 0, &o.agent), ERR_OK);
 	assert_int_equal(link_carrier_new(&o, &l->carrier), ERR_OK);
-	assert_int_equal(data_lease_open_by(s->workers[0].data, r, l->carrier), ERR_OK);
+	assert_int_equal(served_open_by(s->workers[0].data, r, l->carrier), ERR_OK);
 	assert_int_equal(r->present, 1);
 	return r;
 }

@@ -24,8 +24,7 @@ struct moving_session {
 
 static void session_arrive(struct relay_data *d, struct moving_session *m)
 {
-	struct data_lease *l = d->state == DATA_SERVING ? data_lease_get(d, m->route) :
-							  NULL;
+	struct served *l = d->state == DATA_SERVING ? served_get(d, m->route) : NULL;
 	char text[ADDR_TEXT_MAX];
 
 	if (l != NULL) {

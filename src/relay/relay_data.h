@@ -1,5 +1,5 @@
 /*
- * The inside of a data worker: for relay_worker.c, data_lease.c, visitor.c, and for
+ * The inside of a data worker: for relay_worker.c, served.c, visitor.c, and for
  * services. All of it belongs to the worker's thread.
  */
 #ifndef RELAY_RELAY_DATA_H
@@ -29,7 +29,7 @@ struct relay_data {
 	struct http_server *http;    /* NULL before its beginning and at its end */
 	enum data_state state;
 	bool is_unasked;    /* while draining: no client of the API is left */
-	struct list leases; /* struct data_lease */
+	struct list leases; /* struct served */
 	struct map owners;  /* struct owner, by name */
 
 	/* struct visitor: whose wish is not known yet, in the order of their deadlines;
@@ -62,7 +62,7 @@ static inline struct loop *data_loop(const struct relay_data *d)
 	return d->worker->worker.loop;
 }
 
-/* ---- data_lease.c ---- */
+/* ---- served.c ---- */
 
 /* What all visitors of an owner share, whichever of its routes they came by. */
 struct owner {
@@ -73,8 +73,8 @@ struct owner {
 	char name[ROUTE_OWNER_SIZE];
 };
 
-/* A lease, on the worker that serves it. */
-struct data_lease {
+/* A route, on the worker that serves it. */
+struct served {
 	struct list in_data; /* on none once it is over */
 	unsigned refs;       /* the worker's and its visitors' */
 	struct relay_data *data;
@@ -85,36 +85,34 @@ struct data_lease {
 };
 
 /* What the control worker has to say of @r. Takes @tcp_fd if it succeeds. */
-enum err data_lease_open(struct relay_data *d, struct route *r, int tcp_fd,
+enum err served_open(struct relay_data *d, struct route *r, int tcp_fd,
 	uint64_t bytes_per_s) MUST_USE;
 
 /* Serves @r by @carrier, which is taken if that succeeds. */
-enum err data_lease_open_by(struct relay_data *d, struct route *r,
+enum err served_open_by(struct relay_data *d, struct route *r,
 	struct carrier *carrier) MUST_USE;
 
-/* @cuts_bridges: those of earlier leases of the same identity, too. */
-void data_lease_close(struct data_lease *l, bool cuts_bridges);
+/* @cuts_bridges: those of earlier routes of the same owner, too. */
+void served_close(struct served *l, bool cuts_bridges);
 
 /*
- * The lease of @r, which may be older than the letter that opens it: a route is found as
- * soon as it is in the table. NULL: it is over, or there is no memory.
+ * What serves @r. It is made if a visitor finds the route before the mail that opens it
+ * has arrived. NULL: the route is over, or has no carrier, or there is no memory.
  */
-struct data_lease *data_lease_get(struct relay_data *d, struct route *r);
+struct served *served_get(struct relay_data *d, struct route *r);
 
-/* That of whichever route the same identity has now in the place of @was, likewise. */
-struct data_lease *data_lease_get_next(struct relay_data *d, const struct route *was);
-void data_lease_unref(struct data_lease *l); /* NULL is fine */
-void data_lease_set_rate(struct relay_data *d, const char *identity_key,
-	uint64_t bytes_per_s);
-void data_lease_cut(struct relay_data *d, const char *identity_key);
-void data_lease_close_all(struct relay_data *d);
+/* The same for the route that the owner of @was has now in its place. */
+struct served *served_get_next(struct relay_data *d, const struct route *was);
+void served_unref(struct served *l); /* NULL is fine */
+void served_set_rate(struct relay_data *d, const char *owner, uint64_t bytes_per_s);
+void served_cut(struct relay_data *d, const char *owner);
+void served_close_all(struct relay_data *d);
 
 /* ---- visitor.c ---- */
 
 /* Both take @fd. The second knows where it belongs; @is_raw: it came by a TCP port. */
 void visitor_open_take(struct relay_data *d, int fd, const struct addr *peer);
-void visitor_claim_take(struct data_lease *l, int fd, const struct addr *peer,
-	bool is_raw);
+void visitor_claim_take(struct served *l, int fd, const struct addr *peer, bool is_raw);
 
 void visitor_on_timeout(void *data); /* of the fronts' timer */
 

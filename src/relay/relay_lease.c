@@ -27,7 +27,7 @@ enum err relay_begin_lease(struct relay *r, struct lease *lease)
 		if (fd < 0)
 			return ERR_NOMEM;
 	}
-	if (!relay_worker_open_lease(lease_worker(r, lease), lease->route, fd, rate)) {
+	if (!relay_worker_open_route(lease_worker(r, lease), lease->route, fd, rate)) {
 		if (fd >= 0)
 			close(fd);
 		return ERR_NOMEM;
@@ -54,7 +54,7 @@ void relay_on_lease_end(void *arg, struct lease *lease, enum lease_end end)
 		"lease %s: ended: %s; held by %s from %s", lease->route->name,
 		lease_end_text(end), lease->address, lease->client_ip);
 	note_signatures(r, lease);
-	if (!relay_worker_close_lease(lease_worker(r, lease), lease->route,
+	if (!relay_worker_close_route(lease_worker(r, lease), lease->route,
 		    end == LEASE_BANNED))
 		log_error(&r->log, "lease %s: its worker cannot be told of its end",
 			lease->route->name);
@@ -109,7 +109,7 @@ void relay_sweep(struct relay *r)
  */
 static void lease_cut(struct relay *r, struct lease *l)
 {
-	if (!relay_worker_close_lease(lease_worker(r, l), l->route, true) ||
+	if (!relay_worker_close_route(lease_worker(r, l), l->route, true) ||
 		relay_begin_lease(r, l) != ERR_OK)
 		log_error(&r->log, "lease %s: its worker cannot be told of the policy",
 			l->route->name);

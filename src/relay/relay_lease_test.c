@@ -32,7 +32,7 @@ struct policy_verdict policy_judge(const struct policy *p, const char *identity_
 	return (struct policy_verdict){ .is_routable = true };
 }
 
-bool relay_worker_open_lease(struct relay_worker *w, struct route *r, int tcp_fd,
+bool relay_worker_open_route(struct relay_worker *w, struct route *r, int tcp_fd,
 	uint64_t bytes_per_s)
 {
 	(void)w;
@@ -44,7 +44,7 @@ bool relay_worker_open_lease(struct relay_worker *w, struct route *r, int tcp_fd
 
 static bool were_cut; /* the bridges of the lease that was closed last */
 
-bool relay_worker_close_lease(struct relay_worker *w, struct route *r, bool cuts_bridges)
+bool relay_worker_close_route(struct relay_worker *w, struct route *r, bool cuts_bridges)
 {
 	(void)w;
 	(void)r;

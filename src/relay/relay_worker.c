@@ -31,10 +31,10 @@ static void on_routed_visitor(struct worker *w, void *body)
 {
 	struct relay_data *d = data_of_worker(w);
 	struct fd_mail *m = body;
-	struct data_lease *l = data_lease_get(d, m->route);
+	struct served *l = served_get(d, m->route);
 
 	if (l == NULL) /* the agent may have registered anew while this was on its way */
-		l = data_lease_get_next(d, m->route);
+		l = served_get_next(d, m->route);
 	if (d->state == DATA_SERVING && l != NULL)
 		visitor_claim_take(l, m->fd, &m->peer, false);
 	else
@@ -95,7 +95,7 @@ void relay_data_pass_visitor_take(struct relay_data *d, struct route *r, int fd,
 
 /* ---- leases ---- */
 
-struct lease_mail {
+struct route_mail {
 	struct route *route; /* a reference, or NULL */
 	int tcp_fd;
 	uint64_t bytes_per_s;
@@ -103,14 +103,14 @@ struct lease_mail {
 	char owner[ROUTE_OWNER_SIZE];
 };
 
-static void on_open_lease(struct worker *w, void *body)
+static void on_open_route(struct worker *w, void *body)
 {
 	struct relay_data *d = data_of_worker(w);
-	struct lease_mail *m = body;
+	struct route_mail *m = body;
 	enum err rc = ERR_CLOSED;
 
 	if (d->state == DATA_SERVING)
-		rc = data_lease_open(d, m->route, m->tcp_fd, m->bytes_per_s);
+		rc = served_open(d, m->route, m->tcp_fd, m->bytes_per_s);
 	if (rc != ERR_OK && m->tcp_fd >= 0)
 		close(m->tcp_fd);
 	if (rc != ERR_OK && rc != ERR_CLOSED)
@@ -119,19 +119,19 @@ static void on_open_lease(struct worker *w, void *body)
 	route_unref(m->route);
 }
 
-static void on_close_lease(struct worker *w, void *body)
+static void on_close_route(struct worker *w, void *body)
 {
 	struct relay_data *d = data_of_worker(w);
-	struct lease_mail *m = body;
+	struct route_mail *m = body;
 
 	m->route->is_over = true;
 	if (m->route->served != NULL)
-		data_lease_close(m->route->served, m->cuts_bridges);
+		served_close(m->route->served, m->cuts_bridges);
 	route_unref(m->route);
 	relay_data_check_drained(d);
 }
 
-static bool send_of_route(struct relay_worker *w, worker_fn *fn, struct lease_mail m)
+static bool send_of_route(struct relay_worker *w, worker_fn *fn, struct route_mail m)
 {
 	if (worker_send(&w->worker, fn, &m, sizeof(m)))
 		return true;
@@ -139,40 +139,40 @@ static bool send_of_route(struct relay_worker *w, worker_fn *fn, struct lease_ma
 	return false;
 }
 
-bool relay_worker_open_lease(struct relay_worker *w, struct route *r, int tcp_fd,
+bool relay_worker_open_route(struct relay_worker *w, struct route *r, int tcp_fd,
 	uint64_t bytes_per_s)
 {
-	return send_of_route(w, on_open_lease,
-		(struct lease_mail){ .route = route_ref(r),
+	return send_of_route(w, on_open_route,
+		(struct route_mail){ .route = route_ref(r),
 			.tcp_fd = tcp_fd,
 			.bytes_per_s = bytes_per_s });
 }
 
-bool relay_worker_close_lease(struct relay_worker *w, struct route *r, bool cuts_bridges)
+bool relay_worker_close_route(struct relay_worker *w, struct route *r, bool cuts_bridges)
 {
-	return send_of_route(w, on_close_lease,
-		(struct lease_mail){ .route = route_ref(r),
+	return send_of_route(w, on_close_route,
+		(struct route_mail){ .route = route_ref(r),
 			.cuts_bridges = cuts_bridges });
 }
 
 static void on_cut(struct worker *w, void *body)
 {
-	struct lease_mail *m = body;
+	struct route_mail *m = body;
 
-	data_lease_cut(data_of_worker(w), m->owner);
+	served_cut(data_of_worker(w), m->owner);
 	relay_data_check_drained(data_of_worker(w));
 }
 
 static void on_rate(struct worker *w, void *body)
 {
-	struct lease_mail *m = body;
+	struct route_mail *m = body;
 
-	data_lease_set_rate(data_of_worker(w), m->owner, m->bytes_per_s);
+	served_set_rate(data_of_worker(w), m->owner, m->bytes_per_s);
 }
 
 bool relay_worker_cut(struct relay_worker *w, const char *owner)
 {
-	struct lease_mail m = { .tcp_fd = -1 };
+	struct route_mail m = { .tcp_fd = -1 };
 
 	(void)str_copy(m.owner, sizeof(m.owner), owner);
 	return worker_send(&w->worker, on_cut, &m, sizeof(m));
@@ -181,7 +181,7 @@ bool relay_worker_cut(struct relay_worker *w, const char *owner)
 bool relay_worker_set_rate(struct relay_worker *w, const char *owner,
 	uint64_t bytes_per_s)
 {
-	struct lease_mail m = { .tcp_fd = -1, .bytes_per_s = bytes_per_s };
+	struct route_mail m = { .tcp_fd = -1, .bytes_per_s = bytes_per_s };
 
 	(void)str_copy(m.owner, sizeof(m.owner), owner);
 	return worker_send(&w->worker, on_rate, &m, sizeof(m));
@@ -197,7 +197,7 @@ static void data_drop_banned(struct relay_data *d)
 	if (d->view->banned.n == 0)
 		return;
 	list_each(it, tmp, &d->leases)
-		carrier_drop(list_object(it, struct data_lease, in_data)->carrier,
+		carrier_drop(list_object(it, struct served, in_data)->carrier,
 			&d->view->banned);
 	visitor_cut_banned(d, &d->view->banned);
 	relay_data_check_drained(d);
@@ -253,7 +253,7 @@ static void on_drain_over(void *arg)
 static void data_close_all(struct relay_data *d)
 {
 	visitor_close_fronts(d);
-	data_lease_close_all(d);
+	served_close_all(d);
 	loop_timer_stop(d->front_timer);
 }
 

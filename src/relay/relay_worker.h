@@ -1,11 +1,10 @@
 /*
- * A data worker of a relay: visitors, the API's connections, reverse sessions and
- * bridges.
+ * A data worker: visitors, bridges, and connections to the server's own host.
  *
- * It reads whom a visitor asks for and finds the lease's route. A lease's reverse
- * sessions all live on one worker; visitors and sessions that arrive on another are
- * handed over by mail before anything else is made for them. /sdk/connect and /v1/sign
- * are answered here; every other request becomes an api_call for the control worker.
+ * It reads the name that a visitor asks for and finds the route. A route is served by one
+ * worker, which has its carrier; a visitor that arrives at another is handed over by mail
+ * before anything else is made for it. What a tunnel adds to a worker is a service
+ * (struct data_service), which answers the requests to the server's own host.
  */
 #ifndef RELAY_RELAY_WORKER_H
 #define RELAY_RELAY_WORKER_H
@@ -41,7 +40,7 @@ struct relay_shared {
 /* Figures of one worker, for status and metrics. Any thread. */
 struct relay_figures {
 	atomic_uint_fast64_t visitors; /* that were bridged so far */
-	atomic_uint_fast64_t unknown;  /* that asked for nobody we know, or for nobody */
+	atomic_uint_fast64_t unknown;  /* without SNI, or with a name that has no route */
 	atomic_uint_fast64_t unserved; /* that found no session in time */
 	atomic_uint_fast64_t bytes_up, bytes_down; /* from and to visitors */
 	atomic_uint_fast64_t signatures, signatures_refused;
@@ -68,21 +67,21 @@ bool relay_worker_give_visitor(struct relay_worker *w, int fd, const struct addr
 bool relay_worker_give_client(struct relay_worker *w, int fd, const struct addr *peer);
 
 /*
- * A lease begins. @tcp_fd listens on its port already, and is the worker's if this
- * succeeds; -1: it has none. @bytes_per_s is the limit of its identity, 0 for none. It
- * has a reference to @r of its own.
+ * A route begins. @tcp_fd listens on its port already, and is the worker's if this
+ * succeeds; -1: it has none. @bytes_per_s is the limit of its owner, 0 for none. The
+ * worker takes a reference to @r.
  */
-bool relay_worker_open_lease(struct relay_worker *w, struct route *r, int tcp_fd,
+bool relay_worker_open_route(struct relay_worker *w, struct route *r, int tcp_fd,
 	uint64_t bytes_per_s);
 
-/* It ends: its idle sessions and its port close. Bridges go on, unless @cuts_bridges. */
-bool relay_worker_close_lease(struct relay_worker *w, struct route *r, bool cuts_bridges);
+/* It ends: its carrier and its port close. Bridges go on, unless @cuts_bridges. */
+bool relay_worker_close_route(struct relay_worker *w, struct route *r, bool cuts_bridges);
 
-/* The limit of whoever has this identity, for running bridges at once. 0: none. */
+/* The limit of an owner, also for bridges that are open. 0: none. */
 bool relay_worker_set_rate(struct relay_worker *w, const char *owner,
 	uint64_t bytes_per_s);
 
-/* What it has open ends, also what earlier leases of it began that are over. */
+/* Ends all bridges of an owner, also those that began on routes that are over. */
 bool relay_worker_cut(struct relay_worker *w, const char *owner);
 
 bool relay_worker_set_view(struct relay_worker *w, struct relay_view *view);

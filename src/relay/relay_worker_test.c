@@ -135,7 +135,7 @@ static void test_a_session_may_come_before_its_lease_is_told_of(void **state)
 
 	guest_open_session(&g, s, 0, "demo");
 	assert_int_equal(r->present, 1);
-	assert_true(relay_worker_open_lease(&s->workers[1], r, -1, 1));
+	assert_true(relay_worker_open_route(&s->workers[1], r, -1, 1));
 	site_settle(s);
 	assert_int_equal(r->present, 1);
 	fd = site_visit_host(s, 1, "demo." SITE_ROOT);
@@ -395,7 +395,7 @@ static void test_a_port_goes_on_from_one_registration_to_the_next(void **state)
 	int l = listening(&port), fd;
 
 	old->tcp_port = port;
-	assert_true(relay_worker_open_lease(&s->workers[1], old,
+	assert_true(relay_worker_open_route(&s->workers[1], old,
 		fcntl(l, F_DUPFD_CLOEXEC, 0), 0));
 	site_settle(s);
 	fd = dial(
@@ -405,7 +405,7 @@ static void test_a_port_goes_on_from_one_registration_to_the_next(void **state)
 	r = site_put_route(s, "demo", 1);
 	r->tcp_port = port;
 	site_close_lease(s, old, false);
-	assert_true(relay_worker_open_lease(&s->workers[1], r,
+	assert_true(relay_worker_open_route(&s->workers[1], r,
 		fcntl(l, F_DUPFD_CLOEXEC, 0), 0));
 	guest_open_session(&g, s, 1, "demo");
 	guest_expect(&g, &marker, 1);
@@ -433,7 +433,7 @@ static void test_who_waited_at_a_port_that_is_gone_is_closed(void **state)
 	int l = listening(&port), fd;
 
 	old->tcp_port = port;
-	assert_true(relay_worker_open_lease(&s->workers[0], old, l, 0));
+	assert_true(relay_worker_open_route(&s->workers[0], old, l, 0));
 	site_settle(s);
 	fd = dial(port);
 	site_until(s, !list_is_empty(&s->workers[0].data->claims));
@@ -553,10 +553,10 @@ static void test_letters_that_nobody_reads_are_dropped(void **state)
 	front = site_visit(s, 1);
 	site_pair(client);
 	assert_true(relay_worker_give_client(&s->workers[1], client[1], &s->peer));
-	assert_true(relay_worker_open_lease(&s->workers[1], r, listening(&port), 9));
+	assert_true(relay_worker_open_route(&s->workers[1], r, listening(&port), 9));
 	assert_true(relay_worker_set_rate(&s->workers[1], r->owner, 9));
 	assert_true(relay_worker_set_view(&s->workers[1], s->view));
-	assert_true(relay_worker_close_lease(&s->workers[1], r, true));
+	assert_true(relay_worker_close_route(&s->workers[1], r, true));
 	relay_worker_end(&s->workers[1], 1000);
 	relay_worker_close(&s->workers[1]);
 	assert_true(visitor_has_ended(visitor));

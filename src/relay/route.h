@@ -17,7 +17,7 @@
 #include "text/names.h"
 
 struct carrier;
-struct data_lease;
+struct served;
 struct loop;
 struct route;
 
@@ -57,7 +57,7 @@ struct route {
 	struct map_node nodes[3];             /* the table's */
 
 	/* Of its worker's thread alone. */
-	struct data_lease *served; /* borrowed; NULL: it has none now */
+	struct served *served; /* borrowed; NULL: it has none now */
 	bool is_over; /* there will be none any more, unless the lease is opened again */
 };
 

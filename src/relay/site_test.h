@@ -222,7 +222,7 @@ static inline struct route *site_open_lease(struct site *s, const char *name,
 {
 	struct route *r = site_put_route(s, name, worker);
 
-	assert_true(relay_worker_open_lease(&s->workers[worker], r, -1, 0));
+	assert_true(relay_worker_open_route(&s->workers[worker], r, -1, 0));
 	site_settle(s);
 	return r;
 }
@@ -231,7 +231,7 @@ static inline void site_close_lease(struct site *s, struct route *r, bool cuts_b
 {
 	route_ref(r);
 	route_remove(s->shared.routes, r);
-	assert_true(relay_worker_close_lease(&s->workers[r->worker], r, cuts_bridges));
+	assert_true(relay_worker_close_route(&s->workers[r->worker], r, cuts_bridges));
 	route_unref(r);
 }
 

@@ -35,8 +35,8 @@ struct visitor {
 	struct list in_worker; /* fronts, claims or bridges */
 	struct list in_owner;
 	struct relay_data *data;
-	struct data_lease *lease; /* a reference, once it claims */
-	int fd;                   /* -1 once it is a stream */
+	struct served *lease; /* a reference, once it claims */
+	int fd;               /* -1 once it is a stream */
 	struct loop_io *io;
 	struct bridge *bridge;
 	struct claim claim;
@@ -63,7 +63,7 @@ static void visitor_free(struct visitor *v)
 	if (v->fd >= 0)
 		close(v->fd);
 	free(v->first);
-	data_lease_unref(v->lease);
+	served_unref(v->lease);
 	free(v);
 }
 
@@ -198,12 +198,12 @@ static enum err visitor_join(struct visitor *v, struct stream *session)
 static bool visitor_claim_again(struct visitor *v)
 {
 	const struct route *was = v->lease->route;
-	struct data_lease *l = data_lease_get_next(v->data, was);
+	struct served *l = served_get_next(v->data, was);
 
 	if (l == NULL || (v->claim.is_raw && l->route->tcp_port != was->tcp_port))
 		return false;
 	list_remove(&v->in_owner);
-	data_lease_unref(v->lease);
+	served_unref(v->lease);
 	v->lease = l;
 	l->refs++;
 	list_add(&l->owner->visitors, &v->in_owner);
@@ -245,7 +245,7 @@ static enum err visitor_watch(struct visitor *v)
 }
 
 /* @v is a front no more. */
-static void visitor_claim(struct visitor *v, struct data_lease *l, bool is_raw,
+static void visitor_claim(struct visitor *v, struct served *l, bool is_raw,
 	struct span hello)
 {
 	v->lease = l;
@@ -329,7 +329,7 @@ static void visitor_step_refused(struct visitor *v)
 static void visitor_go_to(struct visitor *v, struct route *r, struct span hello)
 {
 	struct relay_data *d = v->data;
-	struct data_lease *l;
+	struct served *l;
 	struct addr peer;
 
 	if (!route_is_live(r, clock_wall_ms())) {
@@ -338,7 +338,7 @@ static void visitor_go_to(struct visitor *v, struct route *r, struct span hello)
 	} else if (r->worker != d->worker->worker.index) {
 		peer = v->peer;
 		relay_data_pass_visitor_take(d, r, visitor_release(v), &peer);
-	} else if ((l = data_lease_get(d, r)) == NULL) {
+	} else if ((l = served_get(d, r)) == NULL) {
 		visitor_count(&d->worker->figures.unserved);
 		visitor_free(v);
 	} else {
@@ -473,8 +473,7 @@ void visitor_open_take(struct relay_data *d, int fd, const struct addr *peer)
 	visitor_plan(d);
 }
 
-void visitor_claim_take(struct data_lease *l, int fd, const struct addr *peer,
-	bool is_raw)
+void visitor_claim_take(struct served *l, int fd, const struct addr *peer, bool is_raw)
 {
 	struct relay_data *d = l->data;
 	struct visitor *v;

@@ -336,7 +336,7 @@ static void test_more_than_may_wait_are_sent_away(void **state)
 
 	memset(claims, 0, sizeof(claims));
 	for (size_t i = 0; i < mem_count(claims); i++)
-		claim_open(data_lease_get(d, r)->carrier, &claims[i]);
+		claim_open(served_get(d, r)->carrier, &claims[i]);
 	fd = site_visit_host(s, 0, "demo." SITE_ROOT);
 	visitor_expect_end(s, fd);
 	assert_int_equal(figures(s)->unserved, 1);

@@ -1,4 +1,4 @@
-/* Leases on their data worker: sessions, a port, and what an identity shares. */
+/* Routes on their data worker: a carrier, a port, and what those of one owner share. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,7 +47,7 @@ static void owner_unref(struct relay_data *d, struct owner *o)
 	free(o);
 }
 
-void data_lease_set_rate(struct relay_data *d, const char *owner, uint64_t bytes_per_s)
+void served_set_rate(struct relay_data *d, const char *owner, uint64_t bytes_per_s)
 {
 	struct owner *o = owner_find(d, owner);
 
@@ -55,7 +55,7 @@ void data_lease_set_rate(struct relay_data *d, const char *owner, uint64_t bytes
 		throttle_bucket_set_rate(o->bucket, bytes_per_s);
 }
 
-/* ---- leases ---- */
+/* ---- routes ---- */
 
 static void lease_on_accept(void *arg, int fd, const struct addr *peer)
 {
@@ -65,7 +65,7 @@ static void lease_on_accept(void *arg, int fd, const struct addr *peer)
 /* @carrier: NULL: it is made. */
 static enum err lease_open(struct relay_data *d, struct route *r, struct carrier *carrier)
 {
-	struct data_lease *l = mem_new(l);
+	struct served *l = mem_new(l);
 	enum err rc = ERR_OK;
 
 	if (l == NULL)
@@ -81,7 +81,7 @@ static enum err lease_open(struct relay_data *d, struct route *r, struct carrier
 		rc = r->ops->open_carrier(r, data_loop(d), &d->worker->figures.sessions,
 			&carrier);
 	if (rc != ERR_OK) {
-		data_lease_unref(l);
+		served_unref(l);
 		return rc;
 	}
 	l->carrier = carrier;
@@ -90,15 +90,14 @@ static enum err lease_open(struct relay_data *d, struct route *r, struct carrier
 	return ERR_OK;
 }
 
-enum err data_lease_open_by(struct relay_data *d, struct route *r,
-	struct carrier *carrier)
+enum err served_open_by(struct relay_data *d, struct route *r, struct carrier *carrier)
 {
 	if (d->state != DATA_SERVING)
 		return ERR_CLOSED;
 	return r->served != NULL ? ERR_EXISTS : lease_open(d, r, carrier);
 }
 
-struct data_lease *data_lease_get(struct relay_data *d, struct route *r)
+struct served *served_get(struct relay_data *d, struct route *r)
 {
 	if (r->served == NULL && !r->is_over && d->state == DATA_SERVING &&
 		r->ops->open_carrier != NULL)
@@ -106,25 +105,25 @@ struct data_lease *data_lease_get(struct relay_data *d, struct route *r)
 	return r->served;
 }
 
-struct data_lease *data_lease_get_next(struct relay_data *d, const struct route *was)
+struct served *served_get_next(struct relay_data *d, const struct route *was)
 {
 	struct route *r = route_find_by_owner(d->shared->routes, was->owner);
-	struct data_lease *l = NULL;
+	struct served *l = NULL;
 
 	if (r != NULL && r != was && r->worker == was->worker &&
 		route_is_live(r, clock_wall_ms()))
-		l = data_lease_get(d, r);
+		l = served_get(d, r);
 	route_unref(r);
 	return l;
 }
 
-enum err data_lease_open(struct relay_data *d, struct route *r, int tcp_fd,
+enum err served_open(struct relay_data *d, struct route *r, int tcp_fd,
 	uint64_t bytes_per_s)
 {
-	struct data_lease *l;
+	struct served *l;
 
 	r->is_over = false;
-	l = data_lease_get(d, r);
+	l = served_get(d, r);
 	if (l == NULL)
 		return ERR_NOMEM;
 	throttle_bucket_set_rate(l->owner->bucket, bytes_per_s);
@@ -134,7 +133,7 @@ enum err data_lease_open(struct relay_data *d, struct route *r, int tcp_fd,
 		NULL);
 }
 
-void data_lease_unref(struct data_lease *l)
+void served_unref(struct served *l)
 {
 	if (l == NULL || --l->refs > 0)
 		return;
@@ -143,7 +142,7 @@ void data_lease_unref(struct data_lease *l)
 	free(l);
 }
 
-void data_lease_close(struct data_lease *l, bool cuts_bridges)
+void served_close(struct served *l, bool cuts_bridges)
 {
 	list_remove(&l->in_data);
 	l->route->served = NULL;
@@ -153,10 +152,10 @@ void data_lease_close(struct data_lease *l, bool cuts_bridges)
 	l->carrier = NULL;
 	if (cuts_bridges && l->owner != NULL)
 		visitor_cut(&l->owner->visitors);
-	data_lease_unref(l);
+	served_unref(l);
 }
 
-void data_lease_cut(struct relay_data *d, const char *owner)
+void served_cut(struct relay_data *d, const char *owner)
 {
 	struct owner *o = owner_find(d, owner);
 
@@ -167,10 +166,10 @@ void data_lease_cut(struct relay_data *d, const char *owner)
 	owner_unref(d, o);
 }
 
-void data_lease_close_all(struct relay_data *d)
+void served_close_all(struct relay_data *d)
 {
 	struct list *it, *tmp;
 
 	list_each(it, tmp, &d->leases)
-		data_lease_close(list_object(it, struct data_lease, in_data), false);
+		served_close(list_object(it, struct served, in_data), false);
 }

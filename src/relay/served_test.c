@@ -10,12 +10,12 @@ static void test_a_lease_is_there_as_soon_as_its_route_is(void **state)
 {
 	struct site *s = *state;
 	struct route *r = site_put_route(s, "demo", 0);
-	struct data_lease *l = data_lease_get(data(s), r);
+	struct served *l = served_get(data(s), r);
 
 	assert_non_null(l);
-	assert_ptr_equal(data_lease_get(data(s), r), l);
-	assert_int_equal(data_lease_open(data(s), r, -1, 1000), ERR_OK);
-	assert_ptr_equal(data_lease_get(data(s), r), l);
+	assert_ptr_equal(served_get(data(s), r), l);
+	assert_int_equal(served_open(data(s), r, -1, 1000), ERR_OK);
+	assert_ptr_equal(served_get(data(s), r), l);
 	assert_ptr_equal(r->served, l);
 }
 
@@ -24,35 +24,35 @@ static void test_a_lease_that_is_over_does_not_come_back_by_itself(void **state)
 	struct site *s = *state;
 	struct route *r = site_open_lease(s, "demo", 0);
 
-	assert_true(relay_worker_close_lease(&s->workers[0], r, false));
+	assert_true(relay_worker_close_route(&s->workers[0], r, false));
 	site_settle(s);
 	assert_null(r->served);
-	assert_null(data_lease_get(data(s), r));
-	assert_true(relay_worker_close_lease(&s->workers[0], r, true)); /* again */
+	assert_null(served_get(data(s), r));
+	assert_true(relay_worker_close_route(&s->workers[0], r, true)); /* again */
 	site_settle(s);
-	assert_int_equal(data_lease_open(data(s), r, -1, 0), ERR_OK);
-	assert_non_null(data_lease_get(data(s), r));
+	assert_int_equal(served_open(data(s), r, -1, 0), ERR_OK);
+	assert_non_null(served_get(data(s), r));
 }
 
 static void test_the_next_lease_is_one_of_the_same_identity_that_is_served(void **state)
 {
 	struct site *s = *state;
 	struct route *was = route_ref(site_open_lease(s, "demo", 0)), *r;
-	struct data_lease *next;
+	struct served *next;
 
-	assert_null(data_lease_get_next(data(s), was)); /* it is not its own successor */
+	assert_null(served_get_next(data(s), was)); /* it is not its own successor */
 	site_open_lease(s, "other", 0);
 	site_close_lease(s, was, false);
 	site_settle(s);
-	assert_null(data_lease_get_next(data(s), was));
+	assert_null(served_get_next(data(s), was));
 	r = site_put_route(s, "demo", 0);
 	atomic_store(&r->is_routable, false);
-	assert_null(data_lease_get_next(data(s), was));
+	assert_null(served_get_next(data(s), was));
 	atomic_store(&r->is_routable, true);
 	r->worker = 1;
-	assert_null(data_lease_get_next(data(s), was));
+	assert_null(served_get_next(data(s), was));
 	r->worker = 0;
-	next = data_lease_get_next(data(s), was);
+	next = served_get_next(data(s), was);
 	assert_non_null(next);
 	assert_ptr_equal(next, r->served);
 	route_unref(was);
@@ -66,7 +66,7 @@ static void test_the_limit_of_an_identity_outlives_its_registrations(void **stat
 	struct guest first, second;
 	int fds[2];
 
-	assert_true(relay_worker_open_lease(&s->workers[0], old, -1, 1000));
+	assert_true(relay_worker_open_route(&s->workers[0], old, -1, 1000));
 	guest_open_session(&first, s, 0, "demo");
 	fds[0] = site_visit_host(s, 0, "demo." SITE_ROOT);
 	guest_expect_visitor(&first, "demo." SITE_ROOT);
@@ -76,7 +76,7 @@ static void test_the_limit_of_an_identity_outlives_its_registrations(void **stat
 
 	r = site_put_route(s, "demo", 0);
 	site_close_lease(s, old, false);
-	assert_true(relay_worker_open_lease(&s->workers[0], r, -1, 1000));
+	assert_true(relay_worker_open_route(&s->workers[0], r, -1, 1000));
 	guest_open_session(&second, s, 0, "demo");
 	fds[1] = site_visit_host(s, 0, "demo." SITE_ROOT);
 	guest_expect_visitor(&second, "demo." SITE_ROOT);
@@ -103,7 +103,7 @@ static void test_a_limit_is_of_one_identity(void **state)
 	struct guest g[2];
 	int fds[2];
 
-	assert_true(relay_worker_open_lease(&s->workers[0], site_put_route(s, "slow", 0),
+	assert_true(relay_worker_open_route(&s->workers[0], site_put_route(s, "slow", 0),
 		-1, 1000));
 	site_open_lease(s, "fast", 0);
 	for (int i = 0; i < 2; i++) {
@@ -152,8 +152,8 @@ static void test_a_lease_has_one_port(void **state)
 		fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		assert_int_equal(listen(fds[i], 8), 0);
 	}
-	assert_int_equal(data_lease_open(data(s), r, fds[0], 0), ERR_OK);
-	assert_int_equal(data_lease_open(data(s), r, fds[1], 0), ERR_EXISTS);
+	assert_int_equal(served_open(data(s), r, fds[0], 0), ERR_OK);
+	assert_int_equal(served_open(data(s), r, fds[1], 0), ERR_EXISTS);
 	close(fds[1]); /* it was not taken */
 }
 
@@ -165,9 +165,9 @@ static void test_at_the_end_there_are_no_leases(void **state)
 	relay_worker_end(&s->workers[0], 1000);
 	site_settle(s);
 	late = site_put_route(s, "late", 0);
-	assert_null(data_lease_get(data(s), r));
-	assert_null(data_lease_get(data(s), late));
-	assert_int_equal(data_lease_open(data(s), late, -1, 0), ERR_NOMEM);
+	assert_null(served_get(data(s), r));
+	assert_null(served_get(data(s), late));
+	assert_int_equal(served_open(data(s), late, -1, 0), ERR_NOMEM);
 }
 
 int main(void)
