@@ -5,10 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "tunnel/portal/message_domain.h"
-#include "tunnel/portal/message_lease.h"
-#include "tunnel/portal/message_listing.h"
-#include "tunnel/portal/message_sign.h"
+#include "tunnel/portal/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

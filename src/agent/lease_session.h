@@ -13,7 +13,7 @@
 #include "agent/session.h"
 #include "base/log.h"
 #include "tunnel/portal/identity.h"
-#include "tunnel/portal/message_lease.h"
+#include "tunnel/portal/message.h"
 #include "tunnel/portal/signer.h"
 #include "wire/marker.h"
 

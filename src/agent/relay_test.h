@@ -15,9 +15,7 @@
 #include "net/tls.h"
 #include "tunnel/portal/challenge_test.h"
 #include "tunnel/portal/identity_vector_test.h"
-#include "tunnel/portal/message_domain.h"
-#include "tunnel/portal/message_lease.h"
-#include "tunnel/portal/message_sign.h"
+#include "tunnel/portal/message.h"
 #include "wire/marker.h"
 
 #define TEST_RELAY_SESSIONS_MAX 64

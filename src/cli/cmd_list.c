@@ -9,7 +9,7 @@
 #include "base/str.h"
 #include "http/client.h"
 #include "loop/loop.h"
-#include "tunnel/portal/message_domain.h"
+#include "tunnel/portal/message.h"
 #include "tunnel/portal/relay_peer.h"
 
 #define LIST_MS 3000

@@ -6,7 +6,7 @@
 #include "cli/daemon.h"
 #include "text/relay_url.h"
 #include "tunnel/portal/identity.h"
-#include "tunnel/portal/message_lease.h"
+#include "tunnel/portal/message.h"
 
 struct expose_args {
 	/* As they were given. */

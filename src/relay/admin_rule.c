@@ -7,7 +7,7 @@
 #include "relay/admin.h"
 #include "relay/metrics.h"
 #include "relay/relay_inside.h"
-#include "tunnel/portal/message_listing.h"
+#include "tunnel/portal/message.h"
 
 #define SNAPSHOT_PICTURES_MAX (2u << 20) /* from there on, leases have none */
 #define SNAPSHOT_LEASE_MAX 65536         /* what one without may take */

@@ -6,7 +6,7 @@
 #include "relay/envelope.h"
 #include "relay/own_host.h"
 #include "relay/relay_inside.h"
-#include "tunnel/portal/message_domain.h"
+#include "tunnel/portal/message.h"
 
 struct health {
 	char status[8];

@@ -13,7 +13,7 @@
 #include "relay/relay_inside.h"
 #include "relay/store_test.h"
 #include "tunnel/portal/access_token.h"
-#include "tunnel/portal/message_domain.h"
+#include "tunnel/portal/message.h"
 
 #define ROOT "relay.example.com"
 #define URL "https://relay.example.com"

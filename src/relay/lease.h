@@ -10,7 +10,7 @@
 #include "base/map.h"
 #include "net/prefix.h"
 #include "relay/lease_route.h"
-#include "tunnel/portal/message_listing.h"
+#include "tunnel/portal/message.h"
 #include "tunnel/portal/routehost.h"
 
 #define LEASE_CLAIMS 2

@@ -2,7 +2,7 @@
  * come. */
 #include "relay/site_test.h"
 
-#include "tunnel/portal/message_sign.h"
+#include "tunnel/portal/message.h"
 
 /* The control worker answers the call that it has. */
 static void answer(struct site *s, unsigned status, const char *text)

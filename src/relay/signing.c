@@ -14,7 +14,7 @@
 #include "relay/keyless.h"
 #include "relay/lease_route.h"
 #include "relay/lease_service.h"
-#include "tunnel/portal/message_sign.h"
+#include "tunnel/portal/message.h"
 
 #define SIGNING_WAIT_MS 2000 /* a visitor waits for it */
 #define SIGNING_TURN_US 1000

@@ -13,8 +13,7 @@
 
 #include "base/str.h"
 #include "tunnel/portal/identity_vector_test.h"
-#include "tunnel/portal/message_domain.h"
-#include "tunnel/portal/message_lease.h"
+#include "tunnel/portal/message.h"
 #include "tunnel/portal/siwe.h"
 
 /* The answer's body. @domain is the relay's, with its port; @now_s by its clock. */

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "tunnel/portal/message_sign.h"
+#include "tunnel/portal/message.h"
 
 #define NOW 1780315200
 #define DIGEST "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" /* 32 zero bytes */

@@ -11,9 +11,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "tunnel/portal/message_domain.h"
-#include "tunnel/portal/message_lease.h"
-#include "tunnel/portal/message_listing.h"
+#include "tunnel/portal/message.h"
 
 #define ADDRESS "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 #define IDENTITY "{\"name\":\"demo-app\",\"address\":\"" ADDRESS "\"}"

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "http/client.h"
-#include "tunnel/portal/message_domain.h"
+#include "tunnel/portal/message.h"
 #include "tunnel/portal/siwe.h"
 
 #define REGISTER_PATH "/sdk/register"

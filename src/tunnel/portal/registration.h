@@ -8,7 +8,7 @@
 #define TUNNEL_PORTAL_REGISTRATION_H
 
 #include "tunnel/portal/identity.h"
-#include "tunnel/portal/message_lease.h"
+#include "tunnel/portal/message.h"
 #include "tunnel/portal/relay_peer.h"
 
 struct registration;

@@ -9,7 +9,7 @@
 #include "base/str.h"
 #include "crypto/sign_key.h"
 #include "http/client.h"
-#include "tunnel/portal/message_sign.h"
+#include "tunnel/portal/message.h"
 
 #define SIGN_MS 5000
 #define SIGN_CONNECTIONS_MAX 16

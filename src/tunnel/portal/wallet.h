@@ -12,7 +12,7 @@
 
 #include "net/addr.h"
 #include "tunnel/portal/address.h"
-#include "tunnel/portal/message_lease.h"
+#include "tunnel/portal/message.h"
 
 #define WALLET_SESSIONS_MAX 64
 #define WALLET_SESSION_S 86400
