@@ -10,7 +10,7 @@
 #include "cli/persona.h"
 #include "cli/qr.h"
 #include "cli/runner.h"
-#include "tunnel/portal/identity_file.h"
+#include "tunnel/portal/identity.h"
 
 struct exposing {
 	const struct call *call;

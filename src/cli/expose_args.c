@@ -7,8 +7,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "text/names.h"
-#include "tunnel/portal/identity_claim.h"
-#include "tunnel/portal/identity_file.h"
+#include "tunnel/portal/identity.h"
 
 /* A depth of 1 is one relay, as usual. */
 static enum err check_depth(void *member, struct why *why)
@@ -222,15 +221,15 @@ static enum err read_relays(struct expose_args *a, struct why *why)
 
 static enum err read_identity(struct expose_args *a, struct why *why)
 {
-	struct identity_wish wish = {
+	struct identity_source source = {
 		.kind = IDENTITY_CLIENT,
 		.path = a->identity_path,
 		.json = a->identity_json,
 		.name = a->name,
-		.is_name_tried = true,
+		.is_name_provisional = true,
 	};
 	struct why words = { "" };
-	enum err rc = identity_obtain(&wish, &a->identity, &words);
+	enum err rc = identity_obtain(&source, &a->identity, &words);
 
 	if (rc != ERR_OK)
 		return err_set(why, rc, "%s; --identity-path names another file",

@@ -243,11 +243,11 @@ static bool route_host_parse(const struct relay *r, const char *text,
 
 static bool hash_is_of(const struct pending_lease *pending, const char *root)
 {
-	char host[NAMES_HOST_MAX + 1], hash[ROUTEHOST_HASH_SIZE];
+	char host[NAMES_HOST_MAX + 1], hash[HOSTNAME_HASH_SIZE];
 
 	return names_lease_host(span_str(pending->name), span_str(root), host, NULL) ==
 		ERR_OK &&
-		routehost_hash(span_str(host), hash, NULL) == ERR_OK &&
+		hostname_hash(span_str(host), hash, NULL) == ERR_OK &&
 		strcmp(hash, pending->hostname_hash) == 0;
 }
 

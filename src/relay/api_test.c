@@ -405,14 +405,14 @@ static void test_the_domain_is_the_host_that_was_asked(void **state)
 static void test_a_local_relay_takes_names_under_localhost(void **state)
 {
 	struct fixture *f = *state;
-	char hash[ROUTEHOST_HASH_SIZE], extra[256];
+	char hash[HOSTNAME_HASH_SIZE], extra[256];
 	struct route *r;
 
 	str_copy(f->r.options.root, sizeof(f->r.options.root), "relay.localhost");
 	close_book(f);
 	f->root = "relay.localhost";
 	open_book(f);
-	assert_int_equal(routehost_hash(span_str("app.localhost"), hash, NULL), ERR_OK);
+	assert_int_equal(hostname_hash(span_str("app.localhost"), hash, NULL), ERR_OK);
 	snprintf(extra, sizeof(extra),
 		",\"route_hostname\":\"ech-abc.localhost\",\"hostname_hash\":\"%s\","
 		"\"ech_config_list\":\"AAEB\"",
@@ -562,12 +562,12 @@ static void test_routes_that_cannot_be(void **state)
 		{ EXTRA_ROUTE EXTRA_TCP, 409, "transport_mismatch" },
 	};
 	struct fixture *f = *state;
-	char hash[ROUTEHOST_HASH_SIZE], extra[256];
+	char hash[HOSTNAME_HASH_SIZE], extra[256];
 
 	for (size_t i = 0; i < mem_count(rows); i++)
 		expect_code(enrol(f, &f->alice, "app", rows[i].extra), rows[i].status,
 			rows[i].code);
-	assert_int_equal(routehost_hash(span_str("app." ROOT), hash, NULL), ERR_OK);
+	assert_int_equal(hostname_hash(span_str("app." ROOT), hash, NULL), ERR_OK);
 	snprintf(extra, sizeof(extra),
 		EXTRA_ROUTE ",\"hostname_hash\":\"%s\",\"ech_config_list\":\"AAEB\"",
 		hash);

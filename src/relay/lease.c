@@ -426,7 +426,7 @@ static enum err lease_name_route(const struct lease_book *book,
 		book->o.workers);
 	return req->route_host == NULL ?
 		ERR_OK :
-		routehost_hash(span_str(r->public_host), r->alias, why);
+		hostname_hash(span_str(r->public_host), r->alias, why);
 }
 
 static int64_t lease_number(struct lease_book *book, const struct lease_request *req)
@@ -471,7 +471,7 @@ static enum err lease_make(struct lease_book *book, const struct lease_request *
 	atomic_init(&r->seen_ms, req->now_ms);
 	rc = lease_name_route(book, req, l->route, why);
 	if (rc == ERR_OK)
-		rc = routehost_hash(span_str(l->route->host), l->claims[0], why);
+		rc = hostname_hash(span_str(l->route->host), l->claims[0], why);
 	if (rc != ERR_OK) {
 		lease_free(l);
 		return rc;

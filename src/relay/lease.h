@@ -10,8 +10,9 @@
 #include "base/map.h"
 #include "net/prefix.h"
 #include "relay/lease_route.h"
+#include "tunnel/portal/hostname_hash.h"
+#include "tunnel/portal/identity.h"
 #include "tunnel/portal/message.h"
-#include "tunnel/portal/routehost.h"
 
 #define LEASE_CLAIMS 2
 #define LEASE_TTL_MAX_S 3600            /* agents renew every minute or so */
@@ -37,7 +38,7 @@ const char *lease_end_text(enum lease_end end);
 struct lease {
 	struct list in_book;
 	struct map_node by_owner, by_claim[LEASE_CLAIMS]; /* the book's */
-	char claims[LEASE_CLAIMS][ROUTEHOST_HASH_SIZE];   /* lease.c; "" for none */
+	char claims[LEASE_CLAIMS][HOSTNAME_HASH_SIZE];    /* lease.c; "" for none */
 	struct route *route;                              /* a reference */
 	char address[ADDRESS_TEXT_SIZE];
 	struct message_metadata metadata;                          /* owned */

@@ -3,13 +3,14 @@
 
 #include "base/span.h"
 #include "relay/reverse_pool.h"
-#include "tunnel/portal/routehost.h"
+#include "tunnel/portal/hostname_hash.h"
+#include "tunnel/portal/identity.h"
 
 #define SIGN_BURST_S 10
 
 _Static_assert(IDENTITY_KEY_SIZE <= ROUTE_OWNER_SIZE,
 	"an identity is an owner of routes");
-_Static_assert(ROUTEHOST_HASH_SIZE <= ROUTE_ALIAS_SIZE, "a hash is an alias");
+_Static_assert(HOSTNAME_HASH_SIZE <= ROUTE_ALIAS_SIZE, "a hash is an alias");
 
 static enum err lease_open_carrier(struct route *r, struct loop *loop,
 	atomic_uint_fast64_t *sessions, struct carrier **out)
@@ -58,5 +59,5 @@ bool lease_route_may_sign(struct lease_route *r, uint32_t per_s, uint64_t now_us
 
 bool lease_route_alias(const char *host, char alias[ROUTE_ALIAS_SIZE])
 {
-	return routehost_hash(span_str(host), alias, NULL) == ERR_OK;
+	return hostname_hash(span_str(host), alias, NULL) == ERR_OK;
 }

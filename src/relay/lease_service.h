@@ -10,7 +10,7 @@
 #include "relay/fair_queue.h"
 #include "relay/relay_data.h"
 #include "relay/time_share.h"
-#include "tunnel/portal/access_cache.h"
+#include "tunnel/portal/access_token.h"
 
 /* Of one worker. */
 struct lease_service {

@@ -16,7 +16,7 @@
 #include "relay/relay_inside.h"
 #include "store/file.h"
 #include "store/store.h"
-#include "tunnel/portal/identity_file.h"
+#include "tunnel/portal/identity.h"
 #include "tunnel/portal/wallet.h"
 
 #define RELAY_SWEEP_MS 5000  /* portal-protocol 6.5 */
@@ -187,7 +187,7 @@ static void relay_warn_of_directory(const struct relay *r)
 static enum err relay_open_identity(struct relay *r, struct why *why)
 {
 	char *path = str_printf("%s/identity.json", r->options.state_dir);
-	struct identity_wish wish = {
+	struct identity_source source = {
 		.kind = IDENTITY_RELAY,
 		.path = path,
 		.name = r->options.root,
@@ -195,7 +195,7 @@ static enum err relay_open_identity(struct relay *r, struct why *why)
 	enum err rc = ERR_NOMEM;
 
 	if (path != NULL)
-		rc = identity_obtain(&wish, &r->identity, why);
+		rc = identity_obtain(&source, &r->identity, why);
 	free(path);
 	if (rc == ERR_OK)
 		log_info(&r->log, "This is %s, by the name of %s", r->identity.address,

@@ -3,7 +3,7 @@
 #include "relay/site_test.h"
 
 #include "relay/reverse_pool.h"
-#include "tunnel/portal/routehost.h"
+#include "tunnel/portal/hostname_hash.h"
 #include "wire/hello.h"
 
 static const uint8_t alert[] = { 21, 3, 3, 0, 2, 2, 112 }; /* unrecognized_name */
@@ -270,8 +270,7 @@ static void test_a_route_host_and_the_public_name_lead_to_one_lease(void **state
 	route_ref(r);
 	route_remove(s->shared.routes, r);
 	str_copy(r->host, sizeof(r->host), "ech-abc." SITE_ROOT);
-	assert_int_equal(routehost_hash(span_str(r->public_host), r->alias, NULL),
-		ERR_OK);
+	assert_int_equal(hostname_hash(span_str(r->public_host), r->alias, NULL), ERR_OK);
 	route_put(s->shared.routes, r);
 	route_unref(r);
 	guest_open_session(&g[0], s, 0, "demo");

@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "text/names.h"
 #include "text/url.h"
-#include "tunnel/portal/address.h"
+#include "tunnel/portal/identity.h"
 
 #define ACCESS_TOKEN_MAX 4096
 #define ACCESS_TOKEN_ID_MAX 64
@@ -46,5 +46,31 @@ struct access_check {
  */
 enum err access_token_verify(struct span text, const struct access_check *check,
 	struct access_token *out, struct why *why) MUST_USE;
+
+/* ---- cache ---- */
+
+#define ACCESS_CACHE_PLACES 1024 /* a power of two; about 1 KB each while in use */
+
+struct access_entry;
+
+/* Embedded; begins as zeros. */
+struct access_cache {
+	struct access_entry *places[ACCESS_CACHE_PLACES]; /* owned, or NULL */
+};
+
+struct access_holder {
+	char identity_key[IDENTITY_KEY_SIZE];
+	int64_t registration; /* of which registration; 0: not told */
+};
+
+/*
+ * Whose token @text is. Errors as those of access_token_verify(), and its time is looked
+ * at always. @check has the same key and issuer in all calls.
+ */
+enum err access_cache_verify(struct access_cache *cache, struct span text,
+	const struct access_check *check, struct access_holder *holder,
+	struct why *why) MUST_USE;
+
+void access_cache_fini(struct access_cache *cache);
 
 #endif

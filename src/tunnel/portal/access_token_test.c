@@ -11,7 +11,7 @@
 #include "crypto/hash.h"
 #include "text/base64.h"
 #include "text/hex.h"
-#include "tunnel/portal/access_cache.h"
+#include "tunnel/portal/access_token.h"
 #include "tunnel/portal/identity_vector_test.h"
 #include "tunnel/portal/random_id.h"
 

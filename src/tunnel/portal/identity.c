@@ -1,4 +1,4 @@
-/* Identities and their JSON. */
+/* Identities: their JSON and their files. */
 #include "tunnel/portal/identity.h"
 
 #include <stdio.h>
@@ -7,9 +7,9 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "base/str.h"
+#include "store/file.h"
 #include "text/field_json.h"
 #include "text/hex.h"
-#include "tunnel/portal/nickname.h"
 
 #define TOKEN_SECRET_BYTES 32
 #define ECH_SEED_BYTES 8
@@ -167,6 +167,34 @@ enum err identity_parse(enum identity_kind kind, struct span text, struct identi
 
 /* ---- make ---- */
 
+#define WORDS 48
+
+static const char *const moods[WORDS] = { "able", "airy", "apt", "bold", "brave", "brief",
+	"bright", "brisk", "calm", "candid", "clear", "clever", "cosy", "crisp", "deft",
+	"eager", "early", "easy", "fair", "fleet", "fond", "frank", "free", "fresh",
+	"gentle", "glad", "grand", "hardy", "humble", "jolly", "keen", "kind", "light",
+	"lively", "loyal", "lucky", "merry", "mild", "neat", "nimble", "noble", "plain",
+	"proud", "quick", "quiet", "steady", "sunny", "warm" };
+static const char *const hues[WORDS] = { "amber", "apricot", "ash", "azure", "beige",
+	"birch", "blue", "bronze", "brown", "cedar", "chalk", "cherry", "cobalt",
+	"copper", "coral", "cream", "ebony", "flint", "golden", "granite", "green",
+	"grey", "hazel", "indigo", "ivory", "jade", "khaki", "lemon", "lilac", "lime",
+	"maple", "mauve", "mint", "moss", "ochre", "olive", "opal", "pearl", "pine",
+	"plum", "red", "rose", "ruby", "rust", "silver", "slate", "teal", "violet" };
+static const char *const beings[WORDS] = { "badger", "beaver", "bison", "crane",
+	"cricket", "curlew", "deer", "dolphin", "dove", "eagle", "egret", "falcon",
+	"ferret", "finch", "fox", "gecko", "goose", "grouse", "hare", "hawk", "heron",
+	"ibex", "ibis", "jay", "kestrel", "lark", "linnet", "lynx", "magpie", "marten",
+	"mole", "moose", "newt", "otter", "owl", "panda", "pigeon", "plover", "puffin",
+	"raven", "robin", "salmon", "seal", "stoat", "swan", "tern", "vole", "wren" };
+
+/* Three words, one of about a hundred thousand valid labels: "calm-amber-heron". */
+static void make_name(char out[NAMES_LABEL_MAX + 1])
+{
+	snprintf(out, NAMES_LABEL_MAX + 1, "%s-%s-%s", moods[rand_below(WORDS)],
+		hues[rand_below(WORDS)], beings[rand_below(WORDS)]);
+}
+
 void identity_generate(enum identity_kind kind, struct identity *out)
 {
 	*out = (struct identity){ .kind = kind };
@@ -190,7 +218,7 @@ bool identity_complete(struct identity *id)
 	uint8_t secret[TOKEN_SECRET_BYTES];
 
 	if (needs_name)
-		nickname_make(id->name);
+		make_name(id->name);
 	rand_bytes(secret, sizeof(secret));
 	if (needs_token)
 		base64_encode(BASE64_URL, span_of(secret, sizeof(secret)),
@@ -251,4 +279,120 @@ const char *identity_key_print(const char *name, const char *address,
 	snprintf(to, IDENTITY_KEY_SIZE, "%s:%s", name, address);
 	str_lower(to);
 	return to;
+}
+
+/* ---- files ---- */
+
+static bool is_given(const char *text)
+{
+	return text != NULL && *text != '\0';
+}
+
+/* ERR_NOENT: there is no file. */
+static enum err load(const char *path, enum identity_kind kind, struct identity *out,
+	struct why *why)
+{
+	struct why inner = { "" };
+	struct buf text;
+	enum err rc;
+
+	if (!is_given(path))
+		return ERR_NOENT;
+	buf_init(&text, 2 * IDENTITY_FILE_MAX);
+	rc = file_read(path, &text, why);
+	if (rc == ERR_OK) {
+		if (text.n == 0)
+			rc = err_set(&inner, ERR_SYNTAX, "the file is empty");
+		else
+			rc = identity_parse(kind, buf_span(&text), out, &inner);
+		if (rc == ERR_OK)
+			file_close_to_others(path);
+		else
+			err_set(why, rc, "%.120s: %s", path, err_text(rc, &inner));
+	}
+	buf_wipe(&text);
+	return rc;
+}
+
+static enum err save(const char *path, const struct identity *id, const char *name,
+	struct why *why)
+{
+	struct identity named = *id;
+	struct buf text;
+	enum err rc;
+
+	str_copy(named.name, sizeof(named.name), name);
+	buf_init(&text, IDENTITY_FILE_MAX);
+	rc = identity_print(&named, &text);
+	if (rc == ERR_OK)
+		rc = file_replace(path, 0600, buf_span(&text), why);
+	else
+		err_set(why, rc, "the identity cannot be written: %s", err_name(rc));
+	buf_wipe(&text);
+	identity_wipe(&named);
+	return rc;
+}
+
+enum err identity_file_keep_name(const char *path, const struct identity *id,
+	struct why *why)
+{
+	struct identity kept = { .kind = id->kind };
+	enum err rc = load(path, id->kind, &kept, why);
+
+	if (rc == ERR_OK && strcmp(kept.address, id->address) == 0 &&
+		strcmp(kept.name, id->name) != 0)
+		rc = save(path, &kept, id->name, why);
+	identity_wipe(&kept);
+	return rc == ERR_NOENT ? ERR_OK : rc;
+}
+
+/* The identity is that of @from->json; if it has no name, the file's name is used. */
+static enum err take_json(const struct identity_source *from, struct identity *id,
+	struct why *why)
+{
+	struct identity kept;
+	enum err rc = identity_parse(from->kind, span_str(from->json), id, why);
+
+	if (rc != ERR_OK || *id->name != '\0')
+		return rc;
+	rc = load(from->path, from->kind, &kept, why);
+	if (rc == ERR_OK) {
+		memcpy(id->name, kept.name, sizeof(kept.name));
+		identity_wipe(&kept);
+	}
+	return rc == ERR_NOENT ? ERR_OK : rc;
+}
+
+enum err identity_obtain(const struct identity_source *from, struct identity *out,
+	struct why *why)
+{
+	struct identity id = { .kind = from->kind };
+	char stored_name[sizeof(id.name)];
+	bool is_changed = is_given(from->json);
+	enum err rc;
+
+	rc = is_changed ? take_json(from, &id, why) :
+			  load(from->path, from->kind, &id, why);
+	if (rc == ERR_NOENT) {
+		identity_generate(from->kind, &id);
+		is_changed = true;
+		rc = ERR_OK;
+	}
+	memcpy(stored_name, id.name, sizeof(stored_name));
+	if (rc == ERR_OK && is_given(from->name))
+		rc = identity_set_name(&id, span_str(from->name), why);
+	if (rc == ERR_OK && identity_complete(&id))
+		is_changed = true;
+	if (rc == ERR_OK && *id.name == '\0')
+		rc = err_set(why, ERR_USAGE, "a relay's identity needs a name");
+	if (!from->is_name_provisional || !is_given(from->name)) {
+		is_changed = is_changed || strcmp(stored_name, id.name) != 0;
+		memcpy(stored_name, id.name, sizeof(stored_name));
+	}
+	if (rc == ERR_OK && is_changed && is_given(from->path))
+		rc = save(from->path, &id, stored_name, why);
+	if (rc == ERR_OK)
+		*out = id;
+	identity_wipe(&id);
+	return rc;
 }

@@ -2,7 +2,7 @@
  * Claims of identities, as names of Unix sockets that are in no file system: the kernel
  * forgets them with the process, and copies of an identity's file claim the same.
  */
-#include "tunnel/portal/identity_claim.h"
+#include "tunnel/portal/identity.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tunnel/portal/identity_claim.h"
+#include "tunnel/portal/identity.h"
 
 static struct identity identity_named(const char *name)
 {

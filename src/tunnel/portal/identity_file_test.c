@@ -12,7 +12,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "tunnel/portal/identity_file.h"
+#include "tunnel/portal/identity.h"
 #include "tunnel/portal/identity_vector_test.h"
 
 struct place {
@@ -64,27 +64,28 @@ static void file_equals(const struct place *p, const char *text)
 static void test_an_identity_is_made_once(void **state)
 {
 	struct place *p = *state;
-	const struct identity_wish wish = { .kind = IDENTITY_CLIENT, .path = p->path };
+	const struct identity_source source = { .kind = IDENTITY_CLIENT,
+		.path = p->path };
 	struct identity first, second;
 	struct stat st;
 
-	assert_int_equal(identity_obtain(&wish, &first, NULL), ERR_OK);
+	assert_int_equal(identity_obtain(&source, &first, NULL), ERR_OK);
 	assert_int_equal(stat(p->path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
-	assert_int_equal(identity_obtain(&wish, &second, NULL), ERR_OK);
+	assert_int_equal(identity_obtain(&source, &second, NULL), ERR_OK);
 	assert_memory_equal(&first, &second, sizeof(first));
 }
 
 static void test_a_whole_file_is_left_alone(void **state)
 {
 	struct place *p = *state;
-	const struct identity_wish wish = { .path = p->path, .name = "Demo App" };
+	const struct identity_source source = { .path = p->path, .name = "Demo App" };
 	struct stat before, after;
 	struct identity id;
 
 	write_text(p, VECTOR_FILE);
 	assert_int_equal(stat(p->path, &before), 0);
-	assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_OK);
+	assert_int_equal(identity_obtain(&source, &id, NULL), ERR_OK);
 	assert_string_equal(id.name, "demo-app");
 	assert_int_equal(stat(p->path, &after), 0);
 	assert_true(before.st_ino == after.st_ino);
@@ -93,13 +94,13 @@ static void test_a_whole_file_is_left_alone(void **state)
 static void test_a_file_is_closed_to_others(void **state)
 {
 	struct place *p = *state;
-	const struct identity_wish wish = { .path = p->path };
+	const struct identity_source source = { .path = p->path };
 	struct identity id;
 	struct stat st;
 
 	write_text(p, VECTOR_FILE);
 	assert_int_equal(chmod(p->path, 0644), 0);
-	assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_OK);
+	assert_int_equal(identity_obtain(&source, &id, NULL), ERR_OK);
 	assert_int_equal(stat(p->path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 }
@@ -107,16 +108,16 @@ static void test_a_file_is_closed_to_others(void **state)
 static void test_a_new_name_is_saved(void **state)
 {
 	struct place *p = *state;
-	struct identity_wish wish = { .path = p->path, .name = "other" };
+	struct identity_source source = { .path = p->path, .name = "other" };
 	struct identity id;
 	struct stat st;
 
 	write_text(p, VECTOR_FILE);
 	assert_int_equal(chmod(p->path, 0644), 0);
-	assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_OK);
+	assert_int_equal(identity_obtain(&source, &id, NULL), ERR_OK);
 	assert_string_equal(id.address, VECTOR_ADDRESS);
-	wish.name = NULL;
-	assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_OK);
+	source.name = NULL;
+	assert_int_equal(identity_obtain(&source, &id, NULL), ERR_OK);
 	assert_string_equal(id.name, "other");
 	assert_int_equal(stat(p->path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
@@ -125,12 +126,12 @@ static void test_a_new_name_is_saved(void **state)
 static void test_a_missing_token_secret_is_made_and_saved(void **state)
 {
 	struct place *p = *state;
-	const struct identity_wish wish = { .path = p->path };
+	const struct identity_source source = { .path = p->path };
 	struct identity first, second;
 
 	write_text(p, "{\"name\":\"x\",\"private_key\":\"0x" VECTOR_SECRET "\"}");
-	assert_int_equal(identity_obtain(&wish, &first, NULL), ERR_OK);
-	assert_int_equal(identity_obtain(&wish, &second, NULL), ERR_OK);
+	assert_int_equal(identity_obtain(&source, &first, NULL), ERR_OK);
+	assert_int_equal(identity_obtain(&source, &second, NULL), ERR_OK);
 	assert_string_equal(first.address, VECTOR_ADDRESS);
 	assert_string_equal(first.token_secret, second.token_secret);
 }
@@ -138,22 +139,22 @@ static void test_a_missing_token_secret_is_made_and_saved(void **state)
 static void test_a_given_text_goes_before_the_file(void **state)
 {
 	struct place *p = *state;
-	struct identity_wish wish = { .path = p->path };
+	struct identity_source source = { .path = p->path };
 	struct identity made, id;
 
-	assert_int_equal(identity_obtain(&wish, &made, NULL), ERR_OK);
-	wish.json = "{\"private_key\":\"" VECTOR_SECRET "\",\"token_secret\":\"s\"}";
-	assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_OK);
+	assert_int_equal(identity_obtain(&source, &made, NULL), ERR_OK);
+	source.json = "{\"private_key\":\"" VECTOR_SECRET "\",\"token_secret\":\"s\"}";
+	assert_int_equal(identity_obtain(&source, &id, NULL), ERR_OK);
 	assert_string_equal(id.name, made.name); /* the text has none, the file had */
 	assert_string_equal(id.address, VECTOR_ADDRESS);
-	wish.json = VECTOR_FILE;
-	assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_OK);
+	source.json = VECTOR_FILE;
+	assert_int_equal(identity_obtain(&source, &id, NULL), ERR_OK);
 	file_equals(p, VECTOR_FILE);
-	wish.name = "third";
-	assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_OK);
-	wish.json = NULL;
-	wish.name = NULL;
-	assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_OK);
+	source.name = "third";
+	assert_int_equal(identity_obtain(&source, &id, NULL), ERR_OK);
+	source.json = NULL;
+	source.name = NULL;
+	assert_int_equal(identity_obtain(&source, &id, NULL), ERR_OK);
 	assert_string_equal(id.name, "third");
 }
 
@@ -161,17 +162,17 @@ static void test_a_broken_file_is_left_alone(void **state)
 {
 	static const char *const rows[] = { "", "{\"private_key\":\"" };
 	struct place *p = *state;
-	struct identity_wish wish = { .path = p->path, .name = "x" };
+	struct identity_source source = { .path = p->path, .name = "x" };
 	struct identity id;
 	struct why why;
 
 	for (size_t i = 0; i < mem_count(rows); i++) {
 		write_text(p, rows[i]);
-		wish.json = NULL;
-		assert_int_equal(identity_obtain(&wish, &id, &why), ERR_SYNTAX);
+		source.json = NULL;
+		assert_int_equal(identity_obtain(&source, &id, &why), ERR_SYNTAX);
 		assert_non_null(strstr(why.text, p->path));
-		wish.json = "{\"private_key\":\"" VECTOR_SECRET "\"}";
-		assert_int_equal(identity_obtain(&wish, &id, &why), ERR_SYNTAX);
+		source.json = "{\"private_key\":\"" VECTOR_SECRET "\"}";
+		assert_int_equal(identity_obtain(&source, &id, &why), ERR_SYNTAX);
 		file_equals(p, rows[i]);
 	}
 }
@@ -179,37 +180,37 @@ static void test_a_broken_file_is_left_alone(void **state)
 static void test_a_huge_file_is_refused(void **state)
 {
 	struct place *p = *state;
-	const struct identity_wish wish = { .path = p->path };
+	const struct identity_source source = { .path = p->path };
 	struct identity id;
 
 	write_text(p, "{}");
 	assert_int_equal(truncate(p->path, 10 << 20), 0);
-	assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_LIMIT);
+	assert_int_equal(identity_obtain(&source, &id, NULL), ERR_LIMIT);
 }
 
 /* A name that a relay refuses must not be the one that is asked for next. */
 static void test_a_name_that_is_tried_is_kept_when_it_was_of_use(void **state)
 {
 	struct place *p = *state;
-	struct identity_wish wish = { .path = p->path,
+	struct identity_source source = { .path = p->path,
 		.name = "tried",
-		.is_name_tried = true };
+		.is_name_provisional = true };
 	struct identity tried, id;
 
 	for (unsigned i = 0; i < 2; i++) {
 		if (i == 1)
 			write_text(p, VECTOR_FILE);
-		wish.name = "tried";
-		assert_int_equal(identity_obtain(&wish, &tried, NULL), ERR_OK);
+		source.name = "tried";
+		assert_int_equal(identity_obtain(&source, &tried, NULL), ERR_OK);
 		assert_string_equal(tried.name, "tried");
-		wish.name = NULL;
-		assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_OK);
+		source.name = NULL;
+		assert_int_equal(identity_obtain(&source, &id, NULL), ERR_OK);
 		assert_string_equal(id.address, tried.address);
 		assert_string_not_equal(id.name, "tried");
 		if (i == 1)
 			assert_string_equal(id.name, VECTOR_NAME);
 		assert_int_equal(identity_file_keep_name(p->path, &tried, NULL), ERR_OK);
-		assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_OK);
+		assert_int_equal(identity_obtain(&source, &id, NULL), ERR_OK);
 		assert_string_equal(id.name, tried.name);
 		assert_string_equal(id.token_secret, tried.token_secret);
 		assert_memory_equal(id.secret, tried.secret, sizeof(id.secret));
@@ -219,10 +220,10 @@ static void test_a_name_that_is_tried_is_kept_when_it_was_of_use(void **state)
 static void test_a_name_is_kept_for_its_own_key_only(void **state)
 {
 	struct place *p = *state;
-	struct identity_wish wish = { .name = "tried" };
+	struct identity_source source = { .name = "tried" };
 	struct identity other;
 
-	assert_int_equal(identity_obtain(&wish, &other, NULL), ERR_OK);
+	assert_int_equal(identity_obtain(&source, &other, NULL), ERR_OK);
 	assert_int_equal(identity_file_keep_name(p->path, &other, NULL), ERR_OK);
 	assert_int_equal(identity_file_keep_name(NULL, &other, NULL), ERR_OK);
 	write_text(p, VECTOR_FILE);
@@ -235,39 +236,39 @@ static void test_a_name_is_kept_for_its_own_key_only(void **state)
 
 static void test_a_folder_must_be_there(void **state)
 {
-	struct identity_wish wish = { .path = "/nonexistent/identity.json" };
+	struct identity_source source = { .path = "/nonexistent/identity.json" };
 	struct identity id;
 	struct why why;
 
 	(void)state;
-	assert_int_equal(identity_obtain(&wish, &id, &why), ERR_SYS);
-	assert_non_null(strstr(why.text, wish.path));
-	wish.path = "/";
-	assert_int_equal(identity_obtain(&wish, &id, &why), ERR_SYS);
+	assert_int_equal(identity_obtain(&source, &id, &why), ERR_SYS);
+	assert_non_null(strstr(why.text, source.path));
+	source.path = "/";
+	assert_int_equal(identity_obtain(&source, &id, &why), ERR_SYS);
 }
 
 static void test_without_a_path_nothing_is_kept(void **state)
 {
-	struct identity_wish wish = { .kind = IDENTITY_CLIENT, .path = "" };
+	struct identity_source source = { .kind = IDENTITY_CLIENT, .path = "" };
 	struct identity first, second;
 
 	(void)state;
-	assert_int_equal(identity_obtain(&wish, &first, NULL), ERR_OK);
-	assert_int_equal(identity_obtain(&wish, &second, NULL), ERR_OK);
+	assert_int_equal(identity_obtain(&source, &first, NULL), ERR_OK);
+	assert_int_equal(identity_obtain(&source, &second, NULL), ERR_OK);
 	assert_string_not_equal(first.address, second.address);
-	wish.name = "...";
-	assert_int_equal(identity_obtain(&wish, &first, NULL), ERR_SYNTAX);
+	source.name = "...";
+	assert_int_equal(identity_obtain(&source, &first, NULL), ERR_SYNTAX);
 }
 
 static void test_a_relay_needs_a_name(void **state)
 {
-	struct identity_wish wish = { .kind = IDENTITY_RELAY };
+	struct identity_source source = { .kind = IDENTITY_RELAY };
 	struct identity id;
 
 	(void)state;
-	assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_USAGE);
-	wish.name = "Portal.example.com";
-	assert_int_equal(identity_obtain(&wish, &id, NULL), ERR_OK);
+	assert_int_equal(identity_obtain(&source, &id, NULL), ERR_USAGE);
+	source.name = "Portal.example.com";
+	assert_int_equal(identity_obtain(&source, &id, NULL), ERR_OK);
 	assert_string_equal(id.name, "portal.example.com");
 }
 
