@@ -79,7 +79,7 @@ static void act_on_user(struct user *u, enum action action, unsigned n)
 	else if (action == DO_FINISH && may_send)
 		user_finish(u);
 	else if (action == DO_HEAR) {
-		u->is_deaf = !u->is_deaf;
+		u->reads_nothing = !u->is_deaf;
 		user_say_wants(u);
 	} else if (action == DO_CLOSE || action == DO_ABORT)
 		user_close(u, action == DO_ABORT);
@@ -153,7 +153,7 @@ static void check_arrived(struct side *here, struct side *there)
 static void listen_all(struct side *side)
 {
 	for (unsigned i = 0; i < side->user_count; i++) {
-		side->users[i].is_deaf = false;
+		side->users[i].reads_nothing = false;
 		if (side->users[i].stream != NULL)
 			user_say_wants(&side->users[i]);
 	}

@@ -21,7 +21,7 @@ static const struct stream_ops channel_ops;
 static void channel_on_later(void *arg);
 static void channel_tell_dialler(struct channel *ch);
 
-struct channel *channel_new(struct trunk *trunk, bool is_ours)
+struct channel *channel_new(struct mux *mux, bool is_ours)
 {
 	struct channel *ch = mem_new(ch);
 
@@ -29,21 +29,21 @@ struct channel *channel_new(struct trunk *trunk, bool is_ours)
 		return NULL;
 	ch->stream.ops = &channel_ops;
 	ch->stream.fd = -1;
-	ch->loop = trunk->loop;
-	ch->trunk = trunk;
+	ch->loop = mux->loop;
+	ch->mux = mux;
 	ch->is_ours = is_ours;
 	list_init(&ch->in_turn);
 	list_init(&ch->in_linger);
-	list_init(&ch->in_trunk);
-	list_add(&trunk->channels, &ch->in_trunk);
+	list_init(&ch->in_mux);
+	list_add(&mux->channels, &ch->in_mux);
 	fifo_init(&ch->arrived);
 	loop_deferred_init(&ch->later, channel_on_later, ch);
 	return ch;
 }
 
-uint32_t channel_first_window(const struct trunk *trunk)
+uint32_t channel_first_window(const struct mux *mux)
 {
-	size_t share = CHANNEL_WINDOWS_BYTES / (ssh_channel_count(trunk->ssh) + 1);
+	size_t share = CHANNEL_WINDOWS_BYTES / (ssh_channel_count(mux->ssh) + 1);
 
 	if (share > CHANNEL_WINDOW_FIRST)
 		return CHANNEL_WINDOW_FIRST;
@@ -58,7 +58,7 @@ static struct channel *channel_of(struct stream *s)
 static void channel_free(struct channel *ch)
 {
 	fifo_fini(&ch->arrived);
-	list_remove(&ch->in_trunk);
+	list_remove(&ch->in_mux);
 	free(ch);
 }
 
@@ -71,7 +71,7 @@ static bool channel_is_readable(const struct channel *ch)
 
 static bool channel_is_writable(const struct channel *ch)
 {
-	if (ch->trunk == NULL || ch->writing == CHANNEL_WRITE_CLOSED)
+	if (ch->mux == NULL || ch->writing == CHANNEL_WRITE_CLOSED)
 		return true; /* to learn that it is over */
 	return ch->writing == CHANNEL_WRITE_OPEN && ssh_channel_window(ch->ssh) > 0;
 }
@@ -83,7 +83,7 @@ static unsigned channel_ready(const struct channel *ch)
 
 	if (channel_is_readable(ch))
 		ready |= LOOP_READ;
-	if (ch->trunk == NULL || ch->writing == CHANNEL_WRITE_CLOSED)
+	if (ch->mux == NULL || ch->writing == CHANNEL_WRITE_CLOSED)
 		ready |= LOOP_WRITE | LOOP_HANGUP;
 	return ready & ch->wants;
 }
@@ -97,7 +97,7 @@ static void channel_check_wants(struct channel *ch)
 		loop_defer(ch->loop, &ch->later);
 	if ((ch->wants & ~ready & LOOP_WRITE) && channel_is_writable(ch) &&
 		list_is_empty(&ch->in_turn))
-		trunk_want_turn(ch->trunk, ch, ch->is_bulk);
+		mux_want_turn(ch->mux, ch, ch->is_bulk);
 }
 
 static void channel_on_later(void *arg)
@@ -172,14 +172,14 @@ static enum err channel_peek(struct stream *s, struct span *out)
 /* Twice the window, as far as there is enough for all channels together. */
 static void channel_widen(struct channel *ch, uint32_t window)
 {
-	struct trunk *t = ch->trunk;
+	struct mux *m = ch->mux;
 
 	if (window >= CHANNEL_WINDOW_MAX ||
-		t->widened_bytes + window > CHANNEL_WIDENED_BYTES)
+		m->widened_bytes + window > CHANNEL_WIDENED_BYTES)
 		return;
 	ch->widened_bytes += window;
-	t->widened_bytes += window;
-	trunk_check(t, ssh_channel_widen(ch->ssh, window * 2));
+	m->widened_bytes += window;
+	mux_check(m, ssh_channel_widen(ch->ssh, window * 2));
 }
 
 /*
@@ -195,7 +195,7 @@ static void channel_tune_window(struct channel *ch, size_t n)
 	if (ch->credit_bytes < window)
 		return;
 	now = clock_now_us();
-	if (now - ch->credit_us < 2 * ch->trunk->rtt_us)
+	if (now - ch->credit_us < 2 * ch->mux->rtt_us)
 		channel_widen(ch, window);
 	ch->credit_bytes = 0;
 	ch->credit_us = now;
@@ -213,9 +213,9 @@ static void channel_consume(struct stream *s, size_t n)
 	}
 	if (ch->ssh == NULL)
 		return;
-	trunk_check(ch->trunk, ssh_channel_credit(ch->ssh, (uint32_t)n));
+	mux_check(ch->mux, ssh_channel_credit(ch->ssh, (uint32_t)n));
 	channel_tune_window(ch, n);
-	trunk_pump_soon(ch->trunk);
+	mux_pump_soon(ch->mux);
 }
 
 static enum err channel_read(struct stream *s, void *to, size_t room, size_t *got)
@@ -240,19 +240,19 @@ static enum err channel_reserve(struct stream *s, struct mspan *out)
 	struct channel *ch = channel_of(s);
 	enum err rc;
 
-	if (ch->trunk == NULL)
+	if (ch->mux == NULL)
 		return ERR_RESET;
 	if (ch->writing == CHANNEL_WRITE_CLOSED)
 		return ERR_CLOSED;
 	if (ch->writing != CHANNEL_WRITE_OPEN)
 		return ERR_AGAIN;
-	if (!trunk_has_room(ch->trunk, ch)) {
-		ch->is_bulk = ch->is_bulk || ch->trunk->turn == ch;
+	if (!mux_has_room(ch->mux, ch)) {
+		ch->is_bulk = ch->is_bulk || ch->mux->turn == ch;
 		return ERR_AGAIN;
 	}
 	rc = ssh_channel_reserve(ch->ssh, SSH_DATA_MAX, out);
 	if (rc != ERR_OK) {
-		trunk_check(ch->trunk, rc);
+		mux_check(ch->mux, rc);
 		return rc;
 	}
 	ch->lent_room = out->n;
@@ -265,16 +265,16 @@ static enum err channel_commit(struct stream *s, size_t n)
 	enum err rc = ssh_channel_commit(ch->ssh, n);
 
 	if (rc != ERR_OK) {
-		trunk_break(ch->trunk, rc);
+		mux_break(ch->mux, rc);
 		return rc;
 	}
 	if (n == 0)
 		return ERR_OK;
 	ch->is_bulk = n == ch->lent_room;
 	ch->is_answered = false;
-	ch->trunk->sent_bytes += n;
-	trunk_note_use(ch->trunk, true);
-	trunk_pump_soon(ch->trunk);
+	ch->mux->sent_bytes += n;
+	mux_note_use(ch->mux, true);
+	mux_pump_soon(ch->mux);
 	return ERR_OK;
 }
 
@@ -308,26 +308,26 @@ static enum err channel_write(struct stream *s, const struct iovec *iov, int cou
 static void channel_send_eof(struct channel *ch)
 {
 	if (ch->writing == CHANNEL_WRITE_LINGERING)
-		ch->trunk->linger_count--;
+		ch->mux->linger_count--;
 	list_remove(&ch->in_linger);
 	ch->writing = CHANNEL_WRITE_FINISHED;
-	trunk_check(ch->trunk, ssh_channel_eof(ch->ssh));
-	trunk_pump_soon(ch->trunk);
+	mux_check(ch->mux, ssh_channel_eof(ch->ssh));
+	mux_pump_soon(ch->mux);
 }
 
 /* True if an EOF now might cost the visitor the answer. */
 static bool channel_must_linger(const struct channel *ch)
 {
-	return ch->is_ours && !ch->trunk->peer_half_closes && !ch->is_answered &&
+	return ch->is_ours && !ch->mux->peer_half_closes && !ch->is_answered &&
 		ch->reading == CHANNEL_READ_OPEN &&
-		ch->trunk->linger_count < TRUNK_LINGER_MAX;
+		ch->mux->linger_count < MUX_LINGER_MAX;
 }
 
 static enum err channel_finish(struct stream *s)
 {
 	struct channel *ch = channel_of(s);
 
-	if (ch->trunk == NULL || ch->writing != CHANNEL_WRITE_OPEN)
+	if (ch->mux == NULL || ch->writing != CHANNEL_WRITE_OPEN)
 		return ERR_OK;
 	if (!channel_must_linger(ch)) {
 		channel_send_eof(ch);
@@ -335,15 +335,15 @@ static enum err channel_finish(struct stream *s)
 	}
 	ch->writing = CHANNEL_WRITE_LINGERING;
 	ch->quiet_ms = clock_now_ms();
-	trunk_linger(ch->trunk, ch);
+	mux_linger(ch->mux, ch);
 	return ERR_OK;
 }
 
 void channel_on_tick(struct channel *ch, uint64_t now_ms)
 {
-	uint64_t patience = ch->is_answered ? CHANNEL_QUIET_MS : CHANNEL_UNANSWERED_MS;
+	uint64_t timeout_ms = ch->is_answered ? CHANNEL_QUIET_MS : CHANNEL_UNANSWERED_MS;
 
-	if (now_ms - ch->quiet_ms >= patience || ch->trunk->peer_half_closes)
+	if (now_ms - ch->quiet_ms >= timeout_ms || ch->mux->peer_half_closes)
 		channel_send_eof(ch);
 }
 
@@ -353,7 +353,7 @@ void channel_on_tick(struct channel *ch, uint64_t now_ms)
 static void channel_is_settled(struct channel *ch)
 {
 	if (ch->is_dialled)
-		ch->trunk->keepalive.opens--;
+		ch->mux->keepalive.opens--;
 	ch->is_dialled = false;
 }
 
@@ -362,9 +362,9 @@ static void channel_leave(struct channel *ch)
 {
 	channel_is_settled(ch);
 	if (ch->writing == CHANNEL_WRITE_LINGERING)
-		ch->trunk->linger_count--;
+		ch->mux->linger_count--;
 	ch->writing = CHANNEL_WRITE_CLOSED;
-	ch->trunk->widened_bytes -= ch->widened_bytes;
+	ch->mux->widened_bytes -= ch->widened_bytes;
 	ch->widened_bytes = 0;
 	list_remove(&ch->in_turn);
 	list_remove(&ch->in_linger);
@@ -384,14 +384,14 @@ static void channel_close(struct stream *s, bool is_abort)
 		/* EOF before CLOSE says that it was meant;
 		 * a bare CLOSE that it broke off. */
 		if (!is_abort && ch->writing != CHANNEL_WRITE_PENDING &&
-			ch->trunk->peer_half_closes)
-			trunk_check(ch->trunk, ssh_channel_eof(ch->ssh));
-		trunk_check(ch->trunk, ssh_channel_close(ch->ssh));
-		trunk_pump_soon(ch->trunk);
+			ch->mux->peer_half_closes)
+			mux_check(ch->mux, ssh_channel_eof(ch->ssh));
+		mux_check(ch->mux, ssh_channel_close(ch->ssh));
+		mux_pump_soon(ch->mux);
 		channel_leave(ch);
 	}
-	list_remove(&ch->in_trunk);
-	ch->trunk = NULL;
+	list_remove(&ch->in_mux);
+	ch->mux = NULL;
 	loop_defer(ch->loop, &ch->later);
 }
 
@@ -402,8 +402,8 @@ void channel_on_session_gone(struct channel *ch)
 	ch->writing = CHANNEL_WRITE_CLOSED;
 	if (ch->reading == CHANNEL_READ_OPEN || ch->reading == CHANNEL_READ_EOF)
 		ch->reading = CHANNEL_READ_BROKEN;
-	list_remove(&ch->in_trunk);
-	ch->trunk = NULL;
+	list_remove(&ch->in_mux);
+	ch->mux = NULL;
 	loop_defer(ch->loop, &ch->later);
 }
 
@@ -412,8 +412,8 @@ void channel_on_session_gone(struct channel *ch)
 void channel_on_data(struct channel *ch, struct span data)
 {
 	ch->is_answered = true;
-	ch->trunk->received_bytes += data.n;
-	trunk_note_use(ch->trunk, false);
+	ch->mux->received_bytes += data.n;
+	mux_note_use(ch->mux, false);
 	if (ch->writing == CHANNEL_WRITE_LINGERING)
 		ch->quiet_ms = clock_now_ms();
 	if (ch->arrived.n == 0 && (ch->wants & LOOP_READ)) {
@@ -422,9 +422,9 @@ void channel_on_data(struct channel *ch, struct span data)
 		data = ch->lent;
 		ch->lent = (struct span){ 0 };
 	}
-	if (data.n == 0 || ch->is_closed || ch->trunk == NULL)
+	if (data.n == 0 || ch->is_closed || ch->mux == NULL)
 		return;
-	trunk_check(ch->trunk, fifo_put(&ch->arrived, data));
+	mux_check(ch->mux, fifo_put(&ch->arrived, data));
 	channel_check_wants(ch);
 }
 
@@ -435,7 +435,7 @@ void channel_on_window(struct channel *ch)
 
 void channel_on_eof(struct channel *ch)
 {
-	ch->trunk->peer_half_closes = true;
+	ch->mux->peer_half_closes = true;
 	if (ch->reading == CHANNEL_READ_OPEN)
 		ch->reading = CHANNEL_READ_EOF;
 	channel_check_wants(ch);
@@ -444,7 +444,7 @@ void channel_on_eof(struct channel *ch)
 void channel_on_close(struct channel *ch)
 {
 	/* A peer that does half-close says EOF first when it means it. */
-	bool is_orderly = ch->reading == CHANNEL_READ_EOF || !ch->trunk->peer_half_closes;
+	bool is_orderly = ch->reading == CHANNEL_READ_EOF || !ch->mux->peer_half_closes;
 
 	ch->reading = is_orderly ? CHANNEL_READ_CLOSED : CHANNEL_READ_BROKEN;
 	channel_leave(ch);
@@ -472,9 +472,9 @@ void channel_dial(struct channel *ch, channel_opened_fn *fn, void *arg)
 	ch->on_opened = fn;
 	ch->opened_arg = arg;
 	ch->is_dialled = true;
-	ch->trunk->keepalive.opens++;
-	trunk_note_use(ch->trunk, true);
-	trunk_pump_soon(ch->trunk);
+	ch->mux->keepalive.opens++;
+	mux_note_use(ch->mux, true);
+	mux_pump_soon(ch->mux);
 }
 
 void channel_on_opened(struct channel *ch)
@@ -510,13 +510,13 @@ enum err channel_accept(struct channel *ch, struct stream **out)
 	enum err rc = ERR_CLOSED;
 
 	if (ch->ssh != NULL)
-		rc = ssh_channel_accept(ch->ssh, channel_first_window(ch->trunk), ch);
+		rc = ssh_channel_accept(ch->ssh, channel_first_window(ch->mux), ch);
 	if (rc != ERR_OK) {
 		stream_abort(&ch->stream);
 		return rc;
 	}
 	ch->writing = CHANNEL_WRITE_OPEN;
-	trunk_pump_soon(ch->trunk);
+	mux_pump_soon(ch->mux);
 	*out = &ch->stream;
 	return ERR_OK;
 }
@@ -524,8 +524,8 @@ enum err channel_accept(struct channel *ch, struct stream **out)
 void channel_refuse(struct channel *ch, enum ssh_refusal reason, const char *text)
 {
 	if (ch->ssh != NULL) {
-		trunk_check(ch->trunk, ssh_channel_refuse(ch->ssh, reason, text));
-		trunk_pump_soon(ch->trunk);
+		mux_check(ch->mux, ssh_channel_refuse(ch->ssh, reason, text));
+		mux_pump_soon(ch->mux);
 		channel_leave(ch);
 	}
 	stream_abort(&ch->stream);

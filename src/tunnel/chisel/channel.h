@@ -13,8 +13,8 @@
 #define TUNNEL_CHISEL_CHANNEL_H
 
 #include "base/fifo.h"
+#include "tunnel/chisel/mux.h"
 #include "tunnel/chisel/session.h"
-#include "tunnel/chisel/trunk.h"
 
 enum channel_reading {
 	CHANNEL_READ_OPEN,
@@ -34,9 +34,9 @@ enum channel_writing {
 struct channel {
 	struct stream stream;    /* first: a channel is a stream */
 	struct loop *loop;       /* borrowed: outlives the channel */
-	struct trunk *trunk;     /* borrowed: NULL once the session is gone */
+	struct mux *mux;         /* borrowed: NULL once the session is gone */
 	struct ssh_channel *ssh; /* borrowed: the engine's; NULL once closed */
-	struct list in_trunk, in_turn, in_linger;
+	struct list in_mux, in_turn, in_linger;
 	struct fifo arrived; /* bytes that could not be passed on when they came */
 	struct span lent;    /* bytes in the read buffer, during on_ready only */
 	struct loop_deferred later;
@@ -57,11 +57,11 @@ struct channel {
 	uint64_t quiet_ms;      /* lingering: since when nothing came */
 };
 
-/* A channel of @trunk, for an engine channel that is pending. NULL when memory is out. */
-struct channel *channel_new(struct trunk *trunk, bool is_ours);
+/* A channel of @mux, for an engine channel that is pending. NULL when memory is out. */
+struct channel *channel_new(struct mux *mux, bool is_ours);
 
 /* The window to promise for one more channel: less when there are many. */
-uint32_t channel_first_window(const struct trunk *trunk);
+uint32_t channel_first_window(const struct mux *mux);
 
 /* Its opening is sent: @fn is called with what comes of it. */
 void channel_dial(struct channel *ch, channel_opened_fn *fn, void *arg);
@@ -74,7 +74,7 @@ void channel_on_window(struct channel *ch);
 void channel_on_eof(struct channel *ch);
 void channel_on_close(struct channel *ch);
 
-/* The session is gone: the trunk and the engine are not to be touched again. */
+/* The session is gone: the mux and the engine are not to be touched again. */
 void channel_on_session_gone(struct channel *ch);
 
 /* It is this channel's turn to send. */

@@ -10,7 +10,7 @@
 #include "net/addr.h"
 #include "net/listener.h"
 #include "tunnel/chisel/entry_kinds.h"
-#include "tunnel/chisel/gobpipe.h"
+#include "tunnel/chisel/udp_channel.h"
 
 #define UDP_DEADLINE_MS 15000
 #define UDP_PEERS_MAX 100
@@ -32,7 +32,7 @@ struct udp_entry {
 	struct loop_timer *timer; /* to open the channel again */
 	uint32_t pause_ms;        /* before that */
 	struct channel *dial;     /* borrowed: while we wait for the channel */
-	struct gobpipe pipe;
+	struct udp_channel udp;
 	struct list peers;
 	unsigned peer_count;
 	uint8_t *datagram; /* UDP_MAX_SIZE bytes */
@@ -117,7 +117,7 @@ static void udp_entry_on_readable(void *arg, unsigned ready)
 		peer = udp_entry_learn(e, &from);
 		if (peer == NULL)
 			return;
-		gobpipe_send(&e->pipe,
+		udp_channel_send(&e->udp,
 			&(struct gob_packet){
 				.src = span_str(peer->text),
 				.payload = span_of(e->datagram, (size_t)n),
@@ -144,7 +144,7 @@ static void udp_entry_on_packet(void *arg, const struct gob_packet *packet)
 			&peer->addr.sa, peer->addr.n); /* it is UDP: lost is lost */
 }
 
-static void udp_entry_on_pipe_closed(void *arg, enum err rc)
+static void udp_entry_on_udp_closed(void *arg, enum err rc)
 {
 	struct udp_entry *e = arg;
 
@@ -159,7 +159,7 @@ static void udp_entry_on_opened(void *arg, enum err rc, struct stream *channel,
 
 	e->dial = NULL;
 	if (rc == ERR_OK) {
-		rc = gobpipe_open_take(&e->pipe, channel);
+		rc = udp_channel_open_take(&e->udp, channel);
 		if (rc != ERR_OK)
 			stream_abort(channel);
 	}
@@ -174,7 +174,7 @@ static void udp_entry_dial(void *arg)
 {
 	struct udp_entry *e = arg;
 
-	if (e->entry.session == NULL || e->dial != NULL || e->pipe.stream != NULL)
+	if (e->entry.session == NULL || e->dial != NULL || e->udp.stream != NULL)
 		return;
 	if (chisel_session_dial(e->entry.session, e->entry.target, udp_entry_on_opened, e,
 		    &e->dial) != ERR_OK)
@@ -187,7 +187,7 @@ static void udp_entry_on_session(struct entry *entry)
 
 	channel_dial_close(e->dial);
 	e->dial = NULL;
-	gobpipe_close(&e->pipe);
+	udp_channel_close(&e->udp);
 	loop_timer_stop(e->timer);
 	e->pause_ms = UDP_REOPEN_MS;
 	udp_entry_dial(e);
@@ -203,10 +203,10 @@ static enum err udp_entry_open(struct entry *entry, struct why *why)
 	e->fd = -1;
 	e->pause_ms = UDP_REOPEN_MS;
 	list_init(&e->peers);
-	gobpipe_init(&e->pipe);
-	e->pipe.on_packet = udp_entry_on_packet;
-	e->pipe.on_closed = udp_entry_on_pipe_closed;
-	e->pipe.arg = e;
+	udp_channel_init(&e->udp);
+	e->udp.on_packet = udp_entry_on_packet;
+	e->udp.on_closed = udp_entry_on_udp_closed;
+	e->udp.arg = e;
 	e->datagram = malloc(udp_or(entry->tuning->udp_max_bytes, GOB_PAYLOAD_MAX));
 	if (e->datagram == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for a datagram");
@@ -231,7 +231,7 @@ static void udp_entry_close(struct entry *entry)
 	struct udp_peer *peer;
 
 	channel_dial_close(e->dial);
-	gobpipe_close(&e->pipe);
+	udp_channel_close(&e->udp);
 	loop_io_close(e->io);
 	loop_timer_close(e->timer);
 	if (e->fd >= 0)

@@ -13,7 +13,7 @@
 #include "loop/fd.h"
 #include "net/resolver.h"
 #include "tunnel/chisel/exit_kinds.h"
-#include "tunnel/chisel/gobpipe.h"
+#include "tunnel/chisel/udp_channel.h"
 
 #define UDP_DEADLINE_MS 15000
 #define UDP_FLOWS_MAX 100
@@ -24,7 +24,7 @@
 struct udp_exit {
 	struct exit_path path; /* first */
 	struct channel *ch; /* until the target is resolved: nothing is lost meanwhile */
-	struct gobpipe pipe;
+	struct udp_channel udp;
 	struct resolve *resolve; /* borrowed: until it has called */
 	struct addr target;
 	bool has_target;
@@ -75,7 +75,7 @@ static void udp_flow_on_readable(void *arg, unsigned ready)
 
 	(void)ready;
 	udp_flow_touch(flow);
-	for (int i = 0; i < UDP_BATCH && e->pipe.stream != NULL; i++) {
+	for (int i = 0; i < UDP_BATCH && e->udp.stream != NULL; i++) {
 		ssize_t n = recv(flow->fd, e->datagram, max, 0);
 
 		if (n < 0)
@@ -83,7 +83,7 @@ static void udp_flow_on_readable(void *arg, unsigned ready)
 			return;
 		if (e->path.is_denied)
 			continue;
-		gobpipe_send(&e->pipe,
+		udp_channel_send(&e->udp,
 			&(struct gob_packet){
 				.src = span_of(flow->src, flow->src_bytes),
 				.payload = span_of(e->datagram, (size_t)n),
@@ -204,7 +204,7 @@ static void udp_exit_close(struct exit_path *path)
 	if (e->ch != NULL)
 		channel_refuse(e->ch, SSH_RESOURCE_SHORTAGE, "not now");
 	resolve_close(e->resolve);
-	gobpipe_close(&e->pipe);
+	udp_channel_close(&e->udp);
 	loop_timer_close(e->sweep);
 	free(e->datagram);
 }
@@ -228,7 +228,7 @@ static enum err udp_exit_accept(struct udp_exit *e)
 	rc = channel_accept(ch, &stream);
 	if (rc != ERR_OK)
 		return rc;
-	rc = gobpipe_open_take(&e->pipe, stream);
+	rc = udp_channel_open_take(&e->udp, stream);
 	if (rc != ERR_OK)
 		stream_abort(stream);
 	return rc;
@@ -258,10 +258,10 @@ static void udp_exit_start(struct exit_path *path, struct channel *ch)
 	struct exits *x = path->exits;
 
 	list_init(&e->flows);
-	gobpipe_init(&e->pipe);
-	e->pipe.on_packet = udp_exit_on_packet;
-	e->pipe.on_closed = udp_exit_on_closed;
-	e->pipe.arg = e;
+	udp_channel_init(&e->udp);
+	e->udp.on_packet = udp_exit_on_packet;
+	e->udp.on_closed = udp_exit_on_closed;
+	e->udp.arg = e;
 	e->ch = ch;
 	e->datagram = malloc(udp_or(x->tuning->udp_max_bytes, GOB_PAYLOAD_MAX));
 	udp_exit_resolve(e);

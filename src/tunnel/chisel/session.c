@@ -43,7 +43,7 @@ static const char *session_state_name(enum session_state state)
 void session_enter(struct chisel_session *s, enum session_state state)
 {
 	uint64_t handshake = s->tuning->handshake_ms, config = s->tuning->config_ms;
-	uint64_t patience[] = {
+	uint64_t timeouts_ms[] = {
 		[SESSION_SECURING] = handshake > 0 ? handshake : SESSION_HANDSHAKE_MS,
 		[SESSION_CONFIGURING] = config > 0 ? config : SESSION_CONFIG_MS,
 		[SESSION_DECIDING] = SESSION_HANDSHAKE_MS,
@@ -54,9 +54,9 @@ void session_enter(struct chisel_session *s, enum session_state state)
 	uint64_t now = clock_now_ms();
 
 	s->state = state;
-	s->deadline_ms = patience[state] > 0 ? now + patience[state] : 0;
+	s->deadline_ms = timeouts_ms[state] > 0 ? now + timeouts_ms[state] : 0;
 	if (state == SESSION_OPEN)
-		keepalive_init(&s->trunk.keepalive, s->tuning->keepalive_ms,
+		keepalive_init(&s->mux.keepalive, s->tuning->keepalive_ms,
 			s->tuning->ping_timeout_ms, now);
 	session_set_timer(s);
 }
@@ -70,7 +70,7 @@ static void session_free(struct chisel_session *s)
 	loop_timer_close(s->timer);
 	loop_undefer(&s->gone);
 	loop_undefer(&s->first);
-	trunk_fini(&s->trunk);
+	mux_fini(&s->mux);
 	ssh_free(s->ssh);
 	buf_fini(&s->kept);
 	free(s);
@@ -84,12 +84,12 @@ static enum err session_make_engine(struct chisel_session *s,
 		.key = o->key,
 		.user = o->user,
 		.password = o->password,
-		.out = &s->trunk.outbox.sink,
+		.out = &s->mux.outbox.sink,
 		.rekey_bytes = o->tuning->rekey_bytes,
 	};
 	enum err rc = ssh_new(&ssh, &s->ssh);
 
-	s->trunk.ssh = s->ssh;
+	s->mux.ssh = s->ssh;
 	return rc == ERR_OK ? ssh_start(s->ssh) : rc;
 }
 
@@ -111,11 +111,11 @@ enum err chisel_session_open(const struct chisel_session_options *o,
 	buf_init(&s->kept, SESSION_KEPT_MAX);
 	loop_deferred_init(&s->gone, session_on_gone, s);
 	loop_deferred_init(&s->first, session_on_first, s);
-	rc = trunk_init(&s->trunk, o->worker->loop, &o->worker->blocks, ws_role);
-	s->trunk.on_broken = session_on_broken;
-	s->trunk.on_use = session_on_use;
-	s->trunk.arg = s;
-	s->trunk.peer_half_closes = o->peer_half_closes;
+	rc = mux_init(&s->mux, o->worker->loop, &o->worker->blocks, ws_role);
+	s->mux.on_broken = session_on_broken;
+	s->mux.on_use = session_on_use;
+	s->mux.arg = s;
+	s->mux.peer_half_closes = o->peer_half_closes;
 	if (rc == ERR_OK)
 		rc = loop_timer_open(o->worker->loop, session_on_timer, s, &s->timer);
 	if (rc == ERR_OK)
@@ -126,11 +126,11 @@ enum err chisel_session_open(const struct chisel_session_options *o,
 		session_free(s);
 		return rc;
 	}
-	s->stream = s->trunk.stream = o->stream;
+	s->stream = s->mux.stream = o->stream;
 	stream_set_owner(s->stream, session_on_ready, s);
 	stream_want(s->stream, LOOP_READ);
 	session_enter(s, SESSION_SECURING);
-	trunk_pump_soon(&s->trunk);
+	mux_pump_soon(&s->mux);
 	if (s->kept.n > 0)
 		loop_defer(o->worker->loop, &s->first);
 	*out = s;
@@ -166,11 +166,11 @@ static void session_say_goodbye(struct chisel_session *s)
 {
 	static const uint8_t going_away[] = { 1001 >> 8, 1001 & 0xff };
 
-	if (s->trunk.is_full || s->trunk.is_broken)
+	if (s->mux.is_full || s->mux.is_broken)
 		return;
-	if (outbox_put_control(&s->trunk.outbox, WS_CLOSE, span_of(going_away, 2)) ==
+	if (outbox_put_control(&s->mux.outbox, WS_CLOSE, span_of(going_away, 2)) ==
 		ERR_OK)
-		(void)!outbox_flush(&s->trunk.outbox,
+		(void)!outbox_flush(&s->mux.outbox,
 			s->stream); /* it is over either way */
 }
 
@@ -180,8 +180,8 @@ static void session_on_gone(void *arg)
 	struct list *it, *next;
 
 	session_say_goodbye(s);
-	list_each(it, next, &s->trunk.channels)
-		channel_on_session_gone(list_object(it, struct channel, in_trunk));
+	list_each(it, next, &s->mux.channels)
+		channel_on_session_gone(list_object(it, struct channel, in_mux));
 	stream_close(s->stream);
 	s->hooks->on_closed(s->owner, s->closed_rc, &s->closed_why);
 	session_free(s);
@@ -192,8 +192,8 @@ static void session_on_gone(void *arg)
 static void session_ping(struct chisel_session *s)
 {
 	s->asked_us = clock_now_us();
-	trunk_check(&s->trunk, ssh_request(s->ssh, "ping", true, (struct span){ 0 }));
-	trunk_pump_soon(&s->trunk);
+	mux_check(&s->mux, ssh_request(s->ssh, "ping", true, (struct span){ 0 }));
+	mux_pump_soon(&s->mux);
 }
 
 /* The shortest is the path's own: the others waited in queues. */
@@ -201,15 +201,15 @@ void session_note_rtt(struct chisel_session *s)
 {
 	uint64_t us = clock_now_us() - s->asked_us;
 
-	if (s->asked_us != 0 && (s->trunk.rtt_us == 0 || us < s->trunk.rtt_us))
-		s->trunk.rtt_us = us;
+	if (s->asked_us != 0 && (s->mux.rtt_us == 0 || us < s->mux.rtt_us))
+		s->mux.rtt_us = us;
 	s->asked_us = 0;
 }
 
 void session_on_pong(struct chisel_session *s)
 {
 	session_note_rtt(s);
-	keepalive_on_pong(&s->trunk.keepalive);
+	keepalive_on_pong(&s->mux.keepalive);
 	session_set_timer(s);
 }
 
@@ -218,7 +218,7 @@ static void session_watch_peer(struct chisel_session *s, uint64_t now)
 	struct stream_path path;
 	bool has_path = stream_path(s->stream, &path);
 
-	switch (keepalive_look(&s->trunk.keepalive, has_path ? &path : NULL, now)) {
+	switch (keepalive_look(&s->mux.keepalive, has_path ? &path : NULL, now)) {
 	case KEEPALIVE_DEAD:
 		chisel_session_close(s, ERR_TIMEOUT, "the peer does not answer pings");
 		break;
@@ -260,7 +260,7 @@ enum err chisel_session_probe(struct chisel_session *s, uint32_t ms,
 	s->probe_arg = arg;
 	s->probe_since_ms = now;
 	s->probe_end_ms = now + ms;
-	if (s->state == SESSION_OPEN && keepalive_ping_now(&s->trunk.keepalive, now))
+	if (s->state == SESSION_OPEN && keepalive_ping_now(&s->mux.keepalive, now))
 		session_ping(s);
 	session_set_timer(s);
 	return ERR_OK;
@@ -274,7 +274,7 @@ static void session_set_timer(struct chisel_session *s)
 	if (s->deadline_ms > 0)
 		due = s->deadline_ms;
 	else if (s->state == SESSION_OPEN)
-		due = keepalive_due_ms(&s->trunk.keepalive, now);
+		due = keepalive_due_ms(&s->mux.keepalive, now);
 	if (s->probe_fn != NULL && s->probe_end_ms < due)
 		due = s->probe_end_ms;
 	s->due_ms = due;
@@ -330,9 +330,8 @@ static void session_on_frame(struct chisel_session *s, const struct ws_event *ev
 {
 	switch (ev->opcode) {
 	case WS_PING:
-		trunk_check(&s->trunk,
-			outbox_put_pong(&s->trunk.outbox,
-				span_of(ev->data.p, ev->data.n)));
+		mux_check(&s->mux,
+			outbox_put_pong(&s->mux.outbox, span_of(ev->data.p, ev->data.n)));
 		break;
 	case WS_CLOSE:
 		chisel_session_close(s, ERR_CLOSED, "the peer closed the connection");
@@ -392,7 +391,7 @@ static void session_keep(struct chisel_session *s, const uint8_t *p, size_t n)
 	if (n == 0)
 		buf_reset(&s->kept);
 	else
-		trunk_check(&s->trunk, buf_put(&s->kept, p, n));
+		mux_check(&s->mux, buf_put(&s->kept, p, n));
 }
 
 /* Back into the scratch with it. */
@@ -421,7 +420,7 @@ static void session_on_first(void *arg)
 	n = session_unkeep(s, scratch);
 	n = session_take(s, scratch, n, s->kept_ssh);
 	session_keep(s, scratch, n);
-	trunk_pump_soon(&s->trunk);
+	mux_pump_soon(&s->mux);
 }
 
 static void session_read(struct chisel_session *s)
@@ -441,7 +440,7 @@ static void session_read(struct chisel_session *s)
 		if (rc != ERR_OK)
 			break;
 		total += got;
-		keepalive_on_heard(&s->trunk.keepalive, clock_now_ms());
+		keepalive_on_heard(&s->mux.keepalive, clock_now_ms());
 		n = session_take(s, scratch, n + got, s->kept_ssh);
 		if (n > SESSION_KEPT_MAX)
 			rc = ERR_LIMIT;
@@ -460,15 +459,15 @@ static void session_on_ready(void *arg, unsigned ready)
 	struct chisel_session *s = arg;
 
 	if (ready & LOOP_WRITE)
-		trunk_on_writable(&s->trunk);
+		mux_on_writable(&s->mux);
 	if (!(ready & LOOP_READ) || s->state == SESSION_CLOSED)
 		return;
 	session_read(s);
 	if (s->state == SESSION_CLOSED)
 		return;
-	if (s->probe_fn != NULL && s->trunk.keepalive.heard_ms >= s->probe_since_ms)
+	if (s->probe_fn != NULL && s->mux.keepalive.heard_ms >= s->probe_since_ms)
 		session_end_probe(s, true);
-	trunk_pump_soon(&s->trunk);
+	mux_pump_soon(&s->mux);
 }
 
 /* ---- what the owner asks ---- */
@@ -476,7 +475,7 @@ static void session_on_ready(void *arg, unsigned ready)
 enum err chisel_session_configure(struct chisel_session *s, struct span json)
 {
 	s->asked_us = clock_now_us();
-	trunk_pump_soon(&s->trunk);
+	mux_pump_soon(&s->mux);
 	return ssh_request(s->ssh, "config", true, json);
 }
 
@@ -487,7 +486,7 @@ static enum err session_answer(struct chisel_session *s, bool is_yes, struct spa
 	if (s->state != SESSION_DECIDING)
 		return ERR_CLOSED;
 	rc = ssh_reply(s->ssh, is_yes, data);
-	trunk_pump_soon(&s->trunk);
+	mux_pump_soon(&s->mux);
 	if (rc == ERR_OK)
 		session_enter(s, is_yes ? SESSION_OPEN : SESSION_REFUSED);
 	return rc;
@@ -505,12 +504,12 @@ enum err chisel_session_accept(struct chisel_session *s, struct span details)
 
 void chisel_session_trust_half_close(struct chisel_session *s)
 {
-	s->trunk.peer_half_closes = true;
+	s->mux.peer_half_closes = true;
 }
 
 uint64_t chisel_session_rtt_us(const struct chisel_session *s)
 {
-	return s->trunk.rtt_us;
+	return s->mux.rtt_us;
 }
 
 bool chisel_session_path(const struct chisel_session *s, struct stream_path *out)
@@ -526,8 +525,8 @@ size_t chisel_session_channels(const struct chisel_session *s)
 void chisel_session_bytes(const struct chisel_session *s, uint64_t *sent,
 	uint64_t *received)
 {
-	*sent = s->trunk.sent_bytes;
-	*received = s->trunk.received_bytes;
+	*sent = s->mux.sent_bytes;
+	*received = s->mux.received_bytes;
 }
 
 enum err chisel_session_dial(struct chisel_session *s, const char *target,
@@ -538,11 +537,11 @@ enum err chisel_session_dial(struct chisel_session *s, const char *target,
 
 	if (s->state != SESSION_OPEN)
 		return ERR_CLOSED;
-	ch = channel_new(&s->trunk, true);
+	ch = channel_new(&s->mux, true);
 	if (ch == NULL)
 		return ERR_NOMEM;
-	rc = ssh_channel_open(s->ssh, span_str(target), channel_first_window(&s->trunk),
-		ch, &ch->ssh);
+	rc = ssh_channel_open(s->ssh, span_str(target), channel_first_window(&s->mux), ch,
+		&ch->ssh);
 	if (rc != ERR_OK) {
 		ch->ssh = NULL;
 		stream_abort(&ch->stream);

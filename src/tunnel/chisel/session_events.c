@@ -20,11 +20,11 @@ void chisel_session_login(struct chisel_session *s, bool is_good)
 	if (s->state == SESSION_CLOSED)
 		return;
 	rc = ssh_auth_reply(s->ssh, is_good);
-	trunk_pump_soon(&s->trunk);
+	mux_pump_soon(&s->mux);
 	if (rc == ERR_DENIED)
 		chisel_session_close(s, rc, "too many authentication failures");
 	else
-		trunk_check(&s->trunk, rc);
+		mux_check(&s->mux, rc);
 }
 
 static void session_on_request(struct chisel_session *s, const struct ssh_event *ev)
@@ -42,9 +42,9 @@ static void session_on_request(struct chisel_session *s, const struct ssh_event 
 	if (s->state != SESSION_OPEN)
 		chisel_session_close(s, ERR_PROTO, "a request out of turn");
 	else if (span_is(ev->name, "ping"))
-		trunk_check(&s->trunk, ssh_reply(s->ssh, true, span_str("pong")));
+		mux_check(&s->mux, ssh_reply(s->ssh, true, span_str("pong")));
 	else
-		trunk_check(&s->trunk, ssh_reply(s->ssh, false, none));
+		mux_check(&s->mux, ssh_reply(s->ssh, false, none));
 }
 
 static void session_on_reply(struct chisel_session *s, const struct ssh_event *ev)
@@ -78,8 +78,8 @@ static void session_on_open_request(struct chisel_session *s, const struct ssh_e
 {
 	struct channel *ch;
 
-	if (s->state != SESSION_OPEN || (ch = channel_new(&s->trunk, false)) == NULL) {
-		trunk_check(&s->trunk,
+	if (s->state != SESSION_OPEN || (ch = channel_new(&s->mux, false)) == NULL) {
+		mux_check(&s->mux,
 			ssh_channel_refuse(ev->channel, SSH_RESOURCE_SHORTAGE,
 				"not now"));
 		return;
@@ -142,7 +142,7 @@ void session_on_event(struct chisel_session *s, const struct ssh_event *ev)
 		session_on_open_request(s, ev);
 		break;
 	case SSH_REKEYED:
-		trunk_on_rekeyed(&s->trunk);
+		mux_on_rekeyed(&s->mux);
 		break;
 	default:
 		if (ev->owner != NULL)

@@ -25,8 +25,8 @@
 /* Whoever uses a channel: reads if it may, and writes what it was given to write. */
 struct user {
 	struct stream *stream;
-	bool is_deaf;      /* reads nothing */
-	bool keeps_silent; /* about its wants, once they are said */
+	bool reads_nothing; /* reads nothing */
+	bool keeps_silent;  /* about its wants, once they are said */
 	size_t bite;   /* bytes of each read; 0: as many as come, until there are none */
 	uint64_t left; /* still to write */
 	bool finishes; /* after the last of it */
@@ -55,7 +55,7 @@ struct side {
 	struct channel *offered; /* while it hesitates */
 	struct user users[PAIR_USERS_MAX];
 	unsigned user_count;
-	bool accepts_deaf;
+	bool accepts_unread;
 };
 
 struct pair {
@@ -127,7 +127,7 @@ static inline void user_say_wants(struct user *u)
 {
 	unsigned wants = 0;
 
-	if (!u->is_deaf && u->end == ERR_OK)
+	if (!u->reads_nothing && u->end == ERR_OK)
 		wants |= LOOP_READ;
 	if ((u->left > 0 || u->finishes) && u->write_end == ERR_OK)
 		wants |= LOOP_WRITE;
@@ -245,7 +245,7 @@ static inline void side_on_open(void *owner, struct channel *ch, struct span tar
 		channel_refuse(ch, SSH_RESOURCE_SHORTAGE, "too many");
 	} else if (channel_accept(ch, &stream) == ERR_OK) {
 		side->user_count++;
-		u->is_deaf = side->accepts_deaf;
+		u->reads_nothing = side->accepts_unread;
 		str_copy(u->target, sizeof(u->target), side->target);
 		user_start(u, stream);
 	}

@@ -2,8 +2,8 @@
 #ifndef TUNNEL_CHISEL_SESSION_PRIV_H
 #define TUNNEL_CHISEL_SESSION_PRIV_H
 
+#include "tunnel/chisel/mux.h"
 #include "tunnel/chisel/session.h"
-#include "tunnel/chisel/trunk.h"
 #include "wire/ws.h"
 
 enum session_state {
@@ -22,7 +22,7 @@ struct chisel_session {
 	struct stream *stream;
 	struct ssh *ssh;
 	struct ws_reader ws;
-	struct trunk trunk;
+	struct mux mux;
 	const struct chisel_tuning *tuning;       /* borrowed */
 	const struct chisel_session_hooks *hooks; /* borrowed */
 	void *owner;                              /* borrowed */

@@ -311,9 +311,9 @@ static void test_a_deaf_channel_costs_its_window_and_others_go_on(void **state)
 	struct user *deaf, *there, *here;
 
 	pair_up(p);
-	p->server.accepts_deaf = true;
+	p->server.accepts_unread = true;
 	deaf = pair_dial_up(&p->client, &p->server, &there);
-	p->server.accepts_deaf = false;
+	p->server.accepts_unread = false;
 	user_send(deaf, 64u << 20);
 	pair_settle(p);
 	assert_int_equal(deaf->put, WINDOW_BYTES);
@@ -323,7 +323,7 @@ static void test_a_deaf_channel_costs_its_window_and_others_go_on(void **state)
 	assert_int_equal(deaf->put, WINDOW_BYTES);
 
 	/* And goes on where it was when somebody listens. */
-	p->server.users[0].is_deaf = false;
+	p->server.users[0].reads_nothing = false;
 	user_say_wants(&p->server.users[0]);
 	pair_run_until(p, p->server.users[0].got == 64u << 20);
 	assert_int_equal(p->server.users[0].end, ERR_OK);
@@ -500,7 +500,7 @@ static void test_a_session_takes_its_channels_with_it(void **state)
 		u[i] = pair_dial_up(&p->client, &p->server, &there[i]);
 		user_send(u[i], 64u << 20);
 	}
-	there[1]->is_deaf = true;
+	there[1]->reads_nothing = true;
 	pair_run_until(p, there[0]->got > 100000);
 	chisel_session_close(p->server.session, ERR_RESET, "cut");
 	pair_run_until(p, p->client.closes == 1 && p->server.closes == 1);

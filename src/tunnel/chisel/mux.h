@@ -1,25 +1,25 @@
 /*
- * The trunk is what all channels of a session share: the connection's outgoing side, and
- * the turns that channels take at it.
+ * A mux carries all channels of a session over one connection: it has the connection's
+ * outgoing side, and schedules the turns that channels take at it.
  *
  * A channel that wants to send waits in one of two lists: "bulk" if its last turn filled
  * the room it was given, else "light". Light channels go first; after a run of them one
- * bulk channel has its turn, so that nobody starves. Nothing is encrypted before it can
- * nearly be sent, so a small message waits for TRUNK_FULL_BYTES at most.
+ * bulk channel has its turn, so that none starves. Nothing is encrypted before it can
+ * nearly be sent, so a small message waits for MUX_FULL_BYTES at most.
  */
-#ifndef TUNNEL_CHISEL_TRUNK_H
-#define TUNNEL_CHISEL_TRUNK_H
+#ifndef TUNNEL_CHISEL_MUX_H
+#define TUNNEL_CHISEL_MUX_H
 
 #include "tunnel/chisel/keepalive.h"
 #include "tunnel/chisel/outbox.h"
 #include "wire/ssh.h"
 
-#define TRUNK_FULL_BYTES (128u << 10) /* queued: bulk waits */
-#define TRUNK_LIGHT_BYTES (16u << 10) /* beyond that, for light channels */
-#define TRUNK_LINGER_MAX 64           /* channels whose EOF is held back */
+#define MUX_FULL_BYTES (128u << 10) /* queued: bulk waits */
+#define MUX_LIGHT_BYTES (16u << 10) /* beyond that, for light channels */
+#define MUX_LINGER_MAX 64           /* channels whose EOF is held back */
 
-struct trunk {
-	struct loop *loop;     /* borrowed: outlives the trunk */
+struct mux {
+	struct loop *loop;     /* borrowed: outlives the mux */
 	struct stream *stream; /* borrowed: the session's connection */
 	struct ssh *ssh;       /* borrowed: the session's engine */
 	struct outbox outbox;
@@ -46,41 +46,41 @@ struct trunk {
 	uint64_t sent_bytes, received_bytes; /* payload */
 };
 
-enum err trunk_init(struct trunk *t, struct loop *loop, struct pool *pool,
+enum err mux_init(struct mux *m, struct loop *loop, struct pool *pool,
 	enum ws_role role) MUST_USE;
 
-/* After the channels are gone or broken, or after trunk_init() failed. */
-void trunk_fini(struct trunk *t);
+/* After the channels are gone or broken, or after mux_init() failed. */
+void mux_fini(struct mux *m);
 
 /* Sends what there is at the end of this turn of the loop. */
-void trunk_pump_soon(struct trunk *t);
+void mux_pump_soon(struct mux *m);
 
 /* The stream became writable. */
-void trunk_on_writable(struct trunk *t);
+void mux_on_writable(struct mux *m);
 
 /* True if @ch may put something into the outbox now. */
-bool trunk_has_room(const struct trunk *t, const struct channel *ch);
+bool mux_has_room(const struct mux *m, const struct channel *ch);
 
 /* Queues @ch for a turn; @is_bulk says in which list. Again is fine. */
-void trunk_want_turn(struct trunk *t, struct channel *ch, bool is_bulk);
+void mux_want_turn(struct mux *m, struct channel *ch, bool is_bulk);
 
 /* Payload passes, or the opening of a channel; @is_sent: to the peer. */
-void trunk_note_use(struct trunk *t, bool is_sent);
+void mux_note_use(struct mux *m, bool is_sent);
 
 /* An engine or the stream failed: on_broken is called at the end of the turn. */
-void trunk_break(struct trunk *t, enum err rc);
+void mux_break(struct mux *m, enum err rc);
 
 /* For calls to the engine whose only failures are the connection's. */
-static inline void trunk_check(struct trunk *t, enum err rc)
+static inline void mux_check(struct mux *m, enum err rc)
 {
 	if (rc != ERR_OK && rc != ERR_AGAIN)
-		trunk_break(t, rc);
+		mux_break(m, rc);
 }
 
 /* Looks at @ch every now and then until it has sent its EOF. */
-void trunk_linger(struct trunk *t, struct channel *ch);
+void mux_linger(struct mux *m, struct channel *ch);
 
 /* Keys were exchanged: whoever wanted to send meanwhile may. */
-void trunk_on_rekeyed(struct trunk *t);
+void mux_on_rekeyed(struct mux *m);
 
 #endif

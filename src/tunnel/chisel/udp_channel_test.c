@@ -1,4 +1,4 @@
-/* Behaviour of the gobpipe: datagrams both ways, and dropped rather than late. */
+/* Behaviour of the udp_channel: datagrams both ways, and dropped rather than late. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,10 +10,10 @@
 #include <stdio.h>
 
 #include "net/pipe_test.h"
-#include "tunnel/chisel/gobpipe.h"
+#include "tunnel/chisel/udp_channel.h"
 
 struct end {
-	struct gobpipe pipe;
+	struct udp_channel udp;
 	unsigned packets, closes;
 	size_t bytes;
 	char src[GOB_SRC_MAX + 1];
@@ -36,7 +36,7 @@ static void on_packet(void *arg, const struct gob_packet *packet)
 	snprintf(e->src, sizeof(e->src), "%.*s", (int)packet->src.n,
 		(const char *)packet->src.p);
 	if (e->closes_at_once)
-		gobpipe_close(&e->pipe);
+		udp_channel_close(&e->udp);
 }
 
 static void on_closed(void *arg, enum err rc)
@@ -49,11 +49,11 @@ static void on_closed(void *arg, enum err rc)
 
 static void end_init(struct end *e, struct stream *stream)
 {
-	gobpipe_init(&e->pipe);
-	e->pipe.on_packet = on_packet;
-	e->pipe.on_closed = on_closed;
-	e->pipe.arg = e;
-	assert_int_equal(gobpipe_open_take(&e->pipe, stream), ERR_OK);
+	udp_channel_init(&e->udp);
+	e->udp.on_packet = on_packet;
+	e->udp.on_closed = on_closed;
+	e->udp.arg = e;
+	assert_int_equal(udp_channel_open_take(&e->udp, stream), ERR_OK);
 }
 
 static int setup(void **state)
@@ -72,8 +72,8 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	gobpipe_close(&f->a.pipe);
-	gobpipe_close(&f->b.pipe);
+	udp_channel_close(&f->a.udp);
+	udp_channel_close(&f->b.udp);
 	pipe_pair_fini(&f->wire);
 	loop_free(f->loop);
 	free(f);
@@ -90,7 +90,7 @@ static void send_bytes(struct end *e, size_t n)
 {
 	static uint8_t bytes[GOB_PAYLOAD_MAX];
 
-	gobpipe_send(&e->pipe,
+	udp_channel_send(&e->udp,
 		&(struct gob_packet){
 			.src = span_str("127.0.0.1:5353"),
 			.payload = span_of(bytes, n),
@@ -133,7 +133,7 @@ static void test_a_full_channel_drops_and_goes_on_later(void **state)
 	f->wire.b.room = 0;
 	for (int i = 0; i < 1000; i++)
 		send_bytes(&f->a, 60000);
-	assert_true(f->a.pipe.out.n <= f->a.pipe.out.max);
+	assert_true(f->a.udp.out.n <= f->a.udp.out.max);
 	settle(f);
 	assert_int_equal(f->b.packets, 0);
 	f->wire.b.room = PIPE_ROOM;
@@ -156,7 +156,7 @@ static void test_garbage_closes_it(void **state)
 		ERR_OK);
 	settle(f);
 	assert_int_equal(f->b.closes, 1);
-	assert_null(f->b.pipe.stream);
+	assert_null(f->b.udp.stream);
 	send_bytes(&f->b, 10); /* nowhere, quietly */
 }
 
@@ -165,8 +165,8 @@ static void test_the_end_of_the_stream_is_told_once(void **state)
 	struct fixture *f = *state;
 
 	settle(f);
-	gobpipe_close(&f->a.pipe);
-	gobpipe_close(&f->a.pipe);
+	udp_channel_close(&f->a.udp);
+	udp_channel_close(&f->a.udp);
 	settle(f);
 	assert_int_equal(f->a.closes, 0);
 	assert_int_equal(f->b.closes, 1);
