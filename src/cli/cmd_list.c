@@ -46,7 +46,7 @@ struct inquiry {
 	} asked[RELAY_URLS_MAX];
 };
 
-static void asked_on_answer(void *arg, enum err rc, const struct http_answer *a,
+static void asked_on_answer(void *arg, enum err rc, const struct http_response *a,
 	const struct why *why)
 {
 	struct asked *asked = arg;
@@ -70,7 +70,7 @@ static enum err asked_open(struct asked *asked, const char *url)
 {
 	struct tls_client_options unverified = { .skip_verify = true,
 		.alpn = "http/1.1" };
-	struct http_question q = {
+	struct http_client_request q = {
 		.method = "GET",
 		.target = "/sdk/domain",
 		.headers = RELAY_USER_AGENT,
@@ -91,7 +91,7 @@ static enum err asked_open(struct asked *asked, const char *url)
 	o.host_header = asked->relay.authority;
 	rc = http_client_new(&o, &asked->client);
 	if (rc == ERR_OK)
-		rc = http_client_ask(asked->client, &q, NULL);
+		rc = http_client_send(asked->client, &q, NULL);
 	return rc;
 }
 

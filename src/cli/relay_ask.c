@@ -118,7 +118,7 @@ void relay_ask_close(struct relay_ask *a)
 
 /* ---- questions ---- */
 
-static void on_answer(void *arg, enum err rc, const struct http_answer *answer,
+static void on_answer(void *arg, enum err rc, const struct http_response *answer,
 	const struct why *why)
 {
 	struct relay_ask *a = arg;
@@ -157,11 +157,11 @@ static enum err read_answer(struct relay_ask *a, json_t **data, struct why *why)
 enum err relay_ask(struct relay_ask *a, const char *method, const char *target,
 	const char *body, json_t **data, struct why *why)
 {
-	struct http_question q = {
+	struct http_client_request q = {
 		.method = method,
 		.target = target,
 		.body = span_str(body != NULL ? body : ""),
-		.answer_max = API_ANSWER_MAX,
+		.response_max = API_ANSWER_MAX,
 		.timeout_ms = ASK_MS,
 		.fn = on_answer,
 		.arg = a,
@@ -170,7 +170,7 @@ enum err relay_ask(struct relay_ask *a, const char *method, const char *target,
 
 	a->why = why;
 	buf_reset(&a->body);
-	rc = http_client_ask(a->client, &q, NULL);
+	rc = http_client_send(a->client, &q, NULL);
 	if (rc != ERR_OK)
 		return err_set(why, rc, "the relay cannot be asked: %s", err_name(rc));
 	loop_run(a->loop);

@@ -40,7 +40,7 @@ struct end {
 	unsigned status;
 	bool is_reused;
 	char body[64], words[256];
-	struct http_ask *ask;
+	struct http_transfer *ask;
 	bool frees_client, asks_again;
 };
 
@@ -210,9 +210,9 @@ static void client_new(struct fixture *f)
 	assert_int_equal(http_client_new(&f->options, &f->client), ERR_OK);
 }
 
-static void ask(struct fixture *f, unsigned i, struct http_question q);
+static void ask(struct fixture *f, unsigned i, struct http_client_request q);
 
-static void on_answer(void *arg, enum err rc, const struct http_answer *a,
+static void on_answer(void *arg, enum err rc, const struct http_response *a,
 	const struct why *why)
 {
 	struct end *e = arg;
@@ -236,11 +236,11 @@ static void on_answer(void *arg, enum err rc, const struct http_answer *a,
 	}
 	if (e->asks_again) {
 		e->asks_again = false;
-		ask(e->f, (unsigned)(e - e->f->ends), (struct http_question){ 0 });
+		ask(e->f, (unsigned)(e - e->f->ends), (struct http_client_request){ 0 });
 	}
 }
 
-static void ask(struct fixture *f, unsigned i, struct http_question q)
+static void ask(struct fixture *f, unsigned i, struct http_client_request q)
 {
 	struct end *e = &f->ends[i];
 
@@ -249,7 +249,7 @@ static void ask(struct fixture *f, unsigned i, struct http_question q)
 	q.target = q.target != NULL ? q.target : "/";
 	q.fn = on_answer;
 	q.arg = e;
-	assert_int_equal(http_client_ask(f->client, &q, &e->ask), ERR_OK);
+	assert_int_equal(http_client_send(f->client, &q, &e->ask), ERR_OK);
 }
 
 static void turn(struct fixture *f)
@@ -296,19 +296,19 @@ static void test_questions_are_answered_over_one_connection(void **state)
 	struct fixture *f = *state;
 
 	client_new(f);
-	ask(f, 0, (struct http_question){ .target = "/a" });
+	ask(f, 0, (struct http_client_request){ .target = "/a" });
 	assert_int_equal(f->ends[0].calls, 0);
 	check(f, 0, 1, "/a");
 	assert_false(f->ends[0].is_reused);
 	ask(f, 0,
-		(struct http_question){ .target = "/b?c",
+		(struct http_client_request){ .target = "/b?c",
 			.method = "POST",
 			.body = span_str("some") });
 	check(f, 0, 2, "/b");
 	assert_true(f->ends[0].is_reused);
-	ask(f, 0, (struct http_question){ .method = "HEAD" });
+	ask(f, 0, (struct http_client_request){ .method = "HEAD" });
 	check(f, 0, 3, "");
-	ask(f, 0, (struct http_question){ .target = "/d" });
+	ask(f, 0, (struct http_client_request){ .target = "/d" });
 	check(f, 0, 4, "/d");
 	assert_int_equal(f->accepted, 1);
 }
@@ -321,13 +321,13 @@ static void test_the_same_holds_over_tls(void **state)
 	f->is_secure = true;
 	f->options.tls = f->client_tls;
 	client_new(f);
-	ask(f, 0, (struct http_question){ .target = "/a" });
+	ask(f, 0, (struct http_client_request){ .target = "/a" });
 	check(f, 0, 1, "/a");
-	ask(f, 0, (struct http_question){ .target = "/b" });
+	ask(f, 0, (struct http_client_request){ .target = "/b" });
 	check(f, 0, 2, "/b");
 	assert_int_equal(f->accepted, 1);
 	http_client_set_tls(f->client, f->client_tls);
-	ask(f, 0, (struct http_question){ .target = "/c" });
+	ask(f, 0, (struct http_client_request){ .target = "/c" });
 	check(f, 0, 3, "/c");
 	assert_int_equal(f->accepted, 2); /* the old one was of another context */
 }
@@ -338,10 +338,10 @@ static void test_questions_beyond_the_bound_wait_in_order(void **state)
 
 	f->options.connections_max = 2;
 	client_new(f);
-	ask(f, 0, (struct http_question){ .target = "/hold" });
-	ask(f, 1, (struct http_question){ .target = "/hold" });
-	ask(f, 2, (struct http_question){ .target = "/c" });
-	ask(f, 3, (struct http_question){ .target = "/hold" });
+	ask(f, 0, (struct http_client_request){ .target = "/hold" });
+	ask(f, 1, (struct http_client_request){ .target = "/hold" });
+	ask(f, 2, (struct http_client_request){ .target = "/c" });
+	ask(f, 3, (struct http_client_request){ .target = "/hold" });
 	for (int i = 0; i < 30000 && f->held_n < 2; i++)
 		turn(f);
 	turns(f, 20);
@@ -364,11 +364,11 @@ static void test_patience_ends(void **state)
 
 	f->options.connections_max = 1;
 	client_new(f);
-	ask(f, 0, (struct http_question){ .target = "/hold", .timeout_ms = 60 });
-	ask(f, 1, (struct http_question){ .target = "/hold", .timeout_ms = 30 });
+	ask(f, 0, (struct http_client_request){ .target = "/hold", .timeout_ms = 60 });
+	ask(f, 1, (struct http_client_request){ .target = "/hold", .timeout_ms = 30 });
 	check_fails(f, 1, ERR_TIMEOUT); /* in the queue */
 	check_fails(f, 0, ERR_TIMEOUT);
-	ask(f, 2, (struct http_question){ .target = "/c" });
+	ask(f, 2, (struct http_client_request){ .target = "/c" });
 	check(f, 2, 1, "/c");
 	assert_int_equal(f->accepted, 2);
 }
@@ -380,11 +380,11 @@ static void test_a_question_may_be_given_up_at_any_time(void **state)
 	f->options.connections_max = 1;
 	client_new(f);
 	for (int n = 0; n < 12; n++) {
-		ask(f, 0, (struct http_question){ .target = "/a" });
-		ask(f, 1, (struct http_question){ .target = "/b" });
+		ask(f, 0, (struct http_client_request){ .target = "/a" });
+		ask(f, 1, (struct http_client_request){ .target = "/b" });
 		for (int i = 0; i < n && f->ends[0].ask != NULL; i++)
 			loop_turn(f->loop);
-		http_ask_close(f->ends[0].ask);
+		http_transfer_close(f->ends[0].ask);
 		f->ends[0].ask = NULL;
 		wait_for(f, 1, (unsigned)n + 1);
 		assert_string_equal(f->ends[1].body, "/b");
@@ -398,8 +398,8 @@ static void test_a_client_may_go_at_any_time(void **state)
 	f->options.connections_max = 1;
 	for (int n = 0; n < 12; n++) {
 		client_new(f);
-		ask(f, 0, (struct http_question){ .target = "/a" });
-		ask(f, 1, (struct http_question){ .target = "/b" });
+		ask(f, 0, (struct http_client_request){ .target = "/a" });
+		ask(f, 1, (struct http_client_request){ .target = "/b" });
 		for (int i = 0; i < n; i++)
 			loop_turn(f->loop);
 		http_client_free(f->client);
@@ -409,8 +409,8 @@ static void test_a_client_may_go_at_any_time(void **state)
 	f->ends[0].frees_client = true; /* also where it hears of an answer */
 	f->ends[0].calls = 0;
 	client_new(f);
-	ask(f, 0, (struct http_question){ .target = "/a" });
-	ask(f, 1, (struct http_question){ .target = "/a" });
+	ask(f, 0, (struct http_client_request){ .target = "/a" });
+	ask(f, 1, (struct http_client_request){ .target = "/a" });
 	wait_for(f, 0, 1);
 	assert_null(f->client);
 }
@@ -425,7 +425,7 @@ static void test_warm_connections_are_there_before_the_question(void **state)
 	for (int i = 0; i < 30000 && f->accepted < 2; i++)
 		turn(f);
 	turns(f, 300); /* they do not grow old */
-	ask(f, 0, (struct http_question){ .target = "/a" });
+	ask(f, 0, (struct http_client_request){ .target = "/a" });
 	check(f, 0, 1, "/a");
 	assert_int_equal(f->accepted, 2);
 }
@@ -453,7 +453,7 @@ static void test_idle_connections_grow_old(void **state)
 	f->is_scripted = true;
 	f->options.idle_ms = 10;
 	client_new(f);
-	ask(f, 0, (struct http_question){ .target = "/a" });
+	ask(f, 0, (struct http_client_request){ .target = "/a" });
 	check(f, 0, 1, "hi");
 	for (int i = 0; i < 30000 && f->peers[0].stream != NULL; i++)
 		turn(f);
@@ -470,7 +470,7 @@ static void test_what_is_asked_is_what_was_given(void **state)
 	client_new(f);
 	f->script[0] = "";
 	ask(f, 0,
-		(struct http_question){ .target = "/x?y",
+		(struct http_client_request){ .target = "/x?y",
 			.headers = "A: b\r\n",
 			.timeout_ms = 50 });
 	for (int i = 0; i < 30000 && f->peers[0].answered == 0; i++)
@@ -487,9 +487,9 @@ static void test_a_question_that_crossed_with_the_close_is_asked_anew(void **sta
 
 	f->is_scripted = true;
 	client_new(f);
-	ask(f, 0, (struct http_question){ 0 });
+	ask(f, 0, (struct http_client_request){ 0 });
 	check(f, 0, 1, "hi");
-	ask(f, 1, (struct http_question){ 0 });
+	ask(f, 1, (struct http_client_request){ 0 });
 	loop_turn(f->loop);
 	peer_end(&f->peers[0]); /* the question is on its way */
 	check(f, 1, 1, "hi");
@@ -502,11 +502,11 @@ static void test_a_question_is_asked_twice_at_most(void **state)
 
 	f->is_scripted = true;
 	client_new(f);
-	ask(f, 0, (struct http_question){ 0 });
+	ask(f, 0, (struct http_client_request){ 0 });
 	check(f, 0, 1, "hi");
 	f->script[1] = "";
 	f->closes_after = 1;
-	ask(f, 1, (struct http_question){ 0 });
+	ask(f, 1, (struct http_client_request){ 0 });
 	loop_turn(f->loop);
 	peer_end(&f->peers[0]);
 	check_fails(f, 1, ERR_RESET);
@@ -521,7 +521,7 @@ static void test_a_new_connection_that_ends_is_no_reason_to_ask_again(void **sta
 	f->closes_after = 1;
 	f->script[0] = "";
 	client_new(f);
-	ask(f, 0, (struct http_question){ 0 });
+	ask(f, 0, (struct http_client_request){ 0 });
 	check_fails(f, 0, ERR_RESET);
 	assert_int_equal(f->accepted, 1);
 }
@@ -534,20 +534,20 @@ static void test_nobody_there_is_told_to_all_who_wait(void **state)
 	f->listener = NULL;
 	client_new(f);
 	f->ends[0].asks_again = true;
-	ask(f, 0, (struct http_question){ 0 });
-	ask(f, 1, (struct http_question){ 0 });
+	ask(f, 0, (struct http_client_request){ 0 });
+	ask(f, 1, (struct http_client_request){ 0 });
 	wait_for(f, 0, 2);
 	check_fails(f, 1, ERR_SYS);
 	listen_here(f);
-	ask(f, 2, (struct http_question){ .target = "/c" });
+	ask(f, 2, (struct http_client_request){ .target = "/c" });
 	check(f, 2, 1, "/c");
 	f->ends[3].frees_client = true;
 	listener_close(f->listener);
 	f->listener = NULL;
 	http_client_free(f->client);
 	client_new(f);
-	ask(f, 3, (struct http_question){ 0 });
-	ask(f, 4, (struct http_question){ 0 });
+	ask(f, 3, (struct http_client_request){ 0 });
+	ask(f, 4, (struct http_client_request){ 0 });
 	wait_for(f, 3, 1);
 	turns(f, 3);
 	assert_int_equal(f->ends[4].calls, 0);
@@ -598,7 +598,7 @@ static void test_hostile_answers(void **state)
 		f->script[0] = rows[i].text;
 		f->closes_after = rows[i].closes ? 1 : 0;
 		client_new(f);
-		ask(f, 0, (struct http_question){ .answer_max = 10 });
+		ask(f, 0, (struct http_client_request){ .response_max = 10 });
 		wait_for(f, 0, 1);
 		if (f->ends[0].rc != rows[i].rc)
 			fail_msg("row %zu: %s", i, err_name(f->ends[0].rc));
@@ -618,9 +618,9 @@ static void test_bytes_behind_an_answer_end_the_connection(void **state)
 			  "Content-Length: 4\r\n\r\nevil";
 	f->script[1] = OK "Content-Length: 4\r\n\r\ngood";
 	client_new(f);
-	ask(f, 0, (struct http_question){ 0 });
+	ask(f, 0, (struct http_client_request){ 0 });
 	check(f, 0, 1, "hi");
-	ask(f, 1, (struct http_question){ 0 });
+	ask(f, 1, (struct http_client_request){ 0 });
 	check(f, 1, 1, "good");
 }
 

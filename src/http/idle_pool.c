@@ -10,15 +10,18 @@
 struct idle_stream {
 	struct idle_pool *pool; /* borrowed: has us */
 	struct list in_pool;
-	struct stream *stream;
+	struct stream *stream; /* NULL: taken */
+	bool is_used;
 	struct loop_timer *timer;
 };
 
 struct idle_pool {
 	struct loop *loop;   /* borrowed: outlives us */
 	struct list streams; /* the newest is first */
-	unsigned n, max;
+	unsigned n, max, kept;
 	uint32_t idle_ms;
+	void (*on_end)(void *arg); /* may be NULL */
+	void *arg;                 /* borrowed: the owner's */
 };
 
 enum err idle_pool_new(struct loop *loop, unsigned max, uint32_t idle_ms,
@@ -45,20 +48,54 @@ static void idle_stream_free(struct idle_stream *idle)
 	free(idle);
 }
 
-void idle_pool_free(struct idle_pool *pool)
+static void idle_stream_end(struct idle_stream *idle)
+{
+	struct idle_pool *pool = idle->pool;
+
+	idle_stream_free(idle);
+	if (pool->on_end != NULL)
+		pool->on_end(pool->arg);
+}
+
+void idle_pool_clear(struct idle_pool *pool)
 {
 	struct list *it, *tmp;
 
-	if (pool == NULL)
-		return;
 	list_each(it, tmp, &pool->streams)
 		idle_stream_free(list_object(it, struct idle_stream, in_pool));
+}
+
+void idle_pool_free(struct idle_pool *pool)
+{
+	if (pool != NULL)
+		idle_pool_clear(pool);
 	free(pool);
+}
+
+unsigned idle_pool_count(const struct idle_pool *pool)
+{
+	return pool->n;
+}
+
+void idle_pool_keep(struct idle_pool *pool, unsigned n)
+{
+	pool->kept = n;
+}
+
+void idle_pool_watch(struct idle_pool *pool, void (*fn)(void *arg), void *arg)
+{
+	pool->on_end = fn;
+	pool->arg = arg;
 }
 
 static void idle_stream_on_late(void *arg)
 {
-	idle_stream_free(arg);
+	struct idle_stream *idle = arg;
+
+	if (idle->pool->n > idle->pool->kept)
+		idle_stream_end(idle);
+	else
+		loop_timer_set(idle->timer, idle->pool->idle_ms);
 }
 
 static void idle_stream_on_ready(void *arg, unsigned ready)
@@ -67,30 +104,31 @@ static void idle_stream_on_ready(void *arg, unsigned ready)
 
 	(void)ready;
 	if (!incoming_is_silent(idle->stream))
-		idle_stream_free(idle);
+		idle_stream_end(idle);
 }
 
-struct stream *idle_pool_take(struct idle_pool *pool)
+struct stream *idle_pool_take(struct idle_pool *pool, bool *is_used)
 {
-	struct stream *stream;
 	struct idle_stream *idle;
 
 	while ((idle = list_first(&pool->streams, struct idle_stream, in_pool)) != NULL) {
-		stream = NULL;
-		if (incoming_is_silent(idle->stream)) {
-			stream = idle->stream;
-			stream_want(stream, 0);
-			idle->stream = NULL;
+		struct stream *stream = idle->stream;
+
+		if (!incoming_is_silent(stream)) {
+			idle_stream_end(idle);
+			continue;
 		}
+		stream_want(stream, 0);
+		if (is_used != NULL)
+			*is_used = idle->is_used;
+		idle->stream = NULL;
 		idle_stream_free(idle);
-		if (stream != NULL)
-			return stream;
+		return stream;
 	}
 	return NULL;
 }
 
-/* Without memory for it, it is not kept. */
-void idle_pool_put(struct idle_pool *pool, struct stream *stream)
+bool idle_pool_put(struct idle_pool *pool, struct stream *stream, bool is_used)
 {
 	struct idle_stream *idle = mem_new(idle);
 
@@ -98,11 +136,11 @@ void idle_pool_put(struct idle_pool *pool, struct stream *stream)
 		loop_timer_open(pool->loop, idle_stream_on_late, idle, &idle->timer) !=
 			ERR_OK) {
 		free(idle);
-		stream_close(stream);
-		return;
+		return false;
 	}
 	idle->pool = pool;
 	idle->stream = stream;
+	idle->is_used = is_used;
 	list_add_front(&pool->streams, &idle->in_pool);
 	pool->n++;
 	loop_timer_set(idle->timer, pool->idle_ms);
@@ -111,4 +149,5 @@ void idle_pool_put(struct idle_pool *pool, struct stream *stream)
 	if (pool->n > pool->max)
 		idle_stream_free(
 			list_object(pool->streams.prev, struct idle_stream, in_pool));
+	return true;
 }

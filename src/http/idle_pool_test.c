@@ -194,7 +194,7 @@ static void test_an_idle_connection_that_ends_is_let_go(void **state)
 	peer_drop(f, 0);
 	for (int i = 0; i < 20; i++)
 		turn(f);
-	assert_null(idle_pool_take(f->idle));
+	assert_null(idle_pool_take(f->idle, NULL));
 	ask(f, GET, ANSWER);
 	assert_int_equal(f->accepted, 2);
 }
@@ -219,16 +219,18 @@ static void test_the_oldest_goes_when_there_are_too_many(void **state)
 	struct fixture *f = *state;
 	struct fake a, b;
 	struct stream *kept;
+	bool is_used = true;
 
 	fake_init(&a, f->loop, 0);
 	fake_init(&b, f->loop, 0);
 	a.in_end = b.in_end = ERR_AGAIN;
-	idle_pool_put(f->idle, &a.stream);
-	idle_pool_put(f->idle, &b.stream);
+	assert_true(idle_pool_put(f->idle, &a.stream, true));
+	assert_true(idle_pool_put(f->idle, &b.stream, false));
 	assert_true(a.is_closed);
-	kept = idle_pool_take(f->idle);
+	kept = idle_pool_take(f->idle, &is_used);
 	assert_ptr_equal(kept, &b.stream);
-	assert_null(idle_pool_take(f->idle));
+	assert_false(is_used);
+	assert_null(idle_pool_take(f->idle, NULL));
 	stream_close(kept);
 	fake_fini(&a);
 	fake_fini(&b);

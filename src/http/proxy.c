@@ -155,10 +155,8 @@ static void proxy_end(struct proxy *proxy)
 {
 	if (proxy->sending.state != PASSAGE_ENDED)
 		proxy->x->is_last = true;
-	if (proxy_may_keep(proxy)) {
-		idle_pool_put(proxy->idle, proxy->upstream);
+	if (proxy_may_keep(proxy) && idle_pool_put(proxy->idle, proxy->upstream, true))
 		proxy->upstream = NULL;
-	}
 	exchange_end(proxy->x);
 	proxy_free(proxy);
 }
@@ -554,7 +552,7 @@ static bool proxy_begin_with_kept(struct proxy *proxy)
 	buf_init(&proxy->again, PROXY_HEAD_MAX);
 	if (buf_put_span(&proxy->again, head) != ERR_OK)
 		return false;
-	proxy->upstream = idle_pool_take(proxy->idle);
+	proxy->upstream = idle_pool_take(proxy->idle, NULL);
 	if (proxy->upstream == NULL)
 		return false;
 	proxy->is_used = true;

@@ -261,7 +261,7 @@ static void demo_start(struct demo *d, enum demo_role role, const char *auth,
 
 /* ---- visits ---- */
 
-static void demo_print_answer(struct demo *d, const struct http_answer *a)
+static void demo_print_answer(struct demo *d, const struct http_response *a)
 {
 	struct span type = http1_head_value(a->head, "Content-Type");
 	char reason[40], quoted[64];
@@ -279,7 +279,7 @@ static void demo_print_answer(struct demo *d, const struct http_answer *a)
 
 static void demo_ask(struct demo *d);
 
-static void demo_on_answer(void *arg, enum err rc, const struct http_answer *a,
+static void demo_on_answer(void *arg, enum err rc, const struct http_response *a,
 	const struct why *why)
 {
 	struct demo *d = arg;
@@ -311,17 +311,17 @@ static void demo_on_answer(void *arg, enum err rc, const struct http_answer *a,
 
 static void demo_ask(struct demo *d)
 {
-	struct http_question q = {
+	struct http_client_request q = {
 		.method = "GET",
 		.target = "/",
 		.headers = "Accept: */*\r\n",
-		.answer_max = DEMO_ANSWER_MAX,
+		.response_max = DEMO_ANSWER_MAX,
 		.timeout_ms = DEMO_FETCH_MS,
 		.fn = demo_on_answer,
 		.arg = d,
 	};
 
-	if (http_client_ask(d->visitor, &q, NULL) != ERR_OK)
+	if (http_client_send(d->visitor, &q, NULL) != ERR_OK)
 		demo_fail(d, "no memory for a visitor");
 }
 

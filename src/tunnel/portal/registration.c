@@ -40,7 +40,7 @@ struct registration {
 	struct registration_options o;
 	enum registration_state state;
 	struct http_client *client;
-	struct http_ask *ask; /* borrowed: until it has answered */
+	struct http_transfer *ask; /* borrowed: until it has answered */
 	struct loop_timer *timer;
 	struct message_challenge challenge;
 	struct message_lease lease;
@@ -60,7 +60,7 @@ static const struct registration_rule {
 	const char *method, *target;
 	uint32_t timeout_ms;
 	enum err (*put)(const struct registration *r, struct buf *out);
-	void (*take)(struct registration *r, const struct http_answer *a);
+	void (*take)(struct registration *r, const struct http_response *a);
 } rules[REG_ENDED + 1];
 
 static void registration_enter(struct registration *r, enum registration_state state);
@@ -69,7 +69,7 @@ void registration_close(struct registration *r)
 {
 	if (r == NULL)
 		return;
-	http_ask_close(r->ask);
+	http_transfer_close(r->ask);
 	http_client_free(r->client);
 	loop_timer_close(r->timer);
 	mem_wipe(r->lease.access_token, sizeof(r->lease.access_token));
@@ -116,7 +116,7 @@ static void registration_give_back(struct registration *r, enum registration_end
 	registration_enter(r, REG_LEAVING);
 }
 
-static void registration_on_gone(struct registration *r, const struct http_answer *a)
+static void registration_on_gone(struct registration *r, const struct http_response *a)
 {
 	(void)a; /* the lease runs out in any case */
 	registration_finish(r, r->end, &r->why);
@@ -198,7 +198,7 @@ static void registration_refuse(struct registration *r,
  * Reads an answer. False: that was all, and @r may be gone. 2.4 says which refusals are
  * for ever.
  */
-static bool registration_read(struct registration *r, const struct http_answer *a,
+static bool registration_read(struct registration *r, const struct http_response *a,
 	const struct field_table *fields, void *out)
 {
 	struct message_refusal refusal = { 0 };
@@ -223,7 +223,7 @@ static bool registration_read(struct registration *r, const struct http_answer *
 
 /* An answer in a relay's words may be one that we cannot use.
  * Another is of somebody else. */
-static enum err domain_check(const struct http_answer *a, struct message_domain *domain,
+static enum err domain_check(const struct http_response *a, struct message_domain *domain,
 	struct why *why)
 {
 	struct message_refusal refusal = { 0 };
@@ -245,7 +245,7 @@ static enum err domain_check(const struct http_answer *a, struct message_domain 
 }
 
 /* Whatever is wrong here but a relay in trouble means that it is none of ours. */
-static void take_domain(struct registration *r, const struct http_answer *a)
+static void take_domain(struct registration *r, const struct http_response *a)
 {
 	struct message_domain domain = { 0 };
 	struct why why = { "" };
@@ -303,7 +303,7 @@ static enum err check_siwe(const struct registration *r, struct siwe *out,
 	return ERR_OK;
 }
 
-static void take_challenge(struct registration *r, const struct http_answer *a)
+static void take_challenge(struct registration *r, const struct http_response *a)
 {
 	struct siwe siwe;
 	struct why why = { "" };
@@ -387,7 +387,7 @@ static void registration_plan(struct registration *r, struct timestamp expires_a
 	registration_hold(r, wait);
 }
 
-static void take_lease(struct registration *r, const struct http_answer *a)
+static void take_lease(struct registration *r, const struct http_response *a)
 {
 	if (!registration_read(r, a, &message_lease_fields, &r->lease))
 		return;
@@ -417,7 +417,7 @@ static enum err put_renew(const struct registration *r, struct buf *out)
  * It grants as much as before, unless its clock was set, or one of the two is not right:
  * what we know of it is of no use then, and is only learnt by registering.
  */
-static void take_renewal(struct registration *r, const struct http_answer *a)
+static void take_renewal(struct registration *r, const struct http_response *a)
 {
 	struct message_renewal renewal = { 0 };
 	struct why why;
@@ -470,7 +470,7 @@ bool registration_leave(struct registration *r)
 {
 	if (r->lease.access_token[0] == '\0' || r->state == REG_LEAVING)
 		return r->state == REG_LEAVING;
-	http_ask_close(r->ask);
+	http_transfer_close(r->ask);
 	r->ask = NULL;
 	loop_timer_stop(r->timer);
 	registration_give_back(r, REGISTRATION_LEFT);
@@ -493,7 +493,7 @@ static const struct registration_rule rules[REG_ENDED + 1] = {
 		put_unregister, registration_on_gone },
 };
 
-static void registration_on_answer(void *arg, enum err rc, const struct http_answer *a,
+static void registration_on_answer(void *arg, enum err rc, const struct http_response *a,
 	const struct why *why)
 {
 	struct registration *r = arg;
@@ -511,11 +511,11 @@ static void registration_on_answer(void *arg, enum err rc, const struct http_ans
 static enum err registration_ask(struct registration *r)
 {
 	const struct registration_rule *rule = &rules[r->state];
-	struct http_question q = {
+	struct http_client_request q = {
 		.method = rule->method,
 		.target = rule->target,
 		.headers = rule->put != NULL ? REQUEST_HEADERS : RELAY_USER_AGENT,
-		.answer_max = MESSAGE_BODY_MAX,
+		.response_max = MESSAGE_BODY_MAX,
 		.timeout_ms = rule->timeout_ms,
 		.fn = registration_on_answer,
 		.arg = r,
@@ -530,7 +530,7 @@ static enum err registration_ask(struct registration *r)
 		rc = rule->put(r, &body);
 	q.body = buf_span(&body);
 	if (rc == ERR_OK)
-		rc = http_client_ask(r->client, &q, &r->ask);
+		rc = http_client_send(r->client, &q, &r->ask);
 	mem_wipe(buf_front(&body), body.n);
 	buf_fini(&body);
 	return rc;

@@ -37,14 +37,14 @@ struct signature {
 	struct signer *signer; /* borrowed: it frees us */
 	struct sign_order order;
 	struct remote_signing *to; /* NULL: the check */
-	struct http_ask *ask;      /* borrowed: until it has answered */
+	struct http_transfer *ask; /* borrowed: until it has answered */
 	uint64_t asked_us;
 };
 
 /* Forgets it, whoever may wait for it. */
 static void signature_free(struct signature *g)
 {
-	http_ask_close(g->ask);
+	http_transfer_close(g->ask);
 	list_remove(&g->in_signer);
 	g->signer->pending_n--;
 	free(g);
@@ -93,7 +93,7 @@ static bool signature_is_good(struct signature *g, struct span value)
 	return false;
 }
 
-static void signature_on_answer(void *arg, enum err rc, const struct http_answer *a,
+static void signature_on_answer(void *arg, enum err rc, const struct http_response *a,
 	const struct why *why)
 {
 	struct signature *g = arg;
@@ -136,11 +136,11 @@ static enum err signature_ask(struct signature *g)
 	struct message_sign_request m = { 0 };
 	uint8_t nonce[MESSAGE_SIGN_NONCE_BYTES];
 	char headers[SIGN_HEADERS_MAX];
-	struct http_question q = {
+	struct http_client_request q = {
 		.method = "POST",
 		.target = "/v1/sign",
 		.headers = headers,
-		.answer_max = MESSAGE_REFUSAL_BODY_MAX,
+		.response_max = MESSAGE_REFUSAL_BODY_MAX,
 		.timeout_ms = SIGN_MS,
 		.fn = signature_on_answer,
 		.arg = g,
@@ -160,7 +160,7 @@ static enum err signature_ask(struct signature *g)
 	rc = message_put_request(&message_sign_request_fields, &m, &body);
 	q.body = buf_span(&body);
 	if (rc == ERR_OK)
-		rc = http_client_ask(s->client, &q, &g->ask);
+		rc = http_client_send(s->client, &q, &g->ask);
 	buf_fini(&body);
 	return rc;
 }
