@@ -213,7 +213,7 @@ static inline void test_relay_on_request(void *arg, struct http_exchange *x)
 		return;
 	}
 	r->exchanges[q] = (struct test_exchange){ .relay = r, .question = q };
-	http_collect(x, sizeof(r->body) - 1, test_relay_on_body, &r->exchanges[q]);
+	http_read_body(x, sizeof(r->body) - 1, test_relay_on_body, &r->exchanges[q]);
 }
 
 /* ---- its life ---- */

@@ -337,7 +337,7 @@ void api_on_request(void *arg, struct http_exchange *x)
 	if (!api_begin(api, x, &call))
 		return;
 	if (call.row->request != NULL)
-		http_collect(x,
+		http_read_body(x,
 			call.row->body_max != 0 ? call.row->body_max : API_BODY_MAX,
 			api_on_body, api);
 	else

@@ -14,6 +14,7 @@
 #include "http/status.h"
 
 #define HEAD_MS 10000
+#define BODY_MS 60000
 #define IDLE_MS 60000
 #define FINISH_MS 2000
 #define LINGER_MS 5000      /* without a byte from a client that does not close */
@@ -28,6 +29,7 @@ enum connection_state {
 	CONNECTION_IDLE,      /* between requests */
 	CONNECTION_READING,   /* a head, or waiting for the first */
 	CONNECTION_SERVING,   /* on_request's turn */
+	CONNECTION_RECEIVING, /* the body, for http_read_body() */
 	CONNECTION_LENT,      /* a borrower's turn */
 	CONNECTION_ANSWERING, /* our answer is being written */
 	CONNECTION_DROPPING,  /* what is left of the request's body */
@@ -54,6 +56,7 @@ struct connection {
 };
 
 static enum err step_reading(struct connection *c);
+static enum err step_receiving(struct connection *c);
 static enum err step_answering(struct connection *c);
 static enum err step_dropping(struct connection *c);
 static enum err step_finishing(struct connection *c);
@@ -68,6 +71,7 @@ static const struct connection_rule {
 	[CONNECTION_IDLE] = { LOOP_READ, 0, step_reading },
 	[CONNECTION_READING] = { LOOP_READ, 0, step_reading },
 	[CONNECTION_SERVING] = { 0, 0, NULL },
+	[CONNECTION_RECEIVING] = { LOOP_READ, BODY_MS, step_receiving },
 	[CONNECTION_LENT] = { 0, 0, NULL },
 	[CONNECTION_ANSWERING] = { LOOP_WRITE, IDLE_MS, step_answering },
 	[CONNECTION_DROPPING] = { LOOP_READ, HEAD_MS, step_dropping },
@@ -102,9 +106,13 @@ static void connection_enter(struct connection *c, enum connection_state state)
 		loop_timer_stop(c->timer);
 }
 
-bool exchange_hold(struct http_exchange *x, size_t bytes)
+/*
+ * The body of @x takes @bytes of memory from now on, until @x is answered. False: the
+ * server has no room for that; it is counted all the same.
+ */
+static bool exchange_hold(struct http_exchange *x, size_t bytes)
 {
-	struct http_server *server = x->connection->server;
+	struct http_server *server = x->server;
 	size_t counted = bytes > HOLD_FREE ? bytes : 0;
 
 	server->held = server->held - x->held + counted;
@@ -118,6 +126,7 @@ static void exchange_free(struct http_exchange *x)
 	if (x == NULL)
 		return;
 	(void)exchange_hold(x, 0);
+	buf_fini(&x->body);
 	http1_reader_fini(&x->reader);
 	free(x);
 }
@@ -249,6 +258,13 @@ static void connection_refuse(struct connection *c, unsigned status)
 		&(struct http_shared){ .bytes = span_str(body) });
 }
 
+static void connection_refuse_body(struct connection *c, unsigned status)
+{
+	c->x->is_last = true;
+	connection_answer(c, status, NULL,
+		&(struct http_shared){ .bytes = span_of(NULL, 0) });
+}
+
 /* ---- steps ---- */
 
 static unsigned status_of(enum err rc)
@@ -269,6 +285,9 @@ static enum err exchange_new(struct connection *c)
 		return ERR_NOMEM;
 	limits.head_bytes_max = c->server->o.head_max;
 	x->connection = c;
+	x->server = c->server;
+	x->in = &c->in;
+	buf_init(&x->body, 0);
 	http1_reader_init_request(&x->reader, &limits);
 	c->x = x;
 	return ERR_OK;
@@ -314,6 +333,75 @@ static enum err step_reading(struct connection *c)
 		return rc;
 	connection_refuse(c, status_of(rc));
 	return ERR_OK;
+}
+
+/* All or nothing: there is no place to keep the rest of a head. */
+static enum err put_whole(struct stream *s, const struct buf *out)
+{
+	size_t put;
+	enum err rc;
+
+	if (out->failed != ERR_OK)
+		return out->failed;
+	rc = stream_put(s, buf_span(out).p, out->n, &put);
+	if (rc == ERR_AGAIN || (rc == ERR_OK && put < out->n))
+		return ERR_LIMIT;
+	return rc;
+}
+
+/* Sends 100 Continue if the client waits for it. */
+static enum err exchange_continue(struct http_exchange *x)
+{
+	struct buf head;
+	enum err rc;
+
+	if (!x->owes_continue)
+		return ERR_OK;
+	x->owes_continue = false;
+	buf_init(&head, ANSWER_HEAD_MAX);
+	buf_printf(&head, "HTTP/1.1 100 %s\r\n\r\n", http_status_name(100));
+	rc = put_whole(x->connection->stream, &head);
+	buf_fini(&head);
+	return rc;
+}
+
+/* One piece for each turn, and all that is here already: no stream is ready for that. */
+static enum err step_receiving(struct connection *c)
+{
+	struct http_exchange *x = c->x;
+	const struct http1_head *head = &x->reader.head;
+	uint8_t piece[INCOMING_PIECE];
+	size_t got = 0;
+	enum err rc = ERR_OK;
+
+	if (head->body == HTTP1_LENGTH && head->length > x->body.max)
+		rc = ERR_LIMIT;
+	if (rc == ERR_OK)
+		rc = exchange_continue(x);
+	if (rc == ERR_OK)
+		rc = incoming_read_body(x->in, &x->reader,
+			(struct mspan){ .p = piece, .n = sizeof(piece) }, &got, NULL);
+	if (rc == ERR_OK)
+		rc = buf_put(&x->body, piece, got);
+	if (rc == ERR_OK && !exchange_hold(x, x->body.cap))
+		rc = ERR_NOMEM;
+	if (rc == ERR_OK)
+		return incoming_has_more(x->in, &x->reader) ? ERR_OK : ERR_AGAIN;
+	if (rc == ERR_SYNTAX) {
+		connection_refuse_body(c, 400);
+		return ERR_OK;
+	}
+	if (rc != ERR_EOF && rc != ERR_LIMIT && rc != ERR_NOMEM)
+		return rc;
+	/* After an error the rest of the body cannot be told from the next request. */
+	x->is_last = x->is_last || rc != ERR_EOF;
+	connection_enter(c, CONNECTION_SERVING);
+	if (rc == ERR_EOF)
+		x->on_body(x->arg, x, ERR_OK, buf_span(&x->body));
+	else
+		x->on_body(x->arg, x, rc, span_of(NULL, 0));
+	buf_fini(&x->body);
+	return ERR_AGAIN;
 }
 
 static enum err step_answering(struct connection *c)
@@ -403,12 +491,13 @@ static void connection_on_late(void *arg)
 {
 	struct connection *c = arg;
 
-	if (c->state == CONNECTION_READING && c->x != NULL) {
+	if (c->state == CONNECTION_RECEIVING)
+		connection_refuse_body(c, 408);
+	else if (c->state == CONNECTION_READING && c->x != NULL)
 		connection_refuse(c, 408);
-		connection_run(c);
-	} else {
+	else
 		connection_close(c, c->state == CONNECTION_ANSWERING);
-	}
+	connection_run(c);
 }
 
 /* The end of a turn in which a request was answered, or the connection closed. */
@@ -467,9 +556,8 @@ void connection_hurry(struct connection *c)
 
 bool connection_is_idle(const struct connection *c)
 {
-	if (c->state == CONNECTION_LENT)
-		return c->x->is_collected;
-	return rules[c->state].step == step_reading || c->state == CONNECTION_LINGERING;
+	return rules[c->state].step == step_reading || c->state == CONNECTION_RECEIVING ||
+		c->state == CONNECTION_LINGERING;
 }
 
 struct connection *connection_of(struct list *in_server)
@@ -522,18 +610,15 @@ void http_reply(struct http_exchange *x, unsigned status, const char *headers,
 	http_reply_shared(x, status, headers, &(struct http_shared){ .bytes = body });
 }
 
-/* All or nothing: there is no place to keep the rest of a head. */
-static enum err put_whole(struct stream *s, const struct buf *out)
+void http_read_body(struct http_exchange *x, size_t max, http_body_fn *fn, void *arg)
 {
-	size_t put;
-	enum err rc;
+	struct connection *c = x->connection;
 
-	if (out->failed != ERR_OK)
-		return out->failed;
-	rc = stream_put(s, buf_span(out).p, out->n, &put);
-	if (rc == ERR_AGAIN || (rc == ERR_OK && put < out->n))
-		return ERR_LIMIT;
-	return rc;
+	buf_init(&x->body, max);
+	x->on_body = fn;
+	x->arg = arg;
+	connection_enter(c, CONNECTION_RECEIVING);
+	loop_defer(c->server->o.loop, &c->turn);
 }
 
 /* ERR_OK: the client has said nothing since its request, which has no body to come. */
@@ -577,11 +662,6 @@ enum err http_upgrade(struct http_exchange *x, const char *headers, struct strea
 	return http_detach(x, 101, headers, out);
 }
 
-struct http_server *exchange_server(const struct http_exchange *x)
-{
-	return x->connection->server;
-}
-
 struct stream *exchange_borrow(struct http_exchange *x, const struct borrower *by)
 {
 	struct connection *c = x->connection;
@@ -591,55 +671,11 @@ struct stream *exchange_borrow(struct http_exchange *x, const struct borrower *b
 	return c->stream;
 }
 
-void exchange_return(struct http_exchange *x)
-{
-	struct connection *c = x->connection;
-
-	x->is_collected = false;
-	connection_enter(c, CONNECTION_SERVING);
-	stream_want(c->stream, 0);
-}
-
-enum err exchange_continue(struct http_exchange *x)
-{
-	struct buf head;
-	enum err rc;
-
-	if (!x->owes_continue)
-		return ERR_OK;
-	x->owes_continue = false;
-	buf_init(&head, ANSWER_HEAD_MAX);
-	buf_printf(&head, "HTTP/1.1 100 %s\r\n\r\n", http_status_name(100));
-	rc = put_whole(x->connection->stream, &head);
-	buf_fini(&head);
-	return rc;
-}
-
-enum err exchange_read_body(struct http_exchange *x, struct mspan to, size_t *got)
-{
-	enum err rc = incoming_read_body(&x->connection->in, &x->reader, to, got, NULL);
-
-	if (rc == ERR_OK)
-		x->owes_continue = false;
-	return rc;
-}
-
-bool exchange_has_more(const struct http_exchange *x)
-{
-	return incoming_has_more(&x->connection->in, &x->reader);
-}
-
-enum err exchange_watch(struct http_exchange *x)
-{
-	return incoming_fill(&x->connection->in);
-}
-
-struct stream *exchange_detach(struct http_exchange *x, struct buf *early)
+struct stream *exchange_detach(struct http_exchange *x)
 {
 	struct connection *c = x->connection;
 	struct stream *stream = c->stream;
 
-	buf_put_span(early, buf_span(&c->in.rest));
 	http1_reader_fini(&x->reader);
 	incoming_fini(&c->in);
 	c->stream = NULL;

@@ -13,11 +13,15 @@ struct connection;
 /* A request that is being read or answered. */
 struct http_exchange {
 	struct connection *connection; /* borrowed: owns us */
+	struct http_server *server;    /* borrowed: has the connection */
+	struct incoming *in;           /* borrowed: the connection's */
 	struct http1_reader reader;
 	bool is_last; /* the connection closes after the answer */
 	/* the client waits for 100 Continue before it sends the body */
 	bool owes_continue;
-	bool is_collected;   /* its body is not all there yet */
+	struct buf body; /* of http_read_body() */
+	http_body_fn *on_body;
+	void *arg;
 	uint64_t drop_bytes; /* of its body, after the answer */
 	size_t held;         /* of the server's room for bodies */
 };
@@ -56,45 +60,14 @@ struct borrower {
 	void *arg;
 };
 
-struct http_server *exchange_server(const struct http_exchange *x);
-
 /* Lends the client's stream, until exchange_end() or exchange_cut(). */
 struct stream *exchange_borrow(struct http_exchange *x, const struct borrower *by);
 
-/* Gives the stream back; the exchange is still to be answered, in any way. */
-void exchange_return(struct http_exchange *x);
-
-/* Sends 100 Continue if the client waits for it. Nothing else may be on its way to it. */
-enum err exchange_continue(struct http_exchange *x) MUST_USE;
-
-/* Like incoming_read_body(). A client that sends its body does not wait for anything. */
-enum err exchange_read_body(struct http_exchange *x, struct mspan to,
-	size_t *got) MUST_USE;
-
 /*
- * The body of @x takes @bytes of memory from now on, until @x is answered. False: the
- * server has no room for that; it is counted all the same.
+ * Takes the stream away for good; exchange_end() still follows. The request is gone with
+ * it, and what was read early: a connection that lasts for days keeps no memory for them.
  */
-bool exchange_hold(struct http_exchange *x, size_t bytes);
-
-/* Like incoming_has_more(), for the request's body. */
-bool exchange_has_more(const struct http_exchange *x);
-
-/*
- * Looks whether the client is still there, once its body has been read: keeps what it
- * says for the next request. ERR_OK: there is some, and the client is not to be watched
- * any more.
- * ERR_AGAIN: it is there and silent.  ERR_EOF: it has ended its side.  Others: it is
- * gone.
- */
-enum err exchange_watch(struct http_exchange *x) MUST_USE;
-
-/*
- * Takes the stream away for good, with what was read too early; exchange_end() still
- * follows. The request is gone with it: a connection that lasts for days keeps no memory
- * for its head.
- */
-struct stream *exchange_detach(struct http_exchange *x, struct buf *early);
+struct stream *exchange_detach(struct http_exchange *x);
 
 /* The answer was sent whole; the exchange is gone. */
 void exchange_end(struct http_exchange *x);

@@ -1,6 +1,6 @@
 /*
- * A reverse proxy for one request: first a machine that reaches the upstream, then two
- * passages, the request's and the answer's.
+ * A reverse proxy for one request: a connection to the upstream, then two pumps, for the
+ * request and for the response.
  */
 #include "http/proxy.h"
 
@@ -10,7 +10,6 @@
 
 #include "base/mem.h"
 #include "http/connection.h"
-#include "http/passage.h"
 #include "http/proxy_head.h"
 #include "net/bridge.h"
 #include "net/reach.h"
@@ -18,12 +17,31 @@
 #define CONNECT_MS 10000
 #define HALF_CLOSED_MS 5000 /* without a byte, to a client that says no more */
 #define MOVES_PER_TURN 4
+#define CHUNK_HEAD_MAX 10 /* "1234abcd\r\n" */
+#define CHUNK_TAIL "\r\n"
 #define CONTINUE_MS 1000 /* for the upstream to ask for the body; then we do */
 
-enum proxy_state {
-	PROXY_REACHING,
-	PROXY_PASSING,
-	PROXY_BRIDGED, /* both sides speak something else now */
+/*
+ * A pump is one direction: a head, then pieces of a body, each read, framed in place
+ * and written before the next is read.
+ */
+enum pump_state {
+	PUMP_READING,
+	PUMP_WRITING,
+	PUMP_LAST_WRITING, /* nothing comes after this */
+	PUMP_ENDED,
+};
+
+struct pump {
+	enum pump_state state;
+	struct pool *pool;           /* borrowed: outlives us, as all here */
+	struct incoming *in;         /* where the message comes from */
+	struct http1_reader *reader; /* of the message */
+	struct stream *to;           /* the owner's; NULL until it is there */
+	struct buf head;             /* goes before the block */
+	uint8_t *block;              /* of the pool: only while bytes wait in it */
+	size_t at, n;
+	bool is_chunked; /* pieces become chunks */
 };
 
 /* What is known of the client once its request has been sent on. */
@@ -34,23 +52,13 @@ enum proxy_client {
 };
 
 struct proxy {
-	enum proxy_state state;
 	struct http_exchange *x; /* borrowed: ours to answer */
-	struct loop *loop;       /* borrowed: the server's */
-	struct pool *pool;       /* borrowed: the server's */
-	const struct log *log;   /* borrowed: the owner's; may be NULL */
-	struct tls_context *tls; /* borrowed: the owner's; NULL: plain */
-	char *unix_path;         /* NULL: host and port */
-	char *host;
-	uint16_t port;
-	uint32_t connect_ms;
-	struct proxy_rewriting rewriting;
-	const char *bad_gateway; /* borrowed: the owner's */
+	struct http_upstream up; /* its unix_path and host are ours, below */
+	char *unix_path, *host;
 
-	struct idle_pool *idle; /* borrowed: the owner's; NULL: none */
-	bool is_used;           /* the upstream's connection has been kept */
-	bool is_deaf;           /* it did not take all of the request */
-	struct buf again;       /* the request, while it may have to be asked once more */
+	bool is_used;         /* the upstream's connection has been kept */
+	bool is_write_closed; /* it did not take all of the request */
+	struct buf again;     /* the request, while it may have to be asked once more */
 
 	struct loop_timer *timer; /* of CONTINUE_MS, or later of HALF_CLOSED_MS */
 	struct reach *reach;
@@ -58,7 +66,7 @@ struct proxy {
 	struct stream *upstream; /* NULL: not there yet, or the bridge's */
 	struct bridge *bridge;
 
-	struct passage sending, answering;
+	struct pump sending, answering;
 	struct incoming in; /* from the upstream */
 	struct http1_reader answer;
 	bool has_interim; /* there was a 1xx */
@@ -66,13 +74,115 @@ struct proxy {
 	enum proxy_client client_is;
 };
 
+/* ---- pumps ---- */
+
+static void pump_drop_block(struct pump *p)
+{
+	if (p->block != NULL)
+		pool_give(p->pool, p->block);
+	p->block = NULL;
+}
+
+static void pump_fini(struct pump *p)
+{
+	pump_drop_block(p);
+	buf_fini(&p->head);
+}
+
+/* Chunk head and tail go around the piece, where there was room left for them. */
+static void pump_frame(struct pump *p)
+{
+	char head[CHUNK_HEAD_MAX + 1];
+	size_t n = (size_t)snprintf(head, sizeof(head), "%zx\r\n", p->n);
+
+	memcpy(p->block + p->at + p->n, CHUNK_TAIL, strlen(CHUNK_TAIL));
+	p->at -= n;
+	memcpy(p->block + p->at, head, n);
+	p->n += n + strlen(CHUNK_TAIL);
+}
+
+static enum err pump_finish(struct pump *p)
+{
+	enum err rc;
+
+	p->state = p->is_chunked ? PUMP_LAST_WRITING : PUMP_ENDED;
+	if (!p->is_chunked)
+		return ERR_OK;
+	buf_put_str(&p->head, "0\r\n");
+	rc = proxy_put_trailers(&p->head, p->reader);
+	buf_put_str(&p->head, "\r\n");
+	return rc != ERR_OK ? rc : p->head.failed;
+}
+
+/*
+ * Reads a piece, or the end of the message with its trailers. ERR_OK: the state has
+ * changed.  ERR_NOMEM.  Others are those of incoming_read_body().
+ */
+static enum err pump_read(struct pump *p, struct why *why)
+{
+	struct mspan room;
+	enum err rc;
+
+	if (p->block == NULL)
+		p->block = pool_take(p->pool);
+	if (p->block == NULL)
+		return ERR_NOMEM;
+	room.p = p->block + CHUNK_HEAD_MAX;
+	room.n = p->pool->block_bytes - CHUNK_HEAD_MAX - strlen(CHUNK_TAIL);
+	rc = incoming_read_body(p->in, p->reader, room, &p->n, why);
+	if (rc != ERR_OK) {
+		p->n = 0;
+		pump_drop_block(p);
+		return rc == ERR_EOF ? pump_finish(p) : rc;
+	}
+	p->at = CHUNK_HEAD_MAX;
+	if (p->is_chunked)
+		pump_frame(p);
+	p->state = PUMP_WRITING;
+	return ERR_OK;
+}
+
+/* Writes what waits. ERR_OK: all of it, and the state has changed. */
+static enum err pump_write(struct pump *p)
+{
+	size_t put;
+	enum err rc;
+
+	while (p->head.n > 0) {
+		rc = stream_put(p->to, buf_span(&p->head).p, p->head.n, &put);
+		if (rc != ERR_OK)
+			return rc;
+		buf_consume(&p->head, put);
+	}
+	while (p->n > 0) {
+		rc = stream_put(p->to, p->block + p->at, p->n, &put);
+		if (rc != ERR_OK)
+			return rc;
+		p->at += put;
+		p->n -= put;
+	}
+	pump_drop_block(p);
+	p->state = p->state == PUMP_WRITING ? PUMP_READING : PUMP_ENDED;
+	return ERR_OK;
+}
+
+static bool pump_is_reading(const struct pump *p)
+{
+	return p->state == PUMP_READING;
+}
+
+static bool pump_is_writing(const struct pump *p)
+{
+	return p->state == PUMP_WRITING || p->state == PUMP_LAST_WRITING;
+}
+
 /* ---- life ---- */
 
 /* What is needed only until a bridge takes over. */
 static void proxy_drop_http(struct proxy *proxy)
 {
-	passage_fini(&proxy->sending);
-	passage_fini(&proxy->answering);
+	pump_fini(&proxy->sending);
+	pump_fini(&proxy->answering);
 	http1_reader_fini(&proxy->answer);
 	incoming_fini(&proxy->in);
 }
@@ -97,24 +207,16 @@ static void proxy_log(const struct proxy *proxy, const char *what)
 {
 	char place[512];
 
-	if (proxy->log == NULL)
+	if (proxy->up.log == NULL)
 		return;
 	if (proxy->unix_path != NULL)
 		snprintf(place, sizeof(place), "%s", proxy->unix_path);
 	else
-		snprintf(place, sizeof(place), "%s:%u", proxy->host, proxy->port);
+		snprintf(place, sizeof(place), "%s:%u", proxy->host, proxy->up.port);
 	if (strstr(what, place) != NULL)
-		log_limited(LOG_INFO, proxy->log, "proxy: %s", what);
+		log_limited(LOG_INFO, proxy->up.log, "proxy: %s", what);
 	else
-		log_limited(LOG_INFO, proxy->log, "proxy: %s: %s", place, what);
-}
-
-static void reply_bad_gateway(const struct proxy *proxy)
-{
-	const char *text = proxy->bad_gateway != NULL ? proxy->bad_gateway :
-							"Bad Gateway\n";
-
-	http_reply(proxy->x, 502, NULL, span_str(text));
+		log_limited(LOG_INFO, proxy->up.log, "proxy: %s: %s", place, what);
 }
 
 /* The upstream's fault. */
@@ -124,7 +226,9 @@ static void proxy_fail(struct proxy *proxy, enum err rc, const struct why *why)
 	if (proxy->has_begun)
 		exchange_cut(proxy->x);
 	else
-		reply_bad_gateway(proxy);
+		http_reply(proxy->x, 502, NULL,
+			span_str(proxy->up.bad_gateway != NULL ? proxy->up.bad_gateway :
+								 "Bad Gateway\n"));
 	proxy_free(proxy);
 }
 
@@ -132,7 +236,7 @@ static void proxy_fail(struct proxy *proxy, enum err rc, const struct why *why)
  * either. */
 static void proxy_cut(struct proxy *proxy)
 {
-	if (proxy->upstream != NULL && proxy->sending.state != PASSAGE_ENDED) {
+	if (proxy->upstream != NULL && proxy->sending.state != PUMP_ENDED) {
 		stream_abort(proxy->upstream);
 		proxy->upstream = NULL;
 	}
@@ -145,54 +249,31 @@ static bool proxy_may_keep(const struct proxy *proxy)
 {
 	const struct http1_head *answer = &proxy->answer.head;
 
-	return proxy->idle != NULL && proxy->sending.state == PASSAGE_ENDED &&
-		!proxy->is_deaf && answer->keeps_alive &&
+	return proxy->up.idle != NULL && proxy->sending.state == PUMP_ENDED &&
+		!proxy->is_write_closed && answer->keeps_alive &&
 		answer->body != HTTP1_UNTIL_CLOSE && proxy->in.rest.n == 0;
 }
 
 /* If the answer came before the end of the request, the rest of that is not read. */
 static void proxy_end(struct proxy *proxy)
 {
-	if (proxy->sending.state != PASSAGE_ENDED)
+	if (proxy->sending.state != PUMP_ENDED)
 		proxy->x->is_last = true;
-	if (proxy_may_keep(proxy) && idle_pool_put(proxy->idle, proxy->upstream, true))
+	if (proxy_may_keep(proxy) && idle_pool_put(proxy->up.idle, proxy->upstream, true))
 		proxy->upstream = NULL;
 	exchange_end(proxy->x);
 	proxy_free(proxy);
 }
 
-/* The message that @reader reads is complete. */
-static enum err passage_end(struct passage *p, const struct http1_reader *reader)
-{
-	struct buf trailers;
-	enum err rc = ERR_OK;
-
-	buf_init(&trailers, PROXY_HEAD_MAX);
-	if (p->is_chunked)
-		rc = proxy_put_trailers(&trailers, reader);
-	if (rc == ERR_OK)
-		rc = passage_finish(p, buf_span(&trailers));
-	buf_fini(&trailers);
-	return rc;
-}
-
-/* ---- the request ---- */
-
-static enum err sending_read(struct proxy *proxy, struct why *why)
-{
-	struct mspan room;
-	size_t got = 0;
-	enum err rc = passage_lend(&proxy->sending, &room);
-
-	(void)why; /* a client that cannot be read is cut without a word */
-	if (rc != ERR_OK)
-		return rc;
-	rc = exchange_read_body(proxy->x, room, &got);
-	passage_commit(&proxy->sending, got);
-	return rc == ERR_EOF ? passage_end(&proxy->sending, &proxy->x->reader) : rc;
-}
-
 /* ---- the answer ---- */
+
+/* The upstream's next response may begin. */
+static void proxy_expect(struct proxy *proxy)
+{
+	http1_reader_fini(&proxy->answer);
+	http1_reader_init_response(&proxy->answer, &http1_response_limits,
+		http_request(proxy->x)->method);
+}
 
 /* A client of HTTP/1.0 knows no 1xx, and 100 is only for one that waits for it. */
 static bool interim_is_for_client(const struct proxy *proxy)
@@ -214,11 +295,9 @@ static enum err answering_pass_interim(struct proxy *proxy)
 			proxy->x->owes_continue = false;
 		rc = proxy_put_answer(&proxy->answering.head, &proxy->answer.head,
 			request, none, NULL);
-		proxy->answering.state = PASSAGE_WRITING;
+		proxy->answering.state = PUMP_WRITING;
 	}
-	http1_reader_fini(&proxy->answer);
-	http1_reader_init_response(&proxy->answer, &http1_response_limits,
-		request->method);
+	proxy_expect(proxy);
 	return rc;
 }
 
@@ -241,31 +320,14 @@ static enum err answering_read_head(struct proxy *proxy, struct why *why)
 	 * again. */
 	framing.is_last = framing.is_last || proxy->x->owes_continue;
 	rc = proxy_put_answer(&proxy->answering.head, answer, request, framing,
-		&proxy->rewriting);
+		&proxy->up);
 	if (rc != ERR_OK)
 		return rc;
 	proxy->x->is_last = framing.is_last;
 	proxy->answering.is_chunked = framing.is_chunked;
-	proxy->answering.state = answer->status == 101 ? PASSAGE_LAST_WRITING :
-							 PASSAGE_WRITING;
+	proxy->answering.state = answer->status == 101 ? PUMP_LAST_WRITING : PUMP_WRITING;
 	proxy->has_begun = true;
 	return ERR_OK;
-}
-
-static enum err answering_read(struct proxy *proxy, struct why *why)
-{
-	struct mspan room;
-	size_t got = 0;
-	enum err rc;
-
-	if (!proxy->has_begun)
-		return answering_read_head(proxy, why);
-	rc = passage_lend(&proxy->answering, &room);
-	if (rc != ERR_OK)
-		return rc;
-	rc = incoming_read_body(&proxy->in, &proxy->answer, room, &got, why);
-	passage_commit(&proxy->answering, got);
-	return rc == ERR_EOF ? passage_end(&proxy->answering, &proxy->answer) : rc;
 }
 
 /* ---- an upgrade ---- */
@@ -280,35 +342,27 @@ static void proxy_on_bridge_closed(void *arg, const struct bridge_end *end)
 	proxy_free(proxy);
 }
 
-/* What the client sent too early, at once or not at all. */
-static enum err proxy_send_early(struct proxy *proxy, struct span early)
-{
-	size_t put = 0;
-	enum err rc = ERR_OK;
-
-	if (early.n > 0)
-		rc = stream_put(proxy->upstream, early.p, early.n, &put);
-	return rc == ERR_OK && put < early.n ? ERR_LIMIT : rc;
-}
-
-static enum err proxy_bridge(struct proxy *proxy, struct buf *early)
+static enum err proxy_bridge(struct proxy *proxy)
 {
 	struct bridge_options o = {
-		.loop = proxy->loop,
-		.pool = proxy->pool,
+		.loop = proxy->x->server->o.loop,
+		.pool = proxy->x->server->o.pool,
 		.a = proxy->upstream,
 		.a_first = buf_span(&proxy->in.rest),
 		.on_closed = proxy_on_bridge_closed,
 		.arg = proxy,
 	};
-	enum err rc;
+	struct span early = buf_span(&proxy->x->in->rest);
+	size_t put = 0;
+	enum err rc = ERR_OK;
 
-	o.b = exchange_detach(proxy->x, early);
-	rc = early->failed;
-	if (rc == ERR_OK)
-		rc = proxy_send_early(proxy, buf_span(early));
-	if (rc == ERR_OK)
-		rc = bridge_open(&o, &proxy->bridge);
+	/* What the client has sent too early, at once or not at all. */
+	if (early.n > 0)
+		rc = stream_put(proxy->upstream, early.p, early.n, &put);
+	if (rc != ERR_OK || put < early.n)
+		return rc != ERR_OK ? rc : ERR_LIMIT;
+	o.b = exchange_detach(proxy->x);
+	rc = bridge_open(&o, &proxy->bridge);
 	if (rc != ERR_OK)
 		stream_abort(o.b);
 	return rc;
@@ -316,30 +370,16 @@ static enum err proxy_bridge(struct proxy *proxy, struct buf *early)
 
 static void proxy_upgrade(struct proxy *proxy)
 {
-	struct buf early;
-	enum err rc;
-
-	buf_init(&early, INCOMING_PIECE);
-	rc = proxy->sending.state == PASSAGE_ENDED ? proxy_bridge(proxy, &early) :
-						     ERR_PROTO;
-	buf_fini(&early);
-	if (rc != ERR_OK) {
+	if (proxy->sending.state != PUMP_ENDED || proxy_bridge(proxy) != ERR_OK) {
 		proxy_cut(proxy);
 		return;
 	}
 	proxy->upstream = NULL;
-	proxy->state = PROXY_BRIDGED;
 	loop_timer_stop(proxy->timer);
 	proxy_drop_http(proxy);
 }
 
-/* ---- both passages ---- */
-
-static bool proxy_has_more(const struct proxy *proxy, const struct passage *p)
-{
-	return p == &proxy->sending ? exchange_has_more(proxy->x) :
-				      incoming_has_more(&proxy->in, &proxy->answer);
-}
+/* ---- both pumps ---- */
 
 /*
  * Moves pieces until nothing can move, or the turn's share is used up. Then the stream
@@ -347,18 +387,22 @@ static bool proxy_has_more(const struct proxy *proxy, const struct passage *p)
  * is moved in this turn; it is little: what is left of one read, and the end of the
  * message.
  */
-static enum err proxy_move(struct proxy *proxy, struct passage *p,
-	enum err (*read)(struct proxy *proxy, struct why *why), struct why *why)
+static enum err proxy_move(struct proxy *proxy, struct pump *p, struct why *why)
 {
 	enum err rc = ERR_OK;
 
-	for (int moves = 0; rc == ERR_OK && p->state != PASSAGE_ENDED; moves++) {
-		if (moves >= MOVES_PER_TURN && !proxy_has_more(proxy, p))
+	for (int moves = 0; rc == ERR_OK && p->state != PUMP_ENDED; moves++) {
+		if (moves >= MOVES_PER_TURN && !incoming_has_more(p->in, p->reader))
 			break;
-		if (passage_is_reading(p))
-			rc = read(proxy, why);
-		if (rc == ERR_OK && passage_is_writing(p))
-			rc = passage_write(p);
+		if (p == &proxy->answering && !proxy->has_begun && pump_is_reading(p))
+			rc = answering_read_head(proxy, why);
+		else if (pump_is_reading(p))
+			rc = pump_read(p, why);
+		/* A client that sends its body does not wait for 100 Continue. */
+		if (p == &proxy->sending && p->state == PUMP_WRITING && p->n > 0)
+			proxy->x->owes_continue = false;
+		if (rc == ERR_OK && pump_is_writing(p))
+			rc = pump_write(p);
 	}
 	return rc == ERR_AGAIN ? ERR_OK : rc;
 }
@@ -366,20 +410,20 @@ static enum err proxy_move(struct proxy *proxy, struct passage *p,
 /* While only the upstream is waited for, the client may go. */
 static bool proxy_watches_client(const struct proxy *proxy)
 {
-	return proxy->sending.state == PASSAGE_ENDED && proxy->client_is == CLIENT_SILENT;
+	return proxy->sending.state == PUMP_ENDED && proxy->client_is == CLIENT_SILENT;
 }
 
 static void proxy_settle(struct proxy *proxy)
 {
 	unsigned client = 0, upstream = 0;
 
-	if (passage_is_reading(&proxy->sending) || proxy_watches_client(proxy))
+	if (pump_is_reading(&proxy->sending) || proxy_watches_client(proxy))
 		client |= LOOP_READ;
-	if (passage_is_writing(&proxy->sending))
+	if (pump_is_writing(&proxy->sending))
 		upstream |= LOOP_WRITE;
-	if (passage_is_reading(&proxy->answering))
+	if (pump_is_reading(&proxy->answering))
 		upstream |= LOOP_READ;
-	if (passage_is_writing(&proxy->answering))
+	if (pump_is_writing(&proxy->answering))
 		client |= LOOP_WRITE;
 	if (client == 0)
 		client =
@@ -397,15 +441,13 @@ static void proxy_ask_again(struct proxy *proxy)
 	stream_want(proxy->client, 0);
 	stream_close(proxy->upstream);
 	proxy->upstream = NULL;
-	proxy->is_used = proxy->is_deaf = false;
-	passage_fini(&proxy->sending);
-	passage_init(&proxy->sending, proxy->pool, PROXY_HEAD_MAX, PASSAGE_LAST_WRITING);
+	proxy->is_used = proxy->is_write_closed = false;
+	pump_fini(&proxy->sending);
+	proxy->sending.state = PUMP_LAST_WRITING;
 	proxy->sending.head = proxy->again;
 	buf_init(&proxy->again, 0);
 	incoming_fini(&proxy->in);
-	http1_reader_fini(&proxy->answer);
-	http1_reader_init_response(&proxy->answer, &http1_response_limits,
-		http_request(proxy->x)->method);
+	proxy_expect(proxy);
 	proxy_reach(proxy);
 }
 
@@ -424,23 +466,23 @@ static void proxy_on_broken_answer(struct proxy *proxy, enum err rc,
 static void proxy_run(struct proxy *proxy)
 {
 	struct why why = { "" };
-	enum err rc = proxy_move(proxy, &proxy->sending, sending_read, &why);
+	enum err rc = proxy_move(proxy, &proxy->sending, &why);
 
-	if (rc != ERR_OK && passage_is_reading(&proxy->sending)) {
+	if (rc != ERR_OK && pump_is_reading(&proxy->sending)) {
 		proxy_cut(proxy);
 		return;
 	}
 	/* An upstream that does not listen any more may still have answered. */
 	if (rc != ERR_OK) {
-		proxy->sending.state = PASSAGE_ENDED;
-		proxy->is_deaf = true;
+		proxy->sending.state = PUMP_ENDED;
+		proxy->is_write_closed = true;
 	}
-	rc = proxy_move(proxy, &proxy->answering, answering_read, &why);
-	if (rc != ERR_OK && passage_is_writing(&proxy->answering))
+	rc = proxy_move(proxy, &proxy->answering, &why);
+	if (rc != ERR_OK && pump_is_writing(&proxy->answering))
 		proxy_cut(proxy);
 	else if (rc != ERR_OK)
 		proxy_on_broken_answer(proxy, rc, &why);
-	else if (proxy->answering.state != PASSAGE_ENDED)
+	else if (proxy->answering.state != PUMP_ENDED)
 		proxy_settle(proxy);
 	else if (proxy->answer.head.status == 101)
 		proxy_upgrade(proxy);
@@ -458,30 +500,20 @@ static void proxy_on_ready(void *arg, unsigned ready)
 	proxy_run(proxy);
 }
 
-/* ERR_OK: it is still there, as far as is known. */
-static enum err proxy_watch_client(struct proxy *proxy)
-{
-	enum err rc = exchange_watch(proxy->x);
-
-	if (rc == ERR_OK) {
-		proxy->client_is = CLIENT_AHEAD;
-	} else if (rc == ERR_EOF) {
-		proxy->client_is = CLIENT_FINISHED;
-		return ERR_OK;
-	}
-	return rc == ERR_AGAIN ? ERR_OK : rc;
-}
-
 static void proxy_on_client_ready(void *arg, unsigned ready)
 {
 	struct proxy *proxy = arg;
+	enum err rc = ERR_AGAIN;
 
-	if (proxy->state != PROXY_PASSING)
+	if (proxy->upstream == NULL)
 		return;
-	if (ready == LOOP_HANGUP)
-		proxy_cut(proxy);
-	else if ((ready & LOOP_READ) != 0 && proxy_watches_client(proxy) &&
-		proxy_watch_client(proxy) != ERR_OK)
+	if ((ready & LOOP_READ) != 0 && proxy_watches_client(proxy))
+		rc = incoming_fill(proxy->x->in); /* of its next request */
+	if (rc == ERR_OK)
+		proxy->client_is = CLIENT_AHEAD;
+	if (rc == ERR_EOF)
+		proxy->client_is = CLIENT_FINISHED;
+	if (ready == LOOP_HANGUP || (rc != ERR_OK && rc != ERR_AGAIN && rc != ERR_EOF))
 		proxy_cut(proxy);
 	else
 		proxy_on_ready(proxy, ready);
@@ -491,7 +523,6 @@ static void proxy_on_client_ready(void *arg, unsigned ready)
 
 static void proxy_begin(struct proxy *proxy)
 {
-	proxy->state = PROXY_PASSING;
 	proxy->sending.to = proxy->upstream;
 	proxy->answering.to = proxy->client;
 	incoming_init(&proxy->in, proxy->upstream);
@@ -517,18 +548,17 @@ static void proxy_on_reached(void *arg, enum err rc, struct stream *stream,
 static void proxy_reach(struct proxy *proxy)
 {
 	struct reach_options o = {
-		.loop = proxy->loop,
+		.loop = proxy->x->server->o.loop,
 		.unix_path = proxy->unix_path,
 		.host = proxy->host,
-		.port = proxy->port,
-		.tls = proxy->tls,
-		.timeout_ms = proxy->connect_ms,
+		.port = proxy->up.port,
+		.tls = proxy->up.tls,
+		.timeout_ms = proxy->up.connect_ms,
 		.fn = proxy_on_reached,
 		.arg = proxy,
 	};
 	enum err rc = reach_open(&o, &proxy->reach);
 
-	proxy->state = PROXY_REACHING;
 	if (rc != ERR_OK)
 		proxy_fail(proxy, rc, NULL);
 }
@@ -547,12 +577,12 @@ static bool proxy_begin_with_kept(struct proxy *proxy)
 {
 	struct span head = buf_span(&proxy->sending.head);
 
-	if (proxy->idle == NULL || !request_is_repeatable(http_request(proxy->x)))
+	if (proxy->up.idle == NULL || !request_is_repeatable(http_request(proxy->x)))
 		return false;
 	buf_init(&proxy->again, PROXY_HEAD_MAX);
 	if (buf_put_span(&proxy->again, head) != ERR_OK)
 		return false;
-	proxy->upstream = idle_pool_take(proxy->idle, NULL);
+	proxy->upstream = idle_pool_take(proxy->up.idle, NULL);
 	if (proxy->upstream == NULL)
 		return false;
 	proxy->is_used = true;
@@ -567,8 +597,8 @@ static void proxy_ask_for_body(struct proxy *proxy)
 {
 	proxy->x->owes_continue = false;
 	buf_put_str(&proxy->answering.head, "HTTP/1.1 100 Continue\r\n\r\n");
-	if (passage_is_reading(&proxy->answering))
-		proxy->answering.state = PASSAGE_WRITING;
+	if (pump_is_reading(&proxy->answering))
+		proxy->answering.state = PUMP_WRITING;
 	proxy_run(proxy);
 }
 
@@ -587,73 +617,61 @@ static void proxy_on_gone(void *arg)
 	proxy_free(arg);
 }
 
-static void passages_init(struct proxy *proxy)
+static void pumps_init(struct proxy *proxy)
 {
 	const struct http1_head *request = http_request(proxy->x);
 
-	passage_init(&proxy->sending, proxy->pool, PROXY_HEAD_MAX,
-		request->body == HTTP1_NO_BODY ? PASSAGE_LAST_WRITING : PASSAGE_WRITING);
-	passage_init(&proxy->answering, proxy->pool, PROXY_HEAD_MAX, PASSAGE_READING);
-	proxy->sending.is_chunked = request->body == HTTP1_CHUNKED;
-	http1_reader_init_response(&proxy->answer, &http1_response_limits,
-		request->method);
-}
-
-static bool proxy_copy_names(struct proxy *proxy, const struct http_upstream *up)
-{
-	if (up->unix_path != NULL)
-		proxy->unix_path = strdup(up->unix_path);
-	proxy->host = strdup(up->host != NULL ? up->host : "localhost");
-	return proxy->host != NULL && (proxy->unix_path != NULL || up->unix_path == NULL);
-}
-
-static enum err proxy_new(struct http_exchange *x, const struct http_upstream *up,
-	struct proxy **out)
-{
-	struct http_server *server = exchange_server(x);
-	struct proxy *proxy = mem_new(proxy);
-	enum err rc = ERR_NOMEM;
-
-	if (proxy == NULL)
-		return rc;
-	proxy->x = x;
-	proxy->loop = server->o.loop;
-	proxy->pool = server->o.pool;
-	proxy->log = up->log;
-	proxy->tls = up->tls;
-	proxy->port = up->port;
-	proxy->connect_ms = up->connect_ms != 0 ? up->connect_ms : CONNECT_MS;
-	proxy->idle = up->idle;
-	proxy->rewriting = (struct proxy_rewriting){ up->rewrite, up->rewrite_arg };
-	proxy->bad_gateway = up->bad_gateway;
-	passages_init(proxy);
-	if (proxy_copy_names(proxy, up))
-		rc = loop_timer_open(proxy->loop, proxy_on_late, proxy, &proxy->timer);
-	if (rc == ERR_OK)
-		rc = proxy_put_request(&proxy->sending.head, http_request(x), up,
-			http_peer(x));
-	if (rc == ERR_OK)
-		*out = proxy;
-	else
-		proxy_free(proxy);
-	return rc;
+	proxy->sending = (struct pump){
+		.state = request->body == HTTP1_NO_BODY ? PUMP_LAST_WRITING :
+							  PUMP_WRITING,
+		.pool = proxy->x->server->o.pool,
+		.in = proxy->x->in,
+		.reader = &proxy->x->reader,
+		.is_chunked = request->body == HTTP1_CHUNKED,
+	};
+	proxy->answering = (struct pump){
+		.state = PUMP_READING,
+		.pool = proxy->x->server->o.pool,
+		.in = &proxy->in,
+		.reader = &proxy->answer,
+	};
+	buf_init(&proxy->sending.head, PROXY_HEAD_MAX);
+	buf_init(&proxy->answering.head, PROXY_HEAD_MAX);
+	proxy_expect(proxy);
 }
 
 void http_proxy_pass(struct http_exchange *x, const struct http_upstream *up)
 {
+	struct proxy *proxy = mem_new(proxy);
 	struct borrower by = {
 		.on_ready = proxy_on_client_ready,
 		.on_gone = proxy_on_gone,
+		.arg = proxy,
 	};
-	struct proxy *proxy;
-	enum err rc;
+	enum err rc = ERR_NOMEM;
 
-	rc = proxy_new(x, up, &proxy);
+	if (proxy != NULL) {
+		proxy->x = x;
+		proxy->up = *up;
+		if (up->connect_ms == 0)
+			proxy->up.connect_ms = CONNECT_MS;
+		if (up->unix_path != NULL)
+			proxy->unix_path = strdup(up->unix_path);
+		proxy->host = strdup(up->host != NULL ? up->host : "localhost");
+		pumps_init(proxy);
+		if (proxy->host != NULL &&
+			(proxy->unix_path != NULL || up->unix_path == NULL))
+			rc = loop_timer_open(x->server->o.loop, proxy_on_late, proxy,
+				&proxy->timer);
+		if (rc == ERR_OK)
+			rc = proxy_put_request(&proxy->sending.head, http_request(x), up,
+				http_peer(x));
+	}
 	if (rc != ERR_OK) {
+		proxy_free(proxy);
 		http_reply(x, rc == ERR_LIMIT ? 400 : 503, NULL, span_of(NULL, 0));
 		return;
 	}
-	by.arg = proxy;
 	proxy->client = exchange_borrow(x, &by);
 	if (!proxy_begin_with_kept(proxy))
 		proxy_reach(proxy);

@@ -391,15 +391,15 @@ static bool value_is_one_line(struct span value)
 }
 
 static void put_rewritten(struct buf *out, const struct http1_head *request,
-	const struct http1_header *h, const struct proxy_rewriting *how)
+	const struct http1_header *h, const struct http_upstream *up)
 {
 	struct span value = h->value;
 	struct buf other;
 
 	buf_init(&other, 2 * HTTP1_RESPONSE_HEAD_MAX);
-	if (how != NULL && how->rewrite != NULL &&
-		how->rewrite(how->arg, request, h, &other) && other.failed == ERR_OK &&
-		value_is_one_line(buf_span(&other)))
+	if (up != NULL && up->rewrite != NULL &&
+		up->rewrite(up->rewrite_arg, request, h, &other) &&
+		other.failed == ERR_OK && value_is_one_line(buf_span(&other)))
 		value = buf_span(&other);
 	put_line(out, h->name, value);
 	buf_fini(&other);
@@ -407,7 +407,7 @@ static void put_rewritten(struct buf *out, const struct http1_head *request,
 
 enum err proxy_put_answer(struct buf *out, const struct http1_head *answer,
 	const struct http1_head *request, struct proxy_framing framing,
-	const struct proxy_rewriting *how)
+	const struct http_upstream *up)
 {
 	struct named named;
 	enum err rc = named_gather(&named, answer);
@@ -421,7 +421,7 @@ enum err proxy_put_answer(struct buf *out, const struct http1_head *answer,
 		struct http1_header h = answer->headers[i];
 
 		if (!is_of_this_hop(h.name) && !named_has(&named, h.name))
-			put_rewritten(out, request, &h, how);
+			put_rewritten(out, request, &h, up);
 	}
 	put_answer_framing(out, answer, request, &named, framing);
 	buf_put_str(out, "\r\n");

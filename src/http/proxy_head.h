@@ -34,16 +34,9 @@ struct proxy_framing proxy_frame_answer(const struct http1_head *answer,
 bool proxy_upgrade_was_offered(const struct http1_head *answer,
 	const struct http1_head *request);
 
-/* What changes headers on their way: see http_upstream. */
-struct proxy_rewriting {
-	bool (*rewrite)(void *arg, const struct http1_head *request,
-		const struct http1_header *h, struct buf *value);
-	void *arg;
-};
-
-/* Writes the head for the client. @how may be NULL. Errors as above. */
+/* Writes the head for the client. @up may rewrite it, or be NULL. Errors as above. */
 enum err proxy_put_answer(struct buf *out, const struct http1_head *answer,
 	const struct http1_head *request, struct proxy_framing framing,
-	const struct proxy_rewriting *how) MUST_USE;
+	const struct http_upstream *up) MUST_USE;
 
 #endif

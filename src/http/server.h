@@ -30,14 +30,14 @@ struct http_server_options {
 	 */
 	unsigned connections_max;
 	/*
-	 * Memory for the bodies that http_collect() reads, all together and until their
+	 * Memory for the bodies that http_read_body() reads, all together and until their
 	 * requests are answered. One of at most 8 KiB needs no room. 0: no bound.
 	 */
 	size_t bodies_max;
 	/*
 	 * A request's head is there. Answer with exactly one of http_reply(),
 	 * http_upgrade(), http_detach(), http_proxy_pass(), now or later, having read its
-	 * body with http_collect() or not. The exchange is good until it is answered or
+	 * body with http_read_body() or not. The exchange is good until it is answered or
 	 * the server is freed.
 	 */
 	void (*on_request)(void *arg, struct http_exchange *x);
@@ -57,7 +57,7 @@ bool http_server_end(struct http_server *server, void (*on_empty)(void *arg), vo
 
 /*
  * Closes its connections; exchanges that were not answered are gone. Not from inside
- * on_request. NULL is fine.
+ * on_request or an http_body_fn. NULL is fine.
  */
 void http_server_free(struct http_server *server);
 
@@ -99,9 +99,9 @@ void http_reply_shared(struct http_exchange *x, unsigned status, const char *hea
  * If the client goes first, or its body is malformed (400) or takes longer than a minute
  * (408), the exchange is answered here or gone, and @fn is never called.
  */
-typedef void http_collect_fn(void *arg, struct http_exchange *x, enum err rc,
+typedef void http_body_fn(void *arg, struct http_exchange *x, enum err rc,
 	struct span body);
-void http_collect(struct http_exchange *x, size_t max, http_collect_fn *fn, void *arg);
+void http_read_body(struct http_exchange *x, size_t max, http_body_fn *fn, void *arg);
 
 /*
  * Answers with @status and @headers (lines ending in CRLF; nothing is added) and hands

@@ -72,9 +72,9 @@ static void on_request(void *arg, struct http_exchange *x)
 		f->upgraded = http_detach(x, 200,
 			"Content-Length: 0\r\nConnection: keep-alive\r\n", &f->stream);
 	else if (span_is(path, "/body"))
-		http_collect(x, 8, on_body, f);
+		http_read_body(x, 8, on_body, f);
 	else if (span_is(path, "/long"))
-		http_collect(x, 65536, on_body, f);
+		http_read_body(x, 65536, on_body, f);
 	else if (span_is(path, "/shared"))
 		http_reply_shared(x, 200, NULL,
 			&(struct http_shared){ .bytes = span_str("hi"),

@@ -135,7 +135,7 @@ static void on_request(void *arg, struct http_exchange *x)
 	f->path[path.n] = '\0';
 	snprintf(f->asked + strlen(f->asked), sizeof(f->asked) - strlen(f->asked), "%s ",
 		f->path + strlen("/sdk/"));
-	http_collect(x, sizeof(f->body), on_body, f);
+	http_read_body(x, sizeof(f->body), on_body, f);
 }
 
 static void on_accept(void *arg, int fd, const struct addr *peer)
