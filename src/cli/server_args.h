@@ -3,7 +3,7 @@
 #define CLI_SERVER_ARGS_H
 
 #include "cli/daemon.h"
-#include "relay/link.h"
+#include "serve/link/link_server.h"
 
 struct server_args {
 	struct link_server_options link;

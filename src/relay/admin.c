@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "relay/relay_inside.h"
+#include "relay/relay_priv.h"
 #include "tunnel/portal/wallet.h"
 
 /* ---- life ---- */
@@ -201,7 +201,7 @@ static void admin_challenge(void *context, struct api_call *call)
 	struct why why = { "" };
 	enum err rc;
 
-	rc = wallet_challenge(r->wallet, call->request, envelope_domain(r, call),
+	rc = wallet_challenge(r->wallet, call->request, relay_domain(r, call),
 		&call->client, &answer, &why);
 	if (rc == ERR_OK)
 		api_reply(call, &answer);

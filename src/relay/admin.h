@@ -11,7 +11,9 @@
 #ifndef RELAY_ADMIN_H
 #define RELAY_ADMIN_H
 
-#include "relay/envelope.h"
+#include "serve/lease/envelope.h"
+
+struct relay;
 
 #define ADMIN_BODY_MAX 65536
 #define ADMIN_COOKIE "portal_admin"

@@ -6,7 +6,7 @@
 #include "http/metrics.h"
 #include "relay/admin.h"
 #include "relay/metrics.h"
-#include "relay/relay_inside.h"
+#include "relay/relay_priv.h"
 #include "tunnel/portal/message.h"
 
 #define SNAPSHOT_PICTURES_MAX (2u << 20) /* from there on, leases have none */

@@ -13,7 +13,7 @@
 #include "net/socket.h"
 #include "relay/admin.h"
 #include "relay/admin_socket_priv.h"
-#include "relay/relay_inside.h"
+#include "relay/relay_priv.h"
 
 #define CONNECTIONS_MAX 16
 

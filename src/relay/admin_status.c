@@ -5,7 +5,7 @@
 #include "http/openapi.h"
 #include "relay/admin.h"
 #include "relay/metrics.h"
-#include "relay/relay_inside.h"
+#include "relay/relay_priv.h"
 #include "tunnel/portal/message.h"
 
 #define POLICY_BYTES_LEFT 4096 /* in an answer: enough for one more identity */

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "relay/admin.h"
-#include "relay/relay_inside.h"
+#include "relay/relay_priv.h"
 #include "store/audit.h"
 #include "store/store.h"
 #include "tunnel/portal/wallet.h"

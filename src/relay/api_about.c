@@ -3,9 +3,9 @@
 
 #include "base/clock.h"
 #include "base/str.h"
-#include "relay/envelope.h"
-#include "relay/own_host.h"
-#include "relay/relay_inside.h"
+#include "relay/relay_priv.h"
+#include "serve/lease/envelope.h"
+#include "serve/own_host.h"
 #include "tunnel/portal/message.h"
 
 struct health {

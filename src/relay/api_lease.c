@@ -6,10 +6,10 @@
 
 #include "base/clock.h"
 #include "base/str.h"
-#include "relay/envelope.h"
-#include "relay/own_host.h"
 #include "relay/relay_config.h"
-#include "relay/relay_inside.h"
+#include "relay/relay_priv.h"
+#include "serve/lease/envelope.h"
+#include "serve/own_host.h"
 #include "tunnel/portal/access_token.h"
 
 /* A lease whose challenge waits to be signed. */
@@ -162,7 +162,7 @@ static void challenge_ask(struct relay *r, struct api_call *call,
 	struct pending_lease *pending)
 {
 	struct challenge_request req = {
-		.domain = envelope_domain(r, call),
+		.domain = relay_domain(r, call),
 		.address = pending->address,
 		.client = &call->client,
 		.payload = pending,

@@ -8,8 +8,8 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "http/page.h"
-#include "relay/envelope.h"
-#include "relay/relay_inside.h"
+#include "relay/relay_priv.h"
+#include "serve/lease/envelope.h"
 
 #define PAGE_KEPT_MS 1000  /* so that many who look cost little */
 #define PAGE_READ_MS 10000 /* while some are still reading: each new one is memory */

@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "loop/loop.h"
 #include "net/tls.h"
-#include "relay/keyless.h"
+#include "serve/lease/keyless.h"
 
 struct certificate;
 

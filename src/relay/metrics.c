@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 #include "base/clock.h"
-#include "relay/relay_inside.h"
+#include "relay/relay_priv.h"
 
 /* ---- workers ---- */
 

@@ -10,10 +10,10 @@
 #include "loop/notify.h"
 #include "relay/admin.h"
 #include "relay/admin_socket.h"
-#include "relay/lease_service.h"
 #include "relay/metrics.h"
 #include "relay/relay_config.h"
-#include "relay/relay_inside.h"
+#include "relay/relay_priv.h"
+#include "serve/lease/lease_service.h"
 #include "store/file.h"
 #include "store/store.h"
 #include "tunnel/portal/identity.h"
@@ -25,6 +25,16 @@
 #define RELAY_WAIT_MS 2000
 
 /* ---- calls of the API ---- */
+
+const struct api_table *const relay_tables[] = {
+	&relay_connect_table,
+	&signing_table,
+	&api_lease_table,
+	&api_about_table,
+	&api_page_table,
+	ADMIN_TABLES,
+	NULL,
+};
 
 static void relay_on_call(void *receiver, struct mail *mail)
 {

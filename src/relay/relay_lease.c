@@ -1,5 +1,5 @@
 /* What becomes of leases: workers are told, policy is applied, signatures are noted. */
-#include "relay/relay_inside.h"
+#include "relay/relay_priv.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -10,8 +10,8 @@
 
 #include "base/clock.h"
 #include "base/str.h"
-#include "relay/relay_inside.h"
-#include "relay/store_test.h"
+#include "relay/relay_priv.h"
+#include "serve/lease/store_test.h"
 #include "store/audit.h"
 
 #define T0_MS UINT64_C(1780315200500)

@@ -1,7 +1,7 @@
 /* What a relay is told, at the start and later, and how its workers hear of it. */
 #include "relay/admin.h"
 #include "relay/relay_config.h"
-#include "relay/relay_inside.h"
+#include "relay/relay_priv.h"
 
 /* ---- views ---- */
 

@@ -1,0 +1,61 @@
+/* What the relay's API wraps its answers in. */
+#include "serve/lease/envelope.h"
+
+static void refuse(struct api_call *call, unsigned status, enum message_error error,
+	const char *text)
+{
+	api_reply_json(call, status, message_put_refusal(error, text, &call->answer));
+}
+
+void envelope_refuse(struct api_call *call, enum message_error error, const char *text)
+{
+	refuse(call, message_error_status(error), error, text);
+}
+
+static void refuse_fault(struct api_call *call, enum api_fault fault, enum err rc,
+	const struct why *why)
+{
+	switch (fault) {
+	case API_NOT_FOUND:
+		call->status = 404;
+		api_add_header(call, "Content-Type: text/plain; charset=utf-8");
+		(void)buf_put_str(&call->answer, "404 page not found\n");
+		break;
+	case API_METHOD_NOT_ALLOWED:
+		envelope_refuse(call, MESSAGE_METHOD_NOT_ALLOWED, "method not allowed");
+		break;
+	case API_BODY_TOO_LONG:
+		refuse(call, 413, MESSAGE_INVALID_REQUEST, "request body is too long");
+		break;
+	case API_BODY_MALFORMED:
+		envelope_refuse(call,
+			rc == ERR_NOMEM          ? MESSAGE_INTERNAL :
+				rc == ERR_SYNTAX ? MESSAGE_INVALID_JSON :
+						   MESSAGE_INVALID_REQUEST,
+			rc == ERR_NOMEM ? "out of memory" : err_text(rc, why));
+		break;
+	case API_BUSY: /* no code of the protocol is for this; agents try again (2.4) */
+		refuse(call, 503, MESSAGE_INTERNAL,
+			"this relay has too much to do: try again later");
+		break;
+	case API_NO_ROOM:
+		envelope_refuse(call, MESSAGE_INTERNAL, "no room for the answer");
+		break;
+	}
+}
+
+const struct api_envelope relay_envelope = {
+	.put = message_put_reply,
+	.refuse = refuse_fault,
+	.member = "data",
+};
+
+void envelope_open(struct api_call *call, struct json_writer *w)
+{
+	message_open_reply(w, &call->answer);
+}
+
+void envelope_close(struct api_call *call, struct json_writer *w)
+{
+	api_reply_json(call, 200, message_close_reply(w));
+}

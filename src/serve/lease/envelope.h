@@ -1,0 +1,31 @@
+/* What the relay's API wraps its answers in: {"ok":true,"data":…}. portal-protocol 2. */
+#ifndef SERVE_LEASE_ENVELOPE_H
+#define SERVE_LEASE_ENVELOPE_H
+
+#include "http/api.h"
+#include "tunnel/portal/message.h"
+
+/* To the older of two agents that have one identity. */
+#define ENVELOPE_REPLACED "another agent has registered with the same identity since"
+
+extern const struct api_envelope relay_envelope;
+
+void envelope_refuse(struct api_call *call, enum message_error error, const char *text);
+
+/* For an answer that no fields describe: one value is put between the two. */
+void envelope_open(struct api_call *call, struct json_writer *w);
+void envelope_close(struct api_call *call, struct json_writer *w);
+
+/* ---- the tables of operations ---- */
+
+extern const struct api_table relay_connect_table; /* lease_request.c */
+extern const struct api_table signing_table;       /* signing.c */
+
+/*
+ * No operation of the table: a data worker sends it as a call when a reverse session has
+ * come with a token whose lease it does not know. Its body is the token, and status 200
+ * says that there is a lease now. api_lease.c.
+ */
+extern const struct api_operation lease_revival;
+
+#endif

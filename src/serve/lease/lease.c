@@ -1,0 +1,573 @@
+/*
+ * The book of leases. Who overlaps with whom is a matter of claims: a route claims the
+ * hash of its host and, if that is a route host, the hash of the name behind it. Two
+ * routes that claim the same overlap, which is what the rules of portal-protocol 7.3 come
+ * to.
+ */
+#include "serve/lease/lease.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/siphash.h"
+#include "base/str.h"
+#include "serve/lease/ports.h"
+#include "serve/lease/reservation.h"
+
+#define NETWORK_IP6_BITS 48 /* what one customer may have, and a neighbourhood */
+
+struct lease_book {
+	struct lease_book_options o;
+	struct ports *ports;
+	struct siphash_key spread;       /* of leases over workers */
+	uint32_t per_network;            /* names; 0: no bound */
+	const struct prefix_set *exempt; /* borrowed; NULL: no network is */
+	struct list all;
+	int64_t first_registration, last_registration; /* given out since the start */
+	struct map by_owner, by_claim[LEASE_CLAIMS];
+};
+
+/* Of a lease before the start. */
+static void book_on_port(void *arg, const char *label, uint16_t port)
+{
+	struct lease_book *book = arg;
+
+	ports_remember(book->ports, label, port, clock_wall_ms());
+}
+
+enum err lease_book_new(const struct lease_book_options *o, struct lease_book **out)
+{
+	struct lease_book *book = mem_new(book);
+	enum err rc;
+
+	if (book == NULL)
+		return ERR_NOMEM;
+	book->o = *o;
+	siphash_key_make(&book->spread);
+	map_init(&book->by_owner);
+	for (unsigned i = 0; i < LEASE_CLAIMS; i++)
+		map_init(&book->by_claim[i]);
+	/* So that those of an earlier start are smaller. */
+	book->first_registration = (int64_t)clock_wall_ms();
+	book->last_registration = book->first_registration - 1;
+	list_init(&book->all);
+	rc = ports_new(o->host, o->port_min, o->port_max, &book->ports);
+	if (rc == ERR_OK && o->names != NULL)
+		reservations_each_port(o->names, book_on_port, book);
+	if (rc == ERR_OK)
+		*out = book;
+	else
+		lease_book_free(book);
+	return rc;
+}
+
+void lease_describe(const struct lease *lease, const char *root,
+	struct message_public_lease *out)
+{
+	struct route *r = lease->route;
+
+	*out = (struct message_public_lease){
+		.expires_at = timefmt_of_ms(atomic_load(&r->until_ms)),
+		.first_seen_at = timefmt_of_ms(lease->first_seen_ms),
+		.last_seen_at = timefmt_of_ms(atomic_load(&lease_route_of(r)->seen_ms)),
+		.tcp_enabled = r->tcp_port != 0,
+		.metadata = lease->metadata,
+		.ready = atomic_load(&r->present),
+	};
+	str_copy(out->name, sizeof(out->name), r->name);
+	str_copy(out->hostname, sizeof(out->hostname), r->public_host);
+	if (r->tcp_port != 0)
+		snprintf(out->tcp_addr, sizeof(out->tcp_addr), "%s:%u", root,
+			r->tcp_port);
+}
+
+struct list *lease_book_all(struct lease_book *book)
+{
+	return &book->all;
+}
+
+/* ---- look-up ---- */
+
+bool lease_book_has_issued(const struct lease_book *book, int64_t registration)
+{
+	return registration >= book->first_registration &&
+		registration <= book->last_registration;
+}
+
+void lease_book_remember_port(struct lease_book *book, const char *name, uint16_t port,
+	uint64_t now_ms)
+{
+	ports_remember(book->ports, name, port, now_ms);
+}
+
+struct lease *lease_find(struct lease_book *book, const char *identity_key)
+{
+	struct map_node *node = map_find(&book->by_owner, span_str(identity_key));
+
+	return node != NULL ? map_object(node, struct lease, by_owner) : NULL;
+}
+
+void lease_book_set_bounds(struct lease_book *book, uint32_t per_network,
+	const struct prefix_set *exempt)
+{
+	book->per_network = per_network;
+	book->exempt = exempt;
+}
+
+/* Of no bits: clients there may have any number of leases. */
+static struct prefix network_of(const struct lease_book *book, const struct addr *client)
+{
+	struct prefix p;
+
+	if ((book->exempt != NULL && prefix_set_has(book->exempt, client)) ||
+		!prefix_of_client(client, NETWORK_IP6_BITS, &p))
+		p = (struct prefix){ .bits = 0 };
+	return p;
+}
+
+bool lease_book_is_full(struct lease_book *book, const char *name,
+	const char *identity_key, const struct addr *client)
+{
+	struct prefix network = network_of(book, client);
+
+	if (lease_find(book, identity_key) != NULL)
+		return false;
+	if (book->by_owner.count >= LEASE_BOOK_MAX)
+		return true;
+	return book->per_network > 0 && network.bits > 0 && book->o.names != NULL &&
+		reservations_count(book->o.names, &network, name) >= book->per_network;
+}
+
+static bool lease_is_of(const struct lease *l, const char *identity_key)
+{
+	return strcmp(l->route->owner, identity_key) == 0;
+}
+
+/* One of another identity that claims the same, or NULL. */
+static struct lease *lease_find_rival(struct lease_book *book, const struct lease *of)
+{
+	for (unsigned i = 0; i < LEASE_CLAIMS; i++) {
+		const char *claim = of->claims[i];
+
+		for (unsigned k = 0; k < LEASE_CLAIMS && claim[0] != '\0'; k++) {
+			struct map_node *node = map_find(&book->by_claim[k],
+				span_str(claim));
+
+			for (; node != NULL; node = map_find_next(node)) {
+				struct lease *l = map_object(node, struct lease,
+					by_claim[k]);
+
+				if (!lease_is_of(l, of->route->owner))
+					return l;
+			}
+		}
+	}
+	return NULL;
+}
+
+static void lease_enter(struct lease_book *book, struct lease *l)
+{
+	map_add(&book->by_owner, &l->by_owner, span_str(l->route->owner));
+	for (unsigned i = 0; i < LEASE_CLAIMS; i++)
+		if (l->claims[i][0] != '\0')
+			map_add(&book->by_claim[i], &l->by_claim[i],
+				span_str(l->claims[i]));
+	list_add(&book->all, &l->in_book);
+}
+
+static void lease_leave(struct lease_book *book, struct lease *l)
+{
+	map_remove(&book->by_owner, &l->by_owner);
+	for (unsigned i = 0; i < LEASE_CLAIMS; i++)
+		(void)map_remove(&book->by_claim[i], &l->by_claim[i]);
+	list_remove(&l->in_book);
+}
+
+/* ---- names ---- */
+
+/* The labels of its hosts: its own name, and that of a route host if it has one. */
+struct lease_labels {
+	unsigned n;
+	char v[LEASE_CLAIMS][NAMES_LABEL_MAX + 1];
+};
+
+static struct lease_labels lease_labels(const struct lease *l)
+{
+	const struct route *r = l->route;
+	struct lease_labels labels = { .n = 1 };
+
+	str_copy(labels.v[0], sizeof(labels.v[0]), r->name);
+	if (strcmp(r->host, r->public_host) != 0) {
+		snprintf(labels.v[1], sizeof(labels.v[1]), "%.*s",
+			(int)strcspn(r->host, "."), r->host);
+		labels.n++;
+	}
+	return labels;
+}
+
+static bool labels_have(const struct lease_labels *labels, const char *label)
+{
+	for (unsigned i = 0; i < labels->n; i++)
+		if (strcmp(labels->v[i], label) == 0)
+			return true;
+	return false;
+}
+
+/* Is one of its names reserved for another identity? */
+static bool lease_is_barred(struct lease_book *book, const struct lease *l)
+{
+	struct lease_labels labels = lease_labels(l);
+
+	for (unsigned i = 0; i < labels.n && book->o.names != NULL; i++) {
+		const char *holder = reservations_holder(book->o.names, labels.v[i]);
+
+		if (holder != NULL && strcmp(holder, l->address) != 0)
+			return true;
+	}
+	return false;
+}
+
+static bool lease_had_name(struct lease_book *book, const struct lease *l)
+{
+	const char *holder = book->o.names == NULL ?
+		NULL :
+		reservations_holder(book->o.names, l->route->name);
+
+	return holder != NULL && strcmp(holder, l->address) == 0;
+}
+
+static void lease_hold_names(struct lease_book *book, const struct lease *l)
+{
+	struct lease_labels labels = lease_labels(l);
+
+	for (unsigned i = 0; i < labels.n && book->o.names != NULL; i++) {
+		const struct reservation is = {
+			.label = labels.v[i],
+			.address = l->address,
+			.until_ms = atomic_load(&l->route->until_ms),
+			.tcp_port = i == 0 ? l->route->tcp_port : 0,
+			.is_alias = i > 0,
+			.is_stored = l->keeps_name,
+			.network = l->network,
+		};
+
+		reservations_hold(book->o.names, &is);
+	}
+}
+
+/* The names that @next, of the same identity, does not have; NULL: there is none. */
+static void lease_release_names(struct lease_book *book, const struct lease *l,
+	const struct lease *next, bool is_kept)
+{
+	struct lease_labels labels = lease_labels(l), others = { .n = 0 };
+
+	if (next != NULL)
+		others = lease_labels(next);
+	for (unsigned i = 0; i < labels.n && book->o.names != NULL; i++)
+		if (!labels_have(&others, labels.v[i]))
+			reservations_release(book->o.names, labels.v[i], l->address,
+				is_kept);
+}
+
+void lease_set_keeps_name(struct lease_book *book, struct lease *lease, bool keeps_name)
+{
+	lease->keeps_name = keeps_name;
+	lease_hold_names(book, lease);
+}
+
+/* ---- the end ---- */
+
+const char *lease_end_text(enum lease_end end)
+{
+	static const char *const texts[] = {
+		[LEASE_EXPIRED] = "expired",
+		[LEASE_UNUSED] = "no session was opened within 2 minutes",
+		[LEASE_UNREGISTERED] = "unregistered",
+		[LEASE_REPLACED] = "registered again",
+		[LEASE_RESERVED] = "its name is reserved for the operator",
+		[LEASE_BANNED] = "the address of its client is banned",
+		[LEASE_FAILED] = "it cannot be served",
+	};
+
+	return texts[end];
+}
+
+static void lease_free(struct lease *l)
+{
+	if (l == NULL)
+		return;
+	if (l->tcp_fd >= 0)
+		close(l->tcp_fd);
+	field_fini(&message_metadata_fields, &l->metadata);
+	route_unref(l->route);
+	free(l);
+}
+
+/*
+ * The worker's copy of the socket hears of the end later. It stops listening now, so that
+ * the port can be taken again at once.
+ */
+static void lease_release_port(struct lease_book *book, struct lease *l)
+{
+	if (l->tcp_fd < 0)
+		return;
+	(void)shutdown(l->tcp_fd, SHUT_RDWR);
+	ports_release(book->ports, l->route->tcp_port, true, clock_wall_ms());
+}
+
+/* A lease without a session reserves nothing: names would be free to collect. */
+static bool lease_keeps_name(const struct lease *l, enum lease_end end)
+{
+	return l->keeps_name && (l->is_known || lease_is_used(l)) &&
+		(end == LEASE_EXPIRED || end == LEASE_UNUSED || end == LEASE_FAILED);
+}
+
+void lease_end(struct lease_book *book, struct lease *lease, enum lease_end end)
+{
+	lease_leave(book, lease);
+	if (end != LEASE_REPLACED)
+		lease_release_names(book, lease, NULL, lease_keeps_name(lease, end));
+	route_remove(book->o.routes, lease->route);
+	lease_release_port(book, lease);
+	if (book->o.on_end != NULL)
+		book->o.on_end(book->o.arg, lease, end);
+	lease_free(lease);
+}
+
+bool lease_is_used(const struct lease *lease)
+{
+	return atomic_load(&lease_route_of(lease->route)->has_served);
+}
+
+void lease_end_banned(struct lease_book *book, const struct prefix_set *banned)
+{
+	struct list *it, *tmp;
+	struct addr client;
+
+	list_each(it, tmp, &book->all) {
+		struct lease *l = list_object(it, struct lease, in_book);
+
+		if (addr_from_literal(l->client_ip, 0, &client) == ERR_OK &&
+			prefix_set_has(banned, &client))
+			lease_end(book, l, LEASE_BANNED);
+	}
+}
+
+void lease_sweep(struct lease_book *book, uint64_t now_ms)
+{
+	struct list *it, *tmp;
+
+	list_each(it, tmp, &book->all) {
+		struct lease *l = list_object(it, struct lease, in_book);
+
+		if (atomic_load(&l->route->until_ms) <= now_ms)
+			lease_end(book, l, LEASE_EXPIRED);
+		else if (!lease_is_used(l) &&
+			l->first_seen_ms + LEASE_UNUSED_MS <= now_ms)
+			lease_end(book, l, LEASE_UNUSED);
+	}
+}
+
+void lease_book_free(struct lease_book *book)
+{
+	struct lease *l;
+
+	if (book == NULL)
+		return;
+	book->o.on_end = NULL;
+	book->o.names = NULL; /* they stay those of their holders */
+	while ((l = list_first(&book->all, struct lease, in_book)) != NULL)
+		lease_end(book, l, LEASE_EXPIRED);
+	map_fini(&book->by_owner);
+	for (unsigned i = 0; i < LEASE_CLAIMS; i++)
+		map_fini(&book->by_claim[i]);
+	ports_free(book->ports);
+	free(book);
+}
+
+/* ---- the beginning ---- */
+
+static void lease_take_words(struct lease *l, struct message_metadata *metadata,
+	const char *client_ip, const char *reported_ip)
+{
+	field_fini(&message_metadata_fields, &l->metadata);
+	l->metadata = *metadata;
+	*metadata = (struct message_metadata){ .hide = false };
+	str_copy(l->client_ip, sizeof(l->client_ip), client_ip);
+	str_copy(l->reported_ip, sizeof(l->reported_ip), reported_ip);
+}
+
+void lease_renew(struct lease_book *book, struct lease *lease,
+	struct lease_renewal *renewal)
+{
+	lease_take_words(lease, renewal->metadata, renewal->client_ip,
+		renewal->reported_ip);
+	atomic_store(&lease->route->until_ms, renewal->until_ms);
+	atomic_store(&lease_route_of(lease->route)->seen_ms, renewal->now_ms);
+	lease_hold_names(book, lease);
+}
+
+static enum err lease_name_route(const struct lease_book *book,
+	const struct lease_request *req, struct route *r, struct why *why)
+{
+	enum err rc = names_lease_host(span_str(req->name), span_str(book->o.root),
+		r->public_host, why);
+
+	if (rc != ERR_OK)
+		return rc;
+	identity_key_print(req->name, req->address, r->owner);
+	str_copy(r->name, sizeof(r->name), req->name);
+	str_copy(r->host, sizeof(r->host),
+		req->route_host != NULL ? req->route_host : r->public_host);
+	r->worker = (unsigned)(siphash(&book->spread, span_str(r->owner)) %
+		book->o.workers);
+	return req->route_host == NULL ?
+		ERR_OK :
+		hostname_hash(span_str(r->public_host), r->alias, why);
+}
+
+static int64_t lease_number(struct lease_book *book, const struct lease_request *req)
+{
+	int64_t *last = &book->last_registration;
+
+	if (req->registration != 0) {
+		if (*last < req->registration)
+			*last = req->registration;
+		return req->registration;
+	}
+	return ++*last;
+}
+
+/* A lease that is in no book, and has no port yet. */
+static enum err lease_make(struct lease_book *book, const struct lease_request *req,
+	struct lease **out, struct why *why)
+{
+	struct lease *l = mem_new(l);
+	struct lease_route *r;
+	struct addr client;
+	enum err rc;
+
+	if (l == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for a lease");
+	if (addr_from_literal(req->client_ip, 0, &client) == ERR_OK)
+		l->network = network_of(book, &client);
+	list_init(&l->in_book);
+	l->tcp_fd = -1;
+	l->first_seen_ms = req->now_ms;
+	l->keeps_name = req->keeps_name;
+	str_copy(l->address, sizeof(l->address), req->address);
+	r = lease_route_new();
+	if (r == NULL) {
+		lease_free(l);
+		return err_set(why, ERR_NOMEM, "no memory for a lease");
+	}
+	l->route = &r->route;
+	r->registration = lease_number(book, req);
+	atomic_init(&l->route->is_routable, req->is_routable);
+	atomic_init(&l->route->until_ms, req->until_ms);
+	atomic_init(&r->seen_ms, req->now_ms);
+	rc = lease_name_route(book, req, l->route, why);
+	if (rc == ERR_OK)
+		rc = hostname_hash(span_str(l->route->host), l->claims[0], why);
+	if (rc != ERR_OK) {
+		lease_free(l);
+		return rc;
+	}
+	str_copy(l->claims[1], sizeof(l->claims[1]), l->route->alias);
+	*out = l;
+	return ERR_OK;
+}
+
+/* The port of @old goes on, its socket and all, if it has one. */
+static enum err lease_take_port(struct lease_book *book, struct lease *l,
+	const struct lease *old, uint64_t now_ms, struct why *why)
+{
+	if (old == NULL || old->tcp_fd < 0)
+		return ports_take(book->ports, l->route->name, now_ms,
+			&l->route->tcp_port, &l->tcp_fd, why);
+	l->tcp_fd = fcntl(old->tcp_fd, F_DUPFD_CLOEXEC, 0);
+	if (l->tcp_fd < 0)
+		return err_set(why, ERR_NOMEM, "no descriptor for a port");
+	l->route->tcp_port = old->route->tcp_port;
+	return ERR_OK;
+}
+
+static unsigned lease_count_ports(struct lease_book *book, const char *but_of,
+	uint64_t now_ms)
+{
+	struct list *it, *tmp;
+	unsigned n = 0;
+
+	list_each(it, tmp, &book->all) {
+		struct lease *l = list_object(it, struct lease, in_book);
+
+		n += l->tcp_fd >= 0 && !lease_is_of(l, but_of) &&
+			atomic_load(&l->route->until_ms) > now_ms;
+	}
+	return n;
+}
+
+/* May it be in the book? Whoever only waits to be swept is in nobody's way. */
+static enum err lease_judge(struct lease_book *book, const struct lease *l,
+	const struct lease_request *req, struct why *why)
+{
+	struct lease *rival;
+
+	while ((rival = lease_find_rival(book, l)) != NULL) {
+		if (atomic_load(&rival->route->until_ms) > req->now_ms)
+			return err_set(why, ERR_EXISTS, "hostname is already registered");
+		lease_end(book, rival, LEASE_EXPIRED);
+	}
+	if (lease_is_barred(book, l))
+		return err_set(why, ERR_EXISTS,
+			"hostname is reserved for the identity that had it last");
+	if (req->wants_tcp && req->tcp_max_leases > 0 &&
+		lease_count_ports(book, l->route->owner, req->now_ms) >=
+			req->tcp_max_leases)
+		return err_set(why, ERR_LIMIT, "all TCP ports for leases are in use");
+	return ERR_OK;
+}
+
+/* @old, whose port goes on or not, makes room. */
+static void lease_replace(struct lease_book *book, struct lease *old,
+	const struct lease *by)
+{
+	if (old == NULL)
+		return;
+	lease_release_names(book, old, by, false);
+	if (by->tcp_fd >= 0 && old->tcp_fd >= 0) {
+		close(old->tcp_fd);
+		old->tcp_fd = -1;
+	}
+	lease_end(book, old, LEASE_REPLACED);
+}
+
+enum err lease_open(struct lease_book *book, struct lease_request *req,
+	struct lease **out, struct why *why)
+{
+	struct lease *l = NULL, *old;
+	enum err rc = lease_make(book, req, &l, why);
+
+	if (rc != ERR_OK)
+		return rc;
+	old = lease_find(book, l->route->owner);
+	rc = lease_judge(book, l, req, why);
+	if (rc == ERR_OK && req->wants_tcp)
+		rc = lease_take_port(book, l, old, req->now_ms, why);
+	if (rc != ERR_OK) {
+		lease_free(l);
+		return rc;
+	}
+	route_put(book->o.routes, l->route);
+	lease_take_words(l, req->metadata, req->client_ip, req->reported_ip);
+	l->is_known = old != NULL ? old->is_known || lease_is_used(old) :
+				    lease_had_name(book, l);
+	lease_replace(book, old, l);
+	lease_enter(book, l);
+	lease_hold_names(book, l);
+	*out = l;
+	return ERR_OK;
+}

@@ -1,0 +1,192 @@
+/*
+ * Requests to the relay's API, as a data worker sees them: their client and host, and
+ * reverse sessions, which it answers itself. portal-protocol 2, 6.1.
+ */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "http/host.h"
+#include "serve/forwarded.h"
+#include "serve/lease/lease_route.h"
+#include "serve/lease/lease_service.h"
+#include "serve/own_host.h"
+
+/*
+ * Says who the client is. A request under another name is not for this API, whatever
+ * brought it here: a browser that was led astray believes that it talks to a tenant
+ * (RFC 9110, 15.5.20).
+ */
+static bool request_admit(void *context, struct api_call *call)
+{
+	const struct lease_service *ls = context;
+	const struct relay_data *d = ls->data;
+	const struct http1_head *head = http_request(call->x);
+	char host[NAMES_HOST_MAX + 1], text[NAMES_HOST_MAX + 64];
+
+	forwarded_find_client(head, &d->view->proxies, &call->client);
+	call->is_banned = prefix_set_has(&d->view->banned, &call->client);
+	if (call->row->is_any_host ||
+		(names_parse_host(http_host(head), host, NULL) == ERR_OK &&
+			own_host_is(d->shared->root, host)))
+		return true;
+	snprintf(text, sizeof(text), "this is the API of %s: ask for that host",
+		d->shared->root);
+	api_reply_json(call, 421,
+		message_put_refusal(MESSAGE_INVALID_REQUEST, text, &call->answer));
+	return false;
+}
+
+static void request_send(void *context, struct api_call *call)
+{
+	struct lease_service *ls = context;
+	struct relay_data *d = ls->data;
+
+	call->sender = d->worker;
+	d->shared->take_call(d->shared->arg, call);
+}
+
+enum err relay_request_open(struct lease_service *s)
+{
+	struct relay_data *d = s->data;
+	/*
+	 * Answers have this, but for the one that begins a session. Browsers are told to
+	 * use https only, but not for a local host, which other servers share.
+	 */
+	const bool is_local = names_host_is_local(d->shared->root);
+	const struct api_options o = {
+		.tables = d->shared->tables,
+		.envelope = &relay_envelope,
+		.context = s,
+		.headers = is_local ? "X-Content-Type-Options: nosniff\r\n" :
+				      "Strict-Transport-Security: max-age=31536000\r\n"
+				      "X-Content-Type-Options: nosniff\r\n",
+		.admit = request_admit,
+		.send = request_send,
+	};
+
+	return api_init(&s->api, &o, NULL);
+}
+
+/* ---- the lease that a token is of ---- */
+
+bool request_find_lease(struct lease_service *s, struct api_call *call,
+	struct access_holder *holder, struct route **out)
+{
+	struct relay_data *d = s->data;
+	const struct access_check check = {
+		.key = d->shared->token_key,
+		.issuer = d->shared->issuer,
+		.now_s = (int64_t)(clock_wall_ms() / 1000),
+	};
+	struct why why = { "" };
+	struct route *r;
+
+	*out = NULL;
+	if (call->is_banned) {
+		envelope_refuse(call, MESSAGE_IP_BANNED, REQUEST_BANNED);
+		return false;
+	}
+	if (access_cache_verify(&s->tokens,
+		    http1_head_value(http_request(call->x), REQUEST_TOKEN), &check,
+		    holder, &why) != ERR_OK) {
+		envelope_refuse(call, MESSAGE_UNAUTHORIZED, why.text);
+		return false;
+	}
+	r = route_find_by_owner(d->shared->routes, holder->identity_key);
+	if (r != NULL && atomic_load(&r->until_ms) > clock_wall_ms()) {
+		if (atomic_load(&r->is_routable)) {
+			*out = r;
+			return true;
+		}
+		envelope_refuse(call, MESSAGE_LEASE_REJECTED,
+			"this relay's policy rejects the lease");
+	}
+	route_unref(r);
+	return call->status == 0;
+}
+
+void request_release_lease(struct api_call *call)
+{
+	route_unref(call->holder);
+}
+
+/* ---- reverse sessions ---- */
+
+/*
+ * Sessions are of one registration: the agent that registered last has the visitors. The
+ * control worker is asked for a lease that a restart forgot.
+ */
+static bool connect_check(void *context, struct api_call *call)
+{
+	struct lease_service *ls = context;
+	struct relay_data *d = ls->data;
+	struct access_holder holder;
+	struct route *r;
+
+	if (d->state != DATA_SERVING && !call->is_banned) {
+		envelope_refuse(call, MESSAGE_INTERNAL,
+			"this relay is ending: come back");
+		return false;
+	}
+	if (!request_find_lease(ls, call, &holder, &r))
+		return false;
+	call->holder = r;
+	if (r != NULL &&
+		(holder.registration == 0 ||
+			holder.registration == lease_route_of(r)->registration))
+		return true;
+	if (r != NULL && holder.registration < lease_route_of(r)->registration)
+		envelope_refuse(call, MESSAGE_HOSTNAME_CONFLICT, ENVELOPE_REPLACED);
+	else if (call->is_again)
+		envelope_refuse(call, MESSAGE_LEASE_NOT_FOUND, REQUEST_NO_LEASE);
+	else
+		api_send(&ls->api, call, &lease_revival,
+			http1_head_value(http_request(call->x), REQUEST_TOKEN));
+	route_unref(r);
+	return false;
+}
+
+static void request_connect(void *context, struct api_call *call)
+{
+	struct lease_service *ls = context;
+	struct relay_data *d = ls->data;
+	struct route *r = call->holder;
+	struct stream *session;
+
+	atomic_store(&lease_route_of(r)->seen_ms, clock_wall_ms());
+	if (http_detach(call->x, 200, "Content-Length: 0\r\nConnection: keep-alive\r\n",
+		    &session) == ERR_OK)
+		lease_service_pass_session_take(d, r, session, &call->client);
+}
+
+void relay_request_on_answer(struct lease_service *s, struct api_call *call)
+{
+	struct api_call again;
+
+	if (call->row != &lease_revival || call->status != 200) {
+		api_on_answer(&s->api, call);
+		return;
+	}
+	s->api.calls--;
+	if (!api_begin(&s->api, call->x, &again))
+		return;
+	again.is_again = true;
+	api_run(&s->api, &again);
+}
+
+static const struct api_authority connect_holder = {
+	.name = "session",
+	.meaning = "the access token of a lease, from an address that is not banned",
+	.in = "header",
+	.key = REQUEST_TOKEN,
+	.check = connect_check,
+	.release = request_release_lease,
+};
+
+static const struct api_operation rows[] = {
+	{ "GET", "/sdk/connect", &connect_holder, request_connect, .is_at_once = true,
+		.takes_over = true,
+		.summary = "Makes the connection a reverse session of the lease." },
+};
+
+const struct api_table relay_connect_table = API_TABLE_OF(rows);

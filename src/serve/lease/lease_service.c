@@ -1,0 +1,163 @@
+/*
+ * What leases need of a data worker: their reverse sessions are brought to the worker of
+ * their route, and answers of the control worker come back to their requests.
+ */
+#include "serve/lease/lease_service.h"
+
+#include <stdlib.h>
+
+#include "serve/lease/lease_route.h"
+#include "serve/lease/reverse_pool.h"
+
+#define UNSIGNED_MAX 1024 /* requests for signatures that wait */
+
+/* ---- reverse sessions ---- */
+
+/* A session on its way to the worker of its lease. */
+struct moving_session {
+	struct loop_deferred leave;
+	struct relay_data *from; /* borrowed: until it has left */
+	struct stream *session;  /* owned */
+	struct route *route;     /* a reference */
+	struct addr client;      /* who opened it */
+};
+
+static void session_arrive(struct relay_data *d, struct moving_session *m)
+{
+	struct served *l = d->state == DATA_SERVING ? served_get(d, m->route) : NULL;
+	char text[ADDR_TEXT_MAX];
+
+	if (l != NULL) {
+		atomic_store(&lease_route_of(m->route)->has_served, true);
+		log_debug(d->shared->log, "lease %s: session from %s", m->route->name,
+			addr_print_ip(&m->client, text));
+		reverse_pool_add_take(reverse_pool_of(l->carrier), m->session,
+			&m->client);
+	} else {
+		stream_close(m->session);
+	}
+	route_unref(m->route);
+}
+
+static void on_session(struct worker *w, void *body)
+{
+	struct relay_data *d = data_of_worker(w);
+	struct moving_session *m = body;
+
+	if (d->state != DATA_SERVING ||
+		stream_enter(m->session, data_loop(d)) != ERR_OK) {
+		stream_close(m->session);
+		route_unref(m->route);
+		return;
+	}
+	session_arrive(d, m);
+}
+
+/* At the end of the turn: the stream may be in the middle of a call to who had it
+ * before. */
+static void session_on_leave(void *arg)
+{
+	struct moving_session *m = arg;
+	struct relay_data *d = m->from;
+	unsigned to = m->route->worker;
+
+	if (to == d->worker->worker.index) {
+		session_arrive(d, m);
+	} else if (d->state != DATA_SERVING || to >= d->shared->count ||
+		stream_leave(m->session) != ERR_OK ||
+		!worker_send(&d->shared->workers[to].worker, on_session, m, sizeof(*m))) {
+		stream_close(m->session);
+		route_unref(m->route);
+	}
+	free(m);
+}
+
+void lease_service_pass_session_take(struct relay_data *d, struct route *r,
+	struct stream *session, const struct addr *client)
+{
+	struct moving_session *m = mem_new(m);
+
+	if (m == NULL) {
+		stream_close(session);
+		return;
+	}
+	m->from = d;
+	m->session = session;
+	m->client = *client;
+	m->route = route_ref(r);
+	stream_want(session, 0);
+	loop_deferred_init(&m->leave, session_on_leave, m);
+	loop_defer(data_loop(d), &m->leave);
+}
+
+/* ---- answers ---- */
+
+/* Without the server there is no exchange either. */
+static void on_answer(void *receiver, struct mail *mail)
+{
+	struct relay_data *d = data_of_worker(receiver);
+	struct api_call *call = mem_container(mail, struct api_call, mail);
+
+	if (d->http != NULL)
+		relay_request_on_answer(lease_service_of(d), call);
+	api_call_free(call);
+}
+
+void lease_service_answer(struct relay_worker *w, struct api_call *call)
+{
+	call->mail.fn = on_answer;
+	if (!mailbox_post(w->worker.mailbox, &call->mail))
+		api_call_free(call);
+}
+
+/* ---- beginning and end ---- */
+
+static void service_on_request(void *state, struct http_exchange *x)
+{
+	struct lease_service *s = state;
+
+	api_on_request(&s->api, x);
+}
+
+static void service_close(void *state)
+{
+	struct lease_service *s = state;
+
+	signing_close(s);
+}
+
+static void service_free(void *state)
+{
+	struct lease_service *s = state;
+
+	loop_timer_close(s->sign_timer);
+	access_cache_fini(&s->tokens);
+	free(s);
+}
+
+static enum err service_open(struct relay_data *d, void **state)
+{
+	struct lease_service *s = mem_new(s);
+	enum err rc;
+
+	if (s == NULL)
+		return ERR_NOMEM;
+	s->data = d;
+	fair_queue_init(&s->unsigned_items, UNSIGNED_MAX);
+	loop_deferred_init(&s->sign_turn, signing_on_turn, s);
+	rc = relay_request_open(s);
+	if (rc == ERR_OK)
+		rc = loop_timer_open(data_loop(d), signing_on_turn, s, &s->sign_timer);
+	if (rc == ERR_OK)
+		*state = s;
+	else
+		service_free(s);
+	return rc;
+}
+
+const struct data_service lease_service = {
+	.open = service_open,
+	.on_request = service_on_request,
+	.close = service_close,
+	.free = service_free,
+};

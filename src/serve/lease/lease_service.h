@@ -1,0 +1,67 @@
+/*
+ * The service of leases on a data worker: its part of the relay's API, with reverse
+ * sessions and signatures.
+ */
+#ifndef SERVE_LEASE_LEASE_SERVICE_H
+#define SERVE_LEASE_LEASE_SERVICE_H
+
+#include "http/api.h"
+#include "serve/lease/envelope.h"
+#include "serve/lease/fair_queue.h"
+#include "serve/lease/time_share.h"
+#include "serve/relay_data.h"
+#include "tunnel/portal/access_token.h"
+
+/* Of one worker. */
+struct lease_service {
+	struct relay_data *data; /* borrowed: has us */
+	struct api api;
+	struct access_cache tokens;
+	struct time_share signing;
+	struct fair_queue unsigned_items; /* struct signing: requests that wait */
+	struct loop_deferred sign_turn;   /* of these, */
+	struct loop_timer *sign_timer;    /* and when there is time for another */
+};
+
+extern const struct data_service lease_service;
+
+static inline struct lease_service *lease_service_of(const struct relay_data *d)
+{
+	return d->service;
+}
+
+/* Brings a session that @client has opened to the worker of @r. Takes @session. */
+void lease_service_pass_session_take(struct relay_data *d, struct route *r,
+	struct stream *session, const struct addr *client);
+
+/* From the control worker: the answer to a call, which is taken whatever happens. */
+void lease_service_answer(struct relay_worker *w, struct api_call *call);
+
+/* ---- relay_request.c ---- */
+
+/* The worker's part of the API. */
+enum err relay_request_open(struct lease_service *s) MUST_USE;
+
+/* The control worker has answered; @call is the caller's. */
+void relay_request_on_answer(struct lease_service *s, struct api_call *call);
+
+#define REQUEST_TOKEN "X-Portal-Access-Token"
+#define REQUEST_BANNED "request denied because source IP is banned"
+#define REQUEST_NO_LEASE "lease not found: register it anew"
+
+/*
+ * The route of the token in @call: a reference, or NULL if there is no such lease. False:
+ * the call is refused.
+ */
+bool request_find_lease(struct lease_service *s, struct api_call *call,
+	struct access_holder *holder, struct route **out) MUST_USE;
+void request_release_lease(struct api_call *call);
+
+/* ---- signing.c: requests to /v1/sign ---- */
+
+void signing_on_turn(void *service); /* deferred, and of the timer */
+
+/* Forgets those that wait; their exchanges go with the server. */
+void signing_close(struct lease_service *s);
+
+#endif

@@ -1,0 +1,137 @@
+/* Signatures that are not in the audit yet, by identity. */
+#include "serve/lease/sign_audit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "store/audit.h"
+
+#define WHO "adit"
+#define OTHERS "other identities"
+
+struct entry {
+	struct map_node by_key;
+	struct list in_all; /* in the order in which they came */
+	uint64_t count;
+	char key[];
+};
+
+struct sign_audit {
+	struct map entries; /* struct entry */
+	struct list all;
+	uint64_t others; /* signatures of identities that found no room */
+};
+
+enum err sign_audit_new(struct sign_audit **out)
+{
+	struct sign_audit *a = mem_new(a);
+
+	if (a == NULL)
+		return ERR_NOMEM;
+	map_init(&a->entries);
+	list_init(&a->all);
+	*out = a;
+	return ERR_OK;
+}
+
+static void clear(struct sign_audit *a)
+{
+	struct entry *e;
+
+	while ((e = list_first(&a->all, struct entry, in_all)) != NULL) {
+		map_remove(&a->entries, &e->by_key);
+		list_remove(&e->in_all);
+		free(e);
+	}
+	a->others = 0;
+}
+
+void sign_audit_free(struct sign_audit *a)
+{
+	if (a == NULL)
+		return;
+	clear(a);
+	map_fini(&a->entries);
+	free(a);
+}
+
+/* NULL: there is no room. */
+static struct entry *entry_obtain(struct sign_audit *a, const char *key)
+{
+	struct map_node *node = map_find(&a->entries, span_str(key));
+	size_t n = strlen(key) + 1;
+	struct entry *e;
+
+	if (node != NULL)
+		return map_object(node, struct entry, by_key);
+	if (a->entries.count >= SIGN_AUDIT_IDENTITIES)
+		return NULL;
+	e = calloc(1, sizeof(*e) + n);
+	if (e == NULL)
+		return NULL;
+	memcpy(e->key, key, n);
+	map_add(&a->entries, &e->by_key, span_str(e->key));
+	list_add(&a->all, &e->in_all);
+	return e;
+}
+
+void sign_audit_add(struct sign_audit *a, const char *identity_key, uint64_t count)
+{
+	struct entry *e = count > 0 ? entry_obtain(a, identity_key) : NULL;
+
+	if (e != NULL)
+		e->count += count;
+	else
+		a->others += count;
+}
+
+static enum err put_row(struct store *s, uint64_t count, const char *about,
+	struct why *why)
+{
+	char what[64];
+	const struct audit_row row = {
+		.at_ms = clock_wall_ms(),
+		.kind = AUDIT_SIGNATURES,
+		.who = WHO,
+		.what = what,
+		.about = about,
+	};
+
+	snprintf(what, sizeof(what), "signed %llu handshake%s", (unsigned long long)count,
+		count == 1 ? "" : "s");
+	return audit_add(s, &row, why);
+}
+
+static enum err put_rows(struct sign_audit *a, struct store *s, struct why *why)
+{
+	struct list *it, *tmp;
+	enum err rc = ERR_OK;
+
+	list_each(it, tmp, &a->all) {
+		const struct entry *e = list_object(it, struct entry, in_all);
+
+		if (rc == ERR_OK)
+			rc = put_row(s, e->count, e->key, why);
+	}
+	if (rc == ERR_OK && a->others > 0)
+		rc = put_row(s, a->others, OTHERS, why);
+	return rc == ERR_OK ? audit_trim(s, AUDIT_SIGNATURES, AUDIT_MAX, why) : rc;
+}
+
+enum err sign_audit_flush(struct sign_audit *a, struct store *s, struct why *why)
+{
+	enum err rc;
+
+	if (a->entries.count == 0 && a->others == 0)
+		return ERR_OK;
+	rc = store_begin(s, false, why);
+	if (rc == ERR_OK)
+		rc = store_end(s, put_rows(a, s, why), why);
+	if (rc == ERR_OK)
+		clear(a);
+	return rc;
+}

@@ -1,0 +1,250 @@
+/* The server end of links: what is made of its options, and its workers. */
+#include "serve/link/link_server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "http/metrics.h"
+#include "loop/notify.h"
+#include "net/listener.h"
+#include "serve/link/link_priv.h"
+#include "store/file.h"
+
+#define KEY_FILE_MAX 65536
+
+/* ---- the host key ---- */
+
+static enum err link_read_key_file(const char *path, struct hostkey **out,
+	struct why *why)
+{
+	struct why detail = { 0 };
+	struct buf text;
+	enum err rc;
+
+	buf_init(&text, KEY_FILE_MAX);
+	rc = file_read(path, &text, &detail);
+	if (rc != ERR_OK) {
+		err_set(why, rc, "--keyfile: %s", detail.text);
+	} else {
+		rc = hostkey_parse(buf_span(&text), out, &detail);
+		if (rc != ERR_OK)
+			err_set(why, rc, "--keyfile %s: %s", path, err_text(rc, &detail));
+	}
+	buf_wipe(&text);
+	return rc;
+}
+
+static enum err link_make_key(struct link_server *s, struct why *why)
+{
+	const struct link_server_options *o = s->o;
+	char fingerprint[HOSTKEY_SHA256_CHARS + 1];
+	enum err rc;
+
+	if (o->key_file != NULL && str_has_prefix(o->key_file, "ck-"))
+		rc = hostkey_parse(span_str(o->key_file), &s->key, why);
+	else if (o->key_file != NULL)
+		rc = link_read_key_file(o->key_file, &s->key, why);
+	else if (o->key_seed != NULL)
+		rc = hostkey_from_seed(o->key_seed, &s->key);
+	else
+		rc = hostkey_generate(&s->key);
+	if (rc != ERR_OK)
+		return rc;
+	hostkey_sha256(hostkey_blob(s->key), fingerprint);
+	log_info(&s->log, "Fingerprint %s", fingerprint);
+	return ERR_OK;
+}
+
+/* ---- the backend ---- */
+
+static enum err link_make_backend(struct link_server *s, struct why *why)
+{
+	struct tls_client_options o = { 0 };
+	bool is_https;
+	enum err rc;
+
+	if (s->o->backend == NULL)
+		return ERR_OK;
+	rc = url_parse(span_str(s->o->backend), &s->backend, why);
+	if (rc != ERR_OK)
+		return rc;
+	is_https = strcmp(s->backend.scheme, "https") == 0;
+	url_print_authority(&s->backend, s->backend_host);
+	if (s->backend.port == 0)
+		s->backend.port = is_https ? 443 : 80;
+	log_info(&s->log, "Reverse proxy enabled");
+	return is_https ? tls_context_new_client(&o, &s->backend_tls, why) : ERR_OK;
+}
+
+/* ---- secrets ---- */
+
+static void link_warn_of_modes(const struct link_server *s)
+{
+	const struct {
+		const char *flag, *path;
+	} files[] = {
+		{ "--keyfile", s->o->key_file },
+		{ "--authfile", s->o->auth_file },
+		{ "--tls-key", s->o->tls_key },
+	};
+
+	for (size_t i = 0; i < mem_count(files); i++) {
+		if (files[i].path != NULL && file_is_open_to_others(files[i].path))
+			log_warn(&s->log,
+				"%s: %s can be read or written by everybody on this machine: "
+				"chmod 600 it",
+				files[i].flag, files[i].path);
+	}
+}
+
+/* ---- connections ---- */
+
+static void link_on_accept(void *arg, int fd, const struct addr *peer)
+{
+	struct link_server *s = arg;
+	struct link_worker *w = &s->workers[s->next++ % s->count];
+
+	if (!link_worker_give(w, fd, peer))
+		close(fd);
+}
+
+static enum err link_listen(struct link_server *s, struct why *why)
+{
+	const char *host = s->o->host != NULL ? s->o->host : "0.0.0.0";
+	bool is_bare = strchr(host, ':') != NULL && host[0] != '[';
+	char url[320];
+	struct addr addr;
+	enum err rc = listener_open(s->control->loop, host, s->o->port, link_on_accept, s,
+		&s->listener, why);
+
+	if (rc != ERR_OK)
+		return rc;
+	listener_addr(s->listener, &addr);
+	snprintf(url, sizeof(url), "%s://%s%s%s:%u", s->tls != NULL ? "https" : "http",
+		is_bare ? "[" : "", host, is_bare ? "]" : "", addr_port(&addr));
+	log_info(&s->log, "Listening on %s", url);
+	notify_status(s->notify, "listening on %s", url);
+	return ERR_OK;
+}
+
+void link_server_reload(struct link_server *s)
+{
+	link_users_reload(s);
+	link_tls_reload(s);
+}
+
+void link_server_report(const struct link_server *s)
+{
+	log_info(&s->log, "sessions: %llu open, %llu so far",
+		(unsigned long long)atomic_load(&s->open),
+		(unsigned long long)atomic_load(&s->numbers));
+}
+
+void link_server_end(struct link_server *s)
+{
+	log_info(&s->log, "shutting down: closing %llu sessions",
+		(unsigned long long)atomic_load(&s->open));
+	listener_close(s->listener);
+	s->listener = NULL;
+}
+
+/* ---- the whole ---- */
+
+static enum err link_open_workers(struct link_server *s, struct why *why)
+{
+	unsigned count = s->o->workers > 0 ? s->o->workers : worker_count_cores();
+	enum err rc = ERR_OK;
+
+	if (count > LINK_WORKERS_MAX)
+		count = LINK_WORKERS_MAX;
+	s->workers = calloc(count, sizeof(*s->workers));
+	if (s->workers == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for %u workers", count);
+	/* They may send each other claims as soon as there are connections, not
+	 * before. */
+	s->count = count;
+	for (unsigned i = 0; i < count && rc == ERR_OK; i++)
+		rc = link_worker_open(&s->workers[i], s, i, why);
+	return rc;
+}
+
+static enum err server_begin(struct link_server *s, struct why *why)
+{
+	enum err rc;
+
+	if (s->o->allows_reverse)
+		log_info(&s->log, "Reverse tunnelling enabled");
+	rc = prefix_set_add_list(&s->proxies, &s->o->trusted_proxies);
+	if (rc == ERR_OK)
+		rc = link_make_key(s, why);
+	if (rc == ERR_OK)
+		rc = link_users_open(s, why);
+	if (rc == ERR_OK && s->users != NULL)
+		rc = login_guard_new(&s->guard);
+	if (rc == ERR_OK && s->users != NULL)
+		log_info(&s->log, "User authentication enabled");
+	else if (rc == ERR_OK)
+		log_warn(&s->log,
+			"no users configured: anyone can connect; see --auth and "
+			"--authfile");
+	if (rc == ERR_OK)
+		rc = link_tls_open(s, why);
+	if (rc == ERR_OK)
+		link_warn_of_modes(s);
+	if (rc == ERR_OK)
+		rc = link_make_backend(s, why);
+	if (rc == ERR_OK)
+		rc = link_open_workers(s, why);
+	if (rc == ERR_OK)
+		rc = link_metrics_open(s, why);
+	return rc == ERR_OK ? link_listen(s, why) : rc;
+}
+
+void link_server_close(struct link_server *s)
+{
+	if (s == NULL)
+		return;
+	listener_close(s->listener);
+	http_metrics_close(s->metrics);
+	for (unsigned i = 0; i < s->count; i++)
+		link_worker_end(&s->workers[i]);
+	for (unsigned i = 0; i < s->count; i++)
+		worker_join(&s->workers[i].worker);
+	for (unsigned i = 0; i < s->count; i++)
+		link_worker_close(&s->workers[i]);
+	free(s->workers);
+	s->workers = NULL; /* mail that is still on its way finds no receiver */
+	link_users_close(s);
+	link_tls_close(s);
+	tls_context_free(s->backend_tls);
+	hostkey_free(s->key);
+	loop_turn(s->control->loop); /* logins that were on their way */
+	login_guard_free(s->guard);
+	prefix_set_fini(&s->proxies);
+	free(s);
+}
+
+enum err link_server_open(const struct link_server_options *options,
+	struct worker *control, struct notify *notify, struct link_server **out,
+	struct why *why)
+{
+	struct link_server *s = mem_new(s);
+	enum err rc;
+
+	if (s == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for the server");
+	s->o = options;
+	s->control = control;
+	s->notify = notify;
+	log_init(&s->log, NULL, "server");
+	worker_raise_limits();
+	rc = server_begin(s, why);
+	if (rc == ERR_OK)
+		*out = s;
+	else
+		link_server_close(s);
+	return rc;
+}

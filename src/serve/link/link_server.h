@@ -1,0 +1,58 @@
+/*
+ * The server end of links: takes Chisel's clients, over HTTP, and listens for them. It
+ * owns its data workers; loop and signals of the control worker are its owner's.
+ * chisel-protocol 1, 4, 5.
+ */
+#ifndef SERVE_LINK_LINK_SERVER_H
+#define SERVE_LINK_LINK_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/prefix.h"
+#include "tunnel/chisel/session.h"
+
+/* All strings are borrowed and outlive the server; NULL is "not given". */
+struct link_server_options {
+	const char *host;     /* NULL is 0.0.0.0 */
+	uint16_t port;        /* 0 lets the kernel choose; the log says which */
+	const char *key_seed; /* --key */
+	/* --keyfile: a path or a "ck-" string; wins over the seed */
+	const char *key_file;
+	const char *auth_file;             /* --authfile */
+	const char *auth;                  /* --auth */
+	const char *backend;               /* --backend: an http or https URL */
+	struct field_list trusted_proxies; /* "10.0.0.0/8", "192.0.2.1" */
+	bool allows_socks;                 /* --socks5 */
+	bool checks_socks;                 /* --socks-acl */
+	bool allows_reverse;               /* --reverse */
+	const char *tls_key, *tls_cert;    /* both or none */
+	const char *tls_ca;                /* file or directory; needs the two above */
+	unsigned workers;                  /* data workers; 0 is one for each core */
+	const char *metrics;               /* --metrics: "127.0.0.1:9464" */
+	unsigned head_max; /* bytes of a request's head; 0: see http/server.h */
+	struct chisel_tuning tuning;
+};
+
+struct link_server;
+struct notify;
+
+/* Listens. @options, @control and @notify (NULL:
+ * no service manager) outlive the server. */
+enum err link_server_open(const struct link_server_options *options,
+	struct worker *control, struct notify *notify, struct link_server **out,
+	struct why *why) MUST_USE;
+
+/* Reads users, certificate and key again; what is wrong leaves the previous ones. */
+void link_server_reload(struct link_server *s);
+
+/* Writes figures to the log. */
+void link_server_report(const struct link_server *s);
+
+/* Takes nothing new. */
+void link_server_end(struct link_server *s);
+
+/* Ends its sessions. NULL is fine. */
+void link_server_close(struct link_server *s);
+
+#endif

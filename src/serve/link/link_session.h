@@ -1,0 +1,83 @@
+/*
+ * A client of a link server: its session, the ports it listens on here, and the targets
+ * it reaches from here. Whether it may is decided here, for every remote it declares and
+ * for every channel it opens. chisel-protocol 4.2, 5.4, 6.1.
+ */
+#ifndef SERVE_LINK_LINK_SESSION_H
+#define SERVE_LINK_LINK_SESSION_H
+
+#include "net/resolver.h"
+#include "serve/link/link_priv.h"
+#include "tunnel/chisel/entry.h"
+#include "tunnel/chisel/exit.h"
+
+#define LINK_TEXT_MAX 160 /* of a stranger's text in a log line */
+
+struct link_session {
+	struct list in_worker;
+	struct link_worker *worker; /* borrowed: it ends us before it goes */
+	uint64_t number;
+	struct log log, tun;
+	struct chisel_session *session; /* borrowed: it tells when it is gone */
+	struct addr client; /* where it is, by a proxy's word if that is trusted */
+	char *user;         /* that has logged in; NULL: not yet, or there are no users */
+	uint8_t digest[USER_LOGIN_BYTES]; /* of that user's password then */
+	struct {
+		char *user; /* whose password it is; NULL: it is wrong */
+		uint8_t digest[USER_LOGIN_BYTES];
+		char name[LINK_TEXT_MAX]; /* as the client has it, quoted */
+		struct loop_timer *timer; /* until it is answered */
+	} login;
+	uint64_t opened_ms; /* when it was bound */
+	/* what the server's totals have of it already */
+	uint64_t counted_sent, counted_received, counted_channels;
+	struct chisel_config config;
+	struct entry **entries;     /* one for each remote; NULL for normal ones */
+	unsigned bound;             /* remotes that are dealt with */
+	bool is_bound;              /* all of them, and the client was told so */
+	bool has_claimed;           /* asked others for the port of remote [bound] */
+	bool is_port_ours;          /* and a session of the same client has it */
+	struct resolve *lookup;     /* borrowed: of its local host, until it has called */
+	char host[REMOTE_HOST_MAX]; /* what that host is, once it is known */
+	bool is_pending;            /* has not authenticated, and is not given up */
+	struct exits exits;
+	struct list claims; /* that wait for our end */
+};
+
+/*
+ * Logs at info. Without users every client is a stranger, whose lines are limited; a
+ * user's are not.
+ */
+#define link_session_log(s, ...) \
+	do { \
+		if ((s)->user != NULL) \
+			log_info(&(s)->log, __VA_ARGS__); \
+		else \
+			log_limited(LOG_INFO, &(s)->log, __VA_ARGS__); \
+	} while (0)
+
+/* Takes @stream, which has been upgraded, from @client. */
+void link_session_open_take(struct link_worker *w, struct stream *stream,
+	const struct addr *client);
+
+/* The session of that number on this worker, or NULL. */
+struct link_session *link_session_find(struct link_worker *w, uint64_t number);
+
+/* All of them, on their worker. */
+void link_sessions_close(struct link_worker *w);
+
+/* Gives up the stranger that has been here longest without a name. */
+void link_sessions_drop_stranger(struct link_worker *w);
+
+#define LINK_COUNT_MS 1000
+
+/* Adds to the server's totals what is new. */
+void link_sessions_count(void *worker); /* struct link_worker; its timer's */
+
+/* The users are new: ends what they do not allow any more. */
+void link_sessions_check_users(struct link_worker *w);
+
+/* Goes on binding ports, after a claim or a lookup has come back. */
+void link_session_bind(struct link_session *s);
+
+#endif
