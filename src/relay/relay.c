@@ -326,7 +326,7 @@ static enum err relay_open_workers(struct relay *r, struct why *why)
 	if (r->shared.workers == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for %u workers", count);
 	for (unsigned i = 0; i < count && rc == ERR_OK; i++) {
-		rc = relay_worker_open(&r->shared.workers[i], &r->shared, i, r->view,
+		rc = relay_worker_open(&r->shared.workers[i], &r->shared, i, r->snapshot,
 			why);
 		r->running += rc == ERR_OK;
 	}
@@ -398,7 +398,7 @@ static enum err relay_open_rest(struct relay *r, struct why *why)
 	if (rc != ERR_OK)
 		return rc;
 	relay_publish(r);
-	if (r->view == NULL)
+	if (r->snapshot == NULL)
 		return ERR_NOMEM;
 	rc = api_init(&r->operations, &operations, why);
 	if (rc == ERR_OK)
@@ -505,7 +505,7 @@ void relay_close(struct relay *r)
 	route_table_free(r->routes);
 	challenges_free(r->challenges);
 	wallet_free(r->wallet);
-	relay_view_unref(r->view);
+	snapshot_unref(r->snapshot);
 	policy_close(r->policy);
 	store_close(r->store);
 	certificate_close(r->certificate);

@@ -1,6 +1,6 @@
 /*
  * The inside of a relay, for the files of relay/ that run on its control worker:
- * relay*.c, api*.c and admin*.c. Data workers see struct relay_shared and their view, and
+ * relay*.c, api*.c and admin*.c. Data workers see struct relay_shared and their snapshot, and
  * no more.
  */
 #ifndef RELAY_RELAY_PRIV_H
@@ -50,7 +50,7 @@ struct relay {
 	struct sign_audit *sign_audit;
 	struct lease_book *book;
 	struct certificate *certificate;
-	struct relay_view *view; /* what workers have been told last */
+	struct snapshot *snapshot; /* what workers have been told last */
 	struct relay_shared shared;
 
 	unsigned running; /* workers that have a thread */

@@ -2,46 +2,47 @@
 #include "relay/admin.h"
 #include "relay/relay_config.h"
 #include "relay/relay_priv.h"
+#include "serve/lease/lease_service.h"
 
-/* ---- views ---- */
+/* ---- snapshots ---- */
 
-static enum err view_make(const struct relay *r, struct relay_view **out)
+static enum err snapshot_make(const struct relay *r, struct snapshot **out)
 {
-	struct relay_view *v = mem_new(v);
+	struct lease_snapshot *s = lease_snapshot_new();
 	enum err rc;
 
-	if (v == NULL)
+	if (s == NULL)
 		return ERR_NOMEM;
-	atomic_init(&v->refs, 1);
-	v->tls = tls_context_ref(certificate_tls(r->certificate));
-	v->keyless = keyless_ref(certificate_keyless(r->certificate));
-	v->sign_per_s = r->options.sign_per_s;
-	rc = prefix_set_copy(policy_banned(r->policy), &v->banned);
+	s->base.tls = tls_context_ref(certificate_tls(r->certificate));
+	s->keyless = keyless_ref(certificate_keyless(r->certificate));
+	s->sign_per_s = r->options.sign_per_s;
+	rc = prefix_set_copy(policy_banned(r->policy), &s->base.banned);
 	if (rc == ERR_OK && r->options.trusts_proxy)
 		rc = r->options.proxies.n == 0 ?
-			prefix_set_add_local(&v->proxies) :
-			prefix_set_add_list(&v->proxies, &r->options.proxies);
+			prefix_set_add_local(&s->base.proxies) :
+			prefix_set_add_list(&s->base.proxies, &r->options.proxies);
 	if (rc == ERR_OK)
-		*out = v;
+		*out = &s->base;
 	else
-		relay_view_unref(v);
+		snapshot_unref(&s->base);
 	return rc;
 }
 
 void relay_publish(struct relay *r)
 {
-	struct relay_view *v;
+	struct snapshot *s;
 
-	if (view_make(r, &v) != ERR_OK) {
-		log_error(&r->log, "out of memory: workers keep the old settings");
+	if (snapshot_make(r, &s) != ERR_OK) {
+		log_error(&r->log, "out of memory: workers keep the previous settings");
 		return;
 	}
-	relay_view_unref(r->view);
-	r->view = v;
+	snapshot_unref(r->snapshot);
+	r->snapshot = s;
 	for (unsigned i = 0; i < r->running; i++)
-		if (!relay_worker_set_view(&r->shared.workers[i], v))
+		if (!relay_worker_set_snapshot(&r->shared.workers[i], s))
 			log_error(&r->log,
-				"out of memory: worker %u keeps the old settings", i);
+				"out of memory: worker %u keeps the previous settings",
+				i);
 }
 
 /* ---- reading anew ---- */

@@ -24,7 +24,7 @@ enum data_state {
 struct relay_data {
 	struct relay_worker *worker; /* borrowed: has us */
 	struct relay_shared *shared; /* borrowed: outlives us */
-	struct relay_view *view;     /* a reference */
+	struct snapshot *snapshot;   /* a reference */
 	void *service;               /* the state of shared->service; NULL: half-built */
 	struct http_server *http;    /* NULL before its beginning and at its end */
 	enum data_state state;
@@ -131,7 +131,7 @@ void visitor_cut_banned(struct relay_data *d, const struct prefix_set *banned);
  * relay_worker_close() takes half-built ones.
  */
 enum err relay_data_new(struct relay_worker *w, struct relay_shared *shared,
-	unsigned index, struct relay_view *view, struct why *why) MUST_USE;
+	unsigned index, struct snapshot *snapshot, struct why *why) MUST_USE;
 
 /* Serves a client of the API; takes @fd. */
 void relay_data_serve_take(struct relay_data *d, int fd, const struct addr *peer);

@@ -52,7 +52,7 @@ static void on_client(struct worker *w, void *body)
 void relay_data_serve_take(struct relay_data *d, int fd, const struct addr *peer)
 {
 	struct tls_options o = {
-		.context = d->view->tls,
+		.context = d->snapshot->tls,
 		.loop = data_loop(d),
 		.is_server = true,
 	};
@@ -187,37 +187,37 @@ bool relay_worker_set_rate(struct relay_worker *w, const char *owner,
 	return worker_send(&w->worker, on_rate, &m, sizeof(m));
 }
 
-/* ---- views ---- */
+/* ---- snapshots ---- */
 
 /* Sessions of clients that are banned now, those of leases of others too. */
 static void data_drop_banned(struct relay_data *d)
 {
 	struct list *it, *tmp;
 
-	if (d->view->banned.n == 0)
+	if (d->snapshot->banned.n == 0)
 		return;
 	list_each(it, tmp, &d->leases)
 		carrier_drop(list_object(it, struct served, in_data)->carrier,
-			&d->view->banned);
-	visitor_cut_banned(d, &d->view->banned);
+			&d->snapshot->banned);
+	visitor_cut_banned(d, &d->snapshot->banned);
 	relay_data_check_drained(d);
 }
 
-static void on_view(struct worker *w, void *body)
+static void on_snapshot(struct worker *w, void *body)
 {
 	struct relay_data *d = data_of_worker(w);
 
-	relay_view_unref(d->view);
-	d->view = *(struct relay_view **)body;
+	snapshot_unref(d->snapshot);
+	d->snapshot = *(struct snapshot **)body;
 	data_drop_banned(d);
 }
 
-bool relay_worker_set_view(struct relay_worker *w, struct relay_view *view)
+bool relay_worker_set_snapshot(struct relay_worker *w, struct snapshot *snapshot)
 {
-	relay_view_ref(view);
-	if (worker_send(&w->worker, on_view, &view, sizeof(view)))
+	snapshot_ref(snapshot);
+	if (worker_send(&w->worker, on_snapshot, &snapshot, sizeof(snapshot)))
 		return true;
-	relay_view_unref(view);
+	snapshot_unref(snapshot);
 	return false;
 }
 
@@ -300,7 +300,7 @@ static enum err data_open(struct relay_data *d)
 }
 
 enum err relay_data_new(struct relay_worker *w, struct relay_shared *shared,
-	unsigned index, struct relay_view *view, struct why *why)
+	unsigned index, struct snapshot *snapshot, struct why *why)
 {
 	struct relay_data *d = mem_new(d);
 	enum err rc;
@@ -314,7 +314,7 @@ enum err relay_data_new(struct relay_worker *w, struct relay_shared *shared,
 	list_init(&d->bridges);
 	d->worker = w;
 	d->shared = shared;
-	d->view = relay_view_ref(view);
+	d->snapshot = snapshot_ref(snapshot);
 	w->data = d;
 	rc = worker_init(&w->worker, index);
 	if (rc == ERR_OK)
@@ -325,9 +325,9 @@ enum err relay_data_new(struct relay_worker *w, struct relay_shared *shared,
 }
 
 enum err relay_worker_open(struct relay_worker *w, struct relay_shared *shared,
-	unsigned index, struct relay_view *view, struct why *why)
+	unsigned index, struct snapshot *snapshot, struct why *why)
 {
-	enum err rc = relay_data_new(w, shared, index, view, why);
+	enum err rc = relay_data_new(w, shared, index, snapshot, why);
 
 	return rc == ERR_OK ? worker_start(&w->worker, why) : rc;
 }
@@ -353,7 +353,7 @@ void relay_worker_close(struct relay_worker *w)
 			d->shared->service->free(d->service);
 		worker_fini(&w->worker);
 	}
-	relay_view_unref(d->view);
+	snapshot_unref(d->snapshot);
 	map_fini(&d->owners);
 	free(d);
 	w->data = NULL;

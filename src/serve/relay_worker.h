@@ -11,8 +11,8 @@
 
 #include "base/log.h"
 #include "loop/worker.h"
-#include "serve/relay_view.h"
 #include "serve/route.h"
+#include "serve/snapshot.h"
 
 #define RELAY_WORKERS_MAX 64
 
@@ -54,9 +54,9 @@ struct relay_worker {
 	struct relay_data *data; /* its own: relay_worker.c */
 };
 
-/* Starts its thread. @view is borrowed: it takes a reference. */
+/* Starts its thread. @snapshot is borrowed: it takes a reference. */
 enum err relay_worker_open(struct relay_worker *w, struct relay_shared *shared,
-	unsigned index, struct relay_view *view, struct why *why) MUST_USE;
+	unsigned index, struct snapshot *snapshot, struct why *why) MUST_USE;
 
 /* After its thread has ended (worker_join()). Takes half-open ones. */
 void relay_worker_close(struct relay_worker *w);
@@ -84,7 +84,7 @@ bool relay_worker_set_rate(struct relay_worker *w, const char *owner,
 /* Ends all bridges of an owner, also those that began on routes that are over. */
 bool relay_worker_cut(struct relay_worker *w, const char *owner);
 
-bool relay_worker_set_view(struct relay_worker *w, struct relay_view *view);
+bool relay_worker_set_snapshot(struct relay_worker *w, struct snapshot *snapshot);
 
 /* No new work from now on; it stops when its bridges have ended, or after @drain_ms. */
 void relay_worker_end(struct relay_worker *w, uint32_t drain_ms);

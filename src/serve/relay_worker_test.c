@@ -251,22 +251,30 @@ static void test_a_text_for_all_is_let_go_of(void **state)
 	api_text_unref(text);
 }
 
-static void test_a_new_view_counts_at_once(void **state)
+/* As the site's, with @banned. */
+static struct snapshot *snapshot_with_ban(struct site *s, const char *banned)
 {
-	struct site *s = *state;
-	struct relay_view *v = mem_new(v);
-	struct guest g;
+	struct lease_snapshot *next = lease_snapshot_new();
 	struct prefix p;
 
-	assert_non_null(v);
-	atomic_init(&v->refs, 1);
-	v->tls = tls_context_ref(s->view->tls);
-	assert_int_equal(prefix_parse(span_str("203.0.113.0/24"), &p), ERR_OK);
-	assert_int_equal(prefix_set_add(&v->banned, &p), ERR_OK);
+	assert_non_null(next);
+	next->base.tls = tls_context_ref(s->snapshot->tls);
+	next->keyless = keyless_ref(s->settings->keyless);
+	assert_int_equal(prefix_parse(span_str(banned), &p), ERR_OK);
+	assert_int_equal(prefix_set_add(&next->base.banned, &p), ERR_OK);
+	return &next->base;
+}
+
+static void test_a_new_snapshot_counts_at_once(void **state)
+{
+	struct site *s = *state;
+	struct snapshot *v = snapshot_with_ban(s, "203.0.113.0/24");
+	struct guest g;
+
 	site_open_lease(s, "demo", 0);
 	guest_come(&g, s, 0);
-	assert_true(relay_worker_set_view(&s->workers[0], v));
-	relay_view_unref(v);
+	assert_true(relay_worker_set_snapshot(&s->workers[0], v));
+	snapshot_unref(v);
 	site_settle(s);
 	guest_ask_session(&g, "demo");
 	assert_int_equal(guest_read_answer(&g), 403);
@@ -278,17 +286,10 @@ static void test_a_new_view_counts_at_once(void **state)
 static void test_a_ban_ends_sessions_and_their_visitors(void **state)
 {
 	struct site *s = *state;
-	struct relay_view *v = mem_new(v);
+	struct snapshot *v = snapshot_with_ban(s, "203.0.113.9");
 	struct guest idle, served, other, stays;
-	struct prefix p;
 	int cut, kept;
 
-	assert_non_null(v);
-	atomic_init(&v->refs, 1);
-	v->tls = tls_context_ref(s->view->tls);
-	v->keyless = keyless_ref(s->view->keyless);
-	assert_int_equal(prefix_parse(span_str("203.0.113.9"), &p), ERR_OK);
-	assert_int_equal(prefix_set_add(&v->banned, &p), ERR_OK);
 	site_open_lease(s, "demo", 0);
 	cut = join(s, &served, 0, 0);
 	guest_open_session(&idle, s, 0, "demo");
@@ -298,8 +299,8 @@ static void test_a_ban_ends_sessions_and_their_visitors(void **state)
 	kept = site_visit_host(s, 0, "other." SITE_ROOT);
 	guest_expect_visitor(&other, "other." SITE_ROOT);
 	guest_open_session(&stays, s, 0, "demo");
-	assert_true(relay_worker_set_view(&s->workers[0], v));
-	relay_view_unref(v);
+	assert_true(relay_worker_set_snapshot(&s->workers[0], v));
+	snapshot_unref(v);
 	site_until(s, idle.rc != ERR_OK && served.rc != ERR_OK);
 	visitor_expect_end(s, cut);
 	guest_say_text(&other, "stays");
@@ -555,7 +556,7 @@ static void test_letters_that_nobody_reads_are_dropped(void **state)
 	assert_true(relay_worker_give_client(&s->workers[1], client[1], &s->peer));
 	assert_true(relay_worker_open_route(&s->workers[1], r, listening(&port), 9));
 	assert_true(relay_worker_set_rate(&s->workers[1], r->owner, 9));
-	assert_true(relay_worker_set_view(&s->workers[1], s->view));
+	assert_true(relay_worker_set_snapshot(&s->workers[1], s->snapshot));
 	assert_true(relay_worker_close_route(&s->workers[1], r, true));
 	relay_worker_end(&s->workers[1], 1000);
 	relay_worker_close(&s->workers[1]);
@@ -571,7 +572,7 @@ static void test_letters_that_nobody_reads_are_dropped(void **state)
 	}
 	assert_int_equal(g.rc, ERR_EOF);
 	guest_close(&g);
-	assert_int_equal(relay_data_new(&s->workers[1], &s->shared, 1, s->view, NULL),
+	assert_int_equal(relay_data_new(&s->workers[1], &s->shared, 1, s->snapshot, NULL),
 		ERR_OK);
 }
 
@@ -590,7 +591,7 @@ int main(void)
 		TEST(test_an_answer_to_who_has_gone_is_dropped),
 		TEST(test_questions_that_wait_have_a_bound),
 		TEST(test_a_text_for_all_is_let_go_of),
-		TEST(test_a_new_view_counts_at_once),
+		TEST(test_a_new_snapshot_counts_at_once),
 		TEST(test_a_ban_ends_sessions_and_their_visitors),
 		TEST(test_a_rate_holds_for_bridges_that_run),
 		TEST(test_an_identity_without_a_lease_is_cut),

@@ -37,7 +37,8 @@
 struct site {
 	struct relay_shared shared;
 	struct relay_worker workers[SITE_WORKERS];
-	struct relay_view *view;
+	struct lease_snapshot *settings;
+	struct snapshot *snapshot; /* its base */
 	struct log log;
 	struct loop *loop; /* the clients' */
 	struct tls_context *client;
@@ -130,20 +131,21 @@ static inline void site_open_keyless(struct site *s)
 				 NULL, NULL),
 		1);
 	n = BIO_get_mem_data(bio, &pem);
-	assert_int_equal(keyless_new(span_of(pem, (size_t)n), &s->view->keyless, NULL),
+	assert_int_equal(keyless_new(span_of(pem, (size_t)n), &s->settings->keyless,
+				 NULL),
 		ERR_OK);
 	BIO_free(bio);
 }
 
-static inline void site_open_view(struct site *s)
+static inline void site_open_snapshot(struct site *s)
 {
 	struct tls_client_options o = { .skip_verify = true };
 
 	test_certificate_init(&s->certificate, "DNS:" SITE_ROOT ",DNS:*." SITE_ROOT);
-	s->view = mem_new(s->view);
-	assert_non_null(s->view);
-	atomic_init(&s->view->refs, 1);
-	s->view->tls = site_new_tls(&s->certificate);
+	s->settings = lease_snapshot_new();
+	assert_non_null(s->settings);
+	s->snapshot = &s->settings->base;
+	s->snapshot->tls = site_new_tls(&s->certificate);
 	site_open_keyless(s);
 	assert_int_equal(tls_context_new_client(&o, &s->client, NULL), ERR_OK);
 }
@@ -184,7 +186,7 @@ static inline void site_open(struct site *s)
 	*s = (struct site){ .calls = 0 };
 	time_begin(SITE_T0_MS);
 	log_init(&s->log, NULL, "relay");
-	site_open_view(s);
+	site_open_snapshot(s);
 	s->secret[31] = 7;
 	assert_int_equal(k1_derive_public(s->secret, &s->key), ERR_OK);
 	address_of_key(&s->key, s->address);
@@ -202,8 +204,8 @@ static inline void site_open(struct site *s)
 	assert_int_equal(route_table_new(lease_route_alias, &s->shared.routes), ERR_OK);
 	assert_int_equal(loop_new(&s->loop), ERR_OK);
 	for (unsigned i = 0; i < SITE_WORKERS; i++)
-		assert_int_equal(relay_data_new(&s->workers[i], &s->shared, i, s->view,
-					 NULL),
+		assert_int_equal(relay_data_new(&s->workers[i], &s->shared, i,
+					 s->snapshot, NULL),
 			ERR_OK);
 }
 
@@ -220,7 +222,7 @@ static inline void site_close(struct site *s)
 	route_table_free(s->shared.routes);
 	loop_turn(s->loop);
 	loop_free(s->loop);
-	relay_view_unref(s->view);
+	snapshot_unref(s->snapshot);
 	tls_context_free(s->client);
 	test_certificate_fini(&s->certificate);
 	assert_true(list_is_empty(&time_all));

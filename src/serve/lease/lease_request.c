@@ -23,8 +23,8 @@ static bool request_admit(void *context, struct api_call *call)
 	const struct http1_head *head = http_request(call->x);
 	char host[NAMES_HOST_MAX + 1], text[NAMES_HOST_MAX + 64];
 
-	forwarded_find_client(head, &d->view->proxies, &call->client);
-	call->is_banned = prefix_set_has(&d->view->banned, &call->client);
+	forwarded_find_client(head, &d->snapshot->proxies, &call->client);
+	call->is_banned = prefix_set_has(&d->snapshot->banned, &call->client);
 	if (call->row->is_any_host ||
 		(names_parse_host(http_host(head), host, NULL) == ERR_OK &&
 			own_host_is(d->shared->root, host)))

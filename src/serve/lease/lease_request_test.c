@@ -239,7 +239,7 @@ static void test_an_address_is_banned(void **state)
 	struct guest g;
 
 	site_open_lease(s, "demo", 0);
-	ban(&s->view->banned, "203.0.113.9");
+	ban(&s->snapshot->banned, "203.0.113.9");
 	guest_come(&g, s, 0);
 	refuse_session(&g, 403, "ip_banned");
 	guest_say_text(&g, "GET / HTTP/1.1\r\nHost: " SITE_ROOT "\r\n\r\n");
@@ -277,7 +277,7 @@ static void test_a_proxy_is_believed_who_its_client_is(void **state)
 			answer(s, 204, "");
 			assert_int_equal(guest_read_answer(&g), 204);
 		}
-		ban(&s->view->proxies, "203.0.113.0/24");
+		ban(&s->snapshot->proxies, "203.0.113.0/24");
 	}
 	guest_close(&g);
 }
@@ -689,7 +689,7 @@ static void test_a_lease_signs_so_many_a_second(void **state)
 	struct guest g;
 	unsigned refused = 0;
 
-	s->view->sign_per_s = 2;
+	s->settings->sign_per_s = 2;
 	site_open_lease(s, "demo", 0);
 	buf_init(&question, 4096);
 	put_question(&question, (int64_t)(clock_wall_ms() / 1000));
@@ -766,7 +766,7 @@ static void test_a_banned_address_has_nothing_signed(void **state)
 	site_open_lease(s, "demo", 0);
 	spend(s, 500);
 	ask_well(s, &waiting);
-	ban(&s->view->banned, "203.0.113.0/24");
+	ban(&s->snapshot->banned, "203.0.113.0/24");
 	site_pass(s, 501);
 	expect_refusal(&waiting, 403, "ip_banned");
 	ask_well(s, &g);

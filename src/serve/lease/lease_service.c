@@ -6,10 +6,32 @@
 
 #include <stdlib.h>
 
+#include "serve/lease/keyless.h"
 #include "serve/lease/lease_route.h"
 #include "serve/lease/reverse_pool.h"
 
 #define UNSIGNED_MAX 1024 /* requests for signatures that wait */
+
+/* ---- settings ---- */
+
+static void lease_snapshot_free(struct snapshot *snapshot)
+{
+	struct lease_snapshot *s = lease_snapshot_of(snapshot);
+
+	keyless_unref(s->keyless);
+	free(s);
+}
+
+struct lease_snapshot *lease_snapshot_new(void)
+{
+	struct lease_snapshot *s = mem_new(s);
+
+	if (s == NULL)
+		return NULL;
+	atomic_init(&s->base.refs, 1);
+	s->base.free = lease_snapshot_free;
+	return s;
+}
 
 /* ---- reverse sessions ---- */
 

@@ -12,6 +12,21 @@
 #include "serve/relay_data.h"
 #include "tunnel/portal/access_token.h"
 
+/* What data workers know of the relay's settings. */
+struct lease_snapshot {
+	struct snapshot base;
+	struct keyless *keyless; /* a reference: signs for leases */
+	uint32_t sign_per_s;
+};
+
+/* Of no settings; the caller has the reference. NULL: out of memory. */
+struct lease_snapshot *lease_snapshot_new(void);
+
+static inline struct lease_snapshot *lease_snapshot_of(struct snapshot *s)
+{
+	return mem_container(s, struct lease_snapshot, base);
+}
+
 /* Of one worker. */
 struct lease_service {
 	struct relay_data *data; /* borrowed: has us */

@@ -83,8 +83,8 @@ static void signing_sign(struct lease_service *ls, const struct signing *s,
 	struct why why = { { 0 } };
 	size_t n;
 	uint64_t begin_us = clock_now_us(), end_us;
-	enum err rc = keyless_sign(ls->data->view->keyless, &s->order, signature, &n,
-		&why);
+	enum err rc = keyless_sign(lease_snapshot_of(ls->data->snapshot)->keyless,
+		&s->order, signature, &n, &why);
 
 	end_us = clock_now_us();
 	time_share_spend(&ls->signing, end_us, end_us - begin_us);
@@ -222,7 +222,8 @@ static void signing_take(void *context, struct api_call *call)
 	if (rc != ERR_OK)
 		signing_refuse(ls, call, rc == ERR_NOENT ? 403 : 400, err_text(rc, &why));
 	else if (!lease_route_may_sign(lease_route_of(call->holder),
-			 ls->data->view->sign_per_s, clock_now_us()))
+			 lease_snapshot_of(ls->data->snapshot)->sign_per_s,
+			 clock_now_us()))
 		signing_refuse(ls, call, 429,
 			"too many signatures for this lease: try again in a second");
 	else

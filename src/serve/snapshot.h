@@ -1,0 +1,25 @@
+/*
+ * What data workers know of the settings: a snapshot that never changes. The control
+ * worker makes a new one when something has changed, and mails it to all.
+ */
+#ifndef SERVE_SNAPSHOT_H
+#define SERVE_SNAPSHOT_H
+
+#include <stdatomic.h>
+
+#include "net/prefix.h"
+#include "net/tls.h"
+
+/* A service embeds it first in its own. */
+struct snapshot {
+	atomic_uint refs;
+	void (*free)(struct snapshot *s); /* frees the service's part, and all of it */
+	struct tls_context *tls; /* a reference: for the own host; NULL: plain HTTP */
+	struct prefix_set banned;
+	struct prefix_set proxies; /* whose X-Forwarded-For is believed */
+};
+
+struct snapshot *snapshot_ref(struct snapshot *s);
+void snapshot_unref(struct snapshot *s); /* NULL is fine */
+
+#endif
