@@ -167,14 +167,13 @@ static enum err read_relays(const struct list_args *args, struct relay_urls *out
 		err_text(rc, &words));
 }
 
-static void inquiry_fini(struct inquiry *in, int exit_code)
+static void inquiry_fini(struct inquiry *in)
 {
 	for (unsigned i = 0; i < in->urls.count; i++) {
 		http_client_free(in->asked[i].client);
 		relay_peer_fini(&in->asked[i].relay);
 	}
 	relay_urls_fini(&in->urls);
-	loop_leave(in->loop, exit_code);
 	loop_free(in->loop);
 	free(in);
 }
@@ -211,7 +210,7 @@ static int run(struct call *c)
 	if (call_read(c, &args, &exit_code))
 		exit_code = list(c, &args, in);
 	field_fini(&fields, &args);
-	inquiry_fini(in, exit_code);
+	inquiry_fini(in);
 	return exit_code;
 }
 

@@ -81,7 +81,6 @@ int runner_run(const struct runner_ops *ops, void *arg)
 	loop_signals_close(signals);
 	if (r.worker.loop != NULL)
 		loop_turn(r.worker.loop); /* what was deferred: goodbyes go out */
-	loop_leave(r.worker.loop, r.exit_code);
 	worker_fini(&r.worker);
 	return r.exit_code;
 }

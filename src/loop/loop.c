@@ -3,9 +3,7 @@
 
 #include <assert.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "loop/loop_priv.h"
@@ -25,11 +23,6 @@ enum err loop_new(struct loop **out)
 	/* A peer that has gone is an error of its own stream, not the end of the
 	 * process. */
 	signal(SIGPIPE, SIG_IGN);
-
-	/* Half of libuv's threads may wait for names: two names that nobody answers for
-	 * must not hold up all others. Before the first lookup, which makes the threads.
-	 * */
-	setenv("UV_THREADPOOL_SIZE", "16", 0);
 	list_init(&loop->deferred);
 	list_init(&loop->changed);
 	list_init(&loop->always);
@@ -106,19 +99,10 @@ void loop_free(struct loop *loop)
 	uv_close((uv_handle_t *)&loop->keeper, NULL);
 	uv_walk(&loop->uv, loop_check_closing, NULL);
 
-	/* Close callbacks free what was closed;
-	 * a lookup that was given up may still end. */
+	/* Close callbacks free what was closed. */
 	while (uv_loop_close(&loop->uv) == UV_EBUSY)
 		uv_run(&loop->uv, UV_RUN_ONCE);
 	free(loop);
-}
-
-void loop_leave(struct loop *loop, int exit_code)
-{
-	if (loop == NULL || loop->uv.active_reqs.count == 0)
-		return;
-	(void)fflush(NULL);
-	_exit(exit_code);
 }
 
 static bool loop_may_wait(const struct loop *loop)

@@ -24,13 +24,6 @@ enum err loop_new(struct loop **out) MUST_USE;
 /* All handles must have been closed. What was deferred is called. NULL is fine. */
 void loop_free(struct loop *loop);
 
-/*
- * For a program that ends, when all has been closed: a lookup that nobody waits for any
- * more would hold up loop_free() until a name server answers, or does not, for a minute
- * perhaps. If there is one the process ends here, with @exit_code.
- */
-void loop_leave(struct loop *loop, int exit_code);
-
 /* Runs until loop_stop(). */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
@@ -38,7 +31,7 @@ void loop_stop(struct loop *loop);
 /* One turn without waiting; for tests. */
 void loop_turn(struct loop *loop);
 
-/* For loop/ and net/resolver only. */
+/* For loop/ only. */
 struct uv_loop_s *loop_uv(struct loop *loop);
 
 /* ---- deferred calls: at the end of this turn, once ---- */

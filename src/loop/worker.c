@@ -1,7 +1,6 @@
 /* A worker is one thread with one loop, its mailbox and its pool of blocks. */
 #include "loop/worker.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -11,10 +10,6 @@
 
 #define WORKER_STACK_BYTES ((size_t)256 * 1024)
 #define WORKER_BLOCKS_KEPT 8
-
-struct worker_thread {
-	pthread_t id;
-};
 
 static void worker_on_stop(void *receiver, struct mail *mail)
 {
@@ -94,8 +89,7 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-/* Threads inherit the mask, so there is no moment at which a signal could come. */
-static int worker_create_thread(struct worker *w)
+int thread_start(size_t stack_bytes, void *(*fn)(void *arg), void *arg, pthread_t *out)
 {
 	sigset_t all, before;
 	pthread_attr_t attr;
@@ -104,10 +98,11 @@ static int worker_create_thread(struct worker *w)
 	errnum = pthread_attr_init(&attr);
 	if (errnum != 0)
 		return errnum;
-	pthread_attr_setstacksize(&attr, WORKER_STACK_BYTES);
+	pthread_attr_setstacksize(&attr, stack_bytes);
+	/* The thread inherits the mask: a signal never comes to it. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	errnum = pthread_create(&w->thread->id, &attr, worker_main, w);
+	errnum = pthread_create(out, &attr, fn, arg);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attr);
 	return errnum;
@@ -115,17 +110,11 @@ static int worker_create_thread(struct worker *w)
 
 enum err worker_start(struct worker *w, struct why *why)
 {
-	int errnum;
+	int errnum = thread_start(WORKER_STACK_BYTES, worker_main, w, &w->thread);
 
-	w->thread = mem_new(w->thread);
-	if (w->thread == NULL)
-		return err_set(why, ERR_NOMEM, "no memory for worker %u", w->index);
-	errnum = worker_create_thread(w);
-	if (errnum != 0) {
-		free(w->thread);
-		w->thread = NULL;
+	if (errnum != 0)
 		return err_sys(why, errnum, "cannot start worker %u", w->index);
-	}
+	w->has_thread = true;
 	return ERR_OK;
 }
 
@@ -137,11 +126,9 @@ void worker_stop(struct worker *w)
 
 void worker_join(struct worker *w)
 {
-	if (w->thread == NULL)
-		return;
-	pthread_join(w->thread->id, NULL);
-	free(w->thread);
-	w->thread = NULL;
+	if (w->has_thread)
+		pthread_join(w->thread, NULL);
+	w->has_thread = false;
 }
 
 void worker_raise_limits(void)

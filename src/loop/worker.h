@@ -5,6 +5,7 @@
 #ifndef LOOP_WORKER_H
 #define LOOP_WORKER_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/pool.h"
@@ -21,7 +22,8 @@ struct worker {
 	struct pool blocks;      /* WORKER_BLOCK_BYTES each */
 	uint8_t *scratch;        /* worker_scratch() */
 	void *state;             /* whatever the role hangs on its workers */
-	struct worker_thread *thread; /* NULL for the one that runs on the main thread */
+	pthread_t thread;
+	bool has_thread;         /* false for the worker of the main thread */
 	struct mail stop;        /* the last letter: needs no memory when it is sent */
 	atomic_bool is_stopping; /* it has been sent */
 };
@@ -53,6 +55,10 @@ enum err worker_start(struct worker *w, struct why *why) MUST_USE;
 /* From any thread: makes the worker's loop_run() return. */
 void worker_stop(struct worker *w);
 void worker_join(struct worker *w);
+
+/* Starts @fn on a thread with all signals blocked, to be joined or detached. An errno. */
+int thread_start(size_t stack_bytes, void *(*fn)(void *arg), void *arg,
+	pthread_t *out) MUST_USE;
 
 /* As many descriptors as this process may have. At the start. */
 void worker_raise_limits(void);

@@ -44,7 +44,10 @@ static bool listener_is_for_all(const char *host)
 	return host[0] == '\0' || strcmp(host, "0.0.0.0") == 0;
 }
 
-/* A literal or a name to what bind(2) takes. */
+/*
+ * A literal or a name to what bind(2) takes. getaddrinfo() blocks, but only names of the
+ * configuration come here, before the program serves.
+ */
 static enum err listener_find(const char *host, uint16_t port, struct addr *out,
 	struct why *why)
 {

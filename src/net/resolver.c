@@ -1,115 +1,419 @@
-/* The resolver turns a host name into addresses. */
+/*
+ * The resolver turns a host name into addresses: first with c-ares on the loop, then with
+ * getaddrinfo() on a thread, which knows the other sources of nsswitch.conf. A lookup can
+ * be cancelled at any time: the channel of c-ares is destroyed, and a thread writes its
+ * result into a pipe that has no reader any more.
+ */
 #include "net/resolver.h"
 
+#include <ares.h>
 #include <netdb.h>
-#include <uv.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/time.h>
+#include <unistd.h>
 
 #include "base/str.h"
+#include "loop/fd.h"
+#include "loop/worker.h"
 
-enum resolve_state {
-	RESOLVE_ASKING,   /* a thread is at it: it must come back before we go */
-	RESOLVE_ANSWERED, /* the answer is in the arguments of the deferred call */
-	RESOLVE_DROPPED,  /* nobody wants to know any more */
+/* As glibc: no answer after 5 s, and after 10 s more. */
+#define DNS_TIMEOUT_MS 5000
+#define DNS_TRIES 2
+
+#define THREADS_MAX 32                           /* of the process */
+#define THREAD_STACK_BYTES ((size_t)1024 * 1024) /* plug-ins of the C library use it */
+
+#define FOUND_MAX 24
+
+/* The result of either way, in the order of RFC 6724, without a port. */
+struct found {
+	enum err rc;
+	unsigned count;
+	struct addr addrs[FOUND_MAX];
 };
 
 struct resolve {
 	struct loop *loop; /* borrowed: outlives its lookups */
 	resolve_fn *fn;
 	void *arg; /* borrowed: the owner's */
-	enum resolve_state state;
+	char *host;
 	uint16_t port;
-	char host[128]; /* for words only: cut if it is long */
-	uv_getaddrinfo_t request;
+	struct loop_deferred answer; /* of a literal or of c-ares */
+	struct found found;
 
-	/* Answers that need no asking. */
-	struct loop_deferred answer;
-	enum err rc;
-	struct why why;
-	struct addr addrs[2];
-	unsigned count;
+	ares_channel channel; /* NULL: not in use */
+	struct loop_timer *timer;
+	struct list sockets;
+
+	int result_fd; /* the thread's pipe, or -1 */
+	struct loop_io *result_io;
 };
 
-static void resolve_on_answer(void *arg)
-{
-	struct resolve *r = arg;
+/* A socket of c-ares. */
+struct resolve_socket {
+	struct list in_resolve;
+	struct resolve *r; /* borrowed: it owns us */
+	ares_socket_t fd;
+	struct loop_io *io;
+};
 
-	r->fn(r->arg, r->rc, r->addrs, r->count, &r->why);
+/* Belongs to its thread. */
+struct system_lookup {
+	char *host;
+	int result_fd;
+};
+
+/* Mutable and global because threads belong to the process. */
+static atomic_uint threads_running;
+
+static void found_add(struct found *f, const struct sockaddr *sa, socklen_t n)
+{
+	if (f->count == FOUND_MAX ||
+		(sa->sa_family != AF_INET && sa->sa_family != AF_INET6))
+		return;
+	f->addrs[f->count] = (struct addr){ .n = n };
+	memcpy(&f->addrs[f->count++].any, sa, n);
+}
+
+void resolve_close(struct resolve *r)
+{
+	if (r == NULL)
+		return;
+	if (r->channel != NULL)
+		ares_destroy(r->channel);
+	loop_timer_close(r->timer);
+	loop_io_close(r->result_io);
+	if (r->result_fd >= 0)
+		close(r->result_fd);
+	loop_undefer(&r->answer);
+	free(r->host);
 	free(r);
 }
 
-static enum err resolve_explain(const char *host, int status, struct why *why)
+/* ---- the result ---- */
+
+static enum err resolve_explain(const char *host, enum err rc, struct why *why)
 {
 	char name[128];
 
 	str_quote(name, sizeof(name), span_str(host));
-	switch (status) {
-	case UV_EAI_NONAME:
-	case UV_EAI_NODATA:
-		return err_set(why, ERR_NOENT, "lookup %s: no such host", name);
-	case UV_EAI_AGAIN:
-		return err_set(why, ERR_TIMEOUT, "lookup %s: no name server answered",
-			name);
+	switch (rc) {
+	case ERR_OK:
+		return rc;
+	case ERR_NOENT:
+		return err_set(why, rc, "lookup %s: no such host", name);
+	case ERR_TIMEOUT:
+		return err_set(why, rc, "lookup %s: no name server answered", name);
+	case ERR_LIMIT:
+		return err_set(why, rc,
+			"lookup %s: %d lookups of system names are running", name,
+			THREADS_MAX);
 	default:
-		return err_set(why, ERR_SYS, "lookup %s: %s", name, uv_strerror(status));
+		return err_set(why, rc, "lookup %s: %s", name, err_name(rc));
 	}
 }
 
-static bool resolve_take(struct addr *to, const struct addrinfo *ai, uint16_t port)
+/* The families take turns, each in the order of the result. */
+static unsigned found_interleave(const struct found *f, uint16_t port,
+	struct addr to[RESOLVER_ADDRS_MAX])
 {
-	if (ai->ai_family != AF_INET && ai->ai_family != AF_INET6)
-		return false;
-	*to = (struct addr){ .n = ai->ai_addrlen };
-	memcpy(&to->any, ai->ai_addr, ai->ai_addrlen);
-	addr_set_port(to, port);
-	return true;
-}
+	unsigned next[2] = { 0, 0 }, count = 0; /* of the first's family, of the other */
 
-/* The first that is or is not of @family, from @ai on. */
-static const struct addrinfo *resolve_next(const struct addrinfo *ai, int family,
-	bool is_same)
-{
-	while (ai != NULL && (ai->ai_family == family) != is_same)
-		ai = ai->ai_next;
-	return ai;
-}
+	for (unsigned turn = 0; count < RESOLVER_ADDRS_MAX; turn ^= 1) {
+		unsigned *i = &next[turn];
 
-/* The families take turns, each in the order of the answer. */
-static unsigned resolve_interleave(const struct addrinfo *list, uint16_t port,
-	struct addr addrs[RESOLVER_ADDRS_MAX])
-{
-	int family = list != NULL ? list->ai_family : AF_UNSPEC;
-	const struct addrinfo *same = list, *others = resolve_next(list, family, false);
-	unsigned count = 0;
-
-	while (count < RESOLVER_ADDRS_MAX && (same != NULL || others != NULL)) {
-		bool is_same = others == NULL || (same != NULL && count % 2 == 0);
-		const struct addrinfo **turn = is_same ? &same : &others;
-
-		if (resolve_take(&addrs[count], *turn, port))
-			count++;
-		*turn = resolve_next((*turn)->ai_next, family, is_same);
+		while (*i < f->count &&
+			(f->addrs[*i].sa.sa_family == f->addrs[0].sa.sa_family) !=
+				(turn == 0))
+			++*i;
+		if (*i < f->count) {
+			to[count] = f->addrs[(*i)++];
+			addr_set_port(&to[count++], port);
+		} else if (next[turn ^ 1] >= f->count) {
+			break;
+		}
 	}
 	return count;
 }
 
-static void resolve_on_uv(uv_getaddrinfo_t *request, int status, struct addrinfo *list)
+static void resolve_end(struct resolve *r)
 {
-	struct resolve *r = mem_container(request, struct resolve, request);
 	struct addr addrs[RESOLVER_ADDRS_MAX];
 	unsigned count = 0;
+	resolve_fn *fn = r->fn;
+	void *arg = r->arg;
+	struct why why = { "" };
+	enum err rc = r->found.rc;
 
-	if (r->state != RESOLVE_DROPPED) {
-		if (status == 0)
-			count = resolve_interleave(list, r->port, addrs);
-		if (count == 0 && status == 0)
-			status = UV_EAI_NODATA;
-		if (status != 0)
-			r->rc = resolve_explain(r->host, status, &r->why);
-		r->fn(r->arg, r->rc, addrs, count, &r->why);
-	}
-	uv_freeaddrinfo(list);
-	free(r);
+	if (rc == ERR_OK)
+		count = found_interleave(&r->found, r->port, addrs);
+	if (rc == ERR_OK && count == 0)
+		rc = ERR_NOENT;
+	rc = resolve_explain(r->host, rc, &why);
+	resolve_close(r);
+	fn(arg, rc, addrs, count, &why);
 }
+
+/* ---- getaddrinfo() on a thread ---- */
+
+static enum err system_err(int status)
+{
+	switch (status) {
+	case 0:
+		return ERR_OK;
+	case EAI_AGAIN:
+		return ERR_TIMEOUT;
+	case EAI_MEMORY:
+		return ERR_NOMEM;
+	case EAI_SYSTEM:
+		return ERR_SYS;
+	default: /* EAI_NONAME, EAI_NODATA, EAI_FAIL */
+		return ERR_NOENT;
+	}
+}
+
+static void *system_lookup_main(void *arg)
+{
+	/* No AI_ADDRCONFIG: it hides 127.0.0.1 and ::1 on machines that are offline. */
+	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
+	struct addrinfo *list = NULL;
+	struct system_lookup *s = arg;
+	struct found found = { .count = 0 };
+
+	found.rc = system_err(getaddrinfo(s->host, NULL, &hints, &list));
+	for (const struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next)
+		found_add(&found, ai->ai_addr, ai->ai_addrlen);
+	if (list != NULL)
+		freeaddrinfo(list);
+	if (write(s->result_fd, &found, sizeof(found)) < 0)
+		(void)0; /* EPIPE: the lookup was cancelled; the signal is ignored */
+	close(s->result_fd);
+	free(s->host);
+	free(s);
+	atomic_fetch_sub(&threads_running, 1);
+	return NULL;
+}
+
+/* The thread writes all of it at once, so this does not block for long. */
+static void resolve_on_result(void *arg, unsigned ready)
+{
+	struct resolve *r = arg;
+	size_t n = 0;
+	ssize_t got = 1;
+
+	(void)ready;
+	while (n < sizeof(r->found) && got > 0) {
+		got = read(r->result_fd, (char *)&r->found + n, sizeof(r->found) - n);
+		n += got > 0 ? (size_t)got : 0;
+	}
+	if (n < sizeof(r->found))
+		r->found.rc = ERR_SYS;
+	resolve_end(r);
+}
+
+static enum err system_lookup_start(const char *host, int result_fd)
+{
+	struct system_lookup *s = mem_new(s);
+	pthread_t id;
+
+	if (s != NULL)
+		s->host = strdup(host);
+	if (s == NULL || s->host == NULL) {
+		free(s);
+		return ERR_NOMEM;
+	}
+	s->result_fd = result_fd;
+	if (thread_start(THREAD_STACK_BYTES, system_lookup_main, s, &id) != 0) {
+		free(s->host);
+		free(s);
+		return ERR_SYS;
+	}
+	pthread_detach(id);
+	return ERR_OK;
+}
+
+static enum err resolve_ask_system(struct resolve *r)
+{
+	int ends[2] = { -1, -1 };
+	enum err rc = ERR_OK;
+
+	if (atomic_fetch_add(&threads_running, 1) >= THREADS_MAX)
+		rc = ERR_LIMIT;
+	else if (fd_pipe(ends) != 0)
+		rc = ERR_SYS;
+	r->result_fd = ends[0];
+	if (rc == ERR_OK)
+		rc = loop_io_open(r->loop, r->result_fd, resolve_on_result, r,
+			&r->result_io);
+	if (rc == ERR_OK)
+		rc = system_lookup_start(r->host, ends[1]);
+	if (rc == ERR_OK) {
+		loop_io_want(r->result_io, LOOP_READ);
+		return ERR_OK;
+	}
+	atomic_fetch_sub(&threads_running, 1);
+	if (ends[1] >= 0)
+		close(ends[1]);
+	return rc;
+}
+
+/* ---- c-ares ---- */
+
+static void resolve_run_channel(struct resolve *r, ares_socket_t readable,
+	ares_socket_t writable)
+{
+	struct timeval in;
+
+	ares_process_fd(r->channel, readable, writable);
+	if (ares_timeout(r->channel, NULL, &in) != NULL)
+		loop_timer_set(r->timer,
+			(uint64_t)in.tv_sec * 1000 + (uint64_t)in.tv_usec / 1000 + 1);
+	else
+		loop_timer_stop(r->timer);
+}
+
+static void resolve_on_timer(void *arg)
+{
+	resolve_run_channel(arg, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+}
+
+static void resolve_on_ready(void *arg, unsigned ready)
+{
+	const struct resolve_socket *s = arg;
+
+	resolve_run_channel(s->r, (ready & LOOP_READ) != 0 ? s->fd : ARES_SOCKET_BAD,
+		(ready & LOOP_WRITE) != 0 ? s->fd : ARES_SOCKET_BAD);
+}
+
+static struct resolve_socket *resolve_find_socket(struct resolve *r, ares_socket_t fd)
+{
+	struct list *it, *next;
+
+	list_each(it, next, &r->sockets) {
+		struct resolve_socket *s = list_object(it, struct resolve_socket,
+			in_resolve);
+
+		if (s->fd == fd)
+			return s;
+	}
+	return NULL;
+}
+
+/* c-ares waits for a socket, or closes it. A request without memory times out. */
+static void resolve_on_socket(void *arg, ares_socket_t fd, int reads, int writes)
+{
+	struct resolve *r = arg;
+	struct resolve_socket *s = resolve_find_socket(r, fd);
+
+	if (reads == 0 && writes == 0) {
+		if (s == NULL)
+			return;
+		loop_io_close(s->io);
+		list_remove(&s->in_resolve);
+		free(s);
+		return;
+	}
+	if (s == NULL) {
+		s = mem_new(s);
+		if (s == NULL)
+			return;
+		s->r = r;
+		s->fd = fd;
+		if (loop_io_open(r->loop, fd, resolve_on_ready, s, &s->io) != ERR_OK) {
+			free(s);
+			return;
+		}
+		list_add(&r->sockets, &s->in_resolve);
+	}
+	loop_io_want(s->io,
+		(reads != 0 ? LOOP_READ : 0U) | (writes != 0 ? LOOP_WRITE : 0U));
+}
+
+static enum err dns_err(int status)
+{
+	switch (status) {
+	case ARES_SUCCESS:
+		return ERR_OK;
+	case ARES_ENOTFOUND:
+	case ARES_ENODATA:
+	case ARES_EBADNAME:
+	case ARES_ECONNREFUSED: /* no name server is set up: other sources may know it */
+		return ERR_NOENT;
+	case ARES_ETIMEOUT:
+	case ARES_ESERVFAIL:
+	case ARES_EREFUSED:
+	case ARES_ENOTIMP:
+		return ERR_TIMEOUT;
+	case ARES_ENOMEM:
+		return ERR_NOMEM;
+	default:
+		return ERR_SYS;
+	}
+}
+
+/* Not inside c-ares, because the owner may close us. */
+static void resolve_on_answer(void *arg)
+{
+	struct resolve *r = arg;
+
+	if (r->channel != NULL && r->found.rc == ERR_NOENT) {
+		ares_destroy(r->channel);
+		r->channel = NULL;
+		loop_timer_stop(r->timer);
+		if (resolve_ask_system(r) == ERR_OK)
+			return;
+	}
+	resolve_end(r);
+}
+
+static void resolve_on_dns(void *arg, int status, int timeouts,
+	struct ares_addrinfo *list)
+{
+	struct resolve *r = arg;
+
+	(void)timeouts;
+	if (status == ARES_EDESTRUCTION)
+		return;
+	r->found.rc = dns_err(status);
+	for (const struct ares_addrinfo_node *node = list != NULL ? list->nodes : NULL;
+		node != NULL; node = node->ai_next)
+		found_add(&r->found, node->ai_addr, (socklen_t)node->ai_addrlen);
+	ares_freeaddrinfo(list);
+	loop_defer(r->loop, &r->answer);
+}
+
+static void dns_library_init(void)
+{
+	(void)ares_library_init(ARES_LIB_INIT_ALL);
+}
+
+static enum err resolve_ask_dns(struct resolve *r)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC,
+		.ai_socktype = SOCK_STREAM };
+	struct ares_options options = { .timeout = DNS_TIMEOUT_MS,
+		.tries = DNS_TRIES,
+		.sock_state_cb = resolve_on_socket,
+		.sock_state_cb_data = r };
+	enum err rc = loop_timer_open(r->loop, resolve_on_timer, r, &r->timer);
+
+	if (rc != ERR_OK)
+		return rc;
+	pthread_once(&once, dns_library_init);
+	if (ares_init_options(&r->channel, &options,
+		    ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB) !=
+		ARES_SUCCESS) {
+		r->channel = NULL;
+		return ERR_SYS;
+	}
+	ares_getaddrinfo(r->channel, r->host, NULL, &hints, resolve_on_dns, r);
+	resolve_run_channel(r, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	return ERR_OK;
+}
+
+/* ---- the start ---- */
 
 bool resolver_is_localhost(const char *host)
 {
@@ -119,46 +423,34 @@ bool resolver_is_localhost(const char *host)
 		str_has_suffix_nocase(host, ".localhost");
 }
 
-static void resolve_answer_now(struct resolve *r)
+static bool resolve_knows(struct resolve *r)
 {
-	r->state = RESOLVE_ANSWERED;
-	loop_deferred_init(&r->answer, resolve_on_answer, r);
-	loop_defer(r->loop, &r->answer);
-}
+	struct found *f = &r->found;
 
-static bool resolve_knows(struct resolve *r, const char *host)
-{
-	if (addr_from_literal(host, r->port, &r->addrs[0]) == ERR_OK) {
-		r->count = 1;
+	if (addr_from_literal(r->host, r->port, &f->addrs[0]) == ERR_OK) {
+		f->count = 1;
 		return true;
 	}
-	if (resolver_is_localhost(host)) {
-		r->count = 2;
-		return addr_from_literal("::1", r->port, &r->addrs[0]) == ERR_OK &&
-			addr_from_literal("127.0.0.1", r->port, &r->addrs[1]) == ERR_OK;
+	if (resolver_is_localhost(r->host)) {
+		f->count = 2;
+		return addr_from_literal("::1", r->port, &f->addrs[0]) == ERR_OK &&
+			addr_from_literal("127.0.0.1", r->port, &f->addrs[1]) == ERR_OK;
 	}
 	return false;
 }
 
-static void resolve_ask(struct resolve *r, const char *host)
+/* Names with one label and below "local" are not for name servers (RFC 6762 3). */
+static bool resolve_is_system_name(const char *host)
 {
-	/* No AI_ADDRCONFIG: it hides 127.0.0.1 and ::1 on machines that are offline. */
-	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
-	int status;
-
-	r->state = RESOLVE_ASKING;
-	status = uv_getaddrinfo(loop_uv(r->loop), &r->request, resolve_on_uv, host, NULL,
-		&hints);
-	if (status != 0) {
-		r->rc = resolve_explain(host, status, &r->why);
-		resolve_answer_now(r);
-	}
+	return strchr(host, '.') == NULL || str_has_suffix_nocase(host, ".local") ||
+		str_has_suffix_nocase(host, ".local.");
 }
 
 enum err resolve_open(struct loop *loop, const char *host, uint16_t port, resolve_fn *fn,
 	void *arg, struct resolve **out)
 {
 	struct resolve *r = mem_new(r);
+	enum err rc = ERR_OK;
 
 	if (r == NULL)
 		return ERR_NOMEM;
@@ -166,24 +458,24 @@ enum err resolve_open(struct loop *loop, const char *host, uint16_t port, resolv
 	r->fn = fn;
 	r->arg = arg;
 	r->port = port;
-	str_copy(r->host, sizeof(r->host), host);
-	if (resolve_knows(r, host))
-		resolve_answer_now(r);
+	r->result_fd = -1;
+	list_init(&r->sockets);
+	loop_deferred_init(&r->answer, resolve_on_answer, r);
+	r->host = strdup(host);
+	if (r->host == NULL) {
+		resolve_close(r);
+		return ERR_NOMEM;
+	}
+	if (resolve_knows(r))
+		loop_defer(loop, &r->answer);
+	else if (resolve_is_system_name(host))
+		rc = resolve_ask_system(r);
 	else
-		resolve_ask(r, host);
+		rc = resolve_ask_dns(r);
+	if (rc != ERR_OK) {
+		r->found.rc = rc;
+		loop_defer(loop, &r->answer);
+	}
 	*out = r;
 	return ERR_OK;
-}
-
-void resolve_close(struct resolve *r)
-{
-	if (r == NULL)
-		return;
-	if (r->state == RESOLVE_ANSWERED) {
-		loop_undefer(&r->answer);
-		free(r);
-		return;
-	}
-	r->state = RESOLVE_DROPPED;
-	(void)uv_cancel((uv_req_t *)&r->request);
 }

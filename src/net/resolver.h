@@ -1,4 +1,9 @@
-/* The resolver turns a host name into addresses, on a thread of the system's resolver. */
+/*
+ * The resolver turns a host name into addresses. Names with one label, names below
+ * "local" and names that neither /etc/hosts nor a name server knows are looked up by the
+ * C library, from all sources of nsswitch.conf, on a thread; 32 such lookups at most run
+ * at a time in the process.
+ */
 #ifndef NET_RESOLVER_H
 #define NET_RESOLVER_H
 
@@ -13,19 +18,23 @@ struct resolve;
 typedef void resolve_fn(void *arg, enum err rc, const struct addr *addrs, unsigned count,
 	const struct why *why);
 
-/* True for localhost and names below it:
- * loopback, whatever name servers say (RFC 6761 6.3). */
+/* True for localhost and names below it: they are loopback without a lookup (RFC 6761
+ * 6.3). */
 bool resolver_is_localhost(const char *host);
 
 /*
- * Asks for @host (a literal needs no asking) with @port put into each answer, in the
- * order of RFC 6724 with the families interleaved (RFC 8305 4). @fn is called once, never
- * from inside this call. Every call asks anew.
+ * Looks up @host, which may be a literal. The addresses have @port, are in the order of
+ * RFC 6724, and the families are interleaved (RFC 8305 4). @fn is called once, never from
+ * inside this call. Results are not cached.
+ *
+ * @fn gets ERR_NOENT: no such host.  ERR_TIMEOUT: no name server answered.  ERR_LIMIT:
+ * too many lookups on threads.  ERR_NOMEM, ERR_SYS.
  */
 enum err resolve_open(struct loop *loop, const char *host, uint16_t port, resolve_fn *fn,
 	void *arg, struct resolve **out) MUST_USE;
 
-/* @fn is not called any more. NULL is fine. Not needed after @fn was called. */
+/* Cancels: @fn is not called any more, and the end of the process does not wait for the
+ * lookup. NULL is fine. @r is freed before @fn is called. */
 void resolve_close(struct resolve *r);
 
 #endif

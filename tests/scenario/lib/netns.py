@@ -77,16 +77,22 @@ class Namespace:
         ip("-n", self.name, *args)
 
     def hosts(self, text):
-        """What /etc/hosts says to the programs in here."""
+        """The text of /etc/hosts for the programs in here."""
         os.makedirs(self.etc, exist_ok=True)
         with open(os.path.join(self.etc, "hosts"), "w") as f:
             f.write(text)
 
-    def name_server(self, address):
-        """Whom programs in here ask for names."""
+    def name_server(self, address, sources="files dns"):
+        """
+        Sets the name server of the programs in here, or none ("").
+        @sources is the line "hosts" of nsswitch.conf.
+        """
         os.makedirs(self.etc, exist_ok=True)
         with open(os.path.join(self.etc, "resolv.conf"), "w") as f:
-            f.write(f"nameserver {address}\n")
+            f.write(f"nameserver {address}\n" if address else "")
+        if os.path.exists("/etc/nsswitch.conf"):  # else ip netns has nothing to lay it over
+            with open(os.path.join(self.etc, "nsswitch.conf"), "w") as f:
+                f.write(f"hosts: {sources}\n")
 
     def sysctl(self, path, value):
         def write():
