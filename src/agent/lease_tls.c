@@ -3,14 +3,6 @@
 
 #include "base/mem.h"
 
-/* A visitor whose handshake is under way. */
-struct lease_handshake {
-	struct list in_tls;
-	struct lease_tls *tls;        /* borrowed: it frees us */
-	struct tenant_accept *accept; /* borrowed: until it has called */
-	struct addr relay;
-};
-
 void lease_tls_init(struct lease_tls *t, struct loop *loop,
 	const struct relay_peer *relay, const struct log *log,
 	const struct lease_tls_hooks *hooks, void *owner)
@@ -23,30 +15,19 @@ void lease_tls_init(struct lease_tls *t, struct loop *loop,
 		.owner = owner,
 	};
 	buf_init(&t->chain, RELAY_CHAIN_MAX);
-	list_init(&t->handshakes);
 }
 
 void lease_tls_drop_handshakes(struct lease_tls *t)
 {
-	struct list *it, *tmp;
-
-	list_each(it, tmp, &t->handshakes) {
-		struct lease_handshake *h = list_object(it, struct lease_handshake,
-			in_tls);
-
-		tenant_accept_close(h->accept);
-		list_remove(it);
-		free(h);
-	}
-	t->handshakes_n = 0;
+	if (t->server != NULL)
+		visitor_tls_drop(t->server);
 }
 
-/* Handshakes use both, and cannot outlive them. */
-static void tls_drop_tenant(struct lease_tls *t)
+/* Handshakes use the signer. */
+static void tls_close_server(struct lease_tls *t)
 {
-	lease_tls_drop_handshakes(t);
-	tenant_free(t->tenant);
-	t->tenant = NULL;
+	visitor_tls_free(t->server);
+	t->server = NULL;
 	signer_free(t->signer);
 	t->signer = NULL;
 	buf_reset(&t->chain);
@@ -55,21 +36,21 @@ static void tls_drop_tenant(struct lease_tls *t)
 void lease_tls_fini(struct lease_tls *t)
 {
 	prober_free(t->prober);
-	tls_drop_tenant(t);
+	tls_close_server(t);
 	buf_fini(&t->chain);
 }
 
 bool lease_tls_is_open(const struct lease_tls *t)
 {
-	return t->tenant != NULL;
+	return t->server != NULL;
 }
 
 bool lease_tls_shows(const struct lease_tls *t, struct span pem)
 {
-	return t->tenant != NULL && span_eq(buf_span(&t->chain), pem);
+	return t->server != NULL && span_eq(buf_span(&t->chain), pem);
 }
 
-/* ---- the chain, and signatures ---- */
+/* ---- the chain, signatures and visitors ---- */
 
 static void tls_on_signed(void *owner)
 {
@@ -87,10 +68,31 @@ static void tls_on_unsigned(void *owner, const struct why *why)
 	t->hooks->on_doubt(t->owner);
 }
 
-/* The same chain keeps the tenant, whose tickets visitors have. */
+/* The relay may have another chain or key by now. */
+static void tls_on_lost(struct lease_tls *t, enum err rc, const struct why *why)
+{
+	t->failed++;
+	log_debug(t->log, "a visitor's handshake failed: %s", err_text(rc, why));
+	t->hooks->on_doubt(t->owner);
+}
+
+static void tls_on_accepted(void *owner, enum err rc, struct stream *tls,
+	const struct addr *relay, const struct why *why)
+{
+	struct lease_tls *t = owner;
+
+	if (rc == ERR_OK) {
+		t->hooks->on_visitor(t->owner, tls, relay);
+	} else if (rc != ERR_EXISTS) { /* else it was our own probe */
+		signer_doubt(t->signer);
+		tls_on_lost(t, rc, why);
+	}
+}
+
+/* The same chain keeps the server, and with it the visitors' tickets. */
 enum err lease_tls_show(struct lease_tls *t, struct span pem, struct why *why)
 {
-	struct signer_options o = {
+	struct signer_options signer = {
 		.loop = t->loop,
 		.relay = t->relay,
 		.chain = pem,
@@ -98,16 +100,24 @@ enum err lease_tls_show(struct lease_tls *t, struct span pem, struct why *why)
 		.on_failed = tls_on_unsigned,
 		.owner = t,
 	};
+	struct visitor_tls_options server = {
+		.loop = t->loop,
+		.chain = pem,
+		.sign = signer_sign,
+		.on_accepted = tls_on_accepted,
+		.owner = t,
+	};
 	enum err rc;
 
 	if (lease_tls_shows(t, pem))
 		return ERR_OK;
-	tls_drop_tenant(t);
+	tls_close_server(t);
 	rc = buf_put_span(&t->chain, pem);
 	if (rc == ERR_OK)
-		rc = signer_new(&o, &t->signer, why);
+		rc = signer_new(&signer, &t->signer, why);
+	server.sign_arg = t->signer;
 	if (rc == ERR_OK)
-		rc = tenant_new(pem, signer_sign, t->signer, &t->tenant, why);
+		rc = visitor_tls_new(&server, &t->server, why);
 	return rc;
 }
 
@@ -126,7 +136,7 @@ void lease_tls_reconnect(struct lease_tls *t)
 		signer_reconnect(t->signer);
 }
 
-/* ---- visits of our own ---- */
+/* ---- probes ---- */
 
 static void tls_on_verdict(void *owner, enum probe_verdict verdict, const struct why *why)
 {
@@ -160,66 +170,26 @@ enum err lease_tls_watch(struct lease_tls *t, const char *host, uint16_t port,
 
 	if (t->prober != NULL && t->prober_port == port)
 		return ERR_OK;
-	lease_tls_drop_handshakes(t); /* they ask the prober */
+	lease_tls_drop_handshakes(t); /* they use the prober */
 	prober_free(t->prober);
 	t->prober = NULL;
 	t->prober_port = port;
 	return prober_new(&o, &t->prober, why);
 }
 
-/* ---- visitors ---- */
-
-static void tls_on_lost(struct lease_tls *t, enum err rc, const struct why *why)
-{
-	t->failed++;
-	log_debug(t->log, "a visitor's handshake failed: %s", err_text(rc, why));
-	t->hooks->on_doubt(t->owner);
-}
-
-static void tls_on_accepted(void *arg, enum err rc, struct stream *tls,
-	const struct why *why)
-{
-	struct lease_handshake *h = arg;
-	struct lease_tls *t = h->tls;
-	struct addr relay = h->relay;
-
-	list_remove(&h->in_tls);
-	t->handshakes_n--;
-	free(h);
-	if (rc == ERR_OK) {
-		t->hooks->on_visitor(t->owner, tls, &relay);
-	} else if (rc != ERR_EXISTS) { /* else it is a visit of our own */
-		signer_doubt(t->signer);
-		tls_on_lost(t, rc, why);
-	}
-}
-
 void lease_tls_accept_take(struct lease_tls *t, struct stream *visitor,
 	const struct addr *relay)
 {
-	struct lease_handshake *h = t->handshakes_n < LEASE_HANDSHAKES_MAX ? mem_new(h) :
-									     NULL;
-	struct tenant_accept_options o = {
-		.loop = t->loop,
-		.tenant = t->tenant,
-		.prober = t->prober,
+	const struct visitor_tls_accept o = {
 		.visitor = visitor,
+		.relay = relay,
+		.prober = t->prober,
 		.relay_hides_ends = !t->relay_is_adit,
-		.fn = tls_on_accepted,
-		.arg = h,
 	};
-	enum err rc = t->handshakes_n < LEASE_HANDSHAKES_MAX ? ERR_NOMEM : ERR_LIMIT;
+	enum err rc = visitor_tls_accept(t->server, &o);
 
-	if (h != NULL)
-		rc = tenant_accept_open(&o, &h->accept);
-	if (rc != ERR_OK) {
-		free(h);
-		stream_abort(visitor);
-		tls_on_lost(t, rc, NULL);
+	if (rc == ERR_OK)
 		return;
-	}
-	h->tls = t;
-	h->relay = *relay;
-	list_add(&t->handshakes, &h->in_tls);
-	t->handshakes_n++;
+	stream_abort(visitor);
+	tls_on_lost(t, rc, NULL);
 }

@@ -8,13 +8,10 @@
 #define AGENT_LEASE_TLS_H
 
 #include "agent/retry.h"
-#include "base/list.h"
 #include "base/log.h"
 #include "net/addr.h"
 #include "tunnel/portal/signer.h"
-#include "tunnel/portal/tenant.h"
-
-#define LEASE_HANDSHAKES_MAX 512 /* at a time; more visitors are closed */
+#include "tunnel/portal/visitor_tls.h"
 
 /* The owner's. Called from the loop. */
 struct lease_tls_hooks {
@@ -32,17 +29,15 @@ struct lease_tls {
 	const struct log *log;
 	const struct lease_tls_hooks *hooks;
 	void *owner;
-	struct buf chain;      /* PEM: what the two below were made of */
-	struct signer *signer; /* NULL before there is a chain */
-	struct tenant *tenant; /* likewise */
-	struct prober *prober; /* NULL before lease_tls_watch() */
+	struct buf chain;           /* PEM: what the two below were made of */
+	struct signer *signer;      /* NULL before there is a chain */
+	struct visitor_tls *server; /* likewise */
+	struct prober *prober;      /* NULL before lease_tls_watch() */
 	uint16_t prober_port;
 	bool relay_is_adit;
 	bool is_intercepted;                 /* and that was told */
 	struct retry_log signatures, probes; /* failures that were logged */
-	struct list handshakes;              /* struct lease_handshake */
-	unsigned handshakes_n;
-	uint64_t failed; /* handshakes so far */
+	uint64_t failed;                     /* handshakes so far */
 };
 
 void lease_tls_init(struct lease_tls *t, struct loop *loop,

@@ -15,24 +15,20 @@
 #include "net/listener.h"
 #include "net/socket.h"
 #include "net/talker_test.h"
-#include "tunnel/portal/tenant.h"
+#include "tunnel/portal/visitor_tls.h"
 
 #define HOST "demo.relay.example"
 #define GUESTS_MAX 16
 
 enum manner {
-	HONEST,     /* passes visitors on to the tenant */
+	HONEST,     /* passes visitors on to the server */
 	LISTENS_IN, /* ends their TLS, and begins another */
 	SWALLOWS,   /* takes them, and says nothing */
-	GREETS,     /* ends their TLS, and nothing comes to the tenant */
+	GREETS,     /* ends their TLS, and nothing reaches the server */
 };
 
-struct fixture;
-
-/* One who came to the tenant. */
+/* A visitor that reached the server. */
 struct guest {
-	struct fixture *f;
-	struct tenant_accept *accept;
 	struct stream *tls;
 	enum err rc;
 };
@@ -41,8 +37,8 @@ struct fixture {
 	struct loop *loop;
 	struct pool pool;
 	struct listener *listener;
-	struct test_certificate tenants, relays;
-	struct tenant *tenant;
+	struct test_certificate agents, relays;
+	struct visitor_tls *server;
 	struct tls_context *relay_server, *client;
 	struct prober *prober;
 	enum manner manner;
@@ -61,32 +57,32 @@ struct fixture {
 	bool frees; /* the prober, in the next verdict */
 };
 
-/* ---- the tenant ---- */
+/* ---- the server ---- */
 
-static void on_received(void *arg, enum err rc, struct stream *tls, const struct why *why)
+/* Guests are numbered by the port of the address that brought them. */
+static void on_accepted(void *owner, enum err rc, struct stream *tls,
+	const struct addr *relay, const struct why *why)
 {
-	struct guest *g = arg;
+	struct fixture *f = owner;
+	struct guest *g = &f->guests[addr_port(relay)];
 
 	assert_true(rc == ERR_OK || why->text[0] != '\0');
-	g->accept = NULL;
 	g->rc = rc;
 	g->tls = tls;
-	g->f->received++;
+	f->received++;
 }
 
 static void receive(struct fixture *f, int fd)
 {
-	struct guest *g = &f->guests[f->guests_n++];
-	struct tenant_accept_options o = { .loop = f->loop,
-		.tenant = f->tenant,
-		.prober = f->prober,
-		.fn = on_received,
-		.arg = g };
+	struct addr relay;
+	struct visitor_tls_accept o = { .prober = f->prober, .relay = &relay };
 
-	assert_true(f->guests_n <= GUESTS_MAX);
-	*g = (struct guest){ .f = f, .rc = ERR_AGAIN };
+	assert_int_equal(addr_from_literal("127.0.0.1", (uint16_t)f->guests_n, &relay),
+		ERR_OK);
+	assert_true(f->guests_n < GUESTS_MAX);
+	f->guests[f->guests_n++] = (struct guest){ .rc = ERR_AGAIN };
 	assert_int_equal(socket_open_take(f->loop, fd, &o.visitor), ERR_OK);
-	assert_int_equal(tenant_accept_open(&o, &g->accept), ERR_OK);
+	assert_int_equal(visitor_tls_accept(f->server, &o), ERR_OK);
 }
 
 /* ---- the relay ---- */
@@ -233,15 +229,19 @@ static int setup(void **state)
 {
 	struct fixture *f = mem_new(f);
 	struct tls_client_options client = { .skip_verify = true };
+	struct visitor_tls_options server = { .sign = test_certificate_on_order,
+		.on_accepted = on_accepted };
 
 	time_begin(1000000);
 	assert_int_equal(loop_new(&f->loop), ERR_OK);
 	pool_init(&f->pool, 66560, 4);
-	test_certificate_init(&f->tenants, "DNS:" HOST);
+	test_certificate_init(&f->agents, "DNS:" HOST);
 	test_certificate_init(&f->relays, "DNS:" HOST);
-	assert_int_equal(tenant_new(buf_span(&f->tenants.pem), test_certificate_on_order,
-				 &f->tenants, &f->tenant, NULL),
-		ERR_OK);
+	server.loop = f->loop;
+	server.chain = buf_span(&f->agents.pem);
+	server.sign_arg = &f->agents;
+	server.owner = f;
+	assert_int_equal(visitor_tls_new(&server, &f->server, NULL), ERR_OK);
 	f->relay_server = new_server(&f->relays);
 	assert_int_equal(tls_context_new_client(&client, &f->client, NULL), ERR_OK);
 	assert_int_equal(listener_open(f->loop, "127.0.0.1", 0, on_accept, f,
@@ -256,20 +256,18 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	for (unsigned i = 0; i < f->guests_n; i++) {
-		tenant_accept_close(f->guests[i].accept);
+	for (unsigned i = 0; i < f->guests_n; i++)
 		stream_abort(f->guests[i].tls);
-	}
 	for (unsigned i = 0; i < f->swallowed_n; i++)
 		close(f->swallowed[i]);
 	stream_abort(f->greeted);
 	prober_free(f->prober);
 	bridge_close(f->bridge);
 	listener_close(f->listener);
-	tenant_free(f->tenant);
+	visitor_tls_free(f->server);
 	tls_context_free(f->relay_server);
 	tls_context_free(f->client);
-	test_certificate_fini(&f->tenants);
+	test_certificate_fini(&f->agents);
 	test_certificate_fini(&f->relays);
 	loop_turn(f->loop);
 	loop_free(f->loop);
@@ -567,10 +565,7 @@ static void test_it_may_be_freed_at_any_time(void **state)
 		prober_start(f->prober);
 		for (unsigned i = 0; i < turns && f->verdicts == 0; i++)
 			time_turn(f->loop);
-		for (unsigned i = 0; i < f->guests_n; i++) {
-			tenant_accept_close(f->guests[i].accept);
-			f->guests[i].accept = NULL;
-		}
+		visitor_tls_drop(f->server);
 		f->guests_n = 0;
 		prober_free(f->prober);
 		f->prober = NULL;
