@@ -32,7 +32,4 @@ void json_put_flag(struct json_writer *w, bool value);
 void json_put_null(struct json_writer *w);
 void json_put_int(struct json_writer *w, int64_t value);
 
-/* The fewest digits that are read back as @value, which is finite. */
-void json_put_double(struct json_writer *w, double value);
-
 #endif

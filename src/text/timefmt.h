@@ -8,6 +8,8 @@
 #ifndef TEXT_TIMEFMT_H
 #define TEXT_TIMEFMT_H
 
+#include <time.h>
+
 #include "base/err.h"
 #include "base/span.h"
 
@@ -24,6 +26,15 @@ struct timestamp {
 
 /* ERR_SYNTAX: not a time, or not in those years once it is in UTC. */
 enum err timefmt_parse(struct span text, struct timestamp *out) MUST_USE;
+
+/*
+ * Pieces of a time at the front of @in, for other formats: a date of the calendar, the
+ * clock with its decimals, and an offset from UTC or "Z". False: there is none, and @in
+ * may have been shortened.
+ */
+bool timefmt_cut_date(struct span *in, struct tm *out);
+bool timefmt_cut_clock(struct span *in, int second_max, struct tm *out, uint32_t *ns);
+bool timefmt_cut_offset(struct span *in, int *seconds);
 
 /* Of milliseconds since 1970, as clocks have them. */
 static inline struct timestamp timefmt_of_ms(uint64_t ms)

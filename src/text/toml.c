@@ -159,24 +159,52 @@ static enum err parse_value(struct parser *p, struct toml_node *node)
 
 /* ---- keys ---- */
 
+/* The member @key of @table, which is made if there is none. */
+static enum err find_or_add(struct parser *p, struct toml_node *table, struct span key,
+	struct toml_place place, struct toml_node **out)
+{
+	enum err rc;
+
+	*out = find(table, key);
+	if (*out != NULL)
+		return ERR_OK;
+	rc = node_new(p, table, key, out);
+	if (rc == ERR_OK)
+		(*out)->key_at = (*out)->at = place;
+	return rc;
+}
+
 /* Into the table "a" of "a.b = 1". */
 static enum err enter_by_dots(struct parser *p, struct span key, struct toml_node **table)
 {
-	struct toml_node *next = find(*table, key);
-	enum err rc;
+	struct toml_node *next;
+	enum err rc = find_or_add(p, *table, key, toml_scan_here(&p->scan), &next);
 
-	if (next == NULL) {
-		rc = node_new(p, *table, key, &next);
-		if (rc != ERR_OK)
-			return rc;
-		next->key_at = next->at = toml_scan_here(&p->scan);
-	} else if (next->kind != TOML_TABLE || next->origin == TOML_BY_HEADER ||
-		next->origin == TOML_INLINE) {
+	if (rc != ERR_OK)
+		return rc;
+	if (next->kind != TOML_TABLE || next->origin == TOML_BY_HEADER ||
+		next->origin == TOML_INLINE)
 		return refuse_again(p, next);
-	}
 	next->origin = TOML_BY_DOTS;
 	*table = next;
 	return ERR_OK;
+}
+
+/* "a.b.c": enters the tables before @key, the last. @place ends behind it. */
+static enum err parse_path(struct parser *p,
+	enum err (*enter)(struct parser *p, struct span key, struct toml_node **table),
+	struct toml_node **table, struct span *key, struct toml_place *place)
+{
+	enum err rc;
+
+	do {
+		toml_scan_space(&p->scan);
+		rc = toml_scan_key(&p->scan, key);
+		toml_scan_close_place(&p->scan, place);
+		toml_scan_space(&p->scan);
+	} while (rc == ERR_OK && toml_scan_take(&p->scan, '.') &&
+		(rc = enter(p, *key, table)) == ERR_OK);
+	return rc;
 }
 
 /* "a.b = value", into @table. */
@@ -185,19 +213,8 @@ static enum err parse_pair(struct parser *p, struct toml_node *table)
 	struct toml_place place = toml_scan_here(&p->scan);
 	struct toml_node *node;
 	struct span key;
-	enum err rc;
+	enum err rc = parse_path(p, enter_by_dots, &table, &key, &place);
 
-	rc = toml_scan_key(&p->scan, &key);
-	toml_scan_close_place(&p->scan, &place);
-	toml_scan_space(&p->scan);
-	while (rc == ERR_OK && toml_scan_take(&p->scan, '.')) {
-		rc = enter_by_dots(p, key, &table);
-		toml_scan_space(&p->scan);
-		if (rc == ERR_OK)
-			rc = toml_scan_key(&p->scan, &key);
-		toml_scan_close_place(&p->scan, &place);
-		toml_scan_space(&p->scan);
-	}
 	if (rc == ERR_OK && find(table, key) != NULL)
 		return refuse_again(p, find(table, key));
 	if (rc == ERR_OK && !toml_scan_take(&p->scan, '='))
@@ -217,15 +234,11 @@ static enum err parse_pair(struct parser *p, struct toml_node *table)
 static enum err enter_by_header(struct parser *p, struct span key,
 	struct toml_node **table)
 {
-	struct toml_node *next = find(*table, key);
-	enum err rc;
+	struct toml_node *next;
+	enum err rc = find_or_add(p, *table, key, toml_scan_here(&p->scan), &next);
 
-	if (next == NULL) {
-		rc = node_new(p, *table, key, &next);
-		if (rc != ERR_OK)
-			return rc;
-		next->key_at = next->at = toml_scan_here(&p->scan);
-	}
+	if (rc != ERR_OK)
+		return rc;
 	if (next->kind == TOML_ARRAY && next->origin != TOML_INLINE)
 		next = next->last;
 	if (next->kind != TOML_TABLE || next->origin == TOML_INLINE)
@@ -252,16 +265,15 @@ static enum err open_table(struct parser *p, struct toml_node *table, struct spa
 static enum err open_element(struct parser *p, struct toml_node *table, struct span key,
 	struct toml_place place, struct toml_node **out)
 {
-	struct toml_node *array = find(table, key);
-	enum err rc;
+	bool is_there = find(table, key) != NULL;
+	struct toml_node *array;
+	enum err rc = find_or_add(p, table, key, place, &array);
 
-	if (array == NULL) {
-		rc = node_new(p, table, key, &array);
-		if (rc != ERR_OK)
-			return rc;
+	if (rc != ERR_OK)
+		return rc;
+	if (!is_there) {
 		array->kind = TOML_ARRAY;
 		array->origin = TOML_BY_HEADER;
-		array->key_at = array->at = place;
 	} else if (array->kind != TOML_ARRAY || array->origin == TOML_INLINE) {
 		return refuse_again(p, array);
 	}
@@ -288,16 +300,7 @@ static enum err parse_header(struct parser *p, struct toml_node **out)
 
 	(void)toml_scan_take(&p->scan, '[');
 	is_element = toml_scan_take(&p->scan, '[');
-	toml_scan_space(&p->scan);
-	rc = toml_scan_key(&p->scan, &key);
-	toml_scan_space(&p->scan);
-	while (rc == ERR_OK && toml_scan_take(&p->scan, '.')) {
-		rc = enter_by_header(p, key, &table);
-		toml_scan_space(&p->scan);
-		if (rc == ERR_OK)
-			rc = toml_scan_key(&p->scan, &key);
-		toml_scan_space(&p->scan);
-	}
+	rc = parse_path(p, enter_by_header, &table, &key, &place);
 	if (rc == ERR_OK)
 		rc = close_header(p, is_element);
 	toml_scan_close_place(&p->scan, &place);

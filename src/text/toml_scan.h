@@ -40,8 +40,4 @@ enum err toml_scan_key(struct toml_scan *s, struct span *out) MUST_USE;
 /* Anything but an array or an inline table: fills kind and value of @node. */
 enum err toml_scan_value(struct toml_scan *s, struct toml_node *node) MUST_USE;
 
-/* text/toml_value.c: a number, a flag or a time, from @word, all of it. */
-enum err toml_value_parse(const struct toml_scan *s, struct span word,
-	struct toml_node *node) MUST_USE;
-
 #endif
