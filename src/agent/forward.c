@@ -6,9 +6,9 @@
 #include "agent/forward_http.h"
 #include "base/mem.h"
 #include "net/bridge.h"
+#include "net/connector.h"
 #include "net/meter.h"
-#include "net/reach.h"
-#include "net/unread.h"
+#include "net/pushback.h"
 
 #define TARGET_MS 5000
 #define FIRST_MS 3000        /* for a visitor to show whether it speaks HTTP */
@@ -28,11 +28,11 @@ struct forward_visit {
 	enum visit_state state;
 	struct forward_visitor v; /* its stream is ours until another state takes it */
 	struct addr peer;
-	struct reach *reach;      /* VISIT_REACHING */
-	struct bridge *bridge;    /* VISIT_BRIDGED */
-	struct meter *meter;      /* borrowed: VISIT_ANSWERING, the server's */
-	struct loop_timer *timer; /* VISIT_LISTENING */
-	struct buf first;         /* what was heard then */
+	struct connector *connector; /* VISIT_REACHING */
+	struct bridge *bridge;       /* VISIT_BRIDGED */
+	struct meter *meter;         /* borrowed: VISIT_ANSWERING, the server's */
+	struct loop_timer *timer;    /* VISIT_LISTENING */
+	struct buf first;            /* what was heard then */
 	struct loop_deferred turn;
 	struct forward_end end;
 };
@@ -42,7 +42,7 @@ struct forward_visit {
 static void visit_free(struct forward_visit *visit)
 {
 	list_remove(&visit->in_forward);
-	reach_close(visit->reach);
+	connector_close(visit->connector);
 	bridge_close(visit->bridge);
 	if (visit->meter != NULL)
 		meter_cut(visit->meter);
@@ -126,7 +126,7 @@ static void visit_answer(struct forward_visit *visit)
 
 static enum err visit_listen_more(struct forward_visit *visit)
 {
-	uint8_t piece[UNREAD_MAX];
+	uint8_t piece[PUSHBACK_MAX];
 	size_t got;
 	enum err rc = stream_read(visit->v.stream, piece, sizeof(piece) - visit->first.n,
 		&got);
@@ -141,7 +141,7 @@ static enum err visit_listen_more(struct forward_visit *visit)
 static void visit_explain(struct forward_visit *visit)
 {
 	struct stream *stream;
-	enum err rc = unread_open(visit->forward->worker->loop, visit->v.stream,
+	enum err rc = pushback_open(visit->forward->worker->loop, visit->v.stream,
 		buf_span(&visit->first), &stream);
 
 	if (rc != ERR_OK) {
@@ -250,17 +250,17 @@ static void visit_on_reached(void *arg, enum err rc, struct stream *stream,
 {
 	struct forward_visit *visit = arg;
 
-	visit->reach = NULL;
+	visit->connector = NULL;
 	if (rc == ERR_OK)
 		visit_bridge(visit, stream);
 	else
 		visit_on_down(visit, rc, why);
 }
 
-static enum err visit_reach(struct forward_visit *visit)
+static enum err visit_connect(struct forward_visit *visit)
 {
 	const struct target *t = &visit->forward->target;
-	struct reach_options o = {
+	struct connector_options o = {
 		.loop = visit->forward->worker->loop,
 		.unix_path = t->unix_path[0] != '\0' ? t->unix_path : NULL,
 		.host = t->host,
@@ -273,7 +273,7 @@ static enum err visit_reach(struct forward_visit *visit)
 	};
 
 	visit_enter(visit, VISIT_REACHING);
-	return reach_open(&o, &visit->reach);
+	return connector_open(&o, &visit->connector);
 }
 
 /* ---- the start ---- */
@@ -297,7 +297,7 @@ static void visit_init(struct forward_visit *visit, struct forward *forward,
 	else
 		visit->peer = loopback();
 	visit->v.peer = NULL; /* was for the call */
-	buf_init(&visit->first, UNREAD_MAX);
+	buf_init(&visit->first, PUSHBACK_MAX);
 	loop_deferred_init(&visit->turn, visit_on_turn, visit);
 	list_add(&forward->visits, &visit->in_forward);
 }
@@ -316,7 +316,7 @@ enum err forward_visit_take(struct forward *forward, const struct forward_visito
 	if (forward->routes != NULL)
 		visit_answer(visit);
 	else
-		rc = visit_reach(visit);
+		rc = visit_connect(visit);
 	if (rc != ERR_OK) {
 		visit_free(visit);
 		return rc;

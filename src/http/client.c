@@ -11,7 +11,7 @@
 #include "http/idle_pool.h"
 #include "http/incoming.h"
 #include "http/lines.h"
-#include "net/reach.h"
+#include "net/connector.h"
 
 #define CONNECTIONS_MAX 8
 #define IDLE_MS 60000
@@ -50,7 +50,7 @@ struct http_transfer {
 struct attempt {
 	struct http_client *client; /* borrowed: has us */
 	struct list in_client;
-	struct reach *reach;
+	struct connector *connector;
 };
 
 struct http_client {
@@ -363,7 +363,7 @@ static void client_fail(struct http_client *client, enum err rc, const struct wh
 static void attempt_free(struct attempt *a)
 {
 	list_remove(&a->in_client);
-	reach_close(a->reach);
+	connector_close(a->connector);
 	free(a);
 }
 
@@ -373,7 +373,7 @@ static void attempt_on_connected(void *arg, enum err rc, struct stream *stream,
 	struct attempt *a = arg;
 	struct http_client *client = a->client;
 
-	a->reach = NULL;
+	a->connector = NULL;
 	attempt_free(a);
 	if (rc == ERR_OK) {
 		if (!idle_pool_put(client->idle, stream, false))
@@ -389,7 +389,7 @@ static void attempt_on_connected(void *arg, enum err rc, struct stream *stream,
 static enum err client_connect(struct http_client *client)
 {
 	struct attempt *a = mem_new(a);
-	struct reach_options how = {
+	struct connector_options how = {
 		.loop = client->o.loop,
 		.unix_path = client->unix_path,
 		.host = client->host,
@@ -406,7 +406,7 @@ static enum err client_connect(struct http_client *client)
 		return ERR_NOMEM;
 	a->client = client;
 	list_add(&client->attempts, &a->in_client);
-	rc = reach_open(&how, &a->reach);
+	rc = connector_open(&how, &a->connector);
 	if (rc != ERR_OK)
 		attempt_free(a);
 	return rc;

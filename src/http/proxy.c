@@ -12,7 +12,7 @@
 #include "http/connection.h"
 #include "http/proxy_head.h"
 #include "net/bridge.h"
-#include "net/reach.h"
+#include "net/connector.h"
 
 #define CONNECT_MS 10000
 #define HALF_CLOSED_MS 5000 /* without a byte, to a client that says no more */
@@ -61,7 +61,7 @@ struct proxy {
 	struct buf again;     /* the request, while it may have to be asked once more */
 
 	struct loop_timer *timer; /* of CONTINUE_MS, or later of HALF_CLOSED_MS */
-	struct reach *reach;
+	struct connector *connector;
 	struct stream *client;   /* borrowed: the connection's */
 	struct stream *upstream; /* NULL: not there yet, or the bridge's */
 	struct bridge *bridge;
@@ -192,7 +192,7 @@ static void proxy_free(struct proxy *proxy)
 	if (proxy == NULL)
 		return;
 	proxy_drop_http(proxy);
-	reach_close(proxy->reach);
+	connector_close(proxy->connector);
 	buf_fini(&proxy->again);
 	loop_timer_close(proxy->timer);
 	bridge_close(proxy->bridge);
@@ -432,7 +432,7 @@ static void proxy_settle(struct proxy *proxy)
 	stream_want(proxy->upstream, upstream);
 }
 
-static void proxy_reach(struct proxy *proxy);
+static void proxy_connect(struct proxy *proxy);
 
 /* The upstream has ended a kept connection before it saw the request:
  * once more, on a new one. */
@@ -448,7 +448,7 @@ static void proxy_ask_again(struct proxy *proxy)
 	buf_init(&proxy->again, 0);
 	incoming_fini(&proxy->in);
 	proxy_expect(proxy);
-	proxy_reach(proxy);
+	proxy_connect(proxy);
 }
 
 static void proxy_on_broken_answer(struct proxy *proxy, enum err rc,
@@ -537,7 +537,7 @@ static void proxy_on_reached(void *arg, enum err rc, struct stream *stream,
 {
 	struct proxy *proxy = arg;
 
-	proxy->reach = NULL;
+	proxy->connector = NULL;
 	proxy->upstream = stream;
 	if (rc == ERR_OK)
 		proxy_begin(proxy);
@@ -545,9 +545,9 @@ static void proxy_on_reached(void *arg, enum err rc, struct stream *stream,
 		proxy_fail(proxy, rc, why);
 }
 
-static void proxy_reach(struct proxy *proxy)
+static void proxy_connect(struct proxy *proxy)
 {
-	struct reach_options o = {
+	struct connector_options o = {
 		.loop = proxy->x->server->o.loop,
 		.unix_path = proxy->unix_path,
 		.host = proxy->host,
@@ -557,7 +557,7 @@ static void proxy_reach(struct proxy *proxy)
 		.fn = proxy_on_reached,
 		.arg = proxy,
 	};
-	enum err rc = reach_open(&o, &proxy->reach);
+	enum err rc = connector_open(&o, &proxy->connector);
 
 	if (rc != ERR_OK)
 		proxy_fail(proxy, rc, NULL);
@@ -674,5 +674,5 @@ void http_proxy_pass(struct http_exchange *x, const struct http_upstream *up)
 	}
 	proxy->client = exchange_borrow(x, &by);
 	if (!proxy_begin_with_kept(proxy))
-		proxy_reach(proxy);
+		proxy_connect(proxy);
 }

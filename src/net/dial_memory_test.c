@@ -14,8 +14,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "net/connector.h"
 #include "net/dialer.h"
-#include "net/reach.h"
 
 struct fixture {
 	struct loop *loop;
@@ -173,20 +173,20 @@ static void test_who_fails_to_be_the_one_is_forgotten(void **state)
 {
 	struct fixture *f = *state;
 	struct tls_client_options client = { .skip_verify = true };
-	struct reach_options o = { .loop = f->loop,
+	struct connector_options o = { .loop = f->loop,
 		.host = "localhost",
 		.port = f->port,
 		.memory = f->memory,
 		.timeout_ms = 20,
 		.fn = on_reached,
 		.arg = f };
-	struct reach *r;
+	struct connector *r;
 	struct addr at;
 
 	assert_int_equal(dial(f), AF_INET);
 	assert_true(dial_memory_get(f->memory, &at));
 	assert_int_equal(tls_context_new_client(&client, &o.tls, NULL), ERR_OK);
-	assert_int_equal(reach_open(&o, &r), ERR_OK);
+	assert_int_equal(connector_open(&o, &r), ERR_OK);
 	tls_context_free(o.tls);
 	loop_run(f->loop);
 	assert_int_equal(f->rc, ERR_TIMEOUT);

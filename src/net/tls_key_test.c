@@ -14,10 +14,10 @@
 #include <sys/ioctl.h>
 
 #include "crypto/certificate_test.h"
+#include "net/pushback.h"
 #include "net/socket.h"
 #include "net/talker_test.h"
 #include "net/tls.h"
-#include "net/unread.h"
 
 #define TLS_BYTE_BYTES (5 + 1 + 1 + 16) /* a record with one byte in it */
 #define HANDSHAKES 50
@@ -628,7 +628,7 @@ static void test_records_fit_through_what_lies_between(void **state)
 
 	pair_shake(x, &outer, "a.localhost");
 	fd = stream_socket(outer.server.tls);
-	assert_int_equal(unread_open(x->loop, outer.client.tls, span_str(""),
+	assert_int_equal(pushback_open(x->loop, outer.client.tls, span_str(""),
 				 &pushed_back),
 		ERR_OK);
 	outer.client.tls = pushed_back;

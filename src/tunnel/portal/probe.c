@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "base/str.h"
-#include "net/reach.h"
+#include "net/connector.h"
 #include "text/names.h"
 
 #define PROBE_LABEL "Portal-MITM-Probe-v1"
@@ -35,9 +35,9 @@ struct prober {
 	void *owner;
 	struct tls_context *tls;
 	enum probe_state state;
-	uint64_t rested_ms;    /* no other before this */
-	struct reach *reach;   /* borrowed: until it has called */
-	struct stream *stream; /* the visitor's end */
+	uint64_t rested_ms;          /* no other before this */
+	struct connector *connector; /* borrowed: until it has called */
+	struct stream *stream;       /* the visitor's end */
 	struct loop_timer *timer;
 	struct loop_deferred verdict;
 	bool is_same; /* what is judged */
@@ -60,8 +60,8 @@ static void prober_enter(struct prober *p, enum probe_state state)
 static void prober_end(struct prober *p, enum probe_verdict verdict,
 	const struct why *why)
 {
-	reach_close(p->reach);
-	p->reach = NULL;
+	connector_close(p->connector);
+	p->connector = NULL;
 	stream_abort(p->stream);
 	p->stream = NULL;
 	prober_enter(p, PROBE_RESTING);
@@ -124,7 +124,7 @@ static void prober_on_reached(void *arg, enum err rc, struct stream *tls,
 {
 	struct prober *p = arg;
 
-	p->reach = NULL;
+	p->connector = NULL;
 	if (rc == ERR_OK) {
 		p->stream = tls;
 		rc = tls_export(tls, PROBE_LABEL, p->key, sizeof(p->key));
@@ -140,7 +140,7 @@ static void prober_on_reached(void *arg, enum err rc, struct stream *tls,
 
 void prober_start(struct prober *p)
 {
-	struct reach_options o = {
+	struct connector_options o = {
 		.loop = p->loop,
 		.host = p->host,
 		.port = p->port,
@@ -159,7 +159,7 @@ void prober_start(struct prober *p)
 	p->sent_n = 0;
 	/* The nonce is known before anything of it can arrive. */
 	rand_bytes(p->bytes, p->bytes_n);
-	if (reach_open(&o, &p->reach) != ERR_OK)
+	if (connector_open(&o, &p->connector) != ERR_OK)
 		return; /* the next visitor brings the next chance */
 	prober_enter(p, PROBE_REACHING);
 }
@@ -219,7 +219,7 @@ void prober_free(struct prober *p)
 		return;
 	if (p->verdict.fn != NULL)
 		loop_undefer(&p->verdict);
-	reach_close(p->reach);
+	connector_close(p->connector);
 	stream_abort(p->stream);
 	loop_timer_close(p->timer);
 	tls_context_free(p->tls);

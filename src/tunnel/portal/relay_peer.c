@@ -76,8 +76,8 @@ enum err relay_peer_public_host(const struct relay_peer *r, const char *name,
 	return names_lease_host(span_str(name), span_str(r->host), out, why);
 }
 
-enum err relay_peer_reach(const struct relay_peer *r, struct reach_options o,
-	struct reach **out)
+enum err relay_peer_connect(const struct relay_peer *r, struct connector_options o,
+	struct connector **out)
 {
 	if (o.host == NULL && o.port == 0)
 		o.memory = r->memory;
@@ -91,13 +91,13 @@ enum err relay_peer_reach(const struct relay_peer *r, struct reach_options o,
 		o.tls = r->tls;
 	if (o.timeout_ms == 0)
 		o.timeout_ms = RELAY_REACH_MS;
-	return reach_open(&o, out);
+	return connector_open(&o, out);
 }
 
 /* ---- the chain ---- */
 
 struct relay_chain {
-	struct reach *reach; /* borrowed: until it has called */
+	struct connector *connector; /* borrowed: until it has called */
 	relay_chain_fn *fn;
 	void *arg;
 };
@@ -106,7 +106,7 @@ void relay_chain_close(struct relay_chain *c)
 {
 	if (c == NULL)
 		return;
-	reach_close(c->reach);
+	connector_close(c->connector);
 	free(c);
 }
 
@@ -145,12 +145,12 @@ enum err relay_chain_open(struct loop *loop, const struct relay_peer *relay,
 	c->arg = arg;
 	rc = tls_context_new_client(&o, &tls, why);
 	if (rc == ERR_OK)
-		rc = relay_peer_reach(relay,
-			(struct reach_options){ .loop = loop,
+		rc = relay_peer_connect(relay,
+			(struct connector_options){ .loop = loop,
 				.tls = tls,
 				.fn = chain_on_reached,
 				.arg = c },
-			&c->reach);
+			&c->connector);
 	tls_context_free(tls);
 	if (rc == ERR_OK)
 		*out = c;

@@ -10,7 +10,7 @@
 #define TUNNEL_PORTAL_RELAY_PEER_H
 
 #include "base/buf.h"
-#include "net/reach.h"
+#include "net/connector.h"
 #include "text/relay_url.h"
 
 #define RELAY_CHAIN_MAX (128 * 1024) /* bytes of PEM */
@@ -43,10 +43,10 @@ enum err relay_peer_public_host(const struct relay_peer *r, const char *name,
 
 /*
  * Opens a connection to the relay. relay->tls must be there. fn and its errors as those
- * of reach_open(); what is not NULL in @o wins.
+ * of connector_open(); what is not NULL in @o wins.
  */
-enum err relay_peer_reach(const struct relay_peer *r, struct reach_options o,
-	struct reach **out) MUST_USE;
+enum err relay_peer_connect(const struct relay_peer *r, struct connector_options o,
+	struct connector **out) MUST_USE;
 
 /* ---- the chain of certificates, 8.2 ---- */
 

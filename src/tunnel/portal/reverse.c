@@ -3,8 +3,8 @@
 
 #include "base/mem.h"
 #include "http/handshake.h"
+#include "net/pushback.h"
 #include "net/socket.h"
-#include "net/unread.h"
 
 #define REVERSE_ASK_MS 10000 /* from the connection to the relay's answer */
 #define REVERSE_REQUEST_MAX (MESSAGE_TOKEN_MAX + 1024)
@@ -23,7 +23,7 @@ struct reverse {
 	const struct reverse_hooks *hooks;
 	void *owner;
 	enum reverse_state state;
-	struct reach *reach; /* borrowed: until it has called */
+	struct connector *connector; /* borrowed: until it has called */
 	struct stream *stream;
 	struct loop_timer *timer;
 	struct addr peer;
@@ -64,7 +64,7 @@ void reverse_close(struct reverse *r)
 {
 	if (r == NULL)
 		return;
-	reach_close(r->reach);
+	connector_close(r->connector);
 	loop_timer_close(r->timer);
 	stream_close(r->stream);
 	http_handshake_fini(&r->handshake);
@@ -132,7 +132,7 @@ static enum err reverse_put_back(struct reverse *r, struct span rest, struct why
 
 	if (rest.n == 0)
 		return ERR_OK;
-	rc = unread_open(r->loop, r->stream, rest, &whole);
+	rc = pushback_open(r->loop, r->stream, rest, &whole);
 	if (rc != ERR_OK)
 		return err_set(why, rc, "what follows the relay's answer: %s",
 			err_name(rc));
@@ -143,7 +143,7 @@ static enum err reverse_put_back(struct reverse *r, struct span rest, struct why
 
 static enum err step_asking(struct reverse *r, struct why *why)
 {
-	uint8_t bytes[UNREAD_MAX]; /* most answers fit */
+	uint8_t bytes[PUSHBACK_MAX]; /* most answers fit */
 	struct span read, rest;
 	enum err rc = http_handshake_step(&r->handshake, r->stream,
 		(struct mspan){ .p = bytes, .n = sizeof(bytes) }, &read, &rest, why);
@@ -253,7 +253,7 @@ static void reverse_on_reached(void *arg, enum err rc, struct stream *tls,
 	struct reverse *r = arg;
 	int fd;
 
-	r->reach = NULL;
+	r->connector = NULL;
 	if (rc != ERR_OK) {
 		reverse_fail(r, rc, why);
 		return;
@@ -295,11 +295,11 @@ enum err reverse_open(const struct reverse_options *o, struct reverse **out,
 	if (rc == ERR_OK)
 		rc = loop_timer_open(o->loop, reverse_on_timer, r, &r->timer);
 	if (rc == ERR_OK)
-		rc = relay_peer_reach(o->relay,
-			(struct reach_options){ .loop = o->loop,
+		rc = relay_peer_connect(o->relay,
+			(struct connector_options){ .loop = o->loop,
 				.fn = reverse_on_reached,
 				.arg = r },
-			&r->reach);
+			&r->connector);
 	if (rc != ERR_OK) {
 		reverse_close(r);
 		return err_set(why, rc, "a reverse session: %s", err_name(rc));

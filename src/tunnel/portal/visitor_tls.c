@@ -3,7 +3,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
-#include "net/unread.h"
+#include "net/pushback.h"
 
 #define HANDSHAKE_MS 15000
 
@@ -69,8 +69,8 @@ static void handshake_finish(struct handshake *h)
 
 	stream_want(h->tls, 0);
 	if (h->first_n > 0) {
-		rc = unread_open(h->server->o.loop, h->tls, span_of(h->first, h->first_n),
-			&whole);
+		rc = pushback_open(h->server->o.loop, h->tls,
+			span_of(h->first, h->first_n), &whole);
 		if (rc == ERR_OK)
 			h->tls = whole;
 	}

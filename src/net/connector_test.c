@@ -1,4 +1,4 @@
-/* Behaviour of a reach: TCP, Unix sockets, and what is not there. */
+/* Behaviour of a connector: TCP, Unix sockets, and what is not there. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,26 +15,26 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "net/reach.h"
+#include "net/connector.h"
 
 struct fixture {
 	struct loop *loop;
 	char path[64];
 	int listener;
 	uint16_t port;
-	struct reach *reach;
+	struct connector *connector;
 	bool is_over;
 	enum err rc;
 	struct stream *stream;
 	char words[256];
 };
 
-static void on_reached(void *arg, enum err rc, struct stream *stream,
+static void on_connected(void *arg, enum err rc, struct stream *stream,
 	const struct why *why)
 {
 	struct fixture *f = arg;
 
-	f->reach = NULL;
+	f->connector = NULL;
 	f->is_over = true;
 	f->rc = rc;
 	f->stream = stream;
@@ -46,7 +46,7 @@ static int setup(void **state)
 	struct fixture *f = mem_new(f);
 
 	assert_int_equal(loop_new(&f->loop), ERR_OK);
-	snprintf(f->path, sizeof(f->path), "/tmp/adit-reach-%d", getpid());
+	snprintf(f->path, sizeof(f->path), "/tmp/adit-connector-%d", getpid());
 	unlink(f->path);
 	f->listener = -1;
 	*state = f;
@@ -57,7 +57,7 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	reach_close(f->reach);
+	connector_close(f->connector);
 	stream_close(f->stream);
 	if (f->listener >= 0)
 		close(f->listener);
@@ -90,13 +90,13 @@ static void listen_tcp(struct fixture *f)
 	f->port = ntohs(at.sin_port);
 }
 
-static void reach(struct fixture *f, struct reach_options o)
+static void run_connector(struct fixture *f, struct connector_options o)
 {
 	o.loop = f->loop;
 	o.timeout_ms = o.timeout_ms != 0 ? o.timeout_ms : 20000;
-	o.fn = on_reached;
+	o.fn = on_connected;
 	o.arg = f;
-	assert_int_equal(reach_open(&o, &f->reach), ERR_OK);
+	assert_int_equal(connector_open(&o, &f->connector), ERR_OK);
 	assert_false(f->is_over);
 }
 
@@ -111,23 +111,24 @@ static void wait(struct fixture *f)
 	assert_true(f->is_over);
 }
 
-static void test_a_port_is_reached(void **state)
+static void test_a_port_is_connected_to(void **state)
 {
 	struct fixture *f = *state;
 
 	listen_tcp(f);
-	reach(f, (struct reach_options){ .host = "127.0.0.1", .port = f->port });
+	run_connector(f,
+		(struct connector_options){ .host = "127.0.0.1", .port = f->port });
 	wait(f);
 	assert_int_equal(f->rc, ERR_OK);
 	assert_non_null(f->stream);
 }
 
-static void test_a_unix_socket_is_reached(void **state)
+static void test_a_unix_socket_is_connected_to(void **state)
 {
 	struct fixture *f = *state;
 
 	listen_unix(f, 4);
-	reach(f, (struct reach_options){ .unix_path = f->path });
+	run_connector(f, (struct connector_options){ .unix_path = f->path });
 	wait(f);
 	assert_int_equal(f->rc, ERR_OK);
 	assert_non_null(f->stream);
@@ -145,7 +146,7 @@ static void test_a_full_queue_is_waited_for(void **state)
 	do {
 		fds[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	} while (connect(fds[n++], (struct sockaddr *)&at, sizeof(at)) == 0 && n < 8);
-	reach(f, (struct reach_options){ .unix_path = f->path });
+	run_connector(f, (struct connector_options){ .unix_path = f->path });
 	for (int i = 0; i < 5; i++) {
 		loop_turn(f->loop);
 		nanosleep(&ms, NULL);
@@ -166,7 +167,7 @@ static void test_who_is_not_there_is_named(void **state)
 {
 	struct fixture *f = *state;
 
-	reach(f, (struct reach_options){ .unix_path = f->path });
+	run_connector(f, (struct connector_options){ .unix_path = f->path });
 	wait(f);
 	assert_int_equal(f->rc, ERR_SYS);
 	assert_non_null(strstr(f->words, f->path));
@@ -174,7 +175,8 @@ static void test_who_is_not_there_is_named(void **state)
 	listen_tcp(f);
 	close(f->listener);
 	f->listener = -1;
-	reach(f, (struct reach_options){ .host = "127.0.0.1", .port = f->port });
+	run_connector(f,
+		(struct connector_options){ .host = "127.0.0.1", .port = f->port });
 	wait(f);
 	assert_int_equal(f->rc, ERR_SYS);
 	assert_non_null(strstr(f->words, "127.0.0.1"));
@@ -188,8 +190,8 @@ static void test_a_handshake_that_nobody_answers_is_given_up(void **state)
 
 	assert_int_equal(tls_context_new_client(&client, &tls, NULL), ERR_OK);
 	listen_tcp(f);
-	reach(f,
-		(struct reach_options){ .host = "127.0.0.1",
+	run_connector(f,
+		(struct connector_options){ .host = "127.0.0.1",
 			.port = f->port,
 			.tls = tls,
 			.timeout_ms = 50 });
@@ -199,17 +201,19 @@ static void test_a_handshake_that_nobody_answers_is_given_up(void **state)
 	assert_non_null(strstr(f->words, "handshake"));
 }
 
-static void test_a_reach_may_be_closed_at_any_time(void **state)
+static void test_a_connector_may_be_closed_at_any_time(void **state)
 {
 	struct fixture *f = *state;
 
 	listen_tcp(f);
 	for (int turns = 0; turns < 4; turns++) {
-		reach(f, (struct reach_options){ .host = "127.0.0.1", .port = f->port });
+		run_connector(f,
+			(struct connector_options){ .host = "127.0.0.1",
+				.port = f->port });
 		for (int i = 0; i < turns && !f->is_over; i++)
 			loop_turn(f->loop);
-		reach_close(f->reach);
-		f->reach = NULL;
+		connector_close(f->connector);
+		f->connector = NULL;
 		stream_close(f->stream);
 		f->stream = NULL;
 		f->is_over = false;
@@ -219,8 +223,9 @@ static void test_a_reach_may_be_closed_at_any_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_a_port_is_reached, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_unix_socket_is_reached, setup,
+		cmocka_unit_test_setup_teardown(test_a_port_is_connected_to, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(test_a_unix_socket_is_connected_to, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(test_a_full_queue_is_waited_for, setup,
 			teardown),
@@ -229,8 +234,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_a_handshake_that_nobody_answers_is_given_up, setup,
 			teardown),
-		cmocka_unit_test_setup_teardown(test_a_reach_may_be_closed_at_any_time,
-			setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_connector_may_be_closed_at_any_time, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

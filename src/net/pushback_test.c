@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "net/fake_test.h"
-#include "net/unread.h"
+#include "net/pushback.h"
 
 struct fixture {
 	struct loop *loop;
@@ -44,7 +44,7 @@ static int setup(void **state)
 	assert_int_equal(loop_new(&f->loop), ERR_OK);
 	fake_init(&f->below, f->loop, 0);
 	f->below.in = span_str("world");
-	assert_int_equal(unread_open(f->loop, &f->below.stream, span_str("hello "),
+	assert_int_equal(pushback_open(f->loop, &f->below.stream, span_str("hello "),
 				 &f->stream),
 		ERR_OK);
 	stream_set_owner(f->stream, on_ready, f);
@@ -122,10 +122,10 @@ static void test_what_is_written_passes_through(void **state)
 static void test_too_much_is_refused(void **state)
 {
 	struct fixture *f = *state;
-	uint8_t many[UNREAD_MAX + 1] = { 0 };
+	uint8_t many[PUSHBACK_MAX + 1] = { 0 };
 	struct stream *out;
 
-	assert_int_equal(unread_open(f->loop, &f->below.stream,
+	assert_int_equal(pushback_open(f->loop, &f->below.stream,
 				 span_of(many, sizeof(many)), &out),
 		ERR_LIMIT);
 }

@@ -1,18 +1,18 @@
 /*
- * A reach makes a stream to somebody who listens: a host and port or a Unix socket is
- * dialled, and TLS put over it if asked for.
+ * A connector opens a stream to a server: it connects to a host and port or to a Unix
+ * socket, and opens TLS over that if the options say so.
  */
-#ifndef NET_REACH_H
-#define NET_REACH_H
+#ifndef NET_CONNECTOR_H
+#define NET_CONNECTOR_H
 
 #include "net/dial_memory.h"
 #include "net/stream.h"
 #include "net/tls.h"
 
-struct reach;
+struct connector;
 
-struct reach_options {
-	struct loop *loop;     /* borrowed: outlives the reach */
+struct connector_options {
+	struct loop *loop;     /* borrowed: outlives the connector */
 	const char *unix_path; /* a Unix socket; NULL: @host and @port. Copied */
 	const char *host;      /* name or literal; copied */
 	uint16_t port;
@@ -26,10 +26,11 @@ struct reach_options {
 	void *arg;
 };
 
-/* fn is called once, never from inside this call; the reach is gone then. */
-enum err reach_open(const struct reach_options *options, struct reach **out) MUST_USE;
+/* fn is called once, never from inside this call; the connector is freed before. */
+enum err connector_open(const struct connector_options *options,
+	struct connector **out) MUST_USE;
 
 /* fn is not called any more. NULL is fine. */
-void reach_close(struct reach *r);
+void connector_close(struct connector *c);
 
 #endif
