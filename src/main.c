@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "cli/persona.h"
+#include "cli/command.h"
 #include "loop/loop.h"
 
 /* Else a connection might get the number of standard error, and the log. */
@@ -28,7 +28,8 @@ int main(int argc, char **argv)
 	open_standard_files();
 	/* A peer that is gone is an error of write(2), not the end of the program. */
 	signal(SIGPIPE, SIG_IGN);
-	exit_code = persona_run(argc, argv, stdout, stderr);
+	exit_code = persona_call(persona_find(argc > 0 ? argv[0] : NULL), argc, argv,
+		stdout, stderr);
 	if (fflush(stdout) != 0 && exit_code == EXIT_CODE_DONE)
 		exit_code = EXIT_CODE_FAILED;
 	return exit_code;

@@ -5,17 +5,13 @@
 
 #include "cli/completion.h"
 
-static int run(struct call *c)
+static int run(struct call *c, void *args)
 {
-	struct why why;
-	int exit_code;
-
-	if (!call_read(c, NULL, &exit_code))
-		return exit_code;
+	(void)args;
 	if (c->argc == 1 && completion_print(c->argv[0], c->out))
 		return EXIT_CODE_DONE;
-	return call_fail(c, err_set(&why, ERR_USAGE, "name one shell: bash, zsh or fish"),
-		&why);
+	return call_fail(c,
+		err_set(&c->why, ERR_USAGE, "name one shell: bash, zsh or fish"));
 }
 
 const struct command command_completion = {

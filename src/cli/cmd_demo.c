@@ -39,33 +39,19 @@ static const struct field rows[] = {
 
 static const struct field_table fields = FIELD_TABLE_OF(struct demo_args, rows);
 
-static int demo(const struct call *c, const struct demo_args *args)
+static int run(struct call *c, void *object)
 {
+	const struct demo_args *args = object;
 	struct demo_options o = { .is_once = args->is_once,
 		.out = c->out,
 		.err = c->err };
-	struct why why = { "" };
 	struct addr_listen target;
-	enum err rc = call_refuse_words(c, &why);
 
-	if (rc != ERR_OK)
-		return call_fail(c, rc, &why);
 	if (args->target != NULL && addr_parse_listen(args->target, &target) == ERR_OK) {
 		o.target_host = target.host;
 		o.target_port = target.port;
 	}
 	return demo_run(&o);
-}
-
-static int run(struct call *c)
-{
-	struct demo_args args = { 0 };
-	int exit_code;
-
-	if (call_read(c, &args, &exit_code))
-		exit_code = demo(c, &args);
-	field_fini(&fields, &args);
-	return exit_code;
 }
 
 const struct command command_demo = {
@@ -82,5 +68,6 @@ const struct command command_demo = {
 		    "  @ demo --target localhost:3000\n",
 	.fields = &fields,
 	.run = run,
+	.has_flags_only = true,
 	.stays = true,
 };

@@ -167,8 +167,32 @@ static enum err read_relays(const struct list_args *args, struct relay_urls *out
 		err_text(rc, &words));
 }
 
-static void inquiry_fini(struct inquiry *in)
+static int list(struct call *c, const struct list_args *args, struct inquiry *in)
 {
+	enum err rc = read_relays(args, &in->urls, &c->why);
+
+	if (rc == ERR_OK)
+		rc = loop_new(&in->loop);
+	if (rc != ERR_OK)
+		return call_fail(c, rc);
+	inquire(in);
+	if (args->is_json)
+		return print_json(in, c->out);
+	print_table(in, c->out);
+	if (in->urls.count == 0)
+		command_print_error(c->err, LOG_WARN, NULL,
+			"No relays are built in: name some with --relays");
+	return EXIT_CODE_DONE;
+}
+
+static int run(struct call *c, void *args)
+{
+	struct inquiry *in = mem_new(in);
+	int exit_code;
+
+	if (in == NULL)
+		return call_fail(c, ERR_NOMEM);
+	exit_code = list(c, args, in);
 	for (unsigned i = 0; i < in->urls.count; i++) {
 		http_client_free(in->asked[i].client);
 		relay_peer_fini(&in->asked[i].relay);
@@ -176,41 +200,6 @@ static void inquiry_fini(struct inquiry *in)
 	relay_urls_fini(&in->urls);
 	loop_free(in->loop);
 	free(in);
-}
-
-static int list(const struct call *c, const struct list_args *args, struct inquiry *in)
-{
-	struct why why = { "" };
-	enum err rc = call_refuse_words(c, &why);
-
-	if (rc == ERR_OK)
-		rc = read_relays(args, &in->urls, &why);
-	if (rc == ERR_OK)
-		rc = loop_new(&in->loop);
-	if (rc != ERR_OK)
-		return call_fail(c, rc, &why);
-	inquire(in);
-	if (args->is_json)
-		return print_json(in, c->out);
-	print_table(in, c->out);
-	if (in->urls.count == 0)
-		command_tell(c->err, LOG_WARN, NULL,
-			"No relays are built in: name some with --relays");
-	return EXIT_CODE_DONE;
-}
-
-static int run(struct call *c)
-{
-	struct list_args args = { 0 };
-	struct inquiry *in = mem_new(in);
-	int exit_code = EXIT_CODE_FAILED;
-
-	if (in == NULL)
-		return call_fail(c, ERR_NOMEM, NULL);
-	if (call_read(c, &args, &exit_code))
-		exit_code = list(c, &args, in);
-	field_fini(&fields, &args);
-	inquiry_fini(in);
 	return exit_code;
 }
 
@@ -226,4 +215,5 @@ const struct command command_list = {
 	.fields = &fields,
 	.run = run,
 	.has_flags_anywhere = true,
+	.has_flags_only = true,
 };

@@ -64,39 +64,23 @@ static const struct runner_ops relaying_ops = {
 	.close = relaying_close,
 };
 
-/* A mistake is told here as one of the command line, before there is a log. */
-static enum err try_settings(struct relay_args *args, struct why *why)
+static int run(struct call *c, void *object)
 {
+	struct relay_args *args = object;
+	struct relaying relaying = { .args = args };
 	struct relay_options options;
-	enum err rc = relay_args_read(args, &options, why);
-
-	if (rc != ERR_OK)
-		return rc;
-	rc = relay_config_make_dir(&options, why);
-	field_fini(&relay_fields, &options);
-	return rc;
-}
-
-static int run(struct call *c)
-{
-	struct relay_args args = { .config = NULL };
-	struct relaying relaying = { .args = &args };
-	struct why why = { "" };
-	int exit_code;
 	enum err rc;
 
-	if (relay_args_call(c, &args, &exit_code)) {
-		rc = call_refuse_words(c, &why);
-		if (rc == ERR_OK)
-			rc = try_settings(&args, &why);
-		if (rc == ERR_OK)
-			rc = daemon_start(&args.daemon, &why);
-		exit_code = rc == ERR_OK ?
-			runner_run(&relaying_ops, &relaying) :
-			call_fail(c, rc == ERR_SYNTAX ? ERR_USAGE : rc, &why);
+	/* Mistakes are reported as those of the command line, before there is a log. */
+	args->call = c;
+	rc = relay_args_read(args, &options, &c->why);
+	if (rc == ERR_OK) {
+		rc = relay_config_make_dir(&options, &c->why);
+		field_fini(&relay_fields, &options);
 	}
-	relay_args_fini(&args);
-	return exit_code;
+	if (rc == ERR_OK)
+		rc = daemon_start(&args->daemon, &c->why);
+	return rc == ERR_OK ? runner_run(&relaying_ops, &relaying) : call_fail(c, rc);
 }
 
 const struct command command_relay_run = {
@@ -121,5 +105,6 @@ const struct command command_relay_run = {
 		"  @ relay run --api-port 4017 --sni-port 8443      on this machine only\n",
 	.fields = &relay_run_fields,
 	.run = run,
+	.has_flags_only = true,
 	.stays = true,
 };

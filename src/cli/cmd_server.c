@@ -1,11 +1,103 @@
 /* adit server: the server end of links, with Chisel's command line. */
-#include "cli/command.h"
-
 #include "base/log.h"
+#include "cli/check.h"
+#include "cli/command.h"
 #include "cli/keygen.h"
-#include "cli/persona.h"
+#include "cli/link_args.h"
 #include "cli/runner.h"
-#include "cli/server_args.h"
+
+#define AT(member) FIELD_AT(struct server_args, member)
+
+static const struct field server_rows[] = {
+	{ "host", FIELD_TEXT, AT(link.host), .check = check_host, .env = "HOST",
+		.initial = "0.0.0.0", .argument = "address",
+		.help = "listen on this address only, 127.0.0.1 behind nginx; 0.0.0.0 is all"
+			" addresses, of IPv6 too" },
+	{ "port", FIELD_PORT, AT(link.port), .alias = "p", .env = "PORT",
+		.initial = "8080", .argument = "number",
+		.help = "listen on this port; 0 takes a free one and logs it" },
+	{ "keyfile", FIELD_TEXT, AT(link.key_file), .env = "CHISEL_KEY_FILE",
+		.argument = "file",
+		.help = "the host key: a file with a ck- string or an unencrypted PEM key, or the"
+			" ck- string itself; without one, each start makes a new key" },
+	{ "keygen", FIELD_TEXT, AT(keygen), .argument = "file",
+		.help = "write a new host key to this file, or - for standard output, print its"
+			" fingerprint, and end; with --key, the key of that seed" },
+	{ "force", FIELD_BOOL, AT(forces),
+		.help = "with --keygen, replace a key that is there" },
+	{ "key", FIELD_SECRET, AT(link.key_seed), .env = "CHISEL_KEY", .argument = "seed",
+		.help = "compute the host key from this text; whoever guesses the text has the"
+			" key, so prefer --keyfile" },
+	{ "auth", FIELD_SECRET, AT(link.auth), .check = check_auth, .env = "AUTH",
+		.argument = "name:password",
+		.help = "let in this user, with access to everything; AUTH or --authfile keep the"
+			" password out of the list of processes" },
+	{ "authfile", FIELD_TEXT, AT(link.auth_file), .argument = "file",
+		.help = "let in the users of this JSON file, each to what its patterns allow;"
+			" read again when it changes" },
+	{ "reverse", FIELD_BOOL, AT(link.allows_reverse),
+		.help = "let clients open ports here, with remotes that begin with R:" },
+	{ "socks5", FIELD_BOOL, AT(link.allows_socks),
+		.help = "let clients reach anything from here by SOCKS5, also on this machine's"
+			" loopback, with remotes that end in socks" },
+	{ "socks_acl", FIELD_BOOL, AT(link.checks_socks),
+		.help = "check each SOCKS5 destination against the user's list in --authfile; by"
+			" default the word socks in the list allows all destinations" },
+	{ "keepalive", FIELD_DURATION, AT(link.tuning.keepalive_ms), .initial = "25s",
+		.argument = "duration",
+		.help = "time between pings, which find dead clients and keep middleboxes awake;"
+			" 0s is none" },
+	{ "backend", FIELD_TEXT, AT(link.backend), .check = check_backend,
+		.alias = "proxy", .argument = "url",
+		.help = "pass all web requests that are no tunnels on to this http or https server" },
+	{ "trusted_proxies", FIELD_LIST, AT(link.trusted_proxies),
+		.check = prefix_check_list, .argument = "ranges",
+		.help = "believe what these proxies say of clients' addresses in X-Forwarded-For;"
+			" for example 127.0.0.1,10.0.0.0/8" },
+	{ "tls_key", FIELD_TEXT, AT(link.tls_key), .argument = "file",
+		.help = "serve TLS with this PEM private key; needs --tls-cert" },
+	{ "tls_cert", FIELD_TEXT, AT(link.tls_cert), .argument = "file",
+		.help = "serve TLS with this PEM certificate chain; needs --tls-key" },
+	{ "tls_domain", FIELD_REPEATED, .lacks = "certificates by ACME are",
+		.argument = "name",
+		.help = "not supported yet: get a certificate for this name by ACME; give --tls-key"
+			" and --tls-cert, or put nginx in front" },
+	{ "tls_ca", FIELD_TEXT, AT(link.tls_ca), .argument = "file",
+		.help = "ask clients for a certificate of one of these authorities (a PEM file or"
+			" a directory of them)" },
+	{ "metrics", FIELD_TEXT, AT(link.metrics), .is_own = true,
+		.argument = "address:port",
+		.help = "serve metrics for Prometheus at this address of this machine, such as"
+			" 127.0.0.1:9464, under /metrics" },
+	{ .kind = FIELD_TABLE, AT(daemon), .of = &daemon_fields },
+	{ NULL, FIELD_DURATION, AT(link.tuning.config_ms), .env = "CHISEL_CONFIG_TIMEOUT",
+		.argument = "duration",
+		.help = "timeout of the configuration that a client sends (10s)" },
+	{ NULL, FIELD_COUNT, AT(link.workers), .env = "ADIT_WORKERS", .argument = "count",
+		.help = "threads that carry data (one for each core)" },
+	{ NULL, FIELD_COUNT, AT(link.head_max), .env = "ADIT_HEAD_MAX",
+		.argument = "bytes",
+		.help = "the longest head of a web request, at most 1048576 (65536)" },
+	{ .kind = FIELD_TABLE, AT(link.tuning), .of = &tuning_fields },
+};
+
+const struct field_table server_fields = FIELD_TABLE_OF(struct server_args, server_rows);
+
+enum err server_args_check(const struct server_args *args, struct why *why)
+{
+	const struct link_server_options *link = &args->link;
+
+	if (args->forces && args->keygen == NULL)
+		return err_set(why, ERR_USAGE,
+			"--force replaces the file of --keygen: give that too");
+	if (link->tls_ca != NULL && link->tls_key == NULL && link->tls_cert == NULL)
+		return err_set(why, ERR_USAGE,
+			"--tls-ca asks clients for certificates, which needs TLS: give --tls-key"
+			" and --tls-cert too");
+	return check_tls_pair(link->tls_key, link->tls_cert, why);
+}
+
+/* ---- what it does ---- */
 
 struct serving {
 	const struct link_server_options *options;
@@ -60,50 +152,34 @@ static const struct runner_ops serving_ops = {
 	.close = serving_close,
 };
 
-static int serve(const struct call *c, struct server_args *args)
+static int run(struct call *c, void *object)
 {
-	struct serving serving = { .server = NULL };
-	struct why why = { "" };
+	const struct server_args *args = object;
+	struct serving serving = { .options = &args->link };
+	const struct keygen_options keygen = {
+		.path = args->keygen,
+		.seed = args->link.key_seed,
+		.replaces = args->forces || c->persona->is_lenient,
+		.out = c->out,
+		.err = c->err,
+	};
 	struct log log;
-	enum err rc;
+	enum err rc = server_args_check(args, &c->why);
 
-	rc = call_refuse_words(c, &why);
-	if (rc == ERR_OK)
-		rc = server_args_check(args, &why);
 	if (rc == ERR_OK && args->keygen != NULL) {
-		rc = keygen_write(
-			&(struct keygen_options){
-				.path = args->keygen,
-				.seed = args->link.key_seed,
-				.replaces = args->forces || c->persona->is_lenient,
-				.out = c->out,
-				.err = c->err,
-			},
-			&why);
-		return rc == ERR_OK ? EXIT_CODE_DONE : call_fail(c, rc, &why);
+		rc = keygen_write(&keygen, &c->why);
+		return rc == ERR_OK ? EXIT_CODE_DONE : call_fail(c, rc);
 	}
 	if (rc == ERR_OK)
-		rc = daemon_start(&args->daemon, &why);
+		rc = daemon_start(&args->daemon, &c->why);
 	if (rc != ERR_OK)
-		return call_fail(c, rc, &why);
+		return call_fail(c, rc);
 	log_init(&log, NULL, "server");
 	if (args->link.key_seed != NULL && args->link.key_file == NULL)
 		log_warn(&log,
-			"--key (or CHISEL_KEY): whoever guesses the seed has the key;"
-			" keep one in a file with --keygen and use --keyfile");
-	serving.options = &args->link;
+			"--key (or CHISEL_KEY): anyone who guesses the seed has the key;"
+			" write a key to a file with --keygen and use --keyfile");
 	return runner_run(&serving_ops, &serving);
-}
-
-static int run(struct call *c)
-{
-	struct server_args args = { .keygen = NULL };
-	int exit_code;
-
-	if (call_read(c, &args, &exit_code))
-		exit_code = serve(c, &args);
-	field_fini(&server_fields, &args);
-	return exit_code;
 }
 
 const struct command command_server = {
@@ -121,6 +197,7 @@ const struct command command_server = {
 		    "  AUTH=ann:secret @ server --reverse --keyfile /etc/adit/host.key\n"
 		    "  @ server --keygen /etc/adit/host.key\n",
 	.fields = &server_fields,
+	.has_flags_only = true,
 	.run = run,
 	.stays = true,
 };

@@ -3,7 +3,6 @@
 
 #include <jansson.h>
 
-#include "cli/persona.h"
 #include "tunnel/chisel/session.h"
 #include "tunnel/portal/message.h"
 
@@ -29,14 +28,11 @@ static int print_json(FILE *out)
 	return rc == 0 ? EXIT_CODE_DONE : EXIT_CODE_FAILED;
 }
 
-static int run(struct call *c)
+static int run(struct call *c, void *object)
 {
-	struct version_args args = { 0 };
-	int exit_code;
+	const struct version_args *args = object;
 
-	if (!call_read(c, &args, &exit_code))
-		return exit_code;
-	if (args.is_json)
+	if (args->is_json)
 		return print_json(c->out);
 	fprintf(c->out, "%s\n", c->persona->version);
 	return EXIT_CODE_DONE;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "cli/persona.h"
+#include "cli/command.h"
 
 static bool takes_file(const struct field *f)
 {

@@ -1,5 +1,5 @@
-/* Help: two columns, 80 wide, from the tables of commands and flags. */
-#include "cli/help.h"
+/* adit help, and --help: two columns, 80 wide, from the tables of commands and flags. */
+#include "cli/command.h"
 
 #include <string.h>
 
@@ -18,13 +18,7 @@ static void print_text(FILE *out, const struct persona *p, const char *text)
 	}
 }
 
-static void print_spaces(FILE *out, size_t n)
-{
-	fprintf(out, "%*s", (int)n, "");
-}
-
-/* Breaks @text at spaces so that it stays in the right column;
- * the cursor is there already. */
+/* Breaks @text at spaces so that it stays in the right column, where the cursor is. */
 static void print_wrapped(FILE *out, const char *text)
 {
 	size_t column = HELP_COLUMN;
@@ -33,8 +27,7 @@ static void print_wrapped(FILE *out, const char *text)
 		size_t n = strcspn(text, " ");
 
 		if (column > HELP_COLUMN && column + 1 + n > HELP_WIDTH) {
-			fputc('\n', out);
-			print_spaces(out, HELP_COLUMN);
+			fprintf(out, "\n%*s", HELP_COLUMN, "");
 			column = HELP_COLUMN;
 		} else if (column > HELP_COLUMN) {
 			fputc(' ', out);
@@ -57,7 +50,7 @@ static void print_row(FILE *out, const char *term, const char *text)
 		fputc('\n', out);
 		n = 0;
 	}
-	print_spaces(out, HELP_COLUMN - n);
+	fprintf(out, "%*s", (int)(HELP_COLUMN - n), "");
 	print_wrapped(out, text);
 }
 
@@ -85,22 +78,16 @@ static void print_flag(FILE *out, const struct field *f)
 	print_row(out, term, text);
 }
 
-static void print_flags(FILE *out, const struct persona *p, const struct command *c)
+static void print_fields(FILE *out, const struct persona *p, const struct command *c)
 {
 	struct field_cursor at;
+	bool is_first = true;
 
 	fputs("\nFlags:\n", out);
 	for (field_first(&at, c->fields); at.row != NULL; field_next(&at))
 		if (at.row->name != NULL && (!at.row->is_own || p == &personas[0]))
 			print_flag(out, at.row);
 	print_row(out, "-h, --help", "show this help");
-}
-
-static void print_variables(FILE *out, const struct command *c)
-{
-	struct field_cursor at;
-	bool is_first = true;
-
 	for (field_first(&at, c->fields); at.row != NULL; field_next(&at)) {
 		if (at.row->name != NULL)
 			continue;
@@ -111,51 +98,63 @@ static void print_variables(FILE *out, const struct command *c)
 	}
 }
 
-static void print_commands(FILE *out, const struct command *const *list)
+/* The first line and what follows it. */
+static void print_about(FILE *out, const struct persona *p, const struct command *c)
 {
+	if (c == NULL)
+		fprintf(out, "%s: %s\n\nUsage: %s <command> [arguments]\n", p->name,
+			p->about, p->name);
+	else
+		fprintf(out, "Usage: %s %s %s\n\n", p->name, c->name,
+			c->commands != NULL ? "<command> [arguments]" : c->arguments);
+	if (c != NULL && c->about != NULL)
+		print_text(out, p, c->about);
+	else if (c != NULL)
+		fprintf(out, "%s: %s.\n", c->name, c->summary);
+}
+
+void help_print(FILE *out, const struct persona *p, const struct command *c)
+{
+	const struct command *const *list = c != NULL ? c->commands : p->commands;
+
+	print_about(out, p, c);
+	if (list == NULL) {
+		print_fields(out, p, c);
+		if (c->examples != NULL) {
+			fputs("\nExamples:\n", out);
+			print_text(out, p, c->examples);
+		}
+		return;
+	}
 	fputs("\nCommands:\n", out);
 	for (; *list != NULL; list++)
 		print_row(out, command_word(*list), (*list)->summary);
-}
-
-static void print_group(FILE *out, const struct persona *p, const struct command *c)
-{
-	fprintf(out, "Usage: %s %s <command> [arguments]\n\n", p->name, c->name);
-	if (c->about != NULL)
-		print_text(out, p, c->about);
-	else
-		fprintf(out, "%s: %s.\n", c->name, c->summary);
-	print_commands(out, c->commands);
-	fprintf(out, "\n\"%s %s <command> --help\" says more about a command.\n", p->name,
-		c->name);
-}
-
-void help_print_persona(FILE *out, const struct persona *p)
-{
-	fprintf(out, "%s: %s\n\nUsage: %s <command> [arguments]\n", p->name, p->about,
-		p->name);
-	print_commands(out, p->commands);
-	fprintf(out, "\nFlags:\n");
-	print_row(out, "-v, --version", "show the version");
-	print_row(out, "-h, --help", "show this help");
-	fprintf(out, "\n\"%s <command> --help\" says more about a command.\n", p->name);
-}
-
-void help_print_command(FILE *out, const struct persona *p, const struct command *c)
-{
-	if (c->commands != NULL) {
-		print_group(out, p, c);
-		return;
+	if (c == NULL) {
+		fputs("\nFlags:\n", out);
+		print_row(out, "-v, --version", "show the version");
+		print_row(out, "-h, --help", "show this help");
 	}
-	fprintf(out, "Usage: %s %s %s\n\n", p->name, c->name, c->arguments);
-	if (c->about != NULL)
-		print_text(out, p, c->about);
-	else
-		fprintf(out, "%s: %s.\n", c->name, c->summary);
-	print_flags(out, p, c);
-	print_variables(out, c);
-	if (c->examples != NULL) {
-		fputs("\nExamples:\n", out);
-		print_text(out, p, c->examples);
-	}
+	fprintf(out, "\n\"%s%s%s <command> --help\" says more about a command.\n",
+		p->name, c != NULL ? " " : "", c != NULL ? c->name : "");
 }
+
+static int run(struct call *c, void *args)
+{
+	const struct command *about;
+	int used;
+
+	(void)args;
+	about = persona_find_command(c->persona, c->argc, c->argv, &used);
+	if (used < c->argc && (about == NULL || about->commands != NULL))
+		return persona_refuse_command(c->persona, about, c->argv[used], c->err);
+	help_print(c->out, c->persona, about);
+	return EXIT_CODE_DONE;
+}
+
+const struct command command_help = {
+	.name = "help",
+	.arguments = "[<command>...]",
+	.summary = "explain a command",
+	.run = run,
+	.takes_commands = true,
+};

@@ -89,7 +89,7 @@ enum err keygen_write(const struct keygen_options *o, struct why *why)
 		rc = err_sys(why, errno, "--keygen: cannot write to standard output");
 	if (rc == ERR_OK) {
 		snprintf(line, sizeof(line), "Fingerprint %s", fingerprint);
-		command_tell(o->err, LOG_INFO, NULL, line);
+		command_print_error(o->err, LOG_INFO, NULL, line);
 	}
 	mem_wipe(text.p, text.cap);
 	buf_fini(&text);

@@ -10,8 +10,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "cli/client_args.h"
-#include "cli/server_args.h"
+#include "cli/link_args.h"
 
 #define WORDS_MAX 16
 

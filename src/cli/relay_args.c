@@ -1,5 +1,4 @@
-/* The command lines of a relay: the settings of relay/relay_config.h, and what reads
- * them. */
+/* The command lines of a relay: the settings of relay/relay_config.h, and their reader. */
 #include "cli/relay_args.h"
 
 #define AT(member) FIELD_AT(struct relay_args, member)
@@ -20,46 +19,21 @@ static const struct field run_rows[] = {
 
 const struct field_table relay_run_fields = FIELD_TABLE_OF(struct relay_args, run_rows);
 
-static const struct field status_rows[] = {
-	{ "json", FIELD_BOOL, AT(is_json), .help = "print a JSON object" },
+static const struct field admin_rows[] = {
+	{ "json", FIELD_BOOL, AT(is_json),
+		.help = "print the status, or the list of leases, as a JSON object" },
 	CONFIG_ROW,
 	{ .kind = FIELD_TABLE, AT(options), .of = &relay_path_fields },
 };
 
-const struct field_table relay_status_fields = FIELD_TABLE_OF(struct relay_args,
-	status_rows);
-
-static const struct field lease_rows[] = {
-	{ "json", FIELD_BOOL, AT(is_json), .help = "list: print a JSON object" },
-	CONFIG_ROW,
-	{ .kind = FIELD_TABLE, AT(options), .of = &relay_path_fields },
-};
-
-const struct field_table relay_lease_fields = FIELD_TABLE_OF(struct relay_args,
-	lease_rows);
-
-bool relay_args_call(struct call *c, struct relay_args *args, int *exit_code)
-{
-	char **argv = c->argv;
-
-	args->fields = c->command->fields;
-	args->argv = argv;
-	if (!call_read(c, args, exit_code))
-		return false;
-	args->argc = (int)(c->argv - argv);
-	return true;
-}
-
-void relay_args_fini(struct relay_args *args)
-{
-	if (args->fields != NULL)
-		field_fini(args->fields, args);
-}
+const struct field_table relay_admin_fields = FIELD_TABLE_OF(struct relay_args,
+	admin_rows);
 
 enum err relay_args_read(void *arg, struct relay_options *out, struct why *why)
 {
 	const struct relay_args *args = arg;
-	struct relay_args next = { .fields = args->fields };
+	const struct call *c = args->call;
+	struct relay_args next = { .config = NULL };
 	struct args_result result;
 	enum err rc = field_defaults(&relay_fields, &next.options, why);
 
@@ -68,8 +42,8 @@ enum err relay_args_read(void *arg, struct relay_options *out, struct why *why)
 	if (rc == ERR_OK)
 		rc = args_read_environment(&relay_fields, 0, &next.options, why);
 	if (rc == ERR_OK)
-		rc = args_read(args->fields, args->argc, args->argv, ARGS_TAKES_EMPTY,
-			&next, &result, why);
+		rc = args_read(c->command->fields, c->flag_count, c->flags,
+			ARGS_TAKES_EMPTY, &next, &result, why);
 	if (rc == ERR_OK)
 		rc = relay_config_complete(&next.options, why);
 	if (rc == ERR_OK) {
@@ -77,6 +51,6 @@ enum err relay_args_read(void *arg, struct relay_options *out, struct why *why)
 		next.options = (struct relay_options){ .workers = 0 };
 	}
 	field_fini(&relay_fields, &next.options);
-	relay_args_fini(&next);
-	return rc;
+	field_fini(c->command->fields, &next);
+	return rc == ERR_SYNTAX ? ERR_USAGE : rc;
 }

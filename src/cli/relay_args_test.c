@@ -55,10 +55,10 @@ static enum err read_config(const char *text, const char *flag, const char *valu
 {
 	char *path = str_printf("%s/relay.toml", directory);
 	char *word = str_printf("--%s=%s", flag, value);
-	struct relay_args args = { .config = path,
-		.fields = &relay_run_fields,
-		.argc = flag != NULL,
-		.argv = &word };
+	const struct call call = { .command = &command_relay_run,
+		.flags = &word,
+		.flag_count = flag != NULL };
+	struct relay_args args = { .config = path, .call = &call };
 	FILE *file = fopen(path, "w");
 	enum err rc;
 

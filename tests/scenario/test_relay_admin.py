@@ -88,25 +88,25 @@ def test_a_lease_is_approved_denied_banned_and_forgotten(world, leases, relay, a
         assert status == 0, err
         return out
 
-    for action in ("deny", "ban"):
-        assert say(action, word) == f"demo:{address.lower()}: {action}\n"
+    key = f"demo:{address.lower()}"
+    for action, state in (("deny", "denied"), ("ban", "banned")):
+        assert say(action, word) == f"{key}: {state}\n"
         net.wait_until(lambda: not is_served())
-        state = "denied" if action == "deny" else "banned"
         assert re.search(rf"^demo .* {state}$", say("list"), re.MULTILINE)
         if action == "ban":
-            say("unban", word)
+            assert say("unban", word) == f"{key}: not banned\n"
             net.wait_until(is_served)
             say("ban", word)
-        say("forget", word)
+        assert say("forget", word) == f"{key}: no policy\n"
         net.wait_until(is_served)
-    say("approval", "manual")
+    assert say("approval", "manual") == "approval: manual\n"
     net.wait_until(lambda: not is_served())
     assert re.search(r"^demo .* waits for approval$", say("list"), re.MULTILINE)
     say("approve", word)
     net.wait_until(is_served)
-    say("limit", word, "100000")
+    assert say("limit", word, "100000") == f"{key}: limited to 100000 bytes/s\n"
     assert re.search(r"^demo .* served, limited to 100000 bytes/s$", say("list"), re.MULTILINE)
-    say("limit", word, "0")
+    assert say("limit", word, "0") == f"{key}: no limit\n"
     say("approval", "auto")
     say("forget", word)
     assert listed(adit_relay)["identities"] == []
@@ -117,7 +117,7 @@ def test_a_lease_is_approved_denied_banned_and_forgotten(world, leases, relay, a
 def test_a_network_is_banned(leases, relay, adit_relay, network):
     client = leases.client(relay)
     client.register()
-    assert adit_relay("lease", "ban", network)[:2] == (0, network + ": ban\n")
+    assert adit_relay("lease", "ban", network)[:2] == (0, network + ": banned\n")
     assert listed(adit_relay)["banned_networks"] == [network] and not listed(adit_relay)["leases"]
     assert f"banned networks: {network}\n" in adit_relay("lease", "list")[1]
     with pytest.raises(Refused):
@@ -168,7 +168,7 @@ def test_a_relay_without_ports_says_so(leases, program):
 
 
 @pytest.mark.parametrize("words, said", [
-    ((), "say what to do"), (("lst",), 'did you mean list?'), (("list", "x"), "write: list"),
+    ((), "the action is missing"), (("lst",), 'did you mean list?'), (("list", "x"), "write: list"),
     (("ban",), "write: ban LEASE|NETWORK"), (("ban", "203.0.113.0/33"), "not a network; write one"),
     (("unban", "203.0.113"), "not a network; write one"),
     (("limit", "demo"), "write: limit LEASE BYTES_PER_S"),

@@ -10,8 +10,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "cli/help.h"
-#include "cli/persona.h"
+#include "cli/command.h"
 
 #define WORDS_MAX 8
 
@@ -32,8 +31,8 @@ static void run_as(const struct persona *p, struct run *r, const char *const *wo
 
 	for (; argc < WORDS_MAX && words[argc] != NULL; argc++)
 		argv[argc] = strdup(words[argc]);
-	r->exit_code = p != NULL ? persona_call(p, argc, argv, out, err) :
-				   persona_run(argc, argv, out, err);
+	r->exit_code = persona_call(p != NULL ? p : persona_find(argv[0]), argc, argv,
+		out, err);
 	fclose(out);
 	fclose(err);
 	for (int i = 0; i < argc; i++)
@@ -186,7 +185,7 @@ static void run_help(struct run *r, const struct persona *p, const struct comman
 	FILE *out = open_memstream(&r->out, &r->out_len);
 
 	r->err = NULL;
-	help_print_command(out, p, c);
+	help_print(out, p, c);
 	fclose(out);
 }
 
@@ -247,8 +246,9 @@ static void test_an_apostrophe_does_not_end_a_quotation(void **state)
 
 /* ---- groups ---- */
 
-static int print_words(struct call *c)
+static int print_words(struct call *c, void *args)
 {
+	(void)args;
 	fprintf(c->out, "%s:", c->command->name);
 	for (int i = 0; i < c->argc; i++)
 		fprintf(c->out, " %s", c->argv[i]);
