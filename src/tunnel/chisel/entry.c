@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/str.h"
-#include "tunnel/chisel/entry_kinds.h"
+#include "tunnel/chisel/entry_priv.h"
 
 static const struct entry_kind *entry_kind_for(const struct remote *r)
 {
@@ -47,18 +47,18 @@ enum err entry_open(const struct entry_options *o, struct entry **out, struct wh
 	return ERR_OK;
 }
 
-void entry_note(struct entry *e, uint64_t visitor, enum err rc, const struct why *why)
+void entry_note(struct entry *e, unsigned long long visitor, enum err rc,
+	const struct why *why)
 {
 	const char *text = err_text(rc, why);
 	uint64_t trouble = rc != ERR_OK ? str_digest(text) : 0;
 
 	if (rc != ERR_OK)
 		log_limited(trouble != e->trouble ? LOG_INFO : LOG_DEBUG, &e->log,
-			"conn#%llu: Stream error: ssh: %s", (unsigned long long)visitor,
-			text);
+			"conn#%llu: Stream error: ssh: %s", visitor, text);
 	else if (e->trouble != 0)
 		log_limited(LOG_INFO, &e->log, "conn#%llu: the target is reachable again",
-			(unsigned long long)visitor);
+			visitor);
 	e->trouble = trouble;
 }
 

@@ -1,4 +1,7 @@
-/* A TCP entry: every connection becomes a channel. */
+/*
+ * A TCP entry: every connection is a visitor, and becomes a channel. A stdio entry has
+ * one visitor, standard input and output, which waits for a session without limit.
+ */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -6,45 +9,49 @@
 #include "net/bridge.h"
 #include "net/listener.h"
 #include "net/socket.h"
-#include "tunnel/chisel/entry_kinds.h"
+#include "net/stdio.h"
+#include "tunnel/chisel/entry_priv.h"
 
 #define ENTRY_WAIT_MS 35000
 #define ENTRY_WAITING_MAX 1024 /* then the kernel queues */
 
 struct tcp_entry {
-	struct entry entry; /* first */
-	struct listener *listener;
-	struct list waiting;  /* visitors without a session, oldest first */
-	struct list visiting; /* the others */
+	struct entry entry;        /* first */
+	struct listener *listener; /* NULL: it is stdio */
+	struct list waiting;       /* visitors without a session, oldest first */
+	struct list visiting;      /* the others */
 	unsigned waiting_count;
-	struct loop_timer *timer; /* for the oldest that waits */
-	uint64_t count;           /* visitors so far, for their numbers */
+	struct loop_timer *timer; /* for the oldest that waits; NULL: it is stdio */
+	unsigned long long visitor_count; /* so far, for their numbers */
 };
 
 struct visitor {
 	struct list in_entry;
 	struct tcp_entry *entry; /* borrowed: it ends us before it goes */
-	uint64_t number;
+	unsigned long long number;
 	uint64_t came_ms;
-	struct stream *socket; /* until it is bridged */
+	struct stream *stream; /* until it is bridged */
 	struct channel *dial;  /* borrowed: while we wait for the channel */
 	struct bridge *bridge; /* borrowed: while it runs */
 };
 
-static void visitor_dial(struct visitor *v);
-
 static void visitor_free(struct visitor *v)
 {
+	channel_dial_close(v->dial);
+	bridge_close(v->bridge);
+	stream_abort(v->stream);
 	list_remove(&v->in_entry);
 	free(v);
 }
 
-/* Ends a visitor that is not bridged yet. */
-static void visitor_drop(struct visitor *v)
+/* It is over, and for a stdio entry with it. */
+static void visitor_end(struct visitor *v)
 {
-	channel_dial_close(v->dial);
-	stream_abort(v->socket);
+	struct entry *e = &v->entry->entry;
+
 	visitor_free(v);
+	if (e->remote.is_stdio && e->on_done != NULL)
+		e->on_done(e->arg);
 }
 
 static void visitor_on_closed(void *arg, const struct bridge_end *end)
@@ -52,46 +59,28 @@ static void visitor_on_closed(void *arg, const struct bridge_end *end)
 	struct visitor *v = arg;
 
 	log_debug(&v->entry->entry.log, "conn#%llu: Close (sent %lluB received %lluB)",
-		(unsigned long long)v->number, (unsigned long long)end->b_to_a_bytes,
+		v->number, (unsigned long long)end->b_to_a_bytes,
 		(unsigned long long)end->a_to_b_bytes);
-	visitor_free(v);
-}
-
-static void visitor_bridge(struct visitor *v, struct stream *channel)
-{
-	struct worker *w = v->entry->entry.worker;
-	struct bridge_options o = {
-		.loop = w->loop,
-		.pool = &w->blocks,
-		.a = v->socket,
-		.b = channel,
-		.on_closed = visitor_on_closed,
-		.arg = v,
-	};
-
-	if (bridge_open(&o, &v->bridge) != ERR_OK) {
-		stream_abort(channel);
-		visitor_drop(v);
-		return;
-	}
-	v->socket = NULL;
+	v->bridge = NULL;
+	visitor_end(v);
 }
 
 static uint64_t tcp_entry_timeout_ms(const struct tcp_entry *e)
 {
-	uint64_t ms = e->entry.tuning->session_wait_ms;
-
-	return ms > 0 ? ms : ENTRY_WAIT_MS;
+	return chisel_tuned(e->entry.tuning->session_wait_ms, ENTRY_WAIT_MS);
 }
 
-/* Waits for the next session: this one ended before anything was said. */
+/* Waits for the next session: there is none, or it ended before the channel opened. */
 static void visitor_wait(struct visitor *v)
 {
 	struct tcp_entry *e = v->entry;
 
 	list_remove(&v->in_entry);
 	list_add(&e->waiting, &v->in_entry);
-	if (++e->waiting_count >= ENTRY_WAITING_MAX)
+	e->waiting_count++;
+	if (e->listener == NULL)
+		return;
+	if (e->waiting_count >= ENTRY_WAITING_MAX)
 		listener_pause(e->listener, true);
 	if (!loop_timer_is_set(e->timer))
 		loop_timer_set(e->timer, tcp_entry_timeout_ms(e));
@@ -101,32 +90,57 @@ static void visitor_on_opened(void *arg, enum err rc, struct stream *channel,
 	const struct why *why)
 {
 	struct visitor *v = arg;
+	struct entry *e = &v->entry->entry;
+	struct bridge_options o = {
+		.loop = e->worker->loop,
+		.pool = &e->worker->blocks,
+		.a = v->stream,
+		.b = channel,
+		.on_closed = visitor_on_closed,
+		.arg = v,
+	};
 
 	v->dial = NULL;
 	if (rc == ERR_CLOSED) {
 		visitor_wait(v);
 		return;
 	}
-	entry_note(&v->entry->entry, v->number, rc, why);
-	if (rc == ERR_OK)
-		visitor_bridge(v, channel);
-	else
-		visitor_drop(v);
+	entry_note(e, v->number, rc, why);
+	if (rc == ERR_OK && bridge_open(&o, &v->bridge) == ERR_OK) {
+		v->stream = NULL;
+		return;
+	}
+	stream_abort(channel);
+	visitor_end(v);
 }
 
 static void visitor_dial(struct visitor *v)
 {
 	struct entry *e = &v->entry->entry;
-	enum err rc = chisel_session_dial(e->session, e->target, visitor_on_opened, v,
-		&v->dial);
+	enum err rc = ERR_CLOSED;
 
+	if (e->session != NULL)
+		rc = chisel_session_dial(e->session, e->target, visitor_on_opened, v,
+			&v->dial);
 	if (rc == ERR_CLOSED) {
 		visitor_wait(v);
 	} else if (rc != ERR_OK) {
-		log_limited(LOG_WARN, &e->log, "conn#%llu: no channel: %s",
-			(unsigned long long)v->number, err_name(rc));
-		visitor_drop(v);
+		log_limited(LOG_WARN, &e->log, "conn#%llu: no channel: %s", v->number,
+			err_name(rc));
+		visitor_end(v);
 	}
+}
+
+/* Takes the stream of @v. */
+static void tcp_entry_add(struct tcp_entry *e, struct visitor *v)
+{
+	v->entry = e;
+	v->number = ++e->visitor_count;
+	v->came_ms = clock_now_ms();
+	list_init(&v->in_entry);
+	list_add(&e->visiting, &v->in_entry);
+	log_debug(&e->entry.log, "conn#%llu: Open", v->number);
+	visitor_dial(v);
 }
 
 static void tcp_entry_on_accept(void *arg, int fd, const struct addr *peer)
@@ -136,21 +150,12 @@ static void tcp_entry_on_accept(void *arg, int fd, const struct addr *peer)
 
 	(void)peer;
 	if (v == NULL ||
-		socket_open_take(e->entry.worker->loop, fd, &v->socket) != ERR_OK) {
+		socket_open_take(e->entry.worker->loop, fd, &v->stream) != ERR_OK) {
 		close(fd);
 		free(v);
 		return;
 	}
-	v->entry = e;
-	v->number = ++e->count;
-	v->came_ms = clock_now_ms();
-	list_init(&v->in_entry);
-	list_add(&e->visiting, &v->in_entry);
-	log_debug(&e->entry.log, "conn#%llu: Open", (unsigned long long)v->number);
-	if (e->entry.session != NULL)
-		visitor_dial(v);
-	else
-		visitor_wait(v);
+	tcp_entry_add(e, v);
 }
 
 static void tcp_entry_on_timer(void *arg)
@@ -167,10 +172,10 @@ static void tcp_entry_on_timer(void *arg)
 			return;
 		}
 		log_limited(LOG_INFO, &e->entry.log,
-			"conn#%llu: no session within %llu ms",
-			(unsigned long long)v->number, (unsigned long long)timeout_ms);
+			"conn#%llu: no session within %llu ms", v->number,
+			(unsigned long long)timeout_ms);
 		e->waiting_count--;
-		visitor_drop(v);
+		visitor_free(v);
 		listener_pause(e->listener, false);
 	}
 }
@@ -185,8 +190,10 @@ static void tcp_entry_on_session(struct entry *entry)
 	list_init(&waiting);
 	list_move_all(&waiting, &e->waiting);
 	e->waiting_count = 0;
-	loop_timer_stop(e->timer);
-	listener_pause(e->listener, false);
+	if (e->listener != NULL) {
+		loop_timer_stop(e->timer);
+		listener_pause(e->listener, false);
+	}
 	list_each(it, next, &waiting) {
 		list_remove(it);
 		list_add(&e->visiting, it);
@@ -214,33 +221,47 @@ static enum err tcp_entry_open(struct entry *entry, struct why *why)
 	return ERR_OK;
 }
 
-static void visitors_end(struct list *visitors)
+static enum err stdio_entry_open(struct entry *entry, struct why *why)
 {
-	struct list *it, *next;
-	struct visitor *v;
+	struct tcp_entry *e = (struct tcp_entry *)entry;
+	struct visitor *v = mem_new(v);
+	enum err rc;
 
-	list_each(it, next, visitors) {
-		v = list_object(it, struct visitor, in_entry);
-		bridge_close(v->bridge);
-		visitor_drop(v);
-	}
+	list_init(&e->waiting);
+	list_init(&e->visiting);
+	if (v == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for standard input");
+	rc = stdio_open(entry->worker->loop, STDIN_FILENO, STDOUT_FILENO, &v->stream,
+		why);
+	if (rc == ERR_OK)
+		tcp_entry_add(e, v);
+	else
+		free(v);
+	return rc;
 }
 
 static void tcp_entry_close(struct entry *entry)
 {
 	struct tcp_entry *e = (struct tcp_entry *)entry;
+	struct list *it, *next;
 
 	listener_close(e->listener);
 	loop_timer_close(e->timer);
-	if (e->timer == NULL)
-		return; /* nothing else was set up */
-	visitors_end(&e->waiting);
-	visitors_end(&e->visiting);
+	list_move_all(&e->visiting, &e->waiting);
+	list_each(it, next, &e->visiting)
+		visitor_free(list_object(it, struct visitor, in_entry));
 }
 
 const struct entry_kind entry_tcp = {
 	.bytes = sizeof(struct tcp_entry),
 	.open = tcp_entry_open,
+	.on_session = tcp_entry_on_session,
+	.close = tcp_entry_close,
+};
+
+const struct entry_kind entry_stdio = {
+	.bytes = sizeof(struct tcp_entry),
+	.open = stdio_entry_open,
 	.on_session = tcp_entry_on_session,
 	.close = tcp_entry_close,
 };

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/str.h"
-#include "tunnel/chisel/exit_kinds.h"
+#include "tunnel/chisel/exit_priv.h"
 
 void exits_init(struct exits *x, struct worker *worker, const struct log *log,
 	const struct chisel_tuning *tuning)
@@ -20,9 +20,8 @@ void exit_path_free(struct exit_path *path)
 
 	list_remove(&path->in_exits);
 	x->open--;
-	log_debug(x->log, "conn#%llu: Close [%llu/%llu]",
-		(unsigned long long)path->number, (unsigned long long)x->open,
-		(unsigned long long)x->count);
+	log_debug(x->log, "conn#%llu: Close [%llu/%llu]", path->number, x->open,
+		x->count);
 	free(path);
 }
 
@@ -48,8 +47,7 @@ void exit_path_note(struct exit_path *path, const char *trouble, const char *adv
 	uint64_t before, now = trouble != NULL ? str_digest(trouble) : 0;
 
 	if (trouble != NULL)
-		log_debug(x->log, "conn#%llu: %s", (unsigned long long)path->number,
-			trouble);
+		log_debug(x->log, "conn#%llu: %s", path->number, trouble);
 	if (!x->tells_targets)
 		return;
 	target = exits_find_target(x, str_digest(path->target.access));
@@ -73,18 +71,6 @@ void exits_fini(struct exits *x)
 	}
 }
 
-static bool exit_path_is_allowed(const struct exit_path *path,
-	bool (*is_allowed)(void *owner, const char *access))
-{
-	const struct exits *x = path->exits;
-	const char *more = NULL;
-
-	if (path->kind->access != NULL && x->may_reach != NULL)
-		more = path->kind->access(path);
-	return is_allowed(x->owner, path->target.access) &&
-		(more == NULL || x->may_reach(x->owner, more));
-}
-
 void exits_check(struct exits *x, bool (*is_allowed)(void *owner, const char *access))
 {
 	struct list *it, *next;
@@ -93,12 +79,13 @@ void exits_check(struct exits *x, bool (*is_allowed)(void *owner, const char *ac
 		struct exit_path *path = list_object(it, struct exit_path, in_exits);
 		bool was_denied = path->is_denied;
 
-		path->is_denied = !exit_path_is_allowed(path, is_allowed);
+		path->is_denied = !is_allowed(x->owner, path->target.access) ||
+			(path->access != NULL && x->may_reach != NULL &&
+				!x->may_reach(x->owner, path->access));
 		if (path->is_denied == was_denied)
 			continue;
-		log_limited(LOG_INFO, x->log, "conn#%llu: %s is %s allowed",
-			(unsigned long long)path->number, path->target.access,
-			path->is_denied ? "no longer" : "again");
+		log_limited(LOG_INFO, x->log, "conn#%llu: %s is %s allowed", path->number,
+			path->target.access, path->is_denied ? "no longer" : "again");
 		if (!path->is_denied || path->kind->outlives_denial)
 			continue;
 		path->kind->close(path);
@@ -129,7 +116,6 @@ void exits_add(struct exits *x, struct channel *ch, const struct remote_target *
 	x->open++;
 	list_init(&path->in_exits);
 	list_add(&x->all, &path->in_exits);
-	log_debug(x->log, "conn#%llu: Open [%llu/%llu]", (unsigned long long)path->number,
-		(unsigned long long)x->open, (unsigned long long)x->count);
+	log_debug(x->log, "conn#%llu: Open [%llu/%llu]", path->number, x->open, x->count);
 	kind->start(path, ch);
 }

@@ -29,8 +29,8 @@ struct exits {
 		uint64_t name, trouble; /* digests; 0 is none */
 	} targets[EXIT_TARGETS_MAX];    /* the ones that were tried last */
 	struct list all;
-	uint64_t count; /* so far, for their numbers */
-	uint64_t open;  /* now */
+	unsigned long long count; /* so far, for their numbers */
+	unsigned long long open;  /* now */
 };
 
 void exits_init(struct exits *x, struct worker *worker, const struct log *log,

@@ -11,7 +11,7 @@
 #include "net/bridge.h"
 #include "net/dialer.h"
 #include "net/socket.h"
-#include "tunnel/chisel/exit_kinds.h"
+#include "tunnel/chisel/exit_priv.h"
 #include "wire/socks5.h"
 
 #define SOCKS_DIALOGUE_MS 10000
@@ -35,7 +35,7 @@ struct socks_exit {
 	struct stream *target;        /* until it is bridged */
 	struct bridge *bridge;        /* borrowed: while it runs */
 	struct loop_timer *timer;     /* of the dialogue */
-	char access[REMOTE_TEXT_MAX]; /* the destination; "" until it is known */
+	char access[REMOTE_TEXT_MAX]; /* the destination, once it is known */
 };
 
 /* Frees all but the struct. */
@@ -153,8 +153,8 @@ static void socks_exit_on_dialled(void *arg, enum err rc, int fd, int errnum,
 
 	e->dial = NULL;
 	if (rc != ERR_OK) {
-		log_debug(e->path.exits->log, "conn#%llu: %s",
-			(unsigned long long)e->path.number, err_text(rc, why));
+		log_debug(e->path.exits->log, "conn#%llu: %s", e->path.number,
+			err_text(rc, why));
 		socks_exit_reply(e, socks5_reply_for_errno(errnum), -1);
 	} else if (socket_open_take(e->path.exits->worker->loop, fd, &e->target) !=
 		ERR_OK) {
@@ -173,20 +173,13 @@ static bool socks_exit_may_reach(struct socks_exit *e, const struct socks5_targe
 
 	snprintf(e->access, sizeof(e->access), is_ip6 ? "[%s]:%u" : "%s:%u", target->host,
 		target->port);
+	e->path.access = e->access;
 	if (x->may_reach == NULL || x->may_reach(x->owner, e->access))
 		return true;
 	log_limited(LOG_INFO, x->log,
-		"conn#%llu: Denied SOCKS connection to \"%s\" (ACL)",
-		(unsigned long long)e->path.number,
+		"conn#%llu: Denied SOCKS connection to \"%s\" (ACL)", e->path.number,
 		str_quote(quoted, sizeof(quoted), span_str(e->access)));
 	return false;
-}
-
-static const char *socks_exit_access(const struct exit_path *path)
-{
-	const struct socks_exit *e = (const struct socks_exit *)path;
-
-	return e->access[0] != '\0' ? e->access : NULL;
 }
 
 static void socks_exit_dial(struct socks_exit *e, const struct socks5_target *target)
@@ -272,5 +265,4 @@ const struct exit_kind exit_socks = {
 	.bytes = sizeof(struct socks_exit),
 	.start = socks_exit_start,
 	.close = socks_exit_close,
-	.access = socks_exit_access,
 };

@@ -6,7 +6,7 @@
 #include "net/bridge.h"
 #include "net/dialer.h"
 #include "net/socket.h"
-#include "tunnel/chisel/exit_kinds.h"
+#include "tunnel/chisel/exit_priv.h"
 
 struct tcp_exit {
 	struct exit_path path; /* first */
@@ -20,7 +20,7 @@ static void tcp_exit_on_closed(void *arg, const struct bridge_end *end)
 	struct tcp_exit *e = arg;
 
 	log_debug(e->path.exits->log, "conn#%llu: sent %lluB received %lluB",
-		(unsigned long long)e->path.number, (unsigned long long)end->b_to_a_bytes,
+		e->path.number, (unsigned long long)end->b_to_a_bytes,
 		(unsigned long long)end->a_to_b_bytes);
 	exit_path_free(&e->path);
 }

@@ -33,6 +33,11 @@ struct chisel_tuning {
 	uint64_t rekey_bytes;     /* lowers the re-key limit; for tests */
 };
 
+static inline uint32_t chisel_tuned(uint32_t value, uint32_t initial)
+{
+	return value > 0 ? value : initial;
+}
+
 struct channel;
 struct chisel_session;
 

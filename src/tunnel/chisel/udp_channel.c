@@ -1,9 +1,16 @@
-/* A UDP channel carries datagrams both ways over a channel. */
+/* The channel and the flows of a UDP remote. */
 #include "tunnel/chisel/udp_channel.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
 
 #define UDP_CHANNEL_IN_MAX (2 * GOB_MESSAGE_MAX)
 #define UDP_CHANNEL_OUT_MAX (4 * GOB_MESSAGE_MAX) /* more is dropped */
 #define UDP_CHANNEL_READ_BYTES 16384
+
+#define UDP_IDLE_MS 15000
+#define UDP_FLOWS_MAX 100
 
 static void udp_channel_on_ready(void *arg, unsigned ready);
 
@@ -117,4 +124,86 @@ static void udp_channel_on_ready(void *arg, unsigned ready)
 		udp_channel_fail(u, rc);
 	else if (u->stream != NULL && u->in.n == 0)
 		buf_reset(&u->in);
+}
+
+/* ---- flows ---- */
+
+enum err udp_flows_init(struct udp_flows *f, const struct chisel_tuning *tuning)
+{
+	*f = (struct udp_flows){
+		.max = chisel_tuned(tuning->udp_flows_max, UDP_FLOWS_MAX),
+		.idle_ms = chisel_tuned(tuning->udp_deadline_ms, UDP_IDLE_MS),
+		.datagram_max = chisel_tuned(tuning->udp_max_bytes, GOB_PAYLOAD_MAX),
+	};
+	list_init(&f->all);
+	f->datagram = malloc(f->datagram_max);
+	return f->datagram != NULL ? ERR_OK : ERR_NOMEM;
+}
+
+void udp_flow_free(struct udp_flow *flow)
+{
+	list_remove(&flow->in_flows);
+	flow->flows->count--;
+	loop_io_close(flow->io);
+	if (flow->fd >= 0)
+		close(flow->fd);
+	free(flow);
+}
+
+void udp_flows_fini(struct udp_flows *f)
+{
+	while (f->count > 0)
+		udp_flow_free(list_first(&f->all, struct udp_flow, in_flows));
+	free(f->datagram);
+}
+
+void udp_flows_expire(struct udp_flows *f)
+{
+	uint64_t now = clock_now_ms();
+	struct udp_flow *flow;
+
+	while ((flow = list_first(&f->all, struct udp_flow, in_flows)) != NULL &&
+		now - flow->used_ms > f->idle_ms)
+		udp_flow_free(flow);
+}
+
+struct udp_flow *udp_flows_find(const struct udp_flows *f, struct span src)
+{
+	struct list *it, *next;
+
+	list_each(it, next, &f->all) {
+		struct udp_flow *flow = list_object(it, struct udp_flow, in_flows);
+
+		if (span_eq(src, span_of(flow->src, flow->src_bytes)))
+			return flow;
+	}
+	return NULL;
+}
+
+struct udp_flow *udp_flows_add(struct udp_flows *f, struct span src)
+{
+	struct udp_flow *flow = mem_new(flow);
+
+	if (flow == NULL || src.n > sizeof(flow->src)) {
+		free(flow);
+		return NULL;
+	}
+	if (f->count > 0 && f->count >= f->max)
+		udp_flow_free(list_first(&f->all, struct udp_flow, in_flows));
+	flow->flows = f;
+	flow->fd = -1;
+	flow->src_bytes = src.n;
+	if (src.n > 0)
+		memcpy(flow->src, src.p, src.n);
+	list_init(&flow->in_flows);
+	f->count++;
+	udp_flow_touch(flow);
+	return flow;
+}
+
+void udp_flow_touch(struct udp_flow *flow)
+{
+	flow->used_ms = clock_now_ms();
+	list_remove(&flow->in_flows);
+	list_add(&flow->flows->all, &flow->in_flows);
 }

@@ -1,6 +1,6 @@
 /* The kinds of exit behind exit.h; each is a const table. */
-#ifndef TUNNEL_CHISEL_EXIT_KINDS_H
-#define TUNNEL_CHISEL_EXIT_KINDS_H
+#ifndef TUNNEL_CHISEL_EXIT_PRIV_H
+#define TUNNEL_CHISEL_EXIT_PRIV_H
 
 #include "tunnel/chisel/exit.h"
 
@@ -9,9 +9,10 @@ struct exit_path {
 	const struct exit_kind *kind;
 	struct exits *exits; /* borrowed: they end us before they go */
 	struct list in_exits;
-	uint64_t number;
+	unsigned long long number;
 	struct remote_target target;
-	bool is_denied; /* the target is not allowed any more: pass nothing */
+	const char *access; /* borrowed: what else has to be allowed, or NULL */
+	bool is_denied;     /* the target is not allowed any more: pass nothing */
 };
 
 struct exit_kind {
@@ -20,8 +21,6 @@ struct exit_kind {
 	void (*start)(struct exit_path *path, struct channel *ch);
 	/* Ends it now: frees all but the struct. */
 	void (*close)(struct exit_path *path);
-	/* What else than its target has to be allowed, or NULL. May be missing (NULL). */
-	const char *(*access)(const struct exit_path *path);
 	bool outlives_denial; /* is_denied is enough */
 };
 

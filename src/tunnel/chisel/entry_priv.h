@@ -1,6 +1,6 @@
 /* The kinds of entry behind entry.h; each is a const table. */
-#ifndef TUNNEL_CHISEL_ENTRY_KINDS_H
-#define TUNNEL_CHISEL_ENTRY_KINDS_H
+#ifndef TUNNEL_CHISEL_ENTRY_PRIV_H
+#define TUNNEL_CHISEL_ENTRY_PRIV_H
 
 #include "tunnel/chisel/entry.h"
 
@@ -31,7 +31,8 @@ struct entry_kind {
  * A channel was opened, or refused: then @why is the other side's reason. Visitors cause
  * these lines: at info there is one for each change.
  */
-void entry_note(struct entry *e, uint64_t visitor, enum err rc, const struct why *why);
+void entry_note(struct entry *e, unsigned long long visitor, enum err rc,
+	const struct why *why);
 
 /* 0 for any that is free. */
 static inline uint16_t entry_wanted_port(const struct entry *e)
