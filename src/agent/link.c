@@ -1,18 +1,17 @@
 /*
  * The client end of links: keeps one session with a server, for ever.
  *
- * Whatever goes wrong is retried alike: at once the first time, then after a random pause
- * below a low bound, so that a visitor is served within seconds of the path being back.
- * Names are asked for anew at each attempt.
+ * All failures are retried alike: at once the first time, then after a random pause below
+ * a low bound, so that a visitor is served within seconds of the path being back. Each
+ * attempt resolves the names again.
  */
 #include "agent/link.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "agent/link_client.h"
+#include "agent/link_priv.h"
 #include "agent/retry.h"
-#include "base/clock.h"
 #include "base/rand.h"
 #include "base/str.h"
 #include "text/duration.h"
@@ -26,28 +25,18 @@
 #define LINK_ACKS_MS 500   /* an acknowledgement so young shows that the path is there */
 #define LINK_RUN_BYTES 16
 
-enum link_state {
-	LINK_WAITING,    /* for the time to try again */
-	LINK_CONNECTING, /* TCP, TLS, WebSocket */
-	LINK_GREETING,   /* SSH and the config */
-	LINK_OPEN,
-	LINK_CLOSED,
-};
-
 struct link {
-	struct agent_session session; /* first */
-	struct link_client c;
-	enum link_state state;
+	struct link_client c; /* first */
+	struct agent_session session;
 	struct log tun;
 	char server[URL_TEXT_MAX], authority[URL_TEXT_MAX];
-	char run[CONFIG_RUN_MAX];
-	unsigned remotes_n;
 	/* owned: those of the options, and ports that were chosen */
 	struct remote *remotes;
 	struct entry **entries; /* one for each remote; NULL for reverse ones */
 	struct exits exits;
 	struct retry retry;
-	struct loop_timer *timer; /* WAITING: the next attempt; OPEN: it has lasted */
+	struct loop_timer
+		*timer;  /* AGENT_WAITING: the next attempt; _OPEN: it has lasted */
 	bool has_hidden; /* the line "Connected" of this session: it may end soon */
 	bool is_dropped; /* by its owner: freed with its connection */
 };
@@ -57,55 +46,34 @@ static struct link *link_of(const struct agent_session *s)
 	return mem_container(s, struct link, session);
 }
 
-static void link_try(struct link *l);
-
-static void link_enter(struct link *l, enum link_state state)
-{
-	static const enum agent_session_state as[] = {
-		[LINK_WAITING] = AGENT_WAITING,
-		[LINK_CONNECTING] = AGENT_CONNECTING,
-		[LINK_GREETING] = AGENT_CONNECTING,
-		[LINK_OPEN] = AGENT_OPEN,
-		[LINK_CLOSED] = AGENT_CLOSED,
-	};
-
-	l->state = state;
-	agent_session_enter(&l->session, as[state]);
-}
-
 static void link_attach(struct link *l, struct chisel_session *session)
 {
-	for (unsigned i = 0; i < l->remotes_n; i++) {
+	for (unsigned i = 0; i < l->c.remotes_n; i++) {
 		if (l->entries[i] != NULL)
 			entry_attach(l->entries[i], session);
 	}
 }
 
-/* What it has under way. The connection says goodbye, and tells when it is gone. */
+/* Ends for good. The connection is closed in order. */
 static void link_end(struct link *l, enum err rc)
 {
-	if (l->state == LINK_CLOSED)
+	if (l->session.state == AGENT_CLOSED)
 		return;
-	l->session.end = rc;
-	link_enter(l, LINK_CLOSED);
+	agent_session_end(&l->session, rc);
 	loop_timer_stop(l->timer);
-	connect_close(l->c.connect);
-	l->c.connect = NULL;
 	link_attach(l, NULL);
-	if (l->c.session != NULL)
-		chisel_session_close(l->c.session, ERR_CLOSED, "going away");
+	link_client_disconnect(&l->c);
 }
 
 /* ---- waiting ---- */
 
-/* Waits for the next attempt. Lines that say nothing new are for those who want
- * details. */
+/* Waits for the next attempt. Lines that tell nothing new are at level debug. */
 static void link_wait(struct link *l, enum retry_kind kind, enum log_level level)
 {
 	uint32_t pause;
 	char text[DURATION_TEXT_MAX];
 
-	link_enter(l, LINK_WAITING);
+	agent_session_enter(&l->session, AGENT_WAITING);
 	if (!retry_fail(&l->retry, kind, &pause)) {
 		log_info(l->c.log, "Give up");
 		link_end(l, ERR_LIMIT);
@@ -118,8 +86,9 @@ static void link_wait(struct link *l, enum retry_kind kind, enum log_level level
 }
 
 /* An attempt or a session has failed: logs it, and waits for the next. */
-static void link_fail(struct link *l, const struct link_trouble *t)
+static void link_fail(struct link_client *c, const struct link_trouble *t)
 {
+	struct link *l = (struct link *)c;
 	enum retry_log_verdict verdict = retry_log_wants(&l->retry.log, t->text);
 	enum log_level level = verdict != RETRY_LOG_NOTHING ? LOG_INFO : LOG_DEBUG;
 	enum log_level more = verdict == RETRY_LOG_FULL ? LOG_INFO : LOG_DEBUG;
@@ -138,7 +107,7 @@ static void link_fail(struct link *l, const struct link_trouble *t)
 	link_wait(l, t->is_denied ? RETRY_DENIED : RETRY_TRANSIENT, more);
 }
 
-static void link_say_connected(struct link *l)
+static void link_report_connected(struct link *l)
 {
 	if (l->c.key[0] != '\0')
 		log_info(l->c.log, "Fingerprint %s", l->c.key);
@@ -148,35 +117,28 @@ static void link_say_connected(struct link *l)
 	l->has_hidden = false;
 }
 
+static void link_try(struct link *l)
+{
+	agent_session_enter(&l->session, AGENT_CONNECTING);
+	retry_begin(&l->retry);
+	link_client_connect(&l->c);
+}
+
 static void link_on_timer(void *arg)
 {
 	struct link *l = arg;
 
-	if (l->state != LINK_OPEN) {
+	if (l->session.state != AGENT_OPEN) {
 		link_try(l);
 		return;
 	}
-	/* The session has lasted: all is well, and what goes wrong later is news. */
+	/* The session has lasted: a later failure is logged in full. */
 	retry_settle(&l->retry);
 	if (l->has_hidden)
-		link_say_connected(l);
+		link_report_connected(l);
 }
 
 /* ---- the connection ---- */
-
-static bool link_is_host_key_good(void *owner, struct span blob, struct why *why)
-{
-	struct link *l = owner;
-
-	return link_client_takes_key(&l->c, blob, why);
-}
-
-static void link_on_up(void *owner)
-{
-	struct link *l = owner;
-
-	link_client_configure(&l->c, l->remotes, l->remotes_n, l->run);
-}
 
 /* The ports that the server chose are asked for again by the next session. */
 static void link_note_ports(struct link *l, struct span details)
@@ -184,9 +146,9 @@ static void link_note_ports(struct link *l, struct span details)
 	uint16_t ports[CONFIG_REMOTES_MAX] = { 0 };
 	char name[REMOTE_TEXT_MAX];
 
-	if (details.n > 0 && chisel_ports_parse(details, ports, l->remotes_n) != ERR_OK)
+	if (details.n > 0 && chisel_ports_parse(details, ports, l->c.remotes_n) != ERR_OK)
 		log_warn(l->c.log, "the server's answer about its ports makes no sense");
-	for (unsigned i = 0; i < l->remotes_n; i++) {
+	for (unsigned i = 0; i < l->c.remotes_n; i++) {
 		struct remote *r = &l->remotes[i];
 
 		if (!r->is_reverse || strcmp(r->local_port, "0") != 0)
@@ -215,11 +177,11 @@ static void link_on_answer(void *owner, struct span refusal, struct span details
 			str_quote(text, sizeof(text), refusal));
 		return;
 	}
-	link_enter(l, LINK_OPEN);
+	agent_session_enter(&l->session, AGENT_OPEN);
 	/* Sessions that end at once, again and again, would fill the log. */
 	l->has_hidden = l->retry.failures > LINK_FLAPS;
 	if (!l->has_hidden)
-		link_say_connected(l);
+		link_report_connected(l);
 	retry_succeed(&l->retry);
 	loop_timer_set(l->timer, RETRY_STABLE_MS);
 	link_note_ports(l, details);
@@ -229,7 +191,7 @@ static void link_on_answer(void *owner, struct span refusal, struct span details
 /* A server may only have what one of our reverse remotes says. */
 static bool link_allows(const struct link *l, const struct remote_target *target)
 {
-	for (unsigned i = 0; i < l->remotes_n; i++) {
+	for (unsigned i = 0; i < l->c.remotes_n; i++) {
 		if (l->c.o->remotes[i].is_reverse &&
 			remote_covers(&l->c.o->remotes[i], target))
 			return true;
@@ -263,7 +225,7 @@ static void link_free(struct link *l)
 static void link_on_closed(void *owner, enum err rc, const struct why *why)
 {
 	struct link *l = owner;
-	bool was_open = l->state == LINK_OPEN;
+	bool was_open = l->session.state == AGENT_OPEN;
 	struct link_trouble t;
 
 	l->c.session = NULL;
@@ -271,7 +233,7 @@ static void link_on_closed(void *owner, enum err rc, const struct why *why)
 		link_free(l);
 		return;
 	}
-	if (l->state == LINK_CLOSED)
+	if (l->session.state == AGENT_CLOSED)
 		return;
 	link_attach(l, NULL);
 	loop_timer_stop(l->timer);
@@ -281,48 +243,17 @@ static void link_on_closed(void *owner, enum err rc, const struct why *why)
 		link_wait(l, RETRY_TRANSIENT, l->has_hidden ? LOG_DEBUG : LOG_INFO);
 		return;
 	}
-	link_client_explain(&l->c, rc, why, &t);
-	link_fail(l, &t);
+	link_trouble_of_session(&t, &l->c, rc, why);
+	link_fail(&l->c, &t);
 }
 
 static const struct chisel_session_hooks link_hooks = {
-	.is_host_key_good = link_is_host_key_good,
-	.on_up = link_on_up,
+	.is_host_key_good = link_client_is_host_key_good,
+	.on_up = link_client_on_up,
 	.on_answer = link_on_answer,
 	.on_open = link_on_open,
 	.on_closed = link_on_closed,
 };
-
-/* ---- one attempt ---- */
-
-static void link_on_connected(void *arg, enum err rc, const struct connect_result *result,
-	const struct why *why)
-{
-	struct link *l = arg;
-	struct link_trouble t;
-
-	if (!link_client_greet(&l->c, rc, result, why, &link_hooks, l, &t)) {
-		link_fail(l, &t);
-		return;
-	}
-	log_debug(l->c.log, "Handshaking...");
-	link_enter(l, LINK_GREETING);
-}
-
-static void link_try(struct link *l)
-{
-	struct link_trouble t;
-	struct why why = { 0 };
-	enum err rc;
-
-	link_enter(l, LINK_CONNECTING);
-	retry_begin(&l->retry);
-	rc = link_client_connect(&l->c, link_on_connected, l, &why);
-	if (rc == ERR_OK)
-		return;
-	link_trouble_of_session(&t, err_text(rc, &why));
-	link_fail(l, &t);
-}
 
 /* ---- what comes from outside ---- */
 
@@ -356,7 +287,7 @@ static void link_retry_now(struct agent_session *s, const char *reason, bool is_
 {
 	struct link *l = link_of(s);
 
-	if (l->state == LINK_CLOSED)
+	if (s->state == AGENT_CLOSED)
 		return;
 	retry_reset(&l->retry);
 	if (l->c.session != NULL && is_forced) {
@@ -370,10 +301,9 @@ static void link_retry_now(struct agent_session *s, const char *reason, bool is_
 		return;
 	}
 	/* Else a network that changes all the time would never let one succeed. */
-	if (l->state == LINK_CONNECTING && retry_fresh_ms(&l->retry) > 0)
+	if (s->state == AGENT_CONNECTING && retry_fresh_ms(&l->retry) > 0)
 		return;
-	connect_close(l->c.connect);
-	l->c.connect = NULL;
+	link_client_disconnect(&l->c);
 	loop_timer_stop(l->timer);
 	link_try(l);
 }
@@ -408,7 +338,7 @@ static void link_close(struct agent_session *s)
 		link_end(l, ERR_CLOSED);
 	agent_session_fini(s);
 	loop_timer_close(l->timer);
-	for (unsigned i = 0; i < l->remotes_n; i++)
+	for (unsigned i = 0; i < l->c.remotes_n; i++)
 		entry_close(l->entries[i]);
 	exits_fini(&l->exits);
 	l->is_dropped = true;
@@ -427,7 +357,7 @@ static void link_on_stdio_done(void *arg)
 {
 	struct link *l = arg;
 
-	if (l->remotes_n == 1)
+	if (l->c.remotes_n == 1)
 		link_end(l, ERR_EOF);
 }
 
@@ -440,8 +370,9 @@ static enum err link_open_entries(struct link *l, struct why *why)
 	l->remotes = calloc(client->remote_count + 1, sizeof(struct remote));
 	if (l->entries == NULL || l->remotes == NULL)
 		return err_set(why, ERR_NOMEM, "out of memory");
-	l->remotes_n = client->remote_count;
-	for (unsigned i = 0; i < l->remotes_n && rc == ERR_OK; i++) {
+	l->c.remotes = l->remotes;
+	l->c.remotes_n = client->remote_count;
+	for (unsigned i = 0; i < l->c.remotes_n && rc == ERR_OK; i++) {
 		struct entry_options o = {
 			.worker = l->c.worker,
 			.remote = &client->remotes[i],
@@ -471,8 +402,6 @@ enum err link_open(const struct link_options *o, struct agent_session **out,
 	log_init(&l->tun, o->log, "tun");
 	exits_init(&l->exits, o->worker, &l->tun, &l->c.tuning);
 	l->exits.tells_targets = true;
-	rand_bytes(run, sizeof(run));
-	hex_encode(span_of(run, sizeof(run)), l->run);
 	retry_init(&l->retry,
 		&(struct retry_options){
 			.limit = o->client->max_retry_count,
@@ -480,6 +409,10 @@ enum err link_open(const struct link_options *o, struct agent_session **out,
 			.max_ms = o->client->max_retry_ms,
 		});
 	rc = link_client_init(&l->c, o->client, o->worker, o->log, why);
+	l->c.hooks = &link_hooks;
+	l->c.on_failed = link_fail;
+	rand_bytes(run, sizeof(run));
+	hex_encode(span_of(run, sizeof(run)), l->c.run);
 	if (rc == ERR_OK)
 		rc = link_open_entries(l, why);
 	if (rc == ERR_OK && loop_timer_open(o->worker->loop, link_on_timer, l, &l->timer))

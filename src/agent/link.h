@@ -2,7 +2,7 @@
  * A link is an agent's session with a Chisel server: one connection, in which every
  * visitor is a channel. It implements agent/session.h. chisel-protocol 7.
  *
- *     waiting -> connecting -> greeting -> open -> closed
+ *     waiting -> connecting -> open -> closed
  */
 #ifndef AGENT_LINK_H
 #define AGENT_LINK_H

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/link_client.h"
+#include "agent/link_priv.h"
 #include "base/str.h"
 #include "net/dialer.h"
 #include "net/listener.h"
@@ -16,12 +16,13 @@
 #define CHECK_LINGER_MS 1000 /* a stock server opens the channel and dials then */
 
 struct link_check {
+	struct link_client c; /* first: what attempts need */
 	struct link_check_options o;
 	struct link_client_options client; /* its timeout is ours */
-	struct link_client c;              /* what attempts need */
-	unsigned at;       /* the remotes that were looked at, and the one that is */
-	bool is_connected; /* was so at least once */
-	bool is_judged;    /* the remote: its line is printed */
+	struct remote remote;              /* the one that is looked at */
+	unsigned at;                       /* how many were looked at, with that one */
+	bool is_connected;                 /* was so at least once */
+	bool is_judged;                    /* the remote: its line is printed */
 	bool has_failed;
 	struct dial *dial;       /* borrowed: of a target here */
 	struct channel *channel; /* borrowed: of a target there, until it has called */
@@ -29,13 +30,6 @@ struct link_check {
 	struct loop_timer *timer;
 	struct loop_deferred next;
 };
-
-static void check_connect(struct link_check *k);
-
-static const struct remote *check_remote(const struct link_check *k)
-{
-	return &k->client.remotes[k->at - 1];
-}
 
 /* ---- the verdict ---- */
 
@@ -53,7 +47,7 @@ static void check_judge(struct link_check *k, bool is_good, const char *fmt, ...
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	fprintf(k->o.out, "%s: %s: %s\n", remote_print(check_remote(k), name),
+	fprintf(k->o.out, "%s: %s: %s\n", remote_print(&k->remote, name),
 		is_good ? "ok" : "failed", text);
 	k->is_judged = true;
 	k->has_failed = k->has_failed || !is_good;
@@ -74,15 +68,19 @@ static void check_on_next(void *arg)
 {
 	struct link_check *k = arg;
 
-	if (k->at++ < k->client.remote_count)
-		check_connect(k);
-	else
+	if (k->at == k->client.remote_count) {
 		k->o.on_done(k->o.arg, !k->has_failed);
+		return;
+	}
+	k->remote = k->client.remotes[k->at++];
+	k->is_judged = false;
+	link_client_connect(&k->c);
 }
 
-/* It is no remote's fault: there is no sense in going on. */
-static void check_give_up(struct link_check *k, const struct link_trouble *t)
+/* The server cannot be reached: the other remotes would fail the same way. */
+static void check_give_up(struct link_client *c, const struct link_trouble *t)
 {
+	struct link_check *k = (struct link_check *)c;
 	char url[URL_TEXT_MAX];
 
 	fprintf(k->o.out, "%s: failed: %s\n", url_print(&k->c.url, url), t->text);
@@ -93,7 +91,7 @@ static void check_give_up(struct link_check *k, const struct link_trouble *t)
 
 static const char *check_port_words(const struct link_check *k, char to[64])
 {
-	const struct remote *r = check_remote(k);
+	const struct remote *r = &k->remote;
 
 	if (strcmp(r->local_port, "0") == 0)
 		str_copy(to, 64, "the server can choose a port");
@@ -123,7 +121,7 @@ static void check_on_dialled(void *arg, enum err rc, int fd, int errnum,
 /* The server listens, or would: the target is here. */
 static void check_target_here(struct link_check *k)
 {
-	const struct remote *r = check_remote(k);
+	const struct remote *r = &k->remote;
 	struct dial_options o = {
 		.loop = k->o.worker->loop,
 		.host = r->remote_host,
@@ -168,7 +166,7 @@ static void check_on_channel(void *arg, enum err rc, struct stream *stream,
 	const struct why *why)
 {
 	struct link_check *k = arg;
-	const struct remote *r = check_remote(k);
+	const struct remote *r = &k->remote;
 
 	k->channel = NULL;
 	k->stream = stream;
@@ -192,7 +190,7 @@ static void check_on_channel(void *arg, enum err rc, struct stream *stream,
 
 static bool check_port_here(struct link_check *k)
 {
-	const struct remote *r = check_remote(k);
+	const struct remote *r = &k->remote;
 	uint16_t port = remote_port_number(r->local_port);
 	struct why why = { "" };
 	enum err rc;
@@ -216,28 +214,12 @@ static void check_target_there(struct link_check *k)
 
 	if (!check_port_here(k))
 		return;
-	if (chisel_session_dial(k->c.session,
-		    remote_print_target(check_remote(k), target), check_on_channel, k,
-		    &k->channel) != ERR_OK)
+	if (chisel_session_dial(k->c.session, remote_print_target(&k->remote, target),
+		    check_on_channel, k, &k->channel) != ERR_OK)
 		check_judge(k, false, "no channel can be opened");
 }
 
 /* ---- the session ---- */
-
-static bool check_is_host_key_good(void *owner, struct span blob, struct why *why)
-{
-	struct link_check *k = owner;
-
-	return link_client_takes_key(&k->c, blob, why);
-}
-
-static void check_on_up(void *owner)
-{
-	struct link_check *k = owner;
-	struct remote one = *check_remote(k);
-
-	link_client_configure(&k->c, &one, 1, "");
-}
 
 static void check_on_answer(void *owner, struct span refusal, struct span details)
 {
@@ -253,7 +235,7 @@ static void check_on_answer(void *owner, struct span refusal, struct span detail
 	} else if (refusal.n > 0) {
 		link_trouble_of_refusal(&t, text);
 		check_judge(k, false, "%s", t.text);
-	} else if (check_remote(k)->is_reverse) {
+	} else if (k->remote.is_reverse) {
 		check_target_here(k);
 	} else {
 		check_target_there(k);
@@ -277,43 +259,20 @@ static void check_on_closed(void *owner, enum err rc, const struct why *why)
 		loop_defer(k->o.worker->loop, &k->next);
 		return;
 	}
-	link_client_explain(&k->c, rc, why, &t);
+	link_trouble_of_session(&t, &k->c, rc, why);
 	if (k->is_connected)
 		check_judge(k, false, "%s", t.text);
 	else
-		check_give_up(k, &t);
+		check_give_up(&k->c, &t);
 }
 
-static void check_on_connected(void *arg, enum err rc,
-	const struct connect_result *result, const struct why *why)
-{
-	static const struct chisel_session_hooks hooks = {
-		.is_host_key_good = check_is_host_key_good,
-		.on_up = check_on_up,
-		.on_answer = check_on_answer,
-		.on_open = check_on_open,
-		.on_closed = check_on_closed,
-	};
-	struct link_check *k = arg;
-	struct link_trouble t;
-
-	if (!link_client_greet(&k->c, rc, result, why, &hooks, k, &t))
-		check_give_up(k, &t);
-}
-
-static void check_connect(struct link_check *k)
-{
-	struct link_trouble t;
-	struct why why = { 0 };
-	enum err rc;
-
-	k->is_judged = false;
-	rc = link_client_connect(&k->c, check_on_connected, k, &why);
-	if (rc == ERR_OK)
-		return;
-	link_trouble_of_session(&t, err_text(rc, &why));
-	check_give_up(k, &t);
-}
+static const struct chisel_session_hooks check_hooks = {
+	.is_host_key_good = link_client_is_host_key_good,
+	.on_up = link_client_on_up,
+	.on_answer = check_on_answer,
+	.on_open = check_on_open,
+	.on_closed = check_on_closed,
+};
 
 /* ---- the whole ---- */
 
@@ -331,6 +290,10 @@ enum err link_check_open(const struct link_check_options *o, struct link_check *
 		k->client.connect_timeout_ms = CHECK_CONNECT_MS;
 	loop_deferred_init(&k->next, check_on_next, k);
 	rc = link_client_init(&k->c, &k->client, o->worker, o->log, why);
+	k->c.hooks = &check_hooks;
+	k->c.on_failed = check_give_up;
+	k->c.remotes = &k->remote;
+	k->c.remotes_n = 1;
 	if (rc == ERR_OK)
 		rc = loop_timer_open(o->worker->loop, check_on_timer, k, &k->timer);
 	if (rc != ERR_OK) {
@@ -348,9 +311,7 @@ void link_check_close(struct link_check *k)
 		return;
 	k->is_judged = true;
 	dial_close(k->dial);
-	connect_close(k->c.connect);
-	if (k->c.session != NULL)
-		chisel_session_close(k->c.session, ERR_CLOSED, "going away");
+	link_client_disconnect(&k->c);
 	loop_turn(k->o.worker->loop); /* the session goes */
 	loop_undefer(&k->next);
 	stream_abort(k->stream);

@@ -1,11 +1,10 @@
 /* What a link's client end makes of its options, and of one connection. */
-#include "agent/link_client.h"
+#include "agent/link_priv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/str.h"
 #include "crypto/hash.h"
 #include "text/hex.h"
@@ -167,35 +166,11 @@ void link_client_fini(struct link_client *c)
 	free(c->texts);
 }
 
-enum err link_client_connect(struct link_client *c,
-	void (*fn)(void *arg, enum err rc, const struct connect_result *result,
-		const struct why *why),
-	void *arg, struct why *why)
+/* What came of a connect becomes a session. */
+static void link_client_on_connected(void *arg, enum err rc,
+	const struct connect_result *result, const struct why *why)
 {
-	const struct link_client_options *o = c->o;
-
-	return connect_open(
-		&(struct connect_options){
-			.loop = c->worker->loop,
-			.server = &c->url,
-			.proxy = o->proxy != NULL ? &c->proxy : NULL,
-			.tls = c->tls,
-			.tls_name = o->sni != NULL ? o->sni : o->hostname,
-			.host_header = o->hostname,
-			.headers = c->headers,
-			.headers_n = c->headers_n,
-			.timeout_ms = o->connect_timeout_ms,
-			.dead_ms = LINK_DEAD_MS,
-			.fn = fn,
-			.arg = arg,
-		},
-		&c->connect, why);
-}
-
-bool link_client_greet(struct link_client *c, enum err rc,
-	const struct connect_result *result, const struct why *why,
-	const struct chisel_session_hooks *hooks, void *owner, struct link_trouble *t)
-{
+	struct link_client *c = arg;
 	struct chisel_session_options o = {
 		.role = SSH_CLIENT,
 		.worker = c->worker,
@@ -205,36 +180,73 @@ bool link_client_greet(struct link_client *c, enum err rc,
 		.user = c->user,
 		.password = c->password,
 		.peer_half_closes = result->is_adit,
-		.hooks = hooks,
-		.owner = owner,
+		.hooks = c->hooks,
+		.owner = c,
 	};
+	struct link_trouble t;
 
 	c->connect = NULL;
-	c->greeted_ms = 0;
+	c->has_greeted = c->is_key_bad = c->is_refused = false;
 	c->key[0] = '\0';
-	c->is_key_bad = c->is_refused = false;
 	c->is_adit = result->is_adit;
 	c->local = result->local;
 	if (rc == ERR_OK) {
 		rc = chisel_session_open(&o, &c->session);
-		if (rc == ERR_OK)
-			return true;
+		if (rc == ERR_OK) {
+			log_debug(c->log, "Handshaking...");
+			return;
+		}
 		stream_abort(result->stream);
 	}
-	link_trouble_of_connect(t, c->o, &c->url, rc, &result->failure, why);
-	return false;
+	link_trouble_of_connect(&t, c, rc, &result->failure, why);
+	c->on_failed(c, &t);
 }
 
-void link_client_configure(struct link_client *c, struct remote *remotes, unsigned count,
-	const char *run)
+void link_client_connect(struct link_client *c)
 {
-	struct chisel_config config = { .remotes = remotes, .count = count };
+	struct connect_options o = {
+		.loop = c->worker->loop,
+		.server = &c->url,
+		.proxy = c->o->proxy != NULL ? &c->proxy : NULL,
+		.tls = c->tls,
+		.tls_name = c->o->sni != NULL ? c->o->sni : c->o->hostname,
+		.host_header = c->o->hostname,
+		.headers = c->headers,
+		.headers_n = c->headers_n,
+		.timeout_ms = c->o->connect_timeout_ms,
+		.dead_ms = LINK_DEAD_MS,
+		.fn = link_client_on_connected,
+		.arg = c,
+	};
+	struct connect_failure failure = { .trouble = CONNECT_TROUBLE_OTHER };
+	struct link_trouble t;
+	struct why why = { 0 };
+	enum err rc = connect_open(&o, &c->connect, &why);
+
+	if (rc == ERR_OK)
+		return;
+	link_trouble_of_connect(&t, c, rc, &failure, &why);
+	c->on_failed(c, &t);
+}
+
+void link_client_disconnect(struct link_client *c)
+{
+	connect_close(c->connect);
+	c->connect = NULL;
+	if (c->session != NULL)
+		chisel_session_close(c->session, ERR_CLOSED, "going away");
+}
+
+void link_client_on_up(void *owner)
+{
+	struct link_client *c = owner;
+	struct chisel_config config = { .remotes = c->remotes, .count = c->remotes_n };
 	struct buf json;
 	enum err rc;
 
 	str_copy(config.version, sizeof(config.version), ADIT_VERSION);
 	str_copy(config.client, sizeof(config.client), c->identity);
-	str_copy(config.run, sizeof(config.run), run);
+	str_copy(config.run, sizeof(config.run), c->run);
 	log_debug(c->log, "Sending config");
 	buf_init(&json, LINK_JSON_MAX);
 	rc = chisel_config_print(&config, &json);
@@ -242,12 +254,13 @@ void link_client_configure(struct link_client *c, struct remote *remotes, unsign
 		rc = chisel_session_configure(c->session, buf_span(&json));
 	if (rc != ERR_OK)
 		chisel_session_close(c->session, rc, "the config cannot be sent");
-	c->greeted_ms = clock_now_ms();
+	c->has_greeted = true;
 	buf_fini(&json);
 }
 
-bool link_client_takes_key(struct link_client *c, struct span blob, struct why *why)
+bool link_client_is_host_key_good(void *owner, struct span blob, struct why *why)
 {
+	struct link_client *c = owner;
 	char sha256[HOSTKEY_SHA256_CHARS + 1], md5[HOSTKEY_MD5_CHARS + 1];
 
 	if (c->o->fingerprint == NULL || c->o->fingerprint[0] == '\0')
@@ -262,19 +275,4 @@ bool link_client_takes_key(struct link_client *c, struct span blob, struct why *
 	}
 	memcpy(c->key, sha256, sizeof(c->key));
 	return true;
-}
-
-void link_client_explain(const struct link_client *c, enum err rc, const struct why *why,
-	struct link_trouble *t)
-{
-	const char *words = err_text(rc, why);
-
-	if (c->is_key_bad)
-		link_trouble_of_key(t, c->o->fingerprint, words);
-	else if (c->is_refused)
-		link_trouble_of_refusal(t, words);
-	else if (rc == ERR_DENIED && c->greeted_ms == 0)
-		link_trouble_of_login(t, c->o, words);
-	else
-		link_trouble_of_session(t, words);
 }

@@ -1,175 +1,162 @@
-/* What is said of an attempt that failed. */
-#include "agent/link_trouble.h"
-
+/* Why an attempt failed, in words. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/link_priv.h"
 #include "base/str.h"
 #include "http/status.h"
 #include "net/dialer.h"
 
-static void say(struct link_trouble *t, bool is_denied, const char *fmt, ...)
-	PRINTF_LIKE(3, 4);
-
-static void say(struct link_trouble *t, bool is_denied, const char *fmt, ...)
+static void trouble_init(struct link_trouble *t, const char *words)
 {
+	*t = (struct link_trouble){ .is_denied = false };
+	str_copy(t->text, sizeof(t->text), words);
+}
+
+/* Adds what was found, or what to do. */
+static void trouble_add(struct link_trouble *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static void trouble_add(struct link_trouble *t, const char *fmt, ...)
+{
+	size_t n = strlen(t->text);
 	va_list args;
 
-	*t = (struct link_trouble){ .is_denied = is_denied };
 	va_start(args, fmt);
-	vsnprintf(t->text, sizeof(t->text), fmt, args);
+	vsnprintf(t->text + n, sizeof(t->text) - n, fmt, args);
 	va_end(args);
 }
 
-/* The server's address with the other scheme. */
-static const char *other_scheme(const struct url *server, const char *scheme,
-	char to[URL_TEXT_MAX + 8])
+/* The server is to be written with the other scheme. */
+static void trouble_add_scheme(struct link_trouble *t, const struct link_client *c,
+	const char *words, const char *scheme)
 {
 	char authority[URL_TEXT_MAX];
 
-	snprintf(to, URL_TEXT_MAX + 8, "%s://%s", scheme,
-		url_print_authority(server, authority));
-	return to;
+	trouble_add(t, "%s write %s://%s", words, scheme,
+		url_print_authority(&c->url, authority));
 }
 
-static void say_status(struct link_trouble *t, const struct connect_failure *f,
-	const char *words)
+static void trouble_add_status(struct link_trouble *t, const struct connect_failure *f)
 {
 	const char *name = http_status_name(f->status);
-	char status[80];
 
-	snprintf(status, sizeof(status), "the server answered %u%s%s", f->status,
-		strcmp(name, "Unknown") != 0 ? " " : "",
-		strcmp(name, "Unknown") != 0 ? name : "");
-	if (f->status / 100 == 3 && f->detail[0] != '\0')
-		say(t, false, "%s: %s, which points to %s: write that address", words,
-			status, f->detail);
+	if (f->status == 101) {
+		trouble_add(t, ": what answered is no WebSocket server");
+		return;
+	}
+	trouble_add(t, ": the server answered %u", f->status);
+	if (strcmp(name, "Unknown") != 0)
+		trouble_add(t, " %s", name);
+	t->is_denied = f->status == 401 || f->status == 403;
+	if (t->is_denied)
+		trouble_add(t, ": a proxy in front wants a login: see --header");
+	else if (f->status / 100 == 3 && f->detail[0] != '\0')
+		trouble_add(t, ", which points to %s: write that address", f->detail);
 	else if (f->status == 502 || f->status == 503 || f->status == 504)
-		say(t, false,
-			"%s: %s: a proxy in front of the tunnel server does not reach it",
-			words, status);
-	else if (f->status == 401 || f->status == 403)
-		say(t, true, "%s: %s: a proxy in front wants a login: see --header",
-			words, status);
-	else if (f->status == 101)
-		say(t, false, "%s: what answered is no WebSocket server", words);
+		trouble_add(t,
+			": a proxy in front of the tunnel server does not reach it");
 	else
-		say(t, false, "%s: %s: is this a tunnel server?", words, status);
+		trouble_add(t, ": is this a tunnel server?");
 }
 
-static void say_tls(struct link_trouble *t, const struct link_client_options *o,
-	const struct url *server, const struct connect_failure *f, const char *words)
+static void trouble_add_tls(struct link_trouble *t, const struct link_client *c,
+	const struct connect_failure *f)
 {
-	const char *name = o->sni != NULL ? o->sni :
-		o->hostname != NULL       ? o->hostname :
-					    server->host;
-	const char *detail = f->detail[0] != '\0' ? f->detail : NULL;
-	char url[URL_TEXT_MAX + 8];
+	static const struct {
+		const char *detail; /* before the detail, if there is one */
+		const char *advice;
+	} rows[] = {
+		[TLS_TROUBLE_OTHER] = { NULL, "" },
+		[TLS_TROUBLE_UNKNOWN_CA] = { NULL,
+			": give the certificate of its authority with --tls-ca" },
+		[TLS_TROUBLE_EXPIRED] = { " on ", ": the server needs a new one" },
+		[TLS_TROUBLE_TOO_EARLY] = { " before ",
+			": is the clock of this machine right?" },
+		[TLS_TROUBLE_WANTS_CERTIFICATE] = { NULL,
+			": the server wants a certificate of the client: see"
+			" --tls-cert and --tls-key" },
+	};
+	const char *name = c->o->sni != NULL ? c->o->sni : c->o->hostname;
 
-	switch (f->tls) {
-	case TLS_TROUBLE_UNKNOWN_CA:
-		say(t, false, "%s: give the certificate of its authority with --tls-ca",
-			words);
-		break;
-	case TLS_TROUBLE_EXPIRED:
-		say(t, false, "%s%s%s: the server needs a new one", words,
-			detail != NULL ? " on " : "", detail != NULL ? detail : "");
-		break;
-	case TLS_TROUBLE_TOO_EARLY:
-		say(t, false, "%s%s%s: is the clock of this machine right?", words,
-			detail != NULL ? " before " : "", detail != NULL ? detail : "");
-		break;
-	case TLS_TROUBLE_WRONG_NAME:
-		say(t, false,
-			"%s: it is for %s and not for %s: write one of its names, or give it"
-			" with --sni",
-			words, detail != NULL ? detail : "other names", name);
-		break;
-	case TLS_TROUBLE_NO_TLS:
-		say(t, false, "%s: this server speaks plain HTTP: write %s", words,
-			other_scheme(server, "http", url));
-		break;
-	case TLS_TROUBLE_WANTS_CERTIFICATE:
-		say(t, true,
-			"%s: the server wants a certificate of the client: see --tls-cert"
-			" and --tls-key",
-			words);
-		break;
-	default:
-		say(t, false, "%s", words);
-		break;
+	if (f->tls == TLS_TROUBLE_NO_TLS) {
+		trouble_add_scheme(t, c, ": this server speaks plain HTTP:", "http");
+	} else if (f->tls == TLS_TROUBLE_WRONG_NAME) {
+		trouble_add(t,
+			": it is for %s and not for %s: write one of its names, or give"
+			" it with --sni",
+			f->detail[0] != '\0' ? f->detail : "other names",
+			name != NULL ? name : c->url.host);
+	} else {
+		if (rows[f->tls].detail != NULL && f->detail[0] != '\0')
+			trouble_add(t, "%s%s", rows[f->tls].detail, f->detail);
+		trouble_add(t, "%s", rows[f->tls].advice);
+		t->is_denied = f->tls == TLS_TROUBLE_WANTS_CERTIFICATE;
 	}
 }
 
-void link_trouble_of_connect(struct link_trouble *t, const struct link_client_options *o,
-	const struct url *server, enum err rc, const struct connect_failure *failure,
-	const struct why *why)
+void link_trouble_of_connect(struct link_trouble *t, const struct link_client *c,
+	enum err rc, const struct connect_failure *failure, const struct why *why)
 {
-	const char *words = err_text(rc, why);
-	bool is_plain = strcmp(server->scheme, "wss") != 0;
-	char url[URL_TEXT_MAX + 8];
-
+	trouble_init(t, err_text(rc, why));
 	switch (failure->trouble) {
 	case CONNECT_TROUBLE_DIAL:
-		say(t, false, "%s%s", words, dial_advice(failure->errnum));
+		trouble_add(t, "%s", dial_advice(failure->errnum));
 		break;
 	case CONNECT_TROUBLE_STATUS:
-		say_status(t, failure, words);
+		trouble_add_status(t, failure);
 		break;
 	case CONNECT_TROUBLE_TLS:
-		say_tls(t, o, server, failure, words);
+		trouble_add_tls(t, c, failure);
 		break;
 	case CONNECT_TROUBLE_SPEAKS_TLS:
-		say(t, false, "%s: this server speaks TLS: write %s", words,
-			other_scheme(server, "https", url));
+		trouble_add_scheme(t, c, ": this server speaks TLS:", "https");
 		break;
 	case CONNECT_TROUBLE_NO_ANSWER:
-		if (is_plain)
-			say(t, false, "%s without an answer: if it speaks TLS, write %s",
-				words, other_scheme(server, "https", url));
-		else
-			say(t, false, "%s without an answer", words);
+		trouble_add(t, " without an answer");
+		if (strcmp(c->url.scheme, "wss") != 0)
+			trouble_add_scheme(t, c, ": if it speaks TLS,", "https");
 		break;
 	default:
-		say(t, false, "%s", words);
 		break;
 	}
-}
-
-void link_trouble_of_login(struct link_trouble *t, const struct link_client_options *o,
-	const char *words)
-{
-	if (o->auth == NULL)
-		say(t, true, "%s: no password was given: use --auth or AUTH", words);
-	else
-		say(t, true, "%s: check --auth or AUTH", words);
-	t->is_login = true;
-}
-
-void link_trouble_of_key(struct link_trouble *t, const char *expected, const char *words)
-{
-	say(t, false,
-		"%s, expected %s: the server has a new key, or another machine answers in its"
-		" place: compare with \"Fingerprint\" in the server's log before you change"
-		" --fingerprint",
-		words, expected);
 }
 
 void link_trouble_of_refusal(struct link_trouble *t, const char *words)
 {
+	trouble_init(t, words);
+	t->is_denied = true;
 	/* As stock servers spell it, and as others do. */
 	if (strstr(words, "Reverse port forwaring not enabled") != NULL ||
 		strstr(words, "Reverse port forwarding not enabled") != NULL)
-		say(t, true, "%s: start the server with --reverse", words);
+		trouble_add(t, ": start the server with --reverse");
 	else if (strstr(words, "access to '") != NULL && strstr(words, "denied") != NULL)
-		say(t, true, "%s: the user's list at the server does not allow it",
-			words);
+		trouble_add(t, ": the user's list at the server does not allow it");
 	else
-		say(t, false, "%s", words);
+		t->is_denied = false;
 }
 
-void link_trouble_of_session(struct link_trouble *t, const char *words)
+void link_trouble_of_session(struct link_trouble *t, const struct link_client *c,
+	enum err rc, const struct why *why)
 {
-	say(t, false, "%s", words);
+	const char *words = err_text(rc, why);
+
+	if (c->is_refused) {
+		link_trouble_of_refusal(t, words);
+		return;
+	}
+	trouble_init(t, words);
+	if (c->is_key_bad) {
+		trouble_add(t,
+			", expected %s: the server has a new key, or another machine answers"
+			" in its place: compare with \"Fingerprint\" in the server's log"
+			" before you change --fingerprint",
+			c->o->fingerprint);
+	} else if (rc == ERR_DENIED && !c->has_greeted) {
+		t->is_denied = t->is_login = true;
+		trouble_add(t,
+			c->o->auth != NULL ?
+				": check --auth or AUTH" :
+				": no password was given: use --auth or AUTH");
+	}
 }

@@ -1,4 +1,4 @@
-/* What is said of attempts that failed: stock's words, what was found, what to do. */
+/* Why attempts failed, in words: stock's, what was found, what to do. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,8 +8,7 @@
 
 #include <cmocka.h>
 
-#include "agent/link_trouble.h"
-#include "tunnel/chisel/url.h"
+#include "agent/link_priv.h"
 
 static const struct {
 	const char *server;
@@ -104,18 +103,17 @@ static const struct {
 static void test_a_connection_that_did_not_come_about(void **state)
 {
 	struct link_client_options o = { 0 };
+	struct link_client c = { .o = &o };
 	struct link_trouble t;
 	struct why why;
-	struct url url;
 
 	(void)state;
 	for (size_t i = 0; i < mem_count(connects); i++) {
-		assert_int_equal(chisel_url_parse(span_str(connects[i].server), &url,
+		assert_int_equal(chisel_url_parse(span_str(connects[i].server), &c.url,
 					 NULL),
 			ERR_OK);
 		err_set(&why, ERR_PROTO, "%s", connects[i].words);
-		link_trouble_of_connect(&t, &o, &url, ERR_PROTO, &connects[i].failure,
-			&why);
+		link_trouble_of_connect(&t, &c, ERR_PROTO, &connects[i].failure, &why);
 		assert_string_equal(t.text, connects[i].text);
 		assert_int_equal(t.is_denied, connects[i].is_denied);
 	}
@@ -124,14 +122,16 @@ static void test_a_connection_that_did_not_come_about(void **state)
 static void test_a_login_that_was_not_taken(void **state)
 {
 	struct link_client_options o = { 0 };
+	struct link_client c = { .o = &o };
+	struct why why = { "wrong user or password" };
 	struct link_trouble t;
 
 	(void)state;
-	link_trouble_of_login(&t, &o, "wrong user or password");
+	link_trouble_of_session(&t, &c, ERR_DENIED, &why);
 	assert_string_equal(t.text,
 		"wrong user or password: no password was given: use --auth or AUTH");
 	o.auth = "ann:wrong";
-	link_trouble_of_login(&t, &o, "wrong user or password");
+	link_trouble_of_session(&t, &c, ERR_DENIED, &why);
 	assert_string_equal(t.text, "wrong user or password: check --auth or AUTH");
 	assert_true(t.is_denied && t.is_login);
 }
@@ -164,10 +164,13 @@ static void test_remotes_that_were_refused(void **state)
 
 static void test_another_key_than_the_one_expected(void **state)
 {
+	struct link_client_options o = { .fingerprint = "EXPECTED" };
+	struct link_client c = { .o = &o, .is_key_bad = true };
+	struct why why = { "Invalid fingerprint (FOUND)" };
 	struct link_trouble t;
 
 	(void)state;
-	link_trouble_of_key(&t, "EXPECTED", "Invalid fingerprint (FOUND)");
+	link_trouble_of_session(&t, &c, ERR_DENIED, &why);
 	assert_memory_equal(t.text,
 		"Invalid fingerprint (FOUND), expected EXPECTED: ", 48);
 	assert_false(t.is_denied);

@@ -1,0 +1,97 @@
+/*
+ * A link client is what attempts at a server need: the options, read, and what is known
+ * of the connection that is under way. Embedded as the first member of a link
+ * (agent/link.c) and of a check (agent/link_check.c), which own it.
+ */
+#ifndef AGENT_LINK_PRIV_H
+#define AGENT_LINK_PRIV_H
+
+#include "agent/link.h"
+#include "crypto/hostkey.h"
+#include "tunnel/chisel/connect.h"
+#include "tunnel/chisel/url.h"
+
+#define LINK_HEADERS_MAX 32
+#define LINK_DEAD_MS 8000 /* a peer that acknowledges nothing so long */
+#define LINK_TROUBLE_MAX 512
+
+/*
+ * Why an attempt failed: stock Chisel's words first, where it has some, then what was
+ * found, then what to do about it.
+ */
+struct link_trouble {
+	char text[LINK_TROUBLE_MAX];
+	/* an account or the server's settings: asking again soon is no use */
+	bool is_denied;
+	bool is_login;
+};
+
+struct link_client {
+	const struct link_client_options *o; /* borrowed */
+	struct worker *worker;               /* borrowed, as the log */
+	const struct log *log;
+	struct chisel_tuning tuning;
+	struct url url, proxy_url;
+	char proxy_text[URL_TEXT_MAX];
+	struct proxy proxy;
+	struct tls_context *tls;
+	struct websocket_header headers[LINK_HEADERS_MAX];
+	size_t headers_n;
+	char *texts; /* owned: what the headers, user and password point into */
+	size_t texts_n;
+	const char *user, *password;
+	char identity[CONFIG_CLIENT_MAX];
+
+	/* Set by the owner before it connects. The hooks get the link client. */
+	const struct chisel_session_hooks *hooks;
+	void (*on_failed)(struct link_client *c, const struct link_trouble *t);
+	struct remote *remotes; /* borrowed: to ask for */
+	unsigned remotes_n;
+	char run[CONFIG_RUN_MAX]; /* may be "" */
+
+	/* The connection. */
+	struct connect *connect;
+	struct chisel_session *session;     /* borrowed: it tells when it is gone */
+	bool has_greeted;                   /* the config was sent */
+	char key[HOSTKEY_SHA256_CHARS + 1]; /* the server's, if one is expected */
+	bool is_key_bad;                    /* it is not the one that is expected */
+	bool is_refused;                    /* and the remotes */
+	bool is_adit;                       /* the server */
+	struct addr local;                  /* this end's address */
+};
+
+/* Reads the options: everything that needs no loop. @why names the flag that is wrong. */
+enum err link_client_init(struct link_client *c, const struct link_client_options *o,
+	struct worker *worker, const struct log *log, struct why *why) MUST_USE;
+
+/* Takes half-initialised ones. */
+void link_client_fini(struct link_client *c);
+
+/* Begins to connect, up to a session. on_failed may be called from inside this call. */
+void link_client_connect(struct link_client *c);
+
+/* Gives up the connection. If there is a session, on_closed tells when it is gone. */
+void link_client_disconnect(struct link_client *c);
+
+/* ---- hooks of the session ---- */
+
+/* Is this the server's key? Notes what it is; @why has stock's words if it is another. */
+bool link_client_is_host_key_good(void *owner, struct span blob, struct why *why);
+
+/* Asks for the remotes; the session is closed if that fails. */
+void link_client_on_up(void *owner);
+
+/* ---- link_trouble.c ---- */
+
+/* No connection came about: @rc, @failure and @why are those of a connect. */
+void link_trouble_of_connect(struct link_trouble *t, const struct link_client *c,
+	enum err rc, const struct connect_failure *failure, const struct why *why);
+
+/* A session ended without being open. */
+void link_trouble_of_session(struct link_trouble *t, const struct link_client *c,
+	enum err rc, const struct why *why);
+
+/* The server refused the remotes. @words are its own. */
+void link_trouble_of_refusal(struct link_trouble *t, const char *words);
+
+#endif
