@@ -51,7 +51,7 @@ static void server_on_config(void *owner, struct span name, struct span data)
 
 	(void)name;
 	(void)data;
-	assert_int_equal(chisel_session_answer(s->session, ""), ERR_OK);
+	assert_int_equal(chisel_session_answer(s->session, true, span_str("")), ERR_OK);
 }
 
 static void server_on_closed(void *owner, enum err rc, const struct why *why)

@@ -118,7 +118,7 @@ static void link_on_config(void *owner, struct span name, struct span data)
 
 	(void)name;
 	(void)data;
-	(void)!chisel_session_answer(l->server, "");
+	(void)!chisel_session_answer(l->server, true, span_str(""));
 }
 
 static void link_on_answer(void *owner, struct span refusal, struct span details)

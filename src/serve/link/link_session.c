@@ -120,9 +120,10 @@ static void session_on_up(void *owner)
 
 static void session_answer(struct link_session *s, const char *refusal)
 {
-	enum err rc = chisel_session_answer(s->session, refusal);
+	bool is_accepted = refusal[0] == '\0';
+	enum err rc = chisel_session_answer(s->session, is_accepted, span_str(refusal));
 
-	if (refusal[0] != '\0') {
+	if (!is_accepted) {
 		log_limited(LOG_INFO, &s->log, "Failed: %s", refusal);
 		session_unbind(s); /* it may come back before this one is gone */
 	}
@@ -245,7 +246,7 @@ static void session_accept(struct link_session *s)
 	if (rc == ERR_OK)
 		rc = chisel_ports_print(ports, s->config.count, &details);
 	if (rc == ERR_OK)
-		rc = chisel_session_accept(s->session, buf_span(&details));
+		rc = chisel_session_answer(s->session, true, buf_span(&details));
 	if (rc != ERR_OK)
 		chisel_session_close(s->session, rc, "the answer cannot be sent");
 	buf_fini(&details);

@@ -2,6 +2,7 @@
 #include "tunnel/chisel/channel.h"
 
 #include "base/clock.h"
+#include "base/str.h"
 
 #define CHANNEL_WINDOW_MAX (16u << 20) /* of one channel, grown on a long fat path */
 #define CHANNEL_WINDOW_FIRST (512u << 10)
@@ -19,7 +20,7 @@
 
 static const struct stream_ops channel_ops;
 static void channel_on_later(void *arg);
-static void channel_tell_dialler(struct channel *ch);
+static void channel_report_end_of_dial(struct channel *ch);
 
 struct channel *channel_new(struct mux *mux, bool is_ours)
 {
@@ -88,8 +89,8 @@ static unsigned channel_ready(const struct channel *ch)
 	return ready & ch->wants;
 }
 
-/* Looks after wants that are met already: they are level triggered. */
-static void channel_check_wants(struct channel *ch)
+/* Wants that are met already are reported soon: they are level triggered. */
+void channel_check_wants(struct channel *ch)
 {
 	unsigned ready = channel_ready(ch);
 
@@ -110,7 +111,7 @@ static void channel_on_later(void *arg)
 		return;
 	}
 	if (ch->on_opened != NULL) {
-		channel_tell_dialler(ch);
+		channel_report_end_of_dial(ch);
 		return;
 	}
 	ready = channel_ready(ch);
@@ -407,9 +408,9 @@ void channel_on_session_gone(struct channel *ch)
 	loop_defer(ch->loop, &ch->later);
 }
 
-/* ---- what the peer says ---- */
+/* ---- from the peer ---- */
 
-void channel_on_data(struct channel *ch, struct span data)
+static void channel_on_data(struct channel *ch, struct span data)
 {
 	ch->is_answered = true;
 	ch->mux->received_bytes += data.n;
@@ -428,12 +429,7 @@ void channel_on_data(struct channel *ch, struct span data)
 	channel_check_wants(ch);
 }
 
-void channel_on_window(struct channel *ch)
-{
-	channel_check_wants(ch);
-}
-
-void channel_on_eof(struct channel *ch)
+static void channel_on_eof(struct channel *ch)
 {
 	ch->mux->peer_half_closes = true;
 	if (ch->reading == CHANNEL_READ_OPEN)
@@ -441,7 +437,7 @@ void channel_on_eof(struct channel *ch)
 	channel_check_wants(ch);
 }
 
-void channel_on_close(struct channel *ch)
+static void channel_on_close(struct channel *ch)
 {
 	/* A peer that does half-close says EOF first when it means it. */
 	bool is_orderly = ch->reading == CHANNEL_READ_EOF || !ch->mux->peer_half_closes;
@@ -453,16 +449,13 @@ void channel_on_close(struct channel *ch)
 
 /* ---- dialling ---- */
 
-static void channel_tell_dialler(struct channel *ch)
+/* The session went first. */
+static void channel_report_end_of_dial(struct channel *ch)
 {
 	channel_opened_fn *fn = ch->on_opened;
 	struct why why = { "the session has ended" };
 
 	ch->on_opened = NULL;
-	if (ch->ssh != NULL) {
-		fn(ch->opened_arg, ERR_OK, &ch->stream, NULL);
-		return;
-	}
 	fn(ch->opened_arg, ERR_CLOSED, NULL, &why);
 	channel_close(&ch->stream, true);
 }
@@ -477,7 +470,7 @@ void channel_dial(struct channel *ch, channel_opened_fn *fn, void *arg)
 	mux_pump_soon(ch->mux);
 }
 
-void channel_on_opened(struct channel *ch)
+static void channel_on_opened(struct channel *ch)
 {
 	channel_opened_fn *fn = ch->on_opened;
 
@@ -487,14 +480,43 @@ void channel_on_opened(struct channel *ch)
 	fn(ch->opened_arg, ERR_OK, &ch->stream, NULL);
 }
 
-void channel_on_refused(struct channel *ch, const struct why *why)
+static void channel_on_refused(struct channel *ch, struct span words)
 {
 	channel_opened_fn *fn = ch->on_opened;
+	struct why why;
+	char text[160];
 
+	err_set(&why, ERR_DENIED, "rejected: %s", str_quote(text, sizeof(text), words));
 	channel_leave(ch);
 	ch->on_opened = NULL;
-	fn(ch->opened_arg, ERR_DENIED, NULL, why);
+	fn(ch->opened_arg, ERR_DENIED, NULL, &why);
 	channel_close(&ch->stream, true);
+}
+
+void channel_on_event(struct channel *ch, const struct ssh_event *ev)
+{
+	switch (ev->kind) {
+	case SSH_OPENED:
+		channel_on_opened(ch);
+		break;
+	case SSH_REFUSED:
+		channel_on_refused(ch, ev->data);
+		break;
+	case SSH_DATA:
+		channel_on_data(ch, ev->data);
+		break;
+	case SSH_WINDOW:
+		channel_check_wants(ch);
+		break;
+	case SSH_EOF:
+		channel_on_eof(ch);
+		break;
+	case SSH_CLOSE:
+		channel_on_close(ch);
+		break;
+	default:
+		break;
+	}
 }
 
 void channel_dial_close(struct channel *ch)

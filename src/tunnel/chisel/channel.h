@@ -66,13 +66,11 @@ uint32_t channel_first_window(const struct mux *mux);
 /* Its opening is sent: @fn is called with what comes of it. */
 void channel_dial(struct channel *ch, channel_opened_fn *fn, void *arg);
 
-/* What the session hears of it. */
-void channel_on_opened(struct channel *ch);
-void channel_on_refused(struct channel *ch, const struct why *why);
-void channel_on_data(struct channel *ch, struct span data);
-void channel_on_window(struct channel *ch);
-void channel_on_eof(struct channel *ch);
-void channel_on_close(struct channel *ch);
+/* What the session hears of it: an event of @ch's engine channel. */
+void channel_on_event(struct channel *ch, const struct ssh_event *ev);
+
+/* The peer's window may have grown: @ch can ask for a turn. */
+void channel_check_wants(struct channel *ch);
 
 /* The session is gone: the mux and the engine are not to be touched again. */
 void channel_on_session_gone(struct channel *ch);

@@ -178,11 +178,11 @@ void mux_linger(struct mux *m, struct channel *ch)
 		loop_timer_set(m->linger, MUX_LINGER_MS);
 }
 
-/* The window was 0 meanwhile, so nobody who asked for a turn was queued for one. */
+/* The window was 0 meanwhile, so no channel that wants a turn was queued for one. */
 void mux_on_rekeyed(struct mux *m)
 {
 	struct list *it, *next;
 
 	list_each(it, next, &m->channels)
-		channel_on_window(list_object(it, struct channel, in_mux));
+		channel_check_wants(list_object(it, struct channel, in_mux));
 }

@@ -6,7 +6,8 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "tunnel/chisel/channel.h"
-#include "tunnel/chisel/session_priv.h"
+#include "tunnel/chisel/mux.h"
+#include "wire/ws.h"
 
 #define SESSION_HANDSHAKE_MS 30000
 #define SESSION_CONFIG_MS 10000
@@ -17,6 +18,41 @@
 
 _Static_assert(SESSION_KEPT_MAX + SESSION_READ_BYTES <= WORKER_SCRATCH_BYTES,
 	"what was kept and what is read fit the scratch");
+
+enum session_state {
+	SESSION_SECURING,    /* SSH versions, keys, authentication */
+	SESSION_CONFIGURING, /* waiting for the config request or its answer */
+	SESSION_DECIDING,    /* server: the owner thinks about it */
+	SESSION_OPEN,
+	SESSION_REFUSED, /* server: the refusal is on its way */
+	SESSION_CLOSED,
+};
+
+struct chisel_session {
+	enum session_state state;
+	enum ssh_role role;
+	struct worker *worker; /* borrowed */
+	struct stream *stream;
+	struct ssh *ssh;
+	struct ws_reader ws;
+	struct mux mux;
+	const struct chisel_tuning *tuning;       /* borrowed */
+	const struct chisel_session_hooks *hooks; /* borrowed */
+	void *owner;                              /* borrowed */
+	struct loop_timer *timer;
+	struct loop_deferred gone;
+	struct loop_deferred first; /* bytes that came with the stream */
+	struct buf kept;            /* bytes of a packet that has not fully arrived */
+	size_t kept_ssh;            /* how many of them are out of their frames already */
+	uint64_t deadline_ms;       /* of the state; 0 for none */
+	uint64_t due_ms;            /* what the timer is set to; UINT64_MAX: it is not */
+	uint64_t asked_us;          /* when the config or the ping that is out was sent */
+	uint64_t probe_since_ms, probe_end_ms;
+	void (*probe_fn)(void *arg, bool is_alive);
+	void *probe_arg;
+	enum err closed_rc;
+	struct why closed_why;
+};
 
 static void session_on_ready(void *arg, unsigned ready);
 static void session_on_timer(void *arg);
@@ -40,14 +76,13 @@ static const char *session_state_name(enum session_state state)
 	return names[state];
 }
 
-void session_enter(struct chisel_session *s, enum session_state state)
+static void session_enter(struct chisel_session *s, enum session_state state)
 {
-	uint64_t handshake = s->tuning->handshake_ms, config = s->tuning->config_ms;
-	uint64_t timeouts_ms[] = {
-		[SESSION_SECURING] = handshake > 0 ? handshake : SESSION_HANDSHAKE_MS,
-		[SESSION_CONFIGURING] = config > 0 ? config : SESSION_CONFIG_MS,
+	const struct chisel_tuning *t = s->tuning;
+	uint32_t timeouts_ms[] = {
+		[SESSION_SECURING] = chisel_tuned(t->handshake_ms, SESSION_HANDSHAKE_MS),
+		[SESSION_CONFIGURING] = chisel_tuned(t->config_ms, SESSION_CONFIG_MS),
 		[SESSION_DECIDING] = SESSION_HANDSHAKE_MS,
-		[SESSION_OPEN] = 0,
 		[SESSION_REFUSED] = SESSION_REFUSAL_MS,
 		[SESSION_CLOSED] = 0,
 	};
@@ -56,8 +91,8 @@ void session_enter(struct chisel_session *s, enum session_state state)
 	s->state = state;
 	s->deadline_ms = timeouts_ms[state] > 0 ? now + timeouts_ms[state] : 0;
 	if (state == SESSION_OPEN)
-		keepalive_init(&s->mux.keepalive, s->tuning->keepalive_ms,
-			s->tuning->ping_timeout_ms, now);
+		keepalive_init(&s->mux.keepalive, t->keepalive_ms, t->ping_timeout_ms,
+			now);
 	session_set_timer(s);
 }
 
@@ -149,7 +184,7 @@ void chisel_session_close(struct chisel_session *s, enum err rc, const char *rea
 	loop_defer(s->worker->loop, &s->gone);
 }
 
-void session_fail(struct chisel_session *s, enum err rc, const struct why *why)
+static void session_fail(struct chisel_session *s, enum err rc, const struct why *why)
 {
 	chisel_session_close(s, rc, err_text(rc, why));
 }
@@ -196,21 +231,15 @@ static void session_ping(struct chisel_session *s)
 	mux_pump_soon(&s->mux);
 }
 
-/* The shortest is the path's own: the others waited in queues. */
-void session_note_rtt(struct chisel_session *s)
+/* The config or a ping is answered. The shortest is the path's own: the others waited in
+ * queues. */
+static void session_note_rtt(struct chisel_session *s)
 {
 	uint64_t us = clock_now_us() - s->asked_us;
 
 	if (s->asked_us != 0 && (s->mux.rtt_us == 0 || us < s->mux.rtt_us))
 		s->mux.rtt_us = us;
 	s->asked_us = 0;
-}
-
-void session_on_pong(struct chisel_session *s)
-{
-	session_note_rtt(s);
-	keepalive_on_pong(&s->mux.keepalive);
-	session_set_timer(s);
 }
 
 static void session_watch_peer(struct chisel_session *s, uint64_t now)
@@ -230,7 +259,7 @@ static void session_watch_peer(struct chisel_session *s, uint64_t now)
 	}
 }
 
-/* Payload passes: the peer is looked after more closely. */
+/* Payload passes: the peer is checked more often. */
 static void session_on_use(void *arg)
 {
 	struct chisel_session *s = arg;
@@ -305,6 +334,107 @@ static void session_on_timer(void *arg)
 	session_set_timer(s);
 }
 
+/* ---- what the SSH engine reports ---- */
+
+static void session_on_request(struct chisel_session *s, const struct ssh_event *ev)
+{
+	bool is_ping = span_is(ev->name, "ping");
+
+	if (s->role == SSH_SERVER && s->state == SESSION_CONFIGURING && ev->wants_reply) {
+		session_enter(s, SESSION_DECIDING);
+		s->hooks->on_config(s->owner, ev->name, ev->data);
+		return;
+	}
+	if (!ev->wants_reply)
+		return;
+	/* Answers carry no name, only their order: nothing may overtake the config's. */
+	if (s->state != SESSION_OPEN)
+		chisel_session_close(s, ERR_PROTO, "unexpected global request");
+	else
+		mux_check(&s->mux,
+			ssh_reply(s->ssh, is_ping, span_str(is_ping ? "pong" : "")));
+}
+
+static void session_on_reply(struct chisel_session *s, const struct ssh_event *ev)
+{
+	struct span refusal = ev->data, details = { 0 };
+
+	if (s->state == SESSION_OPEN) {
+		if (ev->data.n > 0 && !span_is(ev->data, "pong")) {
+			chisel_session_close(s, ERR_PROTO, "invalid reply to a ping");
+			return;
+		}
+		session_note_rtt(s);
+		keepalive_on_pong(&s->mux.keepalive);
+		session_set_timer(s);
+		return;
+	}
+	if (s->state != SESSION_CONFIGURING)
+		return;
+	session_note_rtt(s);
+	if (!ev->ok && refusal.n == 0)
+		refusal = span_str("the server refused and did not say why");
+	/* Stock servers add nothing to a yes, and stock clients look for nothing else. */
+	if (ev->ok && refusal.n > 0 && refusal.p[0] == '{') {
+		details = refusal;
+		refusal = (struct span){ 0 };
+	}
+	if (refusal.n == 0)
+		session_enter(s, SESSION_OPEN);
+	s->hooks->on_answer(s->owner, refusal, details);
+}
+
+static void session_on_open_request(struct chisel_session *s, const struct ssh_event *ev)
+{
+	struct channel *ch;
+
+	if (s->state != SESSION_OPEN || (ch = channel_new(&s->mux, false)) == NULL) {
+		mux_check(&s->mux,
+			ssh_channel_refuse(ev->channel, SSH_RESOURCE_SHORTAGE,
+				"not now"));
+		return;
+	}
+	ch->ssh = ev->channel;
+	s->hooks->on_open(s->owner, ch, ev->data);
+}
+
+static void session_on_event(struct chisel_session *s, const struct ssh_event *ev)
+{
+	struct why why = { 0 };
+
+	switch (ev->kind) {
+	case SSH_HOST_KEY:
+		if (s->hooks->is_host_key_good(s->owner, ev->data, &why))
+			ssh_accept_host_key(s->ssh);
+		else
+			session_fail(s, ERR_DENIED, &why);
+		break;
+	case SSH_PASSWORD:
+		s->hooks->on_password(s->owner, ev->name, ev->data);
+		break;
+	case SSH_UP:
+		session_enter(s, SESSION_CONFIGURING);
+		s->hooks->on_up(s->owner);
+		break;
+	case SSH_REQUEST:
+		session_on_request(s, ev);
+		break;
+	case SSH_REPLY:
+		session_on_reply(s, ev);
+		break;
+	case SSH_OPEN:
+		session_on_open_request(s, ev);
+		break;
+	case SSH_REKEYED:
+		mux_on_rekeyed(&s->mux);
+		break;
+	default:
+		if (ev->owner != NULL)
+			channel_on_event(ev->owner, ev);
+		break;
+	}
+}
+
 /* ---- bytes in ---- */
 
 static void session_run_engine(struct chisel_session *s, struct mspan *packets)
@@ -377,14 +507,6 @@ static size_t session_take(struct chisel_session *s, uint8_t *p, size_t n, size_
 	return packets.n + frames.n;
 }
 
-static void session_on_read_end(struct chisel_session *s, enum err rc)
-{
-	if (rc == ERR_EOF)
-		chisel_session_close(s, ERR_CLOSED, "the peer closed the connection");
-	else
-		chisel_session_close(s, rc, "the connection broke");
-}
-
 /* Puts aside what the scratch holds of a packet that has not fully arrived. */
 static void session_keep(struct chisel_session *s, const uint8_t *p, size_t n)
 {
@@ -394,7 +516,7 @@ static void session_keep(struct chisel_session *s, const uint8_t *p, size_t n)
 		mux_check(&s->mux, buf_put(&s->kept, p, n));
 }
 
-/* Back into the scratch with it. */
+/* Restores the partial packet into the scratch. Returns its bytes. */
 static size_t session_unkeep(struct chisel_session *s, uint8_t *scratch)
 {
 	size_t n = s->kept.n;
@@ -447,11 +569,12 @@ static void session_read(struct chisel_session *s)
 	}
 	if (s->state == SESSION_CLOSED)
 		return;
-	if (rc != ERR_OK && rc != ERR_AGAIN) {
-		session_on_read_end(s, rc);
-		return;
-	}
-	session_keep(s, scratch, n);
+	if (rc == ERR_EOF)
+		chisel_session_close(s, ERR_CLOSED, "the peer closed the connection");
+	else if (rc != ERR_OK && rc != ERR_AGAIN)
+		chisel_session_close(s, rc, "the connection broke");
+	else
+		session_keep(s, scratch, n);
 }
 
 static void session_on_ready(void *arg, unsigned ready)
@@ -472,6 +595,20 @@ static void session_on_ready(void *arg, unsigned ready)
 
 /* ---- what the owner asks ---- */
 
+void chisel_session_login(struct chisel_session *s, bool is_good)
+{
+	enum err rc;
+
+	if (s->state == SESSION_CLOSED)
+		return;
+	rc = ssh_auth_reply(s->ssh, is_good);
+	mux_pump_soon(&s->mux);
+	if (rc == ERR_DENIED)
+		chisel_session_close(s, rc, "too many authentication failures");
+	else
+		mux_check(&s->mux, rc);
+}
+
 enum err chisel_session_configure(struct chisel_session *s, struct span json)
 {
 	s->asked_us = clock_now_us();
@@ -479,27 +616,18 @@ enum err chisel_session_configure(struct chisel_session *s, struct span json)
 	return ssh_request(s->ssh, "config", true, json);
 }
 
-static enum err session_answer(struct chisel_session *s, bool is_yes, struct span data)
+enum err chisel_session_answer(struct chisel_session *s, bool is_accepted,
+	struct span data)
 {
 	enum err rc;
 
 	if (s->state != SESSION_DECIDING)
 		return ERR_CLOSED;
-	rc = ssh_reply(s->ssh, is_yes, data);
+	rc = ssh_reply(s->ssh, is_accepted, data);
 	mux_pump_soon(&s->mux);
 	if (rc == ERR_OK)
-		session_enter(s, is_yes ? SESSION_OPEN : SESSION_REFUSED);
+		session_enter(s, is_accepted ? SESSION_OPEN : SESSION_REFUSED);
 	return rc;
-}
-
-enum err chisel_session_answer(struct chisel_session *s, const char *refusal)
-{
-	return session_answer(s, refusal[0] == '\0', span_str(refusal));
-}
-
-enum err chisel_session_accept(struct chisel_session *s, struct span details)
-{
-	return session_answer(s, true, details);
 }
 
 void chisel_session_trust_half_close(struct chisel_session *s)

@@ -97,13 +97,14 @@ void chisel_session_login(struct chisel_session *s, bool is_good);
 /* Client, once, in on_up: asks for the remotes; @json is copied. */
 enum err chisel_session_configure(struct chisel_session *s, struct span json) MUST_USE;
 
-/* Server, once: an empty @refusal is a yes, else the text for the client, after which the
- * session closes by itself when it has had time to arrive. ERR_CLOSED: it is over. */
-enum err chisel_session_answer(struct chisel_session *s, const char *refusal) MUST_USE;
-
-/* The same for a yes with @details, to a client of ours that asked for them. Stock
- * clients would take them for a refusal. */
-enum err chisel_session_accept(struct chisel_session *s, struct span details) MUST_USE;
+/*
+ * Server, once: accepts the config or refuses it. If it is refused, @data is the text for
+ * the client, and the session closes by itself when that has had time to arrive. If it is
+ * accepted, @data is empty; for a client of ours that asked for them it is details: stock
+ * clients would take them for a refusal. ERR_CLOSED: it is over.
+ */
+enum err chisel_session_answer(struct chisel_session *s, bool is_accepted,
+	struct span data) MUST_USE;
 
 /*
  * Is the peer there? Pings now; @fn hears true when anything comes in, false after @ms

@@ -212,10 +212,10 @@ static inline void side_on_config(void *owner, struct span name, struct span dat
 	(void)data;
 	side->configs++;
 	str_quote(side->config, sizeof(side->config), name);
-	if (side->refusal != NULL && side->refusal[0] == '{')
-		(void)!chisel_session_accept(side->session, span_str(side->refusal));
-	else if (side->refusal != NULL)
-		(void)!chisel_session_answer(side->session, side->refusal);
+	if (side->refusal != NULL)
+		(void)!chisel_session_answer(side->session,
+			side->refusal[0] == '\0' || side->refusal[0] == '{',
+			span_str(side->refusal));
 }
 
 static inline void side_on_answer(void *owner, struct span refusal, struct span details)

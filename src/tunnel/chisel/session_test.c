@@ -119,7 +119,8 @@ static void test_an_answer_after_the_end_changes_nothing(void **state)
 	pair_open(p);
 	pair_run_until(p, p->server.configs == 1);
 	chisel_session_close(p->server.session, ERR_CLOSED, "going away");
-	assert_int_equal(chisel_session_answer(p->server.session, ""), ERR_CLOSED);
+	assert_int_equal(chisel_session_answer(p->server.session, true, span_str("")),
+		ERR_CLOSED);
 	assert_int_equal(chisel_session_dial(p->server.session, "host:80",
 				 user_on_dialled, &p->server.users[0], &ch),
 		ERR_CLOSED);
