@@ -1,4 +1,4 @@
-"""What shells offer when somebody types a command of adit and presses Tab."""
+"""What shells offer when Tab is pressed after words of a command of adit."""
 
 import os
 import subprocess
@@ -9,6 +9,13 @@ from conftest import need
 
 COMMANDS = {"server", "client", "expose", "list", "relay", "demo", "version", "help",
             "completion"}
+
+
+@pytest.fixture(autouse=True)
+def adit_in_path(adit, monkeypatch):
+    """The scripts call adit."""
+    monkeypatch.setenv("PATH", os.path.dirname(os.path.abspath(adit.argv[0])) + ":" +
+                       os.environ["PATH"])
 
 
 @pytest.fixture
@@ -23,7 +30,7 @@ def bash(script, *words):
     path = script("bash", "adit.bash")
     done = subprocess.run(
         [need("bash"), "-c", '. "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
-         '"_$1"; printf "%s\\n" "${COMPREPLY[@]}"', "bash", path, *words],
+         '_adit; printf "%s\\n" "${COMPREPLY[@]}"', "bash", path, *words],
         stdout=subprocess.PIPE, text=True, check=True)
     return set(done.stdout.split())
 
@@ -39,6 +46,14 @@ def test_bash(script):
     assert {"run", "status", "--help"} <= bash(script, "adit", "relay", "")
     assert bash(script, "adit", "relay", "run", "--api") == {"--api-port"}
     assert bash(script, "adit", "expose", "3000", "--na") == {"--name"}
+    assert bash(script, "./adit", "relay", "lease", "unb") == {"unban"}
+
+
+def test_bash_offers_files_for_a_flag_that_takes_one(world, script):
+    path = world.write("host.key", "")
+    assert bash(script, "adit", "server", "--keyfile", path[:-2]) == {path}
+    assert bash(script, "adit", "server", "--keyfile", "=", path[:-2]) == {path}
+    assert bash(script, "adit", "server", "--port", path[:-2]) == set()
 
 
 def test_bash_offers_flags_where_flags_may_stand(script):
