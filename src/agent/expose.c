@@ -28,13 +28,13 @@ struct expose {
 	struct loop_deferred ended;
 };
 
-/* A relay of the exposure, also one that is over. */
+/* A relay of the exposure, also one whose session has ended. */
 struct member {
 	struct list in_expose;
 	struct expose *expose;         /* borrowed: it frees us */
 	struct agent_session *session; /* NULL: over for good */
 	char relay[URL_TEXT_MAX];      /* in form */
-	char said[URL_TEXT_MAX];       /* where the service could be reached last */
+	char published[URL_TEXT_MAX];  /* the last URL and TCP address */
 	bool is_wanted;                /* else it is being left */
 };
 
@@ -44,21 +44,10 @@ struct visit {
 	struct expose *expose; /* borrowed: it frees us */
 	struct member *member; /* borrowed, NULL once that has gone */
 	uint64_t number, since_ms;
-	struct forward_visit *forward; /* borrowed: until it says that it is over */
+	struct forward_visit *forward; /* borrowed: until visit_on_closed() */
 };
 
 /* ---- the end ---- */
-
-static bool expose_has_session(const struct expose *e)
-{
-	struct list *it, *tmp;
-
-	list_each(it, tmp, &e->relays) {
-		if (list_object(it, struct member, in_expose)->session != NULL)
-			return true;
-	}
-	return false;
-}
 
 static void expose_on_end(void *arg)
 {
@@ -69,13 +58,17 @@ static void expose_on_end(void *arg)
 	e->o.hooks->on_ended(e->o.owner);
 }
 
-/* Leaving waits for visitors, too; to be without relays is an end at once. */
+/* While it leaves, it also waits for visitors. Without relays it ends at once. */
 static void expose_check_end(struct expose *e)
 {
-	if (e->state == EXPOSE_ENDED || expose_has_session(e))
+	struct list *it, *tmp;
+
+	if (e->state == EXPOSE_ENDED ||
+		(e->state == EXPOSE_LEAVING && !list_is_empty(&e->visits)))
 		return;
-	if (e->state == EXPOSE_LEAVING && !list_is_empty(&e->visits))
-		return;
+	list_each(it, tmp, &e->relays)
+		if (list_object(it, struct member, in_expose)->session != NULL)
+			return;
 	loop_defer(e->o.worker->loop, &e->ended);
 }
 
@@ -95,38 +88,31 @@ static void visit_free(struct visit *v)
 	free(v);
 }
 
-/* That the target is down is for who runs it; how visitors go is not. */
-static void visit_say_end(const struct visit *v, const struct forward_end *end)
-{
-	const struct log *log = &v->expose->log;
-	bool says_why = end->rc != ERR_OK && !end->is_unserved;
-
-	if (end->is_unserved)
-		log_limited(LOG_WARN, log, "visitor %llu: not served: %s",
-			(unsigned long long)v->number, err_text(end->rc, &end->why));
-	log_debug(log, "visitor %llu: gone after %llu ms, %llu B in, %llu B out%s%s",
-		(unsigned long long)v->number,
-		(unsigned long long)(clock_now_ms() - v->since_ms),
-		(unsigned long long)end->from_visitor_bytes,
-		(unsigned long long)end->to_visitor_bytes, says_why ? ": " : "",
-		says_why ? err_text(end->rc, &end->why) : "");
-}
-
 static void visit_on_closed(void *arg, const struct forward_end *end)
 {
 	struct visit *v = arg;
 	struct expose *e = v->expose;
+	bool has_reason = end->rc != ERR_OK && !end->is_unserved;
 
 	e->statistics.in_bytes += end->from_visitor_bytes;
 	e->statistics.out_bytes += end->to_visitor_bytes;
-	visit_say_end(v, end);
+	/* That the target is down is for the operator; other ends are for debugging. */
+	if (end->is_unserved)
+		log_limited(LOG_WARN, &e->log, "visitor %llu: not served: %s",
+			(unsigned long long)v->number, err_text(end->rc, &end->why));
+	log_debug(&e->log, "visitor %llu: gone after %llu ms, %llu B in, %llu B out%s%s",
+		(unsigned long long)v->number,
+		(unsigned long long)(clock_now_ms() - v->since_ms),
+		(unsigned long long)end->from_visitor_bytes,
+		(unsigned long long)end->to_visitor_bytes, has_reason ? ": " : "",
+		has_reason ? err_text(end->rc, &end->why) : "");
 	visit_free(v);
 	if (e->state == EXPOSE_LEAVING)
 		expose_check_end(e);
 }
 
-/* They are ours as long as we run: visitors outlive a lease, and a relay. */
-static void expose_note_hosts(struct expose *e, const struct agent_session_status *s)
+/* Hosts stay until the exposure ends: visitors outlive a lease, and a relay. */
+static void expose_add_hosts(struct expose *e, const struct agent_session_status *s)
 {
 	const char *port = strrchr(s->tcp, ':');
 	char host[URL_HOST_MAX];
@@ -158,7 +144,7 @@ static void expose_on_visitor(void *owner, struct agent_session *session,
 		stream_abort(visitor->stream);
 		return;
 	}
-	expose_note_hosts(e, &s);
+	expose_add_hosts(e, &s);
 	v->expose = e;
 	v->member = m;
 	v->number = ++e->statistics.visitors;
@@ -171,7 +157,7 @@ static void expose_on_visitor(void *owner, struct agent_session *session,
 		visit_free(v);
 }
 
-/* What came through a relay that is banned goes with it; others outlive their relay. */
+/* A banned relay loses its visitors at once; otherwise visitors outlive their relay. */
 static void expose_drop_visits(struct expose *e, const struct member *m, bool is_banned)
 {
 	struct list *it, *tmp;
@@ -196,15 +182,15 @@ static void expose_on_change(void *owner, struct agent_session *session)
 	struct member *m = owner;
 	struct expose *e = m->expose;
 	struct agent_session_status s = agent_session_status(session);
-	char said[URL_TEXT_MAX];
+	char published[URL_TEXT_MAX];
 	bool is_back;
 
 	if (s.state != AGENT_OPEN)
 		return;
-	expose_note_hosts(e, &s);
-	snprintf(said, sizeof(said), "%s %s", s.url, s.tcp);
-	is_back = strcmp(m->said, said) == 0;
-	str_copy(m->said, sizeof(m->said), said);
+	expose_add_hosts(e, &s);
+	snprintf(published, sizeof(published), "%s %s", s.url, s.tcp);
+	is_back = strcmp(m->published, published) == 0;
+	str_copy(m->published, sizeof(m->published), published);
 	e->o.hooks->on_open(e->o.owner, m->relay, s.url, s.tcp, is_back);
 }
 
@@ -219,7 +205,7 @@ static void expose_on_closed(void *owner, struct agent_session *s, enum err rc)
 	m->session = NULL;
 	agent_session_close(s);
 	expose_drop_visits(e, m, rc == ERR_CRYPTO);
-	/* It was wanted again before it had been left. */
+	/* It was wanted again before it had ended. */
 	if (rc == ERR_CLOSED && m->is_wanted && e->state == EXPOSE_RUNNING) {
 		rc = member_join(m, &why);
 		if (rc != ERR_OK)
@@ -414,15 +400,80 @@ struct expose_statistics expose_statistics(const struct expose *e)
 	return e->statistics;
 }
 
-void expose_each(const struct expose *e,
-	void (*fn)(void *arg, const struct agent_session *s), void *arg)
+/* ---- metrics ---- */
+
+/* For each relay, in the order of the values in put_relay(). */
+static const struct relay_metric {
+	const char *name, *type, *help;
+} metrics[] = {
+	{ "adit_expose_open", "gauge", "1 while there is a lease at the relay" },
+	{ "adit_expose_ready_sessions", "gauge", "Idle reverse sessions" },
+	{ "adit_expose_registrations_total", "counter", "Leases that the relay granted" },
+	{ "adit_expose_visitors_total", "counter",
+		"Visitors that came through the relay" },
+	{ "adit_expose_handshakes_failed_total", "counter",
+		"Visitors whose TLS handshake failed" },
+	{ "adit_expose_signatures_total", "counter", "Handshakes that the relay signed" },
+	{ "adit_expose_signatures_failed_total", "counter",
+		"Handshakes that the relay did not sign" },
+};
+
+/* A canonical URL has no quotes or backslashes in it. */
+static void put_relay(struct buf *out, const struct agent_session *s, size_t metric)
 {
+	const struct lease_session_statistics f = lease_session_statistics(s);
+	const uint64_t values[] = { f.is_open, f.ready, f.registrations, f.visitors,
+		f.handshakes_failed, f.signer.signatures, f.signer.failures };
+
+	buf_printf(out, "%s{relay=\"%s\"} %llu\n", metrics[metric].name,
+		agent_session_status(s).peer, (unsigned long long)values[metric]);
+}
+
+static void metrics_on_put(void *arg, struct buf *out)
+{
+	const struct expose *e = arg;
+	const struct metric totals[] = {
+		{ "adit_expose_all_visitors_total", "counter", "Visitors so far",
+			e->statistics.visitors },
+		{ "adit_expose_all_visitors", "gauge", "Visitors that are being served",
+			e->statistics.visitors_now },
+		{ "adit_expose_received_bytes_total", "counter",
+			"Bytes received from visitors that have left",
+			e->statistics.in_bytes },
+		{ "adit_expose_sent_bytes_total", "counter",
+			"Bytes sent to visitors that have left",
+			e->statistics.out_bytes },
+	};
 	struct list *it, *tmp;
 
-	list_each(it, tmp, &e->relays) {
-		struct member *m = list_object(it, struct member, in_expose);
+	for (size_t i = 0; i < mem_count(totals); i++)
+		metric_put(out, &totals[i]);
+	for (size_t i = 0; i < mem_count(metrics); i++) {
+		metric_put_head(out, metrics[i].name, metrics[i].type, metrics[i].help);
+		list_each(it, tmp, &e->relays) {
+			struct member *m = list_object(it, struct member, in_expose);
 
-		if (m->session != NULL)
-			fn(arg, m->session);
+			if (m->session != NULL)
+				put_relay(out, m->session, i);
+		}
 	}
+}
+
+enum err expose_open_metrics(struct expose *e, const struct addr_listen *addr,
+	struct http_metrics **out, struct why *why)
+{
+	struct http_metrics_options o = {
+		.loop = e->o.worker->loop,
+		.pool = &e->o.worker->blocks,
+		.host = addr->host,
+		.port = addr->port,
+		.put = metrics_on_put,
+		.arg = e,
+	};
+	struct why words = { "" };
+	enum err rc = http_metrics_open(&o, out, &words);
+
+	if (rc != ERR_OK)
+		err_set(why, rc, "--metrics-addr: %s", err_text(rc, &words));
+	return rc;
 }

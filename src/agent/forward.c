@@ -11,15 +11,15 @@
 #include "net/pushback.h"
 
 #define TARGET_MS 5000
-#define FIRST_MS 3000        /* for a visitor to show whether it speaks HTTP */
+#define FIRST_MS 3000        /* for the first bytes of a visitor whose target is down */
 #define HALF_CLOSED_MS 60000 /* without a byte from a visitor whose target has ended */
 
 enum visit_state {
-	VISIT_REACHING, /* the target */
+	VISIT_CONNECTING, /* the target */
 	VISIT_BRIDGED,
-	VISIT_LISTENING, /* the target is down: does the visitor speak HTTP? */
+	VISIT_PEEKING,   /* the target is down: does the visitor speak HTTP? */
 	VISIT_ANSWERING, /* the server has it */
-	VISIT_ENDED,     /* the owner hears of it at the end of the turn */
+	VISIT_ENDED,     /* on_closed is called at the end of the turn */
 };
 
 struct forward_visit {
@@ -28,19 +28,21 @@ struct forward_visit {
 	enum visit_state state;
 	struct forward_visitor v; /* its stream is ours until another state takes it */
 	struct addr peer;
-	struct connector *connector; /* VISIT_REACHING */
+	struct connector *connector; /* VISIT_CONNECTING */
 	struct bridge *bridge;       /* VISIT_BRIDGED */
 	struct meter *meter;         /* borrowed: VISIT_ANSWERING, the server's */
-	struct loop_timer *timer;    /* VISIT_LISTENING */
-	struct buf first;            /* what was heard then */
+	struct loop_timer *timer;    /* VISIT_PEEKING */
+	struct buf first;            /* what was read then */
 	struct loop_deferred turn;
 	struct forward_end end;
 };
 
 /* ---- ends ---- */
 
-static void visit_free(struct forward_visit *visit)
+void forward_visit_close(struct forward_visit *visit)
 {
+	if (visit == NULL)
+		return;
 	list_remove(&visit->in_forward);
 	connector_close(visit->connector);
 	bridge_close(visit->bridge);
@@ -79,17 +81,11 @@ static void visit_on_turn(void *arg)
 	struct forward_visitor v = visit->v;
 	struct forward_end end = visit->end;
 
-	visit_free(visit);
+	forward_visit_close(visit);
 	v.on_closed(v.arg, &end);
 }
 
-void forward_visit_close(struct forward_visit *visit)
-{
-	if (visit != NULL)
-		visit_free(visit);
-}
-
-/* ---- answers of our own ---- */
+/* ---- the server answers ---- */
 
 static void visit_on_answered(void *arg, const struct meter_end *end)
 {
@@ -124,20 +120,7 @@ static void visit_answer(struct forward_visit *visit)
 
 /* ---- the target is down ---- */
 
-static enum err visit_listen_more(struct forward_visit *visit)
-{
-	uint8_t piece[PUSHBACK_MAX];
-	size_t got;
-	enum err rc = stream_read(visit->v.stream, piece, sizeof(piece) - visit->first.n,
-		&got);
-
-	if (rc != ERR_OK)
-		return rc;
-	visit->end.from_visitor_bytes += got;
-	return buf_put(&visit->first, piece, got);
-}
-
-/* What was heard is put back for the server, and is counted there. */
+/* What was read is put back for the server, and is counted there. */
 static void visit_explain(struct forward_visit *visit)
 {
 	struct stream *stream;
@@ -153,14 +136,20 @@ static void visit_explain(struct forward_visit *visit)
 	visit_answer(visit);
 }
 
-static void visit_on_heard(void *arg, unsigned ready)
+static void visit_on_first_bytes(void *arg, unsigned ready)
 {
 	struct forward_visit *visit = arg;
-	enum err rc = visit_listen_more(visit);
+	uint8_t piece[PUSHBACK_MAX];
+	size_t got = 0;
+	enum err rc = stream_read(visit->v.stream, piece, sizeof(piece) - visit->first.n,
+		&got);
 
 	(void)ready;
 	if (rc == ERR_AGAIN)
 		return;
+	if (rc == ERR_OK)
+		rc = buf_put(&visit->first, piece, got);
+	visit->end.from_visitor_bytes += got;
 	if (rc != ERR_OK) {
 		visit_end(visit, rc == ERR_EOF ? ERR_OK : rc, NULL);
 		return;
@@ -177,24 +166,24 @@ static void visit_on_heard(void *arg, unsigned ready)
 	}
 }
 
-static void visit_on_silence(void *arg)
+static void visit_on_timer(void *arg)
 {
 	visit_end(arg, ERR_OK, NULL);
 }
 
-static void visit_listen(struct forward_visit *visit)
+static void visit_peek(struct forward_visit *visit)
 {
 	enum err rc;
 
-	visit_enter(visit, VISIT_LISTENING);
-	rc = loop_timer_open(visit->forward->worker->loop, visit_on_silence, visit,
+	visit_enter(visit, VISIT_PEEKING);
+	rc = loop_timer_open(visit->forward->worker->loop, visit_on_timer, visit,
 		&visit->timer);
 	if (rc != ERR_OK) {
 		visit_end(visit, rc, NULL);
 		return;
 	}
 	loop_timer_set(visit->timer, FIRST_MS);
-	stream_set_owner(visit->v.stream, visit_on_heard, visit);
+	stream_set_owner(visit->v.stream, visit_on_first_bytes, visit);
 	stream_want(visit->v.stream, LOOP_READ);
 }
 
@@ -208,7 +197,7 @@ static void visit_on_down(struct forward_visit *visit, enum err rc, const struct
 	if (visit->v.is_raw)
 		visit_end(visit, rc, why);
 	else
-		visit_listen(visit);
+		visit_peek(visit);
 }
 
 /* ---- the target is there ---- */
@@ -272,35 +261,11 @@ static enum err visit_connect(struct forward_visit *visit)
 		.arg = visit,
 	};
 
-	visit_enter(visit, VISIT_REACHING);
+	visit_enter(visit, VISIT_CONNECTING);
 	return connector_open(&o, &visit->connector);
 }
 
 /* ---- the start ---- */
-
-static struct addr loopback(void)
-{
-	struct addr a = { .n = sizeof(a.in) };
-
-	a.in.sin_family = AF_INET;
-	a.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	return a;
-}
-
-static void visit_init(struct forward_visit *visit, struct forward *forward,
-	const struct forward_visitor *v)
-{
-	visit->forward = forward;
-	visit->v = *v;
-	if (v->peer != NULL)
-		visit->peer = *v->peer;
-	else
-		visit->peer = loopback();
-	visit->v.peer = NULL; /* was for the call */
-	buf_init(&visit->first, PUSHBACK_MAX);
-	loop_deferred_init(&visit->turn, visit_on_turn, visit);
-	list_add(&forward->visits, &visit->in_forward);
-}
 
 enum err forward_visit_take(struct forward *forward, const struct forward_visitor *v,
 	struct forward_visit **out)
@@ -312,13 +277,22 @@ enum err forward_visit_take(struct forward *forward, const struct forward_visito
 		stream_abort(v->stream);
 		return ERR_NOMEM;
 	}
-	visit_init(visit, forward, v);
+	visit->forward = forward;
+	visit->v = *v;
+	visit->v.peer = NULL; /* was borrowed for the call */
+	if (v->peer != NULL)
+		visit->peer = *v->peer;
+	else
+		(void)!addr_from_literal("127.0.0.1", 0, &visit->peer);
+	buf_init(&visit->first, PUSHBACK_MAX);
+	loop_deferred_init(&visit->turn, visit_on_turn, visit);
+	list_add(&forward->visits, &visit->in_forward);
 	if (forward->routes != NULL)
 		visit_answer(visit);
 	else
 		rc = visit_connect(visit);
 	if (rc != ERR_OK) {
-		visit_free(visit);
+		forward_visit_close(visit);
 		return rc;
 	}
 	*out = visit;
@@ -327,33 +301,20 @@ enum err forward_visit_take(struct forward *forward, const struct forward_visito
 
 /* ---- life ---- */
 
-static enum err forward_make_context(bool skips, struct tls_context **out,
+/* Loading the system's roots takes a while: it is done only if they are needed. */
+static enum err forward_prepare_tls(struct forward *f, const struct target *t,
 	struct why *why)
 {
-	struct tls_client_options o = { .skip_verify = skips, .alpn = "http/1.1" };
+	struct tls_context **context = t->skip_verify ? &f->tls_unverified :
+							&f->tls_verified;
+	struct tls_client_options o = {
+		.skip_verify = t->skip_verify,
+		.alpn = "http/1.1",
+	};
 
-	return *out == NULL ? tls_context_new_client(&o, out, why) : ERR_OK;
-}
-
-/* Reading the system's roots takes a while: it is done only if they are needed. */
-static enum err forward_prepare(struct forward *f, const struct target *t,
-	struct why *why)
-{
-	if (!t->is_tls)
+	if (!t->is_tls || *context != NULL)
 		return ERR_OK;
-	return forward_make_context(t->skip_verify,
-		t->skip_verify ? &f->tls_unverified : &f->tls_verified, why);
-}
-
-static enum err forward_prepare_all(struct forward *f, struct why *why)
-{
-	enum err rc = ERR_OK;
-
-	if (f->routes == NULL)
-		return forward_prepare(f, &f->target, why);
-	for (unsigned i = 0; rc == ERR_OK && i < f->routes->count; i++)
-		rc = forward_prepare(f, &f->routes->routes[i]->upstream, why);
-	return rc;
+	return tls_context_new_client(&o, context, why);
 }
 
 enum err forward_new(const struct forward_options *o, struct forward **out,
@@ -378,8 +339,10 @@ enum err forward_new(const struct forward_options *o, struct forward **out,
 		f->target = *o->target;
 	list_init(&f->visits);
 	list_init(&f->hosts);
-	f->memory = dial_memory_new(); /* without one it goes as well */
-	rc = forward_prepare_all(f, why);
+	f->memory = dial_memory_new(); /* may be NULL */
+	rc = has_routes ? ERR_OK : forward_prepare_tls(f, &f->target, why);
+	for (unsigned i = 0; rc == ERR_OK && has_routes && i < f->routes->count; i++)
+		rc = forward_prepare_tls(f, &f->routes->routes[i]->upstream, why);
 	if (rc == ERR_OK)
 		rc = forward_http_open(f);
 	if (rc == ERR_OK)
@@ -429,7 +392,7 @@ void forward_free(struct forward *forward)
 	if (forward == NULL)
 		return;
 	list_each(it, tmp, &forward->visits)
-		visit_free(list_object(it, struct forward_visit, in_forward));
+		forward_visit_close(list_object(it, struct forward_visit, in_forward));
 	forward_http_close(forward);
 	while (!list_is_empty(&forward->hosts))
 		forward_drop_host(forward);

@@ -53,12 +53,10 @@ struct tls_context *forward_tls(const struct forward *forward, const struct targ
 
 static struct span query_of(const struct http1_head *head)
 {
-	struct span target = head->target;
-	const uint8_t *sign = memchr(target.p, '?', target.n);
+	struct span query = head->target, path;
 
-	if (sign == NULL)
-		return span_of(NULL, 0);
-	return span_of(sign + 1, target.n - (size_t)(sign + 1 - target.p));
+	(void)span_split(&query, '?', &path);
+	return query;
 }
 
 static const char *scheme_of(bool is_raw)
@@ -66,7 +64,7 @@ static const char *scheme_of(bool is_raw)
 	return is_raw ? "http" : "https";
 }
 
-/* The relay is the client that is known: visitors' own addresses stay there. */
+/* The client address is the relay's: only the relay knows those of visitors. */
 static void put_forwarded(struct buf *out, struct http_exchange *x,
 	const struct http_route *route, bool is_raw)
 {
@@ -164,17 +162,15 @@ static void route_request(const struct forward_server *s, struct http_exchange *
 	http_reply(x, 404, NULL, span_str("not found\n"));
 }
 
-/* The name in "name.:443". What is no port is no host either. */
+/* The name in "name.:443"; nothing if the port is not a number. */
 static struct span host_without_port(struct span host)
 {
-	struct span name = host;
+	struct span name;
 
-	for (name.n = 0; name.n < host.n && host.p[name.n] != ':'; name.n++)
-		;
-	for (size_t i = name.n + 1; i < host.n; i++) {
+	(void)span_split(&host, ':', &name);
+	for (size_t i = 0; i < host.n; i++)
 		if (!isdigit(host.p[i]))
 			return span_of(NULL, 0);
-	}
 	if (name.n > 0 && name.p[name.n - 1] == '.')
 		name.n--;
 	return name;
@@ -195,24 +191,19 @@ bool forward_has_host(const struct forward *forward, struct span host, bool is_r
 	return false;
 }
 
-/*
- * A Host that is none of ours would reach upstreams as X-Forwarded-Host, and what they
- * make links of. A request of HTTP/1.0 may have none.
- */
-static bool is_misdirected(const struct forward_server *s, const struct http1_head *head)
-{
-	const struct http1_header *host = http1_head_find(head, "Host");
-
-	return host != NULL && !forward_has_host(s->forward, host->value, s->is_raw);
-}
-
 static void on_request(void *arg, struct http_exchange *x)
 {
+	const struct forward_server *s = arg;
 	const struct http1_head *head = http_request(x);
+	const struct http1_header *host = http1_head_find(head, "Host");
 	struct buf path;
 
 	buf_init(&path, HTTP_HEAD_MAX);
-	if (is_misdirected(arg, head))
+	/*
+	 * Upstreams put X-Forwarded-Host into links: it must be a host of the tunnel.
+	 * A request of HTTP/1.0 may have none.
+	 */
+	if (host != NULL && !forward_has_host(s->forward, host->value, s->is_raw))
 		http_reply(x, 421, NULL,
 			span_str(
 				"this host is not served here: ask for the tunnel's public"
@@ -222,20 +213,11 @@ static void on_request(void *arg, struct http_exchange *x)
 	else if (http_path_clean(http1_path(head), &path, NULL) != ERR_OK)
 		http_reply(x, 400, NULL, span_str("bad request\n"));
 	else
-		route_request(arg, x, buf_span(&path));
+		route_request(s, x, buf_span(&path));
 	buf_fini(&path);
 }
 
 /* ---- life ---- */
-
-static enum err open_keeps(struct forward *f)
-{
-	enum err rc = ERR_OK;
-
-	for (unsigned i = 0; rc == ERR_OK && i < f->routes->count; i++)
-		rc = idle_pool_new(f->worker->loop, IDLE_MAX, IDLE_MS, &f->idle_pools[i]);
-	return rc;
-}
 
 static enum err server_open(struct forward *forward, bool is_raw)
 {
@@ -256,8 +238,12 @@ static enum err server_open(struct forward *forward, bool is_raw)
 
 enum err forward_http_open(struct forward *forward)
 {
-	enum err rc = forward->routes != NULL ? open_keeps(forward) : ERR_OK;
+	unsigned count = forward->routes != NULL ? forward->routes->count : 0;
+	enum err rc = ERR_OK;
 
+	for (unsigned i = 0; rc == ERR_OK && i < count; i++)
+		rc = idle_pool_new(forward->worker->loop, IDLE_MAX, IDLE_MS,
+			&forward->idle_pools[i]);
 	if (rc == ERR_OK)
 		rc = server_open(forward, false);
 	return rc == ERR_OK ? server_open(forward, true) : rc;

@@ -1,18 +1,11 @@
-/* Paths of requests, put in form. */
+/* Paths of requests in canonical form. */
 #include "agent/http_path.h"
 
 #include <ctype.h>
 #include <string.h>
 
 #include "base/str.h"
-
-static int hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+#include "text/hex.h"
 
 static bool is_unreserved(int c)
 {
@@ -24,13 +17,13 @@ static bool is_unreserved(int c)
 /* The byte that an escape at the front of @in stands for, or -1. */
 static int escape_read(struct span in)
 {
-	int high, low;
+	uint8_t byte;
+	size_t n;
 
-	if (in.n < 3 || in.p[0] != '%')
+	if (in.n < 3 || in.p[0] != '%' ||
+		hex_decode(span_of(in.p + 1, 2), &byte, 1, &n) != ERR_OK)
 		return -1;
-	high = hex_digit(in.p[1]);
-	low = hex_digit(in.p[2]);
-	return high < 0 || low < 0 ? -1 : high * 16 + low;
+	return byte;
 }
 
 static enum err undo_escapes(struct span raw, struct buf *out, struct why *why)
@@ -59,21 +52,6 @@ static enum err undo_escapes(struct span raw, struct buf *out, struct why *why)
 
 /* ---- segments ---- */
 
-/* Takes what is before the next slash, and that. */
-static bool segment_next(struct span *path, struct span *out, bool *has_slash)
-{
-	const uint8_t *slash;
-
-	if (path->n == 0)
-		return false;
-	slash = memchr(path->p, '/', path->n);
-	*has_slash = slash != NULL;
-	*out = span_of(path->p, slash != NULL ? (size_t)(slash - path->p) : path->n);
-	path->p += out->n + *has_slash;
-	path->n -= out->n + *has_slash;
-	return true;
-}
-
 /* Drops the last segment, which ends with a slash, but not the first slash of all. */
 static void segment_drop(struct buf *out)
 {
@@ -91,10 +69,11 @@ static void segment_drop(struct buf *out)
 static enum err resolve(struct span path, struct buf *out)
 {
 	struct span segment;
-	bool has_slash = false;
 	enum err rc = buf_put_u8(out, '/');
 
-	while (rc == ERR_OK && segment_next(&path, &segment, &has_slash)) {
+	while (rc == ERR_OK && path.n > 0) {
+		bool has_slash = span_split(&path, '/', &segment);
+
 		if (segment.n == 0 || span_is(segment, "."))
 			continue;
 		if (span_is(segment, "..")) {
@@ -108,7 +87,7 @@ static enum err resolve(struct span path, struct buf *out)
 	return rc;
 }
 
-/* How long the slash, in any writing, at the front of @in is; 0: there is none. */
+/* The length of a slash or escaped slash at the front of @in; 0: there is none. */
 static size_t separator_length(struct span in)
 {
 	int c = escape_read(in);
@@ -161,7 +140,8 @@ enum err http_path_clean(struct span raw, struct buf *out, struct why *why)
 		rc = resolve(buf_span(&plain), out);
 	buf_fini(&plain);
 	if (rc == ERR_OK && has_hidden_way_up(buf_span(out)))
-		rc = err_set(why, ERR_SYNTAX, "a path that leads up in disguise");
+		rc = err_set(why, ERR_SYNTAX,
+			"the path has a \"..\" beside an escaped slash or a backslash");
 	else if (rc == ERR_LIMIT)
 		err_set(why, rc, "the path is too long");
 	return rc;

@@ -15,6 +15,14 @@ bool span_is_nocase(struct span a, const char *text)
 	return span_eq_nocase(a, span_str(text));
 }
 
+bool span_split(struct span *in, uint8_t c, struct span *front)
+{
+	const uint8_t *at = in->n > 0 ? memchr(in->p, c, in->n) : NULL;
+
+	(void)span_cut(in, at != NULL ? (size_t)(at - in->p) : in->n, front);
+	return at != NULL && span_cut(in, 1, &(struct span){ 0 });
+}
+
 const uint8_t *span_find_last(struct span a, uint8_t c)
 {
 	while (a.n > 0)

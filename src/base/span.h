@@ -90,6 +90,12 @@ static inline bool span_is(struct span a, const char *text)
 bool span_eq_nocase(struct span a, struct span b);
 bool span_is_nocase(struct span a, const char *text);
 
+/*
+ * Takes what is before the first @c, and @c itself. False: there is no @c, and all is
+ * taken.
+ */
+bool span_split(struct span *in, uint8_t c, struct span *front);
+
 /* The last @c of @a, or NULL. */
 const uint8_t *span_find_last(struct span a, uint8_t c);
 

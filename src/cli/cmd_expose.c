@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "agent/default_relays.h"
-#include "agent/expose_metrics.h"
+#include "agent/expose.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "cli/command.h"
@@ -419,8 +419,7 @@ static enum err exposing_open(void *arg, struct runner *r, struct why *why)
 	x->runner = r;
 	rc = expose_open(&o, &x->expose, why);
 	if (rc == ERR_OK && args->metrics.port != 0)
-		rc = expose_metrics_open(&r->worker, x->expose, &args->metrics,
-			&x->metrics, why);
+		rc = expose_open_metrics(x->expose, &args->metrics, &x->metrics, why);
 	return rc == ERR_OK ? expose_set_relays(x->expose, &args->relays, why) : rc;
 }
 
