@@ -1,56 +1,12 @@
-/* Figures: of all workers together, of leases and policy, and of the process. */
+/* Statistics: of all workers together, of leases and policy, and of the process. */
 #include "relay/metrics.h"
-
-#include <stddef.h>
 
 #include "base/clock.h"
 #include "relay/relay_priv.h"
 
-/* ---- workers ---- */
-
-static const struct figure {
-	const char *name, *type, *help;
-	size_t at; /* in struct relay_figures */
-} figures[] = {
-#define FIGURE(name, type, member, help) \
-	{ \
-		name, type, help, offsetof(struct relay_figures, member) \
-	}
-	FIGURE("adit_relay_visitors_total", "counter", visitors,
-		"Visitors that were bridged."),
-	FIGURE("adit_relay_visitors_unknown_total", "counter", unknown,
-		"Visitors that asked for nobody known."),
-	FIGURE("adit_relay_visitors_unserved_total", "counter", unserved,
-		"Visitors that found no session in time."),
-	FIGURE("adit_relay_bytes_up_total", "counter", bytes_up, "Bytes from visitors."),
-	FIGURE("adit_relay_bytes_down_total", "counter", bytes_down,
-		"Bytes to visitors."),
-	FIGURE("adit_relay_signatures_total", "counter", signatures,
-		"Signatures made for leases."),
-	FIGURE("adit_relay_signatures_refused_total", "counter", signatures_refused,
-		"Signatures refused to leases."),
-	FIGURE("adit_relay_bridges", "gauge", bridges, "Bridges now."),
-	FIGURE("adit_relay_sessions_ready", "gauge", sessions,
-		"Idle reverse sessions now."),
-#undef FIGURE
-};
-
-static uint64_t figure_sum(const struct relay *r, size_t at)
-{
-	uint64_t sum = 0;
-
-	for (unsigned k = 0; k < r->shared.count; k++) {
-		char *base = (char *)&r->shared.workers[k].figures;
-
-		sum += atomic_load((atomic_uint_fast64_t *)(void *)(base + at));
-	}
-	return sum;
-}
-
-/* ---- all of them ---- */
-
 void metrics_each(struct relay *r, metrics_fn *fn, void *arg)
 {
+	const struct data_totals sum = data_workers_sum(&r->shared);
 	const struct policy_counts c = policy_count(r->policy);
 	uint64_t now_ms = clock_wall_ms(), live = 0, all = 0, with_port = 0;
 	struct list *it, *tmp;
@@ -62,13 +18,26 @@ void metrics_each(struct relay *r, metrics_fn *fn, void *arg)
 		live += route_is_live(l->route, now_ms);
 		with_port += l->route->tcp_port != 0;
 	}
-	for (size_t i = 0; i < mem_count(figures); i++) {
-		const struct metric m = { figures[i].name, figures[i].type,
-			figures[i].help, figure_sum(r, figures[i].at) };
-
-		fn(arg, &m);
-	}
-	const struct metric others[] = {
+	const struct metric all_metrics[] = {
+		{ "adit_relay_visitors_total", "counter", "Visitors that were bridged.",
+			sum.visitors },
+		{ "adit_relay_visitors_unknown_total", "counter",
+			"Visitors that asked for no name, or for an unknown one.",
+			sum.unknown },
+		{ "adit_relay_visitors_unserved_total", "counter",
+			"Visitors that found no session in time.", sum.unserved },
+		{ "adit_relay_bytes_up_total", "counter", "Bytes from visitors.",
+			sum.bytes_up },
+		{ "adit_relay_bytes_down_total", "counter", "Bytes to visitors.",
+			sum.bytes_down },
+		{ "adit_relay_signatures_total", "counter", "Signatures made for leases.",
+			atomic_load(&r->leases.signatures) },
+		{ "adit_relay_signatures_refused_total", "counter",
+			"Signatures refused to leases.",
+			atomic_load(&r->leases.signatures_refused) },
+		{ "adit_relay_bridges", "gauge", "Bridges now.", sum.bridges },
+		{ "adit_relay_sessions_ready", "gauge", "Idle reverse sessions now.",
+			sum.sessions },
 		{ "adit_relay_workers", "gauge", "Data workers.", r->shared.count },
 		{ "adit_relay_leases", "gauge", "Leases.", all },
 		{ "adit_relay_leases_live", "gauge", "Leases that policy lets be served.",
@@ -89,8 +58,8 @@ void metrics_each(struct relay *r, metrics_fn *fn, void *arg)
 		metric_memory(),
 	};
 
-	for (size_t i = 0; i < mem_count(others); i++)
-		fn(arg, &others[i]);
+	for (size_t i = 0; i < mem_count(all_metrics); i++)
+		fn(arg, &all_metrics[i]);
 }
 
 /* ---- as Prometheus reads them ---- */

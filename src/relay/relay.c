@@ -61,16 +61,11 @@ static void relay_take_call(void *arg, struct api_call *call)
 
 /* ---- connections ---- */
 
-static struct relay_worker *relay_next_worker(struct relay *r)
-{
-	return &r->shared.workers[r->next_worker++ % r->shared.count];
-}
-
 static void relay_on_visitor(void *arg, int fd, const struct addr *peer)
 {
 	struct relay *r = arg;
 
-	if (!relay_worker_give_visitor(relay_next_worker(r), fd, peer))
+	if (!data_worker_give_visitor(data_workers_next(&r->shared), fd, peer))
 		close(fd);
 }
 
@@ -78,7 +73,7 @@ static void relay_on_client(void *arg, int fd, const struct addr *peer)
 {
 	struct relay *r = arg;
 
-	if (!relay_worker_give_client(relay_next_worker(r), fd, peer))
+	if (!data_worker_give_client(data_workers_next(&r->shared), fd, peer))
 		close(fd);
 }
 
@@ -115,20 +110,12 @@ static enum err relay_open_listeners(struct relay *r, struct why *why)
 
 /* ---- the end ---- */
 
-static bool relay_is_drained(const struct relay *r)
-{
-	for (unsigned i = 0; i < r->running; i++)
-		if (!atomic_load(&r->shared.workers[i].worker.is_stopping))
-			return false;
-	return true;
-}
-
 /* Workers stop by themselves, and say so in a flag only. */
 static void relay_on_drain(void *arg)
 {
 	struct relay *r = arg;
 
-	if (relay_is_drained(r))
+	if (data_workers_are_stopping(&r->shared))
 		r->owner.on_ended(r->owner.arg, false);
 	else
 		loop_timer_set(r->drain, RELAY_DRAIN_LOOK_MS);
@@ -167,8 +154,7 @@ static void relay_drain(struct relay *r)
 	listener_close(r->api);
 	r->sni = r->api = NULL;
 	relay_unlock(r);
-	for (unsigned i = 0; i < r->running; i++)
-		relay_worker_end(&r->shared.workers[i], r->options.drain_ms);
+	data_workers_end(&r->shared, r->options.drain_ms);
 	relay_on_drain(r);
 }
 
@@ -256,13 +242,6 @@ static enum err relay_open_policy(struct relay *r, struct why *why)
 	return rc;
 }
 
-static unsigned relay_count_workers(const struct relay *r)
-{
-	unsigned n = r->options.workers > 0 ? r->options.workers : worker_count_cores();
-
-	return n < RELAY_WORKERS_MAX ? n : RELAY_WORKERS_MAX;
-}
-
 static enum err relay_open_names(struct relay *r, struct why *why)
 {
 	const struct reservations_options o = {
@@ -287,7 +266,7 @@ static enum err relay_open_book(struct relay *r)
 		.port_min = r->options.has_tcp ? r->options.port_min : 0,
 		.port_max = r->options.has_tcp ? r->options.port_max : 0,
 		.host = r->options.host,
-		.workers = relay_count_workers(r),
+		.workers = data_workers_count(r->options.workers),
 		.on_end = relay_on_lease_end,
 		.arg = r,
 	};
@@ -307,30 +286,25 @@ static enum err relay_open_book(struct relay *r)
 
 static enum err relay_open_workers(struct relay *r, struct why *why)
 {
-	unsigned count = relay_count_workers(r);
-	enum err rc = ERR_OK;
-
-	r->shared = (struct relay_shared){
-		.root = r->options.root,
+	r->leases = (struct lease_context){
 		.issuer = r->options.url,
 		.token_key = &r->identity.key,
-		.routes = r->routes,
-		.service = &lease_service,
-		.log = &r->log,
 		.tables = relay_tables,
+		.revival = &lease_revival,
 		.take_call = relay_take_call,
 		.arg = r,
-		.workers = calloc(count, sizeof(*r->shared.workers)),
-		.count = count,
 	};
-	if (r->shared.workers == NULL)
-		return err_set(why, ERR_NOMEM, "no memory for %u workers", count);
-	for (unsigned i = 0; i < count && rc == ERR_OK; i++) {
-		rc = relay_worker_open(&r->shared.workers[i], &r->shared, i, r->snapshot,
-			why);
-		r->running += rc == ERR_OK;
-	}
-	return rc;
+	r->shared = (struct data_shared){
+		.root = r->options.root,
+		.routes = r->routes,
+		.service = &lease_service,
+		.context = &r->leases,
+		.log = &r->log,
+		.head_max = LEASE_HEAD_MAX,
+		.bodies_max = LEASE_BODIES_MAX,
+		.count = data_workers_count(r->options.workers),
+	};
+	return data_workers_open(&r->shared, r->snapshot, why);
 }
 
 static void relay_on_sweep(void *arg)
@@ -477,17 +451,6 @@ static enum err relay_begin(struct relay *r, struct why *why)
 				 err_set(why, rc, "%s", err_text(rc, &missing));
 }
 
-static void relay_close_workers(struct relay *r)
-{
-	for (unsigned i = 0; i < r->running; i++)
-		worker_stop(&r->shared.workers[i].worker);
-	for (unsigned i = 0; i < r->running; i++)
-		worker_join(&r->shared.workers[i].worker);
-	r->state = RELAY_ENDED;
-	for (unsigned i = 0; i < r->shared.count; i++)
-		relay_worker_close(&r->shared.workers[i]);
-}
-
 void relay_close(struct relay *r)
 {
 	if (r == NULL)
@@ -496,7 +459,9 @@ void relay_close(struct relay *r)
 	listener_close(r->api);
 	http_metrics_close(r->metrics);
 	admin_socket_close(r->admin);
-	relay_close_workers(r);
+	data_workers_join(&r->shared);
+	r->state = RELAY_ENDED;
+	data_workers_close(&r->shared);
 	if (r->sign_audit != NULL)
 		relay_audit_signatures(r); /* of the last minute */
 	sign_audit_free(r->sign_audit);
@@ -515,7 +480,6 @@ void relay_close(struct relay *r)
 	loop_timer_close(r->wait);
 	loop_turn(r->control->loop); /* what was deferred */
 	mailbox_close(r->mailbox);   /* calls that are still in it are freed */
-	free(r->shared.workers);
 	api_text_unref(r->page);
 	identity_wipe(&r->identity);
 	relay_unlock(r);

@@ -10,8 +10,8 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "serve/data_worker.h"
 #include "serve/lease/lease.h"
-#include "serve/relay_worker.h"
 #include "store/file.h"
 #include "text/field_toml.h"
 #include "text/relay_url.h"
@@ -210,7 +210,7 @@ static const struct field rows[] = {
 		.env = "LANDING_PAGE_ENABLED",
 		.help = "on the page at / say what this relay is and how to publish there, besides"
 			" the list of tunnels, until an administrator says otherwise" },
-	{ "workers", FIELD_COUNT, AT(workers), .max = RELAY_WORKERS_MAX, .initial = "0",
+	{ "workers", FIELD_COUNT, AT(workers), .max = DATA_WORKERS_MAX, .initial = "0",
 		.env = "ADIT_WORKERS", .argument = "count",
 		.help = "threads that carry data; 0 is one for each core" },
 	{ "drain", FIELD_DURATION, LIVE, AT(drain_ms), .max = DRAIN_MAX_MS,

@@ -9,7 +9,7 @@
 #include "base/str.h"
 #include "tunnel/portal/wallet.h"
 
-static struct relay_worker *lease_worker(struct relay *r, const struct lease *l)
+static struct data_worker *lease_worker(struct relay *r, const struct lease *l)
 {
 	return &r->shared.workers[l->route->worker];
 }
@@ -27,7 +27,7 @@ enum err relay_begin_lease(struct relay *r, struct lease *lease)
 		if (fd < 0)
 			return ERR_NOMEM;
 	}
-	if (!relay_worker_open_route(lease_worker(r, lease), lease->route, fd, rate)) {
+	if (!data_worker_open_route(lease_worker(r, lease), lease->route, fd, rate)) {
 		if (fd >= 0)
 			close(fd);
 		return ERR_NOMEM;
@@ -54,7 +54,7 @@ void relay_on_lease_end(void *arg, struct lease *lease, enum lease_end end)
 		"lease %s: ended: %s; held by %s from %s", lease->route->name,
 		lease_end_text(end), lease->address, lease->client_ip);
 	note_signatures(r, lease);
-	if (!relay_worker_close_route(lease_worker(r, lease), lease->route,
+	if (!data_worker_close_route(lease_worker(r, lease), lease->route,
 		    end == LEASE_BANNED))
 		log_error(&r->log, "lease %s: its worker cannot be told of its end",
 			lease->route->name);
@@ -109,7 +109,7 @@ void relay_sweep(struct relay *r)
  */
 static void lease_cut(struct relay *r, struct lease *l)
 {
-	if (!relay_worker_close_route(lease_worker(r, l), l->route, true) ||
+	if (!data_worker_close_route(lease_worker(r, l), l->route, true) ||
 		relay_begin_lease(r, l) != ERR_OK)
 		log_error(&r->log, "lease %s: its worker cannot be told of the policy",
 			l->route->name);
@@ -126,7 +126,7 @@ static void lease_judge(struct relay *r, struct lease *l)
 		lease_cut(r, l);
 	if (v.bytes_per_s != l->bytes_per_s) {
 		l->bytes_per_s = v.bytes_per_s;
-		if (!relay_worker_set_rate(lease_worker(r, l), l->route->owner,
+		if (!data_worker_set_rate(lease_worker(r, l), l->route->owner,
 			    v.bytes_per_s))
 			log_error(&r->log, "lease %s: its worker keeps the old rate",
 				l->route->name);
@@ -153,11 +153,11 @@ static void identity_judge(struct relay *r, const char *identity_key)
 	if (v.is_denied || v.is_banned)
 		identity_release_name(r, identity_key);
 
-	for (unsigned i = 0; i < r->running; i++) {
-		struct relay_worker *w = &r->shared.workers[i];
+	for (unsigned i = 0; i < r->shared.running; i++) {
+		struct data_worker *w = &r->shared.workers[i];
 
-		if (!relay_worker_set_rate(w, identity_key, v.bytes_per_s) ||
-			(!v.is_routable && !relay_worker_cut(w, identity_key)))
+		if (!data_worker_set_rate(w, identity_key, v.bytes_per_s) ||
+			(!v.is_routable && !data_worker_cut(w, identity_key)))
 			log_error(&r->log, "policy: a worker cannot be told of %s",
 				identity_key);
 	}

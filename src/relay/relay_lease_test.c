@@ -32,7 +32,7 @@ struct policy_verdict policy_judge(const struct policy *p, const char *identity_
 	return (struct policy_verdict){ .is_routable = true };
 }
 
-bool relay_worker_open_route(struct relay_worker *w, struct route *r, int tcp_fd,
+bool data_worker_open_route(struct data_worker *w, struct route *r, int tcp_fd,
 	uint64_t bytes_per_s)
 {
 	(void)w;
@@ -44,7 +44,7 @@ bool relay_worker_open_route(struct relay_worker *w, struct route *r, int tcp_fd
 
 static bool were_cut; /* the bridges of the lease that was closed last */
 
-bool relay_worker_close_route(struct relay_worker *w, struct route *r, bool cuts_bridges)
+bool data_worker_close_route(struct data_worker *w, struct route *r, bool cuts_bridges)
 {
 	(void)w;
 	(void)r;
@@ -52,7 +52,7 @@ bool relay_worker_close_route(struct relay_worker *w, struct route *r, bool cuts
 	return true;
 }
 
-bool relay_worker_set_rate(struct relay_worker *w, const char *identity_key,
+bool data_worker_set_rate(struct data_worker *w, const char *identity_key,
 	uint64_t bytes_per_s)
 {
 	(void)w;
@@ -61,7 +61,7 @@ bool relay_worker_set_rate(struct relay_worker *w, const char *identity_key,
 	return true;
 }
 
-bool relay_worker_cut(struct relay_worker *w, const char *identity_key)
+bool data_worker_cut(struct data_worker *w, const char *identity_key)
 {
 	(void)w;
 	(void)identity_key;

@@ -1,6 +1,6 @@
 /*
  * The inside of a relay, for the files of relay/ that run on its control worker:
- * relay*.c, api*.c and admin*.c. Data workers see struct relay_shared and their snapshot, and
+ * relay*.c, api*.c and admin*.c. Data workers see struct data_shared and their snapshot, and
  * no more.
  */
 #ifndef RELAY_RELAY_PRIV_H
@@ -11,10 +11,11 @@
 #include "relay/certificate.h"
 #include "relay/policy.h"
 #include "relay/relay.h"
+#include "serve/data_worker.h"
 #include "serve/lease/lease.h"
+#include "serve/lease/lease_service.h"
 #include "serve/lease/reservation.h"
 #include "serve/lease/sign_audit.h"
-#include "serve/relay_worker.h"
 #include "tunnel/portal/challenges.h"
 #include "tunnel/portal/identity.h"
 
@@ -51,9 +52,8 @@ struct relay {
 	struct lease_book *book;
 	struct certificate *certificate;
 	struct snapshot *snapshot; /* what workers have been told last */
-	struct relay_shared shared;
-
-	unsigned running; /* workers that have a thread */
+	struct data_shared shared; /* with the workers */
+	struct lease_context leases;
 
 	struct api operations; /* that the control worker answers */
 	struct listener *sni, *api;
@@ -61,7 +61,6 @@ struct relay {
 	struct admin_socket *admin;   /* NULL: it cannot be had */
 	uint64_t began_ms;            /* wall clock: when it began to serve */
 	uint16_t sni_port;            /* where it really listens */
-	unsigned next_worker;         /* whose turn it is to get a connection */
 	struct loop_timer *sweep, *audit, *drain, *wait;
 	struct why waits_for;
 	bool is_audit_failing; /* what was signed could not be stored the last time */
@@ -92,6 +91,9 @@ extern const struct api_table api_lease_table; /* api_lease.c */
 extern const struct api_table api_about_table; /* api_about.c */
 extern const struct api_table api_page_table;  /* api_page.c */
 extern const struct api_table *const relay_tables[];
+
+extern const struct api_operation
+	lease_revival; /* api_lease.c; see struct lease_context */
 
 /*
  * The site that a wallet is asked to sign in to: the host that was asked for. The worker

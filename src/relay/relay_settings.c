@@ -38,11 +38,7 @@ void relay_publish(struct relay *r)
 	}
 	snapshot_unref(r->snapshot);
 	r->snapshot = s;
-	for (unsigned i = 0; i < r->running; i++)
-		if (!relay_worker_set_snapshot(&r->shared.workers[i], s))
-			log_error(&r->log,
-				"out of memory: worker %u keeps the previous settings",
-				i);
+	data_workers_set_snapshot(&r->shared, s);
 }
 
 /* ---- reading anew ---- */

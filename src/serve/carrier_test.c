@@ -261,7 +261,7 @@ static struct route *open_plain(struct site *s, struct plain *p)
 	p->carrier = (struct carrier){ .ops = &plain_ops,
 		.loop = s->workers[0].worker.loop,
 		.present = &r->present };
-	assert_int_equal(served_open_by(s->workers[0].data, r, &p->carrier), ERR_OK);
+	assert_int_equal(served_open_by(&s->workers[0], r, &p->carrier), ERR_OK);
 	return r;
 }
 
@@ -284,7 +284,7 @@ static struct route *open_link(struct site *s, struct link *l)
 	o.session = l->server;
 	assert_int_equal(addr_from_literal("192.0.2.7", 0, &o.agent), ERR_OK);
 	assert_int_equal(link_carrier_new(&o, &l->carrier), ERR_OK);
-	assert_int_equal(served_open_by(s->workers[0].data, r, l->carrier), ERR_OK);
+	assert_int_equal(served_open_by(&s->workers[0], r, l->carrier), ERR_OK);
 	assert_int_equal(r->present, 1);
 	return r;
 }
@@ -329,24 +329,24 @@ static void test_three_names_have_three_carriers(void **state)
 		ERR_OK);
 	visitor_expect(s, fds[2], "plainly", 7);
 
-	assert_int_equal(s->workers[0].figures.visitors, 3);
-	assert_int_equal(s->workers[0].figures.bridges, 3);
+	assert_int_equal(s->workers[0].stats.visitors, 3);
+	assert_int_equal(s->workers[0].stats.bridges, 3);
 	assert_int_equal(routes[0]->visitors, 1);
 	assert_int_equal(routes[1]->bytes, hello.n + 7);
 
 	/* By owner they are cut alike. */
-	assert_true(relay_worker_cut(&s->workers[0], "link"));
+	assert_true(data_worker_cut(&s->workers[0], "link"));
 	visitor_expect_end(s, fds[1]);
-	assert_true(relay_worker_cut(&s->workers[0], "plain"));
+	assert_true(data_worker_cut(&s->workers[0], "plain"));
 	visitor_expect_end(s, fds[2]);
-	assert_int_equal(s->workers[0].figures.bridges, 1);
+	assert_int_equal(s->workers[0].stats.bridges, 1);
 	close(fds[0]);
 	guest_close(&guest);
 	buf_fini(&hello);
 	site_settle(s);
 	site_close_lease(s, routes[0], false);
 	site_settle(s);
-	assert_int_equal(s->workers[0].figures.sessions, 0);
+	assert_int_equal(s->workers[0].stats.sessions, 0);
 	link_close_sessions(&link, s);
 	site_close_lease(s, routes[1], false);
 	site_settle(s);
@@ -363,7 +363,7 @@ static void test_a_target_that_is_not_there_ends_the_visit(void **state)
 	link.refuses = true;
 	fd = site_visit_host(s, 0, "link." SITE_ROOT);
 	visitor_expect_end(s, fd);
-	assert_int_equal(s->workers[0].figures.unserved, 1);
+	assert_int_equal(s->workers[0].stats.unserved, 1);
 	site_close_lease(s, r, false);
 	site_settle(s);
 	link_close_sessions(&link, s);
@@ -399,7 +399,7 @@ static void test_the_end_of_a_carrier_ends_its_claims(void **state)
 	site_until(s, !list_is_empty(&plain.waiting));
 	site_close_lease(s, r, false);
 	visitor_expect_end(s, fd);
-	assert_int_equal(s->workers[0].figures.unserved, 1);
+	assert_int_equal(s->workers[0].stats.unserved, 1);
 	close_plain(&plain);
 }
 
@@ -410,7 +410,7 @@ static void test_a_route_without_a_carrier_is_not_served(void **state)
 	int fd = site_visit_host(s, 0, "link." SITE_ROOT);
 
 	visitor_expect_end(s, fd);
-	assert_int_equal(s->workers[0].figures.unserved, 1);
+	assert_int_equal(s->workers[0].stats.unserved, 1);
 	route_remove(s->shared.routes, r);
 }
 

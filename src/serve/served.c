@@ -1,14 +1,16 @@
 /* Routes on their data worker: a carrier, a port, and what those of one owner share. */
+#include "serve/served.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/str.h"
-#include "serve/relay_data.h"
+#include "serve/visitor.h"
 
 /* ---- owners ---- */
 
-static struct owner *owner_find(struct relay_data *d, const char *name)
+static struct owner *owner_find(struct data_worker *d, const char *name)
 {
 	struct map_node *node = map_find(&d->owners, span_str(name));
 
@@ -16,7 +18,7 @@ static struct owner *owner_find(struct relay_data *d, const char *name)
 }
 
 /* A reference; NULL: out of memory. */
-static struct owner *owner_get(struct relay_data *d, const char *name)
+static struct owner *owner_get(struct data_worker *d, const char *name)
 {
 	struct owner *o = owner_find(d, name);
 
@@ -27,7 +29,7 @@ static struct owner *owner_get(struct relay_data *d, const char *name)
 	o = mem_new(o);
 	if (o == NULL)
 		return NULL;
-	if (throttle_bucket_new(data_loop(d), 0, &o->bucket) != ERR_OK) {
+	if (throttle_bucket_new(d->worker.loop, 0, &o->bucket) != ERR_OK) {
 		free(o);
 		return NULL;
 	}
@@ -38,7 +40,7 @@ static struct owner *owner_get(struct relay_data *d, const char *name)
 	return o;
 }
 
-static void owner_unref(struct relay_data *d, struct owner *o)
+static void owner_unref(struct data_worker *d, struct owner *o)
 {
 	if (o == NULL || --o->refs > 0)
 		return;
@@ -47,7 +49,7 @@ static void owner_unref(struct relay_data *d, struct owner *o)
 	free(o);
 }
 
-void served_set_rate(struct relay_data *d, const char *owner, uint64_t bytes_per_s)
+void served_set_rate(struct data_worker *d, const char *owner, uint64_t bytes_per_s)
 {
 	struct owner *o = owner_find(d, owner);
 
@@ -57,105 +59,106 @@ void served_set_rate(struct relay_data *d, const char *owner, uint64_t bytes_per
 
 /* ---- routes ---- */
 
-static void lease_on_accept(void *arg, int fd, const struct addr *peer)
+static void served_on_accept(void *arg, int fd, const struct addr *peer)
 {
 	visitor_claim_take(arg, fd, peer, true);
 }
 
 /* @carrier: NULL: it is made. */
-static enum err lease_open(struct relay_data *d, struct route *r, struct carrier *carrier)
+static enum err served_make(struct data_worker *d, struct route *r,
+	struct carrier *carrier)
 {
-	struct served *l = mem_new(l);
+	struct served *s = mem_new(s);
 	enum err rc = ERR_OK;
 
-	if (l == NULL)
+	if (s == NULL)
 		return ERR_NOMEM;
-	l->refs = 1;
-	l->data = d;
-	l->route = route_ref(r);
-	l->owner = owner_get(d, r->owner);
-	list_init(&l->in_data);
-	if (l->owner == NULL)
+	s->refs = 1;
+	s->worker = d;
+	s->route = route_ref(r);
+	s->owner = owner_get(d, r->owner);
+	list_init(&s->in_worker);
+	if (s->owner == NULL)
 		rc = ERR_NOMEM;
 	else if (carrier == NULL)
-		rc = r->ops->open_carrier(r, data_loop(d), &d->worker->figures.sessions,
+		rc = r->ops->open_carrier(r, d->worker.loop, &d->stats.sessions,
 			&carrier);
 	if (rc != ERR_OK) {
-		served_unref(l);
+		served_unref(s);
 		return rc;
 	}
-	l->carrier = carrier;
-	r->served = l;
-	list_add(&d->leases, &l->in_data);
+	s->carrier = carrier;
+	r->served = s;
+	list_add(&d->served, &s->in_worker);
 	return ERR_OK;
 }
 
-enum err served_open_by(struct relay_data *d, struct route *r, struct carrier *carrier)
+enum err served_open_by(struct data_worker *d, struct route *r, struct carrier *carrier)
 {
 	if (d->state != DATA_SERVING)
 		return ERR_CLOSED;
-	return r->served != NULL ? ERR_EXISTS : lease_open(d, r, carrier);
+	return r->served != NULL ? ERR_EXISTS : served_make(d, r, carrier);
 }
 
-struct served *served_get(struct relay_data *d, struct route *r)
+struct served *served_get(struct data_worker *d, struct route *r)
 {
 	if (r->served == NULL && !r->is_over && d->state == DATA_SERVING &&
 		r->ops->open_carrier != NULL)
-		(void)!lease_open(d, r, NULL); /* out of memory: it is not served */
+		(void)!served_make(d, r, NULL); /* out of memory: it is not served */
 	return r->served;
 }
 
-struct served *served_get_next(struct relay_data *d, const struct route *was)
+struct served *served_get_next(struct data_worker *d, const struct route *was)
 {
 	struct route *r = route_find_by_owner(d->shared->routes, was->owner);
-	struct served *l = NULL;
+	struct served *s = NULL;
 
 	if (r != NULL && r != was && r->worker == was->worker &&
 		route_is_live(r, clock_wall_ms()))
-		l = served_get(d, r);
+		s = served_get(d, r);
 	route_unref(r);
-	return l;
+	return s;
 }
 
-enum err served_open(struct relay_data *d, struct route *r, int tcp_fd,
+enum err served_open(struct data_worker *d, struct route *r, int tcp_fd,
 	uint64_t bytes_per_s)
 {
-	struct served *l;
+	struct served *s;
 
 	r->is_over = false;
-	l = served_get(d, r);
-	if (l == NULL)
+	s = served_get(d, r);
+	if (s == NULL)
 		return ERR_NOMEM;
-	throttle_bucket_set_rate(l->owner->bucket, bytes_per_s);
-	if (tcp_fd < 0 || l->port != NULL)
+	throttle_bucket_set_rate(s->owner->bucket, bytes_per_s);
+	if (tcp_fd < 0 || s->port != NULL)
 		return tcp_fd < 0 ? ERR_OK : ERR_EXISTS;
-	return listener_adopt_take(data_loop(d), tcp_fd, lease_on_accept, l, &l->port,
+	return listener_adopt_take(d->worker.loop, tcp_fd, served_on_accept, s, &s->port,
 		NULL);
 }
 
-void served_unref(struct served *l)
+void served_unref(struct served *s)
 {
-	if (l == NULL || --l->refs > 0)
+	if (s == NULL || --s->refs > 0)
 		return;
-	owner_unref(l->data, l->owner);
-	route_unref(l->route);
-	free(l);
+	owner_unref(s->worker, s->owner);
+	route_unref(s->route);
+	free(s);
 }
 
-void served_close(struct served *l, bool cuts_bridges)
+void served_close(struct served *s, bool cuts_bridges)
 {
-	list_remove(&l->in_data);
-	l->route->served = NULL;
-	listener_close(l->port);
-	l->port = NULL;
-	carrier_close(l->carrier);
-	l->carrier = NULL;
-	if (cuts_bridges && l->owner != NULL)
-		visitor_cut(&l->owner->visitors);
-	served_unref(l);
+	list_remove(&s->in_worker);
+	s->route->served = NULL;
+	listener_close(s->port);
+	s->port = NULL;
+	carrier_close(s->carrier);
+	s->carrier = NULL;
+	if (cuts_bridges && s->owner != NULL)
+		visitor_cut(&s->owner->visitors);
+	served_unref(s);
 }
 
-void served_cut(struct relay_data *d, const char *owner)
+void served_cut(struct data_worker *d, const char *owner)
 {
 	struct owner *o = owner_find(d, owner);
 
@@ -166,10 +169,10 @@ void served_cut(struct relay_data *d, const char *owner)
 	owner_unref(d, o);
 }
 
-void served_close_all(struct relay_data *d)
+void served_close_all(struct data_worker *d)
 {
 	struct list *it, *tmp;
 
-	list_each(it, tmp, &d->leases)
-		served_close(list_object(it, struct served, in_data), false);
+	list_each(it, tmp, &d->served)
+		served_close(list_object(it, struct served, in_worker), false);
 }

@@ -1,9 +1,9 @@
 /* Leases on their data worker: when there is one, and what an identity's share. */
 #include "serve/site_test.h"
 
-static struct relay_data *data(struct site *s)
+static struct data_worker *data(struct site *s)
 {
-	return s->workers[0].data;
+	return &s->workers[0];
 }
 
 static void test_a_lease_is_there_as_soon_as_its_route_is(void **state)
@@ -24,11 +24,11 @@ static void test_a_lease_that_is_over_does_not_come_back_by_itself(void **state)
 	struct site *s = *state;
 	struct route *r = site_open_lease(s, "demo", 0);
 
-	assert_true(relay_worker_close_route(&s->workers[0], r, false));
+	assert_true(data_worker_close_route(&s->workers[0], r, false));
 	site_settle(s);
 	assert_null(r->served);
 	assert_null(served_get(data(s), r));
-	assert_true(relay_worker_close_route(&s->workers[0], r, true)); /* again */
+	assert_true(data_worker_close_route(&s->workers[0], r, true)); /* again */
 	site_settle(s);
 	assert_int_equal(served_open(data(s), r, -1, 0), ERR_OK);
 	assert_non_null(served_get(data(s), r));
@@ -66,7 +66,7 @@ static void test_the_limit_of_an_identity_outlives_its_registrations(void **stat
 	struct guest first, second;
 	int fds[2];
 
-	assert_true(relay_worker_open_route(&s->workers[0], old, -1, 1000));
+	assert_true(data_worker_open_route(&s->workers[0], old, -1, 1000));
 	guest_open_session(&first, s, 0, "demo");
 	fds[0] = site_visit_host(s, 0, "demo." SITE_ROOT);
 	guest_expect_visitor(&first, "demo." SITE_ROOT);
@@ -76,7 +76,7 @@ static void test_the_limit_of_an_identity_outlives_its_registrations(void **stat
 
 	r = site_put_route(s, "demo", 0);
 	site_close_lease(s, old, false);
-	assert_true(relay_worker_open_route(&s->workers[0], r, -1, 1000));
+	assert_true(data_worker_open_route(&s->workers[0], r, -1, 1000));
 	guest_open_session(&second, s, 0, "demo");
 	fds[1] = site_visit_host(s, 0, "demo." SITE_ROOT);
 	guest_expect_visitor(&second, "demo." SITE_ROOT);
@@ -87,7 +87,7 @@ static void test_the_limit_of_an_identity_outlives_its_registrations(void **stat
 	site_pass(s, 1000);
 	site_settle(s);
 	assert_in_range(first.in.n + second.in.n, 1900, 2000);
-	assert_true(relay_worker_set_rate(&s->workers[0], r->owner, 0));
+	assert_true(data_worker_set_rate(&s->workers[0], r->owner, 0));
 	site_pass(s, 10);
 	site_until(s, first.in.n == 3000 && second.in.n == 2000);
 	for (int i = 0; i < 2; i++)
@@ -103,7 +103,7 @@ static void test_a_limit_is_of_one_identity(void **state)
 	struct guest g[2];
 	int fds[2];
 
-	assert_true(relay_worker_open_route(&s->workers[0], site_put_route(s, "slow", 0),
+	assert_true(data_worker_open_route(&s->workers[0], site_put_route(s, "slow", 0),
 		-1, 1000));
 	site_open_lease(s, "fast", 0);
 	for (int i = 0; i < 2; i++) {
@@ -135,7 +135,7 @@ static void test_nothing_is_left_of_an_identity(void **state)
 	guest_expect_visitor(&g, "demo." SITE_ROOT);
 	site_close_lease(s, r, false);
 	site_settle(s);
-	assert_true(list_is_empty(&data(s)->leases));
+	assert_true(list_is_empty(&data(s)->served));
 	close(fd);
 	guest_close(&g);
 	site_until(s, list_is_empty(&data(s)->bridges));
@@ -162,7 +162,7 @@ static void test_at_the_end_there_are_no_leases(void **state)
 	struct site *s = *state;
 	struct route *r = site_open_lease(s, "demo", 0), *late;
 
-	relay_worker_end(&s->workers[0], 1000);
+	data_worker_end(&s->workers[0], 1000);
 	site_settle(s);
 	late = site_put_route(s, "late", 0);
 	assert_null(served_get(data(s), r));

@@ -24,6 +24,7 @@
 #include "serve/lease/keyless.h"
 #include "serve/lease/lease_route.h"
 #include "serve/lease/lease_service.h"
+#include "serve/visitor.h"
 #include "tunnel/portal/message.h"
 #include "wire/marker.h"
 
@@ -35,8 +36,9 @@
 #define SITE_TURNS 20000 /* and a pause of 0.1 ms after each */
 
 struct site {
-	struct relay_shared shared;
-	struct relay_worker workers[SITE_WORKERS];
+	struct data_shared shared;
+	struct lease_context leases;
+	struct data_worker workers[SITE_WORKERS];
 	struct lease_snapshot *settings;
 	struct snapshot *snapshot; /* its base */
 	struct log log;
@@ -176,6 +178,10 @@ static const struct api_operation site_rows[] = {
 	{ .path = "/admin/**", .authority = &api_anyone, .fn = site_never },
 };
 
+static const struct api_operation site_revival = { .path = "",
+	.authority = &api_anyone,
+	.fn = site_never };
+
 static const struct api_table site_table = API_TABLE_OF(site_rows);
 
 static const struct api_table *const site_tables[] = { &relay_connect_table,
@@ -191,20 +197,28 @@ static inline void site_open(struct site *s)
 	assert_int_equal(k1_derive_public(s->secret, &s->key), ERR_OK);
 	address_of_key(&s->key, s->address);
 	assert_int_equal(addr_from_literal("203.0.113.9", 4444, &s->peer), ERR_OK);
-	s->shared = (struct relay_shared){ .root = SITE_ROOT,
+	s->leases = (struct lease_context){
 		.issuer = SITE_URL,
 		.token_key = &s->key,
+		.tables = site_tables,
+		.revival = &site_revival,
+		.take_call = site_on_call,
+		.arg = s,
+	};
+	s->shared = (struct data_shared){
+		.root = SITE_ROOT,
 		.service = &lease_service,
+		.context = &s->leases,
 		.log = &s->log,
+		.head_max = LEASE_HEAD_MAX,
+		.bodies_max = LEASE_BODIES_MAX,
 		.workers = s->workers,
 		.count = SITE_WORKERS,
-		.tables = site_tables,
-		.take_call = site_on_call,
-		.arg = s };
+	};
 	assert_int_equal(route_table_new(lease_route_alias, &s->shared.routes), ERR_OK);
 	assert_int_equal(loop_new(&s->loop), ERR_OK);
 	for (unsigned i = 0; i < SITE_WORKERS; i++)
-		assert_int_equal(relay_data_new(&s->workers[i], &s->shared, i,
+		assert_int_equal(data_worker_init(&s->workers[i], &s->shared, i,
 					 s->snapshot, NULL),
 			ERR_OK);
 }
@@ -213,10 +227,10 @@ static inline void site_close(struct site *s)
 {
 	site_settle(s);
 	for (unsigned i = 0; i < SITE_WORKERS; i++)
-		relay_worker_close(&s->workers[i]);
+		data_worker_close(&s->workers[i]);
 	for (unsigned i = 0; i < SITE_WORKERS; i++) {
-		assert_int_equal(s->workers[i].figures.sessions, 0);
-		assert_int_equal(s->workers[i].figures.bridges, 0);
+		assert_int_equal(s->workers[i].stats.sessions, 0);
+		assert_int_equal(s->workers[i].stats.bridges, 0);
 	}
 	api_call_free(s->call);
 	route_table_free(s->shared.routes);
@@ -256,7 +270,7 @@ static inline struct route *site_open_lease(struct site *s, const char *name,
 {
 	struct route *r = site_put_route(s, name, worker);
 
-	assert_true(relay_worker_open_route(&s->workers[worker], r, -1, 0));
+	assert_true(data_worker_open_route(&s->workers[worker], r, -1, 0));
 	site_settle(s);
 	return r;
 }
@@ -265,7 +279,7 @@ static inline void site_close_lease(struct site *s, struct route *r, bool cuts_b
 {
 	route_ref(r);
 	route_remove(s->shared.routes, r);
-	assert_true(relay_worker_close_route(&s->workers[r->worker], r, cuts_bridges));
+	assert_true(data_worker_close_route(&s->workers[r->worker], r, cuts_bridges));
 	route_unref(r);
 }
 
@@ -326,7 +340,7 @@ static inline void guest_come(struct guest *g, struct site *s, unsigned worker)
 	int ends[2];
 
 	site_pair(ends);
-	assert_true(relay_worker_give_client(&s->workers[worker], ends[1], &s->peer));
+	assert_true(data_worker_give_client(&s->workers[worker], ends[1], &s->peer));
 	guest_open(g, s, ends[0]);
 }
 
@@ -511,7 +525,7 @@ static inline int site_visit(struct site *s, unsigned worker)
 	int ends[2];
 
 	site_pair(ends);
-	assert_true(relay_worker_give_visitor(&s->workers[worker], ends[1], &s->peer));
+	assert_true(data_worker_give_visitor(&s->workers[worker], ends[1], &s->peer));
 	return ends[0];
 }
 

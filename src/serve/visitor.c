@@ -5,6 +5,8 @@
  * visitor is nothing but a descriptor until it is known where it belongs: it can be given
  * to another worker, or to TLS, as if nobody had touched it. portal-protocol 7.
  */
+#include "serve/visitor.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +17,6 @@
 #include "net/bridge.h"
 #include "net/socket.h"
 #include "serve/own_host.h"
-#include "serve/relay_data.h"
 #include "text/names.h"
 #include "wire/hello.h"
 
@@ -34,9 +35,9 @@ enum visitor_state {
 struct visitor {
 	struct list in_worker; /* fronts, claims or bridges */
 	struct list in_owner;
-	struct relay_data *data;
-	struct served *lease; /* a reference, once it claims */
-	int fd;               /* -1 once it is a stream */
+	struct data_worker *worker;
+	struct served *served; /* a reference, once it claims */
+	int fd;                /* -1 once it is a stream */
 	struct loop_io *io;
 	struct bridge *bridge;
 	struct claim claim;
@@ -49,12 +50,12 @@ struct visitor {
 
 static void visitor_free(struct visitor *v)
 {
-	struct relay_data *d = v->data;
+	struct data_worker *d = v->worker;
 
 	if (v->state == VISITOR_PEEKING || v->state == VISITOR_REFUSED)
 		d->fronts_n--;
 	if (v->state == VISITOR_BRIDGED)
-		atomic_fetch_sub(&d->worker->figures.bridges, 1);
+		atomic_fetch_sub(&d->stats.bridges, 1);
 	list_remove(&v->in_worker);
 	list_remove(&v->in_owner);
 	claim_cancel(&v->claim);
@@ -63,7 +64,7 @@ static void visitor_free(struct visitor *v)
 	if (v->fd >= 0)
 		close(v->fd);
 	free(v->first);
-	served_unref(v->lease);
+	served_unref(v->served);
 	free(v);
 }
 
@@ -98,29 +99,29 @@ static int visitor_release(struct visitor *v)
 static void visitor_on_moved(void *arg, bool is_read, size_t n)
 {
 	struct visitor *v = arg;
-	struct relay_figures *f = &v->data->worker->figures;
+	struct data_stats *f = &v->worker->stats;
 
 	atomic_fetch_add_explicit(is_read ? &f->bytes_up : &f->bytes_down, n,
 		memory_order_relaxed);
-	atomic_fetch_add_explicit(&v->lease->route->bytes, n, memory_order_relaxed);
+	atomic_fetch_add_explicit(&v->served->route->bytes, n, memory_order_relaxed);
 }
 
 static void visitor_on_bridge_closed(void *arg, const struct bridge_end *end)
 {
 	struct visitor *v = arg;
-	struct relay_data *d = v->data;
+	struct data_worker *d = v->worker;
 
 	(void)end;
 	v->bridge = NULL;
 	visitor_free(v);
-	relay_data_check_drained(d);
+	data_worker_check_drained(d);
 }
 
 /* The bytes that the session has been told already go out of the kernel's buffer. */
 static bool visitor_eat_first(struct visitor *v)
 {
 	size_t left = v->claim.first.n;
-	uint8_t *scratch = worker_scratch(&v->data->worker->worker);
+	uint8_t *scratch = worker_scratch(&v->worker->worker);
 
 	while (left > 0 && scratch != NULL) {
 		ssize_t n = recv(v->fd, scratch, left, 0);
@@ -137,7 +138,7 @@ static bool visitor_eat_first(struct visitor *v)
 static enum err visitor_to_stream(struct visitor *v, struct stream **out)
 {
 	struct throttle_options o = {
-		.bucket = v->lease->owner->bucket,
+		.bucket = v->served->owner->bucket,
 		.on_moved = visitor_on_moved,
 		.arg = v,
 	};
@@ -148,7 +149,7 @@ static enum err visitor_to_stream(struct visitor *v, struct stream **out)
 	visitor_wake_at(v, 1);
 	loop_io_close(v->io);
 	v->io = NULL;
-	rc = socket_open_take(data_loop(v->data), v->fd, &o.below);
+	rc = socket_open_take(v->worker->worker.loop, v->fd, &o.below);
 	if (rc != ERR_OK)
 		return rc;
 	v->fd = -1;
@@ -160,10 +161,10 @@ static enum err visitor_to_stream(struct visitor *v, struct stream **out)
 
 static enum err visitor_join(struct visitor *v, struct stream *session)
 {
-	struct relay_data *d = v->data;
+	struct data_worker *d = v->worker;
 	struct bridge_options o = {
-		.loop = data_loop(d),
-		.pool = &d->worker->worker.blocks,
+		.loop = d->worker.loop,
+		.pool = &d->worker.blocks,
 		.b = session,
 		.on_closed = visitor_on_bridge_closed,
 		.arg = v,
@@ -184,10 +185,10 @@ static enum err visitor_join(struct visitor *v, struct stream *session)
 	v->state = VISITOR_BRIDGED;
 	list_remove(&v->in_worker);
 	list_add(&d->bridges, &v->in_worker);
-	atomic_fetch_add(&d->worker->figures.bridges, 1);
-	visitor_count(&d->worker->figures.visitors);
-	visitor_count(&v->lease->route->visitors);
-	log_debug(d->shared->log, "lease %s: visitor from %s", v->lease->route->name,
+	atomic_fetch_add(&d->stats.bridges, 1);
+	visitor_count(&d->stats.visitors);
+	visitor_count(&v->served->route->visitors);
+	log_debug(d->shared->log, "lease %s: visitor from %s", v->served->route->name,
 		addr_print_ip(&v->peer, text));
 	return ERR_OK;
 }
@@ -197,17 +198,17 @@ static enum err visitor_join(struct visitor *v, struct stream *session)
 /* Its lease is over. If the agent has come back with a new one, @v waits there. */
 static bool visitor_claim_again(struct visitor *v)
 {
-	const struct route *was = v->lease->route;
-	struct served *l = served_get_next(v->data, was);
+	const struct route *was = v->served->route;
+	struct served *s = served_get_next(v->worker, was);
 
-	if (l == NULL || (v->claim.is_raw && l->route->tcp_port != was->tcp_port))
+	if (s == NULL || (v->claim.is_raw && s->route->tcp_port != was->tcp_port))
 		return false;
 	list_remove(&v->in_owner);
-	served_unref(v->lease);
-	v->lease = l;
-	l->refs++;
-	list_add(&l->owner->visitors, &v->in_owner);
-	claim_open(l->carrier, &v->claim);
+	served_unref(v->served);
+	v->served = s;
+	s->refs++;
+	list_add(&s->owner->visitors, &v->in_owner);
+	claim_open(s->carrier, &v->claim);
 	return true;
 }
 
@@ -223,7 +224,7 @@ static void visitor_on_claim_end(void *arg, enum err rc, struct stream *session)
 	if (rc == ERR_OK)
 		return;
 	stream_abort(session);
-	visitor_count(&v->data->worker->figures.unserved);
+	visitor_count(&v->worker->stats.unserved);
 	visitor_free(v);
 }
 
@@ -241,19 +242,19 @@ static enum err visitor_watch(struct visitor *v)
 {
 	if (v->io != NULL)
 		return ERR_OK;
-	return loop_io_open(data_loop(v->data), v->fd, visitor_on_ready, v, &v->io);
+	return loop_io_open(v->worker->worker.loop, v->fd, visitor_on_ready, v, &v->io);
 }
 
 /* @v is a front no more. */
-static void visitor_claim(struct visitor *v, struct served *l, bool is_raw,
+static void visitor_claim(struct visitor *v, struct served *s, bool is_raw,
 	struct span hello)
 {
-	v->lease = l;
-	l->refs++;
+	v->served = s;
+	s->refs++;
 	v->state = VISITOR_CLAIMING;
 	list_remove(&v->in_worker);
-	list_add(&v->data->claims, &v->in_worker);
-	list_add(&l->owner->visitors, &v->in_owner);
+	list_add(&v->worker->claims, &v->in_worker);
+	list_add(&s->owner->visitors, &v->in_owner);
 	v->first = malloc(hello.n + 1); /* never of 0 bytes, which may be NULL */
 	if (v->first == NULL || visitor_watch(v) != ERR_OK) {
 		visitor_free(v);
@@ -268,12 +269,12 @@ static void visitor_claim(struct visitor *v, struct served *l, bool is_raw,
 	v->claim.first = span_of(v->first, hello.n);
 	v->claim.on_end = visitor_on_claim_end;
 	v->claim.arg = v;
-	claim_open(l->carrier, &v->claim);
+	claim_open(s->carrier, &v->claim);
 }
 
 /* ---- the front ---- */
 
-static void visitor_plan(struct relay_data *d)
+static void visitor_plan(struct data_worker *d)
 {
 	struct visitor *first = list_first(&d->fronts, struct visitor, in_worker);
 	uint64_t now = clock_now_ms();
@@ -291,11 +292,11 @@ static void visitor_plan(struct relay_data *d)
  */
 static void visitor_refuse(struct visitor *v)
 {
-	struct relay_data *d = v->data;
+	struct data_worker *d = v->worker;
 	struct buf alert;
-	uint8_t *scratch = worker_scratch(&d->worker->worker);
+	uint8_t *scratch = worker_scratch(&d->worker);
 
-	visitor_count(&d->worker->figures.unknown);
+	visitor_count(&d->stats.unknown);
 	buf_init(&alert, 64);
 	if (hello_put_unrecognized_name(&alert) == ERR_OK)
 		(void)send(v->fd, buf_span(&alert).p, alert.n, MSG_NOSIGNAL);
@@ -315,7 +316,7 @@ static void visitor_refuse(struct visitor *v)
 
 static void visitor_step_refused(struct visitor *v)
 {
-	uint8_t *scratch = worker_scratch(&v->data->worker->worker);
+	uint8_t *scratch = worker_scratch(&v->worker->worker);
 	ssize_t n = scratch == NULL ? 0 : recv(v->fd, scratch, VISITOR_REFUSED_MAX, 0);
 
 	if (n > 0)
@@ -328,28 +329,28 @@ static void visitor_step_refused(struct visitor *v)
 /* @r is the caller's. */
 static void visitor_go_to(struct visitor *v, struct route *r, struct span hello)
 {
-	struct relay_data *d = v->data;
-	struct served *l;
+	struct data_worker *d = v->worker;
+	struct served *s;
 	struct addr peer;
 
 	if (!route_is_live(r, clock_wall_ms())) {
-		visitor_count(&d->worker->figures.unserved);
+		visitor_count(&d->stats.unserved);
 		visitor_free(v);
-	} else if (r->worker != d->worker->worker.index) {
+	} else if (r->worker != d->worker.index) {
 		peer = v->peer;
-		relay_data_pass_visitor_take(d, r, visitor_release(v), &peer);
-	} else if ((l = served_get(d, r)) == NULL) {
-		visitor_count(&d->worker->figures.unserved);
+		data_worker_pass_visitor_take(d, r, visitor_release(v), &peer);
+	} else if ((s = served_get(d, r)) == NULL) {
+		visitor_count(&d->stats.unserved);
 		visitor_free(v);
 	} else {
 		d->fronts_n--;
-		visitor_claim(v, l, false, hello);
+		visitor_claim(v, s, false, hello);
 	}
 }
 
 static void visitor_route(struct visitor *v, const struct hello *hello, struct span bytes)
 {
-	struct relay_data *d = v->data;
+	struct data_worker *d = v->worker;
 	char host[NAMES_HOST_MAX + 1];
 	struct route *r = NULL;
 	struct addr peer = v->peer;
@@ -357,7 +358,7 @@ static void visitor_route(struct visitor *v, const struct hello *hello, struct s
 		names_parse_host(hello->host, host, NULL) == ERR_OK;
 
 	if (has_name && own_host_is(d->shared->root, host)) {
-		relay_data_serve_take(d, visitor_release(v), &peer);
+		data_worker_serve_take(d, visitor_release(v), &peer);
 		return;
 	}
 	if (has_name) {
@@ -385,7 +386,7 @@ static size_t visitor_next_look(struct span seen)
 
 static void visitor_step_peeking(struct visitor *v)
 {
-	uint8_t *scratch = worker_scratch(&v->data->worker->worker);
+	uint8_t *scratch = worker_scratch(&v->worker->worker);
 	struct hello hello;
 	struct span seen;
 	ssize_t n;
@@ -407,7 +408,7 @@ static void visitor_step_peeking(struct visitor *v)
 		if (socket_is_finished(v->fd))
 			visitor_free(v); /* that was all it has to say */
 	} else {
-		visitor_count(&v->data->worker->figures.unknown);
+		visitor_count(&v->worker->stats.unknown);
 		visitor_free(v);
 	}
 }
@@ -415,7 +416,7 @@ static void visitor_step_peeking(struct visitor *v)
 static void visitor_on_ready(void *arg, unsigned ready)
 {
 	struct visitor *v = arg;
-	struct relay_data *d = v->data;
+	struct data_worker *d = v->worker;
 
 	(void)ready;
 	if (v->state == VISITOR_PEEKING)
@@ -429,7 +430,7 @@ static void visitor_on_ready(void *arg, unsigned ready)
 
 void visitor_on_timeout(void *arg)
 {
-	struct relay_data *d = arg;
+	struct data_worker *d = arg;
 	struct visitor *v;
 
 	while ((v = list_first(&d->fronts, struct visitor, in_worker)) != NULL &&
@@ -438,13 +439,13 @@ void visitor_on_timeout(void *arg)
 	visitor_plan(d);
 }
 
-static struct visitor *visitor_new(struct relay_data *d, int fd, const struct addr *peer)
+static struct visitor *visitor_new(struct data_worker *d, int fd, const struct addr *peer)
 {
 	struct visitor *v = mem_new(v);
 
 	if (v == NULL)
 		return NULL;
-	v->data = d;
+	v->worker = d;
 	v->fd = fd;
 	v->peer = *peer;
 	list_init(&v->in_worker);
@@ -452,7 +453,7 @@ static struct visitor *visitor_new(struct relay_data *d, int fd, const struct ad
 	return v;
 }
 
-void visitor_open_take(struct relay_data *d, int fd, const struct addr *peer)
+void visitor_open_take(struct data_worker *d, int fd, const struct addr *peer)
 {
 	struct visitor *v = visitor_new(d, fd, peer);
 
@@ -473,27 +474,27 @@ void visitor_open_take(struct relay_data *d, int fd, const struct addr *peer)
 	visitor_plan(d);
 }
 
-void visitor_claim_take(struct served *l, int fd, const struct addr *peer, bool is_raw)
+void visitor_claim_take(struct served *s, int fd, const struct addr *peer, bool is_raw)
 {
-	struct relay_data *d = l->data;
+	struct data_worker *d = s->worker;
 	struct visitor *v;
-	uint8_t *scratch = worker_scratch(&d->worker->worker);
+	uint8_t *scratch = worker_scratch(&d->worker);
 	ssize_t n = 0;
 
 	if (!is_raw && scratch != NULL)
 		n = recv(fd, scratch, HELLO_BYTES_MAX, MSG_PEEK);
-	v = n < 0 || (!is_raw && n == 0) || !route_is_live(l->route, clock_wall_ms()) ?
+	v = n < 0 || (!is_raw && n == 0) || !route_is_live(s->route, clock_wall_ms()) ?
 		NULL :
 		visitor_new(d, fd, peer);
 	if (v == NULL) {
-		visitor_count(&d->worker->figures.unserved);
+		visitor_count(&d->stats.unserved);
 		close(fd);
 		return;
 	}
-	visitor_claim(v, l, is_raw, span_of(scratch, (size_t)n));
+	visitor_claim(v, s, is_raw, span_of(scratch, (size_t)n));
 }
 
-void visitor_close_fronts(struct relay_data *d)
+void visitor_close_pending(struct data_worker *d)
 {
 	struct list *it, *tmp;
 
@@ -511,7 +512,7 @@ void visitor_cut(struct list *visitors)
 		visitor_free(list_object(it, struct visitor, in_owner));
 }
 
-void visitor_cut_banned(struct relay_data *d, const struct prefix_set *banned)
+void visitor_cut_banned(struct data_worker *d, const struct prefix_set *banned)
 {
 	struct list *it, *tmp;
 
@@ -523,11 +524,11 @@ void visitor_cut_banned(struct relay_data *d, const struct prefix_set *banned)
 	}
 }
 
-void visitor_cut_all(struct relay_data *d)
+void visitor_cut_all(struct data_worker *d)
 {
 	struct list *it, *tmp;
 
-	visitor_close_fronts(d);
+	visitor_close_pending(d);
 	list_each(it, tmp, &d->bridges)
 		visitor_free(list_object(it, struct visitor, in_worker));
 }

@@ -8,9 +8,9 @@
 
 static const uint8_t alert[] = { 21, 3, 3, 0, 2, 2, 112 }; /* unrecognized_name */
 
-static struct relay_figures *figures(struct site *s)
+static struct data_stats *figures(struct site *s)
 {
-	return &s->workers[0].figures;
+	return &s->workers[0].stats;
 }
 
 /* ---- the hello ---- */
@@ -149,10 +149,10 @@ static void test_who_goes_in_the_middle_of_a_hello_is_forgotten(void **state)
 
 	visitor_say(half, "\x16\x03\x01\x00\x80\x01", 6);
 	site_settle(s);
-	assert_int_equal(s->workers[0].data->fronts_n, 2);
+	assert_int_equal(s->workers[0].fronts_n, 2);
 	assert_int_equal(shutdown(half, SHUT_WR), 0);
 	close(gone);
-	site_until(s, s->workers[0].data->fronts_n == 0);
+	site_until(s, s->workers[0].fronts_n == 0);
 	close(half);
 }
 
@@ -188,9 +188,9 @@ static void test_who_does_not_go_after_an_alert_is_closed(void **state)
 	visitor_expect(s, fd, alert, sizeof(alert));
 	visitor_say(fd, "more", 4);
 	site_pass(s, 1999);
-	assert_int_equal(s->workers[0].data->fronts_n, 1);
+	assert_int_equal(s->workers[0].fronts_n, 1);
 	site_pass(s, 2);
-	assert_int_equal(s->workers[0].data->fronts_n, 0);
+	assert_int_equal(s->workers[0].fronts_n, 0);
 	close(fd);
 }
 
@@ -211,7 +211,7 @@ static void test_who_goes_on_talking_after_an_alert_is_cut(void **state)
 		site_turn(s);
 	}
 	assert_true(is_cut);
-	assert_int_equal(s->workers[0].data->fronts_n, 0);
+	assert_int_equal(s->workers[0].fronts_n, 0);
 	close(fd);
 }
 
@@ -328,7 +328,7 @@ static void test_a_visitor_waits_ten_seconds_for_a_session(void **state)
 static void test_more_than_may_wait_are_sent_away(void **state)
 {
 	struct site *s = *state;
-	struct relay_data *d = s->workers[0].data;
+	struct data_worker *d = &s->workers[0];
 	struct route *r = site_open_lease(s, "demo", 0);
 	static struct claim claims[REVERSE_POOL_CLAIMS];
 	int fd;
@@ -347,7 +347,7 @@ static void test_a_visitor_who_leaves_while_he_waits_takes_no_session(void **sta
 {
 	struct site *s = *state;
 	struct route *r = site_open_lease(s, "demo", 0);
-	struct relay_data *d = s->workers[0].data;
+	struct data_worker *d = &s->workers[0];
 	struct guest g;
 	int fd = site_visit_host(s, 0, "demo." SITE_ROOT);
 
@@ -386,7 +386,7 @@ static void test_a_new_registration_serves_who_waited_at_the_old_one(void **stat
 	struct guest g;
 	int fd = site_visit_host(s, 0, "demo." SITE_ROOT);
 
-	site_until(s, !list_is_empty(&s->workers[0].data->claims));
+	site_until(s, !list_is_empty(&s->workers[0].claims));
 	site_put_route(s, "demo", 0);
 	site_close_lease(s, old, false);
 	site_settle(s);
@@ -403,7 +403,7 @@ static void test_who_waits_at_a_lease_that_ends_is_closed(void **state)
 	struct route *r = site_open_lease(s, "demo", 0);
 	int fd = site_visit_host(s, 0, "demo." SITE_ROOT);
 
-	site_until(s, !list_is_empty(&s->workers[0].data->claims));
+	site_until(s, !list_is_empty(&s->workers[0].claims));
 	site_close_lease(s, r, false);
 	visitor_expect_end(s, fd);
 	assert_int_equal(figures(s)->unserved, 1);

@@ -21,11 +21,4 @@ void envelope_close(struct api_call *call, struct json_writer *w);
 extern const struct api_table relay_connect_table; /* lease_request.c */
 extern const struct api_table signing_table;       /* signing.c */
 
-/*
- * No operation of the table: a data worker sends it as a call when a reverse session has
- * come with a token whose lease it does not know. Its body is the token, and status 200
- * says that there is a lease now. api_lease.c.
- */
-extern const struct api_operation lease_revival;
-
 #endif

@@ -19,7 +19,7 @@
 static bool request_admit(void *context, struct api_call *call)
 {
 	const struct lease_service *ls = context;
-	const struct relay_data *d = ls->data;
+	const struct data_worker *d = ls->worker;
 	const struct http1_head *head = http_request(call->x);
 	char host[NAMES_HOST_MAX + 1], text[NAMES_HOST_MAX + 64];
 
@@ -39,22 +39,20 @@ static bool request_admit(void *context, struct api_call *call)
 static void request_send(void *context, struct api_call *call)
 {
 	struct lease_service *ls = context;
-	struct relay_data *d = ls->data;
 
-	call->sender = d->worker;
-	d->shared->take_call(d->shared->arg, call);
+	call->sender = ls->worker;
+	ls->context->take_call(ls->context->arg, call);
 }
 
 enum err relay_request_open(struct lease_service *s)
 {
-	struct relay_data *d = s->data;
 	/*
 	 * Answers have this, but for the one that begins a session. Browsers are told to
 	 * use https only, but not for a local host, which other servers share.
 	 */
-	const bool is_local = names_host_is_local(d->shared->root);
+	const bool is_local = names_host_is_local(s->worker->shared->root);
 	const struct api_options o = {
-		.tables = d->shared->tables,
+		.tables = s->context->tables,
 		.envelope = &relay_envelope,
 		.context = s,
 		.headers = is_local ? "X-Content-Type-Options: nosniff\r\n" :
@@ -72,10 +70,9 @@ enum err relay_request_open(struct lease_service *s)
 bool request_find_lease(struct lease_service *s, struct api_call *call,
 	struct access_holder *holder, struct route **out)
 {
-	struct relay_data *d = s->data;
 	const struct access_check check = {
-		.key = d->shared->token_key,
-		.issuer = d->shared->issuer,
+		.key = s->context->token_key,
+		.issuer = s->context->issuer,
 		.now_s = (int64_t)(clock_wall_ms() / 1000),
 	};
 	struct why why = { "" };
@@ -92,7 +89,7 @@ bool request_find_lease(struct lease_service *s, struct api_call *call,
 		envelope_refuse(call, MESSAGE_UNAUTHORIZED, why.text);
 		return false;
 	}
-	r = route_find_by_owner(d->shared->routes, holder->identity_key);
+	r = route_find_by_owner(s->worker->shared->routes, holder->identity_key);
 	if (r != NULL && atomic_load(&r->until_ms) > clock_wall_ms()) {
 		if (atomic_load(&r->is_routable)) {
 			*out = r;
@@ -119,7 +116,7 @@ void request_release_lease(struct api_call *call)
 static bool connect_check(void *context, struct api_call *call)
 {
 	struct lease_service *ls = context;
-	struct relay_data *d = ls->data;
+	struct data_worker *d = ls->worker;
 	struct access_holder holder;
 	struct route *r;
 
@@ -140,7 +137,7 @@ static bool connect_check(void *context, struct api_call *call)
 	else if (call->is_again)
 		envelope_refuse(call, MESSAGE_LEASE_NOT_FOUND, REQUEST_NO_LEASE);
 	else
-		api_send(&ls->api, call, &lease_revival,
+		api_send(&ls->api, call, ls->context->revival,
 			http1_head_value(http_request(call->x), REQUEST_TOKEN));
 	route_unref(r);
 	return false;
@@ -149,7 +146,7 @@ static bool connect_check(void *context, struct api_call *call)
 static void request_connect(void *context, struct api_call *call)
 {
 	struct lease_service *ls = context;
-	struct relay_data *d = ls->data;
+	struct data_worker *d = ls->worker;
 	struct route *r = call->holder;
 	struct stream *session;
 
@@ -163,7 +160,7 @@ void relay_request_on_answer(struct lease_service *s, struct api_call *call)
 {
 	struct api_call again;
 
-	if (call->row != &lease_revival || call->status != 200) {
+	if (call->row != s->context->revival || call->status != 200) {
 		api_on_answer(&s->api, call);
 		return;
 	}

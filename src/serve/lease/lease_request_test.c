@@ -115,7 +115,7 @@ static void test_a_later_registration_has_the_sessions(void **state)
 		4; /* the relay has forgotten the one that came after */
 	guest_ask_session(&g, "demo");
 	site_until(s, s->call != NULL);
-	assert_ptr_equal(s->call->row, &lease_revival);
+	assert_ptr_equal(s->call->row, s->leases.revival);
 	lease_route_of(r)->registration = 5;
 	answer(s, 200, "");
 	assert_int_equal(guest_read_answer(&g), 200);
@@ -133,7 +133,7 @@ static void test_a_forgotten_lease_is_asked_for(void **state)
 	guest_come(&g, s, 0);
 	guest_ask_session(&g, "demo");
 	site_until(s, s->call != NULL);
-	assert_ptr_equal(s->call->row, &lease_revival);
+	assert_ptr_equal(s->call->row, s->leases.revival);
 	assert_true(span_eq(buf_span(&s->call->body), buf_span(&token)));
 	answer(s, 404, "{\"no\":1}");
 	assert_int_equal(guest_read_answer(&g), 404);
@@ -148,7 +148,7 @@ static void test_a_forgotten_lease_is_asked_for(void **state)
 	site_open_lease(s, "demo", 1);
 	answer(s, 200, "");
 	assert_int_equal(guest_read_answer(&g), 200);
-	site_until(s, s->workers[1].figures.sessions == 1);
+	site_until(s, s->workers[1].stats.sessions == 1);
 	assert_int_equal(s->calls, 3);
 	guest_close(&g);
 	buf_fini(&token);
@@ -168,7 +168,7 @@ static void test_who_goes_while_a_lease_is_revived_gets_no_session(void **state)
 	site_open_lease(s, "demo", 0);
 	answer(s, 200, "");
 	site_settle(s);
-	assert_int_equal(s->workers[0].figures.sessions, 0);
+	assert_int_equal(s->workers[0].stats.sessions, 0);
 	guest_close(&g);
 }
 
@@ -215,7 +215,7 @@ static void test_no_session_is_taken_at_the_end(void **state)
 	guest_come(&g, s, 0);
 	guest_say_text(&g, "GET /sdk/connect HTTP/1.1\r\n");
 	site_settle(s);
-	relay_worker_end(&s->workers[0], 5000);
+	data_worker_end(&s->workers[0], 5000);
 	site_settle(s);
 	guest_say_text(&g, "Host: " SITE_ROOT "\r\n\r\n");
 	expect_refusal(&g, 500, "internal");
@@ -352,7 +352,7 @@ static void test_answers_tell_browsers_what_to_believe(void **state)
 		char ask[256];
 
 		s->shared.root = host;
-		assert_int_equal(relay_request_open(lease_service_of(s->workers[0].data)),
+		assert_int_equal(relay_request_open(lease_service_of(&s->workers[0])),
 			ERR_OK);
 		guest_come(&g, s, 0);
 		snprintf(ask, sizeof(ask), "GET /app/x HTTP/1.1\r\nHost: %s\r\n\r\n",
@@ -400,7 +400,7 @@ static void test_a_call_has_all_of_the_request(void **state)
 	assert_string_equal(s->call->origin, "https://b.example");
 	assert_true(span_is(buf_span(&s->call->body), "{\"a\":1}"));
 	assert_false(s->call->is_banned);
-	assert_ptr_not_equal(s->call->row, &lease_revival);
+	assert_ptr_not_equal(s->call->row, s->leases.revival);
 	answer(s, 201, "made");
 	assert_int_equal(guest_read_answer(&g), 201);
 	assert_string_equal(g.body, "made");
@@ -536,7 +536,7 @@ static void test_who_does_not_finish_a_handshake_is_closed(void **state)
 	int ends[2];
 
 	site_pair(ends);
-	assert_true(relay_worker_give_client(&s->workers[0], ends[1], &s->peer));
+	assert_true(data_worker_give_client(&s->workers[0], ends[1], &s->peer));
 	visitor_say(ends[0], "\x16\x03\x01\x01", 4);
 	site_pass(s, 9000);
 	assert_false(visitor_has_ended(ends[0]));
@@ -559,7 +559,7 @@ static void test_who_goes_before_the_body_is_there_is_forgotten(void **state)
 	guest_close(&g);
 	site_settle(s);
 	assert_int_equal(s->calls, 0);
-	relay_worker_end(&s->workers[0], 5000);
+	data_worker_end(&s->workers[0], 5000);
 	site_until(s, atomic_load(&s->workers[0].worker.is_stopping));
 }
 
@@ -628,7 +628,7 @@ static void test_a_lease_has_its_handshakes_signed(void **state)
 	assert_int_equal(guest_read_answer(&g), 200);
 	assert_is_signed(s, &g);
 	assert_int_equal(lease_route_of(r)->signatures, 1);
-	assert_int_equal(s->workers[0].figures.signatures, 1);
+	assert_int_equal(s->leases.signatures, 1);
 	guest_close(&g);
 	buf_fini(&question);
 }
@@ -665,8 +665,8 @@ static void test_what_is_not_signed(void **state)
 	route_remove(s->shared.routes, r);
 	ask_sign(&g, "POST", "", buf_span(&question));
 	expect_refusal(&g, 404, "lease_not_found");
-	assert_int_equal(s->workers[0].figures.signatures_refused, 8);
-	assert_int_equal(s->workers[0].figures.signatures, 0);
+	assert_int_equal(s->leases.signatures_refused, 8);
+	assert_int_equal(s->leases.signatures, 0);
 	guest_close(&g);
 
 	site_open_lease(s, "demo", 0);
@@ -709,7 +709,7 @@ static void test_a_lease_signs_so_many_a_second(void **state)
 /* All of the time for signatures is spent, until @ms from now. */
 static void spend(struct site *s, uint64_t ms)
 {
-	lease_service_of(s->workers[0].data)->signing.due_us = clock_now_us() +
+	lease_service_of(&s->workers[0])->signing.due_us = clock_now_us() +
 		TIME_SHARE_BURST_US + ms * 1000;
 }
 
@@ -753,8 +753,8 @@ static void test_it_does_not_wait_for_ever(void **state)
 	assert_int_equal(g.in.n, 0);
 	site_pass(s, 1);
 	assert_int_equal(guest_read_answer(&g), 429);
-	assert_int_equal(s->workers[0].figures.signatures_refused, 1);
-	assert_int_equal(lease_service_of(s->workers[0].data)->unsigned_items.count, 0);
+	assert_int_equal(s->leases.signatures_refused, 1);
+	assert_int_equal(lease_service_of(&s->workers[0])->unsigned_items.count, 0);
 	guest_close(&g);
 }
 
@@ -771,8 +771,8 @@ static void test_a_banned_address_has_nothing_signed(void **state)
 	expect_refusal(&waiting, 403, "ip_banned");
 	ask_well(s, &g);
 	expect_refusal(&g, 403, "ip_banned");
-	assert_int_equal(s->workers[0].figures.signatures, 0);
-	assert_int_equal(s->workers[0].figures.signatures_refused, 2);
+	assert_int_equal(s->leases.signatures, 0);
+	assert_int_equal(s->leases.signatures_refused, 2);
 	guest_close(&g);
 	guest_close(&waiting);
 }
@@ -793,7 +793,7 @@ static void test_nothing_is_signed_for_one_that_may_not_any_more(void **state)
 	site_pass(s, 501);
 	expect_refusal(&g, 403, "lease_rejected");
 	assert_int_equal(lease_route_of(r)->signatures, 0);
-	assert_int_equal(s->workers[0].figures.signatures, 0);
+	assert_int_equal(s->leases.signatures, 0);
 	guest_close(&g);
 	guest_close(&gone);
 }
@@ -806,7 +806,7 @@ static void test_those_that_wait_are_answered_before_the_end(void **state)
 	site_open_lease(s, "demo", 0);
 	spend(s, 500);
 	ask_well(s, &g);
-	relay_worker_end(&s->workers[0], 5000);
+	data_worker_end(&s->workers[0], 5000);
 	site_pass(s, 400);
 	clock_advance(101);
 	assert_int_equal(guest_read_answer(&g), 200);
@@ -822,7 +822,7 @@ static void test_those_that_wait_at_the_end_are_forgotten(void **state)
 	site_open_lease(s, "demo", 0);
 	spend(s, 500);
 	ask_well(s, &g);
-	assert_int_equal(lease_service_of(s->workers[0].data)->unsigned_items.count, 1);
+	assert_int_equal(lease_service_of(&s->workers[0])->unsigned_items.count, 1);
 	guest_close(&g);
 }
 

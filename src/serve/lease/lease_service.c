@@ -9,6 +9,7 @@
 #include "serve/lease/keyless.h"
 #include "serve/lease/lease_route.h"
 #include "serve/lease/reverse_pool.h"
+#include "serve/served.h"
 
 #define UNSIGNED_MAX 1024 /* requests for signatures that wait */
 
@@ -38,22 +39,22 @@ struct lease_snapshot *lease_snapshot_new(void)
 /* A session on its way to the worker of its lease. */
 struct moving_session {
 	struct loop_deferred leave;
-	struct relay_data *from; /* borrowed: until it has left */
-	struct stream *session;  /* owned */
-	struct route *route;     /* a reference */
-	struct addr client;      /* who opened it */
+	struct data_worker *from; /* borrowed: until it has left */
+	struct stream *session;   /* owned */
+	struct route *route;      /* a reference */
+	struct addr client;       /* who opened it */
 };
 
-static void session_arrive(struct relay_data *d, struct moving_session *m)
+static void session_arrive(struct data_worker *d, struct moving_session *m)
 {
-	struct served *l = d->state == DATA_SERVING ? served_get(d, m->route) : NULL;
+	struct served *s = d->state == DATA_SERVING ? served_get(d, m->route) : NULL;
 	char text[ADDR_TEXT_MAX];
 
-	if (l != NULL) {
+	if (s != NULL) {
 		atomic_store(&lease_route_of(m->route)->has_served, true);
 		log_debug(d->shared->log, "lease %s: session from %s", m->route->name,
 			addr_print_ip(&m->client, text));
-		reverse_pool_add_take(reverse_pool_of(l->carrier), m->session,
+		reverse_pool_add_take(reverse_pool_of(s->carrier), m->session,
 			&m->client);
 	} else {
 		stream_close(m->session);
@@ -63,11 +64,11 @@ static void session_arrive(struct relay_data *d, struct moving_session *m)
 
 static void on_session(struct worker *w, void *body)
 {
-	struct relay_data *d = data_of_worker(w);
+	struct data_worker *d = data_worker_of(w);
 	struct moving_session *m = body;
 
 	if (d->state != DATA_SERVING ||
-		stream_enter(m->session, data_loop(d)) != ERR_OK) {
+		stream_enter(m->session, d->worker.loop) != ERR_OK) {
 		stream_close(m->session);
 		route_unref(m->route);
 		return;
@@ -80,10 +81,10 @@ static void on_session(struct worker *w, void *body)
 static void session_on_leave(void *arg)
 {
 	struct moving_session *m = arg;
-	struct relay_data *d = m->from;
+	struct data_worker *d = m->from;
 	unsigned to = m->route->worker;
 
-	if (to == d->worker->worker.index) {
+	if (to == d->worker.index) {
 		session_arrive(d, m);
 	} else if (d->state != DATA_SERVING || to >= d->shared->count ||
 		stream_leave(m->session) != ERR_OK ||
@@ -94,7 +95,7 @@ static void session_on_leave(void *arg)
 	free(m);
 }
 
-void lease_service_pass_session_take(struct relay_data *d, struct route *r,
+void lease_service_pass_session_take(struct data_worker *d, struct route *r,
 	struct stream *session, const struct addr *client)
 {
 	struct moving_session *m = mem_new(m);
@@ -109,7 +110,7 @@ void lease_service_pass_session_take(struct relay_data *d, struct route *r,
 	m->route = route_ref(r);
 	stream_want(session, 0);
 	loop_deferred_init(&m->leave, session_on_leave, m);
-	loop_defer(data_loop(d), &m->leave);
+	loop_defer(d->worker.loop, &m->leave);
 }
 
 /* ---- answers ---- */
@@ -117,7 +118,7 @@ void lease_service_pass_session_take(struct relay_data *d, struct route *r,
 /* Without the server there is no exchange either. */
 static void on_answer(void *receiver, struct mail *mail)
 {
-	struct relay_data *d = data_of_worker(receiver);
+	struct data_worker *d = data_worker_of(receiver);
 	struct api_call *call = mem_container(mail, struct api_call, mail);
 
 	if (d->http != NULL)
@@ -125,7 +126,7 @@ static void on_answer(void *receiver, struct mail *mail)
 	api_call_free(call);
 }
 
-void lease_service_answer(struct relay_worker *w, struct api_call *call)
+void lease_service_answer(struct data_worker *w, struct api_call *call)
 {
 	call->mail.fn = on_answer;
 	if (!mailbox_post(w->worker.mailbox, &call->mail))
@@ -146,30 +147,32 @@ static void service_close(void *state)
 	struct lease_service *s = state;
 
 	signing_close(s);
+	loop_timer_close(s->sign_timer);
+	s->sign_timer = NULL;
 }
 
 static void service_free(void *state)
 {
 	struct lease_service *s = state;
 
-	loop_timer_close(s->sign_timer);
 	access_cache_fini(&s->tokens);
 	free(s);
 }
 
-static enum err service_open(struct relay_data *d, void **state)
+static enum err service_open(struct data_worker *d, void **state)
 {
 	struct lease_service *s = mem_new(s);
 	enum err rc;
 
 	if (s == NULL)
 		return ERR_NOMEM;
-	s->data = d;
+	s->worker = d;
+	s->context = d->shared->context;
 	fair_queue_init(&s->unsigned_items, UNSIGNED_MAX);
 	loop_deferred_init(&s->sign_turn, signing_on_turn, s);
 	rc = relay_request_open(s);
 	if (rc == ERR_OK)
-		rc = loop_timer_open(data_loop(d), signing_on_turn, s, &s->sign_timer);
+		rc = loop_timer_open(d->worker.loop, signing_on_turn, s, &s->sign_timer);
 	if (rc == ERR_OK)
 		*state = s;
 	else

@@ -6,11 +6,31 @@
 #define SERVE_LEASE_LEASE_SERVICE_H
 
 #include "http/api.h"
+#include "serve/data_worker.h"
 #include "serve/lease/envelope.h"
 #include "serve/lease/fair_queue.h"
 #include "serve/lease/time_share.h"
-#include "serve/relay_data.h"
 #include "tunnel/portal/access_token.h"
+
+#define LEASE_HEAD_MAX 16384                /* bytes of the head of a request */
+#define LEASE_BODIES_MAX ((size_t)32 << 20) /* bytes of requests to the API, in all */
+
+/* The context of the service: what all workers share. Const, but for the counters. */
+struct lease_context {
+	const char *issuer; /* of access tokens: the relay's URL */
+	const struct k1_public *token_key;
+	const struct api_table *const *tables; /* of the API */
+	/*
+	 * No operation of the tables: it is sent as a call when a reverse session has come
+	 * with a token whose lease is not known. Its body is the token, and status 200 says
+	 * that there is a lease now.
+	 */
+	const struct api_operation *revival;
+	/* Takes a call, on any thread; lease_service_answer() brings it back. */
+	void (*take_call)(void *arg, struct api_call *call);
+	void *arg;
+	atomic_uint_fast64_t signatures, signatures_refused;
+};
 
 /* What data workers know of the relay's settings. */
 struct lease_snapshot {
@@ -29,7 +49,8 @@ static inline struct lease_snapshot *lease_snapshot_of(struct snapshot *s)
 
 /* Of one worker. */
 struct lease_service {
-	struct relay_data *data; /* borrowed: has us */
+	struct data_worker *worker;    /* borrowed: has us */
+	struct lease_context *context; /* borrowed: outlives us */
 	struct api api;
 	struct access_cache tokens;
 	struct time_share signing;
@@ -40,17 +61,17 @@ struct lease_service {
 
 extern const struct data_service lease_service;
 
-static inline struct lease_service *lease_service_of(const struct relay_data *d)
+static inline struct lease_service *lease_service_of(const struct data_worker *d)
 {
 	return d->service;
 }
 
 /* Brings a session that @client has opened to the worker of @r. Takes @session. */
-void lease_service_pass_session_take(struct relay_data *d, struct route *r,
+void lease_service_pass_session_take(struct data_worker *d, struct route *r,
 	struct stream *session, const struct addr *client);
 
 /* From the control worker: the answer to a call, which is taken whatever happens. */
-void lease_service_answer(struct relay_worker *w, struct api_call *call);
+void lease_service_answer(struct data_worker *w, struct api_call *call);
 
 /* ---- relay_request.c ---- */
 

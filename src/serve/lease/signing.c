@@ -45,7 +45,7 @@ static struct signing *signing_of(struct fair_item *item)
 
 static void signing_count_refusal(struct lease_service *ls)
 {
-	atomic_fetch_add(&ls->data->worker->figures.signatures_refused, 1);
+	atomic_fetch_add(&ls->context->signatures_refused, 1);
 }
 
 /* As the signer itself says no: in no envelope. */
@@ -83,7 +83,7 @@ static void signing_sign(struct lease_service *ls, const struct signing *s,
 	struct why why = { { 0 } };
 	size_t n;
 	uint64_t begin_us = clock_now_us(), end_us;
-	enum err rc = keyless_sign(lease_snapshot_of(ls->data->snapshot)->keyless,
+	enum err rc = keyless_sign(lease_snapshot_of(ls->worker->snapshot)->keyless,
 		&s->order, signature, &n, &why);
 
 	end_us = clock_now_us();
@@ -93,7 +93,7 @@ static void signing_sign(struct lease_service *ls, const struct signing *s,
 			err_text(rc, &why));
 		return;
 	}
-	atomic_fetch_add(&ls->data->worker->figures.signatures, 1);
+	atomic_fetch_add(&ls->context->signatures, 1);
 	atomic_fetch_add(&lease_route_of(s->route)->signatures, 1);
 	api_reply_json(call, 200,
 		message_put_signature(s->order.algorithm, span_of(signature, n),
@@ -138,7 +138,7 @@ static void signing_plan(struct lease_service *ls)
 	if (expiry_ms == UINT64_MAX)
 		return;
 	if (wait_ms == 0)
-		loop_defer(data_loop(ls->data), &ls->sign_turn);
+		loop_defer(ls->worker->worker.loop, &ls->sign_turn);
 	else if (now_ms + wait_ms <= expiry_ms)
 		loop_timer_set(ls->sign_timer, wait_ms);
 	else
@@ -222,7 +222,7 @@ static void signing_take(void *context, struct api_call *call)
 	if (rc != ERR_OK)
 		signing_refuse(ls, call, rc == ERR_NOENT ? 403 : 400, err_text(rc, &why));
 	else if (!lease_route_may_sign(lease_route_of(call->holder),
-			 lease_snapshot_of(ls->data->snapshot)->sign_per_s,
+			 lease_snapshot_of(ls->worker->snapshot)->sign_per_s,
 			 clock_now_us()))
 		signing_refuse(ls, call, 429,
 			"too many signatures for this lease: try again in a second");

@@ -23,7 +23,7 @@ static void test_visitors_and_sessions_go_to_the_lease(void **state)
 	for (unsigned i = 0; i < 4; i++) {
 		int fd = join(s, &g, i % 2, i / 2);
 
-		assert_int_equal(s->workers[1].figures.visitors, i + 1);
+		assert_int_equal(s->workers[1].stats.visitors, i + 1);
 		guest_say_text(&g, "here");
 		visitor_expect(s, fd, "here", 4);
 		visitor_say(fd, "there", 5);
@@ -32,8 +32,8 @@ static void test_visitors_and_sessions_go_to_the_lease(void **state)
 		guest_expect_end(&g, ERR_EOF);
 		guest_close(&g);
 	}
-	assert_int_equal(s->workers[0].figures.visitors, 0);
-	assert_int_equal(s->workers[0].figures.sessions, 0);
+	assert_int_equal(s->workers[0].stats.visitors, 0);
+	assert_int_equal(s->workers[0].stats.sessions, 0);
 }
 
 /* What he says while he is on his way, before anybody looks again, is not lost either. */
@@ -48,9 +48,9 @@ static void test_a_visitor_may_talk_while_he_is_handed_over(void **state)
 	guest_open_session(&g, s, 0, "demo");
 	fd = site_visit_host(s, 0, "demo." SITE_ROOT);
 	other = s->workers[0].worker.loop;
-	while (s->workers[0].data->fronts_n == 0)
+	while (s->workers[0].fronts_n == 0)
 		loop_turn(other);
-	while (s->workers[0].data->fronts_n > 0)
+	while (s->workers[0].fronts_n > 0)
 		loop_turn(other); /* and the letter lies at the other's */
 	visitor_say(fd, "more", 4);
 	guest_expect_visitor(&g, "demo." SITE_ROOT);
@@ -68,9 +68,9 @@ static void test_a_visitor_who_left_on_the_way_ends_his_session(void **state)
 
 	guest_open_session(&g, s, 0, "demo");
 	fd = site_visit_host(s, 0, "demo." SITE_ROOT);
-	while (s->workers[0].data->fronts_n == 0)
+	while (s->workers[0].fronts_n == 0)
 		loop_turn(s->workers[0].worker.loop);
-	while (s->workers[0].data->fronts_n > 0)
+	while (s->workers[0].fronts_n > 0)
 		loop_turn(s->workers[0].worker.loop);
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER,
 				 &(struct linger){ .l_onoff = 1 }, sizeof(struct linger)),
@@ -78,7 +78,7 @@ static void test_a_visitor_who_left_on_the_way_ends_his_session(void **state)
 	close(fd);
 	site_until(s, g.rc != ERR_OK);
 	assert_int_equal(r->present, 0);
-	site_until(s, s->workers[1].figures.bridges == 0);
+	site_until(s, s->workers[1].stats.bridges == 0);
 	guest_close(&g);
 }
 
@@ -97,7 +97,7 @@ static void test_a_lease_that_is_replaced_meanwhile_is_not_missed(void **state)
 	visitor_say(ends[0], buf_span(&hello).p, hello.n);
 	site_put_route(s, "demo", 1);
 	site_close_lease(s, old, false);
-	relay_data_pass_visitor_take(s->workers[0].data, old, ends[1], &s->peer);
+	data_worker_pass_visitor_take(&s->workers[0], old, ends[1], &s->peer);
 	route_unref(old);
 	site_settle(s);
 	assert_false(visitor_has_ended(ends[0]));
@@ -135,7 +135,7 @@ static void test_a_session_may_come_before_its_lease_is_told_of(void **state)
 
 	guest_open_session(&g, s, 0, "demo");
 	assert_int_equal(r->present, 1);
-	assert_true(relay_worker_open_route(&s->workers[1], r, -1, 1));
+	assert_true(data_worker_open_route(&s->workers[1], r, -1, 1));
 	site_settle(s);
 	assert_int_equal(r->present, 1);
 	fd = site_visit_host(s, 1, "demo." SITE_ROOT);
@@ -202,13 +202,13 @@ static void test_an_answer_to_who_has_gone_is_dropped(void **state)
 	lease_service_answer(s->call->sender, s->call);
 	s->call = NULL;
 	site_settle(s);
-	assert_int_equal(lease_service_of(s->workers[1].data)->api.calls, 0);
+	assert_int_equal(lease_service_of(&s->workers[1])->api.calls, 0);
 }
 
 static void test_questions_that_wait_have_a_bound(void **state)
 {
 	struct site *s = *state;
-	unsigned *calls = &lease_service_of(s->workers[1].data)->api.calls;
+	unsigned *calls = &lease_service_of(&s->workers[1])->api.calls;
 	struct guest g, other;
 
 	*calls = API_CALLS_MAX - 1; /* others' */
@@ -273,7 +273,7 @@ static void test_a_new_snapshot_counts_at_once(void **state)
 
 	site_open_lease(s, "demo", 0);
 	guest_come(&g, s, 0);
-	assert_true(relay_worker_set_snapshot(&s->workers[0], v));
+	assert_true(data_worker_set_snapshot(&s->workers[0], v));
 	snapshot_unref(v);
 	site_settle(s);
 	guest_ask_session(&g, "demo");
@@ -299,13 +299,13 @@ static void test_a_ban_ends_sessions_and_their_visitors(void **state)
 	kept = site_visit_host(s, 0, "other." SITE_ROOT);
 	guest_expect_visitor(&other, "other." SITE_ROOT);
 	guest_open_session(&stays, s, 0, "demo");
-	assert_true(relay_worker_set_snapshot(&s->workers[0], v));
+	assert_true(data_worker_set_snapshot(&s->workers[0], v));
 	snapshot_unref(v);
 	site_until(s, idle.rc != ERR_OK && served.rc != ERR_OK);
 	visitor_expect_end(s, cut);
 	guest_say_text(&other, "stays");
 	visitor_expect(s, kept, "stays", 5);
-	assert_int_equal(s->workers[0].figures.sessions, 1);
+	assert_int_equal(s->workers[0].stats.sessions, 1);
 	close(kept);
 	guest_close(&idle);
 	guest_close(&served);
@@ -321,7 +321,7 @@ static void test_a_rate_holds_for_bridges_that_run(void **state)
 	struct guest g;
 	int fd = join(s, &g, 0, 0);
 
-	assert_true(relay_worker_set_rate(&s->workers[0], r->owner, 1000));
+	assert_true(data_worker_set_rate(&s->workers[0], r->owner, 1000));
 	site_settle(s);
 	visitor_say(fd, bytes, sizeof(bytes));
 	site_settle(s);
@@ -329,10 +329,10 @@ static void test_a_rate_holds_for_bridges_that_run(void **state)
 	site_pass(s, 1000);
 	site_settle(s);
 	assert_in_range(g.in.n, 1900, 2000);
-	assert_true(relay_worker_set_rate(&s->workers[0], r->owner, 0));
+	assert_true(data_worker_set_rate(&s->workers[0], r->owner, 0));
 	site_pass(s, 10);
 	site_until(s, g.in.n == sizeof(bytes));
-	assert_true(relay_worker_set_rate(&s->workers[0], "nobody:0x0", 7));
+	assert_true(data_worker_set_rate(&s->workers[0], "nobody:0x0", 7));
 	site_settle(s);
 	close(fd);
 	guest_close(&g);
@@ -346,12 +346,12 @@ static void test_an_identity_without_a_lease_is_cut(void **state)
 	struct guest g;
 	int fd = join(s, &g, 0, 0);
 
-	assert_true(relay_worker_cut(&s->workers[1], "other:0x0"));
+	assert_true(data_worker_cut(&s->workers[1], "other:0x0"));
 	site_close_lease(s, r, false);
 	site_settle(s);
 	assert_false(visitor_has_ended(fd));
 	for (unsigned i = 0; i < SITE_WORKERS; i++)
-		assert_true(relay_worker_cut(&s->workers[i], r->owner));
+		assert_true(data_worker_cut(&s->workers[i], r->owner));
 	visitor_expect_end(s, fd);
 	site_until(s, g.rc != ERR_OK);
 	guest_close(&g);
@@ -396,17 +396,17 @@ static void test_a_port_goes_on_from_one_registration_to_the_next(void **state)
 	int l = listening(&port), fd;
 
 	old->tcp_port = port;
-	assert_true(relay_worker_open_route(&s->workers[1], old,
+	assert_true(data_worker_open_route(&s->workers[1], old,
 		fcntl(l, F_DUPFD_CLOEXEC, 0), 0));
 	site_settle(s);
 	fd = dial(
 		/* waits for a session, and says nothing: the server speaks first */
 		port);
-	site_until(s, !list_is_empty(&s->workers[1].data->claims));
+	site_until(s, !list_is_empty(&s->workers[1].claims));
 	r = site_put_route(s, "demo", 1);
 	r->tcp_port = port;
 	site_close_lease(s, old, false);
-	assert_true(relay_worker_open_route(&s->workers[1], r,
+	assert_true(data_worker_open_route(&s->workers[1], r,
 		fcntl(l, F_DUPFD_CLOEXEC, 0), 0));
 	guest_open_session(&g, s, 1, "demo");
 	guest_expect(&g, &marker, 1);
@@ -434,10 +434,10 @@ static void test_who_waited_at_a_port_that_is_gone_is_closed(void **state)
 	int l = listening(&port), fd;
 
 	old->tcp_port = port;
-	assert_true(relay_worker_open_route(&s->workers[0], old, l, 0));
+	assert_true(data_worker_open_route(&s->workers[0], old, l, 0));
 	site_settle(s);
 	fd = dial(port);
-	site_until(s, !list_is_empty(&s->workers[0].data->claims));
+	site_until(s, !list_is_empty(&s->workers[0].claims));
 	site_put_route(s, "demo", 0);
 	site_close_lease(s, old, false);
 	visitor_expect_end(s, fd);
@@ -462,7 +462,7 @@ static void test_a_worker_without_work_ends_at_once(void **state)
 	front = site_visit(s, 0);
 	waiting = site_visit_host(s, 0, "other." SITE_ROOT);
 	site_settle(s);
-	relay_worker_end(&s->workers[0], 5000);
+	data_worker_end(&s->workers[0], 5000);
 	visitor_expect_end(s, front);
 	visitor_expect_end(s, waiting);
 	guest_expect_end(&g, ERR_EOF);
@@ -479,7 +479,7 @@ static void test_an_end_waits_for_bridges(void **state)
 
 	site_open_lease(s, "demo", 0);
 	fd = join(s, &g, 0, 0);
-	relay_worker_end(&s->workers[0], 5000);
+	data_worker_end(&s->workers[0], 5000);
 	site_pass(s, 4000);
 	assert_false(has_stopped(s, 0));
 	late = site_visit_host(s, 0, "demo." SITE_ROOT);
@@ -500,8 +500,8 @@ static void test_an_end_waits_so_long_and_no_longer(void **state)
 
 	site_open_lease(s, "demo", 1);
 	fd = join(s, &g, 0, 0);
-	relay_worker_end(&s->workers[1], 5000);
-	relay_worker_end(&s->workers[1], 1000); /* again: nothing is different */
+	data_worker_end(&s->workers[1], 5000);
+	data_worker_end(&s->workers[1], 1000); /* again: nothing is different */
 	site_pass(s, 4999);
 	assert_false(has_stopped(s, 1));
 	site_pass(s, 2);
@@ -520,7 +520,7 @@ static void test_an_end_waits_for_answers(void **state)
 	guest_come(&idle, s, 0);
 	ask(&g, "GET /app HTTP/1.1\r\n");
 	site_until(s, s->call != NULL);
-	relay_worker_end(&s->workers[0], 5000);
+	data_worker_end(&s->workers[0], 5000);
 	site_pass(s, 2000);
 	guest_expect_end(&idle, ERR_EOF);
 	assert_false(has_stopped(s, 0));
@@ -553,13 +553,13 @@ static void test_letters_that_nobody_reads_are_dropped(void **state)
 	}
 	front = site_visit(s, 1);
 	site_pair(client);
-	assert_true(relay_worker_give_client(&s->workers[1], client[1], &s->peer));
-	assert_true(relay_worker_open_route(&s->workers[1], r, listening(&port), 9));
-	assert_true(relay_worker_set_rate(&s->workers[1], r->owner, 9));
-	assert_true(relay_worker_set_snapshot(&s->workers[1], s->snapshot));
-	assert_true(relay_worker_close_route(&s->workers[1], r, true));
-	relay_worker_end(&s->workers[1], 1000);
-	relay_worker_close(&s->workers[1]);
+	assert_true(data_worker_give_client(&s->workers[1], client[1], &s->peer));
+	assert_true(data_worker_open_route(&s->workers[1], r, listening(&port), 9));
+	assert_true(data_worker_set_rate(&s->workers[1], r->owner, 9));
+	assert_true(data_worker_set_snapshot(&s->workers[1], s->snapshot));
+	assert_true(data_worker_close_route(&s->workers[1], r, true));
+	data_worker_end(&s->workers[1], 1000);
+	data_worker_close(&s->workers[1]);
 	assert_true(visitor_has_ended(visitor));
 	assert_true(visitor_has_ended(front));
 	assert_true(visitor_has_ended(client[0]));
@@ -572,7 +572,8 @@ static void test_letters_that_nobody_reads_are_dropped(void **state)
 	}
 	assert_int_equal(g.rc, ERR_EOF);
 	guest_close(&g);
-	assert_int_equal(relay_data_new(&s->workers[1], &s->shared, 1, s->snapshot, NULL),
+	assert_int_equal(data_worker_init(&s->workers[1], &s->shared, 1, s->snapshot,
+				 NULL),
 		ERR_OK);
 }
 
