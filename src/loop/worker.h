@@ -21,7 +21,6 @@ struct worker {
 	struct mailbox *mailbox; /* letters are handed out with this worker as receiver */
 	struct pool blocks;      /* WORKER_BLOCK_BYTES each */
 	uint8_t *scratch;        /* worker_scratch() */
-	void *state;             /* whatever the role hangs on its workers */
 	pthread_t thread;
 	bool has_thread;         /* false for the worker of the main thread */
 	struct mail stop;        /* the last letter: needs no memory when it is sent */

@@ -35,7 +35,7 @@ static void claim_free(struct link_claim *c)
 static void claim_post(struct link_claim *c, unsigned to,
 	void (*fn)(void *receiver, struct mail *mail))
 {
-	struct mailbox *box = c->server->workers[to].worker.mailbox;
+	struct mailbox *box = c->server->shared.workers[to].worker.mailbox;
 
 	c->mail.fn = fn;
 	if (box == NULL || !mailbox_post(box, &c->mail))
@@ -51,8 +51,8 @@ static void claim_ask(struct link_claim *c, unsigned whom)
 static void claim_on_home(void *receiver, struct mail *mail)
 {
 	struct link_claim *c = mem_container(mail, struct link_claim, mail);
-	struct link_worker *w = mem_container(receiver, struct link_worker, worker);
-	struct link_session *s = link_session_find(w, c->number);
+	struct link_service *ls = link_service_of(receiver);
+	struct link_session *s = link_session_find(ls, c->number);
 
 	if (s != NULL)
 		s->is_port_ours = c->is_held;
@@ -86,12 +86,12 @@ static bool session_holds(const struct link_session *s, uint16_t port, bool is_u
 }
 
 static struct link_session *claim_find_holder(const struct link_claim *c,
-	struct link_worker *w)
+	struct link_service *ls)
 {
 	struct list *it, *next;
 
-	list_each(it, next, &w->sessions) {
-		struct link_session *s = list_object(it, struct link_session, in_worker);
+	list_each(it, next, &ls->sessions) {
+		struct link_session *s = list_object(it, struct link_session, in_service);
 
 		if (s->number != c->number && session_holds(s, c->port, c->is_udp) &&
 			claim_is_of(c, s))
@@ -131,12 +131,12 @@ static void claim_on_probed(void *arg, bool is_alive)
 static void claim_on_mail(void *receiver, struct mail *mail)
 {
 	struct link_claim *c = mem_container(mail, struct link_claim, mail);
-	struct link_worker *w = mem_container(receiver, struct link_worker, worker);
-	struct link_session *holder = claim_find_holder(c, w);
+	struct link_service *ls = link_service_of(receiver);
+	struct link_session *holder = claim_find_holder(c, ls);
 	enum err rc;
 
 	if (holder == NULL || holder->session == NULL) {
-		if (c->at + 1 < c->server->count)
+		if (c->at + 1 < c->server->shared.count)
 			claim_ask(c, c->at + 1);
 		else
 			claim_send_home(c);
@@ -168,8 +168,8 @@ enum err link_claim_send(struct link_session *s, uint16_t port, bool is_udp)
 	if (c == NULL)
 		return ERR_NOMEM;
 	list_init(&c->in_session);
-	c->server = s->worker->server;
-	c->home = s->worker->worker.index;
+	c->server = s->service->server;
+	c->home = s->service->worker->worker.index;
 	c->number = s->number;
 	c->port = port;
 	c->is_udp = is_udp;

@@ -24,7 +24,7 @@ static bool login_is_good(const struct link_session *s)
 {
 	const struct user *user = s->login.user == NULL ?
 		NULL :
-		users_find(s->worker->users, s->login.user);
+		users_find(link_users_of(s->service), s->login.user);
 
 	return user != NULL &&
 		span_eq(user_login(user), span_of(s->login.digest, USER_LOGIN_BYTES));
@@ -77,7 +77,7 @@ static void login_take_verdict(struct link_session *s,
 		return;
 	}
 	if (s->login.timer == NULL &&
-		loop_timer_open(s->worker->worker.loop, login_on_timer, s,
+		loop_timer_open(s->service->worker->worker.loop, login_on_timer, s,
 			&s->login.timer) != ERR_OK)
 		chisel_session_close(s->session, ERR_NOMEM, NULL);
 	else
@@ -88,9 +88,9 @@ static void login_take_verdict(struct link_session *s,
 
 static void login_on_home(struct worker *worker, void *body)
 {
-	struct link_worker *w = mem_container(worker, struct link_worker, worker);
+	struct link_service *ls = link_service_of(worker);
 	struct login_mail *m = body;
-	struct link_session *s = link_session_find(w, m->number);
+	struct link_session *s = link_session_find(ls, m->number);
 
 	if (s != NULL && s->session != NULL)
 		login_take_verdict(s, &m->verdict);
@@ -102,19 +102,20 @@ static void login_on_control(struct worker *control, void *body)
 	struct link_server *server = m->server;
 
 	(void)control;
-	if (server->workers == NULL)
+	if (server->shared.workers == NULL)
 		return; /* when the server goes down, the workers go first */
 	m->verdict = login_guard_try(server->guard, &m->client, m->is_good,
 		clock_now_ms());
-	if (!worker_send(&server->workers[m->home].worker, login_on_home, m, sizeof(*m)))
+	if (!worker_send(&server->shared.workers[m->home].worker, login_on_home, m,
+		    sizeof(*m)))
 		log_error(&server->log, "out of memory: a login is not answered");
 }
 
 static bool login_ask(struct link_session *s, const struct prefix *client)
 {
 	struct login_mail m = {
-		.server = s->worker->server,
-		.home = s->worker->worker.index,
+		.server = s->service->server,
+		.home = s->service->worker->worker.index,
 		.number = s->number,
 		.client = *client,
 		.is_good = s->login.user != NULL,
@@ -134,7 +135,7 @@ static bool login_has_client(const struct link_session *s, struct prefix *client
 
 void link_login_begin(struct link_session *s, struct span name, struct span password)
 {
-	struct users *users = s->worker->users;
+	struct users *users = link_users_of(s->service);
 	const struct user *user;
 	struct prefix client;
 
@@ -144,7 +145,7 @@ void link_login_begin(struct link_session *s, struct span name, struct span pass
 	}
 	user = users_check(users, name, password);
 	if (user == NULL)
-		atomic_fetch_add(&s->worker->server->failed_logins, 1);
+		atomic_fetch_add(&s->service->server->failed_logins, 1);
 	str_quote(s->login.name, sizeof(s->login.name), name);
 	free(s->login.user);
 	s->login.user = user != NULL ? strdup(user_name(user)) : NULL;

@@ -105,9 +105,8 @@ static void link_warn_of_modes(const struct link_server *s)
 static void link_on_accept(void *arg, int fd, const struct addr *peer)
 {
 	struct link_server *s = arg;
-	struct link_worker *w = &s->workers[s->next++ % s->count];
 
-	if (!link_worker_give(w, fd, peer))
+	if (!data_worker_give_client(data_workers_next(&s->shared), fd, peer))
 		close(fd);
 }
 
@@ -132,8 +131,7 @@ static enum err link_listen(struct link_server *s, struct why *why)
 
 void link_server_reload(struct link_server *s)
 {
-	link_users_reload(s);
-	link_tls_reload(s);
+	link_files_reload(s);
 }
 
 void link_server_report(const struct link_server *s)
@@ -155,20 +153,53 @@ void link_server_end(struct link_server *s)
 
 static enum err link_open_workers(struct link_server *s, struct why *why)
 {
-	unsigned count = s->o->workers > 0 ? s->o->workers : worker_count_cores();
-	enum err rc = ERR_OK;
+	s->shared = (struct data_shared){
+		.service = &link_data_service,
+		.context = s,
+		.log = &s->log,
+		.head_max = s->o->head_max,
+		.count = data_workers_count(s->o->workers),
+	};
+	return data_workers_open(&s->shared, s->snapshot, why);
+}
 
-	if (count > LINK_WORKERS_MAX)
-		count = LINK_WORKERS_MAX;
-	s->workers = calloc(count, sizeof(*s->workers));
-	if (s->workers == NULL)
-		return err_set(why, ERR_NOMEM, "no memory for %u workers", count);
-	/* They may send each other claims as soon as there are connections, not
-	 * before. */
-	s->count = count;
-	for (unsigned i = 0; i < count && rc == ERR_OK; i++)
-		rc = link_worker_open(&s->workers[i], s, i, why);
-	return rc;
+static void link_put_metrics(void *arg, struct buf *out)
+{
+	struct link_server *s = arg;
+	const struct metric metrics[] = {
+		{ "adit_link_sessions", "gauge", "Sessions of clients now.",
+			atomic_load(&s->open) },
+		{ "adit_link_sessions_total", "counter", "Sessions of clients.",
+			atomic_load(&s->numbers) },
+		{ "adit_link_channels", "gauge", "Channels now: connections of visitors.",
+			atomic_load(&s->channels) },
+		{ "adit_link_sent_bytes_total", "counter",
+			"Bytes to clients, in channels.", atomic_load(&s->sent_bytes) },
+		{ "adit_link_received_bytes_total", "counter",
+			"Bytes from clients, in channels.",
+			atomic_load(&s->received_bytes) },
+		{ "adit_link_logins_failed_total", "counter",
+			"Logins with a wrong password.", atomic_load(&s->failed_logins) },
+		metric_memory(),
+	};
+
+	for (size_t i = 0; i < mem_count(metrics); i++)
+		metric_put(out, &metrics[i]);
+	metric_put_cpu(out);
+}
+
+static enum err link_open_metrics(struct link_server *s, struct why *why)
+{
+	struct http_metrics_options o = {
+		.loop = s->control->loop,
+		.pool = &s->control->blocks,
+		.put = link_put_metrics,
+		.arg = s,
+	};
+
+	return s->o->metrics == NULL ? ERR_OK :
+				       http_metrics_open_local(&o, s->o->metrics,
+					       "--metrics", &s->log, &s->metrics, why);
 }
 
 static enum err server_begin(struct link_server *s, struct why *why)
@@ -177,21 +208,11 @@ static enum err server_begin(struct link_server *s, struct why *why)
 
 	if (s->o->allows_reverse)
 		log_info(&s->log, "Reverse tunnelling enabled");
-	rc = prefix_set_add_list(&s->proxies, &s->o->trusted_proxies);
+	rc = link_make_key(s, why);
 	if (rc == ERR_OK)
-		rc = link_make_key(s, why);
-	if (rc == ERR_OK)
-		rc = link_users_open(s, why);
+		rc = link_files_open(s, why);
 	if (rc == ERR_OK && s->users != NULL)
 		rc = login_guard_new(&s->guard);
-	if (rc == ERR_OK && s->users != NULL)
-		log_info(&s->log, "User authentication enabled");
-	else if (rc == ERR_OK)
-		log_warn(&s->log,
-			"no users configured: anyone can connect; see --auth and "
-			"--authfile");
-	if (rc == ERR_OK)
-		rc = link_tls_open(s, why);
 	if (rc == ERR_OK)
 		link_warn_of_modes(s);
 	if (rc == ERR_OK)
@@ -199,7 +220,7 @@ static enum err server_begin(struct link_server *s, struct why *why)
 	if (rc == ERR_OK)
 		rc = link_open_workers(s, why);
 	if (rc == ERR_OK)
-		rc = link_metrics_open(s, why);
+		rc = link_open_metrics(s, why);
 	return rc == ERR_OK ? link_listen(s, why) : rc;
 }
 
@@ -209,21 +230,14 @@ void link_server_close(struct link_server *s)
 		return;
 	listener_close(s->listener);
 	http_metrics_close(s->metrics);
-	for (unsigned i = 0; i < s->count; i++)
-		link_worker_end(&s->workers[i]);
-	for (unsigned i = 0; i < s->count; i++)
-		worker_join(&s->workers[i].worker);
-	for (unsigned i = 0; i < s->count; i++)
-		link_worker_close(&s->workers[i]);
-	free(s->workers);
-	s->workers = NULL; /* mail that is still on its way finds no receiver */
-	link_users_close(s);
-	link_tls_close(s);
+	data_workers_end(&s->shared, 0);
+	data_workers_join(&s->shared);
+	data_workers_close(&s->shared);
+	link_files_close(s);
 	tls_context_free(s->backend_tls);
 	hostkey_free(s->key);
 	loop_turn(s->control->loop); /* logins that were on their way */
 	login_guard_free(s->guard);
-	prefix_set_fini(&s->proxies);
 	free(s);
 }
 

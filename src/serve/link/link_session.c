@@ -25,13 +25,13 @@ static void session_unbind(struct link_session *s)
 static void session_is_known(struct link_session *s)
 {
 	if (s->is_pending)
-		s->worker->pending--;
+		s->service->pending--;
 	s->is_pending = false;
 }
 
 static void session_count(struct link_session *s, uint64_t channels)
 {
-	struct link_server *server = s->worker->server;
+	struct link_server *server = s->service->server;
 	uint64_t sent, received;
 
 	chisel_session_bytes(s->session, &sent, &received);
@@ -43,26 +43,26 @@ static void session_count(struct link_session *s, uint64_t channels)
 	s->counted_channels = channels;
 }
 
-void link_sessions_count(void *worker)
+void link_sessions_count(void *service)
 {
-	struct link_worker *w = worker;
+	struct link_service *ls = service;
 	struct list *it, *next;
 
-	list_each(it, next, &w->sessions) {
-		struct link_session *s = list_object(it, struct link_session, in_worker);
+	list_each(it, next, &ls->sessions) {
+		struct link_session *s = list_object(it, struct link_session, in_service);
 
 		if (s->session != NULL)
 			session_count(s, chisel_session_channels(s->session));
 	}
-	loop_timer_set(w->count, LINK_COUNT_MS);
+	loop_timer_set(ls->count, LINK_COUNT_MS);
 }
 
 static void session_free(struct link_session *s)
 {
 	session_is_known(s);
 	resolve_close(s->lookup);
-	atomic_fetch_sub(&s->worker->server->open, 1);
-	list_remove(&s->in_worker);
+	atomic_fetch_sub(&s->service->server->open, 1);
+	list_remove(&s->in_service);
 	exits_fini(&s->exits);
 	session_unbind(s);
 	free(s->entries);
@@ -76,9 +76,9 @@ static void session_free(struct link_session *s)
 /* The user as the newest users have it; NULL if it is gone, or if nobody has a name. */
 static const struct user *session_user(const struct link_session *s)
 {
-	if (s->worker->users == NULL || s->user == NULL)
+	if (link_users_of(s->service) == NULL || s->user == NULL)
 		return NULL;
-	return users_find(s->worker->users, s->user);
+	return users_find(link_users_of(s->service), s->user);
 }
 
 /*
@@ -90,7 +90,7 @@ static bool session_may_reach(const struct link_session *s, const char *access)
 {
 	const struct user *user = session_user(s);
 
-	if (s->worker->users == NULL)
+	if (link_users_of(s->service) == NULL)
 		return true;
 	if (user == NULL)
 		return false;
@@ -143,7 +143,7 @@ static const char *session_judge(const struct link_session *s, const struct remo
 	remote_print_access(r, access);
 	if (!session_may_reach(s, access))
 		snprintf(to, size, "server: access to '%s' denied", access);
-	else if (r->is_reverse && !s->worker->server->o->allows_reverse)
+	else if (r->is_reverse && !s->service->server->o->allows_reverse)
 		snprintf(to, size,
 			"server: Reverse port forwaring not enabled on server");
 	return to;
@@ -155,10 +155,10 @@ static enum err session_listen(struct link_session *s, unsigned index, const cha
 {
 	struct remote here = s->config.remotes[index];
 	struct entry_options o = {
-		.worker = &s->worker->worker,
+		.worker = &s->service->worker->worker,
 		.remote = &here,
 		.log = &s->tun,
-		.tuning = &s->worker->server->o->tuning,
+		.tuning = &s->service->server->o->tuning,
 		.is_strangers = s->user == NULL,
 	};
 
@@ -218,8 +218,8 @@ static enum err session_find_host(struct link_session *s, const struct remote *r
 		str_copy(s->host, sizeof(s->host), r->local_host);
 		return ERR_OK;
 	}
-	if (resolve_open(s->worker->worker.loop, r->local_host, 0, session_on_host, s,
-		    &s->lookup) != ERR_OK)
+	if (resolve_open(s->service->worker->worker.loop, r->local_host, 0,
+		    session_on_host, s, &s->lookup) != ERR_OK)
 		return session_cannot_listen(s, ERR_NOMEM, NULL);
 	return ERR_AGAIN;
 }
@@ -421,7 +421,7 @@ static void session_on_open(void *owner, struct channel *ch, struct span text)
 		log_debug(&s->tun, "Denied connection to \"%s\" (ACL)",
 			str_quote(quoted, sizeof(quoted), text));
 		channel_refuse(ch, SSH_PROHIBITED, "access denied");
-	} else if (target.is_socks && !s->worker->server->o->allows_socks) {
+	} else if (target.is_socks && !s->service->server->o->allows_socks) {
 		log_debug(&s->tun, "Denied socks request, please enable socks");
 		channel_refuse(ch, SSH_PROHIBITED, "SOCKS5 is not enabled");
 	} else {
@@ -449,7 +449,7 @@ static const struct chisel_session_hooks session_hooks = {
 	.on_closed = session_on_closed,
 };
 
-void link_session_open_take(struct link_worker *w, struct stream *stream,
+void link_session_open_take(struct link_service *ls, struct stream *stream,
 	const struct addr *client)
 {
 	char ip[ADDR_TEXT_MAX];
@@ -457,10 +457,10 @@ void link_session_open_take(struct link_worker *w, struct stream *stream,
 	struct link_session *s = mem_new(s);
 	struct chisel_session_options o = {
 		.role = SSH_SERVER,
-		.worker = &w->worker,
+		.worker = &ls->worker->worker,
 		.stream = stream,
-		.tuning = &w->server->o->tuning,
-		.key = w->server->key,
+		.tuning = &ls->server->o->tuning,
+		.key = ls->server->key,
 		.hooks = &session_hooks,
 		.owner = s,
 	};
@@ -469,19 +469,20 @@ void link_session_open_take(struct link_worker *w, struct stream *stream,
 		stream_abort(stream);
 		return;
 	}
-	s->worker = w;
+	s->service = ls;
 	s->client = *client;
-	s->number = atomic_fetch_add(&w->server->numbers, 1) + 1;
-	atomic_fetch_add(&w->server->open, 1);
-	log_init(&s->log, &w->server->log, "session#%llu", (unsigned long long)s->number);
+	s->number = atomic_fetch_add(&ls->server->numbers, 1) + 1;
+	atomic_fetch_add(&ls->server->open, 1);
+	log_init(&s->log, &ls->server->log, "session#%llu",
+		(unsigned long long)s->number);
 	log_init(&s->tun, &s->log, "tun");
 	list_init(&s->claims);
-	list_init(&s->in_worker);
-	list_add(&w->sessions, &s->in_worker);
+	list_init(&s->in_service);
+	list_add(&ls->sessions, &s->in_service);
 	s->is_pending = true;
-	w->pending++;
-	exits_init(&s->exits, &w->worker, &s->tun, &w->server->o->tuning);
-	if (w->server->o->checks_socks)
+	ls->pending++;
+	exits_init(&s->exits, &ls->worker->worker, &s->tun, &ls->server->o->tuning);
+	if (ls->server->o->checks_socks)
 		s->exits.may_reach = session_may_dial;
 	s->exits.owner = s;
 	if (chisel_session_open(&o, &s->session) == ERR_OK) {
@@ -492,12 +493,12 @@ void link_session_open_take(struct link_worker *w, struct stream *stream,
 	session_free(s);
 }
 
-struct link_session *link_session_find(struct link_worker *w, uint64_t number)
+struct link_session *link_session_find(struct link_service *ls, uint64_t number)
 {
 	struct list *it, *next;
 
-	list_each(it, next, &w->sessions) {
-		struct link_session *s = list_object(it, struct link_session, in_worker);
+	list_each(it, next, &ls->sessions) {
+		struct link_session *s = list_object(it, struct link_session, in_service);
 
 		if (s->number == number)
 			return s;
@@ -505,22 +506,22 @@ struct link_session *link_session_find(struct link_worker *w, uint64_t number)
 	return NULL;
 }
 
-void link_sessions_close(struct link_worker *w)
+void link_sessions_close(struct link_service *ls)
 {
 	struct list *it, *next;
 
-	list_each(it, next, &w->sessions)
-		chisel_session_close(list_object(it, struct link_session, in_worker)
+	list_each(it, next, &ls->sessions)
+		chisel_session_close(list_object(it, struct link_session, in_service)
 					     ->session,
 			ERR_CLOSED, "going away");
 }
 
-void link_sessions_drop_stranger(struct link_worker *w)
+void link_sessions_drop_stranger(struct link_service *ls)
 {
 	struct list *it, *next;
 
-	list_each(it, next, &w->sessions) {
-		struct link_session *s = list_object(it, struct link_session, in_worker);
+	list_each(it, next, &ls->sessions) {
+		struct link_session *s = list_object(it, struct link_session, in_service);
 
 		if (!s->is_pending)
 			continue;
@@ -581,10 +582,10 @@ static void session_check_user(struct link_session *s)
 	session_check_ports(s);
 }
 
-void link_sessions_check_users(struct link_worker *w)
+void link_sessions_check_users(struct link_service *ls)
 {
 	struct list *it, *next;
 
-	list_each(it, next, &w->sessions)
-		session_check_user(list_object(it, struct link_session, in_worker));
+	list_each(it, next, &ls->sessions)
+		session_check_user(list_object(it, struct link_session, in_service));
 }

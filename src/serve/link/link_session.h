@@ -14,8 +14,8 @@
 #define LINK_TEXT_MAX 160 /* of a stranger's text in a log line */
 
 struct link_session {
-	struct list in_worker;
-	struct link_worker *worker; /* borrowed: it ends us before it goes */
+	struct list in_service;
+	struct link_service *service; /* borrowed: it ends us before it goes */
 	uint64_t number;
 	struct log log, tun;
 	struct chisel_session *session; /* borrowed: it tells when it is gone */
@@ -57,25 +57,25 @@ struct link_session {
 	} while (0)
 
 /* Takes @stream, which has been upgraded, from @client. */
-void link_session_open_take(struct link_worker *w, struct stream *stream,
+void link_session_open_take(struct link_service *ls, struct stream *stream,
 	const struct addr *client);
 
 /* The session of that number on this worker, or NULL. */
-struct link_session *link_session_find(struct link_worker *w, uint64_t number);
+struct link_session *link_session_find(struct link_service *ls, uint64_t number);
 
 /* All of them, on their worker. */
-void link_sessions_close(struct link_worker *w);
+void link_sessions_close(struct link_service *ls);
 
 /* Gives up the stranger that has been here longest without a name. */
-void link_sessions_drop_stranger(struct link_worker *w);
+void link_sessions_drop_stranger(struct link_service *ls);
 
 #define LINK_COUNT_MS 1000
 
 /* Adds to the server's totals what is new. */
-void link_sessions_count(void *worker); /* struct link_worker; its timer's */
+void link_sessions_count(void *service); /* of the timer */
 
 /* The users are new: ends what they do not allow any more. */
-void link_sessions_check_users(struct link_worker *w);
+void link_sessions_check_users(struct link_service *ls);
 
 /* Goes on binding ports, after a claim or a lookup has come back. */
 void link_session_bind(struct link_session *s);
