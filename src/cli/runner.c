@@ -12,7 +12,7 @@ static void runner_on_signal(void *arg, int signo)
 
 	if (r->is_closing)
 		return;
-	if (signo == SIGHUP) {
+	if (signo == SIGHUP && r->ops->reload != NULL) {
 		notify_reloading(r->notify);
 		r->ops->reload(r->arg);
 		notify_ready(r->notify);
@@ -31,7 +31,7 @@ static void runner_on_signal(void *arg, int signo)
 static enum err runner_open(struct runner *r, struct loop_signals **signals,
 	struct netwatch **netwatch, struct why *why)
 {
-	const int signos[] = { SIGINT, SIGTERM, r->ops->reload != NULL ? SIGHUP : 0,
+	const int signos[] = { SIGINT, SIGTERM, SIGHUP,
 		r->ops->report != NULL ? SIGUSR2 : 0, 0 };
 	enum err rc = worker_init(&r->worker, 0);
 

@@ -26,7 +26,7 @@ struct runner {
 struct runner_ops {
 	const char *name; /* of its log lines */
 	enum err (*open)(void *arg, struct runner *r, struct why *why);
-	/* SIGHUP. NULL: no daemon, and no business of a service manager. */
+	/* SIGHUP. NULL: SIGHUP ends it, and the service manager is told nothing. */
 	void (*reload)(void *arg);
 	/* SIGUSR2: writes statistics to the log. */
 	void (*report)(void *arg);

@@ -1,14 +1,12 @@
 /*
- * The demo: both tunnels at work on the loopback addresses of one machine. A server and
- * a client, then a relay and an agent, are this program once more; a visitor comes
- * through each pair. All that the relay hears goes through taps, which look for the page
- * in it.
+ * adit demo: both tunnels on the loopback addresses of one machine. A server and a
+ * client, then a relay and an agent, are child processes of this program; a visitor uses
+ * each pair. All connections of the lease pass through taps, which search their bytes for
+ * a word of the page.
  *
- * It never sleeps: the logs of the children say when they are ready, SIGCHLD when one is
- * gone.
+ * It never sleeps: the logs of the children say when they are ready, SIGCHLD when one has
+ * ended.
  */
-#include "cli/demo/demo.h"
-
 #include <errno.h>
 #include <ftw.h>
 #include <inttypes.h>
@@ -22,8 +20,10 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "base/str.h"
+#include "cli/check.h"
 #include "cli/command.h"
 #include "cli/demo/demo_priv.h"
+#include "cli/runner.h"
 #include "cli/terminal.h"
 #include "http/client.h"
 #include "loop/child.h"
@@ -31,15 +31,13 @@
 #include "net/dialer.h"
 #include "text/hex.h"
 
-extern char **environ; /* unistd.h need not declare it */
-
 #define DEMO_FETCHES 2
 #define DEMO_READY_MS 10000 /* for all that comes before a visit */
 #define DEMO_FETCH_MS 10000
-#define DEMO_END_MS 8000 /* after the first SIGTERM; who unregisters may take 5 s */
+#define DEMO_END_MS 8000 /* after the first SIGTERM; unregistering may take 5 s */
 #define DEMO_USER "demo:"
 #define DEMO_PASSWORD_BYTES 16
-#define DEMO_ANSWER_MAX ((size_t)4 << 20)
+#define DEMO_RESPONSE_MAX ((size_t)4 << 20)
 #define DEMO_PATH_MAX 192
 #define LEASE_NAME "hello"
 #define LEASE_RELAY "relay.localhost"
@@ -52,7 +50,7 @@ enum demo_state {
 	DEMO_ENDING, /* until all children have gone */
 };
 
-/* In the order in which they end: who dials goes before who is dialled. */
+/* In the order in which they end: the end that connects goes first. */
 enum demo_role { DEMO_CLIENT, DEMO_EXPOSE, DEMO_SERVER, DEMO_RELAY, DEMO_ROLES };
 
 static const char *const names[DEMO_ROLES] = {
@@ -62,7 +60,7 @@ static const char *const names[DEMO_ROLES] = {
 	[DEMO_RELAY] = "relay",
 };
 
-/* On each wire of the lease; named by who dials and who is dialled. */
+/* One for each connection of the lease; named by its two ends. */
 enum { VISITOR_RELAY, AGENT_RELAY, AGENT_TARGET, DEMO_TAPS };
 
 struct demo_part {
@@ -71,24 +69,29 @@ struct demo_part {
 	struct child *child; /* NULL when it does not run */
 };
 
+struct demo_args {
+	bool is_once;
+	char *target;
+};
+
 struct demo {
-	const struct demo_options *o; /* borrowed: the caller's */
-	FILE *out;                    /* its */
+	const struct demo_args *args; /* borrowed */
+	FILE *out, *log;              /* borrowed: what happens; what the children log */
+	struct runner *runner;        /* borrowed */
 	enum demo_state state;
 	/* Awaited: these words in this child's log; @then gets what follows. */
 	enum demo_role awaited;
 	const char *words; /* NULL: none */
 	void (*then)(struct demo *d, const char *rest);
-	struct worker worker;
+	struct loop *loop; /* borrowed: the runner's */
 	struct loop_timer *timer;
-	struct loop_signals *signals;
 	struct dial *dial;
-	bool has_page; /* else the target is somebody else's */
+	bool has_page; /* else the target is a service of the user */
 	struct demo_page page;
 	struct addr_listen target;
 	struct demo_part parts[DEMO_ROLES];
 	struct http_client *visitor;
-	unsigned answers;
+	unsigned responses;
 	void (*after_visit)(struct demo *d);
 	char auth[sizeof(DEMO_USER) + (size_t)2 * DEMO_PASSWORD_BYTES]; /* secret */
 	char fingerprint[64]; /* of the server */
@@ -126,7 +129,7 @@ static const char *demo_what(const struct demo *d)
 
 /* ---- the end ---- */
 
-/* One after the other, so that who unregisters finds somebody to tell. */
+/* One after the other: the agent unregisters while the relay still runs. */
 static void demo_end_next(struct demo *d)
 {
 	for (enum demo_role role = 0; role < DEMO_ROLES; role++) {
@@ -135,7 +138,7 @@ static void demo_end_next(struct demo *d)
 		child_signal(d->parts[role].child, SIGTERM);
 		return;
 	}
-	loop_stop(d->worker.loop);
+	runner_stop(d->runner, d->exit_code);
 }
 
 static void demo_end(struct demo *d)
@@ -153,7 +156,7 @@ static void demo_end(struct demo *d)
 
 static void demo_fail(struct demo *d, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* The first failure is the one that is told. */
+/* The first failure is the one that is reported. */
 static void demo_fail(struct demo *d, const char *fmt, ...)
 {
 	va_list args;
@@ -177,14 +180,14 @@ static void demo_on_timer(void *arg)
 		return;
 	}
 	demo_fail(d, "a process did not end within %d s of SIGTERM", DEMO_END_MS / 1000);
-	loop_stop(d->worker.loop); /* those that run are killed */
+	runner_stop(d->runner, d->exit_code); /* those that run are killed */
 }
 
-static void demo_on_signal(void *arg, int signo)
+static void demo_on_signal(void *arg, bool is_again)
 {
 	struct demo *d = arg;
 
-	(void)signo;
+	(void)is_again;
 	if (d->state == DEMO_OPEN)
 		demo_end(d);
 	else
@@ -216,9 +219,9 @@ static void demo_on_child_line(void *arg, const char *line)
 	struct demo *d = part->demo;
 	const char *found;
 
-	fprintf(d->o->err,
-		terminal_has_colours(fileno(d->o->err)) ? "\033[2m  | %s\033[0m\n" :
-							  "  | %s\n",
+	fprintf(d->log,
+		terminal_has_colours(fileno(d->log)) ? "\033[2m  | %s\033[0m\n" :
+						       "  | %s\n",
 		line);
 	found = d->words != NULL && part->role == d->awaited ? strstr(line, d->words) :
 							       NULL;
@@ -235,7 +238,7 @@ static void demo_start(struct demo *d, enum demo_role role, const char *auth,
 {
 	char own[CHILD_PATH_MAX];
 	struct child_options o = {
-		.loop = d->worker.loop,
+		.loop = d->loop,
 		.path = child_own_path(own),
 		.argv = argv,
 		.on_line = demo_on_child_line,
@@ -261,45 +264,40 @@ static void demo_start(struct demo *d, enum demo_role role, const char *auth,
 
 /* ---- visits ---- */
 
-static void demo_print_answer(struct demo *d, const struct http_response *a)
-{
-	struct span type = http1_head_value(a->head, "Content-Type");
-	char reason[40], quoted[64];
+static void demo_fetch(struct demo *d);
 
-	if (d->answers == 0) {
-		fprintf(d->out, "answer   %u %s%s%s\n", a->status,
-			str_quote(reason, sizeof(reason), a->head->reason),
-			type.n > 0 ? ", " : "", str_quote(quoted, sizeof(quoted), type));
-		fprintf(d->out,
-			"\nvisit    status  first byte       bytes  connection\n");
-	}
-	fprintf(d->out, "%5u    %6u  %7.2f ms  %10zu  %s\n", d->answers + 1, a->status,
-		(double)a->first_us / 1000, a->body.n, a->is_reused ? "reused" : "new");
-}
-
-static void demo_ask(struct demo *d);
-
-static void demo_on_answer(void *arg, enum err rc, const struct http_response *a,
+static void demo_on_response(void *arg, enum err rc, const struct http_response *a,
 	const struct why *why)
 {
 	struct demo *d = arg;
+	char reason[40], quoted[64];
+	struct span type;
 
 	if (rc != ERR_OK) {
 		demo_fail(d, "no answer through the tunnel: %s", err_text(rc, why));
 		return;
 	}
-	demo_print_answer(d, a);
-	d->answers++;
+	if (d->responses == 0) {
+		type = http1_head_value(a->head, "Content-Type");
+		fprintf(d->out,
+			"answer   %u %s%s%s\n\n"
+			"visit    status  first byte       bytes  connection\n",
+			a->status, str_quote(reason, sizeof(reason), a->head->reason),
+			type.n > 0 ? ", " : "", str_quote(quoted, sizeof(quoted), type));
+	}
+	d->responses++;
+	fprintf(d->out, "%5u    %6u  %7.2f ms  %10zu  %s\n", d->responses, a->status,
+		(double)a->first_us / 1000, a->body.n, a->is_reused ? "reused" : "new");
 	if (d->has_page &&
 		(!span_eq(a->body, buf_span(&d->page.text)) || a->status != 200 ||
-			a->is_reused != (d->answers > 1))) {
+			a->is_reused != (d->responses > 1))) {
 		demo_fail(d,
 			"what came through the tunnel is not the page, or not over"
 			" one connection");
 		return;
 	}
-	if (d->answers < DEMO_FETCHES) {
-		demo_ask(d);
+	if (d->responses < DEMO_FETCHES) {
+		demo_fetch(d);
 		return;
 	}
 	http_client_free(d->visitor);
@@ -309,15 +307,15 @@ static void demo_on_answer(void *arg, enum err rc, const struct http_response *a
 	d->after_visit(d);
 }
 
-static void demo_ask(struct demo *d)
+static void demo_fetch(struct demo *d)
 {
 	struct http_client_request q = {
 		.method = "GET",
 		.target = "/",
 		.headers = "Accept: */*\r\n",
-		.response_max = DEMO_ANSWER_MAX,
+		.response_max = DEMO_RESPONSE_MAX,
 		.timeout_ms = DEMO_FETCH_MS,
-		.fn = demo_on_answer,
+		.fn = demo_on_response,
 		.arg = d,
 	};
 
@@ -331,7 +329,7 @@ static void demo_visit(struct demo *d, const char *host, uint16_t port, uint16_t
 {
 	char authority[64];
 	struct http_client_options o = {
-		.loop = d->worker.loop,
+		.loop = d->loop,
 		.host = DEMO_LOCAL,
 		.port = port,
 		.tls = d->tls,
@@ -342,11 +340,11 @@ static void demo_visit(struct demo *d, const char *host, uint16_t port, uint16_t
 	};
 
 	snprintf(authority, sizeof(authority), "%s:%u", host, named);
-	d->answers = 0;
+	d->responses = 0;
 	d->after_visit = then;
-	demo_enter(d, DEMO_RUNNING, 0); /* questions have a timeout */
+	demo_enter(d, DEMO_RUNNING, 0); /* requests have a timeout */
 	if (http_client_new(&o, &d->visitor) == ERR_OK)
-		demo_ask(d);
+		demo_fetch(d);
 	else
 		demo_fail(d, "no memory for a visitor");
 }
@@ -442,7 +440,7 @@ static void demo_check_lease(struct demo *d)
 		"The certificate was verified. Its key is the relay's, in a file that only the\n"
 		"relay reads (mode %o): the agent, where TLS ends, had the handshake signed.\n",
 		(unsigned)st.st_mode & 0777);
-	if (d->o->is_once) {
+	if (d->args->is_once) {
 		demo_end(d);
 		return;
 	}
@@ -530,7 +528,7 @@ static void demo_begin_lease(struct demo *d)
 			"cannot make a directory for the relay's files");
 	}
 	for (int i = 0; i < DEMO_TAPS && rc == ERR_OK; i++) {
-		rc = demo_tap_open(&d->taps[i], d->worker.loop, &why);
+		rc = demo_tap_open(&d->taps[i], d->loop, &why);
 		d->taps[i].word = d->page.marker;
 		d->taps[i].host = i == AGENT_TARGET ? d->target.host : DEMO_LOCAL;
 	}
@@ -560,33 +558,51 @@ static void demo_on_dialled(void *arg, enum err rc, int fd, int errnum,
 	demo_begin_link(d);
 }
 
-static enum err demo_begin(struct demo *d)
+/* Settings for other runs, such as a log in JSON, are not for the children of a demo. */
+static void demo_drop_settings(void)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, 0 };
+	const struct field_table *tables[] = { command_server.fields,
+		command_client.fields, command_expose.fields, command_relay_run.fields };
+	struct field_cursor at;
+
+	for (size_t i = 0; i < mem_count(tables); i++) {
+		for (field_first(&at, tables[i]); at.row != NULL; field_next(&at))
+			if (at.row->env != NULL)
+				unsetenv(at.row->env);
+	}
+	unsetenv("NOTIFY_SOCKET");
+}
+
+static enum err demo_open(void *arg, struct runner *r, struct why *why)
+{
+	struct demo *d = arg;
 	struct dial_options o = {
+		.loop = r->worker.loop,
 		.host = d->target.host,
-		.port = d->target.port,
 		.timeout_ms = DEMO_READY_MS / 2,
 		.fn = demo_on_dialled,
 		.arg = d,
 	};
-	enum err rc = worker_init(&d->worker, 0);
+	enum err rc;
 
-	if (rc == ERR_OK)
-		rc = loop_timer_open(d->worker.loop, demo_on_timer, d, &d->timer);
-	if (rc == ERR_OK)
-		rc = loop_signals_open(d->worker.loop, signals, demo_on_signal, d,
-			&d->signals);
+	d->runner = r;
+	d->loop = r->worker.loop;
+	demo_drop_settings();
+	for (enum demo_role role = 0; role < DEMO_ROLES; role++)
+		d->parts[role] = (struct demo_part){ .demo = d, .role = role };
+	rc = loop_timer_open(d->loop, demo_on_timer, d, &d->timer);
 	if (rc != ERR_OK)
 		return rc;
-	if (d->target.port != 0) {
-		/* A tunnel to nowhere would only show that a visitor is turned away. */
+	/* The check has found no fault in it. */
+	if (d->args->target != NULL &&
+		addr_parse_listen(d->args->target, &d->target) == ERR_OK) {
+		/* Without a target that works, the demo could only show a failure. */
 		fprintf(d->out, "target   %s, port %u: the service to publish\n\n",
 			d->target.host, d->target.port);
-		o.loop = d->worker.loop;
+		o.port = d->target.port;
 		return dial_open(&o, &d->dial);
 	}
-	rc = demo_page_open(&d->page, &d->worker, &d->why);
+	rc = demo_page_open(&d->page, &r->worker, why);
 	if (rc != ERR_OK)
 		return rc;
 	d->has_page = true;
@@ -598,48 +614,9 @@ static enum err demo_begin(struct demo *d)
 	return ERR_OK;
 }
 
-/* Settings for other runs, such as a log in JSON, are not for the children of a demo. */
-static void demo_drop_settings(void)
+static void demo_close(void *arg)
 {
-	static const char *const prefixes[] = { "AUTH=", "HOST=", "PORT=", "CHISEL_",
-		"ADIT_", "PORTAL_", "IDENTITY_", "TCP_", "UDP_",
-		"API_PORT=", "SNI_PORT=", "MIN_PORT=", "MAX_PORT=", "TRUST",
-		"DISCOVERY=", "ADMIN_", "MULTI_HOP",
-		"BAN_MITM=", "BOOTSTRAPS=", "NOTIFY_SOCKET=", "WATCHDOG_" };
-	char **to = environ;
-
-	for (char **from = environ; *from != NULL; from++) {
-		bool is_ours = false;
-
-		for (size_t i = 0; i < mem_count(prefixes); i++)
-			is_ours = is_ours || str_has_prefix(*from, prefixes[i]);
-		if (!is_ours)
-			*to++ = *from;
-	}
-	*to = NULL;
-}
-
-int demo_run(const struct demo_options *o)
-{
-	struct demo demo = { .o = o, .out = o->out }, *d = &demo;
-	enum err rc;
-
-	if (o->target_host != NULL) {
-		str_copy(d->target.host, sizeof(d->target.host), o->target_host);
-		d->target.port = o->target_port;
-	}
-	demo_drop_settings();
-	for (enum demo_role role = 0; role < DEMO_ROLES; role++)
-		d->parts[role] = (struct demo_part){ .demo = d, .role = role };
-	rc = demo_begin(d);
-	if (rc == ERR_OK)
-		loop_run(d->worker.loop);
-	else
-		d->exit_code = EXIT_CODE_FAILED;
-	if (d->exit_code == EXIT_CODE_DONE)
-		fprintf(d->out, "demo: ok\n");
-	else
-		fprintf(d->out, "demo: failed: %s\n", err_text(rc, &d->why));
+	struct demo *d = arg;
 
 	dial_close(d->dial);
 	http_client_free(d->visitor);
@@ -651,9 +628,72 @@ int demo_run(const struct demo_options *o)
 	if (d->directory[0] != '\0')
 		(void)nftw(d->directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 	demo_page_close(&d->page);
-	loop_signals_close(d->signals);
 	loop_timer_close(d->timer);
-	worker_fini(&d->worker);
 	mem_wipe(d->auth, sizeof(d->auth));
-	return d->exit_code;
 }
+
+static const struct runner_ops demo_ops = {
+	.name = "demo",
+	.open = demo_open,
+	.end = demo_on_signal,
+	.close = demo_close,
+};
+
+/* ---- the command ---- */
+
+static enum err check_target(void *member, struct why *why)
+{
+	const char *target = *(char **)member, *host;
+	struct addr_listen at;
+
+	/* Unlike an address to listen on, it has a host, and a port other than 0. */
+	if (target == NULL)
+		return ERR_OK;
+	if (addr_parse_listen(target, &at) != ERR_OK || at.port == 0 ||
+		target[0] == ':' || strchr(target, ':') == NULL)
+		return err_set(why, ERR_USAGE,
+			"it takes host:port, such as localhost:3000");
+	host = at.host;
+	return check_host(&host, why);
+}
+
+#define AT(member) FIELD_AT(struct demo_args, member)
+
+static const struct field rows[] = {
+	{ "once", FIELD_BOOL, AT(is_once), .help = "end after the fetch" },
+	{ "target", FIELD_TEXT, AT(target), .check = check_target,
+		.argument = "host:port",
+		.help = "publish this service in place of the page" },
+};
+
+static const struct field_table fields = FIELD_TABLE_OF(struct demo_args, rows);
+
+static int run(struct call *c, void *args)
+{
+	struct demo demo = { .args = args, .out = c->out, .log = c->err };
+	int exit_code = runner_run(&demo_ops, &demo);
+
+	if (exit_code == EXIT_CODE_DONE)
+		fprintf(c->out, "demo: ok\n");
+	else
+		fprintf(c->out, "demo: failed: %s\n", err_text(ERR_SYS, &demo.why));
+	return exit_code;
+}
+
+const struct command command_demo = {
+	.name = "demo",
+	.arguments = "[--once] [--target host:port]",
+	.summary = "show both tunnels at work, on this machine",
+	.about =
+		"Shows both tunnels on the loopback addresses: a server and a client, then a\n"
+		"relay and an agent. Prints the commands it starts, fetches a small web page\n"
+		"through each tunnel, shows the response and its timing, and that the relay\n"
+		"could not read it. Then the page stays open for a browser, until Ctrl-C.\n",
+	.examples = "  @ demo\n"
+		    "  @ demo --once\n"
+		    "  @ demo --target localhost:3000\n",
+	.fields = &fields,
+	.run = run,
+	.has_flags_only = true,
+	.stays = true,
+};

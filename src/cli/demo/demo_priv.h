@@ -1,13 +1,18 @@
-/* What the demo publishes and listens to, for the files of cli/demo/. */
+/* The page that the demo publishes, and the taps on its connections. */
 #ifndef CLI_DEMO_DEMO_PRIV_H
 #define CLI_DEMO_DEMO_PRIV_H
 
 #include "base/buf.h"
 #include "base/list.h"
 #include "loop/worker.h"
+#include "net/listener.h"
 
 #define DEMO_LOCAL "127.0.0.1"
 #define DEMO_MARKER_BYTES 12
+
+/* Listens on a free loopback port. */
+enum err demo_listen(struct loop *loop, listener_accept_fn *fn, void *arg,
+	struct listener **out, uint16_t *port, struct why *why) MUST_USE;
 
 /* The page: a web server with one small page, which counts its requests. */
 struct demo_page {
@@ -25,7 +30,7 @@ enum err demo_page_open(struct demo_page *page, struct worker *worker,
 	struct why *why) MUST_USE;
 void demo_page_close(struct demo_page *page);
 
-/* A tap carries connections on as they are, and looks for a word in them. */
+/* A tap forwards connections unchanged, and searches their bytes for a word. */
 struct demo_tap {
 	struct loop *loop; /* borrowed */
 	struct listener *listener;
@@ -34,8 +39,8 @@ struct demo_tap {
 	const char *host; /* borrowed: where to; NULL: connections are closed */
 	uint16_t host_port;
 	const char *word; /* borrowed; as demo_page.marker; "": none */
-	uint64_t bytes;   /* that passed since it was opened, */
-	unsigned found;   /* and how often the word was in them */
+	uint64_t bytes;   /* forwarded so far */
+	unsigned found;   /* occurrences of the word in them */
 };
 
 enum err demo_tap_open(struct demo_tap *tap, struct loop *loop, struct why *why) MUST_USE;

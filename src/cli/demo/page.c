@@ -6,8 +6,6 @@
 #include "cli/demo/demo_priv.h"
 #include "http/page.h"
 #include "http/server.h"
-#include "loop/worker.h"
-#include "net/listener.h"
 #include "net/socket.h"
 #include "text/hex.h"
 
@@ -48,6 +46,19 @@ static void page_on_accept(void *arg, int fd, const struct addr *peer)
 		close(fd);
 }
 
+enum err demo_listen(struct loop *loop, listener_accept_fn *fn, void *arg,
+	struct listener **out, uint16_t *port, struct why *why)
+{
+	struct addr at;
+	enum err rc = listener_open(loop, DEMO_LOCAL, 0, fn, arg, out, why);
+
+	if (rc != ERR_OK)
+		return rc;
+	listener_addr(*out, &at);
+	*port = addr_port(&at);
+	return ERR_OK;
+}
+
 enum err demo_page_open(struct demo_page *page, struct worker *worker, struct why *why)
 {
 	struct http_server_options o = {
@@ -58,7 +69,6 @@ enum err demo_page_open(struct demo_page *page, struct worker *worker, struct wh
 		.arg = page,
 	};
 	uint8_t bytes[DEMO_MARKER_BYTES];
-	struct addr at;
 	enum err rc = http_server_new(&o, &page->server);
 
 	if (rc != ERR_OK)
@@ -68,13 +78,8 @@ enum err demo_page_open(struct demo_page *page, struct worker *worker, struct wh
 	page->marker[0] = 'w'; /* the others are hex digits */
 	rand_bytes(bytes, sizeof(bytes));
 	hex_encode(span_of(bytes, sizeof(bytes)), &page->marker[1]);
-	rc = listener_open(page->loop, DEMO_LOCAL, 0, page_on_accept, page,
-		&page->listener, why);
-	if (rc != ERR_OK)
-		return rc;
-	listener_addr(page->listener, &at);
-	page->port = addr_port(&at);
-	return ERR_OK;
+	return demo_listen(page->loop, page_on_accept, page, &page->listener, &page->port,
+		why);
 }
 
 void demo_page_close(struct demo_page *page)

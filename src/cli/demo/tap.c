@@ -1,4 +1,4 @@
-/* A tap: for each connection two sockets, and two ways for bytes between them. */
+/* A tap: two sockets for each connection, and bytes that pass between them. */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -7,9 +7,9 @@
 #include "base/mem.h"
 #include "cli/demo/demo_priv.h"
 #include "net/dialer.h"
-#include "net/listener.h"
 
 #define TAP_DIAL_MS 5000
+#define TAP_BYTES 16384 /* carried at a time */
 
 /* A connection. Way i is from fd i to the other one. */
 struct tap_wire {
@@ -19,9 +19,8 @@ struct tap_wire {
 	int fd[2]; /* -1: not yet */
 	struct loop_io *io[2];
 	struct tap_way {
-		uint8_t bytes[16384];
-		size_t n, sent;
-		size_t matched; /* bytes of the word that were read last */
+		size_t matched; /* bytes of the word that passed last */
+		bool is_full;   /* the other end takes nothing now */
 		bool has_ended;
 	} ways[2];
 };
@@ -39,13 +38,13 @@ static void wire_free(struct tap_wire *w)
 }
 
 /* A byte that breaks a match can only begin a new one with the word's first letter. */
-static void tap_look(struct demo_tap *tap, struct tap_way *way)
+static void tap_search(struct demo_tap *tap, struct tap_way *way, struct span s)
 {
-	tap->bytes += way->n;
-	for (size_t i = 0; i < way->n && tap->word[0] != '\0'; i++) {
-		if (way->bytes[i] != (uint8_t)tap->word[way->matched])
+	tap->bytes += s.n;
+	for (size_t i = 0; i < s.n && tap->word[0] != '\0'; i++) {
+		if (s.p[i] != (uint8_t)tap->word[way->matched])
 			way->matched = 0;
-		way->matched += way->bytes[i] == (uint8_t)tap->word[way->matched];
+		way->matched += s.p[i] == (uint8_t)tap->word[way->matched];
 		if (tap->word[way->matched] == '\0') {
 			tap->found++;
 			way->matched = 0;
@@ -53,51 +52,45 @@ static void tap_look(struct demo_tap *tap, struct tap_way *way)
 	}
 }
 
-/* Until it has to wait. False: the connection is broken. */
-static bool wire_pump(struct tap_wire *w, int i)
+/* Carries what is there; what is not taken stays in the socket that it came from. */
+static bool wire_carry(struct tap_wire *w, int i)
 {
 	struct tap_way *way = &w->ways[i];
-	ssize_t n = 0;
+	uint8_t bytes[TAP_BYTES];
+	ssize_t n = 0, sent = 0;
 
-	while (n >= 0 && (way->sent < way->n || !way->has_ended)) {
-		if (way->sent < way->n) {
-			n = send(w->fd[!i], way->bytes + way->sent, way->n - way->sent,
-				MSG_NOSIGNAL);
-			way->sent += n > 0 ? (size_t)n : 0;
-			continue;
-		}
-		n = recv(w->fd[i], way->bytes, sizeof(way->bytes), 0);
-		way->sent = 0;
-		way->n = n > 0 ? (size_t)n : 0;
-		tap_look(w->tap, way);
-		if (n == 0) {
+	way->is_full = false;
+	while (!way->has_ended && n >= 0 && sent >= 0) {
+		n = recv(w->fd[i], bytes, sizeof(bytes), MSG_PEEK);
+		if (n > 0)
+			sent = send(w->fd[!i], bytes, (size_t)n, MSG_NOSIGNAL);
+		if (n > 0 && sent > 0) {
+			(void)recv(w->fd[i], bytes, (size_t)sent, 0);
+			tap_search(w->tap, way, span_of(bytes, (size_t)sent));
+		} else if (n == 0) {
 			way->has_ended = true;
 			(void)shutdown(w->fd[!i], SHUT_WR);
 		}
 	}
-	return n >= 0 || errno == EAGAIN || errno == EWOULDBLOCK;
-}
-
-static unsigned wire_wants(const struct tap_wire *w, int i)
-{
-	const struct tap_way *in = &w->ways[i], *out = &w->ways[!i];
-
-	return (in->sent == in->n && !in->has_ended ? LOOP_READ : 0U) |
-		(out->sent < out->n ? LOOP_WRITE : 0U);
+	way->is_full = sent < 0;
+	return (n >= 0 && sent >= 0) || errno == EAGAIN || errno == EWOULDBLOCK;
 }
 
 static void wire_on_ready(void *arg, unsigned ready)
 {
 	struct tap_wire *w = arg;
+	const struct tap_way *ways = w->ways;
 
 	(void)ready;
-	if (!wire_pump(w, 0) || !wire_pump(w, 1) ||
-		(w->ways[0].has_ended && w->ways[1].has_ended)) {
+	if (!wire_carry(w, 0) || !wire_carry(w, 1) ||
+		(ways[0].has_ended && ways[1].has_ended)) {
 		wire_free(w);
 		return;
 	}
 	for (int i = 0; i < 2; i++)
-		loop_io_want(w->io[i], wire_wants(w, i));
+		loop_io_want(w->io[i],
+			(ways[i].has_ended || ways[i].is_full ? 0U : LOOP_READ) |
+				(ways[!i].is_full ? LOOP_WRITE : 0U));
 }
 
 static void wire_on_dialled(void *arg, enum err rc, int fd, int errnum,
@@ -145,17 +138,9 @@ static void tap_on_accept(void *arg, int fd, const struct addr *peer)
 
 enum err demo_tap_open(struct demo_tap *tap, struct loop *loop, struct why *why)
 {
-	struct addr at;
-	enum err rc;
-
 	*tap = (struct demo_tap){ .loop = loop, .word = "" };
 	list_init(&tap->wires);
-	rc = listener_open(loop, DEMO_LOCAL, 0, tap_on_accept, tap, &tap->listener, why);
-	if (rc != ERR_OK)
-		return rc;
-	listener_addr(tap->listener, &at);
-	tap->port = addr_port(&at);
-	return ERR_OK;
+	return demo_listen(loop, tap_on_accept, tap, &tap->listener, &tap->port, why);
 }
 
 void demo_tap_close(struct demo_tap *tap)
