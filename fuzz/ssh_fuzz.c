@@ -13,7 +13,7 @@
 
 #include "base/mem.h"
 #include "base/rand.h"
-#include "wire/ssh_engine.h"
+#include "wire/ssh_priv.h"
 
 #define SERVES 1
 #define IS_KNOWN 2
@@ -142,12 +142,12 @@ static void meet_stranger(struct side *s, const uint8_t *data, size_t n)
 static void share_keys(struct side *s, enum ssh_role role, struct ssh_cipher *theirs)
 {
 	struct ssh_secret secret = { .shared = { 1 } };
-	enum ssh_direction in = role == SSH_SERVER ? SSH_TO_SERVER : SSH_TO_CLIENT;
+	enum ssh_role peer = role == SSH_SERVER ? SSH_CLIENT : SSH_SERVER;
 	enum aead_kind kind = role == SSH_SERVER ? AEAD_AES128_GCM :
 						   AEAD_CHACHA20_POLY1305;
 
-	if (ssh_kex_cipher(&secret, in, kind, true, &theirs->aead) != ERR_OK ||
-		ssh_kex_cipher(&secret, in, kind, false, &s->ssh->in.aead) != ERR_OK)
+	if (ssh_kex_cipher(&secret, peer, kind, true, &theirs->aead) != ERR_OK ||
+		ssh_kex_cipher(&secret, peer, kind, false, &s->ssh->in.aead) != ERR_OK)
 		abort();
 }
 
@@ -157,8 +157,8 @@ static void act(struct side *s, unsigned action)
 	struct ssh_channel *ch = s->channels[action % 4];
 	struct mspan room;
 
-	if (action == 0xe0)
-		(void)!ssh_rekey(s->ssh);
+	if (action == 0xe0 && s->ssh->exchange == NULL && s->ssh->phase == SSH_AT_UP)
+		(void)!ssh_handshake_start(s->ssh);
 	else if (action == 0xe1 || action == 0xe2)
 		(void)!ssh_request(s->ssh, "ping", action == 0xe1, span_str("data"));
 	else if (action == 0xe3 &&

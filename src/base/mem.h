@@ -3,6 +3,7 @@
 #define BASE_MEM_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,15 @@ static inline void *mem_put(void *to, const void *from, size_t n)
 {
 	memcpy(to, from, n);
 	return (char *)to + n;
+}
+
+/* Big endian. */
+static inline void *mem_put_u32(void *to, uint32_t v)
+{
+	const uint8_t be[] = { (uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8),
+		(uint8_t)v };
+
+	return mem_put(to, be, sizeof(be));
 }
 
 /* Overwrites a secret; the compiler may not leave it out. @p may be NULL if @n is 0. */

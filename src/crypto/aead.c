@@ -95,9 +95,9 @@ void aead_free(struct aead *a)
 	mem_free_secret(a, sizeof(*a));
 }
 
-size_t aead_block(const struct aead *a)
+const struct aead_spec *aead_spec_of(const struct aead *a)
 {
-	return specs[a->kind].block;
+	return &specs[a->kind];
 }
 
 /* RFC 5647 7.1: the last eight bytes of the IV count the packets. */

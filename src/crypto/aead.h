@@ -25,7 +25,7 @@ enum aead_kind { AEAD_AES128_GCM, AEAD_AES256_GCM, AEAD_CHACHA20_POLY1305, AEAD_
 struct aead_spec {
 	const char *name; /* in SSH */
 	size_t key_n;
-	size_t block;
+	size_t block;         /* the body of a packet is a multiple of so many bytes */
 	uint64_t rekey_bytes; /* new keys are due after so many */
 };
 
@@ -40,8 +40,7 @@ enum err aead_new(enum aead_kind kind, const uint8_t *key, const uint8_t *iv,
 /* Wipes the keys. NULL is fine. */
 void aead_free(struct aead *a);
 
-/* The body of a packet is a multiple of so many bytes. */
-size_t aead_block(const struct aead *a);
+const struct aead_spec *aead_spec_of(const struct aead *a);
 
 /* Encrypts the packet of @n bytes of body at @packet and writes the tag behind it. */
 enum err aead_seal(struct aead *a, uint32_t seq, uint8_t *packet, size_t n) MUST_USE;

@@ -9,59 +9,46 @@
 
 #include "base/mem.h"
 #include "crypto/hash.h"
-#include "crypto/openssh_key.h"
+#include "crypto/hostkey_priv.h"
 #include "crypto/pem.h"
-#include "crypto/pubkey.h"
-#include "crypto/signature.h"
 #include "text/base64.h"
 #include "text/hex.h"
 
 #define TEXT_MAX 32768
-#define SCALAR_BYTES 32
-#define POINT_BYTES 65
 #define SEED_ROUNDS 2048
 #define SEED_BYTES 40
 
-struct hostkey {
-	EVP_PKEY *pkey;
-	const struct pubkey_kind *kind; /* borrowed: static */
-	struct buf blob;
-};
-
 /*
  * The "ck-" form is the ECPrivateKey of SEC1 in DER, which for P-256 always has the same
- * bytes around the scalar and the public point. Without the point the length is another
- * and the last part is missing.
+ * bytes around the scalar and the public point.
  */
 static const uint8_t der_head[] = { 0x30, 0x77, 0x02, 0x01, 0x01, 0x04, 0x20 };
-static const uint8_t der_head_short[] = { 0x30, 0x31, 0x02, 0x01, 0x01, 0x04, 0x20 };
-static const uint8_t der_curve[] = { 0xa0, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d,
-	0x03, 0x01, 0x07 };
 static const uint8_t der_point[] = { 0xa1, 0x44, 0x03, 0x42, 0x00 };
 
-#define DER_SHORT_BYTES (sizeof(der_head_short) + SCALAR_BYTES + sizeof(der_curve))
-#define DER_BYTES (DER_SHORT_BYTES + sizeof(der_point) + POINT_BYTES)
+#define DER_BYTES \
+	(sizeof(der_head) + P256_SCALAR_BYTES + sizeof(p256_der_curve) + \
+		sizeof(der_point) + P256_POINT_BYTES)
 
-/* A key around @pkey, which is taken if all is well. */
-static enum err hostkey_new_take(EVP_PKEY *pkey, struct hostkey **out)
+/* A key around @pkey, which it owns from now on, even if this fails; NULL: ERR_SYNTAX. */
+static enum err hostkey_wrap(EVP_PKEY *pkey, struct hostkey **out)
 {
-	const struct pubkey_kind *kind = pubkey_kind_of(pkey);
-	struct hostkey *key;
-	enum err rc;
+	struct hostkey *key = mem_new(key);
+	enum err rc = ERR_SYNTAX;
 
-	if (kind == NULL)
-		return ERR_SYNTAX;
-	key = mem_new(key);
-	if (key == NULL)
+	if (key == NULL) {
+		EVP_PKEY_free(pkey);
 		return ERR_NOMEM;
+	}
 	buf_init(&key->blob, HOSTKEY_BLOB_MAX);
-	key->kind = kind;
-	rc = pubkey_print(pkey, kind, &key->blob);
+	key->pkey = pkey;
+	key->kind = pkey != NULL ? pkey_kind_of(pkey) : NULL;
+	if (key->kind != NULL)
+		rc = pkey_print(pkey, key->kind, &key->blob);
 	if (rc != ERR_OK) {
+		ERR_clear_error();
 		hostkey_free(key);
 		return rc == ERR_CRYPTO ? ERR_SYNTAX : rc; /* it has no public half */
 	}
-	key->pkey = pkey;
 	*out = key;
 	return ERR_OK;
 }
@@ -77,41 +64,7 @@ void hostkey_free(struct hostkey *key)
 
 enum err hostkey_generate(struct hostkey **out)
 {
-	EVP_PKEY *pkey = EVP_EC_gen("P-256");
-	enum err rc = ERR_CRYPTO;
-
-	if (pkey != NULL)
-		rc = hostkey_new_take(pkey, out);
-	if (rc != ERR_OK) {
-		ERR_clear_error();
-		EVP_PKEY_free(pkey);
-	}
-	return rc;
-}
-
-/* The P-256 key whose private half is @scalar. */
-static enum err hostkey_from_scalar(const uint8_t scalar[SCALAR_BYTES],
-	struct hostkey **out)
-{
-	uint8_t der[DER_SHORT_BYTES], *to = der;
-	const uint8_t *p = der;
-	EVP_PKEY *pkey;
-	enum err rc = ERR_SYNTAX;
-
-	/* OpenSSL works the public half out only when it reads a key without one. */
-	to = mem_put(to, der_head_short, sizeof(der_head_short));
-	to = mem_put(to, scalar, SCALAR_BYTES);
-	memcpy(to, der_curve, sizeof(der_curve));
-	pkey = d2i_PrivateKey(EVP_PKEY_EC, NULL, &p, sizeof(der));
-	mem_wipe(der, sizeof(der));
-
-	if (pkey != NULL)
-		rc = hostkey_new_take(pkey, out);
-	if (rc != ERR_OK) {
-		ERR_clear_error();
-		EVP_PKEY_free(pkey);
-	}
-	return rc;
+	return hostkey_wrap(EVP_EC_gen("P-256"), out);
 }
 
 /* The first SEED_BYTES of the stream that Chisel draws from a seed. */
@@ -132,7 +85,8 @@ static enum err seed_stream(const char *seed, uint8_t out[SEED_BYTES])
 }
 
 /* Makes a scalar, 1 to the order of P-256 less 1, of @seed. */
-static enum err seed_reduce(const uint8_t seed[SEED_BYTES], uint8_t scalar[SCALAR_BYTES])
+static enum err seed_reduce(const uint8_t seed[SEED_BYTES],
+	uint8_t scalar[P256_SCALAR_BYTES])
 {
 	BN_CTX *ctx = BN_CTX_secure_new();
 	BIGNUM *d = BN_secure_new(), *b = BN_secure_new(), *order = NULL;
@@ -143,7 +97,7 @@ static enum err seed_reduce(const uint8_t seed[SEED_BYTES], uint8_t scalar[SCALA
 	if (ctx != NULL && d != NULL && b != NULL && order != NULL &&
 		BN_bin2bn(seed, SEED_BYTES, b) != NULL && BN_sub_word(order, 1) == 1 &&
 		BN_mod(d, b, order, ctx) == 1 && BN_add_word(d, 1) == 1 &&
-		BN_bn2binpad(d, scalar, SCALAR_BYTES) == SCALAR_BYTES)
+		BN_bn2binpad(d, scalar, P256_SCALAR_BYTES) == P256_SCALAR_BYTES)
 		rc = ERR_OK;
 	BN_free(order);
 	BN_clear_free(b);
@@ -154,13 +108,13 @@ static enum err seed_reduce(const uint8_t seed[SEED_BYTES], uint8_t scalar[SCALA
 
 enum err hostkey_from_seed(const char *seed, struct hostkey **out)
 {
-	uint8_t drawn[SEED_BYTES], scalar[SCALAR_BYTES];
+	uint8_t drawn[SEED_BYTES], scalar[P256_SCALAR_BYTES];
 	enum err rc = seed_stream(seed, drawn);
 
 	if (rc == ERR_OK)
 		rc = seed_reduce(drawn, scalar);
 	if (rc == ERR_OK)
-		rc = hostkey_from_scalar(scalar, out);
+		rc = hostkey_wrap(pkey_p256(scalar), out);
 	mem_wipe(drawn, sizeof(drawn));
 	mem_wipe(scalar, sizeof(scalar));
 	return rc;
@@ -184,35 +138,44 @@ static enum err hostkey_prove(const struct hostkey *key, struct why *why)
 	buf_fini(&signature);
 	if (rc != ERR_OK)
 		return err_set(why, ERR_SYNTAX,
-			"the halves of the key do not fit each other");
+			"the public half of the key does not belong to its private half");
 	return ERR_OK;
 }
 
-/* The bytes behind "ck-", in the one form that they have. */
+static enum err hostkey_put_der(const struct hostkey *key, uint8_t der[DER_BYTES])
+{
+	BIGNUM *d = NULL;
+	uint8_t *to = mem_put(der, der_head, sizeof(der_head));
+	enum err rc = ERR_CRYPTO;
+
+	if (EVP_PKEY_get_bn_param(key->pkey, OSSL_PKEY_PARAM_PRIV_KEY, &d) == 1 &&
+		BN_bn2binpad(d, to, P256_SCALAR_BYTES) == P256_SCALAR_BYTES)
+		rc = ERR_OK;
+	BN_clear_free(d);
+	to = mem_put(to + P256_SCALAR_BYTES, p256_der_curve, sizeof(p256_der_curve));
+	to = mem_put(to, der_point, sizeof(der_point));
+	/* K_S ends in the point. */
+	memcpy(to, key->blob.p + key->blob.n - P256_POINT_BYTES, P256_POINT_BYTES);
+	return rc;
+}
+
+/* The bytes behind "ck-": exactly those that the key of their scalar is printed as. */
 static enum err parse_der(struct span der, struct hostkey **out, struct why *why)
 {
-	struct span head, scalar, curve, before_point, point;
-	struct hostkey *key;
-	enum err rc;
+	uint8_t same[DER_BYTES] = { 0 };
+	struct hostkey *key = NULL;
+	enum err rc = ERR_SYNTAX;
 
-	if (!span_cut(&der, sizeof(der_head), &head) ||
-		!span_cut(&der, SCALAR_BYTES, &scalar) ||
-		!span_cut(&der, sizeof(der_curve), &curve) ||
-		!span_cut(&der, sizeof(der_point), &before_point) ||
-		!span_cut(&der, POINT_BYTES, &point) || der.n > 0 ||
-		memcmp(head.p, der_head, head.n) != 0 ||
-		memcmp(curve.p, der_curve, curve.n) != 0 ||
-		memcmp(before_point.p, der_point, before_point.n) != 0)
-		return err_set(why, ERR_SYNTAX, "the \"ck-\" key is not one of P-256");
-	rc = hostkey_from_scalar(scalar.p, &key);
-	if (rc != ERR_OK)
-		return err_set(why, rc, "the \"ck-\" key is out of range");
-	/* K_S ends in the point. */
-	if (!span_eq(point,
-		    span_of(key->blob.p + key->blob.n - POINT_BYTES, POINT_BYTES))) {
+	if (der.n == sizeof(same))
+		rc = hostkey_wrap(pkey_p256(der.p + sizeof(der_head)), &key);
+	if (rc == ERR_OK)
+		rc = hostkey_put_der(key, same);
+	if (rc == ERR_OK && CRYPTO_memcmp(der.p, same, sizeof(same)) != 0)
+		rc = ERR_SYNTAX;
+	mem_wipe(same, sizeof(same));
+	if (rc != ERR_OK) {
 		hostkey_free(key);
-		return err_set(why, ERR_SYNTAX,
-			"the halves of the key do not fit each other");
+		return err_set(why, rc, "the \"ck-\" key is not a valid P-256 key");
 	}
 	*out = key;
 	return ERR_OK;
@@ -240,23 +203,10 @@ static enum err parse_ck(struct span text, struct hostkey **out, struct why *why
 		rc = parse_der(span_of(der, der_n), out, why);
 	else
 		rc = err_set(why, ERR_SYNTAX,
-			"what follows \"ck-\" is not the base64 of a key");
+			"the text after \"ck-\" is not the base64 form of a key");
 	mem_wipe(line, sizeof(line));
 	mem_wipe(der, sizeof(der));
 	return rc;
-}
-
-static enum err parse_pem(struct span text, EVP_PKEY **out, struct why *why)
-{
-	bool is_encrypted = false;
-	EVP_PKEY *pkey = pem_read_key(text, &is_encrypted);
-
-	if (pkey == NULL && is_encrypted)
-		return err_set(why, ERR_DENIED, "the key is protected by a pass phrase");
-	if (pkey == NULL)
-		return err_set(why, ERR_SYNTAX, "the PEM text is not a private key");
-	*out = pkey;
-	return ERR_OK;
 }
 
 /* OpenSSL takes the armour off OpenSSH's format too, but does not know what is inside. */
@@ -265,15 +215,20 @@ static enum err parse_armour(struct span text, EVP_PKEY **out, struct why *why)
 	BIO *bio = BIO_new_mem_buf(text.p, (int)text.n);
 	char *name = NULL, *header = NULL;
 	uint8_t *data = NULL;
+	bool is_encrypted = false;
 	long n = 0;
-	enum err rc;
+	enum err rc = ERR_OK;
 
 	if (bio == NULL || PEM_read_bio(bio, &name, &header, &data, &n) != 1)
-		rc = err_set(why, ERR_SYNTAX, "neither a \"ck-\" key nor PEM");
+		rc = err_set(why, ERR_SYNTAX,
+			"the text is neither a \"ck-\" key nor PEM");
 	else if (strcmp(name, "OPENSSH PRIVATE KEY") == 0)
 		rc = openssh_key_parse(span_of(data, (size_t)n), out, why);
-	else
-		rc = parse_pem(text, out, why);
+	else if ((*out = pem_read_key(text, &is_encrypted)) == NULL)
+		rc = is_encrypted ?
+			err_set(why, ERR_DENIED,
+				"the key is protected by a pass phrase") :
+			err_set(why, ERR_SYNTAX, "the PEM text is not a private key");
 	OPENSSL_clear_free(data, (size_t)n);
 	OPENSSL_free(header);
 	OPENSSL_free(name);
@@ -283,69 +238,44 @@ static enum err parse_armour(struct span text, EVP_PKEY **out, struct why *why)
 
 static enum err parse_file(struct span text, struct hostkey **out, struct why *why)
 {
-	struct hostkey *key = NULL;
+	struct hostkey *key;
 	EVP_PKEY *pkey = NULL;
-	enum err rc;
+	enum err rc = parse_armour(text, &pkey, why);
 
-	rc = parse_armour(text, &pkey, why);
-	if (rc != ERR_OK)
-		goto out;
-	rc = hostkey_new_take(pkey, &key);
-	if (rc != ERR_OK) {
-		err_set(why, rc,
-			"the key is not ECDSA, Ed25519 or RSA of 2048 to 8192 bits");
-		goto out;
-	}
-	pkey = NULL; /* the host key owns it now */
-	rc = hostkey_prove(key, why);
-	if (rc != ERR_OK)
-		goto out;
-	*out = key;
-	key = NULL;
-out:
 	ERR_clear_error();
-	EVP_PKEY_free(pkey);
-	hostkey_free(key);
-	return rc;
+	if (rc != ERR_OK)
+		return rc;
+	rc = hostkey_wrap(pkey, &key);
+	if (rc != ERR_OK)
+		return err_set(why, rc,
+			"the key is not ECDSA, Ed25519 or RSA of 2048 to 8192 bits");
+	rc = hostkey_prove(key, why);
+	if (rc != ERR_OK) {
+		hostkey_free(key);
+		return rc;
+	}
+	*out = key;
+	return ERR_OK;
 }
 
 enum err hostkey_parse(struct span text, struct hostkey **out, struct why *why)
 {
 	if (text.n > TEXT_MAX)
-		return err_set(why, ERR_SYNTAX, "too long for a key");
+		return err_set(why, ERR_SYNTAX, "the text is too long for a key");
 	if (text.n >= 3 && memcmp(text.p, "ck-", 3) == 0)
 		return parse_ck(span_of(text.p + 3, text.n - 3), out, why);
 	return parse_file(text, out, why);
 }
 
-/* The private half of a P-256 key. */
-static enum err hostkey_scalar(const struct hostkey *key, uint8_t out[SCALAR_BYTES])
-{
-	BIGNUM *d = NULL;
-	enum err rc = ERR_CRYPTO;
-
-	if (EVP_PKEY_get_bn_param(key->pkey, OSSL_PKEY_PARAM_PRIV_KEY, &d) == 1 &&
-		BN_bn2binpad(d, out, SCALAR_BYTES) == SCALAR_BYTES)
-		rc = ERR_OK;
-	BN_clear_free(d);
-	return rc;
-}
-
 enum err hostkey_print(const struct hostkey *key, struct buf *out)
 {
-	uint8_t der[DER_BYTES] = { 0 }, *to = der, *room;
+	uint8_t der[DER_BYTES], *room;
 	size_t n;
 	enum err rc;
 
 	if (strcmp(key->kind->name, "ecdsa-sha2-nistp256") != 0)
 		return ERR_USAGE;
-	to = mem_put(to, der_head, sizeof(der_head));
-	rc = hostkey_scalar(key, to);
-	to += SCALAR_BYTES;
-	to = mem_put(to, der_curve, sizeof(der_curve));
-	to = mem_put(to, der_point, sizeof(der_point));
-	memcpy(to, key->blob.p + key->blob.n - POINT_BYTES, POINT_BYTES);
-
+	rc = hostkey_put_der(key, der);
 	if (rc == ERR_OK)
 		rc = buf_reserve(out, 3 + BASE64_TEXT_SIZE(sizeof(der)), &room);
 	if (rc == ERR_OK) {
@@ -366,29 +296,6 @@ struct span hostkey_blob(const struct hostkey *key)
 const char *hostkey_algorithms(const struct hostkey *key)
 {
 	return key->kind->algorithms;
-}
-
-enum err hostkey_sign(const struct hostkey *key, const char *algorithm, struct span data,
-	struct buf *out)
-{
-	return signature_make(key->pkey, key->kind, algorithm, data, out);
-}
-
-enum err hostkey_verify(struct span blob, const char *algorithm, struct span data,
-	struct span signature)
-{
-	const struct pubkey_kind *kind;
-	EVP_PKEY *pkey;
-	enum err rc;
-
-	if (blob.n > HOSTKEY_BLOB_MAX || signature.n > HOSTKEY_SIGNATURE_MAX)
-		return ERR_SYNTAX;
-	rc = pubkey_parse(blob, &kind, &pkey);
-	if (rc != ERR_OK)
-		return rc;
-	rc = signature_check(pkey, kind, algorithm, data, signature);
-	EVP_PKEY_free(pkey);
-	return rc;
 }
 
 void hostkey_sha256(struct span blob, char out[HOSTKEY_SHA256_CHARS + 1])

@@ -12,7 +12,7 @@
 #include "crypto/hash.h"
 #include "crypto/hostkey.h"
 #include "crypto/hostkey_test_keys.h"
-#include "crypto/keyfield.h"
+#include "crypto/ssh_data.h"
 #include "text/hex.h"
 
 static struct hostkey *parse(const char *text)
@@ -323,13 +323,13 @@ static void test_an_rsa_key_that_anybody_could_sign_for_is_refused(void **state)
 	(void)state;
 	memset(modulus, 0xff, sizeof(modulus));
 	buf_init(&sig, 100);
-	keyfield_put_string(&sig, span_str("rsa-sha2-256"));
-	keyfield_put_string(&sig, span_str("x"));
+	ssh_put_string(&sig, span_str("rsa-sha2-256"));
+	ssh_put_string(&sig, span_str("x"));
 	for (size_t i = 0; i < mem_count(exponents); i++) {
 		buf_init(&blob, HOSTKEY_BLOB_MAX);
-		keyfield_put_string(&blob, name);
-		keyfield_put_mpint(&blob, span_of(exponents[i], 4));
-		keyfield_put_mpint(&blob, span_of(modulus, sizeof(modulus)));
+		ssh_put_string(&blob, name);
+		ssh_put_mpint(&blob, span_of(exponents[i], 4));
+		ssh_put_mpint(&blob, span_of(modulus, sizeof(modulus)));
 		assert_int_equal(hostkey_verify(buf_span(&blob), "rsa-sha2-256",
 					 span_str("data"), buf_span(&sig)),
 			ERR_CRYPTO);
@@ -445,12 +445,12 @@ static void test_numbers_have_one_form(void **state)
 					 &n),
 			ERR_OK);
 		in = span_of(bytes, n);
-		assert_int_equal(keyfield_mpint(&in, &v), rows[i].is_good);
+		assert_int_equal(ssh_get_mpint(&in, &v), rows[i].is_good);
 		assert_int_equal(in.n, rows[i].is_good ? 0 : n);
 		if (!rows[i].is_good)
 			continue;
 		buf_init(&out, 16);
-		assert_int_equal(keyfield_put_mpint(&out, v), ERR_OK);
+		ssh_put_mpint(&out, v);
 		assert_true(span_eq(buf_span(&out), span_of(bytes, n)));
 		buf_fini(&out);
 	}

@@ -5,6 +5,8 @@
 #ifndef CRYPTO_KEX_H
 #define CRYPTO_KEX_H
 
+#include <openssl/evp.h>
+
 #include "base/err.h"
 #include "base/span.h"
 
@@ -14,10 +16,10 @@
 
 enum kex_kind { KEX_X25519, KEX_P256 };
 
-/* Half of an agreement: for one use. An open struct, embedded. */
+/* Half of an agreement: for one use. Embedded; zeroed, it is as after kex_fini(). */
 struct kex {
 	enum kex_kind kind;
-	uint8_t secret[KEX_PRIVATE_BYTES];
+	EVP_PKEY *key; /* the secret */
 	uint8_t q[KEX_PUBLIC_MAX];
 	size_t q_n;
 };

@@ -60,6 +60,8 @@ static void test_p256_gives_the_known_secret(void **state)
 	assert_true(span_eq(span_of(shared, sizeof(shared)),
 		unhex("d6840f6b42f6edafd13116e0e12565202fef8e9ece7dce03812464d04b9442de",
 			want, sizeof(want))));
+	kex_fini(&a);
+	kex_fini(&b);
 }
 
 static void test_fresh_halves_agree(void **state)
@@ -75,6 +77,8 @@ static void test_fresh_halves_agree(void **state)
 		assert_int_equal(kex_derive(&a, kex_public(&b), one), ERR_OK);
 		assert_int_equal(kex_derive(&b, kex_public(&a), other), ERR_OK);
 		assert_memory_equal(one, other, sizeof(one));
+		kex_fini(&a);
+		kex_fini(&b);
 	}
 }
 
@@ -99,6 +103,8 @@ static void test_a_bad_point_is_refused(void **state)
 	bad[64] ^= 1;
 	assert_int_equal(kex_derive(&p, span_of(bad, 65), shared), ERR_CRYPTO);
 	assert_int_equal(kex_derive(&p, span_of(p.q, 64), shared), ERR_CRYPTO);
+	kex_fini(&x);
+	kex_fini(&p);
 }
 
 static void test_a_scalar_is_below_the_order(void **state)

@@ -1,142 +1,75 @@
 /* The private key format of OpenSSH: PROTOCOL.key in its sources describes it. */
-#include "crypto/openssh_key.h"
-
-#include <openssl/bn.h>
 #include <openssl/core_names.h>
-#include <openssl/param_build.h>
 
-#include "crypto/keyfield.h"
-#include "crypto/pubkey.h"
+#include "base/mem.h"
+#include "crypto/pkey_priv.h"
+#include "crypto/ssh_data.h"
 
 #define ED25519_SEED_BYTES 32
 #define ED25519_PRIVATE_BYTES 64 /* the seed and the public key */
 
 static const char magic[] = "openssh-key-v1"; /* on the wire with its terminator */
 
-/* The key of @type that the params collected in @bld describe. */
-static enum err key_from_bld(const char *type, OSSL_PARAM_BLD *bld, EVP_PKEY **out)
-{
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
-	OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(bld);
-	EVP_PKEY *key = NULL;
-	enum err rc = ERR_SYNTAX;
+/* The readers of a kind return NULL if it is no such key, or memory is out. */
 
-	if (ctx != NULL && params != NULL && EVP_PKEY_fromdata_init(ctx) == 1 &&
-		EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_KEYPAIR, params) == 1) {
-		*out = key;
-		rc = ERR_OK;
-	}
-	OSSL_PARAM_free(params); /* secret numbers lie in a part that it wipes */
-	EVP_PKEY_CTX_free(ctx);
-	return rc;
-}
-
-static BIGNUM *secret_number(struct span magnitude)
-{
-	BIGNUM *v = BN_secure_new();
-
-	if (v != NULL && BN_bin2bn(magnitude.p, (int)magnitude.n, v) == NULL) {
-		BN_clear_free(v);
-		return NULL;
-	}
-	return v;
-}
-
-static enum err read_ed25519(struct span *in, EVP_PKEY **out)
+static EVP_PKEY *read_ed25519(struct span *in)
 {
 	struct span public, private;
-	EVP_PKEY *key;
 
-	if (!keyfield_string(in, &public) || !keyfield_string(in, &private) ||
-		private.n != ED25519_PRIVATE_BYTES)
-		return ERR_SYNTAX;
-	if (!span_eq(public, span_of(private.p + ED25519_SEED_BYTES, ED25519_SEED_BYTES)))
-		return ERR_SYNTAX;
-	key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, private.p,
+	if (!ssh_get_string(in, &public) || !ssh_get_string(in, &private) ||
+		private.n != ED25519_PRIVATE_BYTES ||
+		!span_eq(public,
+			span_of(private.p + ED25519_SEED_BYTES, ED25519_SEED_BYTES)))
+		return NULL;
+	return EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, private.p,
 		ED25519_SEED_BYTES);
-	if (key == NULL)
-		return ERR_SYNTAX;
-	*out = key;
-	return ERR_OK;
 }
 
-static enum err read_ecdsa(struct span *in, const struct pubkey_kind *kind,
-	EVP_PKEY **out)
+static EVP_PKEY *read_ecdsa(struct span *in, const struct pkey_kind *kind)
 {
 	struct span curve, point, scalar;
-	OSSL_PARAM_BLD *bld;
-	BIGNUM *d;
-	enum err rc = ERR_NOMEM;
 
-	if (!keyfield_string(in, &curve) || !keyfield_string(in, &point) ||
-		!keyfield_mpint(in, &scalar))
-		return ERR_SYNTAX;
-	if (!span_is(curve, kind->curve) || point.n > PUBKEY_POINT_MAX ||
-		scalar.n > kind->scalar_bytes)
-		return ERR_SYNTAX;
+	if (!ssh_get_string(in, &curve) || !ssh_get_string(in, &point) ||
+		!ssh_get_mpint(in, &scalar) || !span_is(curve, kind->curve) ||
+		point.n > PKEY_POINT_MAX || scalar.n > kind->scalar_bytes)
+		return NULL;
+	const struct pkey_part parts[] = {
+		{ OSSL_PKEY_PARAM_GROUP_NAME, span_str(kind->group) },
+		{ OSSL_PKEY_PARAM_PUB_KEY, point },
+		{ OSSL_PKEY_PARAM_PRIV_KEY, scalar },
+	};
 
-	bld = OSSL_PARAM_BLD_new();
-	d = secret_number(scalar);
-	if (bld != NULL && d != NULL &&
-		OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME,
-			kind->group, 0) == 1 &&
-		OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point.p,
-			point.n) == 1 &&
-		OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_PRIV_KEY, d) == 1)
-		rc = key_from_bld("EC", bld, out);
-	OSSL_PARAM_BLD_free(bld);
-	BN_clear_free(d);
-	return rc;
+	return pkey_build("EC", EVP_PKEY_KEYPAIR, parts, mem_count(parts));
 }
 
 /* Without the primes: a host key signs once a session, and so there is less to check. */
-static enum err key_from_rsa(struct span n, struct span e, struct span d, EVP_PKEY **out)
-{
-	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
-	BIGNUM *bn_n = BN_bin2bn(n.p, (int)n.n, NULL),
-	       *bn_e = BN_bin2bn(e.p, (int)e.n, NULL);
-	BIGNUM *bn_d = secret_number(d);
-	enum err rc = ERR_NOMEM;
-
-	if (bld != NULL && bn_n != NULL && bn_e != NULL && bn_d != NULL &&
-		OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, bn_n) == 1 &&
-		OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, bn_e) == 1 &&
-		OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_D, bn_d) == 1)
-		rc = key_from_bld("RSA", bld, out);
-	OSSL_PARAM_BLD_free(bld);
-	BN_free(bn_n);
-	BN_free(bn_e);
-	BN_clear_free(bn_d);
-	return rc;
-}
-
-static enum err read_rsa(struct span *in, EVP_PKEY **out)
+static EVP_PKEY *read_rsa(struct span *in)
 {
 	struct span n, e, d, iqmp, p, q;
 
-	if (!keyfield_mpint(in, &n) || !keyfield_mpint(in, &e) ||
-		!keyfield_mpint(in, &d) || !keyfield_mpint(in, &iqmp) ||
-		!keyfield_mpint(in, &p) || !keyfield_mpint(in, &q))
-		return ERR_SYNTAX;
-	return key_from_rsa(n, e, d, out);
+	if (!ssh_get_mpint(in, &n) || !ssh_get_mpint(in, &e) || !ssh_get_mpint(in, &d) ||
+		!ssh_get_mpint(in, &iqmp) || !ssh_get_mpint(in, &p) ||
+		!ssh_get_mpint(in, &q))
+		return NULL;
+	const struct pkey_part parts[] = {
+		{ OSSL_PKEY_PARAM_RSA_N, n },
+		{ OSSL_PKEY_PARAM_RSA_E, e },
+		{ OSSL_PKEY_PARAM_RSA_D, d },
+	};
+
+	return pkey_build("RSA", EVP_PKEY_KEYPAIR, parts, mem_count(parts));
 }
 
-static enum err read_key(struct span *in, EVP_PKEY **out)
+static EVP_PKEY *read_key(struct span *in)
 {
-	const struct pubkey_kind *kind;
+	const struct pkey_kind *kind;
 	struct span name;
 
-	if (!keyfield_string(in, &name) || (kind = pubkey_kind_find(name)) == NULL)
-		return ERR_SYNTAX;
-	switch (kind->family) {
-	case PUBKEY_ED25519:
-		return read_ed25519(in, out);
-	case PUBKEY_ECDSA:
-		return read_ecdsa(in, kind, out);
-	case PUBKEY_RSA:
-		return read_rsa(in, out);
-	}
-	return ERR_SYNTAX;
+	if (!ssh_get_string(in, &name) || (kind = pkey_kind_find(name)) == NULL)
+		return NULL;
+	if (kind->family == PKEY_ED25519)
+		return read_ed25519(in);
+	return kind->family == PKEY_ECDSA ? read_ecdsa(in, kind) : read_rsa(in);
 }
 
 /* A comment, and padding that counts 1, 2, 3. */
@@ -144,7 +77,7 @@ static bool is_tail(struct span in)
 {
 	struct span comment;
 
-	if (!keyfield_string(&in, &comment))
+	if (!ssh_get_string(&in, &comment))
 		return false;
 	for (size_t i = 0; i < in.n; i++)
 		if (in.p[i] != (uint8_t)(i + 1))
@@ -152,43 +85,39 @@ static bool is_tail(struct span in)
 	return true;
 }
 
-static enum err read_private(struct span in, EVP_PKEY **out)
+static EVP_PKEY *read_private(struct span in)
 {
 	uint32_t check_a, check_b;
-	EVP_PKEY *key = NULL;
-	enum err rc;
+	EVP_PKEY *key;
 
 	if (!span_u32(&in, &check_a) || !span_u32(&in, &check_b) || check_a != check_b)
-		return ERR_SYNTAX;
-	rc = read_key(&in, &key);
-	if (rc != ERR_OK)
-		return rc;
-	if (!is_tail(in)) {
+		return NULL;
+	key = read_key(&in);
+	if (key != NULL && !is_tail(in)) {
 		EVP_PKEY_free(key);
-		return ERR_SYNTAX;
+		key = NULL;
 	}
-	*out = key;
-	return ERR_OK;
+	return key;
 }
 
 enum err openssh_key_parse(struct span in, EVP_PKEY **out, struct why *why)
 {
 	struct span head, cipher, kdf, options, public, private;
 	uint32_t count;
-	enum err rc = ERR_SYNTAX;
 
 	if (!span_cut(&in, sizeof(magic), &head) ||
 		memcmp(head.p, magic, sizeof(magic)) != 0 ||
-		!keyfield_string(&in, &cipher) || !keyfield_string(&in, &kdf) ||
-		!keyfield_string(&in, &options) || !span_u32(&in, &count))
+		!ssh_get_string(&in, &cipher) || !ssh_get_string(&in, &kdf) ||
+		!ssh_get_string(&in, &options) || !span_u32(&in, &count))
 		return err_set(why, ERR_SYNTAX, "not an OpenSSH private key");
 	if (!span_is(cipher, "none"))
 		return err_set(why, ERR_DENIED, "the key is protected by a pass phrase");
-	if (count == 1 && keyfield_string(&in, &public) &&
-		keyfield_string(&in, &private) && in.n == 0)
-		rc = read_private(private, out);
-	if (rc != ERR_OK)
-		err_set(why, rc,
-			"not a whole OpenSSH private key of a kind that can be used");
-	return rc;
+	*out = NULL;
+	if (count == 1 && ssh_get_string(&in, &public) && ssh_get_string(&in, &private) &&
+		in.n == 0)
+		*out = read_private(private);
+	if (*out == NULL)
+		return err_set(why, ERR_SYNTAX,
+			"the OpenSSH private key is damaged, or of an unsupported kind");
+	return ERR_OK;
 }

@@ -1,14 +1,13 @@
 /*
- * The engine: takes the version line and packets, and hands each message to who knows it.
+ * The engine: takes the version line and packets, and calls the function of each message.
  */
 #include "wire/ssh.h"
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "wire/ssh_engine.h"
+#include "wire/ssh_priv.h"
 
 #define STRANGER_PACKET_MAX 35000 /* before authentication, RFC 4253 6.1 */
-#define KEX_FIRST_ALLOWANCE 1000
 
 enum err ssh_new(const struct ssh_options *options, struct ssh **out)
 {
@@ -17,8 +16,10 @@ enum err ssh_new(const struct ssh_options *options, struct ssh **out)
 	if (ssh == NULL)
 		return ERR_NOMEM;
 	ssh->options = *options;
+	ssh->role = options->role;
+	ssh->peer = options->role == SSH_CLIENT ? SSH_SERVER : SSH_CLIENT;
 	ssh->phase = SSH_AT_VERSION;
-	ssh->kex_left = KEX_FIRST_ALLOWANCE;
+	ssh->kex_left = SSH_KEX_LEFT_MAX;
 	buf_init(&ssh->scratch, SSH_PACKET_MAX - SSH_PACKET_OVERHEAD);
 	buf_init(&ssh->held, SSH_HELD_BYTES_MAX);
 	*out = ssh;
@@ -33,9 +34,7 @@ void ssh_free(struct ssh *ssh)
 	ssh_exchange_free(ssh->exchange);
 	ssh_cipher_fini(&ssh->in);
 	ssh_cipher_fini(&ssh->out);
-	if (ssh->scratch.cap > 0)
-		mem_wipe(ssh->scratch.p, ssh->scratch.cap); /* the password was in it */
-	buf_fini(&ssh->scratch);
+	buf_wipe(&ssh->scratch); /* the password was in it */
 	buf_fini(&ssh->held);
 	mem_free_secret(ssh, sizeof(*ssh));
 }
@@ -43,7 +42,7 @@ void ssh_free(struct ssh *ssh)
 enum err ssh_start(struct ssh *ssh)
 {
 	struct sink *sink = ssh->options.out;
-	struct span line = span_str(ssh_version_line(ssh->options.role));
+	struct span line = span_str(ssh_version_line(ssh->role));
 	struct mspan room;
 	enum err rc = sink->reserve(sink, line.n + 2, line.n + 2, &room);
 
@@ -58,11 +57,6 @@ enum err ssh_start(struct ssh *ssh)
 const char *ssh_version_line(enum ssh_role role)
 {
 	return role == SSH_CLIENT ? "SSH-chisel-v3-client" : "SSH-chisel-v3-server";
-}
-
-struct span ssh_peer_version(const struct ssh *ssh)
-{
-	return span_of(ssh->version, ssh->version_n);
 }
 
 bool ssh_can_send(const struct ssh *ssh)
@@ -112,48 +106,39 @@ static enum err take_version(struct ssh *ssh, struct mspan *in, struct why *why)
 	memcpy(ssh->version, line.p, line.n);
 	ssh->version_n = line.n;
 	ssh->phase = SSH_AT_KEX;
-	return ERR_AGAIN;
+	return ERR_OK;
 }
 
-static enum err on_disconnect(struct ssh *ssh, struct span in, struct ssh_event *out,
-	struct why *why)
+static enum err on_disconnect(struct ssh *ssh, struct ssh_message *m)
 {
 	struct span text = { 0 };
 	uint32_t reason = 0;
-	char words[128];
+	char quoted[128];
 
 	(void)ssh;
-	(void)out;
-	if (!span_u32(&in, &reason) || !ssh_get_string(&in, &text))
-		return err_set(why, ERR_CLOSED, "the peer disconnected");
-	return err_set(why, ERR_CLOSED, "the peer disconnected: %s (reason %u)",
-		str_quote(words, sizeof(words), text), (unsigned)reason);
+	if (!span_u32(&m->in, &reason) || !ssh_get_string(&m->in, &text))
+		return err_set(m->why, ERR_CLOSED, "the peer disconnected");
+	return err_set(m->why, ERR_CLOSED, "the peer disconnected: %s (reason %u)",
+		str_quote(quoted, sizeof(quoted), text), (unsigned)reason);
 }
 
 /* IGNORE and DEBUG may come at any time, but for the first exchange of strict peers. */
-static enum err on_ignored(struct ssh *ssh, struct span in, struct ssh_event *out,
-	struct why *why)
+static enum err on_ignored(struct ssh *ssh, struct ssh_message *m)
 {
-	(void)in;
-	(void)out;
 	if (ssh->phase == SSH_AT_KEX && ssh->is_strict)
-		return err_set(why, ERR_PROTO,
-			"a stray packet in the first key exchange");
-	return ERR_AGAIN;
+		return err_set(m->why, ERR_PROTO,
+			"unexpected packet in the first key exchange");
+	return ERR_OK;
 }
 
-static enum err on_ping(struct ssh *ssh, struct span in, struct ssh_event *out,
-	struct why *why)
+static enum err on_ping(struct ssh *ssh, struct ssh_message *m)
 {
 	struct span data;
-	enum err rc;
 
-	(void)out;
-	if (!ssh_get_string(&in, &data))
-		return err_set(why, ERR_SYNTAX, "bad ping");
+	if (!ssh_get_string(&m->in, &data))
+		return err_set(m->why, ERR_SYNTAX, "malformed PING");
 	ssh_put_string(ssh_begin(ssh, SSH_MSG_PONG), data);
-	rc = ssh_send(ssh);
-	return rc == ERR_OK ? ERR_AGAIN : rc;
+	return ssh_send(ssh);
 }
 
 #define SSH_AT_ANY (SSH_AT_KEX | SSH_AT_AUTH | SSH_AT_UP)
@@ -162,51 +147,35 @@ static enum err on_ping(struct ssh *ssh, struct span in, struct ssh_event *out,
 static const struct rule {
 	unsigned phases;
 	ssh_message_fn *handle;
-	ssh_channel_message_fn *handle_channel; /* begins with the number of a channel */
 } rules[UINT8_MAX + 1] = {
-	[SSH_MSG_DISCONNECT] = { SSH_AT_ANY, on_disconnect, NULL },
-	[SSH_MSG_IGNORE] = { SSH_AT_ANY, on_ignored, NULL },
-	[SSH_MSG_DEBUG] = { SSH_AT_ANY, on_ignored, NULL },
-	[SSH_MSG_SERVICE_REQUEST] = { SSH_AT_AUTH, ssh_on_service_request, NULL },
-	[SSH_MSG_SERVICE_ACCEPT] = { SSH_AT_AUTH, ssh_on_service_accept, NULL },
-	[SSH_MSG_EXT_INFO] = { SSH_AT_AUTH, on_ignored, NULL },
-	[SSH_MSG_KEXINIT] = { SSH_AT_KEX | SSH_AT_UP, ssh_on_kexinit, NULL },
-	[SSH_MSG_NEWKEYS] = { SSH_AT_KEX | SSH_AT_UP, ssh_on_newkeys, NULL },
-	[SSH_MSG_ECDH_INIT] = { SSH_AT_KEX | SSH_AT_UP, ssh_on_ecdh_init, NULL },
-	[SSH_MSG_ECDH_REPLY] = { SSH_AT_KEX | SSH_AT_UP, ssh_on_ecdh_reply, NULL },
-	[SSH_MSG_USERAUTH_REQUEST] = { SSH_AT_AUTH, ssh_on_auth_request, NULL },
-	[SSH_MSG_USERAUTH_FAILURE] = { SSH_AT_AUTH, ssh_on_auth_failure, NULL },
-	[SSH_MSG_USERAUTH_SUCCESS] = { SSH_AT_AUTH, ssh_on_auth_success, NULL },
-	[SSH_MSG_USERAUTH_BANNER] = { SSH_AT_AUTH, on_ignored, NULL },
-	[SSH_MSG_GLOBAL_REQUEST] = { SSH_AT_UP, ssh_on_global_request, NULL },
-	[SSH_MSG_REQUEST_SUCCESS] = { SSH_AT_UP, ssh_on_request_success, NULL },
-	[SSH_MSG_REQUEST_FAILURE] = { SSH_AT_UP, ssh_on_request_failure, NULL },
-	[SSH_MSG_CHANNEL_OPEN] = { SSH_AT_UP, ssh_on_channel_open, NULL },
-	[SSH_MSG_CHANNEL_OPEN_CONFIRMATION] = { SSH_AT_UP, NULL,
-		ssh_on_open_confirmation },
-	[SSH_MSG_CHANNEL_OPEN_FAILURE] = { SSH_AT_UP, NULL, ssh_on_open_failure },
-	[SSH_MSG_CHANNEL_WINDOW_ADJUST] = { SSH_AT_UP, NULL, ssh_on_window_adjust },
-	[SSH_MSG_CHANNEL_DATA] = { SSH_AT_UP, NULL, ssh_on_data },
-	[SSH_MSG_CHANNEL_EXTENDED_DATA] = { SSH_AT_UP, NULL, ssh_on_extended_data },
-	[SSH_MSG_CHANNEL_EOF] = { SSH_AT_UP, NULL, ssh_on_eof },
-	[SSH_MSG_CHANNEL_CLOSE] = { SSH_AT_UP, NULL, ssh_on_close },
-	[SSH_MSG_CHANNEL_REQUEST] = { SSH_AT_UP, NULL, ssh_on_channel_request },
-	[SSH_MSG_PING] = { SSH_AT_UP, on_ping, NULL },
+	[SSH_MSG_DISCONNECT] = { SSH_AT_ANY, on_disconnect },
+	[SSH_MSG_IGNORE] = { SSH_AT_ANY, on_ignored },
+	[SSH_MSG_DEBUG] = { SSH_AT_ANY, on_ignored },
+	[SSH_MSG_SERVICE_REQUEST] = { SSH_AT_AUTH, ssh_on_service_request },
+	[SSH_MSG_SERVICE_ACCEPT] = { SSH_AT_AUTH, ssh_on_service_accept },
+	[SSH_MSG_EXT_INFO] = { SSH_AT_AUTH, on_ignored },
+	[SSH_MSG_KEXINIT] = { SSH_AT_KEX | SSH_AT_UP, ssh_on_kexinit },
+	[SSH_MSG_NEWKEYS] = { SSH_AT_KEX | SSH_AT_UP, ssh_on_newkeys },
+	[SSH_MSG_ECDH_INIT] = { SSH_AT_KEX | SSH_AT_UP, ssh_on_ecdh_init },
+	[SSH_MSG_ECDH_REPLY] = { SSH_AT_KEX | SSH_AT_UP, ssh_on_ecdh_reply },
+	[SSH_MSG_USERAUTH_REQUEST] = { SSH_AT_AUTH, ssh_on_auth_request },
+	[SSH_MSG_USERAUTH_FAILURE] = { SSH_AT_AUTH, ssh_on_auth_failure },
+	[SSH_MSG_USERAUTH_SUCCESS] = { SSH_AT_AUTH, ssh_on_auth_success },
+	[SSH_MSG_USERAUTH_BANNER] = { SSH_AT_AUTH, on_ignored },
+	[SSH_MSG_GLOBAL_REQUEST] = { SSH_AT_UP, ssh_on_global_request },
+	[SSH_MSG_REQUEST_SUCCESS] = { SSH_AT_UP, ssh_on_reply },
+	[SSH_MSG_REQUEST_FAILURE] = { SSH_AT_UP, ssh_on_reply },
+	[SSH_MSG_CHANNEL_OPEN] = { SSH_AT_UP, ssh_on_channel_open },
+	[SSH_MSG_CHANNEL_OPEN_CONFIRMATION] = { SSH_AT_UP, ssh_on_channel_message },
+	[SSH_MSG_CHANNEL_OPEN_FAILURE] = { SSH_AT_UP, ssh_on_channel_message },
+	[SSH_MSG_CHANNEL_WINDOW_ADJUST] = { SSH_AT_UP, ssh_on_channel_message },
+	[SSH_MSG_CHANNEL_DATA] = { SSH_AT_UP, ssh_on_channel_message },
+	[SSH_MSG_CHANNEL_EXTENDED_DATA] = { SSH_AT_UP, ssh_on_channel_message },
+	[SSH_MSG_CHANNEL_EOF] = { SSH_AT_UP, ssh_on_channel_message },
+	[SSH_MSG_CHANNEL_CLOSE] = { SSH_AT_UP, ssh_on_channel_message },
+	[SSH_MSG_CHANNEL_REQUEST] = { SSH_AT_UP, ssh_on_channel_message },
+	[SSH_MSG_PING] = { SSH_AT_UP, on_ping },
 };
-
-static enum err dispatch_to_channel(struct ssh *ssh, const struct rule *rule,
-	struct span in, struct ssh_event *out, struct why *why)
-{
-	struct ssh_channel *ch;
-	uint32_t id;
-
-	if (!span_u32(&in, &id))
-		return err_set(why, ERR_SYNTAX, "a channel message without a channel");
-	ch = ssh_table_find(&ssh->channels, id);
-	if (ch == NULL)
-		return err_set(why, ERR_PROTO, "there is no channel %u", (unsigned)id);
-	return rule->handle_channel(ch, in, out, why);
-}
 
 /* True if @number is the packet that the peer sent on a wrong guess: it means nothing. */
 static bool is_wrong_guess(struct ssh *ssh, uint8_t number)
@@ -218,88 +187,65 @@ static bool is_wrong_guess(struct ssh *ssh, uint8_t number)
 	return true;
 }
 
-static enum err dispatch(struct ssh *ssh, struct span payload, struct ssh_event *out,
-	struct why *why)
+static enum err dispatch(struct ssh *ssh, struct ssh_message *m)
 {
-	const struct rule *rule = &rules[payload.p[0]];
-	uint8_t number = payload.p[0];
-	struct span in = span_of(payload.p + 1, payload.n - 1);
+	const struct rule *rule = &rules[m->number];
 
-	if (is_wrong_guess(ssh, number))
-		return ERR_AGAIN;
+	if (is_wrong_guess(ssh, m->number))
+		return ERR_OK;
 	/* After its KEXINIT the peer may send nothing else until its NEWKEYS. */
 	if ((rule->phases & ssh->phase) == 0 ||
-		(ssh->kex_in != SSH_IN_FREE && number > SSH_MSG_KEX_LAST))
-		return err_set(why, ERR_PROTO, "unexpected message %u", number);
-	if (rule->handle_channel != NULL)
-		return dispatch_to_channel(ssh, rule, in, out, why);
-	return rule->handle(ssh, in, out, why);
+		(ssh->kex_in != SSH_IN_FREE && m->number > SSH_MSG_KEX_LAST))
+		return err_set(m->why, ERR_PROTO, "unexpected message %u", m->number);
+	return rule->handle(ssh, m);
 }
 
-/* ERR_AGAIN: a packet was taken, and there is no event. */
-static enum err take_packet(struct ssh *ssh, struct mspan *in, struct ssh_event *out,
-	struct why *why, bool *is_short)
+/* ERR_AGAIN: there is no whole packet. */
+static enum err take_packet(struct ssh *ssh, struct mspan *in, struct ssh_message *m)
 {
 	size_t max = ssh->phase == SSH_AT_UP ? SSH_PACKET_MAX : STRANGER_PACKET_MAX;
-	struct span payload;
-	enum err rc = ssh_packet_open(&ssh->in, in, max, &payload);
+	enum err rc = ssh_packet_open(&ssh->in, in, max, &m->in);
 
-	*is_short = rc == ERR_AGAIN;
 	if (rc == ERR_AGAIN)
 		return rc;
 	if (rc != ERR_OK)
-		return err_set(why, rc, "bad packet: %s", err_name(rc));
+		return err_set(m->why, rc, "invalid packet: %s", err_name(rc));
+	(void)span_u8(&m->in, &m->number); /* a payload has a byte at least */
 	ssh_handshake_earn(ssh);
-	return dispatch(ssh, payload, out, why);
+	return dispatch(ssh, m);
 }
 
 /* What is due without another byte from the peer. */
-static enum err take_turn(struct ssh *ssh, struct ssh_event *out, struct why *why)
+static enum err take_turn(struct ssh *ssh, struct ssh_message *m)
 {
-	enum err rc;
-
 	if (ssh->kex_in == SSH_IN_TRUST)
-		return err_set(why, ERR_DENIED, "the server's key is not trusted");
-	if (ssh->kex_in == SSH_IN_TRUSTED) {
-		rc = ssh_handshake_finish(ssh);
-		return rc == ERR_OK ? ERR_AGAIN : rc;
-	}
-	if (ssh->auth == SSH_AUTH_WELCOME)
-		return ssh_auth_report(ssh, out);
-	return ERR_AGAIN;
-}
-
-static enum err next(struct ssh *ssh, struct mspan *in, struct ssh_event *out,
-	struct why *why)
-{
-	enum err rc = take_turn(ssh, out, why);
-	bool is_short = false;
-
-	if (rc == ERR_AGAIN && ssh->phase == SSH_AT_VERSION) {
-		rc = take_version(ssh, in, why);
-		is_short = ssh->phase == SSH_AT_VERSION;
-	}
-	while (rc == ERR_AGAIN && !is_short)
-		rc = take_packet(ssh, in, out, why, &is_short);
-	return rc;
+		return err_set(m->why, ERR_DENIED, "the server's key is not trusted");
+	if (ssh->kex_in == SSH_IN_TRUSTED)
+		return ssh_handshake_finish(ssh);
+	if (ssh->auth == SSH_AUTH_ACCEPTED)
+		ssh_auth_report(ssh, &m->event);
+	return ERR_OK;
 }
 
 enum err ssh_next(struct ssh *ssh, struct mspan *in, struct ssh_event *out,
 	struct why *why)
 {
-	struct ssh_event event;
+	struct ssh_message m = { .why = why };
 	enum err rc, due;
 
 	ssh_channel_reap(ssh);
 	if (ssh->failed != ERR_OK)
 		return ssh->failed;
-	rc = next(ssh, in, &event, why);
+	rc = take_turn(ssh, &m);
+	while (rc == ERR_OK && m.event.kind == 0)
+		rc = ssh->phase == SSH_AT_VERSION ? take_version(ssh, in, why) :
+						    take_packet(ssh, in, &m);
 	if (rc != ERR_OK && rc != ERR_AGAIN)
 		return ssh_fail(ssh, rc);
 	due = ssh_handshake_start_if_due(ssh);
 	if (due != ERR_OK)
 		return due;
 	if (rc == ERR_OK)
-		*out = event;
+		*out = m.event;
 	return rc;
 }

@@ -52,10 +52,8 @@ struct ssh_options {
 
 enum ssh_event_kind {
 	/* Client: the server's key is in .data; call ssh_accept_host_key() or give up.
-	 * Comes again, with the same key, at each re-key: the engine checks that itself
-	 * and
-	 * reports only the first. */
-	SSH_HOST_KEY,
+	 * At later key exchanges the engine itself checks that it is the same. */
+	SSH_HOST_KEY = 1,
 	/* Server: .name and .data are user and password; answer with ssh_auth_reply(). */
 	SSH_PASSWORD,
 	/* Authenticated: requests and channels may be used. */
@@ -132,12 +130,6 @@ enum err ssh_reply(struct ssh *ssh, bool is_ok, struct span data) MUST_USE;
  * data may be sent. */
 bool ssh_can_send(const struct ssh *ssh);
 
-/* Starts a key exchange now; sending is held until it is done. */
-enum err ssh_rekey(struct ssh *ssh) MUST_USE;
-
-/* The peer's version line without its line end; empty before it came. */
-struct span ssh_peer_version(const struct ssh *ssh);
-
 /* Asks to open a channel of type "chisel" with the text @extra.
  * @owner comes with its events. */
 enum err ssh_channel_open(struct ssh *ssh, struct span extra, uint32_t window_bytes,
@@ -172,9 +164,8 @@ enum err ssh_channel_credit(struct ssh_channel *ch, uint32_t n) MUST_USE;
 /* Widens the window the peer may use to @window_bytes, if it is smaller. */
 enum err ssh_channel_widen(struct ssh_channel *ch, uint32_t window_bytes) MUST_USE;
 
-/* The window we promised, and how much of it the peer has not used yet. */
+/* The window we promised, used and unused. */
 uint32_t ssh_channel_window_size(const struct ssh_channel *ch);
-uint32_t ssh_channel_window_left(const struct ssh_channel *ch);
 
 /* We send no more. Once; harmless after that. */
 enum err ssh_channel_eof(struct ssh_channel *ch) MUST_USE;

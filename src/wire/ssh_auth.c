@@ -3,26 +3,16 @@
  * and then "password". chisel-protocol 3.8.
  */
 #include "base/mem.h"
-#include "wire/ssh_engine.h"
+#include "wire/ssh_priv.h"
 
 #define FAILURES_MAX 6    /* the last is answered by DISCONNECT */
 #define REASON_PROTOCOL 2 /* SSH_DISCONNECT_PROTOCOL_ERROR */
 #define USERAUTH "ssh-userauth"
 #define CONNECTION "ssh-connection"
 
-/* RFC 4252 5. */
-struct auth_request {
-	struct span user, service, method;
-};
-
-static enum err again_if_ok(enum err rc)
+static enum err out_of_turn(const struct ssh_message *m)
 {
-	return rc == ERR_OK ? ERR_AGAIN : rc;
-}
-
-static enum err out_of_turn(struct why *why)
-{
-	return err_set(why, ERR_PROTO, "authentication out of turn");
+	return err_set(m->why, ERR_PROTO, "unexpected authentication message");
 }
 
 enum err ssh_auth_start(struct ssh *ssh)
@@ -41,33 +31,28 @@ static struct buf *begin_request(struct ssh *ssh, const char *method)
 	return b;
 }
 
-enum err ssh_on_service_request(struct ssh *ssh, struct span in, struct ssh_event *out,
-	struct why *why)
+enum err ssh_on_service_request(struct ssh *ssh, struct ssh_message *m)
 {
 	struct span name;
 
-	(void)out;
-	if (ssh->options.role != SSH_SERVER || ssh->auth != SSH_AUTH_SERVICE)
-		return out_of_turn(why);
-	if (!ssh_get_string(&in, &name))
-		return err_set(why, ERR_SYNTAX, "bad service request");
+	if (ssh->role != SSH_SERVER || ssh->auth != SSH_AUTH_SERVICE)
+		return out_of_turn(m);
+	if (!ssh_get_string(&m->in, &name))
+		return err_set(m->why, ERR_SYNTAX, "malformed service request");
 	if (!span_is(name, USERAUTH))
-		return err_set(why, ERR_PROTO, "unknown service");
+		return err_set(m->why, ERR_PROTO, "unknown service");
 	ssh->auth = SSH_AUTH_METHOD;
 	ssh_put_text(ssh_begin(ssh, SSH_MSG_SERVICE_ACCEPT), USERAUTH);
-	return again_if_ok(ssh_send(ssh));
+	return ssh_send(ssh);
 }
 
-enum err ssh_on_service_accept(struct ssh *ssh, struct span in, struct ssh_event *out,
-	struct why *why)
+enum err ssh_on_service_accept(struct ssh *ssh, struct ssh_message *m)
 {
-	(void)in;
-	(void)out;
-	if (ssh->options.role != SSH_CLIENT || ssh->auth != SSH_AUTH_SERVICE)
-		return out_of_turn(why);
+	if (ssh->role != SSH_CLIENT || ssh->auth != SSH_AUTH_SERVICE)
+		return out_of_turn(m);
 	ssh->auth = SSH_AUTH_METHOD;
 	(void)begin_request(ssh, "none");
-	return again_if_ok(ssh_send(ssh));
+	return ssh_send(ssh);
 }
 
 static enum err send_password(struct ssh *ssh)
@@ -75,61 +60,47 @@ static enum err send_password(struct ssh *ssh)
 	struct buf *b = begin_request(ssh, "password");
 	enum err rc;
 
-	ssh_put_bool(b, false);
+	(void)buf_put_u8(b, 0);
 	ssh_put_text(b, ssh->options.password == NULL ? "" : ssh->options.password);
 	rc = ssh_send(ssh);
-	if (b->cap > 0)
-		mem_wipe(b->p, b->cap);
+	mem_wipe(b->p, b->cap);
 	return rc;
 }
 
-enum err ssh_on_auth_failure(struct ssh *ssh, struct span in, struct ssh_event *out,
-	struct why *why)
+enum err ssh_on_auth_failure(struct ssh *ssh, struct ssh_message *m)
 {
 	struct span methods;
 
-	(void)out;
-	if (ssh->options.role != SSH_CLIENT)
-		return out_of_turn(why);
-	if (!ssh_get_string(&in, &methods))
-		return err_set(why, ERR_SYNTAX, "bad authentication failure");
+	if (ssh->role != SSH_CLIENT)
+		return out_of_turn(m);
+	if (!ssh_get_string(&m->in, &methods))
+		return err_set(m->why, ERR_SYNTAX, "malformed authentication failure");
 	if (ssh->auth == SSH_AUTH_PASSWORD)
-		return err_set(why, ERR_DENIED, "wrong user or password");
+		return err_set(m->why, ERR_DENIED, "wrong user or password");
 	if (ssh->auth != SSH_AUTH_METHOD)
-		return out_of_turn(why);
+		return out_of_turn(m);
 	if (!ssh_list_has(methods, span_str("password")))
-		return err_set(why, ERR_DENIED, "the server takes no passwords");
+		return err_set(m->why, ERR_DENIED,
+			"the server does not accept passwords");
 	ssh->auth = SSH_AUTH_PASSWORD;
-	return again_if_ok(send_password(ssh));
+	return send_password(ssh);
 }
 
-enum err ssh_auth_report(struct ssh *ssh, struct ssh_event *out)
+void ssh_auth_report(struct ssh *ssh, struct ssh_event *out)
 {
 	ssh->auth = SSH_AUTH_OVER;
 	ssh->phase = SSH_AT_UP;
 	ssh->options.user = ssh->options.password = NULL;
 	*out = (struct ssh_event){ .kind = SSH_UP };
-	return ERR_OK;
 }
 
-enum err ssh_on_auth_success(struct ssh *ssh, struct span in, struct ssh_event *out,
-	struct why *why)
+enum err ssh_on_auth_success(struct ssh *ssh, struct ssh_message *m)
 {
-	(void)in;
-	if (ssh->options.role != SSH_CLIENT ||
+	if (ssh->role != SSH_CLIENT ||
 		(ssh->auth != SSH_AUTH_METHOD && ssh->auth != SSH_AUTH_PASSWORD))
-		return out_of_turn(why);
-	return ssh_auth_report(ssh, out);
-}
-
-static enum err send_disconnect(struct ssh *ssh, const char *text)
-{
-	struct buf *b = ssh_begin(ssh, SSH_MSG_DISCONNECT);
-
-	(void)buf_put_u32(b, REASON_PROTOCOL);
-	ssh_put_text(b, text);
-	ssh_put_text(b, "");
-	return ssh_send(ssh);
+		return out_of_turn(m);
+	ssh_auth_report(ssh, &m->event);
+	return ERR_OK;
 }
 
 static enum err send_failure(struct ssh *ssh)
@@ -138,71 +109,74 @@ static enum err send_failure(struct ssh *ssh)
 
 	ssh->auth = SSH_AUTH_METHOD;
 	ssh_put_text(b, "password");
-	ssh_put_bool(b, false);
+	(void)buf_put_u8(b, 0);
 	return ssh_send(ssh);
 }
 
-/* Answers an attempt that did not authenticate; after too many it is over. */
+/* Answers an attempt that did not authenticate; too many end the connection. */
 static enum err deny(struct ssh *ssh)
 {
+	struct buf *b;
 	enum err rc;
 
 	if (++ssh->auth_failures < FAILURES_MAX)
 		return send_failure(ssh);
-	rc = send_disconnect(ssh, "too many authentication failures");
+	b = ssh_begin(ssh, SSH_MSG_DISCONNECT);
+	(void)buf_put_u32(b, REASON_PROTOCOL);
+	ssh_put_text(b, "too many authentication failures");
+	ssh_put_text(b, "");
+	rc = ssh_send(ssh);
 	return ssh_fail(ssh, rc == ERR_OK ? ERR_DENIED : rc);
 }
 
-static enum err on_password(struct ssh *ssh, const struct auth_request *r, struct span in,
-	struct ssh_event *out, struct why *why)
+static enum err on_password(struct ssh *ssh, struct span user, struct ssh_message *m)
 {
 	struct span password;
 	bool wants_change;
 
-	if (!ssh_get_bool(&in, &wants_change) || !ssh_get_string(&in, &password))
-		return err_set(why, ERR_SYNTAX, "bad password request");
+	if (!ssh_get_bool(&m->in, &wants_change) || !ssh_get_string(&m->in, &password))
+		return err_set(m->why, ERR_SYNTAX, "malformed password request");
 	if (wants_change)
-		return again_if_ok(deny(ssh));
+		return deny(ssh);
 	ssh->auth = SSH_AUTH_PASSWORD;
-	*out = (struct ssh_event){
+	m->event = (struct ssh_event){
 		.kind = SSH_PASSWORD,
-		.name = r->user,
+		.name = user,
 		.data = password,
 	};
 	return ERR_OK;
 }
 
-enum err ssh_on_auth_request(struct ssh *ssh, struct span in, struct ssh_event *out,
-	struct why *why)
+/* RFC 4252 5. */
+enum err ssh_on_auth_request(struct ssh *ssh, struct ssh_message *m)
 {
-	struct auth_request r;
+	struct span user, service, method;
 
-	if (ssh->options.role != SSH_SERVER || ssh->auth != SSH_AUTH_METHOD)
-		return out_of_turn(why);
-	if (!ssh_get_string(&in, &r.user) || !ssh_get_string(&in, &r.service) ||
-		!ssh_get_string(&in, &r.method))
-		return err_set(why, ERR_SYNTAX, "bad authentication request");
-	if (!span_is(r.service, CONNECTION))
-		return err_set(why, ERR_PROTO, "unknown service");
-	if (span_is(r.method, "password"))
-		return on_password(ssh, &r, in, out, why);
-	if (span_is(r.method, "none") && !ssh->auth_had_none) {
-		ssh->auth_had_none =
-			true; /* every client asks once; that is no failure */
-		return again_if_ok(send_failure(ssh));
+	if (ssh->role != SSH_SERVER || ssh->auth != SSH_AUTH_METHOD)
+		return out_of_turn(m);
+	if (!ssh_get_string(&m->in, &user) || !ssh_get_string(&m->in, &service) ||
+		!ssh_get_string(&m->in, &method))
+		return err_set(m->why, ERR_SYNTAX, "malformed authentication request");
+	if (!span_is(service, CONNECTION))
+		return err_set(m->why, ERR_PROTO, "unknown service");
+	if (span_is(method, "password"))
+		return on_password(ssh, user, m);
+	if (span_is(method, "none") && !ssh->auth_had_none) {
+		ssh->auth_had_none = true; /* every client tries it once: no failure */
+		return send_failure(ssh);
 	}
-	return again_if_ok(deny(ssh));
+	return deny(ssh);
 }
 
 enum err ssh_auth_reply(struct ssh *ssh, bool is_ok)
 {
 	if (ssh->failed != ERR_OK)
 		return ssh->failed;
-	if (ssh->options.role != SSH_SERVER || ssh->auth != SSH_AUTH_PASSWORD)
+	if (ssh->role != SSH_SERVER || ssh->auth != SSH_AUTH_PASSWORD)
 		return ERR_USAGE;
 	if (!is_ok)
 		return deny(ssh);
-	ssh->auth = SSH_AUTH_WELCOME;
+	ssh->auth = SSH_AUTH_ACCEPTED;
 	(void)ssh_begin(ssh, SSH_MSG_USERAUTH_SUCCESS);
 	return ssh_send(ssh);
 }

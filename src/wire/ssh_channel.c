@@ -8,11 +8,12 @@
 #include <assert.h>
 
 #include "base/mem.h"
-#include "wire/ssh_engine.h"
+#include "wire/ssh_priv.h"
 
 #define TYPE "chisel"
 #define PEER_PACKET_MIN 9 /* stock refuses less */
 #define PEER_PACKET_MAX 0x80000000u
+#define CHANNELS_FIRST 64
 #define RESERVE_BYTES 256   /* a smaller piece of the sink is not worth a packet */
 #define CREDIT_BYTES 131072 /* less is not worth a message, unless the window is small */
 
@@ -22,15 +23,19 @@
  */
 #define STOCK_PIECE_BYTES 32706
 
+/* Bits, because a message may be good in several. */
 enum ssh_channel_state {
-	CHANNEL_ASKED,     /* ours: waits for the peer's word */
-	CHANNEL_ABANDONED, /* the same, and the owner has given it up */
-	CHANNEL_OFFERED,   /* the peer's: waits for the owner's word */
-	CHANNEL_OPEN,
-	CHANNEL_ENDED,   /* we sent EOF */
-	CHANNEL_CLOSING, /* we sent CLOSE, and wait for theirs */
-	CHANNEL_GONE,    /* both are through: freed when the next event is asked for */
+	CHANNEL_REQUESTED = 1, /* ours: waits for the peer's confirmation or failure */
+	CHANNEL_ABANDONED = 2, /* the same, and the owner has given it up */
+	CHANNEL_OFFERED = 4,   /* the peer's: waits for the owner's decision */
+	CHANNEL_OPEN = 8,
+	CHANNEL_ENDED = 16,   /* we sent EOF */
+	CHANNEL_CLOSING = 32, /* we sent CLOSE, and wait for the peer's */
+	CHANNEL_GONE = 64, /* both are through: freed when the next event is asked for */
 };
+
+/* From the confirmation to the peer's CLOSE. */
+#define CHANNEL_LIVE (CHANNEL_OPEN | CHANNEL_ENDED | CHANNEL_CLOSING)
 
 struct ssh_channel {
 	struct ssh *ssh; /* borrowed: owns the channel */
@@ -50,41 +55,74 @@ static struct ssh_event event_of(enum ssh_event_kind kind, struct ssh_channel *c
 	return (struct ssh_event){ .kind = kind, .channel = ch, .owner = ch->owner };
 }
 
-static enum err out_of_turn(const struct ssh_channel *ch, struct why *why)
+/* ---- channels by number ---- */
+
+static enum err channels_grow(struct ssh *ssh)
 {
-	return err_set(why, ERR_PROTO, "a message out of turn for channel %u",
-		(unsigned)ch->id);
+	uint32_t cap = ssh->channels_cap == 0 ? CHANNELS_FIRST : ssh->channels_cap * 2;
+	struct ssh_channel **channels;
+
+	if (cap > SSH_CHANNELS_MAX)
+		return ERR_LIMIT;
+	channels = realloc(ssh->channels, cap * sizeof(struct ssh_channel *));
+	if (channels == NULL)
+		return ERR_NOMEM;
+	for (uint32_t i = ssh->channels_cap; i < cap; i++)
+		channels[i] = NULL;
+	ssh->channels = channels;
+	ssh->channels_cap = cap;
+	return ERR_OK;
 }
 
+/*
+ * A new channel gets the lowest free number, as Chisel's do, so that numbers stay small
+ * and the array as large as it must be. ERR_LIMIT: there are SSH_CHANNELS_MAX.
+ */
 static enum err channel_new(struct ssh *ssh, enum ssh_channel_state state,
 	struct ssh_channel **out)
 {
-	struct ssh_channel *ch = mem_new(ch);
-	enum err rc;
+	struct ssh_channel *ch;
+	enum err rc = ERR_OK;
 
+	while (ssh->channel_first < ssh->channels_cap &&
+		ssh->channels[ssh->channel_first] != NULL)
+		ssh->channel_first++;
+	if (ssh->channel_first == ssh->channels_cap)
+		rc = channels_grow(ssh);
+	if (rc != ERR_OK)
+		return rc;
+	ch = mem_new(ch);
 	if (ch == NULL)
 		return ERR_NOMEM;
 	ch->ssh = ssh;
 	ch->state = state;
-	rc = ssh_table_add(&ssh->channels, ch, &ch->id);
-	if (rc != ERR_OK) {
-		free(ch);
-		return rc;
-	}
+	ch->id = ssh->channel_first;
+	ssh->channels[ch->id] = ch;
+	ssh->channels_n++;
 	*out = ch;
 	return ERR_OK;
 }
 
+static void channel_remove(struct ssh_channel *ch)
+{
+	struct ssh *ssh = ch->ssh;
+
+	ssh->channels[ch->id] = NULL;
+	ssh->channels_n--;
+	if (ch->id < ssh->channel_first)
+		ssh->channel_first = ch->id;
+}
+
 static void channel_free(struct ssh_channel *ch)
 {
-	ssh_table_remove(&ch->ssh->channels, ch->id);
+	channel_remove(ch);
 	free(ch);
 }
 
 /* The number is free, but the event that says so still points to the channel. */
 static void channel_retire(struct ssh_channel *ch)
 {
-	ssh_table_remove(&ch->ssh->channels, ch->id);
+	channel_remove(ch);
 	ch->state = CHANNEL_GONE;
 	ch->ssh->gone = ch;
 }
@@ -98,18 +136,25 @@ void ssh_channel_reap(struct ssh *ssh)
 void ssh_channels_fini(struct ssh *ssh)
 {
 	ssh_channel_reap(ssh);
-	for (size_t i = 0; i < ssh->channels.cap; i++)
-		free(ssh->channels.slots[i]);
-	ssh_table_fini(&ssh->channels);
+	for (uint32_t i = 0; i < ssh->channels_cap; i++)
+		free(ssh->channels[i]);
+	free(ssh->channels);
+}
+
+struct ssh_channel *ssh_channel_find(const struct ssh *ssh, uint32_t id)
+{
+	return id < ssh->channels_cap ? ssh->channels[id] : NULL;
 }
 
 size_t ssh_channel_count(const struct ssh *ssh)
 {
-	return ssh->channels.count;
+	return ssh->channels_n;
 }
 
-/* A message that says nothing but which channel. */
-static enum err send_plain(struct ssh_channel *ch, enum ssh_message number)
+/* ---- opening ---- */
+
+/* A message of nothing but the channel. */
+static enum err send_plain(struct ssh_channel *ch, enum ssh_number number)
 {
 	(void)buf_put_u32(ssh_begin(ch->ssh, number), ch->peer_id);
 	return ssh_send(ch->ssh);
@@ -125,11 +170,6 @@ static enum err send_refusal(struct ssh *ssh, uint32_t peer_id, enum ssh_refusal
 	ssh_put_text(b, text);
 	ssh_put_text(b, "en");
 	return ssh_send(ssh);
-}
-
-static void set_window(struct ssh_channel *ch, uint32_t window_bytes)
-{
-	ch->in_size = ch->in_left = window_bytes;
 }
 
 static bool packet_max_is_good(uint32_t max)
@@ -155,11 +195,11 @@ enum err ssh_channel_open(struct ssh *ssh, struct span extra, uint32_t window_by
 
 	if (ssh->phase != SSH_AT_UP || extra.n > SSH_EXTRA_MAX)
 		return ERR_USAGE;
-	rc = channel_new(ssh, CHANNEL_ASKED, &ch);
+	rc = channel_new(ssh, CHANNEL_REQUESTED, &ch);
 	if (rc != ERR_OK)
 		return rc;
 	ch->owner = owner;
-	set_window(ch, window_bytes);
+	ch->in_size = ch->in_left = window_bytes;
 
 	b = ssh_begin(ssh, SSH_MSG_CHANNEL_OPEN);
 	ssh_put_text(b, TYPE);
@@ -176,51 +216,28 @@ enum err ssh_channel_open(struct ssh *ssh, struct span extra, uint32_t window_by
 	return ERR_OK;
 }
 
-/* Why a channel that the peer opens is refused without asking the owner;
- * 0 if it is not. */
-static enum ssh_refusal judge_open(struct span type, uint32_t max, struct span extra,
-	const char **text)
+enum err ssh_on_channel_open(struct ssh *ssh, struct ssh_message *m)
 {
-	*text = "unknown channel type";
-	if (!span_is(type, TYPE))
-		return SSH_UNKNOWN_TYPE;
-	*text = "invalid request";
-	return !packet_max_is_good(max) || extra.n > SSH_EXTRA_MAX ? SSH_CONNECT_FAILED :
-								     0;
-}
-
-static enum err refuse_by_ourselves(struct ssh *ssh, uint32_t peer_id,
-	enum ssh_refusal reason, const char *text)
-{
-	enum err rc = send_refusal(ssh, peer_id, reason, text);
-
-	return rc == ERR_OK ? ERR_AGAIN : rc;
-}
-
-enum err ssh_on_channel_open(struct ssh *ssh, struct span in, struct ssh_event *out,
-	struct why *why)
-{
+	struct span in = m->in;
 	struct ssh_channel *ch = NULL;
 	struct span type;
 	uint32_t peer_id, window, max;
-	enum ssh_refusal reason;
-	const char *text;
-	enum err rc;
 
 	if (!ssh_get_string(&in, &type) || !span_u32(&in, &peer_id) ||
 		!span_u32(&in, &window) || !span_u32(&in, &max))
-		return err_set(why, ERR_SYNTAX, "bad channel open");
-	reason = judge_open(type, max, in, &text);
-	if (reason != 0)
-		return refuse_by_ourselves(ssh, peer_id, reason, text);
-	rc = channel_new(ssh, CHANNEL_OFFERED, &ch);
-	if (rc != ERR_OK)
-		return refuse_by_ourselves(ssh, peer_id, SSH_RESOURCE_SHORTAGE,
+		return err_set(m->why, ERR_SYNTAX, "malformed channel open");
+	if (!span_is(type, TYPE))
+		return send_refusal(ssh, peer_id, SSH_UNKNOWN_TYPE,
+			"unknown channel type");
+	if (!packet_max_is_good(max) || in.n > SSH_EXTRA_MAX)
+		return send_refusal(ssh, peer_id, SSH_CONNECT_FAILED, "invalid request");
+	if (channel_new(ssh, CHANNEL_OFFERED, &ch) != ERR_OK)
+		return send_refusal(ssh, peer_id, SSH_RESOURCE_SHORTAGE,
 			"too many channels");
 	assert(ch != NULL); /* for analysers */
 	set_peer(ch, peer_id, window, max);
-	*out = event_of(SSH_OPEN, ch);
-	out->data = in;
+	m->event = event_of(SSH_OPEN, ch);
+	m->event.data = in;
 	return ERR_OK;
 }
 
@@ -232,7 +249,7 @@ enum err ssh_channel_accept(struct ssh_channel *ch, uint32_t window_bytes, void 
 		return ERR_USAGE;
 	ch->owner = owner;
 	ch->state = CHANNEL_OPEN;
-	set_window(ch, window_bytes);
+	ch->in_size = ch->in_left = window_bytes;
 	b = ssh_begin(ch->ssh, SSH_MSG_CHANNEL_OPEN_CONFIRMATION);
 	(void)buf_put_u32(b, ch->peer_id);
 	(void)buf_put_u32(b, ch->id);
@@ -253,178 +270,175 @@ enum err ssh_channel_refuse(struct ssh_channel *ch, enum ssh_refusal reason,
 	return send_refusal(ssh, peer_id, reason, text);
 }
 
-enum err ssh_on_open_confirmation(struct ssh_channel *ch, struct span in,
-	struct ssh_event *out, struct why *why)
+static enum err on_open_confirmation(struct ssh_channel *ch, struct ssh_message *m)
 {
 	uint32_t peer_id, window, max;
-	enum err rc;
 
-	if (ch->state != CHANNEL_ASKED && ch->state != CHANNEL_ABANDONED)
-		return out_of_turn(ch, why);
-	if (!span_u32(&in, &peer_id) || !span_u32(&in, &window) || !span_u32(&in, &max))
-		return err_set(why, ERR_SYNTAX, "bad channel confirmation");
+	if (!span_u32(&m->in, &peer_id) || !span_u32(&m->in, &window) ||
+		!span_u32(&m->in, &max))
+		return err_set(m->why, ERR_SYNTAX, "malformed channel confirmation");
 	if (!packet_max_is_good(max))
-		return err_set(why, ERR_PROTO, "a maximum packet of %u bytes",
+		return err_set(m->why, ERR_PROTO, "invalid maximum packet size %u",
 			(unsigned)max);
 	set_peer(ch, peer_id, window, max);
 	if (ch->state == CHANNEL_ABANDONED) {
 		ch->state = CHANNEL_CLOSING;
-		rc = send_plain(ch, SSH_MSG_CHANNEL_CLOSE);
-		return rc == ERR_OK ? ERR_AGAIN : rc;
+		return send_plain(ch, SSH_MSG_CHANNEL_CLOSE);
 	}
 	ch->state = CHANNEL_OPEN;
-	*out = event_of(SSH_OPENED, ch);
+	m->event = event_of(SSH_OPENED, ch);
 	return ERR_OK;
 }
 
-enum err ssh_on_open_failure(struct ssh_channel *ch, struct span in,
-	struct ssh_event *out, struct why *why)
+static enum err on_open_failure(struct ssh_channel *ch, struct ssh_message *m)
 {
 	struct span text;
 	uint32_t reason;
 
-	if (ch->state != CHANNEL_ASKED && ch->state != CHANNEL_ABANDONED)
-		return out_of_turn(ch, why);
-	if (!span_u32(&in, &reason) || !ssh_get_string(&in, &text))
-		return err_set(why, ERR_SYNTAX, "bad channel failure");
+	if (!span_u32(&m->in, &reason) || !ssh_get_string(&m->in, &text))
+		return err_set(m->why, ERR_SYNTAX, "malformed channel failure");
 	if (ch->state == CHANNEL_ABANDONED) {
 		channel_free(ch);
-		return ERR_AGAIN;
+		return ERR_OK;
 	}
 	channel_retire(ch);
-	*out = event_of(SSH_REFUSED, ch);
-	out->reason = reason;
-	out->data = text;
+	m->event = event_of(SSH_REFUSED, ch);
+	m->event.reason = reason;
+	m->event.data = text;
 	return ERR_OK;
 }
 
-/* True from the confirmation to the peer's CLOSE: its messages have a place. */
-static bool is_live(const struct ssh_channel *ch)
-{
-	return ch->state >= CHANNEL_OPEN && ch->state <= CHANNEL_CLOSING;
-}
+/* ---- messages of open channels ---- */
 
-enum err ssh_on_window_adjust(struct ssh_channel *ch, struct span in,
-	struct ssh_event *out, struct why *why)
+static enum err on_window_adjust(struct ssh_channel *ch, struct ssh_message *m)
 {
 	uint32_t n;
 
-	if (!is_live(ch))
-		return out_of_turn(ch, why);
-	if (!span_u32(&in, &n))
-		return err_set(why, ERR_SYNTAX, "bad window adjustment");
+	if (!span_u32(&m->in, &n))
+		return err_set(m->why, ERR_SYNTAX, "malformed window adjustment");
 	if (n > UINT32_MAX - ch->out_left)
-		return err_set(why, ERR_PROTO, "the window of channel %u overflows",
+		return err_set(m->why, ERR_PROTO, "the window of channel %u overflows",
 			(unsigned)ch->id);
 	ch->out_left += n;
-	if (ch->state != CHANNEL_OPEN)
-		return ERR_AGAIN;
-	*out = event_of(SSH_WINDOW, ch);
+	if (ch->state == CHANNEL_OPEN)
+		m->event = event_of(SSH_WINDOW, ch);
 	return ERR_OK;
 }
 
-/* Checks data against what we allowed, and charges the window for it. */
-static enum err take_data(struct ssh_channel *ch, struct span data, struct why *why)
+/* Takes data that we allowed, and charges the window for it. */
+static enum err take_data(struct ssh_channel *ch, struct ssh_message *m,
+	struct span *data)
 {
-	if (!is_live(ch) || ch->has_ended)
-		return out_of_turn(ch, why);
-	if (data.n > SSH_DATA_MAX)
-		return err_set(why, ERR_PROTO, "too much data in a packet");
-	if (data.n > ch->in_left)
-		return err_set(why, ERR_PROTO, "data beyond the window of channel %u",
+	if (!ssh_get_string(&m->in, data))
+		return err_set(m->why, ERR_SYNTAX, "malformed channel data");
+	if (ch->has_ended)
+		return err_set(m->why, ERR_PROTO, "data after EOF on channel %u",
 			(unsigned)ch->id);
-	ch->in_left -= (uint32_t)data.n;
+	if (data->n > SSH_DATA_MAX)
+		return err_set(m->why, ERR_PROTO, "too much data in a packet");
+	if (data->n > ch->in_left)
+		return err_set(m->why, ERR_PROTO, "data beyond the window of channel %u",
+			(unsigned)ch->id);
+	ch->in_left -= (uint32_t)data->n;
 	return ERR_OK;
 }
 
-enum err ssh_on_data(struct ssh_channel *ch, struct span in, struct ssh_event *out,
-	struct why *why)
+static enum err on_data(struct ssh_channel *ch, struct ssh_message *m)
 {
-	struct span data;
-	enum err rc;
+	struct span data = { 0 };
+	enum err rc = take_data(ch, m, &data);
 
-	if (!ssh_get_string(&in, &data))
-		return err_set(why, ERR_SYNTAX, "bad channel data");
-	rc = take_data(ch, data, why);
-	if (rc != ERR_OK)
-		return rc;
-	/* After our CLOSE nobody listens;
-	 * what was on its way is dropped, without credit. */
-	if (data.n == 0 || ch->state == CHANNEL_CLOSING)
-		return ERR_AGAIN;
-	*out = event_of(SSH_DATA, ch);
-	out->data = data;
-	return ERR_OK;
+	/* After our CLOSE, data that was on its way is dropped, without credit. */
+	if (rc == ERR_OK && data.n > 0 && ch->state != CHANNEL_CLOSING) {
+		m->event = event_of(SSH_DATA, ch);
+		m->event.data = data;
+	}
+	return rc;
 }
 
-/* Chisel has no use for it: dropped, and its credit given back. */
-enum err ssh_on_extended_data(struct ssh_channel *ch, struct span in,
-	struct ssh_event *out, struct why *why)
+/* Chisel does not use it: dropped, and its credit given back. */
+static enum err on_extended_data(struct ssh_channel *ch, struct ssh_message *m)
 {
 	struct span data;
 	uint32_t type;
 	enum err rc;
 
-	(void)out;
-	if (!span_u32(&in, &type) || !ssh_get_string(&in, &data))
-		return err_set(why, ERR_SYNTAX, "bad extended data");
-	rc = take_data(ch, data, why);
-	if (rc == ERR_OK)
-		rc = ssh_channel_credit(ch, (uint32_t)data.n);
-	return rc == ERR_OK ? ERR_AGAIN : rc;
+	if (!span_u32(&m->in, &type))
+		return err_set(m->why, ERR_SYNTAX, "malformed channel data");
+	rc = take_data(ch, m, &data);
+	return rc == ERR_OK ? ssh_channel_credit(ch, (uint32_t)data.n) : rc;
 }
 
-enum err ssh_on_eof(struct ssh_channel *ch, struct span in, struct ssh_event *out,
-	struct why *why)
+static enum err on_eof(struct ssh_channel *ch, struct ssh_message *m)
 {
-	(void)in;
-	if (!is_live(ch))
-		return out_of_turn(ch, why);
 	if (ch->has_ended || ch->state == CHANNEL_CLOSING)
-		return ERR_AGAIN;
+		return ERR_OK;
 	ch->has_ended = true;
-	*out = event_of(SSH_EOF, ch);
+	m->event = event_of(SSH_EOF, ch);
 	return ERR_OK;
 }
 
-enum err ssh_on_close(struct ssh_channel *ch, struct span in, struct ssh_event *out,
-	struct why *why)
+static enum err on_close(struct ssh_channel *ch, struct ssh_message *m)
 {
 	enum err rc;
 
-	(void)in;
-	if (!is_live(ch))
-		return out_of_turn(ch, why);
 	if (ch->state == CHANNEL_CLOSING) {
 		channel_free(ch);
-		return ERR_AGAIN;
+		return ERR_OK;
 	}
 	rc = send_plain(ch, SSH_MSG_CHANNEL_CLOSE);
 	if (rc != ERR_OK)
 		return rc;
 	channel_retire(ch);
-	*out = event_of(SSH_CLOSE, ch);
+	m->event = event_of(SSH_CLOSE, ch);
 	return ERR_OK;
 }
 
-/* Chisel defines none, so all fail. After our CLOSE there is nothing to say. */
-enum err ssh_on_channel_request(struct ssh_channel *ch, struct span in,
-	struct ssh_event *out, struct why *why)
+/* Chisel defines no requests, so all fail. After our CLOSE none is answered. */
+static enum err on_channel_request(struct ssh_channel *ch, struct ssh_message *m)
 {
 	struct span name;
 	bool wants_reply;
-	enum err rc;
 
-	(void)out;
-	if (!is_live(ch))
-		return out_of_turn(ch, why);
-	if (!ssh_get_string(&in, &name) || !ssh_get_bool(&in, &wants_reply))
-		return err_set(why, ERR_SYNTAX, "bad channel request");
+	if (!ssh_get_string(&m->in, &name) || !ssh_get_bool(&m->in, &wants_reply))
+		return err_set(m->why, ERR_SYNTAX, "malformed channel request");
 	if (!wants_reply || ch->state == CHANNEL_CLOSING)
-		return ERR_AGAIN;
-	rc = send_plain(ch, SSH_MSG_CHANNEL_FAILURE);
-	return rc == ERR_OK ? ERR_AGAIN : rc;
+		return ERR_OK;
+	return send_plain(ch, SSH_MSG_CHANNEL_FAILURE);
 }
+
+enum err ssh_on_channel_message(struct ssh *ssh, struct ssh_message *m)
+{
+	enum { OPENING = CHANNEL_REQUESTED | CHANNEL_ABANDONED };
+	static const struct {
+		unsigned states; /* in which the message may come */
+		enum err (*handle)(struct ssh_channel *ch, struct ssh_message *m);
+	} rules[] = {
+		[SSH_MSG_CHANNEL_OPEN_CONFIRMATION] = { OPENING, on_open_confirmation },
+		[SSH_MSG_CHANNEL_OPEN_FAILURE] = { OPENING, on_open_failure },
+		[SSH_MSG_CHANNEL_WINDOW_ADJUST] = { CHANNEL_LIVE, on_window_adjust },
+		[SSH_MSG_CHANNEL_DATA] = { CHANNEL_LIVE, on_data },
+		[SSH_MSG_CHANNEL_EXTENDED_DATA] = { CHANNEL_LIVE, on_extended_data },
+		[SSH_MSG_CHANNEL_EOF] = { CHANNEL_LIVE, on_eof },
+		[SSH_MSG_CHANNEL_CLOSE] = { CHANNEL_LIVE, on_close },
+		[SSH_MSG_CHANNEL_REQUEST] = { CHANNEL_LIVE, on_channel_request },
+	};
+	struct ssh_channel *ch;
+	uint32_t id;
+
+	if (!span_u32(&m->in, &id))
+		return err_set(m->why, ERR_SYNTAX,
+			"a channel message without a channel number");
+	ch = ssh_channel_find(ssh, id);
+	if (ch == NULL)
+		return err_set(m->why, ERR_PROTO, "there is no channel %u", (unsigned)id);
+	if ((rules[m->number].states & ch->state) == 0)
+		return err_set(m->why, ERR_PROTO, "unexpected message %u for channel %u",
+			m->number, (unsigned)id);
+	return rules[m->number].handle(ch, m);
+}
+
+/* ---- what the owner does ---- */
 
 size_t ssh_channel_window(const struct ssh_channel *ch)
 {
@@ -458,14 +472,6 @@ enum err ssh_channel_reserve(struct ssh_channel *ch, size_t max, struct mspan *o
 	return ERR_OK;
 }
 
-static void write_u32(uint8_t *p, uint32_t v)
-{
-	p[0] = (uint8_t)(v >> 24);
-	p[1] = (uint8_t)(v >> 16);
-	p[2] = (uint8_t)(v >> 8);
-	p[3] = (uint8_t)v;
-}
-
 enum err ssh_channel_commit(struct ssh_channel *ch, size_t n)
 {
 	struct ssh *ssh = ch->ssh;
@@ -483,8 +489,7 @@ enum err ssh_channel_commit(struct ssh_channel *ch, size_t n)
 		return ERR_OK;
 	}
 	payload[0] = SSH_MSG_CHANNEL_DATA;
-	write_u32(payload + 1, ch->peer_id);
-	write_u32(payload + 5, (uint32_t)n);
+	mem_put_u32(mem_put_u32(payload + 1, ch->peer_id), (uint32_t)n);
 	rc = ssh_packet_seal(&ssh->out, loan.p, SSH_DATA_HEADER + n);
 	if (rc != ERR_OK)
 		return ssh_fail(ssh, rc);
@@ -507,8 +512,7 @@ static enum err send_credit(struct ssh_channel *ch)
 /* A peer that sends no more needs no credit, and after our CLOSE none may be given. */
 static bool takes_credit(const struct ssh_channel *ch)
 {
-	return !ch->has_ended &&
-		(ch->state == CHANNEL_OPEN || ch->state == CHANNEL_ENDED);
+	return !ch->has_ended && (ch->state & (CHANNEL_OPEN | CHANNEL_ENDED)) != 0;
 }
 
 /* An eighth of the window is lent late at most, so that a long path stays full. */
@@ -543,14 +547,9 @@ uint32_t ssh_channel_window_size(const struct ssh_channel *ch)
 	return ch->in_size;
 }
 
-uint32_t ssh_channel_window_left(const struct ssh_channel *ch)
-{
-	return ch->in_left;
-}
-
 enum err ssh_channel_eof(struct ssh_channel *ch)
 {
-	if (ch->state == CHANNEL_ASKED || ch->state == CHANNEL_OFFERED)
+	if ((ch->state & (CHANNEL_REQUESTED | CHANNEL_OFFERED)) != 0)
 		return ERR_USAGE;
 	if (ch->state != CHANNEL_OPEN)
 		return ERR_OK;
@@ -561,7 +560,7 @@ enum err ssh_channel_eof(struct ssh_channel *ch)
 enum err ssh_channel_close(struct ssh_channel *ch)
 {
 	switch (ch->state) {
-	case CHANNEL_ASKED:
+	case CHANNEL_REQUESTED:
 		ch->state = CHANNEL_ABANDONED; /* we cannot name it to the peer yet */
 		return ERR_OK;
 	case CHANNEL_OFFERED:
@@ -570,10 +569,7 @@ enum err ssh_channel_close(struct ssh_channel *ch)
 	case CHANNEL_ENDED:
 		ch->state = CHANNEL_CLOSING;
 		return send_plain(ch, SSH_MSG_CHANNEL_CLOSE);
-	case CHANNEL_ABANDONED:
-	case CHANNEL_CLOSING:
-	case CHANNEL_GONE:
+	default: /* it is over */
 		return ERR_OK;
 	}
-	return ERR_USAGE;
 }

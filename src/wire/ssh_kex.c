@@ -1,13 +1,14 @@
 /* The arithmetic of a key exchange. */
-#include "wire/ssh_kex.h"
+#include "wire/ssh_kex_priv.h"
 
 #include "base/mem.h"
 #include "base/rand.h"
 #include "base/str.h"
-#include "wire/ssh_wire.h"
+#include "crypto/ssh_data.h"
 
 #define COOKIE_BYTES 16
 #define SECRET_BYTES (KEX_SHARED_BYTES + 8)
+#define TRANSCRIPT_MAX (2 * SSH_KEXINIT_MAX + HOSTKEY_BLOB_MAX + 1024)
 
 #define KEX_NAMES "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256"
 #define STRICT_CLIENT "kex-strict-c-v00@openssh.com"
@@ -22,6 +23,9 @@
 #define MAC_NAMES "hmac-sha2-256"
 #define COMPRESSION_NAMES "none"
 
+#define AES_NAMES "aes128-gcm@openssh.com,aes256-gcm@openssh.com"
+#define CHACHA_NAME "chacha20-poly1305@openssh.com"
+
 static const struct {
 	const char *name;
 	enum kex_kind kind;
@@ -31,54 +35,33 @@ static const struct {
 	{ "ecdh-sha2-nistp256", KEX_P256 },
 };
 
-static void put_ciphers(struct buf *out)
-{
-	static const char aes_first[] = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,"
-					"chacha20-poly1305@openssh.com";
-	static const char chacha_first[] =
-		"chacha20-poly1305@openssh.com,"
-		"aes128-gcm@openssh.com,aes256-gcm@openssh.com";
-
-	ssh_put_text(out, aead_aes_is_fast() ? aes_first : chacha_first);
-}
-
-static void put_kex_names(struct buf *out, enum ssh_role role, bool is_first)
-{
-	if (!is_first)
-		ssh_put_text(out, KEX_NAMES);
-	else if (role == SSH_CLIENT)
-		ssh_put_text(out, KEX_NAMES "," STRICT_CLIENT);
-	else
-		ssh_put_text(out, KEX_NAMES "," STRICT_SERVER);
-}
-
 enum err ssh_kexinit_put(enum ssh_role role, const char *host_keys, bool is_first,
 	struct buf *out)
 {
+	const char *ciphers = aead_aes_is_fast() ? AES_NAMES "," CHACHA_NAME :
+						   CHACHA_NAME "," AES_NAMES;
+	const char *kex = !is_first ? KEX_NAMES :
+		role == SSH_CLIENT  ? KEX_NAMES "," STRICT_CLIENT :
+				      KEX_NAMES "," STRICT_SERVER;
+	const char *const lists[] = { kex, host_keys == NULL ? HOST_KEY_NAMES : host_keys,
+		ciphers, ciphers, MAC_NAMES, MAC_NAMES, COMPRESSION_NAMES,
+		COMPRESSION_NAMES, "", "" };
 	uint8_t cookie[COOKIE_BYTES];
 
 	rand_bytes(cookie, sizeof(cookie));
 	(void)buf_put_u8(out, SSH_MSG_KEXINIT);
 	(void)buf_put(out, cookie, sizeof(cookie));
-	put_kex_names(out, role, is_first);
-	ssh_put_text(out, host_keys == NULL ? HOST_KEY_NAMES : host_keys);
-	put_ciphers(out);
-	put_ciphers(out);
-	ssh_put_text(out, MAC_NAMES);
-	ssh_put_text(out, MAC_NAMES);
-	ssh_put_text(out, COMPRESSION_NAMES);
-	ssh_put_text(out, COMPRESSION_NAMES);
-	ssh_put_text(out, "");
-	ssh_put_text(out, "");
-	ssh_put_bool(out, false); /* we never guess */
+	for (size_t i = 0; i < mem_count(lists); i++)
+		ssh_put_text(out, lists[i]);
+	(void)buf_put_u8(out, 0); /* we never guess */
 	(void)buf_put_u32(out, 0);
 	return out->failed;
 }
 
 static bool get_pair(struct span *in, struct span out[2])
 {
-	return ssh_get_string(in, &out[SSH_TO_SERVER]) &&
-		ssh_get_string(in, &out[SSH_TO_CLIENT]);
+	return ssh_get_string(in, &out[SSH_CLIENT]) &&
+		ssh_get_string(in, &out[SSH_SERVER]);
 }
 
 enum err ssh_kexinit_read(struct span payload, struct ssh_kexinit *out)
@@ -132,17 +115,6 @@ static bool choose_cipher(struct span client, struct span server, enum aead_kind
 	return false;
 }
 
-static bool choose_host_key(struct span client, struct span server, char *out)
-{
-	struct span name;
-
-	if (!ssh_list_choose(client, server, &name) || name.n >= SSH_ALGORITHM_MAX)
-		return false;
-	memcpy(out, name.p, name.n);
-	out[name.n] = '\0';
-	return true;
-}
-
 /* RFC 4253 7: a guess holds if both lists begin alike. */
 static bool begin_alike(struct span a, struct span b)
 {
@@ -152,21 +124,25 @@ static bool begin_alike(struct span a, struct span b)
 		span_eq(first_a, first_b);
 }
 
-enum err ssh_kexinit_choose(const struct ssh_kexinit *client,
-	const struct ssh_kexinit *server, struct ssh_choice *out, struct why *why)
+enum err ssh_kexinit_choose(const struct ssh_kexinit offers[2], struct ssh_choice *out,
+	struct why *why)
 {
+	const struct ssh_kexinit *client = &offers[SSH_CLIENT];
+	const struct ssh_kexinit *server = &offers[SSH_SERVER];
 	struct ssh_choice c = { 0 };
-	struct span none;
+	struct span name;
 
 	if (!choose_kex(client->kex, server->kex, &c.kex))
 		return err_set(why, ERR_PROTO, "no key exchange method in common");
-	if (!choose_host_key(client->host_key, server->host_key, c.host_key))
+	if (!ssh_list_choose(client->host_key, server->host_key, &name) ||
+		name.n >= SSH_ALGORITHM_MAX)
 		return err_set(why, ERR_PROTO, "no host key algorithm in common");
-	for (enum ssh_direction i = SSH_TO_SERVER; i <= SSH_TO_CLIENT; i++) {
+	memcpy(c.host_key, name.p, name.n);
+	for (enum ssh_role i = SSH_CLIENT; i <= SSH_SERVER; i++) {
 		if (!choose_cipher(client->ciphers[i], server->ciphers[i], &c.ciphers[i]))
 			return err_set(why, ERR_PROTO, "no cipher in common");
 		if (!ssh_list_choose(client->compression[i], server->compression[i],
-			    &none))
+			    &name))
 			return err_set(why, ERR_PROTO, "no compression in common");
 	}
 	c.guess_is_wrong = !begin_alike(client->kex, server->kex) ||
@@ -175,40 +151,28 @@ enum err ssh_kexinit_choose(const struct ssh_kexinit *client,
 	return ERR_OK;
 }
 
-bool ssh_kexinit_is_strict(const struct ssh_kexinit *client,
-	const struct ssh_kexinit *server)
+bool ssh_kexinit_is_strict(const struct ssh_kexinit offers[2])
 {
-	return ssh_list_has(client->kex, span_str(STRICT_CLIENT)) &&
-		ssh_list_has(server->kex, span_str(STRICT_SERVER));
-}
-
-static size_t transcript_size(const struct ssh_transcript *t)
-{
-	return t->client_version.n + t->server_version.n + t->client_kexinit.n +
-		t->server_kexinit.n + t->host_key.n + t->client_q.n + t->server_q.n +
-		7 * 4 + SECRET_BYTES;
+	return ssh_list_has(offers[SSH_CLIENT].kex, span_str(STRICT_CLIENT)) &&
+		ssh_list_has(offers[SSH_SERVER].kex, span_str(STRICT_SERVER));
 }
 
 enum err ssh_kex_hash(const struct ssh_transcript *t, uint8_t out[HASH_SHA256_BYTES])
 {
+	const struct span parts[] = { t->version[SSH_CLIENT], t->version[SSH_SERVER],
+		t->kexinit[SSH_CLIENT], t->kexinit[SSH_SERVER], t->host_key,
+		t->q[SSH_CLIENT], t->q[SSH_SERVER] };
 	struct buf b;
 	enum err rc;
 
-	buf_init(&b, transcript_size(t));
-	ssh_put_string(&b, t->client_version);
-	ssh_put_string(&b, t->server_version);
-	ssh_put_string(&b, t->client_kexinit);
-	ssh_put_string(&b, t->server_kexinit);
-	ssh_put_string(&b, t->host_key);
-	ssh_put_string(&b, t->client_q);
-	ssh_put_string(&b, t->server_q);
+	buf_init(&b, TRANSCRIPT_MAX);
+	for (size_t i = 0; i < mem_count(parts); i++)
+		ssh_put_string(&b, parts[i]);
 	ssh_put_mpint(&b, t->shared);
 	rc = b.failed;
 	if (rc == ERR_OK)
 		rc = hash_sha256(buf_span(&b), out);
-	if (b.cap > 0)
-		mem_wipe(b.p, b.cap);
-	buf_fini(&b);
+	buf_wipe(&b);
 	return rc;
 }
 
@@ -235,20 +199,18 @@ enum err ssh_kex_stream(const struct ssh_secret *s, char letter,
 	}
 	if (rc == ERR_OK)
 		rc = hash_sha256(buf_span(&b), out + HASH_SHA256_BYTES);
-	if (b.cap > 0)
-		mem_wipe(b.p, b.cap);
-	buf_fini(&b);
+	buf_wipe(&b);
 	return rc;
 }
 
-enum err ssh_kex_cipher(const struct ssh_secret *s, enum ssh_direction direction,
+enum err ssh_kex_cipher(const struct ssh_secret *s, enum ssh_role sender,
 	enum aead_kind kind, bool is_sealing, struct aead **out)
 {
 	uint8_t iv[SSH_KEY_STREAM_BYTES], key[SSH_KEY_STREAM_BYTES];
-	enum err rc = ssh_kex_stream(s, direction == SSH_TO_SERVER ? 'A' : 'B', iv);
+	enum err rc = ssh_kex_stream(s, sender == SSH_CLIENT ? 'A' : 'B', iv);
 
 	if (rc == ERR_OK)
-		rc = ssh_kex_stream(s, direction == SSH_TO_SERVER ? 'C' : 'D', key);
+		rc = ssh_kex_stream(s, sender == SSH_CLIENT ? 'C' : 'D', key);
 	if (rc == ERR_OK)
 		rc = aead_new(kind, key, iv, is_sealing, out);
 	mem_wipe(iv, sizeof(iv));

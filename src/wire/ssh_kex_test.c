@@ -9,10 +9,10 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "crypto/ssh_data.h"
 #include "text/hex.h"
-#include "wire/ssh_kex.h"
-#include "wire/ssh_packet.h"
-#include "wire/ssh_wire.h"
+#include "wire/ssh_kex_priv.h"
+#include "wire/ssh_packet_priv.h"
 
 #define VECTOR_MAX 512
 
@@ -80,13 +80,13 @@ static void test_the_exchange_hash_is_the_known_one(void **state)
 	struct bytes q_s = unhex(
 		"ce8d3ad1ccb633ec7b70c17814a5c76ecd029685050d344745ba05870e587d59");
 	struct ssh_transcript t = {
-		.client_version = span_str("SSH-chisel-v3-client"),
-		.server_version = span_str("SSH-chisel-v3-server"),
-		.client_kexinit = span_of_bytes(&i_c),
-		.server_kexinit = span_of_bytes(&i_s),
+		.version[SSH_CLIENT] = span_str("SSH-chisel-v3-client"),
+		.version[SSH_SERVER] = span_str("SSH-chisel-v3-server"),
+		.kexinit[SSH_CLIENT] = span_of_bytes(&i_c),
+		.kexinit[SSH_SERVER] = span_of_bytes(&i_s),
 		.host_key = span_of_bytes(&k_s),
-		.client_q = span_of_bytes(&q_c),
-		.server_q = span_of_bytes(&q_s),
+		.q[SSH_CLIENT] = span_of_bytes(&q_c),
+		.q[SSH_SERVER] = span_of_bytes(&q_s),
 		.shared = span_of_bytes(&shared),
 	};
 	uint8_t hash[HASH_SHA256_BYTES];
@@ -194,10 +194,10 @@ static void test_packets_are_the_known_ones(void **state)
 		const struct packet_row *row = &packet_rows[i];
 		struct ssh_cipher out = { 0 }, in = { 0 };
 
-		assert_int_equal(ssh_kex_cipher(&s, SSH_TO_SERVER, row->kind, true,
+		assert_int_equal(ssh_kex_cipher(&s, SSH_CLIENT, row->kind, true,
 					 &out.aead),
 			ERR_OK);
-		assert_int_equal(ssh_kex_cipher(&s, SSH_TO_SERVER, row->kind, false,
+		assert_int_equal(ssh_kex_cipher(&s, SSH_CLIENT, row->kind, false,
 					 &in.aead),
 			ERR_OK);
 		for (size_t k = 0; k < 2 && row->packets[k] != NULL; k++) {
@@ -265,22 +265,21 @@ static void test_the_order_of_the_client_decides(void **state)
 	(void)state;
 	for (size_t i = 0; i < mem_count(choice_rows); i++) {
 		const struct choice_row *row = &choice_rows[i];
-		struct ssh_kexinit client = kexinit_of(row->client_kex,
-			row->client_ciphers);
-		struct ssh_kexinit server = kexinit_of(row->server_kex,
-			row->server_ciphers);
+		struct ssh_kexinit offers[] = {
+			[SSH_CLIENT] = kexinit_of(row->client_kex, row->client_ciphers),
+			[SSH_SERVER] = kexinit_of(row->server_kex, row->server_ciphers),
+		};
 		struct ssh_choice choice;
 
-		assert_int_equal(ssh_kexinit_choose(&client, &server, &choice, NULL),
-			row->rc);
+		assert_int_equal(ssh_kexinit_choose(offers, &choice, NULL), row->rc);
 		if (row->rc != ERR_OK)
 			continue;
 		assert_int_equal(choice.kex, row->kex);
-		assert_int_equal(choice.ciphers[SSH_TO_SERVER], row->cipher);
-		assert_int_equal(choice.ciphers[SSH_TO_CLIENT], row->cipher);
+		assert_int_equal(choice.ciphers[SSH_CLIENT], row->cipher);
+		assert_int_equal(choice.ciphers[SSH_SERVER], row->cipher);
 		assert_int_equal(choice.guess_is_wrong, row->guess_is_wrong);
 		assert_string_equal(choice.host_key, "ecdsa-sha2-nistp256");
-		assert_int_equal(ssh_kexinit_is_strict(&client, &server), row->is_strict);
+		assert_int_equal(ssh_kexinit_is_strict(offers), row->is_strict);
 	}
 }
 
@@ -296,7 +295,7 @@ static void test_our_offer_is_what_old_peers_need(void **state)
 	assert_true(ssh_list_has(k.kex, span_str("curve25519-sha256@libssh.org")));
 	assert_true(ssh_list_has(k.kex, span_str("kex-strict-c-v00@openssh.com")));
 	assert_false(ssh_list_has(k.kex, span_str("ext-info-c")));
-	assert_true(ssh_list_has(k.macs[SSH_TO_SERVER], span_str("hmac-sha2-256")));
+	assert_true(ssh_list_has(k.macs[SSH_CLIENT], span_str("hmac-sha2-256")));
 
 	buf_consume(&b, b.n);
 	assert_int_equal(ssh_kexinit_put(SSH_SERVER, "rsa-sha2-256,rsa-sha2-512", false,

@@ -1,6 +1,6 @@
 /* What the engine sends: payloads made into packets in the sink, or held for later. */
 #include "base/mem.h"
-#include "wire/ssh_engine.h"
+#include "wire/ssh_priv.h"
 
 #define SCRATCH_KEEP_BYTES 1024 /* a larger scratch is given back after use */
 
@@ -11,7 +11,7 @@ enum err ssh_fail(struct ssh *ssh, enum err rc)
 	return rc;
 }
 
-struct buf *ssh_begin(struct ssh *ssh, enum ssh_message number)
+struct buf *ssh_begin(struct ssh *ssh, enum ssh_number number)
 {
 	buf_consume(&ssh->scratch, ssh->scratch.n);
 	(void)buf_put_u8(&ssh->scratch, (uint8_t)number);

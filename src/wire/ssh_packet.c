@@ -1,5 +1,7 @@
 /* SSH packets: framing, padding, protection and sequence numbers. */
-#include "wire/ssh_packet.h"
+#include "wire/ssh_packet_priv.h"
+
+#include "base/mem.h"
 
 #define PADDING_MIN 4
 #define PLAIN_BLOCK 16 /* the standard asks for 8; like Chisel */
@@ -11,20 +13,19 @@ void ssh_cipher_fini(struct ssh_cipher *c)
 	c->aead = NULL;
 }
 
-void ssh_cipher_switch(struct ssh_cipher *c, struct aead *aead, uint64_t rekey_bytes,
-	bool is_strict)
+void ssh_cipher_switch(struct ssh_cipher *c, struct aead *aead, bool is_strict)
 {
 	ssh_cipher_fini(c);
 	*c = (struct ssh_cipher){
 		.aead = aead,
 		.seq = is_strict ? 0 : c->seq,
-		.rekey_bytes = rekey_bytes,
+		.rekey_bytes = aead_spec_of(aead)->rekey_bytes,
 	};
 }
 
 static size_t block_of(const struct ssh_cipher *c)
 {
-	return c->aead == NULL ? PLAIN_BLOCK : aead_block(c->aead);
+	return c->aead == NULL ? PLAIN_BLOCK : aead_spec_of(c->aead)->block;
 }
 
 /* The length field is part of what is padded only in plain packets. */
@@ -62,10 +63,7 @@ enum err ssh_packet_seal(struct ssh_cipher *c, uint8_t *packet, size_t n)
 
 	if (c->packets > UINT32_MAX)
 		return ERR_LIMIT; /* a nonce must not come twice */
-	packet[0] = (uint8_t)(length >> 24);
-	packet[1] = (uint8_t)(length >> 16);
-	packet[2] = (uint8_t)(length >> 8);
-	packet[3] = (uint8_t)length;
+	mem_put_u32(packet, (uint32_t)length);
 	packet[4] = (uint8_t)padding;
 	memset(packet + SSH_PACKET_HEADER + n, 0, padding);
 	if (c->aead != NULL)

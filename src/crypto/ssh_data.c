@@ -1,5 +1,5 @@
-/* The types of RFC 4251. */
-#include "wire/ssh_wire.h"
+/* The data types of SSH. */
+#include "crypto/ssh_data.h"
 
 bool ssh_get_string(struct span *in, struct span *out)
 {
@@ -22,6 +22,24 @@ bool ssh_get_bool(struct span *in, bool *out)
 	return true;
 }
 
+bool ssh_get_mpint(struct span *in, struct span *out)
+{
+	struct span rest = *in;
+	struct span number;
+
+	if (!ssh_get_string(&rest, &number) || number.n == 0 || number.p[0] > 0x7f)
+		return false;
+	if (number.p[0] == 0) {
+		/* A zero is there only if the next byte would be taken for a sign. */
+		if (number.n == 1 || number.p[1] <= 0x7f)
+			return false;
+		number = span_of(number.p + 1, number.n - 1);
+	}
+	*out = number;
+	*in = rest;
+	return true;
+}
+
 void ssh_put_string(struct buf *b, struct span s)
 {
 	/* No buf takes 4 GiB: the length fits, or putting the bytes fails. */
@@ -34,24 +52,17 @@ void ssh_put_text(struct buf *b, const char *text)
 	ssh_put_string(b, span_str(text));
 }
 
-void ssh_put_bool(struct buf *b, bool v)
+void ssh_put_mpint(struct buf *b, struct span magnitude)
 {
-	(void)buf_put_u8(b, v ? 1 : 0);
-}
+	bool needs_zero;
 
-void ssh_put_mpint(struct buf *b, struct span s)
-{
-	bool is_padded;
-
-	while (s.n > 0 && s.p[0] == 0) {
-		s.p++;
-		s.n--;
-	}
-	is_padded = s.n > 0 && (s.p[0] & 0x80) != 0;
-	(void)buf_put_u32(b, (uint32_t)s.n + (is_padded ? 1 : 0));
-	if (is_padded)
+	while (magnitude.n > 0 && magnitude.p[0] == 0)
+		magnitude = span_of(magnitude.p + 1, magnitude.n - 1);
+	needs_zero = magnitude.n > 0 && magnitude.p[0] > 0x7f;
+	(void)buf_put_u32(b, (uint32_t)magnitude.n + needs_zero);
+	if (needs_zero)
 		(void)buf_put_u8(b, 0);
-	(void)buf_put_span(b, s);
+	(void)buf_put_span(b, magnitude);
 }
 
 bool ssh_list_next(struct span *list, struct span *name)

@@ -2,11 +2,11 @@
  * For tests: a client and a server engine, joined in memory. Each end does what a
  * sensible owner would, and notes what it was told.
  */
-#ifndef WIRE_SSH_PAIR_H
-#define WIRE_SSH_PAIR_H
+#ifndef WIRE_SSH_PAIR_TEST_H
+#define WIRE_SSH_PAIR_TEST_H
 
 #include "base/sink.h"
-#include "wire/ssh_engine.h"
+#include "wire/ssh_priv.h"
 
 #define PAIR_WINDOW 2097152
 #define PAIR_EVENTS (SSH_REKEYED + 1)
@@ -52,7 +52,10 @@ void ssh_pair_up(struct ssh_pair *p, uint64_t rekey_bytes);
 void ssh_pair_open(struct ssh_pair *p, struct ssh_end *from, struct ssh_channel **ours,
 	struct ssh_channel **theirs);
 
-/* Sends any payload at all, as an engine gone mad would. */
+/* Begins a key exchange, unless one is under way. */
+void ssh_end_rekey(struct ssh_end *e);
+
+/* Sends any payload at all, as a defective engine would. */
 void ssh_end_say(struct ssh_end *e, const void *payload, size_t n);
 
 /* Writes as much of @data as goes; returns how much. */

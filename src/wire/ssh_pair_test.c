@@ -1,5 +1,5 @@
 /* Two engines joined in memory. */
-#include "wire/ssh_pair.h"
+#include "wire/ssh_pair_test.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -161,6 +161,12 @@ void ssh_pair_open(struct ssh_pair *p, struct ssh_end *from, struct ssh_channel 
 	ssh_pair_run(p);
 	assert_ptr_equal(from->last[SSH_OPENED].channel, *ours);
 	*theirs = to->last[SSH_OPEN].channel;
+}
+
+void ssh_end_rekey(struct ssh_end *e)
+{
+	if (e->ssh->exchange == NULL)
+		assert_int_equal(ssh_handshake_start(e->ssh), ERR_OK);
 }
 
 void ssh_end_say(struct ssh_end *e, const void *payload, size_t n)

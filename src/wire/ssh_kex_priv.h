@@ -1,10 +1,10 @@
 /*
  * The arithmetic of a key exchange, RFC 4253 7 and RFC 5656 4: what is offered, what is
- * agreed, the exchange hash and the keys. Who sends what and when is the handshake's
- * business.
+ * agreed, the exchange hash and the keys. When messages are sent is decided in
+ * ssh_handshake.c.
  */
-#ifndef WIRE_SSH_KEX_H
-#define WIRE_SSH_KEX_H
+#ifndef WIRE_SSH_KEX_PRIV_H
+#define WIRE_SSH_KEX_PRIV_H
 
 #include <stdbool.h>
 
@@ -15,18 +15,19 @@
 #include "crypto/hash.h"
 #include "crypto/kex.h"
 #include "wire/ssh.h"
+#include "wire/ssh_packet_priv.h"
 
 #define SSH_KEXINIT_MAX 35000
 #define SSH_ALGORITHM_MAX 64
 #define SSH_KEY_STREAM_BYTES 64 /* the most that a cipher takes */
 
-enum ssh_direction { SSH_TO_SERVER, SSH_TO_CLIENT };
+/* Arrays of two are indexed by the role of the sender. */
 
 /* A KEXINIT; the spans lie in its payload. */
 struct ssh_kexinit {
 	struct span kex;
 	struct span host_key;
-	struct span ciphers[2]; /* by direction */
+	struct span ciphers[2]; /* for packets of the client, and of the server */
 	struct span macs[2];
 	struct span compression[2];
 	bool is_followed; /* by a guess */
@@ -36,16 +37,16 @@ struct ssh_kexinit {
 struct ssh_choice {
 	enum kex_kind kex;
 	char host_key[SSH_ALGORITHM_MAX];
-	enum aead_kind ciphers[2]; /* by direction */
-	bool guess_is_wrong;       /* a packet sent on a guess means nothing */
+	enum aead_kind ciphers[2];
+	bool guess_is_wrong; /* a packet sent on a guess is to be ignored */
 };
 
 /* Everything that the exchange hash covers. */
 struct ssh_transcript {
-	struct span client_version, server_version;
-	struct span client_kexinit, server_kexinit;
+	struct span version[2];
+	struct span kexinit[2];
 	struct span host_key;
-	struct span client_q, server_q;
+	struct span q[2];
 	struct span shared; /* raw, big endian */
 };
 
@@ -59,13 +60,11 @@ enum err ssh_kexinit_put(enum ssh_role role, const char *host_keys, bool is_firs
 enum err ssh_kexinit_read(struct span payload, struct ssh_kexinit *out) MUST_USE;
 
 /* ERR_PROTO: there is nothing in common; @why names the list. */
-enum err ssh_kexinit_choose(const struct ssh_kexinit *client,
-	const struct ssh_kexinit *server, struct ssh_choice *out,
+enum err ssh_kexinit_choose(const struct ssh_kexinit offers[2], struct ssh_choice *out,
 	struct why *why) MUST_USE;
 
 /* True if both ask for strict KEX. */
-bool ssh_kexinit_is_strict(const struct ssh_kexinit *client,
-	const struct ssh_kexinit *server);
+bool ssh_kexinit_is_strict(const struct ssh_kexinit offers[2]);
 
 enum err ssh_kex_hash(const struct ssh_transcript *t,
 	uint8_t out[HASH_SHA256_BYTES]) MUST_USE;
@@ -82,8 +81,8 @@ struct ssh_secret {
 enum err ssh_kex_stream(const struct ssh_secret *s, char letter,
 	uint8_t out[SSH_KEY_STREAM_BYTES]) MUST_USE;
 
-/* The cipher of one direction. */
-enum err ssh_kex_cipher(const struct ssh_secret *s, enum ssh_direction direction,
+/* The cipher for the packets of @sender. */
+enum err ssh_kex_cipher(const struct ssh_secret *s, enum ssh_role sender,
 	enum aead_kind kind, bool is_sealing, struct aead **out) MUST_USE;
 
 #endif

@@ -1,20 +1,20 @@
 /*
- * The inside of the SSH engine, shared by its files: ssh.c takes packets and hands them
- * out, ssh_out.c sends, ssh_handshake.c exchanges keys, ssh_auth.c authenticates,
- * ssh_request.c has the global requests and ssh_channel.c the channels. Nobody else
- * includes this, but tests.
+ * The inside of the SSH engine, shared by its files: ssh.c takes packets and dispatches
+ * messages, ssh_out.c sends, ssh_handshake.c exchanges keys, ssh_auth.c authenticates,
+ * ssh_request.c has the global requests and ssh_channel.c the channels. Tests and fuzzers
+ * include it, too.
  */
-#ifndef WIRE_SSH_ENGINE_H
-#define WIRE_SSH_ENGINE_H
+#ifndef WIRE_SSH_PRIV_H
+#define WIRE_SSH_PRIV_H
 
 #include "base/buf.h"
+#include "crypto/ssh_data.h"
 #include "wire/ssh.h"
-#include "wire/ssh_kex.h"
-#include "wire/ssh_packet.h"
-#include "wire/ssh_table.h"
-#include "wire/ssh_wire.h"
+#include "wire/ssh_kex_priv.h"
+#include "wire/ssh_packet_priv.h"
 
 #define SSH_VERSION_MAX 255
+#define SSH_KEX_LEFT_MAX 1000
 #define SSH_DATA_HEADER 9 /* number, channel and length before the data of a channel */
 
 /* How far the connection has come; bits, because a message may be good in several. */
@@ -35,23 +35,23 @@ enum ssh_kex_out {
 enum ssh_kex_in {
 	SSH_IN_FREE,    /* anything; a KEXINIT perhaps */
 	SSH_IN_METHOD,  /* the method's message: 30 or 31 */
-	SSH_IN_TRUST,   /* client: the owner's word on the host key */
-	SSH_IN_TRUSTED, /* it came */
+	SSH_IN_TRUST,   /* client: the owner's decision on the host key */
+	SSH_IN_TRUSTED, /* the owner accepts it */
 	SSH_IN_NEWKEYS,
 };
 
+/* What authentication waits for. */
 enum ssh_auth {
-	SSH_AUTH_SERVICE, /* of the service we ask for, or are asked for */
-	SSH_AUTH_METHOD,  /* client: an answer to "none"; server: a request */
-	/* client: an answer to the password; server: the owner's word */
-	SSH_AUTH_PASSWORD,
-	SSH_AUTH_WELCOME, /* server: the owner said yes, and has yet to hear SSH_UP */
+	SSH_AUTH_SERVICE,  /* client: SERVICE_ACCEPT; server: SERVICE_REQUEST */
+	SSH_AUTH_METHOD,   /* client: the response to "none"; server: a request */
+	SSH_AUTH_PASSWORD, /* client: the response; server: ssh_auth_reply() */
+	SSH_AUTH_ACCEPTED, /* server: SSH_UP is still to be reported */
 	SSH_AUTH_OVER,
 };
 
 /* A key exchange that is under way. */
 struct ssh_exchange {
-	struct buf ours, theirs; /* the payloads of the KEXINITs */
+	struct buf kexinit[2]; /* payloads, by the role of the sender */
 	struct ssh_choice choice;
 	struct kex kex;
 	struct aead *sealing, *opening; /* made, and not yet in use */
@@ -60,6 +60,7 @@ struct ssh_exchange {
 
 struct ssh {
 	struct ssh_options options;
+	enum ssh_role role, peer; /* of us and of the peer */
 	enum ssh_phase phase;
 	enum err failed; /* the first error: the connection is over */
 
@@ -88,19 +89,24 @@ struct ssh {
 	uint32_t replies_owed;   /* SSH_REQUESTs the owner has not answered */
 	uint32_t replies_wanted; /* our requests the peer has not answered */
 
-	struct ssh_table channels;
+	struct ssh_channel *
+		*channels; /* owned; by our number, NULL: the number is free */
+	uint32_t channels_cap, channels_n;
+	uint32_t channel_first;   /* no lower number is free */
 	struct ssh_channel *gone; /* reported as over: freed when the next event is due */
 	struct mspan loan;        /* of the sink, while a packet is being built */
 };
 
-/*
- * What a message does. ERR_OK: @out is an event; ERR_AGAIN: none, go on; else it is over.
- * @in is the payload behind the number (and behind the channel, for those of a channel).
- */
-typedef enum err(ssh_message_fn)(struct ssh *ssh, struct span in, struct ssh_event *out,
-	struct why *why);
-typedef enum err(ssh_channel_message_fn)(struct ssh_channel *ch, struct span in,
-	struct ssh_event *out, struct why *why);
+/* A message that has come in, and what follows from it. */
+struct ssh_message {
+	uint8_t number;
+	struct span in; /* the payload, up to the bytes that are still to be read */
+	struct ssh_event event; /* to be reported, if its kind is not 0 */
+	struct why *why;        /* borrowed; may be NULL */
+};
+
+/* Handles a message in its phase. Any error ends the connection. */
+typedef enum err(ssh_message_fn)(struct ssh *ssh, struct ssh_message *m);
 
 /* The line we send, without its end. */
 const char *ssh_version_line(enum ssh_role role);
@@ -109,7 +115,7 @@ const char *ssh_version_line(enum ssh_role role);
 enum err ssh_fail(struct ssh *ssh, enum err rc);
 
 /* A new payload that begins with @number, to be put together and sent. */
-struct buf *ssh_begin(struct ssh *ssh, enum ssh_message number);
+struct buf *ssh_begin(struct ssh *ssh, enum ssh_number number);
 
 /* Sends the payload, or holds it while keys are exchanged. */
 enum err ssh_send(struct ssh *ssh) MUST_USE;
@@ -137,17 +143,20 @@ ssh_message_fn ssh_on_kexinit, ssh_on_newkeys, ssh_on_ecdh_init, ssh_on_ecdh_rep
 enum err ssh_auth_start(struct ssh *ssh) MUST_USE;
 
 /* The connection is authenticated. */
-enum err ssh_auth_report(struct ssh *ssh, struct ssh_event *out);
+void ssh_auth_report(struct ssh *ssh, struct ssh_event *out);
 
 ssh_message_fn ssh_on_service_request, ssh_on_service_accept, ssh_on_auth_request,
 	ssh_on_auth_failure, ssh_on_auth_success;
 
-ssh_message_fn ssh_on_global_request, ssh_on_request_success, ssh_on_request_failure;
+ssh_message_fn ssh_on_global_request, ssh_on_reply;
 
 ssh_message_fn ssh_on_channel_open;
-ssh_channel_message_fn ssh_on_open_confirmation, ssh_on_open_failure,
-	ssh_on_window_adjust, ssh_on_data, ssh_on_extended_data, ssh_on_eof, ssh_on_close,
-	ssh_on_channel_request;
+
+/* All messages that begin with the number of a channel. */
+ssh_message_fn ssh_on_channel_message;
+
+/* The channel of our number @id, or NULL. */
+struct ssh_channel *ssh_channel_find(const struct ssh *ssh, uint32_t id);
 
 /* Frees the channel that was reported as over. */
 void ssh_channel_reap(struct ssh *ssh);
