@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "base/rand.h"
+#include "base/sink_test.h"
 #include "wire/ssh_priv.h"
 
 #define SERVES 1

@@ -12,7 +12,7 @@
 #include "base/list.h"
 #include "base/pool.h"
 #include "base/rand.h"
-#include "base/sink.h"
+#include "base/sink_test.h"
 #include "base/str.h"
 
 static void test_a_buf_keeps_its_bound(void **state)

@@ -113,9 +113,9 @@ enum err buf_put_u8(struct buf *b, uint8_t v)
 
 enum err buf_put_u32(struct buf *b, uint32_t v)
 {
-	uint8_t be[4] = { (uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8),
-		(uint8_t)v };
+	uint8_t be[4];
 
+	mem_put_u32(be, v);
 	return buf_put(b, be, sizeof(be));
 }
 

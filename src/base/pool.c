@@ -8,11 +8,6 @@ void pool_init(struct pool *pool, size_t block_bytes, unsigned kept_max)
 	*pool = (struct pool){ .block_bytes = block_bytes, .kept_max = kept_max };
 }
 
-void pool_fini(struct pool *pool)
-{
-	pool_trim(pool);
-}
-
 void *pool_take(struct pool *pool)
 {
 	void *block = pool->stock;
@@ -37,7 +32,7 @@ void pool_give(struct pool *pool, void *block)
 	pool->kept++;
 }
 
-void pool_trim(struct pool *pool)
+void pool_fini(struct pool *pool)
 {
 	while (pool->stock != NULL) {
 		void *block = pool->stock;

@@ -15,6 +15,8 @@ struct pool {
 };
 
 void pool_init(struct pool *pool, size_t block_bytes, unsigned kept_max);
+
+/* Frees the stock. */
 void pool_fini(struct pool *pool);
 
 /* A block of pool->block_bytes, uninitialised; NULL when memory is out. */
@@ -22,8 +24,5 @@ void *pool_take(struct pool *pool);
 
 /* NULL is fine. */
 void pool_give(struct pool *pool, void *block);
-
-/* Frees the stock: a worker that has gone idle keeps nothing. */
-void pool_trim(struct pool *pool);
 
 #endif

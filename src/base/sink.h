@@ -18,12 +18,4 @@ struct sink {
 	void (*commit)(struct sink *s, size_t n);
 };
 
-/* A sink over a buf, for handshakes and tests. */
-struct buf_sink {
-	struct sink sink;
-	struct buf *buf; /* borrowed: the owner's */
-};
-
-void buf_sink_init(struct buf_sink *s, struct buf *buf);
-
 #endif

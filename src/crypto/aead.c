@@ -109,33 +109,23 @@ static void gcm_count(uint8_t iv[AEAD_IV_BYTES])
 		continue;
 }
 
-static enum err gcm_seal(struct aead *a, uint8_t *packet, size_t n)
+/* Seals or opens, as the context was made for. */
+static enum err gcm_crypt(struct aead *a, uint8_t *packet, size_t n)
 {
-	uint8_t *body = packet + AEAD_LENGTH_BYTES;
+	uint8_t *body = packet + AEAD_LENGTH_BYTES, *tag = body + n;
+	EVP_CIPHER_CTX *ctx = a->body;
 	int got;
 
-	if (EVP_EncryptInit_ex(a->body, NULL, NULL, NULL, a->iv) != 1 ||
-		EVP_EncryptUpdate(a->body, NULL, &got, packet, AEAD_LENGTH_BYTES) != 1 ||
-		EVP_EncryptUpdate(a->body, body, &got, body, (int)n) != 1 ||
-		EVP_EncryptFinal_ex(a->body, body + n, &got) != 1 ||
-		EVP_CIPHER_CTX_ctrl(a->body, EVP_CTRL_AEAD_GET_TAG, AEAD_TAG_BYTES,
-			body + n) != 1)
-		return ERR_CRYPTO;
-	gcm_count(a->iv);
-	return ERR_OK;
-}
-
-static enum err gcm_open(struct aead *a, uint8_t *packet, size_t n)
-{
-	uint8_t *body = packet + AEAD_LENGTH_BYTES;
-	int got;
-
-	if (EVP_DecryptInit_ex(a->body, NULL, NULL, NULL, a->iv) != 1 ||
-		EVP_CIPHER_CTX_ctrl(a->body, EVP_CTRL_AEAD_SET_TAG, AEAD_TAG_BYTES,
-			body + n) != 1 ||
-		EVP_DecryptUpdate(a->body, NULL, &got, packet, AEAD_LENGTH_BYTES) != 1 ||
-		EVP_DecryptUpdate(a->body, body, &got, body, (int)n) != 1 ||
-		EVP_DecryptFinal_ex(a->body, body + n, &got) != 1)
+	if (EVP_CipherInit_ex(ctx, NULL, NULL, NULL, a->iv, -1) != 1 ||
+		(!a->is_sealing &&
+			EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, AEAD_TAG_BYTES,
+				tag) != 1) ||
+		EVP_CipherUpdate(ctx, NULL, &got, packet, AEAD_LENGTH_BYTES) != 1 ||
+		EVP_CipherUpdate(ctx, body, &got, body, (int)n) != 1 ||
+		EVP_CipherFinal_ex(ctx, tag, &got) != 1 ||
+		(a->is_sealing &&
+			EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, AEAD_TAG_BYTES,
+				tag) != 1))
 		return ERR_CRYPTO;
 	gcm_count(a->iv);
 	return ERR_OK;
@@ -146,10 +136,7 @@ static enum err chacha_start(EVP_CIPHER_CTX *ctx, uint32_t seq)
 {
 	uint8_t iv[CHACHA_IV_BYTES] = { 0 };
 
-	iv[12] = (uint8_t)(seq >> 24);
-	iv[13] = (uint8_t)(seq >> 16);
-	iv[14] = (uint8_t)(seq >> 8);
-	iv[15] = (uint8_t)seq;
+	mem_put_u32(iv + 12, seq);
 	return EVP_EncryptInit_ex(ctx, NULL, NULL, NULL, iv) == 1 ? ERR_OK : ERR_CRYPTO;
 }
 
@@ -214,7 +201,7 @@ static enum err chacha_open(struct aead *a, uint32_t seq, uint8_t *packet, size_
 enum err aead_seal(struct aead *a, uint32_t seq, uint8_t *packet, size_t n)
 {
 	return a->kind == AEAD_CHACHA20_POLY1305 ? chacha_seal(a, seq, packet, n) :
-						   gcm_seal(a, packet, n);
+						   gcm_crypt(a, packet, n);
 }
 
 enum err aead_length(struct aead *a, uint32_t seq, const uint8_t *packet, uint32_t *out)
@@ -234,7 +221,7 @@ enum err aead_length(struct aead *a, uint32_t seq, const uint8_t *packet, uint32
 enum err aead_open(struct aead *a, uint32_t seq, uint8_t *packet, size_t n)
 {
 	return a->kind == AEAD_CHACHA20_POLY1305 ? chacha_open(a, seq, packet, n) :
-						   gcm_open(a, packet, n);
+						   gcm_crypt(a, packet, n);
 }
 
 bool aead_aes_is_fast(void)

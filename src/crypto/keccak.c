@@ -31,37 +31,6 @@ static const uint64_t round_constants[ROUNDS] = {
 	0x8000000080008008,
 };
 
-/* Along the one long cycle in which lanes change places:
- * where to, and turned by how much. */
-static const struct {
-	uint8_t lane, turn;
-} cycle[24] = {
-	{ 10, 1 },
-	{ 7, 3 },
-	{ 11, 6 },
-	{ 17, 10 },
-	{ 18, 15 },
-	{ 3, 21 },
-	{ 5, 28 },
-	{ 16, 36 },
-	{ 8, 45 },
-	{ 21, 55 },
-	{ 24, 2 },
-	{ 4, 14 },
-	{ 15, 27 },
-	{ 23, 41 },
-	{ 19, 56 },
-	{ 13, 8 },
-	{ 12, 25 },
-	{ 2, 43 },
-	{ 20, 62 },
-	{ 14, 18 },
-	{ 22, 39 },
-	{ 9, 61 },
-	{ 6, 20 },
-	{ 1, 44 },
-};
-
 /* @n is 1 to 63. */
 static uint64_t turn_left(uint64_t v, unsigned n)
 {
@@ -79,16 +48,20 @@ static void mix_columns(uint64_t a[25])
 		a[i] ^= parity[(i + 4) % 5] ^ turn_left(parity[(i + 1) % 5], 1);
 }
 
-/* rho and pi: lanes turn and change places. */
+/* rho and pi: lanes turn and change places, along one long cycle (FIPS 202, 3.2.2). */
 static void move_lanes(uint64_t a[25])
 {
 	uint64_t held = a[1];
+	unsigned x = 1, y = 0, old_x;
 
-	for (size_t i = 0; i < 24; i++) {
-		uint64_t next = a[cycle[i].lane];
+	for (unsigned t = 0; t < 24; t++) {
+		uint64_t turned = turn_left(held, (t + 1) * (t + 2) / 2 % 64);
 
-		a[cycle[i].lane] = turn_left(held, cycle[i].turn);
-		held = next;
+		old_x = x;
+		x = y;
+		y = (2 * old_x + 3 * y) % 5;
+		held = a[x + 5 * y];
+		a[x + 5 * y] = turned;
 	}
 }
 

@@ -4,21 +4,13 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
-int pem_no_password(char *to, int size, int is_writing, void *unused)
+int pem_no_password(char *to, int size, int is_writing, void *was_asked)
 {
 	(void)to;
 	(void)size;
 	(void)is_writing;
-	(void)unused;
-	return -1;
-}
-
-static int pem_on_password(char *to, int size, int is_writing, void *is_encrypted)
-{
-	(void)to;
-	(void)size;
-	(void)is_writing;
-	*(bool *)is_encrypted = true;
+	if (was_asked != NULL)
+		*(bool *)was_asked = true;
 	return -1;
 }
 
@@ -33,7 +25,7 @@ EVP_PKEY *pem_read_key(struct span pem, bool *is_encrypted)
 	BIO *bio = pem_open(pem);
 	bool was_asked = false;
 	EVP_PKEY *key = bio != NULL ?
-		PEM_read_bio_PrivateKey(bio, NULL, pem_on_password, &was_asked) :
+		PEM_read_bio_PrivateKey(bio, NULL, pem_no_password, &was_asked) :
 		NULL;
 
 	if (is_encrypted != NULL)

@@ -23,7 +23,7 @@ X509 *pem_next_certificate(struct span *pem);
 /* ERR_NOMEM, ERR_LIMIT. */
 enum err pem_put_certificate(struct buf *out, X509 *cert) MUST_USE;
 
-/* An OpenSSL callback that has no password to give. */
-int pem_no_password(char *to, int size, int is_writing, void *unused);
+/* An OpenSSL callback that gives no password. @was_asked: a bool, or NULL. */
+int pem_no_password(char *to, int size, int is_writing, void *was_asked);
 
 #endif

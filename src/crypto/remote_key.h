@@ -18,7 +18,7 @@
 #include <openssl/ssl.h>
 
 #include "base/err.h"
-#include "crypto/sign_algorithm.h"
+#include "crypto/sign_key.h"
 
 struct remote_key;     /* reference-counted; any thread */
 struct remote_signing; /* one signature; good until it is ended or cancelled */

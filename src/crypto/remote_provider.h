@@ -9,7 +9,7 @@
 #include <openssl/evp.h>
 
 #include "base/err.h"
-#include "crypto/sign_algorithm.h"
+#include "crypto/sign_key.h"
 
 #define REMOTE_KEY_PARAM "adit-remote-key" /* the address of a struct remote_key */
 

@@ -4,23 +4,48 @@
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 
+#include "base/mem.h"
 #include "crypto/pem.h"
 
-/* What an algorithm asks of the key. */
+#define ROW(algorithm, ...) [SIGN_##algorithm] = { #algorithm, __VA_ARGS__ }
+
+/* What an algorithm needs of the key. */
 static const struct sign_rule {
+	const char *name;
 	int type, padding;
 	const EVP_MD *(*digest)(void);
 } rules[] = {
-	[SIGN_ECDSA_SHA256] = { EVP_PKEY_EC, 0, EVP_sha256 },
-	[SIGN_ECDSA_SHA384] = { EVP_PKEY_EC, 0, EVP_sha384 },
-	[SIGN_ECDSA_SHA512] = { EVP_PKEY_EC, 0, EVP_sha512 },
-	[SIGN_RSA_PKCS1V15_SHA256] = { EVP_PKEY_RSA, RSA_PKCS1_PADDING, EVP_sha256 },
-	[SIGN_RSA_PKCS1V15_SHA384] = { EVP_PKEY_RSA, RSA_PKCS1_PADDING, EVP_sha384 },
-	[SIGN_RSA_PKCS1V15_SHA512] = { EVP_PKEY_RSA, RSA_PKCS1_PADDING, EVP_sha512 },
-	[SIGN_RSA_PSS_SHA256] = { EVP_PKEY_RSA, RSA_PKCS1_PSS_PADDING, EVP_sha256 },
-	[SIGN_RSA_PSS_SHA384] = { EVP_PKEY_RSA, RSA_PKCS1_PSS_PADDING, EVP_sha384 },
-	[SIGN_RSA_PSS_SHA512] = { EVP_PKEY_RSA, RSA_PKCS1_PSS_PADDING, EVP_sha512 },
+	ROW(ECDSA_SHA256, EVP_PKEY_EC, 0, EVP_sha256),
+	ROW(ECDSA_SHA384, EVP_PKEY_EC, 0, EVP_sha384),
+	ROW(ECDSA_SHA512, EVP_PKEY_EC, 0, EVP_sha512),
+	ROW(RSA_PKCS1V15_SHA256, EVP_PKEY_RSA, RSA_PKCS1_PADDING, EVP_sha256),
+	ROW(RSA_PKCS1V15_SHA384, EVP_PKEY_RSA, RSA_PKCS1_PADDING, EVP_sha384),
+	ROW(RSA_PKCS1V15_SHA512, EVP_PKEY_RSA, RSA_PKCS1_PADDING, EVP_sha512),
+	ROW(RSA_PSS_SHA256, EVP_PKEY_RSA, RSA_PKCS1_PSS_PADDING, EVP_sha256),
+	ROW(RSA_PSS_SHA384, EVP_PKEY_RSA, RSA_PKCS1_PSS_PADDING, EVP_sha384),
+	ROW(RSA_PSS_SHA512, EVP_PKEY_RSA, RSA_PKCS1_PSS_PADDING, EVP_sha512),
 };
+
+const char *sign_algorithm_name(enum sign_algorithm algorithm)
+{
+	return rules[algorithm].name;
+}
+
+size_t sign_algorithm_digest_bytes(enum sign_algorithm algorithm)
+{
+	return (size_t)EVP_MD_get_size(rules[algorithm].digest());
+}
+
+bool sign_algorithm_find(const char *name, enum sign_algorithm *out)
+{
+	for (size_t i = 0; i < mem_count(rules); i++) {
+		if (strcmp(rules[i].name, name) != 0)
+			continue;
+		*out = (enum sign_algorithm)i;
+		return true;
+	}
+	return false;
+}
 
 EVP_PKEY *sign_key_of_certificate(struct span pem)
 {
@@ -40,28 +65,36 @@ bool sign_key_algorithm(const EVP_PKEY *key, enum sign_algorithm *out)
 	return type == EVP_PKEY_EC || type == EVP_PKEY_RSA;
 }
 
-static bool context_set(EVP_PKEY_CTX *ctx, const struct sign_rule *rule)
+/* For EVP_PKEY_CTX_free(); NULL: OpenSSL refuses. @key is of the rule's type. */
+static EVP_PKEY_CTX *context_new(EVP_PKEY *key, const struct sign_rule *rule,
+	int (*init)(EVP_PKEY_CTX *ctx))
 {
-	if (rule->padding != 0 && EVP_PKEY_CTX_set_rsa_padding(ctx, rule->padding) != 1)
-		return false;
-	if (EVP_PKEY_CTX_set_signature_md(ctx, rule->digest()) != 1)
-		return false;
-	return rule->padding != RSA_PKCS1_PSS_PADDING ||
-		EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) == 1;
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
+
+	if (ctx != NULL && init(ctx) == 1 &&
+		(rule->padding == 0 ||
+			EVP_PKEY_CTX_set_rsa_padding(ctx, rule->padding) == 1) &&
+		EVP_PKEY_CTX_set_signature_md(ctx, rule->digest()) == 1 &&
+		(rule->padding != RSA_PKCS1_PSS_PADDING ||
+			EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) ==
+				1))
+		return ctx;
+	EVP_PKEY_CTX_free(ctx);
+	return NULL;
 }
 
 enum err sign_key_make(EVP_PKEY *key, const struct sign_order *order, uint8_t *signature,
 	size_t *n)
 {
 	const struct sign_rule *rule = &rules[order->algorithm];
-	EVP_PKEY_CTX *ctx;
 	size_t size = SIGN_SIGNATURE_MAX;
+	EVP_PKEY_CTX *ctx;
 	bool ok;
 
 	if (EVP_PKEY_get_base_id(key) != rule->type)
 		return ERR_USAGE;
-	ctx = EVP_PKEY_CTX_new(key, NULL);
-	ok = ctx != NULL && EVP_PKEY_sign_init(ctx) == 1 && context_set(ctx, rule) &&
+	ctx = context_new(key, rule, EVP_PKEY_sign_init);
+	ok = ctx != NULL &&
 		EVP_PKEY_sign(ctx, signature, &size, order->digest,
 			sign_algorithm_digest_bytes(order->algorithm)) == 1;
 	EVP_PKEY_CTX_free(ctx);
@@ -81,8 +114,8 @@ enum err sign_key_verify(EVP_PKEY *key, const struct sign_order *order,
 
 	if (EVP_PKEY_get_base_id(key) != rule->type)
 		return ERR_USAGE;
-	ctx = EVP_PKEY_CTX_new(key, NULL);
-	ok = ctx != NULL && EVP_PKEY_verify_init(ctx) == 1 && context_set(ctx, rule) &&
+	ctx = context_new(key, rule, EVP_PKEY_verify_init);
+	ok = ctx != NULL &&
 		EVP_PKEY_verify(ctx, signature.p, signature.n, order->digest,
 			sign_algorithm_digest_bytes(order->algorithm)) == 1;
 	EVP_PKEY_CTX_free(ctx);

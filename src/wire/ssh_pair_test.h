@@ -5,7 +5,7 @@
 #ifndef WIRE_SSH_PAIR_TEST_H
 #define WIRE_SSH_PAIR_TEST_H
 
-#include "base/sink.h"
+#include "base/sink_test.h"
 #include "wire/ssh_priv.h"
 
 #define PAIR_WINDOW 2097152

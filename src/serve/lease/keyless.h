@@ -7,7 +7,7 @@
 #define SERVE_LEASE_KEYLESS_H
 
 #include "base/buf.h"
-#include "crypto/sign_algorithm.h"
+#include "crypto/sign_key.h"
 
 struct keyless; /* reference-counted; any thread */
 

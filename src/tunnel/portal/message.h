@@ -9,7 +9,7 @@
 #ifndef TUNNEL_PORTAL_MESSAGE_H
 #define TUNNEL_PORTAL_MESSAGE_H
 
-#include "crypto/sign_algorithm.h"
+#include "crypto/sign_key.h"
 #include "text/base64.h"
 #include "text/field_json.h"
 
