@@ -79,7 +79,7 @@ static void act_on_user(struct user *u, enum action action, unsigned n)
 	else if (action == DO_FINISH && may_send)
 		user_finish(u);
 	else if (action == DO_HEAR) {
-		u->reads_nothing = !u->is_deaf;
+		u->reads_nothing = !u->reads_nothing;
 		user_say_wants(u);
 	} else if (action == DO_CLOSE || action == DO_ABORT)
 		user_close(u, action == DO_ABORT);
