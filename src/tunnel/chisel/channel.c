@@ -20,7 +20,7 @@
 
 static const struct stream_ops channel_ops;
 static void channel_on_later(void *arg);
-static void channel_report_end_of_dial(struct channel *ch);
+static void channel_fail_dial(struct channel *ch, enum err rc, const struct why *why);
 
 struct channel *channel_new(struct mux *mux, bool is_ours)
 {
@@ -103,6 +103,7 @@ void channel_check_wants(struct channel *ch)
 
 static void channel_on_later(void *arg)
 {
+	static const struct why gone = { "the session has ended" };
 	struct channel *ch = arg;
 	unsigned ready;
 
@@ -111,7 +112,7 @@ static void channel_on_later(void *arg)
 		return;
 	}
 	if (ch->on_opened != NULL) {
-		channel_report_end_of_dial(ch);
+		channel_fail_dial(ch, ERR_CLOSED, &gone);
 		return;
 	}
 	ready = channel_ready(ch);
@@ -143,16 +144,14 @@ static void channel_want(struct stream *s, unsigned wants)
 
 static enum err channel_read_end(const struct channel *ch)
 {
-	switch (ch->reading) {
-	case CHANNEL_READ_OPEN:
-		return ERR_AGAIN;
-	case CHANNEL_READ_EOF:
-		return ERR_EOF;
-	case CHANNEL_READ_CLOSED:
-		return ERR_CLOSED;
-	default:
-		return ERR_RESET;
-	}
+	static const enum err ends[] = {
+		[CHANNEL_READ_OPEN] = ERR_AGAIN,
+		[CHANNEL_READ_EOF] = ERR_EOF,
+		[CHANNEL_READ_CLOSED] = ERR_CLOSED,
+		[CHANNEL_READ_BROKEN] = ERR_RESET,
+	};
+
+	return ends[ch->reading];
 }
 
 static enum err channel_peek(struct stream *s, struct span *out)
@@ -350,7 +349,7 @@ void channel_on_tick(struct channel *ch, uint64_t now_ms)
 
 /* ---- ends ---- */
 
-/* The answer to a dial has come, or is not waited for any more. */
+/* The answer to a dial has come, or is not needed any more. */
 static void channel_is_settled(struct channel *ch)
 {
 	if (ch->is_dialled)
@@ -449,14 +448,13 @@ static void channel_on_close(struct channel *ch)
 
 /* ---- dialling ---- */
 
-/* The session went first. */
-static void channel_report_end_of_dial(struct channel *ch)
+/* A dial has failed. */
+static void channel_fail_dial(struct channel *ch, enum err rc, const struct why *why)
 {
 	channel_opened_fn *fn = ch->on_opened;
-	struct why why = { "the session has ended" };
 
 	ch->on_opened = NULL;
-	fn(ch->opened_arg, ERR_CLOSED, NULL, &why);
+	fn(ch->opened_arg, rc, NULL, why);
 	channel_close(&ch->stream, true);
 }
 
@@ -482,15 +480,12 @@ static void channel_on_opened(struct channel *ch)
 
 static void channel_on_refused(struct channel *ch, struct span words)
 {
-	channel_opened_fn *fn = ch->on_opened;
 	struct why why;
 	char text[160];
 
 	err_set(&why, ERR_DENIED, "rejected: %s", str_quote(text, sizeof(text), words));
 	channel_leave(ch);
-	ch->on_opened = NULL;
-	fn(ch->opened_arg, ERR_DENIED, NULL, &why);
-	channel_close(&ch->stream, true);
+	channel_fail_dial(ch, ERR_DENIED, &why);
 }
 
 void channel_on_event(struct channel *ch, const struct ssh_event *ev)

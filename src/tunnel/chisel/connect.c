@@ -136,23 +136,10 @@ static void connect_note_answer(struct connect *c)
 	str_quote(c->failure.detail, sizeof(c->failure.detail), where);
 }
 
-/* ---- the steps: ERR_OK says go on with the next state, ERR_AGAIN wait ---- */
+/* ---- the handshakes ---- */
 
-static enum err connect_step_securing(struct connect *c, struct why *why)
-{
-	enum err rc = tls_handshake(c->stream, why);
-
-	if (rc == ERR_AGAIN)
-		stream_want(c->stream, tls_wants(c->stream));
-	else if (rc == ERR_OK)
-		c->state = CONNECT_ASKING;
-	else
-		connect_note_tls(c);
-	return rc;
-}
-
-/* ERR_EOF: done, and @c is gone. */
-static enum err connect_step_asking(struct connect *c, struct why *why)
+/* ERR_OK: done, and @c is gone. */
+static enum err connect_ask(struct connect *c, struct why *why)
 {
 	uint8_t bytes[CONNECT_READ_BYTES];
 	struct span read, rest;
@@ -165,7 +152,7 @@ static enum err connect_step_asking(struct connect *c, struct why *why)
 		rc = websocket_check_answer(&c->handshake.answer.head, c->key, why);
 		if (rc == ERR_OK) {
 			connect_done(c, rest);
-			return ERR_EOF;
+			return ERR_OK;
 		}
 		connect_note_answer(c);
 	} else if (read.n == 0) {
@@ -178,52 +165,43 @@ static enum err connect_step_asking(struct connect *c, struct why *why)
 	return rc;
 }
 
-static void connect_run(struct connect *c)
+static void connect_on_ready(void *arg, unsigned ready)
 {
-	static enum err (*const steps[])(struct connect * c, struct why * why) = {
-		[CONNECT_SECURING] = connect_step_securing,
-		[CONNECT_ASKING] = connect_step_asking,
-	};
+	struct connect *c = arg;
 	struct why why = { 0 };
-	enum err rc = ERR_OK;
+	enum err rc;
 
-	while (rc == ERR_OK)
-		rc = steps[c->state](c, &why);
-	if (rc != ERR_AGAIN && rc != ERR_EOF)
+	(void)ready;
+	if (c->state == CONNECT_SECURING) {
+		rc = tls_handshake(c->stream, &why);
+		if (rc == ERR_AGAIN) {
+			stream_want(c->stream, tls_wants(c->stream));
+			return;
+		}
+		if (rc != ERR_OK) {
+			connect_note_tls(c);
+			connect_end(c, rc, &why);
+			return;
+		}
+		c->state = CONNECT_ASKING;
+	}
+	rc = connect_ask(c, &why);
+	if (rc != ERR_OK && rc != ERR_AGAIN)
 		connect_end(c, rc, &why);
 }
 
-static void connect_on_ready(void *arg, unsigned ready)
-{
-	(void)ready;
-	connect_run(arg);
-}
-
 /* ---- dialling ---- */
-
-static enum err connect_secure(struct connect *c, struct why *why)
-{
-	const char *name = c->o.tls_name != NULL ? c->o.tls_name : c->o.server->host;
-	struct tls_options o = {
-		.context = c->o.tls,
-		.loop = c->o.loop,
-		.below = c->stream,
-		.server_name = name,
-	};
-	struct stream *tls;
-	enum err rc = tls_open(&o, &tls, why);
-
-	if (rc != ERR_OK)
-		return rc;
-	c->stream = tls;
-	return ERR_OK;
-}
 
 static void connect_on_dialled(void *arg, enum err rc, int fd, int errnum,
 	const struct why *why)
 {
 	struct connect *c = arg;
 	struct why ours = { 0 };
+	struct tls_options tls = {
+		.context = c->o.tls,
+		.loop = c->o.loop,
+		.server_name = c->o.tls_name != NULL ? c->o.tls_name : c->o.server->host,
+	};
 
 	c->dial = NULL;
 	c->proxy_dial = NULL;
@@ -242,15 +220,16 @@ static void connect_on_dialled(void *arg, enum err rc, int fd, int errnum,
 		socket_tune_carrier(fd, c->o.dead_ms);
 	else
 		close(fd);
+	tls.below = c->stream;
 	if (rc == ERR_OK && c->o.tls != NULL)
-		rc = connect_secure(c, &ours);
+		rc = tls_open(&tls, &c->stream, &ours);
 	if (rc != ERR_OK) {
 		connect_end(c, rc, &ours);
 		return;
 	}
 	stream_set_owner(c->stream, connect_on_ready, c);
 	c->state = c->o.tls != NULL ? CONNECT_SECURING : CONNECT_ASKING;
-	connect_run(c);
+	connect_on_ready(c, 0);
 }
 
 static enum err connect_dial(struct connect *c, struct why *why)

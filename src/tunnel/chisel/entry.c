@@ -8,16 +8,11 @@
 #include "base/str.h"
 #include "tunnel/chisel/entry_priv.h"
 
-static const struct entry_kind *entry_kind_for(const struct remote *r)
-{
-	if (r->is_stdio)
-		return &entry_stdio;
-	return r->is_udp ? &entry_udp : &entry_tcp;
-}
-
 enum err entry_open(const struct entry_options *o, struct entry **out, struct why *why)
 {
-	const struct entry_kind *kind = entry_kind_for(o->remote);
+	const struct entry_kind *kind = o->remote->is_stdio ? &entry_stdio :
+		o->remote->is_udp                           ? &entry_udp :
+							      &entry_tcp;
 	struct entry *e = calloc(1, kind->bytes);
 	char name[REMOTE_TEXT_MAX], port[20] = "";
 	enum err rc;
@@ -25,11 +20,8 @@ enum err entry_open(const struct entry_options *o, struct entry **out, struct wh
 	if (e == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for a listener");
 	e->kind = kind;
-	e->worker = o->worker;
-	e->tuning = o->tuning;
+	e->o = *o;
 	e->remote = *o->remote;
-	e->on_done = o->on_done;
-	e->arg = o->arg;
 	remote_print_target(&e->remote, e->target);
 	log_init(&e->log, o->log, "proxy#%s", remote_print(&e->remote, name));
 	rc = kind->open(e, why);

@@ -7,16 +7,13 @@
 /* What every kind embeds first. */
 struct entry {
 	const struct entry_kind *kind;
-	struct worker *worker;              /* borrowed */
-	const struct chisel_tuning *tuning; /* borrowed */
-	struct chisel_session *session;     /* borrowed: NULL while there is none */
+	struct entry_options o;         /* not .remote and .log: they are below */
+	struct chisel_session *session; /* borrowed: NULL while there is none */
 	struct remote remote;
 	struct log log;
 	char target[REMOTE_TEXT_MAX]; /* what its channels ask for */
 	uint16_t port;                /* where it listens */
 	uint64_t trouble; /* digest of why no channel was opened; 0: one was */
-	void (*on_done)(void *arg);
-	void *arg;
 };
 
 struct entry_kind {

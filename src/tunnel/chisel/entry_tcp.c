@@ -50,8 +50,8 @@ static void visitor_end(struct visitor *v)
 	struct entry *e = &v->entry->entry;
 
 	visitor_free(v);
-	if (e->remote.is_stdio && e->on_done != NULL)
-		e->on_done(e->arg);
+	if (e->remote.is_stdio && e->o.on_done != NULL)
+		e->o.on_done(e->o.arg);
 }
 
 static void visitor_on_closed(void *arg, const struct bridge_end *end)
@@ -67,7 +67,7 @@ static void visitor_on_closed(void *arg, const struct bridge_end *end)
 
 static uint64_t tcp_entry_timeout_ms(const struct tcp_entry *e)
 {
-	return chisel_tuned(e->entry.tuning->session_wait_ms, ENTRY_WAIT_MS);
+	return chisel_tuned(e->entry.o.tuning->session_wait_ms, ENTRY_WAIT_MS);
 }
 
 /* Waits for the next session: there is none, or it ended before the channel opened. */
@@ -92,8 +92,8 @@ static void visitor_on_opened(void *arg, enum err rc, struct stream *channel,
 	struct visitor *v = arg;
 	struct entry *e = &v->entry->entry;
 	struct bridge_options o = {
-		.loop = e->worker->loop,
-		.pool = &e->worker->blocks,
+		.loop = e->o.worker->loop,
+		.pool = &e->o.worker->blocks,
 		.a = v->stream,
 		.b = channel,
 		.on_closed = visitor_on_closed,
@@ -150,7 +150,7 @@ static void tcp_entry_on_accept(void *arg, int fd, const struct addr *peer)
 
 	(void)peer;
 	if (v == NULL ||
-		socket_open_take(e->entry.worker->loop, fd, &v->stream) != ERR_OK) {
+		socket_open_take(e->entry.o.worker->loop, fd, &v->stream) != ERR_OK) {
 		close(fd);
 		free(v);
 		return;
@@ -209,10 +209,10 @@ static enum err tcp_entry_open(struct entry *entry, struct why *why)
 
 	list_init(&e->waiting);
 	list_init(&e->visiting);
-	rc = loop_timer_open(entry->worker->loop, tcp_entry_on_timer, e, &e->timer);
+	rc = loop_timer_open(entry->o.worker->loop, tcp_entry_on_timer, e, &e->timer);
 	if (rc != ERR_OK)
 		return err_set(why, rc, "no memory for a timer");
-	rc = listener_open(entry->worker->loop, entry->remote.local_host,
+	rc = listener_open(entry->o.worker->loop, entry->remote.local_host,
 		entry_wanted_port(entry), tcp_entry_on_accept, e, &e->listener, why);
 	if (rc != ERR_OK)
 		return rc;
@@ -231,7 +231,7 @@ static enum err stdio_entry_open(struct entry *entry, struct why *why)
 	list_init(&e->visiting);
 	if (v == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for standard input");
-	rc = stdio_open(entry->worker->loop, STDIN_FILENO, STDOUT_FILENO, &v->stream,
+	rc = stdio_open(entry->o.worker->loop, STDIN_FILENO, STDOUT_FILENO, &v->stream,
 		why);
 	if (rc == ERR_OK)
 		tcp_entry_add(e, v);

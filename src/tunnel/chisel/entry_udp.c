@@ -132,7 +132,7 @@ static void udp_entry_on_session(struct entry *entry)
 static enum err udp_entry_open(struct entry *entry, struct why *why)
 {
 	struct udp_entry *e = (struct udp_entry *)entry;
-	struct loop *loop = entry->worker->loop;
+	struct loop *loop = entry->o.worker->loop;
 	struct addr at;
 	enum err rc;
 
@@ -142,7 +142,7 @@ static enum err udp_entry_open(struct entry *entry, struct why *why)
 	e->udp.on_packet = udp_entry_on_packet;
 	e->udp.on_closed = udp_entry_on_udp_closed;
 	e->udp.arg = e;
-	rc = udp_flows_init(&e->flows, entry->tuning);
+	rc = udp_flows_init(&e->flows, entry->o.tuning);
 	if (rc != ERR_OK)
 		return err_set(why, rc, "no memory for a datagram");
 	rc = listener_bind_udp(entry->remote.local_host, entry_wanted_port(entry), &e->fd,

@@ -93,16 +93,11 @@ void exits_check(struct exits *x, bool (*is_allowed)(void *owner, const char *ac
 	}
 }
 
-static const struct exit_kind *exit_kind_for(const struct remote_target *t)
-{
-	if (t->is_socks)
-		return &exit_socks;
-	return t->is_udp ? &exit_udp : &exit_tcp;
-}
-
 void exits_add(struct exits *x, struct channel *ch, const struct remote_target *target)
 {
-	const struct exit_kind *kind = exit_kind_for(target);
+	const struct exit_kind *kind = target->is_socks ? &exit_socks :
+		target->is_udp                          ? &exit_udp :
+							  &exit_tcp;
 	struct exit_path *path = calloc(1, kind->bytes);
 
 	if (path == NULL) {

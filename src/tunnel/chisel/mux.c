@@ -85,7 +85,7 @@ void mux_want_turn(struct mux *m, struct channel *ch, bool is_bulk)
 	mux_pump_soon(m);
 }
 
-/* Whose turn is next, taken off its list; NULL if nobody waits. */
+/* The channel whose turn is next, taken off its list; NULL if none waits. */
 static struct channel *mux_next(struct mux *m)
 {
 	bool is_light = !list_is_empty(&m->light) &&
@@ -113,25 +113,12 @@ static void mux_give_turns(struct mux *m)
 	}
 }
 
-static bool mux_has_waiters(const struct mux *m)
-{
-	return ssh_can_send(m->ssh) &&
-		(!list_is_empty(&m->light) || !list_is_empty(&m->bulk));
-}
-
-static void mux_ask_stream(struct mux *m, bool wants_write)
-{
-	if (wants_write == m->wants_write)
-		return;
-	m->wants_write = wants_write;
-	stream_want(m->stream, LOOP_READ | (wants_write ? LOOP_WRITE : 0));
-}
-
 static void mux_on_pump(void *arg)
 {
 	struct mux *m = arg;
 	size_t sent = 0, before;
 	enum err rc = ERR_OK;
+	bool wants_write;
 
 	while (!m->is_broken && sent < MUX_BUDGET_BYTES) {
 		mux_give_turns(m);
@@ -150,7 +137,13 @@ static void mux_on_pump(void *arg)
 		return;
 	}
 	m->is_full = rc == ERR_AGAIN;
-	mux_ask_stream(m, m->is_full || mux_has_waiters(m));
+	wants_write = m->is_full ||
+		(ssh_can_send(m->ssh) &&
+			(!list_is_empty(&m->light) || !list_is_empty(&m->bulk)));
+	if (wants_write == m->wants_write)
+		return;
+	m->wants_write = wants_write;
+	stream_want(m->stream, LOOP_READ | (wants_write ? LOOP_WRITE : 0));
 }
 
 void mux_on_writable(struct mux *m)

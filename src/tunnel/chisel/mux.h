@@ -80,7 +80,7 @@ static inline void mux_check(struct mux *m, enum err rc)
 /* Looks at @ch every now and then until it has sent its EOF. */
 void mux_linger(struct mux *m, struct channel *ch);
 
-/* Keys were exchanged: whoever wanted to send meanwhile may. */
+/* Keys were exchanged: channels that wanted to send meanwhile may. */
 void mux_on_rekeyed(struct mux *m);
 
 #endif

@@ -30,15 +30,10 @@ enum session_state {
 
 struct chisel_session {
 	enum session_state state;
-	enum ssh_role role;
-	struct worker *worker; /* borrowed */
-	struct stream *stream;
+	struct chisel_session_options o; /* not .first, .user and .password */
 	struct ssh *ssh;
 	struct ws_reader ws;
 	struct mux mux;
-	const struct chisel_tuning *tuning;       /* borrowed */
-	const struct chisel_session_hooks *hooks; /* borrowed */
-	void *owner;                              /* borrowed */
 	struct loop_timer *timer;
 	struct loop_deferred gone;
 	struct loop_deferred first; /* bytes that came with the stream */
@@ -62,23 +57,9 @@ static void session_on_gone(void *arg);
 static void session_on_first(void *arg);
 static void session_set_timer(struct chisel_session *s);
 
-static const char *session_state_name(enum session_state state)
-{
-	static const char *const names[] = {
-		[SESSION_SECURING] = "securing",
-		[SESSION_CONFIGURING] = "agreeing on the remotes",
-		[SESSION_DECIDING] = "deciding",
-		[SESSION_OPEN] = "open",
-		[SESSION_REFUSED] = "refused",
-		[SESSION_CLOSED] = "closed",
-	};
-
-	return names[state];
-}
-
 static void session_enter(struct chisel_session *s, enum session_state state)
 {
-	const struct chisel_tuning *t = s->tuning;
+	const struct chisel_tuning *t = s->o.tuning;
 	uint32_t timeouts_ms[] = {
 		[SESSION_SECURING] = chisel_tuned(t->handshake_ms, SESSION_HANDSHAKE_MS),
 		[SESSION_CONFIGURING] = chisel_tuned(t->config_ms, SESSION_CONFIG_MS),
@@ -111,37 +92,23 @@ static void session_free(struct chisel_session *s)
 	free(s);
 }
 
-static enum err session_make_engine(struct chisel_session *s,
-	const struct chisel_session_options *o)
-{
-	struct ssh_options ssh = {
-		.role = o->role,
-		.key = o->key,
-		.user = o->user,
-		.password = o->password,
-		.out = &s->mux.outbox.sink,
-		.rekey_bytes = o->tuning->rekey_bytes,
-	};
-	enum err rc = ssh_new(&ssh, &s->ssh);
-
-	s->mux.ssh = s->ssh;
-	return rc == ERR_OK ? ssh_start(s->ssh) : rc;
-}
-
 enum err chisel_session_open(const struct chisel_session_options *o,
 	struct chisel_session **out)
 {
 	struct chisel_session *s = mem_new(s);
 	enum ws_role ws_role = o->role == SSH_CLIENT ? WS_CLIENT : WS_SERVER;
+	struct ssh_options ssh = {
+		.role = o->role,
+		.key = o->key,
+		.user = o->user,
+		.password = o->password,
+		.rekey_bytes = o->tuning->rekey_bytes,
+	};
 	enum err rc;
 
 	if (s == NULL)
 		return ERR_NOMEM;
-	s->role = o->role;
-	s->worker = o->worker;
-	s->tuning = o->tuning;
-	s->hooks = o->hooks;
-	s->owner = o->owner;
+	s->o = *o;
 	ws_reader_init(&s->ws, ws_role);
 	buf_init(&s->kept, SESSION_KEPT_MAX);
 	loop_deferred_init(&s->gone, session_on_gone, s);
@@ -153,17 +120,21 @@ enum err chisel_session_open(const struct chisel_session_options *o,
 	s->mux.peer_half_closes = o->peer_half_closes;
 	if (rc == ERR_OK)
 		rc = loop_timer_open(o->worker->loop, session_on_timer, s, &s->timer);
+	ssh.out = &s->mux.outbox.sink;
 	if (rc == ERR_OK)
-		rc = session_make_engine(s, o);
+		rc = ssh_new(&ssh, &s->ssh);
+	s->mux.ssh = s->ssh;
+	if (rc == ERR_OK)
+		rc = ssh_start(s->ssh);
 	if (rc == ERR_OK)
 		rc = buf_put_span(&s->kept, o->first);
 	if (rc != ERR_OK) {
 		session_free(s);
 		return rc;
 	}
-	s->stream = s->mux.stream = o->stream;
-	stream_set_owner(s->stream, session_on_ready, s);
-	stream_want(s->stream, LOOP_READ);
+	s->mux.stream = o->stream;
+	stream_set_owner(s->o.stream, session_on_ready, s);
+	stream_want(s->o.stream, LOOP_READ);
 	session_enter(s, SESSION_SECURING);
 	mux_pump_soon(&s->mux);
 	if (s->kept.n > 0)
@@ -179,9 +150,9 @@ void chisel_session_close(struct chisel_session *s, enum err rc, const char *rea
 	s->state = SESSION_CLOSED;
 	s->closed_rc = rc;
 	err_set(&s->closed_why, rc, "%s", reason != NULL ? reason : err_name(rc));
-	stream_want(s->stream, 0);
+	stream_want(s->o.stream, 0);
 	loop_timer_stop(s->timer);
-	loop_defer(s->worker->loop, &s->gone);
+	loop_defer(s->o.worker->loop, &s->gone);
 }
 
 static void session_fail(struct chisel_session *s, enum err rc, const struct why *why)
@@ -206,7 +177,7 @@ static void session_say_goodbye(struct chisel_session *s)
 	if (outbox_put_control(&s->mux.outbox, WS_CLOSE, span_of(going_away, 2)) ==
 		ERR_OK)
 		(void)!outbox_flush(&s->mux.outbox,
-			s->stream); /* it is over either way */
+			s->o.stream); /* it is over either way */
 }
 
 static void session_on_gone(void *arg)
@@ -217,8 +188,8 @@ static void session_on_gone(void *arg)
 	session_say_goodbye(s);
 	list_each(it, next, &s->mux.channels)
 		channel_on_session_gone(list_object(it, struct channel, in_mux));
-	stream_close(s->stream);
-	s->hooks->on_closed(s->owner, s->closed_rc, &s->closed_why);
+	stream_close(s->o.stream);
+	s->o.hooks->on_closed(s->o.owner, s->closed_rc, &s->closed_why);
 	session_free(s);
 }
 
@@ -245,7 +216,7 @@ static void session_note_rtt(struct chisel_session *s)
 static void session_watch_peer(struct chisel_session *s, uint64_t now)
 {
 	struct stream_path path;
-	bool has_path = stream_path(s->stream, &path);
+	bool has_path = stream_path(s->o.stream, &path);
 
 	switch (keepalive_look(&s->mux.keepalive, has_path ? &path : NULL, now)) {
 	case KEEPALIVE_DEAD:
@@ -315,13 +286,18 @@ static void session_set_timer(struct chisel_session *s)
 
 static void session_on_timer(void *arg)
 {
+	static const char *const names[] = {
+		[SESSION_SECURING] = "securing",
+		[SESSION_CONFIGURING] = "agreeing on the remotes",
+		[SESSION_DECIDING] = "deciding",
+		[SESSION_REFUSED] = "refused",
+	};
 	struct chisel_session *s = arg;
 	uint64_t now = clock_now_ms();
 	char text[80];
 
 	if (s->deadline_ms > 0 && now >= s->deadline_ms) {
-		snprintf(text, sizeof(text), "%s: timed out",
-			session_state_name(s->state));
+		snprintf(text, sizeof(text), "%s: timed out", names[s->state]);
 		chisel_session_close(s, ERR_TIMEOUT, text);
 		return;
 	}
@@ -340,9 +316,10 @@ static void session_on_request(struct chisel_session *s, const struct ssh_event 
 {
 	bool is_ping = span_is(ev->name, "ping");
 
-	if (s->role == SSH_SERVER && s->state == SESSION_CONFIGURING && ev->wants_reply) {
+	if (s->o.role == SSH_SERVER && s->state == SESSION_CONFIGURING &&
+		ev->wants_reply) {
 		session_enter(s, SESSION_DECIDING);
-		s->hooks->on_config(s->owner, ev->name, ev->data);
+		s->o.hooks->on_config(s->o.owner, ev->name, ev->data);
 		return;
 	}
 	if (!ev->wants_reply)
@@ -381,7 +358,7 @@ static void session_on_reply(struct chisel_session *s, const struct ssh_event *e
 	}
 	if (refusal.n == 0)
 		session_enter(s, SESSION_OPEN);
-	s->hooks->on_answer(s->owner, refusal, details);
+	s->o.hooks->on_answer(s->o.owner, refusal, details);
 }
 
 static void session_on_open_request(struct chisel_session *s, const struct ssh_event *ev)
@@ -395,7 +372,7 @@ static void session_on_open_request(struct chisel_session *s, const struct ssh_e
 		return;
 	}
 	ch->ssh = ev->channel;
-	s->hooks->on_open(s->owner, ch, ev->data);
+	s->o.hooks->on_open(s->o.owner, ch, ev->data);
 }
 
 static void session_on_event(struct chisel_session *s, const struct ssh_event *ev)
@@ -404,17 +381,17 @@ static void session_on_event(struct chisel_session *s, const struct ssh_event *e
 
 	switch (ev->kind) {
 	case SSH_HOST_KEY:
-		if (s->hooks->is_host_key_good(s->owner, ev->data, &why))
+		if (s->o.hooks->is_host_key_good(s->o.owner, ev->data, &why))
 			ssh_accept_host_key(s->ssh);
 		else
 			session_fail(s, ERR_DENIED, &why);
 		break;
 	case SSH_PASSWORD:
-		s->hooks->on_password(s->owner, ev->name, ev->data);
+		s->o.hooks->on_password(s->o.owner, ev->name, ev->data);
 		break;
 	case SSH_UP:
 		session_enter(s, SESSION_CONFIGURING);
-		s->hooks->on_up(s->owner);
+		s->o.hooks->on_up(s->o.owner);
 		break;
 	case SSH_REQUEST:
 		session_on_request(s, ev);
@@ -507,58 +484,26 @@ static size_t session_take(struct chisel_session *s, uint8_t *p, size_t n, size_
 	return packets.n + frames.n;
 }
 
-/* Puts aside what the scratch holds of a packet that has not fully arrived. */
-static void session_keep(struct chisel_session *s, const uint8_t *p, size_t n)
+/* Works through the bytes that were kept, and if the stream is @readable through what can
+ * be read from it now. */
+static void session_read(struct chisel_session *s, bool is_readable)
 {
-	if (n == 0)
-		buf_reset(&s->kept);
-	else
-		mux_check(&s->mux, buf_put(&s->kept, p, n));
-}
-
-/* Restores the partial packet into the scratch. Returns its bytes. */
-static size_t session_unkeep(struct chisel_session *s, uint8_t *scratch)
-{
-	size_t n = s->kept.n;
-
-	if (n > 0)
-		memcpy(scratch, buf_span(&s->kept).p, n);
-	buf_consume(&s->kept, n);
-	return n;
-}
-
-static void session_on_first(void *arg)
-{
-	struct chisel_session *s = arg;
-	uint8_t *scratch = worker_scratch(s->worker);
-	size_t n;
-
-	if (s->state == SESSION_CLOSED)
-		return;
-	if (scratch == NULL) {
-		chisel_session_close(s, ERR_NOMEM, NULL);
-		return;
-	}
-	n = session_unkeep(s, scratch);
-	n = session_take(s, scratch, n, s->kept_ssh);
-	session_keep(s, scratch, n);
-	mux_pump_soon(&s->mux);
-}
-
-static void session_read(struct chisel_session *s)
-{
-	uint8_t *scratch = worker_scratch(s->worker);
-	size_t n, total = 0, got = SESSION_READ_BYTES;
+	uint8_t *scratch = worker_scratch(s->o.worker);
+	size_t n = s->kept.n, total = 0, got = SESSION_READ_BYTES;
 	enum err rc = ERR_OK;
 
 	if (scratch == NULL) {
 		chisel_session_close(s, ERR_NOMEM, NULL);
 		return;
 	}
-	n = session_unkeep(s, scratch);
-	while (rc == ERR_OK && got == SESSION_READ_BYTES &&
+	if (n > 0)
+		memcpy(scratch, buf_span(&s->kept).p, n);
+	buf_consume(&s->kept, n);
+	if (!is_readable)
+		n = session_take(s, scratch, n, s->kept_ssh);
+	while (is_readable && rc == ERR_OK && got == SESSION_READ_BYTES &&
 		total < SESSION_BUDGET_BYTES && s->state != SESSION_CLOSED) {
-		rc = stream_read(s->stream, scratch + n, SESSION_READ_BYTES, &got);
+		rc = stream_read(s->o.stream, scratch + n, SESSION_READ_BYTES, &got);
 		if (rc != ERR_OK)
 			break;
 		total += got;
@@ -573,8 +518,20 @@ static void session_read(struct chisel_session *s)
 		chisel_session_close(s, ERR_CLOSED, "the peer closed the connection");
 	else if (rc != ERR_OK && rc != ERR_AGAIN)
 		chisel_session_close(s, rc, "the connection broke");
+	else if (n > 0)
+		mux_check(&s->mux, buf_put(&s->kept, scratch, n));
 	else
-		session_keep(s, scratch, n);
+		buf_reset(&s->kept);
+}
+
+static void session_on_first(void *arg)
+{
+	struct chisel_session *s = arg;
+
+	if (s->state == SESSION_CLOSED)
+		return;
+	session_read(s, false);
+	mux_pump_soon(&s->mux);
 }
 
 static void session_on_ready(void *arg, unsigned ready)
@@ -585,7 +542,7 @@ static void session_on_ready(void *arg, unsigned ready)
 		mux_on_writable(&s->mux);
 	if (!(ready & LOOP_READ) || s->state == SESSION_CLOSED)
 		return;
-	session_read(s);
+	session_read(s, true);
 	if (s->state == SESSION_CLOSED)
 		return;
 	if (s->probe_fn != NULL && s->mux.keepalive.heard_ms >= s->probe_since_ms)
@@ -642,7 +599,7 @@ uint64_t chisel_session_rtt_us(const struct chisel_session *s)
 
 bool chisel_session_path(const struct chisel_session *s, struct stream_path *out)
 {
-	return stream_path(s->stream, out);
+	return stream_path(s->o.stream, out);
 }
 
 size_t chisel_session_channels(const struct chisel_session *s)

@@ -1,7 +1,6 @@
 /* The URL of a server. */
 #include "tunnel/chisel/url.h"
 
-#include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -28,32 +27,21 @@ static enum err set_scheme(struct url *u, struct why *why)
 	return err_set(why, ERR_SYNTAX, "the server's URL must be http:// or https://");
 }
 
-/* Without a scheme it is http. */
-static enum err parse_any(struct span text, struct url *u, struct why *why)
-{
-	struct buf whole;
-	enum err rc;
-
-	if (text.n > 0 && memmem(text.p, text.n, "://", 3) != NULL)
-		return url_parse(text, u, why);
-	buf_init(&whole, URL_TEXT_MAX + 16);
-	buf_put_str(&whole, "http://");
-	buf_put_span(&whole, text);
-	rc = whole.failed;
-	if (rc == ERR_OK)
-		rc = url_parse(buf_span(&whole), u, why);
-	buf_fini(&whole);
-	return rc;
-}
-
 enum err chisel_url_parse(struct span text, struct url *out, struct why *why)
 {
+	char whole[URL_TEXT_MAX + 16]; /* without a scheme it is http */
 	struct url u;
 	enum err rc;
 
 	if (text.n > URL_TEXT_MAX)
 		return err_set(why, ERR_LIMIT, "the server's URL is too long");
-	rc = parse_any(text, &u, why);
+	if (text.n == 0 || memmem(text.p, text.n, "://", 3) == NULL) {
+		memcpy(whole, "http://", 7);
+		if (text.n > 0)
+			memcpy(whole + 7, text.p, text.n);
+		text = span_of(whole, 7 + text.n);
+	}
+	rc = url_parse(text, &u, why);
 	if (rc != ERR_OK)
 		return rc;
 	if (u.has_user)
