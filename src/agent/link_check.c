@@ -188,34 +188,25 @@ static void check_on_channel(void *arg, enum err rc, struct stream *stream,
 	loop_timer_set(k->timer, CHECK_LINGER_MS);
 }
 
-static bool check_port_here(struct link_check *k)
-{
-	const struct remote *r = &k->remote;
-	uint16_t port = remote_port_number(r->local_port);
-	struct why why = { "" };
-	enum err rc;
-	int fd;
-
-	if (r->is_stdio)
-		return true;
-	rc = r->is_udp ? listener_bind_udp(r->local_host, port, &fd, &why) :
-			 listener_bind_tcp(r->local_host, port, &fd, &why);
-	if (rc == ERR_OK)
-		close(fd);
-	else
-		check_judge(k, false, "%s", err_text(rc, &why));
-	return rc == ERR_OK;
-}
-
 /* We would listen: the target is at the server. */
 static void check_target_there(struct link_check *k)
 {
+	const struct remote *r = &k->remote;
+	uint16_t port = remote_port_number(r->local_port);
 	char target[REMOTE_TEXT_MAX];
+	struct why why = { "" };
+	enum err rc = ERR_OK;
+	int fd = -1;
 
-	if (!check_port_here(k))
-		return;
-	if (chisel_session_dial(k->c.session, remote_print_target(&k->remote, target),
-		    check_on_channel, k, &k->channel) != ERR_OK)
+	if (!r->is_stdio)
+		rc = r->is_udp ? listener_bind_udp(r->local_host, port, &fd, &why) :
+				 listener_bind_tcp(r->local_host, port, &fd, &why);
+	if (fd >= 0)
+		close(fd);
+	if (rc != ERR_OK)
+		check_judge(k, false, "%s", err_text(rc, &why));
+	else if (chisel_session_dial(k->c.session, remote_print_target(r, target),
+			 check_on_channel, k, &k->channel) != ERR_OK)
 		check_judge(k, false, "no channel can be opened");
 }
 

@@ -50,11 +50,7 @@ static enum err link_read_texts(struct link_client *c, struct why *why)
 			return err_set(why, ERR_USAGE,
 				"--header: at most %d may be given", LINK_HEADERS_MAX);
 		value += strspn(value, " \t");
-		for (size_t end = strlen(value); end > 0; end--) {
-			if (value[end - 1] != ' ' && value[end - 1] != '\t')
-				break;
-			value[end - 1] = '\0';
-		}
+		value[span_trim(span_str(value)).n] = '\0';
 		c->headers[c->headers_n++] = (struct websocket_header){ .name = at,
 			.value = value };
 		at += n + 1;

@@ -5,20 +5,13 @@
 #include "base/clock.h"
 #include "base/str.h"
 
-static bool retry_log_has(const struct retry_log *l, uint64_t digest)
-{
-	for (unsigned i = 0; i < l->texts_n; i++) {
-		if (l->texts[i] == digest)
-			return true;
-	}
-	return false;
-}
-
 enum retry_log_verdict retry_log_wants(struct retry_log *l, const char *text)
 {
 	uint64_t digest = str_digest(text), now = clock_now_ms();
-	bool is_new = !retry_log_has(l, digest);
+	bool is_new = true;
 
+	for (unsigned i = 0; i < l->texts_n; i++)
+		is_new = is_new && l->texts[i] != digest;
 	if (l->texts_n > 0 && now - l->logged_ms < RETRY_LOG_MS &&
 		(!is_new || l->texts_n == RETRY_LOG_TEXTS))
 		return RETRY_LOG_NOTHING;

@@ -130,30 +130,11 @@ static enum err finish_remote(struct draft *d)
 	return remote_check(&d->r, NULL);
 }
 
-static enum err finish_config(const struct request *r, struct chisel_config *c)
-{
-	struct draft *drafts = r->remotes.v;
-	enum err rc = ERR_OK;
-
-	c->remotes = calloc(r->remotes.n + 1, sizeof(*c->remotes));
-	if (c->remotes == NULL)
-		return ERR_NOMEM;
-	for (; c->count < r->remotes.n && rc == ERR_OK; c->count++) {
-		rc = finish_remote(&drafts[c->count]);
-		c->remotes[c->count] = drafts[c->count].r;
-	}
-	/* A version is for a log line only: better cut than refused. */
-	if (r->version != NULL && !str_copy(c->version, sizeof(c->version), r->version))
-		drop_half_character(c->version);
-	str_copy(c->client, sizeof(c->client), r->client);
-	str_copy(c->run, sizeof(c->run), r->run);
-	return rc;
-}
-
 enum err chisel_config_parse(struct span text, struct chisel_config *out)
 {
 	struct chisel_config c = { .count = 0 };
-	struct request request = { .version = NULL };
+	struct request r = { .version = NULL };
+	struct draft *drafts;
 	json_t *root;
 	enum err rc;
 
@@ -162,17 +143,28 @@ enum err chisel_config_parse(struct span text, struct chisel_config *out)
 	root = json_loadb((const char *)text.p, text.n, 0, NULL);
 	if (root == NULL)
 		return ERR_SYNTAX;
-	rc = field_read_json_value(&request_fields, root, &request, NULL);
+	rc = field_read_json_value(&request_fields, root, &r, NULL);
+	drafts = r.remotes.v;
 	if (rc == ERR_OK)
-		rc = finish_config(&request, &c);
-	field_fini(&request_fields, &request);
-	json_decref(root);
-	if (rc != ERR_OK) {
-		chisel_config_fini(&c);
-		return rc;
+		c.remotes = calloc(r.remotes.n + 1, sizeof(*c.remotes));
+	if (rc == ERR_OK && c.remotes == NULL)
+		rc = ERR_NOMEM;
+	for (; rc == ERR_OK && c.count < r.remotes.n; c.count++) {
+		rc = finish_remote(&drafts[c.count]);
+		c.remotes[c.count] = drafts[c.count].r;
 	}
-	*out = c;
-	return ERR_OK;
+	/* A version is for a log line only: better cut than refused. */
+	if (r.version != NULL && !str_copy(c.version, sizeof(c.version), r.version))
+		drop_half_character(c.version);
+	str_copy(c.client, sizeof(c.client), r.client);
+	str_copy(c.run, sizeof(c.run), r.run);
+	field_fini(&request_fields, &r);
+	json_decref(root);
+	if (rc == ERR_OK)
+		*out = c;
+	else
+		chisel_config_fini(&c);
+	return rc;
 }
 
 void chisel_config_fini(struct chisel_config *c)

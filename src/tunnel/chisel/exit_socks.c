@@ -52,8 +52,10 @@ static void socks_exit_close(struct exit_path *path)
 	buf_fini(&e->out);
 }
 
-static void socks_exit_end(struct socks_exit *e)
+static void socks_exit_end(void *arg)
 {
+	struct socks_exit *e = arg;
+
 	socks_exit_close(&e->path);
 	exit_path_free(&e->path);
 }
@@ -67,11 +69,6 @@ static void socks_exit_enter(struct socks_exit *e, enum socks_state state)
 		loop_timer_stop(e->timer);
 	else
 		loop_timer_set(e->timer, SOCKS_DIALOGUE_MS);
-}
-
-static void socks_exit_on_timer(void *arg)
-{
-	socks_exit_end(arg);
 }
 
 static void socks_exit_on_closed(void *arg, const struct bridge_end *end)
@@ -251,7 +248,7 @@ static void socks_exit_start(struct exit_path *path, struct channel *ch)
 	buf_init(&e->out, SOCKS_BYTES_MAX);
 	socks5_server_init(&e->dialogue);
 	if (channel_accept(ch, &e->user) != ERR_OK ||
-		loop_timer_open(path->exits->worker->loop, socks_exit_on_timer, e,
+		loop_timer_open(path->exits->worker->loop, socks_exit_end, e,
 			&e->timer) != ERR_OK) {
 		socks_exit_end(e);
 		return;

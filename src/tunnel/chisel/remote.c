@@ -138,19 +138,6 @@ static void take_port(struct draft *d, const char *port)
 	str_copy(d->r.local_port, sizeof(d->r.local_port), port);
 }
 
-/* A number that is no port, where a port is due: no host is meant. */
-static bool is_bad_port(const struct draft *d, const char *text)
-{
-	return text[strspn(text, "0123456789")] == '\0' && *text != '\0' &&
-		!d->has_local_port;
-}
-
-static bool is_port_of_choice(const struct draft *d, const char *text)
-{
-	return strcmp(text, "0") == 0 && !d->has_local_port &&
-		(d->r.is_socks || d->r.remote_port[0] != '\0');
-}
-
 static enum err take_host(struct draft *d, const char *host, struct why *why)
 {
 	if (!d->r.is_socks && d->r.local_port[0] == '\0')
@@ -167,38 +154,27 @@ static enum err take_host(struct draft *d, const char *host, struct why *why)
 static enum err take_part(struct draft *d, struct span part, struct why *why)
 {
 	char text[REMOTE_HOST_MAX];
+	bool is_port_due, has_remote_port;
 
 	if (part.n >= sizeof(text) || memchr(part.p, '\0', part.n) != NULL)
 		return err_set(why, ERR_SYNTAX, "Invalid host");
 	memcpy(text, part.p, part.n);
 	text[part.n] = '\0';
 	take_proto(d, cut_proto(text));
-	if (remote_port_is_good(text) || is_port_of_choice(d, text)) {
+	is_port_due = !d->has_local_port;
+	has_remote_port = d->r.is_socks || d->r.remote_port[0] != '\0';
+	if (remote_port_is_good(text) ||
+		(is_port_due && has_remote_port && strcmp(text, "0") == 0)) {
 		take_port(d, text);
 		return ERR_OK;
 	}
-	if (is_bad_port(d, text))
+	/* A number that is no port, where a port is due: no host is meant. */
+	if (is_port_due && *text != '\0' && text[strspn(text, "0123456789")] == '\0')
 		return err_set(why, ERR_SYNTAX,
 			"port %.20s is out of range: ports are 1 to 65535, and 0 for any"
 			" free one to listen on",
 			text);
 	return take_host(d, text, why);
-}
-
-static enum err take_parts(struct draft *d, const struct span *parts, unsigned count,
-	struct why *why)
-{
-	enum err rc = ERR_OK;
-
-	for (unsigned i = count; i-- > 0 && rc == ERR_OK;) {
-		if (i == count - 1 && span_is(parts[i], "socks"))
-			d->r.is_socks = true;
-		else if (i == 0 && span_is(parts[i], "stdio"))
-			d->r.is_stdio = true;
-		else
-			rc = take_part(d, parts[i], why);
-	}
-	return rc;
 }
 
 static void set_default(char *to, size_t size, const char *text)
@@ -244,7 +220,7 @@ enum err remote_parse(struct span text, struct remote *out, struct why *why)
 	struct draft d = { .local_proto = PROTO_UNSET };
 	struct span parts[PARTS_MAX], head, rest = text;
 	unsigned count;
-	enum err rc;
+	enum err rc = ERR_OK;
 
 	if (span_cut(&rest, 2, &head) && span_is(head, "R:")) {
 		d.r.is_reverse = true;
@@ -253,7 +229,14 @@ enum err remote_parse(struct span text, struct remote *out, struct why *why)
 	count = split(text, parts);
 	if (count == 0 || count > PARTS_MAX)
 		return err_set(why, ERR_SYNTAX, "Invalid remote");
-	rc = take_parts(&d, parts, count, why);
+	for (unsigned i = count; i-- > 0 && rc == ERR_OK;) {
+		if (i == count - 1 && span_is(parts[i], "socks"))
+			d.r.is_socks = true;
+		else if (i == 0 && span_is(parts[i], "stdio"))
+			d.r.is_stdio = true;
+		else
+			rc = take_part(&d, parts[i], why);
+	}
 	if (rc == ERR_OK)
 		rc = fill_in(&d, why);
 	if (rc == ERR_OK)
@@ -331,29 +314,11 @@ static void copy_bare_host(char to[REMOTE_HOST_MAX], const char *host)
 		to[n - 1] = '\0';
 }
 
-/* Splits @t->access, "host:port". */
-static enum err target_split(struct remote_target *t)
-{
-	char host[REMOTE_TEXT_MAX];
-	const char *colon = strrchr(t->access, ':');
-
-	if (colon == NULL || !remote_port_is_good(colon + 1))
-		return ERR_SYNTAX;
-	if (colon - t->access >= REMOTE_HOST_MAX)
-		return ERR_LIMIT;
-	memcpy(host, t->access, (size_t)(colon - t->access));
-	host[colon - t->access] = '\0';
-	if (!remote_host_is_good(host))
-		return ERR_SYNTAX;
-	copy_bare_host(t->host, host);
-	str_copy(t->port, sizeof(t->port), colon + 1);
-	return ERR_OK;
-}
-
 enum err remote_target_parse(struct span text, struct remote_target *out)
 {
 	struct remote_target t = { .is_udp = false };
-	enum err rc = ERR_OK;
+	char host[REMOTE_TEXT_MAX];
+	const char *colon;
 
 	if (text.n == 0 || memchr(text.p, '\0', text.n) != NULL)
 		return ERR_SYNTAX;
@@ -362,13 +327,24 @@ enum err remote_target_parse(struct span text, struct remote_target *out)
 	memcpy(t.access, text.p, text.n);
 	t.is_udp = cut_proto(t.access) == PROTO_UDP;
 	t.is_socks = strcmp(t.access, "socks") == 0;
-	if (t.is_socks && t.is_udp)
+	if (t.is_socks) {
+		if (!t.is_udp)
+			*out = t;
+		return t.is_udp ? ERR_SYNTAX : ERR_OK;
+	}
+	colon = strrchr(t.access, ':');
+	if (colon == NULL || !remote_port_is_good(colon + 1))
 		return ERR_SYNTAX;
-	if (!t.is_socks)
-		rc = target_split(&t);
-	if (rc == ERR_OK)
-		*out = t;
-	return rc;
+	if (colon - t.access >= REMOTE_HOST_MAX)
+		return ERR_LIMIT;
+	memcpy(host, t.access, (size_t)(colon - t.access));
+	host[colon - t.access] = '\0';
+	if (!remote_host_is_good(host))
+		return ERR_SYNTAX;
+	copy_bare_host(t.host, host);
+	str_copy(t.port, sizeof(t.port), colon + 1);
+	*out = t;
+	return ERR_OK;
 }
 
 bool remote_covers(const struct remote *r, const struct remote_target *t)

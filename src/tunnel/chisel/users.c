@@ -30,6 +30,7 @@ struct user {
 	char *name;
 	uint8_t name_digest[HASH_SHA256_BYTES];
 	uint8_t password_digest[HASH_SHA256_BYTES];
+	bool is_auth; /* the one of --auth */
 	bool may_all;
 	struct pattern *patterns;
 	unsigned pattern_count;
@@ -103,7 +104,7 @@ static struct users *users_new(size_t max)
 
 /* ---- read ---- */
 
-/* Users' names come from a file or a command line: quoted, in sentences. */
+/* User names come from a file or a command line: error texts have them quoted. */
 struct quoted {
 	char text[80];
 };
@@ -114,56 +115,6 @@ static struct quoted quote(const char *text)
 
 	str_quote(q.text, sizeof(q.text), span_str(text));
 	return q;
-}
-
-/* Splits "name:password" at the first colon. False: there is none. */
-static bool split_login(const char *login, struct span *name, const char **password)
-{
-	const char *colon = strchr(login, ':');
-
-	if (colon == NULL)
-		return false;
-	*name = span_of(login, (size_t)(colon - login));
-	*password = colon + 1;
-	return true;
-}
-
-/* Adds the user @login, who may do nothing yet. */
-static enum err add_user(struct users *set, struct span name, const char *password,
-	struct user **out)
-{
-	struct user *u = &set->users[set->count];
-
-	assert(set->count < set->max);
-	if (hash_sha256(name, u->name_digest) != ERR_OK ||
-		hash_sha256(span_str(password), u->password_digest) != ERR_OK)
-		return ERR_CRYPTO;
-	u->name = span_dup(name);
-	if (u->name == NULL)
-		return ERR_NOMEM;
-	u->limits = set->limits;
-	set->count++;
-	*out = u;
-	return ERR_OK;
-}
-
-static enum err add_auth(struct users *set, const char *auth, struct why *why)
-{
-	struct span name;
-	const char *password;
-	struct user *u;
-	enum err rc;
-
-	if (!split_login(auth, &name, &password))
-		return err_set(why, ERR_SYNTAX,
-			"the login has no colon: it must be \"name:password\"");
-	if (name.n == 0)
-		return err_set(why, ERR_SYNTAX,
-			"the login has no name: it must be \"name:password\"");
-	rc = add_user(set, name, password, &u);
-	if (rc == ERR_OK)
-		u->may_all = true;
-	return rc;
 }
 
 /* Close to RE2, for which the expressions were written:
@@ -228,7 +179,7 @@ static enum err add_permissions(const struct users *set, struct user *u,
 	return rc;
 }
 
-static struct user *find_span(const struct users *set, struct span name)
+static struct user *find_user(const struct users *set, struct span name)
 {
 	for (unsigned i = 0; i < set->count; i++)
 		if (span_is(name, set->users[i].name))
@@ -236,75 +187,74 @@ static struct user *find_span(const struct users *set, struct span name)
 	return NULL;
 }
 
-/* One member of the file. The user of --auth, @has_auth, is the first of the set. */
-static enum err add_entry(struct users *set, const char *login, const json_t *permissions,
-	bool has_auth, struct why *why)
+/*
+ * Adds the user of @login, "name:password". @permissions are those of the file, or NULL:
+ * then it is the user of --auth, which may do everything and wins over the file.
+ */
+static enum err add_user(struct users *set, const char *login, const json_t *permissions,
+	struct why *why)
 {
-	struct span name;
-	const char *password;
-	struct user *u;
-	enum err rc;
+	const char *colon = strchr(login, ':');
+	struct span name = span_of(login, colon != NULL ? (size_t)(colon - login) : 0);
+	struct user *u = find_user(set, name);
 
-	if (!split_login(login, &name, &password))
+	if (colon == NULL && permissions == NULL)
+		return err_set(why, ERR_SYNTAX,
+			"the login has no colon: it must be \"name:password\"");
+	if (colon == NULL)
 		return err_set(why, ERR_SYNTAX,
 			"user \"%s\" has no password: the key must be \"name:password\"",
 			quote(login).text);
 	if (name.n == 0)
-		return err_set(why, ERR_SYNTAX,
-			"a user has no name: the key must be \"name:password\"");
-	u = find_span(set, name);
-	if (u != NULL && has_auth && u == set->users)
-		return ERR_OK; /* --auth wins */
+		return err_set(why, ERR_SYNTAX, "%s must be \"name:password\"",
+			permissions == NULL ? "the login has no name: it" :
+					      "a user has no name: the key");
+	if (u != NULL && u->is_auth)
+		return ERR_OK;
 	if (u != NULL)
-		return err_set(why, ERR_SYNTAX, "user \"%s\" is there twice",
+		return err_set(why, ERR_SYNTAX, "user \"%s\" appears twice",
 			quote(u->name).text);
-	rc = add_user(set, name, password, &u);
-	if (rc == ERR_OK)
-		rc = add_permissions(set, u, permissions, why);
-	return rc;
+	assert(set->count < set->max);
+	u = &set->users[set->count];
+	if (hash_sha256(name, u->name_digest) != ERR_OK ||
+		hash_sha256(span_str(colon + 1), u->password_digest) != ERR_OK)
+		return ERR_CRYPTO;
+	u->name = span_dup(name);
+	if (u->name == NULL)
+		return ERR_NOMEM;
+	u->limits = set->limits;
+	set->count++;
+	u->is_auth = u->may_all = permissions == NULL;
+	return permissions != NULL ? add_permissions(set, u, permissions, why) : ERR_OK;
 }
 
-static enum err add_file(struct users *set, json_t *root, bool has_auth, struct why *why)
-{
-	enum err rc = ERR_OK;
-	void *it;
-
-	for (it = json_object_iter(root); it != NULL && rc == ERR_OK;
-		it = json_object_iter_next(root, it))
-		rc = add_entry(set, json_object_iter_key(it), json_object_iter_value(it),
-			has_auth, why);
-	return rc;
-}
-
-/* Jansson's words quote the file, passwords and all: only the place is told. */
+/* Jansson's error texts quote the file, passwords included: only the place is told. */
 static enum err load_file(struct span text, json_t **out, struct why *why)
 {
 	json_error_t error;
 	json_t *root;
+	enum err rc = ERR_OK;
 
 	if (text.n > TEXT_BYTES_MAX)
 		return err_set(why, ERR_LIMIT, "the users are more than 1 MiB of text");
-	root = text.n == 0 ?
-		json_object() :
-		json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, &error);
-	if (root == NULL && text.n == 0)
-		return ERR_NOMEM;
-	if (root == NULL && json_error_code(&error) == json_error_duplicate_key)
-		return err_set(why, ERR_SYNTAX, "line %d, column %d: the same key again",
-			error.line, error.column);
+	if (text.n == 0)
+		text = span_str("{}");
+	root = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, &error);
 	if (root == NULL)
-		return err_set(why, ERR_SYNTAX, "line %d, column %d: not JSON",
-			error.line, error.column);
-	if (!json_is_object(root)) {
+		return err_set(why, ERR_SYNTAX, "line %d, column %d: %s", error.line,
+			error.column,
+			json_error_code(&error) == json_error_duplicate_key ?
+				"duplicate key" :
+				"not JSON");
+	if (!json_is_object(root))
+		rc = err_set(why, ERR_SYNTAX, "the users must be one JSON object");
+	else if (json_object_size(root) > USERS_MAX)
+		rc = err_set(why, ERR_LIMIT, "there are more than %d users", USERS_MAX);
+	if (rc == ERR_OK)
+		*out = root;
+	else
 		json_decref(root);
-		return err_set(why, ERR_SYNTAX, "the users must be one JSON object");
-	}
-	if (json_object_size(root) > USERS_MAX) {
-		json_decref(root);
-		return err_set(why, ERR_LIMIT, "there are more than %d users", USERS_MAX);
-	}
-	*out = root;
-	return ERR_OK;
+	return rc;
 }
 
 enum err users_parse(struct span file_text, const char *auth, struct users **out,
@@ -312,6 +262,7 @@ enum err users_parse(struct span file_text, const char *auth, struct users **out
 {
 	struct users *set = NULL;
 	json_t *root = NULL;
+	void *it;
 	enum err rc;
 
 	rc = load_file(file_text, &root, why);
@@ -321,9 +272,11 @@ enum err users_parse(struct span file_text, const char *auth, struct users **out
 	if (set == NULL)
 		rc = err_set(why, ERR_NOMEM, "no memory for the users");
 	if (rc == ERR_OK && auth != NULL)
-		rc = add_auth(set, auth, why);
-	if (rc == ERR_OK)
-		rc = add_file(set, root, auth != NULL, why);
+		rc = add_user(set, auth, NULL, why);
+	for (it = json_object_iter(root); it != NULL && rc == ERR_OK;
+		it = json_object_iter_next(root, it))
+		rc = add_user(set, json_object_iter_key(it), json_object_iter_value(it),
+			why);
 	if (rc == ERR_OK) {
 		*out = set;
 		set = NULL; /* the caller's now */
@@ -333,7 +286,7 @@ enum err users_parse(struct span file_text, const char *auth, struct users **out
 	return rc;
 }
 
-/* ---- ask ---- */
+/* ---- use ---- */
 
 unsigned users_count(const struct users *set)
 {
@@ -342,7 +295,7 @@ unsigned users_count(const struct users *set)
 
 const struct user *users_find(const struct users *set, const char *name)
 {
-	return find_span(set, span_str(name));
+	return find_user(set, span_str(name));
 }
 
 const char *user_name(const struct user *user)
@@ -366,7 +319,7 @@ const struct user *users_check(const struct users *set, struct span name,
 	if (hash_sha256(name, name_digest) != ERR_OK ||
 		hash_sha256(password, password_digest) != ERR_OK)
 		return NULL;
-	/* Everybody is looked at, whoever it is, name and password alike. */
+	/* Constant time: every user is compared, both name and password. */
 	for (unsigned i = 0; i < set->count; i++) {
 		const struct user *u = &set->users[i];
 		int differ = CRYPTO_memcmp(u->name_digest, name_digest,

@@ -15,8 +15,8 @@ struct users;
 struct user;
 
 /*
- * A set from the text of an auth file (JSON, may be empty for none) and from
- * "name:password" of --auth (may be NULL), who may do everything and wins over the file.
+ * A set from the text of an auth file (JSON, may be empty for none) and from --auth,
+ * "name:password" (may be NULL): its user may do everything and wins over the file.
  * ERR_SYNTAX, ERR_LIMIT: @why names the user and what is wrong.
  * The set starts with one reference.
  */

@@ -48,11 +48,11 @@ static void test_name_and_password_must_both_be_right(void **state)
 	assert_null(check(set, "root", ""));
 	assert_null(check(set, "root", "toor "));
 	assert_null(check(set, "root", "too"));
-	assert_null(check(set, "nobody", "toor"));
+	assert_null(check(set, "unknown", "toor"));
 	assert_null(check(set, "", ""));
 	assert_null(users_check(set, span_of("root\0", 5), span_str("toor")));
 	assert_ptr_equal(users_find(set, "foo"), check(set, "foo", "bar"));
-	assert_null(users_find(set, "nobody"));
+	assert_null(users_find(set, "unknown"));
 	users_unref(set);
 }
 
@@ -113,7 +113,7 @@ static void test_an_evil_expression_gives_up(void **state)
 	users_unref(set);
 }
 
-static void test_auth_makes_one_user_who_wins_over_the_file(void **state)
+static void test_the_user_of_auth_wins_over_the_file(void **state)
 {
 	struct users *set = parse("{\"me:old\":[], \"you:x\":[]}", "me:new:word");
 
@@ -145,7 +145,7 @@ static void test_no_users_are_a_set_too(void **state)
 	users_unref(set);
 }
 
-static void test_what_is_wrong_is_said(void **state)
+static void test_an_error_names_the_user_and_the_fault(void **state)
 {
 	static const struct {
 		const char *text, *auth, *why;
@@ -157,9 +157,9 @@ static void test_what_is_wrong_is_said(void **state)
 			"user \"me\" has no password: the key must be \"name:password\"" },
 		{ "{\":x\":[]}", NULL,
 			"a user has no name: the key must be \"name:password\"" },
-		{ "{\"a:b\":[],\"a:c\":[]}", NULL, "user \"a\" is there twice" },
+		{ "{\"a:b\":[],\"a:c\":[]}", NULL, "user \"a\" appears twice" },
 		{ "{\"a:secret\":[],\n\"a:secret\":[]}", NULL,
-			"line 2, column 10: the same key again" },
+			"line 2, column 10: duplicate key" },
 		{ "{\"a:b\":\"x\"}", NULL,
 			"user \"a\": the permissions must be an array of strings" },
 		{ "{\"a:b\":null}", NULL,
@@ -240,9 +240,9 @@ int main(void)
 		cmocka_unit_test(test_a_user_reaches_what_an_expression_finds),
 		cmocka_unit_test(test_expressions_are_searched_as_re2_does),
 		cmocka_unit_test(test_an_evil_expression_gives_up),
-		cmocka_unit_test(test_auth_makes_one_user_who_wins_over_the_file),
+		cmocka_unit_test(test_the_user_of_auth_wins_over_the_file),
 		cmocka_unit_test(test_no_users_are_a_set_too),
-		cmocka_unit_test(test_what_is_wrong_is_said),
+		cmocka_unit_test(test_an_error_names_the_user_and_the_fault),
 		cmocka_unit_test(test_loose_patterns_are_named_one_by_one),
 		cmocka_unit_test(test_a_file_has_bounds),
 	};
