@@ -14,18 +14,6 @@ static bool is_unreserved(int c)
 
 /* ---- escapes ---- */
 
-/* The byte that an escape at the front of @in stands for, or -1. */
-static int escape_read(struct span in)
-{
-	uint8_t byte;
-	size_t n;
-
-	if (in.n < 3 || in.p[0] != '%' ||
-		hex_decode(span_of(in.p + 1, 2), &byte, 1, &n) != ERR_OK)
-		return -1;
-	return byte;
-}
-
 static enum err undo_escapes(struct span raw, struct buf *out, struct why *why)
 {
 	struct span rest = raw, taken = { 0 };
@@ -34,7 +22,7 @@ static enum err undo_escapes(struct span raw, struct buf *out, struct why *why)
 	int c;
 
 	while (rc == ERR_OK && rest.n > 0) {
-		c = escape_read(rest);
+		c = hex_escape(rest);
 		if ((c < 0 && rest.p[0] == '%') || rest.p[0] == '\\' ||
 			rest.p[0] <= ' ' || rest.p[0] == 0x7f)
 			return err_set(why, ERR_SYNTAX,
@@ -90,7 +78,7 @@ static enum err resolve(struct span path, struct buf *out)
 /* The length of a slash or escaped slash at the front of @in; 0: there is none. */
 static size_t separator_length(struct span in)
 {
-	int c = escape_read(in);
+	int c = hex_escape(in);
 
 	if (c == '/' || c == '\\')
 		return 3;
@@ -102,7 +90,7 @@ static bool piece_leads_up(struct span piece)
 {
 	return piece.n >= 2 && piece.p[0] == '.' && piece.p[1] == '.' &&
 		(piece.n == 2 || piece.p[2] == ';' ||
-			escape_read(span_of(piece.p + 2, piece.n - 2)) == ';');
+			hex_escape(span_of(piece.p + 2, piece.n - 2)) == ';');
 }
 
 /* True if decoding escapes again would reveal a "..". */

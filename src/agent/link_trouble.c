@@ -5,7 +5,7 @@
 
 #include "agent/link_priv.h"
 #include "base/str.h"
-#include "http/status.h"
+#include "http/head.h"
 #include "net/dialer.h"
 
 static void trouble_init(struct link_trouble *t, const char *words)

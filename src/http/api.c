@@ -348,24 +348,17 @@ void api_on_request(void *arg, struct http_exchange *x)
 
 bool api_decode(struct span text, enum api_part part, char *to, size_t size)
 {
-	size_t n = 0, got;
-	uint8_t byte;
+	size_t n = 0;
 
 	while (text.n > 0) {
-		size_t taken = 1;
+		bool is_escape = text.p[0] == '%';
+		int c = is_escape ? hex_escape(text) : text.p[0];
 
-		byte = text.p[0] == '+' && part == API_QUERY ? ' ' : text.p[0];
-		if (byte == '%') {
-			taken = 3;
-			if (text.n < 3 ||
-				hex_decode(span_of(text.p + 1, 2), &byte, 1, &got) !=
-					ERR_OK)
-				return false;
-		}
-		if (n + 1 >= size || byte == '\0')
+		if (c <= 0 || n + 1 >= size)
 			return false;
-		to[n++] = (char)byte;
-		text = span_of(text.p + taken, text.n - taken);
+		to[n++] = (char)(c == '+' && !is_escape && part == API_QUERY ? ' ' : c);
+		text = span_of(text.p + (is_escape ? 3 : 1),
+			text.n - (is_escape ? 3 : 1));
 	}
 	to[n] = '\0';
 	return true;

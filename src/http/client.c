@@ -8,9 +8,9 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "http/head.h"
 #include "http/idle_pool.h"
 #include "http/incoming.h"
-#include "http/lines.h"
 #include "net/connector.h"
 
 #define CONNECTIONS_MAX 8
@@ -145,7 +145,7 @@ static enum err transfer_write(struct http_transfer *t,
 
 	buf_printf(out, "%s %s HTTP/1.1\r\nHost: %s\r\n", r->method, r->target,
 		t->client->host_header);
-	if (!lines_have(r->headers, span_str("User-Agent")))
+	if (!http_lines_have(r->headers, span_str("User-Agent")))
 		buf_put_str(out, "User-Agent: adit/" ADIT_VERSION "\r\n");
 	buf_put_str(out, r->headers != NULL ? r->headers : "");
 	/* Without a body only some methods say that there is none (RFC 9110 8.6). */

@@ -10,8 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "http/lines.h"
-#include "http/status.h"
+#include "http/head.h"
 
 #define HEAD_MS 10000
 #define BODY_MS 60000
@@ -204,11 +203,11 @@ static void put_answer_head(struct connection *c, unsigned status, const char *h
 
 	buf_printf(&c->out, "HTTP/1.1 %u %s\r\n", status, http_status_name(status));
 	put_date(&c->out);
-	if (has_body && !lines_have(headers, span_str("Content-Type")))
+	if (has_body && !http_lines_have(headers, span_str("Content-Type")))
 		buf_put_str(&c->out, "Content-Type: text/plain; charset=utf-8\r\n");
 	if (has_body)
 		buf_printf(&c->out, "Content-Length: %zu\r\n", length);
-	if (!lines_have(headers, span_str("Connection")))
+	if (!http_lines_have(headers, span_str("Connection")))
 		put_connection(&c->out, c->x);
 	buf_put_str(&c->out, headers != NULL ? headers : "");
 	buf_put_str(&c->out, "\r\n");
@@ -225,7 +224,7 @@ static void connection_answer(struct connection *c, unsigned status, const char 
 	 * we could not tell. */
 	if (!x->reader.head.keeps_alive || x->owes_continue ||
 		c->server->on_empty != NULL ||
-		lines_have(headers, span_str("Connection")))
+		http_lines_have(headers, span_str("Connection")))
 		x->is_last = true;
 	(void)exchange_hold(x, 0);
 	buf_fini(&c->out);

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "http/host.h"
+#include "http/head.h"
 #include "http/server.h"
 #include "net/listener.h"
 #include "net/socket.h"

@@ -7,56 +7,61 @@
 #include <ctype.h>
 
 #include "base/mem.h"
-#include "http/lines.h"
+#include "http/head.h"
 
 #define CONNECTION_NAMES_MAX 32
 
-static bool is_one_of(struct span name, const char *const *names, size_t count)
+enum {
+	IS_HOP = 1,   /* it is meant for us, or frames the body */
+	IS_OURS = 2,  /* in a request: we answer to it, or write it ourselves */
+	IS_EARLY = 4, /* it would come too late behind the content, or may not be there */
+};
+
+static const struct {
+	const char *name;
+	unsigned is;
+} fields[] = {
+	{ "Age", IS_EARLY },
+	{ "Authorization", IS_EARLY },
+	{ "Cache-Control", IS_EARLY },
+	{ "Connection", IS_HOP },
+	{ "Content-Encoding", IS_EARLY },
+	{ "Content-Length", IS_HOP },
+	{ "Content-Range", IS_EARLY },
+	{ "Content-Type", IS_EARLY },
+	{ "Cookie", IS_EARLY },
+	{ "Date", IS_EARLY },
+	{ "Expect", IS_OURS | IS_EARLY },
+	{ "Expires", IS_EARLY },
+	{ "Host", IS_OURS | IS_EARLY },
+	{ "HTTP2-Settings", IS_OURS | IS_EARLY },
+	{ "Keep-Alive", IS_HOP },
+	{ "Location", IS_EARLY },
+	{ "Max-Forwards", IS_EARLY },
+	{ "Pragma", IS_EARLY },
+	{ "Proxy-Authenticate", IS_HOP },
+	{ "Proxy-Authorization", IS_HOP },
+	{ "Proxy-Connection", IS_HOP },
+	{ "Range", IS_EARLY },
+	{ "Retry-After", IS_EARLY },
+	{ "Set-Cookie", IS_EARLY },
+	{ "TE", IS_HOP },
+	{ "Trailer", IS_HOP },
+	{ "Transfer-Encoding", IS_HOP },
+	{ "Upgrade", IS_HOP },
+	{ "Vary", IS_EARLY },
+	{ "Warning", IS_EARLY },
+	{ "WWW-Authenticate", IS_EARLY },
+	{ "X-Forwarded-For", IS_OURS },
+};
+
+static bool is_any(struct span name, unsigned of)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (span_is_nocase(name, names[i]))
-			return true;
+	for (size_t i = 0; i < mem_count(fields); i++) {
+		if (span_is_nocase(name, fields[i].name))
+			return (fields[i].is & of) != 0;
 	}
 	return false;
-}
-
-/* Headers that are meant for us, and those that frame the body. */
-static bool is_of_this_hop(struct span name)
-{
-	static const char *const names[] = {
-		"Connection",
-		"Content-Length",
-		"Keep-Alive",
-		"Proxy-Authenticate",
-		"Proxy-Authorization",
-		"Proxy-Connection",
-		"TE",
-		"Trailer",
-		"Transfer-Encoding",
-		"Upgrade",
-	};
-
-	return is_one_of(name, names, mem_count(names));
-}
-
-/* Those that we answer to, or write ourselves. */
-static bool is_ours_in_request(struct span name)
-{
-	static const char *const names[] = {
-		"Expect",
-		"Host",
-		"HTTP2-Settings",
-		"X-Forwarded-For",
-	};
-
-	return is_one_of(name, names, mem_count(names));
-}
-
-static bool has_prefix(struct span name, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	return name.n >= n && strncasecmp((const char *)name.p, prefix, n) == 0;
 }
 
 /* CGI and its like make "X_Name" and "X-Name" one variable. True:
@@ -84,35 +89,10 @@ static bool is_about_the_way(struct span name)
 		span_is_nocase(name, "Forwarded");
 }
 
-/* Fields that would come too late, or that may not be set behind the content. */
 static bool is_no_trailer(struct span name)
 {
-	static const char *const names[] = {
-		"Age",
-		"Authorization",
-		"Cache-Control",
-		"Content-Encoding",
-		"Content-Range",
-		"Content-Type",
-		"Cookie",
-		"Date",
-		"Expect",
-		"Expires",
-		"Host",
-		"HTTP2-Settings",
-		"Location",
-		"Max-Forwards",
-		"Pragma",
-		"Range",
-		"Retry-After",
-		"Set-Cookie",
-		"Vary",
-		"Warning",
-		"WWW-Authenticate",
-	};
-
-	return is_of_this_hop(name) || is_about_the_way(name) ||
-		has_prefix(name, "If-") || is_one_of(name, names, mem_count(names));
+	return is_any(name, IS_HOP | IS_EARLY) || is_about_the_way(name) ||
+		(name.n >= 3 && strncasecmp((const char *)name.p, "If-", 3) == 0);
 }
 
 /* The names in Connection headers, as many as anybody needs. */
@@ -328,9 +308,10 @@ enum err proxy_put_request(struct buf *out, const struct http1_head *request,
 	for (unsigned i = 0; i < request->headers_n; i++) {
 		struct http1_header h = request->headers[i];
 
-		if (!is_of_this_hop(h.name) && !is_ours_in_request(h.name) &&
+		if (!is_any(h.name, IS_HOP | IS_OURS) &&
 			!(up->is_edge && is_about_the_way(h.name)) &&
-			!named_has(&named, h.name) && !lines_have(up->headers, h.name))
+			!named_has(&named, h.name) &&
+			!http_lines_have(up->headers, h.name))
 			put_line(out, h.name, h.value);
 	}
 	put_request_framing(out, request, &named);
@@ -420,7 +401,7 @@ enum err proxy_put_answer(struct buf *out, const struct http1_head *answer,
 	for (unsigned i = 0; i < answer->headers_n; i++) {
 		struct http1_header h = answer->headers[i];
 
-		if (!is_of_this_hop(h.name) && !named_has(&named, h.name))
+		if (!is_any(h.name, IS_HOP) && !named_has(&named, h.name))
 			put_rewritten(out, request, &h, up);
 	}
 	put_answer_framing(out, answer, request, &named, framing);

@@ -13,7 +13,8 @@ char *hex_encode(struct span in, char *out)
 	return out;
 }
 
-int hex_value(uint8_t c)
+/* The value of one digit, or -1. */
+static int hex_value(uint8_t c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -38,4 +39,15 @@ enum err hex_decode(struct span text, uint8_t *out, size_t size, size_t *n)
 			(unsigned)hex_value(text.p[2 * i + 1]));
 	*n = text.n / 2;
 	return ERR_OK;
+}
+
+int hex_escape(struct span text)
+{
+	int high, low;
+
+	if (text.n < 3 || text.p[0] != '%')
+		return -1;
+	high = hex_value(text.p[1]);
+	low = hex_value(text.p[2]);
+	return high < 0 || low < 0 ? -1 : high * 16 + low;
 }

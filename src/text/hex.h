@@ -14,7 +14,7 @@ char *hex_encode(struct span in, char *out);
  */
 enum err hex_decode(struct span text, uint8_t *out, size_t size, size_t *n) MUST_USE;
 
-/* The value of one digit, or -1. */
-int hex_value(uint8_t c);
+/* The byte that an escape such as "%41" at the front of @text stands for, or -1. */
+int hex_escape(struct span text);
 
 #endif

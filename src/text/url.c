@@ -61,19 +61,14 @@ static enum err decode(char *to, size_t size, struct span in, struct why *why)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < in.n; i++) {
-		int c = in.p[i];
+	while (in.n > 0) {
+		bool is_escape = in.p[0] == '%';
+		int c = is_escape ? hex_escape(in) : in.p[0];
 
-		if (c == '%') {
-			int high = i + 2 < in.n ? hex_value(in.p[i + 1]) : -1;
-			int low = i + 2 < in.n ? hex_value(in.p[i + 2]) : -1;
-
-			if (high < 0 || low < 0 || high * 16 + low < 0x20)
-				return err_set(why, ERR_SYNTAX,
-					"a %%-escape of the URL is wrong");
-			c = high * 16 + low;
-			i += 2;
-		}
+		if (is_escape && c < 0x20)
+			return err_set(why, ERR_SYNTAX,
+				"a %%-escape of the URL is wrong");
+		in = span_of(in.p + (is_escape ? 3 : 1), in.n - (is_escape ? 3 : 1));
 		if (n + 1 >= size)
 			return err_set(why, ERR_LIMIT, "a part of the URL is too long");
 		to[n++] = (char)c;

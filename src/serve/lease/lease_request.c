@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "http/host.h"
+#include "http/head.h"
 #include "serve/forwarded.h"
 #include "serve/lease/lease_route.h"
 #include "serve/lease/lease_service.h"

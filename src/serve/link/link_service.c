@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
-#include "http/status.h"
+#include "http/head.h"
 #include "http/websocket.h"
 #include "net/socket.h"
 #include "serve/forwarded.h"

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "http/host.h"
+#include "http/head.h"
 
 static void check(const char *value, const char *expected, bool is_local)
 {
