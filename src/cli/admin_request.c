@@ -42,7 +42,8 @@ static enum err explain(const char *directory, int errnum, struct why *why)
 	if (lock >= 0)
 		close(lock);
 	return err_set(why, ERR_NOENT,
-		"no relay serves from %.150s; is it running, and with this --identity-path?",
+		"no relay serves from %.150s: check that it runs, and that this"
+		" --identity-path is its own",
 		directory);
 }
 

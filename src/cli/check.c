@@ -229,7 +229,7 @@ static enum err check_header(const char *header, struct why *why)
 	name = span_of(header, (size_t)(colon - header));
 	if (!is_made_of(name, TOKEN_LETTERS))
 		return refuse_header(why, name,
-			"is no name of a header: write \"<name>: <value>\"");
+			"is not a header name: write \"<name>: <value>\"");
 	for (const char *c = colon + 1; *c != '\0'; c++) {
 		if (iscntrl((unsigned char)*c) && *c != '\t')
 			return refuse_header(why, name,

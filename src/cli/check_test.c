@@ -196,9 +196,9 @@ static void test_a_header_is_a_line_that_is_not_ours(void **state)
 		"Host: other.example", "X-Empty:", "User-Agent: \ttab");
 	ASSERT_REFUSED(check_one_header,
 		{ "no secret", "it has no colon; write \"<name>: <value>\"" },
-		{ ": secret", "\"\" is no name of a header: write \"<name>: <value>\"" },
+		{ ": secret", "\"\" is not a header name: write \"<name>: <value>\"" },
 		{ "a b: secret",
-			"\"a b\" is no name of a header: write \"<name>: <value>\"" },
+			"\"a b\" is not a header name: write \"<name>: <value>\"" },
 		{ "A: secret\r\nC: d",
 			"\"A\" has control characters in its value: write one line" },
 		{ "upgrade: x",

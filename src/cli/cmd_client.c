@@ -14,47 +14,50 @@
 static const struct field client_rows[] = {
 	{ "fingerprint", FIELD_TEXT, AT(link.fingerprint), .check = check_fingerprint,
 		.argument = "text",
-		.help = "insist on the server whose log shows this fingerprint; without it any"
-			" server that answers gets the password" },
+		.help = "connect only to the server with this fingerprint, which its log"
+			" shows; without it, any server that answers gets the password" },
 	{ "auth", FIELD_SECRET, AT(link.auth), .check = check_auth, .env = "AUTH",
 		.argument = "name:password",
-		.help = "sign in with this; AUTH keeps the password out of the list of processes" },
+		.help = "log in as this user; the variable AUTH keeps the password out of"
+			" the process list" },
 	{ "keepalive", FIELD_DURATION, AT(link.tuning.keepalive_ms), .initial = "25s",
 		.argument = "duration",
-		.help = "time between pings, which find a dead server and keep middleboxes awake;"
-			" 0s is none" },
+		.help = "time between pings, which detect a dead server and keep NAT and"
+			" firewall entries alive; 0s sends none" },
 	{ "max_retry_count", FIELD_INT, AT(link.max_retry_count), .initial = "-1",
 		.argument = "number",
-		.help = "give up after so many failed retries; -1 is never" },
+		.help = "give up after this many failed retries; -1 means never" },
 	{ "max_retry_interval", FIELD_DURATION, AT(link.max_retry_ms),
 		.argument = "duration",
-		.help = "the longest wait between retries (under 5s; 30s after a login or a remote"
-			" that was not allowed)" },
+		.help = "the longest wait between retries (under 5s; 30s after a refused"
+			" login or remote)" },
 	{ "min_retry_interval", FIELD_DURATION, AT(link.min_retry_ms),
 		.argument = "duration",
-		.help = "the shortest wait before a retry (the first is at once)" },
+		.help = "the shortest wait before a retry (none before the first)" },
 	{ "check", FIELD_BOOL, AT(checks),
-		.help = "connect once for each remote, print whether it would work, and end with"
-			" status 0 if all would" },
+		.help = "connect once, print for each remote whether it would work, and"
+			" exit with status 0 if all would" },
 	{ "proxy", FIELD_TEXT, AT(link.proxy), .check = check_proxy, .argument = "url",
 		.help = "connect through this proxy: http://, socks5:// or socks5h://, with"
-			" name:password@ before the host if it wants them" },
+			" name:password@ before the host if the proxy needs a login" },
 	{ "header", FIELD_REPEATED, AT(headers), .check = check_headers,
 		.max = ARGS_REPEATED_MAX, .argument = "name: value",
-		.help = "send this HTTP header too; may be given many times" },
+		.help = "send this HTTP header, too; can be repeated" },
 	{ "hostname", FIELD_TEXT, AT(link.hostname), .check = check_hostname,
 		.argument = "name",
-		.help = "ask the server for this host, in HTTP and in TLS" },
+		.help = "send this host name to the server, in HTTP (Host) and in TLS (SNI)" },
 	{ "sni", FIELD_TEXT, AT(link.sni), .check = check_host, .argument = "name",
-		.help = "ask for this host in TLS only; wins over --hostname" },
+		.help = "send this host name in TLS (SNI) only; overrides --hostname" },
 	{ "tls_ca", FIELD_TEXT, AT(link.tls_ca), .argument = "file",
-		.help = "trust the authorities of this PEM file, instead of the system's" },
+		.help = "trust the CA certificates in this PEM file, instead of the"
+			" system's" },
 	{ "tls_skip_verify", FIELD_BOOL, AT(link.tls_skip_verify),
-		.help = "take any certificate: only with --fingerprint does it stay safe" },
+		.help = "accept any certificate: safe only together with --fingerprint" },
 	{ "tls_key", FIELD_TEXT, AT(link.tls_key), .argument = "file",
-		.help = "show a certificate that has this PEM private key; needs --tls-cert" },
+		.help = "the private key (PEM) of the client certificate; needs --tls-cert" },
 	{ "tls_cert", FIELD_TEXT, AT(link.tls_cert), .argument = "file",
-		.help = "show this PEM certificate to the server; needs --tls-key" },
+		.help = "present this client certificate (PEM) to the server; needs"
+			" --tls-key" },
 	{ .kind = FIELD_TABLE, AT(daemon), .of = &daemon_fields },
 	{ NULL, FIELD_DURATION, AT(link.connect_timeout_ms), .env = "CHISEL_WS_TIMEOUT",
 		.argument = "duration",
@@ -72,7 +75,7 @@ static bool read_remote(const char *word, struct remote *out, struct why *why)
 
 	if (*word == '-') {
 		err_set(why, ERR_USAGE,
-			"\"%s\" stands where a remote is expected: flags come before the"
+			"\"%s\" is given where a remote is expected: write flags before the"
 			" server",
 			str_quote(shown, sizeof(shown), span_str(word)));
 		return false;
@@ -305,15 +308,15 @@ const struct command command_client = {
 		"  8080:intranet:80            port 8080 here goes to intranet:80 over there\n"
 		"  127.0.0.1:8080:intranet:80  the same, on one address only\n"
 		"  R:3000:localhost:3000       port 3000 of the server goes to port 3000 here\n"
-		"  socks, 5000:socks           SOCKS5 here (1080), dialling from the server\n"
-		"  R:socks                     SOCKS5 on the server, dialling from here\n"
+		"  socks, 5000:socks           SOCKS5 here (1080), connecting from the server\n"
+		"  R:socks                     SOCKS5 on the server, connecting from here\n"
 		"  5353:1.1.1.1:53/udp         UDP, either way\n"
 		"  stdio:example.com:22        standard input and output, for ssh ProxyCommand\n"
 		"\n"
-		"Left out, the listening address is 0.0.0.0 (127.0.0.1 for SOCKS5), and the\n"
-		"target host 127.0.0.1. IPv6 addresses stand in brackets.\n"
+		"The default listening address is 0.0.0.0 (127.0.0.1 for SOCKS5), the default\n"
+		"target host 127.0.0.1. Write IPv6 addresses in brackets.\n"
 		"\n"
-		"SIGINT and SIGTERM end it, SIGHUP reconnects now, SIGUSR2 logs statistics.\n",
+		"SIGINT and SIGTERM stop it, SIGHUP reconnects now, SIGUSR2 logs statistics.\n",
 	.examples =
 		"  @ client https://tunnel.example.com R:3000:localhost:3000\n"
 		"  AUTH=ann:secret @ client --keepalive 25s https://tunnel.example.com \\\n"

@@ -83,7 +83,7 @@ static enum err check_identity(void *member, struct why *why)
 	}
 	if (rc == ERR_OK)
 		return ERR_OK;
-	return err_set(why, ERR_USAGE, "%s; write what an identity's file has in it",
+	return err_set(why, ERR_USAGE, "%s; write the content of an identity file",
 		err_text(rc, &words));
 }
 
@@ -100,54 +100,56 @@ static const struct field expose_rows[] = {
 		.help = "not supported yet: publish through several relays in a row" },
 	{ "multi_hop_depth", FIELD_INT, AT(multi_hop_depth), .check = check_depth,
 		.env = "MULTI_HOP_DEPTH", .initial = "0", .argument = "number",
-		.help = "not supported yet: through so many" },
+		.help = "not supported yet: publish through this many relays in a row" },
 	{ "max_active_relays", FIELD_INT, AT(max_active_relays),
 		.env = "MAX_ACTIVE_RELAYS", .initial = "3", .argument = "number",
-		.help = "use at most so many of the relays that were found; those of --relays"
-			" are all used" },
+		.help = "use at most this many of the relays that were found; all relays of"
+			" --relays are used" },
 	{ "ban_mitm", FIELD_BOOL, AT(bans_mitm), .env = "BAN_MITM", .initial = "true",
-		.help = "leave a relay that is found to end the TLS of our own visits itself" },
+		.help = "leave a relay if a test visit shows that it terminates TLS itself" },
 	{ "identity_path", FIELD_TEXT, AT(identity_path), .env = "IDENTITY_PATH",
 		.initial = "identity.json", .argument = "file",
-		.help = "keep the key in this file; who has it has the name" },
+		.help = "store the private key in this file; anyone who has the file can"
+			" take the name" },
 	{ "take_over", FIELD_BOOL, AT(takes_over),
-		.help = "take the visitors of another program on this machine that has the same"
-			" identity" },
+		.help = "take over the visitors of another program on this machine with the"
+			" same identity" },
 	{ "identity_json", FIELD_SECRET, AT(identity_json), .check = check_identity,
 		.env = "IDENTITY_JSON", .argument = "text",
 		.help = "use this identity; it is written to a file that --identity-path names" },
 	{ "name", FIELD_TEXT, AT(name), .check = check_name, .argument = "name",
 		.help = "publish as name.relay (the identity's, else three words)" },
 	{ "description", FIELD_TEXT, AT(metadata.description), .argument = "text",
-		.help = "say this in the relay's list of tunnels" },
+		.help = "a description for the relay's list of tunnels" },
 	{ "tags", FIELD_LIST, AT(metadata.tags), .argument = "words",
-		.help = "and these, with commas between them" },
+		.help = "tags for the relay's list, with commas between them" },
 	{ "owner", FIELD_TEXT, AT(metadata.owner), .argument = "name",
-		.help = "and whose it is" },
+		.help = "an owner for the relay's list" },
 	{ "thumbnail", FIELD_TEXT, AT(metadata.thumbnail), .argument = "url",
-		.help = "and show this picture" },
-	{ "hide", FIELD_BOOL, AT(metadata.hide), .help = "stay out of the relay's list" },
+		.help = "a picture for the relay's list" },
+	{ "hide", FIELD_BOOL, AT(metadata.hide),
+		.help = "do not appear in the relay's list" },
 	{ "http_route", FIELD_REPEATED, AT(route_texts), .max = ARGS_REPEATED_MAX,
 		.argument = "path=upstream",
-		.help = "send requests under this path to that upstream, in place of a target;"
-			" may be given many times" },
+		.help = "send requests under this path to that upstream, in place of a"
+			" target; can be repeated" },
 	{ "preserve_host", FIELD_BOOL, AT(preserves_host), .is_own = true,
 		.help = "with --http-route, send the public name to upstreams as Host, in place of"
 			" their own" },
 	{ "udp", FIELD_BOOL, .initial = "false", .lacks = "UDP through a relay is",
 		.env = "UDP_ENABLED",
-		.help = "not supported yet: ask for a UDP port, too" },
+		.help = "not supported yet: request a UDP port, too" },
 	{ "udp_addr", FIELD_TEXT, .lacks = "UDP through a relay is", .env = "UDP_ADDR",
 		.argument = "host:port",
-		.help = "not supported yet: where its datagrams go" },
+		.help = "not supported yet: the target of its datagrams" },
 	{ "tcp", FIELD_BOOL, AT(has_tcp), .env = "TCP_ENABLED",
-		.help = "ask for a TCP port, too, whose bytes go to the target as they are; with"
-			" --http-route it takes plain HTTP" },
+		.help = "request a TCP port, too, whose bytes go to the target unchanged;"
+			" with --http-route it takes plain HTTP" },
 	{ "metrics_addr", FIELD_TEXT, AT(metrics_addr), .argument = "address",
-		.help = "serve metrics for Prometheus at this port or host:port, under"
-			" /metrics; a port alone is on 127.0.0.1" },
+		.help = "serve metrics for Prometheus on this port or host:port, under"
+			" /metrics; a port alone means 127.0.0.1" },
 	{ "metrics_public", FIELD_BOOL, AT(allows_public_metrics),
-		.help = "let --metrics-addr be an address that other machines can reach" },
+		.help = "allow a --metrics-addr that other machines can reach" },
 	{ NULL, FIELD_COUNT, AT(head_max), .env = "ADIT_HEAD_MAX", .argument = "bytes",
 		.help = "the longest head of a request for a route, at most 1048576 (65536)" },
 	{ .kind = FIELD_TABLE, AT(daemon), .of = &log_fields },
@@ -195,15 +197,14 @@ static enum err read_service(struct expose_args *a, int argc, char **argv,
 {
 	if (argc > 1)
 		return err_set(why, ERR_USAGE,
-			"one target only, and \"%.40s\" is another", argv[1]);
+			"there can be only one target: leave out \"%.40s\"", argv[1]);
 	if (argc == 1 && a->route_texts.n > 0)
 		return err_set(why, ERR_USAGE,
 			"a target or --http-route, not both: write --http-route /=%.40s",
 			argv[0]);
 	if (argc == 0 && a->route_texts.n == 0)
 		return err_set(why, ERR_USAGE,
-			"what shall be published? Give a target such as 3000, or"
-			" --http-route");
+			"the target is missing: write one such as 3000, or use --http-route");
 	return argc == 1 ? read_target(a, argv[0], why) : read_routes(a, why);
 }
 
@@ -241,7 +242,7 @@ static enum err read_relays(struct expose_args *a, struct why *why)
 	/* All of them: which are better than others is for discovery to find out. */
 	if (a->relays.count == 0 && !a->has_discovery)
 		return err_set(why, ERR_USAGE,
-			"without discovery a relay must be named: write --relays"
+			"no relay is given and discovery is off: write --relays"
 			" https://relay.example.com");
 	for (size_t i = 0; a->relays.count == 0 && a->has_discovery; i++) {
 		if (default_relays[i] == NULL || (int)i >= a->max_active_relays)
@@ -250,8 +251,8 @@ static enum err read_relays(struct expose_args *a, struct why *why)
 	}
 	if (rc == ERR_OK && a->relays.count == 0)
 		return err_set(why, ERR_NOENT,
-			"there is no relay to publish on: none is built in, and discovery has"
-			" found none; name one with --relays https://relay.example.com");
+			"there is no relay to publish on: none is built in, and discovery"
+			" has found none; write --relays https://relay.example.com");
 	return rc;
 }
 
@@ -276,8 +277,8 @@ static enum err read_identity(struct expose_args *a, struct why *why)
 	if (a->has_rival && !a->takes_over && !a->only_warns)
 		return err_set(why, ERR_EXISTS,
 			"another program on this machine publishes as %s with this"
-			" identity: stop it, give this one a --name or an --identity-path of"
-			" its own, or take its visitors with --take-over",
+			" identity: stop it, use another --name or --identity-path, or take"
+			" over its visitors with --take-over",
 			a->identity.name);
 	return ERR_OK;
 }
@@ -289,8 +290,8 @@ static enum err read_metrics(struct expose_args *a, struct why *why)
 	if (addr_parse_listen(a->metrics_addr, &a->metrics) != ERR_OK ||
 		a->metrics.port == 0)
 		return err_set(why, ERR_USAGE,
-			"--metrics-addr: \"%s\" is no address; write a port such as 9100,"
-			" or host:port",
+			"--metrics-addr: \"%s\" is not an address; write a port such as"
+			" 9100, or host:port",
 			str_quote(shown, sizeof(shown), span_str(a->metrics_addr)));
 	a->has_public_metrics = !names_host_is_local(a->metrics.host);
 	if (a->has_public_metrics && !a->allows_public_metrics && !a->only_warns)
@@ -337,7 +338,9 @@ static void keep_name(const struct exposing *x)
 
 	if (identity_file_keep_name(x->args->identity_path, &x->args->identity, &why) !=
 		ERR_OK)
-		log_warn(&x->runner->log, "the name is not kept for the next time: %s",
+		log_warn(&x->runner->log,
+			"identity file: the name was not stored: %s; the next start may use"
+			" another name",
 			why.text);
 }
 
@@ -388,7 +391,8 @@ static void on_ended(void *owner)
 	struct exposing *x = owner;
 
 	if (!x->is_ending)
-		log_error(&x->runner->log, "there is no relay left to publish on");
+		log_error(&x->runner->log,
+			"no relay is left: all have refused this tunnel");
 	runner_stop(x->runner, x->is_ending ? EXIT_CODE_DONE : EXIT_CODE_FAILED);
 }
 
@@ -427,7 +431,7 @@ static void exposing_reload(void *arg)
 {
 	struct exposing *x = arg;
 
-	log_info(&x->runner->log, "registering anew everywhere");
+	log_info(&x->runner->log, "registering again at all relays: SIGHUP");
 	expose_retry_now(x->expose, "SIGHUP", true);
 }
 
@@ -447,7 +451,7 @@ static void exposing_end(void *arg, bool is_again)
 		runner_stop(x->runner, EXIT_CODE_FAILED);
 		return;
 	}
-	log_info(&x->runner->log, "leaving; once more does it at once");
+	log_info(&x->runner->log, "unregistering; a second signal stops at once");
 	expose_leave(x->expose);
 }
 
@@ -477,13 +481,13 @@ static void warn_about(const struct expose_args *args)
 	if (args->has_discovery && args->relays_text != NULL &&
 		args->relays_text[0] != '\0')
 		log_info(&log,
-			"only the relays of --relays are used: this version does not look"
-			" for others");
+			"using only the relays of --relays: this version does not discover"
+			" others");
 	if (args->has_rival)
 		log_warn(&log,
-			"taking the visitors of another program on this machine that"
-			" publishes as %s with this identity; --name or --identity-path"
-			" gives this one an identity of its own",
+			"taking over the visitors of another program on this machine that"
+			" publishes as %s with this identity; to run both, use another"
+			" --name or --identity-path",
 			args->identity.name);
 	if (args->has_public_metrics && !args->allows_public_metrics)
 		log_warn(&log,
@@ -522,23 +526,24 @@ const struct command command_expose = {
 	.summary = "publish a local service through relays that carry ciphertext",
 	.about =
 		"Registers a name at each relay and serves its visitors here: their TLS ends in\n"
-		"this program, with the relay's certificate, whose key stays at the relay. A\n"
-		"relay that ends everybody's TLS itself is found out, one that spares our own\n"
-		"visits is not. The target is what visitors reach:\n"
+		"this program, with the relay's certificate, whose key stays at the relay. Test\n"
+		"visits detect a relay that terminates the TLS of all visitors, but not one that\n"
+		"leaves out these visits. The target is the service that visitors reach:\n"
 		"\n"
 		"  3000                   port 3000 of this machine\n"
-		"  host:port              another one\n"
-		"  https://host:port      one that speaks TLS; https+insecure:// verifies nothing\n"
+		"  host:port              a port of another machine\n"
+		"  https://host:port      with TLS; https+insecure:// accepts any certificate\n"
 		"  unix:/path             a Unix socket\n"
 		"\n"
-		"With --http-route, requests go by their path:\n"
+		"With --http-route, the path of a request selects the target:\n"
 		"\n"
 		"  --http-route /api=http://127.0.0.1:8000 --http-route /=3000\n"
 		"\n"
-		"The first time, an identity is made and kept in --identity-path: with the same\n"
-		"identity the name stays the same, and the relay keeps it from others meanwhile.\n"
+		"The first run makes an identity and stores it in --identity-path. With the same\n"
+		"identity the name stays the same, and the relay reserves it for a while after\n"
+		"the tunnel has ended.\n"
 		"\n"
-		"SIGINT and SIGTERM unregister and end it, SIGHUP registers anew now.\n",
+		"SIGINT and SIGTERM unregister and exit, SIGHUP registers again now.\n",
 	.examples = "  @ expose 3000 --name myapp --relays https://relay.example.com\n"
 		    "  @ expose --http-route /=3000 --http-route /api=localhost:8000 \\\n"
 		    "    --relays https://relay.example.com\n"

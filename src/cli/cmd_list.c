@@ -24,9 +24,9 @@ struct list_args {
 
 static const struct field rows[] = {
 	{ "relays", FIELD_TEXT, AT(relays), .argument = "urls",
-		.help = "ask these too, with commas between them" },
+		.help = "ask these relays, too, with commas between them" },
 	{ "default_relays", FIELD_BOOL, AT(has_defaults), .initial = "true",
-		.help = "ask those that are built in" },
+		.help = "ask the built-in relays" },
 	{ "json", FIELD_BOOL, AT(is_json), .help = "print a JSON array" },
 };
 
@@ -206,7 +206,7 @@ static int run(struct call *c, void *args)
 const struct command command_list = {
 	.name = "list",
 	.arguments = "[--relays urls] [--default-relays=false] [--json]",
-	.summary = "list relays, and which version runs there",
+	.summary = "list relays and their versions",
 	.about =
 		"Asks each relay for its version, for at most three seconds. One that does not\n"
 		"answer is listed as unknown, with the reason.\n",

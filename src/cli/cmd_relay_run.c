@@ -86,19 +86,19 @@ static int run(struct call *c, void *object)
 const struct command command_relay_run = {
 	.name = "relay run",
 	.arguments = "[flags]",
-	.summary = "serve, in this terminal or as a service",
+	.summary = "run the relay, in this terminal or as a service",
 	.about =
-		"Takes agents that ask for names under this relay's host, and visitors who call\n"
-		"these names. The TLS of a visitor ends at the agent: what passes here is\n"
+		"Serves agents, which register names under this relay's host, and the visitors\n"
+		"of these names. The TLS of a visitor ends at the agent: the relay carries\n"
 		"ciphertext. Each agent can have handshakes signed with the certificate's key:\n"
-		"approve them by hand if you do not trust them, see docs/relay.md.\n"
+		"if you do not trust all agents, approve them by hand; see docs/relay.md.\n"
 		"\n"
-		"A setting is looked for among the flags, then in the environment, then in the\n"
-		"file, where it has the same name with underscores: api_port = 4017. One that\n"
-		"cannot be applied stops the program.\n"
+		"A flag overrides the environment, which overrides the file, where the setting\n"
+		"has the same name with underscores: api_port = 4017. The program exits if a\n"
+		"setting cannot be applied.\n"
 		"\n"
-		"SIGHUP reads file and certificate again, SIGINT and SIGTERM end it when its\n"
-		"connections have ended, or after --drain.\n",
+		"SIGHUP reads file and certificate again. SIGINT and SIGTERM stop the relay when\n"
+		"its connections have ended, or after --drain.\n",
 	.examples =
 		"  @ relay run --portal-url https://relay.example.com\n"
 		"  @ relay run --config relay.toml\n"

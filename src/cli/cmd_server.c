@@ -11,49 +11,51 @@
 static const struct field server_rows[] = {
 	{ "host", FIELD_TEXT, AT(link.host), .check = check_host, .env = "HOST",
 		.initial = "0.0.0.0", .argument = "address",
-		.help = "listen on this address only, 127.0.0.1 behind nginx; 0.0.0.0 is all"
-			" addresses, of IPv6 too" },
+		.help = "listen on this address, such as 127.0.0.1 behind nginx; 0.0.0.0"
+			" means all addresses, including IPv6" },
 	{ "port", FIELD_PORT, AT(link.port), .alias = "p", .env = "PORT",
 		.initial = "8080", .argument = "number",
-		.help = "listen on this port; 0 takes a free one and logs it" },
+		.help = "listen on this port; 0 picks a free one and logs it" },
 	{ "keyfile", FIELD_TEXT, AT(link.key_file), .env = "CHISEL_KEY_FILE",
 		.argument = "file",
 		.help = "the host key: a file with a ck- string or an unencrypted PEM key, or the"
 			" ck- string itself; without one, each start makes a new key" },
 	{ "keygen", FIELD_TEXT, AT(keygen), .argument = "file",
-		.help = "write a new host key to this file, or - for standard output, print its"
-			" fingerprint, and end; with --key, the key of that seed" },
+		.help = "write a new host key to this file (- is standard output), print"
+			" its fingerprint, and exit; with --key, write the key of that seed" },
 	{ "force", FIELD_BOOL, AT(forces),
-		.help = "with --keygen, replace a key that is there" },
+		.help = "with --keygen, replace an existing file" },
 	{ "key", FIELD_SECRET, AT(link.key_seed), .env = "CHISEL_KEY", .argument = "seed",
-		.help = "compute the host key from this text; whoever guesses the text has the"
-			" key, so prefer --keyfile" },
+		.help = "compute the host key from this text; anyone who guesses the text"
+			" has the key, so prefer --keyfile" },
 	{ "auth", FIELD_SECRET, AT(link.auth), .check = check_auth, .env = "AUTH",
 		.argument = "name:password",
-		.help = "let in this user, with access to everything; AUTH or --authfile keep the"
-			" password out of the list of processes" },
+		.help = "allow this user to connect, with access to everything; the"
+			" variable AUTH, or --authfile, keeps the password out of the"
+			" process list" },
 	{ "authfile", FIELD_TEXT, AT(link.auth_file), .argument = "file",
-		.help = "let in the users of this JSON file, each to what its patterns allow;"
-			" read again when it changes" },
+		.help = "allow the users in this JSON file to connect, each to what its"
+			" patterns allow; the file is read again when it changes" },
 	{ "reverse", FIELD_BOOL, AT(link.allows_reverse),
-		.help = "let clients open ports here, with remotes that begin with R:" },
+		.help = "allow clients to open ports here, with remotes that begin with R:" },
 	{ "socks5", FIELD_BOOL, AT(link.allows_socks),
-		.help = "let clients reach anything from here by SOCKS5, also on this machine's"
-			" loopback, with remotes that end in socks" },
+		.help = "allow clients to reach any address from here by SOCKS5, loopback"
+			" included, with remotes that end in socks" },
 	{ "socks_acl", FIELD_BOOL, AT(link.checks_socks),
 		.help = "check each SOCKS5 destination against the user's list in --authfile; by"
 			" default the word socks in the list allows all destinations" },
 	{ "keepalive", FIELD_DURATION, AT(link.tuning.keepalive_ms), .initial = "25s",
 		.argument = "duration",
-		.help = "time between pings, which find dead clients and keep middleboxes awake;"
-			" 0s is none" },
+		.help = "time between pings, which detect dead clients and keep NAT and"
+			" firewall entries alive; 0s sends none" },
 	{ "backend", FIELD_TEXT, AT(link.backend), .check = check_backend,
 		.alias = "proxy", .argument = "url",
-		.help = "pass all web requests that are no tunnels on to this http or https server" },
+		.help = "forward web requests that do not open a tunnel to this http or"
+			" https server" },
 	{ "trusted_proxies", FIELD_LIST, AT(link.trusted_proxies),
 		.check = prefix_check_list, .argument = "ranges",
-		.help = "believe what these proxies say of clients' addresses in X-Forwarded-For;"
-			" for example 127.0.0.1,10.0.0.0/8" },
+		.help = "take clients' addresses from X-Forwarded-For if a request comes"
+			" from these proxies, such as 127.0.0.1,10.0.0.0/8" },
 	{ "tls_key", FIELD_TEXT, AT(link.tls_key), .argument = "file",
 		.help = "serve TLS with this PEM private key; needs --tls-cert" },
 	{ "tls_cert", FIELD_TEXT, AT(link.tls_cert), .argument = "file",
@@ -63,11 +65,11 @@ static const struct field server_rows[] = {
 		.help = "not supported yet: get a certificate for this name by ACME; give --tls-key"
 			" and --tls-cert, or put nginx in front" },
 	{ "tls_ca", FIELD_TEXT, AT(link.tls_ca), .argument = "file",
-		.help = "ask clients for a certificate of one of these authorities (a PEM file or"
-			" a directory of them)" },
+		.help = "require a client certificate of one of these CAs (a PEM file, or a"
+			" directory of PEM files)" },
 	{ "metrics", FIELD_TEXT, AT(link.metrics), .is_own = true,
 		.argument = "address:port",
-		.help = "serve metrics for Prometheus at this address of this machine, such as"
+		.help = "serve metrics for Prometheus on this local address, such as"
 			" 127.0.0.1:9464, under /metrics" },
 	{ .kind = FIELD_TABLE, AT(daemon), .of = &daemon_fields },
 	{ NULL, FIELD_DURATION, AT(link.tuning.config_ms), .env = "CHISEL_CONFIG_TIMEOUT",
@@ -185,13 +187,12 @@ static int run(struct call *c, void *object)
 const struct command command_server = {
 	.name = "server",
 	.arguments = "[flags]",
-	.summary = "take tunnels from clients (the public end)",
+	.summary = "accept tunnels from clients (the public end)",
 	.about =
-		"Takes tunnels from adit and Chisel clients over HTTP, and carries TCP, UDP and\n"
-		"SOCKS5 both ways. Without --auth and --authfile every client that reaches it\n"
-		"may use it.\n"
+		"Accepts tunnels from adit and Chisel clients over HTTP, and carries TCP, UDP\n"
+		"and SOCKS5 both ways. Without --auth and --authfile any client can use it.\n"
 		"\n"
-		"SIGINT and SIGTERM end it, SIGHUP reads files again, SIGUSR2 logs\n"
+		"SIGINT and SIGTERM stop it, SIGHUP reads files again, SIGUSR2 logs\n"
 		"statistics. GET /health answers OK, GET /version the version.\n",
 	.examples = "  @ server --reverse --port 9090 --host 127.0.0.1\n"
 		    "  AUTH=ann:secret @ server --reverse --keyfile /etc/adit/host.key\n"

@@ -71,7 +71,7 @@ const struct persona personas[] = {
 
 const struct command command_relay = {
 	.name = "relay",
-	.summary = "be the public server of leases, whose TLS ends at home",
+	.summary = "run and manage the public server of leases",
 	.about =
 		"A relay gives public names to services behind firewalls: agents hold leases of\n"
 		"names, and visitors reach them by these names.\n",

@@ -15,7 +15,7 @@
 
 static const struct field log_rows[] = {
 	{ "v", FIELD_BOOL, FIELD_AT(struct daemon_args, is_verbose),
-		.help = "log what happens in detail" },
+		.help = "log details" },
 	{ NULL, FIELD_TEXT, FIELD_AT(struct daemon_args, log), .env = "ADIT_LOG",
 		.argument = "words",
 		.help = "how to log: json or text, and error, warn, info or debug, joined by"
@@ -37,7 +37,7 @@ const struct field_table daemon_fields = FIELD_TABLE_OF(struct daemon_args, daem
 
 static const struct field tuning_rows[] = {
 	{ NULL, FIELD_DURATION, AT(ping_timeout_ms), .env = "CHISEL_PING_TIMEOUT",
-		.help = "a peer that has not answered a ping after this time is dead (8s)" },
+		.help = "timeout of a ping; the peer is dead then (8s)" },
 	{ NULL, FIELD_DURATION, AT(session_wait_ms), .env = "CHISEL_SSH_WAIT",
 		.help = "how long a visitor waits for a session (35s)" },
 	{ NULL, FIELD_DURATION, AT(handshake_ms), .env = "CHISEL_SSH_TIMEOUT",
@@ -45,13 +45,13 @@ static const struct field tuning_rows[] = {
 	{ NULL, FIELD_DURATION, AT(dial_timeout_ms), .env = "CHISEL_DIAL_TIMEOUT",
 		.help = "timeout of a connection to a target (30s)" },
 	{ NULL, FIELD_COUNT, AT(udp_max_bytes), .env = "CHISEL_UDP_MAX_SIZE",
-		.help = "the largest datagram that is carried (65507)" },
+		.help = "largest UDP datagram in bytes (65507)" },
 	{ NULL, FIELD_DURATION, AT(udp_deadline_ms), .env = "CHISEL_UDP_DEADLINE",
-		.help = "a UDP flow ends after so long without a datagram (15s)" },
+		.help = "a UDP flow ends after this time without a datagram (15s)" },
 	{ NULL, FIELD_COUNT, AT(udp_flows_max), .env = "CHISEL_UDP_MAX_CONNS",
 		.help = "UDP flows of one remote at a time (100)" },
 	{ NULL, FIELD_BYTES, AT(rekey_bytes), .env = "ADIT_REKEY_BYTES",
-		.help = "change keys after so many bytes; for tests" },
+		.help = "exchange keys after this many bytes; for tests" },
 };
 
 const struct field_table tuning_fields = FIELD_TABLE_OF(struct chisel_tuning,

@@ -59,8 +59,8 @@ static enum err path_write(const struct keygen_options *o, struct span text,
 		rc = device_write(o->path, text, why);
 	else if (is_there && !o->replaces)
 		rc = err_set(why, ERR_EXISTS,
-			"--keygen: %.120s is there already: clients that insist on its"
-			" fingerprint could not connect any more; --force replaces it",
+			"--keygen: %.120s exists: clients that check its fingerprint could"
+			" not connect any more; --force replaces it",
 			o->path);
 	else {
 		rc = file_replace(path != NULL ? path : o->path, 0600, text, &detail);
@@ -81,7 +81,7 @@ enum err keygen_write(const struct keygen_options *o, struct why *why)
 	buf_init(&text, KEY_TEXT_MAX);
 	rc = key_make(o->seed, &text, fingerprint);
 	if (rc != ERR_OK)
-		err_set(why, rc, "--keygen: no key could be made: %s", err_name(rc));
+		err_set(why, rc, "--keygen: cannot make a key: %s", err_name(rc));
 	else if (strcmp(o->path, "-") != 0)
 		rc = path_write(o, buf_span(&text), why);
 	else if (fwrite(text.p + text.at, 1, text.n, o->out) != text.n ||

@@ -42,8 +42,7 @@ static enum err runner_open(struct runner *r, struct loop_signals **signals,
 		rc = netwatch_open(r->worker.loop, r->ops->on_network, r->arg, netwatch);
 	if (rc != ERR_OK)
 		return err_set(why, rc,
-			"the loop, its signals or the network's state"
-			" cannot be had: %s",
+			"cannot set up the event loop, signals or network monitoring: %s",
 			err_name(rc));
 	if (r->ops->reload != NULL)
 		r->notify = notify_open(r->worker.loop, &r->log);

@@ -187,7 +187,7 @@ def test_a_refusal_that_is_final_ends_it(world, adit, relay):
     relay.refuse("/sdk/register", "hostname_conflict")
     process = expose(world, adit, "3000", relays=[relay], wait=False)
     assert process.wait_exit() == 1
-    assert "no relay left" in process.log and "choose another --name" in process.log
+    assert "no relay is left" in process.log and "choose another --name" in process.log
 
 
 def test_without_relays_it_says_so(world, adit):

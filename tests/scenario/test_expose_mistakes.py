@@ -17,7 +17,7 @@ KEY = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 FORMS = "write a port, host:port, http://host:port, https://host:port or unix:/path"
 
 USAGE = [
-    ([], "Give a target such as 3000, or --http-route"),
+    ([], "write one such as 3000, or use --http-route"),
     (["99999"], 'target "99999": a port is a number from 1 to 65535'),
     (["host:port"], 'target "host:port": a port is a number from 1 to 65535'),
     (["ftp://host"], f'target "ftp://host": {FORMS}'),
@@ -25,7 +25,7 @@ USAGE = [
     (["unix:/" + "a" * 200], "at most 107 characters"),
     (["http://localhost:3000/x"], "write http://localhost:3000, or a route"),
     (["http://a:b@localhost:3000"], "write http://localhost:3000"),
-    (["3000", "3001"], '"3001" is another'),
+    (["3000", "3001"], 'leave out "3001"'),
     (["3000", "--http-route", "/=3000"], "write --http-route /=3000"),
     (["--http-route", "api=3000"], "begins with / and has no query: /api=3000"),
     (["--http-route", "/api"], "such as /api=3000"),
@@ -43,9 +43,9 @@ USAGE = [
     (["3000", "--multi-hop-depth=-1"], "--multi-hop-depth: "),
     (["3000", "--max-active-relays", "few"], 'takes a whole number, not "few"'),
     (["3000", "--discovery=no"], 'takes true or false, not "no"'),
-    (["3000", "--metrics-addr", "99999"], '"99999" is no address; write a port such as 9100'),
-    (["3000", "--metrics-addr", ":99999"], '":99999" is no address; write a port such as 9100'),
-    (["3000", "--metrics-addr", "host"], '"host" is no address; write a port such as 9100'),
+    (["3000", "--metrics-addr", "99999"], '"99999" is not an address; write a port such as 9100'),
+    (["3000", "--metrics-addr", ":99999"], '":99999" is not an address; write a port such as 9100'),
+    (["3000", "--metrics-addr", "host"], '"host" is not an address; write a port such as 9100'),
     (["3000", "--metrics-addr", "0.0.0.0:9100"], "write a port alone, such as 9100, or add "
                                                  "--metrics-public"),
     (["3000", "--metrics-addr", "[::]:9100"], "anyone who can reach [::]:9100"),
@@ -166,7 +166,7 @@ def test_a_second_one_may_take_over(world, adit, relay, is_portal):
     second = world.run("second", [*argv, "expose", "3001", "--name", "myapp", "--relays",
                                   relay.url, *([] if is_portal else ["--take-over"])])
     second.graceful = True
-    second.wait_log("taking the visitors of another program on this machine that publishes as")
+    second.wait_log("taking over the visitors of another program on this machine that publishes as")
     net.wait_until(lambda: "Public" in second.out)
     assert first.is_running() and "taking" not in first.log
 

@@ -347,4 +347,4 @@ def test_flags_behind_the_server_are_named_where_chisel_takes_none(world, adit):
     done = world.call([world.path("chisel"), "client", "127.0.0.1:9", "R:3000",
                        "--fingerprint", "x"])
     assert done.returncode == 2
-    assert '"--fingerprint" stands where a remote is expected' in done.stderr
+    assert '"--fingerprint" is given where a remote is expected' in done.stderr

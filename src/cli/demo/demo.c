@@ -149,7 +149,7 @@ static void demo_end(struct demo *d)
 	d->dial = NULL;
 	http_client_free(d->visitor);
 	d->visitor = NULL;
-	fprintf(d->out, "\nending what was started\n");
+	fprintf(d->out, "\nstopping the child processes\n");
 	demo_enter(d, DEMO_ENDING, DEMO_END_MS);
 	demo_end_next(d);
 }
@@ -208,7 +208,7 @@ static void demo_on_child_end(void *arg, int status)
 	if (d->state != DEMO_ENDING)
 		demo_fail(d, "the %s ended early: %s", names[part->role], text);
 	else if (status != 0)
-		demo_fail(d, "the %s did not end well: %s", names[part->role], text);
+		demo_fail(d, "the %s ended with an error: %s", names[part->role], text);
 	if (d->state == DEMO_ENDING)
 		demo_end_next(d);
 }
@@ -292,8 +292,7 @@ static void demo_on_response(void *arg, enum err rc, const struct http_response 
 		(!span_eq(a->body, buf_span(&d->page.text)) || a->status != 200 ||
 			a->is_reused != (d->responses > 1))) {
 		demo_fail(d,
-			"what came through the tunnel is not the page, or not over"
-			" one connection");
+			"the response is not the page, or did not come over one connection");
 		return;
 	}
 	if (d->responses < DEMO_FETCHES) {
@@ -303,7 +302,7 @@ static void demo_on_response(void *arg, enum err rc, const struct http_response 
 	http_client_free(d->visitor);
 	d->visitor = NULL;
 	if (d->has_page)
-		fprintf(d->out, "\nThe page came through as it was sent.\n");
+		fprintf(d->out, "\nThe page arrived unchanged.\n");
 	d->after_visit(d);
 }
 
@@ -417,7 +416,8 @@ static void demo_check_lease(struct demo *d)
 	struct stat st = { 0 };
 
 	if (d->has_page) {
-		fprintf(d->out, "\nlook for \"%s\", a word of the page, on each wire:\n",
+		fprintf(d->out,
+			"\nsearch  for \"%s\", a word of the page, on each wire:\n",
 			d->page.marker);
 		for (int i = 0; i < DEMO_TAPS; i++)
 			fprintf(d->out, "  %-15s   %8" PRIu64 " bytes   found %u times\n",
@@ -426,19 +426,19 @@ static void demo_check_lease(struct demo *d)
 		if (d->taps[VISITOR_RELAY].found + d->taps[AGENT_RELAY].found > 0 ||
 			d->taps[AGENT_TARGET].found == 0) {
 			demo_fail(d,
-				"the page was seen where it should not be, or not"
-				" where it should");
+				"the word was found on a wire that must be encrypted, or not found"
+				" where it must be");
 			return;
 		}
 	}
 	snprintf(path, sizeof(path), "%s/privatekey.pem", d->directory);
 	if (stat(path, &st) != 0 || (st.st_mode & 077) != 0) {
-		demo_fail(d, "others than the relay can read %s", path);
+		demo_fail(d, "%s is readable for other users", path);
 		return;
 	}
 	fprintf(d->out,
-		"The certificate was verified. Its key is the relay's, in a file that only the\n"
-		"relay reads (mode %o): the agent, where TLS ends, had the handshake signed.\n",
+		"The certificate was verified. Its key is in a file that only the relay can\n"
+		"read (mode %o): the relay signed the handshake for the agent, where TLS ends.\n",
 		(unsigned)st.st_mode & 0777);
 	if (d->args->is_once) {
 		demo_end(d);
@@ -447,9 +447,9 @@ static void demo_check_lease(struct demo *d)
 	fprintf(d->out,
 		"\nopen     http://" DEMO_LOCAL ":%u/ in a browser\n"
 		"         https://" LEASE_HOST
-		":%u/ too: its certificate is the demo's own, so\n"
+		":%u/, too: its certificate is the demo's own, so\n"
 		"         curl --cacert %s/fullchain.pem https://" LEASE_HOST ":%u/\n"
-		"         Ctrl-C ends this\n",
+		"         Ctrl-C stops the demo\n",
 		d->public_port, d->taps[VISITOR_RELAY].host_port, d->directory,
 		d->taps[VISITOR_RELAY].host_port);
 	demo_enter(d, DEMO_OPEN, 0);
@@ -486,9 +486,9 @@ static void demo_on_visitors_port(struct demo *d, const char *port)
 		NULL };
 
 	d->taps[VISITOR_RELAY].host_port = (uint16_t)strtoul(port, NULL, 10);
-	/* The ports that commands and figures name from here on. */
+	/* Commands and output use these ports from here on. */
 	fprintf(d->out,
-		"\nwires    through which all passes, and is looked at:\n"
+		"\nwires    taps on all connections; commands use their ports:\n"
 		"         port %u leads to the relay's API, port %u\n"
 		"         port %u leads to the relay's visitors, port %u\n"
 		"         port %u leads to the %s, port %u\n\n",
@@ -519,7 +519,9 @@ static void demo_begin_lease(struct demo *d)
 	struct why why = { "" };
 	enum err rc = ERR_OK;
 
-	fprintf(d->out, "\nNow by name, and with TLS that only the agent can read.\n\n");
+	fprintf(d->out,
+		"\nNow the lease: a public name, and TLS that only the agent can"
+		" decrypt.\n\n");
 	snprintf(d->directory, sizeof(d->directory), "%s/adit-demo-XXXXXX",
 		base != NULL && *base == '/' ? base : "/tmp");
 	if (mkdtemp(d->directory) == NULL) {
