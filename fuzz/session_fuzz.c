@@ -80,7 +80,7 @@ static void act_on_user(struct user *u, enum action action, unsigned n)
 		user_finish(u);
 	else if (action == DO_HEAR) {
 		u->reads_nothing = !u->reads_nothing;
-		user_say_wants(u);
+		user_set_wants(u);
 	} else if (action == DO_CLOSE || action == DO_ABORT)
 		user_close(u, action == DO_ABORT);
 }
@@ -155,7 +155,7 @@ static void listen_all(struct side *side)
 	for (unsigned i = 0; i < side->user_count; i++) {
 		side->users[i].reads_nothing = false;
 		if (side->users[i].stream != NULL)
-			user_say_wants(&side->users[i]);
+			user_set_wants(&side->users[i]);
 	}
 }
 

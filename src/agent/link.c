@@ -20,9 +20,9 @@
 #include "tunnel/chisel/exit.h"
 
 #define LINK_FLAPS 4       /* sessions in a row that may end sooner and be logged */
-#define LINK_PROBE_MS 2000 /* how long a doubted session has to answer, at least */
-#define LINK_GONE_MS 500   /* the same, if its address is not there any more */
-#define LINK_ACKS_MS 500   /* an acknowledgement so young shows that the path is there */
+#define LINK_PROBE_MS 2000 /* how long a probed session has to answer, at least */
+#define LINK_GONE_MS 500   /* the same, if its local address was removed */
+#define LINK_ACKS_MS 500   /* an acknowledgement this recent shows that the path works */
 #define LINK_RUN_BYTES 16
 
 struct link {
@@ -67,7 +67,7 @@ static void link_end(struct link *l, enum err rc)
 
 /* ---- waiting ---- */
 
-/* Waits for the next attempt. Lines that tell nothing new are at level debug. */
+/* Waits for the next attempt. @level is that of the line about it. */
 static void link_wait(struct link *l, enum retry_kind kind, enum log_level level)
 {
 	uint32_t pause;
@@ -85,7 +85,7 @@ static void link_wait(struct link *l, enum retry_kind kind, enum log_level level
 	loop_timer_set(l->timer, pause);
 }
 
-/* An attempt or a session has failed: logs it, and waits for the next. */
+/* An attempt or a session has failed: logs it, and waits for the next attempt. */
 static void link_fail(struct link_client *c, const struct link_trouble *t)
 {
 	struct link *l = (struct link *)c;
@@ -147,7 +147,8 @@ static void link_note_ports(struct link *l, struct span details)
 	char name[REMOTE_TEXT_MAX];
 
 	if (details.n > 0 && chisel_ports_parse(details, ports, l->c.remotes_n) != ERR_OK)
-		log_warn(l->c.log, "the server's answer about its ports makes no sense");
+		log_warn(l->c.log,
+			"ignoring the server's list of chosen ports: it is not valid");
 	for (unsigned i = 0; i < l->c.remotes_n; i++) {
 		struct remote *r = &l->remotes[i];
 
@@ -159,8 +160,8 @@ static void link_note_ports(struct link *l, struct span details)
 				ports[i]);
 		else
 			log_warn(&l->tun,
-				"proxy#%s: the server does not tell which port it chose: it "
-				"is no adit server; name a port",
+				"proxy#%s: the server does not report the port it chose: only "
+				"adit servers do; name a port in the remote",
 				name);
 		r->last_port = ports[i];
 	}
@@ -178,7 +179,7 @@ static void link_on_answer(void *owner, struct span refusal, struct span details
 		return;
 	}
 	agent_session_enter(&l->session, AGENT_OPEN);
-	/* Sessions that end at once, again and again, would fill the log. */
+	/* Sessions that end at once would fill the log if they repeat. */
 	l->has_hidden = l->retry.failures > LINK_FLAPS;
 	if (!l->has_hidden)
 		link_report_connected(l);
@@ -188,7 +189,7 @@ static void link_on_answer(void *owner, struct span refusal, struct span details
 	link_attach(l, l->c.session);
 }
 
-/* A server may only have what one of our reverse remotes says. */
+/* A server may only reach the targets of our reverse remotes. */
 static bool link_allows(const struct link *l, const struct remote_target *target)
 {
 	for (unsigned i = 0; i < l->c.remotes_n; i++) {
@@ -257,7 +258,7 @@ static const struct chisel_session_hooks link_hooks = {
 
 /* ---- what comes from outside ---- */
 
-/* The answer may wait in a queue: acknowledgements show that the path is there. */
+/* The answer may wait in a queue: recent acknowledgements show that the path works. */
 static void link_on_probed(void *arg, bool is_alive)
 {
 	struct link *l = arg;
@@ -294,13 +295,13 @@ static void link_retry_now(struct agent_session *s, const char *reason, bool is_
 		chisel_session_close(l->c.session, ERR_CLOSED, reason);
 		return;
 	}
-	log_debug(l->c.log, "looking again: %s", reason);
+	log_debug(l->c.log, "checking the connection: %s", reason);
 	if (l->c.session != NULL) {
 		(void)!chisel_session_probe(l->c.session, link_probe_ms(l),
 			link_on_probed, l); /* a probe may be under way */
 		return;
 	}
-	/* Else a network that changes all the time would never let one succeed. */
+	/* Otherwise no attempt succeeds on a network that changes all the time. */
 	if (s->state == AGENT_CONNECTING && retry_fresh_ms(&l->retry) > 0)
 		return;
 	link_client_disconnect(&l->c);

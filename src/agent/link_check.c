@@ -1,4 +1,4 @@
-/* Looks whether a link's remotes would work. */
+/* Checks that a link's remotes would work. */
 #include "agent/link_check.h"
 
 #include <stdarg.h>
@@ -21,7 +21,7 @@ struct link_check {
 	struct link_client_options client; /* its timeout is ours */
 	struct remote remote;              /* the one that is looked at */
 	unsigned at;                       /* how many were looked at, with that one */
-	bool is_connected;                 /* was so at least once */
+	bool is_connected;                 /* at least once */
 	bool is_judged;                    /* the remote: its line is printed */
 	bool has_failed;
 	struct dial *dial;       /* borrowed: of a target here */
@@ -33,7 +33,7 @@ struct link_check {
 
 /* ---- the verdict ---- */
 
-/* The line of the remote; the session is over, and the next one's turn comes. */
+/* Prints the line of the remote, ends its session, and goes on with the next. */
 static void check_judge(struct link_check *k, bool is_good, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
 
@@ -159,7 +159,7 @@ static void check_on_channel_ready(void *arg, unsigned ready)
 
 static void check_on_timer(void *arg)
 {
-	check_judge(arg, true, "the server takes connections to the target");
+	check_judge(arg, true, "the server accepts connections to the target");
 }
 
 static void check_on_channel(void *arg, enum err rc, struct stream *stream,
@@ -171,14 +171,14 @@ static void check_on_channel(void *arg, enum err rc, struct stream *stream,
 	k->channel = NULL;
 	k->stream = stream;
 	if (rc == ERR_CLOSED)
-		return; /* the session's end says more */
+		return; /* check_on_closed() has the reason */
 	if (rc != ERR_OK)
 		check_judge(k, false, "the server refuses it: %s", err_text(rc, why));
 	else if (r->is_socks)
-		check_judge(k, true, "the server takes SOCKS5");
+		check_judge(k, true, "the server accepts SOCKS5");
 	else if (r->is_udp)
 		check_judge(k, true,
-			"the server takes it; a UDP target cannot be checked");
+			"the server accepts it; a UDP target cannot be checked");
 	else if (k->c.is_adit)
 		check_judge(k, true, "the target answers at the server");
 	if (k->is_judged)
@@ -222,7 +222,8 @@ static void check_on_answer(void *owner, struct span refusal, struct span detail
 	k->is_connected = true;
 	str_quote(text, sizeof(text), refusal);
 	if (refusal.n > 0 && strstr(text, CONFIG_PORT_IS_YOURS) != NULL) {
-		check_judge(k, true, "the port is open already, for a client that runs");
+		check_judge(k, true,
+			"the port is open already, for a running client of yours");
 	} else if (refusal.n > 0) {
 		link_trouble_of_refusal(&t, text);
 		check_judge(k, false, "%s", t.text);

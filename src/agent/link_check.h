@@ -1,7 +1,7 @@
 /*
- * Looks whether a link's remotes would work, one after the other, each in a session of
- * its own: what the server allows, whether the ports are free, whether the targets can be
- * reached where that shows. The program behind `adit client --check`.
+ * Checks that a link's remotes would work, one after the other, each in a session of its
+ * own: what the server allows, whether the ports are free, and whether the targets can be
+ * reached, as far as that can be seen. The program behind `adit client --check`.
  */
 #ifndef AGENT_LINK_CHECK_H
 #define AGENT_LINK_CHECK_H
@@ -18,7 +18,7 @@ struct link_check_options {
 	const struct link_client_options *client;
 	const struct log *log;
 	FILE *out; /* gets a line for each remote */
-	/* All was looked at, or the server cannot be reached: to be closed. */
+	/* All remotes are checked, or the server is unreachable. The owner closes it. */
 	void (*on_done)(void *arg, bool is_good);
 	void *arg;
 };

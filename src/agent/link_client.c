@@ -1,4 +1,4 @@
-/* What a link's client end makes of its options, and of one connection. */
+/* The options of a link's client end, and its connection. */
 #include "agent/link_priv.h"
 
 #include <stdio.h>
@@ -25,7 +25,7 @@ static char *link_cut(char *at, const char *text)
 	return at + n + 1;
 }
 
-/* Strings that have to be cut up live in one piece of memory, made for all at once. */
+/* Strings that are split are copied into one block of memory. */
 static enum err link_read_texts(struct link_client *c, struct why *why)
 {
 	char *at;
@@ -99,9 +99,9 @@ static enum err link_make_tls(struct link_client *c, struct why *why)
 }
 
 /*
- * What tells a server that we are the client it had before, so that we may take our ports
- * back from a session that died unnoticed: the machine, the user, the server and the
- * remotes. It is a name and no secret: a session that answers is never replaced.
+ * Identifies this client to the server across connections, so that it can take back its
+ * ports from a session that died unnoticed: a digest of the machine, the user, the server
+ * and the remotes. It is not a secret: a session that answers is never replaced.
  */
 static enum err link_make_identity(struct link_client *c, struct why *why)
 {

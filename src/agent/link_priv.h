@@ -12,7 +12,7 @@
 #include "tunnel/chisel/url.h"
 
 #define LINK_HEADERS_MAX 32
-#define LINK_DEAD_MS 8000 /* a peer that acknowledges nothing so long */
+#define LINK_DEAD_MS 8000 /* a peer that acknowledges nothing for this long */
 #define LINK_TROUBLE_MAX 512
 
 /*
@@ -21,7 +21,7 @@
  */
 struct link_trouble {
 	char text[LINK_TROUBLE_MAX];
-	/* an account or the server's settings: asking again soon is no use */
+	/* the login or the server's settings: a retry soon cannot succeed */
 	bool is_denied;
 	bool is_login;
 };
@@ -51,11 +51,11 @@ struct link_client {
 
 	/* The connection. */
 	struct connect *connect;
-	struct chisel_session *session;     /* borrowed: it tells when it is gone */
+	struct chisel_session *session;     /* borrowed: until on_closed */
 	bool has_greeted;                   /* the config was sent */
 	char key[HOSTKEY_SHA256_CHARS + 1]; /* the server's, if one is expected */
-	bool is_key_bad;                    /* it is not the one that is expected */
-	bool is_refused;                    /* and the remotes */
+	bool is_key_bad;                    /* the key is not the expected one */
+	bool is_refused;                    /* the remotes are refused */
 	bool is_adit;                       /* the server */
 	struct addr local;                  /* this end's address */
 };
@@ -70,12 +70,13 @@ void link_client_fini(struct link_client *c);
 /* Begins to connect, up to a session. on_failed may be called from inside this call. */
 void link_client_connect(struct link_client *c);
 
-/* Gives up the connection. If there is a session, on_closed tells when it is gone. */
+/* Closes the connection. If there is a session, on_closed follows. */
 void link_client_disconnect(struct link_client *c);
 
 /* ---- hooks of the session ---- */
 
-/* Is this the server's key? Notes what it is; @why has stock's words if it is another. */
+/* Checks the server's key against the fingerprint. If it differs, @why has stock's
+ * text. */
 bool link_client_is_host_key_good(void *owner, struct span blob, struct why *why);
 
 /* Asks for the remotes; the session is closed if that fails. */

@@ -42,7 +42,7 @@ static void trouble_add_status(struct link_trouble *t, const struct connect_fail
 	const char *name = http_status_name(f->status);
 
 	if (f->status == 101) {
-		trouble_add(t, ": what answered is no WebSocket server");
+		trouble_add(t, ": the answer is not a WebSocket handshake");
 		return;
 	}
 	trouble_add(t, ": the server answered %u", f->status);
@@ -50,12 +50,11 @@ static void trouble_add_status(struct link_trouble *t, const struct connect_fail
 		trouble_add(t, " %s", name);
 	t->is_denied = f->status == 401 || f->status == 403;
 	if (t->is_denied)
-		trouble_add(t, ": a proxy in front wants a login: see --header");
+		trouble_add(t, ": a proxy in front requires a login: see --header");
 	else if (f->status / 100 == 3 && f->detail[0] != '\0')
 		trouble_add(t, ", which points to %s: write that address", f->detail);
 	else if (f->status == 502 || f->status == 503 || f->status == 504)
-		trouble_add(t,
-			": a proxy in front of the tunnel server does not reach it");
+		trouble_add(t, ": a proxy in front of the tunnel server cannot reach it");
 	else
 		trouble_add(t, ": is this a tunnel server?");
 }
@@ -69,12 +68,13 @@ static void trouble_add_tls(struct link_trouble *t, const struct link_client *c,
 	} rows[] = {
 		[TLS_TROUBLE_OTHER] = { NULL, "" },
 		[TLS_TROUBLE_UNKNOWN_CA] = { NULL,
-			": give the certificate of its authority with --tls-ca" },
-		[TLS_TROUBLE_EXPIRED] = { " on ", ": the server needs a new one" },
+			": pass the CA certificate with --tls-ca" },
+		[TLS_TROUBLE_EXPIRED] = { " on ",
+			": the server needs a new certificate" },
 		[TLS_TROUBLE_TOO_EARLY] = { " before ",
 			": is the clock of this machine right?" },
 		[TLS_TROUBLE_WANTS_CERTIFICATE] = { NULL,
-			": the server wants a certificate of the client: see"
+			": the server requires a client certificate: see"
 			" --tls-cert and --tls-key" },
 	};
 	const char *name = c->o->sni != NULL ? c->o->sni : c->o->hostname;
@@ -83,8 +83,8 @@ static void trouble_add_tls(struct link_trouble *t, const struct link_client *c,
 		trouble_add_scheme(t, c, ": this server speaks plain HTTP:", "http");
 	} else if (f->tls == TLS_TROUBLE_WRONG_NAME) {
 		trouble_add(t,
-			": it is for %s and not for %s: write one of its names, or give"
-			" it with --sni",
+			": the certificate is for %s and not for %s: write one of its"
+			" names, or set it with --sni",
 			f->detail[0] != '\0' ? f->detail : "other names",
 			name != NULL ? name : c->url.host);
 	} else {
@@ -131,7 +131,7 @@ void link_trouble_of_refusal(struct link_trouble *t, const char *words)
 		strstr(words, "Reverse port forwarding not enabled") != NULL)
 		trouble_add(t, ": start the server with --reverse");
 	else if (strstr(words, "access to '") != NULL && strstr(words, "denied") != NULL)
-		trouble_add(t, ": the user's list at the server does not allow it");
+		trouble_add(t, ": the user's permissions on the server do not allow it");
 	else
 		t->is_denied = false;
 }

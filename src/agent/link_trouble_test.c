@@ -47,14 +47,14 @@ static const struct {
 		"bad: the server answered 302 Found: is this a tunnel server?", false },
 	{ "http://h", { .trouble = CONNECT_TROUBLE_STATUS, .status = 502 }, "bad",
 		"bad: the server answered 502 Bad Gateway: a proxy in front of the tunnel"
-		" server does not reach it",
+		" server cannot reach it",
 		false },
 	{ "http://h", { .trouble = CONNECT_TROUBLE_STATUS, .status = 401 }, "bad",
-		"bad: the server answered 401 Unauthorized: a proxy in front wants a login: see"
+		"bad: the server answered 401 Unauthorized: a proxy in front requires a login: see"
 		" --header",
 		true },
 	{ "http://h", { .trouble = CONNECT_TROUBLE_STATUS, .status = 101 }, "bad",
-		"bad: what answered is no WebSocket server", false },
+		"bad: the answer is not a WebSocket handshake", false },
 	{ "http://h:8443", { .trouble = CONNECT_TROUBLE_SPEAKS_TLS }, "bad",
 		"bad: this server speaks TLS: write https://h:8443", false },
 	{ "http://h", { .trouble = CONNECT_TROUBLE_NO_ANSWER }, "closed",
@@ -62,18 +62,17 @@ static const struct {
 	{ "https://h", { .trouble = CONNECT_TROUBLE_NO_ANSWER }, "closed",
 		"closed without an answer", false },
 	{ "https://h", { .trouble = CONNECT_TROUBLE_TLS, .tls = TLS_TROUBLE_UNKNOWN_CA },
-		"bad", "bad: give the certificate of its authority with --tls-ca",
-		false },
+		"bad", "bad: pass the CA certificate with --tls-ca", false },
 	{ "https://h",
 		{ .trouble = CONNECT_TROUBLE_TLS,
 			.tls = TLS_TROUBLE_EXPIRED,
 			.detail = "2026-01-02 03:04 UTC" },
 		"certificate has expired",
-		"certificate has expired on 2026-01-02 03:04 UTC: the server needs a new one",
+		"certificate has expired on 2026-01-02 03:04 UTC: the server needs a new certificate",
 		false },
 	{ "https://h", { .trouble = CONNECT_TROUBLE_TLS, .tls = TLS_TROUBLE_EXPIRED },
 		"certificate has expired",
-		"certificate has expired: the server needs a new one", false },
+		"certificate has expired: the server needs a new certificate", false },
 	{ "https://h",
 		{ .trouble = CONNECT_TROUBLE_TLS,
 			.tls = TLS_TROUBLE_TOO_EARLY,
@@ -87,20 +86,20 @@ static const struct {
 			.tls = TLS_TROUBLE_WRONG_NAME,
 			.detail = "a.example, *.b.example" },
 		"mismatch",
-		"mismatch: it is for a.example, *.b.example and not for h: write one of its"
-		" names, or give it with --sni",
+		"mismatch: the certificate is for a.example, *.b.example and not for h: write"
+		" one of its names, or set it with --sni",
 		false },
 	{ "https://h:8080", { .trouble = CONNECT_TROUBLE_TLS, .tls = TLS_TROUBLE_NO_TLS },
 		"bad", "bad: this server speaks plain HTTP: write http://h:8080", false },
 	{ "https://h",
 		{ .trouble = CONNECT_TROUBLE_TLS, .tls = TLS_TROUBLE_WANTS_CERTIFICATE },
 		"bad",
-		"bad: the server wants a certificate of the client: see --tls-cert and"
+		"bad: the server requires a client certificate: see --tls-cert and"
 		" --tls-key",
 		true },
 };
 
-static void test_a_connection_that_did_not_come_about(void **state)
+static void test_a_failed_connection(void **state)
 {
 	struct link_client_options o = { 0 };
 	struct link_client c = { .o = &o };
@@ -119,7 +118,7 @@ static void test_a_connection_that_did_not_come_about(void **state)
 	}
 }
 
-static void test_a_login_that_was_not_taken(void **state)
+static void test_a_refused_login(void **state)
 {
 	struct link_client_options o = { 0 };
 	struct link_client c = { .o = &o };
@@ -136,7 +135,7 @@ static void test_a_login_that_was_not_taken(void **state)
 	assert_true(t.is_denied && t.is_login);
 }
 
-static void test_remotes_that_were_refused(void **state)
+static void test_refused_remotes(void **state)
 {
 	static const struct {
 		const char *words, *more;
@@ -147,7 +146,7 @@ static void test_remotes_that_were_refused(void **state)
 		{ "server: Reverse port forwarding not enabled on server",
 			": start the server with --reverse", true },
 		{ "server: access to 'R:0.0.0.0:1' denied",
-			": the user's list at the server does not allow it", true },
+			": the user's permissions on the server do not allow it", true },
 		{ "server: Server cannot listen on R:80=>80", "", false },
 		{ "", "", false },
 	};
@@ -162,7 +161,7 @@ static void test_remotes_that_were_refused(void **state)
 	}
 }
 
-static void test_another_key_than_the_one_expected(void **state)
+static void test_an_unexpected_key(void **state)
 {
 	struct link_client_options o = { .fingerprint = "EXPECTED" };
 	struct link_client c = { .o = &o, .is_key_bad = true };
@@ -179,10 +178,10 @@ static void test_another_key_than_the_one_expected(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_connection_that_did_not_come_about),
-		cmocka_unit_test(test_a_login_that_was_not_taken),
-		cmocka_unit_test(test_remotes_that_were_refused),
-		cmocka_unit_test(test_another_key_than_the_one_expected),
+		cmocka_unit_test(test_a_failed_connection),
+		cmocka_unit_test(test_a_refused_login),
+		cmocka_unit_test(test_refused_remotes),
+		cmocka_unit_test(test_an_unexpected_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

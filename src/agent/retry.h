@@ -1,6 +1,6 @@
 /*
  * A retry decides when a session makes its next attempt, and which failures are logged.
- * It does nothing itself: it counts, and reads the clock.
+ * It only counts and reads the clock.
  */
 #ifndef AGENT_RETRY_H
 #define AGENT_RETRY_H
@@ -10,10 +10,10 @@
 
 #include "base/log.h"
 
-#define RETRY_STABLE_MS 5000 /* open for so long: the count of failures starts anew */
-#define RETRY_FRESH_MS 1500  /* an attempt so young is not given up for another */
+#define RETRY_STABLE_MS 5000 /* open for this long: the count of failures restarts */
+#define RETRY_FRESH_MS 1500  /* an attempt this young is not replaced by another */
 #define RETRY_DENIED_MS \
-	30000 /* between two attempts that need a person to change something */
+	30000 /* between attempts, if the user has to change something first */
 
 enum retry_kind {
 	RETRY_TRANSIENT, /* at once the first time, then up to @max_ms */
@@ -25,7 +25,7 @@ enum retry_kind {
 #define RETRY_LOG_MS 60000
 #define RETRY_LOG_TEXTS 4 /* different ones that are logged at once */
 
-/* Which failures were logged: each text in full once, and then in one line a minute. */
+/* Limits log lines about failures: each text in full once, then one line a minute. */
 struct retry_log {
 	uint64_t texts[RETRY_LOG_TEXTS]; /* digests */
 	unsigned texts_n;
@@ -38,13 +38,13 @@ enum retry_log_verdict {
 	RETRY_LOG_FULL,    /* a new failure: all that is known */
 };
 
-/* What is to be logged of a failure with this text? */
+/* What to log about a failure with this text. */
 enum retry_log_verdict retry_log_wants(struct retry_log *l, const char *text);
 
-/* Logs it: a warning if it is wanted, else for those who want details. */
+/* Logs it: as a warning if retry_log_wants() it, else at level debug. */
 void retry_log_warn(struct retry_log *l, const struct log *log, const char *text);
 
-/* It works again: every text is new from now on. True: there was one. */
+/* It works again: every text is new from now on. True: a failure was logged. */
 bool retry_log_reset(struct retry_log *l);
 
 struct retry_options {
@@ -69,17 +69,16 @@ void retry_init(struct retry *r, const struct retry_options *o);
 void retry_begin(struct retry *r);
 void retry_succeed(struct retry *r);
 
-/* The session has been open for RETRY_STABLE_MS:
- * retry_fail() finds that out by itself, too. */
+/* The session has been open for RETRY_STABLE_MS. Optional: retry_fail() checks it too. */
 void retry_settle(struct retry *r);
 
 /* The attempt or the session has failed. False: the limit is reached. */
 bool retry_fail(struct retry *r, enum retry_kind kind, uint32_t *pause_ms) MUST_USE;
 
-/* The path may be back: the next pause is a first one. */
+/* The path may be back: the next pause is that of a first failure. */
 void retry_reset(struct retry *r);
 
-/* How long the last attempt stays fresh; 0: it does not. */
+/* How much longer the last attempt is younger than RETRY_FRESH_MS, or 0. */
 uint32_t retry_fresh_ms(const struct retry *r);
 
 #endif

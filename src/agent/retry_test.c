@@ -89,7 +89,7 @@ static void test_later_pauses_grow_and_stay_below_the_bound(void **state)
 	assert_in_range(longest(&o, INT32_MAX), 2000, 4000);
 }
 
-static void test_the_users_bounds_are_kept(void **state)
+static void test_the_configured_bounds_are_kept(void **state)
 {
 	struct retry_options o = { .limit = -1, .max_ms = 300000, .min_ms = 1000 };
 
@@ -102,7 +102,7 @@ static void test_the_users_bounds_are_kept(void **state)
 	assert_int_equal(longest(&o, 20), 50);
 }
 
-static void test_what_was_denied_is_not_tried_soon(void **state)
+static void test_a_denied_attempt_is_not_retried_soon(void **state)
 {
 	struct retry_options o = { .limit = -1 };
 
@@ -116,7 +116,7 @@ static void test_what_was_denied_is_not_tried_soon(void **state)
 	assert_int_equal(pause_after(&o, 1, RETRY_DENIED), 60000);
 }
 
-static void test_what_is_taken_is_tried_more_and_more_rarely(void **state)
+static void test_pauses_for_a_taken_name_grow(void **state)
 {
 	struct retry_options o = { .limit = -1, .max_ms = 3000 };
 	uint32_t most = 0;
@@ -155,7 +155,7 @@ static void test_a_pause_may_count_from_the_attempt(void **state)
 	assert_int_equal(ms, 2000); /* it was open: no attempt */
 }
 
-static void test_a_stable_session_makes_the_count_start_anew(void **state)
+static void test_a_stable_session_resets_the_count(void **state)
 {
 	struct retry r;
 	uint32_t ms;
@@ -217,7 +217,7 @@ static void test_a_new_failure_is_logged_at_once(void **state)
 	assert_false(retry_log_wants(&l, "timed out"));
 }
 
-static void test_even_new_failures_have_a_bound(void **state)
+static void test_new_failures_are_bounded_too(void **state)
 {
 	struct retry_log l = { .texts_n = 0 };
 	unsigned lines = 0;
@@ -251,15 +251,15 @@ int main(void)
 		cmocka_unit_test(test_the_limit_is_a_number_of_retries),
 		cmocka_unit_test(test_the_first_retry_is_at_once),
 		cmocka_unit_test(test_later_pauses_grow_and_stay_below_the_bound),
-		cmocka_unit_test(test_the_users_bounds_are_kept),
-		cmocka_unit_test(test_what_was_denied_is_not_tried_soon),
-		cmocka_unit_test(test_what_is_taken_is_tried_more_and_more_rarely),
+		cmocka_unit_test(test_the_configured_bounds_are_kept),
+		cmocka_unit_test(test_a_denied_attempt_is_not_retried_soon),
+		cmocka_unit_test(test_pauses_for_a_taken_name_grow),
 		cmocka_unit_test(test_a_pause_may_count_from_the_attempt),
-		cmocka_unit_test(test_a_stable_session_makes_the_count_start_anew),
+		cmocka_unit_test(test_a_stable_session_resets_the_count),
 		cmocka_unit_test(test_an_attempt_is_fresh_for_a_moment),
 		cmocka_unit_test(test_a_failure_is_logged_once_and_then_once_a_minute),
 		cmocka_unit_test(test_a_new_failure_is_logged_at_once),
-		cmocka_unit_test(test_even_new_failures_have_a_bound),
+		cmocka_unit_test(test_new_failures_are_bounded_too),
 		cmocka_unit_test(test_after_success_a_failure_is_new_again),
 	};
 

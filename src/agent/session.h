@@ -1,8 +1,8 @@
 /*
  * A session is an agent's relationship with one server or relay: it connects, stays
- * connected, and tries again until it is told to leave. Link and lease implement it
- * (agent/link_session.h, agent/lease_session.h). It owns neither loop nor signals: a
- * process may run any number.
+ * connected, and reconnects until it is told to leave. agent/link.h and
+ * agent/lease_session.h implement it. It has no loop or signals of its own: a process may
+ * run any number of sessions.
  */
 #ifndef AGENT_SESSION_H
 #define AGENT_SESSION_H
@@ -14,11 +14,11 @@
 #include "loop/loop.h"
 
 enum agent_session_state {
-	AGENT_WAITING, /* for the time to try again */
+	AGENT_WAITING, /* for the next attempt */
 	AGENT_CONNECTING,
 	AGENT_OPEN, /* visitors can come */
 	AGENT_LEAVING,
-	AGENT_CLOSED, /* for good */
+	AGENT_CLOSED, /* for good: no more attempts */
 };
 
 /* Strings are never NULL, and good until the next callback of the loop. */
@@ -41,14 +41,13 @@ struct agent_session;
 
 /* The owner's. Called from the loop, never from inside a call of the owner's. */
 struct agent_session_hooks {
-	/* agent_session_status() has another state. */
+	/* The state in agent_session_status() has changed. */
 	void (*on_change)(void *owner, struct agent_session *s);
 	/*
-	 * It is over for good, and to be closed. ERR_CLOSED: as was asked. ERR_EOF: its
-	 * only stream has ended. ERR_LIMIT: no retry is left. ERR_DENIED: the peer
-	 * refuses it.
-	 * ERR_CRYPTO: the relay reads visitors' TLS, and is banned. The log has been
-	 * told.
+	 * It has ended for good; the owner closes it. The reason is logged already.
+	 * ERR_CLOSED: agent_session_leave(). ERR_EOF: its only stream has ended.
+	 * ERR_LIMIT: no retry is left. ERR_DENIED: the peer refuses it. ERR_CRYPTO: the
+	 * relay reads visitors' TLS, and is banned.
 	 */
 	void (*on_closed)(void *owner, struct agent_session *s, enum err rc);
 };
@@ -67,21 +66,20 @@ struct agent_session {
 	void *owner;
 	struct loop *loop;
 	enum agent_session_state state;
-	enum err end; /* what on_closed will be told */
+	enum err end; /* for on_closed */
 	uint64_t since_ms;
 	struct loop_deferred changed;
 	struct why error;
 };
 
 /*
- * Something has happened that may have cut the path, or brought it back: an attempt
- * begins now, and a session that is open is checked. With @is_forced it is replaced.
- * @reason is for a log line.
+ * For events that may have broken or restored the path: begins an attempt now, or checks
+ * the session if it is open; with @is_forced it is replaced. @reason is for a log line.
  */
 void agent_session_retry_now(struct agent_session *s, const char *reason, bool is_forced);
 
-/* Says goodbye: on_closed comes within 5 seconds.
- * Visitors that were handed over go on. */
+/* Ends it in order: on_closed is called within 5 seconds. Visitors that were handed over
+ * continue. */
 void agent_session_leave(struct agent_session *s);
 
 /* Ends it now. No hook is called any more. NULL is fine. */
@@ -95,7 +93,7 @@ void agent_session_init(struct agent_session *s, struct loop *loop,
 	const struct agent_session_ops *ops, const struct agent_session_hooks *hooks,
 	void *owner);
 
-/* The owner hears at the end of the turn. */
+/* The hook is called at the end of the turn. */
 void agent_session_enter(struct agent_session *s, enum agent_session_state state);
 
 /* Enters AGENT_CLOSED. */

@@ -262,7 +262,7 @@ static unsigned count_open(const struct fixture *f)
 	return n;
 }
 
-static void test_each_session_is_ended_by_itself(void **state)
+static void test_sessions_end_independently(void **state)
 {
 	struct fixture *f = *state;
 
@@ -286,7 +286,7 @@ static void test_each_session_is_ended_by_itself(void **state)
 		assert_int_equal(f->relays[i].asked[ASKED_UNREGISTER], 1);
 }
 
-static void test_a_retry_of_one_is_none_of_the_others(void **state)
+static void test_a_retry_affects_one_session_only(void **state)
 {
 	struct fixture *f = *state;
 
@@ -301,7 +301,7 @@ static void test_a_retry_of_one_is_none_of_the_others(void **state)
 	assert_int_equal(count_open(f), 2 * COUNT);
 }
 
-static void test_a_status_says_where_and_since_when(void **state)
+static void test_a_status_has_the_peer_and_the_time(void **state)
 {
 	struct fixture *f = *state;
 	struct agent_session_status link = agent_session_status(f->members[0].session);
@@ -330,11 +330,11 @@ static void test_a_status_says_where_and_since_when(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_each_session_is_ended_by_itself,
+		cmocka_unit_test_setup_teardown(test_sessions_end_independently, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(test_a_retry_affects_one_session_only,
 			setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_retry_of_one_is_none_of_the_others,
-			setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_status_says_where_and_since_when,
+		cmocka_unit_test_setup_teardown(test_a_status_has_the_peer_and_the_time,
 			setup, teardown),
 	};
 

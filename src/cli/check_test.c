@@ -145,7 +145,7 @@ static void test_a_server_is_a_host_or_a_web_address(void **state)
 			"the server's URL must be http:// or https://; write "
 			"https://<host> or <host>:<port>" },
 		{ "https://ann:secret@example.com",
-			"the server's URL may not hold a user: use --auth; write https://<host> or "
+			"the server's URL may not contain a user: use --auth; write https://<host> or "
 			"<host>:<port>" },
 		{ "https://",
 			"the URL has no host; write https://<host> or <host>:<port>" },

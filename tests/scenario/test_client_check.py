@@ -47,7 +47,7 @@ def test_each_mistake_has_its_line(world, adit, program, name):
     assert "failed: the server can listen on port 7012, but the target is not reachable here: " \
            "dial 127.0.0.1:9: Connection refused" in lines[0]
     assert f"Server cannot listen on R:127.0.0.1:{taken.port}" in lines[1]
-    assert "denied: the user's list at the server does not allow it" in lines[2]
+    assert "denied: the user's permissions on the server do not allow it" in lines[2]
     assert ": failed: the server " in lines[3]
     assert "failed: cannot listen on 127.0.0.1:" in lines[4]
     assert ": ok: " in lines[5]
@@ -93,7 +93,7 @@ def test_a_client_that_runs_is_not_disturbed(world, adit, flags):
     with net.connect(port) as s:
         code, lines = check(world, adit, server, remote, flags=flags)
         assert code == 0
-        assert lines[0].endswith(": ok: the port is open already, for a client that runs")
+        assert lines[0].endswith(": ok: the port is open already, for a running client of yours")
         s.sendall(b"still")
         assert net.read_exactly(s, 5) == b"still"
     assert "Disconnected" not in client.log
@@ -106,4 +106,4 @@ def test_inside_tls(world, adit, authority, certificate):
     url = f"https://127.0.0.1:{server.port}"
     assert check(world, adit, url, remote, flags=["--tls-ca", authority.cert])[0] == 0
     code, lines = check(world, adit, url, remote)
-    assert code == 1 and "give the certificate of its authority with --tls-ca" in lines[0]
+    assert code == 1 and "pass the CA certificate with --tls-ca" in lines[0]

@@ -61,7 +61,7 @@ class TestOfAnyServer:
         users = world.write("users.json", '{"ann:a": ["^nothing$"]}')
         server = world.server(program(name), "--authfile", users)
         line = tell(world, adit, server, flags=["--auth", "ann:a"])
-        assert line.endswith("denied: the user's list at the server does not allow it")
+        assert line.endswith("denied: the user's permissions on the server do not allow it")
 
 
 @pytest.mark.parametrize("name", ["adit", "stock"])
@@ -78,12 +78,12 @@ class TestOfTls:
 
     def test_an_unknown_authority(self, world, adit, tls, name):
         line = tell(world, adit, tls(name=name))
-        assert line.endswith(": give the certificate of its authority with --tls-ca")
+        assert line.endswith(": pass the CA certificate with --tls-ca")
 
     def test_another_name(self, world, adit, tls, authority, name):
         server = tls(name=name, pair=authority.issue("named", "DNS:a.example,DNS:*.b.example"))
         line = tell(world, adit, server, flags=["--tls-ca", authority.cert])
-        assert ": it is for a.example, *.b.example and not for 127.0.0.1: " in line
+        assert ": the certificate is for a.example, *.b.example and not for 127.0.0.1: " in line
         line = tell(world, adit, server, flags=["--tls-ca", authority.cert, "--sni", "c.example"])
         assert " and not for c.example: " in line
 
@@ -93,17 +93,17 @@ class TestOfTls:
                                        pair[0]]).returncode == 1, message="its end")
         line = tell(world, adit, tls(name=name, pair=pair), flags=["--tls-ca", authority.cert])
         assert re.search(r"certificate has expired on 20\d\d-\d\d-\d\d \d\d:\d\d UTC: the "
-                         "server needs a new one$", line)
+                         "server needs a new certificate$", line)
 
     def test_a_certificate_of_the_client_is_wanted(self, world, adit, tls, authority, name):
         server = tls("--tls-ca", authority.cert, name=name)
         line = tell(world, adit, server, flags=["--tls-ca", authority.cert])
-        assert line.endswith(": the server wants a certificate of the client: see --tls-cert "
+        assert line.endswith(": the server requires a client certificate: see --tls-cert "
                              "and --tls-key")
         other = pki.Authority(world.path("other"), "another").issue("v", None, "clientAuth")
         line = tell(world, adit, server, flags=["--tls-ca", authority.cert, "--tls-cert",
                                                 other[0], "--tls-key", other[1]])
-        assert "wants a certificate of the client" in line
+        assert "requires a client certificate" in line
 
 
 @pytest.mark.parametrize("answer,words", [
@@ -113,8 +113,8 @@ class TestOfTls:
      ": the server answered 301 Moved Permanently, which points to https://there.example/x: "
      "write that address"),
     (b"502 Bad", ": the server answered 502 Bad Gateway: a proxy in front of the tunnel server "
-     "does not reach it"),
-    (b"401 No", ": the server answered 401 Unauthorized: a proxy in front wants a login: see "
+     "cannot reach it"),
+    (b"401 No", ": the server answered 401 Unauthorized: a proxy in front requires a login: see "
      "--header")], ids=["404", "200", "301", "502", "401"])
 def test_another_server_is_there(world, adit, answer, words):
     server = world.serve(lambda s: (s.recv(4096), s.sendall(

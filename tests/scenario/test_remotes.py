@@ -321,7 +321,7 @@ class TestPortOfChoice:
     def test_a_stock_server_does_not_tell(self, world, program):
         client = world.client(program("adit"), world.server(program("stock"), "--reverse"),
                               "R:127.0.0.1:0:127.0.0.1:9")
-        client.wait_log("the server does not tell which port it chose")
+        client.wait_log("the server does not report the port it chose")
 
 
 @pytest.mark.parametrize("words,why", [

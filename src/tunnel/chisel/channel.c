@@ -1,4 +1,4 @@
-/* A channel is one visitor's way through a session, and a stream to whoever uses it. */
+/* A channel is one visitor's way through a session, and a stream to its user. */
 #include "tunnel/chisel/channel.h"
 
 #include "base/clock.h"
@@ -12,8 +12,8 @@
 
 /*
  * Stock peers before 1.12 turn an EOF into a full close and lose what they had not sent.
- * So a visitor's end is held back from a peer that is not known to do better, until the
- * answer has come: this long after its last byte, or this long if none has come.
+ * So a visitor's EOF is held back from a peer that is not known to half-close, until the
+ * answer is complete: this long after its last byte, or this long if no byte came.
  */
 #define CHANNEL_QUIET_MS 1000
 #define CHANNEL_UNANSWERED_MS 5000
@@ -73,11 +73,11 @@ static bool channel_is_readable(const struct channel *ch)
 static bool channel_is_writable(const struct channel *ch)
 {
 	if (ch->mux == NULL || ch->writing == CHANNEL_WRITE_CLOSED)
-		return true; /* to learn that it is over */
+		return true; /* the user learns that it is over */
 	return ch->writing == CHANNEL_WRITE_OPEN && ssh_channel_window(ch->ssh) > 0;
 }
 
-/* What of its wants is met without a turn at the connection. */
+/* The wants that are met without a turn at the connection. */
 static unsigned channel_ready(const struct channel *ch)
 {
 	unsigned ready = 0;
@@ -169,7 +169,7 @@ static enum err channel_peek(struct stream *s, struct span *out)
 	return channel_read_end(ch);
 }
 
-/* Twice the window, as far as there is enough for all channels together. */
+/* Doubles the window, within the limit of all channels together. */
 static void channel_widen(struct channel *ch, uint32_t window)
 {
 	struct mux *m = ch->mux;
@@ -183,8 +183,8 @@ static void channel_widen(struct channel *ch, uint32_t window)
 }
 
 /*
- * Grows the window when the peer used all of it within two round trips: then it is the
- * window, and not the path or the reader, that sets the pace.
+ * Grows the window when the peer used all of it within two round trips: then the window
+ * is the bottleneck, not the path or the reader.
  */
 static void channel_tune_window(struct channel *ch, size_t n)
 {
@@ -357,7 +357,7 @@ static void channel_is_settled(struct channel *ch)
 	ch->is_dialled = false;
 }
 
-/* Takes it out of everything its session does, but for the list of channels. */
+/* Detaches it from its session, except from the list of channels. */
 static void channel_leave(struct channel *ch)
 {
 	channel_is_settled(ch);
@@ -381,8 +381,7 @@ static void channel_close(struct stream *s, bool is_abort)
 	ch->wants = 0;
 	ch->on_opened = NULL;
 	if (ch->ssh != NULL) {
-		/* EOF before CLOSE says that it was meant;
-		 * a bare CLOSE that it broke off. */
+		/* EOF before CLOSE is an orderly end; a bare CLOSE an abort. */
 		if (!is_abort && ch->writing != CHANNEL_WRITE_PENDING &&
 			ch->mux->peer_half_closes)
 			mux_check(ch->mux, ssh_channel_eof(ch->ssh));
@@ -438,7 +437,7 @@ static void channel_on_eof(struct channel *ch)
 
 static void channel_on_close(struct channel *ch)
 {
-	/* A peer that does half-close says EOF first when it means it. */
+	/* A peer that half-closes sends EOF before an orderly CLOSE. */
 	bool is_orderly = ch->reading == CHANNEL_READ_EOF || !ch->mux->peer_half_closes;
 
 	ch->reading = is_orderly ? CHANNEL_READ_CLOSED : CHANNEL_READ_BROKEN;

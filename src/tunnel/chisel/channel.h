@@ -1,13 +1,13 @@
 /*
- * A channel is one visitor's way through a session, and a stream to whoever uses it.
+ * A channel is one visitor's way through a session, and a stream to its user.
  *
  * Its data lies in the session's read buffer while on_ready(LOOP_READ) runs, so that it
- * can go straight to a socket; what is left then is kept, bounded by the window we gave.
+ * can go straight to a socket; the rest is kept, bounded by the window we gave.
  * Its writes are built in the outbox. Both ways, peek and reserve save the copy.
  *
- * read and peek say ERR_CLOSED when the peer has ended the channel in order, after the
- * last byte; ERR_RESET when it or the session broke off. write says ERR_CLOSED when the
- * peer takes nothing more although there may still be bytes of its to read.
+ * read and peek return ERR_CLOSED after the last byte if the peer has closed the channel
+ * in order, and ERR_RESET if the channel or the session was aborted. write returns
+ * ERR_CLOSED when the peer takes nothing more; there may still be bytes to read.
  */
 #ifndef TUNNEL_CHISEL_CHANNEL_H
 #define TUNNEL_CHISEL_CHANNEL_H
@@ -20,7 +20,7 @@ enum channel_reading {
 	CHANNEL_READ_OPEN,
 	CHANNEL_READ_EOF,    /* the peer sends no more */
 	CHANNEL_READ_CLOSED, /* the peer has ended the channel */
-	CHANNEL_READ_BROKEN, /* the session is gone, or the peer broke off */
+	CHANNEL_READ_BROKEN, /* the session is gone, or the peer aborted */
 };
 
 enum channel_writing {
@@ -49,7 +49,7 @@ struct channel {
 	bool is_ours;           /* we opened it: visitors are on our side */
 	bool is_dialled;        /* and the peer has not answered yet */
 	bool is_answered;       /* something came since we last sent something */
-	bool is_closed;         /* given up by its user: freed at the end of the turn */
+	bool is_closed;         /* closed by its user: freed at the end of the turn */
 	uint64_t lent_room;     /* what reserve lent */
 	uint64_t credit_us;     /* when the current window began to be used */
 	uint64_t credit_bytes;  /* of it used up so far */
@@ -63,7 +63,7 @@ struct channel *channel_new(struct mux *mux, bool is_ours);
 /* The window to promise for one more channel: less when there are many. */
 uint32_t channel_first_window(const struct mux *mux);
 
-/* Its opening is sent: @fn is called with what comes of it. */
+/* Its opening is sent: @fn is called with the result. */
 void channel_dial(struct channel *ch, channel_opened_fn *fn, void *arg);
 
 /* What the session hears of it: an event of @ch's engine channel. */
@@ -78,7 +78,7 @@ void channel_on_session_gone(struct channel *ch);
 /* It is this channel's turn to send. */
 void channel_on_turn(struct channel *ch);
 
-/* Now and then while it lingers. */
+/* Called regularly while its EOF is held back. */
 void channel_on_tick(struct channel *ch, uint64_t now_ms);
 
 #endif

@@ -109,7 +109,7 @@ static bool proto_is(const char *text, bool *is_udp)
 	return *is_udp || *text == '\0' || strcasecmp(text, "tcp") == 0;
 }
 
-/* What goes into logs and access lists must be a host and a port, or nothing. */
+/* Hosts and ports go into logs and access lists: each is well formed, or empty. */
 static enum err finish_remote(struct draft *d)
 {
 	const char *hosts[] = { d->r.local_host, d->r.remote_host };

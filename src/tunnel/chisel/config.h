@@ -1,4 +1,4 @@
-/* The config request: what a client wants of a server, as JSON. chisel-protocol 4.1. */
+/* The config request: what a client asks a server for, as JSON. chisel-protocol 4.1. */
 #ifndef TUNNEL_CHISEL_CONFIG_H
 #define TUNNEL_CHISEL_CONFIG_H
 
@@ -7,7 +7,8 @@
 
 #define CONFIG_BYTES_MAX 65536
 
-/* Behind "Server cannot listen on ...: ": a session of the same client has the port. */
+/* The reason after "Server cannot listen on ...: " if a session of the same client has
+ * the port. */
 #define CONFIG_PORT_IS_YOURS "another session of yours has it"
 #define CONFIG_REMOTES_MAX 1024
 #define CONFIG_VERSION_MAX 64
@@ -21,16 +22,16 @@
 enum err chisel_ports_print(const uint16_t *ports, unsigned count,
 	struct buf *out) MUST_USE;
 
-/* ERR_SYNTAX: not such an answer, or not for @count remotes. */
+/* ERR_SYNTAX: not a list of @count ports. */
 enum err chisel_ports_parse(struct span text, uint16_t *ports, unsigned count) MUST_USE;
 
 struct chisel_config {
 	char version[CONFIG_VERSION_MAX];
-	/* Our own extension, unknown to others: the same client says the same, "" if it
-	 * says nothing. It may take over the ports of its own dead session. */
+	/* Our own extension, unknown to others: identifies the client, or "". A client
+	 * may take over the ports of its own dead session. */
 	char client[CONFIG_CLIENT_MAX];
-	/* Another one: a number drawn when the client's program started. It has one
-	 * session at a time, so an older one of the same run is given up. */
+	/* Another extension: a random number of this run of the program, or "". A run
+	 * has one session at a time, so its older session is closed. */
 	char run[CONFIG_RUN_MAX];
 	struct remote *remotes; /* owned, may be NULL */
 	unsigned count;

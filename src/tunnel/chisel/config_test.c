@@ -38,7 +38,7 @@ static void test_a_config_is_printed_as_go_prints_it(void **state)
 	assert_printed(&c, STOCK);
 }
 
-static void test_no_remotes_are_null_and_markup_is_escaped(void **state)
+static void test_an_empty_list_of_remotes_is_null_and_markup_is_escaped(void **state)
 {
 	struct chisel_config c = { .version = "<1>&\"\\\n", .client = "me", .run = "1" };
 
@@ -79,7 +79,7 @@ static void test_what_is_printed_is_read_back(void **state)
 	buf_fini(&out);
 }
 
-static void test_what_foreign_clients_send_is_understood(void **state)
+static void test_configs_of_other_clients_are_read(void **state)
 {
 	static const struct {
 		const char *text, *version, *client;
@@ -127,7 +127,7 @@ static void test_missing_protocols_are_tcp(void **state)
 	chisel_config_fini(&c);
 }
 
-static void test_what_is_no_config_is_refused(void **state)
+static void test_invalid_configs_are_refused(void **state)
 {
 	static const char *const texts[] = {
 		"",
@@ -209,7 +209,7 @@ static void test_a_long_version_is_cut_between_characters(void **state)
 	buf_fini(&out);
 }
 
-static void test_a_port_of_choice_and_the_last_one_are_read(void **state)
+static void test_a_chosen_port_and_the_last_port_are_read(void **state)
 {
 	struct chisel_config c;
 	struct buf out;
@@ -230,7 +230,7 @@ static void test_a_port_of_choice_and_the_last_one_are_read(void **state)
 	chisel_config_fini(&c);
 }
 
-static void test_ports_are_told_and_read(void **state)
+static void test_ports_are_printed_and_read(void **state)
 {
 	static const char *const bad[] = { "", "{}", "[]", "{\"Ports\":1}",
 		"{\"Ports\":[1,2]}", "{\"Ports\":[1,2,3,4]}", "{\"Ports\":[1,2,-3]}",
@@ -256,7 +256,7 @@ static void test_ports_are_told_and_read(void **state)
 	assert_memory_equal(got, ports, sizeof(ports));
 }
 
-static void test_a_config_has_bounds(void **state)
+static void test_a_config_is_bounded(void **state)
 {
 	(void)state;
 	assert_int_equal(parse_long("{}", " ", CONFIG_BYTES_MAX - 2, ""), ERR_OK);
@@ -280,14 +280,15 @@ int main(void)
 {
 	const struct CMUnitTest all[] = {
 		cmocka_unit_test(test_a_config_is_printed_as_go_prints_it),
-		cmocka_unit_test(test_no_remotes_are_null_and_markup_is_escaped),
+		cmocka_unit_test(
+			test_an_empty_list_of_remotes_is_null_and_markup_is_escaped),
 		cmocka_unit_test(test_what_is_printed_is_read_back),
-		cmocka_unit_test(test_what_foreign_clients_send_is_understood),
+		cmocka_unit_test(test_configs_of_other_clients_are_read),
 		cmocka_unit_test(test_missing_protocols_are_tcp),
-		cmocka_unit_test(test_what_is_no_config_is_refused),
-		cmocka_unit_test(test_a_port_of_choice_and_the_last_one_are_read),
-		cmocka_unit_test(test_ports_are_told_and_read),
-		cmocka_unit_test(test_a_config_has_bounds),
+		cmocka_unit_test(test_invalid_configs_are_refused),
+		cmocka_unit_test(test_a_chosen_port_and_the_last_port_are_read),
+		cmocka_unit_test(test_ports_are_printed_and_read),
+		cmocka_unit_test(test_a_config_is_bounded),
 		cmocka_unit_test(test_a_long_version_is_cut_between_characters),
 	};
 

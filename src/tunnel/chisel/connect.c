@@ -14,8 +14,8 @@
 #define CONNECT_MS 45000
 
 /*
- * TCP alone gets less: behind a path that loses everything the kernel asks ever more
- * rarely, and a fresh attempt is what notices the path's return soon.
+ * TCP alone gets less: on a path that loses everything the kernel retransmits at growing
+ * intervals, so a fresh attempt notices sooner that the path is back.
  */
 #define CONNECT_TCP_MS 3000
 
@@ -55,7 +55,7 @@ void connect_close(struct connect *c)
 	free(c);
 }
 
-/* Reports and is gone. */
+/* Reports the failure and frees it. */
 static void connect_end(struct connect *c, enum err rc, const struct why *why)
 {
 	void (*fn)(void *, enum err, const struct connect_result *,
@@ -72,7 +72,7 @@ static void connect_done(struct connect *c, struct span first)
 	struct connect_result result = { .stream = c->stream, .local = c->local };
 	uint8_t kept[CONNECT_READ_BYTES];
 
-	/* What was read lies in memory that goes with us. */
+	/* What was read lies in memory that is freed below. */
 	memcpy(kept, first.p, first.n);
 	result.first = span_of(kept, first.n);
 	result.is_adit = span_is(http1_head_value(&c->handshake.answer.head,
@@ -98,7 +98,7 @@ static void connect_on_timer(void *arg)
 	connect_end(c, rc, &why);
 }
 
-/* ---- what an attempt fails of ---- */
+/* ---- why an attempt fails ---- */
 
 static void connect_note_tls(struct connect *c)
 {
@@ -114,8 +114,7 @@ static bool has_text(struct span in, const char *text)
 	return memmem(in.p, in.n, text, strlen(text)) != NULL;
 }
 
-/* An alert of TLS, or a page in plain HTTP that says what was wrong, as Go and nginx have
- * it. */
+/* The server expects TLS: it sends an alert, or an error page as Go and nginx do. */
 static bool connect_has_met_tls(const struct connect *c, struct span said)
 {
 	if (c->o.tls != NULL || said.n == 0)
@@ -206,7 +205,7 @@ static void connect_on_dialled(void *arg, enum err rc, int fd, int errnum,
 	c->dial = NULL;
 	c->proxy_dial = NULL;
 	if (rc != ERR_OK) {
-		/* Of a proxy the words say more. */
+		/* The error text of a proxy dial is more specific. */
 		if (c->o.proxy == NULL)
 			c->failure.trouble = CONNECT_TROUBLE_DIAL;
 		c->failure.errnum = errnum;

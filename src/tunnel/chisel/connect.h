@@ -14,14 +14,14 @@
 
 struct connect;
 
-/* What an attempt failed of, where that is known: for a sentence with a remedy. */
+/* Why an attempt failed, where that is known: for an error text with a remedy. */
 enum connect_trouble {
-	CONNECT_TROUBLE_OTHER,  /* @why says all that is known */
+	CONNECT_TROUBLE_OTHER,  /* @why has all that is known */
 	CONNECT_TROUBLE_DIAL,   /* no connection to the server; .errnum is the dial's */
-	CONNECT_TROUBLE_STATUS, /* the server answered HTTP, and opened no tunnel */
-	CONNECT_TROUBLE_SPEAKS_TLS, /* and was asked in plain HTTP */
+	CONNECT_TROUBLE_STATUS, /* an HTTP answer, but no tunnel */
+	CONNECT_TROUBLE_SPEAKS_TLS, /* the server, but the request was plain HTTP */
 	CONNECT_TROUBLE_NO_ANSWER,  /* the connection was closed without one */
-	CONNECT_TROUBLE_TLS,        /* the handshake; .tls says what of it */
+	CONNECT_TROUBLE_TLS,        /* the handshake failed; .tls is why */
 };
 
 struct connect_failure {
@@ -29,13 +29,13 @@ struct connect_failure {
 	unsigned status;
 	int errnum;
 	enum tls_trouble tls;
-	char detail[TLS_DETAIL_MAX]; /* of TLS; of a redirection: where to; or "" */
+	char detail[TLS_DETAIL_MAX]; /* of TLS; or the target of a redirection; or "" */
 };
 
-/* What came of it. */
+/* The result of an attempt. */
 struct connect_result {
 	struct stream *stream; /* the receiver's; wants nothing */
-	struct span first;     /* bytes of the server's that were read already */
+	struct span first;     /* bytes from the server that were read already */
 	bool is_adit;          /* it echoed the sub-protocol, as stock servers never do */
 	struct addr local;     /* this end's address; .n is 0 if it is not known */
 	struct connect_failure failure; /* if there is no stream */
@@ -52,7 +52,7 @@ struct connect_options {
 	const struct websocket_header *headers; /* the user's own */
 	size_t headers_n;
 	uint32_t timeout_ms; /* for everything; 0 is 45 s */
-	unsigned dead_ms;    /* a peer that acknowledges nothing so long is dead */
+	unsigned dead_ms;    /* a peer that acknowledges nothing for this long is dead */
 	/* If @rc is an error, only .failure of @result means anything. */
 	void (*fn)(void *arg, enum err rc, const struct connect_result *result,
 		const struct why *why);

@@ -1,7 +1,7 @@
 /*
  * An entry is the side of a remote where users arrive: a TCP port, a UDP port, or
- * standard input. It sends each of them through the session it is attached to; those who
- * come while there is none wait for a while. chisel-protocol 5.2, 6.6, 7.3.
+ * standard input. It sends each user through the session it is attached to; users that
+ * come while there is no session wait for a while. chisel-protocol 5.2, 6.6, 7.3.
  */
 #ifndef TUNNEL_CHISEL_ENTRY_H
 #define TUNNEL_CHISEL_ENTRY_H
@@ -15,10 +15,10 @@ struct entry_options {
 	const struct remote *remote;        /* copied */
 	const struct log *log;              /* borrowed: outlives the entry */
 	const struct chisel_tuning *tuning; /* borrowed: outlives the entry */
-	/* The one stream of a stdio entry has ended; NULL if it does not matter. */
+	/* The one stream of a stdio entry has ended; may be NULL. */
 	void (*on_done)(void *arg);
 	void *arg;
-	/* an unauthenticated peer asked for it: its lines are limited */
+	/* an unauthenticated peer asked for it: its log lines are limited */
 	bool is_strangers;
 };
 
@@ -26,7 +26,7 @@ struct entry_options {
 enum err entry_open(const struct entry_options *o, struct entry **out,
 	struct why *why) MUST_USE;
 
-/* From now on through @session, until it is NULL again; those who wait go at once. */
+/* Uses @session from now on; NULL: there is none. Users that wait are sent at once. */
 void entry_attach(struct entry *e, struct chisel_session *session);
 
 /* Where it listens: the port that was chosen if 0 was asked for. 0: it is stdio. */

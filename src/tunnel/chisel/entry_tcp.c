@@ -125,8 +125,8 @@ static void visitor_dial(struct visitor *v)
 	if (rc == ERR_CLOSED) {
 		visitor_wait(v);
 	} else if (rc != ERR_OK) {
-		log_limited(LOG_WARN, &e->log, "conn#%llu: no channel: %s", v->number,
-			err_name(rc));
+		log_limited(LOG_WARN, &e->log, "conn#%llu: cannot open a channel: %s",
+			v->number, err_name(rc));
 		visitor_end(v);
 	}
 }
@@ -172,7 +172,7 @@ static void tcp_entry_on_timer(void *arg)
 			return;
 		}
 		log_limited(LOG_INFO, &e->entry.log,
-			"conn#%llu: no session within %llu ms", v->number,
+			"conn#%llu: closed: no session within %llu ms", v->number,
 			(unsigned long long)timeout_ms);
 		e->waiting_count--;
 		visitor_free(v);

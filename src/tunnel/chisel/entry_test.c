@@ -22,7 +22,7 @@ struct fixture {
 	uint16_t port;
 };
 
-/* A port that nobody has just now. */
+/* A port that is free now. */
 static uint16_t free_port(void)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET };
@@ -78,7 +78,7 @@ static int visit(struct fixture *f)
 	return fd;
 }
 
-static void say(int fd, size_t n)
+static void send_bytes(int fd, size_t n)
 {
 	uint8_t bytes[256];
 
@@ -104,7 +104,7 @@ static void test_visitors_wait_for_a_session(void **state)
 	struct pair *p = f->pair;
 	int first = visit(f), second = visit(f);
 
-	say(first, 100);
+	send_bytes(first, 100);
 	pair_settle(p);
 	assert_int_equal(how_is(first), 1);
 	pair_up(p);
@@ -116,7 +116,7 @@ static void test_visitors_wait_for_a_session(void **state)
 	close(second);
 }
 
-static void test_a_visitor_does_not_wait_for_ever(void **state)
+static void test_a_visitor_waits_for_a_limited_time(void **state)
 {
 	struct fixture *f = *state;
 	int fd;
@@ -149,7 +149,7 @@ static void test_a_visitor_whose_session_ends_too_soon_gets_the_next(void **stat
 	p->server.hesitates = false;
 	pair_up_again(p);
 	entry_attach(f->entry, p->client.session);
-	say(fd, 50);
+	send_bytes(fd, 50);
 	pair_run_until(p, p->server.users[0].got == 50);
 	close(fd);
 }
@@ -163,7 +163,7 @@ static void test_a_visitor_of_a_session_that_dies_is_reset(void **state)
 	pair_up(p);
 	entry_attach(f->entry, p->client.session);
 	fd = visit(f);
-	say(fd, 10);
+	send_bytes(fd, 10);
 	pair_run_until(p, p->server.users[0].got == 10);
 	p->pipe.b.is_lost = true;
 	chisel_session_close(p->client.session, ERR_TIMEOUT, "dead");
@@ -186,7 +186,7 @@ static void test_a_refused_visitor_is_reset_and_the_next_served(void **state)
 	close(fd);
 	p->server.reject = NULL;
 	fd = visit(f);
-	say(fd, 10);
+	send_bytes(fd, 10);
 	pair_run_until(p, p->server.users[0].got == 10);
 	close(fd);
 }
@@ -210,7 +210,7 @@ int main(void)
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_visitors_wait_for_a_session),
-		TEST(test_a_visitor_does_not_wait_for_ever),
+		TEST(test_a_visitor_waits_for_a_limited_time),
 		TEST(test_a_visitor_whose_session_ends_too_soon_gets_the_next),
 		TEST(test_a_visitor_of_a_session_that_dies_is_reset),
 		TEST(test_a_refused_visitor_is_reset_and_the_next_served),

@@ -84,7 +84,7 @@ static void udp_entry_on_udp_closed(void *arg, enum err rc)
 {
 	struct udp_entry *e = arg;
 
-	log_debug(&e->entry.log, "channel ended: %s", err_name(rc));
+	log_debug(&e->entry.log, "UDP channel closed: %s", err_name(rc));
 	udp_entry_dial_later(e);
 }
 

@@ -1,10 +1,9 @@
 /*
- * Exits are the side of remotes where targets are: each channel that the peer opens is
- * dialled, or spoken SOCKS5 or datagrams with. chisel-protocol 6.
+ * Exits are the side of remotes where targets are: each channel that the peer opens leads
+ * to a TCP target, a SOCKS5 server, or a UDP target. chisel-protocol 6.
  *
- * Whether a channel may have what it asks for is decided before it comes here, by whoever
- * knows the rules; a SOCKS destination, which is named later, is asked about when it is
- * known.
+ * The owner decides whether a channel is allowed before it comes here. A SOCKS
+ * destination is named later: may_reach() is called when it is known.
  */
 #ifndef TUNNEL_CHISEL_EXIT_H
 #define TUNNEL_CHISEL_EXIT_H
@@ -22,12 +21,12 @@ struct exits {
 	 * all are. */
 	bool (*may_reach)(void *owner, const char *access);
 	void *owner; /* borrowed: given to may_reach */
-	/* Unreachable targets are logged at info, once for each change. For those of
-	 * remotes only: whoever sends SOCKS requests could fill the log. */
+	/* Unreachable targets are logged at info, once for each change. Only targets of
+	 * remotes: SOCKS requests could fill the log. */
 	bool tells_targets;
 	struct exit_target {
 		uint64_t name, trouble; /* digests; 0 is none */
-	} targets[EXIT_TARGETS_MAX];    /* the ones that were tried last */
+	} targets[EXIT_TARGETS_MAX];    /* the last ones that were dialled */
 	struct list all;
 	unsigned long long count; /* so far, for their numbers */
 	unsigned long long open;  /* now */
@@ -41,7 +40,7 @@ void exits_fini(struct exits *x);
 
 /*
  * What is allowed has changed: ends the exits whose target @is_allowed denies. UDP exits
- * only stop to pass datagrams, until they are allowed again.
+ * stay, but pass no datagrams until they are allowed again.
  */
 void exits_check(struct exits *x, bool (*is_allowed)(void *owner, const char *access));
 

@@ -11,8 +11,8 @@ struct exit_path {
 	struct list in_exits;
 	unsigned long long number;
 	struct remote_target target;
-	const char *access; /* borrowed: what else has to be allowed, or NULL */
-	bool is_denied;     /* the target is not allowed any more: pass nothing */
+	const char *access; /* borrowed: the destination, to be allowed too, or NULL */
+	bool is_denied;     /* the target is no longer allowed: pass nothing */
 };
 
 struct exit_kind {
@@ -24,7 +24,7 @@ struct exit_kind {
 	bool outlives_denial; /* is_denied is enough */
 };
 
-/* Its target was reached, or not: then @trouble says why. */
+/* Its target was reached (@trouble is NULL), or @trouble is the reason why not. */
 void exit_path_note(struct exit_path *path, const char *trouble, const char *advice);
 
 /* It is over: takes it off the list and frees the struct. */

@@ -102,7 +102,7 @@ static void socks_exit_bridge(struct socks_exit *e)
 	buf_reset(&e->in);
 }
 
-/* Writes what is in the out buffer, then goes on as the state says. */
+/* Writes the out buffer, then continues with the state. */
 static void socks_exit_flush(struct socks_exit *e)
 {
 	enum err rc = ERR_OK;

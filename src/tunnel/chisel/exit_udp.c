@@ -2,8 +2,8 @@
  * A UDP exit: one connected socket for each flow, named by the text the entry gave it.
  * The flow that was idle longest makes room for a new one. chisel-protocol 6.6.
  *
- * The channel is never closed because a datagram could not be sent: stock entries before
- * 1.12 do not survive that.
+ * A datagram that cannot be sent does not close the channel: stock entries before 1.12
+ * do not survive that.
  */
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -21,7 +21,8 @@
 
 struct udp_exit {
 	struct exit_path path; /* first */
-	struct channel *ch; /* until the target is resolved: nothing is lost meanwhile */
+	struct channel
+		*ch; /* until the target is resolved: the peer keeps its datagrams */
 	struct udp_channel udp;
 	struct resolve *resolve; /* borrowed: until it has called */
 	struct addr target;
@@ -47,7 +48,7 @@ static void udp_flow_on_readable(void *arg, unsigned ready)
 		ssize_t n = recv(flow->fd, e->flows.datagram, e->flows.datagram_max, 0);
 
 		if (n < 0)
-			/* nothing more, or the target's port is closed: so be it */
+			/* nothing more, or the target's port is closed */
 			return;
 		if (e->path.is_denied)
 			continue;

@@ -1,4 +1,4 @@
-/* A keepalive decides when a session pings its peer, and when it gives the peer up. */
+/* A keepalive decides when a session pings its peer, and when the peer counts as dead. */
 #include "tunnel/chisel/keepalive.h"
 
 static uint64_t later(uint64_t a, uint64_t b)

@@ -1,14 +1,14 @@
 /*
- * A keepalive decides when a session pings its peer, and when it gives the peer up. It
- * does no I/O, and is told the time.
+ * A keepalive decides when a session pings its peer, and when the peer counts as dead. It
+ * does no I/O; the caller passes the time.
  *
  * An idle session pings at the interval, and ends when a ping is unanswered for the
  * timeout. A session in use, whose payload has passed since the last answer or whose peer
  * has not answered the opening of a channel, pings when nothing has come in for a second.
  * It also ends when the transport is stuck: nothing that was sent is acknowledged for 3
- * s, or for longer if recent round trips were long. So a path that is gone is noticed
- * soon, and a peer that is slow, or behind a long queue, is not given up: its transport
- * acknowledges what arrives.
+ * s, or for longer if recent round trips were long. So a broken path is detected soon,
+ * and a peer that is slow or behind a long queue is kept: its transport acknowledges what
+ * arrives.
  */
 #ifndef TUNNEL_CHISEL_KEEPALIVE_H
 #define TUNNEL_CHISEL_KEEPALIVE_H
@@ -21,7 +21,7 @@
 #define KEEPALIVE_LOOK_MS 250   /* between looks at the transport in use */
 
 struct keepalive {
-	uint32_t interval_ms; /* 0: no pings, and no peer is given up */
+	uint32_t interval_ms; /* 0: no pings, and no peer counts as dead */
 	uint32_t timeout_ms;  /* of a ping, and of the transport; 0: the values above */
 
 	unsigned opens;       /* channel opens that the peer has not answered */
@@ -31,7 +31,7 @@ struct keepalive {
 	uint64_t next_ms;     /* the regular ping */
 	uint64_t acked_bytes; /* of the transport, at the last look */
 	uint64_t moved_ms;    /* when they grew last */
-	uint64_t stuck_ms;    /* since when some are out and do not grow; 0: not so */
+	uint64_t stuck_ms;    /* since when nothing is acknowledged; 0: all is */
 	bool is_used;         /* payload has passed since the last ping */
 	bool is_early;        /* the ping that is out is for payload */
 };
@@ -52,7 +52,7 @@ void keepalive_on_heard(struct keepalive *k, uint64_t now_ms);
 /* The answer to the ping. */
 void keepalive_on_pong(struct keepalive *k);
 
-/* True if payload that passes now has to be told. */
+/* True if keepalive_on_use() must be called for payload that passes now. */
 static inline bool keepalive_wants_use(const struct keepalive *k)
 {
 	return !k->is_used || k->asked_ms == 0;
@@ -61,14 +61,14 @@ static inline bool keepalive_wants_use(const struct keepalive *k)
 /* Payload passes, or the opening of a channel; @is_sent: to the peer. */
 void keepalive_on_use(struct keepalive *k, bool is_sent, uint64_t now_ms);
 
-/* True if a ping is to be sent now, out of turn: there is none out. */
+/* Asks for a ping outside the interval. True: send it now; false: one is unanswered. */
 bool keepalive_ping_now(struct keepalive *k, uint64_t now_ms) MUST_USE;
 
-/* What to do now. @path is NULL if the transport tells nothing. */
+/* What to do now. @path is NULL if the transport reports nothing. */
 enum keepalive_verdict keepalive_look(struct keepalive *k, const struct stream_path *path,
 	uint64_t now_ms) MUST_USE;
 
-/* When to look again; UINT64_MAX: never. It may become sooner when use begins. */
+/* When to look again; UINT64_MAX: never. Use makes it sooner. */
 uint64_t keepalive_due_ms(const struct keepalive *k, uint64_t now_ms);
 
 #endif

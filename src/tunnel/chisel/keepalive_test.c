@@ -1,5 +1,4 @@
-/* Behaviour of keepalives: time is a number here, and the transport says what it is told
- * to. */
+/* Behaviour of keepalives: the tests pass the time and the state of the transport. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -99,7 +98,7 @@ static void play_ack(struct play *p, uint64_t bytes, bool is_all)
 	p->path.is_waiting = !is_all;
 }
 
-/* How long until it is given up; 0: not within a minute. */
+/* How long until it is dead; 0: not within a minute. */
 static uint64_t play_until_dead(struct play *p)
 {
 	uint64_t begin = p->now;
@@ -145,7 +144,7 @@ static void test_a_short_interval_shortens_the_timeout(void **state)
 	assert_in_range(play_until_dead(&p), 1500 + 1900, 1500 + 2100);
 }
 
-static void test_without_an_interval_nothing_is_sent_and_no_peer_given_up(void **state)
+static void test_without_an_interval_there_are_no_pings_and_no_dead_peers(void **state)
 {
 	struct play p = play_start(true);
 
@@ -159,7 +158,7 @@ static void test_without_an_interval_nothing_is_sent_and_no_peer_given_up(void *
 	assert_true(keepalive_due_ms(&p.k, p.now) == UINT64_MAX);
 }
 
-static void test_use_and_then_silence_is_asked_about_once(void **state)
+static void test_silence_after_use_causes_one_ping(void **state)
 {
 	struct play p = play_start(true);
 
@@ -198,7 +197,7 @@ static void test_traffic_needs_no_pings(void **state)
 	assert_int_equal(p.pings, 1);
 }
 
-static void test_a_path_that_is_gone_is_noticed_in_use(void **state)
+static void test_a_broken_path_is_detected_in_use(void **state)
 {
 	struct play p;
 
@@ -228,7 +227,7 @@ static void test_a_path_that_is_gone_is_noticed_in_use(void **state)
 	assert_in_range(play_until_dead(&p), 8900, 9200);
 }
 
-static void test_long_round_trips_take_longer_to_give_up(void **state)
+static void test_long_round_trips_have_a_longer_timeout(void **state)
 {
 	struct play p = play_start(true);
 
@@ -241,7 +240,7 @@ static void test_long_round_trips_take_longer_to_give_up(void **state)
 	assert_in_range(play_until_dead(&p), 5100, 5600);
 }
 
-static void test_a_target_that_takes_long_costs_pings_only(void **state)
+static void test_a_slow_target_causes_pings_only(void **state)
 {
 	struct play p = play_start(true);
 
@@ -277,7 +276,7 @@ static void test_a_saturated_upload_is_not_cut(void **state)
 	}
 	assert_false(p.is_dead);
 
-	/* Slower still, and the peer says nothing: but what is sent arrives. */
+	/* Slower still, and the peer sends nothing, but what is sent arrives. */
 	p.answers_in = 60000;
 	for (int i = 0; i < 3000; i++) {
 		play_send(&p);
@@ -287,7 +286,7 @@ static void test_a_saturated_upload_is_not_cut(void **state)
 	assert_false(p.is_dead);
 }
 
-static void test_a_peer_that_only_acknowledges_is_given_up(void **state)
+static void test_a_peer_that_only_acknowledges_is_dead(void **state)
 {
 	struct play p = play_start(true);
 
@@ -315,7 +314,7 @@ static void test_acknowledgements_of_losses_are_signs_of_life(void **state)
 	assert_in_range(play_until_dead(&p), 2900, 3500);
 }
 
-static void test_a_timeout_that_is_given_counts_for_the_transport(void **state)
+static void test_the_configured_timeout_applies_to_the_transport(void **state)
 {
 	struct play p = play_start(true);
 
@@ -334,16 +333,16 @@ int main(void)
 		cmocka_unit_test(test_an_idle_session_dies_of_an_unanswered_ping),
 		cmocka_unit_test(test_a_short_interval_shortens_the_timeout),
 		cmocka_unit_test(
-			test_without_an_interval_nothing_is_sent_and_no_peer_given_up),
-		cmocka_unit_test(test_use_and_then_silence_is_asked_about_once),
+			test_without_an_interval_there_are_no_pings_and_no_dead_peers),
+		cmocka_unit_test(test_silence_after_use_causes_one_ping),
 		cmocka_unit_test(test_traffic_needs_no_pings),
-		cmocka_unit_test(test_a_path_that_is_gone_is_noticed_in_use),
-		cmocka_unit_test(test_long_round_trips_take_longer_to_give_up),
-		cmocka_unit_test(test_a_target_that_takes_long_costs_pings_only),
+		cmocka_unit_test(test_a_broken_path_is_detected_in_use),
+		cmocka_unit_test(test_long_round_trips_have_a_longer_timeout),
+		cmocka_unit_test(test_a_slow_target_causes_pings_only),
 		cmocka_unit_test(test_a_saturated_upload_is_not_cut),
-		cmocka_unit_test(test_a_peer_that_only_acknowledges_is_given_up),
+		cmocka_unit_test(test_a_peer_that_only_acknowledges_is_dead),
 		cmocka_unit_test(test_acknowledgements_of_losses_are_signs_of_life),
-		cmocka_unit_test(test_a_timeout_that_is_given_counts_for_the_transport),
+		cmocka_unit_test(test_the_configured_timeout_applies_to_the_transport),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

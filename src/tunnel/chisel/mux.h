@@ -29,12 +29,12 @@ struct mux {
 	unsigned light_run;      /* turns of light ones since one of a bulk one */
 	unsigned linger_count;
 	size_t widened_bytes;      /* of windows, beyond what channels began with */
-	struct loop_timer *linger; /* looks after them */
+	struct loop_timer *linger; /* checks the lingering channels */
 	struct channel *turn;      /* whose turn it is; NULL outside of one */
 	bool is_full;          /* the stream takes no more: wait until it is writable */
 	bool wants_write;      /* what we asked the stream for */
-	bool is_broken;        /* told so already */
-	bool peer_half_closes; /* it is known to carry EOF: an adit, 1.12, or seen to */
+	bool is_broken;        /* on_broken is called, or will be */
+	bool peer_half_closes; /* known to carry EOF: adit, stock 1.12, or it did */
 	struct loop_deferred pump;
 	void (*on_broken)(void *arg, enum err rc); /* once; never from inside a call */
 	struct loop_deferred broken;
@@ -52,7 +52,7 @@ enum err mux_init(struct mux *m, struct loop *loop, struct pool *pool,
 /* After the channels are gone or broken, or after mux_init() failed. */
 void mux_fini(struct mux *m);
 
-/* Sends what there is at the end of this turn of the loop. */
+/* Sends what is queued, at the end of this turn of the loop. */
 void mux_pump_soon(struct mux *m);
 
 /* The stream became writable. */
@@ -61,23 +61,23 @@ void mux_on_writable(struct mux *m);
 /* True if @ch may put something into the outbox now. */
 bool mux_has_room(const struct mux *m, const struct channel *ch);
 
-/* Queues @ch for a turn; @is_bulk says in which list. Again is fine. */
+/* Queues @ch for a turn, in the list for @is_bulk. Again is fine. */
 void mux_want_turn(struct mux *m, struct channel *ch, bool is_bulk);
 
-/* Payload passes, or the opening of a channel; @is_sent: to the peer. */
+/* Payload or the opening of a channel passes; @is_sent: to the peer. */
 void mux_note_use(struct mux *m, bool is_sent);
 
 /* An engine or the stream failed: on_broken is called at the end of the turn. */
 void mux_break(struct mux *m, enum err rc);
 
-/* For calls to the engine whose only failures are the connection's. */
+/* For calls to the engine: every failure breaks the connection. */
 static inline void mux_check(struct mux *m, enum err rc)
 {
 	if (rc != ERR_OK && rc != ERR_AGAIN)
 		mux_break(m, rc);
 }
 
-/* Looks at @ch every now and then until it has sent its EOF. */
+/* Checks @ch regularly until it has sent its EOF. */
 void mux_linger(struct mux *m, struct channel *ch);
 
 /* Keys were exchanged: channels that wanted to send meanwhile may. */

@@ -1,6 +1,6 @@
 /*
- * The outbox is what a session has to send: SSH packets, built and sealed in the memory
- * that goes to the connection. One block of the pool is one WebSocket message.
+ * The outbox holds what a session has to send: SSH packets, built and sealed in the
+ * memory that goes to the connection. One block of the pool is one WebSocket message.
  */
 #ifndef TUNNEL_CHISEL_OUTBOX_H
 #define TUNNEL_CHISEL_OUTBOX_H
@@ -23,7 +23,7 @@ struct outbox {
 	struct outblock *open; /* borrowed: the last of them while it is filled */
 	struct outblock *pong; /* borrowed: of an answer that waits, or NULL */
 	size_t queued_bytes;   /* not written yet */
-	uint8_t masks[64];     /* of a client: drawn together, for they are no secrets */
+	uint8_t masks[64];     /* of a client: random, made for several frames at once */
 	unsigned masks_left;   /* bytes of them */
 };
 

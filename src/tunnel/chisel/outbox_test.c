@@ -110,7 +110,7 @@ static void test_a_client_masks(void **state)
 	assert_int_equal(pongs, 40);
 }
 
-static void test_a_wire_that_takes_little_gets_all_in_the_end(void **state)
+static void test_a_slow_stream_gets_all_bytes(void **state)
 {
 	struct fixture *f = *state;
 	unsigned messages, pongs;
@@ -131,7 +131,7 @@ static void test_a_wire_that_takes_little_gets_all_in_the_end(void **state)
 	assert_int_equal(f->wire.out[f->wire.out_n - 1], 'y');
 }
 
-static void test_a_loan_that_came_to_nothing_leaves_no_message(void **state)
+static void test_an_empty_commit_leaves_no_message(void **state)
 {
 	struct fixture *f = *state;
 	struct mspan room;
@@ -142,7 +142,7 @@ static void test_a_loan_that_came_to_nothing_leaves_no_message(void **state)
 	assert_int_equal(f->wire.out_n, 0);
 }
 
-static void test_what_is_queued_has_a_bound(void **state)
+static void test_the_queue_is_bounded(void **state)
 {
 	struct fixture *f = *state;
 	struct mspan room;
@@ -166,9 +166,9 @@ int main(void)
 		TEST(test_small_packets_share_a_message),
 		TEST(test_no_message_is_longer_than_allowed),
 		TEST(test_a_client_masks),
-		TEST(test_a_wire_that_takes_little_gets_all_in_the_end),
-		TEST(test_a_loan_that_came_to_nothing_leaves_no_message),
-		TEST(test_what_is_queued_has_a_bound),
+		TEST(test_a_slow_stream_gets_all_bytes),
+		TEST(test_an_empty_commit_leaves_no_message),
+		TEST(test_the_queue_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

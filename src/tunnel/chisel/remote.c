@@ -1,4 +1,4 @@
-/* Remotes: the grammar of the command line, and the texts on the wire and for people. */
+/* Remotes: the grammar of the command line, and the texts on the wire and in logs. */
 #include "tunnel/chisel/remote.h"
 
 #include <arpa/inet.h>
@@ -14,7 +14,7 @@ enum proto { PROTO_UNSET, PROTO_TCP, PROTO_UDP };
 /* What is known of a remote while its parts are read, the last one first. */
 struct draft {
 	struct remote r;
-	bool has_local_port; /* said, and not only the target's */
+	bool has_local_port; /* given, and not only the target's */
 	enum proto local_proto, remote_proto;
 };
 
@@ -168,7 +168,7 @@ static enum err take_part(struct draft *d, struct span part, struct why *why)
 		take_port(d, text);
 		return ERR_OK;
 	}
-	/* A number that is no port, where a port is due: no host is meant. */
+	/* A number out of range where a port is expected: not a host. */
 	if (is_port_due && *text != '\0' && text[strspn(text, "0123456789")] == '\0')
 		return err_set(why, ERR_SYNTAX,
 			"port %.20s is out of range: ports are 1 to 65535, and 0 for any"

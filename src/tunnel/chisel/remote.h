@@ -1,6 +1,6 @@
 /*
- * A remote says what is tunnelled: where to listen, on which side, and where to go from
- * the other. Grammar, defaults and printed forms: chisel-protocol 5.1 and 5.3.
+ * A remote defines one tunnel: where to listen, on which side, and the target on the
+ * other side. Grammar, defaults and printed forms: chisel-protocol 5.1 and 5.3.
  */
 #ifndef TUNNEL_CHISEL_REMOTE_H
 #define TUNNEL_CHISEL_REMOTE_H
@@ -38,16 +38,16 @@ bool remote_port_is_good(const char *port);
 /* The same, or "0". */
 bool remote_local_port_is_good(const char *port);
 
-/* False, with @why, for what no remote can be: SOCKS over UDP, a reversed stdio. */
+/* ERR_SYNTAX: a combination that is not supported: SOCKS over UDP, reverse stdio. */
 enum err remote_check(const struct remote *r, struct why *why) MUST_USE;
 
-/* Reads "R:2222:localhost:22". ERR_SYNTAX: @why says what is wrong with it. */
+/* Reads "R:2222:localhost:22". ERR_SYNTAX: @why has the reason. */
 enum err remote_parse(struct span text, struct remote *out, struct why *why) MUST_USE;
 
-/* The number of a port that a remote or a target has; 0 for an empty one. */
+/* The port of a remote or a target as a number; 0 for an empty one. */
 uint16_t remote_port_number(const char *port);
 
-/* The form for people: "R:2222=>localhost:22". Returns @to. */
+/* The form for logs and errors: "R:2222=>localhost:22". Returns @to. */
 const char *remote_print(const struct remote *r, char to[REMOTE_TEXT_MAX]);
 
 /* What a channel for it asks for: "socks", "host:port" or "host:port/udp".
@@ -55,16 +55,16 @@ const char *remote_print(const struct remote *r, char to[REMOTE_TEXT_MAX]);
 const char *remote_print_target(const struct remote *r, char to[REMOTE_TEXT_MAX]);
 
 /*
- * What an access list is searched in: "R:localhost:localport" for a reverse remote,
- * "socks" for SOCKS, else "host:port". Returns @to.
+ * The text that access lists are matched against: "R:localhost:localport" for a reverse
+ * remote, "socks" for SOCKS, else "host:port". Returns @to.
  */
 const char *remote_print_access(const struct remote *r, char to[REMOTE_TEXT_MAX]);
 
-/* What the other side asked a channel to be: the text of a channel open. */
+/* The target of a channel, from the text of its opening. */
 struct remote_target {
 	char host[REMOTE_HOST_MAX]; /* without brackets */
 	char port[REMOTE_PORT_MAX];
-	char access[REMOTE_TEXT_MAX]; /* what an access list is searched in */
+	char access[REMOTE_TEXT_MAX]; /* what access lists are matched against */
 	bool is_udp;
 	bool is_socks;
 };

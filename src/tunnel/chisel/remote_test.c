@@ -134,7 +134,7 @@ static const struct {
 	{ "user@host:80", "Invalid host" },
 };
 
-static void test_what_is_no_remote_is_refused_in_words(void **state)
+static void test_invalid_remotes_are_refused_with_a_reason(void **state)
 {
 	struct remote r = { .local_host = "kept" };
 	struct why why;
@@ -149,7 +149,7 @@ static void test_what_is_no_remote_is_refused_in_words(void **state)
 	assert_string_equal(r.local_host, "kept");
 }
 
-static void test_a_host_has_a_longest_name(void **state)
+static void test_the_length_of_a_host_is_bounded(void **state)
 {
 	char text[REMOTE_HOST_MAX + 4];
 	struct remote r;
@@ -196,7 +196,7 @@ static void test_targets_of_channels_are_read(void **state)
 	}
 }
 
-static void test_doubtful_targets_are_refused(void **state)
+static void test_invalid_targets_are_refused(void **state)
 {
 	static const char *const texts[] = { "", ":80", "host", "host:", "host:0",
 		"host:65536", "host:http", "::1:80", "[::1]", "[::1:80", "[::1]x:80",
@@ -221,7 +221,7 @@ static void test_doubtful_targets_are_refused(void **state)
 		ERR_OK);
 }
 
-static void test_a_client_lets_in_only_what_it_declared(void **state)
+static void test_a_client_allows_only_declared_targets(void **state)
 {
 	static const struct {
 		const char *remote, *target;
@@ -254,7 +254,7 @@ static void test_a_client_lets_in_only_what_it_declared(void **state)
 	}
 }
 
-static void test_what_a_remote_asks_for_it_covers(void **state)
+static void test_a_remote_covers_its_own_target(void **state)
 {
 	char text[REMOTE_TEXT_MAX];
 	struct remote r;
@@ -273,12 +273,12 @@ int main(void)
 {
 	const struct CMUnitTest all[] = {
 		cmocka_unit_test(test_every_form_of_the_command_line_is_read),
-		cmocka_unit_test(test_what_is_no_remote_is_refused_in_words),
-		cmocka_unit_test(test_a_host_has_a_longest_name),
+		cmocka_unit_test(test_invalid_remotes_are_refused_with_a_reason),
+		cmocka_unit_test(test_the_length_of_a_host_is_bounded),
 		cmocka_unit_test(test_targets_of_channels_are_read),
-		cmocka_unit_test(test_doubtful_targets_are_refused),
-		cmocka_unit_test(test_a_client_lets_in_only_what_it_declared),
-		cmocka_unit_test(test_what_a_remote_asks_for_it_covers),
+		cmocka_unit_test(test_invalid_targets_are_refused),
+		cmocka_unit_test(test_a_client_allows_only_declared_targets),
+		cmocka_unit_test(test_a_remote_covers_its_own_target),
 	};
 
 	return cmocka_run_group_tests(all, NULL, NULL);

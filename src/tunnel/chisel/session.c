@@ -22,7 +22,7 @@ _Static_assert(SESSION_KEPT_MAX + SESSION_READ_BYTES <= WORKER_SCRATCH_BYTES,
 enum session_state {
 	SESSION_SECURING,    /* SSH versions, keys, authentication */
 	SESSION_CONFIGURING, /* waiting for the config request or its answer */
-	SESSION_DECIDING,    /* server: the owner thinks about it */
+	SESSION_DECIDING,    /* server: the owner checks the config */
 	SESSION_OPEN,
 	SESSION_REFUSED, /* server: the refusal is on its way */
 	SESSION_CLOSED,
@@ -167,8 +167,8 @@ static void session_on_broken(void *arg, enum err rc)
 	chisel_session_close(s, rc, rc == ERR_RESET ? "the connection broke" : NULL);
 }
 
-/* Says goodbye if the connection still takes it without waiting. */
-static void session_say_goodbye(struct chisel_session *s)
+/* Sends a WebSocket close if the connection takes it without waiting. */
+static void session_send_close(struct chisel_session *s)
 {
 	static const uint8_t going_away[] = { 1001 >> 8, 1001 & 0xff };
 
@@ -185,7 +185,7 @@ static void session_on_gone(void *arg)
 	struct chisel_session *s = arg;
 	struct list *it, *next;
 
-	session_say_goodbye(s);
+	session_send_close(s);
 	list_each(it, next, &s->mux.channels)
 		channel_on_session_gone(list_object(it, struct channel, in_mux));
 	stream_close(s->o.stream);
@@ -193,7 +193,7 @@ static void session_on_gone(void *arg)
 	session_free(s);
 }
 
-/* ---- is the peer there ---- */
+/* ---- liveness of the peer ---- */
 
 static void session_ping(struct chisel_session *s)
 {
@@ -266,7 +266,7 @@ enum err chisel_session_probe(struct chisel_session *s, uint32_t ms,
 	return ERR_OK;
 }
 
-/* Sets the timer for whatever is due first. */
+/* Sets the timer to the first deadline. */
 static void session_set_timer(struct chisel_session *s)
 {
 	uint64_t now = clock_now_ms(), due = UINT64_MAX;
@@ -287,9 +287,9 @@ static void session_set_timer(struct chisel_session *s)
 static void session_on_timer(void *arg)
 {
 	static const char *const names[] = {
-		[SESSION_SECURING] = "securing",
-		[SESSION_CONFIGURING] = "agreeing on the remotes",
-		[SESSION_DECIDING] = "deciding",
+		[SESSION_SECURING] = "SSH handshake",
+		[SESSION_CONFIGURING] = "config exchange",
+		[SESSION_DECIDING] = "config check",
 		[SESSION_REFUSED] = "refused",
 	};
 	struct chisel_session *s = arg;
@@ -324,7 +324,7 @@ static void session_on_request(struct chisel_session *s, const struct ssh_event 
 	}
 	if (!ev->wants_reply)
 		return;
-	/* Answers carry no name, only their order: nothing may overtake the config's. */
+	/* Replies have no name, only an order: none may overtake that to the config. */
 	if (s->state != SESSION_OPEN)
 		chisel_session_close(s, ERR_PROTO, "unexpected global request");
 	else
@@ -350,8 +350,8 @@ static void session_on_reply(struct chisel_session *s, const struct ssh_event *e
 		return;
 	session_note_rtt(s);
 	if (!ev->ok && refusal.n == 0)
-		refusal = span_str("the server refused and did not say why");
-	/* Stock servers add nothing to a yes, and stock clients look for nothing else. */
+		refusal = span_str("the server refused the config without a reason");
+	/* Stock servers accept with an empty reply. */
 	if (ev->ok && refusal.n > 0 && refusal.p[0] == '{') {
 		details = refusal;
 		refusal = (struct span){ 0 };
@@ -444,7 +444,7 @@ static void session_on_frame(struct chisel_session *s, const struct ws_event *ev
 		chisel_session_close(s, ERR_CLOSED, "the peer closed the connection");
 		break;
 	case WS_BINARY:
-		/* Packets may go across frames: what lies between two is closed up. */
+		/* Packets may cross frames: closes the gap of a header. */
 		if (packets->n == 0)
 			packets->p = ev->data.p;
 		else if (packets->p + packets->n != ev->data.p)
@@ -458,9 +458,9 @@ static void session_on_frame(struct chisel_session *s, const struct ws_event *ev
 }
 
 /*
- * Works through the @n bytes at @p, of which the first @ssh are out of their frames, and
- * moves what has to wait for more to the front. Returns how much that is; s->kept_ssh
- * says how much of it is out of its frames.
+ * Handles the @n bytes at @p, of which the first @ssh are out of their frames, and moves
+ * an incomplete rest to the front. Returns the size of the rest; s->kept_ssh is how much
+ * of it is out of its frames.
  */
 static size_t session_take(struct chisel_session *s, uint8_t *p, size_t n, size_t ssh)
 {
@@ -475,7 +475,7 @@ static size_t session_take(struct chisel_session *s, uint8_t *p, size_t n, size_
 			session_on_frame(s, &ev, &packets);
 	}
 	if (rc != ERR_OK && rc != ERR_AGAIN)
-		chisel_session_close(s, rc, "the peer's WebSocket frames are wrong");
+		chisel_session_close(s, rc, "invalid WebSocket frame from the peer");
 	if (packets.n > 0)
 		memmove(p, packets.p, packets.n);
 	if (frames.n > 0)
@@ -484,8 +484,7 @@ static size_t session_take(struct chisel_session *s, uint8_t *p, size_t n, size_
 	return packets.n + frames.n;
 }
 
-/* Works through the bytes that were kept, and if the stream is @readable through what can
- * be read from it now. */
+/* Handles the bytes that were kept and, with @is_readable, what the stream has now. */
 static void session_read(struct chisel_session *s, bool is_readable)
 {
 	uint8_t *scratch = worker_scratch(s->o.worker);

@@ -3,9 +3,9 @@
  * stream that has been upgraded. It authenticates, agrees on the remotes, notices a dead
  * peer, and carries every visitor as a channel, which is a stream like any other.
  *
- * Channels take fair turns at the connection; one that has little to say goes first. What
- * is queued in front of the connection is bounded, and so is what a channel may hold
- * back.
+ * Channels take fair turns at the connection; one that has little to send goes first. The
+ * queue in front of the connection is bounded, and so is what a channel keeps for a slow
+ * reader.
  */
 #ifndef TUNNEL_CHISEL_SESSION_H
 #define TUNNEL_CHISEL_SESSION_H
@@ -49,17 +49,17 @@ struct chisel_session_options {
 	const struct chisel_tuning *tuning; /* borrowed: outlives the session */
 	const struct hostkey *key;          /* server: borrowed, outlives the session */
 	const char *user, *password;        /* client: borrowed; "" for none */
-	bool peer_half_closes; /* known to carry EOF each way; else it may show */
+	bool peer_half_closes;              /* known to carry EOF each way */
 	const struct chisel_session_hooks *hooks; /* borrowed: const */
 	void *owner;                              /* given to the hooks */
 };
 
 /*
- * What the owner decides and hears. None is called from inside a call of the owner's. The
- * owner may call chisel_session_close() in any of them.
+ * Called for decisions and events, never from inside a call of the owner's. The owner may
+ * call chisel_session_close() in any of them.
  */
 struct chisel_session_hooks {
-	/* Client: is this the server we meant? @why goes into the log if not. */
+	/* Client: is this the key of the expected server? If not, @why has the reason. */
 	bool (*is_host_key_good)(void *owner, struct span blob, struct why *why);
 
 	/* Server: a login. Answer with chisel_session_login(), now or later. */
@@ -72,8 +72,8 @@ struct chisel_session_hooks {
 	 * with chisel_session_answer(), now or later. */
 	void (*on_config)(void *owner, struct span name, struct span data);
 
-	/* Client: the answer. An empty @refusal is a yes; @details are then what a server
-	 * of ours adds, mostly nothing. */
+	/* Client: the answer. If @refusal is empty, the config is accepted; @details are
+	 * then what an adit server adds, or empty. */
 	void (*on_answer)(void *owner, struct span refusal, struct span details);
 
 	/* The peer opens a channel. Answer with channel_accept() or channel_refuse(), now
@@ -107,9 +107,9 @@ enum err chisel_session_answer(struct chisel_session *s, bool is_accepted,
 	struct span data) MUST_USE;
 
 /*
- * Is the peer there? Pings now; @fn hears true when anything comes in, false after @ms
- * without. The session goes on either way; if it ends first, @fn is not called. One probe
- * at a time: ERR_EXISTS.
+ * Checks that the peer is alive. Pings now; @fn is called with true when anything comes
+ * in, and with false if nothing does for @ms. The session continues either way; if it
+ * ends first, @fn is not called. ERR_EXISTS: a probe is running already.
  */
 enum err chisel_session_probe(struct chisel_session *s, uint32_t ms,
 	void (*fn)(void *arg, bool is_alive), void *arg) MUST_USE;
@@ -121,7 +121,7 @@ void chisel_session_trust_half_close(struct chisel_session *s);
  * none came back yet. */
 uint64_t chisel_session_rtt_us(const struct chisel_session *s);
 
-/* How the path is. False: the transport does not tell. */
+/* The state of the path. False: the transport does not know. */
 bool chisel_session_path(const struct chisel_session *s, struct stream_path *out);
 
 /* Open channels, and payload bytes both ways since the start. */
@@ -133,22 +133,22 @@ void chisel_session_bytes(const struct chisel_session *s, uint64_t *sent,
 
 /*
  * Opens a channel for the target text. @fn is called once, never from inside this call:
- * with a stream, which is the receiver's, or with an error and the peer's words
- * (ERR_CLOSED: the session went first).
+ * with a stream, which is the receiver's, or with an error and the peer's reason
+ * (ERR_CLOSED: the session ended first).
  */
 typedef void channel_opened_fn(void *arg, enum err rc, struct stream *stream,
 	const struct why *why);
 enum err chisel_session_dial(struct chisel_session *s, const char *target,
 	channel_opened_fn *fn, void *arg, struct channel **out) MUST_USE;
 
-/* The fn of a dial is not called any more. NULL is fine.
- * Not to be used after it was called. */
+/* Cancels a dial: its fn is not called any more. NULL is fine. Not to be used after fn
+ * was called. */
 void channel_dial_close(struct channel *ch);
 
 /*
  * The two answers to on_open; either ends it, and one of them must come, even when the
  * session has closed meanwhile. After accept, @out is the receiver's stream.
- * ERR_CLOSED: the session went first.
+ * ERR_CLOSED: the session ended first.
  */
 enum err channel_accept(struct channel *ch, struct stream **out) MUST_USE;
 void channel_refuse(struct channel *ch, enum ssh_refusal reason, const char *text);

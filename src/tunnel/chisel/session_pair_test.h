@@ -1,6 +1,6 @@
 /*
  * For tests: a client and a server session, joined in memory on one loop. Each owner does
- * what it is told and notes what it hears; users are what sits behind the channels.
+ * what its fields request and counts its events; users are the ends of the channels.
  */
 #ifndef TUNNEL_CHISEL_SESSION_PAIR_TEST_H
 #define TUNNEL_CHISEL_SESSION_PAIR_TEST_H
@@ -22,11 +22,11 @@
 #define PAIR_USERS_MAX 32
 #define PAIR_TURNS_MAX 20000
 
-/* Whoever uses a channel: reads if it may, and writes what it was given to write. */
+/* The user of a channel: reads if it may, and writes as many bytes as it has left. */
 struct user {
 	struct stream *stream;
 	bool reads_nothing; /* reads nothing */
-	bool keeps_silent;  /* about its wants, once they are said */
+	bool keeps_silent;  /* sets its wants once only */
 	size_t bite;   /* bytes of each read; 0: as many as come, until there are none */
 	uint64_t left; /* still to write */
 	bool finishes; /* after the last of it */
@@ -123,7 +123,7 @@ static inline void user_write(struct user *u)
 		u->write_end = rc;
 }
 
-static inline void user_say_wants(struct user *u)
+static inline void user_set_wants(struct user *u)
 {
 	unsigned wants = 0;
 
@@ -144,27 +144,27 @@ static inline void user_on_ready(void *arg, unsigned ready)
 	if (ready & LOOP_WRITE)
 		user_write(u);
 	if (!u->keeps_silent || u->end != ERR_OK)
-		user_say_wants(u);
+		user_set_wants(u);
 }
 
 static inline void user_start(struct user *u, struct stream *stream)
 {
 	u->stream = stream;
 	stream_set_owner(stream, user_on_ready, u);
-	user_say_wants(u);
+	user_set_wants(u);
 }
 
 /* Writes @n more bytes from now on. */
 static inline void user_send(struct user *u, uint64_t n)
 {
 	u->left += n;
-	user_say_wants(u);
+	user_set_wants(u);
 }
 
 static inline void user_finish(struct user *u)
 {
 	u->finishes = true;
-	user_say_wants(u);
+	user_set_wants(u);
 }
 
 static inline void user_close(struct user *u, bool is_abort)

@@ -29,7 +29,7 @@ static void test_a_session_comes_up_at_both_ends(void **state)
 	assert_true(chisel_session_rtt_us(p->client.session) > 0);
 }
 
-static void test_frames_may_be_cut_anywhere(void **state)
+static void test_frames_may_be_split_anywhere(void **state)
 {
 	struct pair *p = *state;
 	struct user *there, *here;
@@ -90,7 +90,7 @@ static void test_a_wrong_host_key_ends_the_client_before_the_password(void **sta
 	assert_int_equal(p->server.ups, 0);
 }
 
-static void test_a_refusal_arrives_with_its_words(void **state)
+static void test_a_refusal_arrives_with_its_text(void **state)
 {
 	struct pair *p = *state;
 
@@ -100,7 +100,7 @@ static void test_a_refusal_arrives_with_its_words(void **state)
 	assert_string_equal(p->client.answer, "server: access to '' denied");
 }
 
-static void test_a_yes_may_come_with_details(void **state)
+static void test_an_acceptance_may_have_details(void **state)
 {
 	struct pair *p = *state;
 
@@ -127,7 +127,7 @@ static void test_an_answer_after_the_end_changes_nothing(void **state)
 	pair_run_until(p, p->client.closes == 1 && p->server.closes == 1);
 }
 
-static void test_closing_twice_is_told_once(void **state)
+static void test_closing_twice_is_reported_once(void **state)
 {
 	struct pair *p = *state;
 
@@ -199,7 +199,7 @@ static void probe_note(void *arg, bool is_alive)
 	probe->is_alive = is_alive;
 }
 
-static void test_a_probe_tells_the_living_from_the_dead(void **state)
+static void test_a_probe_reports_live_and_dead_peers(void **state)
 {
 	struct pair *p = *state;
 	struct probe probe = { 0 };
@@ -252,7 +252,7 @@ static void test_servers_open_channels_too(void **state)
 	pair_run_until(p, there->got == 100000);
 }
 
-static void test_a_refused_channel_has_the_peers_words(void **state)
+static void test_a_refused_channel_has_the_peers_reason(void **state)
 {
 	struct pair *p = *state;
 	struct channel *ch;
@@ -268,7 +268,7 @@ static void test_a_refused_channel_has_the_peers_words(void **state)
 	assert_int_equal(chisel_session_channels(p->server.session), 0);
 }
 
-static void test_a_dial_that_was_given_up_is_not_told(void **state)
+static void test_a_cancelled_dial_is_not_reported(void **state)
 {
 	struct pair *p = *state;
 	struct channel *ch;
@@ -306,7 +306,7 @@ static void test_an_offer_outlives_its_session(void **state)
 	assert_null(stream);
 }
 
-static void test_a_deaf_channel_costs_its_window_and_others_go_on(void **state)
+static void test_an_unread_channel_is_bounded_and_others_continue(void **state)
 {
 	struct pair *p = *state;
 	struct user *deaf, *there, *here;
@@ -323,14 +323,14 @@ static void test_a_deaf_channel_costs_its_window_and_others_go_on(void **state)
 	pair_run_until(p, there->got == 4u << 20);
 	assert_int_equal(deaf->put, WINDOW_BYTES);
 
-	/* And goes on where it was when somebody listens. */
+	/* And continues where it was when its user reads again. */
 	p->server.users[0].reads_nothing = false;
-	user_say_wants(&p->server.users[0]);
+	user_set_wants(&p->server.users[0]);
 	pair_run_until(p, p->server.users[0].got == 64u << 20);
 	assert_int_equal(p->server.users[0].end, ERR_OK);
 }
 
-static void test_what_is_wanted_is_told_until_it_is_taken(void **state)
+static void test_readiness_is_level_triggered(void **state)
 {
 	struct pair *p = *state;
 	struct user *there, *here;
@@ -406,7 +406,7 @@ static void test_half_close_goes_each_way(void **state)
 	assert_int_equal(here->got, 3u << 20);
 }
 
-static void test_an_end_is_held_back_from_who_may_misread_it(void **state)
+static void test_eof_is_held_back_from_peers_that_may_close_on_it(void **state)
 {
 	struct pair *p = *state;
 	struct user *there, *here;
@@ -426,7 +426,7 @@ static void test_an_end_is_held_back_from_who_may_misread_it(void **state)
 	assert_int_equal(there->end, ERR_EOF);
 }
 
-static void test_a_held_back_end_goes_out_beside_traffic(void **state)
+static void test_an_eof_held_back_is_sent_despite_other_traffic(void **state)
 {
 	struct pair *p = *state;
 	struct user *there, *here, *busy, *busy_there;
@@ -447,7 +447,7 @@ static void test_a_held_back_end_goes_out_beside_traffic(void **state)
 	assert_int_equal(there->end, ERR_EOF);
 }
 
-static void test_an_abort_is_no_orderly_end(void **state)
+static void test_an_abort_is_not_an_orderly_end(void **state)
 {
 	struct pair *p = *state;
 	struct user *there, *here;
@@ -469,7 +469,7 @@ static void test_an_abort_is_no_orderly_end(void **state)
 	assert_int_equal(there->got, 100);
 }
 
-/* Its user wants nothing any more: it has had the peer's last byte. */
+/* Its user has the peer's last byte, and wants nothing more. */
 static void test_a_break_after_the_last_byte_is_a_hang_up(void **state)
 {
 	struct pair *p = *state;
@@ -491,7 +491,7 @@ static void test_a_break_after_the_last_byte_is_a_hang_up(void **state)
 	stream_want(there->stream, 0);
 }
 
-static void test_a_session_takes_its_channels_with_it(void **state)
+static void test_a_session_ends_its_channels(void **state)
 {
 	struct pair *p = *state;
 	struct user *u[3], *there[3];
@@ -513,7 +513,7 @@ static void test_a_session_takes_its_channels_with_it(void **state)
 
 /* ---- new keys ---- */
 
-static void test_data_goes_on_through_new_keys(void **state)
+static void test_data_continues_during_a_key_exchange(void **state)
 {
 	struct pair *p = *state;
 	struct user *u[4], *there[4];
@@ -538,33 +538,33 @@ int main(void)
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, pair_setup, pair_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_session_comes_up_at_both_ends),
-		TEST(test_frames_may_be_cut_anywhere),
+		TEST(test_frames_may_be_split_anywhere),
 		TEST(test_a_wrong_password_ends_both),
 		TEST(test_a_login_may_be_answered_later),
 		TEST(test_a_wrong_host_key_ends_the_client_before_the_password),
-		TEST(test_a_refusal_arrives_with_its_words),
-		TEST(test_a_yes_may_come_with_details),
+		TEST(test_a_refusal_arrives_with_its_text),
+		TEST(test_an_acceptance_may_have_details),
 		TEST(test_an_answer_after_the_end_changes_nothing),
-		TEST(test_closing_twice_is_told_once),
+		TEST(test_closing_twice_is_reported_once),
 		TEST(test_garbage_instead_of_frames_ends_the_session),
 		TEST(test_a_flood_of_pings_costs_two_pongs),
-		TEST(test_a_probe_tells_the_living_from_the_dead),
+		TEST(test_a_probe_reports_live_and_dead_peers),
 		TEST(test_a_channel_carries_both_ways),
 		TEST(test_servers_open_channels_too),
-		TEST(test_a_refused_channel_has_the_peers_words),
-		TEST(test_a_dial_that_was_given_up_is_not_told),
+		TEST(test_a_refused_channel_has_the_peers_reason),
+		TEST(test_a_cancelled_dial_is_not_reported),
 		TEST(test_an_offer_outlives_its_session),
-		TEST(test_a_deaf_channel_costs_its_window_and_others_go_on),
-		TEST(test_what_is_wanted_is_told_until_it_is_taken),
+		TEST(test_an_unread_channel_is_bounded_and_others_continue),
+		TEST(test_readiness_is_level_triggered),
 		TEST(test_a_light_channel_overtakes_bulk),
 		TEST(test_bulk_channels_share_alike),
 		TEST(test_half_close_goes_each_way),
-		TEST(test_an_abort_is_no_orderly_end),
-		TEST(test_a_session_takes_its_channels_with_it),
-		TEST(test_data_goes_on_through_new_keys),
+		TEST(test_an_abort_is_not_an_orderly_end),
+		TEST(test_a_session_ends_its_channels),
+		TEST(test_data_continues_during_a_key_exchange),
 		TEST(test_a_break_after_the_last_byte_is_a_hang_up),
-		TEST(test_an_end_is_held_back_from_who_may_misread_it),
-		TEST(test_a_held_back_end_goes_out_beside_traffic),
+		TEST(test_eof_is_held_back_from_peers_that_may_close_on_it),
+		TEST(test_an_eof_held_back_is_sent_despite_other_traffic),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

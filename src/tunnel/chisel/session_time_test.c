@@ -44,7 +44,7 @@ static void test_pings_keep_an_idle_session_alive(void **state)
 	assert_int_equal(p->client.closes + p->server.closes, 0);
 }
 
-static void test_a_silent_peer_is_given_up(void **state)
+static void test_a_silent_peer_is_closed(void **state)
 {
 	struct pair *p = *state;
 
@@ -59,7 +59,7 @@ static void test_a_silent_peer_is_given_up(void **state)
 	assert_int_equal(p->client.rc, ERR_TIMEOUT);
 }
 
-static void test_a_visitor_makes_a_silent_peer_noticed_earlier(void **state)
+static void test_a_silent_peer_is_detected_earlier_in_use(void **state)
 {
 	struct pair *p = *state;
 	struct channel *ch;
@@ -73,7 +73,7 @@ static void test_a_visitor_makes_a_silent_peer_noticed_earlier(void **state)
 	assert_int_equal(p->client.rc, ERR_TIMEOUT);
 }
 
-static void test_without_keepalive_no_peer_is_given_up(void **state)
+static void test_without_keepalive_a_silent_peer_is_kept(void **state)
 {
 	struct pair *p = *state;
 
@@ -89,9 +89,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_pings_keep_an_idle_session_alive),
-		TEST(test_a_silent_peer_is_given_up),
-		TEST(test_a_visitor_makes_a_silent_peer_noticed_earlier),
-		TEST(test_without_keepalive_no_peer_is_given_up),
+		TEST(test_a_silent_peer_is_closed),
+		TEST(test_a_silent_peer_is_detected_earlier_in_use),
+		TEST(test_without_keepalive_a_silent_peer_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

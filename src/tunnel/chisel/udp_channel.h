@@ -16,7 +16,7 @@ struct udp_channel {
 	struct buf in, out;
 	/* A datagram came. The owner may close the UDP channel in it. */
 	void (*on_packet)(void *arg, const struct gob_packet *packet);
-	/* The stream ended or is useless; it has been closed. */
+	/* The stream ended or is invalid; it has been closed. */
 	void (*on_closed)(void *arg, enum err rc);
 	void *arg; /* borrowed: the owner */
 };
@@ -31,7 +31,7 @@ enum err udp_channel_open_take(struct udp_channel *u, struct stream *stream) MUS
  * Calls nothing of the owner's. */
 void udp_channel_send(struct udp_channel *u, const struct gob_packet *packet);
 
-/* Quietly. Twice is fine. */
+/* Does not call on_closed. Twice is fine. */
 void udp_channel_close(struct udp_channel *u);
 
 /* The datagrams between one user and the target. */

@@ -112,7 +112,7 @@ static void test_datagrams_go_both_ways(void **state)
 	assert_int_equal(f->a.bytes, GOB_PAYLOAD_MAX);
 }
 
-static void test_datagrams_survive_any_cut(void **state)
+static void test_datagrams_may_be_split_anywhere(void **state)
 {
 	struct fixture *f = *state;
 
@@ -125,7 +125,7 @@ static void test_datagrams_survive_any_cut(void **state)
 	assert_int_equal(f->b.bytes, 305);
 }
 
-static void test_a_full_channel_drops_and_goes_on_later(void **state)
+static void test_a_full_channel_drops_and_continues_later(void **state)
 {
 	struct fixture *f = *state;
 
@@ -160,7 +160,7 @@ static void test_garbage_closes_it(void **state)
 	send_bytes(&f->b, 10); /* nowhere, quietly */
 }
 
-static void test_the_end_of_the_stream_is_told_once(void **state)
+static void test_the_end_of_the_stream_is_reported_once(void **state)
 {
 	struct fixture *f = *state;
 
@@ -173,7 +173,7 @@ static void test_the_end_of_the_stream_is_told_once(void **state)
 	assert_int_equal(f->b.rc, ERR_EOF);
 }
 
-static void test_it_may_be_closed_by_what_it_delivers(void **state)
+static void test_it_may_be_closed_in_on_packet(void **state)
 {
 	struct fixture *f = *state;
 
@@ -190,11 +190,11 @@ int main(void)
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_datagrams_go_both_ways),
-		TEST(test_datagrams_survive_any_cut),
-		TEST(test_a_full_channel_drops_and_goes_on_later),
+		TEST(test_datagrams_may_be_split_anywhere),
+		TEST(test_a_full_channel_drops_and_continues_later),
 		TEST(test_garbage_closes_it),
-		TEST(test_the_end_of_the_stream_is_told_once),
-		TEST(test_it_may_be_closed_by_what_it_delivers),
+		TEST(test_the_end_of_the_stream_is_reported_once),
+		TEST(test_it_may_be_closed_in_on_packet),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,7 +46,7 @@ enum err chisel_url_parse(struct span text, struct url *out, struct why *why)
 		return rc;
 	if (u.has_user)
 		return err_set(why, ERR_SYNTAX,
-			"the server's URL may not hold a user: use --auth");
+			"the server's URL may not contain a user: use --auth");
 	rc = set_scheme(&u, why);
 	if (rc == ERR_OK)
 		*out = u;

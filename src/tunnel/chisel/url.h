@@ -7,7 +7,7 @@
 /*
  * Reads "host", "host:port" or a URL of scheme http, https, ws or wss. In @out the scheme
  * is ws or wss, and the port is never 0: 80 or 443 if none is given.
- * ERR_SYNTAX, ERR_LIMIT: @why says what is wrong; a user in the URL is, too.
+ * ERR_SYNTAX, ERR_LIMIT: @why has the reason. A user in the URL is an error.
  */
 enum err chisel_url_parse(struct span text, struct url *out, struct why *why) MUST_USE;
 

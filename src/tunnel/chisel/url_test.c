@@ -43,8 +43,8 @@ static void test_other_urls_are_refused(void **state)
 	} rows[] = {
 		{ "", "the URL has no host" },
 		{ "ftp://h", "the server's URL must be http:// or https://" },
-		{ "user:pass@h", "the server's URL may not hold a user: use --auth" },
-		{ "https://u@h", "the server's URL may not hold a user: use --auth" },
+		{ "user:pass@h", "the server's URL may not contain a user: use --auth" },
+		{ "https://u@h", "the server's URL may not contain a user: use --auth" },
 		{ "h:x", "the URL's port must be 1 to 65535" },
 	};
 	struct why why;

@@ -17,7 +17,7 @@
 #define USERS_MAX 10000
 #define PATTERN_CHARS_MAX 1000
 
-/* What one search may cost: far more than a sane expression needs in "host:port". */
+/* Limits of one search: far above what a reasonable expression needs. */
 #define MATCH_LIMIT 100000
 #define MATCH_HEAP_KIB 256
 
@@ -228,7 +228,7 @@ static enum err add_user(struct users *set, const char *login, const json_t *per
 	return permissions != NULL ? add_permissions(set, u, permissions, why) : ERR_OK;
 }
 
-/* Jansson's error texts quote the file, passwords included: only the place is told. */
+/* Jansson's error texts quote the file with its passwords: errors have only the place. */
 static enum err load_file(struct span text, json_t **out, struct why *why)
 {
 	json_error_t error;
@@ -358,7 +358,7 @@ bool user_may_reach(const struct user *user, const char *access)
 
 /* ---- warn ---- */
 
-/* True if a '|' stands outside of groups, classes and escapes: it parts the anchors. */
+/* True if a '|' stands outside of groups, classes and escapes: it splits the anchors. */
 static bool has_open_choice(const char *text)
 {
 	int depth = 0;

@@ -1,7 +1,6 @@
 /*
  * Users: names, passwords and what each may reach, from --auth and an auth file.
- * chisel-protocol 3.8 and 5.4. A set is never changed once made; a reload makes a new
- * one.
+ * chisel-protocol 3.8 and 5.4. A set never changes; a reload makes a new one.
  */
 #ifndef TUNNEL_CHISEL_USERS_H
 #define TUNNEL_CHISEL_USERS_H
@@ -29,23 +28,22 @@ void users_unref(struct users *set);
 
 unsigned users_count(const struct users *set);
 
-/* Names the patterns that are not anchored at both ends, one by one, for warnings. */
+/* The next pattern that is not anchored at both ends, for a warning; NULL: no more. */
 const char *users_next_loose_pattern(const struct users *set, unsigned *cursor);
 
 /*
- * The user if name and password are right, in a time that tells nothing; else NULL.
- * Good as long as the set.
+ * The user if name and password are right, else NULL. Takes constant time. The user is
+ * valid as long as the set.
  */
 const struct user *users_check(const struct users *set, struct span name,
 	struct span password);
 
-/* The user of that name, or NULL: for asking a newer set about an old session. */
+/* The user of that name, or NULL: finds the user of an old session in a newer set. */
 const struct user *users_find(const struct users *set, const char *name);
 
 const char *user_name(const struct user *user);
 
-/* A digest of the password: two users of one name with the same one have the same
- * password. */
+/* A digest of the password: equal digests for one name mean the same password. */
 #define USER_LOGIN_BYTES 32
 struct span user_login(const struct user *user);
 

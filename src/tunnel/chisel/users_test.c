@@ -103,7 +103,7 @@ static void test_expressions_are_searched_as_re2_does(void **state)
 	users_unref(set);
 }
 
-static void test_an_evil_expression_gives_up(void **state)
+static void test_a_costly_expression_is_stopped(void **state)
 {
 	struct users *set = parse("{\"a:b\":[\"^(a+)+$\"]}", NULL);
 
@@ -130,7 +130,7 @@ static void test_the_user_of_auth_wins_over_the_file(void **state)
 	users_unref(set);
 }
 
-static void test_no_users_are_a_set_too(void **state)
+static void test_a_set_may_be_empty(void **state)
 {
 	struct users *set = parse("", NULL);
 
@@ -190,7 +190,7 @@ static void test_an_error_names_the_user_and_the_fault(void **state)
 	assert_null(set);
 }
 
-static void test_loose_patterns_are_named_one_by_one(void **state)
+static void test_unanchored_patterns_are_listed(void **state)
 {
 	struct users *set =
 		parse("{\"a:1\":[\"^x$\", \"x$\", \"^x\", \"^x\\\\$\", \"*\"],"
@@ -207,7 +207,7 @@ static void test_loose_patterns_are_named_one_by_one(void **state)
 	users_unref(set);
 }
 
-static void test_a_file_has_bounds(void **state)
+static void test_a_file_is_bounded(void **state)
 {
 	struct users *set = NULL;
 	struct why why;
@@ -239,12 +239,12 @@ int main(void)
 		cmocka_unit_test(test_name_and_password_must_both_be_right),
 		cmocka_unit_test(test_a_user_reaches_what_an_expression_finds),
 		cmocka_unit_test(test_expressions_are_searched_as_re2_does),
-		cmocka_unit_test(test_an_evil_expression_gives_up),
+		cmocka_unit_test(test_a_costly_expression_is_stopped),
 		cmocka_unit_test(test_the_user_of_auth_wins_over_the_file),
-		cmocka_unit_test(test_no_users_are_a_set_too),
+		cmocka_unit_test(test_a_set_may_be_empty),
 		cmocka_unit_test(test_an_error_names_the_user_and_the_fault),
-		cmocka_unit_test(test_loose_patterns_are_named_one_by_one),
-		cmocka_unit_test(test_a_file_has_bounds),
+		cmocka_unit_test(test_unanchored_patterns_are_listed),
+		cmocka_unit_test(test_a_file_is_bounded),
 	};
 
 	return cmocka_run_group_tests(all, NULL, NULL);
