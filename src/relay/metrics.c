@@ -4,9 +4,8 @@
 #include "base/clock.h"
 #include "relay/relay_priv.h"
 
-void metrics_each(struct relay *r, metrics_fn *fn, void *arg)
+void metrics_each(struct relay *r, metric_fn *fn, void *arg)
 {
-	const struct data_totals sum = data_workers_sum(&r->shared);
 	const struct policy_counts c = policy_count(r->policy);
 	uint64_t now_ms = clock_wall_ms(), live = 0, all = 0, with_port = 0;
 	struct list *it, *tmp;
@@ -18,26 +17,12 @@ void metrics_each(struct relay *r, metrics_fn *fn, void *arg)
 		live += route_is_live(l->route, now_ms);
 		with_port += l->route->tcp_port != 0;
 	}
-	const struct metric all_metrics[] = {
-		{ "adit_relay_visitors_total", "counter", "Visitors that were bridged.",
-			sum.visitors },
-		{ "adit_relay_visitors_unknown_total", "counter",
-			"Visitors that asked for no name, or for an unknown one.",
-			sum.unknown },
-		{ "adit_relay_visitors_unserved_total", "counter",
-			"Visitors that found no session in time.", sum.unserved },
-		{ "adit_relay_bytes_up_total", "counter", "Bytes from visitors.",
-			sum.bytes_up },
-		{ "adit_relay_bytes_down_total", "counter", "Bytes to visitors.",
-			sum.bytes_down },
+	const struct metric metrics[] = {
 		{ "adit_relay_signatures_total", "counter", "Signatures made for leases.",
 			atomic_load(&r->leases.signatures) },
 		{ "adit_relay_signatures_refused_total", "counter",
 			"Signatures refused to leases.",
 			atomic_load(&r->leases.signatures_refused) },
-		{ "adit_relay_bridges", "gauge", "Bridges now.", sum.bridges },
-		{ "adit_relay_sessions_ready", "gauge", "Idle reverse sessions now.",
-			sum.sessions },
 		{ "adit_relay_workers", "gauge", "Data workers.", r->shared.count },
 		{ "adit_relay_leases", "gauge", "Leases.", all },
 		{ "adit_relay_leases_live", "gauge", "Leases that policy lets be served.",
@@ -58,8 +43,9 @@ void metrics_each(struct relay *r, metrics_fn *fn, void *arg)
 		metric_memory(),
 	};
 
-	for (size_t i = 0; i < mem_count(all_metrics); i++)
-		fn(arg, &all_metrics[i]);
+	data_workers_each_metric(&r->shared, fn, arg);
+	for (size_t i = 0; i < mem_count(metrics); i++)
+		fn(arg, &metrics[i]);
 }
 
 /* ---- as Prometheus reads them ---- */

@@ -7,10 +7,8 @@
 
 struct relay;
 
-typedef void metrics_fn(void *arg, const struct metric *m);
-
 /* Calls @fn for each that is a whole number. */
-void metrics_each(struct relay *r, metrics_fn *fn, void *arg);
+void metrics_each(struct relay *r, metric_fn *fn, void *arg);
 
 /* Failures stick in @out. */
 void metrics_put(void *relay, struct buf *out);

@@ -12,7 +12,6 @@
 #include "store/file.h"
 #include "store/policy_store.h"
 #include "text/field.h"
-#include "tunnel/portal/identity.h"
 
 #define POLICY_WHO "adit"
 #define POLICY_IMPORTED "imported" /* a setting: admin_settings.json has been read */

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/map.h"
+#include "http/metrics.h"
 #include "http/server.h"
 #include "loop/worker.h"
 #include "serve/route.h"
@@ -116,11 +117,8 @@ void data_workers_set_snapshot(struct data_shared *shared, struct snapshot *snap
 void data_workers_end(struct data_shared *shared, uint32_t drain_ms);
 bool data_workers_are_stopping(const struct data_shared *shared);
 
-/* Of all of them together. */
-struct data_totals {
-	uint64_t visitors, unknown, unserved, bytes_up, bytes_down, bridges, sessions;
-};
-struct data_totals data_workers_sum(const struct data_shared *shared);
+/* Calls @fn for each metric of all of them together. */
+void data_workers_each_metric(const struct data_shared *shared, metric_fn *fn, void *arg);
 
 /* Stops their threads. */
 void data_workers_join(struct data_shared *shared);
