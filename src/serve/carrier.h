@@ -21,7 +21,7 @@ struct claim {
 	/* ---- set before claim_open() ---- */
 
 	bool is_raw; /* of a TCP port; else the visitor speaks TLS from the first byte */
-	/* what the visitor has said; borrowed until the claim has ended */
+	/* the first bytes of the visitor; borrowed until the claim has ended */
 	struct span first;
 
 	/*
@@ -35,7 +35,7 @@ struct claim {
 
 	/* ---- the result ---- */
 
-	struct addr agent; /* with ERR_OK: who has opened the session that serves it */
+	struct addr agent; /* with ERR_OK: the address of the agent that serves it */
 
 	/* ---- the carrier's, until it has ended ---- */
 

@@ -35,7 +35,7 @@ static void on_routed_visitor(struct worker *w, void *body)
 	struct fd_mail *m = body;
 	struct served *s = served_get(d, m->route);
 
-	if (s == NULL) /* the agent may have registered anew while this was on its way */
+	if (s == NULL) /* the agent may have registered again while this was on its way */
 		s = served_get_next(d, m->route);
 	if (d->state == DATA_SERVING && s != NULL)
 		visitor_claim_take(s, m->fd, &m->peer, false);
@@ -237,15 +237,15 @@ static void data_stop(struct data_worker *d)
 
 void data_worker_check_drained(struct data_worker *d)
 {
-	if (d->state == DATA_DRAINING && d->is_unasked && list_is_empty(&d->bridges))
+	if (d->state == DATA_DRAINING && d->has_no_clients && list_is_empty(&d->bridges))
 		data_stop(d);
 }
 
-static void on_unasked(void *arg)
+static void on_no_clients(void *arg)
 {
 	struct data_worker *d = arg;
 
-	d->is_unasked = true;
+	d->has_no_clients = true;
 	data_worker_check_drained(d);
 }
 
@@ -259,7 +259,7 @@ static void data_close_all(struct data_worker *d)
 {
 	visitor_close_pending(d);
 	served_close_all(d);
-	loop_timer_stop(d->front_timer);
+	loop_timer_stop(d->pending_timer);
 }
 
 static void on_end(struct worker *w, void *body)
@@ -271,7 +271,7 @@ static void on_end(struct worker *w, void *body)
 		return;
 	d->state = DATA_DRAINING;
 	data_close_all(d);
-	d->is_unasked = http_server_end(d->http, on_unasked, d);
+	d->has_no_clients = http_server_end(d->http, on_no_clients, d);
 	if (d->shared->service->end != NULL)
 		d->shared->service->end(d->service);
 	if (drain_ms == 0) {
@@ -299,7 +299,7 @@ static enum err data_open(struct data_worker *d)
 		.bodies_max = d->shared->bodies_max,
 		.on_request = d->shared->service->on_request,
 	};
-	enum err rc = loop_timer_open(o.loop, visitor_on_timeout, d, &d->front_timer);
+	enum err rc = loop_timer_open(o.loop, visitor_on_timeout, d, &d->pending_timer);
 
 	if (rc == ERR_OK)
 		rc = loop_timer_open(o.loop, on_drain_over, d, &d->drain);
@@ -317,7 +317,7 @@ enum err data_worker_init(struct data_worker *d, struct data_shared *shared,
 	memset(d, 0, sizeof(*d));
 	list_init(&d->served);
 	map_init(&d->owners);
-	list_init(&d->fronts);
+	list_init(&d->pending);
 	list_init(&d->claims);
 	list_init(&d->bridges);
 	d->shared = shared;
@@ -341,7 +341,7 @@ void data_worker_close(struct data_worker *d)
 		data_close_all(d);
 		visitor_cut_all(d);
 		loop_turn(d->worker.loop);
-		loop_timer_close(d->front_timer);
+		loop_timer_close(d->pending_timer);
 		loop_timer_close(d->drain);
 		worker_fini(&d->worker);
 		if (d->service != NULL)

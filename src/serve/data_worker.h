@@ -50,7 +50,7 @@ struct data_shared {
 	struct data_worker *workers; /* owned by data_workers_close() */
 	unsigned count;
 	unsigned running; /* workers that have a thread */
-	unsigned next;    /* whose turn it is to get a connection */
+	unsigned next;    /* the worker that gets the next connection */
 };
 
 /* Counters of one worker, for status and metrics. Any thread. */
@@ -78,15 +78,15 @@ struct data_worker {
 	void *service;              /* the state of shared->service; NULL: half-built */
 	struct http_server *http;   /* NULL before its beginning and at its end */
 	enum data_state state;
-	bool is_unasked;    /* while draining: no client of the own host is left */
-	struct list served; /* struct served */
-	struct map owners;  /* struct owner, by name */
+	bool has_no_clients; /* while draining: no client of the own host is left */
+	struct list served;  /* struct served */
+	struct map owners;   /* struct owner, by name */
 
-	/* struct visitor: whose name is not read yet, in the order of their deadlines;
+	/* struct visitor: before their name is read, in the order of their deadlines;
 	 * those that wait for a session; those that have one. */
-	struct list fronts, claims, bridges;
-	unsigned fronts_n;
-	struct loop_timer *front_timer; /* of the first of the fronts */
+	struct list pending, claims, bridges;
+	unsigned pending_n;
+	struct loop_timer *pending_timer; /* of the first that is pending */
 	struct loop_timer *drain;
 };
 

@@ -48,9 +48,9 @@ static void test_a_visitor_may_talk_while_he_is_handed_over(void **state)
 	guest_open_session(&g, s, 0, "demo");
 	fd = site_visit_host(s, 0, "demo." SITE_ROOT);
 	other = s->workers[0].worker.loop;
-	while (s->workers[0].fronts_n == 0)
+	while (s->workers[0].pending_n == 0)
 		loop_turn(other);
-	while (s->workers[0].fronts_n > 0)
+	while (s->workers[0].pending_n > 0)
 		loop_turn(other); /* and the letter lies at the other's */
 	visitor_say(fd, "more", 4);
 	guest_expect_visitor(&g, "demo." SITE_ROOT);
@@ -68,9 +68,9 @@ static void test_a_visitor_who_left_on_the_way_ends_his_session(void **state)
 
 	guest_open_session(&g, s, 0, "demo");
 	fd = site_visit_host(s, 0, "demo." SITE_ROOT);
-	while (s->workers[0].fronts_n == 0)
+	while (s->workers[0].pending_n == 0)
 		loop_turn(s->workers[0].worker.loop);
-	while (s->workers[0].fronts_n > 0)
+	while (s->workers[0].pending_n > 0)
 		loop_turn(s->workers[0].worker.loop);
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER,
 				 &(struct linger){ .l_onoff = 1 }, sizeof(struct linger)),

@@ -1,4 +1,4 @@
-/* Whom a proxy asks for. */
+/* The client of a request that a proxy has forwarded. */
 #include "serve/forwarded.h"
 
 #include <string.h>
@@ -23,8 +23,8 @@ static bool forwarded_read(struct span text, struct addr *out)
 }
 
 /*
- * One header's addresses, from the left. @has says whether @client is anybody so far, and
- * so does what is returned.
+ * One header's addresses, from the left. @has: @client has been found so far; that is
+ * also what is returned.
  */
 static bool forwarded_read_list(struct span list, const struct prefix_set *proxies,
 	bool has, struct addr *client)
@@ -34,7 +34,7 @@ static bool forwarded_read_list(struct span list, const struct prefix_set *proxi
 
 	while (http1_list_next(&list, &element)) {
 		if (!forwarded_read(element, &a)) {
-			has = false; /* nobody speaks for what is before it */
+			has = false; /* what is left of it is not trusted */
 		} else if (!has || !prefix_set_has(proxies, &a)) {
 			*client = a;
 			has = true;

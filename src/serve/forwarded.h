@@ -1,4 +1,4 @@
-/* Whom a proxy asks for. portal-protocol 16.6. */
+/* The client of a request that a proxy has forwarded. portal-protocol 16.6. */
 #ifndef SERVE_FORWARDED_H
 #define SERVE_FORWARDED_H
 
@@ -6,13 +6,13 @@
 #include "wire/http1.h"
 
 /*
- * @client is who sent @head. If that is one of @proxies, it becomes whom they speak for:
- * the last address in X-Forwarded-For that is not one of them, else the first; else
- * X-Real-IP.
+ * @client is the peer that sent @head. If it is one of @proxies, it is replaced by the
+ * last address in X-Forwarded-For that is not one of them, else by the first; without
+ * that header, by X-Real-IP.
  *
- * What is before the last that is not trusted was there when the request came to us, or
- * could have been: most proxies append. Portal takes the first, which is the same where a
- * proxy writes the header anew.
+ * Addresses left of the last untrusted one may be forged by the client, since most
+ * proxies append. Portal takes the first, which is the same if a proxy replaces the
+ * header.
  */
 void forwarded_find_client(const struct http1_head *head,
 	const struct prefix_set *proxies, struct addr *client);

@@ -10,7 +10,7 @@
 
 #include "text/names.h"
 
-/* Is @host, which is in form and without a port, one by which the API is asked? */
+/* Is @host, which is canonical and has no port, a name of the relay itself? */
 bool own_host_is(const char *root, const char *host);
 
 /* Brings a name under another own host under the root: "app.localhost" to "app.root". */

@@ -2,7 +2,7 @@
  * Routes: from a public name to the agent that has it, and to the worker that serves it.
  *
  * The table is the one thing that workers share and that changes: the control worker
- * writes, everybody reads, behind one read-write lock that is held for a look-up and no
+ * writes, all threads read, behind one read-write lock that is held for a look-up and no
  * longer. portal-protocol 7.2, 7.3.
  */
 #ifndef SERVE_ROUTE_H
@@ -36,14 +36,14 @@ struct route_ops {
 #define ROUTE_ALIAS_SIZE 64
 
 /*
- * All but the atomics is const once it is in the table. It is shared: who found it has a
+ * All but the atomics is const once it is in the table. It is shared: a look-up gives a
  * reference. A carrier's service embeds it first in what it has for a route.
  */
 struct route {
 	const struct route_ops *ops;
 	atomic_uint refs;
 	unsigned worker;              /* the data worker that has its carrier */
-	char owner[ROUTE_OWNER_SIZE]; /* whose it is: what limits are counted by */
+	char owner[ROUTE_OWNER_SIZE]; /* limits are counted for it */
 	char name[NAMES_LABEL_MAX + 1];
 	char public_host[NAMES_HOST_MAX + 1]; /* name.root */
 	char host[NAMES_HOST_MAX + 1];        /* another one that it has, else as above */

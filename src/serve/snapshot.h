@@ -16,7 +16,7 @@ struct snapshot {
 	void (*free)(struct snapshot *s); /* frees the service's part, and all of it */
 	struct tls_context *tls; /* a reference: for the own host; NULL: plain HTTP */
 	struct prefix_set banned;
-	struct prefix_set proxies; /* whose X-Forwarded-For is believed */
+	struct prefix_set proxies; /* their X-Forwarded-For is trusted */
 };
 
 struct snapshot *snapshot_ref(struct snapshot *s);

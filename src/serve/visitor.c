@@ -1,9 +1,9 @@
 /*
  * Visitors, from the first byte to the last.
  *
- * What a visitor says first is looked at in the kernel's buffer and left there, so that a
- * visitor is nothing but a descriptor until it is known where it belongs: it can be given
- * to another worker, or to TLS, as if nobody had touched it. portal-protocol 7.
+ * The first bytes of a visitor are peeked at and left in the kernel's buffer, so that a
+ * visitor is nothing but a descriptor until its route is known: it can be passed to
+ * another worker, or to TLS, with no byte read. portal-protocol 7.
  */
 #include "serve/visitor.h"
 
@@ -21,8 +21,8 @@
 #include "wire/hello.h"
 
 #define VISITOR_TIMEOUT_MS 2000 /* for a ClientHello; and for a refused one to go */
-#define VISITOR_REFUSED_MAX ((size_t)65536) /* what a refused one may still say */
-#define VISITOR_FRONTS_MAX 8192             /* for each worker; then the oldest goes */
+#define VISITOR_REFUSED_MAX ((size_t)65536) /* bytes that a refused one may still send */
+#define VISITOR_PENDING_MAX 8192            /* for each worker; then the oldest goes */
 #define VISITOR_RECORD_HEAD 5
 
 enum visitor_state {
@@ -33,7 +33,7 @@ enum visitor_state {
 };
 
 struct visitor {
-	struct list in_worker; /* fronts, claims or bridges */
+	struct list in_worker; /* pending, claims or bridges */
 	struct list in_owner;
 	struct data_worker *worker;
 	struct served *served; /* a reference, once it claims */
@@ -43,8 +43,8 @@ struct visitor {
 	struct claim claim;
 	uint8_t *first; /* what was peeked, while it claims */
 	struct addr peer;
-	uint64_t until_ms; /* of a front */
-	size_t dropped;    /* of what a refused one has said */
+	uint64_t until_ms; /* while it is pending */
+	size_t dropped;    /* bytes that a refused one has sent */
 	enum visitor_state state;
 };
 
@@ -53,7 +53,7 @@ static void visitor_free(struct visitor *v)
 	struct data_worker *d = v->worker;
 
 	if (v->state == VISITOR_PEEKING || v->state == VISITOR_REFUSED)
-		d->fronts_n--;
+		d->pending_n--;
 	if (v->state == VISITOR_BRIDGED)
 		atomic_fetch_sub(&d->stats.bridges, 1);
 	list_remove(&v->in_worker);
@@ -68,13 +68,13 @@ static void visitor_free(struct visitor *v)
 	free(v);
 }
 
-static void visitor_count(atomic_uint_fast64_t *figure)
+static void visitor_count(atomic_uint_fast64_t *counter)
 {
-	atomic_fetch_add_explicit(figure, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-/* Not to be woken again for what is known already. */
-static void visitor_wake_at(struct visitor *v, size_t bytes)
+/* SO_RCVLOWAT: report the socket readable only with bytes beyond those peeked. */
+static void visitor_set_low_water(struct visitor *v, size_t bytes)
 {
 	int n = (int)bytes;
 
@@ -86,7 +86,7 @@ static int visitor_release(struct visitor *v)
 {
 	int fd = v->fd;
 
-	visitor_wake_at(v, 1);
+	visitor_set_low_water(v, 1);
 	loop_io_close(v->io);
 	v->io = NULL;
 	v->fd = -1;
@@ -117,8 +117,8 @@ static void visitor_on_bridge_closed(void *arg, const struct bridge_end *end)
 	data_worker_check_drained(d);
 }
 
-/* The bytes that the session has been told already go out of the kernel's buffer. */
-static bool visitor_eat_first(struct visitor *v)
+/* Discards the bytes that were peeked: the session has them already. */
+static bool visitor_discard_first(struct visitor *v)
 {
 	size_t left = v->claim.first.n;
 	uint8_t *scratch = worker_scratch(&v->worker->worker);
@@ -144,9 +144,9 @@ static enum err visitor_to_stream(struct visitor *v, struct stream **out)
 	};
 	enum err rc;
 
-	if (!visitor_eat_first(v))
+	if (!visitor_discard_first(v))
 		return ERR_RESET;
-	visitor_wake_at(v, 1);
+	visitor_set_low_water(v, 1);
 	loop_io_close(v->io);
 	v->io = NULL;
 	rc = socket_open_take(v->worker->worker.loop, v->fd, &o.below);
@@ -159,7 +159,7 @@ static enum err visitor_to_stream(struct visitor *v, struct stream **out)
 	return rc;
 }
 
-static enum err visitor_join(struct visitor *v, struct stream *session)
+static enum err visitor_bridge(struct visitor *v, struct stream *session)
 {
 	struct data_worker *d = v->worker;
 	struct bridge_options o = {
@@ -219,7 +219,7 @@ static void visitor_on_claim_end(void *arg, enum err rc, struct stream *session)
 	if (rc == ERR_CLOSED && visitor_claim_again(v))
 		return;
 	if (rc == ERR_OK) {
-		rc = visitor_join(v, session);
+		rc = visitor_bridge(v, session);
 	}
 	if (rc == ERR_OK)
 		return;
@@ -228,7 +228,7 @@ static void visitor_on_claim_end(void *arg, enum err rc, struct stream *session)
 	visitor_free(v);
 }
 
-/* It has said more, or is gone: then nobody needs to wait for a session for it. */
+/* More bytes, or the end: a visitor that is gone needs no session. */
 static void visitor_step_claiming(struct visitor *v)
 {
 	loop_io_want(v->io, 0);
@@ -245,7 +245,7 @@ static enum err visitor_watch(struct visitor *v)
 	return loop_io_open(v->worker->worker.loop, v->fd, visitor_on_ready, v, &v->io);
 }
 
-/* @v is a front no more. */
+/* @v is no longer pending. */
 static void visitor_claim(struct visitor *v, struct served *s, bool is_raw,
 	struct span hello)
 {
@@ -262,8 +262,8 @@ static void visitor_claim(struct visitor *v, struct served *s, bool is_raw,
 	}
 	if (hello.n > 0)
 		memcpy(v->first, hello.p, hello.n);
-	visitor_wake_at(v, hello.n + 1);
-	/* One that has said nothing yet may say it, and end, before it is heard. */
+	visitor_set_low_water(v, hello.n + 1);
+	/* A raw visitor may send all it has, and close, before a session is there. */
 	loop_io_want(v->io, is_raw ? 0 : LOOP_READ);
 	v->claim.is_raw = is_raw;
 	v->claim.first = span_of(v->first, hello.n);
@@ -272,23 +272,23 @@ static void visitor_claim(struct visitor *v, struct served *s, bool is_raw,
 	claim_open(s->carrier, &v->claim);
 }
 
-/* ---- the front ---- */
+/* ---- pending visitors ---- */
 
 static void visitor_plan(struct data_worker *d)
 {
-	struct visitor *first = list_first(&d->fronts, struct visitor, in_worker);
+	struct visitor *first = list_first(&d->pending, struct visitor, in_worker);
 	uint64_t now = clock_now_ms();
 
 	if (first == NULL)
-		loop_timer_stop(d->front_timer);
-	else if (!loop_timer_is_set(d->front_timer))
-		loop_timer_set(d->front_timer,
+		loop_timer_stop(d->pending_timer);
+	else if (!loop_timer_is_set(d->pending_timer))
+		loop_timer_set(d->pending_timer,
 			first->until_ms > now ? first->until_ms - now : 1);
 }
 
 /*
- * Gives it the alert, and then the time to read that: closing at once might reset it.
- * What it says meanwhile is dropped, but not for ever.
+ * Sends the alert, and leaves time to read it: closing at once might reset the
+ * connection. Bytes that arrive meanwhile are discarded, up to a limit.
  */
 static void visitor_refuse(struct visitor *v)
 {
@@ -307,11 +307,11 @@ static void visitor_refuse(struct visitor *v)
 		visitor_free(v);
 		return;
 	}
-	visitor_wake_at(v, 1);
+	visitor_set_low_water(v, 1);
 	v->state = VISITOR_REFUSED;
 	v->until_ms = clock_now_ms() + VISITOR_TIMEOUT_MS;
 	list_remove(&v->in_worker);
-	list_add(&d->fronts, &v->in_worker);
+	list_add(&d->pending, &v->in_worker);
 }
 
 static void visitor_step_refused(struct visitor *v)
@@ -343,7 +343,7 @@ static void visitor_go_to(struct visitor *v, struct route *r, struct span hello)
 		visitor_count(&d->stats.unserved);
 		visitor_free(v);
 	} else {
-		d->fronts_n--;
+		d->pending_n--;
 		visitor_claim(v, s, false, hello);
 	}
 }
@@ -372,7 +372,7 @@ static void visitor_route(struct visitor *v, const struct hello *hello, struct s
 	route_unref(r);
 }
 
-/* How many bytes there must be for another look to be worth it. */
+/* How many bytes the next peek needs to make progress. */
 static size_t visitor_next_look(struct span seen)
 {
 	size_t n = VISITOR_RECORD_HEAD;
@@ -404,9 +404,9 @@ static void visitor_step_peeking(struct visitor *v)
 	if (rc == ERR_OK) {
 		visitor_route(v, &hello, seen);
 	} else if (rc == ERR_AGAIN && seen.n < HELLO_BYTES_MAX) {
-		visitor_wake_at(v, visitor_next_look(seen));
+		visitor_set_low_water(v, visitor_next_look(seen));
 		if (socket_is_finished(v->fd))
-			visitor_free(v); /* that was all it has to say */
+			visitor_free(v); /* it has closed its side */
 	} else {
 		visitor_count(&v->worker->stats.unknown);
 		visitor_free(v);
@@ -433,7 +433,7 @@ void visitor_on_timeout(void *arg)
 	struct data_worker *d = arg;
 	struct visitor *v;
 
-	while ((v = list_first(&d->fronts, struct visitor, in_worker)) != NULL &&
+	while ((v = list_first(&d->pending, struct visitor, in_worker)) != NULL &&
 		v->until_ms <= clock_now_ms())
 		visitor_free(v);
 	visitor_plan(d);
@@ -461,11 +461,11 @@ void visitor_open_take(struct data_worker *d, int fd, const struct addr *peer)
 		close(fd);
 		return;
 	}
-	if (d->fronts_n >= VISITOR_FRONTS_MAX)
-		visitor_free(list_object(d->fronts.next, struct visitor, in_worker));
+	if (d->pending_n >= VISITOR_PENDING_MAX)
+		visitor_free(list_object(d->pending.next, struct visitor, in_worker));
 	v->until_ms = clock_now_ms() + VISITOR_TIMEOUT_MS;
-	d->fronts_n++;
-	list_add(&d->fronts, &v->in_worker);
+	d->pending_n++;
+	list_add(&d->pending, &v->in_worker);
 	if (visitor_watch(v) != ERR_OK) {
 		visitor_free(v);
 		return;
@@ -498,7 +498,7 @@ void visitor_close_pending(struct data_worker *d)
 {
 	struct list *it, *tmp;
 
-	list_each(it, tmp, &d->fronts)
+	list_each(it, tmp, &d->pending)
 		visitor_free(list_object(it, struct visitor, in_worker));
 	list_each(it, tmp, &d->claims)
 		visitor_free(list_object(it, struct visitor, in_worker));

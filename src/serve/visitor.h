@@ -8,7 +8,7 @@
 void visitor_open_take(struct data_worker *d, int fd, const struct addr *peer);
 void visitor_claim_take(struct served *s, int fd, const struct addr *peer, bool is_raw);
 
-void visitor_on_timeout(void *data_worker); /* of its front_timer */
+void visitor_on_timeout(void *data_worker); /* of its pending_timer */
 
 /* Drops those that have no session yet. */
 void visitor_close_pending(struct data_worker *d);

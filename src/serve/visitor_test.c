@@ -149,10 +149,10 @@ static void test_who_goes_in_the_middle_of_a_hello_is_forgotten(void **state)
 
 	visitor_say(half, "\x16\x03\x01\x00\x80\x01", 6);
 	site_settle(s);
-	assert_int_equal(s->workers[0].fronts_n, 2);
+	assert_int_equal(s->workers[0].pending_n, 2);
 	assert_int_equal(shutdown(half, SHUT_WR), 0);
 	close(gone);
-	site_until(s, s->workers[0].fronts_n == 0);
+	site_until(s, s->workers[0].pending_n == 0);
 	close(half);
 }
 
@@ -188,9 +188,9 @@ static void test_who_does_not_go_after_an_alert_is_closed(void **state)
 	visitor_expect(s, fd, alert, sizeof(alert));
 	visitor_say(fd, "more", 4);
 	site_pass(s, 1999);
-	assert_int_equal(s->workers[0].fronts_n, 1);
+	assert_int_equal(s->workers[0].pending_n, 1);
 	site_pass(s, 2);
-	assert_int_equal(s->workers[0].fronts_n, 0);
+	assert_int_equal(s->workers[0].pending_n, 0);
 	close(fd);
 }
 
@@ -211,7 +211,7 @@ static void test_who_goes_on_talking_after_an_alert_is_cut(void **state)
 		site_turn(s);
 	}
 	assert_true(is_cut);
-	assert_int_equal(s->workers[0].fronts_n, 0);
+	assert_int_equal(s->workers[0].pending_n, 0);
 	close(fd);
 }
 

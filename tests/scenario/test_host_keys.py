@@ -109,7 +109,7 @@ def test_secrets_that_everybody_may_read_are_warned_of(world, adit, certificate,
     server = world.server(adit, "--tls-cert", certificate[0],
                           *(word for pair in paths.items() for word in pair))
     for flag, path in paths.items():
-        assert (f"{flag}: {path} can be read or written by everybody" in server.log) == warns
+        assert (f"{flag}: {path} can be read or written by every user" in server.log) == warns
 
 
 def make_ssh_keygen(world, *args):

@@ -15,7 +15,7 @@ struct link_carrier {
 	char target[REMOTE_TEXT_MAX];
 };
 
-/* A channel that is being opened for a claim, and then told what the visitor has said. */
+/* A channel that is being opened for a claim, and then sent the first bytes. */
 struct opening {
 	struct list in_carrier;
 	struct claim *claim;   /* borrowed: it cancels us before it goes */

@@ -1,5 +1,11 @@
-/* A claim is a question that travels from data worker to data worker. */
-#include "serve/link/link_claim.h"
+/*
+ * A claim for a port travels from data worker to data worker, to the session that holds
+ * the port. If that is of the same user (or, where there are no users, of the same
+ * client), its peer is probed, and the session ends if there is no answer. If both
+ * sessions are of one run of a client, the holder ends at once: the client has given it
+ * up. So the newest session wins over a dead one, and never over a live one.
+ */
+#include "serve/link/link_session.h"
 
 #include <stdlib.h>
 
@@ -9,11 +15,11 @@
 
 struct link_claim {
 	struct mail mail;           /* first */
-	struct list in_session;     /* of the holder, while its peer is asked */
+	struct list in_session;     /* of the holder, while its peer is probed */
 	struct link_server *server; /* borrowed: outlives all mail */
-	unsigned home;              /* the worker that asks */
+	unsigned home;              /* the worker of the session that claims */
 	unsigned at;                /* the worker that has it now */
-	uint64_t number;            /* of the session that asks */
+	uint64_t number;            /* of that session */
 	uint16_t port;              /* that it wants */
 	bool is_udp;
 	bool is_held; /* by a session of the same client, which lives */

@@ -1,5 +1,8 @@
-/* Logins of a link server. */
-#include "serve/link/link_login.h"
+/*
+ * Logins. The password is checked on the session's worker; the control worker, which is
+ * told of all logins, decides how long the answer waits (serve/link/login_guard.h).
+ */
+#include "serve/link/link_session.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,7 +129,7 @@ static bool login_ask(struct link_session *s, const struct prefix *client)
 
 /* ---- the login ---- */
 
-/* Loopback is a proxy that does not say for whom it asks: that is nobody to slow down. */
+/* Loopback is a proxy that does not name the client: such logins are not delayed. */
 static bool login_has_client(const struct link_session *s, struct prefix *client)
 {
 	return !addr_is_loopback(&s->client) &&

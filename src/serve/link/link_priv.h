@@ -22,7 +22,7 @@
 /* What data workers know of the settings. */
 struct link_snapshot {
 	struct snapshot base;
-	struct users *users; /* a reference; NULL: no logins are asked for */
+	struct users *users; /* a reference; NULL: no login is needed */
 };
 
 /* The service's state on one worker. All of it belongs to the worker's thread. */
@@ -46,9 +46,9 @@ struct link_server {
 	struct log log;
 	struct hostkey *key;
 	struct tls_context *tls; /* the newest; NULL: plain HTTP */
-	struct users *users;     /* likewise; NULL: no logins are asked for */
+	struct users *users;     /* likewise; NULL: no login is needed */
 	struct link_files tls_files, users_file;
-	struct snapshot *snapshot; /* of both: what workers have been told last */
+	struct snapshot *snapshot; /* of both: what workers have now */
 	struct tls_context *backend_tls;
 	struct url backend;
 	char backend_host[URL_TEXT_MAX]; /* its Host header */
@@ -56,7 +56,7 @@ struct link_server {
 	struct notify *notify;        /* borrowed; NULL: no service manager */
 	struct login_guard *guard;    /* the control worker's; NULL: there are no users */
 	struct data_shared shared;    /* with the workers */
-	struct http_metrics *metrics; /* NULL: not asked for */
+	struct http_metrics *metrics; /* NULL: not configured */
 	atomic_uint_fast64_t numbers; /* sessions so far */
 	atomic_uint_fast64_t open;    /* sessions now */
 	atomic_uint_fast64_t channels; /* now, as below */

@@ -94,7 +94,7 @@ static void link_warn_of_modes(const struct link_server *s)
 	for (size_t i = 0; i < mem_count(files); i++) {
 		if (files[i].path != NULL && file_is_open_to_others(files[i].path))
 			log_warn(&s->log,
-				"%s: %s can be read or written by everybody on this machine: "
+				"%s: %s can be read or written by every user of this machine: "
 				"chmod 600 it",
 				files[i].flag, files[i].path);
 	}

@@ -6,8 +6,6 @@
 
 #include "base/clock.h"
 #include "base/str.h"
-#include "serve/link/link_claim.h"
-#include "serve/link/link_login.h"
 #include "text/duration.h"
 
 #define LINK_TEXT_MAX 160        /* of a stranger's text in a log line */
@@ -21,7 +19,7 @@ static void session_unbind(struct link_session *s)
 	}
 }
 
-/* It is no longer one of those who have yet to say who they are. */
+/* It has authenticated, or is given up: it counts no more as pending. */
 static void session_is_known(struct link_session *s)
 {
 	if (s->is_pending)
@@ -73,7 +71,7 @@ static void session_free(struct link_session *s)
 	free(s);
 }
 
-/* The user as the newest users have it; NULL if it is gone, or if nobody has a name. */
+/* The user in the newest users; NULL: it was removed, or there are no users. */
 static const struct user *session_user(const struct link_session *s)
 {
 	if (link_users_of(s->service) == NULL || s->user == NULL)
@@ -166,7 +164,7 @@ static enum err session_listen(struct link_session *s, unsigned index, const cha
 	return entry_open(&o, &s->entries[index], why);
 }
 
-/* Stock's text, and why: else only the server's log would have that. */
+/* Stock's text and the reason, which is else in the server's log only. */
 static enum err session_cannot_listen(struct link_session *s, enum err rc,
 	const struct why *why)
 {
@@ -206,7 +204,7 @@ static void session_on_host(void *arg, enum err rc, const struct addr *addrs,
 
 /*
  * Finds out what to bind. The name is the client's, and the name server may be, too:
- * nobody else on this worker may wait for it. ERR_AGAIN: we shall know later.
+ * no other session of this worker may wait for it. ERR_AGAIN: the lookup has begun.
  */
 static enum err session_find_host(struct link_session *s, const struct remote *r)
 {
@@ -224,7 +222,7 @@ static enum err session_find_host(struct link_session *s, const struct remote *r
 	return ERR_AGAIN;
 }
 
-/* Only a client of ours that let us choose is told what was chosen. */
+/* Only an adit client that has left a port to the server gets the ports. */
 static bool session_tells_ports(const struct link_session *s)
 {
 	for (unsigned i = 0; i < s->config.count; i++) {
@@ -319,7 +317,7 @@ static void session_on_bound(struct link_session *s)
 	}
 }
 
-/* ERR_AGAIN: somebody is asked, for an address or whether it still needs the port. */
+/* ERR_AGAIN: a lookup or a claim has begun. */
 static enum err session_bind_one(struct link_session *s, struct remote *r)
 {
 	bool chooses = strcmp(r->local_port, "0") == 0;
@@ -336,7 +334,7 @@ static enum err session_bind_one(struct link_session *s, struct remote *r)
 	rc = session_find_host(s, r);
 	if (rc != ERR_OK)
 		return rc;
-	/* Who may have any port may not have every port. */
+	/* A user of port 0 may ask again for a port that the kernel could have chosen. */
 	if (!chooses || r->last_port < SESSION_CHOSEN_MIN)
 		r->last_port = 0;
 	rc = session_listen(s, s->bound, s->host, &why);

@@ -18,12 +18,12 @@ struct link_session {
 	struct link_service *service; /* borrowed: it ends us before it goes */
 	uint64_t number;
 	struct log log, tun;
-	struct chisel_session *session; /* borrowed: it tells when it is gone */
-	struct addr client; /* where it is, by a proxy's word if that is trusted */
+	struct chisel_session *session; /* borrowed: on_closed ends us */
+	struct addr client; /* its address; a trusted proxy's header may name it */
 	char *user;         /* that has logged in; NULL: not yet, or there are no users */
 	uint8_t digest[USER_LOGIN_BYTES]; /* of that user's password then */
 	struct {
-		char *user; /* whose password it is; NULL: it is wrong */
+		char *user; /* the password is this user's; NULL: it is wrong */
 		uint8_t digest[USER_LOGIN_BYTES];
 		char name[LINK_TEXT_MAX]; /* as the client has it, quoted */
 		struct loop_timer *timer; /* until it is answered */
@@ -34,8 +34,8 @@ struct link_session {
 	struct chisel_config config;
 	struct entry **entries;     /* one for each remote; NULL for normal ones */
 	unsigned bound;             /* remotes that are dealt with */
-	bool is_bound;              /* all of them, and the client was told so */
-	bool has_claimed;           /* asked others for the port of remote [bound] */
+	bool is_bound;              /* all of them, and the client has the answer */
+	bool has_claimed;           /* sent a claim for the port of remote [bound] */
 	bool is_port_ours;          /* and a session of the same client has it */
 	struct resolve *lookup;     /* borrowed: of its local host, until it has called */
 	char host[REMOTE_HOST_MAX]; /* what that host is, once it is known */
@@ -45,8 +45,8 @@ struct link_session {
 };
 
 /*
- * Logs at info. Without users every client is a stranger, whose lines are limited; a
- * user's are not.
+ * Logs at info. Lines of a session without a user are limited, since any client can
+ * cause them.
  */
 #define link_session_log(s, ...) \
 	do { \
@@ -77,7 +77,26 @@ void link_sessions_count(void *service); /* of the timer */
 /* The users are new: ends what they do not allow any more. */
 void link_sessions_check_users(struct link_service *ls);
 
-/* Goes on binding ports, after a claim or a lookup has come back. */
+/* Goes on with binding ports, after a claim or a lookup has come back. */
 void link_session_bind(struct link_session *s);
+
+/* ---- link_claim.c ---- */
+
+/*
+ * Claims the port for @s; link_session_bind() is called when the claim comes back, if the
+ * session is still there. ERR_DENIED: @s has neither user nor client name.
+ */
+enum err link_claim_send(struct link_session *s, uint16_t port, bool is_udp) MUST_USE;
+
+/* The session that claims wait for is gone: its ports are free. */
+void link_claims_release(struct link_session *s);
+
+/* ---- link_login.c ---- */
+
+/* The client of @s sends a login; chisel_session_login() answers it, now or later. */
+void link_login_begin(struct link_session *s, struct span name, struct span password);
+
+/* What a login of @s still holds. */
+void link_login_end(struct link_session *s);
 
 #endif

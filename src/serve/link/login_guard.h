@@ -14,7 +14,7 @@
 
 #define LOGIN_GUARD_FREE 3
 #define LOGIN_GUARD_WAIT_MS 16000  /* the longest wait that one failure adds */
-#define LOGIN_GUARD_QUEUE_MS 20000 /* who would have to wait longer is refused */
+#define LOGIN_GUARD_QUEUE_MS 20000 /* a login that would wait longer is refused */
 #define LOGIN_GUARD_CLIENTS 4096
 #define LOGIN_GUARD_IP6_BITS 64
 
