@@ -37,7 +37,7 @@ static void test_visitors_and_sessions_go_to_the_lease(void **state)
 }
 
 /* What he says while he is on his way, before anybody looks again, is not lost either. */
-static void test_a_visitor_may_talk_while_he_is_handed_over(void **state)
+static void test_a_visitor_may_send_while_it_is_handed_over(void **state)
 {
 	struct site *s = *state;
 	struct loop *other;
@@ -59,7 +59,7 @@ static void test_a_visitor_may_talk_while_he_is_handed_over(void **state)
 	guest_close(&g);
 }
 
-static void test_a_visitor_who_left_on_the_way_ends_his_session(void **state)
+static void test_a_visitor_that_left_on_the_way_ends_its_session(void **state)
 {
 	struct site *s = *state;
 	struct route *r = site_open_lease(s, "demo", 1);
@@ -126,7 +126,7 @@ static void test_a_session_for_a_lease_that_ended_meanwhile_is_closed(void **sta
 	guest_close(&g);
 }
 
-static void test_a_session_may_come_before_its_lease_is_told_of(void **state)
+static void test_a_session_may_arrive_before_its_route_is_opened(void **state)
 {
 	struct site *s = *state;
 	struct route *r = site_put_route(s, "demo", 1);
@@ -144,7 +144,7 @@ static void test_a_session_may_come_before_its_lease_is_told_of(void **state)
 	guest_close(&g);
 }
 
-static void test_a_route_of_no_worker_serves_nobody(void **state)
+static void test_a_route_without_a_worker_serves_no_visitor(void **state)
 {
 	struct site *s = *state;
 	struct route *r = site_put_route(s, "demo", 0);
@@ -169,7 +169,7 @@ static void ask(struct guest *g, const char *head)
 	guest_say_text(g, "Host: " SITE_ROOT "\r\n\r\n");
 }
 
-static void test_an_answer_finds_its_question(void **state)
+static void test_an_answer_finds_its_request(void **state)
 {
 	struct site *s = *state;
 	struct guest g;
@@ -186,7 +186,7 @@ static void test_an_answer_finds_its_question(void **state)
 	guest_close(&g);
 }
 
-static void test_an_answer_to_who_has_gone_is_dropped(void **state)
+static void test_an_answer_to_a_closed_connection_is_dropped(void **state)
 {
 	struct site *s = *state;
 	struct guest g;
@@ -426,7 +426,7 @@ static void test_a_port_goes_on_from_one_registration_to_the_next(void **state)
 	close(l);
 }
 
-static void test_who_waited_at_a_port_that_is_gone_is_closed(void **state)
+static void test_a_visitor_that_waited_at_a_closed_port_is_closed(void **state)
 {
 	struct site *s = *state;
 	struct route *old = site_put_route(s, "demo", 0);
@@ -535,7 +535,7 @@ static void test_an_end_waits_for_answers(void **state)
 }
 
 /* Whatever lies in the box of a worker that reads no more is freed, and closed. */
-static void test_letters_that_nobody_reads_are_dropped(void **state)
+static void test_mail_to_a_closed_worker_is_dropped(void **state)
 {
 	struct site *s = *state;
 	struct route *r = site_open_lease(s, "demo", 1);
@@ -582,14 +582,14 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, site_set_up, site_tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_visitors_and_sessions_go_to_the_lease),
-		TEST(test_a_visitor_may_talk_while_he_is_handed_over),
-		TEST(test_a_visitor_who_left_on_the_way_ends_his_session),
+		TEST(test_a_visitor_may_send_while_it_is_handed_over),
+		TEST(test_a_visitor_that_left_on_the_way_ends_its_session),
 		TEST(test_a_lease_that_is_replaced_meanwhile_is_not_missed),
 		TEST(test_a_session_for_a_lease_that_ended_meanwhile_is_closed),
-		TEST(test_a_session_may_come_before_its_lease_is_told_of),
-		TEST(test_a_route_of_no_worker_serves_nobody),
-		TEST(test_an_answer_finds_its_question),
-		TEST(test_an_answer_to_who_has_gone_is_dropped),
+		TEST(test_a_session_may_arrive_before_its_route_is_opened),
+		TEST(test_a_route_without_a_worker_serves_no_visitor),
+		TEST(test_an_answer_finds_its_request),
+		TEST(test_an_answer_to_a_closed_connection_is_dropped),
 		TEST(test_questions_that_wait_have_a_bound),
 		TEST(test_a_text_for_all_is_let_go_of),
 		TEST(test_a_new_snapshot_counts_at_once),
@@ -597,12 +597,12 @@ int main(void)
 		TEST(test_a_rate_holds_for_bridges_that_run),
 		TEST(test_an_identity_without_a_lease_is_cut),
 		TEST(test_a_port_goes_on_from_one_registration_to_the_next),
-		TEST(test_who_waited_at_a_port_that_is_gone_is_closed),
+		TEST(test_a_visitor_that_waited_at_a_closed_port_is_closed),
 		TEST(test_a_worker_without_work_ends_at_once),
 		TEST(test_an_end_waits_for_bridges),
 		TEST(test_an_end_waits_so_long_and_no_longer),
 		TEST(test_an_end_waits_for_answers),
-		TEST(test_letters_that_nobody_reads_are_dropped),
+		TEST(test_mail_to_a_closed_worker_is_dropped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,7 +66,7 @@ static void check(const struct row *row, const struct prefix_set *proxies)
 	http1_reader_fini(&reader);
 }
 
-static void test_who_asks(void **state)
+static void test_which_client_a_request_is_from(void **state)
 {
 	struct prefix_set proxies = { .n = 0 };
 	struct prefix p;
@@ -82,7 +82,7 @@ static void test_who_asks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_who_asks),
+		cmocka_unit_test(test_which_client_a_request_is_from),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,7 @@
 
 #define PUBLIC "relay.example.com"
 
-static void test_the_api_is_asked_by_its_own_names(void **state)
+static void test_the_api_answers_to_its_own_names(void **state)
 {
 	static const struct {
 		const char *root, *host;
@@ -73,7 +73,7 @@ static void test_names_under_localhost_are_names_under_the_root(void **state)
 int main(void)
 {
 	const struct CMUnitTest rows[] = {
-		cmocka_unit_test(test_the_api_is_asked_by_its_own_names),
+		cmocka_unit_test(test_the_api_answers_to_its_own_names),
 		cmocka_unit_test(test_names_under_localhost_are_names_under_the_root),
 	};
 

@@ -122,7 +122,7 @@ static void test_a_hello_has_two_seconds_however_it_comes(void **state)
 	visitor_expect_end(s, later);
 }
 
-static void test_who_is_no_tls_client_is_left(void **state)
+static void test_a_visitor_without_tls_is_closed(void **state)
 {
 	static const char *const texts[] = {
 		"GET / HTTP/1.1\r\nHost: demo\r\n\r\n",
@@ -142,7 +142,7 @@ static void test_who_is_no_tls_client_is_left(void **state)
 	assert_int_equal(figures(s)->unknown, mem_count(texts));
 }
 
-static void test_who_goes_in_the_middle_of_a_hello_is_forgotten(void **state)
+static void test_a_visitor_that_leaves_in_the_middle_of_a_hello_is_forgotten(void **state)
 {
 	struct site *s = *state;
 	int half = site_visit(s, 0), gone = site_visit(s, 0);
@@ -180,7 +180,7 @@ static void test_an_unknown_name_gets_an_alert(void **state)
 	assert_int_equal(figures(s)->unknown, mem_count(hosts) + 1);
 }
 
-static void test_who_does_not_go_after_an_alert_is_closed(void **state)
+static void test_a_visitor_that_stays_after_an_alert_is_closed(void **state)
 {
 	struct site *s = *state;
 	int fd = site_visit_host(s, 0, "other." SITE_ROOT);
@@ -194,7 +194,7 @@ static void test_who_does_not_go_after_an_alert_is_closed(void **state)
 	close(fd);
 }
 
-static void test_who_goes_on_talking_after_an_alert_is_cut(void **state)
+static void test_a_visitor_that_sends_more_after_an_alert_is_cut(void **state)
 {
 	static const uint8_t more[65536];
 	struct site *s = *state;
@@ -285,7 +285,7 @@ static void test_a_route_host_and_the_public_name_lead_to_one_lease(void **state
 	}
 }
 
-static void test_who_is_not_served_now_serves_nobody(void **state)
+static void test_a_route_that_is_not_live_serves_no_visitor(void **state)
 {
 	struct site *s = *state;
 	struct route *r = site_open_lease(s, "demo", 0);
@@ -343,7 +343,7 @@ static void test_more_than_may_wait_are_sent_away(void **state)
 		claim_cancel(&claims[i]);
 }
 
-static void test_a_visitor_who_leaves_while_he_waits_takes_no_session(void **state)
+static void test_a_visitor_that_leaves_while_it_waits_takes_no_session(void **state)
 {
 	struct site *s = *state;
 	struct route *r = site_open_lease(s, "demo", 0);
@@ -379,7 +379,7 @@ static void test_a_dead_session_is_passed_over(void **state)
 		guest_close(&g[i]);
 }
 
-static void test_a_new_registration_serves_who_waited_at_the_old_one(void **state)
+static void test_a_new_route_serves_visitors_that_waited_at_the_old_one(void **state)
 {
 	struct site *s = *state;
 	struct route *old = site_open_lease(s, "demo", 0);
@@ -397,7 +397,7 @@ static void test_a_new_registration_serves_who_waited_at_the_old_one(void **stat
 	guest_close(&g);
 }
 
-static void test_who_waits_at_a_lease_that_ends_is_closed(void **state)
+static void test_a_visitor_that_waits_at_a_route_that_ends_is_closed(void **state)
 {
 	struct site *s = *state;
 	struct route *r = site_open_lease(s, "demo", 0);
@@ -473,7 +473,7 @@ static void test_bytes_are_counted_both_ways(void **state)
 	guest_close(&g);
 }
 
-static void test_who_vanishes_ends_the_other(void **state)
+static void test_an_end_that_vanishes_ends_the_other(void **state)
 {
 	struct linger at_once = { .l_onoff = 1 };
 	struct site *s = *state;
@@ -550,24 +550,24 @@ int main(void)
 		TEST(test_a_hello_may_lie_in_as_many_records_as_are_allowed),
 		TEST(test_a_hello_in_too_many_records_ends_at_once),
 		TEST(test_a_hello_has_two_seconds_however_it_comes),
-		TEST(test_who_is_no_tls_client_is_left),
-		TEST(test_who_goes_in_the_middle_of_a_hello_is_forgotten),
+		TEST(test_a_visitor_without_tls_is_closed),
+		TEST(test_a_visitor_that_leaves_in_the_middle_of_a_hello_is_forgotten),
 		TEST(test_an_unknown_name_gets_an_alert),
-		TEST(test_who_does_not_go_after_an_alert_is_closed),
-		TEST(test_who_goes_on_talking_after_an_alert_is_cut),
+		TEST(test_a_visitor_that_stays_after_an_alert_is_closed),
+		TEST(test_a_visitor_that_sends_more_after_an_alert_is_cut),
 		TEST(test_the_roots_own_name_is_the_api),
 		TEST(test_patterns_have_one_label_and_hosts_go_first),
 		TEST(test_a_route_host_and_the_public_name_lead_to_one_lease),
-		TEST(test_who_is_not_served_now_serves_nobody),
+		TEST(test_a_route_that_is_not_live_serves_no_visitor),
 		TEST(test_a_visitor_waits_ten_seconds_for_a_session),
 		TEST(test_more_than_may_wait_are_sent_away),
-		TEST(test_a_visitor_who_leaves_while_he_waits_takes_no_session),
+		TEST(test_a_visitor_that_leaves_while_it_waits_takes_no_session),
 		TEST(test_a_dead_session_is_passed_over),
-		TEST(test_a_new_registration_serves_who_waited_at_the_old_one),
-		TEST(test_who_waits_at_a_lease_that_ends_is_closed),
+		TEST(test_a_new_route_serves_visitors_that_waited_at_the_old_one),
+		TEST(test_a_visitor_that_waits_at_a_route_that_ends_is_closed),
 		TEST(test_either_side_may_end_first),
 		TEST(test_bytes_are_counted_both_ways),
-		TEST(test_who_vanishes_ends_the_other),
+		TEST(test_an_end_that_vanishes_ends_the_other),
 		TEST(test_a_bridge_outlives_its_lease_unless_it_is_cut),
 		TEST(test_a_cut_reaches_bridges_of_earlier_registrations),
 	};
