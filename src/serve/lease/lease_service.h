@@ -73,7 +73,7 @@ void lease_service_pass_session_take(struct data_worker *d, struct route *r,
 /* From the control worker: the answer to a call, which is taken whatever happens. */
 void lease_service_answer(struct data_worker *w, struct api_call *call);
 
-/* ---- relay_request.c ---- */
+/* ---- lease_request.c ---- */
 
 /* The worker's part of the API. */
 enum err relay_request_open(struct lease_service *s) MUST_USE;
