@@ -233,7 +233,7 @@ static void test_mistakes_are_named_with_their_place(void **state)
 		const char *file, *flag, *value, *words;
 	} cases[] = {
 		{ "\napi_prot = 1", NULL, NULL,
-			"/relay.toml: line 2: there is no key \"api_prot\"; did you mean api_port?" },
+			"/relay.toml: line 2: unknown key \"api_prot\"; did you mean api_port?" },
 		{ "portal_url = 'http://x'", NULL, NULL,
 			"/relay.toml: line 1: portal_url: the relay's URL must begin with https://;"
 			" write one such as https://relay.example.com" },

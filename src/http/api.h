@@ -25,7 +25,7 @@
 
 struct api_call;
 
-/* Who may call an operation. */
+/* The right that a caller of an operation needs. */
 struct api_authority {
 	const char *name;
 	const char *meaning; /* what a caller must have */
@@ -133,12 +133,12 @@ struct api_call {
 	struct addr client; /* behind a trusted proxy too */
 	bool is_banned;     /* the client's address is */
 	bool is_local;      /* it came over a socket for local administrators */
-	bool is_again;      /* another thread has been asked about it already */
+	bool is_again;      /* it has been sent to another thread before */
 	struct buf body;    /* of a call that went to another thread */
 
 	void *request; /* a struct of the row's fields; NULL: none */
-	/* What the authority's check has found: a name, borrowed; an object. */
-	const char *who;
+	/* Set by the authority's check: the caller's name, borrowed; an object. */
+	const char *caller;
 	void *holder;
 
 	unsigned status;               /* 0: not answered */
@@ -155,8 +155,8 @@ struct api_options {
 	void *context;       /* of the functions that are answered on this thread */
 	const char *headers; /* lines that all answers get; or NULL */
 
-	/* Says in @call who the client is. False: it is not for this API, and answered.
-	 * NULL: all are. */
+	/* Fills in the client's address in @call. False: it is not for this API, and
+	 * answered. NULL: all are. */
 	bool (*admit)(void *context, struct api_call *call);
 
 	/*
@@ -200,11 +200,11 @@ void api_end(struct api *api, struct api_call *call);
 void api_send(struct api *api, struct api_call *call, const struct api_operation *row,
 	struct span body);
 
-/* ---- for all functions: what is asked ---- */
+/* ---- for all functions: the request ---- */
 
 /*
- * A piece of a path or a query, "%2f" and in a query '+' being what they stand for.
- * False: too long, or not so.
+ * Decodes percent-escapes of a piece of a path or a query, and '+' in a query. False: too
+ * long, or malformed.
  */
 enum api_part { API_PATH, API_QUERY };
 bool api_decode(struct span text, enum api_part part, char *to, size_t size) MUST_USE;

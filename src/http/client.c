@@ -127,7 +127,7 @@ static void transfer_on_late(void *arg)
 
 	err_set(&why, ERR_TIMEOUT, "%s",
 		t->stream != NULL ? "the server did not answer in time" :
-				    "no connection to the server in time");
+				    "connecting to the server timed out");
 	transfer_end(t, ERR_TIMEOUT, NULL, &why);
 }
 

@@ -291,7 +291,7 @@ static void check_fails(struct fixture *f, unsigned i, enum err rc)
 
 /* ---- with our own server ---- */
 
-static void test_questions_are_answered_over_one_connection(void **state)
+static void test_requests_share_one_connection(void **state)
 {
 	struct fixture *f = *state;
 
@@ -313,7 +313,7 @@ static void test_questions_are_answered_over_one_connection(void **state)
 	assert_int_equal(f->accepted, 1);
 }
 
-static void test_the_same_holds_over_tls(void **state)
+static void test_requests_share_one_tls_connection(void **state)
 {
 	struct fixture *f = *state;
 
@@ -332,7 +332,7 @@ static void test_the_same_holds_over_tls(void **state)
 	assert_int_equal(f->accepted, 2); /* the old one was of another context */
 }
 
-static void test_questions_beyond_the_bound_wait_in_order(void **state)
+static void test_requests_beyond_the_bound_wait_in_order(void **state)
 {
 	struct fixture *f = *state;
 
@@ -358,7 +358,7 @@ static void test_questions_beyond_the_bound_wait_in_order(void **state)
 	assert_int_equal(f->accepted, 2);
 }
 
-static void test_patience_ends(void **state)
+static void test_requests_time_out(void **state)
 {
 	struct fixture *f = *state;
 
@@ -373,7 +373,7 @@ static void test_patience_ends(void **state)
 	assert_int_equal(f->accepted, 2);
 }
 
-static void test_a_question_may_be_given_up_at_any_time(void **state)
+static void test_a_transfer_may_be_closed_at_any_time(void **state)
 {
 	struct fixture *f = *state;
 
@@ -391,7 +391,7 @@ static void test_a_question_may_be_given_up_at_any_time(void **state)
 	}
 }
 
-static void test_a_client_may_go_at_any_time(void **state)
+static void test_a_client_may_be_freed_at_any_time(void **state)
 {
 	struct fixture *f = *state;
 
@@ -415,7 +415,7 @@ static void test_a_client_may_go_at_any_time(void **state)
 	assert_null(f->client);
 }
 
-static void test_warm_connections_are_there_before_the_question(void **state)
+static void test_warm_connections_are_open_before_the_request(void **state)
 {
 	struct fixture *f = *state;
 
@@ -446,7 +446,7 @@ static void test_a_warm_connection_that_ends_is_replaced(void **state)
 	assert_int_equal(f->accepted, 2);
 }
 
-static void test_idle_connections_grow_old(void **state)
+static void test_idle_connections_are_closed_in_time(void **state)
 {
 	struct fixture *f = *state;
 
@@ -462,7 +462,7 @@ static void test_idle_connections_grow_old(void **state)
 
 /* ---- with others ---- */
 
-static void test_what_is_asked_is_what_was_given(void **state)
+static void test_the_request_has_the_given_head(void **state)
 {
 	struct fixture *f = *state;
 
@@ -481,7 +481,7 @@ static void test_what_is_asked_is_what_was_given(void **state)
 		"\r\nA: b\r\n\r\n");
 }
 
-static void test_a_question_that_crossed_with_the_close_is_asked_anew(void **state)
+static void test_a_request_that_crosses_with_the_close_is_retried(void **state)
 {
 	struct fixture *f = *state;
 
@@ -496,7 +496,7 @@ static void test_a_question_that_crossed_with_the_close_is_asked_anew(void **sta
 	assert_int_equal(f->accepted, 2);
 }
 
-static void test_a_question_is_asked_twice_at_most(void **state)
+static void test_a_request_is_retried_once(void **state)
 {
 	struct fixture *f = *state;
 
@@ -513,7 +513,7 @@ static void test_a_question_is_asked_twice_at_most(void **state)
 	assert_int_equal(f->accepted, 2);
 }
 
-static void test_a_new_connection_that_ends_is_no_reason_to_ask_again(void **state)
+static void test_a_new_connection_that_ends_causes_no_retry(void **state)
 {
 	struct fixture *f = *state;
 
@@ -526,7 +526,7 @@ static void test_a_new_connection_that_ends_is_no_reason_to_ask_again(void **sta
 	assert_int_equal(f->accepted, 1);
 }
 
-static void test_nobody_there_is_told_to_all_who_wait(void **state)
+static void test_all_waiting_requests_fail_if_connecting_fails(void **state)
 {
 	struct fixture *f = *state;
 
@@ -629,20 +629,20 @@ static void test_bytes_behind_an_answer_end_the_connection(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		client_test(test_questions_are_answered_over_one_connection),
-		client_test(test_the_same_holds_over_tls),
-		client_test(test_questions_beyond_the_bound_wait_in_order),
-		client_test(test_patience_ends),
-		client_test(test_a_question_may_be_given_up_at_any_time),
-		client_test(test_a_client_may_go_at_any_time),
-		client_test(test_warm_connections_are_there_before_the_question),
+		client_test(test_requests_share_one_connection),
+		client_test(test_requests_share_one_tls_connection),
+		client_test(test_requests_beyond_the_bound_wait_in_order),
+		client_test(test_requests_time_out),
+		client_test(test_a_transfer_may_be_closed_at_any_time),
+		client_test(test_a_client_may_be_freed_at_any_time),
+		client_test(test_warm_connections_are_open_before_the_request),
 		client_test(test_a_warm_connection_that_ends_is_replaced),
-		client_test(test_idle_connections_grow_old),
-		client_test(test_what_is_asked_is_what_was_given),
-		client_test(test_a_question_that_crossed_with_the_close_is_asked_anew),
-		client_test(test_a_question_is_asked_twice_at_most),
-		client_test(test_a_new_connection_that_ends_is_no_reason_to_ask_again),
-		client_test(test_nobody_there_is_told_to_all_who_wait),
+		client_test(test_idle_connections_are_closed_in_time),
+		client_test(test_the_request_has_the_given_head),
+		client_test(test_a_request_that_crosses_with_the_close_is_retried),
+		client_test(test_a_request_is_retried_once),
+		client_test(test_a_new_connection_that_ends_causes_no_retry),
+		client_test(test_all_waiting_requests_fail_if_connecting_fails),
 		client_test(test_hostile_answers),
 		client_test(test_bytes_behind_an_answer_end_the_connection),
 	};

@@ -18,7 +18,7 @@
 #define FINISH_MS 2000
 #define LINGER_MS 5000      /* without a byte from a client that does not close */
 #define LINGER_MAX_MS 30000 /* in all */
-#define HURRY_MS 1000       /* for a request, once the server is ending */
+#define DRAIN_MS 1000       /* for a request, once the server is ending */
 #define ANSWER_HEAD_MAX 8192
 #define HOLD_FREE 8192 /* so short a body is always taken: connections are counted, too */
 #define DROP_MAX \
@@ -32,7 +32,7 @@ enum connection_state {
 	CONNECTION_LENT,      /* a borrower's turn */
 	CONNECTION_ANSWERING, /* our answer is being written */
 	CONNECTION_DROPPING,  /* what is left of the request's body */
-	CONNECTION_FINISHING, /* the last answer is out, the client shall hear that */
+	CONNECTION_FINISHING, /* the last answer is sent; the stream's end follows */
 	/* until the client closes: a reset would overtake the answer */
 	CONNECTION_LINGERING,
 	CONNECTION_CLOSED, /* goes at the end of the turn */
@@ -86,7 +86,7 @@ static uint32_t connection_timeout(const struct connection *c,
 
 	if (c->server->on_empty != NULL &&
 		(rules[state].step == step_reading || state == CONNECTION_LINGERING))
-		return HURRY_MS;
+		return DRAIN_MS;
 	if (state == CONNECTION_IDLE)
 		return o->idle_ms != 0 ? o->idle_ms : IDLE_MS;
 	if (state == CONNECTION_READING)
@@ -220,9 +220,9 @@ static void connection_answer(struct connection *c, unsigned status, const char 
 	struct http_exchange *x = c->x;
 	size_t copied = body->release == NULL ? body->bytes.n : 0;
 
-	/* A client that waits for 100 Continue may send the body or not:
-	 * we could not tell. */
-	if (!x->reader.head.keeps_alive || x->owes_continue ||
+	/* A client that waits for 100 Continue may send the body or not; nothing tells
+	 * which. */
+	if (!x->reader.head.keeps_alive || x->expects_continue ||
 		c->server->on_empty != NULL ||
 		http_lines_have(headers, span_str("Connection")))
 		x->is_last = true;
@@ -245,7 +245,7 @@ static void connection_answer(struct connection *c, unsigned status, const char 
 		connection_close(c, true);
 }
 
-/* There is nothing to be understood on this connection any more. */
+/* Refuses a request; nothing more can be read on this connection. */
 static void connection_refuse(struct connection *c, unsigned status)
 {
 	char body[64];
@@ -292,7 +292,7 @@ static enum err exchange_new(struct connection *c)
 	return ERR_OK;
 }
 
-/* The head is there. ERR_OK: we have answered it ourselves. */
+/* The head is there. ERR_OK: it has been refused here. */
 static enum err connection_serve(struct connection *c)
 {
 	struct http_exchange *x = c->x;
@@ -307,14 +307,14 @@ static enum err connection_serve(struct connection *c)
 		connection_refuse(c, 417);
 		return ERR_OK;
 	}
-	x->owes_continue = expect.n > 0 && x->reader.head.minor == 1 &&
+	x->expects_continue = expect.n > 0 && x->reader.head.minor == 1 &&
 		x->reader.head.body != HTTP1_NO_BODY && c->in.rest.n == 0;
 	connection_enter(c, CONNECTION_SERVING);
 	c->server->o.on_request(c->server->o.arg, x);
 	return ERR_AGAIN;
 }
 
-/* An exchange is kept only once a byte of a request has come. */
+/* An exchange is kept only if a byte of a request has come. */
 static enum err step_reading(struct connection *c)
 {
 	enum err rc = c->x == NULL ? exchange_new(c) : ERR_OK;
@@ -354,9 +354,9 @@ static enum err exchange_continue(struct http_exchange *x)
 	struct buf head;
 	enum err rc;
 
-	if (!x->owes_continue)
+	if (!x->expects_continue)
 		return ERR_OK;
-	x->owes_continue = false;
+	x->expects_continue = false;
 	buf_init(&head, ANSWER_HEAD_MAX);
 	buf_printf(&head, "HTTP/1.1 100 %s\r\n\r\n", http_status_name(100));
 	rc = put_whole(x->connection->stream, &head);
@@ -544,8 +544,8 @@ void connection_open_take(struct http_server *server, struct stream *stream,
 	stream_want(stream, LOOP_READ);
 }
 
-/* At the end of the turn, what an idle one may have said just now is read first. */
-void connection_hurry(struct connection *c)
+/* Bytes that have just come on an idle connection are read first. */
+void connection_drain(struct connection *c)
 {
 	if (rules[c->state].step != step_reading && c->state != CONNECTION_LINGERING)
 		return;
@@ -580,7 +580,7 @@ void connection_free(struct connection *c)
 	free(c);
 }
 
-/* ---- what others do with an exchange ---- */
+/* ---- the exchange, for its owner ---- */
 
 const struct http1_head *http_request(const struct http_exchange *x)
 {
@@ -620,7 +620,7 @@ void http_read_body(struct http_exchange *x, size_t max, http_body_fn *fn, void 
 	loop_defer(c->server->o.loop, &c->turn);
 }
 
-/* ERR_OK: the client has said nothing since its request, which has no body to come. */
+/* ERR_OK: no byte has come after the request, which has no body. */
 static enum err connection_check_silence(struct connection *c)
 {
 	uint8_t byte;
@@ -690,8 +690,8 @@ void exchange_end(struct http_exchange *x)
 		return;
 	}
 	connection_enter(c,
-		x->is_last || x->owes_continue ? CONNECTION_FINISHING :
-						 CONNECTION_DROPPING);
+		x->is_last || x->expects_continue ? CONNECTION_FINISHING :
+						    CONNECTION_DROPPING);
 	loop_defer(c->server->o.loop, &c->turn);
 }
 

@@ -18,7 +18,7 @@ struct http_exchange {
 	struct http1_reader reader;
 	bool is_last; /* the connection closes after the answer */
 	/* the client waits for 100 Continue before it sends the body */
-	bool owes_continue;
+	bool expects_continue;
 	struct buf body; /* of http_read_body() */
 	http_body_fn *on_body;
 	void *arg;
@@ -43,11 +43,11 @@ void connection_open_take(struct http_server *server, struct stream *stream,
 /* Ends it now. Not from inside on_request. */
 void connection_free(struct connection *c);
 
-/* True: it has asked nothing, or not all yet. */
+/* True: it has sent no whole request. */
 bool connection_is_idle(const struct connection *c);
 
-/* The server is ending: a connection without a request is closed, in order. */
-void connection_hurry(struct connection *c);
+/* The server shuts down: a connection without a request is closed, in order. */
+void connection_drain(struct connection *c);
 
 /* The one that @in_server is the link of. */
 struct connection *connection_of(struct list *in_server);
@@ -56,7 +56,7 @@ struct connection *connection_of(struct list *in_server);
 
 struct borrower {
 	void (*on_ready)(void *arg, unsigned ready); /* the stream is */
-	void (*on_gone)(void *arg); /* the server is being freed: let go of everything */
+	void (*on_gone)(void *arg); /* the server is being freed: close everything */
 	void *arg;
 };
 
@@ -69,10 +69,10 @@ struct stream *exchange_borrow(struct http_exchange *x, const struct borrower *b
  */
 struct stream *exchange_detach(struct http_exchange *x);
 
-/* The answer was sent whole; the exchange is gone. */
+/* The whole response was sent; the exchange is gone. */
 void exchange_end(struct http_exchange *x);
 
-/* The answer cannot be completed: the client sees its connection break. */
+/* The response cannot be completed: the client's connection is aborted. */
 void exchange_cut(struct http_exchange *x);
 
 #endif

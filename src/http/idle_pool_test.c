@@ -164,7 +164,7 @@ static void test_a_connection_is_used_again(void **state)
 	assert_int_equal(f->accepted, 1);
 }
 
-static void test_what_cannot_be_asked_twice_has_a_new_one(void **state)
+static void test_requests_that_cannot_be_repeated_get_a_new_connection(void **state)
 {
 	struct fixture *f = *state;
 
@@ -175,7 +175,7 @@ static void test_what_cannot_be_asked_twice_has_a_new_one(void **state)
 	assert_int_equal(f->accepted, 2);
 }
 
-static void test_a_used_connection_that_ends_is_made_up_for(void **state)
+static void test_a_request_on_a_used_connection_that_ends_is_retried(void **state)
 {
 	struct fixture *f = *state;
 
@@ -186,7 +186,7 @@ static void test_a_used_connection_that_ends_is_made_up_for(void **state)
 	assert_int_equal(f->answered[1], 1);
 }
 
-static void test_an_idle_connection_that_ends_is_let_go(void **state)
+static void test_an_idle_connection_that_ends_is_removed(void **state)
 {
 	struct fixture *f = *state;
 
@@ -199,7 +199,7 @@ static void test_an_idle_connection_that_ends_is_let_go(void **state)
 	assert_int_equal(f->accepted, 2);
 }
 
-static void test_an_upstream_may_not_want_to_be_kept(void **state)
+static void test_an_upstream_may_refuse_keep_alive(void **state)
 {
 	struct fixture *f = *state;
 
@@ -214,7 +214,7 @@ static void test_an_upstream_may_not_want_to_be_kept(void **state)
 	assert_int_equal(f->accepted, 4);
 }
 
-static void test_the_oldest_goes_when_there_are_too_many(void **state)
+static void test_the_oldest_connection_goes_at_the_limit(void **state)
 {
 	struct fixture *f = *state;
 	struct fake a, b;
@@ -242,11 +242,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IDLE_TEST(test_a_connection_is_used_again),
-		IDLE_TEST(test_what_cannot_be_asked_twice_has_a_new_one),
-		IDLE_TEST(test_a_used_connection_that_ends_is_made_up_for),
-		IDLE_TEST(test_an_idle_connection_that_ends_is_let_go),
-		IDLE_TEST(test_an_upstream_may_not_want_to_be_kept),
-		IDLE_TEST(test_the_oldest_goes_when_there_are_too_many),
+		IDLE_TEST(test_requests_that_cannot_be_repeated_get_a_new_connection),
+		IDLE_TEST(test_a_request_on_a_used_connection_that_ends_is_retried),
+		IDLE_TEST(test_an_idle_connection_that_ends_is_removed),
+		IDLE_TEST(test_an_upstream_may_refuse_keep_alive),
+		IDLE_TEST(test_the_oldest_connection_goes_at_the_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
  * The receiving half of a connection that carries HTTP/1 messages: heads and bodies are
- * read from a stream, and what came too early waits for its turn. For http/ only.
+ * read from a stream, and bytes of a later message are kept for it. For http/ only.
  */
 #ifndef HTTP_INCOMING_H
 #define HTTP_INCOMING_H
@@ -43,14 +43,14 @@ bool incoming_is_over(const struct http1_reader *r);
 
 /*
  * True if the next read yields something although no stream becomes ready for it: bytes
- * that wait in the rest, or the end of the message. A reader that stops for this turn
- * while this is true is never called again.
+ * that wait in the rest, or the end of the message. A reader must not wait for the
+ * stream while this is true.
  */
 bool incoming_has_more(const struct incoming *in, const struct http1_reader *r);
 
 /*
- * Of an idle connection: false if it has ended, or if something came that nothing asked
- * for; then it is of no use.
+ * Of an idle connection: false if it has ended, or if bytes came without a request; then
+ * it cannot be used.
  */
 bool incoming_is_silent(struct stream *stream);
 

@@ -281,9 +281,9 @@ static void test_an_origin_that_is_not_secure_is_a_bad_gateway(void **state)
 	assert_memory_equal(buf_span(&f->in).p, "HTTP/1.1 502 ", 13);
 }
 
-/* Somebody who never finishes the handshake has no more patience coming than for a
+/* A client that never finishes the handshake has the same timeout as a
  * head. */
-static void test_a_handshake_is_not_waited_for_long(void **state)
+static void test_a_slow_handshake_times_out(void **state)
 {
 	struct fixture *f = *state;
 	struct http_server_options o = {
@@ -315,7 +315,7 @@ int main(void)
 		LOOPBACK_TEST(test_bodies_pass_to_a_secure_origin),
 		LOOPBACK_TEST(test_bodies_pass_with_tls_on_both_sides),
 		LOOPBACK_TEST(test_an_origin_that_is_not_secure_is_a_bad_gateway),
-		LOOPBACK_TEST(test_a_handshake_is_not_waited_for_long),
+		LOOPBACK_TEST(test_a_slow_handshake_times_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

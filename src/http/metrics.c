@@ -44,8 +44,9 @@ static void metrics_on_request(void *arg, struct http_exchange *x)
 
 	if (!http_host_is_local(head, m->host))
 		http_reply(x, 421, NULL,
-			span_str("Ask by an address or by the name that this endpoint"
-				 " was given\n"));
+			span_str(
+				"Unknown host: use an address, localhost or the configured"
+				" name\n"));
 	else if (!span_is(http1_path(head), "/metrics"))
 		http_reply(x, 404, NULL, span_str("Not found: ask for /metrics\n"));
 	else if (!span_is(head->method, "GET") && !span_is(head->method, "HEAD"))
@@ -125,7 +126,7 @@ enum err http_metrics_open_local(const struct http_metrics_options *options,
 
 	if (addr_parse_listen(where, &at) != ERR_OK || !names_host_is_local(at.host))
 		return err_set(why, ERR_USAGE,
-			"%s: \"%.60s\" is no address and port of this machine alone; write"
+			"%s: \"%.60s\" is not a loopback address and port; write"
 			" 127.0.0.1:9464",
 			setting, where);
 	o.host = at.host;

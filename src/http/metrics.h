@@ -28,9 +28,9 @@ enum err http_metrics_open(const struct http_metrics_options *o,
 	struct http_metrics **out, struct why *why) MUST_USE;
 
 /*
- * The same at @where, an "address:port" of this machine alone: a scraper on another one
- * needs a proxy before it. @setting is what the sentence calls it; @log is told where it
- * is. ERR_USAGE: it is another address.
+ * The same at @where, a loopback "address:port": a scraper on another machine needs a
+ * proxy. @setting is its name in errors; the address is logged to @log. ERR_USAGE: it is
+ * another address.
  */
 enum err http_metrics_open_local(const struct http_metrics_options *o, const char *where,
 	const char *setting, const struct log *log, struct http_metrics **out,

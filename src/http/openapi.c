@@ -173,7 +173,7 @@ enum err openapi_put(const struct api_options *api, const char *title,
 	for (const struct api_table *const *t = api->tables; *t != NULL; t++) {
 		for (unsigned i = 0; i < (*t)->count; i++) {
 			const struct api_operation *row = &(*t)->rows[i];
-			const struct api_authority *who = row->authority;
+			const struct api_authority *authority = row->authority;
 
 			if (row->summary == NULL)
 				continue;
@@ -186,11 +186,11 @@ enum err openapi_put(const struct api_options *api, const char *title,
 			for (char *c = method; *c != '\0'; c++)
 				*c = (char)tolower((unsigned char)*c);
 			json_object_set_new(item, method, operation(row, api->envelope));
-			if (who->key != NULL)
-				json_object_set_new(schemes, who->name,
+			if (authority->key != NULL)
+				json_object_set_new(schemes, authority->name,
 					json_pack("{ss ss ss ss}", "type", "apiKey", "in",
-						who->in, "name", who->key, "description",
-						who->meaning));
+						authority->in, "name", authority->key,
+						"description", authority->meaning));
 		}
 	}
 	all = json_pack("{ss s{ss ss} so s{so}}", "openapi", "3.0.3", "info", "title",

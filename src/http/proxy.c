@@ -15,7 +15,7 @@
 #include "net/connector.h"
 
 #define CONNECT_MS 10000
-#define HALF_CLOSED_MS 5000 /* without a byte, to a client that says no more */
+#define HALF_CLOSED_MS 5000 /* without a byte, after the client's end of stream */
 #define MOVES_PER_TURN 4
 #define CHUNK_HEAD_MAX 10 /* "1234abcd\r\n" */
 #define CHUNK_TAIL "\r\n"
@@ -279,7 +279,7 @@ static void proxy_expect(struct proxy *proxy)
 static bool interim_is_for_client(const struct proxy *proxy)
 {
 	if (proxy->answer.head.status == 100)
-		return proxy->x->owes_continue;
+		return proxy->x->expects_continue;
 	return http_request(proxy->x)->minor == 1;
 }
 
@@ -292,7 +292,7 @@ static enum err answering_pass_interim(struct proxy *proxy)
 	proxy->has_interim = true;
 	if (interim_is_for_client(proxy)) {
 		if (proxy->answer.head.status == 100)
-			proxy->x->owes_continue = false;
+			proxy->x->expects_continue = false;
 		rc = proxy_put_answer(&proxy->answering.head, &proxy->answer.head,
 			request, none, NULL);
 		proxy->answering.state = PUMP_WRITING;
@@ -318,7 +318,7 @@ static enum err answering_read_head(struct proxy *proxy, struct why *why)
 	framing = proxy_frame_answer(answer, request);
 	/* Without the body, which may still come or not, the connection cannot be used
 	 * again. */
-	framing.is_last = framing.is_last || proxy->x->owes_continue;
+	framing.is_last = framing.is_last || proxy->x->expects_continue;
 	rc = proxy_put_answer(&proxy->answering.head, answer, request, framing,
 		&proxy->up);
 	if (rc != ERR_OK)
@@ -400,14 +400,14 @@ static enum err proxy_move(struct proxy *proxy, struct pump *p, struct why *why)
 			rc = pump_read(p, why);
 		/* A client that sends its body does not wait for 100 Continue. */
 		if (p == &proxy->sending && p->state == PUMP_WRITING && p->n > 0)
-			proxy->x->owes_continue = false;
+			proxy->x->expects_continue = false;
 		if (rc == ERR_OK && pump_is_writing(p))
 			rc = pump_write(p);
 	}
 	return rc == ERR_AGAIN ? ERR_OK : rc;
 }
 
-/* While only the upstream is waited for, the client may go. */
+/* While only the response is awaited, the client's connection is watched for its end. */
 static bool proxy_watches_client(const struct proxy *proxy)
 {
 	return proxy->sending.state == PUMP_ENDED && proxy->client_is == CLIENT_SILENT;
@@ -434,9 +434,9 @@ static void proxy_settle(struct proxy *proxy)
 
 static void proxy_connect(struct proxy *proxy);
 
-/* The upstream has ended a kept connection before it saw the request:
- * once more, on a new one. */
-static void proxy_ask_again(struct proxy *proxy)
+/* The upstream has ended a used connection before it saw the request: sends it once
+ * more, on a new one. */
+static void proxy_retry(struct proxy *proxy)
 {
 	stream_want(proxy->client, 0);
 	stream_close(proxy->upstream);
@@ -458,7 +458,7 @@ static void proxy_on_broken_answer(struct proxy *proxy, enum err rc,
 		!proxy->has_interim;
 
 	if (proxy->is_used && is_unheard)
-		proxy_ask_again(proxy);
+		proxy_retry(proxy);
 	else
 		proxy_fail(proxy, rc, why);
 }
@@ -472,7 +472,7 @@ static void proxy_run(struct proxy *proxy)
 		proxy_cut(proxy);
 		return;
 	}
-	/* An upstream that does not listen any more may still have answered. */
+	/* An upstream that takes no more of the request may still have answered. */
 	if (rc != ERR_OK) {
 		proxy->sending.state = PUMP_ENDED;
 		proxy->is_write_closed = true;
@@ -519,7 +519,7 @@ static void proxy_on_client_ready(void *arg, unsigned ready)
 		proxy_on_ready(proxy, ready);
 }
 
-/* ---- reaching the upstream ---- */
+/* ---- connecting to the upstream ---- */
 
 static void proxy_begin(struct proxy *proxy)
 {
@@ -527,12 +527,12 @@ static void proxy_begin(struct proxy *proxy)
 	proxy->answering.to = proxy->client;
 	incoming_init(&proxy->in, proxy->upstream);
 	stream_set_owner(proxy->upstream, proxy_on_ready, proxy);
-	if (proxy->x->owes_continue)
+	if (proxy->x->expects_continue)
 		loop_timer_set(proxy->timer, CONTINUE_MS);
 	proxy_on_ready(proxy, 0);
 }
 
-static void proxy_on_reached(void *arg, enum err rc, struct stream *stream,
+static void proxy_on_connected(void *arg, enum err rc, struct stream *stream,
 	const struct why *why)
 {
 	struct proxy *proxy = arg;
@@ -554,7 +554,7 @@ static void proxy_connect(struct proxy *proxy)
 		.port = proxy->up.port,
 		.tls = proxy->up.tls,
 		.timeout_ms = proxy->up.connect_ms,
-		.fn = proxy_on_reached,
+		.fn = proxy_on_connected,
 		.arg = proxy,
 	};
 	enum err rc = connector_open(&o, &proxy->connector);
@@ -573,7 +573,7 @@ static bool request_is_repeatable(const struct http1_head *request)
 }
 
 /* True if there was one. */
-static bool proxy_begin_with_kept(struct proxy *proxy)
+static bool proxy_begin_with_pooled(struct proxy *proxy)
 {
 	struct span head = buf_span(&proxy->sending.head);
 
@@ -595,7 +595,7 @@ static bool proxy_begin_with_kept(struct proxy *proxy)
 /* The upstream does not ask for the body, perhaps because it does not know how to. */
 static void proxy_ask_for_body(struct proxy *proxy)
 {
-	proxy->x->owes_continue = false;
+	proxy->x->expects_continue = false;
 	buf_put_str(&proxy->answering.head, "HTTP/1.1 100 Continue\r\n\r\n");
 	if (pump_is_reading(&proxy->answering))
 		proxy->answering.state = PUMP_WRITING;
@@ -608,7 +608,7 @@ static void proxy_on_late(void *arg)
 
 	if (proxy->client_is == CLIENT_FINISHED)
 		proxy_cut(proxy);
-	else if (proxy->x->owes_continue && !proxy->has_begun)
+	else if (proxy->x->expects_continue && !proxy->has_begun)
 		proxy_ask_for_body(proxy);
 }
 
@@ -673,6 +673,6 @@ void http_proxy_pass(struct http_exchange *x, const struct http_upstream *up)
 		return;
 	}
 	proxy->client = exchange_borrow(x, &by);
-	if (!proxy_begin_with_kept(proxy))
+	if (!proxy_begin_with_pooled(proxy))
 		proxy_connect(proxy);
 }

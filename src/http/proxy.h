@@ -27,26 +27,26 @@ struct http_upstream {
 	const char *host;      /* name or literal; what its certificate must name */
 	uint16_t port;
 	struct tls_context *tls; /* borrowed until the answer; NULL: plain HTTP */
-	/* borrowed until the answer: hears of failures; may be NULL */
+	/* borrowed until the answer: for failures; may be NULL */
 	const struct log *log;
 
-	/* the Host it is asked for; NULL: what the client said */
+	/* for Host; NULL: the client's */
 	const char *host_header;
 	const char *target; /* path and query; NULL: the client's */
 	/* lines ending in CRLF that replace those of their names, or NULL;
 	 * none that frames the body */
 	const char *headers;
 	/*
-	 * This is the outermost proxy: what the client says of itself and of others
-	 * before it is dropped, that is Forwarded, X-Real-IP and X-Forwarded-*, also with
-	 * "_" for "-". Else its address is appended to X-Forwarded-For.
+	 * This is the outermost proxy: the client's Forwarded, X-Real-IP and
+	 * X-Forwarded-* are dropped, also with "_" for "-". Else the client's address
+	 * is appended to its X-Forwarded-For.
 	 */
 	bool is_edge;
 
 	/*
 	 * Connections to this upstream, and to no other, that are used again; borrowed:
-	 * outlives the server. NULL: each request has one of its own. Only what can be
-	 * asked twice is asked on a used one, and is asked again if that one has ended.
+	 * outlives the server. NULL: each request has one of its own. Only requests that
+	 * can be repeated go out on a used one, and are sent again if that one has ended.
 	 */
 	struct idle_pool *idle;
 
@@ -65,13 +65,14 @@ struct http_upstream {
 };
 
 /*
- * Answers @x by asking @up: with 502 if that fails before the answer began; if it fails
- * later, the client's connection is cut. If the server is freed, so is all of this.
+ * Answers @x with the response of @up: with 502 if that fails before the response began;
+ * if it fails later, the client's connection is cut. If the server is freed, so is all of
+ * this.
  *
- * An exchange may be quiet for as long as both ends are there; the kernel finds out if
- * one is not (net/socket.h). When the client goes, the upstream's connection is closed. A
- * client that ends its side (half-close) may still read: it goes when nothing moves for 5
- * s.
+ * There is no idle timeout while both ends are connected; the kernel detects a dead one
+ * (net/socket.h). When the client closes its connection, the upstream's is closed. A
+ * client that ends its side (half-close) may still read: it is cut when nothing moves
+ * for 5 s.
  */
 void http_proxy_pass(struct http_exchange *x, const struct http_upstream *up);
 

@@ -1,6 +1,6 @@
 /*
  * What a proxy makes of the heads that pass through it. What frames a body is never
- * copied: it is written anew from what was understood.
+ * copied: it is written from what the parser understood.
  */
 #include "http/proxy_head.h"
 
@@ -81,7 +81,7 @@ static bool has_cgi_prefix(struct span name, const char *prefix)
 	return true;
 }
 
-/* What a client says of itself and of the proxies that it came through. */
+/* Fields with addresses and names of the client and of proxies before us. */
 static bool is_about_the_way(struct span name)
 {
 	return has_cgi_prefix(name, "X-Forwarded-") ||
@@ -95,7 +95,7 @@ static bool is_no_trailer(struct span name)
 		(name.n >= 3 && strncasecmp((const char *)name.p, "If-", 3) == 0);
 }
 
-/* The names in Connection headers, as many as anybody needs. */
+/* The names in Connection headers. */
 struct named {
 	struct span name[CONNECTION_NAMES_MAX];
 	size_t n;

@@ -304,7 +304,7 @@ static void test_bodies_pass_both_ways(void **state)
 }
 
 /* The chunks are the proxy's own, so only their content is the same. */
-static void test_chunks_are_framed_anew(void **state)
+static void test_chunks_are_reframed(void **state)
 {
 	struct fixture *f = *state;
 
@@ -399,7 +399,7 @@ static void test_addresses_are_appended(void **state)
 		ANSWER, ANSWER);
 }
 
-static void test_an_edge_believes_nobody_before_it(void **state)
+static void test_an_edge_drops_forwarding_headers(void **state)
 {
 	struct fixture *f = *state;
 
@@ -430,7 +430,7 @@ static bool rewrite(void *arg, const struct http1_head *request,
 	return span_is(h->name, "A");
 }
 
-static void test_whoever_routes_may_rewrite_answers(void **state)
+static void test_an_upstream_hook_rewrites_answers(void **state)
 {
 	struct fixture *f = *state;
 	const char *says = OK "A: b\r\nB: c\r\nA: d\r\nContent-Length: 2\r\n\r\nhi";
@@ -444,7 +444,7 @@ static void test_whoever_routes_may_rewrite_answers(void **state)
 	check_passes(f, GET "\r\n", GET GET_END, says, says);
 }
 
-static void test_whoever_routes_may_rewrite(void **state)
+static void test_the_upstream_options_rewrite_the_request(void **state)
 {
 	struct fixture *f = *state;
 
@@ -554,7 +554,7 @@ static void test_an_early_answer_reaches_the_client(void **state)
 	assert_true(f->client.is_finished);
 }
 
-static void test_a_broken_client_is_let_go(void **state)
+static void test_a_broken_client_ends_its_exchange(void **state)
 {
 	struct fixture *f = *state;
 
@@ -641,7 +641,7 @@ static void test_an_upgrade_may_be_declined(void **state)
 	check_passes(*state, WS_GET WS_HEADERS "\r\n", WS_HEARD, ANSWER, ANSWER);
 }
 
-static void test_a_server_may_go_at_any_time(void **state)
+static void test_a_server_may_be_freed_at_any_time(void **state)
 {
 	struct fixture *f = *state;
 
@@ -655,7 +655,7 @@ static void test_a_server_may_go_at_any_time(void **state)
 	}
 }
 
-static void test_a_connect_is_not_for_us(void **state)
+static void test_connect_is_refused(void **state)
 {
 	struct fixture *f = *state;
 
@@ -698,28 +698,28 @@ int main(void)
 		PROXY_TEST(test_answers_are_normalised),
 		PROXY_TEST(test_a_long_answer_head_passes),
 		PROXY_TEST(test_bodies_pass_both_ways),
-		PROXY_TEST(test_chunks_are_framed_anew),
+		PROXY_TEST(test_chunks_are_reframed),
 		PROXY_TEST(test_trailers_pass_both_ways),
 		PROXY_TEST(test_trailers_go_only_behind_chunks),
 		PROXY_TEST(test_an_old_client_gets_what_it_understands),
 		PROXY_TEST(test_headers_of_one_hop_stay_there),
 		PROXY_TEST(test_addresses_are_appended),
-		PROXY_TEST(test_an_edge_believes_nobody_before_it),
-		PROXY_TEST(test_whoever_routes_may_rewrite_answers),
-		PROXY_TEST(test_whoever_routes_may_rewrite),
+		PROXY_TEST(test_an_edge_drops_forwarding_headers),
+		PROXY_TEST(test_an_upstream_hook_rewrites_answers),
+		PROXY_TEST(test_the_upstream_options_rewrite_the_request),
 		PROXY_TEST(test_a_body_is_asked_for),
 		PROXY_TEST(test_interim_answers_pass),
 		PROXY_TEST(test_the_next_request_is_served),
 		PROXY_TEST(test_an_upstream_that_fails_first_is_a_bad_gateway),
 		PROXY_TEST(test_an_upstream_that_fails_later_cuts_the_client),
 		PROXY_TEST(test_an_early_answer_reaches_the_client),
-		PROXY_TEST(test_a_broken_client_is_let_go),
+		PROXY_TEST(test_a_broken_client_ends_its_exchange),
 		PROXY_TEST(test_an_upgrade_becomes_a_bridge),
 		PROXY_TEST(test_a_bridge_ends_with_its_server),
 		PROXY_TEST(test_an_upgrade_is_to_what_was_offered),
 		PROXY_TEST(test_an_upgrade_may_be_declined),
-		PROXY_TEST(test_a_server_may_go_at_any_time),
-		PROXY_TEST(test_a_connect_is_not_for_us),
+		PROXY_TEST(test_a_server_may_be_freed_at_any_time),
+		PROXY_TEST(test_connect_is_refused),
 		PROXY_TEST(test_a_slow_client_slows_its_upstream),
 	};
 

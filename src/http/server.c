@@ -47,7 +47,7 @@ bool http_server_end(struct http_server *server, void (*on_empty)(void *arg), vo
 	server->on_empty = on_empty;
 	server->empty_arg = arg;
 	list_each(it, tmp, &server->connections)
-		connection_hurry(connection_of(it));
+		connection_drain(connection_of(it));
 	return server->count == 0;
 }
 

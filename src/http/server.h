@@ -48,10 +48,11 @@ enum err http_server_new(const struct http_server_options *o,
 	struct http_server **out) MUST_USE;
 
 /*
- * Takes no more connections, and closes those that ask nothing now, in order: at once if
- * they have asked before, else after a second. What has been asked is answered, and its
- * connection is closed then. @on_empty is called, never from inside a call of the
- * owner's, when the last one is gone; not if this says that none was there.
+ * Takes no more connections, and closes those without a request, in order: at once if
+ * they have had one, else after a second. Requests that have come are answered, and
+ * their connections are closed then. @on_empty is called, never from inside a call of the
+ * owner's, when the last one is closed; not if this returns true: there was
+ * none.
  */
 bool http_server_end(struct http_server *server, void (*on_empty)(void *arg), void *arg);
 

@@ -153,7 +153,7 @@ static void check_out(const struct fixture *f, const char *expected)
 			(const char *)f->client.out, expected);
 }
 
-/* Served whole, in trickles, and to somebody who hardly reads. */
+/* Served whole, in trickles, and to a client that hardly reads. */
 static void check_serves(struct fixture *f, const char *text, const char *expected)
 {
 	for (size_t step = 0; step <= strlen(text); step += 1 + step / 3) {
@@ -221,7 +221,7 @@ static void test_a_shared_body_is_released_once(void **state)
 	serve(f);
 	assert_int_equal(f->released, 1);
 	for (size_t room = 1; room < strlen(ANSWER); room++) {
-		new_client(f, shared); /* who reads no more than that */
+		new_client(f, shared); /* reads no more than that */
 		f->client.in_end = ERR_AGAIN;
 		f->client.out_step = 1;
 		f->client.is_blocking = true;
@@ -252,7 +252,7 @@ static void test_a_body_that_breaks_ends_the_connection(void **state)
 		ANSWER);
 }
 
-static void test_a_huge_body_is_not_waited_for(void **state)
+static void test_a_huge_body_closes_the_connection(void **state)
 {
 	struct fixture *f = *state;
 	size_t n = 4 << 20;
@@ -267,7 +267,7 @@ static void test_a_huge_body_is_not_waited_for(void **state)
 	free(text);
 }
 
-static void test_leave_to_send_a_body_is_not_given(void **state)
+static void test_100_continue_is_not_sent_for_an_unread_body(void **state)
 {
 	struct fixture *f = *state;
 
@@ -310,7 +310,7 @@ static void test_bad_requests_are_answered_and_lingered_for(void **state)
 	free(text);
 }
 
-static void test_connect_is_for_no_server_here(void **state)
+static void test_connect_is_refused(void **state)
 {
 	struct fixture *f = *state;
 
@@ -370,7 +370,7 @@ static void test_bytes_before_the_upgrade_end_it(void **state)
 	assert_true(f->client.is_aborted);
 }
 
-static void test_an_upgrade_that_cannot_be_told_fails(void **state)
+static void test_an_upgrade_without_room_for_its_head_fails(void **state)
 {
 	struct fixture *f = *state;
 
@@ -382,7 +382,7 @@ static void test_an_upgrade_that_cannot_be_told_fails(void **state)
 	assert_true(f->client.is_aborted);
 }
 
-static void test_a_stream_is_detached_behind_the_very_head_that_is_given(void **state)
+static void test_a_stream_is_detached_after_the_given_head(void **state)
 {
 	struct fixture *f = *state;
 
@@ -411,7 +411,7 @@ static void test_a_stream_is_detached_behind_the_very_head_that_is_given(void **
 	"HTTP/1.1 400 Bad Request\r\n" DATE TEXT \
 	"Content-Length: 0\r\nConnection: close\r\n\r\n"
 
-static void test_a_body_is_collected(void **state)
+static void test_a_body_is_read(void **state)
 {
 	struct fixture *f = *state;
 
@@ -429,7 +429,7 @@ static void test_a_body_is_collected(void **state)
 }
 
 /* No stream is ready for an end that lies in bytes which are here already. */
-static void test_a_body_ends_though_the_client_says_nothing_more(void **state)
+static void test_a_body_ends_without_further_bytes(void **state)
 {
 	static const char *const requests[] = {
 		POST "Content-Length: 2\r\n\r\nhi",
@@ -448,7 +448,7 @@ static void test_a_body_ends_though_the_client_says_nothing_more(void **state)
 	}
 }
 
-static void test_a_body_that_is_too_long_is_told_so(void **state)
+static void test_a_body_that_is_too_long_is_reported(void **state)
 {
 	struct fixture *f = *state;
 
@@ -466,7 +466,7 @@ static void test_a_body_that_is_malformed_is_refused(void **state)
 	assert_int_equal(f->requests, 1);
 }
 
-static void test_a_collected_request_may_be_answered_later(void **state)
+static void test_a_request_may_be_answered_after_its_body(void **state)
 {
 	struct fixture *f = *state;
 
@@ -509,7 +509,7 @@ static enum err try_long(struct fixture *f, size_t n)
 	return f->collected;
 }
 
-static void test_bodies_have_room_together(void **state)
+static void test_bodies_share_a_memory_limit(void **state)
 {
 	static char text[32768];
 	struct fixture *f = *state;
@@ -548,7 +548,7 @@ static void wait_for_close(struct fixture *f)
 	assert_true(f->client.is_closed);
 }
 
-static void test_a_slow_head_is_given_up(void **state)
+static void test_a_slow_head_times_out(void **state)
 {
 	struct fixture *f = *state;
 
@@ -568,7 +568,7 @@ static void test_a_slow_head_is_given_up(void **state)
 	wait_for_close(f);
 }
 
-static void test_silence_is_given_up_without_a_word(void **state)
+static void test_a_silent_connection_is_closed_without_an_answer(void **state)
 {
 	struct fixture *f = *state;
 
@@ -615,7 +615,7 @@ static void test_connections_have_a_bound(void **state)
 	check_out(f, ANSWER);
 }
 
-static void test_who_asks_nothing_makes_room(void **state)
+static void test_a_connection_without_a_request_is_closed_at_the_limit(void **state)
 {
 	static const char *const silent[] = { "", "GET", GET "\r\n",
 		POST "Content-Length: 8\r\n\r\nhalf" };
@@ -641,7 +641,7 @@ static void test_who_asks_nothing_makes_room(void **state)
 	}
 }
 
-static void test_a_server_may_go_at_any_time(void **state)
+static void test_a_server_may_be_freed_at_any_time(void **state)
 {
 	struct fixture *f = *state;
 
@@ -689,48 +689,47 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_body_is_dropped, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_body_that_breaks_ends_the_connection, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_huge_body_is_not_waited_for, setup,
-			teardown),
-		cmocka_unit_test_setup_teardown(test_leave_to_send_a_body_is_not_given,
+		cmocka_unit_test_setup_teardown(test_a_huge_body_closes_the_connection,
 			setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			test_bad_requests_are_answered_and_lingered_for, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_connect_is_for_no_server_here, setup,
+			test_100_continue_is_not_sent_for_an_unread_body, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(
+			test_bad_requests_are_answered_and_lingered_for, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_connect_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_an_answer_may_come_later, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(test_an_upgrade_hands_the_stream_over,
 			setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bytes_before_the_upgrade_end_it,
 			setup, teardown),
-		cmocka_unit_test_setup_teardown(test_an_upgrade_that_cannot_be_told_fails,
-			setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			test_a_stream_is_detached_behind_the_very_head_that_is_given,
-			setup, teardown),
+			test_an_upgrade_without_room_for_its_head_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			test_a_body_ends_though_the_client_says_nothing_more, setup,
-			teardown),
-		cmocka_unit_test_setup_teardown(test_a_body_is_collected, setup,
-			teardown),
-		cmocka_unit_test_setup_teardown(test_a_body_that_is_too_long_is_told_so,
+			test_a_stream_is_detached_after_the_given_head, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_body_ends_without_further_bytes,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_body_is_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_body_that_is_too_long_is_reported,
 			setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_body_that_is_malformed_is_refused,
 			setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			test_a_collected_request_may_be_answered_later, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_slow_head_is_given_up, setup,
+			test_a_request_may_be_answered_after_its_body, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_slow_head_times_out, setup,
 			teardown),
-		cmocka_unit_test_setup_teardown(test_silence_is_given_up_without_a_word,
-			setup, teardown),
-		cmocka_unit_test_setup_teardown(test_bodies_have_room_together, setup,
+		cmocka_unit_test_setup_teardown(
+			test_a_silent_connection_is_closed_without_an_answer, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(test_bodies_share_a_memory_limit, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(test_connections_have_a_bound, setup,
 			teardown),
-		cmocka_unit_test_setup_teardown(test_who_asks_nothing_makes_room, setup,
+		cmocka_unit_test_setup_teardown(
+			test_a_connection_without_a_request_is_closed_at_the_limit, setup,
 			teardown),
-		cmocka_unit_test_setup_teardown(test_a_server_may_go_at_any_time, setup,
-			teardown),
+		cmocka_unit_test_setup_teardown(test_a_server_may_be_freed_at_any_time,
+			setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_broken_client_ends_only_itself,
 			setup, teardown),
 	};

@@ -57,7 +57,7 @@ static void begin_exchange(struct fixture *f, const char *says)
 
 static const char *const begins[] = { "", HEAD, HEAD "h" };
 
-static void test_an_exchange_may_be_quiet_for_days(void **state)
+static void test_an_exchange_has_no_idle_timeout(void **state)
 {
 	struct fixture *f = *state;
 
@@ -71,7 +71,7 @@ static void test_an_exchange_may_be_quiet_for_days(void **state)
 	}
 }
 
-static void test_an_upload_may_be_quiet_for_days(void **state)
+static void test_an_upload_has_no_idle_timeout(void **state)
 {
 	struct fixture *f = *state;
 
@@ -90,7 +90,7 @@ static void test_an_upload_may_be_quiet_for_days(void **state)
 
 /* ---- clients that go ---- */
 
-static void test_a_client_that_breaks_off_takes_the_upstream_along(void **state)
+static void test_an_aborted_client_closes_the_upstream(void **state)
 {
 	struct fixture *f = *state;
 
@@ -106,7 +106,7 @@ static void test_a_client_that_breaks_off_takes_the_upstream_along(void **state)
 	}
 }
 
-static void test_a_client_that_goes_in_its_upload_does_too(void **state)
+static void test_a_client_aborted_in_its_upload_closes_the_upstream(void **state)
 {
 	struct fixture *f = *state;
 
@@ -145,7 +145,7 @@ static void test_a_client_that_half_closes_gets_its_answer(void **state)
 }
 
 /* More than is read ahead: it waits for its turn. */
-static void test_a_client_may_be_ahead(void **state)
+static void test_a_client_may_pipeline(void **state)
 {
 	struct fixture *f = *state;
 
@@ -228,7 +228,7 @@ static void test_the_proxy_asks_if_the_upstream_does_not(void **state)
 	}
 }
 
-static void test_a_body_that_comes_unasked_passes(void **state)
+static void test_a_body_sent_without_100_continue_passes(void **state)
 {
 	struct fixture *f = *state;
 
@@ -297,7 +297,7 @@ static void test_an_early_answer_is_not_reset(void **state)
 	}
 }
 
-static void test_an_expectation_of_nothing_stays_here(void **state)
+static void test_an_expectation_without_a_body_is_not_forwarded(void **state)
 {
 	struct fixture *f = *state;
 
@@ -322,18 +322,18 @@ static void test_an_expectation_of_nothing_stays_here(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WAITS_TEST(test_an_exchange_may_be_quiet_for_days),
-		WAITS_TEST(test_an_upload_may_be_quiet_for_days),
-		WAITS_TEST(test_a_client_that_breaks_off_takes_the_upstream_along),
-		WAITS_TEST(test_a_client_that_goes_in_its_upload_does_too),
+		WAITS_TEST(test_an_exchange_has_no_idle_timeout),
+		WAITS_TEST(test_an_upload_has_no_idle_timeout),
+		WAITS_TEST(test_an_aborted_client_closes_the_upstream),
+		WAITS_TEST(test_a_client_aborted_in_its_upload_closes_the_upstream),
 		WAITS_TEST(test_a_client_that_half_closes_gets_its_answer),
-		WAITS_TEST(test_a_client_may_be_ahead),
+		WAITS_TEST(test_a_client_may_pipeline),
 		WAITS_TEST(test_the_upstream_asks_for_the_body),
 		WAITS_TEST(test_the_proxy_asks_if_the_upstream_does_not),
-		WAITS_TEST(test_a_body_that_comes_unasked_passes),
+		WAITS_TEST(test_a_body_sent_without_100_continue_passes),
 		WAITS_TEST(test_a_final_answer_may_come_instead),
 		WAITS_TEST(test_an_early_answer_is_not_reset),
-		WAITS_TEST(test_an_expectation_of_nothing_stays_here),
+		WAITS_TEST(test_an_expectation_without_a_body_is_not_forwarded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,8 +87,8 @@ static bool administrator_check(void *context, struct api_call *call)
 {
 	struct relay *r = context;
 
-	call->who = call->is_local ? ADMIN_LOCAL : wallet_who(r->wallet, call->cookie);
-	if (call->who != NULL)
+	call->caller = call->is_local ? ADMIN_LOCAL : wallet_who(r->wallet, call->cookie);
+	if (call->caller != NULL)
 		return same_site_check(context, call);
 	envelope_refuse(call, MESSAGE_SIGNED_OUT, "sign in first");
 	return false;

@@ -136,7 +136,7 @@ static bool set_settings(struct relay *r, struct api_call *call,
 	const struct policy_settings *s)
 {
 	struct why why = { "" };
-	enum err rc = policy_set_settings(r->policy, s, call->who, &why);
+	enum err rc = policy_set_settings(r->policy, s, call->caller, &why);
 
 	if (rc != ERR_OK)
 		admin_end(call, rc, &why);
@@ -212,7 +212,7 @@ static void mark(struct relay *r, struct api_call *call, enum policy_mark what)
 	if (read_identity(call, key))
 		admin_end(call,
 			policy_mark(r->policy, key, what,
-				strcmp(call->method, "POST") == 0, call->who, &why),
+				strcmp(call->method, "POST") == 0, call->caller, &why),
 			&why);
 }
 
@@ -265,7 +265,7 @@ static void admin_limit(void *context, struct api_call *call)
 	else
 		admin_end(call,
 			policy_set_rate(r->policy, key,
-				req != NULL ? (uint64_t)req->bps : 0, call->who, &why),
+				req != NULL ? (uint64_t)req->bps : 0, call->caller, &why),
 			&why);
 }
 
@@ -285,7 +285,7 @@ static void admin_ban_prefix(void *context, struct api_call *call)
 		return;
 	}
 	rc = policy_ban_prefix(r->policy, &prefix, strcmp(call->method, "POST") == 0,
-		call->who, &why);
+		call->caller, &why);
 	admin_end(call, rc, &why);
 }
 

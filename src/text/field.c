@@ -160,7 +160,7 @@ static enum err set_time(const struct given *g, void *at)
 
 /* ---- truth and numbers ---- */
 
-/* As Go reads them, for those who write TRUE or 1 into the environment. */
+/* As Go reads them: the environment may have TRUE or 1. */
 static enum err set_bool(const struct given *g, void *at)
 {
 	static const char *const words[][2] = { { "true", "false" }, { "1", "0" },

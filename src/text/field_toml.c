@@ -64,8 +64,8 @@ static enum err refuse_key(const struct field_table *t, const struct toml_node *
 	for (field_first(&c, t); c.row != NULL; field_next(&c))
 		nearest_try(&near, c.row->name);
 	str_quote(shown, sizeof(shown), n->key);
-	return err_set(why, ERR_SYNTAX, "%.80s: line %u: there is no key \"%s\"%s%s%s",
-		file, n->key_at.line, shown, near.best != NULL ? "; did you mean " : "",
+	return err_set(why, ERR_SYNTAX, "%.80s: line %u: unknown key \"%s\"%s%s%s", file,
+		n->key_at.line, shown, near.best != NULL ? "; did you mean " : "",
 		near.best != NULL ? near.best : "", near.best != NULL ? "?" : "");
 }
 

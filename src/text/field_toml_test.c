@@ -144,10 +144,10 @@ static void test_what_does_not_fit_is_named_with_its_place(void **state)
 {
 	static const char *const cases[][2] = {
 		{ "\nprot = 1",
-			"mine.toml: line 2: there is no key \"prot\"; did you mean port?" },
+			"mine.toml: line 2: unknown key \"prot\"; did you mean port?" },
 		{ "is-open = true",
-			"mine.toml: line 1: there is no key \"is-open\"; did you mean is_open?" },
-		{ "zzz = 1", "mine.toml: line 1: there is no key \"zzz\"" },
+			"mine.toml: line 1: unknown key \"is-open\"; did you mean is_open?" },
+		{ "zzz = 1", "mine.toml: line 1: unknown key \"zzz\"" },
 		{ "port = 0",
 			"mine.toml: line 1: port takes a port from 1 to 65535, not 0" },
 		{ "port = 70000",

@@ -83,7 +83,7 @@ enum err names_parse_host(struct span text, char out[NAMES_HOST_MAX + 1], struct
 	host[text.n] = '\0';
 	str_lower(host);
 	if (!is_host(host, text.n))
-		return err_set(why, ERR_SYNTAX, "the host name is missing or wrong");
+		return err_set(why, ERR_SYNTAX, "the host name is missing or invalid");
 	memcpy(out, host, text.n + 1);
 	return ERR_OK;
 }

@@ -1,5 +1,5 @@
 /*
- * Names of leases and hosts, brought into the one form in which they are compared.
+ * Names of leases and hosts, in the canonical form in which they are compared.
  *
  * A host is visible text of letters, digits and "-_.:" in lower case, without a dot at
  * its end; an IPv6 address is one, without brackets. A label is one part of it: what a
@@ -29,7 +29,7 @@ enum err names_parse_host(struct span text, char out[NAMES_HOST_MAX + 1],
 enum err names_parse_label(struct span text, char out[NAMES_LABEL_MAX + 1],
 	struct why *why) MUST_USE;
 
-/* "label.root", both brought into form. Errors as those of the two. */
+/* "label.root", both in canonical form. Errors as those of the two. */
 enum err names_lease_host(struct span label, struct span root,
 	char out[NAMES_HOST_MAX + 1], struct why *why) MUST_USE;
 
@@ -44,7 +44,7 @@ bool names_host_is_address(const char *host);
 
 /*
  * Are the two equal, or is @pattern "*.suffix" and @host one label more than the suffix?
- * A suffix without a dot matches nothing. Both are in form.
+ * A suffix without a dot matches nothing. Both are in canonical form.
  */
 bool names_match(const char *pattern, const char *host);
 

@@ -1,7 +1,7 @@
 /*
  * The URLs of relays, and lists of them.
  *
- * They are compared as text once they are in form, so port and path matter: with and
+ * They are compared as text in their canonical form, so port and path matter: with and
  * without ":443" are two relays.
  */
 #ifndef TEXT_RELAY_URL_H
@@ -20,7 +20,7 @@
 enum err relay_url_parse(struct span text, char out[URL_TEXT_MAX],
 	struct why *why) MUST_USE;
 
-/* The host in @url, which is in form: what the names of leases end in.
+/* The host in @url, which is canonical: the names of leases end in it.
  * Errors as above. */
 enum err relay_url_host(const char *url, char out[NAMES_HOST_MAX + 1],
 	struct why *why) MUST_USE;
@@ -35,8 +35,8 @@ struct relay_urls {
 };
 
 /*
- * Adds the URLs in @text, between which are commas; nothing between two commas is no URL.
- * Those before one that is wrong have been added then.  ERR_LIMIT: there are too many.
+ * Adds the URLs in @text, which has commas between them; empty ones are left out. If one
+ * is wrong, those before it have been added.  ERR_LIMIT: there are too many.
  */
 enum err relay_urls_add(struct relay_urls *list, struct span text,
 	struct why *why) MUST_USE;

@@ -1,5 +1,5 @@
 /*
- * TOML 1.0: tables, and who may add to which.
+ * TOML 1.0: tables, and what may be added to which.
  *
  * A header opens a table once. Dots in a key open tables too, but those of a header are
  * closed to them, and the other way about. An inline table and an array are whole as they
@@ -83,7 +83,7 @@ static enum err refuse_again(const struct parser *p, const struct toml_node *the
 	char shown[64];
 
 	str_quote(shown, sizeof(shown), there->key);
-	return toml_scan_refuse(&p->scan, "\"%s\" has been set on line %u already", shown,
+	return toml_scan_refuse(&p->scan, "\"%s\" is already set on line %u", shown,
 		there->at.line);
 }
 
@@ -96,8 +96,8 @@ static enum err refuse_unclosed(const struct parser *p, const char *what,
 	const struct toml_node *node, char bracket)
 {
 	return toml_scan_refuse(&p->scan,
-		"the %s of line %u goes on with neither a comma nor %c%s", what,
-		node->at.line, bracket, bracket == '}' ? "; it stands on one line" : "");
+		"the %s that begins on line %u needs a comma or %c here%s", what,
+		node->at.line, bracket, bracket == '}' ? "; it must be on one line" : "");
 }
 
 static enum err parse_array(struct parser *p, struct toml_node *array)
@@ -255,7 +255,7 @@ static enum err open_table(struct parser *p, struct toml_node *table, struct spa
 
 	if (there == NULL)
 		return node_new(p, table, key, out);
-	if (there->kind != TOML_TABLE || there->origin != TOML_BY_NOBODY)
+	if (there->kind != TOML_TABLE || there->origin != TOML_IMPLIED)
 		return refuse_again(p, there);
 	*out = there;
 	return ERR_OK;
@@ -346,8 +346,7 @@ static enum err check_characters(const struct toml_scan *s)
 		if (!utf8_take(&at.in, &c))
 			return toml_scan_refuse(&at, "the file is not UTF-8 text");
 		if (c == 0)
-			return toml_scan_refuse(&at,
-				"a zero byte stands where text should");
+			return toml_scan_refuse(&at, "the file has a zero byte");
 		at.line += c == '\n';
 	}
 	return ERR_OK;

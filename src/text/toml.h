@@ -32,9 +32,9 @@ enum toml_time {
 	TOML_TIME_CLOCK,  /* 07:32:00 */
 };
 
-/* How a table came to be, which decides what may still be added to it. */
+/* What has made a table, which decides what may still be added to it. */
 enum toml_origin {
-	TOML_BY_NOBODY, /* [a.b] has made "a" */
+	TOML_IMPLIED,   /* [a.b] has made "a" */
 	TOML_BY_HEADER, /* [a], and an element made by [[a]] */
 	TOML_BY_DOTS,   /* a.b = 1 has made "a" */
 	TOML_INLINE,    /* a = { b = 1 }, and an array a = [1] */

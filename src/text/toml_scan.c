@@ -82,8 +82,7 @@ static bool is_control(uint8_t c)
 
 static enum err refuse_control(const struct toml_scan *s)
 {
-	return toml_scan_refuse(s,
-		"a control character (0x%02x) stands where text should",
+	return toml_scan_refuse(s, "control character 0x%02x is not allowed",
 		toml_scan_peek(s));
 }
 
@@ -125,7 +124,7 @@ enum err toml_scan_line_end(struct toml_scan *s)
 	rc = scan_comment(s);
 	if (rc != ERR_OK || is_at_line_end(s))
 		return rc;
-	return toml_scan_refuse(s, "\"%s\" stands where the line should end",
+	return toml_scan_refuse(s, "expected the end of the line, not \"%s\"",
 		str_quote(shown, sizeof(shown),
 			span_of(s->in.p, s->in.n < 8 ? s->in.n : 8)));
 }
@@ -152,7 +151,7 @@ static enum err scan_code(struct toml_scan *s, unsigned digits)
 		skip(s, 1);
 	}
 	if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-		return toml_scan_refuse(s, "there is no character %X", c);
+		return toml_scan_refuse(s, "U+%04X is not a character", c);
 	utf8_put(&text, c);
 	for (unsigned i = 0; i < text.n; i++)
 		put_byte(s, text.bytes[i]);
@@ -186,8 +185,8 @@ static enum err scan_escape(struct toml_scan *s, bool is_long)
 		return ERR_OK;
 	if (found == NULL && c != 'u' && c != 'U')
 		return toml_scan_refuse(s,
-			"\\%c is no escape; write \\\\ for a backslash, or the text in"
-			" single quotes",
+			"\\%c is not an escape; write \\\\ for a backslash, or put the text"
+			" in single quotes",
 			isgraph(c) ? c : '?');
 	skip(s, 1);
 	if (found == NULL)
@@ -299,7 +298,7 @@ static enum err refuse_word(const struct toml_scan *s, struct span word)
 
 	str_quote(shown, sizeof(shown), word);
 	return toml_scan_refuse(s,
-		"\"%s\" is neither a number, true or false nor a time; text stands in quotes",
+		"\"%s\" is not a number, true, false or a time; put text in quotes",
 		shown);
 }
 
@@ -379,7 +378,7 @@ static enum err set_int(const struct toml_scan *s, struct span word, const char 
 		unsigned d = digit_value((uint8_t)*digits);
 
 		if (v > (limit - d) / base)
-			return toml_scan_refuse(s, "%s is more than 64 bits can hold",
+			return toml_scan_refuse(s, "%s does not fit in 64 bits",
 				str_quote(shown, sizeof(shown), word));
 		v = v * base + d;
 	}
@@ -500,8 +499,8 @@ enum err toml_scan_key(struct toml_scan *s, struct span *out)
 		return toml_scan_refuse(s, "a key is missing at the end of the line");
 	if (n == 0)
 		return toml_scan_refuse(s,
-			"\"%s\" stands where a key should; keys are made of letters,"
-			" digits, - and _, or stand in quotes",
+			"expected a key, not \"%s\"; a key has letters, digits, - and _,"
+			" or is in quotes",
 			str_quote(shown, sizeof(shown), span_of(&c, 1)));
 	text = span_of(s->in.p, n);
 	skip(s, n);
@@ -546,7 +545,7 @@ enum err toml_scan_value(struct toml_scan *s, struct toml_node *node)
 		return toml_scan_refuse(s, "a value is missing");
 	word = scan_word(s);
 	if (word.n == 0)
-		return toml_scan_refuse(s, "\"%s\" stands where a value should",
+		return toml_scan_refuse(s, "expected a value, not \"%s\"",
 			str_quote(shown, sizeof(shown), span_of(&c, 1)));
 	rc = parse_word(s, word, node);
 	if (rc == ERR_OK && node->kind == TOML_TIME)

@@ -128,59 +128,49 @@ static void test_tables_are_built(void **state)
 		check_tree(rows[i][0], rows[i][1]);
 }
 
-static void test_what_is_wrong_is_said_with_its_line(void **state)
+static void test_errors_name_their_line(void **state)
 {
 	static const char *const rows[][2] = {
 		{ "a = 1\nb", "line 2: a key is followed by = and its value" },
 		{ "a =", "line 1: a value is missing" },
-		{ "a = 1\na = 2", "line 2: \"a\" has been set on line 1 already" },
-		{ "[a]\n[b]\n[a]", "line 3: \"a\" has been set on line 1 already" },
-		{ "a.b = 1\n[a]", "line 2: \"a\" has been set on line 1 already" },
-		{ "[a.b]\n[a]\nb.c = 1", "line 3: \"b\" has been set on line 1 already" },
-		{ "a = {}\n[a.b]", "line 2: \"a\" has been set on line 1 already" },
-		{ "a = {}\na.b = 1", "line 2: \"a\" has been set on line 1 already" },
-		{ "a = []\n[[a]]", "line 2: \"a\" has been set on line 1 already" },
-		{ "[a]\n[[a]]", "line 2: \"a\" has been set on line 1 already" },
-		{ "[[a]]\n[a]", "line 2: \"a\" has been set on line 1 already" },
-		{ "[[a.b]]\n[a]\nb.c = 1",
-			"line 3: \"b\" has been set on line 1 already" },
-		{ "a = 1 2", "line 1: \"2\" stands where the line should end" },
+		{ "a = 1\na = 2", "line 2: \"a\" is already set on line 1" },
+		{ "[a]\n[b]\n[a]", "line 3: \"a\" is already set on line 1" },
+		{ "a.b = 1\n[a]", "line 2: \"a\" is already set on line 1" },
+		{ "[a.b]\n[a]\nb.c = 1", "line 3: \"b\" is already set on line 1" },
+		{ "a = {}\n[a.b]", "line 2: \"a\" is already set on line 1" },
+		{ "a = {}\na.b = 1", "line 2: \"a\" is already set on line 1" },
+		{ "a = []\n[[a]]", "line 2: \"a\" is already set on line 1" },
+		{ "[a]\n[[a]]", "line 2: \"a\" is already set on line 1" },
+		{ "[[a]]\n[a]", "line 2: \"a\" is already set on line 1" },
+		{ "[[a.b]]\n[a]\nb.c = 1", "line 3: \"b\" is already set on line 1" },
+		{ "a = 1 2", "line 1: expected the end of the line, not \"2\"" },
 		{ "[a", "line 1: the header is not closed; ] is missing" },
 		{ "[[a]", "line 1: the header is not closed; ]] is missing" },
-		{ "[]",
-			"line 1: \"]\" stands where a key should; keys are made of letters,"
-			" digits, - and _, or stand in quotes" },
+		{ "[]", "line 1: expected a key, not \"]\"; a key has letters, digits, - and _, or is in quotes" },
 		{ "a = word",
-			"line 1: \"word\" is neither a number, true or false nor a time;"
-			" text stands in quotes" },
+			"line 1: \"word\" is not a number, true, false or a time; put text in quotes" },
 		{ "a = 1979-02-29",
-			"line 1: \"1979-02-29\" is neither a number, true or false"
-			" nor a time; text stands in quotes" },
+			"line 1: \"1979-02-29\" is not a number, true, false or a time; put text in quotes" },
 		{ "a = 012", "line 1: a number may not begin with zeros" },
 		{ "a = 9223372036854775808",
-			"line 1: 9223372036854775808 is more than 64 bits can hold" },
+			"line 1: 9223372036854775808 does not fit in 64 bits" },
 		{ "a = \"x", "line 1: the text is not closed; \" is missing" },
 		{ "\n\na = '''x\n\n", "line 3: the text is not closed; ''' is missing" },
 		{ "a = \"\\d\"",
-			"line 1: \\d is no escape; write \\\\ for a backslash, or the"
-			" text in single quotes" },
+			"line 1: \\d is not an escape; write \\\\ for a backslash, or put the text in single quotes" },
 		{ "a = \"\\u12\"", "line 1: \\u takes 4 hexadecimal digits" },
-		{ "a = \"\\ud800\"", "line 1: there is no character D800" },
-		{ "a = \"\x01\"",
-			"line 1: a control character (0x01) stands where text should" },
-		{ "# \x7f",
-			"line 1: a control character (0x7f) stands where text should" },
+		{ "a = \"\\ud800\"", "line 1: U+D800 is not a character" },
+		{ "a = \"\x01\"", "line 1: control character 0x01 is not allowed" },
+		{ "# \x7f", "line 1: control character 0x7f is not allowed" },
 		{ "a = 1\n\nb = '\xff'", "line 3: the file is not UTF-8 text" },
 		{ "a = [1\n2]",
-			"line 2: the array of line 1 goes on with neither a comma nor ]" },
+			"line 2: the array that begins on line 1 needs a comma or ] here" },
 		{ "a = {b = 1\n}",
-			"line 1: the inline table of line 1 goes on with neither a"
-			" comma nor }; it stands on one line" },
+			"line 1: the inline table that begins on line 1 needs a comma or } here; it must be on one line" },
 		{ "a = {b = 1,}",
-			"line 1: \"}\" stands where a key should; keys are made of"
-			" letters, digits, - and _, or stand in quotes" },
+			"line 1: expected a key, not \"}\"; a key has letters, digits, - and _, or is in quotes" },
 		{ "a = {b = {c = 1}, b.d = 2}",
-			"line 1: \"b\" has been set on line 1 already" },
+			"line 1: \"b\" is already set on line 1" },
 	};
 
 	(void)state;
@@ -216,8 +206,7 @@ static void test_bad_words_are_refused(void **state)
 static void test_every_prefix_is_answered(void **state)
 {
 	static const char text[] =
-		"# top\r\n[a.\"b c\"]\nx = \"\"\"q\\\n \\u00e9\"\"\"\ny = ['''l''', 0x1F, {z = 1.5e3}]\n"
-		"[[t]]\nwhen = 1979-05-27 07:32:00.5Z\n";
+		"# top\r\n[a.\"b c\"]\nx = \"\"\"q\\\n \\u00e9\"\"\"\ny = ['''l''', 0x1F, {z = 1.5e3}]\n[[t]]\nwhen = 1979-05-27 07:32:00.5Z\n";
 
 	(void)state;
 	for (size_t n = 0; n < sizeof(text); n++) {
@@ -257,7 +246,7 @@ static void test_there_are_bounds(void **state)
 	free(big);
 }
 
-static void test_everything_knows_its_place(void **state)
+static void test_nodes_have_their_place_in_the_text(void **state)
 {
 	static const char text[] = "\n[a]\n  b.c = 'x' # y\nd = [1,\n  22]\n";
 	const struct toml_node *n;
@@ -328,7 +317,7 @@ static void check_edit(const struct buf *out, const char *from, const char *to)
 	assert_memory_equal(buf_front(out), expected, out->n);
 }
 
-static void test_an_edit_leaves_the_rest_alone(void **state)
+static void test_an_edit_changes_no_other_byte(void **state)
 {
 	static const struct {
 		const char *path;
@@ -343,8 +332,7 @@ static void test_an_edit_leaves_the_rest_alone(void **state)
 		{ "tunnel.0.to.port", '-', "to.port =   1\n", "" },
 		{ "tunnel.0.more", '-', "[tunnel.more]\nx = {y = 1}\n", "" },
 		{ "tunnel.0", '-',
-			"[[tunnel]]  # first\nname = \"one\"\nto.port =   1\n[tunnel.more]\n"
-			"x = {y = 1}\n",
+			"[[tunnel]]  # first\nname = \"one\"\nto.port =   1\n[tunnel.more]\nx = {y = 1}\n",
 			"" },
 		{ "tunnel.1", '-', "[[tunnel]]\nname = \"two\"", "" },
 		{ "", '+', "# keep\r\n", "# keep\r\nk = 42\n" },
@@ -378,7 +366,7 @@ static void test_an_edit_leaves_the_rest_alone(void **state)
 	toml_free(t);
 }
 
-static void test_an_edit_that_would_tear_is_refused(void **state)
+static void test_an_edit_that_would_break_the_document_is_refused(void **state)
 {
 	static const char text[] = "[a]\nx = [1, {y = 2}]\n[b]\n[a.c]\n[[d]]\n[e.f]\n";
 	struct toml *t;
@@ -411,13 +399,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values_are_read),
 		cmocka_unit_test(test_tables_are_built),
-		cmocka_unit_test(test_what_is_wrong_is_said_with_its_line),
+		cmocka_unit_test(test_errors_name_their_line),
 		cmocka_unit_test(test_bad_words_are_refused),
 		cmocka_unit_test(test_every_prefix_is_answered),
 		cmocka_unit_test(test_there_are_bounds),
-		cmocka_unit_test(test_everything_knows_its_place),
-		cmocka_unit_test(test_an_edit_leaves_the_rest_alone),
-		cmocka_unit_test(test_an_edit_that_would_tear_is_refused),
+		cmocka_unit_test(test_nodes_have_their_place_in_the_text),
+		cmocka_unit_test(test_an_edit_changes_no_other_byte),
+		cmocka_unit_test(test_an_edit_that_would_break_the_document_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

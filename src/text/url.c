@@ -67,7 +67,7 @@ static enum err decode(char *to, size_t size, struct span in, struct why *why)
 
 		if (is_escape && c < 0x20)
 			return err_set(why, ERR_SYNTAX,
-				"a %%-escape of the URL is wrong");
+				"a %%-escape in the URL is invalid");
 		in = span_of(in.p + (is_escape ? 3 : 1), in.n - (is_escape ? 3 : 1));
 		if (n + 1 >= size)
 			return err_set(why, ERR_LIMIT, "a part of the URL is too long");
@@ -118,7 +118,7 @@ static enum err parse_ip6(struct span *in, struct url *u, struct why *why)
 	if (rest.n == 0 || copy(u->host, sizeof(u->host), inner, NULL) != ERR_OK ||
 		inet_pton(AF_INET6, u->host, &ip) != 1 ||
 		(rest.n > 1 && rest.p[1] != ':'))
-		return err_set(why, ERR_SYNTAX, "the URL's IPv6 address is wrong");
+		return err_set(why, ERR_SYNTAX, "the URL's IPv6 address is invalid");
 	u->is_ip6 = true;
 	*in = span_of(rest.p + 1, rest.n - 1);
 	return ERR_OK;

@@ -59,7 +59,7 @@ def test_a_mistake_names_file_and_line(world, adit, tmp_path):
     for command in ("run", "status"):
         done = world.call([*adit.argv, "relay", command, "--config", str(path)], seconds=10)
         assert done.returncode == 2
-        assert done.stderr == (f"adit relay {command}: {path}: line 3: there is no key "
+        assert done.stderr == (f"adit relay {command}: {path}: line 3: unknown key "
                                '"api_prot"; did you mean api_port?\n')
 
 
