@@ -256,7 +256,7 @@ static enum err read_relays(struct expose_args *a, struct why *why)
 	return rc;
 }
 
-/* ---- as who ---- */
+/* ---- the identity ---- */
 
 static enum err read_identity(struct expose_args *a, struct why *why)
 {
@@ -344,7 +344,7 @@ static void keep_name(const struct exposing *x)
 			why.text);
 }
 
-/* The loop goes on although nobody reads what it says here. */
+/* log_print() does not wait for a reader of standard output. */
 static void show_public(const struct exposing *x, const char *url, const char *tcp)
 {
 	char target[URL_TEXT_MAX], *text = NULL;
@@ -375,8 +375,7 @@ static void on_open(void *owner, const char *relay, const char *url, const char 
 {
 	struct exposing *x = owner;
 
-	/* What was wrong meanwhile, and that it is well again, the lease's session
-	 * tells. */
+	/* The lease's session logs failures and their end. */
 	if (is_back) {
 		log_debug(&x->runner->log, "%s: another lease of %s", relay, url);
 	} else {

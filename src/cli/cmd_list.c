@@ -32,41 +32,41 @@ static const struct field rows[] = {
 
 static const struct field_table fields = FIELD_TABLE_OF(struct list_args, rows);
 
-/* All are asked at the same time. */
-struct inquiry {
+/* All relays are queried at the same time. */
+struct listing {
 	struct loop *loop;
 	struct relay_urls urls;
 	unsigned pending;
-	struct asked {
-		struct inquiry *inquiry; /* borrowed: it has us */
+	struct relay_query {
+		struct listing *listing; /* borrowed: it has us */
 		struct relay_peer relay;
 		struct http_client *client;
 		char version[64]; /* "" as long as it is unknown */
 		struct why why;   /* it is unknown */
-	} asked[RELAY_URLS_MAX];
+	} queries[RELAY_URLS_MAX];
 };
 
-static void asked_on_answer(void *arg, enum err rc, const struct http_response *a,
+static void query_on_response(void *arg, enum err rc, const struct http_response *a,
 	const struct why *why)
 {
-	struct asked *asked = arg;
+	struct relay_query *query = arg;
 	struct message_refusal refusal;
 	struct message_domain domain = { 0 };
 
 	if (rc != ERR_OK)
-		err_set(&asked->why, rc, "%s", err_text(rc, why));
+		err_set(&query->why, rc, "%s", err_text(rc, why));
 	else
 		rc = message_read_reply(a->status, a->body, &message_domain_fields,
-			&domain, &refusal, &asked->why);
+			&domain, &refusal, &query->why);
 	if (rc == ERR_OK)
-		str_quote(asked->version, sizeof(asked->version),
+		str_quote(query->version, sizeof(query->version),
 			span_str(domain.release_version));
-	if (--asked->inquiry->pending == 0)
-		loop_stop(asked->inquiry->loop);
+	if (--query->listing->pending == 0)
+		loop_stop(query->listing->loop);
 }
 
-/* A version is no secret: a relay on this machine is asked without being verified. */
-static enum err asked_open(struct asked *asked, const char *url)
+/* A version is no secret: the certificate of a relay on this machine is not verified. */
+static enum err query_open(struct relay_query *query, const char *url)
 {
 	struct tls_client_options unverified = { .skip_verify = true,
 		.alpn = "http/1.1" };
@@ -75,43 +75,43 @@ static enum err asked_open(struct asked *asked, const char *url)
 		.target = "/sdk/domain",
 		.headers = RELAY_USER_AGENT,
 		.timeout_ms = LIST_MS,
-		.fn = asked_on_answer,
-		.arg = asked,
+		.fn = query_on_response,
+		.arg = query,
 	};
-	struct http_client_options o = { .loop = asked->inquiry->loop };
-	enum err rc = relay_peer_init(&asked->relay, url, NULL);
+	struct http_client_options o = { .loop = query->listing->loop };
+	enum err rc = relay_peer_init(&query->relay, url, NULL);
 
-	if (rc == ERR_OK && asked->relay.tls == NULL)
-		rc = tls_context_new_client(&unverified, &asked->relay.tls, NULL);
+	if (rc == ERR_OK && query->relay.tls == NULL)
+		rc = tls_context_new_client(&unverified, &query->relay.tls, NULL);
 	if (rc != ERR_OK)
 		return rc;
-	o.host = asked->relay.host;
-	o.port = asked->relay.port;
-	o.tls = asked->relay.tls;
-	o.host_header = asked->relay.authority;
-	rc = http_client_new(&o, &asked->client);
+	o.host = query->relay.host;
+	o.port = query->relay.port;
+	o.tls = query->relay.tls;
+	o.host_header = query->relay.authority;
+	rc = http_client_new(&o, &query->client);
 	if (rc == ERR_OK)
-		rc = http_client_send(asked->client, &q, NULL);
+		rc = http_client_send(query->client, &q, NULL);
 	return rc;
 }
 
-static void inquire(struct inquiry *in)
+static void listing_run(struct listing *in)
 {
 	enum err rc;
 
 	for (unsigned i = 0; i < in->urls.count; i++) {
-		in->asked[i].inquiry = in;
-		rc = asked_open(&in->asked[i], in->urls.urls[i]);
+		in->queries[i].listing = in;
+		rc = query_open(&in->queries[i], in->urls.urls[i]);
 		if (rc == ERR_OK)
 			in->pending++;
 		else
-			err_set(&in->asked[i].why, rc, "%s", err_name(rc));
+			err_set(&in->queries[i].why, rc, "%s", err_name(rc));
 	}
 	if (in->pending > 0)
 		loop_run(in->loop);
 }
 
-static void print_table(const struct inquiry *in, FILE *out)
+static void print_table(const struct listing *in, FILE *out)
 {
 	size_t width = strlen("RELAY");
 
@@ -121,26 +121,26 @@ static void print_table(const struct inquiry *in, FILE *out)
 	}
 	fprintf(out, "%-*s  VERSION\n", (int)width, "RELAY");
 	for (unsigned i = 0; i < in->urls.count; i++)
-		if (in->asked[i].version[0] != '\0')
+		if (in->queries[i].version[0] != '\0')
 			fprintf(out, "%-*s  %s\n", (int)width, in->urls.urls[i],
-				in->asked[i].version);
+				in->queries[i].version);
 		else
 			fprintf(out, "%-*s  unknown: %s\n", (int)width, in->urls.urls[i],
-				in->asked[i].why.text);
+				in->queries[i].why.text);
 }
 
-static int print_json(const struct inquiry *in, FILE *out)
+static int print_json(const struct listing *in, FILE *out)
 {
 	json_t *list = json_array();
 	int rc = list != NULL ? 0 : -1;
 
 	for (unsigned i = 0; i < in->urls.count && rc == 0; i++) {
-		const char *version = in->asked[i].version;
+		const char *version = in->queries[i].version;
 
 		rc = json_array_append_new(list,
 			json_pack("{s:s, s:s?, s:s?}", "relay", in->urls.urls[i],
 				"version", version[0] != '\0' ? version : NULL, "error",
-				version[0] != '\0' ? NULL : in->asked[i].why.text));
+				version[0] != '\0' ? NULL : in->queries[i].why.text));
 	}
 	if (rc == 0)
 		rc = json_dumpf(list, out, 0);
@@ -167,7 +167,7 @@ static enum err read_relays(const struct list_args *args, struct relay_urls *out
 		err_text(rc, &words));
 }
 
-static int list(struct call *c, const struct list_args *args, struct inquiry *in)
+static int list(struct call *c, const struct list_args *args, struct listing *in)
 {
 	enum err rc = read_relays(args, &in->urls, &c->why);
 
@@ -175,7 +175,7 @@ static int list(struct call *c, const struct list_args *args, struct inquiry *in
 		rc = loop_new(&in->loop);
 	if (rc != ERR_OK)
 		return call_fail(c, rc);
-	inquire(in);
+	listing_run(in);
 	if (args->is_json)
 		return print_json(in, c->out);
 	print_table(in, c->out);
@@ -187,15 +187,15 @@ static int list(struct call *c, const struct list_args *args, struct inquiry *in
 
 static int run(struct call *c, void *args)
 {
-	struct inquiry *in = mem_new(in);
+	struct listing *in = mem_new(in);
 	int exit_code;
 
 	if (in == NULL)
 		return call_fail(c, ERR_NOMEM);
 	exit_code = list(c, args, in);
 	for (unsigned i = 0; i < in->urls.count; i++) {
-		http_client_free(in->asked[i].client);
-		relay_peer_fini(&in->asked[i].relay);
+		http_client_free(in->queries[i].client);
+		relay_peer_fini(&in->queries[i].relay);
 	}
 	relay_urls_fini(&in->urls);
 	loop_free(in->loop);

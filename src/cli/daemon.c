@@ -113,7 +113,8 @@ static enum err pid_write(struct why *why)
 void daemon_prepare(void)
 {
 	log_open();
-	(void)log_configure(getenv("ADIT_LOG"), NULL); /* daemon_start() tells mistakes */
+	(void)log_configure(getenv("ADIT_LOG"),
+		NULL); /* daemon_start() reports mistakes */
 }
 
 enum err daemon_start(const struct daemon_args *args, struct why *why)

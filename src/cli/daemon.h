@@ -16,7 +16,7 @@ struct daemon_args {
 };
 
 /*
- * Before any command: looks at where the log goes, and at ADIT_LOG, so that a mistake of
+ * Before any command: finds out where the log goes and reads ADIT_LOG, so that a mistake of
  * the command line is reported in the form that ADIT_LOG asks for.
  */
 void daemon_prepare(void);

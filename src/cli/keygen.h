@@ -9,7 +9,7 @@
 
 struct keygen_options {
 	const char *path; /* "-": @out */
-	const char *seed; /* whose key it is; NULL: a new one */
+	const char *seed; /* the key is computed from it; NULL: a new one */
 	bool replaces;    /* a file that is there */
 	FILE *out, *err;
 };

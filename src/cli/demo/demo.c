@@ -503,7 +503,7 @@ static void demo_on_visitors_port(struct demo *d, const char *port)
 	demo_start(d, DEMO_EXPOSE, NULL, argv);
 }
 
-/* "40122 for the API": the visitors' port is told behind it. */
+/* "40122 for the API": the line with the port for visitors follows. */
 static void demo_on_api_port(struct demo *d, const char *port)
 {
 	d->taps[AGENT_RELAY].host_port = (uint16_t)strtoul(port, NULL, 10);
