@@ -16,8 +16,8 @@ struct daemon_args {
 };
 
 /*
- * Before any command: finds out where the log goes and reads ADIT_LOG, so that a mistake of
- * the command line is reported in the form that ADIT_LOG asks for.
+ * Before any command: finds out where the log goes and reads ADIT_LOG, so that a mistake
+ * of the command line is reported in the form that ADIT_LOG asks for.
  */
 void daemon_prepare(void);
 
