@@ -1,5 +1,5 @@
 /*
- * The SSH engine against a stranger and against an authenticated peer gone mad.
+ * The SSH engine against an unknown peer and against a defective authenticated one.
  *
  * The first byte chooses: bit 0 our role; bit 1 whether the rest is raw bytes from a
  * stranger, or records from a peer that is in; bit 2 whether such a peer's packets are

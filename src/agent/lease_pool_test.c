@@ -344,7 +344,7 @@ static void test_idle_death_is_noticed(void **state)
 {
 	struct fixture *f = *state;
 
-	time_pass(f->loop, MARKER_PATIENCE_MS - 1000);
+	time_pass(f->loop, MARKER_TIMEOUT_MS - 1000);
 	say(f, 0, "", 1); /* a keepalive */
 	time_settle(f->loop);
 	time_pass(f->loop, 2000);
@@ -352,7 +352,7 @@ static void test_idle_death_is_noticed(void **state)
 	wait_for(f, &f->accepted, 3);
 	assert_int_equal(f->troubles, 0);
 	assert_int_equal(f->silences, 1);
-	time_pass(f->loop, MARKER_PATIENCE_MS);
+	time_pass(f->loop, MARKER_TIMEOUT_MS);
 	wait_for(f, &f->accepted, 4);
 	assert_int_equal(f->silences, 2);
 }
@@ -362,7 +362,7 @@ static void test_it_may_be_closed_when_a_session_died(void **state)
 	struct fixture *f = *state;
 
 	f->closes = true;
-	time_pass(f->loop, MARKER_PATIENCE_MS + 1);
+	time_pass(f->loop, MARKER_TIMEOUT_MS + 1);
 	assert_null(f->pool);
 	assert_int_equal(f->silences, 1);
 }

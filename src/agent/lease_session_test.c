@@ -397,7 +397,7 @@ static void test_a_relay_that_falls_silent_is_asked_for_a_lease_anew(void **stat
 {
 	struct fixture *f = *state;
 
-	time_pass(f->loop, MARKER_PATIENCE_MS + 100);
+	time_pass(f->loop, MARKER_TIMEOUT_MS + 100);
 	wait_registered_again(f, 2);
 }
 

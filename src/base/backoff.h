@@ -1,7 +1,7 @@
 /*
  * How long to wait between attempts at what has failed: not at all at first, then at
- * random below a bound that doubles, so that those who lost the same peer do not come
- * together.
+ * random below a bound that doubles, so that clients that lost the same peer do not come
+ * back together.
  */
 #ifndef BASE_BACKOFF_H
 #define BASE_BACKOFF_H

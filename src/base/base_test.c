@@ -105,7 +105,7 @@ static void test_a_list_survives_removal_on_a_walk(void **state)
 	assert_true(list_is_empty(&head));
 }
 
-static void test_a_strangers_text_is_quoted(void **state)
+static void test_untrusted_text_is_quoted(void **state)
 {
 	char out[32];
 
@@ -189,7 +189,7 @@ int main(void)
 		cmocka_unit_test(test_the_last_byte_of_a_kind_is_found),
 		cmocka_unit_test(test_a_sink_lends_between_min_and_max),
 		cmocka_unit_test(test_a_list_survives_removal_on_a_walk),
-		cmocka_unit_test(test_a_strangers_text_is_quoted),
+		cmocka_unit_test(test_untrusted_text_is_quoted),
 		cmocka_unit_test(test_secrets_compare_whole),
 		cmocka_unit_test(test_numbers_have_a_bound),
 		cmocka_unit_test(test_a_pool_keeps_a_bounded_stock),

@@ -1,4 +1,4 @@
-/* Clocks: one that only goes forward, and one for people. */
+/* Clocks: monotonic ones and the wall clock. */
 #include "base/clock.h"
 
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /*
- * Clocks: one that only goes forward, for waiting, and one for people.
+ * Clocks: monotonic ones, for waiting, and the wall clock, for printing.
  *
- * Tests own both: after clock_freeze() time stands still but for clock_advance() and
+ * Tests control both: after clock_freeze() time changes only by clock_advance() and
  * clock_step_wall().
  */
 #ifndef BASE_CLOCK_H
@@ -24,7 +24,7 @@ uint64_t clock_wall_ms(void);
 void clock_freeze(uint64_t now_ms);
 void clock_advance(uint64_t by_ms);
 
-/* Somebody sets the wall clock; the others do not notice. */
+/* Sets the wall clock by so much; the other clocks stay. */
 void clock_step_wall(int64_t by_ms);
 
 #endif

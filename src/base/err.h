@@ -1,5 +1,5 @@
 /*
- * Errors: one enum for every call that can fail, and words for a person.
+ * Errors: one enum for every call that can fail, and a sentence for the user.
  *
  * A call that fails leaves its out-parameters untouched.
  */
@@ -22,15 +22,15 @@ enum err {
 	ERR_SYS,     /* a system call failed */
 	ERR_CRYPTO,  /* a signature, key or authenticated packet is wrong */
 	ERR_DENIED,  /* not authenticated or not authorised */
-	ERR_EXISTS,  /* somebody else has it */
+	ERR_EXISTS,  /* taken by another owner */
 	ERR_NOENT,   /* there is no such thing */
-	ERR_TIMEOUT, /* patience ended */
-	ERR_RESET,   /* the other side broke off */
+	ERR_TIMEOUT, /* deadline exceeded */
+	ERR_RESET,   /* the connection was reset */
 	ERR_CLOSED,  /* closed, by us or by them */
-	ERR_USAGE,   /* asked for in a way that makes no sense */
+	ERR_USAGE,   /* not a valid call in this state */
 };
 
-/* Words for a person: one sentence, no newline. Passed last, and may be NULL. */
+/* A sentence for the user, without a newline. Passed last, and may be NULL. */
 struct why {
 	char text[256];
 };
@@ -44,13 +44,13 @@ enum err err_set(struct why *why, enum err rc, const char *fmt, ...) PRINTF_LIKE
 /* Like err_set(), and adds ": " and the text of @errnum. Returns ERR_SYS. */
 enum err err_sys(struct why *why, int errnum, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* Analysers do not look into other files. */
+/* Static analysers do not see that err_set() returns @rc. */
 #if defined(__clang_analyzer__) || defined(ANALYZER)
 #define err_set(why, rc, ...) ((void)err_set(why, rc, __VA_ARGS__), (rc))
 #define err_sys(why, errnum, ...) ((void)err_sys(why, errnum, __VA_ARGS__), ERR_SYS)
 #endif
 
-/* What to print for @rc: the words in @why if there are any, else the name. */
+/* What to print for @rc: the sentence in @why if there is one, else the name. */
 const char *err_text(enum err rc, const struct why *why);
 
 #endif

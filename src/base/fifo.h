@@ -1,6 +1,6 @@
 /*
  * A fifo holds bytes that could not be passed on yet, in chunks: memory is taken as they
- * come and given back as they go. Its owner bounds it by what he lets in.
+ * come and given back as they go. Its owner limits what it puts in.
  */
 #ifndef BASE_FIFO_H
 #define BASE_FIFO_H

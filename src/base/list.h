@@ -1,7 +1,6 @@
 /*
  * An intrusive, circular, doubly linked list. The head is a struct list of its own; a
- * member embeds one for each list it can be on. Whoever owns the members owns nothing
- * more here.
+ * member embeds one for each list it can be on. A list owns no memory.
  */
 #ifndef BASE_LIST_H
 #define BASE_LIST_H

@@ -29,7 +29,7 @@ static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct outlet log_lines = OUTLET_INIT(STDERR_FILENO);
 static struct outlet log_prints = OUTLET_INIT(STDOUT_FILENO);
 static uint64_t log_lost;            /* lines that log_lines refused */
-static struct log_limit *log_limits; /* those that have left lines out */
+static struct log_limit *log_limits; /* those that have suppressed lines */
 static uint64_t log_caught_up_ms;
 static atomic_bool log_behind;
 
@@ -117,8 +117,8 @@ static bool is_control(uint32_t c)
 		(c >= 0x2066 && c <= 0x2069);
 }
 
-/* Anybody's words: letters of any language, and escapes for the rest. */
-static void line_put_words(struct line *l, const char *text)
+/* Untrusted text: letters of any language, and escapes for the rest. */
+static void line_put_text(struct line *l, const char *text)
 {
 	struct span rest = span_str(text);
 
@@ -142,15 +142,15 @@ static void line_put_words(struct line *l, const char *text)
 	}
 }
 
-static void line_put_who(struct line *l, const struct log *log)
+static void line_put_subject(struct line *l, const struct log *log)
 {
 	if (log == NULL)
 		return;
 	if (log->parent != NULL) {
-		line_put_who(l, log->parent);
+		line_put_subject(l, log->parent);
 		line_put(l, ": ");
 	}
-	line_put_words(l, log->name);
+	line_put_text(l, log->name);
 }
 
 static void line_put_time(struct line *l)
@@ -182,9 +182,9 @@ static void line_build_json(struct line *l, enum log_level level, const struct l
 	line_put(l, "\",\"level\":\"");
 	line_put(l, names[level]);
 	line_put(l, "\",\"who\":\"");
-	line_put_who(l, log);
+	line_put_subject(l, log);
 	line_put(l, "\",\"what\":\"");
-	line_put_words(l, what);
+	line_put_text(l, what);
 	l->max = sizeof(l->text);
 	line_put(l, "\"}");
 }
@@ -193,10 +193,10 @@ static void line_build_text(struct line *l, const struct log *log, const char *w
 {
 	if (!log_journal)
 		line_put_time(l);
-	line_put_who(l, log);
+	line_put_subject(l, log);
 	if (log != NULL)
 		line_put(l, ": ");
-	line_put_words(l, what);
+	line_put_text(l, what);
 }
 
 /* The priorities of syslog, as sd-daemon(3) writes them. */
@@ -223,10 +223,10 @@ static void line_build(struct line *l, enum log_level level, const struct log *l
 
 /* ---- writing; all of it under the lock ---- */
 
-/* What the log says of itself. */
-static bool log_tell(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Lines of the log itself. */
+static bool log_report(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-static bool log_tell(enum log_level level, const char *fmt, ...)
+static bool log_report(enum log_level level, const char *fmt, ...)
 {
 	static const struct log itself = { .name = "log" };
 	char what[512];
@@ -240,11 +240,11 @@ static bool log_tell(enum log_level level, const char *fmt, ...)
 	return outlet_write(&log_lines, line.text, line.n);
 }
 
-static void log_tell_lost(void)
+static void log_report_lost(void)
 {
 	if (log_lost > 0 && outlet_flush(&log_lines) &&
-		log_tell(LOG_WARN,
-			"%llu lines lost: standard error did not take them in time",
+		log_report(LOG_WARN,
+			"%llu lines lost: the reader of standard error is too slow",
 			(unsigned long long)log_lost))
 		log_lost = 0;
 }
@@ -254,29 +254,29 @@ static bool limit_is_over(const struct log_limit *limit)
 	return clock_now_ms() - limit->began_ms >= LOG_LIMIT_MS;
 }
 
-/* Of periods that are over: how many lines were left out. */
-static void log_tell_left_out(void)
+/* Of periods that are over: how many lines were suppressed. */
+static void log_report_suppressed(void)
 {
 	struct log_limit **at = &log_limits, *limit;
 
 	while ((limit = *at) != NULL) {
 		if (!limit_is_over(limit) ||
-			!log_tell(limit->level,
-				"%u more lines in %u s were left out; the last: %s",
-				limit->left_out, LOG_LIMIT_MS / 1000, limit->last)) {
+			!log_report(limit->level,
+				"%u similar lines in %u s were suppressed; the last: %s",
+				limit->suppressed, LOG_LIMIT_MS / 1000, limit->last)) {
 			at = &limit->next;
 			continue;
 		}
 		*at = limit->next;
-		limit->left_out = 0;
+		limit->suppressed = 0;
 		limit->lines = 0;
 	}
 }
 
 static void log_settle(void)
 {
-	log_tell_lost();
-	log_tell_left_out();
+	log_report_lost();
+	log_report_suppressed();
 	log_caught_up_ms = clock_now_ms();
 }
 
@@ -352,21 +352,21 @@ static void limit_print_last(struct log_limit *limit, const struct log *log,
 	const char *fmt, va_list args)
 {
 	char what[sizeof(limit->last)];
-	struct line who = { .max = LOG_LINE_BYTES - LOG_END_BYTES };
+	struct line subject = { .max = LOG_LINE_BYTES - LOG_END_BYTES };
 
 	vsnprintf(what, sizeof(what), fmt, args);
-	line_put_who(&who, log);
-	snprintf(limit->last, sizeof(limit->last), "%.*s%s%s", (int)who.n, who.text,
-		log != NULL ? ": " : "", what);
+	line_put_subject(&subject, log);
+	snprintf(limit->last, sizeof(limit->last), "%.*s%s%s", (int)subject.n,
+		subject.text, log != NULL ? ": " : "", what);
 }
 
-/* True: the line is left out, and counted. */
+/* True: the line is suppressed, and counted. */
 static bool limit_takes(struct log_limit *limit, enum log_level level,
 	const struct log *log, const char *fmt, va_list args)
 {
 	bool is_full = limit->lines >= LOG_LIMIT_LINES;
 
-	if (limit->left_out == 0 && (limit->lines == 0 || limit_is_over(limit))) {
+	if (limit->suppressed == 0 && (limit->lines == 0 || limit_is_over(limit))) {
 		limit->began_ms = clock_now_ms();
 		limit->lines = 0;
 		is_full = false;
@@ -375,7 +375,7 @@ static bool limit_takes(struct log_limit *limit, enum log_level level,
 		limit->lines++;
 		return false;
 	}
-	if (limit->left_out++ == 0) {
+	if (limit->suppressed++ == 0) {
 		limit->next = log_limits;
 		log_limits = limit;
 	}
@@ -388,16 +388,16 @@ static bool limit_takes(struct log_limit *limit, enum log_level level,
 void log_at_limited(struct log_limit *limit, enum log_level level, const struct log *log,
 	const char *fmt, ...)
 {
-	bool is_left_out;
+	bool is_suppressed;
 	va_list args;
 
 	pthread_mutex_lock(&log_lock);
 	log_settle();
 	va_start(args, fmt);
-	is_left_out = limit_takes(limit, level, log, fmt, args);
+	is_suppressed = limit_takes(limit, level, log, fmt, args);
 	va_end(args);
 	pthread_mutex_unlock(&log_lock);
-	if (is_left_out)
+	if (is_suppressed)
 		return;
 	va_start(args, fmt);
 	log_vat(level, log, fmt, args);

@@ -4,8 +4,8 @@
  * Text lines are "2026/05/01 12:00:00 server: session#1: Listening"; JSON lines have the
  * keys time, level, who and what. Where standard error is the journal, a line begins with
  * its priority, "<6>", and text has no time. Lines of several workers do not mix.
- * Whatever they say, a line stays one: control characters, and bytes that are no text,
- * become escapes. Where a value that came from a stranger ends, str_quote() shows.
+ * Control characters, and bytes that are not UTF-8, become escapes. Values from remote
+ * peers are quoted with str_quote().
  *
  * Logging never waits for the reader of standard error. Lines that do not fit are
  * counted, and the count is logged as soon as the reader goes on: the loop calls
@@ -22,7 +22,7 @@
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /*
- * Who speaks: a noun, and the one it belongs to. Prefixes nest: "server: session#1: tun".
+ * The subject of a line, and the one it belongs to. Prefixes nest: "server: session#1: tun".
  * Embedded in what it names, and good for as long.
  */
 struct log {
@@ -46,7 +46,7 @@ void log_at(enum log_level level, const struct log *log, const char *fmt, ...)
 	} while (0)
 
 /*
- * For lines that a stranger can cause: log_limited(LOG_INFO, log, "format", ...). Each
+ * For lines that a remote peer can cause: log_limited(LOG_INFO, log, "format", ...). Each
  * place in the source that logs in this way has LOG_LIMIT_LINES in LOG_LIMIT_MS. Further
  * ones are counted, and one line with their number and the last of them follows.
  */
@@ -56,9 +56,9 @@ void log_at(enum log_level level, const struct log *log, const char *fmt, ...)
 struct log_limit {
 	uint64_t began_ms; /* of the clock, when the first line of this period came */
 	unsigned lines;    /* in this period; 0: no line has come yet */
-	unsigned left_out;
+	unsigned suppressed;
 	enum log_level level;
-	char last[240]; /* line that was left out */
+	char last[240]; /* line that was suppressed */
 	struct log_limit *next;
 };
 
@@ -81,7 +81,7 @@ void log_set_json(bool is_json);
 /* Looks at what standard error and standard output are now. At start, too. */
 void log_open(void);
 
-/* Whether a program reads the log: lines are JSON, or standard error is the journal. */
+/* True if a program reads the log: lines are JSON, or standard error is the journal. */
 bool log_is_for_programs(void);
 
 /* Prints @text, of OUTLET_KEPT_BYTES at most, on standard output;

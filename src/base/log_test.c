@@ -64,7 +64,7 @@ static const struct row {
 		"\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd" },
 };
 
-static void test_nobodys_words_leave_their_line(void **state)
+static void test_untrusted_text_stays_on_its_line(void **state)
 {
 	char expected[256];
 
@@ -190,13 +190,13 @@ static void test_lines_that_are_not_read_are_counted(void **state)
 	capture_close(&c);
 }
 
-static void say_many(const struct log *who, unsigned lines)
+static void log_many(const struct log *who, unsigned lines)
 {
 	for (unsigned i = 0; i < lines; i++)
 		log_limited(LOG_INFO, who, "refused: number %u", i);
 }
 
-static void test_strangers_cause_so_many_lines(void **state)
+static void test_lines_of_remote_peers_are_limited(void **state)
 {
 	static struct capture c;
 	struct log who;
@@ -204,7 +204,7 @@ static void test_strangers_cause_so_many_lines(void **state)
 	(void)state;
 	log_init(&who, NULL, "who");
 	capture_open(&c);
-	say_many(&who, LOG_LIMIT_LINES + 300);
+	log_many(&who, LOG_LIMIT_LINES + 300);
 	log_limited(LOG_INFO, &who, "another kind");
 	assert_int_equal(count(capture_read(&c), "refused"), LOG_LIMIT_LINES);
 	assert_int_equal(count(c.text, "another kind"), 1);
@@ -213,16 +213,16 @@ static void test_strangers_cause_so_many_lines(void **state)
 	catch_up();
 	capture_read(&c);
 	assert_non_null(strstr(c.text,
-		"log: 300 more lines in 10 s were left out; the last: who: refused: "
+		"log: 300 similar lines in 10 s were suppressed; the last: who: refused: "
 		"number 349\n"));
 	assert_false(log_is_behind());
 
 	/* The next period has its own lines. */
 	c.n = 0;
-	say_many(&who, 3);
+	log_many(&who, 3);
 	assert_int_equal(count(capture_read(&c), "refused"), 3);
 	clock_advance(LOG_LIMIT_MS);
-	say_many(&who, LOG_LIMIT_LINES);
+	log_many(&who, LOG_LIMIT_LINES);
 	assert_int_equal(count(capture_read(&c), "refused"), 3 + LOG_LIMIT_LINES);
 	assert_false(log_is_behind());
 	capture_close(&c);
@@ -260,7 +260,7 @@ static void test_the_journal_gets_priorities(void **state)
 	log_set_json(false);
 	assert_int_equal(count(capture_read(&c), "<4>{\"time\":\"2"), 1);
 
-	/* Somebody else's journal: standard error was led elsewhere. */
+	/* The journal of another process: standard error was redirected. */
 	assert_int_equal(setenv("JOURNAL_STREAM", "1:2", 1), 0);
 	log_open();
 	assert_false(log_is_for_programs());
@@ -271,10 +271,10 @@ static void test_the_journal_gets_priorities(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nobodys_words_leave_their_line),
+		cmocka_unit_test(test_untrusted_text_stays_on_its_line),
 		cmocka_unit_test(test_what_is_too_long_is_cut_between_characters),
 		cmocka_unit_test(test_lines_that_are_not_read_are_counted),
-		cmocka_unit_test(test_strangers_cause_so_many_lines),
+		cmocka_unit_test(test_lines_of_remote_peers_are_limited),
 		cmocka_unit_test(test_the_journal_gets_priorities),
 	};
 

@@ -2,8 +2,8 @@
  * A map finds objects by a key of bytes: a hash table that grows, of objects that embed a
  * node for each map they can be in. Several may have the same key.
  *
- * The hash has a random key, so that strangers who choose the keys cannot choose where
- * they lie. A map never runs out of memory: without room for a larger table it gets
+ * The hash has a random key, so that a remote peer that chooses the keys cannot make them
+ * collide. A map never runs out of memory: without room for a larger table it gets
  * slower.
  */
 #ifndef BASE_MAP_H

@@ -120,7 +120,7 @@ static void test_a_full_descriptor_is_not_waited_for(void **state)
 		outlet_open(&o, ends[1]);
 		assert_int_equal(o.kind, rows[i].expected);
 		see_whole_lines(&o, ends[0]);
-		/* Others who write there still wait for the reader. */
+		/* Other programs that write there still wait for the reader. */
 		assert_int_equal(fcntl(ends[1], F_GETFL) & O_NONBLOCK, 0);
 		outlet_close(&o);
 		close(ends[0]);

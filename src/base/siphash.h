@@ -1,6 +1,6 @@
 /*
- * SipHash-2-4 (Aumasson, Bernstein 2012): a hash for tables of names that strangers
- * choose. Who does not know the key cannot choose names that all lie in one bucket.
+ * SipHash-2-4 (Aumasson, Bernstein 2012): a hash for tables of names that remote
+ * peers choose. Without the key, names that collide cannot be found.
  */
 #ifndef BASE_SIPHASH_H
 #define BASE_SIPHASH_H

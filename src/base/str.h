@@ -18,22 +18,20 @@ bool str_copy(char *to, size_t size, const char *text);
 bool str_has_prefix(const char *text, const char *prefix);
 bool str_has_suffix_nocase(const char *text, const char *suffix);
 
-/* Tells texts apart where no adversary chooses them (FNV-1a); never 0. */
+/* A hash (FNV-1a) of texts that no adversary chooses; never 0. */
 uint64_t str_digest(const char *text);
 
 /* Lower-cases ASCII letters in place. */
 void str_lower(char *text);
 
 /*
- * A stranger's bytes made fit for a log line or a terminal: control characters, quotes,
+ * Makes untrusted bytes fit for a log line or a terminal: control characters, quotes,
  * backslashes and bytes that are not ASCII become escapes. Cut to fit @size, terminated.
  * Returns @to.
  */
 const char *str_quote(char *to, size_t size, struct span text);
 
-/*
- * Equal, in a time that depends on the lengths only: for secrets.
- */
+/* Equal, in a time that depends on the lengths only: for secrets. */
 bool str_equal_secret(const char *a, const char *b);
 
 /* A decimal number of digits only, at most @max. False leaves @out alone. */

@@ -313,7 +313,7 @@ static void test_a_damaged_public_key_verifies_nothing(void **state)
 	hostkey_free(key);
 }
 
-static void test_an_rsa_key_that_anybody_could_sign_for_is_refused(void **state)
+static void test_an_rsa_key_with_a_trivial_exponent_is_refused(void **state)
 {
 	static const uint8_t exponents[][4] = { { 0, 0, 0, 1 }, { 0, 1, 0, 0 } };
 	uint8_t modulus[256];
@@ -354,7 +354,7 @@ static void test_encrypted_keys_are_denied_without_asking(void **state)
 	assert_null(key);
 }
 
-static void test_what_is_no_usable_key_is_refused(void **state)
+static void test_unusable_keys_are_refused(void **state)
 {
 	static const char *const texts[] = {
 		"",
@@ -469,9 +469,9 @@ int main(void)
 		cmocka_unit_test(test_the_signature_of_the_protocol_holds),
 		cmocka_unit_test(test_another_algorithm_than_negotiated_is_refused),
 		cmocka_unit_test(test_a_damaged_public_key_verifies_nothing),
-		cmocka_unit_test(test_an_rsa_key_that_anybody_could_sign_for_is_refused),
+		cmocka_unit_test(test_an_rsa_key_with_a_trivial_exponent_is_refused),
 		cmocka_unit_test(test_encrypted_keys_are_denied_without_asking),
-		cmocka_unit_test(test_what_is_no_usable_key_is_refused),
+		cmocka_unit_test(test_unusable_keys_are_refused),
 		cmocka_unit_test(test_no_prefix_of_a_key_file_is_a_key),
 		cmocka_unit_test(test_generated_keys_differ),
 		cmocka_unit_test(test_numbers_have_one_form),

@@ -47,8 +47,8 @@ struct span kex_public(const struct kex *kex)
 }
 
 /*
- * OpenSSL refuses points that are not on the curve, and those of small order, whose
- * result is zero. Only the length tells it that a point is in another form than ours.
+ * OpenSSL refuses points that are not on the curve, and those of small order, which give
+ * zero. It would take compressed points: length and first byte exclude them.
  */
 enum err kex_derive(const struct kex *kex, struct span peer,
 	uint8_t out[KEX_SHARED_BYTES])

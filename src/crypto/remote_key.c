@@ -18,7 +18,7 @@
 struct remote_key {
 	atomic_uint refs;
 	EVP_PKEY *public; /* what is in the certificate */
-	EVP_PKEY *pkey;   /* what OpenSSL takes for the private key */
+	EVP_PKEY *pkey;   /* what OpenSSL uses as the private key */
 	OSSL_LIB_CTX *context;
 	OSSL_PROVIDER *provider;
 	remote_sign_fn *fn;
@@ -32,7 +32,7 @@ struct remote_signing {
 	size_t n;
 	void (*on_cancel)(void *arg);
 	void *cancel_arg;
-	ASYNC_callback_fn wake; /* of who waits; NULL as long as nobody does */
+	ASYNC_callback_fn wake; /* NULL: no handshake waits */
 	void *wake_arg;
 };
 
@@ -59,7 +59,7 @@ void remote_signing_on_cancel(struct remote_signing *s, void (*fn)(void *arg), v
 }
 
 /*
- * Stops here until it is over. False: nobody can wait, or wants to any more.
+ * Pauses the handshake until it is over. False: it cannot be paused, or was given up.
  *
  * OpenSSL goes from stack to stack with longjmp(). AddressSanitizer takes that for frames
  * that are left for good: it says once that it does not know the stack, does nothing
@@ -115,7 +115,7 @@ EVP_PKEY *remote_key_pkey(struct remote_key *key)
 	return key->pkey;
 }
 
-/* The key's way into the provider is a parameter with its address. */
+/* The provider gets the key by a parameter that is its address. */
 static EVP_PKEY *make_pkey(struct remote_key *key)
 {
 	const char *type = EVP_PKEY_is_a(key->public, "EC") ? "EC" : "RSA";
@@ -165,7 +165,7 @@ enum err remote_key_new(struct span cert_pem, remote_sign_fn *fn, void *arg,
 		rc = err_set(why, ERR_SYNTAX,
 			"there is no certificate with an EC or RSA key");
 	else if ((rc = load_provider(key)) != ERR_OK)
-		rc = err_set(why, rc, "OpenSSL cannot be given a remote key");
+		rc = err_set(why, rc, "OpenSSL does not accept a remote key");
 	if (rc != ERR_OK) {
 		remote_key_unref(key);
 		return rc;

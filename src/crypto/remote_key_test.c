@@ -1,4 +1,4 @@
-/* Behaviour of remote keys: handshakes that are signed by somebody else, now or later. */
+/* Behaviour of remote keys: handshakes that a remote signer signs, at once or later. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@
 
 #define HANDSHAKES 20
 
-/* ---- who has the key ---- */
+/* ---- the signer ---- */
 
 enum manner { AT_ONCE, LATER, REFUSES, TALKS_RUBBISH, NEVER };
 
@@ -292,7 +292,7 @@ static void test_several_wait_and_are_answered_in_any_order(void **state)
 	setting_fini(&s);
 }
 
-static void test_no_signature_is_no_handshake(void **state)
+static void test_a_refused_signature_fails_the_handshake(void **state)
 {
 	static const enum manner manners[] = { REFUSES, TALKS_RUBBISH };
 
@@ -312,7 +312,7 @@ static void test_no_signature_is_no_handshake(void **state)
 	}
 }
 
-static void test_who_gives_up_is_noticed_and_leaves_nothing(void **state)
+static void test_a_handshake_that_gives_up_cancels_its_signature(void **state)
 {
 	struct setting s;
 	struct pair p;
@@ -327,7 +327,7 @@ static void test_who_gives_up_is_noticed_and_leaves_nothing(void **state)
 	setting_fini(&s);
 }
 
-static void test_where_nobody_can_wait_there_is_none(void **state)
+static void test_a_handshake_that_cannot_pause_fails(void **state)
 {
 	struct setting s;
 	struct pair p;
@@ -342,7 +342,7 @@ static void test_where_nobody_can_wait_there_is_none(void **state)
 	setting_fini(&s);
 }
 
-static void test_who_comes_back_needs_no_signature(void **state)
+static void test_a_resumed_session_needs_no_signature(void **state)
 {
 	(void)state;
 	for (size_t k = 0; k < mem_count(versions); k++) {
@@ -397,7 +397,7 @@ static void test_a_key_belongs_to_its_certificate(void **state)
 	holder_fini(&other);
 }
 
-static void test_there_has_to_be_a_certificate(void **state)
+static void test_a_certificate_is_required(void **state)
 {
 	struct remote_key *key;
 	struct why why = { "" };
@@ -414,12 +414,12 @@ int main(void)
 		cmocka_unit_test(test_a_handshake_is_signed_at_once),
 		cmocka_unit_test(test_a_handshake_waits_for_its_signature),
 		cmocka_unit_test(test_several_wait_and_are_answered_in_any_order),
-		cmocka_unit_test(test_no_signature_is_no_handshake),
-		cmocka_unit_test(test_who_gives_up_is_noticed_and_leaves_nothing),
-		cmocka_unit_test(test_where_nobody_can_wait_there_is_none),
-		cmocka_unit_test(test_who_comes_back_needs_no_signature),
+		cmocka_unit_test(test_a_refused_signature_fails_the_handshake),
+		cmocka_unit_test(test_a_handshake_that_gives_up_cancels_its_signature),
+		cmocka_unit_test(test_a_handshake_that_cannot_pause_fails),
+		cmocka_unit_test(test_a_resumed_session_needs_no_signature),
 		cmocka_unit_test(test_a_key_belongs_to_its_certificate),
-		cmocka_unit_test(test_there_has_to_be_a_certificate),
+		cmocka_unit_test(test_a_certificate_is_required),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,8 @@
 /*
  * The provider of remote keys: provider-keymgmt(7), provider-signature(7).
  *
- * All that is asked about a key is answered by the public key of its certificate, which
- * is one of OpenSSL's own. What cannot be exported is a private key: that is how OpenSSL
- * finds out that signing has to be done here.
+ * Properties of a key come from the public key of its certificate, which is one of
+ * OpenSSL's own. A private key cannot be exported: so OpenSSL lets this provider sign.
  */
 #include "crypto/remote_provider.h"
 
@@ -358,9 +357,9 @@ static const OSSL_ALGORITHM *provider_query(void *provider, int operation, int *
 {
 	static const OSSL_ALGORITHM keys[] = {
 		{ "EC:id-ecPublicKey:1.2.840.10045.2.1", "provider=remote",
-			ec_key_functions, "an EC key that is elsewhere" },
+			ec_key_functions, "EC key of a remote signer" },
 		{ "RSA:rsaEncryption:1.2.840.113549.1.1.1", "provider=remote",
-			rsa_key_functions, "an RSA key that is elsewhere" },
+			rsa_key_functions, "RSA key of a remote signer" },
 		{ NULL, NULL, NULL, NULL },
 	};
 	static const OSSL_ALGORITHM signatures[] = {

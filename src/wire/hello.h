@@ -1,6 +1,6 @@
 /*
- * A ClientHello, read from the front of a byte stream that is passed on untouched: who is
- * asked for, and what the client offers. RFC 8446 4.1.2, RFC 6066 3, RFC 7301.
+ * A ClientHello, read from the front of a byte stream that is passed on untouched: the
+ * server name, and what the client offers. RFC 8446 4.1.2, RFC 6066 3, RFC 7301.
  *
  * The message may be spread over records. Every length is checked, and what would let two
  * readers see two names (a second server_name, a second host in it) is refused.
@@ -13,8 +13,7 @@
 #define HELLO_MESSAGE_MAX 16384 /* the handshake message with its own header */
 #define HELLO_RECORDS_MAX 64
 
-/* More bytes than this need never be at hand:
- * with so many, hello_read() has its answer. */
+/* With so many bytes hello_read() never returns ERR_AGAIN. */
 #define HELLO_BYTES_MAX (HELLO_MESSAGE_MAX + 5 * HELLO_RECORDS_MAX)
 
 #define HELLO_TLS12 0x0303
@@ -46,7 +45,7 @@ bool hello_alpn_next(struct span *alpn, struct span *name);
 bool hello_offers_alpn(const struct hello *h, const char *name);
 bool hello_offers_version(const struct hello *h, uint16_t version);
 
-/* The fatal alert for a client who asks for nobody we know: unrecognized_name. */
+/* The fatal alert for an unknown server name: unrecognized_name. */
 enum err hello_put_unrecognized_name(struct buf *out);
 
 #endif

@@ -75,7 +75,7 @@ static void assert_is_from(const struct hello *h, const struct client *c)
 	assert_false(h->has_ech);
 }
 
-static void test_real_hellos_are_read(void **state)
+static void test_hellos_of_openssl_are_read(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < mem_count(clients); i++) {
@@ -279,7 +279,7 @@ static void test_an_inner_ech_is_none(void **state)
 	assert_false(h.has_ech);
 }
 
-static void test_a_hello_without_extensions_names_nobody(void **state)
+static void test_a_hello_without_extensions_has_no_name(void **state)
 {
 	struct hello h;
 
@@ -320,7 +320,7 @@ static void test_fields_that_run_over_are_refused(void **state)
 	}
 }
 
-static void test_what_is_no_hello_is_known_early(void **state)
+static void test_other_protocols_are_refused_early(void **state)
 {
 	static const struct {
 		const char *p;
@@ -377,16 +377,16 @@ static void test_the_alert_is_one_record(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_real_hellos_are_read),
+		cmocka_unit_test(test_hellos_of_openssl_are_read),
 		cmocka_unit_test(test_every_prefix_wants_more),
 		cmocka_unit_test(test_every_split_into_records_is_the_same),
 		cmocka_unit_test(test_records_are_counted),
 		cmocka_unit_test(test_broken_extensions_are_refused),
 		cmocka_unit_test(test_unknown_things_are_skipped),
 		cmocka_unit_test(test_an_inner_ech_is_none),
-		cmocka_unit_test(test_a_hello_without_extensions_names_nobody),
+		cmocka_unit_test(test_a_hello_without_extensions_has_no_name),
 		cmocka_unit_test(test_fields_that_run_over_are_refused),
-		cmocka_unit_test(test_what_is_no_hello_is_known_early),
+		cmocka_unit_test(test_other_protocols_are_refused_early),
 		cmocka_unit_test(test_the_longest_hello_is_bounded),
 		cmocka_unit_test(test_the_alert_is_one_record),
 	};

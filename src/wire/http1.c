@@ -62,7 +62,7 @@ static void span_skip(struct span *in, size_t n)
 
 /* ---- lines ---- */
 
-/* What only a response may have in a line. */
+/* Refuses what only a response may have in a line. */
 static enum err line_check(const struct http1_reader *r, uint8_t c, bool was_cr,
 	struct why *why)
 {
@@ -108,7 +108,7 @@ static enum err lines_keep(struct span *in, size_t *n, struct buf *to, struct wh
 	enum err rc = buf_put(to, in->p, *n);
 
 	if (rc != ERR_OK)
-		return err_set(why, rc, "no room for a head");
+		return err_set(why, rc, "no memory for a header");
 	span_skip(in, *n);
 	*n = 0;
 	return ERR_OK;
@@ -134,12 +134,12 @@ static enum err lines_on_line(struct http1_reader *r, struct span *in, size_t *n
 	if (is_empty)
 		return ERR_OK;
 	if (++r->lines_n > r->limits.fields_max + is_head)
-		return err_set(why, ERR_LIMIT, "more than %u fields",
+		return err_set(why, ERR_LIMIT, "more than %u header fields",
 			r->limits.fields_max);
 	if (!is_head || r->lines_n > 1)
 		return ERR_AGAIN;
-	/* A peer that speaks something else is refused here:
-	 * the rest might never come. */
+	/* A peer that speaks another protocol is refused here: an end of the
+	 * header might never come. */
 	rc = lines_keep(in, n, to, why);
 	if (rc == ERR_OK)
 		rc = http1_check_first_line(r->head.is_request,
@@ -170,7 +170,7 @@ static enum err lines_gather(struct http1_reader *r, struct span *in, struct buf
 
 /* ---- the head ---- */
 
-/* What does not begin like a response never becomes one. */
+/* Bytes that do not begin like a response are refused at once. */
 static enum err head_check_start(const struct http1_reader *r, struct why *why)
 {
 	size_t n = r->bytes.n < strlen(PROTOCOL) ? r->bytes.n : strlen(PROTOCOL);
@@ -194,7 +194,7 @@ static enum err head_next(struct http1_reader *r, struct span *in,
 	 * has. */
 	r->head.headers = calloc(r->lines_n, sizeof(r->head.headers[0]));
 	if (r->head.headers == NULL)
-		return err_set(why, ERR_NOMEM, "no memory for a head");
+		return err_set(why, ERR_NOMEM, "no memory for a header");
 	rc = http1_head_read(&r->head, buf_mspan(&r->bytes), r->is_without_body, why);
 	if (rc != ERR_OK)
 		return rc;
@@ -245,12 +245,12 @@ static enum err chunk_take(struct http1_reader *r, uint8_t c, struct why *why)
 		return ERR_AGAIN;
 	if (r->chunk == HTTP1_CHUNK_SIZE && digit >= 0) {
 		if (r->digits_n++ == 16)
-			return err_set(why, ERR_SYNTAX, "a chunk's size is too large");
+			return err_set(why, ERR_SYNTAX, "the chunk size is too large");
 		r->left = r->left << 4 | (uint64_t)digit;
 		return ERR_AGAIN;
 	}
 	if (r->digits_n == 0 || (c != ';' && c != ' ' && c != '\t'))
-		return err_set(why, ERR_SYNTAX, "a chunk's size is malformed");
+		return err_set(why, ERR_SYNTAX, "the chunk size is malformed");
 	r->chunk = c == ';' ? HTTP1_CHUNK_EXTENSION : HTTP1_CHUNK_BLANK;
 	return ERR_AGAIN;
 }
@@ -265,7 +265,7 @@ static enum err chunk_read_line(struct http1_reader *r, struct span *in, struct 
 
 		if (++r->chunk_line_n > HTTP1_CHUNK_LINE_MAX)
 			return err_set(why, ERR_LIMIT,
-				"the line before a chunk is too long");
+				"the line of a chunk size is too long");
 		span_skip(in, 1);
 		rc = line_take(r, c, why);
 		if (rc == ERR_AGAIN)
@@ -274,13 +274,13 @@ static enum err chunk_read_line(struct http1_reader *r, struct span *in, struct 
 	if (rc != ERR_OK)
 		return rc;
 	if (r->digits_n == 0 || (r->chunk == HTTP1_CHUNK_BLANK && r->head.is_request))
-		return err_set(why, ERR_SYNTAX, "a chunk's size is malformed");
+		return err_set(why, ERR_SYNTAX, "the chunk size is malformed");
 	r->line_n = 0;
 	r->chunk = r->left > 0 ? HTTP1_CHUNK_DATA : HTTP1_CHUNK_TRAILERS;
 	return ERR_OK;
 }
 
-/* There is nothing but the end of a line behind a chunk's data. */
+/* Nothing but the end of a line follows a chunk's data. */
 static enum err chunk_read_end(struct http1_reader *r, struct span *in, struct why *why)
 {
 	enum err rc = ERR_AGAIN;
@@ -290,7 +290,7 @@ static enum err chunk_read_end(struct http1_reader *r, struct span *in, struct w
 		span_skip(in, 1);
 		if (r->line_n > 0)
 			return err_set(why, ERR_SYNTAX,
-				"a chunk is longer than its size says");
+				"a chunk is longer than its size");
 	}
 	if (rc != ERR_OK)
 		return rc;
@@ -348,7 +348,7 @@ enum err http1_next(struct http1_reader *r, struct span *in, struct http1_event 
 	if (r->state == HTTP1_IN_HEAD)
 		return head_next(r, in, out, why);
 	if (r->state == HTTP1_ENDED)
-		return err_set(why, ERR_USAGE, "the message is over");
+		return err_set(why, ERR_USAGE, "the message is already complete");
 	switch (r->head.body) {
 	case HTTP1_LENGTH:
 		return r->left > 0 ? data_take(r, in, out) : body_end(r, out);
@@ -372,5 +372,6 @@ enum err http1_finish(struct http1_reader *r, struct why *why)
 		r->state = HTTP1_ENDED;
 		return ERR_OK;
 	}
-	return err_set(why, ERR_SYNTAX, "the message was cut short");
+	return err_set(why, ERR_SYNTAX,
+		"the connection ended in the middle of a message");
 }

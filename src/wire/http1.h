@@ -1,9 +1,8 @@
 /*
  * HTTP/1 messages, RFC 9110 and 9112, read without I/O: a head, a body and trailers.
  *
- * There is one reader with two sets of rules. Requests come from strangers, perhaps
- * through other proxies: whatever two readers might understand in two ways is refused,
- * that is a bare CR or LF, a folded line, white space before a colon, more than one
+ * There is one reader with two sets of rules. Requests are untrusted, and may have passed
+ * other proxies: what two readers might understand in two ways is refused: a bare CR or LF, a folded line, white space before a colon, more than one
  * Content-Length or Host, a length beside a Transfer-Encoding, and any coding but
  * "chunked". Responses come from servers that the user chose, and are accepted as long as
  * their meaning is clear: a bare LF ends a line, folded lines are joined, white space

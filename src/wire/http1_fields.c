@@ -158,7 +158,7 @@ static enum err field_read(struct span line, bool is_strict, struct http1_header
 	struct span name;
 
 	if (colon == NULL)
-		return err_set(why, ERR_SYNTAX, "a field line without a colon");
+		return err_set(why, ERR_SYNTAX, "a header line without a colon");
 	name = span_of(line.p, (size_t)(colon - line.p));
 	out->value = span_trim(span_of(colon + 1, line.n - name.n - 1));
 	out->name = is_strict ? name : span_trim(name);
@@ -166,7 +166,7 @@ static enum err field_read(struct span line, bool is_strict, struct http1_header
 		return ERR_OK;
 	if (!is_strict && name_is_words(out->name))
 		return ERR_AGAIN;
-	return err_set(why, ERR_SYNTAX, "a field name is malformed");
+	return err_set(why, ERR_SYNTAX, "a header name is malformed");
 }
 
 enum err http1_fields_read(struct mspan lines, bool is_strict, struct http1_header *out,
@@ -184,7 +184,7 @@ enum err http1_fields_read(struct mspan lines, bool is_strict, struct http1_head
 		if (is_blank(line.p[0])) {
 			if (last == NULL)
 				return err_set(why, ERR_SYNTAX,
-					"a folded line continues nothing");
+					"the first header line is folded");
 			value_join(&last->value,
 				base + (last->value.p - base) + last->value.n, line);
 			continue;

@@ -143,7 +143,7 @@ static enum err check_host(const struct http1_head *head, struct why *why)
 	if (rc != ERR_OK)
 		return rc;
 	if (host == NULL && head->minor == 1)
-		return err_set(why, ERR_SYNTAX, "no Host");
+		return err_set(why, ERR_SYNTAX, "the Host header is missing");
 	if (host != NULL && !authority_is_good(host->value))
 		return err_set(why, ERR_SYNTAX, "Host is malformed");
 	return ERR_OK;
@@ -194,7 +194,8 @@ static enum err target_read(struct http1_head *head, struct mspan raw, struct wh
 
 	for (i = 0; i < rest.n; i++) {
 		if (rest.p[i] <= ' ' || rest.p[i] == 0x7f || rest.p[i] == '#')
-			return err_set(why, ERR_SYNTAX, "a byte that no target may have");
+			return err_set(why, ERR_SYNTAX,
+				"the request target has a forbidden byte");
 	}
 	if (span_is(head->method, "CONNECT")) {
 		is_good = authority_is_good(rest);
@@ -206,7 +207,8 @@ static enum err target_read(struct http1_head *head, struct mspan raw, struct wh
 		is_good = rest.p[0] == '/' ||
 			(span_is(rest, "*") && span_is(head->method, "OPTIONS"));
 	}
-	return is_good ? ERR_OK : err_set(why, ERR_SYNTAX, "the target is malformed");
+	return is_good ? ERR_OK :
+			 err_set(why, ERR_SYNTAX, "the request target is malformed");
 }
 
 /* ---- the body ---- */
@@ -245,7 +247,7 @@ static enum err lengths_read(struct http1_head *head, struct why *why)
 				return rc;
 			if (head->has_length && length != head->length)
 				return err_set(why, ERR_SYNTAX,
-					"two different Content-Lengths");
+					"two different values of Content-Length");
 			head->length = length;
 			head->has_length = true;
 		}
@@ -291,7 +293,8 @@ static enum err request_framing_read(struct http1_head *head, bool *is_chunked,
 	head->has_length = length != NULL;
 	*is_chunked = coding != NULL;
 	if (coding != NULL && length != NULL)
-		return err_set(why, ERR_SYNTAX, "a length beside a coding");
+		return err_set(why, ERR_SYNTAX,
+			"both Content-Length and Transfer-Encoding");
 	if (coding != NULL &&
 		(head->minor == 0 || !span_is_nocase(coding->value, "chunked")))
 		return err_set(why, ERR_SYNTAX,

@@ -329,7 +329,7 @@ static void test_a_prefix_is_no_message(void **state)
 	}
 }
 
-static void test_a_close_ends_only_what_lasts_until_then(void **state)
+static void test_a_close_ends_only_a_body_without_a_length(void **state)
 {
 	struct read t;
 
@@ -560,7 +560,7 @@ static void check_limit(struct buf *b)
 	buf_fini(b);
 }
 
-static void test_everything_has_a_bound(void **state)
+static void test_heads_bodies_and_trailers_are_bounded(void **state)
 {
 	struct buf b;
 	int i;
@@ -703,13 +703,13 @@ int main(void)
 		cmocka_unit_test(test_upgrades_are_seen),
 		cmocka_unit_test(test_what_follows_a_message_is_left_alone),
 		cmocka_unit_test(test_a_prefix_is_no_message),
-		cmocka_unit_test(test_a_close_ends_only_what_lasts_until_then),
+		cmocka_unit_test(test_a_close_ends_only_a_body_without_a_length),
 		cmocka_unit_test(test_hostile_request_lines_are_refused),
 		cmocka_unit_test(test_hostile_header_lines_are_refused),
 		cmocka_unit_test(test_ambiguous_lengths_are_refused),
 		cmocka_unit_test(test_hostile_chunks_are_refused),
 		cmocka_unit_test(test_unclear_responses_are_refused),
-		cmocka_unit_test(test_everything_has_a_bound),
+		cmocka_unit_test(test_heads_bodies_and_trailers_are_bounded),
 		cmocka_unit_test(test_a_head_just_fits),
 		cmocka_unit_test(test_a_response_s_head_has_more_room),
 		cmocka_unit_test(test_headers_are_found_by_name_and_token),

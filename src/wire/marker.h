@@ -16,13 +16,13 @@ enum marker {
 };
 
 #define MARKER_KEEPALIVE_MS 15000 /* how often a relay sends one on an idle session */
-#define MARKER_PATIENCE_MS 30000  /* how long a client waits for the next */
+#define MARKER_TIMEOUT_MS 30000   /* how long a client waits for the next */
 
 /*
  * Takes keepalives off the front of @in until there is an activation, and that too.
  *
- * ERR_OK: activated; what is left in @in is the visitor's.  ERR_AGAIN: idle; if anything
- * was taken, patience starts anew.  ERR_PROTO: a byte that is no marker.
+ * ERR_OK: activated; what is left in @in is the visitor's.  ERR_AGAIN: idle; if a
+ * byte was taken, the timeout starts again.  ERR_PROTO: a byte that is no marker.
  */
 enum err marker_read(struct span *in, enum marker *out) MUST_USE;
 

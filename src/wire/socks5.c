@@ -300,7 +300,8 @@ static enum err client_greeting(struct socks5_client *c, struct span *in, struct
 		c->state = SOCKS5_LOGIN;
 		return put_login(c, out);
 	}
-	return err_set(why, ERR_DENIED, "the proxy wants another way to log in");
+	return err_set(why, ERR_DENIED,
+		"the proxy requires an authentication method that is not supported");
 }
 
 static enum err client_login(struct socks5_client *c, struct span *in, struct buf *out,
@@ -313,7 +314,7 @@ static enum err client_login(struct socks5_client *c, struct span *in, struct bu
 		return rc;
 	if (status != 0)
 		return err_set(why, ERR_DENIED,
-			"the proxy refuses the user or the password");
+			"the proxy rejected the user name or the password");
 	c->state = SOCKS5_REQUEST;
 	return put_request(c, out);
 }
@@ -352,7 +353,7 @@ static enum err client_reply(struct socks5_client *c, struct span *in, struct wh
 		return ERR_AGAIN;
 	rc = read_addr(&rest, &bound);
 	if (rc == ERR_PROTO)
-		return err_set(why, rc, "the proxy answers with an unknown address type");
+		return err_set(why, rc, "the proxy's reply has an unknown address type");
 	if (rc != ERR_OK)
 		return rc;
 	*in = rest;
@@ -374,7 +375,7 @@ static enum err client_step(struct socks5_client *c, struct span *in, struct buf
 	case SOCKS5_FAILED:
 		break;
 	}
-	return err_set(why, ERR_PROTO, "the proxy's answer is over");
+	return err_set(why, ERR_PROTO, "the proxy has already replied");
 }
 
 enum err socks5_client_next(struct socks5_client *c, struct span *in, struct buf *out,

@@ -266,17 +266,17 @@ static const struct client_row {
 		"01bb",
 		ERR_OK, "" },
 	{ "a", NULL, "05ff", "050100", ERR_DENIED,
-		"the proxy wants another way to log in" },
+		"the proxy requires an authentication method that is not supported" },
 	{ "a", NULL, "0502", "050100", ERR_DENIED,
-		"the proxy wants another way to log in" },
+		"the proxy requires an authentication method that is not supported" },
 	{ "a", "user", "0501", "05020002", ERR_DENIED,
-		"the proxy wants another way to log in" },
+		"the proxy requires an authentication method that is not supported" },
 	{ "a", NULL, "48", "050100", ERR_SYNTAX, "the proxy does not speak SOCKS5" },
 	{ "a", "user",
 		"0502"
 		"0101",
 		"05020002" LOGIN, ERR_DENIED,
-		"the proxy refuses the user or the password" },
+		"the proxy rejected the user name or the password" },
 	{ "a", "user",
 		"0502"
 		"05",
@@ -312,7 +312,7 @@ static const struct client_row {
 		"05010003"
 		"0161"
 		"01bb",
-		ERR_PROTO, "the proxy answers with an unknown address type" },
+		ERR_PROTO, "the proxy's reply has an unknown address type" },
 };
 
 static void check_client(const struct client_row *row, const uint8_t *bytes, size_t n,

@@ -4,9 +4,9 @@
  * 4 and 6.
  *
  * The engine does the version lines, key exchange (first and again), password
- * authentication, global requests and channels. It keeps every rule whose breach would
- * end a stock peer's session: nothing is sent out of turn, beyond a window, or on a
- * channel that is over.
+ * authentication, global requests and channels. Whatever its owner calls, it sends
+ * nothing that would end a stock peer's session: no message out of order, no data beyond a
+ * window or on a channel that is over.
  *
  * One engine is one connection. It is not thread safe. After an error from any call the
  * engine is over: free it and close the transport. ERR_AGAIN is no error.
@@ -67,8 +67,8 @@ enum ssh_event_kind {
 	SSH_OPEN,
 	/* Our .channel is open. */
 	SSH_OPENED,
-	/* Our .channel was refused: .reason and the peer's words in .data. The channel is
-	 * gone when the next event is asked for. */
+	/* Our .channel was refused: .reason, and the peer's text in .data. The channel is
+	 * freed by the next ssh_next(). */
 	SSH_REFUSED,
 	/* Bytes for .channel in .data.
 	 * Its credit is given back by ssh_channel_credit(). */
@@ -77,9 +77,9 @@ enum ssh_event_kind {
 	SSH_WINDOW,
 	/* The peer sends no more on .channel. */
 	SSH_EOF,
-	/* .channel is over, and gone when the next event is asked for. */
+	/* .channel is over, and freed by the next ssh_next(). */
 	SSH_CLOSE,
-	/* Keys are exchanged, sending goes on: any channel may have been held up. */
+	/* Keys are exchanged; every channel may send again. */
 	SSH_REKEYED,
 };
 
@@ -171,8 +171,8 @@ uint32_t ssh_channel_window_size(const struct ssh_channel *ch);
 enum err ssh_channel_eof(struct ssh_channel *ch) MUST_USE;
 
 /*
- * Ends the channel both ways. The owner hears nothing more of it, and @ch is not to be
- * used again: the engine forgets it when the peer's CLOSE has come.
+ * Ends the channel both ways. There are no more events of it, and @ch must not be used
+ * again: the engine forgets it when the peer's CLOSE has come.
  */
 enum err ssh_channel_close(struct ssh_channel *ch) MUST_USE;
 

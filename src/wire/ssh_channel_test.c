@@ -11,7 +11,7 @@
 #include "wire/ssh_pair_test.h"
 
 /* A payload in a literal. */
-#define SAY(end, literal) ssh_end_say((end), (literal), sizeof(literal) - 1)
+#define SAY(end, literal) ssh_end_send((end), (literal), sizeof(literal) - 1)
 
 /* An open of "chisel" by number 7, with a window of 1 MiB and a maximum packet. */
 #define OPEN(max) \
@@ -89,7 +89,7 @@ static void check_refused(const char *payload, size_t n)
 	struct ssh_pair p;
 
 	ssh_pair_up(&p, 0);
-	ssh_end_say(&p.client, payload, n);
+	ssh_end_send(&p.client, payload, n);
 	ssh_pair_run(&p);
 	assert_int_equal(p.server.rc, ERR_AGAIN);
 	assert_int_equal(p.server.seen[SSH_OPEN], 0);
@@ -98,7 +98,7 @@ static void check_refused(const char *payload, size_t n)
 	ssh_pair_fini(&p);
 }
 
-static void test_the_engine_refuses_what_makes_no_sense(void **state)
+static void test_the_engine_refuses_calls_out_of_order(void **state)
 {
 	static const char session[] = "\x5a\0\0\0\x07session\0\0\0\x07\0\0\0\1\0\0\x80\0";
 	static const char tiny[] = OPEN("\0\0\0\x08");
@@ -227,7 +227,7 @@ static void test_packets_to_a_stock_peer_fit_two_by_two(void **state)
 	(void)state;
 	for (size_t i = 0; i < mem_count(rows); i++) {
 		ssh_pair_up(&p, 0);
-		ssh_end_say(&p.client, rows[i].open, rows[i].n);
+		ssh_end_send(&p.client, rows[i].open, rows[i].n);
 		p.client.rc = ERR_CLOSED; /* it does not know the channel */
 		ssh_pair_run(&p);
 		buf_consume(&p.server.out, p.server.out.n);
@@ -398,7 +398,7 @@ static void test_breaches_end_the_connection(void **state)
 	(void)state;
 	for (size_t i = 0; i < mem_count(rows); i++) {
 		setup(&p, &c, &s);
-		ssh_end_say(&p.client, rows[i].payload, rows[i].n);
+		ssh_end_send(&p.client, rows[i].payload, rows[i].n);
 		ssh_pair_run(&p);
 		assert_int_equal(p.server.rc, ERR_PROTO);
 		ssh_pair_fini(&p);
@@ -415,7 +415,7 @@ static void say_data(struct ssh_end *e, uint32_t n)
 	payload[6] = (uint8_t)(n >> 16);
 	payload[7] = (uint8_t)(n >> 8);
 	payload[8] = (uint8_t)n;
-	ssh_end_say(e, payload, SSH_DATA_HEADER + n);
+	ssh_end_send(e, payload, SSH_DATA_HEADER + n);
 }
 
 static void test_a_window_may_not_be_overrun(void **state)
@@ -469,7 +469,7 @@ static void test_nothing_follows_an_eof(void **state)
 	ssh_pair_fini(&p);
 }
 
-static void test_a_number_is_dead_after_both_closes(void **state)
+static void test_a_number_is_free_after_both_closes(void **state)
 {
 	struct ssh_channel *c, *s;
 	struct ssh_pair p;
@@ -485,7 +485,7 @@ static void test_a_number_is_dead_after_both_closes(void **state)
 }
 
 /* Credit after our CLOSE, or after the peer's EOF, would be a message too many. */
-static void test_no_credit_goes_where_none_is_wanted(void **state)
+static void test_no_credit_is_sent_to_a_channel_that_has_ended(void **state)
 {
 	struct ssh_channel *c, *s;
 	struct ssh_pair p;
@@ -525,7 +525,7 @@ static void test_requests_on_a_channel_fail(void **state)
 	ssh_pair_fini(&p);
 }
 
-static void test_extended_data_is_dropped_and_paid_for(void **state)
+static void test_extended_data_is_dropped_and_credited(void **state)
 {
 	struct ssh_channel *c, *s;
 	struct ssh_pair p;
@@ -550,7 +550,7 @@ int main(void)
 		cmocka_unit_test(test_data_goes_both_ways),
 		cmocka_unit_test(test_a_server_opens_channels_too),
 		cmocka_unit_test(test_the_owner_may_refuse),
-		cmocka_unit_test(test_the_engine_refuses_what_makes_no_sense),
+		cmocka_unit_test(test_the_engine_refuses_calls_out_of_order),
 		cmocka_unit_test(test_numbers_are_the_lowest_free_ones),
 		cmocka_unit_test(test_channels_are_bounded),
 		cmocka_unit_test(test_a_sender_stops_at_the_window),
@@ -566,10 +566,10 @@ int main(void)
 		cmocka_unit_test(test_a_window_may_not_be_overrun),
 		cmocka_unit_test(test_a_packet_holds_no_more_data_than_we_said),
 		cmocka_unit_test(test_nothing_follows_an_eof),
-		cmocka_unit_test(test_a_number_is_dead_after_both_closes),
-		cmocka_unit_test(test_no_credit_goes_where_none_is_wanted),
+		cmocka_unit_test(test_a_number_is_free_after_both_closes),
+		cmocka_unit_test(test_no_credit_is_sent_to_a_channel_that_has_ended),
 		cmocka_unit_test(test_requests_on_a_channel_fail),
-		cmocka_unit_test(test_extended_data_is_dropped_and_paid_for),
+		cmocka_unit_test(test_extended_data_is_dropped_and_credited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

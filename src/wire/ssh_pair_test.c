@@ -169,7 +169,7 @@ void ssh_end_rekey(struct ssh_end *e)
 		assert_int_equal(ssh_handshake_start(e->ssh), ERR_OK);
 }
 
-void ssh_end_say(struct ssh_end *e, const void *payload, size_t n)
+void ssh_end_send(struct ssh_end *e, const void *payload, size_t n)
 {
 	struct span rest = span_of(payload, n);
 	uint8_t number = 0;

@@ -1,6 +1,6 @@
 /*
- * For tests: a client and a server engine, joined in memory. Each end does what a
- * sensible owner would, and notes what it was told.
+ * For tests: a client and a server engine, joined in memory. Each end does what an owner
+ * usually does, and records the events.
  */
 #ifndef WIRE_SSH_PAIR_TEST_H
 #define WIRE_SSH_PAIR_TEST_H
@@ -25,7 +25,7 @@ struct ssh_end {
 	bool keeps_credit; /* gives none back */
 	uint32_t window;   /* of the channels it accepts */
 
-	/* What it was told. */
+	/* The events that it got. */
 	unsigned seen[PAIR_EVENTS];
 	struct ssh_event last[PAIR_EVENTS]; /* the spans are stale */
 	struct buf data;                    /* of all channels */
@@ -56,7 +56,7 @@ void ssh_pair_open(struct ssh_pair *p, struct ssh_end *from, struct ssh_channel 
 void ssh_end_rekey(struct ssh_end *e);
 
 /* Sends any payload at all, as a defective engine would. */
-void ssh_end_say(struct ssh_end *e, const void *payload, size_t n);
+void ssh_end_send(struct ssh_end *e, const void *payload, size_t n);
 
 /* Writes as much of @data as goes; returns how much. */
 size_t ssh_end_write(struct ssh_channel *ch, struct span data);

@@ -134,7 +134,7 @@ static void test_nothing_but_keys_goes_during_an_exchange(void **state)
 		ERR_OK);
 	assert_int_equal(p.client.out.n, n);
 
-	/* The server has not heard of it yet: what it sends is taken as always. */
+	/* The server does not know of it yet: what it sends is taken as always. */
 	assert_int_equal(ssh_end_write(s, span_str("meanwhile")), 9);
 	assert_int_equal(ssh_request(p.server.ssh, "ping", true, span_of("", 0)), ERR_OK);
 	ssh_pair_run(&p);
@@ -155,8 +155,8 @@ static void test_the_peer_is_silent_after_its_kexinit(void **state)
 	(void)state;
 	ssh_pair_up(&p, 0);
 	ssh_end_rekey(&p.client);
-	p.client.ssh->kex_out = SSH_OUT_FREE; /* an engine gone mad */
-	ssh_end_say(&p.client, "\x50\0\0\0\x01x\0", 7);
+	p.client.ssh->kex_out = SSH_OUT_FREE; /* a defective engine */
+	ssh_end_send(&p.client, "\x50\0\0\0\x01x\0", 7);
 	ssh_pair_run(&p);
 	assert_int_equal(p.server.rc, ERR_PROTO);
 	ssh_pair_fini(&p);
@@ -211,7 +211,7 @@ static void test_a_flood_of_exchanges_ends(void **state)
 		assert_int_equal(p.server.rc, ERR_AGAIN);
 	}
 	for (unsigned i = 0; i < 64; i++)
-		ssh_end_say(&p.client, "\x02\0\0\0\0", 5);
+		ssh_end_send(&p.client, "\x02\0\0\0\0", 5);
 	by_client(&p, 0);
 	ssh_pair_run(&p);
 	assert_int_equal(p.server.rc, ERR_AGAIN);

@@ -145,21 +145,21 @@ static void test_strict_sequence_numbers_start_again_with_the_keys(void **state)
 	ssh_pair_fini(&p);
 }
 
-static void test_strict_peers_may_say_nothing_else_before_keys(void **state)
+static void test_strict_peers_may_send_nothing_else_before_keys(void **state)
 {
 	static const char ignore[] = { SSH_MSG_IGNORE, 0, 0, 0, 0 };
 	struct ssh_pair p;
 
 	(void)state;
 	ssh_pair_init(&p, 0);
-	ssh_end_say(&p.client, ignore, sizeof(ignore));
+	ssh_end_send(&p.client, ignore, sizeof(ignore));
 	ssh_pair_run(&p);
 	assert_int_equal(p.server.rc, ERR_PROTO);
 	ssh_pair_fini(&p);
 
 	ssh_pair_init(&p, 0);
 	patch(&p.client, "kex-strict", "kex-strixt");
-	ssh_end_say(&p.client, ignore, sizeof(ignore));
+	ssh_end_send(&p.client, ignore, sizeof(ignore));
 	ssh_pair_run(&p);
 	assert_int_equal(p.server.seen[SSH_UP], 1);
 	ssh_pair_fini(&p);
@@ -189,7 +189,7 @@ static void test_a_wrong_guess_is_ignored(void **state)
 	ssh_pair_init(&p, 0);
 	patch(&p.client, "curve25519-sha256,", "xurve25519-sha256,");
 	set_followed(&p.client);
-	ssh_end_say(&p.client, guess, sizeof(guess));
+	ssh_end_send(&p.client, guess, sizeof(guess));
 	live(&p);
 	ssh_pair_fini(&p);
 }
@@ -205,7 +205,7 @@ static void test_a_right_guess_counts(void **state)
 	ssh_pair_fini(&p);
 }
 
-static void test_nothing_in_common_is_the_end(void **state)
+static void test_no_common_algorithm_ends_the_connection(void **state)
 {
 	static const char *const lists[][2] = {
 		{ "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256",
@@ -226,8 +226,8 @@ static void test_nothing_in_common_is_the_end(void **state)
 	}
 }
 
-/* What the server makes of @bytes alone: the client hears and says nothing. */
-static void hear(struct ssh_pair *p, const void *bytes, size_t n, size_t chunk)
+/* What the server makes of @bytes alone: the client neither receives nor sends. */
+static void feed_server(struct ssh_pair *p, const void *bytes, size_t n, size_t chunk)
 {
 	ssh_pair_init(p, 0);
 	p->client.rc = ERR_CLOSED;
@@ -256,7 +256,7 @@ static void test_version_lines(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < mem_count(rows); i++) {
-		hear(&p, rows[i].line, strlen(rows[i].line), 1);
+		feed_server(&p, rows[i].line, strlen(rows[i].line), 1);
 		assert_int_equal(p.server.rc, rows[i].rc);
 		assert_string_equal(p.server.ssh->version, rows[i].version);
 		ssh_pair_fini(&p);
@@ -266,7 +266,7 @@ static void test_version_lines(void **state)
 	memcpy(longest, "SSH-", 4);
 	for (size_t n = SSH_VERSION_MAX; n <= SSH_VERSION_MAX + 2; n++) {
 		longest[n] = '\n';
-		hear(&p, longest, n + 1, 0);
+		feed_server(&p, longest, n + 1, 0);
 		assert_int_equal(p.server.rc,
 			n == SSH_VERSION_MAX ? ERR_AGAIN : ERR_LIMIT);
 		longest[n] = 'x';
@@ -334,7 +334,7 @@ static void test_the_sixth_failure_disconnects(void **state)
 	for (unsigned i = 2; i <= 6; i++) {
 		assert_int_equal(p.server.rc, ERR_AGAIN);
 		revive(&p.client);
-		ssh_end_say(&p.client, password, sizeof(password) - 1);
+		ssh_end_send(&p.client, password, sizeof(password) - 1);
 		ssh_pair_run(&p);
 		assert_int_equal(p.client.rc, i < 6 ? ERR_DENIED : ERR_CLOSED);
 	}
@@ -357,9 +357,9 @@ static void test_other_methods_are_failures_too(void **state)
 	for (unsigned i = 2; i <= 6; i++) {
 		revive(&p.client);
 		if (i % 2 == 0)
-			ssh_end_say(&p.client, publickey, sizeof(publickey) - 1);
+			ssh_end_send(&p.client, publickey, sizeof(publickey) - 1);
 		else
-			ssh_end_say(&p.client, none, sizeof(none) - 1);
+			ssh_end_send(&p.client, none, sizeof(none) - 1);
 		ssh_pair_run(&p);
 	}
 	assert_int_equal(p.server.rc, ERR_DENIED);
@@ -377,13 +377,13 @@ static void test_a_client_takes_ext_info_before_it_is_up(void **state)
 	p.server.denies = true;
 	ssh_pair_run(&p);
 	revive(&p.client);
-	ssh_end_say(&p.server, ext_info, sizeof(ext_info));
+	ssh_end_send(&p.server, ext_info, sizeof(ext_info));
 	ssh_pair_run(&p);
 	assert_int_equal(p.client.rc, ERR_AGAIN);
 	ssh_pair_fini(&p);
 }
 
-/* Both wait in the middle of authentication, and one hears what it should not. */
+/* Both wait in the middle of authentication; one gets a message that it should not. */
 static void test_authentication_keeps_its_order(void **state)
 {
 	static const struct {
@@ -417,8 +417,8 @@ static void test_authentication_keeps_its_order(void **state)
 		p.server.denies = true;
 		ssh_pair_run(&p);
 		revive(&p.client); /* its password is unanswered, for all it knows */
-		ssh_end_say(rows[i].is_to_client ? &p.server : &p.client, rows[i].payload,
-			rows[i].n);
+		ssh_end_send(rows[i].is_to_client ? &p.server : &p.client,
+			rows[i].payload, rows[i].n);
 		ssh_pair_run(&p);
 		assert_int_equal(to->rc, rows[i].rc);
 		ssh_pair_fini(&p);
@@ -435,7 +435,7 @@ static void test_a_client_needs_a_server_that_takes_passwords(void **state)
 	ssh_pair_run(&p);
 	revive(&p.client);
 	p.client.ssh->auth = SSH_AUTH_METHOD;
-	ssh_end_say(&p.server, "\x33\0\0\0\x09publickey\0", 15);
+	ssh_end_send(&p.server, "\x33\0\0\0\x09publickey\0", 15);
 	ssh_pair_run(&p);
 	assert_int_equal(p.client.rc, ERR_DENIED);
 	assert_string_equal(p.client.why.text, "the server does not accept passwords");
@@ -460,11 +460,11 @@ static void test_a_password_may_be_judged_later(void **state)
 	assert_int_equal(p.client.seen[SSH_UP], 1);
 	ssh_pair_fini(&p);
 
-	/* Nobody is judged twice at once. */
+	/* A second password before the reply is refused. */
 	ssh_pair_init(&p, 0);
 	p.server.hesitates = true;
 	ssh_pair_run(&p);
-	ssh_end_say(&p.client, again, sizeof(again) - 1);
+	ssh_end_send(&p.client, again, sizeof(again) - 1);
 	ssh_pair_run(&p);
 	assert_int_equal(p.server.rc, ERR_PROTO);
 	ssh_pair_fini(&p);
@@ -504,7 +504,7 @@ static void test_request_data_has_no_length(void **state)
 
 	(void)state;
 	ssh_pair_up(&p, 0);
-	ssh_end_say(&p.client, config, sizeof(config) - 1);
+	ssh_end_send(&p.client, config, sizeof(config) - 1);
 	p.server.hesitates = true;
 	ssh_pair_run(&p);
 	assert_true(span_is(buf_span(&p.server.text), "{}"));
@@ -548,14 +548,14 @@ static void test_bad_messages_end_the_connection(void **state)
 	(void)state;
 	for (size_t i = 0; i < mem_count(rows); i++) {
 		ssh_pair_up(&p, 0);
-		ssh_end_say(&p.client, rows[i].payload, rows[i].n);
+		ssh_end_send(&p.client, rows[i].payload, rows[i].n);
 		ssh_pair_run(&p);
 		assert_int_equal(p.server.rc, rows[i].rc);
 		ssh_pair_fini(&p);
 	}
 }
 
-static void test_an_error_is_the_last_word(void **state)
+static void test_after_an_error_every_call_fails(void **state)
 {
 	struct ssh_event event;
 	struct ssh_pair p;
@@ -563,7 +563,7 @@ static void test_an_error_is_the_last_word(void **state)
 
 	(void)state;
 	ssh_pair_up(&p, 0);
-	ssh_end_say(&p.client, "\xff", 1);
+	ssh_end_send(&p.client, "\xff", 1);
 	ssh_pair_run(&p);
 	assert_int_equal(ssh_next(p.server.ssh, &in, &event, NULL), ERR_PROTO);
 	assert_int_equal(ssh_request(p.server.ssh, "x", false, span_of("", 0)),
@@ -580,7 +580,7 @@ static void test_a_transport_ping_is_answered(void **state)
 
 	(void)state;
 	ssh_pair_up(&p, 0);
-	ssh_end_say(&p.client, "\xc0\0\0\0\x02hi", 7);
+	ssh_end_send(&p.client, "\xc0\0\0\0\x02hi", 7);
 	ssh_pair_run(&p);
 	assert_int_equal(p.server.rc, ERR_AGAIN);
 	assert_string_equal(p.client.why.text, "unexpected message 193");
@@ -601,7 +601,7 @@ static void test_nothing_of_a_session_goes_before_authentication(void **state)
 		ERR_USAGE);
 	assert_int_equal(ssh_channel_open(p.client.ssh, span_of("", 0), 1, NULL, &ch),
 		ERR_USAGE);
-	ssh_end_say(&p.client, "\x50\0\0\0\x01x\0", 7);
+	ssh_end_send(&p.client, "\x50\0\0\0\x01x\0", 7);
 	ssh_pair_run(&p);
 	assert_int_equal(p.server.rc, ERR_PROTO);
 	ssh_pair_fini(&p);
@@ -616,7 +616,7 @@ static enum err try_length(uint32_t length, uint8_t padding)
 	struct ssh_pair p;
 	enum err rc;
 
-	hear(&p, bytes, sizeof(bytes), 0);
+	feed_server(&p, bytes, sizeof(bytes), 0);
 	rc = p.server.rc;
 	ssh_pair_fini(&p);
 	return rc;
@@ -638,14 +638,14 @@ static void test_lengths_are_checked_before_they_are_waited_for(void **state)
 	assert_int_equal(try_length(UINT32_MAX, 4), ERR_LIMIT);
 }
 
-static void test_large_packets_are_for_those_who_are_known(void **state)
+static void test_large_packets_need_authentication(void **state)
 {
 	static uint8_t large[SSH_PACKET_MAX] = { SSH_MSG_IGNORE };
 	struct ssh_pair p;
 
 	(void)state;
 	ssh_pair_up(&p, 0);
-	ssh_end_say(&p.client, large, SSH_PACKET_MAX - SSH_PACKET_OVERHEAD);
+	ssh_end_send(&p.client, large, SSH_PACKET_MAX - SSH_PACKET_OVERHEAD);
 	ssh_pair_run(&p);
 	assert_int_equal(p.server.rc, ERR_AGAIN);
 
@@ -656,7 +656,7 @@ static void test_large_packets_are_for_those_who_are_known(void **state)
 	ssh_pair_fini(&p);
 }
 
-static void test_a_full_sink_is_the_end(void **state)
+static void test_a_full_sink_ends_the_connection(void **state)
 {
 	struct ssh_pair p;
 
@@ -679,11 +679,11 @@ int main(void)
 		cmocka_unit_test(test_each_algorithm_carries_a_session),
 		cmocka_unit_test(test_non_strict_sessions_exchange_keys_with_any_cipher),
 		cmocka_unit_test(test_strict_sequence_numbers_start_again_with_the_keys),
-		cmocka_unit_test(test_strict_peers_may_say_nothing_else_before_keys),
+		cmocka_unit_test(test_strict_peers_may_send_nothing_else_before_keys),
 		cmocka_unit_test(test_strict_peers_begin_with_kexinit),
 		cmocka_unit_test(test_a_wrong_guess_is_ignored),
 		cmocka_unit_test(test_a_right_guess_counts),
-		cmocka_unit_test(test_nothing_in_common_is_the_end),
+		cmocka_unit_test(test_no_common_algorithm_ends_the_connection),
 		cmocka_unit_test(test_version_lines),
 		cmocka_unit_test(test_a_distrusted_key_ends_the_client),
 		cmocka_unit_test(test_a_changed_bit_ends_the_key_exchange),
@@ -697,12 +697,12 @@ int main(void)
 		cmocka_unit_test(test_requests_are_answered_in_order),
 		cmocka_unit_test(test_request_data_has_no_length),
 		cmocka_unit_test(test_bad_messages_end_the_connection),
-		cmocka_unit_test(test_an_error_is_the_last_word),
+		cmocka_unit_test(test_after_an_error_every_call_fails),
 		cmocka_unit_test(test_a_transport_ping_is_answered),
 		cmocka_unit_test(test_nothing_of_a_session_goes_before_authentication),
 		cmocka_unit_test(test_lengths_are_checked_before_they_are_waited_for),
-		cmocka_unit_test(test_large_packets_are_for_those_who_are_known),
-		cmocka_unit_test(test_a_full_sink_is_the_end),
+		cmocka_unit_test(test_large_packets_need_authentication),
+		cmocka_unit_test(test_a_full_sink_ends_the_connection),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

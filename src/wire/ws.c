@@ -297,8 +297,8 @@ void ws_accept(struct span key, char out[WS_ACCEPT_CHARS + 1])
 }
 
 /*
- * Not base64_decode(): it refuses stray bits behind the last byte, which others who read
- * these keys do not.
+ * Not base64_decode(): it refuses stray bits behind the last byte, and other servers
+ * accept them.
  */
 bool ws_key_is_good(struct span key)
 {

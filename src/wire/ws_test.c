@@ -1,4 +1,4 @@
-/* Behaviour of WebSocket frames, from the side of whoever reads a stranger's. */
+/* Behaviour of WebSocket frames, as a reader of untrusted ones sees them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,20 +15,20 @@
 static const uint8_t mask_abcd[4] = { 0xa1, 0xb2, 0xc3, 0xd4 };
 
 /* What a reader said, written down: data gathered, control frames as "[9:ping]". */
-struct heard {
+struct received {
 	struct ws_reader reader;
 	struct buf text;
 	enum err rc;
 };
 
-static void heard_init(struct heard *h, enum ws_role role)
+static void received_init(struct received *h, enum ws_role role)
 {
 	ws_reader_init(&h->reader, role);
 	buf_init(&h->text, 1 << 20);
 	h->rc = ERR_AGAIN;
 }
 
-static void heard_note(struct heard *h, const struct ws_event *e)
+static void received_note(struct received *h, const struct ws_event *e)
 {
 	if (e->opcode == WS_BINARY) {
 		buf_put(&h->text, e->data.p, e->data.n);
@@ -42,7 +42,7 @@ static void heard_note(struct heard *h, const struct ws_event *e)
 
 /* Gives @in in pieces of at most @step bytes;
  * a head that was not finished is given again. */
-static void heard_feed(struct heard *h, const uint8_t *in, size_t n, size_t step)
+static void received_feed(struct received *h, const uint8_t *in, size_t n, size_t step)
 {
 	uint8_t *copy = malloc(n + 1);
 	size_t begin = 0, end = 0;
@@ -55,7 +55,7 @@ static void heard_feed(struct heard *h, const uint8_t *in, size_t n, size_t step
 		end = end + step < n ? end + step : n;
 		rest = (struct mspan){ .p = copy + begin, .n = end - begin };
 		while ((h->rc = ws_next(&h->reader, &rest, &e)) == ERR_OK)
-			heard_note(h, &e);
+			received_note(h, &e);
 		begin = end - rest.n;
 	}
 	free(copy);
@@ -96,7 +96,7 @@ static void put_talk(struct buf *b, const uint8_t *mask)
 		5);
 }
 
-static void check_talk(struct heard *h)
+static void check_events(struct received *h)
 {
 	assert_int_equal(h->rc, ERR_AGAIN);
 	assert_int_equal(h->text.n, 4 + 9 + 4 + 300 + 5 + 14);
@@ -107,9 +107,9 @@ static void check_talk(struct heard *h)
 		20);
 }
 
-static void test_every_split_tells_the_same_story(void **state)
+static void test_every_split_gives_the_same_events(void **state)
 {
-	struct heard h;
+	struct received h;
 	struct buf b;
 	size_t step;
 	int is_masked;
@@ -119,9 +119,9 @@ static void test_every_split_tells_the_same_story(void **state)
 		buf_init(&b, 4096);
 		put_talk(&b, is_masked ? mask_abcd : NULL);
 		for (step = 1; step <= b.n; step++) {
-			heard_init(&h, is_masked ? WS_SERVER : WS_CLIENT);
-			heard_feed(&h, buf_span(&b).p, b.n, step);
-			check_talk(&h);
+			received_init(&h, is_masked ? WS_SERVER : WS_CLIENT);
+			received_feed(&h, buf_span(&b).p, b.n, step);
+			check_events(&h);
 			buf_fini(&h.text);
 		}
 		buf_fini(&b);
@@ -130,7 +130,7 @@ static void test_every_split_tells_the_same_story(void **state)
 
 static void test_a_prefix_waits_for_the_rest(void **state)
 {
-	struct heard h;
+	struct received h;
 	struct buf b;
 	size_t n;
 
@@ -138,8 +138,8 @@ static void test_a_prefix_waits_for_the_rest(void **state)
 	buf_init(&b, 4096);
 	put_talk(&b, mask_abcd);
 	for (n = 1; n < b.n; n++) {
-		heard_init(&h, WS_SERVER);
-		heard_feed(&h, buf_span(&b).p, n, n);
+		received_init(&h, WS_SERVER);
+		received_feed(&h, buf_span(&b).p, n, n);
 		assert_int_equal(h.rc, ERR_AGAIN);
 		buf_fini(&h.text);
 	}
@@ -155,8 +155,8 @@ static void test_broken_frames_are_refused(void **state)
 		size_t n;
 		enum err rc;
 	} table[] = {
-		{ "server hears no mask", WS_SERVER, "\x82\x01", 2, ERR_PROTO },
-		{ "client hears a mask", WS_CLIENT, "\x82\x81", 2, ERR_PROTO },
+		{ "server: no mask", WS_SERVER, "\x82\x01", 2, ERR_PROTO },
+		{ "client: a mask", WS_CLIENT, "\x82\x81", 2, ERR_PROTO },
 		{ "first reserved bit", WS_CLIENT, "\xc2", 1, ERR_PROTO },
 		{ "second reserved bit", WS_CLIENT, "\xa2", 1, ERR_PROTO },
 		{ "third reserved bit", WS_CLIENT, "\x92", 1, ERR_PROTO },
@@ -185,15 +185,16 @@ static void test_broken_frames_are_refused(void **state)
 			ERR_LIMIT },
 		{ "a frame of 65535", WS_CLIENT, "\x82\x7e\xff\xff", 4, ERR_AGAIN },
 	};
-	struct heard h;
+	struct received h;
 	size_t i, step;
 
 	(void)state;
 	for (i = 0; i < mem_count(table); i++) {
 		for (step = 1; step <= table[i].n; step++) {
-			heard_init(&h, table[i].role);
+			received_init(&h, table[i].role);
 			h.reader.frame_max = WS_MESSAGE_MAX;
-			heard_feed(&h, (const uint8_t *)table[i].bytes, table[i].n, step);
+			received_feed(&h, (const uint8_t *)table[i].bytes, table[i].n,
+				step);
 			if (h.rc != table[i].rc)
 				fail_msg("%s: %s", table[i].what, err_name(h.rc));
 			buf_fini(&h.text);
@@ -203,11 +204,11 @@ static void test_broken_frames_are_refused(void **state)
 
 static void test_a_close_may_give_no_code(void **state)
 {
-	struct heard h;
+	struct received h;
 
 	(void)state;
-	heard_init(&h, WS_CLIENT);
-	heard_feed(&h, (const uint8_t *)"\x88\x00", 2, 2);
+	received_init(&h, WS_CLIENT);
+	received_feed(&h, (const uint8_t *)"\x88\x00", 2, 2);
 	assert_true(span_is(buf_span(&h.text), "[8::1005]"));
 	buf_fini(&h.text);
 }
@@ -288,7 +289,7 @@ static void test_a_key_is_sixteen_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_split_tells_the_same_story),
+		cmocka_unit_test(test_every_split_gives_the_same_events),
 		cmocka_unit_test(test_a_prefix_waits_for_the_rest),
 		cmocka_unit_test(test_broken_frames_are_refused),
 		cmocka_unit_test(test_a_close_may_give_no_code),

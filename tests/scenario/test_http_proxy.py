@@ -161,7 +161,7 @@ UNCLEAR = {
     "odd-length": (b"HTTP/1.1 200 OK\r\nContent-Length: 2a\r\n\r\nhi",
                    "Content-Length is malformed"),
     "no-colon": (b"HTTP/1.1 200 OK\r\nA b\r\nContent-Length: 2\r\n\r\nhi",
-                 "a field line without a colon"),
+                 "a header line without a colon"),
     "http2": (b"HTTP/2 200\r\nContent-Length: 2\r\n\r\nhi", "the server does not speak HTTP/1"),
     "short-status": (b"HTTP/1.1 20 OK\r\nContent-Length: 2\r\n\r\nhi",
                      "the status line is malformed"),

@@ -134,7 +134,7 @@ def test_strangers_fill_no_disk(world, adit):
             s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, close\r\n"
                       b"Upgrade: websocket\r\nSec-WebSocket-Protocol: none\r\n\r\n")
             net.read_all(s)
-    told = server.wait_log(r"log: (\d+) more lines in 10 s were left out; the last: server: "
+    told = server.wait_log(r"log: (\d+) similar lines in 10 s were suppressed; the last: server: "
                            r"ignored client connection using protocol 'none'", 20)
     logged = len(re.findall("^.{20}server: ignored client", server.log, re.MULTILINE))
     assert logged + int(told.group(1)) == 300 and logged <= 100

@@ -206,7 +206,7 @@ def test_strangers_fill_no_disk(world, loop, proxied, kind, lines):
         loop.run(visit())
     most = 50 * (2 + int((time.monotonic() - begin) / 10))
     if most < 120:
-        server.wait_log(r"log: \d+ more lines in 10 s were left out", count=len(lines), seconds=20)
+        server.wait_log(r"log: \d+ similar lines in 10 s were suppressed", count=len(lines), seconds=20)
     for line in lines:
         logged = len(re.findall(rf"^.{{20}}server: session.*{line}", server.log, re.MULTILINE))
         assert 50 <= logged <= most, line

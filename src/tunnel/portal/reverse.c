@@ -46,7 +46,7 @@ static const struct reverse_rule {
 	[REVERSE_ASKING] = { "asking for a reverse session", LOOP_WRITE, REVERSE_ASK_MS,
 		step_asking },
 	[REVERSE_REFUSED] = { "the relay's refusal", LOOP_READ, 0, step_refused },
-	[REVERSE_READY] = { "waiting for a visitor", LOOP_READ, MARKER_PATIENCE_MS,
+	[REVERSE_READY] = { "waiting for a visitor", LOOP_READ, MARKER_TIMEOUT_MS,
 		step_ready },
 	[REVERSE_ENDED] = { "over", 0, 0, NULL },
 };
