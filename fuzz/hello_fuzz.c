@@ -23,8 +23,6 @@ static void check_hello(struct span in, enum err rc, const struct hello *h)
 	if (rc != ERR_OK)
 		return;
 	check_host(h->host);
-	(void)hello_offers_alpn(h, "http/1.1");
-	(void)hello_offers_version(h, HELLO_TLS13);
 }
 
 static void run_marker(struct span in)

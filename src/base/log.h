@@ -22,7 +22,8 @@
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /*
- * The subject of a line, and the one it belongs to. Prefixes nest: "server: session#1: tun".
+ * The subject of a line, and the one it belongs to. Prefixes nest:
+ * "server: session#1: tun".
  * Embedded in what it names, and good for as long.
  */
 struct log {

@@ -1,16 +1,16 @@
 /*
- * A remote key is a private key held by a remote signer: OpenSSL signs handshakes with it,
- * and each signature is requested from the signer.
+ * A remote key is a private key held by a remote signer: OpenSSL signs handshakes with
+ * it, and each signature is requested from the signer.
  *
  * OpenSSL sees a key of a provider of ours. The signature may come later: the handshake
- * then pauses on a stack of its own (ASYNC_JOB, 32 KiB) until it is there. For
- * that an SSL has SSL_MODE_ASYNC and a callback (SSL_set_async_callback()), which is
- * called when the signature is there. An SSL that is used before then gives up: the
- * handshake fails, and frees its stack. portal-protocol 8.4, 8.5.
+ * then pauses on a stack of its own (ASYNC_JOB, 32 KiB) until it is there. For that an
+ * SSL has SSL_MODE_ASYNC and a callback (SSL_set_async_callback()), which is called when
+ * the signature is there. An SSL that is used before then gives up: the handshake fails,
+ * and frees its stack. portal-protocol 8.4, 8.5.
  *
  * OpenSSL keeps the stacks of a thread for its next handshakes until the thread ends: as
- * many as waited at the same time at most. It sets no bound to that;
- * the owner of the handshakes does (LEASE_RECEPTIONS_MAX in the agent: 512 for each relay, so 16 MiB).
+ * many as waited at the same time at most. It sets no bound to that; the owner of the
+ * handshakes does (VISITOR_TLS_HANDSHAKES_MAX: 512 for each relay, so 16 MiB).
  */
 #ifndef CRYPTO_REMOTE_KEY_H
 #define CRYPTO_REMOTE_KEY_H

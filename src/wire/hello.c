@@ -10,7 +10,6 @@
 #define RANDOM_BYTES 32
 #define SESSION_ID_MAX 32
 #define NAME_IS_HOST 0
-#define ECH_OUTER 0
 
 enum {
 	EXTENSION_SERVER_NAME = 0,
@@ -152,11 +151,6 @@ static bool cut_all_u16(struct span *in, struct span *out)
 	return cut_u16(in, out) && in->n == 0 && out->n > 0;
 }
 
-static bool cut_all_u8(struct span *in, struct span *out)
-{
-	return cut_u8(in, out) && in->n == 0 && out->n > 0;
-}
-
 /* A name that could be mistaken for another once it is a C string is no name. */
 static bool host_is_good(struct span host)
 {
@@ -187,31 +181,34 @@ static bool read_server_name(struct span in, struct hello *h)
 	return true;
 }
 
-static bool read_alpn(struct span in, struct hello *h)
+/* Of these only the form is checked. */
+
+static bool check_alpn(struct span in, struct hello *h)
 {
 	struct span list, name;
 
-	if (!cut_all_u16(&in, &h->alpn))
+	(void)h;
+	if (!cut_all_u16(&in, &list))
 		return false;
-	for (list = h->alpn; list.n > 0;)
-		if (!hello_alpn_next(&list, &name) || name.n == 0)
+	while (list.n > 0)
+		if (!cut_u8(&list, &name) || name.n == 0)
 			return false;
 	return true;
 }
 
-static bool read_versions(struct span in, struct hello *h)
+static bool check_versions(struct span in, struct hello *h)
 {
-	return cut_all_u8(&in, &h->versions) && h->versions.n % 2 == 0;
+	struct span versions;
+
+	(void)h;
+	return cut_u8(&in, &versions) && in.n == 0 && versions.n > 0 &&
+		versions.n % 2 == 0;
 }
 
-static bool read_ech(struct span in, struct hello *h)
+static bool check_ech(struct span in, struct hello *h)
 {
-	uint8_t kind;
-
-	if (!span_u8(&in, &kind))
-		return false;
-	h->has_ech = kind == ECH_OUTER;
-	return true;
+	(void)h;
+	return in.n > 0;
 }
 
 /* Each of these may come once. */
@@ -220,9 +217,9 @@ static const struct extension_rule {
 	bool (*read)(struct span in, struct hello *h);
 } rules[] = {
 	{ EXTENSION_SERVER_NAME, read_server_name },
-	{ EXTENSION_ALPN, read_alpn },
-	{ EXTENSION_VERSIONS, read_versions },
-	{ EXTENSION_ECH, read_ech },
+	{ EXTENSION_ALPN, check_alpn },
+	{ EXTENSION_VERSIONS, check_versions },
+	{ EXTENSION_ECH, check_ech },
 };
 
 static bool read_extension(uint16_t kind, struct span in, struct hello *h, unsigned *seen)
@@ -260,8 +257,9 @@ static bool read_extensions(struct span in, struct hello *h)
 static bool read_client_hello(struct span in, struct hello *h)
 {
 	struct span random, session, ciphers, compressions;
+	uint16_t version;
 
-	if (!span_u16(&in, &h->legacy_version) || !span_cut(&in, RANDOM_BYTES, &random))
+	if (!span_u16(&in, &version) || !span_cut(&in, RANDOM_BYTES, &random))
 		return false;
 	if (!cut_u8(&in, &session) || session.n > SESSION_ID_MAX)
 		return false;
@@ -274,7 +272,7 @@ static bool read_client_hello(struct span in, struct hello *h)
 
 enum err hello_read(struct span in, uint8_t scratch[HELLO_MESSAGE_MAX], struct hello *out)
 {
-	struct hello h = { .legacy_version = 0 };
+	struct hello h = { .host = { .n = 0 } };
 	struct span body = { .n = 0 };
 	enum err rc = read_message(in, scratch, &body);
 
@@ -284,34 +282,6 @@ enum err hello_read(struct span in, uint8_t scratch[HELLO_MESSAGE_MAX], struct h
 		return ERR_SYNTAX;
 	*out = h;
 	return ERR_OK;
-}
-
-bool hello_alpn_next(struct span *alpn, struct span *name)
-{
-	return cut_u8(alpn, name);
-}
-
-bool hello_offers_alpn(const struct hello *h, const char *name)
-{
-	struct span list = h->alpn, got;
-
-	while (hello_alpn_next(&list, &got))
-		if (span_is(got, name))
-			return true;
-	return false;
-}
-
-bool hello_offers_version(const struct hello *h, uint16_t version)
-{
-	struct span list = h->versions;
-	uint16_t got;
-
-	if (list.n == 0)
-		return version <= h->legacy_version;
-	while (span_u16(&list, &got))
-		if (got == version)
-			return true;
-	return false;
 }
 
 enum err hello_put_unrecognized_name(struct buf *out)

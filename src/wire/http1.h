@@ -2,12 +2,12 @@
  * HTTP/1 messages, RFC 9110 and 9112, read without I/O: a head, a body and trailers.
  *
  * There is one reader with two sets of rules. Requests are untrusted, and may have passed
- * other proxies: what two readers might understand in two ways is refused: a bare CR or LF, a folded line, white space before a colon, more than one
- * Content-Length or Host, a length beside a Transfer-Encoding, and any coding but
- * "chunked". Responses come from servers that the user chose, and are accepted as long as
- * their meaning is clear: a bare LF ends a line, folded lines are joined, white space
- * before a colon is dropped, control characters become spaces. What is ambiguous is
- * decided by RFC 9112 6.3 and marked.
+ * other proxies: what two readers might understand in two ways is refused: a bare CR or
+ * LF, a folded line, white space before a colon, more than one Content-Length or Host, a
+ * length beside a Transfer-Encoding, and any coding but "chunked". Responses come from
+ * servers that the user chose, and are accepted as long as their meaning is clear: a bare
+ * LF ends a line, folded lines are joined, white space before a colon is dropped, control
+ * characters become spaces. Ambiguous framing is decided by RFC 9112 6.3 and marked.
  *
  * Heads come out in one form: what was decided on is what can be forwarded.
  */

@@ -47,11 +47,12 @@ static enum err read_addr(struct span *in, struct socks5_addr *out)
 	return ERR_OK;
 }
 
-static enum err put_port(struct buf *out, uint16_t port)
-{
-	uint8_t be[2] = { (uint8_t)(port >> 8), (uint8_t)port };
+/* Puts are checked once, at the end of a message, in the buf's @failed. */
 
-	return buf_put(out, be, sizeof(be));
+static void put_port(struct buf *out, uint16_t port)
+{
+	(void)buf_put_u8(out, (uint8_t)(port >> 8));
+	(void)buf_put_u8(out, (uint8_t)port);
 }
 
 /* ---- server ---- */
@@ -66,7 +67,6 @@ static enum err server_greeting(struct socks5_server *s, struct span *in, struct
 	struct span rest = *in, methods;
 	uint8_t version, n;
 	bool has_none;
-	enum err rc;
 
 	if (!span_u8(&rest, &version))
 		return ERR_AGAIN;
@@ -77,11 +77,10 @@ static enum err server_greeting(struct socks5_server *s, struct span *in, struct
 	*in = rest;
 
 	has_none = n > 0 && memchr(methods.p, METHOD_NONE, n) != NULL;
-	rc = buf_put_u8(out, VERSION);
-	if (rc == ERR_OK)
-		rc = buf_put_u8(out, has_none ? METHOD_NONE : METHOD_REFUSED);
-	if (rc != ERR_OK)
-		return rc;
+	(void)buf_put_u8(out, VERSION);
+	(void)buf_put_u8(out, has_none ? METHOD_NONE : METHOD_REFUSED);
+	if (out->failed != ERR_OK)
+		return out->failed;
 	if (!has_none)
 		return ERR_DENIED;
 	s->state = SOCKS5_REQUEST;
@@ -171,18 +170,15 @@ enum err socks5_server_reply(struct buf *out, enum socks5_reply code, struct spa
 {
 	static const uint8_t nowhere[4];
 	uint8_t head[] = { VERSION, (uint8_t)code, 0, ip.n == 16 ? ATYP_IP6 : ATYP_IP4 };
-	enum err rc;
 
 	if (ip.n != 4 && ip.n != 16) {
 		ip = span_of(nowhere, sizeof(nowhere));
 		port = 0;
 	}
-	rc = buf_put(out, head, sizeof(head));
-	if (rc == ERR_OK)
-		rc = buf_put_span(out, ip);
-	if (rc == ERR_OK)
-		rc = put_port(out, port);
-	return rc;
+	(void)buf_put(out, head, sizeof(head));
+	(void)buf_put_span(out, ip);
+	put_port(out, port);
+	return out->failed;
 }
 
 enum socks5_reply socks5_reply_for_errno(int errnum)
@@ -218,52 +214,40 @@ enum err socks5_client_start(struct socks5_client *c, const struct socks5_target
 			   buf_put(out, plain, sizeof(plain));
 }
 
-static enum err put_short(struct buf *out, const char *text)
+static void put_short(struct buf *out, const char *text)
 {
-	enum err rc = buf_put_u8(out, (uint8_t)strlen(text));
-
-	return rc == ERR_OK ? buf_put_str(out, text) : rc;
+	(void)buf_put_u8(out, (uint8_t)strlen(text));
+	(void)buf_put_str(out, text);
 }
 
 static enum err put_login(const struct socks5_client *c, struct buf *out)
 {
-	enum err rc = buf_put_u8(out, LOGIN_VERSION);
-
-	if (rc == ERR_OK)
-		rc = put_short(out, c->user);
-	if (rc == ERR_OK)
-		rc = put_short(out, c->password);
-	return rc;
+	(void)buf_put_u8(out, LOGIN_VERSION);
+	put_short(out, c->user);
+	put_short(out, c->password);
+	return out->failed;
 }
 
-/* A name is for the proxy to resolve; only a literal goes as an address. */
-static enum err put_host(struct buf *out, const char *host)
-{
-	uint8_t ip[16];
-	enum err rc;
-
-	if (inet_pton(AF_INET, host, ip) == 1) {
-		rc = buf_put_u8(out, ATYP_IP4);
-		return rc == ERR_OK ? buf_put(out, ip, 4) : rc;
-	}
-	if (inet_pton(AF_INET6, host, ip) == 1) {
-		rc = buf_put_u8(out, ATYP_IP6);
-		return rc == ERR_OK ? buf_put(out, ip, 16) : rc;
-	}
-	rc = buf_put_u8(out, ATYP_NAME);
-	return rc == ERR_OK ? put_short(out, host) : rc;
-}
-
+/* The proxy resolves a name; only a literal goes as an address. */
 static enum err put_request(const struct socks5_client *c, struct buf *out)
 {
 	static const uint8_t head[] = { VERSION, COMMAND_CONNECT, 0 };
-	enum err rc = buf_put(out, head, sizeof(head));
+	const char *host = c->target.host;
+	uint8_t ip[16];
 
-	if (rc == ERR_OK)
-		rc = put_host(out, c->target.host);
-	if (rc == ERR_OK)
-		rc = put_port(out, c->target.port);
-	return rc;
+	(void)buf_put(out, head, sizeof(head));
+	if (inet_pton(AF_INET, host, ip) == 1) {
+		(void)buf_put_u8(out, ATYP_IP4);
+		(void)buf_put(out, ip, 4);
+	} else if (inet_pton(AF_INET6, host, ip) == 1) {
+		(void)buf_put_u8(out, ATYP_IP6);
+		(void)buf_put(out, ip, 16);
+	} else {
+		(void)buf_put_u8(out, ATYP_NAME);
+		put_short(out, host);
+	}
+	put_port(out, c->target.port);
+	return out->failed;
 }
 
 /* The two bytes that answer a greeting or a login. */

@@ -5,8 +5,8 @@
  *
  * The engine does the version lines, key exchange (first and again), password
  * authentication, global requests and channels. Whatever its owner calls, it sends
- * nothing that would end a stock peer's session: no message out of order, no data beyond a
- * window or on a channel that is over.
+ * nothing that would end a stock peer's session: no message out of order, no data beyond
+ * a window or on a channel that is over.
  *
  * One engine is one connection. It is not thread safe. After an error from any call the
  * engine is over: free it and close the transport. ERR_AGAIN is no error.
