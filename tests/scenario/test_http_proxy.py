@@ -157,7 +157,7 @@ MORE_LENIENT = {
 
 UNCLEAR = {
     "two-lengths": (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nhi!",
-                    "two different Content-Lengths"),
+                    "two different values of Content-Length"),
     "odd-length": (b"HTTP/1.1 200 OK\r\nContent-Length: 2a\r\n\r\nhi",
                    "Content-Length is malformed"),
     "no-colon": (b"HTTP/1.1 200 OK\r\nA b\r\nContent-Length: 2\r\n\r\nhi",
