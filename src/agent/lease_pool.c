@@ -42,12 +42,11 @@ static void place_free(struct place *place)
 
 static void pool_fill(struct lease_pool *p);
 
-static void place_on_ready(void *owner, struct reverse *session)
+static void place_on_ready(void *owner)
 {
 	struct place *place = owner;
 	struct lease_pool *p = place->pool;
 
-	(void)session;
 	place->ready_ms = clock_now_ms() + 1; /* never 0 */
 	p->ready_n++;
 	if (p->ready_n == 1)
@@ -69,19 +68,18 @@ static void pool_reckon(struct lease_pool *p)
 		p->wanted = LEASE_POOL_MAX;
 }
 
-static void place_on_active(void *owner, struct reverse *session, enum marker kind,
-	struct stream *stream)
+static void place_on_active(void *owner, enum marker kind, struct stream *stream,
+	const struct addr *relay)
 {
 	struct place *place = owner;
 	struct lease_pool *p = place->pool;
-	struct addr relay = *reverse_peer(session);
 
 	place_free(place);
 	p->failures = 0;
 	pool_reckon(p);
 	if (!loop_timer_is_set(p->timer))
 		pool_fill(p);
-	p->o.hooks->on_visitor(p->o.owner, kind, stream, &relay);
+	p->o.hooks->on_visitor(p->o.owner, kind, stream, relay);
 }
 
 /*
@@ -100,7 +98,7 @@ static bool pool_pause(struct lease_pool *p, uint64_t spent_ms)
 	return true;
 }
 
-static void place_on_failed(void *owner, struct reverse *session, enum err rc,
+static void place_on_failed(void *owner, enum err rc,
 	const struct message_refusal *refusal, const struct why *why)
 {
 	struct place *place = owner;
@@ -109,7 +107,6 @@ static void place_on_failed(void *owner, struct reverse *session, enum err rc,
 	uint64_t spent_ms = clock_now_ms() - place->tried_ms;
 	bool is_first;
 
-	(void)session;
 	if (was_ready && clock_now_ms() - place->ready_ms > POOL_STABLE_MS)
 		p->failures = 0;
 	place_free(place);

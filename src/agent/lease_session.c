@@ -145,17 +145,14 @@ static void lease_fail(struct lease_session *s, enum err rc, const struct why *w
 	lease_fail_as(s, RETRY_TRANSIENT, err_text(rc, why));
 }
 
-static void lease_try(struct lease_session *s)
+static void lease_try(void *arg)
 {
+	struct lease_session *s = arg;
+
 	lease_drop(s);
 	lease_tls_reconnect(&s->tls);
 	retry_begin(&s->retry);
 	lease_enter(s, LEASE_FETCHING);
-}
-
-static void lease_on_timer(void *arg)
-{
-	lease_try(arg);
 }
 
 /* ---- the chain, and what is made of it ---- */
@@ -181,9 +178,9 @@ static void lease_on_intercepted(void *owner, const struct why *why)
 
 static void lease_set_token(struct lease_session *s)
 {
-	lease_tls_set_token(&s->tls, registration_token(s->registration),
-		registration_relay_ahead_ms(s->registration),
-		registration_relay_is_adit(s->registration));
+	struct lease_token token = registration_token(s->registration);
+
+	lease_tls_set_token(&s->tls, &token);
 }
 
 static enum err lease_use_chain(struct lease_session *s, struct span pem, struct why *why)
@@ -238,9 +235,11 @@ static void lease_look_now(struct lease_session *s)
 		(void)!lease_begin_fetching(s, NULL); /* the next failure looks again */
 }
 
-/* However often visitors make us think so. */
-static void lease_look_again(struct lease_session *s)
+/* The relay may have another certificate or key. Visitors cannot make this frequent. */
+static void lease_look_again(void *owner)
 {
+	struct lease_session *s = owner;
+
 	if (clock_now_ms() - s->looked_ms >= LEASE_LOOK_MS)
 		lease_look_now(s);
 }
@@ -277,7 +276,7 @@ static void lease_on_renewed(void *owner, const struct stream *tls)
 	if (retry_log_reset(&s->renewals))
 		log_info(&s->log, "the lease is renewed again");
 	lease_set_token(s);
-	lease_pool_set_token(s->pool, registration_token(s->registration));
+	lease_pool_set_token(s->pool, registration_token(s->registration).text);
 	buf_init(&pem, RELAY_CHAIN_MAX);
 	if (tls != NULL && tls_peer_chain(tls, &pem) == ERR_OK && pem.n > 0 &&
 		!lease_tls_shows(&s->tls, buf_span(&pem)))
@@ -387,15 +386,9 @@ static void lease_on_received(void *owner, struct stream *tls, const struct addr
 	lease_hand_over(s, &visitor);
 }
 
-/* The relay may sign with a new key already. */
-static void lease_on_doubt(void *owner)
-{
-	lease_look_again(owner);
-}
-
 static const struct lease_tls_hooks tls_hooks = {
 	.on_visitor = lease_on_received,
-	.on_doubt = lease_on_doubt,
+	.on_doubt = lease_look_again,
 	.on_intercepted = lease_on_intercepted,
 };
 
@@ -483,7 +476,7 @@ static enum err lease_begin_held(struct lease_session *s, struct why *why)
 	struct lease_pool_options o = {
 		.loop = s->o.loop,
 		.relay = &s->relay,
-		.token = registration_token(s->registration),
+		.token = registration_token(s->registration).text,
 		.hooks = &pool_hooks,
 		.owner = s,
 	};
@@ -536,7 +529,7 @@ static void lease_session_status(const struct agent_session *session,
 	out->tcp = s->tcp;
 	out->attempts = s->retry.attempts;
 	out->visitors = s->statistics.visitors;
-	if (s->registration != NULL && registration_relay_is_adit(s->registration))
+	if (s->registration != NULL && registration_token(s->registration).relay_is_adit)
 		out->peer_version = "adit";
 }
 
@@ -581,9 +574,12 @@ enum err lease_session_open(const struct lease_session_options *o,
 	agent_session_init(&s->session, o->loop, &lease_ops, o->hooks, o->owner);
 	rc = relay_peer_init(&s->relay, o->url, why);
 	if (rc == ERR_OK)
-		rc = relay_peer_public_host(&s->relay, o->identity->name, s->host, why);
+		rc = relay_url_check_host(s->relay.url, why);
 	if (rc == ERR_OK)
-		rc = loop_timer_open(o->loop, lease_on_timer, s, &s->timer);
+		rc = names_lease_host(span_str(o->identity->name),
+			span_str(s->relay.host), s->host, why);
+	if (rc == ERR_OK)
+		rc = loop_timer_open(o->loop, lease_try, s, &s->timer);
 	if (rc != ERR_OK) {
 		lease_session_close(&s->session);
 		return rc;

@@ -121,13 +121,10 @@ enum err lease_tls_show(struct lease_tls *t, struct span pem, struct why *why)
 	return rc;
 }
 
-void lease_tls_set_token(struct lease_tls *t, const char *token, int64_t relay_ahead_ms,
-	bool relay_is_adit)
+void lease_tls_set_token(struct lease_tls *t, const struct lease_token *token)
 {
-	t->relay_is_adit = relay_is_adit;
-	signer_set_token(t->signer, token, relay_ahead_ms);
-	signer_keep_warm(t->signer, relay_is_adit);
-	signer_check(t->signer);
+	t->relay_is_adit = token->relay_is_adit;
+	signer_set_token(t->signer, token);
 }
 
 void lease_tls_reconnect(struct lease_tls *t)

@@ -58,13 +58,11 @@ bool lease_tls_shows(const struct lease_tls *t, struct span pem);
 enum err lease_tls_show(struct lease_tls *t, struct span pem, struct why *why) MUST_USE;
 
 /*
- * As signer_set_token(), followed by a check of the relay's key. A relay that is no adit
- * forwards no end of a connection: a visitor is told of ours in TLS, and the relay of the
- * target's by an end of the session, or both would be kept for good. Nor has it idle
- * connections: signer_keep_warm().
+ * As signer_set_token(). A relay other than adit does not forward the end of a
+ * connection: the end from the agent is sent to the visitor in TLS, and that from the
+ * target ends the session, or both connections would be kept for ever.
  */
-void lease_tls_set_token(struct lease_tls *t, const char *token, int64_t relay_ahead_ms,
-	bool relay_is_adit);
+void lease_tls_set_token(struct lease_tls *t, const struct lease_token *token);
 
 /* The path may have changed. */
 void lease_tls_reconnect(struct lease_tls *t);

@@ -21,18 +21,11 @@ struct header {
 	char alg[16], typ[16];
 };
 
-struct holder {
-	char name[NAMES_LABEL_MAX + 1];
-	char address[ADDRESS_TEXT_SIZE];
-};
-
 struct claims {
 	struct field_list aud;
-	int64_t exp, iat, nbf;
-	struct holder identity;
-	char iss[URL_TEXT_MAX], jti[ACCESS_TOKEN_ID_MAX], sub[IDENTITY_KEY_SIZE];
-	char route[NAMES_HOST_MAX + 1]; /* this and the next two are our own */
-	int64_t registration, tcp_port;
+	int64_t nbf, tcp_port;
+	char sub[IDENTITY_KEY_SIZE];
+	struct access_token t; /* without @tcp_port */
 };
 
 static const struct field header_rows[] = {
@@ -42,26 +35,26 @@ static const struct field header_rows[] = {
 static const struct field_table header_fields = FIELD_TABLE_OF(struct header,
 	header_rows);
 
-static const struct field holder_rows[] = {
-	{ "name", FIELD_CHARS, FIELD_AT(struct holder, name) },
-	{ "address", FIELD_CHARS, FIELD_AT(struct holder, address) },
+static const struct field identity_rows[] = {
+	{ "name", FIELD_CHARS, FIELD_AT(struct access_token, name) },
+	{ "address", FIELD_CHARS, FIELD_AT(struct access_token, address) },
 };
-static const struct field_table holder_fields = FIELD_TABLE_OF(struct holder,
-	holder_rows);
+static const struct field_table identity_fields = FIELD_TABLE_OF(struct access_token,
+	identity_rows);
 
+/* The optional claims are adit's own. */
 static const struct field claims_rows[] = {
 	/* RFC 7519, 4.1.3; stock relays write one text */
 	{ "aud", FIELD_LIST_OR_ONE, FIELD_AT(struct claims, aud), .text_max = 64,
 		.max = AUDIENCES_MAX },
-	{ "exp", FIELD_NUMBER, FIELD_AT(struct claims, exp) },
-	{ "iat", FIELD_NUMBER, FIELD_AT(struct claims, iat) },
-	{ "identity", FIELD_TABLE, FIELD_AT(struct claims, identity),
-		.of = &holder_fields },
-	{ "iss", FIELD_CHARS, FIELD_AT(struct claims, iss) },
-	{ "jti", FIELD_CHARS, FIELD_AT(struct claims, jti) },
+	{ "exp", FIELD_NUMBER, FIELD_AT(struct claims, t.expires_at_s) },
+	{ "iat", FIELD_NUMBER, FIELD_AT(struct claims, t.issued_at_s) },
+	{ "identity", FIELD_TABLE, FIELD_AT(struct claims, t), .of = &identity_fields },
+	{ "iss", FIELD_CHARS, FIELD_AT(struct claims, t.issuer) },
+	{ "jti", FIELD_CHARS, FIELD_AT(struct claims, t.id) },
 	{ "nbf", FIELD_NUMBER, FIELD_AT(struct claims, nbf) },
-	{ "registration", FIELD_NUMBER, true, FIELD_AT(struct claims, registration) },
-	{ "route", FIELD_CHARS, true, FIELD_AT(struct claims, route) },
+	{ "registration", FIELD_NUMBER, true, FIELD_AT(struct claims, t.registration) },
+	{ "route", FIELD_CHARS, true, FIELD_AT(struct claims, t.route_host) },
 	{ "sub", FIELD_CHARS, FIELD_AT(struct claims, sub) },
 	{ "tcp_port", FIELD_NUMBER, true, FIELD_AT(struct claims, tcp_port) },
 };
@@ -95,31 +88,17 @@ static void put_part(struct buf *out, const struct field_table *fields,
 	buf_fini(&json);
 }
 
-static void put_claims(struct buf *out, const struct access_token *t)
-{
-	char audience[] = AUDIENCE, *audiences = audience;
-	struct claims c = {
-		.aud = { .v = &audiences, .n = 1 },
-		.exp = t->expires_at_s,
-		.iat = t->issued_at_s,
-		.nbf = t->issued_at_s,
-		.registration = t->registration,
-		.tcp_port = t->tcp_port,
-	};
-
-	str_copy(c.iss, sizeof(c.iss), t->issuer);
-	str_copy(c.jti, sizeof(c.jti), t->id);
-	str_copy(c.identity.name, sizeof(c.identity.name), t->name);
-	str_copy(c.identity.address, sizeof(c.identity.address), t->address);
-	identity_key_print(t->name, t->address, c.sub);
-	str_copy(c.route, sizeof(c.route), t->route_host);
-	put_part(out, &claims_fields, &c);
-}
-
 enum err access_token_print(const struct access_token *token,
 	const uint8_t secret[K1_SECRET_BYTES], struct buf *out)
 {
 	static const struct header header = { .alg = ALGORITHM, .typ = "JWT" };
+	char audience[] = AUDIENCE, *audiences = audience;
+	struct claims claims = {
+		.aud = { .v = &audiences, .n = 1 },
+		.nbf = token->issued_at_s,
+		.tcp_port = token->tcp_port,
+		.t = *token,
+	};
 	uint8_t digest[HASH_SHA256_BYTES];
 	struct k1_signature sig;
 	struct buf text;
@@ -128,7 +107,8 @@ enum err access_token_print(const struct access_token *token,
 	buf_init(&text, ACCESS_TOKEN_MAX);
 	put_part(&text, &header_fields, &header);
 	buf_put_str(&text, ".");
-	put_claims(&text, token);
+	identity_key_print(token->name, token->address, claims.sub);
+	put_part(&text, &claims_fields, &claims);
 	rc = text.failed;
 	if (rc == ERR_OK)
 		rc = hash_sha256(buf_span(&text), digest);
@@ -154,13 +134,13 @@ struct parts {
 
 static bool split(struct span text, struct parts *out)
 {
-	const uint8_t *first = text.n > 0 ? memchr(text.p, '.', text.n) : NULL;
+	struct span rest = text;
 	const uint8_t *last = span_find_last(text, '.');
 
-	if (text.n > ACCESS_TOKEN_MAX || first == NULL || first == last)
+	if (text.n > ACCESS_TOKEN_MAX || !span_split(&rest, '.', &out->header) ||
+		last < rest.p)
 		return false;
-	out->header = span_of(text.p, (size_t)(first - text.p));
-	out->claims = span_of(first + 1, (size_t)(last - first - 1));
+	out->claims = span_of(rest.p, (size_t)(last - rest.p));
 	out->signed_text = span_of(text.p, (size_t)(last - text.p));
 	out->signature = span_of(last + 1, text.n - out->signed_text.n - 1);
 	return true;
@@ -203,42 +183,31 @@ static bool has_audience(const struct claims *c)
 	return false;
 }
 
-/* The holder, in form, is the subject. */
-static bool read_holder(const struct claims *c, struct access_token *out)
-{
-	char key[IDENTITY_KEY_SIZE];
-
-	if (names_parse_label(span_str(c->identity.name), out->name, NULL) != ERR_OK ||
-		address_parse(span_str(c->identity.address), out->address) != ERR_OK)
-		return false;
-	return strcmp(identity_key_print(out->name, out->address, key), c->sub) == 0;
-}
-
 static enum err check_claims(const struct claims *c, const struct access_check *check,
 	struct access_token *out, struct why *why)
 {
-	struct access_token t = { .issued_at_s = c->iat, .expires_at_s = c->exp };
+	struct access_token t = c->t;
+	char key[IDENTITY_KEY_SIZE];
 
-	if (strcmp(c->iss, check->issuer) != 0 || !has_audience(c))
+	if (strcmp(t.issuer, check->issuer) != 0 || !has_audience(c))
 		return err_set(why, ERR_DENIED, "the access token is not for this relay");
-	if (!read_holder(c, &t))
-		return err_set(why, ERR_DENIED, "the access token contradicts itself");
-	if (check->now_s < c->nbf || check->now_s < c->iat)
+	/* The subject is the canonical name and address. */
+	if (names_parse_label(span_str(c->t.name), t.name, NULL) != ERR_OK ||
+		address_parse(span_str(c->t.address), t.address) != ERR_OK ||
+		strcmp(identity_key_print(t.name, t.address, key), c->sub) != 0)
+		return err_set(why, ERR_DENIED,
+			"the access token's subject is not its identity");
+	if (check->now_s < c->nbf || check->now_s < t.issued_at_s)
 		return err_set(why, ERR_DENIED, "the access token is not valid yet");
-	if (check->now_s > c->exp)
+	if (check->now_s > t.expires_at_s)
 		return err_set(why, ERR_DENIED, "the access token has expired");
-	str_copy(t.issuer, sizeof(t.issuer), c->iss);
-	str_copy(t.id, sizeof(t.id), c->jti);
-	str_copy(t.route_host, sizeof(t.route_host), c->route);
-	t.registration = c->registration;
-	t.tcp_port = (uint16_t)(c->tcp_port > 0 && c->tcp_port <= UINT16_MAX ?
-			c->tcp_port :
-			0);
+	if (c->tcp_port > 0 && c->tcp_port <= UINT16_MAX)
+		t.tcp_port = (uint16_t)c->tcp_port;
 	*out = t;
 	return ERR_OK;
 }
 
-/* Nothing is read of the claims before the signature has been found good. */
+/* Claims are parsed only after the signature was verified. */
 enum err access_token_verify(struct span text, const struct access_check *check,
 	struct access_token *out, struct why *why)
 {
@@ -247,11 +216,12 @@ enum err access_token_verify(struct span text, const struct access_check *check,
 	enum err rc;
 
 	if (!split(text, &parts) || !is_ours(parts.header))
-		return err_set(why, ERR_DENIED, "the access token is none");
+		return err_set(why, ERR_DENIED, "this is not an access token");
 	if (!is_signed(&parts, check->key))
 		return err_set(why, ERR_DENIED, "the access token's signature is wrong");
 	if (!read_part(&claims_fields, parts.claims, &claims))
-		return err_set(why, ERR_DENIED, "the access token's claims are wrong");
+		return err_set(why, ERR_DENIED,
+			"the access token's claims are malformed");
 	rc = check_claims(&claims, check, out, why);
 	field_fini(&claims_fields, &claims);
 	return rc;
@@ -274,19 +244,19 @@ static void entry_free(struct access_entry *e)
 
 void access_cache_fini(struct access_cache *cache)
 {
-	for (size_t i = 0; i < ACCESS_CACHE_PLACES; i++)
-		entry_free(cache->places[i]);
+	for (size_t i = 0; i < ACCESS_CACHE_SLOTS; i++)
+		entry_free(cache->slots[i]);
 	memset(cache, 0, sizeof(*cache));
 }
 
-/* By its end: that is a signature, and nobody but us makes one that gets in here. */
-static struct access_entry **cache_place(struct access_cache *cache, struct span text)
+/* Hashes the end, which is a signature: only our own tokens are stored here. */
+static struct access_entry **cache_slot(struct access_cache *cache, struct span text)
 {
 	uint32_t hash = 2166136261u; /* FNV-1a */
 
 	for (size_t i = text.n > 16 ? text.n - 16 : 0; i < text.n; i++)
 		hash = (hash ^ text.p[i]) * 16777619u;
-	return &cache->places[hash & (ACCESS_CACHE_PLACES - 1)];
+	return &cache->slots[hash & (ACCESS_CACHE_SLOTS - 1)];
 }
 
 static bool entry_is(const struct access_entry *e, struct span text)
@@ -294,8 +264,8 @@ static bool entry_is(const struct access_entry *e, struct span text)
 	return e != NULL && e->n == text.n && CRYPTO_memcmp(e->text, text.p, text.n) == 0;
 }
 
-/* Without memory for it, it is verified again the next time. */
-static void cache_keep(struct access_entry **place, struct span text,
+/* Without memory it is not stored, and verified again the next time. */
+static void cache_keep(struct access_entry **slot, struct span text,
 	const struct access_token *token, const struct access_holder *holder)
 {
 	struct access_entry *e = malloc(sizeof(*e) + text.n);
@@ -307,20 +277,20 @@ static void cache_keep(struct access_entry **place, struct span text,
 	e->holder = *holder;
 	e->n = text.n;
 	memcpy(e->text, text.p, text.n);
-	entry_free(*place);
-	*place = e;
+	entry_free(*slot);
+	*slot = e;
 }
 
 enum err access_cache_verify(struct access_cache *cache, struct span text,
 	const struct access_check *check, struct access_holder *holder, struct why *why)
 {
-	struct access_entry **place = cache_place(cache, text);
+	struct access_entry **slot = cache_slot(cache, text);
 	struct access_token token;
 	enum err rc;
 
-	if (entry_is(*place, text) && check->now_s >= (*place)->issued_at_s &&
-		check->now_s <= (*place)->expires_at_s) {
-		*holder = (*place)->holder;
+	if (entry_is(*slot, text) && check->now_s >= (*slot)->issued_at_s &&
+		check->now_s <= (*slot)->expires_at_s) {
+		*holder = (*slot)->holder;
 		return ERR_OK;
 	}
 	rc = access_token_verify(text, check, &token, why);
@@ -329,6 +299,6 @@ enum err access_cache_verify(struct access_cache *cache, struct span text,
 	memset(holder, 0, sizeof(*holder));
 	identity_key_print(token.name, token.address, holder->identity_key);
 	holder->registration = token.registration;
-	cache_keep(place, text, &token, holder);
+	cache_keep(slot, text, &token, holder);
 	return ERR_OK;
 }

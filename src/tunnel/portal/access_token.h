@@ -20,19 +20,17 @@ struct access_token {
 	char address[ADDRESS_TEXT_SIZE];   /* likewise, with its checksum */
 	int64_t issued_at_s, expires_at_s; /* since 1970 */
 
-	/* What else the lease has, so that a relay that has forgotten it can grant it
-	 * again. */
-	char route_host[NAMES_HOST_MAX + 1]; /* "" if it has none */
-	uint16_t tcp_port;                   /* 0 likewise */
-	int64_t registration; /* its number; a renewal keeps it. 0: not told */
+	/* The rest of the lease: a relay that was restarted grants the same again. */
+	char route_host[NAMES_HOST_MAX + 1]; /* "": none */
+	uint16_t tcp_port;                   /* 0: none */
+	int64_t registration; /* its number; a renewal keeps it. 0: unknown */
 };
 
-/* Writes the text. ERR_CRYPTO: @secret is no key. ERR_NOMEM, ERR_LIMIT:
- * no room in @out. */
+/* Appends the text. ERR_CRYPTO: @secret is not a key.  ERR_NOMEM, ERR_LIMIT: no room. */
 enum err access_token_print(const struct access_token *token,
 	const uint8_t secret[K1_SECRET_BYTES], struct buf *out) MUST_USE;
 
-/* Who may have issued a token, and when it is looked at. */
+/* What a token is verified with. */
 struct access_check {
 	const struct k1_public *key;
 	const char *issuer;
@@ -40,32 +38,32 @@ struct access_check {
 };
 
 /*
- * Reads a text, and believes it only if that key has signed it, for that issuer, and it
- * is neither too early nor too late; there is no leeway.
- * ERR_DENIED: @why says why it is not believed.
+ * Verifies the signature, the issuer and the time, without leeway, and parses the token.
+ * ERR_DENIED: @why has the reason.
  */
 enum err access_token_verify(struct span text, const struct access_check *check,
 	struct access_token *out, struct why *why) MUST_USE;
 
 /* ---- cache ---- */
 
-#define ACCESS_CACHE_PLACES 1024 /* a power of two; about 1 KB each while in use */
+#define ACCESS_CACHE_SLOTS 1024 /* a power of two; about 1 KB each while in use */
 
 struct access_entry;
 
 /* Embedded; begins as zeros. */
 struct access_cache {
-	struct access_entry *places[ACCESS_CACHE_PLACES]; /* owned, or NULL */
+	struct access_entry *slots[ACCESS_CACHE_SLOTS]; /* owned, or NULL */
 };
 
 struct access_holder {
 	char identity_key[IDENTITY_KEY_SIZE];
-	int64_t registration; /* of which registration; 0: not told */
+	int64_t registration; /* 0: unknown */
 };
 
 /*
- * Whose token @text is. Errors as those of access_token_verify(), and its time is looked
- * at always. @check has the same key and issuer in all calls.
+ * Verifies @text as access_token_verify() does, with the same errors. A token that was
+ * verified before costs no signature check; its times are always checked. All calls use
+ * the same key and issuer.
  */
 enum err access_cache_verify(struct access_cache *cache, struct span text,
 	const struct access_check *check, struct access_holder *holder,

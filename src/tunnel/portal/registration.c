@@ -76,19 +76,13 @@ void registration_close(struct registration *r)
 	free(r);
 }
 
-const char *registration_token(const struct registration *r)
+struct lease_token registration_token(const struct registration *r)
 {
-	return r->lease.access_token;
-}
-
-int64_t registration_relay_ahead_ms(const struct registration *r)
-{
-	return r->relay_ahead_ms;
-}
-
-bool registration_relay_is_adit(const struct registration *r)
-{
-	return r->relay_is_adit;
+	return (struct lease_token){
+		.text = r->lease.access_token,
+		.relay_ahead_ms = r->relay_ahead_ms,
+		.relay_is_adit = r->relay_is_adit,
+	};
 }
 
 void registration_trust(struct registration *r)

@@ -48,15 +48,8 @@ struct registration_options {
 enum err registration_open(const struct registration_options *o,
 	struct registration **out, struct why *why) MUST_USE;
 
-/* The newest; "" before there is one. Good until the next hook. */
-const char *registration_token(const struct registration *r);
-
-/* By how much the relay's clock (since 1970) is before clock_boot_ms(), once there is a
- * token. */
-int64_t registration_relay_ahead_ms(const struct registration *r);
-
-/* Is the relay an adit? False before there is a token. */
-bool registration_relay_is_adit(const struct registration *r);
+/* The newest; its text is "" before there is one. */
+struct lease_token registration_token(const struct registration *r);
 
 /* The relay is believed by something else now: relay->tls has changed. */
 void registration_trust(struct registration *r);

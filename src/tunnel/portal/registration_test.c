@@ -265,10 +265,10 @@ static void test_a_lease_takes_three_questions(void **state)
 	struct fixture *f = *state;
 
 	begin(f);
-	assert_string_equal(registration_token(f->registration), "");
+	assert_string_equal(registration_token(f->registration).text, "");
 	wait_for(f, &f->held, 1);
 	assert_string_equal(f->asked, "domain register/challenge register ");
-	assert_string_equal(registration_token(f->registration), "first.token");
+	assert_string_equal(registration_token(f->registration).text, "first.token");
 	assert_non_null(strstr(f->body, "\"siwe_signature\":\"0x"));
 	assert_null(strstr(f->body, "reported_ip"));
 }
@@ -418,7 +418,7 @@ static void test_a_lease_is_renewed_in_time(void **state)
 	begin_held(f, 120);
 	check_renews_after(f, 90000);
 	wait_for(f, &f->renewed, 1);
-	assert_string_equal(registration_token(f->registration), "second.token");
+	assert_string_equal(registration_token(f->registration).text, "second.token");
 	assert_non_null(strstr(f->body, "first.token"));
 	check_renews_after(f, 89900);
 	wait_for(f, &f->renewed, 2);
@@ -472,7 +472,8 @@ static void test_renewals_that_fail_are_no_loss(void **state)
 	for (unsigned i = 1; i < 8; i++) {
 		wait_for(f, &f->renewals, i);
 		assert_int_equal(f->troubles, 1);
-		assert_string_equal(registration_token(f->registration), "first.token");
+		assert_string_equal(registration_token(f->registration).text,
+			"first.token");
 		time_pass(f->loop, 3000);
 	}
 	f->renew = (struct answer){ 0 };

@@ -4,7 +4,7 @@
 #include "base/str.h"
 
 #define RELAY_PORT 443
-#define RELAY_REACH_MS 5000
+#define CONNECT_MS 5000
 #define RELAY_ALPN "http/1.1"
 
 static enum err peer_read_url(struct relay_peer *r, const char *text, struct why *why)
@@ -22,7 +22,7 @@ static enum err peer_read_url(struct relay_peer *r, const char *text, struct why
 	r->port = url.port != 0 ? url.port : RELAY_PORT;
 	url_print_authority(&url, authority);
 	if (!str_copy(r->authority, sizeof(r->authority), authority))
-		return err_set(why, ERR_LIMIT, "the relay's name is too long");
+		return err_set(why, ERR_LIMIT, "the relay's host is too long");
 	r->is_local = names_host_is_local(r->host);
 	return ERR_OK;
 }
@@ -37,7 +37,7 @@ enum err relay_peer_init(struct relay_peer *r, const char *url, struct why *why)
 	if (rc == ERR_OK && !r->is_local)
 		rc = tls_context_new_client(&o, &r->tls, why);
 	if (rc == ERR_OK)
-		r->memory = dial_memory_new(); /* without one it goes as well */
+		r->memory = dial_memory_new(); /* may be NULL */
 	return rc;
 }
 
@@ -66,31 +66,16 @@ enum err relay_peer_pin(struct relay_peer *r, struct span chain, struct why *why
 	return ERR_OK;
 }
 
-enum err relay_peer_public_host(const struct relay_peer *r, const char *name,
-	char out[NAMES_HOST_MAX + 1], struct why *why)
-{
-	enum err rc = relay_url_check_host(r->url, why);
-
-	if (rc != ERR_OK)
-		return rc;
-	return names_lease_host(span_str(name), span_str(r->host), out, why);
-}
-
 enum err relay_peer_connect(const struct relay_peer *r, struct connector_options o,
 	struct connector **out)
 {
-	if (o.host == NULL && o.port == 0)
-		o.memory = r->memory;
-	if (o.host == NULL)
-		o.host = r->host;
-	if (o.port == 0)
-		o.port = r->port;
-	if (o.server_name == NULL)
-		o.server_name = r->host;
+	o.host = r->host;
+	o.port = r->port;
+	o.memory = r->memory;
+	o.server_name = r->host;
+	o.timeout_ms = CONNECT_MS;
 	if (o.tls == NULL)
 		o.tls = r->tls;
-	if (o.timeout_ms == 0)
-		o.timeout_ms = RELAY_REACH_MS;
 	return connector_open(&o, out);
 }
 
@@ -132,7 +117,7 @@ static void chain_on_reached(void *arg, enum err rc, struct stream *tls,
 enum err relay_chain_open(struct loop *loop, const struct relay_peer *relay,
 	relay_chain_fn *fn, void *arg, struct relay_chain **out, struct why *why)
 {
-	/* Never resumed: that would show no certificates. */
+	/* Never resumed: a resumed session has no certificates. */
 	struct tls_client_options o = { .alpn = RELAY_ALPN,
 		.skip_verify = relay->is_local };
 	struct tls_context *tls = NULL;

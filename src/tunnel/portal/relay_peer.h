@@ -1,10 +1,8 @@
 /*
- * A relay as its clients see it: where it is, and what makes them believe that it is the
- * one.
+ * A relay as its clients see it: its address, and how its certificate is verified.
  *
- * A relay with a public name is verified with the system's roots. One on this machine
- * cannot be: what it presents first is believed, and from then on nothing else.
- * portal-protocol 8.1.
+ * A relay with a public name is verified with the system's roots. One on this machine has
+ * no such certificate: the chain that it presents first is pinned. portal-protocol 8.1.
  */
 #ifndef TUNNEL_PORTAL_RELAY_PEER_H
 #define TUNNEL_PORTAL_RELAY_PEER_H
@@ -18,44 +16,48 @@
 
 struct relay_peer {
 	char url[URL_TEXT_MAX];
-	char host[NAMES_HOST_MAX + 1]; /* names of leases end in it */
+	char host[NAMES_HOST_MAX + 1]; /* public names of leases end in it */
 	uint16_t port;
 	char authority[NAMES_HOST_MAX + 16]; /* for the Host header */
 	bool is_local;
-	struct dial_memory *memory; /* where it was reached last */
-	/* For all connections but the first:
-	 * NULL as long as there is nothing to trust. */
+	struct dial_memory *memory; /* the address that worked last */
+	/* For all connections but the first; NULL before a chain is pinned. */
 	struct tls_context *tls;
 };
 
-/* @url need not be in form. ERR_SYNTAX, ERR_LIMIT;
- * or the system's roots cannot be read. */
+/* @url need not be canonical. ERR_SYNTAX, ERR_LIMIT; others: no system roots. */
 enum err relay_peer_init(struct relay_peer *r, const char *url, struct why *why) MUST_USE;
 void relay_peer_fini(struct relay_peer *r);
 
-/* Believes @chain (PEM) and nothing else. */
+/* From now on only @chain (PEM) is accepted. */
 enum err relay_peer_pin(struct relay_peer *r, struct span chain,
 	struct why *why) MUST_USE;
 
-/* "name.host", a lease's public name. ERR_SYNTAX: the relay's host is an address. */
-enum err relay_peer_public_host(const struct relay_peer *r, const char *name,
-	char out[NAMES_HOST_MAX + 1], struct why *why) MUST_USE;
-
 /*
- * Opens a connection to the relay. relay->tls must be there. fn and its errors as those
- * of connector_open(); what is not NULL in @o wins.
+ * Opens a connection to the relay. @o has loop, fn and arg, and tls if it is not
+ * relay->tls; the rest is set here. Errors and fn as those of connector_open().
  */
 enum err relay_peer_connect(const struct relay_peer *r, struct connector_options o,
 	struct connector **out) MUST_USE;
+
+/*
+ * What a relay grants with a lease. The text is good until the next hook of the
+ * registration. Its clock, since 1970, is @relay_ahead_ms before clock_boot_ms().
+ */
+struct lease_token {
+	const char *text;
+	int64_t relay_ahead_ms;
+	bool relay_is_adit;
+};
 
 /* ---- the chain of certificates, 8.2 ---- */
 
 struct relay_chain;
 
 /*
- * Asks the relay for its chain with a handshake of its own. @fn is called once, never
- * from inside this call, with PEM, the leaf first; it is gone then. ERR_CRYPTO: not
- * believed.
+ * Fetches the relay's chain with a handshake of its own. @fn is called once, never from
+ * inside this call, with PEM, the leaf first; the object is gone then. ERR_CRYPTO: the
+ * chain was not accepted.
  */
 typedef void relay_chain_fn(void *arg, enum err rc, struct span pem,
 	const struct why *why);

@@ -6,15 +6,15 @@
 #include "net/pushback.h"
 #include "net/socket.h"
 
-#define REVERSE_ASK_MS 10000 /* from the connection to the relay's answer */
+#define REVERSE_ASK_MS 10000 /* from the connection to the relay's response */
 #define REVERSE_REQUEST_MAX (MESSAGE_TOKEN_MAX + 1024)
-#define REVERSE_BEATS_MAX 64 /* keepalives at once: more would keep the loop to itself */
+#define REVERSE_BEATS_MAX 64 /* keepalives in one turn: more would block the loop */
 
 enum reverse_state {
 	REVERSE_REACHING,
-	REVERSE_ASKING,  /* the request is going out, or its answer coming in */
-	REVERSE_REFUSED, /* the rest of an answer that says no */
-	REVERSE_READY,   /* for a visitor */
+	REVERSE_ASKING,  /* the request is being sent, or its response read */
+	REVERSE_REFUSED, /* the body of a refusal */
+	REVERSE_READY,   /* waits for a visitor */
 	REVERSE_ENDED,
 };
 
@@ -31,7 +31,7 @@ struct reverse {
 	struct buf refusal; /* the body of one */
 };
 
-/* A step says ERR_OK (a state was entered: go on), ERR_AGAIN, or why it is over. */
+/* A step returns ERR_OK (a state was entered: continue), ERR_AGAIN or the final error. */
 static enum err step_asking(struct reverse *r, struct why *why);
 static enum err step_refused(struct reverse *r, struct why *why);
 static enum err step_ready(struct reverse *r, struct why *why);
@@ -39,7 +39,7 @@ static enum err step_ready(struct reverse *r, struct why *why);
 static const struct reverse_rule {
 	const char *name;
 	unsigned wants;
-	uint32_t timeout_ms; /* 0: what was set before still holds */
+	uint32_t timeout_ms; /* 0: the timer goes on */
 	enum err (*step)(struct reverse *r, struct why *why);
 } rules[] = {
 	[REVERSE_REACHING] = { "connecting", 0, 0, NULL },
@@ -72,28 +72,18 @@ void reverse_close(struct reverse *r)
 	free(r);
 }
 
-bool reverse_is_ready(const struct reverse *r)
-{
-	return r->state == REVERSE_READY;
-}
-
-const struct addr *reverse_peer(const struct reverse *r)
-{
-	return &r->peer;
-}
-
 static void reverse_fail(struct reverse *r, enum err rc, const struct why *why)
 {
 	struct message_refusal refusal = { 0 };
 	struct why words = *why;
 
 	if (r->state == REVERSE_REFUSED) {
-		/* What the body lacks, the status says. */
+		/* A body without a reason: the status is the reason. */
 		rc = message_read_refusal(r->handshake.answer.head.status,
 			buf_span(&r->refusal), &refusal, &words);
 	}
 	reverse_enter(r, REVERSE_ENDED);
-	r->hooks->on_failed(r->owner, r, rc, &refusal, &words);
+	r->hooks->on_failed(r->owner, rc, &refusal, &words);
 	reverse_close(r);
 }
 
@@ -103,7 +93,7 @@ static void reverse_activate(struct reverse *r, enum marker kind)
 
 	reverse_enter(r, REVERSE_ENDED);
 	r->stream = NULL;
-	r->hooks->on_active(r->owner, r, kind, stream);
+	r->hooks->on_active(r->owner, kind, stream, &r->peer);
 	reverse_close(r);
 }
 
@@ -124,7 +114,7 @@ static enum err reverse_read(struct reverse *r, uint8_t *to, size_t room, size_t
 
 static void reverse_on_stream(void *arg, unsigned ready);
 
-/* What came behind the head goes back in front: it is the next reader's. */
+/* Bytes that follow the head are for the next reader of the stream. */
 static enum err reverse_put_back(struct reverse *r, struct span rest, struct why *why)
 {
 	struct stream *whole;
@@ -134,7 +124,7 @@ static enum err reverse_put_back(struct reverse *r, struct span rest, struct why
 		return ERR_OK;
 	rc = pushback_open(r->loop, r->stream, rest, &whole);
 	if (rc != ERR_OK)
-		return err_set(why, rc, "what follows the relay's answer: %s",
+		return err_set(why, rc, "reading on after the relay's response: %s",
 			err_name(rc));
 	r->stream = whole;
 	stream_set_owner(whole, reverse_on_stream, r);
@@ -143,7 +133,7 @@ static enum err reverse_put_back(struct reverse *r, struct span rest, struct why
 
 static enum err step_asking(struct reverse *r, struct why *why)
 {
-	uint8_t bytes[PUSHBACK_MAX]; /* most answers fit */
+	uint8_t bytes[PUSHBACK_MAX]; /* most responses fit */
 	struct span read, rest;
 	enum err rc = http_handshake_step(&r->handshake, r->stream,
 		(struct mspan){ .p = bytes, .n = sizeof(bytes) }, &read, &rest, why);
@@ -160,14 +150,11 @@ static enum err step_asking(struct reverse *r, struct why *why)
 		return ERR_OK;
 	}
 	reverse_enter(r, REVERSE_READY);
-	r->hooks->on_ready(r->owner, r);
+	r->hooks->on_ready(r->owner);
 	return ERR_OK;
 }
 
-/*
- * The owner hears of it when the body has ended, in whatever way. A refusal may have
- * none: only what is missing is read.
- */
+/* Reads the body of a refusal, which may be empty; its end is the end of the session. */
 static enum err step_refused(struct reverse *r, struct why *why)
 {
 	uint8_t bytes[1024];
@@ -208,17 +195,19 @@ static enum err step_ready(struct reverse *r, struct why *why)
 		return ERR_EOF;
 	}
 	if (rc != ERR_AGAIN)
-		return err_set(why, rc, "the relay sent %u, which is no marker", byte);
-	reverse_enter(r, REVERSE_READY); /* the timeout begins anew */
+		return err_set(why, rc, "the relay sent %u, which is not a marker", byte);
+	reverse_enter(r, REVERSE_READY); /* restarts the timeout */
 	return ERR_OK;
 }
 
-static void reverse_run(struct reverse *r)
+static void reverse_on_stream(void *arg, unsigned ready)
 {
+	struct reverse *r = arg;
 	struct why why = { "" };
 	unsigned steps = 0;
 	enum err rc;
 
+	(void)ready;
 	do {
 		rc = rules[r->state].step(r, &why);
 	} while (rc == ERR_OK &&
@@ -226,15 +215,9 @@ static void reverse_run(struct reverse *r)
 	if (rc == ERR_OK)
 		rc = err_set(&why, ERR_PROTO,
 			"the relay floods a session with keepalives");
-	/* EOF: a visitor has it, and @r is gone. */
+	/* ERR_EOF: the stream is a visitor's, and @r is gone. */
 	if (rc != ERR_AGAIN && rc != ERR_EOF)
 		reverse_fail(r, rc, &why);
-}
-
-static void reverse_on_stream(void *arg, unsigned ready)
-{
-	(void)ready;
-	reverse_run(arg);
 }
 
 static void reverse_on_timer(void *arg)
@@ -242,7 +225,7 @@ static void reverse_on_timer(void *arg)
 	struct reverse *r = arg;
 	struct why why;
 
-	err_set(&why, ERR_TIMEOUT, "the relay said nothing for too long while %s",
+	err_set(&why, ERR_TIMEOUT, "the relay sent nothing for too long while %s",
 		rules[r->state].name);
 	reverse_fail(r, ERR_TIMEOUT, &why);
 }
@@ -264,21 +247,10 @@ static void reverse_on_reached(void *arg, enum err rc, struct stream *tls,
 	(void)addr_of_peer(fd, &r->peer);
 	stream_set_owner(tls, reverse_on_stream, r);
 	reverse_enter(r, REVERSE_ASKING);
-	reverse_run(r);
+	reverse_on_stream(r, 0);
 }
 
 /* ---- opening ---- */
-
-static enum err reverse_prepare(struct reverse *r, const struct reverse_options *o)
-{
-	http_handshake_init(&r->handshake, REVERSE_REQUEST_MAX);
-	buf_init(&r->refusal, MESSAGE_REFUSAL_BODY_MAX);
-	return buf_printf(&r->handshake.request,
-		"GET /sdk/connect HTTP/1.1\r\n"
-		"Host: %s\r\n" RELAY_USER_AGENT "X-Portal-Access-Token: %s\r\n"
-		"Connection: keep-alive\r\n\r\n",
-		o->relay->authority, o->token);
-}
 
 enum err reverse_open(const struct reverse_options *o, struct reverse **out,
 	struct why *why)
@@ -291,7 +263,13 @@ enum err reverse_open(const struct reverse_options *o, struct reverse **out,
 	r->loop = o->loop;
 	r->hooks = o->hooks;
 	r->owner = o->owner;
-	rc = reverse_prepare(r, o);
+	http_handshake_init(&r->handshake, REVERSE_REQUEST_MAX);
+	buf_init(&r->refusal, MESSAGE_REFUSAL_BODY_MAX);
+	rc = buf_printf(&r->handshake.request,
+		"GET /sdk/connect HTTP/1.1\r\n"
+		"Host: %s\r\n" RELAY_USER_AGENT "X-Portal-Access-Token: %s\r\n"
+		"Connection: keep-alive\r\n\r\n",
+		o->relay->authority, o->token);
 	if (rc == ERR_OK)
 		rc = loop_timer_open(o->loop, reverse_on_timer, r, &r->timer);
 	if (rc == ERR_OK)

@@ -1,9 +1,9 @@
 /*
- * A reverse session, the client's end: a connection to the relay that waits until a
- * visitor comes, and then carries his bytes. portal-protocol 6.
+ * A reverse session, the client's end: a connection to the relay that waits for a
+ * visitor, and then carries its bytes. portal-protocol 6.
  *
- * Nothing is read beyond the marker, so that the stream that is handed over has all of
- * the visitor's bytes in it.
+ * Nothing is read beyond the marker: the stream that is handed over has all of the
+ * visitor's bytes.
  */
 #ifndef TUNNEL_PORTAL_REVERSE_H
 #define TUNNEL_PORTAL_REVERSE_H
@@ -14,21 +14,19 @@
 
 struct reverse;
 
-/* The owner's. Called from the loop; the session is gone in the last two. */
+/* Called from the loop. After the last two the session is gone. */
 struct reverse_hooks {
-	/* The relay has taken it: it waits for a visitor.
-	 * It may not be closed in this one. */
-	void (*on_ready)(void *owner, struct reverse *r);
-	/* A visitor is there. @stream is the owner's;
-	 * @r is only to be looked at, and forgotten. */
-	void (*on_active)(void *owner, struct reverse *r, enum marker kind,
-		struct stream *stream);
+	/* The relay has accepted it. The session may not be closed in this hook. */
+	void (*on_ready)(void *owner);
+	/* A visitor came. @stream is the owner's; @peer is the relay's address. */
+	void (*on_active)(void *owner, enum marker kind, struct stream *stream,
+		const struct addr *peer);
 	/*
-	 * It did not come to that. ERR_DENIED: the relay refuses, with @refusal.
-	 * ERR_CLOSED: the relay closed it.  ERR_TIMEOUT: not even a keepalive came.
+	 * It ended without a visitor. ERR_DENIED: the relay refuses, with @refusal.
+	 * ERR_CLOSED: the relay closed it.  ERR_TIMEOUT: no keepalive came.
 	 */
-	void (*on_failed)(void *owner, struct reverse *r, enum err rc,
-		const struct message_refusal *refusal, const struct why *why);
+	void (*on_failed)(void *owner, enum err rc, const struct message_refusal *refusal,
+		const struct why *why);
 };
 
 struct reverse_options {
@@ -42,11 +40,6 @@ struct reverse_options {
 /* No hook is called from inside this call. */
 enum err reverse_open(const struct reverse_options *o, struct reverse **out,
 	struct why *why) MUST_USE;
-
-bool reverse_is_ready(const struct reverse *r);
-
-/* The relay's end of the connection, once there is one. */
-const struct addr *reverse_peer(const struct reverse *r);
 
 /* No hook is called any more. NULL is fine. */
 void reverse_close(struct reverse *r);

@@ -43,32 +43,31 @@ static void on_accept(void *arg, int fd, const struct addr *peer)
 	f->accepted++;
 }
 
-static void on_ready(void *owner, struct reverse *r)
+static void on_ready(void *owner)
 {
 	struct fixture *f = owner;
 
-	assert_true(reverse_is_ready(r));
+	assert_int_equal(f->active, 0);
 	f->ready++;
 }
 
-static void on_active(void *owner, struct reverse *r, enum marker kind,
-	struct stream *stream)
+static void on_active(void *owner, enum marker kind, struct stream *stream,
+	const struct addr *peer)
 {
 	struct fixture *f = owner;
 
-	assert_ptr_equal(r, f->session);
+	assert_true(addr_is_loopback(peer));
 	f->session = NULL;
 	f->active++;
 	f->kind = kind;
 	f->stream = stream;
 }
 
-static void on_failed(void *owner, struct reverse *r, enum err rc,
-	const struct message_refusal *refusal, const struct why *why)
+static void on_failed(void *owner, enum err rc, const struct message_refusal *refusal,
+	const struct why *why)
 {
 	struct fixture *f = owner;
 
-	(void)r;
 	assert_true(why->text[0] != '\0');
 	f->session = NULL;
 	f->failed++;

@@ -41,18 +41,15 @@ struct signature {
 	uint64_t asked_us;
 };
 
-/* Forgets it, whoever may wait for it. */
-static void signature_free(struct signature *g)
+/* Nothing is called. */
+static void signature_free(void *arg)
 {
+	struct signature *g = arg;
+
 	http_transfer_close(g->ask);
 	list_remove(&g->in_signer);
 	g->signer->pending_n--;
 	free(g);
-}
-
-static void signature_on_cancel(void *arg)
-{
-	signature_free(arg);
 }
 
 static void signature_end(struct signature *g, enum err rc, struct span value)
@@ -195,12 +192,18 @@ void signer_sign(void *arg, const struct sign_order *order, struct remote_signin
 	struct signature *g = signature_new(arg, order, to, &rc);
 
 	if (g != NULL)
-		remote_signing_on_cancel(to, signature_on_cancel, g);
+		remote_signing_on_cancel(to, signature_free, g);
 	else
 		remote_signing_end(to, rc, (struct span){ 0 });
 }
 
-void signer_check(struct signer *s)
+void signer_doubt(struct signer *s)
+{
+	s->is_verified = false;
+}
+
+/* Has the relay sign random bytes, unless its signatures were verified. */
+static void signer_check(struct signer *s)
 {
 	struct sign_order order;
 	enum err rc;
@@ -212,20 +215,12 @@ void signer_check(struct signer *s)
 	s->is_checking = signature_new(s, &order, NULL, &rc) != NULL;
 }
 
-void signer_doubt(struct signer *s)
+void signer_set_token(struct signer *s, const struct lease_token *token)
 {
-	s->is_verified = false;
-}
-
-void signer_set_token(struct signer *s, const char *token, int64_t relay_ahead_ms)
-{
-	s->relay_ahead_ms = relay_ahead_ms;
-	str_copy(s->token, sizeof(s->token), token);
-}
-
-void signer_keep_warm(struct signer *s, bool is_warm)
-{
-	http_client_warm(s->client, is_warm ? SIGN_WARM : 0);
+	s->relay_ahead_ms = token->relay_ahead_ms;
+	str_copy(s->token, sizeof(s->token), token->text);
+	http_client_warm(s->client, token->relay_is_adit ? SIGN_WARM : 0);
+	signer_check(s);
 }
 
 void signer_reconnect(struct signer *s)

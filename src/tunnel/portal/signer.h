@@ -39,26 +39,18 @@ enum err signer_new(const struct signer_options *o, struct signer **out,
 void signer_free(struct signer *s);
 
 /*
- * Of the lease, from now on; copied. Before the first, all signatures fail. A relay signs
- * what was asked for at its own time, and ours may be wrong: its clock is @relay_ahead_ms
- * before clock_boot_ms().
+ * Uses this token from now on; it is copied. Before the first, all signatures fail. The
+ * relay checks the time of a request by its own clock, hence relay_ahead_ms.
+ *
+ * Then the relay has to sign random bytes, unless its signatures were verified. on_failed
+ * is called if it signs with another key; a relay that does not sign at all is reported
+ * when a visitor comes.
+ *
+ * To an adit relay, connections are kept open while there is nothing to sign, so that no
+ * visitor waits for one. Not to others: a stock relay that shuts down waits 5 s for a
+ * connection without a request. A connection that was used is kept for a minute anyway.
  */
-void signer_set_token(struct signer *s, const char *token, int64_t relay_ahead_ms);
-
-/*
- * Keeps connections to the relay open while nobody asks, so that no visitor waits for
- * one. A stock relay that shuts down waits 5 s for a connection on which nothing was ever
- * asked: not there. False at first; a connection that was used is kept for a minute in
- * any case.
- */
-void signer_keep_warm(struct signer *s, bool is_warm);
-
-/*
- * Has the relay sign something now, unless its signatures are known to be good. on_failed
- * tells if another key does; a relay that does not sign at all is no news before a
- * visitor comes.
- */
-void signer_check(struct signer *s);
+void signer_set_token(struct signer *s, const struct lease_token *token);
 
 /* A visitor did not accept a handshake: the next signature is verified again. */
 void signer_doubt(struct signer *s);
