@@ -343,7 +343,8 @@ static void test_a_visit_to_oneself_may_fail(void **state)
 	for (unsigned round = 0; round < 3; round++) {
 		wait_for(f, &f->served_n, round + 1);
 		time_settle(f->worker.loop);
-		assert_int_equal(said_count(&f->said, "a visit to the tunnel failed"), 1);
+		assert_int_equal(said_count(&f->said, "the probe of the tunnel failed"),
+			1);
 		stream_abort(visitor);
 		test_relay_kill(&f->bad);
 		test_relay_start(&f->bad);

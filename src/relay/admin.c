@@ -87,7 +87,7 @@ static bool administrator_check(void *context, struct api_call *call)
 {
 	struct relay *r = context;
 
-	call->caller = call->is_local ? ADMIN_LOCAL : wallet_who(r->wallet, call->cookie);
+	call->caller = call->is_local ? ADMIN_LOCAL : wallet_address(r->wallet, call->cookie);
 	if (call->caller != NULL)
 		return same_site_check(context, call);
 	envelope_refuse(call, MESSAGE_SIGNED_OUT, "sign in first");
@@ -266,7 +266,7 @@ static void admin_logout(void *context, struct api_call *call)
 static void admin_status(void *context, struct api_call *call)
 {
 	struct relay *r = context;
-	const char *who = wallet_who(r->wallet, call->cookie);
+	const char *who = wallet_address(r->wallet, call->cookie);
 	struct wallet_status status = { .is_authenticated = who != NULL };
 
 	if (who != NULL)

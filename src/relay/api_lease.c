@@ -169,10 +169,9 @@ static void challenge_ask(struct relay *r, struct api_call *call,
 		.free_payload = pending_free,
 		.payload_bytes = pending_bytes(pending),
 	};
-	struct message_challenge answer = { .expires_at.s = 0 };
-	struct challenge c;
+	struct message_challenge answer;
 	struct why why = { "" };
-	enum err rc = challenges_open(r->challenges, &req, &c, &why);
+	enum err rc = challenges_open(r->challenges, &req, &answer, &why);
 
 	if (rc != ERR_OK) {
 		lease_refuse(r, call, pending,
@@ -183,10 +182,6 @@ static void challenge_ask(struct relay *r, struct api_call *call,
 		pending_free(pending);
 		return;
 	}
-	str_copy(answer.challenge_id, sizeof(answer.challenge_id), c.id);
-	answer.expires_at = c.expires_at;
-	snprintf(answer.siwe_message, sizeof(answer.siwe_message), "%.*s", (int)c.text.n,
-		(const char *)c.text.p);
 	api_reply(call, &answer);
 }
 
@@ -430,13 +425,13 @@ static void register_open(struct relay *r, struct api_call *call,
 static struct pending_lease *register_redeem(struct relay *r, struct api_call *call,
 	const struct message_register_request *req)
 {
-	struct siwe_answer answer = {
+	struct siwe_response answer = {
 		.text = span_str(req->siwe_message),
 		.signature = names_trim(span_str(req->siwe_signature)),
 	};
 	struct challenge_outcome outcome;
 	struct why why = { "" };
-	enum err rc = challenges_answer(r->challenges, req->challenge_id, &answer,
+	enum err rc = challenges_verify(r->challenges, req->challenge_id, &answer,
 		&outcome, &why);
 
 	if (rc == ERR_OK)

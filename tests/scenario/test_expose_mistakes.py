@@ -104,8 +104,8 @@ IDENTITIES = [
     ("hello", "not JSON"),
     ("[]", "not a JSON object"),
     ('{"name":"x"}', "has no private_key"),
-    ('{"private_key":"zz"}', "private_key is no key"),
-    (f'{{"private_key":"{KEY}","address":"0x{"0" * 40}"}}', "is not that of its private_key"),
+    ('{"private_key":"zz"}', "private_key is not a valid key"),
+    (f'{{"private_key":"{KEY}","address":"0x{"0" * 40}"}}', "does not match its private_key"),
     (" " * 100000, "too long"),
 ]
 

@@ -6,18 +6,18 @@
 #include "base/str.h"
 #include "net/prefix.h"
 
-#define CLIENT_IP6_BITS 64  /* what the smallest customers have */
-#define NETWORK_IP6_BITS 48 /* what others have */
+#define CLIENT_IP6_BITS 64  /* of the smallest customers */
+#define NETWORK_IP6_BITS 48 /* of larger ones */
 
 struct pending {
-	struct list in_order; /* of their end, which is that of their beginning */
+	struct list in_order; /* of their time */
 	char id[RANDOM_ID_SIZE];
 	struct prefix client, network;
 	uint64_t until_ms; /* wall clock */
 	struct buf text;
 	void *payload;
 	void (*free_payload)(void *payload);
-	size_t bytes; /* of all this */
+	size_t bytes; /* of memory, with the payload */
 	unsigned tries;
 };
 
@@ -69,7 +69,7 @@ void challenges_free(struct challenges *c)
 	free(c);
 }
 
-/* The wall clock may be set back: then whatever looks too young goes, too. */
+/* The wall clock may be set back: challenges from the future are dropped, too. */
 static bool pending_is_over(const struct pending *p, uint64_t now_ms)
 {
 	return p->until_ms < now_ms || p->until_ms > now_ms + CHALLENGES_TTL_S * 1000;
@@ -85,7 +85,7 @@ void challenges_sweep(struct challenges *c)
 		challenges_drop(c, p);
 }
 
-/* A client without an address is one of its own. */
+/* All clients without an address share one prefix. */
 static struct prefix prefix_of(const struct addr *client, uint8_t ip6_bits)
 {
 	struct prefix p;
@@ -149,7 +149,7 @@ static enum err challenges_write(struct challenges *c,
 }
 
 enum err challenges_open(struct challenges *c, const struct challenge_request *req,
-	struct challenge *out, struct why *why)
+	struct message_challenge *out, struct why *why)
 {
 	struct pending *p;
 	enum err rc;
@@ -159,8 +159,8 @@ enum err challenges_open(struct challenges *c, const struct challenge_request *r
 		return err_set(why, ERR_LIMIT, "too many pending challenges");
 	p = mem_new(p);
 	if (p == NULL)
-		return err_set(why, ERR_NOMEM, "no memory for a challenge");
-	buf_init(&p->text, SIWE_TEXT_MAX);
+		return err_set(why, ERR_NOMEM, "out of memory");
+	buf_init(&p->text, sizeof(out->siwe_message) - 1);
 	random_id_make(c->o.prefix, p->id);
 	p->client = prefix_of(req->client, CLIENT_IP6_BITS);
 	p->network = prefix_of(req->client, NETWORK_IP6_BITS);
@@ -169,18 +169,18 @@ enum err challenges_open(struct challenges *c, const struct challenge_request *r
 	if (rc != ERR_OK) {
 		pending_free(p);
 		return err_set(why, rc == ERR_LIMIT ? ERR_SYNTAX : rc,
-			"a sign-in message for that host cannot be made");
+			"cannot write a sign-in message for that host");
 	}
 	p->payload = req->payload;
 	p->free_payload = req->free_payload;
 	p->bytes = sizeof(*p) + p->text.cap + req->payload_bytes;
 	challenges_add(c, p);
-	*out = (struct challenge){
-		.id = p->id,
-		.text = buf_span(&p->text),
+	*out = (struct message_challenge){
 		.expires_at = { .s = (int64_t)(p->until_ms / 1000),
 			.ns = (uint32_t)(p->until_ms % 1000 * 1000000) },
 	};
+	str_copy(out->challenge_id, sizeof(out->challenge_id), p->id);
+	memcpy(out->siwe_message, buf_span(&p->text).p, p->text.n);
 	return ERR_OK;
 }
 
@@ -198,8 +198,9 @@ static struct pending *challenges_find(struct challenges *c, const char *id)
 	return NULL;
 }
 
-enum err challenges_answer(struct challenges *c, const char *id,
-	const struct siwe_answer *answer, struct challenge_outcome *out, struct why *why)
+enum err challenges_verify(struct challenges *c, const char *id,
+	const struct siwe_response *response, struct challenge_outcome *out,
+	struct why *why)
 {
 	struct timestamp now = { .s = (int64_t)(clock_wall_ms() / 1000) };
 	struct pending *p = challenges_find(c, id);
@@ -207,8 +208,8 @@ enum err challenges_answer(struct challenges *c, const char *id,
 	enum err rc;
 
 	if (p == NULL)
-		return err_set(why, ERR_NOENT, "there is no such challenge (any more)");
-	rc = siwe_verify(buf_span(&p->text), answer, now, address, why);
+		return err_set(why, ERR_NOENT, "the challenge is unknown or has expired");
+	rc = siwe_verify(buf_span(&p->text), response, now, address, why);
 	if (rc != ERR_OK && ++p->tries >= CHALLENGES_TRIES_MAX)
 		challenges_drop(c, p);
 	if (rc != ERR_OK)

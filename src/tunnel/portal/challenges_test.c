@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "tunnel/portal/challenges.h"
 
 #define T0_MS UINT64_C(1780315200250)
@@ -72,26 +73,26 @@ static enum err ask(struct fixture *f, const char *client, void *payload,
 		.free_payload = free,
 		.payload_bytes = payload != NULL ? 8 : 0,
 	};
-	struct challenge out;
+	struct message_challenge out;
 	enum err rc = challenges_open(f->c, &req, &out, NULL);
 
 	if (rc != ERR_OK)
 		return rc;
 	assert_int_equal(out.expires_at.s, T0_MS / 1000 + 120);
-	snprintf(kept->id, sizeof(kept->id), "%s", out.id);
-	snprintf(kept->text, sizeof(kept->text), "%.*s", (int)out.text.n,
-		(const char *)out.text.p);
-	assert_int_equal(siwe_sign(out.text, f->secret, kept->signature), ERR_OK);
+	str_copy(kept->id, sizeof(kept->id), out.challenge_id);
+	str_copy(kept->text, sizeof(kept->text), out.siwe_message);
+	assert_int_equal(siwe_sign(span_str(kept->text), f->secret, kept->signature),
+		ERR_OK);
 	return ERR_OK;
 }
 
 static enum err answer(struct fixture *f, const struct kept *kept,
 	struct challenge_outcome *out)
 {
-	struct siwe_answer a = { .text = span_str(kept->text),
+	struct siwe_response a = { .text = span_str(kept->text),
 		.signature = span_str(kept->signature) };
 
-	return challenges_answer(f->c, kept->id, &a, out, NULL);
+	return challenges_verify(f->c, kept->id, &a, out, NULL);
 }
 
 static void test_the_text_says_what_is_asked(void **state)
@@ -251,7 +252,7 @@ static void test_when_there_are_too_many_the_oldest_go(void **state)
 	struct fixture *f = fixture_new();
 	struct challenge_request req = { .domain = "x", .address = f->address };
 	struct challenge_outcome out;
-	struct challenge c;
+	struct message_challenge c;
 	struct kept first, last;
 	struct addr client;
 	char text[32];
@@ -281,7 +282,7 @@ static void test_a_host_that_would_break_the_text_is_refused(void **state)
 	struct fixture *f = fixture_new();
 	const struct addr client = addr_of("192.0.2.1");
 	struct challenge_request req = { .address = f->address, .client = &client };
-	struct challenge c;
+	struct message_challenge c;
 
 	(void)state;
 	for (size_t i = 0; i < mem_count(rows); i++) {

@@ -16,7 +16,7 @@
 #define WIREGUARD_KEY_BYTES 32
 #define HEX_KEY_SIZE 80 /* "0x", the digits of a key, and some room */
 
-/* The text as it is; sizes leave room for what will be refused with a reason. */
+/* The text as it was read; longer texts than valid ones fit, to be refused. */
 struct draft {
 	char name[NAMES_INPUT_MAX + 1];
 	char address[64];
@@ -70,11 +70,12 @@ static enum err read_secret(const struct draft *d, struct identity *id, struct w
 	if (hex_decode(span_str(without_0x(d->private_key)), id->secret,
 		    sizeof(id->secret), &n) != ERR_OK ||
 		n != sizeof(id->secret) || derive(id) != ERR_OK)
-		return err_set(why, ERR_SYNTAX, "the identity's private_key is no key");
+		return err_set(why, ERR_SYNTAX,
+			"the identity's private_key is not a valid key");
 	return ERR_OK;
 }
 
-/* What the text says of the public half must be so, if it says anything. */
+/* The public key and address in the text, if any, must match. */
 static enum err compare(const struct draft *d, const struct identity *id, struct why *why)
 {
 	char hex[2 * K1_COMPRESSED_BYTES + 1];
@@ -82,10 +83,10 @@ static enum err compare(const struct draft *d, const struct identity *id, struct
 	hex_encode(span_of(id->key.compressed, K1_COMPRESSED_BYTES), hex);
 	if (*d->public_key != '\0' && strcasecmp(without_0x(d->public_key), hex) != 0)
 		return err_set(why, ERR_SYNTAX,
-			"the identity's public_key is not that of its private_key");
+			"the identity's public_key does not match its private_key");
 	if (*d->address != '\0' && strcasecmp(d->address, id->address) != 0)
 		return err_set(why, ERR_SYNTAX,
-			"the identity's address is not that of its private_key");
+			"the identity's address does not match its private_key");
 	return ERR_OK;
 }
 
@@ -120,10 +121,10 @@ static enum err read_relay_parts(const struct draft *d, struct identity *id,
 		(!is_wireguard_key(d->wireguard_public) ||
 			!is_wireguard_key(d->wireguard_private)))
 		return err_set(why, ERR_SYNTAX,
-			"the identity's WireGuard keys are no keys");
+			"the identity's WireGuard keys are not valid");
 	if (*d->ech_seed != '\0' && !is_ech_seed(d->ech_seed))
 		return err_set(why, ERR_SYNTAX,
-			"the identity's encrypted_client_hello_seed is wrong");
+			"the identity's encrypted_client_hello_seed is not 16 hex digits");
 	str_copy(id->ech_seed, sizeof(id->ech_seed), d->ech_seed);
 	str_copy(id->wireguard_public, sizeof(id->wireguard_public), d->wireguard_public);
 	str_copy(id->wireguard_private, sizeof(id->wireguard_private),

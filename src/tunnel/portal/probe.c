@@ -1,4 +1,4 @@
-/* A visit to one's own tunnel. */
+/* Probes of the agent's own tunnel. */
 #include "tunnel/portal/probe.h"
 
 #include <string.h>
@@ -19,11 +19,11 @@
 #define PROBE_MAX (PROBE_NONCE_BYTES + PROBE_PADDING_MIN + PROBE_PADDING_MORE)
 
 enum probe_state {
-	PROBE_RESTING,  /* or has never made one */
-	PROBE_REACHING, /* the tunnel */
-	PROBE_SPEAKING, /* the visit's bytes are going out */
-	PROBE_WAITING,  /* for them to come in at the other end */
-	PROBE_JUDGING,  /* they have: the verdict is told at the end of the turn */
+	PROBE_RESTING,    /* or none was made yet */
+	PROBE_CONNECTING, /* the tunnel */
+	PROBE_SENDING,    /* the probe's bytes */
+	PROBE_WAITING,    /* for them at the other end */
+	PROBE_JUDGING,    /* they came: on_verdict is called at the end of the turn */
 };
 
 struct prober {
@@ -35,28 +35,28 @@ struct prober {
 	void *owner;
 	struct tls_context *tls;
 	enum probe_state state;
-	uint64_t rested_ms;          /* no other before this */
+	uint64_t rested_ms;          /* the next one not before this */
 	struct connector *connector; /* borrowed: until it has called */
-	struct stream *stream;       /* the visitor's end */
+	struct stream *stream;       /* the client end */
 	struct loop_timer *timer;
 	struct loop_deferred verdict;
-	bool is_same; /* what is judged */
+	bool is_same; /* both ends have the same keys */
 	uint8_t key[PROBE_KEY_BYTES];
 	uint8_t bytes[PROBE_MAX]; /* the nonce, and padding */
 	size_t bytes_n, sent_n;
 };
 
-/* A visit has PROBE_MS in all. */
+/* A probe takes at most PROBE_MS. */
 static void prober_enter(struct prober *p, enum probe_state state)
 {
 	p->state = state;
 	if (state == PROBE_RESTING)
 		loop_timer_stop(p->timer);
-	else if (state == PROBE_REACHING)
+	else if (state == PROBE_CONNECTING)
 		loop_timer_set(p->timer, PROBE_MS);
 }
 
-/* The visit is over. The prober may be gone after this. */
+/* The prober may be gone after this. */
 static void prober_end(struct prober *p, enum probe_verdict verdict,
 	const struct why *why)
 {
@@ -77,7 +77,7 @@ static void prober_on_judged(void *arg)
 
 	if (!p->is_same)
 		err_set(&why, ERR_CRYPTO,
-			"visitors' TLS does not end here but at somebody between:"
+			"TLS is terminated between visitors and this agent:"
 			" tls_exporter_mismatch");
 	prober_end(p, p->is_same ? PROBE_PASSED : PROBE_MISMATCH, &why);
 }
@@ -86,7 +86,8 @@ static void prober_on_timer(void *arg)
 {
 	struct why why;
 
-	err_set(&why, ERR_TIMEOUT, "a visit to the tunnel did not arrive: probe_timeout");
+	err_set(&why, ERR_TIMEOUT,
+		"the probe of the tunnel did not arrive: probe_timeout");
 	prober_end(arg, PROBE_UNKNOWN, &why);
 }
 
@@ -94,11 +95,11 @@ static void prober_give_up(struct prober *p, enum err rc, const struct why *why)
 {
 	struct why words;
 
-	err_set(&words, rc, "a visit to the tunnel failed: %s", err_text(rc, why));
+	err_set(&words, rc, "the probe of the tunnel failed: %s", err_text(rc, why));
 	prober_end(p, PROBE_UNKNOWN, &words);
 }
 
-/* What comes back is of no interest, and its end neither: the timer ends this. */
+/* Bytes and the end from the other side are ignored: the timer ends the probe. */
 static void prober_on_stream(void *arg, unsigned ready)
 {
 	struct prober *p = arg;
@@ -112,7 +113,7 @@ static void prober_on_stream(void *arg, unsigned ready)
 		if (rc == ERR_OK)
 			p->sent_n += put;
 	}
-	if (rc == ERR_OK && p->state == PROBE_SPEAKING)
+	if (rc == ERR_OK && p->state == PROBE_SENDING)
 		prober_enter(p, PROBE_WAITING);
 	stream_want(p->stream, rc == ERR_AGAIN ? LOOP_WRITE : 0);
 	if (rc != ERR_OK && rc != ERR_AGAIN)
@@ -133,7 +134,7 @@ static void prober_on_reached(void *arg, enum err rc, struct stream *tls,
 		prober_give_up(p, rc, why);
 		return;
 	}
-	prober_enter(p, PROBE_SPEAKING);
+	prober_enter(p, PROBE_SENDING);
 	stream_set_owner(tls, prober_on_stream, p);
 	prober_on_stream(p, LOOP_WRITE);
 }
@@ -157,11 +158,11 @@ void prober_start(struct prober *p)
 	rand_bytes(&more, 1);
 	p->bytes_n = PROBE_NONCE_BYTES + PROBE_PADDING_MIN + more % PROBE_PADDING_MORE;
 	p->sent_n = 0;
-	/* The nonce is known before anything of it can arrive. */
+	/* The nonce is complete before any of it can arrive. */
 	rand_bytes(p->bytes, p->bytes_n);
 	if (connector_open(&o, &p->connector) != ERR_OK)
-		return; /* the next visitor brings the next chance */
-	prober_enter(p, PROBE_REACHING);
+		return; /* the next visitor starts another */
+	prober_enter(p, PROBE_CONNECTING);
 }
 
 bool prober_is_busy(const struct prober *p)
@@ -173,7 +174,7 @@ bool prober_claims(struct prober *p, const struct stream *tls, const uint8_t *fi
 {
 	uint8_t key[PROBE_KEY_BYTES];
 
-	if (p->state != PROBE_SPEAKING && p->state != PROBE_WAITING)
+	if (p->state != PROBE_SENDING && p->state != PROBE_WAITING)
 		return false;
 	if (memcmp(first, p->bytes, PROBE_NONCE_BYTES) != 0)
 		return false;
@@ -186,7 +187,7 @@ bool prober_claims(struct prober *p, const struct stream *tls, const uint8_t *fi
 
 enum err prober_new(const struct prober_options *o, struct prober **out, struct why *why)
 {
-	/* Whoever answers: it is he that is to be found out. */
+	/* Not verified: the keys tell whether TLS is intercepted. */
 	struct tls_client_options tls = { .skip_verify = true, .alpn = "http/1.1" };
 	struct prober *p = mem_new(p);
 	enum err rc;

@@ -101,12 +101,9 @@ enum err siwe_print(const struct siwe *m, struct buf *out)
 /* Takes a line and its end; the last line has none. False: there is no line left. */
 static bool cut_line(struct span *in, struct span *line)
 {
-	const uint8_t *end = in->n > 0 ? memchr(in->p, '\n', in->n) : NULL;
-
 	if (in->n == 0)
 		return false;
-	*line = span_of(in->p, end == NULL ? in->n : (size_t)(end - in->p));
-	*in = span_of(in->p + line->n + (end != NULL), in->n - line->n - (end != NULL));
+	(void)span_split(in, '\n', line);
 	return true;
 }
 
@@ -140,7 +137,7 @@ static bool cut_time(struct span *in, const char *key, struct timestamp *t)
 	return cut_value(in, key, &value) && timefmt_parse(value, t) == ERR_OK;
 }
 
-/* A line may be missing, but not be wrong. */
+/* A line may be missing, but not malformed. */
 static bool cut_time_if_any(struct span *in, const char *key, struct timestamp *t,
 	bool *has)
 {
@@ -160,7 +157,7 @@ static bool cut_greeting(struct span *in, struct siwe *m)
 	return span_eq(span_of(line.p + m->domain.n, tail.n), tail);
 }
 
-/* Only the form with the checksum is one here. */
+/* Only an address with its checksum is accepted. */
 static bool cut_address(struct span *in, char out[ADDRESS_TEXT_SIZE])
 {
 	struct span line;
@@ -248,7 +245,7 @@ enum err siwe_sign(struct span text, const uint8_t secret[K1_SECRET_BYTES],
 	return ERR_OK;
 }
 
-/* Some wallets leave the 27 out. */
+/* Some wallets do not add 27 to the recovery number. */
 static bool parse_signature(struct span text, struct k1_signature *out)
 {
 	uint8_t bytes[K1_RS_BYTES + 1], v;
@@ -285,15 +282,15 @@ static bool is_before(struct timestamp a, struct timestamp b)
 	return a.s != b.s ? a.s < b.s : a.ns < b.ns;
 }
 
-/* Domain and nonce need no look of their own: the text is the very one that was asked. */
-enum err siwe_verify(struct span asked, const struct siwe_answer *answer,
+/* Domain and nonce need no check: the text equals the one that was sent. */
+enum err siwe_verify(struct span asked, const struct siwe_response *response,
 	struct timestamp now, char out[ADDRESS_TEXT_SIZE], struct why *why)
 {
 	struct siwe m = { .has_expiry = false };
 	char signer[ADDRESS_TEXT_SIZE];
 	enum err rc;
 
-	if (!span_eq(names_trim(answer->text), asked))
+	if (!span_eq(names_trim(response->text), asked))
 		return err_set(why, ERR_PROTO,
 			"the sign-in message is not the one that was sent");
 	rc = siwe_parse(asked, &m, why);
@@ -303,7 +300,7 @@ enum err siwe_verify(struct span asked, const struct siwe_answer *answer,
 		return err_set(why, ERR_TIMEOUT, "the sign-in message has expired");
 	if (m.has_not_before && is_before(now, m.not_before))
 		return err_set(why, ERR_TIMEOUT, "the sign-in message is not valid yet");
-	if (siwe_recover(asked, answer->signature, signer) != ERR_OK ||
+	if (siwe_recover(asked, response->signature, signer) != ERR_OK ||
 		strcmp(signer, m.address) != 0)
 		return err_set(why, ERR_DENIED, "the signature is not that of %s",
 			m.address);

@@ -173,7 +173,7 @@ static void test_no_part_can_forge_a_line(void **state)
 
 static enum err verify(const char *text, const char *sig, struct timestamp now)
 {
-	const struct siwe_answer answer = { .text = span_str(text),
+	const struct siwe_response answer = { .text = span_str(text),
 		.signature = span_str(sig) };
 	char who[ADDRESS_TEXT_SIZE];
 	struct why why = { "" };
@@ -204,7 +204,7 @@ static void test_the_answer_is_verified(void **state)
 static void test_a_text_for_later_is_too_early(void **state)
 {
 	static const char text[] = HEAD BODY "\nNot Before: 2026-06-01T12:00:01Z";
-	struct siwe_answer answer = { .text = span_str(text) };
+	struct siwe_response answer = { .text = span_str(text) };
 	struct timestamp later = { .s = issued_at.s + 1 };
 	uint8_t secret[K1_SECRET_BYTES];
 	char sig[SIWE_SIGNATURE_SIZE];

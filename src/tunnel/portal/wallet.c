@@ -82,7 +82,7 @@ void wallet_free(struct wallet *w)
 	mem_free_secret(w, sizeof(*w));
 }
 
-/* ---- who may come in ---- */
+/* ---- allowed addresses ---- */
 
 static bool is_allowed(const struct wallet *w, const char *address)
 {
@@ -99,12 +99,12 @@ enum err wallet_allow(struct wallet *w, const char *const *addresses, unsigned c
 	char quoted[100];
 
 	if (list == NULL)
-		return err_set(why, ERR_NOMEM, "no memory for addresses");
+		return err_set(why, ERR_NOMEM, "out of memory");
 	for (unsigned i = 0; i < count; i++) {
 		if (address_parse(span_str(addresses[i]), list[i]) == ERR_OK)
 			continue;
 		free(list);
-		return err_set(why, ERR_SYNTAX, "\"%s\" is no wallet's address",
+		return err_set(why, ERR_SYNTAX, "\"%s\" is not a wallet address",
 			str_quote(quoted, sizeof(quoted), span_str(addresses[i])));
 	}
 	free(w->allowed);
@@ -133,21 +133,12 @@ enum err wallet_challenge(struct wallet *w, const struct wallet_challenge_reques
 		.address = address,
 		.client = client,
 	};
-	struct challenge c;
-	enum err rc;
 
 	if (address_parse(names_trim(span_str(req->address)), address) != ERR_OK)
 		return err_set(why, ERR_SYNTAX, "wallet address is invalid");
 	if (!is_allowed(w, address))
 		return denied(why);
-	rc = challenges_open(w->challenges, &ask, &c, why);
-	if (rc != ERR_OK)
-		return rc;
-	str_copy(out->challenge_id, sizeof(out->challenge_id), c.id);
-	out->expires_at = c.expires_at;
-	snprintf(out->siwe_message, sizeof(out->siwe_message), "%.*s", (int)c.text.n,
-		(const char *)c.text.p);
-	return ERR_OK;
+	return challenges_open(w->challenges, &ask, out, why);
 }
 
 /* ---- sessions ---- */
@@ -157,7 +148,7 @@ static bool session_is_live(const struct session *s)
 	return s->id[0] != '\0' && clock_boot_ms() < s->until_ms;
 }
 
-/* One that is over, or else the one that would be first. */
+/* A free or expired session, or else the oldest. */
 static struct session *session_place(struct wallet *w)
 {
 	struct session *oldest = &w->sessions[0];
@@ -182,18 +173,18 @@ static void cookie_print(const struct wallet *w, const char *id, unsigned max_ag
 enum err wallet_login(struct wallet *w, const struct wallet_login_request *req,
 	struct wallet_login *out, struct why *why)
 {
-	const struct siwe_answer answer = {
+	const struct siwe_response answer = {
 		.text = span_str(req->siwe_message),
 		.signature = names_trim(span_str(req->siwe_signature)),
 	};
 	struct challenge_outcome outcome = { .payload = NULL };
 	uint8_t bytes[SESSION_BYTES];
 	struct session *s;
-	enum err rc = challenges_answer(w->challenges, req->challenge_id, &answer,
+	enum err rc = challenges_verify(w->challenges, req->challenge_id, &answer,
 		&outcome, why);
 
 	if (rc == ERR_DENIED || rc == ERR_PROTO)
-		return ERR_CRYPTO; /* in the same words */
+		return ERR_CRYPTO; /* @why stays */
 	if (rc != ERR_OK)
 		return rc;
 	if (!is_allowed(w, outcome.address))
@@ -210,7 +201,7 @@ enum err wallet_login(struct wallet *w, const struct wallet_login_request *req,
 	return ERR_OK;
 }
 
-/* All are looked at, so that the time tells nothing. */
+/* Compares all, so that the time it takes reveals nothing. */
 static struct session *session_find(struct wallet *w, const char *id)
 {
 	struct session *found = NULL;
@@ -222,7 +213,7 @@ static struct session *session_find(struct wallet *w, const char *id)
 	return found;
 }
 
-/* "a=1; name=value; b=2": any of that name may be ours (RFC 6265, 5.4). */
+/* "a=1; name=value; b=2": a name may occur more than once (RFC 6265, 5.4). */
 static struct session *session_of_cookies(struct wallet *w, const char *cookies)
 {
 	size_t name_n = strlen(w->o.cookie_name);
@@ -247,7 +238,7 @@ static struct session *session_of_cookies(struct wallet *w, const char *cookies)
 	return s;
 }
 
-const char *wallet_who(struct wallet *w, const char *cookies)
+const char *wallet_address(struct wallet *w, const char *cookies)
 {
 	const struct session *s = session_of_cookies(w, cookies);
 

@@ -1,11 +1,10 @@
 /*
- * Sign-in with a wallet: a challenge is signed, and what comes back is a session that a
- * browser has as a cookie. portal-protocol 15.6; for the relay's administrators and for
- * the agent's control API alike.
+ * Sign-in with a wallet: a browser signs a challenge and gets a session, as a cookie.
+ * portal-protocol 15.6.
  *
- * Challenges and sessions are in memory only, and bounded: of too many sessions the
- * oldest goes. A challenge ends with a success, or after two minutes; a session after a
- * day, or when its address may not come in any more.
+ * Challenges and sessions are in memory only, and bounded: the oldest session is replaced
+ * by a new one. A challenge ends with a success, or after two minutes; a session after a
+ * day, or when its address is not allowed any more.
  */
 #ifndef TUNNEL_PORTAL_WALLET_H
 #define TUNNEL_PORTAL_WALLET_H
@@ -25,21 +24,20 @@ struct wallet_options {
 	const char *statement, *path; /* of the texts that are signed */
 	const char *cookie_name, *cookie_path;
 	bool is_plain; /* served by http, not https */
-	bool is_open;  /* an empty list of addresses lets everybody in, else nobody */
+	bool is_open;  /* an empty list of addresses allows all, else none */
 };
 
 enum err wallet_new(const struct wallet_options *o, struct wallet **out) MUST_USE;
 void wallet_free(struct wallet *w); /* NULL is fine */
 
 /*
- * Who may come in from now on, instead of who might before. Addresses are in form, or are
- * brought into it. Who may not has no session any more.
- * ERR_SYNTAX: one is no address.  ERR_NOMEM.  The old list stays then.
+ * Replaces the list of allowed addresses; sessions of others end. Addresses need not be
+ * canonical. ERR_SYNTAX: one is not an address.  ERR_NOMEM.  The old list stays then.
  */
 enum err wallet_allow(struct wallet *w, const char *const *addresses, unsigned count,
 	struct why *why) MUST_USE;
 
-/* ---- messages; the answer to the first is message_challenge_fields's ---- */
+/* ---- messages; the reply to the first is a message_challenge ---- */
 
 struct wallet_challenge_request {
 	char address[64];
@@ -55,9 +53,8 @@ extern const struct field_table wallet_challenge_request_fields;
 extern const struct field_table wallet_login_request_fields;
 
 /*
- * @domain is the host that is signed in to, with its port; @client for whose bounds it
- * counts.
- * ERR_SYNTAX: no address, or no host.  ERR_DENIED: not on the list.  ERR_LIMIT: that
+ * @domain is the host that is signed in to, with its port; bounds are for each @client.
+ * ERR_SYNTAX: not an address, or not a host.  ERR_DENIED: not on the list.  ERR_LIMIT: that
  * client has too many challenges.  ERR_NOMEM.
  */
 enum err wallet_challenge(struct wallet *w, const struct wallet_challenge_request *req,
@@ -70,19 +67,19 @@ struct wallet_login {
 };
 
 /*
- * ERR_NOENT: no such challenge, or too late.  ERR_CRYPTO: not signed by that address, or
- * another text.  ERR_DENIED: not on the list any more.
+ * ERR_NOENT: the challenge is unknown or has expired.  ERR_CRYPTO: not signed by its
+ * address, or another text.  ERR_DENIED: not on the list any more.
  */
 enum err wallet_login(struct wallet *w, const struct wallet_login_request *req,
 	struct wallet_login *out, struct why *why) MUST_USE;
 
-/* Who has a session, by the header Cookie; NULL: nobody. Good until the next call. */
-const char *wallet_who(struct wallet *w, const char *cookies);
+/* The address of the session in the header Cookie, or NULL. Good until the next call. */
+const char *wallet_address(struct wallet *w, const char *cookies);
 
-/* Ends that session, if there is one. @cookie is the value of Set-Cookie that says so. */
+/* Ends that session, if there is one. @cookie is the value of Set-Cookie for it. */
 void wallet_logout(struct wallet *w, const char *cookies, char cookie[WALLET_COOKIE_MAX]);
 
-/* Drops what is over. Now and then. */
+/* Drops what has expired; to be called from time to time. */
 void wallet_sweep(struct wallet *w);
 
 #endif

@@ -137,9 +137,9 @@ static void test_who_signs_comes_in(void **state)
 	assert_non_null(strstr(login.cookie,
 		"; Path=/admin; Max-Age=86400; HttpOnly; Secure; SameSite=Strict"));
 	cookie_of(&login, cookie);
-	assert_string_equal(wallet_who(f->w, cookie), f->alice.address);
+	assert_string_equal(wallet_address(f->w, cookie), f->alice.address);
 	snprintf(more, sizeof(more), "a=b; portal_admin=was_old;%s; c=d", cookie);
-	assert_string_equal(wallet_who(f->w, more), f->alice.address);
+	assert_string_equal(wallet_address(f->w, more), f->alice.address);
 	assert_int_equal(answer(f, &c, &f->alice, &login), ERR_NOENT);
 }
 
@@ -175,13 +175,13 @@ static void test_no_other_cookie_will_do(void **state)
 
 	log_in(f, &f->alice, &login);
 	for (size_t i = 0; i < mem_count(cookies); i++)
-		assert_null(wallet_who(f->w, cookies[i]));
+		assert_null(wallet_address(f->w, cookies[i]));
 	cookie_of(&login, cookie);
 	cookie[0] = 'P';
-	assert_null(wallet_who(f->w, cookie));
+	assert_null(wallet_address(f->w, cookie));
 	cookie_of(&login, cookie);
 	cookie[strlen(cookie) - 1] ^= 1;
-	assert_null(wallet_who(f->w, cookie));
+	assert_null(wallet_address(f->w, cookie));
 }
 
 static void test_a_session_ends(void **state)
@@ -195,13 +195,13 @@ static void test_a_session_ends(void **state)
 	wallet_logout(f->w, cookie_of(&one, cookie), gone);
 	assert_string_equal(gone,
 		"portal_admin=; Path=/admin; Max-Age=0; HttpOnly; Secure; SameSite=Strict");
-	assert_null(wallet_who(f->w, cookie));
+	assert_null(wallet_address(f->w, cookie));
 	cookie_of(&two, cookie);
 	clock_advance(UINT64_C(86399) * 1000);
 	wallet_sweep(f->w);
-	assert_non_null(wallet_who(f->w, cookie));
+	assert_non_null(wallet_address(f->w, cookie));
 	clock_advance(1000);
-	assert_null(wallet_who(f->w, cookie));
+	assert_null(wallet_address(f->w, cookie));
 }
 
 static void test_a_new_list_ends_sessions(void **state)
@@ -215,10 +215,10 @@ static void test_a_new_list_ends_sessions(void **state)
 	log_in(f, &f->alice, &login);
 	cookie_of(&login, cookie);
 	assert_int_equal(wallet_allow(f->w, wrong, 2, NULL), ERR_SYNTAX);
-	assert_non_null(wallet_who(f->w, cookie));
+	assert_non_null(wallet_address(f->w, cookie));
 	assert_int_equal(ask(f, f->alice.address, &c), ERR_OK);
 	allow(f, &f->bob);
-	assert_null(wallet_who(f->w, cookie));
+	assert_null(wallet_address(f->w, cookie));
 	assert_int_equal(answer(f, &c, &f->alice, &login), ERR_DENIED);
 }
 
@@ -242,12 +242,12 @@ static void test_sessions_are_bounded(void **state)
 
 	log_in(f, &f->alice, &first);
 	for (unsigned i = 0; i < WALLET_SESSIONS_MAX; i++) {
-		assert_non_null(wallet_who(f->w, cookie_of(&first, cookie)));
+		assert_non_null(wallet_address(f->w, cookie_of(&first, cookie)));
 		clock_advance(1);
 		log_in(f, &f->alice, &login);
 	}
-	assert_null(wallet_who(f->w, cookie));
-	assert_non_null(wallet_who(f->w, cookie_of(&login, cookie)));
+	assert_null(wallet_address(f->w, cookie));
+	assert_non_null(wallet_address(f->w, cookie_of(&login, cookie)));
 }
 
 int main(void)
