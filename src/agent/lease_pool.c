@@ -7,8 +7,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define POOL_CALM_MS 10000  /* without running out: few are enough again */
-#define POOL_STABLE_MS 5000 /* a session that waited so long did not fail at once */
+#define POOL_CALM_MS 10000  /* without running out: back to the minimum */
+#define POOL_STABLE_MS 5000 /* a session that was ready for longer is no failed attempt */
 
 struct lease_pool {
 	struct lease_pool_options o;
@@ -30,7 +30,7 @@ struct place {
 	uint64_t ready_ms; /* when it was ready; 0: not yet */
 };
 
-/* Forgets a place; its session goes by itself, or is closed by the caller. */
+/* The session has ended, or is closed by the caller. */
 static void place_free(struct place *place)
 {
 	place->pool->places_n--;
@@ -53,8 +53,8 @@ static void place_on_ready(void *owner)
 		p->o.hooks->on_ready(p->o.owner);
 }
 
-/* Visitors that come faster than sessions are opened get more of them. */
-static void pool_reckon(struct lease_pool *p)
+/* Doubles the number while visitors come faster than sessions are opened. */
+static void pool_adapt(struct lease_pool *p)
 {
 	uint64_t now = clock_now_ms();
 
@@ -76,7 +76,7 @@ static void place_on_active(void *owner, enum marker kind, struct stream *stream
 
 	place_free(place);
 	p->failures = 0;
-	pool_reckon(p);
+	pool_adapt(p);
 	if (!loop_timer_is_set(p->timer))
 		pool_fill(p);
 	p->o.hooks->on_visitor(p->o.owner, kind, stream, relay);

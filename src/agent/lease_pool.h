@@ -1,7 +1,7 @@
 /*
- * The reverse sessions of a lease, the agent's end: some are always there for the
- * visitors to come, and more while many come. A session that fails is opened again after
- * a pause. portal-protocol 6.3.
+ * The reverse sessions of a lease, the agent's end: some always wait for visitors, more
+ * while many visitors come. A failed session is opened again after a pause.
+ * portal-protocol 6.3.
  */
 #ifndef AGENT_LEASE_POOL_H
 #define AGENT_LEASE_POOL_H
@@ -12,25 +12,25 @@
 #define LEASE_POOL_MAX 8 /* a relay keeps no more */
 
 /*
- * Between two attempts at a relay. Up to a visitor there are some fifteen round trips
- * then, and all of it shall take no more than 5 s.
+ * The longest pause between two attempts. From there to the first visitor it takes about
+ * fifteen round trips; the bound for all is 5 s.
  */
 #define LEASE_PAUSE_MAX_MS 3000
 
 struct lease_pool;
 
-/* The owner's. Called from the loop; the pool may be closed in them. */
+/* Called from the loop; the pool may be closed in them. */
 struct lease_pool_hooks {
-	/* @stream is the owner's; it comes from @relay, which is for the call. */
+	/* @stream is the owner's; @relay is the address it came from. */
 	void (*on_visitor)(void *owner, enum marker kind, struct stream *stream,
 		const struct addr *relay);
 	/*
-	 * Sessions do not come about. @refusal is zero unless the relay refuses them;
-	 * else several that fail together are told of once.
+	 * Opening sessions fails. @refusal is zero unless the relay refuses them. Several
+	 * that fail together without a refusal are reported once.
 	 */
 	void (*on_trouble)(void *owner, enum err rc,
 		const struct message_refusal *refusal, const struct why *why);
-	/* One that was ready died without a word: the path may be cut, for others too. */
+	/* A session that was ready got no keepalive: the path may be cut. */
 	void (*on_silence)(void *owner);
 	/* The first is ready, after none was. */
 	void (*on_ready)(void *owner);
@@ -38,7 +38,7 @@ struct lease_pool_hooks {
 
 struct lease_pool_options {
 	struct loop *loop; /* borrowed, as the relay: they outlive the pool */
-	const struct relay_peer *relay; /* trusted */
+	const struct relay_peer *relay; /* its chain is known */
 	const char *token;              /* copied */
 	const struct lease_pool_hooks *hooks;
 	void *owner;
@@ -51,11 +51,10 @@ enum err lease_pool_open(const struct lease_pool_options *o,
 /* For sessions opened from now on. */
 void lease_pool_set_token(struct lease_pool *p, const char *token);
 
-/* What was wrong may be well now: sessions that are missing are opened without a
- * pause. */
+/* Opens missing sessions without a pause. */
 void lease_pool_retry(struct lease_pool *p);
 
-/* How many wait for visitors. */
+/* The number that wait for visitors. */
 unsigned lease_pool_ready(const struct lease_pool *p);
 
 /* Its sessions are closed; visitors that were handed over go on. NULL is fine. */

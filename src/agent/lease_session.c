@@ -1,8 +1,8 @@
 /*
- * An agent's relationship with one relay.
+ * An agent's session with one relay.
  *
- * The chain comes before the registration: what the relay presents decides whether its
- * name may be ours at all, and on this machine it is what the relay is believed by.
+ * The chain is fetched before registering: it must cover the public name, and a relay on
+ * this machine is verified with it.
  */
 #include "agent/lease_session.h"
 
@@ -16,7 +16,7 @@
 #include "base/str.h"
 #include "tunnel/portal/registration.h"
 
-#define LEASE_LOOK_MS 5000 /* between two looks at the chain of an open lease */
+#define LEASE_LOOK_MS 5000 /* between two fetches of the chain of an open lease */
 #define HTTPS_PORT 443
 
 enum lease_state {
@@ -25,21 +25,21 @@ enum lease_state {
 	LEASE_REGISTERING, /* up to the lease */
 	LEASE_HELD,        /* up to the first reverse session */
 	LEASE_OPEN,
-	LEASE_LEAVING, /* the relay is being told */
+	LEASE_LEAVING, /* unregistering */
 	LEASE_CLOSED,
 };
 
 struct lease_session {
 	struct agent_session session;   /* first */
-	struct lease_session_options o; /* @url is not good any more */
+	struct lease_session_options o; /* without @url */
 	struct log log;
 	enum lease_state state;
 	struct relay_peer relay;
 	char host[NAMES_HOST_MAX + 1];
 	char url[NAMES_HOST_MAX + 32];
 	char tcp[MESSAGE_ADDR_MAX];
-	struct relay_chain *asking;        /* borrowed: until it has called */
-	struct registration *registration; /* borrowed: it says when it is gone */
+	struct relay_chain *asking;        /* borrowed: until lease_on_chain() */
+	struct registration *registration; /* borrowed: until on_ended */
 	struct lease_pool *pool;           /* NULL unless there is a lease */
 	bool was_open;
 	struct lease_tls tls;
@@ -77,7 +77,7 @@ static struct lease_session *lease_of(const struct agent_session *s)
 
 /* ---- changing states ---- */
 
-/* What an attempt or a lease has under way; visitors' handshakes go on. */
+/* Drops an attempt or a lease; handshakes of visitors go on. */
 static void lease_drop(struct lease_session *s)
 {
 	relay_chain_close(s->asking);
@@ -112,7 +112,7 @@ static void lease_end(struct lease_session *s, enum err rc)
 	lease_enter(s, LEASE_CLOSED);
 }
 
-/* Ends it with @rc, once the relay has been told. */
+/* Unregisters, and then ends with @rc. */
 static void lease_leave(struct lease_session *s, enum err rc)
 {
 	struct registration *r = s->registration;
@@ -155,7 +155,7 @@ static void lease_try(void *arg)
 	lease_enter(s, LEASE_FETCHING);
 }
 
-/* ---- the chain, and what is made of it ---- */
+/* ---- the chain of certificates ---- */
 
 static void lease_on_intercepted(void *owner, const struct why *why)
 {
@@ -163,14 +163,14 @@ static void lease_on_intercepted(void *owner, const struct why *why)
 
 	if (!s->o.bans_mitm) {
 		log_error(&s->log,
-			"%s: %s can read what visitors say, and stays in use for"
+			"%s: %s can read what visitors say, and stays in use:"
 			" --ban-mitm=false",
 			why->text, s->relay.url);
 		return;
 	}
 	log_error(&s->log,
-		"%s: %s can read what visitors say, and is banned. Nothing is published"
-		" there until this is started anew; with --ban-mitm=false it stays in use",
+		"%s: %s can read what visitors say, and is banned: nothing is published"
+		" there until a restart; --ban-mitm=false keeps it in use",
 		why->text, s->relay.url);
 	lease_tls_drop_handshakes(&s->tls);
 	lease_leave(s, ERR_CRYPTO);
@@ -228,11 +228,11 @@ static enum err lease_begin_fetching(struct lease_session *s, struct why *why)
 	return relay_chain_open(s->o.loop, &s->relay, lease_on_chain, s, &s->asking, why);
 }
 
-/* An open lease may have a new certificate by now. */
+/* Fetches the chain again: the relay may have a new certificate. */
 static void lease_look_now(struct lease_session *s)
 {
 	if (s->pool != NULL && s->asking == NULL)
-		(void)!lease_begin_fetching(s, NULL); /* the next failure looks again */
+		(void)!lease_begin_fetching(s, NULL); /* the next failure tries again */
 }
 
 /* The relay may have another certificate or key. Visitors cannot make this frequent. */
@@ -284,7 +284,7 @@ static void lease_on_renewed(void *owner, const struct stream *tls)
 	buf_fini(&pem);
 }
 
-/* It may be that the relay has another certificate, which we do not believe yet. */
+/* The relay may have a new certificate, which is not accepted yet. */
 static void lease_on_renewal_trouble(void *owner, const struct why *why)
 {
 	struct lease_session *s = owner;
@@ -293,7 +293,7 @@ static void lease_on_renewal_trouble(void *owner, const struct why *why)
 	lease_look_again(s);
 }
 
-/* For good: trying again would be in somebody's way. */
+/* Permanent: trying again would take the name from its holder. */
 static void lease_refuse(struct lease_session *s, const struct why *why)
 {
 	log_error(&s->log, "%s; nothing is published there", why->text);
@@ -301,8 +301,8 @@ static void lease_refuse(struct lease_session *s, const struct why *why)
 }
 
 /*
- * A name that was ours can be ours again: a relay may have given it away while it or we
- * were gone. One that never was is left to its holder.
+ * A name that this session had can become free again. A name that it never had is left to
+ * its holder.
  */
 static void lease_on_name_taken(struct lease_session *s, const struct why *why)
 {
@@ -314,7 +314,7 @@ static void lease_on_name_taken(struct lease_session *s, const struct why *why)
 		return;
 	}
 	(void)err_set(&words, ERR_EXISTS,
-		"%s, which was ours: trying again every %d s at most", why->text,
+		"%s, which was ours: trying again at least every %d s", why->text,
 		RETRY_DENIED_MS / 1000);
 	lease_fail_as(s, RETRY_TAKEN, words.text);
 }
@@ -414,7 +414,7 @@ static void lease_on_pool_trouble(void *owner, enum err rc,
 	struct lease_session *s = owner;
 	struct why words;
 
-	/* Another agent has our identity: they would take the lease from each other. */
+	/* Another agent uses the identity: both would take the lease from each other. */
 	if (strcmp(refusal->code, "hostname_conflict") == 0) {
 		(void)err_set(&words, ERR_EXISTS,
 			"%s: stop one of the two, or give this one an --identity-path"
@@ -423,36 +423,36 @@ static void lease_on_pool_trouble(void *owner, enum err rc,
 		lease_refuse(s, &words);
 		return;
 	}
-	/* The lease is kept: sessions are taken once the relay's operator agrees. */
+	/* The lease is kept: the relay accepts sessions once its operator approves. */
 	if (strcmp(refusal->code, "lease_rejected") == 0) {
 		(void)err_set(&words, ERR_DENIED,
-			"%s: its operator has to approve of %s, or has banned it",
+			"%s: the relay's operator has to approve %s, or has banned it",
 			why->text, s->o.identity->address);
 		retry_log_warn(&s->retry.log, &s->log, words.text);
 		return;
 	}
-	/* It has forgotten us, or its key: it was started anew, and so are we. */
+	/* The relay was restarted without its leases or its key: register again. */
 	if (strcmp(refusal->code, "lease_not_found") == 0 ||
 		strcmp(refusal->code, "unauthorized") == 0)
 		lease_fail(s, rc, why);
 	else
 		retry_log_warn(&s->retry.log, &s->log, err_text(rc, why));
 	if (rc == ERR_CRYPTO)
-		lease_look_now(s); /* another certificate than the one we believe */
+		lease_look_now(s); /* the relay has another certificate */
 }
 
 static void lease_retry_now(struct agent_session *session, const char *reason,
 	bool is_forced);
 
-/* Its kernel has gone, or the path: the other connections may be no better. */
+/* The path may be cut, for the other connections as well. */
 static void lease_on_pool_silence(void *owner)
 {
 	struct lease_session *s = owner;
 
-	lease_retry_now(&s->session, "the relay has fallen silent", false);
+	lease_retry_now(&s->session, "the relay does not respond", false);
 }
 
-/* A relay that gives leases may refuse sessions, until somebody approves of us there. */
+/* Open only now: a relay may refuse sessions until its operator approves. */
 static void lease_on_pool_ready(void *owner)
 {
 	struct lease_session *s = owner;
@@ -485,16 +485,16 @@ static enum err lease_begin_held(struct lease_session *s, struct why *why)
 	if (rc != ERR_OK)
 		return err_set(why, rc, "reverse sessions: %s", err_name(rc));
 	retry_succeed(&s->retry);
-	(void)retry_log_reset(&s->renewals); /* that was another lease */
+	(void)retry_log_reset(&s->renewals); /* those of another lease */
 	return ERR_OK;
 }
 
-/* ---- what comes from outside ---- */
+/* ---- the interface of a session ---- */
 
 /*
- * An open lease is taken anew: nobody can tell which of its idle connections still work,
- * and the relay drops the old ones for it. So is an attempt, which may be stuck on the
- * old path; but each gets a moment.
+ * An open lease is registered again: some of its idle connections may be dead, and the
+ * relay drops them then. An attempt may be stuck on the old path, and is started again;
+ * both get a moment first.
  */
 static void lease_retry_now(struct agent_session *session, const char *reason,
 	bool is_forced)
@@ -505,7 +505,7 @@ static void lease_retry_now(struct agent_session *session, const char *reason,
 	(void)is_forced;
 	if (s->state == LEASE_LEAVING || s->state == LEASE_CLOSED)
 		return;
-	log_debug(&s->log, "looking again: %s", reason);
+	log_debug(&s->log, "reconnecting: %s", reason);
 	retry_reset(&s->retry);
 	if (s->state == LEASE_WAITING || fresh_ms == 0)
 		lease_try(s);

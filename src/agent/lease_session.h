@@ -19,9 +19,9 @@
 
 /* A visitor, ready to be served. */
 struct lease_visitor {
-	struct stream *stream;    /* what he says, in the clear; the receiver's */
-	enum marker kind;         /* MARKER_TLS: it came in TLS, and that ends here */
-	const struct addr *relay; /* borrowed for the call: who carries him here */
+	struct stream *stream; /* without TLS; the receiver's */
+	enum marker kind; /* MARKER_TLS: the visitor uses TLS, which was terminated */
+	const struct addr *relay; /* borrowed for the call: its address */
 };
 
 struct lease_session_options {
@@ -30,10 +30,10 @@ struct lease_session_options {
 	const struct identity *identity;
 	const struct message_metadata *metadata;
 	const struct log *log;
-	bool wants_tcp; /* a port of its own, too */
-	bool bans_mitm; /* a relay that ends its visitors' TLS is left */
+	bool wants_tcp; /* also a TCP port */
+	bool bans_mitm; /* a relay that terminates visitors' TLS is left */
 	const struct agent_session_hooks *hooks;
-	/* From the loop, too. */
+	/* Called from the loop. */
 	void (*on_visitor)(void *owner, struct agent_session *s,
 		const struct lease_visitor *visitor);
 	void *owner;

@@ -144,7 +144,7 @@ static void tls_on_verdict(void *owner, enum probe_verdict verdict, const struct
 	} else if (verdict == PROBE_PASSED) {
 		t->is_intercepted = false;
 		(void)retry_log_reset(&t->probes);
-		log_debug(t->log, "the TLS of a visit of our own ends here");
+		log_debug(t->log, "probe: TLS is not intercepted");
 	} else if (t->is_intercepted) {
 		log_debug(t->log, "%s", why->text);
 	} else {

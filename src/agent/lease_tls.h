@@ -1,7 +1,6 @@
 /*
- * The TLS end of a lease, where its visitors' connections are decrypted: it shows them
- * the relay's chain, has their handshakes signed by the relay, and finds out by visits of
- * its own whether the relay ends their TLS. It logs what fails of that.
+ * The TLS of a lease: the server that terminates its visitors' TLS, the signer of their
+ * handshakes, and the prober that detects interception. It logs their failures.
  * portal-protocol 8, 9.
  */
 #ifndef AGENT_LEASE_TLS_H
@@ -13,13 +12,13 @@
 #include "tunnel/portal/signer.h"
 #include "tunnel/portal/visitor_tls.h"
 
-/* The owner's. Called from the loop. */
+/* Called from the loop. */
 struct lease_tls_hooks {
-	/* @tls is the owner's; it came through @relay. All may be closed in it. */
+	/* @tls is the owner's; it came through @relay. Everything may be closed here. */
 	void (*on_visitor)(void *owner, struct stream *tls, const struct addr *relay);
-	/* A handshake failed, or was not signed: the chain may be another by now. */
+	/* A handshake failed, or was not signed: the relay may have a new chain. */
 	void (*on_doubt)(void *owner);
-	/* The relay ends visitors' TLS: told once, until a visit of ours says else. */
+	/* The relay terminates visitors' TLS; once, until a probe passes again. */
 	void (*on_intercepted)(void *owner, const struct why *why);
 };
 
@@ -29,13 +28,13 @@ struct lease_tls {
 	const struct log *log;
 	const struct lease_tls_hooks *hooks;
 	void *owner;
-	struct buf chain;           /* PEM: what the two below were made of */
+	struct buf chain;           /* PEM, of the two below */
 	struct signer *signer;      /* NULL before there is a chain */
 	struct visitor_tls *server; /* likewise */
 	struct prober *prober;      /* NULL before lease_tls_watch() */
 	uint16_t prober_port;
 	bool relay_is_adit;
-	bool is_intercepted;                 /* and that was told */
+	bool is_intercepted;                 /* and on_intercepted was called */
 	struct retry_log signatures, probes; /* failures that were logged */
 	uint64_t failed;                     /* handshakes so far */
 };
@@ -45,15 +44,15 @@ void lease_tls_init(struct lease_tls *t, struct loop *loop,
 	const struct lease_tls_hooks *hooks, void *owner);
 void lease_tls_fini(struct lease_tls *t);
 
-/* False: there is no chain yet, and no visitor can be taken. */
+/* False: there is no chain yet, and no visitor can be accepted. */
 bool lease_tls_is_open(const struct lease_tls *t);
 
-/* Is this the chain that visitors see? */
+/* True: this is the chain that visitors get. */
 bool lease_tls_shows(const struct lease_tls *t, struct span pem);
 
 /*
- * Shows this chain (PEM, the leaf first) from now on, and needs a token. With another
- * chain, handshakes that are under way are closed. After an error it may have none.
+ * Visitors get this chain (PEM, the leaf first) from now on; a token must follow. With
+ * another chain, pending handshakes are closed. After an error there may be no chain.
  */
 enum err lease_tls_show(struct lease_tls *t, struct span pem, struct why *why) MUST_USE;
 
@@ -67,15 +66,15 @@ void lease_tls_set_token(struct lease_tls *t, const struct lease_token *token);
 /* The path may have changed. */
 void lease_tls_reconnect(struct lease_tls *t);
 
-/* Where visits of our own go. */
+/* Sets the address that probes connect to. */
 enum err lease_tls_watch(struct lease_tls *t, const char *host, uint16_t port,
 	const char *server_name, struct why *why) MUST_USE;
 
-/* Takes a visitor's TLS records, whatever happens. It is open. */
+/* Accepts a visitor; its stream is taken in any case. lease_tls_is_open() is true. */
 void lease_tls_accept_take(struct lease_tls *t, struct stream *visitor,
 	const struct addr *relay);
 
-/* Closes the handshakes that are under way; no hook is called. */
+/* Closes pending handshakes; no hook is called. */
 void lease_tls_drop_handshakes(struct lease_tls *t);
 
 #endif

@@ -180,7 +180,7 @@ def test_it_may_stay_in_use(world, adit, authority, relay):
 def test_an_honest_relay_is_not_banned(world, adit, authority, relay):
     process = expose(world, adit, world.serve().port, "--v", relays=[relay])
     assert visitor.echoes(relay.sni.port, host(), authority.cert)
-    process.wait_log(r"the TLS of a visit of our own ends here")
+    process.wait_log(r"probe: TLS is not intercepted")
 
 
 def test_a_refusal_that_is_final_ends_it(world, adit, relay):

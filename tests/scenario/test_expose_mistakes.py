@@ -276,7 +276,7 @@ def test_routes_may_have_a_tcp_port(world, adit, relay):
 def test_it_is_public_once_the_relay_lets_sessions_in(world, adit, relay):
     relay.refuse("/sdk/connect", "lease_rejected")
     process = expose(world, adit, relay, "3000")
-    process.wait_log(r"lease rejected: its operator has to approve of 0x")
+    process.wait_log(r"lease rejected: the relay's operator has to approve 0x")
     assert "Public at" not in process.out
     relay.refusals.clear()
     net.wait_until(lambda: "Public at" in process.out)

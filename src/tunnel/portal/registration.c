@@ -14,20 +14,20 @@
 #define REGISTER_PATH "/sdk/register"
 #define ASK_MS 10000
 #define LEAVE_MS 5000
-#define RENEW_MARGIN_MS 30000 /* before the lease runs out */
+#define RENEW_MARGIN_MS 30000 /* before the lease expires */
 #define RENEW_AGAIN_MS 3000
 #define RENEW_AGAIN_MIN_MS 200
 #define RENEW_ASK_MIN_MS 1000
-#define RENEW_LATE_MS 10000 /* a timer so late has slept */
+#define RENEW_LATE_MS 10000 /* a timer so late: the machine was suspended */
 #define LEASE_MIN_MS 1000   /* whatever the relay says */
 #define LEASE_MAX_MS (24 * 3600 * 1000)
-#define CLOCK_OFF_MS 15000 /* half of what signatures bear */
+#define CLOCK_OFF_MS 15000 /* half of what signing tolerates */
 
 #define REQUEST_HEADERS \
 	RELAY_USER_AGENT "Content-Type: application/json\r\nAccept: application/json\r\n"
 
 enum registration_state {
-	REG_ASKING,      /* which protocol the relay speaks */
+	REG_ASKING,      /* for the relay's protocol version */
 	REG_CHALLENGING, /* for a text to sign */
 	REG_REGISTERING,
 	REG_HELD, /* until it is time to renew */
@@ -44,17 +44,17 @@ struct registration {
 	struct loop_timer *timer;
 	struct message_challenge challenge;
 	struct message_lease lease;
-	int64_t relay_ahead_ms;   /* of the clock that goes on while we sleep */
-	int64_t granted_ms;       /* when it was registered */
-	uint64_t expires_boot_ms; /* by that clock */
-	uint64_t planned_boot_ms; /* when the timer is due */
+	int64_t relay_ahead_ms;   /* of clock_boot_ms(), which goes on during suspend */
+	int64_t granted_ms;       /* at registration */
+	uint64_t expires_boot_ms; /* clock_boot_ms() */
+	uint64_t planned_boot_ms; /* the timer's time, likewise */
 	bool is_in_trouble;       /* the last renewal failed */
 	bool relay_is_adit;
 	enum registration_end end;
 	struct why why; /* of the end, while it leaves */
 };
 
-/* A question: how it is put, and what is made of the answer. */
+/* A request, and what is done with its response. */
 static const struct registration_rule {
 	const char *name;
 	const char *method, *target;
@@ -103,20 +103,20 @@ static void registration_finish(struct registration *r, enum registration_end en
 	hooks->on_ended(owner, end, &words);
 }
 
-/* The relay has a lease for us that we do not want: it is told before this ends. */
-static void registration_give_back(struct registration *r, enum registration_end end)
+/* Unregisters the lease before the end. */
+static void registration_unregister(struct registration *r, enum registration_end end)
 {
 	r->end = end;
 	registration_enter(r, REG_LEAVING);
 }
 
-static void registration_on_gone(struct registration *r, const struct http_response *a)
+static void take_unregistered(struct registration *r, const struct http_response *a)
 {
-	(void)a; /* the lease runs out in any case */
+	(void)a; /* the lease expires anyway */
 	registration_finish(r, r->end, &r->why);
 }
 
-/* Of the lease. 0: it has run out. */
+/* Until the lease expires. */
 static uint64_t registration_left_ms(const struct registration *r)
 {
 	uint64_t now = clock_boot_ms();
@@ -124,7 +124,7 @@ static uint64_t registration_left_ms(const struct registration *r)
 	return now < r->expires_boot_ms ? r->expires_boot_ms - now : 0;
 }
 
-/* Half of @left_ms, so that there is another attempt, between two bounds. */
+/* Half of @left_ms leaves time for another attempt; within two bounds. */
 static uint32_t half_of(uint64_t left_ms, uint32_t min_ms, uint32_t max_ms)
 {
 	uint64_t half = left_ms / 2;
@@ -158,93 +158,73 @@ static void renewal_failed(struct registration *r, const struct why *why)
 		r->o.hooks->on_trouble(r->o.owner, why);
 }
 
-/* No answer, or one without sense. */
+/* There was no response, or it was not valid. */
 static void registration_fail(struct registration *r, const struct why *why)
 {
-	switch (r->state) {
-	case REG_RENEWING:
+	if (r->state == REG_RENEWING)
 		renewal_failed(r, why);
-		break;
-	case REG_LEAVING:
+	else if (r->state == REG_LEAVING)
 		registration_finish(r, r->end, &r->why);
-		break;
-	default:
+	else
 		registration_finish(r, REGISTRATION_FAILED, why);
-		break;
-	}
 }
 
-static void registration_refuse(struct registration *r,
-	const struct message_refusal *refusal, const struct why *why)
-{
-	struct why words = *why;
-
-	if (strcmp(refusal->code, "hostname_conflict") != 0) {
-		registration_finish(r, REGISTRATION_REFUSED, &words);
-		return;
-	}
-	err_set(&words, ERR_DENIED, "%s: the name %s is taken or reserved there",
-		why->text, r->o.identity->name);
-	registration_finish(r, REGISTRATION_TAKEN, &words);
-}
-
-/*
- * Reads an answer. False: that was all, and @r may be gone. 2.4 says which refusals are
- * for ever.
- */
+/* Reads a response. False: @r may be gone. 2.4 has the permanent refusals. */
 static bool registration_read(struct registration *r, const struct http_response *a,
 	const struct field_table *fields, void *out)
 {
 	struct message_refusal refusal = { 0 };
-	struct why why = { "" };
+	struct why why = { "" }, words;
+	bool is_renewing = r->state == REG_RENEWING;
 	enum err rc = message_read_reply(a->status, a->body, fields, out, &refusal, &why);
 
 	if (rc == ERR_OK)
 		return true;
-	if (rc == ERR_DENIED && r->state == REG_RENEWING &&
+	if (rc == ERR_DENIED && is_renewing &&
 		(strcmp(refusal.code, "lease_not_found") == 0 ||
-			strcmp(refusal.code, "unauthorized") == 0))
+			strcmp(refusal.code, "unauthorized") == 0)) {
 		registration_finish(r, REGISTRATION_LOST, &why);
-	else if (rc == ERR_DENIED && r->state != REG_RENEWING &&
-		message_error_is_final(refusal.code))
-		registration_refuse(r, &refusal, &why);
-	else
+	} else if (rc != ERR_DENIED || is_renewing ||
+		!message_error_is_final(refusal.code)) {
 		registration_fail(r, &why);
+	} else if (strcmp(refusal.code, "hostname_conflict") == 0) {
+		err_set(&words, ERR_DENIED, "%s: the name %s is taken or reserved there",
+			why.text, r->o.identity->name);
+		registration_finish(r, REGISTRATION_TAKEN, &words);
+	} else {
+		registration_finish(r, REGISTRATION_REFUSED, &why);
+	}
 	return false;
 }
 
 /* ---- the relay's protocol ---- */
 
-/* An answer in a relay's words may be one that we cannot use.
- * Another is of somebody else. */
-static enum err domain_check(const struct http_response *a, struct message_domain *domain,
-	struct why *why)
-{
-	struct message_refusal refusal = { 0 };
-	char shown[40];
-	enum err rc = message_read_reply(a->status, a->body, &message_domain_fields,
-		domain, &refusal, why);
-
-	if (rc == ERR_DENIED && (refusal.code[0] != '\0' || a->status >= 500))
-		return rc;
-	if (rc != ERR_OK || domain->protocol_version[0] == '\0')
-		return err_set(why, ERR_PROTO,
-			"what answers there is no relay (status %u for /sdk/domain)",
-			a->status);
-	if (strcmp(domain->protocol_version, MESSAGE_PROTOCOL) == 0)
-		return ERR_OK;
-	return err_set(why, ERR_PROTO,
-		"it speaks version %s of the protocol, we speak " MESSAGE_PROTOCOL,
-		str_quote(shown, sizeof(shown), span_str(domain->protocol_version)));
-}
-
-/* Whatever is wrong here but a relay in trouble means that it is none of ours. */
+/*
+ * A refusal in an envelope, or with a status of 5xx, is from a relay. Any other failure
+ * means that the server is not a relay that we can use: it is not tried again.
+ */
 static void take_domain(struct registration *r, const struct http_response *a)
 {
 	struct message_domain domain = { 0 };
+	struct message_refusal refusal = { 0 };
 	struct why why = { "" };
+	char shown[40];
+	enum err rc = message_read_reply(a->status, a->body, &message_domain_fields,
+		&domain, &refusal, &why);
+	bool is_of_relay = rc == ERR_DENIED &&
+		(refusal.code[0] != '\0' || a->status >= 500);
 
-	if (domain_check(a, &domain, &why) != ERR_OK) {
+	if (!is_of_relay && (rc != ERR_OK || domain.protocol_version[0] == '\0'))
+		rc = err_set(&why, ERR_PROTO,
+			"the server there is not a relay (status %u for /sdk/domain)",
+			a->status);
+	else if (rc == ERR_OK && strcmp(domain.protocol_version, MESSAGE_PROTOCOL) != 0)
+		rc = err_set(&why, ERR_PROTO,
+			"the relay uses version %s of the protocol, adit uses"
+			" " MESSAGE_PROTOCOL,
+			str_quote(shown, sizeof(shown),
+				span_str(domain.protocol_version)));
+	if (rc != ERR_OK) {
 		registration_finish(r,
 			a->status >= 500 ? REGISTRATION_FAILED : REGISTRATION_REFUSED,
 			&why);
@@ -269,7 +249,7 @@ static enum err put_challenge(const struct registration *r, struct buf *out)
 	return message_put_request(&message_challenge_request_fields, &m, out);
 }
 
-/* The text is the relay's. Signed unseen, it could be one to sign in somewhere else. */
+/* The relay wrote the text: without a check it could be a sign-in to another site. */
 static enum err check_siwe(const struct registration *r, struct siwe *out,
 	struct why *why)
 {
@@ -283,17 +263,17 @@ static enum err check_siwe(const struct registration *r, struct siwe *out,
 	if (!span_is_nocase(out->domain, relay->authority) &&
 		!span_is_nocase(out->domain, relay->host))
 		return err_set(why, ERR_DENIED,
-			"the relay wants a signature for another site than its own");
+			"the relay asks for a signature for another site");
 	if (!span_is_nocase(out->uri, uri)) {
 		snprintf(uri, sizeof(uri), "https://%s" REGISTER_PATH, relay->host);
 		if (!span_is_nocase(out->uri, uri))
 			return err_set(why, ERR_DENIED,
-				"the relay wants a signature for something else than"
-				" to register");
+				"the relay asks for a signature for something other"
+				" than registering");
 	}
 	if (strcmp(out->address, r->o.identity->address) != 0)
 		return err_set(why, ERR_DENIED,
-			"the relay wants a signature for another identity");
+			"the relay asks for a signature of another identity");
 	return ERR_OK;
 }
 
@@ -329,7 +309,7 @@ static enum err put_register(const struct registration *r, struct buf *out)
 	return message_put_request(&message_register_request_fields, &m, out);
 }
 
-/* Tokens go into headers as they are, and addresses to a terminal. */
+/* Tokens are put into headers, and addresses shown in a terminal, as they are. */
 static bool word_is_good(const char *word)
 {
 	const char *c;
@@ -345,19 +325,18 @@ static enum err check_lease(const struct registration *r, struct why *why)
 	const struct identity *id = r->o.identity;
 
 	if (!word_is_good(l->access_token))
-		return err_set(why, ERR_PROTO, "the relay gave no token");
+		return err_set(why, ERR_PROTO, "the relay sent no access token");
 	if (strcasecmp(l->identity.name, id->name) != 0 ||
 		strcasecmp(l->identity.address, id->address) != 0)
-		return err_set(why, ERR_PROTO, "the relay registered somebody else");
+		return err_set(why, ERR_PROTO, "the relay registered another identity");
 	if (l->tcp_addr[0] != '\0' && !word_is_good(l->tcp_addr))
-		return err_set(why, ERR_PROTO,
-			"the relay gave a TCP address that is none");
+		return err_set(why, ERR_PROTO, "the relay sent an invalid TCP address");
 	if (r->o.wants_tcp && (!l->tcp_enabled || l->tcp_addr[0] == '\0'))
-		return err_set(why, ERR_PROTO, "the relay gave no TCP port");
+		return err_set(why, ERR_PROTO, "the relay did not assign a TCP port");
 	return ERR_OK;
 }
 
-/* By the relay's clock, as it was when it wrote the text that we signed. */
+/* By the relay's clock, as it was in the text of the challenge. */
 static int64_t registration_granted_ms(const struct registration *r,
 	struct timestamp expires_at)
 {
@@ -386,7 +365,7 @@ static void take_lease(struct registration *r, const struct http_response *a)
 	if (!registration_read(r, a, &message_lease_fields, &r->lease))
 		return;
 	if (check_lease(r, &r->why) != ERR_OK) {
-		registration_give_back(r, REGISTRATION_FAILED);
+		registration_unregister(r, REGISTRATION_FAILED);
 		return;
 	}
 	r->granted_ms = registration_granted_ms(r, r->lease.expires_at);
@@ -408,8 +387,8 @@ static enum err put_renew(const struct registration *r, struct buf *out)
 }
 
 /*
- * It grants as much as before, unless its clock was set, or one of the two is not right:
- * what we know of it is of no use then, and is only learnt by registering.
+ * A renewal grants as much time as the registration did. If not, the relay's clock has
+ * changed; the new offset is only known after registering again.
  */
 static void take_renewal(struct registration *r, const struct http_response *a)
 {
@@ -420,13 +399,14 @@ static void take_renewal(struct registration *r, const struct http_response *a)
 	if (!registration_read(r, a, &message_renewal_fields, &renewal))
 		return;
 	if (!word_is_good(renewal.access_token)) {
-		err_set(&why, ERR_PROTO, "the relay renewed the lease without a token");
+		err_set(&why, ERR_PROTO,
+			"the relay renewed the lease without an access token");
 		renewal_failed(r, &why);
 		return;
 	}
 	granted = registration_granted_ms(r, renewal.expires_at);
 	if (granted <= 0 || llabs(granted - r->granted_ms) > CLOCK_OFF_MS) {
-		err_set(&why, ERR_PROTO, "the relay's clock was set");
+		err_set(&why, ERR_PROTO, "the relay's clock has changed");
 		registration_finish(r, REGISTRATION_LOST, &why);
 		return;
 	}
@@ -446,7 +426,7 @@ static void registration_on_timer(void *arg)
 		registration_enter(r, REG_RENEWING);
 		return;
 	}
-	err_set(&why, ERR_TIMEOUT, "this machine has slept through the lease");
+	err_set(&why, ERR_TIMEOUT, "this machine was suspended until the lease expired");
 	registration_finish(r, REGISTRATION_LOST, &why);
 }
 
@@ -467,11 +447,11 @@ bool registration_leave(struct registration *r)
 	http_transfer_close(r->ask);
 	r->ask = NULL;
 	loop_timer_stop(r->timer);
-	registration_give_back(r, REGISTRATION_LEFT);
+	registration_unregister(r, REGISTRATION_LEFT);
 	return true;
 }
 
-/* ---- questions ---- */
+/* ---- requests ---- */
 
 static const struct registration_rule rules[REG_ENDED + 1] = {
 	[REG_ASKING] = { "asking the relay for its version", "GET", "/sdk/domain", ASK_MS,
@@ -484,7 +464,7 @@ static const struct registration_rule rules[REG_ENDED + 1] = {
 	[REG_RENEWING] = { "renewing", "POST", "/sdk/renew", ASK_MS, put_renew,
 		take_renewal },
 	[REG_LEAVING] = { "unregistering", "POST", "/sdk/unregister", LEAVE_MS,
-		put_unregister, registration_on_gone },
+		put_unregister, take_unregistered },
 };
 
 static void registration_on_answer(void *arg, enum err rc, const struct http_response *a,
@@ -530,7 +510,7 @@ static enum err registration_ask(struct registration *r)
 	return rc;
 }
 
-/* Out of memory shows where the owner expects failures: at the end of a timer. */
+/* Fails only if memory is out. */
 static void registration_enter(struct registration *r, enum registration_state state)
 {
 	struct why why;

@@ -19,7 +19,7 @@
 struct signer {
 	struct loop *loop; /* borrowed: outlives us */
 	struct http_client *client;
-	EVP_PKEY *key; /* of the certificate */
+	EVP_PKEY *key; /* of the certificate, public */
 	bool is_verified, is_checking;
 	void (*on_signed)(void *owner);
 	void (*on_failed)(void *owner, const struct why *why);
@@ -31,13 +31,13 @@ struct signer {
 	struct signer_statistics statistics;
 };
 
-/* One that a handshake waits for, or our check. */
+/* A signature for a handshake, or for a check. */
 struct signature {
 	struct list in_signer;
 	struct signer *signer; /* borrowed: it frees us */
 	struct sign_order order;
-	struct remote_signing *to; /* NULL: the check */
-	struct http_transfer *ask; /* borrowed: until it has answered */
+	struct remote_signing *to; /* NULL: a check */
+	struct http_transfer *ask; /* borrowed: until its response */
 	uint64_t asked_us;
 };
 
@@ -72,7 +72,7 @@ static void signature_fail(struct signature *g, enum err rc, const struct why *w
 	s->on_failed(s->owner, why);
 }
 
-/* False: no visitor would accept it, and @g is gone. */
+/* False: the signature is not of the certificate's key, and @g is gone. */
 static bool signature_is_good(struct signature *g, struct span value)
 {
 	struct signer *s = g->signer;
@@ -84,7 +84,7 @@ static bool signature_is_good(struct signature *g, struct span value)
 		return true;
 	err_set(&why, ERR_CRYPTO,
 		"the relay signs with another key than its certificate's, and visitors"
-		" refuse that: if a proxy ends TLS before its API, pass TLS through, or"
+		" refuse that: if a proxy terminates TLS in front of its API, pass TLS through, or"
 		" give both the same certificate and key");
 	signature_fail(g, ERR_CRYPTO, &why);
 	return false;
@@ -107,8 +107,8 @@ static void signature_on_answer(void *arg, enum err rc, const struct http_respon
 		rc = message_read_signature(a->status, a->body, &g->order,
 			(struct mspan){ value, sizeof(value) }, &n, &refusal, &reason);
 	if (rc != ERR_OK && g->to == NULL) {
-		signature_end(g, rc,
-			(struct span){ 0 }); /* that says nothing of the key */
+		/* it says nothing about the key */
+		signature_end(g, rc, (struct span){ 0 });
 		return;
 	}
 	if (rc != ERR_OK) {
@@ -162,7 +162,7 @@ static enum err signature_ask(struct signature *g)
 	return rc;
 }
 
-/* NULL: it was not asked for. */
+/* NULL: the request could not be sent. */
 static struct signature *signature_new(struct signer *s, const struct sign_order *order,
 	struct remote_signing *to, enum err *rc)
 {

@@ -1,11 +1,10 @@
 /*
- * A signer has the handshakes of a lease's visitors signed by the relay, whose
- * certificate they are shown: POST /v1/sign. Several at once, over connections that are
- * kept open. portal-protocol 8.4.
+ * A signer has the handshakes of a lease's visitors signed by the relay, which has the
+ * key of the certificate: POST /v1/sign, over a pool of connections. portal-protocol 8.4.
  *
- * The certificate is what the relay's API presents. If that is a proxy's, the relay signs
- * with another key, and no visitor accepts it: signatures are verified until one was
- * good.
+ * The certificate is the one of the relay's API. If a proxy presents another, the relay
+ * signs with another key, and no visitor accepts that: signatures are verified until one
+ * was valid.
  */
 #ifndef TUNNEL_PORTAL_SIGNER_H
 #define TUNNEL_PORTAL_SIGNER_H
@@ -25,8 +24,8 @@ struct signer_statistics {
 struct signer_options {
 	struct loop *loop;              /* borrowed: outlives the signer */
 	const struct relay_peer *relay; /* borrowed for the call */
-	struct span chain; /* PEM: the relay is believed if it has one of these */
-	/* A signature was made, or not. The signer may not be closed in these. */
+	struct span chain;              /* PEM: the only certificates that are accepted */
+	/* A signature was made, or failed. The signer may not be freed in these. */
 	void (*on_signed)(void *owner);
 	void (*on_failed)(void *owner, const struct why *why);
 	void *owner;
@@ -35,7 +34,7 @@ struct signer_options {
 enum err signer_new(const struct signer_options *o, struct signer **out,
 	struct why *why) MUST_USE;
 
-/* Signatures that are waited for end with ERR_CLOSED. NULL is fine. */
+/* Pending signatures end with ERR_CLOSED. NULL is fine. */
 void signer_free(struct signer *s);
 
 /*

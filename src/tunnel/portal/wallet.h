@@ -54,8 +54,8 @@ extern const struct field_table wallet_login_request_fields;
 
 /*
  * @domain is the host that is signed in to, with its port; bounds are for each @client.
- * ERR_SYNTAX: not an address, or not a host.  ERR_DENIED: not on the list.  ERR_LIMIT: that
- * client has too many challenges.  ERR_NOMEM.
+ * ERR_SYNTAX: not an address, or not a host.  ERR_DENIED: not on the list.
+ * ERR_LIMIT: that client has too many challenges.  ERR_NOMEM.
  */
 enum err wallet_challenge(struct wallet *w, const struct wallet_challenge_request *req,
 	const char *domain, const struct addr *client, struct message_challenge *out,
