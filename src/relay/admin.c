@@ -87,7 +87,8 @@ static bool administrator_check(void *context, struct api_call *call)
 {
 	struct relay *r = context;
 
-	call->caller = call->is_local ? ADMIN_LOCAL : wallet_address(r->wallet, call->cookie);
+	call->caller = call->is_local ? ADMIN_LOCAL :
+					wallet_address(r->wallet, call->cookie);
 	if (call->caller != NULL)
 		return same_site_check(context, call);
 	envelope_refuse(call, MESSAGE_SIGNED_OUT, "sign in first");
