@@ -147,7 +147,7 @@ static enum err child_launch(struct child *c, const struct child_options *o,
 	int errnum = 0;
 
 	if (fd_pipe(l.words) != 0 || fd_pipe(l.report) != 0 ||
-		fcntl(l.words[0], F_SETFL, O_NONBLOCK) != 0)
+		fcntl(l.report[0], F_SETFL, 0) != 0)
 		errnum = errno;
 	if (errnum == 0)
 		errnum = launch_begin(&l, &c->pid);

@@ -14,7 +14,7 @@ int fd_socket(int domain, int type);
 /* Non-blocking; @peer and @n as accept(2) has them. */
 int fd_accept(int fd, struct sockaddr *peer, socklen_t *n);
 
-/* Blocking. 0, or -1. */
+/* Only ends[0], to read from, is non-blocking. 0, or -1. */
 int fd_pipe(int ends[2]);
 
 #endif

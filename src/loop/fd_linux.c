@@ -16,5 +16,7 @@ int fd_accept(int fd, struct sockaddr *peer, socklen_t *n)
 
 int fd_pipe(int ends[2])
 {
-	return pipe2(ends, O_CLOEXEC);
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return -1;
+	return fcntl(ends[0], F_SETFL, O_NONBLOCK);
 }

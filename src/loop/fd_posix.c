@@ -34,7 +34,6 @@ int fd_pipe(int ends[2])
 {
 	if (pipe(ends) != 0)
 		return -1;
-	for (int i = 0; i < 2; i++)
-		(void)fcntl(ends[i], F_SETFD, FD_CLOEXEC);
-	return 0;
+	(void)fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+	return fd_prepare(ends[0]) < 0 ? -1 : 0;
 }

@@ -1,50 +1,45 @@
-/* A mailbox takes letters from any thread and hands them out on its own. */
+/* A mailbox takes mail from any thread and delivers it on the thread of its loop. */
 #include <pthread.h>
+#include <unistd.h>
 
-#include "loop/bell.h"
+#include "loop/fd.h"
 #include "loop/loop_priv.h"
 
 struct mailbox {
 	struct list in_loop;
 	struct loop_io *io;
-	void *receiver;   /* borrowed: the owner's */
-	struct bell bell; /* rung when the first letter comes */
+	void *receiver; /* borrowed: the owner's */
+	int wake[2];    /* a pipe: has a byte since the first mail was posted */
 
 	pthread_mutex_t lock; /* over the rest */
 	struct mail *first, *last;
 	bool is_closed;
 };
 
-/* All letters at once, so that the lock is held for a moment only. */
-static struct mail *mailbox_empty(struct mailbox *box)
+/* All mail is taken at once, so that the lock is held for a moment only. */
+static void mailbox_deliver(struct mailbox *box)
 {
-	struct mail *first;
-
-	pthread_mutex_lock(&box->lock);
-	first = box->first;
-	box->first = box->last = NULL;
-	pthread_mutex_unlock(&box->lock);
-	return first;
-}
-
-static void mailbox_hand_out(struct mailbox *box)
-{
-	struct mail *mail = mailbox_empty(box), *next;
+	struct mail *mail, *next;
 	void *receiver = box->receiver;
 
+	pthread_mutex_lock(&box->lock);
+	mail = box->first;
+	box->first = box->last = NULL;
+	pthread_mutex_unlock(&box->lock);
 	for (; mail != NULL; mail = next) {
 		next = mail->next;
 		mail->fn(receiver, mail);
 	}
 }
 
-static void mailbox_on_ring(void *arg, unsigned ready)
+static void mailbox_on_wake(void *arg, unsigned ready)
 {
 	struct mailbox *box = arg;
+	char byte;
 
 	(void)ready;
-	bell_quiet(&box->bell);
-	mailbox_hand_out(box);
+	if (read(box->wake[0], &byte, 1) == 1)
+		mailbox_deliver(box);
 }
 
 enum err mailbox_open(struct loop *loop, void *receiver, struct mailbox **out)
@@ -55,14 +50,14 @@ enum err mailbox_open(struct loop *loop, void *receiver, struct mailbox **out)
 	if (box == NULL)
 		return ERR_NOMEM;
 	box->receiver = receiver;
-	rc = bell_init(&box->bell);
-	if (rc != ERR_OK) {
+	if (fd_pipe(box->wake) != 0) {
 		free(box);
-		return rc;
+		return ERR_SYS;
 	}
-	rc = loop_io_open(loop, box->bell.fd, mailbox_on_ring, box, &box->io);
+	rc = loop_io_open(loop, box->wake[0], mailbox_on_wake, box, &box->io);
 	if (rc != ERR_OK) {
-		bell_fini(&box->bell);
+		close(box->wake[0]);
+		close(box->wake[1]);
 		free(box);
 		return rc;
 	}
@@ -83,7 +78,7 @@ bool mailbox_post(struct mailbox *box, struct mail *mail)
 		mail->next = NULL;
 		if (box->first == NULL) {
 			box->first = mail;
-			bell_ring(&box->bell);
+			(void)!write(box->wake[1], "", 1);
 		} else {
 			box->last->next = mail;
 		}
@@ -107,8 +102,9 @@ void mailbox_close(struct mailbox *box)
 	if (was_closed)
 		return;
 	loop_io_close(box->io);
-	bell_fini(&box->bell);
-	mailbox_hand_out(box);
+	close(box->wake[0]);
+	close(box->wake[1]);
+	mailbox_deliver(box);
 }
 
 void mailbox_free_all(struct loop *loop)

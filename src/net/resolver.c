@@ -46,7 +46,8 @@ struct resolve {
 	struct loop_timer *timer;
 	struct list sockets;
 
-	int result_fd; /* the thread's pipe, or -1 */
+	int result_fd;   /* the thread's pipe, or -1 */
+	size_t result_n; /* bytes of @found that have come through it */
 	struct loop_io *result_io;
 };
 
@@ -195,21 +196,19 @@ static void *system_lookup_main(void *arg)
 	return NULL;
 }
 
-/* The thread writes all of it at once, so this does not block for long. */
 static void resolve_on_result(void *arg, unsigned ready)
 {
 	struct resolve *r = arg;
-	size_t n = 0;
-	ssize_t got = 1;
+	ssize_t n = read(r->result_fd, (char *)&r->found + r->result_n,
+		sizeof(r->found) - r->result_n);
 
 	(void)ready;
-	while (n < sizeof(r->found) && got > 0) {
-		got = read(r->result_fd, (char *)&r->found + n, sizeof(r->found) - n);
-		n += got > 0 ? (size_t)got : 0;
-	}
-	if (n < sizeof(r->found))
+	if (n > 0)
+		r->result_n += (size_t)n;
+	else if (n == 0)
 		r->found.rc = ERR_SYS;
-	resolve_end(r);
+	if (n == 0 || r->result_n == sizeof(r->found))
+		resolve_end(r);
 }
 
 static enum err system_lookup_start(const char *host, int result_fd)
