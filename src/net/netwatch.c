@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "net/netwatch_priv.h"
+#include "net/system_priv.h"
 
 #define NETWATCH_SETTLE_MS 200 /* changes come in bursts */
 #define NETWATCH_TICK_MS 2000
@@ -80,7 +80,7 @@ enum err netwatch_open(struct loop *loop, netwatch_fn *fn, void *arg,
 		return ERR_NOMEM;
 	w->fn = fn;
 	w->arg = arg;
-	w->fd = netwatch_open_news();
+	w->fd = system_open_network_news();
 	rc = loop_timer_open(loop, netwatch_on_settled, w, &w->settle);
 	if (rc == ERR_OK)
 		rc = loop_timer_open(loop, netwatch_on_tick, w, &w->tick);
@@ -95,11 +95,6 @@ enum err netwatch_open(struct loop *loop, netwatch_fn *fn, void *arg,
 	netwatch_set_tick(w);
 	*out = w;
 	return ERR_OK;
-}
-
-bool netwatch_sees_network(const struct netwatch *w)
-{
-	return w->fd >= 0;
 }
 
 void netwatch_close(struct netwatch *w)

@@ -12,13 +12,9 @@ struct netwatch;
 /* @reason is for a log line: "the network has changed". Once for a burst of changes. */
 typedef void netwatch_fn(void *arg, const char *reason);
 
-/* Works without the kernel's news of the network, too: see netwatch_sees_network(). */
+/* Where the kernel does not report changes (a sandbox), sleep is noticed all the same. */
 enum err netwatch_open(struct loop *loop, netwatch_fn *fn, void *arg,
 	struct netwatch **out) MUST_USE;
-
-/* False: the kernel does not tell us of changes (a sandbox);
- * sleep is noticed all the same. */
-bool netwatch_sees_network(const struct netwatch *w);
 
 /* fn is not called any more. May be called in it. NULL is fine. */
 void netwatch_close(struct netwatch *w);

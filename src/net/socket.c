@@ -8,8 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/socket_priv.h"
-#include "net/tcp_path.h"
+#include "net/system_priv.h"
 
 #define SOCKET_KEEPALIVE_S 15
 #define SOCKET_CARRIER_UNSENT_BYTES (128 * 1024)
@@ -139,7 +138,7 @@ static enum err socket_enter(struct stream *s, struct loop *loop)
 
 static bool socket_path(const struct stream *s, struct stream_path *out)
 {
-	return tcp_path(s->fd, out);
+	return system_tcp_path(s->fd, out);
 }
 
 static const struct stream_ops socket_ops = {
@@ -154,28 +153,35 @@ static const struct stream_ops socket_ops = {
 	.path = socket_path,
 };
 
-void socket_tune(int fd)
-{
-	const struct {
-		int level, name, value;
-	} options[] = {
-		{ IPPROTO_TCP, TCP_NODELAY, 1 }, { SOL_SOCKET, SO_KEEPALIVE, 1 },
-		{ IPPROTO_TCP, TCP_KEEPINTVL, SOCKET_KEEPALIVE_S },
-		{ IPPROTO_TCP, socket_keepidle,
-			SOCKET_KEEPALIVE_S }, /* last: shows that all is set */
-	};
-	int idle = 0;
-	socklen_t n = sizeof(idle);
+struct socket_option {
+	int level, name, value;
+};
 
-	/* Accepted sockets have it from their listener;
-	 * a Unix socket has no such thing. */
-	if (getsockopt(fd, IPPROTO_TCP, socket_keepidle, &idle, &n) != 0)
-		return;
-	if (idle == SOCKET_KEEPALIVE_S)
-		return;
-	for (size_t i = 0; i < mem_count(options); i++)
+static void socket_set(int fd, const struct socket_option *options, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
 		(void)setsockopt(fd, options[i].level, options[i].name, &options[i].value,
 			sizeof(options[i].value));
+}
+
+void socket_tune(int fd)
+{
+	static const struct socket_option on[] = {
+		{ IPPROTO_TCP, TCP_NODELAY, 1 },
+		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, SOCKET_KEEPALIVE_S },
+	};
+	/* Set last: shows that all is set. */
+	const struct socket_option idle = { IPPROTO_TCP, system_keepidle,
+		SOCKET_KEEPALIVE_S };
+	int now = 0;
+	socklen_t n = sizeof(now);
+
+	/* Accepted sockets have it from their listener; a Unix socket has no such thing. */
+	if (getsockopt(fd, idle.level, idle.name, &now, &n) != 0 || now == idle.value)
+		return;
+	socket_set(fd, on, mem_count(on));
+	socket_set(fd, &idle, 1);
 }
 
 static bool socket_set_nonblocking(int fd)
@@ -211,34 +217,26 @@ enum err socket_open_take(struct loop *loop, int fd, struct stream **out)
 
 void socket_tune_carrier(int fd, unsigned dead_ms)
 {
-	const struct {
-		int name, value;
-	} options[] = {
-		{ TCP_NOTSENT_LOWAT, SOCKET_CARRIER_UNSENT_BYTES },
-		/* Silence is asked about early enough to be called death in time. */
-		{ socket_keepidle, (int)(dead_ms + 1999) / 2000 },
-		{ TCP_KEEPINTVL, (int)(dead_ms + 3999) / 4000 },
-		{ TCP_KEEPCNT, 3 },
+	const struct socket_option options[] = {
+		{ IPPROTO_TCP, TCP_NOTSENT_LOWAT, SOCKET_CARRIER_UNSENT_BYTES },
+		/* Probes begin early enough to find a dead peer in time. */
+		{ IPPROTO_TCP, system_keepidle, (int)(dead_ms + 1999) / 2000 },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, (int)(dead_ms + 3999) / 4000 },
+		{ IPPROTO_TCP, TCP_KEEPCNT, 3 },
 	};
 
-	socket_set_patience(fd, dead_ms);
-	for (size_t i = 0; i < mem_count(options); i++)
-		(void)setsockopt(fd, IPPROTO_TCP, options[i].name, &options[i].value,
-			sizeof(options[i].value));
+	socket_set_dead_ms(fd, dead_ms);
+	socket_set(fd, options, mem_count(options));
 }
 
-/* Four questions: on a bad path some of them, or of the answers, get lost. */
+/* Four probes: on a bad path some of them, or of the replies, get lost. */
 void socket_tune_waiting(int fd)
 {
-	const struct {
-		int name, value;
-	} options[] = {
-		{ socket_keepidle, 4 },
-		{ TCP_KEEPINTVL, 1 },
-		{ TCP_KEEPCNT, 4 },
+	const struct socket_option options[] = {
+		{ IPPROTO_TCP, system_keepidle, 4 },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, 1 },
+		{ IPPROTO_TCP, TCP_KEEPCNT, 4 },
 	};
 
-	for (size_t i = 0; i < mem_count(options); i++)
-		(void)setsockopt(fd, IPPROTO_TCP, options[i].name, &options[i].value,
-			sizeof(options[i].value));
+	socket_set(fd, options, mem_count(options));
 }

@@ -36,7 +36,7 @@ void socket_tune_waiting(int fd);
  * An end to a peer that acknowledges nothing for @dead_ms (TCP_USER_TIMEOUT), nor makes
  * room for so long; 0: as long as the kernel thinks fit. Does nothing to other sockets.
  */
-void socket_set_patience(int fd, unsigned dead_ms);
+void socket_set_dead_ms(int fd, unsigned dead_ms);
 
 /* True: the peer sends no more, or is gone; what it sent may be unread. */
 bool socket_is_finished(int fd);

@@ -172,7 +172,7 @@ static enum err session_step_activating(struct reverse_session *s)
 	if (rc != ERR_OK)
 		return rc;
 	stream_want(s->stream, 0);
-	socket_set_patience(stream_socket(s->stream), 0); /* a visitor may pause */
+	socket_set_dead_ms(stream_socket(s->stream), 0); /* a visitor may pause */
 	c->agent = s->client;
 	claim_end(c, ERR_OK, s->stream);
 	session_free(s);
@@ -386,7 +386,7 @@ void reverse_pool_add_take(struct reverse_pool *pool, struct stream *session,
 	list_add(&pool->idle, &s->in_pool);
 	session_count(pool, 1);
 	/* A client that went without a word does not acknowledge the next keepalive. */
-	socket_set_patience(stream_socket(session), REVERSE_POOL_DEAD_MS);
+	socket_set_dead_ms(stream_socket(session), REVERSE_POOL_DEAD_MS);
 	stream_set_owner(session, session_on_ready, s);
 	stream_want(session, LOOP_READ);
 	pool_serve(pool);

@@ -6,12 +6,12 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include "net/socket_priv.h"
+#include "net/system_priv.h"
 
-const int socket_keepidle = TCP_KEEPALIVE;
+const int system_keepidle = TCP_KEEPALIVE;
 
 /* In seconds there. */
-void socket_set_patience(int fd, unsigned dead_ms)
+void socket_set_dead_ms(int fd, unsigned dead_ms)
 {
 	unsigned dead_s = (dead_ms + 999) / 1000;
 
@@ -24,4 +24,16 @@ bool socket_is_finished(int fd)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
 	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+bool system_tcp_path(int fd, struct stream_path *out)
+{
+	(void)fd;
+	(void)out;
+	return false;
+}
+
+int system_open_network_news(void)
+{
+	return -1;
 }
