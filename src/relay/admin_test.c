@@ -14,7 +14,7 @@
 #include "base/str.h"
 #include "relay/admin.h"
 #include "relay/relay_priv.h"
-#include "store/audit.h"
+#include "store/audit_test.h"
 #include "store/store.h"
 #include "tunnel/portal/wallet.h"
 

@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "relay/policy.h"
-#include "store/audit.h"
+#include "store/audit_test.h"
 
 #define KEYS 6
 #define PREFIXES 4

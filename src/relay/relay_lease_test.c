@@ -12,7 +12,7 @@
 #include "base/str.h"
 #include "relay/relay_priv.h"
 #include "serve/lease/store_test.h"
-#include "store/audit.h"
+#include "store/audit_test.h"
 
 #define T0_MS UINT64_C(1780315200500)
 #define LEASES 3

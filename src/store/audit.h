@@ -21,22 +21,12 @@ struct audit_row {
 	const char *who, *what, *about;
 };
 
-/* ---- inside a transaction ---- */
-
+/* Both are called in a transaction. */
 enum err audit_add(struct store *s, const struct audit_row *row,
 	struct why *why) MUST_USE;
 
 /* Removes the oldest rows of @kind beyond @max. After some were added. */
 enum err audit_trim(struct store *s, enum audit_kind kind, unsigned max,
-	struct why *why) MUST_USE;
-
-/* ---- reading ---- */
-
-/* A row; good for the call. Anything but ERR_OK ends the reading. */
-typedef enum err audit_fn(void *arg, const struct audit_row *row);
-
-/* The newest @count rows, from the newest on. */
-enum err audit_read(struct store *s, unsigned count, audit_fn *fn, void *arg,
 	struct why *why) MUST_USE;
 
 #endif

@@ -179,15 +179,19 @@ enum err store_end(struct store *s, enum err rc, struct why *why)
 
 /* ---- opening ---- */
 
-static enum err read_number(void *arg, const struct store_value *columns)
-{
-	*(int64_t *)arg = columns[0].number;
-	return ERR_OK;
-}
+struct schema {
+	int64_t version, application, tables;
+	bool is_well;
+};
 
-static enum err read_health(void *arg, const struct store_value *columns)
+static enum err read_schema(void *arg, const struct store_value *columns)
 {
-	*(bool *)arg = columns[0].text != NULL && strcmp(columns[0].text, "ok") == 0;
+	*(struct schema *)arg = (struct schema){
+		.version = columns[0].number,
+		.application = columns[1].number,
+		.tables = columns[2].number,
+		.is_well = columns[3].text != NULL && strcmp(columns[3].text, "ok") == 0,
+	};
 	return ERR_OK;
 }
 
@@ -211,33 +215,30 @@ static enum err store_migrate(struct store *s, int64_t from, struct why *why)
 
 static enum err store_check_schema(struct store *s, struct why *why)
 {
-	int64_t version = 0, application = 0, tables = 0;
-	bool is_well = false;
-	enum err rc = store_read(s, "PRAGMA user_version", read_number, &version, why);
+	struct schema is = { .version = 0 };
+	enum err rc = store_read(s,
+		"SELECT user_version, application_id,"
+		" (SELECT count(*) FROM sqlite_schema),"
+		" (SELECT quick_check FROM pragma_quick_check LIMIT 1)"
+		" FROM pragma_user_version, pragma_application_id",
+		read_schema, &is, why);
 
-	if (rc == ERR_OK)
-		rc = store_read(s, "PRAGMA application_id", read_number, &application,
-			why);
-	if (rc == ERR_OK)
-		rc = store_read(s, "SELECT count(*) FROM sqlite_schema", read_number,
-			&tables, why);
-	if (rc == ERR_OK)
-		rc = store_read(s, "PRAGMA quick_check(1)", read_health, &is_well, why);
 	if (rc != ERR_OK)
 		return rc;
-	if (!is_well)
+	if (!is.is_well)
 		return store_fail(s, SQLITE_CORRUPT, why);
-	if (application != STORE_APPLICATION && tables > 0)
+	if (is.application != STORE_APPLICATION && is.tables > 0)
 		return err_set(why, ERR_PROTO,
 			"%s is another program's: give adit a directory of its own",
 			s->path);
-	if (version < 0 || version > (int64_t)mem_count(migrations))
+	if (is.version < 0 || is.version > (int64_t)mem_count(migrations))
 		return err_set(why, ERR_PROTO,
 			"%s was written by a newer adit: run that, or move the file away "
 			"to start anew",
 			s->path);
-	return version < (int64_t)mem_count(migrations) ? store_migrate(s, version, why) :
-							  ERR_OK;
+	return is.version < (int64_t)mem_count(migrations) ?
+		store_migrate(s, is.version, why) :
+		ERR_OK;
 }
 
 /* SQLite would make it readable for others; its log takes over what the file has. */

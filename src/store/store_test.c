@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "store/audit.h"
+#include "store/audit_test.h"
 
 struct fixture {
 	char dir[64], path[80];

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "serve/lease/sign_audit.h"
 #include "serve/lease/store_test.h"
-#include "store/audit.h"
+#include "store/audit_test.h"
 
 struct fixture {
 	struct test_store kept;
