@@ -182,7 +182,7 @@ static void test_a_misused_server_says_so(void **state)
 			"--backend: the URL has no host; write one such as "
 			"http://127.0.0.1:3000" },
 		{ { "--trusted-proxies", "::1,10/8" },
-			"--trusted-proxies: \"10/8\" is no range of addresses; write one such"
+			"--trusted-proxies: \"10/8\" is not a range of addresses; write one such"
 			" as 10.0.0.0/8" },
 		{ { "--host", "a:1" },
 			"--host: \"a:1\" is not a host; write an address or a name, "

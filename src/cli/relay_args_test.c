@@ -256,7 +256,7 @@ static void test_mistakes_are_named_with_their_place(void **state)
 		{ "", "api-port", "http",
 			"--api-port takes a port from 0 to 65535, not \"http\"" },
 		{ "trusted_proxy_cidrs = '10/8'", NULL, NULL,
-			"/relay.toml: line 1: trusted_proxy_cidrs: \"10/8\" is no range of"
+			"/relay.toml: line 1: trusted_proxy_cidrs: \"10/8\" is not a range of"
 			" addresses; write one such as 10.0.0.0/8" },
 		{ "", "admin-wallets", "0x5Aaeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
 			"--admin-wallets: \"0x5Aaeb6053F3E94C9b9A09f33669435E7Ef1BeAed\" is no"

@@ -42,12 +42,6 @@ enum err loop_new(struct loop **out)
 	return ERR_OK;
 }
 
-struct uv_loop_s *loop_uv(struct loop *loop)
-{
-	loop->uv_has_news = true;
-	return &loop->uv;
-}
-
 void loop_deferred_init(struct loop_deferred *d, void (*fn)(void *arg), void *arg)
 {
 	list_init(&d->in_loop);

@@ -16,7 +16,6 @@
 #include "base/list.h"
 
 struct loop;
-struct uv_loop_s;
 
 /* SIGPIPE is ignored from now on. */
 enum err loop_new(struct loop **out) MUST_USE;
@@ -30,9 +29,6 @@ void loop_stop(struct loop *loop);
 
 /* One turn without waiting; for tests. */
 void loop_turn(struct loop *loop);
-
-/* For loop/ only. */
-struct uv_loop_s *loop_uv(struct loop *loop);
 
 /* ---- deferred calls: at the end of this turn, once ---- */
 

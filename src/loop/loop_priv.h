@@ -39,6 +39,13 @@ struct loop_io {
 	struct list in_loop; /* changed, always, one of the poller's or none */
 };
 
+/* For handles that the kernel must be told of. */
+static inline uv_loop_t *loop_uv(struct loop *loop)
+{
+	loop->uv_has_news = true;
+	return &loop->uv;
+}
+
 /* Tells the poller what is wanted now. */
 void io_apply(struct loop *loop);
 

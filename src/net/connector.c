@@ -11,7 +11,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "loop/fd.h"
-#include "net/dialer.h"
 #include "net/socket.h"
 
 #define UNIX_AGAIN_MS 20 /* until a Unix socket with a full queue is asked again */

@@ -5,7 +5,7 @@
 #ifndef NET_CONNECTOR_H
 #define NET_CONNECTOR_H
 
-#include "net/dial_memory.h"
+#include "net/dialer.h"
 #include "net/stream.h"
 #include "net/tls.h"
 

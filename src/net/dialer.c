@@ -1,7 +1,6 @@
 /*
- * A dial tries the addresses of a host, staggered; the first to connect wins. One that is
- * remembered is tried by itself; the others are asked for when it fails, or takes its
- * time.
+ * A dial tries the addresses of a host, staggered; the first to connect wins. A
+ * remembered address is tried alone; the name is looked up when that fails or is slow.
  */
 #include "net/dialer.h"
 
@@ -9,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "loop/fd.h"
 
@@ -24,22 +24,70 @@ struct dial_attempt {
 };
 
 struct dial {
-	struct loop *loop; /* borrowed: outlives its dials */
-	void (*fn)(void *arg, enum err rc, int fd, int errnum, const struct why *why);
-	void *arg; /* borrowed: the owner's */
+	struct dial_options o; /* @memory is a reference; @host is NULL */
 	char *host;
 	struct resolve *resolve; /* NULL once it has answered */
-	struct loop_timer *patience;
+	struct loop_timer *timeout;
 	struct loop_timer *stagger;
-	struct loop_deferred next;  /* the next attempt, when the last failed at once */
-	struct dial_memory *memory; /* a reference, or NULL */
-	bool has_asked;             /* for the name */
-	uint16_t port;
+	struct loop_deferred next; /* the next attempt, when the last failed at once */
+	bool has_asked;            /* for the name */
 	struct addr addrs[DIAL_ADDRS_MAX];
 	struct dial_attempt attempts[DIAL_ADDRS_MAX];
 	unsigned count, begun, failed;
 	int errnum; /* the most telling one so far */
 };
+
+/* ---- the memory ---- */
+
+struct dial_memory {
+	unsigned refs;
+	struct addr at;
+	uint64_t until_ms; /* 0: nothing is known */
+};
+
+struct dial_memory *dial_memory_new(void)
+{
+	struct dial_memory *m = mem_new(m);
+
+	if (m != NULL)
+		m->refs = 1;
+	return m;
+}
+
+struct dial_memory *dial_memory_ref(struct dial_memory *m)
+{
+	if (m != NULL)
+		m->refs++;
+	return m;
+}
+
+void dial_memory_unref(struct dial_memory *m)
+{
+	if (m != NULL && --m->refs == 0)
+		free(m);
+}
+
+bool dial_memory_get(const struct dial_memory *m, struct addr *out)
+{
+	if (clock_now_ms() >= m->until_ms)
+		return false;
+	*out = m->at;
+	return true;
+}
+
+static void dial_memory_set(struct dial_memory *m, const struct addr *at)
+{
+	m->at = *at;
+	m->until_ms = clock_now_ms() + DIAL_MEMORY_MS;
+}
+
+void dial_memory_forget(struct dial_memory *m)
+{
+	if (m != NULL)
+		m->until_ms = 0;
+}
+
+/* ---- the dial ---- */
 
 static void dial_attempt_end(struct dial_attempt *a)
 {
@@ -55,29 +103,27 @@ void dial_close(struct dial *d)
 	if (d == NULL)
 		return;
 	resolve_close(d->resolve);
-	loop_timer_close(d->patience);
+	loop_timer_close(d->timeout);
 	loop_timer_close(d->stagger);
 	loop_undefer(&d->next);
 	for (unsigned i = 0; i < d->begun; i++)
 		dial_attempt_end(&d->attempts[i]);
-	dial_memory_unref(d->memory);
+	dial_memory_unref(d->o.memory);
 	free(d->host);
 	free(d);
 }
 
-/* Tells the owner, after all else is gone: it may do anything then. */
+/* Frees @d before the callback, which may do anything. */
 static void dial_end(struct dial *d, enum err rc, int fd, int errnum,
 	const struct why *why)
 {
-	void (*fn)(void *arg, enum err rc, int fd, int errnum,
-		const struct why *why) = d->fn;
-	void *arg = d->arg;
+	struct dial_options o = d->o;
 
 	dial_close(d);
-	fn(arg, rc, fd, errnum, why);
+	o.fn(o.arg, rc, fd, errnum, why);
 }
 
-/* Somebody who refuses is there; an address that we cannot even try says least. */
+/* A refusal means that the host is there; an address that cannot be tried says least. */
 static int dial_errnum_weight(int errnum)
 {
 	switch (errnum) {
@@ -126,7 +172,7 @@ static void dial_fail(struct dial *d, enum err rc)
 	dial_end(d, rc, -1, d->errnum, &why);
 }
 
-static void dial_on_patience_end(void *arg)
+static void dial_on_timeout(void *arg)
 {
 	struct dial *d = arg;
 	struct why why;
@@ -145,15 +191,15 @@ static void dial_note_failure(struct dial *d, struct dial_attempt *a, int errnum
 	d->failed++;
 	if (dial_errnum_weight(errnum) > dial_errnum_weight(d->errnum))
 		d->errnum = errnum;
-	loop_defer(d->loop, &d->next);
+	loop_defer(d->o.loop, &d->next);
 }
 
 static void dial_on_connected(struct dial *d, struct dial_attempt *a)
 {
 	int fd = a->fd;
 
-	if (d->memory != NULL && d->has_asked)
-		dial_memory_set(d->memory, &d->addrs[a - d->attempts]);
+	if (d->o.memory != NULL && d->has_asked)
+		dial_memory_set(d->o.memory, &d->addrs[a - d->attempts]);
 	loop_io_close(a->io);
 	a->io = NULL;
 	a->fd = -1;
@@ -176,8 +222,8 @@ static void dial_on_ready(void *arg, unsigned ready)
 }
 
 /*
- * As connect(2), with 0 for success. Over loopback the handshake is over before the call
- * returns, yet it says EINPROGRESS; asking again tells the truth, and saves a turn.
+ * As connect(2), with 0 for success. Over loopback the handshake ends before the call
+ * returns EINPROGRESS; a second call finds the connection, and saves a turn of the loop.
  */
 static int dial_connect(int fd, const struct addr *to)
 {
@@ -189,7 +235,7 @@ static int dial_connect(int fd, const struct addr *to)
 	return errno == EALREADY ? EINPROGRESS : errno;
 }
 
-/* 0: connected; EINPROGRESS: to be waited for; or why not. */
+/* 0: connected; EINPROGRESS: not yet; else the failure. */
 static int dial_attempt_begin(struct dial_attempt *a, const struct addr *to)
 {
 	int errnum;
@@ -200,7 +246,7 @@ static int dial_attempt_begin(struct dial_attempt *a, const struct addr *to)
 	errnum = dial_connect(a->fd, to);
 	if (errnum != EINPROGRESS)
 		return errnum;
-	if (loop_io_open(a->dial->loop, a->fd, dial_on_ready, a, &a->io) != ERR_OK)
+	if (loop_io_open(a->dial->o.loop, a->fd, dial_on_ready, a, &a->io) != ERR_OK)
 		return ENOMEM;
 	loop_io_want(a->io, LOOP_WRITE);
 	return EINPROGRESS;
@@ -208,13 +254,13 @@ static int dial_attempt_begin(struct dial_attempt *a, const struct addr *to)
 
 static enum err dial_ask(struct dial *d);
 
-/* All that are known have been tried. */
+/* All known addresses have been tried. */
 static void dial_on_no_more(struct dial *d)
 {
 	enum err rc = ERR_AGAIN;
 
 	if (!d->has_asked) {
-		dial_memory_forget(d->memory);
+		dial_memory_forget(d->o.memory);
 		rc = dial_ask(d);
 	} else if (d->resolve == NULL && d->failed == d->count) {
 		rc = ERR_SYS;
@@ -223,7 +269,7 @@ static void dial_on_no_more(struct dial *d)
 		dial_fail(d, rc);
 }
 
-/* Also called when the attempts so far take their time. */
+/* Also called when the attempts so far have taken DIAL_STAGGER_MS. */
 static void dial_try_next(void *arg)
 {
 	struct dial *d = arg;
@@ -267,45 +313,44 @@ static void dial_on_resolved(void *arg, enum err rc, const struct addr *addrs,
 static enum err dial_ask(struct dial *d)
 {
 	d->has_asked = true;
-	return resolve_open(d->loop, d->host, d->port, dial_on_resolved, d, &d->resolve);
+	return resolve_open(d->o.loop, d->host, d->o.port, dial_on_resolved, d,
+		&d->resolve);
 }
 
 static enum err dial_begin(struct dial *d)
 {
-	if (d->memory == NULL || !dial_memory_get(d->memory, &d->addrs[0]))
+	if (d->o.memory == NULL || !dial_memory_get(d->o.memory, &d->addrs[0]))
 		return dial_ask(d);
 	d->count = 1;
-	loop_defer(d->loop, &d->next);
+	loop_defer(d->o.loop, &d->next);
 	return ERR_OK;
 }
 
 enum err dial_open(const struct dial_options *options, struct dial **out)
 {
 	struct dial *d = mem_new(d);
-	uint32_t timeout_ms = options->timeout_ms;
 	enum err rc;
 
 	if (d == NULL)
 		return ERR_NOMEM;
-	d->loop = options->loop;
-	d->fn = options->fn;
-	d->arg = options->arg;
-	d->port = options->port;
-	d->memory = dial_memory_ref(options->memory);
+	d->o = *options;
+	d->o.host = NULL;
+	dial_memory_ref(d->o.memory);
 	loop_deferred_init(&d->next, dial_try_next, d);
 	d->host = strdup(options->host);
 	rc = d->host != NULL ? ERR_OK : ERR_NOMEM;
 	if (rc == ERR_OK)
-		rc = loop_timer_open(d->loop, dial_on_patience_end, d, &d->patience);
+		rc = loop_timer_open(d->o.loop, dial_on_timeout, d, &d->timeout);
 	if (rc == ERR_OK)
-		rc = loop_timer_open(d->loop, dial_try_next, d, &d->stagger);
+		rc = loop_timer_open(d->o.loop, dial_try_next, d, &d->stagger);
 	if (rc == ERR_OK)
 		rc = dial_begin(d);
 	if (rc != ERR_OK) {
 		dial_close(d);
 		return rc;
 	}
-	loop_timer_set(d->patience, timeout_ms != 0 ? timeout_ms : DIAL_TIMEOUT_MS);
+	loop_timer_set(d->timeout,
+		d->o.timeout_ms != 0 ? d->o.timeout_ms : DIAL_TIMEOUT_MS);
 	*out = d;
 	return ERR_OK;
 }

@@ -231,48 +231,19 @@ static enum err listener_start(struct listener *l, struct why *why)
 	return ERR_OK;
 }
 
-static struct listener *listener_new(struct loop *loop, listener_accept_fn *fn, void *arg)
-{
-	struct listener *l = mem_new(l);
-
-	if (l == NULL)
-		return NULL;
-	l->loop = loop;
-	l->fn = fn;
-	l->arg = arg;
-	l->fd = -1;
-	loop_deferred_init(&l->gone, free, l);
-	return l;
-}
-
-enum err listener_open(struct loop *loop, const char *host, uint16_t port,
-	listener_accept_fn *fn, void *arg, struct listener **out, struct why *why)
-{
-	struct listener *l = listener_new(loop, fn, arg);
-	enum err rc;
-
-	if (l == NULL)
-		return err_set(why, ERR_NOMEM, "no memory for a listener");
-	rc = listener_bind(host, port, SOCK_STREAM, &l->fd, why);
-	if (rc == ERR_OK)
-		rc = listener_start(l, why);
-	if (rc != ERR_OK) {
-		listener_close(l);
-		return rc;
-	}
-	*out = l;
-	return ERR_OK;
-}
-
 enum err listener_adopt_take(struct loop *loop, int fd, listener_accept_fn *fn, void *arg,
 	struct listener **out, struct why *why)
 {
-	struct listener *l = listener_new(loop, fn, arg);
+	struct listener *l = mem_new(l);
 	enum err rc;
 
 	if (l == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for a listener");
+	l->loop = loop;
+	l->fn = fn;
+	l->arg = arg;
 	l->fd = fd;
+	loop_deferred_init(&l->gone, free, l);
 	rc = listener_start(l, why);
 	if (rc != ERR_OK) {
 		l->fd = -1; /* still the caller's */
@@ -281,6 +252,20 @@ enum err listener_adopt_take(struct loop *loop, int fd, listener_accept_fn *fn, 
 	}
 	*out = l;
 	return ERR_OK;
+}
+
+enum err listener_open(struct loop *loop, const char *host, uint16_t port,
+	listener_accept_fn *fn, void *arg, struct listener **out, struct why *why)
+{
+	int fd = -1;
+	enum err rc = listener_bind(host, port, SOCK_STREAM, &fd, why);
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = listener_adopt_take(loop, fd, fn, arg, out, why);
+	if (rc != ERR_OK)
+		close(fd);
+	return rc;
 }
 
 void listener_addr(const struct listener *l, struct addr *out)

@@ -89,13 +89,6 @@ static void meter_close(struct stream *s, bool is_abort)
 	o.on_closed(o.arg, &end);
 }
 
-static void meter_on_ready(void *arg, unsigned ready)
-{
-	struct meter *m = arg;
-
-	m->stream.on_ready(m->stream.arg, ready);
-}
-
 static void meter_on_news(void *arg)
 {
 	struct meter *m = arg;
@@ -118,11 +111,10 @@ enum err meter_open(const struct meter_options *o, struct meter **out)
 
 	if (m == NULL)
 		return ERR_NOMEM;
-	m->stream = (struct stream){ .ops = &ops, .below = o->below, .fd = -1 };
 	m->o = *o;
 	loop_deferred_init(&m->news, meter_on_news, m);
 	stream_want(o->below, 0);
-	stream_set_owner(o->below, meter_on_ready, m);
+	stream_filter_init(&m->stream, &ops, o->below);
 	*out = m;
 	return ERR_OK;
 }

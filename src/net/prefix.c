@@ -68,7 +68,7 @@ enum err prefix_parse(struct span text, struct prefix *out)
 	return ERR_OK;
 }
 
-/* As one of 128 bits. False: it is not of the Internet. */
+/* As 128 bits. False: neither IPv4 nor IPv6. */
 static bool address_bytes(const struct addr *a, uint8_t out[16])
 {
 	if (a->sa.sa_family == AF_INET6) {
@@ -135,17 +135,33 @@ enum err prefix_set_add(struct prefix_set *set, const struct prefix *p)
 	return ERR_OK;
 }
 
-enum err prefix_set_add_list(struct prefix_set *set, const struct field_list *list)
+static enum err prefix_set_add_texts(struct prefix_set *set, const char *const *v,
+	size_t n)
 {
 	struct prefix p;
 	enum err rc = ERR_OK;
 
-	for (unsigned i = 0; i < list->n && rc == ERR_OK; i++) {
-		rc = prefix_parse(span_str(list->v[i]), &p);
+	for (size_t i = 0; i < n && rc == ERR_OK; i++) {
+		rc = prefix_parse(span_str(v[i]), &p);
 		if (rc == ERR_OK)
 			rc = prefix_set_add(set, &p);
 	}
 	return rc;
+}
+
+enum err prefix_set_add_list(struct prefix_set *set, const struct field_list *list)
+{
+	return prefix_set_add_texts(set, (const char *const *)list->v, list->n);
+}
+
+enum err prefix_set_add_local(struct prefix_set *set)
+{
+	/* RFC 1122, 1918, 3927, 6598; 4291, 4193 */
+	static const char *const rows[] = { "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12",
+		"192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10", "::1", "fc00::/7",
+		"fe80::/10" };
+
+	return prefix_set_add_texts(set, rows, mem_count(rows));
 }
 
 enum err prefix_check_list(void *member, struct why *why)
@@ -157,26 +173,9 @@ enum err prefix_check_list(void *member, struct why *why)
 	for (unsigned i = 0; i < list->n; i++)
 		if (prefix_parse(span_str(list->v[i]), &p) != ERR_OK)
 			return err_set(why, ERR_SYNTAX,
-				"\"%s\" is no range of addresses; write one such as 10.0.0.0/8",
+				"\"%s\" is not a range of addresses; write one such as 10.0.0.0/8",
 				str_quote(shown, sizeof(shown), span_str(list->v[i])));
 	return ERR_OK;
-}
-
-enum err prefix_set_add_local(struct prefix_set *set)
-{
-	/* RFC 1122, 1918, 3927, 6598; 4291, 4193 */
-	static const char *const rows[] = { "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12",
-		"192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10", "::1", "fc00::/7",
-		"fe80::/10" };
-	struct prefix p;
-	enum err rc = ERR_OK;
-
-	for (size_t i = 0; i < mem_count(rows) && rc == ERR_OK; i++) {
-		rc = prefix_parse(span_str(rows[i]), &p);
-		if (rc == ERR_OK)
-			rc = prefix_set_add(set, &p);
-	}
-	return rc;
 }
 
 enum err prefix_set_copy(const struct prefix_set *from, struct prefix_set *to)
@@ -197,7 +196,7 @@ static bool prefix_has(const struct prefix *p, const uint8_t bytes[16])
 {
 	unsigned whole = p->bits / 8, rest = p->bits % 8;
 
-	/* Who writes "::/0" means IPv6. */
+	/* "::/0" means all of IPv6, and no IPv4. */
 	if (p->bits < IP4_BITS && bytes_are_ip4(bytes))
 		return false;
 	if (memcmp(p->bytes, bytes, whole) != 0)

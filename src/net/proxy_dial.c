@@ -8,28 +8,27 @@
 #include <unistd.h>
 
 #include "base/str.h"
-#include "net/dialer.h"
 #include "text/base64.h"
 #include "wire/socks5.h"
 
 #define PROXY_TIMEOUT_MS 30000
-#define PROXY_HEAD_MAX 8192 /* of an answer */
-#define PROXY_TEXT_MAX 255  /* of a host, user or password: what SOCKS5 can say */
+#define PROXY_HEAD_MAX 8192 /* of a response */
+#define PROXY_TEXT_MAX 255  /* of a host, user or password: the limit of SOCKS5 */
 #define PROXY_PIECE_BYTES 1024
 
 enum proxy_dial_state {
 	PROXY_DIALING, /* the proxy */
-	PROXY_ASKING,  /* there is something to be sent */
-	PROXY_WAITING, /* for an answer */
+	PROXY_SENDING, /* there is something to be sent */
+	PROXY_WAITING, /* for a response */
 };
 
 struct proxy_dial {
 	struct loop *loop; /* borrowed: outlives us */
-	void (*fn)(void *arg, enum err rc, int fd, int errnum, const struct why *why);
+	dial_fn *fn;
 	void *arg; /* borrowed: the owner's */
 	enum proxy_dial_state state;
-	struct dial *dial; /* NULL once the proxy is reached */
-	struct loop_timer *patience;
+	struct dial *dial; /* NULL once the proxy is connected to */
+	struct loop_timer *timeout;
 	struct loop_io *io;
 	int fd;
 	struct buf in, out;
@@ -44,7 +43,7 @@ void proxy_dial_close(struct proxy_dial *p)
 	if (p == NULL)
 		return;
 	dial_close(p->dial);
-	loop_timer_close(p->patience);
+	loop_timer_close(p->timeout);
 	loop_io_close(p->io);
 	if (p->fd >= 0)
 		close(p->fd);
@@ -57,8 +56,7 @@ void proxy_dial_close(struct proxy_dial *p)
 static void proxy_dial_end(struct proxy_dial *p, enum err rc, int errnum,
 	const struct why *why)
 {
-	void (*fn)(void *arg, enum err rc, int fd, int errnum,
-		const struct why *why) = p->fn;
+	dial_fn *fn = p->fn;
 	void *arg = p->arg;
 	int fd = -1;
 
@@ -74,11 +72,11 @@ static void proxy_dial_end_by_errno(struct proxy_dial *p, int errnum)
 {
 	struct why why;
 
-	(void)err_sys(&why, errnum, "the proxy broke the connection");
+	(void)err_sys(&why, errnum, "the proxy closed the connection");
 	proxy_dial_end(p, ERR_SYS, errnum, &why);
 }
 
-static void proxy_dial_on_patience_end(void *arg)
+static void proxy_dial_on_timeout(void *arg)
 {
 	struct proxy_dial *p = arg;
 	struct why why;
@@ -87,7 +85,7 @@ static void proxy_dial_on_patience_end(void *arg)
 	proxy_dial_end(p, ERR_TIMEOUT, ETIMEDOUT, &why);
 }
 
-/* ---- the two dialogues ---- */
+/* ---- the two protocols ---- */
 
 /* "HTTP/1.1 200 ...": only 200 will do. */
 static enum err connect_check_status(struct span head, struct why *why)
@@ -171,10 +169,10 @@ static enum err socks_begin(struct proxy_dial *p, const struct proxy_dial_option
 static void proxy_dial_enter(struct proxy_dial *p, enum proxy_dial_state state)
 {
 	p->state = state;
-	loop_io_want(p->io, state == PROXY_ASKING ? LOOP_WRITE : LOOP_READ);
+	loop_io_want(p->io, state == PROXY_SENDING ? LOOP_WRITE : LOOP_READ);
 }
 
-static void proxy_dial_ask(struct proxy_dial *p)
+static void proxy_dial_send(struct proxy_dial *p)
 {
 	struct span s = buf_span(&p->out);
 	ssize_t n = send(p->fd, s.p, s.n, MSG_NOSIGNAL);
@@ -188,8 +186,8 @@ static void proxy_dial_ask(struct proxy_dial *p)
 		proxy_dial_enter(p, PROXY_WAITING);
 }
 
-/* Bytes are looked at first, and only those that are the proxy's are taken. */
-static enum err proxy_dial_hear(struct proxy_dial *p, size_t peeked, struct why *why)
+/* Bytes are peeked, and only those of the proxy's response are taken. */
+static enum err proxy_dial_step(struct proxy_dial *p, size_t peeked, struct why *why)
 {
 	uint8_t piece[PROXY_PIECE_BYTES];
 	struct span rest = buf_span(&p->in);
@@ -199,12 +197,12 @@ static enum err proxy_dial_hear(struct proxy_dial *p, size_t peeked, struct why 
 	if (rc == ERR_OK)
 		peeked -= rest.n;
 	if (peeked > 0 && recv(p->fd, piece, peeked, 0) != (ssize_t)peeked)
-		return err_set(why, ERR_SYS, "the proxy broke the connection");
+		return err_set(why, ERR_SYS, "the proxy closed the connection");
 	buf_consume(&p->in, had - rest.n);
 	return rc;
 }
 
-static void proxy_dial_wait(struct proxy_dial *p)
+static void proxy_dial_receive(struct proxy_dial *p)
 {
 	uint8_t piece[PROXY_PIECE_BYTES];
 	struct why why = { .text = "" };
@@ -219,11 +217,11 @@ static void proxy_dial_wait(struct proxy_dial *p)
 	}
 	rc = buf_put(&p->in, piece, (size_t)n);
 	if (rc == ERR_OK)
-		rc = proxy_dial_hear(p, (size_t)n, &why);
+		rc = proxy_dial_step(p, (size_t)n, &why);
 	if (rc != ERR_AGAIN)
 		proxy_dial_end(p, rc, 0, &why);
 	else if (p->out.n > 0)
-		proxy_dial_enter(p, PROXY_ASKING);
+		proxy_dial_enter(p, PROXY_SENDING);
 }
 
 static void proxy_dial_on_ready(void *arg, unsigned ready)
@@ -231,10 +229,10 @@ static void proxy_dial_on_ready(void *arg, unsigned ready)
 	struct proxy_dial *p = arg;
 
 	(void)ready;
-	if (p->state == PROXY_ASKING)
-		proxy_dial_ask(p);
+	if (p->state == PROXY_SENDING)
+		proxy_dial_send(p);
 	else
-		proxy_dial_wait(p);
+		proxy_dial_receive(p);
 }
 
 static void proxy_dial_on_dialed(void *arg, enum err rc, int fd, int errnum,
@@ -248,7 +246,7 @@ static void proxy_dial_on_dialed(void *arg, enum err rc, int fd, int errnum,
 	if (rc == ERR_OK)
 		rc = loop_io_open(p->loop, fd, proxy_dial_on_ready, p, &p->io);
 	if (rc == ERR_OK) {
-		proxy_dial_enter(p, PROXY_ASKING);
+		proxy_dial_enter(p, PROXY_SENDING);
 		return;
 	}
 	(void)err_set(&words, rc, "proxy: %.200s", err_text(rc, why));
@@ -256,7 +254,7 @@ static void proxy_dial_on_dialed(void *arg, enum err rc, int fd, int errnum,
 }
 
 /* A line break in a header would be a header of its own. */
-static bool proxy_text_is_fit(const char *text)
+static bool proxy_text_is_sendable(const char *text)
 {
 	if (text == NULL)
 		return true;
@@ -282,11 +280,10 @@ static enum err proxy_dial_begin(struct proxy_dial *p, const struct proxy_dial_o
 	enum err rc = o->proxy->is_socks ? socks_begin(p, o) : connect_begin(p, o);
 
 	if (rc == ERR_OK)
-		rc = loop_timer_open(p->loop, proxy_dial_on_patience_end, p,
-			&p->patience);
+		rc = loop_timer_open(p->loop, proxy_dial_on_timeout, p, &p->timeout);
 	if (rc != ERR_OK)
 		return rc;
-	loop_timer_set(p->patience, timeout_ms);
+	loop_timer_set(p->timeout, timeout_ms);
 	return dial_open(&to_proxy, &p->dial);
 }
 
@@ -297,10 +294,14 @@ enum err proxy_dial_open(const struct proxy_dial_options *options,
 	struct proxy_dial *p;
 	enum err rc;
 
-	if (options->host[0] == '\0' || !proxy_text_is_fit(options->host))
-		return err_set(why, ERR_USAGE, "no proxy can be asked for that host");
-	if (!proxy_text_is_fit(proxy->user) || !proxy_text_is_fit(proxy->password))
-		return err_set(why, ERR_USAGE, "the login for the proxy cannot be sent");
+	if (options->host[0] == '\0' || !proxy_text_is_sendable(options->host))
+		return err_set(why, ERR_USAGE,
+			"the name of the host cannot be sent to a proxy");
+	if (!proxy_text_is_sendable(proxy->user) ||
+		!proxy_text_is_sendable(proxy->password))
+		return err_set(why, ERR_USAGE,
+			"the user or password for the proxy cannot be sent: it is longer than 255"
+			" bytes or has control characters");
 	p = mem_new(p);
 	if (p == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for a dial");

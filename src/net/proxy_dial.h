@@ -1,18 +1,17 @@
 /*
- * A dial through an outbound proxy: HTTP CONNECT, or SOCKS5 with the name left to the
- * proxy. Not one byte of what the target says is taken from the connection.
+ * A dial through an outbound proxy: HTTP CONNECT, or SOCKS5 with a host name that the
+ * proxy resolves. No byte of the target is read from the connection.
  */
 #ifndef NET_PROXY_DIAL_H
 #define NET_PROXY_DIAL_H
 
-#include "loop/loop.h"
+#include "net/dialer.h"
 
 struct proxy {
 	bool is_socks;
 	const char *host;
 	uint16_t port;
-	const char *user,
-		*password; /* NULL: no login; both, or the user counts for nothing */
+	const char *user, *password; /* NULL: no login; without a password, none */
 };
 
 struct proxy_dial;
@@ -23,14 +22,13 @@ struct proxy_dial_options {
 	const char *host;          /* of the target; without brackets around IPv6 */
 	uint16_t port;
 	uint32_t timeout_ms; /* for everything together; 0 is 30 s */
-	/* As dial_options.fn: @fd is connected to the target, by way of the proxy. */
-	void (*fn)(void *arg, enum err rc, int fd, int errnum, const struct why *why);
+	dial_fn *fn;         /* its @fd is connected to the target, through the proxy */
 	void *arg;
 };
 
 /*
  * fn is called once, never from inside this call; the dial is gone then.
- * ERR_USAGE: a host or a login that would break the dialogue.
+ * ERR_USAGE: a host or a login that cannot be written into a request.
  */
 enum err proxy_dial_open(const struct proxy_dial_options *options,
 	struct proxy_dial **out, struct why *why) MUST_USE;

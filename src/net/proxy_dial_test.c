@@ -68,7 +68,7 @@ static const struct story stories[] = {
 		.host = "tunnel.test",
 		.lines = { { .hears = "CONNECT", .says = "HTTP/1.1 200 OK\r\n" } },
 		.rc = ERR_SYS,
-		.why = "the proxy broke the connection: Connection reset by peer",
+		.why = "the proxy closed the connection: Connection reset by peer",
 	},
 	{
 		.proxy = { .is_socks = true },

@@ -19,13 +19,6 @@ static struct pushback *pushback_of(struct stream *s)
 	return mem_container(s, struct pushback, stream);
 }
 
-static void pushback_on_below(void *arg, unsigned ready)
-{
-	struct pushback *p = arg;
-
-	p->stream.on_ready(p->stream.arg, ready);
-}
-
 static void pushback_on_wake(void *arg)
 {
 	struct pushback *p = arg;
@@ -73,11 +66,6 @@ static enum err pushback_write(struct stream *s, const struct iovec *iov, int co
 	return stream_write(s->below, iov, count, put);
 }
 
-static enum err pushback_finish(struct stream *s)
-{
-	return stream_finish(s->below);
-}
-
 static void pushback_close(struct stream *s, bool is_abort)
 {
 	struct pushback *p = pushback_of(s);
@@ -92,7 +80,7 @@ static const struct stream_ops pushback_ops = {
 	.name = "pushback",
 	.read = pushback_read,
 	.write = pushback_write,
-	.finish = pushback_finish,
+	.finish = stream_filter_finish,
 	.want = pushback_want,
 	.close = pushback_close,
 };
@@ -107,16 +95,13 @@ enum err pushback_open(struct loop *loop, struct stream *below, struct span firs
 	p = mem_new(p);
 	if (p == NULL)
 		return ERR_NOMEM;
-	p->stream.ops = &pushback_ops;
-	p->stream.fd = -1;
 	p->loop = loop;
-	p->stream.below = below;
+	stream_filter_init(&p->stream, &pushback_ops, below);
 	p->n = first.n & 0xff;
 	if (first.n > 0)
 		memcpy(p->first, first.p, first.n);
 	loop_deferred_init(&p->wake, pushback_on_wake, p);
 	loop_deferred_init(&p->gone, free, p);
-	stream_set_owner(below, pushback_on_below, p);
 	*out = &p->stream;
 	return ERR_OK;
 }

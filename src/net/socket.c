@@ -177,7 +177,7 @@ void socket_tune(int fd)
 	int now = 0;
 	socklen_t n = sizeof(now);
 
-	/* Accepted sockets have it from their listener; a Unix socket has no such thing. */
+	/* Accepted sockets have it from their listener; Unix sockets do not have it. */
 	if (getsockopt(fd, idle.level, idle.name, &now, &n) != 0 || now == idle.value)
 		return;
 	socket_set(fd, on, mem_count(on));

@@ -28,3 +28,22 @@ size_t stream_expect_records(struct stream *s)
 		s = s->below;
 	return s->ops->expect_records != NULL ? s->ops->expect_records(s) : 0;
 }
+
+static void stream_filter_on_ready(void *arg, unsigned ready)
+{
+	struct stream *s = arg;
+
+	s->on_ready(s->arg, ready);
+}
+
+void stream_filter_init(struct stream *s, const struct stream_ops *ops,
+	struct stream *below)
+{
+	*s = (struct stream){ .ops = ops, .below = below, .fd = -1 };
+	stream_set_owner(below, stream_filter_on_ready, s);
+}
+
+enum err stream_filter_finish(struct stream *s)
+{
+	return stream_finish(s->below);
+}

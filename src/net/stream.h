@@ -161,6 +161,15 @@ int stream_socket(const struct stream *s);
 bool stream_path(const struct stream *s, struct stream_path *out);
 size_t stream_expect_records(struct stream *s);
 
+/* ---- for filters ---- */
+
+/* Fills in the rest of a filter's @s, and takes @below. */
+void stream_filter_init(struct stream *s, const struct stream_ops *ops,
+	struct stream *below);
+
+/* The finish() of a filter that has nothing to add. */
+enum err stream_filter_finish(struct stream *s) MUST_USE;
+
 /* NULL is fine. */
 static inline void stream_close(struct stream *s)
 {

@@ -1,4 +1,5 @@
 /* What Linux has for sockets, and POSIX has not. */
+#include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/tcp.h> /* glibc's has fewer fields */
@@ -57,4 +58,18 @@ int system_open_network_news(void)
 		fd = -1;
 	}
 	return fd;
+}
+
+int system_splice_pipe(int ends[2], int bytes)
+{
+	if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0)
+		return -1;
+	(void)fcntl(ends[0], F_SETPIPE_SZ, bytes); /* a small one will do, too */
+	return 0;
+}
+
+/* Never SPLICE_F_MORE: it corks, and may hold back the end of a response. */
+ssize_t system_splice(int from, int to, size_t n)
+{
+	return splice(from, NULL, to, NULL, n, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 }

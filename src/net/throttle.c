@@ -263,11 +263,6 @@ static enum err throttle_write(struct stream *s, const struct iovec *iov, int co
 	return rc;
 }
 
-static enum err throttle_finish(struct stream *s)
-{
-	return stream_finish(s->below);
-}
-
 static void throttle_want(struct stream *s, unsigned wants)
 {
 	struct throttle *t = throttle_of(s);
@@ -336,7 +331,7 @@ static enum err throttle_commit(struct stream *s, size_t n)
 
 #define THROTTLE_OPS \
 	.name = "throttle", .read = throttle_read, .write = throttle_write, \
-	.finish = throttle_finish, .want = throttle_want, .close = throttle_close
+	.finish = stream_filter_finish, .want = throttle_want, .close = throttle_close
 
 /* It lends what the stream below can lend. */
 static const struct stream_ops *throttle_choose_ops(const struct stream *below)
@@ -355,27 +350,17 @@ static const struct stream_ops *throttle_choose_ops(const struct stream *below)
 	return below->ops->reserve != NULL ? &reserved : &plain;
 }
 
-static void throttle_on_below_ready(void *arg, unsigned ready)
-{
-	struct throttle *t = arg;
-
-	t->stream.on_ready(t->stream.arg, ready);
-}
-
 enum err throttle_open(const struct throttle_options *o, struct stream **out)
 {
 	struct throttle *t = mem_new(t);
 
 	if (t == NULL)
 		return ERR_NOMEM;
-	t->stream.ops = throttle_choose_ops(o->below);
-	t->stream.fd = -1;
-	t->stream.below = o->below;
+	stream_filter_init(&t->stream, throttle_choose_ops(o->below), o->below);
 	t->bucket = throttle_bucket_ref(o->bucket);
 	list_init(&t->in_bucket);
 	t->on_moved = o->on_moved;
 	t->arg = o->arg;
-	stream_set_owner(t->stream.below, throttle_on_below_ready, t);
 	*out = &t->stream;
 	return ERR_OK;
 }

@@ -29,8 +29,8 @@ struct tls_server_options {
 	/* file or directory of client CAs: a client certificate is required and verified;
 	 * NULL: none is asked for */
 	const char *ca_path;
-	/* comma-separated protocols to choose from, or NULL; a client who offers others
-	 * only is refused, one who offers none is not */
+	/* the protocol (ALPN), or NULL; a client that offers only others is refused, a
+	 * client that offers none is not */
 	const char *alpn;
 };
 
@@ -86,6 +86,23 @@ enum err tls_open(const struct tls_options *o, struct stream **out,
 /* ERR_OK: done. ERR_AGAIN: want what tls_wants() says and call again. */
 enum err tls_handshake(struct stream *tls, struct why *why) MUST_USE;
 unsigned tls_wants(const struct stream *tls);
+
+/* ---- once the handshake has failed: the cause; the caller has the words ---- */
+
+#define TLS_DETAIL_MAX 160
+
+enum tls_trouble {
+	TLS_TROUBLE_OTHER,
+	TLS_TROUBLE_UNKNOWN_CA,
+	TLS_TROUBLE_EXPIRED,           /* detail: when that was */
+	TLS_TROUBLE_TOO_EARLY,         /* detail: from when on it is valid */
+	TLS_TROUBLE_WRONG_NAME,        /* detail: the names it is for */
+	TLS_TROUBLE_NO_TLS,            /* the peer answered with something else */
+	TLS_TROUBLE_WANTS_CERTIFICATE, /* of the client, or another one than it showed */
+};
+
+/* After the handshake or the first read of @tls has failed. @detail may stay empty. */
+enum tls_trouble tls_find_trouble(const struct stream *tls, char detail[TLS_DETAIL_MAX]);
 
 /* ---- once the handshake is done ---- */
 

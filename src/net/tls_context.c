@@ -50,23 +50,20 @@ void tls_context_free(struct tls_context *ctx)
 	free(ctx);
 }
 
-/* "h2,http/1.1": each with its length in front (RFC 7301 3.1). */
-static enum err tls_context_set_alpn(struct tls_context *ctx, const char *names,
+/* One name, with its length in front (RFC 7301 3.1). */
+static enum err tls_context_set_alpn(struct tls_context *ctx, const char *name,
 	struct why *why)
 {
-	const char *name = names;
+	size_t n = name != NULL ? strlen(name) : 0;
 
-	while (name != NULL) {
-		size_t n = strcspn(name, ",");
-
-		if (n == 0 || ctx->alpn_n + 1 + n > sizeof(ctx->alpn))
-			return err_set(why, ERR_USAGE, "ALPN \"%.100s\" makes no sense",
-				names);
-		ctx->alpn[ctx->alpn_n] = (unsigned char)n;
-		memcpy(ctx->alpn + ctx->alpn_n + 1, name, n);
-		ctx->alpn_n += (unsigned)n + 1;
-		name = name[n] == ',' ? name + n + 1 : NULL;
-	}
+	if (name == NULL)
+		return ERR_OK;
+	if (n == 0 || n >= sizeof(ctx->alpn))
+		return err_set(why, ERR_USAGE,
+			"ALPN: \"%.100s\" is not the name of a protocol", name);
+	ctx->alpn[0] = (unsigned char)n;
+	memcpy(ctx->alpn + 1, name, n);
+	ctx->alpn_n = (unsigned)n + 1;
 	return ERR_OK;
 }
 

@@ -1,6 +1,4 @@
 /* Why a client's handshake failed. */
-#include "net/tls_trouble.h"
-
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>

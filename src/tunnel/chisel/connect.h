@@ -9,7 +9,6 @@
 #include "net/addr.h"
 #include "net/proxy_dial.h"
 #include "net/tls.h"
-#include "net/tls_trouble.h"
 #include "text/url.h"
 
 struct connect;

@@ -2,8 +2,9 @@
 #include "net/splice.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
+
+#include "net/system_priv.h"
 
 #define SPLICE_IDLE_MS 1000
 #define SPLICE_PIPE_BYTES \
@@ -40,12 +41,10 @@ enum err splice_new(struct loop *loop, size_t trial_bytes, void (*on_idle)(void 
 
 	if (s == NULL)
 		return ERR_NOMEM;
-	if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0) {
+	if (system_splice_pipe(ends, SPLICE_PIPE_BYTES) != 0) {
 		free(s);
 		return ERR_SYS;
 	}
-	(void)fcntl(ends[0], F_SETPIPE_SZ,
-		SPLICE_PIPE_BYTES); /* a small one will do, too */
 	s->fill_bytes = trial_bytes;
 	s->out = ends[0];
 	s->in = ends[1];
@@ -94,15 +93,9 @@ static enum err splice_err(int errnum)
 	}
 }
 
-/* Never SPLICE_F_MORE: it corks, and what is held back may be the end of an answer. */
-static ssize_t splice_move(int from, int to, size_t n)
-{
-	return splice(from, NULL, to, NULL, n, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-}
-
 enum err splice_fill(struct splice *s, int from_fd)
 {
-	ssize_t n = splice_move(from_fd, s->in, s->fill_bytes);
+	ssize_t n = system_splice(from_fd, s->in, s->fill_bytes);
 
 	if (n < 0)
 		return splice_err(errno);
@@ -115,7 +108,7 @@ enum err splice_fill(struct splice *s, int from_fd)
 
 enum err splice_drain(struct splice *s, int to_fd, size_t *put)
 {
-	ssize_t n = splice_move(s->out, to_fd, s->held);
+	ssize_t n = system_splice(s->out, to_fd, s->held);
 
 	if (n < 0)
 		return splice_err(errno);
