@@ -90,8 +90,7 @@ static _Noreturn void launch_execute(const struct launch *l)
 	launch_arrange(l);
 	execve(l->o->path, (char *const *)(uintptr_t)l->o->argv, env);
 	errnum = errno;
-	if (write(report, &errnum, sizeof(errnum)) < 0)
-		_exit(CHILD_EXIT_UNRUN);
+	(void)!write(report, &errnum, sizeof(errnum));
 	_exit(CHILD_EXIT_UNRUN);
 }
 
@@ -165,7 +164,7 @@ static enum err child_launch(struct child *c, const struct child_options *o,
 
 /* ---- its words ---- */
 
-/* The owner may close us in on_line: then the rest is for nobody. */
+/* The owner may close the child in on_line: then the rest is dropped. */
 static void child_hand_line(struct child *c)
 {
 	if (c->state == CHILD_CLOSED)
@@ -244,11 +243,6 @@ void child_signal(struct child *c, int signo)
 		(void)kill(c->pid, signo);
 }
 
-static void child_free(void *arg)
-{
-	free(arg);
-}
-
 /* SIGKILL cannot be put off, so the wait is short. */
 void child_close(struct child *c)
 {
@@ -278,13 +272,13 @@ enum err child_open(const struct child_options *o, struct child **out, struct wh
 	c->arg = o->arg;
 	c->state = CHILD_ENDED;
 	c->fd = -1;
-	loop_deferred_init(&c->gone, child_free, c);
+	loop_deferred_init(&c->gone, free, c);
 
 	/* The signal first: it may end at once. */
 	rc = loop_signals_open(c->loop, (const int[]){ SIGCHLD, 0 }, child_on_sigchld, c,
 		&c->ends);
 	if (rc != ERR_OK)
-		err_set(why, rc, "cannot watch children");
+		err_set(why, rc, "cannot watch child processes");
 	if (rc == ERR_OK)
 		rc = child_launch(c, o, why);
 	if (rc == ERR_OK) {

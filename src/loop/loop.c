@@ -78,7 +78,7 @@ static void loop_run_deferred(struct loop *loop)
 static void loop_check_closing(uv_handle_t *handle, void *arg)
 {
 	(void)arg;
-	assert(uv_is_closing(handle)); /* else somebody forgot a handle */
+	assert(uv_is_closing(handle)); /* else an owner forgot a handle */
 	(void)handle;
 }
 

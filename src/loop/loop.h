@@ -1,6 +1,5 @@
 /*
- * The event loop of one worker: readiness, timers, deferred calls, signals, jobs and
- * mail.
+ * The event loop of one worker: readiness, timers, deferred calls, signals and mail.
  *
  * All handles are opaque and belong to their opener. Closing one is final and quiet: its
  * callback is never called again, not even later in this turn, and its owner may be freed
@@ -32,7 +31,7 @@ void loop_turn(struct loop *loop);
 
 /* ---- deferred calls: at the end of this turn, once ---- */
 
-/* Embedded in its owner, who must not go before the call or loop_undefer(). */
+/* Embedded in its owner, which must not be freed before the call or loop_undefer(). */
 struct loop_deferred {
 	struct list in_loop;
 	void (*fn)(void *arg);
@@ -117,21 +116,20 @@ void loop_watch_close(struct loop_watch *watch);
 
 struct mailbox;
 
-/* A letter: embedded at the front of what is sent.
- * The receiver's fn owns it from then on. */
+/* Embedded at the front of what is sent. The receiver's fn owns it from then on. */
 struct mail {
 	struct mail *next;
 	void (*fn)(void *receiver, struct mail *mail);
 };
 
-/* Letters are handed to their fn with @receiver, in order, on the loop's thread. */
+/* Each mail is given to its fn with @receiver, in order, on the thread of the loop. */
 enum err mailbox_open(struct loop *loop, void *receiver, struct mailbox **out) MUST_USE;
 
 /* From any thread. @mail belongs to the mailbox from now on. False: the mailbox is closed
  * or closing and nothing was taken. */
 bool mailbox_post(struct mailbox *box, struct mail *mail);
 
-/* No more letters are taken; those inside are still handed out, now. Owner's thread. */
+/* Takes no more mail, and delivers what it has, now. On the owner's thread. */
 void mailbox_close(struct mailbox *box);
 
 #endif

@@ -1,4 +1,4 @@
-/* What the files of loop/ know of each other; nobody else includes this. */
+/* What the files of loop/ share. */
 #ifndef LOOP_PRIV_H
 #define LOOP_PRIV_H
 

@@ -93,7 +93,7 @@ struct notify *notify_open(struct loop *loop, const struct log *log)
 	n->fd = fd_socket(AF_UNIX, SOCK_DGRAM);
 	if (n->fd < 0 || !notify_read_address(n, address) ||
 		loop_timer_open(loop, notify_on_timer, n, &n->timer) != ERR_OK) {
-		log_warn(log, "NOTIFY_SOCKET: cannot tell the service manager at %s",
+		log_warn(log, "NOTIFY_SOCKET: cannot notify the service manager at %s",
 			address);
 		notify_close(n);
 		return NULL;

@@ -18,34 +18,24 @@ struct loop_signals {
 	uv_signal_t uv[];
 };
 
-static void signals_mask(int how)
+static void signals_mask(int how, const int *signos, size_t n)
 {
 	sigset_t set;
 
 	sigemptyset(&set);
-	for (size_t i = 0; i < mem_count(signals_held); i++)
-		sigaddset(&set, signals_held[i]);
+	for (size_t i = 0; i < n; i++)
+		sigaddset(&set, signos[i]);
 	pthread_sigmask(how, &set, NULL);
 }
 
 void loop_signals_hold(void)
 {
-	signals_mask(SIG_BLOCK);
+	signals_mask(SIG_BLOCK, signals_held, mem_count(signals_held));
 }
 
 void loop_signals_release(void)
 {
-	signals_mask(SIG_UNBLOCK);
-}
-
-/* One that came while it was held is delivered to its new handler now. */
-static void signal_release(int signo)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, signo);
-	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	signals_mask(SIG_UNBLOCK, signals_held, mem_count(signals_held));
 }
 
 static void signals_on_uv(uv_signal_t *uv, int signo)
@@ -65,7 +55,8 @@ static enum err signals_add(struct loop_signals *signals, int signo)
 	signals->open++;
 	if (uv_signal_start(uv, signals_on_uv, signo) != 0)
 		return ERR_SYS;
-	signal_release(signo);
+	/* One that came while it was held is delivered to its new handler now. */
+	signals_mask(SIG_UNBLOCK, &signo, 1);
 	return ERR_OK;
 }
 

@@ -18,12 +18,12 @@
 struct worker {
 	unsigned index;
 	struct loop *loop;
-	struct mailbox *mailbox; /* letters are handed out with this worker as receiver */
+	struct mailbox *mailbox; /* mail is delivered with this worker as receiver */
 	struct pool blocks;      /* WORKER_BLOCK_BYTES each */
 	uint8_t *scratch;        /* worker_scratch() */
 	pthread_t thread;
 	bool has_thread;         /* false for the worker of the main thread */
-	struct mail stop;        /* the last letter: needs no memory when it is sent */
+	struct mail stop;        /* the last mail: needs no memory when it is sent */
 	atomic_bool is_stopping; /* it has been sent */
 };
 

@@ -146,7 +146,7 @@ bool addr_is_loopback(const struct addr *a)
 	return addr_is_v6(a) && IN6_IS_ADDR_LOOPBACK(&a->in6.sin6_addr);
 }
 
-/* The kernel knows it best: it lets nobody bind what is not there. */
+/* The kernel binds no address that this machine does not have. */
 bool addr_is_here(const struct addr *a)
 {
 	struct addr any_port = *a;

@@ -3,10 +3,9 @@
  *
  * It is two flows, one for each direction, and each flow is one state machine: its
  * source's reading and its destination's writing side. A flow never waits for both at
- * once. While the destination is not ready the source is left alone, so that its peer
- * feels the pressure; and when the destination is ready again the source is tried at
- * once, without asking the loop first, so that a saturated transfer hardly ever changes
- * what it waits for.
+ * once. While the destination is not ready, nothing is read from the source, so that
+ * back-pressure reaches its peer. When the destination is ready again, the source is read
+ * at once, so that a saturated transfer hardly ever changes what it waits for.
  */
 #include "net/bridge.h"
 
@@ -67,11 +66,6 @@ struct bridge {
 
 /* ---- one flow ---- */
 
-static void flow_enter(struct flow *f, enum flow_state state)
-{
-	f->state = state;
-}
-
 static void flow_drop_block(struct flow *f)
 {
 	pool_give(f->bridge->pool, f->block);
@@ -90,7 +84,7 @@ static void flow_end(struct flow *f)
 {
 	flow_fini(f);
 	f->n = 0;
-	flow_enter(f, FLOW_ENDED);
+	f->state = FLOW_ENDED;
 }
 
 static struct flow *flow_other(struct flow *f)
@@ -100,7 +94,7 @@ static struct flow *flow_other(struct flow *f)
 	return f == &b->a_to_b ? &b->b_to_a : &b->a_to_b;
 }
 
-/* The source had an error, or ended. Nothing of ours is in flight then. */
+/* The source had an error, or ended. No bytes wait here then. */
 static enum err flow_source_says(struct flow *f, enum err rc)
 {
 	if (rc == ERR_CLOSED) {
@@ -108,11 +102,11 @@ static enum err flow_source_says(struct flow *f, enum err rc)
 		rc = ERR_EOF;
 	}
 	if (rc == ERR_EOF) {
-		flow_enter(f, FLOW_FINISHING);
+		f->state = FLOW_FINISHING;
 		return ERR_OK;
 	}
 	if (rc == ERR_AGAIN)
-		flow_enter(f, FLOW_READING);
+		f->state = FLOW_READING;
 	else
 		f->bridge->a_broke = f == &f->bridge->a_to_b;
 	return rc;
@@ -121,7 +115,7 @@ static enum err flow_source_says(struct flow *f, enum err rc)
 static enum err flow_destination_says(struct flow *f, enum err rc)
 {
 	if (rc == ERR_AGAIN) {
-		flow_enter(f, FLOW_WRITING);
+		f->state = FLOW_WRITING;
 	} else if (rc == ERR_CLOSED) {
 		flow_end(f);
 		return ERR_OK;
@@ -140,7 +134,7 @@ static bool flow_is_drained(const struct flow *f, size_t got, size_t room)
 /* Source and destination did one move's worth. ERR_OK: there may be more. */
 static enum err flow_moved(struct flow *f, bool is_drained)
 {
-	flow_enter(f, FLOW_READING);
+	f->state = FLOW_READING;
 	return is_drained ? ERR_AGAIN : ERR_OK;
 }
 
@@ -176,7 +170,7 @@ static void flow_on_pipe_idle(void *arg)
 	f->way = WAY_COPY;
 }
 
-/* Having no pipe is no error: there are other ways. */
+/* Without a pipe the flow goes on copying. */
 static void flow_note_bulk(struct flow *f, bool is_full)
 {
 	f->full_reads = is_full ? f->full_reads + 1 : 0;
@@ -209,7 +203,7 @@ static enum err flow_copy(struct flow *f)
 	return flow_moved(f, flow_is_drained(f, got, room));
 }
 
-/* These two cannot be spliced after all: back to the block, for good. */
+/* Splicing does not work for these two: the flow copies from now on. */
 static enum err flow_unsplice(struct flow *f)
 {
 	size_t held = splice_held(f->splice);
@@ -272,7 +266,7 @@ static enum err flow_peek(struct flow *f)
 	return put < lent.n ? flow_destination_says(f, ERR_AGAIN) : flow_moved(f, false);
 }
 
-/* One block, and then to the end of the queue: others send through the same carrier. */
+/* One block, then the end of the queue: other channels use the same connection. */
 static enum err flow_reserve(struct flow *f)
 {
 	struct mspan room;
@@ -314,11 +308,6 @@ static enum flow_way flow_choose_way(const struct flow *f)
 
 /* ---- the machine ---- */
 
-static enum err flow_step_reading(struct flow *f)
-{
-	return flow_ways[f->way].move(f);
-}
-
 static enum err flow_step_writing(struct flow *f)
 {
 	enum err rc = flow_write_block(f);
@@ -326,7 +315,7 @@ static enum err flow_step_writing(struct flow *f)
 	if (rc == ERR_OK && f->splice != NULL)
 		rc = flow_drain_pipe(f);
 	if (rc == ERR_OK && f->state != FLOW_ENDED)
-		flow_enter(f, FLOW_READING);
+		f->state = FLOW_READING;
 	return rc;
 }
 
@@ -335,7 +324,7 @@ static enum err flow_step_finishing(struct flow *f)
 	enum err rc = stream_finish(f->to);
 
 	if (rc == ERR_OK || rc == ERR_CLOSED) {
-		flow_enter(f, FLOW_ENDED);
+		f->state = FLOW_ENDED;
 		return ERR_OK;
 	}
 	if (rc != ERR_AGAIN)
@@ -348,7 +337,7 @@ static const struct flow_rule {
 	unsigned wants_from, wants_to;
 	enum err (*step)(struct flow *f);
 } flow_rules[] = {
-	[FLOW_READING] = { LOOP_READ, 0, flow_step_reading },
+	[FLOW_READING] = { LOOP_READ, 0, NULL }, /* see flow_ways */
 	[FLOW_WRITING] = { 0, LOOP_WRITE, flow_step_writing },
 	[FLOW_FINISHING] = { 0, LOOP_WRITE, flow_step_finishing },
 	[FLOW_ENDED] = { 0, 0, NULL },
@@ -367,10 +356,12 @@ static enum err flow_run(struct flow *f)
 	int moves = 0;
 
 	while (rc == ERR_OK && f->state != FLOW_ENDED) {
-		if (f->state == FLOW_READING &&
-			moves++ >= flow_ways[f->way].moves_per_turn)
+		if (f->state != FLOW_READING)
+			rc = flow_rules[f->state].step(f);
+		else if (moves++ < flow_ways[f->way].moves_per_turn)
+			rc = flow_ways[f->way].move(f);
+		else
 			break;
-		rc = flow_rules[f->state].step(f);
 	}
 	return flow_rest(f, rc);
 }
@@ -410,8 +401,8 @@ static void bridge_finish(struct bridge *b, enum err rc)
 }
 
 /*
- * A side that has sent its last byte, and has nothing to take, may still break off. One
- * whose bytes wait here is asked nothing: they are delivered first.
+ * A side that has sent its last byte, and gets nothing more, may still reset. A side with
+ * bytes that wait here is not watched: they are delivered first.
  */
 static unsigned bridge_wants(const struct flow *from_it, const struct flow *to_it)
 {
@@ -431,7 +422,7 @@ static void bridge_on_half_closed(void *arg)
 	bridge_finish(b, ERR_TIMEOUT);
 }
 
-/* Each byte from a starts its idle limit anew. */
+/* Each byte from a starts its idle limit again. */
 static enum err bridge_watch_half(struct bridge *b)
 {
 	enum err rc = ERR_OK;
@@ -449,8 +440,8 @@ static enum err bridge_watch_half(struct bridge *b)
 	return ERR_OK;
 }
 
-/* Wants are told anew even if they are the same:
- * to some, wanting is asking for a turn. */
+/* Calls stream_want() even if nothing has changed: an SSH channel takes it as a request
+ * for a turn. */
 static void bridge_settle(struct bridge *b, enum err rc)
 {
 	bool is_over = b->a_to_b.state == FLOW_ENDED && b->b_to_a.state == FLOW_ENDED;

@@ -13,12 +13,13 @@
 #include "loop/fd.h"
 #include "net/socket.h"
 
-#define UNIX_AGAIN_MS 20 /* until a Unix socket with a full queue is asked again */
+#define UNIX_AGAIN_MS \
+	20 /* until connect() to a Unix socket with a full queue is repeated */
 
 struct connector {
 	struct connector_options o; /* its texts and its context are ours */
 	char *unix_path, *host, *server_name;
-	struct dial *dial;        /* NULL unless it is out */
+	struct dial *dial;        /* NULL unless it is running */
 	struct loop_timer *again; /* for a Unix socket; begins it, too */
 	struct loop_timer *late;
 	struct stream *stream; /* NULL before a connection */
@@ -40,7 +41,7 @@ void connector_close(struct connector *c)
 	free(c);
 }
 
-/* Tells the owner, after all else is gone: it may do anything then. */
+/* Frees @c before the callback, which may do anything. */
 static void connector_end(struct connector *c, enum err rc, const struct why *why)
 {
 	struct connector_options o = c->o;
@@ -49,7 +50,8 @@ static void connector_end(struct connector *c, enum err rc, const struct why *wh
 	if (stream != NULL)
 		c->stream = NULL;
 	else
-		dial_memory_forget(c->o.memory); /* it may be somebody else by now */
+		dial_memory_forget(
+			c->o.memory); /* another server may have the address by now */
 	connector_close(c);
 	o.fn(o.arg, rc, stream, why);
 }
@@ -153,9 +155,9 @@ static enum err connector_dial(struct connector *c)
 	return dial_open(&o, &c->dial);
 }
 
-/* ---- Unix sockets: there is no waiting for one, only asking again ---- */
+/* ---- Unix sockets: connect() does not wait for one; it has to be repeated ---- */
 
-/* 0 and the socket in @out, or why not. */
+/* 0 and the socket in @out, or an errno. */
 static int unix_connect(const char *path, int *out)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };

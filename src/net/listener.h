@@ -17,7 +17,7 @@ typedef void listener_accept_fn(void *arg, int fd, const struct addr *peer);
  * Binds and listens. @host is a literal or a name that resolves at once ("localhost").
  * Empty, "0.0.0.0" and "[::]" are all addresses of both families; the first two are those
  * of IPv4 where there is no IPv6.
- * ERR_EXISTS: somebody listens there.  ERR_DENIED: not allowed.  @why has the words.
+ * ERR_EXISTS: the port is in use.  ERR_DENIED: not allowed.  @why has the words.
  */
 enum err listener_open(struct loop *loop, const char *host, uint16_t port,
 	listener_accept_fn *fn, void *arg, struct listener **out,

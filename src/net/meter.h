@@ -1,7 +1,6 @@
 /*
- * A meter is a stream over another that counts what goes through, and tells when whoever
- * uses it has closed it. So somebody can give a stream away and still know what became of
- * it.
+ * A meter is a stream over a stream. It counts bytes, and reports when its owner closes
+ * it, so that a stream can be given away and its end still be known.
  */
 #ifndef NET_METER_H
 #define NET_METER_H

@@ -26,7 +26,7 @@ enum err prefix_parse(struct span text, struct prefix *out) MUST_USE;
 
 /*
  * What counts as one client: an address of IPv4, and of IPv6 the network that its first
- * @ip6_bits are, for who has one address there has all of them. False: it has no address.
+ * @ip6_bits are, because a client with one address there has all. False: no IP address.
  */
 bool prefix_of_client(const struct addr *a, uint8_t ip6_bits,
 	struct prefix *out) MUST_USE;
@@ -46,7 +46,7 @@ enum err prefix_set_add_list(struct prefix_set *set,
 /* For a row of fields: the struct field_list @member has prefixes only. */
 enum err prefix_check_list(void *member, struct why *why) MUST_USE;
 
-/* All that is not the Internet: loopback, private, link-local and shared addresses. */
+/* Adds loopback, private, link-local and shared addresses. */
 enum err prefix_set_add_local(struct prefix_set *set) MUST_USE;
 enum err prefix_set_copy(const struct prefix_set *from, struct prefix_set *to) MUST_USE;
 

@@ -20,6 +20,7 @@
 /* As glibc: no answer after 5 s, and after 10 s more. */
 #define DNS_TIMEOUT_MS 5000
 #define DNS_TRIES 2
+#define DNS_SOCKETS_MAX 16
 
 #define THREADS_MAX 32                           /* of the process */
 #define THREAD_STACK_BYTES ((size_t)1024 * 1024) /* plug-ins of the C library use it */
@@ -44,25 +45,21 @@ struct resolve {
 
 	ares_channel channel; /* NULL: not in use */
 	struct loop_timer *timer;
-	struct list sockets;
+	struct resolve_socket {
+		struct resolve *r; /* borrowed: it embeds us */
+		ares_socket_t fd;  /* c-ares'; ARES_SOCKET_BAD: not in use */
+		struct loop_io *io;
+	} sockets[DNS_SOCKETS_MAX];
 
 	int result_fd;   /* the thread's pipe, or -1 */
 	size_t result_n; /* bytes of @found that have come through it */
 	struct loop_io *result_io;
 };
 
-/* A socket of c-ares. */
-struct resolve_socket {
-	struct list in_resolve;
-	struct resolve *r; /* borrowed: it owns us */
-	ares_socket_t fd;
-	struct loop_io *io;
-};
-
 /* Belongs to its thread. */
 struct system_lookup {
-	char *host;
 	int result_fd;
+	char host[];
 };
 
 /* Mutable and global because threads belong to the process. */
@@ -187,10 +184,8 @@ static void *system_lookup_main(void *arg)
 		found_add(&found, ai->ai_addr, ai->ai_addrlen);
 	if (list != NULL)
 		freeaddrinfo(list);
-	if (write(s->result_fd, &found, sizeof(found)) < 0)
-		(void)0; /* EPIPE: the lookup was cancelled; the signal is ignored */
+	(void)!write(s->result_fd, &found, sizeof(found)); /* EPIPE: it was cancelled */
 	close(s->result_fd);
-	free(s->host);
 	free(s);
 	atomic_fetch_sub(&threads_running, 1);
 	return NULL;
@@ -213,18 +208,15 @@ static void resolve_on_result(void *arg, unsigned ready)
 
 static enum err system_lookup_start(const char *host, int result_fd)
 {
-	struct system_lookup *s = mem_new(s);
+	size_t n = strlen(host) + 1;
+	struct system_lookup *s = malloc(sizeof(*s) + n);
 	pthread_t id;
 
-	if (s != NULL)
-		s->host = strdup(host);
-	if (s == NULL || s->host == NULL) {
-		free(s);
+	if (s == NULL)
 		return ERR_NOMEM;
-	}
 	s->result_fd = result_fd;
+	memcpy(s->host, host, n);
 	if (thread_start(THREAD_STACK_BYTES, system_lookup_main, s, &id) != 0) {
-		free(s->host);
 		free(s);
 		return ERR_SYS;
 	}
@@ -287,46 +279,32 @@ static void resolve_on_ready(void *arg, unsigned ready)
 
 static struct resolve_socket *resolve_find_socket(struct resolve *r, ares_socket_t fd)
 {
-	struct list *it, *next;
-
-	list_each(it, next, &r->sockets) {
-		struct resolve_socket *s = list_object(it, struct resolve_socket,
-			in_resolve);
-
-		if (s->fd == fd)
-			return s;
-	}
+	for (unsigned i = 0; i < DNS_SOCKETS_MAX; i++)
+		if (r->sockets[i].fd == fd)
+			return &r->sockets[i];
 	return NULL;
 }
 
-/* c-ares waits for a socket, or closes it. A request without memory times out. */
+/* c-ares waits for a socket, or closes it. A socket without room or memory times out. */
 static void resolve_on_socket(void *arg, ares_socket_t fd, int reads, int writes)
 {
 	struct resolve *r = arg;
 	struct resolve_socket *s = resolve_find_socket(r, fd);
+	unsigned wants = (reads != 0 ? LOOP_READ : 0U) | (writes != 0 ? LOOP_WRITE : 0U);
 
-	if (reads == 0 && writes == 0) {
-		if (s == NULL)
+	if (s == NULL && wants != 0) {
+		s = resolve_find_socket(r, ARES_SOCKET_BAD);
+		if (s == NULL ||
+			loop_io_open(r->loop, fd, resolve_on_ready, s, &s->io) != ERR_OK)
 			return;
-		loop_io_close(s->io);
-		list_remove(&s->in_resolve);
-		free(s);
-		return;
-	}
-	if (s == NULL) {
-		s = mem_new(s);
-		if (s == NULL)
-			return;
-		s->r = r;
 		s->fd = fd;
-		if (loop_io_open(r->loop, fd, resolve_on_ready, s, &s->io) != ERR_OK) {
-			free(s);
-			return;
-		}
-		list_add(&r->sockets, &s->in_resolve);
 	}
-	loop_io_want(s->io,
-		(reads != 0 ? LOOP_READ : 0U) | (writes != 0 ? LOOP_WRITE : 0U));
+	if (wants != 0) {
+		loop_io_want(s->io, wants);
+	} else if (s != NULL) {
+		loop_io_close(s->io);
+		s->fd = ARES_SOCKET_BAD;
+	}
 }
 
 static enum err dns_err(int status)
@@ -339,15 +317,10 @@ static enum err dns_err(int status)
 	case ARES_EBADNAME:
 	case ARES_ECONNREFUSED: /* no name server is set up: other sources may know it */
 		return ERR_NOENT;
-	case ARES_ETIMEOUT:
-	case ARES_ESERVFAIL:
-	case ARES_EREFUSED:
-	case ARES_ENOTIMP:
-		return ERR_TIMEOUT;
 	case ARES_ENOMEM:
 		return ERR_NOMEM;
-	default:
-		return ERR_SYS;
+	default: /* no answer, or none of use */
+		return ERR_TIMEOUT;
 	}
 }
 
@@ -458,7 +431,8 @@ enum err resolve_open(struct loop *loop, const char *host, uint16_t port, resolv
 	r->arg = arg;
 	r->port = port;
 	r->result_fd = -1;
-	list_init(&r->sockets);
+	for (unsigned i = 0; i < DNS_SOCKETS_MAX; i++)
+		r->sockets[i] = (struct resolve_socket){ .r = r, .fd = ARES_SOCKET_BAD };
 	loop_deferred_init(&r->answer, resolve_on_answer, r);
 	r->host = strdup(host);
 	if (r->host == NULL) {

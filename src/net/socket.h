@@ -26,15 +26,14 @@ void socket_tune(int fd);
 void socket_tune_carrier(int fd, unsigned dead_ms);
 
 /*
- * For a connection on which nothing is said for long: the kernel asks often enough
- * whether the peer is there to break it off 8 s after the peer, or the path to it, has
- * died. Does nothing to other sockets.
+ * For a connection that is idle for long: the kernel probes it often enough to reset it
+ * 8 s after the peer, or the path to it, has died. Does nothing to other sockets.
  */
 void socket_tune_waiting(int fd);
 
 /*
- * An end to a peer that acknowledges nothing for @dead_ms (TCP_USER_TIMEOUT), nor makes
- * room for so long; 0: as long as the kernel thinks fit. Does nothing to other sockets.
+ * Resets a connection whose peer acknowledges nothing, or has no room, for @dead_ms
+ * (TCP_USER_TIMEOUT); 0: the kernel's default. Does nothing to other sockets.
  */
 void socket_set_dead_ms(int fd, unsigned dead_ms);
 

@@ -1,9 +1,9 @@
 /*
  * A stream is a two-way byte channel with back-pressure and half-close: a socket, TLS
- * over a stream, an SSH channel. Whoever uses one cannot tell which.
+ * over a stream, an SSH channel. The user of one cannot tell which.
  *
- * Nothing waits: a call that cannot go on now says ERR_AGAIN, and the owner, who asked
- * for it with stream_want(), is called when it may be worth trying again. on_ready is
+ * No call waits: one that cannot go on now returns ERR_AGAIN, and the owner, if it has
+ * asked for that with stream_want(), is called when it may go on. on_ready is
  * never called from inside a call of its owner's into the same stream.
  */
 #ifndef NET_STREAM_H
@@ -61,7 +61,7 @@ struct stream_ops {
 	void (*want)(struct stream *s, unsigned wants);
 
 	/* Gives the stream up: on_ready is not called again. With @is_abort the peer
-	 * learns that something went wrong (a reset), else that all is said. Frees the
+	 * learns that something went wrong (a reset), else that all was sent. Frees the
 	 * stream. */
 	void (*close)(struct stream *s, bool is_abort);
 

@@ -1,9 +1,9 @@
 /*
  * Throttles.
  *
- * A bucket fills with time. While nobody waits, whoever comes takes what there is. Once
- * somebody waits all others wait too, in a queue, and a timer gives turns: a turn lends
- * the first in the queue a share of the bucket, for as long as it is called.
+ * A bucket fills with time. While no stream waits, a stream takes the tokens that there
+ * are. Once one waits, all others wait too, in a queue, and a timer gives turns: a turn
+ * lends the first in the queue a share of the bucket while its callback runs.
  */
 #include "net/throttle.h"
 
@@ -14,7 +14,7 @@
 
 #define THROTTLE_RATE_MAX UINT64_C(1000000000000) /* so that no product overflows */
 #define THROTTLE_TURN_MAX ((uint64_t)64 * 1024)
-#define THROTTLE_TURNS_MAX 256 /* in a row; then others of the loop's may do something */
+#define THROTTLE_TURNS_MAX 256 /* in a row; then the loop goes on */
 #define THROTTLE_WAIT_MS 50    /* the longest pause between turns */
 
 struct throttle;
@@ -24,8 +24,8 @@ struct throttle_bucket {
 	uint64_t rate, tokens; /* bytes */
 	uint64_t filled_us;    /* when it was filled last */
 	struct loop_timer *timer;
-	struct list waiting;   /* of throttles: who is next comes first */
-	struct throttle *turn; /* borrowed: whose turn it is, or NULL */
+	struct list waiting;   /* of throttles: the next is first */
+	struct throttle *turn; /* borrowed: the throttle with the turn, or NULL */
 	uint64_t turn_bytes;   /* left of the turn */
 };
 
@@ -71,7 +71,7 @@ static uint64_t bucket_turn_bytes(const struct throttle_bucket *b)
 	return n > 0 ? n : 1;
 }
 
-/* Sets the timer for the next turn, if there is somebody to have it. */
+/* Sets the timer for the next turn, if a throttle waits. */
 static void bucket_plan(struct throttle_bucket *b)
 {
 	uint64_t wanted = bucket_turn_bytes(b), ms;
@@ -81,7 +81,7 @@ static void bucket_plan(struct throttle_bucket *b)
 		return;
 	}
 	if (b->rate != 0)
-		bucket_fill(b); /* nobody may have looked for a while */
+		bucket_fill(b); /* it may be long ago */
 	if (b->rate == 0 || b->tokens >= wanted) {
 		loop_timer_set(b->timer, 1);
 		return;
@@ -102,7 +102,7 @@ static void throttle_settle(struct throttle *t)
 	stream_want(t->stream.below, t->wants & ~t->starved);
 }
 
-/* What it does not use goes back: it may be closed when this returns. */
+/* Unused tokens go back. @t may be closed when this returns. */
 static void bucket_give_turn(struct throttle_bucket *b, struct throttle *t)
 {
 	uint64_t most = bucket_turn_bytes(b);

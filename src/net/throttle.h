@@ -3,16 +3,16 @@
  * throttles of a bucket share its rate, in both directions together, after a burst of one
  * second's.
  *
- * Bytes that may not pass yet stay where they are, so that their sender feels it. Who
- * waits gets turns: each a tenth of a second's worth, at most 64 KiB, one after the
- * other. portal-protocol 16.4.
+ * Excess bytes stay unread, so that back-pressure reaches the sender. Waiting streams are
+ * served round robin: each turn is a tenth of a second's bytes, at most 64 KiB.
+ * portal-protocol 16.4.
  */
 #ifndef NET_THROTTLE_H
 #define NET_THROTTLE_H
 
 #include "net/stream.h"
 
-/* Of one worker; shared by its throttles and whoever else has a reference. */
+/* Of one worker; shared by its throttles and other holders of a reference. */
 struct throttle_bucket;
 
 /* @bytes_per_s of 0 is no limit. The caller has a reference. */
@@ -21,7 +21,7 @@ enum err throttle_bucket_new(struct loop *loop, uint64_t bytes_per_s,
 struct throttle_bucket *throttle_bucket_ref(struct throttle_bucket *b);
 void throttle_bucket_unref(struct throttle_bucket *b); /* NULL is fine */
 
-/* For streams that are open, too, at once. */
+/* At once, also for open streams. */
 void throttle_bucket_set_rate(struct throttle_bucket *b, uint64_t bytes_per_s);
 
 struct throttle_options {

@@ -565,7 +565,7 @@ static void tls_close(struct stream *s, bool is_abort)
 	if (t->loop != NULL)
 		loop_defer(t->loop, &t->gone);
 	else
-		free(t); /* nobody calls it between two loops */
+		free(t); /* no callback runs between two loops */
 }
 
 static enum err tls_leave(struct stream *s)

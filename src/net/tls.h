@@ -54,7 +54,7 @@ enum err tls_context_new_client(const struct tls_client_options *o,
 	struct tls_context **out, struct why *why) MUST_USE;
 void tls_context_free(struct tls_context *ctx); /* one reference; NULL is fine */
 
-/* One more owner, who frees it as well. On any thread. Returns @ctx. */
+/* One more reference, on any thread. Returns @ctx. */
 struct tls_context *tls_context_ref(struct tls_context *ctx);
 
 struct tls_options {
@@ -75,8 +75,8 @@ struct tls_options {
  * The handshake goes on by itself inside read and write, as in OpenSSL: to wait for it,
  * want LOOP_READ and call tls_handshake() when ready.
  *
- * stream_close() sends of what was written only as much as the stream below takes at
- * once: whoever wants all of it to arrive waits for stream_finish() first.
+ * stream_close() sends only as much of what was written as the stream below takes at
+ * once: to send all, wait for stream_finish() first.
  *
  * It can move to another loop, if the stream below can, once the handshake is done.
  */

@@ -1,6 +1,6 @@
 /*
- * Who a peer is: its name as SNI and in certificates, and what a connection has shown of
- * it.
+ * The identity of a peer: its name in SNI and in certificates, and what a connection has
+ * shown of it.
  */
 #include <openssl/x509v3.h>
 #include <string.h>
@@ -16,7 +16,7 @@
  * OpenSSL takes no wildcard for a whole top-level domain, but *.localhost is what
  * certificates for development have, and Go's clients accept it. For a name right under
  * localhost this is what else it may be verified as: "*.localhost", to the letter.
- * (".localhost" would be any name below, so somebody else's, too.) Or else NULL.
+ * (".localhost" would be any name below, also those of others.) NULL: none.
  */
 static const char *name_alias(const char *host)
 {

@@ -1,6 +1,6 @@
 /*
- * The audit: who did what, about whom, and when. Of each kind the newest AUDIT_MAX rows
- * are kept, so that rows which strangers can cause do not push out the others.
+ * The audit: actor, action, object and time. Of each kind the newest AUDIT_MAX rows are
+ * kept, so that rows which strangers can cause do not push out the others.
  */
 #ifndef STORE_AUDIT_H
 #define STORE_AUDIT_H

@@ -78,13 +78,10 @@ static enum err write_all(int fd, struct span text)
 	return ERR_OK;
 }
 
-/* The name is in the directory, which has to reach the disk, too. Not all can do that. */
+/* The name of a file is in its directory. Not every file system can do this. */
 static void sync_directory(const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	char *directory = slash == NULL ?
-		strdup(".") :
-		span_dup(span_of(path, slash == path ? 1 : (size_t)(slash - path)));
+	char *directory = file_directory(path);
 	int fd = directory != NULL ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) :
 				     -1;
 
@@ -143,6 +140,15 @@ void file_close_to_others(const char *path)
 }
 
 /* ---- directories ---- */
+
+char *file_directory(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL)
+		return strdup(".");
+	return span_dup(span_of(path, slash == path ? 1 : (size_t)(slash - path)));
+}
 
 enum err file_lock_directory(const char *path, int *fd, struct why *why)
 {

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/span.h"
 #include "base/str.h"
+#include "store/file.h"
 
 #define WATCHES_MAX (2 * FILE_WATCH_MAX)
 
@@ -128,10 +129,7 @@ static void file_watch_add(struct file_watch *w, const char *directory)
 
 static void file_watch_add_path(struct file_watch *w, const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	char *directory = slash == NULL ?
-		strdup(".") :
-		span_dup(span_of(path, slash == path ? 1 : (size_t)(slash - path)));
+	char *directory = file_directory(path);
 	struct stat st;
 
 	file_watch_add(w, directory);

@@ -50,25 +50,26 @@ static enum err store_fail(struct store *s, int code, struct why *why)
 		return err_set(why, ERR_NOMEM, "out of memory");
 	case SQLITE_FULL:
 		return err_set(why, ERR_SYS,
-			"%s cannot be written, for the disk is full: nothing was changed",
+			"%s cannot be written: the disk is full; nothing was changed",
 			s->path);
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 		return err_set(why, ERR_SYS,
-			"%s is locked by another program: nothing was changed; end that "
+			"%s is locked by another program: nothing was changed; stop that "
 			"program, or try again",
 			s->path);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		return err_set(why, ERR_SYS,
-			"%s is damaged: put a copy back in its place, or move it away to "
-			"start anew",
+			"%s is damaged: replace it by a backup, or move it away to start "
+			"with an empty store",
 			s->path);
 	case SQLITE_READONLY:
 	case SQLITE_PERM:
 	case SQLITE_CANTOPEN:
 		return err_set(why, ERR_SYS,
-			"%s cannot be written: its directory must be writable, and ours",
+			"%s cannot be written: the user of adit must own its directory and be able"
+			" to write to it",
 			s->path);
 	default:
 		return err_set(why, ERR_SYS, "%s: %s", s->path, sqlite3_errmsg(s->db));
@@ -229,19 +230,19 @@ static enum err store_check_schema(struct store *s, struct why *why)
 		return store_fail(s, SQLITE_CORRUPT, why);
 	if (is.application != STORE_APPLICATION && is.tables > 0)
 		return err_set(why, ERR_PROTO,
-			"%s is another program's: give adit a directory of its own",
+			"%s is another program's file: choose another state directory",
 			s->path);
 	if (is.version < 0 || is.version > (int64_t)mem_count(migrations))
 		return err_set(why, ERR_PROTO,
-			"%s was written by a newer adit: run that, or move the file away "
-			"to start anew",
+			"%s was written by a newer adit: run that version, or move the file "
+			"away to start with an empty store",
 			s->path);
 	return is.version < (int64_t)mem_count(migrations) ?
 		store_migrate(s, is.version, why) :
 		ERR_OK;
 }
 
-/* SQLite would make it readable for others; its log takes over what the file has. */
+/* SQLite would make it readable for others. Its log file gets the mode of this file. */
 static enum err store_make_file(const char *path, struct why *why)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -251,7 +252,7 @@ static enum err store_make_file(const char *path, struct why *why)
 	if (fchmod(fd, 0600) != 0) {
 		close(fd);
 		return err_set(why, ERR_SYS,
-			"%s is not ours: run adit as the user who owns it", path);
+			"%s has another owner: run adit as that user", path);
 	}
 	close(fd);
 	return ERR_OK;

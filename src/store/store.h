@@ -19,7 +19,7 @@
 #include "base/err.h"
 
 #define STORE_FILE "adit.db"
-#define STORE_BUSY_MS 1000 /* patience with another program's lock */
+#define STORE_BUSY_MS 1000 /* wait for another program's lock */
 
 struct store;
 
