@@ -57,7 +57,7 @@ def test_each_mistake_has_its_line(world, adit, program, name):
     (["--auth", "ann:b"], "wrong user or password: check --auth or AUTH"),
     ([], "no password was given"),
     (["--auth", "ann:a", "--fingerprint", "A" * 43 + "="], "Invalid fingerprint (")])
-def test_a_server_that_does_not_let_in_is_told_once(world, adit, flags, words):
+def test_a_server_that_refuses_the_login_is_logged_once(world, adit, flags, words):
     server = world.server(adit, "--auth", "ann:a")
     code, lines = check(world, adit, server, "127.0.0.1:0:127.0.0.1:9", "127.0.0.1:0:127.0.0.1:10",
                         flags=flags)

@@ -135,7 +135,7 @@ def test_details_show_every_attempt(world, adit):
     client.wait_log(r"Connection error: .* \(Attempt: 3/unlimited\)", seconds=10)
 
 
-def test_what_is_new_is_said_at_once(world, adit):
+def test_a_new_failure_is_logged_at_once(world, adit):
     """A server that is away, then another one in its place, then the right one."""
     port = net.free_port()
     client = world.client(adit, f"http://127.0.0.1:{port}", LOCAL, wait=False)
@@ -199,7 +199,7 @@ def test_sessions_that_end_at_once_do_not_fill_the_log(world, adit):
 
 
 @pytest.mark.parametrize("name", ["adit", "peer", "stock"])
-def test_a_target_that_is_away_is_told_once(world, adit, program, name):
+def test_an_absent_target_is_logged_once(world, adit, program, name):
     port, target_port = net.free_port(), net.free_port()
     server = world.server(program(name), "--reverse")
     client = world.client(adit, server, f"R:127.0.0.1:{port}:127.0.0.1:{target_port}")
@@ -217,7 +217,7 @@ def test_a_target_that_is_away_is_told_once(world, adit, program, name):
         assert server.log.count("Stream error") == 1
 
 
-def test_targets_of_socks_are_not_told(world, adit):
+def test_targets_of_socks_are_not_logged(world, adit):
     port = net.free_port()
     client = world.client(adit, world.server(adit, "--reverse"), f"R:127.0.0.1:{port}:socks")
     net.wait_listening(port)

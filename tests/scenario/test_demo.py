@@ -246,7 +246,7 @@ def test_a_service_on_ipv6_is_published():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_dead_target_is_told_in_one_sentence():
+def test_a_dead_target_is_reported_in_one_sentence():
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
         port = unheard.getsockname()[1]

@@ -284,7 +284,7 @@ def test_it_is_public_once_the_relay_lets_sessions_in(world, adit, relay):
     assert "public again" not in process.log
 
 
-def test_words_of_a_relay_reach_no_terminal(world, adit, relay):
+def test_a_relay_s_text_is_escaped_for_a_terminal(world, adit, relay):
     relay.refuse("/sdk/register", "internal", "\x1b[31mred\x1b]0;title\x07\u202e\r\nmore")
     process = expose(world, adit, relay, "3000")
     process.wait_log("the relay refuses")

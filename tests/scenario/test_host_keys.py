@@ -83,7 +83,7 @@ def test_the_key_file_wins_over_the_seed(world, adit):
     assert printed(server) == SEEDS["foobar"][0]
 
 
-def test_a_key_that_is_there_is_not_replaced_unless_told_so(world, adit):
+def test_an_existing_key_is_replaced_only_with_force(world, adit):
     path = world.path("host.key")
     first = world.call([*adit.argv, "server", "--keygen", path])
     assert first.returncode == 0 and re.fullmatch(r"Fingerprint \S{44}\n", first.stderr)
@@ -184,7 +184,7 @@ def test_an_encrypted_key_stops_the_server(world, adit):
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["sha256", "md5"])
-def test_the_right_fingerprint_connects_and_is_said(world, adit, any_server, which):
+def test_the_right_fingerprint_connects_and_is_logged(world, adit, any_server, which):
     server = world.server(any_server, "--key", "test123")
     client = world.client(adit, server, f"127.0.0.1:{net.free_port()}:127.0.0.1:9",
                           flags=["--fingerprint", SEEDS["test123"][which]])
@@ -211,7 +211,7 @@ def test_the_beginning_of_a_fingerprint_is_not_enough(world, adit, peer):
         assert not re.search(r"\bConnected\b", done.stderr)
 
 
-def test_a_password_is_not_told_to_the_wrong_server(world, adit, peer):
+def test_a_password_is_not_sent_to_the_wrong_server(world, adit, peer):
     server = world.server(peer, "--key", "test123", "--auth", "a:b")
     client = world.client(adit, server, f"127.0.0.1:{net.free_port()}:127.0.0.1:9",
                           flags=["-v", "--fingerprint", SEEDS["foobar"][0], "--auth", "a:b"],

@@ -502,7 +502,7 @@ def test_a_visitor_may_pause(front, up):
 
 # ---- what upstreams are told ----
 
-def test_an_edge_believes_nobody(world, leases, program, up):
+def test_an_outermost_proxy_ignores_forwarded_headers(world, leases, program, up):
     front = Front(world, leases, program, "routes", up)
     up.says = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
     front.ask(f"GET / HTTP/1.1\nHost: {HOST}\nForwarded: for=6.6.6.6\nX-Real-IP: 6.6.6.6\n"

@@ -92,7 +92,7 @@ def test_a_missing_name_gets_an_alert(relay, served):
     assert visitor.alert_to(relay.sni_port, hello) == visitor.UNRECOGNIZED_NAME
 
 
-def test_a_browser_is_told_so_too(relay, served):
+def test_a_browser_gets_the_alert_too(relay, served):
     with pytest.raises(ssl.SSLError) as refused:
         visitor.visit(relay.sni_port, "nobody.relay.localhost")
     assert "unrecognized name" in str(refused.value).lower()
@@ -139,7 +139,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("what", HOSTILE, ids=lambda w: w.replace(" ", "-"))
-def test_what_is_not_a_hello_for_us_reaches_nobody(world, leases, relay, what):
+def test_what_is_no_hello_for_us_reaches_no_agent(world, leases, relay, what):
     client = leases.client(relay)
     client.register()
     session = client.session()
@@ -189,7 +189,7 @@ def test_a_hello_that_takes_longer_than_two_seconds_is_given_up(relay, served):
     assert ended and 1.5 < time.monotonic() - start < 5
 
 
-def test_those_who_say_nothing_hold_up_nobody(world, relay, served, leases):
+def test_silent_connections_do_not_block_others(world, relay, served, leases):
     idle = [net.connect(relay.sni_port) for _ in range(200)]
     start = time.monotonic()
     assert leases.echoes(relay)

@@ -123,7 +123,7 @@ def test_refusals_end_it_or_are_tried_again(world, leases, script, code, is_fata
         leases.wait_alive(script, "demo." + script.root, client)
 
 
-def test_another_protocol_is_said_and_not_tried_again(leases, script):
+def test_another_protocol_is_logged_and_not_retried(leases, script):
     script.script.protocol = "9"
     client = leases.expose("adit", script, 1, wait=False)
     assert client.wait_exit(20) != 0
@@ -160,7 +160,7 @@ def test_two_relays_serve_the_same_target(world, leases):
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_who_ends_unregisters(world, leases, client):
+def test_an_agent_that_ends_unregisters(world, leases, client):
     relay = leases.relay("adit")
     process = leases.expose(client, relay, world.serve(net.echo).port)
     leases.end(process)
@@ -191,7 +191,7 @@ def test_a_relay_that_ends_drains_its_bridges(world, leases):
     assert relay.process.wait_exit(10) == 0
 
 
-def test_sighup_drops_nobody(world, leases):
+def test_sighup_drops_no_connection(world, leases):
     relay = leases.relay("adit")
     leases.expose("adit", relay, world.serve(net.echo).port)
     with leases.visit(relay) as tls:

@@ -29,7 +29,7 @@ def test_a_dead_one_and_one_that_refuses_disturb_no_good_one(world, leases):
 
 
 @pytest.mark.parametrize("code", ["rate_limited", "lease_rejected", "internal"])
-def test_what_may_pass_is_tried_again_and_said_once(world, leases, code):
+def test_a_transient_failure_is_retried_and_logged_once(world, leases, code):
     relay = leases.relay("python")
     relay.script.refuse("/sdk/register", code, "not just now")
     client = leases.expose("adit", relay, world.serve().port, wait=False)

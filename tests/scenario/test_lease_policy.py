@@ -67,7 +67,7 @@ def test_the_snapshot_shows_the_leases(admin, lease):
 
 
 @pytest.mark.parametrize("what", ["ban", "deny"])
-def test_who_is_banned_or_denied_routes_nowhere(leases, relay, admin, lease, what):
+def test_a_banned_or_denied_identity_is_not_routed(leases, relay, admin, lease, what):
     admin.lease("POST", lease, what)
     assert not is_served(leases, relay)
     for call in (lease.session, lambda: lease.want("POST", "/v1/sign", lease.sign_question(),
@@ -130,7 +130,7 @@ def test_decisions_outlive_a_kill(leases, relay, admin, lease):
     assert refused.value.code == "lease_rejected"
 
 
-def test_an_address_that_is_banned_asks_in_vain(leases, relay, admin, lease):
+def test_a_banned_address_is_refused(leases, relay, admin, lease):
     """And loses what it has: the lease, its sessions, its visitors and its signatures."""
     idle = lease.session()
     with leases.visit(relay, timeout=60) as tls:

@@ -115,7 +115,7 @@ def test_an_address_in_one_case_is_taken_and_one_with_a_wrong_checksum_is_not(cl
 @pytest.mark.parametrize("raw", [b"", b"{", b"nonsense", b"{'a':1}", b"\xff\xfe"])
 @pytest.mark.parametrize("path", ["/sdk/register/challenge", "/sdk/register", "/sdk/renew",
                                   "/sdk/unregister"])
-def test_what_is_not_json_is_said_to_be_none(client, path, raw):
+def test_a_request_that_is_not_json_is_refused(client, path, raw):
     answer = client.ask("POST", path, raw=raw)
     assert (answer.status, answer.code) == (400, "invalid_json"), answer.body
 

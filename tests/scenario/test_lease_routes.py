@@ -96,7 +96,7 @@ def test_the_longest_prefix_is_taken_and_taken_off(leases, relay, routed, upstre
     assert upstreams[0].header("X-Forwarded-Prefix") is None
 
 
-def test_what_upstreams_are_told(leases, relay, routed, upstreams):
+def test_headers_that_upstreams_get(leases, relay, routed, upstreams):
     ask(leases, relay, f"GET /api/x HTTP/1.1\nHost: {HOST}\nX-Forwarded-For: 1.2.3.4\n"
         "X-Forwarded-Host: evil.example\nForwarded: for=1.2.3.4\nConnection: x-hop\nX-Hop: 1")
     api = upstreams[1]

@@ -132,7 +132,7 @@ def test_versions_and_suites(world, leases, who, options, is_good):
     assert handshaken == is_good, done.stdout + done.stderr
 
 
-def test_a_new_certificate_is_taken_up_and_nobody_is_cut(world, leases, authority):
+def test_a_new_certificate_is_used_without_cutting_connections(world, leases, authority):
     relay = leases.relay()
     client = leases.client(relay)
     client.register()

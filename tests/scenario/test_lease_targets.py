@@ -89,7 +89,7 @@ def test_anywhere_else_it_is_verified(world, leases, authority, elsewhere, tmp_p
     assert leases.echoes(relay, "trusting")
 
 
-def test_a_target_without_tls_is_down_for_who_speaks_it(world, leases):
+def test_a_target_without_tls_is_down_for_a_tls_target(world, leases):
     relay = leases.relay("python")
     leases.expose("adit", relay, f"https://localhost:{world.serve().port}")
     assert b" 503 " in down_page(leases, relay)

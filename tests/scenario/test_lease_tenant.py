@@ -83,7 +83,7 @@ def test_http11_or_nothing_is_agreed_upon(leases, relay, offered, chosen):
 
 @pytest.mark.usefixtures("served")
 @pytest.mark.parametrize("version", [V12, V13])
-def test_who_comes_back_costs_no_signature(leases, relay, version):
+def test_a_returning_visitor_costs_no_signature(leases, relay, version):
     session, context, _ = greet(leases, relay, versions=(version, version))
     net.wait_until(lambda: relay.script.signed >= 1 + PROBES, message="the probe")
     signed = relay.script.count("/v1/sign")
@@ -126,7 +126,7 @@ class Gate:
         return self.sign(request)
 
 
-def test_a_slow_signer_disturbs_nobody_else(world, leases, relay):
+def test_a_slow_signer_does_not_delay_others(world, leases, relay):
     """One of two relays is slow to sign: who comes by the other, or is there, or comes back
     notices nothing; and who waits is served in the end."""
     other = leases.relay("python", root="other.localhost")
@@ -148,7 +148,7 @@ def test_a_slow_signer_disturbs_nobody_else(world, leases, relay):
         assert all(w.result() for w in waiting)
 
 
-def test_a_dead_signer_is_said_once_and_forgiven(leases, relay, served):
+def test_a_dead_signer_is_logged_once_and_recovers(leases, relay, served):
     session, context, _ = greet(leases, relay)
     net.wait_until(lambda: relay.script.signed >= 1 + PROBES, message="the probe")
     relay.script.refuse("/v1/sign", "internal", "the key is lost")
@@ -167,7 +167,7 @@ def key_of_another(authority):
         return serialization.load_pem_private_key(f.read(), None)
 
 
-def test_a_signature_by_another_key_fools_nobody(leases, relay, served, authority):
+def test_a_signature_by_another_key_is_refused(leases, relay, served, authority):
     good, relay.script.key = relay.script.key, key_of_another(authority)
     for _ in range(2):
         with pytest.raises((OSError, EOFError)):
@@ -177,7 +177,7 @@ def test_a_signature_by_another_key_fools_nobody(leases, relay, served, authorit
     assert leases.echoes(relay) and served.is_running()
 
 
-def test_a_proxy_with_another_certificate_before_the_api_is_told_of(world, leases, relay,
+def test_a_proxy_with_another_certificate_before_the_api_is_reported(world, leases, relay,
                                                                    authority):
     good, relay.script.key = relay.script.key, key_of_another(authority)
     served = leases.expose("adit", relay, world.serve().port)

@@ -92,7 +92,7 @@ def test_large_transfers_arrive_whole_both_ways(world, leases, lease):
     assert (pattern.size, pattern.digest()) in heard
 
 
-def test_the_end_of_what_a_visitor_says_arrives_and_is_answered(world, leases, lease):
+def test_a_visitor_s_eof_arrives_and_is_answered(world, leases, lease):
     relay, _ = lease(world.serve(net.answer_after_eof).port)
     with leases.visit(relay) as tls:
         tls.sendall(b"all of it")
@@ -131,7 +131,7 @@ def test_both_names_of_a_lease_lead_to_it(world, leases, lease_pair):
         assert visitor.echoes(relay.sni_port, identity.route_hostname(relay.root), relay.ca)
 
 
-def test_a_target_that_is_down_is_told_to_http_visitors(leases, lease):
+def test_http_visitors_get_an_error_when_the_target_is_down(leases, lease):
     relay, client = lease(net.free_port())
     if not hasattr(client, "pid"):
         pytest.skip("skipped: the scripted client has no page")

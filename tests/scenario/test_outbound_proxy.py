@@ -36,7 +36,7 @@ def test_through_an_http_proxy_with_a_password(world, link):
     assert "s3cret" not in client.log
 
 
-def test_a_wrong_password_is_said_and_tried_again(world, adit):
+def test_a_wrong_password_is_logged_and_retried(world, adit):
     proxy = world.tinyproxy("ann", "s3cret")
     client = world.client(adit, "http://127.0.0.1:9", "R:1:2", wait=False,
                           flags=["-v", "--proxy", f"http://ann:wrong@127.0.0.1:{proxy.port}"])
@@ -56,7 +56,7 @@ def test_through_a_socks_proxy_with_a_password(world, link):
     assert "p:w@rd" not in client.log and "p%3Aw%40rd" not in client.log
 
 
-def test_a_socks_proxy_that_refuses_is_said(world, adit):
+def test_a_socks_proxy_that_refuses_is_logged(world, adit):
     proxy = world.microsocks("ann", "right")
     client = world.client(adit, "http://127.0.0.1:9", "R:1:2", wait=False,
                           flags=["--proxy", f"socks://ann:wrong@127.0.0.1:{proxy.port}"])

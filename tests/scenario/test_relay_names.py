@@ -134,7 +134,7 @@ def test_a_holder_who_is_refused_loses_the_name(leases, action, with_lease):
     stranger.register()
 
 
-def test_a_lease_that_nobody_used_keeps_no_name(leases):
+def test_an_unused_lease_reserves_no_name(leases):
     relay = leases.relay()
     holder, stranger = leases.client(relay), leases.client(relay)
     holder.register(ttl=1)

@@ -70,13 +70,13 @@ def test_a_variable_that_makes_no_sense_stops_it(world, adit):
                            'not "https"\n')
 
 
-def test_what_is_not_there_yet_is_said(world, adit):
+def test_unsupported_features_are_refused_with_a_message(world, adit):
     done = world.call([*adit.argv, "relay", "run", "--acme-dns-provider", "route53"],
                       seconds=10)
     assert done.returncode == 2 and "not supported yet" in done.stderr
 
 
-def test_a_state_directory_for_everybody_is_told(world, adit, tmp_path):
+def test_a_world_readable_state_directory_is_logged(world, adit, tmp_path):
     state = tmp_path / "state"
     state.mkdir()
     state.chmod(0o777)

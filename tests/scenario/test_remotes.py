@@ -215,7 +215,7 @@ def test_a_visitor_is_not_kept_for_ever(world, adit):
             pass
 
 
-def test_a_visitor_who_leaves_is_told_to_the_target(world, pair):
+def test_the_target_learns_that_a_visitor_left(world, pair):
     server_program, client_program = pair
     target = world.serve()
     port = net.free_port()
@@ -327,7 +327,7 @@ class TestPortOfChoice:
 @pytest.mark.parametrize("words,why", [
     (["127.0.0.1:9", "R:3000:localhost:99999"], "port 99999 is out of range"),
     (["127.0.0.1:9", "70000:localhost:80"], "port 70000 is out of range")])
-def test_a_port_that_is_none_is_said_so(world, adit, words, why):
+def test_an_invalid_port_is_reported(world, adit, words, why):
     done = world.call([*adit.argv, "client", *words])
     assert done.returncode == 2 and why in done.stderr
 

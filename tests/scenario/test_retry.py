@@ -153,7 +153,7 @@ def test_whatever_a_server_says_the_client_tries_on(world, adit, speech):
     assert server.count == 3
 
 
-def test_a_server_that_says_nothing_is_given_up_on(world, adit):
+def test_a_silent_server_is_given_up(world, adit):
     server = world.serve(net.echo_nothing)
     client = world.client(adit, f"http://127.0.0.1:{server.port}", "R:1:2", wait=False,
                           flags=["--max-retry-count", "1"], env={"CHISEL_WS_TIMEOUT": "300ms"})

@@ -57,7 +57,7 @@ def logs_in(loop, port, login):
 
 
 @pytest.mark.parametrize("client_name", ["adit", "stock"])
-def test_a_session_is_told_with_its_end(world, program, client_name):
+def test_a_session_is_logged_with_its_end(world, program, client_name):
     target = world.serve()
     port = net.free_port()
     server = world.server(program("adit"), "--reverse", "--auth", "ann:a")
@@ -84,7 +84,7 @@ def test_many_remotes_fit_a_line(world, adit):
     assert len(opened) < 1000 and re.search(r", and \d+ more$", opened)
 
 
-def test_the_end_is_told(world, adit):
+def test_a_shutdown_is_logged(world, adit):
     server = world.server(adit, "--reverse")
     world.client(adit, server, "127.0.0.1:0:127.0.0.1:9")
     server.wait_log("opened")
@@ -94,7 +94,7 @@ def test_the_end_is_told(world, adit):
     assert "session#1: closed: going away" in server.log
 
 
-def test_a_failed_login_is_told_with_the_address(loop, proxied):
+def test_a_failed_login_is_logged_with_the_address(loop, proxied):
     server = proxied("--auth", "ann:s3cret")
     assert not logs_in(loop, server.proxy.port, "ann:gu3ss")[0]
     server.wait_log(rf'session#1: Login failed from {AWAY} for user "ann"$')
@@ -103,7 +103,7 @@ def test_a_failed_login_is_told_with_the_address(loop, proxied):
 
 
 @pytest.mark.parametrize("flags", [(), ("--trusted-proxies", "10.0.0.0/8")])
-def test_where_only_loopback_is_known_no_address_is_told(world, adit, loop, flags):
+def test_with_loopback_only_no_address_is_sent(world, adit, loop, flags):
     """A proxy that is not trusted, or none: and nobody is slowed down."""
     server = world.server(adit, "--auth", "ann:a", *flags)
     for _ in range(8):

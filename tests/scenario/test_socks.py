@@ -34,14 +34,14 @@ def test_curl_comes_through(world, link):
                           f"http://127.0.0.1:{target.port}/") == "hello"
 
 
-def test_a_refused_target_is_said(link):
+def test_a_refused_target_is_logged(link):
     code, s = socks.ask(link, "127.0.0.1", net.free_port())
     assert code == socks.REFUSED
     assert s.recv(1) == b""
     s.close()
 
 
-def test_an_unknown_name_is_said(link):
+def test_an_unknown_name_is_logged(link):
     code, s = socks.ask(link, "no-such-host.invalid", 80)
     assert code in (1, 4)
     s.close()
@@ -54,7 +54,7 @@ def test_only_connect_is_known(link, command):
     s.close()
 
 
-def test_no_common_method_is_said(link):
+def test_no_common_method_is_logged(link):
     with net.connect(link) as s:
         s.sendall(b"\x05\x01\x02")
         assert net.read_exactly(s, 2) == b"\x05\xff"

@@ -90,7 +90,7 @@ def test_the_journal_has_priorities_and_one_time(systemd):
     assert not re.search(r"^(<\d>|\d{4}/)", everything, re.MULTILINE), everything
 
 
-def test_a_mistake_is_told_once_and_not_tried_again(systemd):
+def test_a_mistake_is_logged_once_and_not_retried(systemd):
     start_server(systemd)
     systemd.do("systemctl", "stop", "adit-server")
     for words, text in (("--no-such-flag", "no-such-flag"), ("--tls-cert /none --tls-key /none",

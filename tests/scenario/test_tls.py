@@ -278,7 +278,7 @@ class TestRenewal:
         client.wait_log(r"\bConnected\b")
 
 
-def test_silence_before_the_tls_hello_stops_nobody(world, tls_server, authority):
+def test_silence_before_the_tls_hello_does_not_block_others(world, tls_server, authority):
     server = tls_server()
     silent = [net.connect(server.port) for _ in range(50)]
     assert world.curl("--cacert", authority.cert, server.url + "/health") == "OK\n"

@@ -129,7 +129,7 @@ def test_sizes_around_every_limit(world, adit, size):
 
 
 @pytest.mark.tsan
-def test_a_visitor_who_never_reads_slows_nobody(world, start):
+def test_a_visitor_that_never_reads_does_not_slow_others(world, start):
     """And costs a bounded amount of memory, at both ends."""
     flood = net.Pattern(512 * MIB)
     stuck_target = world.serve(flood.send)

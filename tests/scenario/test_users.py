@@ -89,7 +89,7 @@ def test_a_password_lets_in(world, pair):
 
 
 @pytest.mark.parametrize("auth", ["ann:wrong", "bob:secret", ":", None])
-def test_a_wrong_password_is_said_by_the_client(world, any_server, adit, auth):
+def test_a_wrong_password_is_logged_by_the_client(world, any_server, adit, auth):
     server = world.server(any_server, "--auth", "ann:secret")
     client = world.client(adit, server, f"127.0.0.1:{net.free_port()}:127.0.0.1:9",
                           flags=["--auth", auth] if auth else [], wait=False)
@@ -315,7 +315,7 @@ class TestReload:
         replace(path, {"new:n": [""]})
         wait_until(lambda: logs_in(loop, server.port, "new:n"), message="the new user")
 
-    def test_the_same_trouble_is_told_once(self, world, adit):
+    def test_the_same_failure_is_logged_once(self, world, adit):
         path, server = self.start(world, adit)
         for _ in range(5):
             put(path, "")
