@@ -595,7 +595,6 @@ static enum err demo_open(void *arg, struct runner *r, struct why *why)
 	rc = loop_timer_open(d->loop, demo_on_timer, d, &d->timer);
 	if (rc != ERR_OK)
 		return rc;
-	/* The check has found no fault in it. */
 	if (d->args->target != NULL &&
 		addr_parse_listen(d->args->target, &d->target) == ERR_OK) {
 		/* Without a target that works, the demo could only show a failure. */
