@@ -9,12 +9,12 @@
 #include "text/field_json.h"
 
 /* A remote, and what its JSON has besides. */
-struct draft {
+struct remote_json {
 	struct remote r;
 	char local_proto[8], remote_proto[8];
 };
 
-#define AT(member) FIELD_AT(struct draft, member)
+#define AT(member) FIELD_AT(struct remote_json, member)
 
 static const struct field remote_rows[] = {
 	{ "LocalHost", FIELD_CHARS, AT(r.local_host) },
@@ -29,18 +29,19 @@ static const struct field remote_rows[] = {
 	{ "LastPort", FIELD_PORT, true, AT(r.last_port) }, /* our own extension */
 };
 
-static const struct field_table remote_fields = FIELD_TABLE_OF(struct draft, remote_rows);
+static const struct field_table remote_fields = FIELD_TABLE_OF(struct remote_json,
+	remote_rows);
 
-struct request {
+struct config_json {
 	char *version;
-	struct field_tables remotes; /* struct draft */
+	struct field_tables remotes; /* struct remote_json */
 	char client[CONFIG_CLIENT_MAX], run[CONFIG_RUN_MAX];
 };
 
 #undef AT
-#define AT(member) FIELD_AT(struct request, member)
+#define AT(member) FIELD_AT(struct config_json, member)
 
-static const struct field request_rows[] = {
+static const struct field config_rows[] = {
 	{ "Version", FIELD_TEXT, AT(version) },
 	{ "Remotes", FIELD_TABLES, AT(remotes), .max = CONFIG_REMOTES_MAX,
 		.of = &remote_fields },
@@ -48,8 +49,8 @@ static const struct field request_rows[] = {
 	{ "Run", FIELD_CHARS, AT(run) },
 };
 
-static const struct field_table request_fields = FIELD_TABLE_OF(struct request,
-	request_rows);
+static const struct field_table config_fields = FIELD_TABLE_OF(struct config_json,
+	config_rows);
 
 /* ---- print ---- */
 
@@ -73,7 +74,7 @@ enum err chisel_config_print(const struct chisel_config *c, struct buf *out)
 	else
 		json_put_open_list(&w);
 	for (unsigned i = 0; i < c->count; i++) {
-		struct draft d = { .r = c->remotes[i] };
+		struct remote_json d = { .r = c->remotes[i] };
 
 		memcpy(d.local_proto, d.r.is_udp ? "udp" : "tcp", 4);
 		memcpy(d.remote_proto, d.local_proto, 4);
@@ -110,7 +111,7 @@ static bool proto_is(const char *text, bool *is_udp)
 }
 
 /* Hosts and ports go into logs and access lists: each is well formed, or empty. */
-static enum err finish_remote(struct draft *d)
+static enum err finish_remote(struct remote_json *d)
 {
 	const char *hosts[] = { d->r.local_host, d->r.remote_host };
 	const char *ports[] = { d->r.local_port, d->r.remote_port };
@@ -133,8 +134,8 @@ static enum err finish_remote(struct draft *d)
 enum err chisel_config_parse(struct span text, struct chisel_config *out)
 {
 	struct chisel_config c = { .count = 0 };
-	struct request r = { .version = NULL };
-	struct draft *drafts;
+	struct config_json r = { .version = NULL };
+	struct remote_json *remotes;
 	json_t *root;
 	enum err rc;
 
@@ -143,22 +144,22 @@ enum err chisel_config_parse(struct span text, struct chisel_config *out)
 	root = json_loadb((const char *)text.p, text.n, 0, NULL);
 	if (root == NULL)
 		return ERR_SYNTAX;
-	rc = field_read_json_value(&request_fields, root, &r, NULL);
-	drafts = r.remotes.v;
+	rc = field_read_json_value(&config_fields, root, &r, NULL);
+	remotes = r.remotes.v;
 	if (rc == ERR_OK)
 		c.remotes = calloc(r.remotes.n + 1, sizeof(*c.remotes));
 	if (rc == ERR_OK && c.remotes == NULL)
 		rc = ERR_NOMEM;
 	for (; rc == ERR_OK && c.count < r.remotes.n; c.count++) {
-		rc = finish_remote(&drafts[c.count]);
-		c.remotes[c.count] = drafts[c.count].r;
+		rc = finish_remote(&remotes[c.count]);
+		c.remotes[c.count] = remotes[c.count].r;
 	}
 	/* A version is for a log line only: better cut than refused. */
 	if (r.version != NULL && !str_copy(c.version, sizeof(c.version), r.version))
 		drop_half_character(c.version);
 	str_copy(c.client, sizeof(c.client), r.client);
 	str_copy(c.run, sizeof(c.run), r.run);
-	field_fini(&request_fields, &r);
+	field_fini(&config_fields, &r);
 	json_decref(root);
 	if (rc == ERR_OK)
 		*out = c;

@@ -25,7 +25,7 @@ struct tcp_entry {
 	unsigned long long visitor_count; /* so far, for their numbers */
 };
 
-struct visitor {
+struct tcp_visitor {
 	struct list in_entry;
 	struct tcp_entry *entry; /* borrowed: it ends us before it goes */
 	unsigned long long number;
@@ -35,7 +35,7 @@ struct visitor {
 	struct bridge *bridge; /* borrowed: while it runs */
 };
 
-static void visitor_free(struct visitor *v)
+static void tcp_visitor_free(struct tcp_visitor *v)
 {
 	channel_dial_close(v->dial);
 	bridge_close(v->bridge);
@@ -45,24 +45,24 @@ static void visitor_free(struct visitor *v)
 }
 
 /* It is over, and for a stdio entry with it. */
-static void visitor_end(struct visitor *v)
+static void tcp_visitor_end(struct tcp_visitor *v)
 {
 	struct entry *e = &v->entry->entry;
 
-	visitor_free(v);
+	tcp_visitor_free(v);
 	if (e->remote.is_stdio && e->o.on_done != NULL)
 		e->o.on_done(e->o.arg);
 }
 
-static void visitor_on_closed(void *arg, const struct bridge_end *end)
+static void tcp_visitor_on_closed(void *arg, const struct bridge_end *end)
 {
-	struct visitor *v = arg;
+	struct tcp_visitor *v = arg;
 
 	log_debug(&v->entry->entry.log, "conn#%llu: Close (sent %lluB received %lluB)",
 		v->number, (unsigned long long)end->b_to_a_bytes,
 		(unsigned long long)end->a_to_b_bytes);
 	v->bridge = NULL;
-	visitor_end(v);
+	tcp_visitor_end(v);
 }
 
 static uint64_t tcp_entry_timeout_ms(const struct tcp_entry *e)
@@ -71,7 +71,7 @@ static uint64_t tcp_entry_timeout_ms(const struct tcp_entry *e)
 }
 
 /* Waits for the next session: there is none, or it ended before the channel opened. */
-static void visitor_wait(struct visitor *v)
+static void tcp_visitor_wait(struct tcp_visitor *v)
 {
 	struct tcp_entry *e = v->entry;
 
@@ -86,23 +86,23 @@ static void visitor_wait(struct visitor *v)
 		loop_timer_set(e->timer, tcp_entry_timeout_ms(e));
 }
 
-static void visitor_on_opened(void *arg, enum err rc, struct stream *channel,
+static void tcp_visitor_on_opened(void *arg, enum err rc, struct stream *channel,
 	const struct why *why)
 {
-	struct visitor *v = arg;
+	struct tcp_visitor *v = arg;
 	struct entry *e = &v->entry->entry;
 	struct bridge_options o = {
 		.loop = e->o.worker->loop,
 		.pool = &e->o.worker->blocks,
 		.a = v->stream,
 		.b = channel,
-		.on_closed = visitor_on_closed,
+		.on_closed = tcp_visitor_on_closed,
 		.arg = v,
 	};
 
 	v->dial = NULL;
 	if (rc == ERR_CLOSED) {
-		visitor_wait(v);
+		tcp_visitor_wait(v);
 		return;
 	}
 	entry_note(e, v->number, rc, why);
@@ -111,28 +111,28 @@ static void visitor_on_opened(void *arg, enum err rc, struct stream *channel,
 		return;
 	}
 	stream_abort(channel);
-	visitor_end(v);
+	tcp_visitor_end(v);
 }
 
-static void visitor_dial(struct visitor *v)
+static void tcp_visitor_dial(struct tcp_visitor *v)
 {
 	struct entry *e = &v->entry->entry;
 	enum err rc = ERR_CLOSED;
 
 	if (e->session != NULL)
-		rc = chisel_session_dial(e->session, e->target, visitor_on_opened, v,
+		rc = chisel_session_dial(e->session, e->target, tcp_visitor_on_opened, v,
 			&v->dial);
 	if (rc == ERR_CLOSED) {
-		visitor_wait(v);
+		tcp_visitor_wait(v);
 	} else if (rc != ERR_OK) {
 		log_limited(LOG_WARN, &e->log, "conn#%llu: cannot open a channel: %s",
 			v->number, err_name(rc));
-		visitor_end(v);
+		tcp_visitor_end(v);
 	}
 }
 
 /* Takes the stream of @v. */
-static void tcp_entry_add(struct tcp_entry *e, struct visitor *v)
+static void tcp_entry_add(struct tcp_entry *e, struct tcp_visitor *v)
 {
 	v->entry = e;
 	v->number = ++e->visitor_count;
@@ -140,13 +140,13 @@ static void tcp_entry_add(struct tcp_entry *e, struct visitor *v)
 	list_init(&v->in_entry);
 	list_add(&e->visiting, &v->in_entry);
 	log_debug(&e->entry.log, "conn#%llu: Open", v->number);
-	visitor_dial(v);
+	tcp_visitor_dial(v);
 }
 
 static void tcp_entry_on_accept(void *arg, int fd, const struct addr *peer)
 {
 	struct tcp_entry *e = arg;
-	struct visitor *v = mem_new(v);
+	struct tcp_visitor *v = mem_new(v);
 
 	(void)peer;
 	if (v == NULL ||
@@ -163,9 +163,9 @@ static void tcp_entry_on_timer(void *arg)
 	struct tcp_entry *e = arg;
 	uint64_t timeout_ms = tcp_entry_timeout_ms(e);
 	uint64_t now = clock_now_ms(), waited;
-	struct visitor *v;
+	struct tcp_visitor *v;
 
-	while ((v = list_first(&e->waiting, struct visitor, in_entry)) != NULL) {
+	while ((v = list_first(&e->waiting, struct tcp_visitor, in_entry)) != NULL) {
 		waited = now - v->came_ms;
 		if (waited < timeout_ms) {
 			loop_timer_set(e->timer, timeout_ms - waited);
@@ -175,7 +175,7 @@ static void tcp_entry_on_timer(void *arg)
 			"conn#%llu: closed: no session within %llu ms", v->number,
 			(unsigned long long)timeout_ms);
 		e->waiting_count--;
-		visitor_free(v);
+		tcp_visitor_free(v);
 		listener_pause(e->listener, false);
 	}
 }
@@ -197,7 +197,7 @@ static void tcp_entry_on_session(struct entry *entry)
 	list_each(it, next, &waiting) {
 		list_remove(it);
 		list_add(&e->visiting, it);
-		visitor_dial(list_object(it, struct visitor, in_entry));
+		tcp_visitor_dial(list_object(it, struct tcp_visitor, in_entry));
 	}
 }
 
@@ -224,7 +224,7 @@ static enum err tcp_entry_open(struct entry *entry, struct why *why)
 static enum err stdio_entry_open(struct entry *entry, struct why *why)
 {
 	struct tcp_entry *e = (struct tcp_entry *)entry;
-	struct visitor *v = mem_new(v);
+	struct tcp_visitor *v = mem_new(v);
 	enum err rc;
 
 	list_init(&e->waiting);
@@ -249,7 +249,7 @@ static void tcp_entry_close(struct entry *entry)
 	loop_timer_close(e->timer);
 	list_move_all(&e->visiting, &e->waiting);
 	list_each(it, next, &e->visiting)
-		visitor_free(list_object(it, struct visitor, in_entry));
+		tcp_visitor_free(list_object(it, struct tcp_visitor, in_entry));
 }
 
 const struct entry_kind entry_tcp = {

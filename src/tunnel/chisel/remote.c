@@ -12,7 +12,7 @@
 enum proto { PROTO_UNSET, PROTO_TCP, PROTO_UDP };
 
 /* What is known of a remote while its parts are read, the last one first. */
-struct draft {
+struct remote_draft {
 	struct remote r;
 	bool has_local_port; /* given, and not only the target's */
 	enum proto local_proto, remote_proto;
@@ -119,7 +119,7 @@ static unsigned split(struct span text, struct span parts[PARTS_MAX])
 	return count;
 }
 
-static void take_proto(struct draft *d, enum proto proto)
+static void take_proto(struct remote_draft *d, enum proto proto)
 {
 	if (proto == PROTO_UNSET)
 		return;
@@ -129,7 +129,7 @@ static void take_proto(struct draft *d, enum proto proto)
 		d->local_proto = proto;
 }
 
-static void take_port(struct draft *d, const char *port)
+static void take_port(struct remote_draft *d, const char *port)
 {
 	if (!d->r.is_socks && d->r.remote_port[0] == '\0')
 		str_copy(d->r.remote_port, sizeof(d->r.remote_port), port);
@@ -138,7 +138,7 @@ static void take_port(struct draft *d, const char *port)
 	str_copy(d->r.local_port, sizeof(d->r.local_port), port);
 }
 
-static enum err take_host(struct draft *d, const char *host, struct why *why)
+static enum err take_host(struct remote_draft *d, const char *host, struct why *why)
 {
 	if (!d->r.is_socks && d->r.local_port[0] == '\0')
 		return err_set(why, ERR_SYNTAX, "Missing ports");
@@ -151,7 +151,7 @@ static enum err take_host(struct draft *d, const char *host, struct why *why)
 	return ERR_OK;
 }
 
-static enum err take_part(struct draft *d, struct span part, struct why *why)
+static enum err take_part(struct remote_draft *d, struct span part, struct why *why)
 {
 	char text[REMOTE_HOST_MAX];
 	bool is_port_due, has_remote_port;
@@ -183,7 +183,7 @@ static void set_default(char *to, size_t size, const char *text)
 		str_copy(to, size, text);
 }
 
-static enum err fill_in(struct draft *d, struct why *why)
+static enum err fill_in(struct remote_draft *d, struct why *why)
 {
 	struct remote *r = &d->r;
 
@@ -217,7 +217,7 @@ enum err remote_check(const struct remote *r, struct why *why)
 
 enum err remote_parse(struct span text, struct remote *out, struct why *why)
 {
-	struct draft d = { .local_proto = PROTO_UNSET };
+	struct remote_draft d = { .local_proto = PROTO_UNSET };
 	struct span parts[PARTS_MAX], head, rest = text;
 	unsigned count;
 	enum err rc = ERR_OK;
