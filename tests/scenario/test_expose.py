@@ -225,7 +225,7 @@ def test_metrics(world, adit, authority, relay, form, flags):
     assert "anyone" not in process.log
     at = f"http://127.0.0.1:{port}/metrics"
     assert "adit_expose" in world.curl("-H", f"Host: localhost:{port}", at)
-    assert "Ask by" in world.curl("-H", f"Host: evil.example:{port}", at)  # rebound to us
+    assert "Unknown host" in world.curl("-H", f"Host: evil.example:{port}", at)  # rebound to us
 
 
 def test_through_portal_metrics_for_everybody_are_warned_of(world, adit, relay):
