@@ -47,8 +47,6 @@ struct metric {
 	uint64_t value;
 };
 
-typedef void metric_fn(void *arg, const struct metric *m);
-
 /* What describes it, and the line behind that, of a metric without labels. */
 void metric_put_head(struct buf *out, const char *name, const char *type,
 	const char *help);

@@ -33,6 +33,7 @@ static const struct {
 	[FIELD_LIST_OR_ONE] = { "array", NULL, 0, 0 },
 	[FIELD_TABLE] = { "object", NULL, 0, 0 },
 	[FIELD_TABLES] = { "array", NULL, 0, 0 },
+	[FIELD_SERIES] = { "array", NULL, 0, 0 },
 };
 
 static json_t *object_schema(const struct field_table *fields);
@@ -47,13 +48,15 @@ static json_t *field_schema(const struct field *f)
 	const size_t text_max = f->kind == FIELD_CHARS ? f->size : f->text_max;
 	json_t *schema, *text;
 
-	if (f->kind == FIELD_TABLE)
-		return object_schema(f->of);
-	schema = json_pack("{ss ss*}", "type", type, "format", kinds[f->kind].format);
+	schema = f->kind == FIELD_TABLE ?
+		object_schema(f->of) :
+		json_pack("{ss ss*}", "type", type, "format", kinds[f->kind].format);
+	if (f->is_nullable)
+		json_object_set_new(schema, "nullable", json_true());
 	text = schema;
 	if (is_array) {
-		text = f->kind == FIELD_TABLES ? object_schema(f->of) :
-						 json_pack("{ss}", "type", "string");
+		text = f->of != NULL ? object_schema(f->of) :
+				       json_pack("{ss}", "type", "string");
 		json_object_set_new(schema, "items", text);
 		if (f->max > 0)
 			json_object_set_new(schema, "maxItems", json_integer(f->max));
@@ -61,7 +64,7 @@ static json_t *field_schema(const struct field *f)
 		json_object_set_new(schema, "minimum", json_integer(min));
 		json_object_set_new(schema, "maximum", json_integer(max));
 	}
-	if (text_max > 0 && f->kind != FIELD_TIME && f->kind != FIELD_TABLES)
+	if (text_max > 0 && f->kind != FIELD_TIME && f->of == NULL)
 		json_object_set_new(text, "maxLength",
 			json_integer((json_int_t)text_max - 1));
 	return schema;

@@ -1,4 +1,4 @@
-/* What administrators see, and what they say. */
+/* Leases, settings and policy, for administrators. */
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -12,105 +12,7 @@
 #define SNAPSHOT_PICTURES_MAX (2u << 20) /* from there on, leases have none */
 #define SNAPSHOT_LEASE_MAX 65536         /* what one without may take */
 
-/* ---- all of it ---- */
-
-static void put_port(struct json_writer *w, const char *key, bool enabled, uint32_t max)
-{
-	json_put_key(w, key);
-	json_put_open(w);
-	json_put_key(w, "enabled");
-	json_put_flag(w, enabled);
-	json_put_key(w, "max_leases");
-	json_put_int(w, max);
-	json_put_close(w);
-}
-
-static void put_lease(struct relay *r, const struct lease *l, struct json_writer *w)
-{
-	struct policy_verdict v = policy_judge(r->policy, l->route->owner);
-	struct message_admin_lease row = {
-		.bytes_per_s = (int64_t)v.bytes_per_s,
-		.is_approved = v.is_approved,
-		.is_banned = v.is_banned,
-		.is_denied = v.is_denied,
-	};
-	struct addr client;
-
-	lease_describe(l, r->options.root, &row.lease);
-	if (w->out->n > SNAPSHOT_PICTURES_MAX)
-		row.lease.metadata.thumbnail = NULL;
-	str_copy(row.identity_key, sizeof(row.identity_key), l->route->owner);
-	str_copy(row.address, sizeof(row.address), l->address);
-	str_copy(row.client_ip, sizeof(row.client_ip), l->client_ip);
-	str_copy(row.reported_ip, sizeof(row.reported_ip), l->reported_ip);
-	row.is_ip_banned = addr_from_literal(l->client_ip, 0, &client) == ERR_OK &&
-		prefix_set_has(policy_banned(r->policy), &client);
-	field_put_json(&message_admin_lease_fields, &row, w);
-}
-
-static void admin_snapshot(void *context, struct api_call *call)
-{
-	struct relay *r = context;
-	const struct policy_settings *s = policy_settings(r->policy);
-	struct list *it, *tmp;
-	struct json_writer w;
-
-	envelope_open(call, &w);
-	json_put_open(&w);
-	json_put_key(&w, "approval_mode");
-	json_put_text(&w, span_str(s->is_manual ? "manual" : "auto"));
-	json_put_key(&w, "landing_page_enabled");
-	json_put_flag(&w, s->has_landing_page);
-	json_put_key(&w, "leases");
-	json_put_open_list(&w);
-	list_each(it, tmp, lease_book_all(r->book)) {
-		if (call->answer.n + SNAPSHOT_LEASE_MAX < API_ANSWER_MAX)
-			put_lease(r, list_object(it, struct lease, in_book), &w);
-	}
-	json_put_close_list(&w);
-	put_port(&w, "udp", s->udp_enabled, s->udp_max_leases);
-	put_port(&w, "tcp_port", s->tcp_enabled, s->tcp_max_leases);
-	json_put_close(&w);
-	envelope_close(call, &w);
-}
-
-static void admin_metrics(void *context, struct api_call *call)
-{
-	struct relay *r = context;
-	struct buf text;
-
-	buf_init(&text, HTTP_METRICS_BYTES_MAX);
-	metrics_put(r, &text);
-	if (text.failed == ERR_OK)
-		api_reply_text(call, buf_span(&text));
-	else
-		envelope_refuse(call, MESSAGE_INTERNAL, "no room for the figures");
-	buf_fini(&text);
-}
-
-/* ---- settings ---- */
-
-struct admin_mode {
-	char mode[32];
-};
-
-static const struct field mode_rows[] = {
-	{ "mode", FIELD_CHARS, FIELD_AT(struct admin_mode, mode) },
-};
-
-static const struct field_table mode_fields = FIELD_TABLE_OF(struct admin_mode,
-	mode_rows);
-
-struct admin_answer {
-	char approval_mode[32];
-};
-
-static const struct field answer_rows[] = {
-	{ "approval_mode", FIELD_CHARS, FIELD_AT(struct admin_answer, approval_mode) },
-};
-
-static const struct field_table answer_fields = FIELD_TABLE_OF(struct admin_answer,
-	answer_rows);
+/* ---- settings: what is read and written ---- */
 
 struct admin_switch {
 	bool enabled;
@@ -131,6 +33,121 @@ static const struct field_table flag_fields = {
 	.count = 1,
 };
 
+struct admin_mode {
+	char mode[32];
+};
+
+static const struct field mode_rows[] = {
+	{ "mode", FIELD_CHARS, FIELD_AT(struct admin_mode, mode) },
+	{ "approval_mode", FIELD_CHARS, FIELD_AT(struct admin_mode, mode) },
+};
+
+/* The request has the first, and the response the second. */
+static const struct field_table mode_fields[] = {
+	{ sizeof(struct admin_mode), &mode_rows[0], 1 },
+	{ sizeof(struct admin_mode), &mode_rows[1], 1 },
+};
+
+/* ---- the snapshot ---- */
+
+struct lease_series {
+	struct field_series series;
+	struct relay *relay;
+	struct list *at;
+	const struct buf *answer;
+	struct message_admin_lease row;
+};
+
+static const void *lease_next(struct field_series *series)
+{
+	struct lease_series *s = mem_container(series, struct lease_series, series);
+	struct message_admin_lease *row = &s->row;
+	struct relay *r = s->relay;
+	struct policy_verdict v;
+	const struct lease *l;
+	struct addr client;
+
+	s->at = s->at->next;
+	if (s->at == lease_book_all(r->book) ||
+		s->answer->n + SNAPSHOT_LEASE_MAX >= API_ANSWER_MAX)
+		return NULL;
+	l = list_object(s->at, struct lease, in_book);
+	v = policy_judge(r->policy, l->route->owner);
+	*row = (struct message_admin_lease){
+		.bytes_per_s = (int64_t)v.bytes_per_s,
+		.is_approved = v.is_approved,
+		.is_banned = v.is_banned,
+		.is_denied = v.is_denied,
+	};
+	lease_describe(l, r->options.root, &row->lease);
+	if (s->answer->n > SNAPSHOT_PICTURES_MAX)
+		row->lease.metadata.thumbnail = NULL;
+	str_copy(row->identity_key, sizeof(row->identity_key), l->route->owner);
+	str_copy(row->address, sizeof(row->address), l->address);
+	str_copy(row->client_ip, sizeof(row->client_ip), l->client_ip);
+	str_copy(row->reported_ip, sizeof(row->reported_ip), l->reported_ip);
+	row->is_ip_banned = addr_from_literal(l->client_ip, 0, &client) == ERR_OK &&
+		prefix_set_has(policy_banned(r->policy), &client);
+	return row;
+}
+
+struct admin_snapshot {
+	char approval_mode[8];
+	bool has_landing_page;
+	struct field_series *leases;
+	struct admin_switch udp, tcp;
+};
+
+static const struct field snapshot_rows[] = {
+#define AT(member) FIELD_AT(struct admin_snapshot, member)
+	{ "approval_mode", FIELD_CHARS, AT(approval_mode) },
+	{ "landing_page_enabled", FIELD_BOOL, AT(has_landing_page) },
+	{ "leases", FIELD_SERIES, AT(leases), .of = &message_admin_lease_fields },
+	{ "udp", FIELD_TABLE, AT(udp), .of = &switch_fields },
+	{ "tcp_port", FIELD_TABLE, AT(tcp), .of = &switch_fields },
+#undef AT
+};
+
+static const struct field_table snapshot_fields = FIELD_TABLE_OF(struct admin_snapshot,
+	snapshot_rows);
+
+static void admin_snapshot(void *context, struct api_call *call)
+{
+	struct relay *r = context;
+	const struct policy_settings *p = policy_settings(r->policy);
+	struct lease_series leases = {
+		.series.next = lease_next,
+		.relay = r,
+		.at = lease_book_all(r->book),
+		.answer = &call->answer,
+	};
+	struct admin_snapshot s = {
+		.has_landing_page = p->has_landing_page,
+		.leases = &leases.series,
+		.udp = { p->udp_enabled, p->udp_max_leases },
+		.tcp = { p->tcp_enabled, p->tcp_max_leases },
+	};
+
+	str_copy(s.approval_mode, sizeof(s.approval_mode), policy_approval(p));
+	api_reply(call, &s);
+}
+
+static void admin_metrics(void *context, struct api_call *call)
+{
+	struct relay *r = context;
+	struct buf text;
+
+	buf_init(&text, HTTP_METRICS_BYTES_MAX);
+	metrics_put(r, &text);
+	if (text.failed == ERR_OK)
+		api_reply_text(call, buf_span(&text));
+	else
+		envelope_refuse(call, MESSAGE_INTERNAL, "no room for the metrics");
+	buf_fini(&text);
+}
+
+/* ---- settings: changes ---- */
+
 /* False: it is not kept, and the call is answered. */
 static bool set_settings(struct relay *r, struct api_call *call,
 	const struct policy_settings *s)
@@ -148,7 +165,6 @@ static void admin_set_mode(void *context, struct api_call *call)
 	struct relay *r = context;
 	struct policy_settings s = *policy_settings(r->policy);
 	const struct admin_mode *req = call->request;
-	struct admin_answer answer = { .approval_mode = "" };
 
 	s.is_manual = strcmp(req->mode, "manual") == 0;
 	if (!s.is_manual && strcmp(req->mode, "auto") != 0) {
@@ -156,9 +172,8 @@ static void admin_set_mode(void *context, struct api_call *call)
 			"mode must be auto or manual");
 		return;
 	}
-	str_copy(answer.approval_mode, sizeof(answer.approval_mode), req->mode);
 	if (set_settings(r, call, &s))
-		api_reply(call, &answer);
+		api_reply(call, req);
 }
 
 static void admin_set_page(void *context, struct api_call *call)
@@ -304,10 +319,11 @@ static void admin_ban_prefix(void *context, struct api_call *call)
 #define LEASE "/admin/leases/*/*/"
 
 static const struct api_operation rows[] = {
-	RULE("GET", "/admin/snapshot/", admin_snapshot, "Lists leases and settings."),
+	{ "GET", "/admin/snapshot/", &administrator, admin_snapshot,
+		.response = &snapshot_fields, .summary = "Lists leases and settings." },
 	{ "GET", "/admin/metrics/", &administrator, admin_metrics,
 		.type = HTTP_METRICS_TYPE, .summary = "Metrics for Prometheus." },
-	SETTING("approval-mode", admin_set_mode, &mode_fields, &answer_fields,
+	SETTING("approval-mode", admin_set_mode, &mode_fields[0], &mode_fields[1],
 		"Sets whether new identities wait for approval."),
 	SETTING("landing-page", admin_set_page, &flag_fields, &flag_fields,
 		"Sets whether / is a landing page."),

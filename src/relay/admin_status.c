@@ -1,94 +1,89 @@
-/* What administrators are told of the relay as a whole, and of whom policy knows. */
+/* The state of the relay, and its policy, for administrators. */
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/str.h"
 #include "http/openapi.h"
 #include "relay/admin.h"
+#include "relay/certificate_pair.h"
 #include "relay/metrics.h"
 #include "relay/relay_priv.h"
 #include "tunnel/portal/message.h"
 
 #define POLICY_BYTES_LEFT 4096 /* in an answer: enough for one more identity */
 
-/* ---- values ---- */
-
-/* NULL: there is none. */
-static void put_text(struct json_writer *w, const char *key, const char *text)
-{
-	json_put_key(w, key);
-	if (text != NULL)
-		json_put_text(w, span_str(text));
-	else
-		json_put_null(w);
-}
-
-static void put_int(struct json_writer *w, const char *key, int64_t value)
-{
-	json_put_key(w, key);
-	json_put_int(w, value);
-}
-
-static void put_flag(struct json_writer *w, const char *key, bool value)
-{
-	json_put_key(w, key);
-	json_put_flag(w, value);
-}
-
-static void put_time(struct json_writer *w, const char *key, int64_t at_s)
-{
-	const struct timestamp t = { .s = at_s };
-	char text[TIMEFMT_TEXT_MAX];
-
-	put_text(w, key, timefmt_print(t, text));
-}
+#define TABLE(type, rows) FIELD_TABLE_OF(struct type, rows)
 
 /* ---- the relay ---- */
 
-static void put_name(void *arg, struct span name)
-{
-	json_put_text(arg, name);
-}
+struct status_certificate {
+	struct field_list names; /* borrowed, as all texts here */
+	struct timestamp begins, ends;
+	int64_t days;
+};
 
-static void put_certificate(const struct relay *r, struct json_writer *w)
-{
-	const struct certificate_time t = certificate_time(r->certificate);
-	const int64_t left_s = t.ends_s - (int64_t)(clock_wall_ms() / 1000);
+static const struct field certificate_rows[] = {
+#define AT(member) FIELD_AT(struct status_certificate, member)
+	{ "names", FIELD_LIST, AT(names) },
+	{ "from", FIELD_TIME, AT(begins) },
+	{ "until", FIELD_TIME, AT(ends) },
+	{ "days", FIELD_NUMBER, AT(days) },
+#undef AT
+};
 
-	json_put_key(w, "certificate");
-	json_put_open(w);
-	json_put_key(w, "names");
-	json_put_open_list(w);
-	certificate_each_name(r->certificate, put_name, w);
-	json_put_close_list(w);
-	put_time(w, "from", t.begins_s);
-	put_time(w, "until", t.ends_s);
-	put_int(w, "days", left_s >= 0 ? left_s / 86400 : -((-left_s + 86399) / 86400));
-	json_put_close(w);
-}
+static const struct field_table certificate_fields = TABLE(status_certificate,
+	certificate_rows);
 
-static void put_settings(const struct relay *r, struct json_writer *w)
-{
-	const struct policy_settings *s = policy_settings(r->policy);
+struct status_tcp {
+	bool enabled;
+	uint16_t port_min, port_max;
+	uint32_t leases_max;
+};
 
-	put_text(w, "approval", s->is_manual ? "manual" : "auto");
-	put_flag(w, "landing_page", s->has_landing_page);
-	json_put_key(w, "tcp");
-	if (!r->options.has_tcp) {
-		json_put_null(w);
-		return;
-	}
-	json_put_open(w);
-	put_flag(w, "enabled", s->tcp_enabled);
-	put_int(w, "min_port", r->options.port_min);
-	put_int(w, "max_port", r->options.port_max);
-	put_int(w, "max_leases", s->tcp_max_leases);
-	json_put_close(w);
-}
+static const struct field tcp_rows[] = {
+#define AT(member) FIELD_AT(struct status_tcp, member)
+	{ "enabled", FIELD_BOOL, AT(enabled) },
+	{ "min_port", FIELD_PORT, AT(port_min) },
+	{ "max_port", FIELD_PORT, AT(port_max) },
+	{ "max_leases", FIELD_COUNT, AT(leases_max) },
+#undef AT
+};
 
-static void put_metric(void *arg, const struct metric *m)
-{
-	put_int(arg, m->name, (int64_t)m->value);
-}
+static const struct field_table tcp_fields = TABLE(status_tcp, tcp_rows);
+
+struct status {
+	char *url, *identity, *host, *metrics_address;
+	char release[32], protocol[16], approval[8];
+	int pid;
+	struct timestamp since;
+	uint16_t api_port, sni_port;
+	struct status_certificate certificate;
+	bool has_landing_page;
+	struct status_tcp tcp; /* zero without TCP ports */
+	struct relay_statistics statistics;
+};
+
+static const struct field status_rows[] = {
+#define AT(member) FIELD_AT(struct status, member)
+	{ "url", FIELD_TEXT, AT(url) },
+	{ "release", FIELD_CHARS, AT(release) },
+	{ "protocol", FIELD_CHARS, AT(protocol) },
+	{ "identity", FIELD_TEXT, AT(identity) },
+	{ "pid", FIELD_INT, AT(pid) },
+	{ "since", FIELD_TIME, AT(since) },
+	{ "host", FIELD_TEXT, AT(host), .is_nullable = true },
+	{ "api_port", FIELD_PORT, AT(api_port) },
+	{ "sni_port", FIELD_PORT, AT(sni_port) },
+	{ "metrics_address", FIELD_TEXT, AT(metrics_address), .is_nullable = true },
+	{ "certificate", FIELD_TABLE, AT(certificate), .of = &certificate_fields },
+	{ "approval", FIELD_CHARS, AT(approval) },
+	{ "landing_page", FIELD_BOOL, AT(has_landing_page) },
+	{ "tcp", FIELD_TABLE, AT(tcp), .of = &tcp_fields, .is_nullable = true },
+	{ "metrics", FIELD_TABLE, AT(statistics), .of = &relay_statistics_fields },
+#undef AT
+};
+
+static const struct field_table status_fields = TABLE(status, status_rows);
 
 static uint16_t port_of(const struct listener *l)
 {
@@ -102,72 +97,112 @@ static uint16_t port_of(const struct listener *l)
 static void admin_status(void *context, struct api_call *call)
 {
 	struct relay *r = context;
-	struct json_writer w;
+	const struct policy_settings *p = policy_settings(r->policy);
+	const struct certificate_pair *pair = certificate_current(r->certificate);
+	const int64_t left_s = pair->ends_s - (int64_t)(clock_wall_ms() / 1000);
+	struct status s = {
+		.url = r->options.url,
+		.release = "adit/" ADIT_VERSION,
+		.protocol = MESSAGE_PROTOCOL,
+		.identity = r->identity.address,
+		.pid = getpid(),
+		.since.s = (int64_t)(r->began_ms / 1000),
+		.host = r->options.host,
+		.api_port = port_of(r->api),
+		.sni_port = port_of(r->sni),
+		.metrics_address = r->options.metrics,
+		.certificate = {
+			.names = pair->names,
+			.begins.s = pair->begins_s,
+			.ends.s = pair->ends_s,
+			.days = left_s >= 0 ? left_s / 86400 :
+					      -((-left_s + 86399) / 86400),
+		},
+		.has_landing_page = p->has_landing_page,
+	};
 
-	envelope_open(call, &w);
-	json_put_open(&w);
-	put_text(&w, "url", r->options.url);
-	put_text(&w, "release", "adit/" ADIT_VERSION);
-	put_text(&w, "protocol", MESSAGE_PROTOCOL);
-	put_text(&w, "identity", r->identity.address);
-	put_int(&w, "pid", getpid());
-	put_time(&w, "since", (int64_t)(r->began_ms / 1000));
-	put_text(&w, "host", r->options.host);
-	put_int(&w, "api_port", port_of(r->api));
-	put_int(&w, "sni_port", port_of(r->sni));
-	put_text(&w, "metrics_address", r->options.metrics);
-	put_certificate(r, &w);
-	put_settings(r, &w);
-	json_put_key(&w, "metrics");
-	json_put_open(&w);
-	metrics_each(r, put_metric, &w);
-	json_put_close(&w);
-	json_put_close(&w);
-	envelope_close(call, &w);
+	str_copy(s.approval, sizeof(s.approval), policy_approval(p));
+	if (r->options.has_tcp)
+		s.tcp = (struct status_tcp){ p->tcp_enabled, r->options.port_min,
+			r->options.port_max, p->tcp_max_leases };
+	metrics_read(r, &s.statistics);
+	api_reply(call, &s);
 }
 
 /* ---- policy ---- */
 
-static void put_identity(void *arg, const struct policy_entry *e)
-{
-	struct json_writer *w = arg;
+static const struct field identity_rows[] = {
+#define AT(member) FIELD_AT(struct policy_entry, member)
+	{ "identity_key", FIELD_TEXT, AT(identity_key) },
+	{ "approved", FIELD_BOOL, AT(record.is_approved) },
+	{ "denied", FIELD_BOOL, AT(record.is_denied) },
+	{ "banned", FIELD_BOOL, AT(record.is_banned) },
+	{ "bytes_per_s", FIELD_BYTES, AT(record.bytes_per_s) },
+#undef AT
+};
 
-	if (w->out->n + POLICY_BYTES_LEFT > API_ANSWER_MAX)
-		return;
-	json_put_open(w);
-	put_text(w, "identity_key", e->identity_key);
-	put_flag(w, "approved", e->is_approved);
-	put_flag(w, "denied", e->is_denied);
-	put_flag(w, "banned", e->is_banned);
-	put_int(w, "bytes_per_s", (int64_t)e->bytes_per_s);
-	json_put_close(w);
+static const struct field_table identity_fields = TABLE(policy_entry, identity_rows);
+
+struct policy_answer {
+	struct field_series *networks, *identities;
+};
+
+static const struct field policy_rows[] = {
+#define AT(member) FIELD_AT(struct policy_answer, member)
+	{ "banned_networks", FIELD_SERIES, AT(networks) },
+	{ "identities", FIELD_SERIES, AT(identities), .of = &identity_fields },
+#undef AT
+};
+
+static const struct field_table policy_fields = TABLE(policy_answer, policy_rows);
+
+struct network_series {
+	struct field_series series;
+	const struct prefix_set *banned;
+	unsigned next;
+	char text[PREFIX_TEXT_MAX];
+};
+
+static const void *network_next(struct field_series *series)
+{
+	struct network_series *s = mem_container(series, struct network_series, series);
+
+	return s->next < s->banned->n ? prefix_print(&s->banned->v[s->next++], s->text) :
+					NULL;
 }
 
-static void put_banned(const struct prefix_set *banned, struct json_writer *w)
-{
-	char text[PREFIX_TEXT_MAX];
+struct identity_series {
+	struct field_series series;
+	const struct policy *policy;
+	const struct buf *answer;
+	struct policy_entry entry;
+};
 
-	json_put_key(w, "banned_networks");
-	json_put_open_list(w);
-	for (unsigned i = 0; i < banned->n; i++)
-		json_put_text(w, span_str(prefix_print(&banned->v[i], text)));
-	json_put_close_list(w);
+static const void *identity_next(struct field_series *series)
+{
+	struct identity_series *s = mem_container(series, struct identity_series, series);
+
+	return s->answer->n + POLICY_BYTES_LEFT <= API_ANSWER_MAX &&
+			policy_next(s->policy, &s->entry) ?
+		&s->entry :
+		NULL;
 }
 
 static void admin_policy(void *context, struct api_call *call)
 {
 	struct relay *r = context;
-	struct json_writer w;
+	struct network_series networks = {
+		.series.next = network_next,
+		.banned = policy_banned(r->policy),
+	};
+	struct identity_series identities = {
+		.series.next = identity_next,
+		.policy = r->policy,
+		.answer = &call->answer,
+	};
+	const struct policy_answer answer = { &networks.series, &identities.series };
 
-	envelope_open(call, &w);
-	json_put_open(&w);
-	put_banned(policy_banned(r->policy), &w);
-	json_put_key(&w, "identities");
-	json_put_open_list(&w);
-	policy_each(r->policy, put_identity, &w);
-	json_put_close_list(&w);
-	json_put_close(&w);
-	envelope_close(call, &w);
+	api_reply(call, &answer);
 }
 
 /* ---- the API itself ---- */
@@ -186,8 +221,9 @@ static const struct api_operation rows[] = {
 		.type = "application/json", .is_own = true,
 		.summary = "Describes the API." },
 	{ "GET", "/admin/status/", &administrator, admin_status, .is_own = true,
-		.summary = "Says how the relay is." },
+		.response = &status_fields, .summary = "Returns the relay's state." },
 	{ "GET", "/admin/policy/", &administrator, admin_policy, .is_own = true,
+		.response = &policy_fields,
 		.summary = "Lists banned networks, and identities that policy knows." },
 };
 

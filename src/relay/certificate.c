@@ -30,8 +30,7 @@ struct certificate {
 	struct list keys;               /* the newest is the first */
 	char *paths[CERTIFICATE_FILES]; /* the chain and the key */
 	struct tls_context *tls;
-	struct buf chain; /* that is in use */
-	int64_t begins_s, ends_s;
+	struct certificate_pair pair; /* in use; without its key */
 	/* the pair in the files is good from then on; 0: it is now */
 	int64_t early_until_s;
 	unsigned looks; /* since there was a warning */
@@ -49,15 +48,9 @@ struct keyless *certificate_keyless(const struct certificate *c)
 	return list_object(c->keys.next, struct certificate_key, in_certificate)->keyless;
 }
 
-struct certificate_time certificate_time(const struct certificate *c)
+const struct certificate_pair *certificate_current(const struct certificate *c)
 {
-	return (struct certificate_time){ .begins_s = c->begins_s, .ends_s = c->ends_s };
-}
-
-void certificate_each_name(const struct certificate *c,
-	void (*fn)(void *arg, struct span name), void *arg)
-{
-	certificate_pair_each_name(buf_span(&c->chain), fn, arg);
+	return &c->pair;
 }
 
 /* ---- use ---- */
@@ -97,7 +90,7 @@ static enum err certificate_make_tls(struct certificate_key *key, struct span ch
 	return rc;
 }
 
-/* Takes the chain out of @pair. On failure all is as before. */
+/* Takes the pair. On failure all is as before. */
 static enum err certificate_use(struct certificate *c, struct certificate_pair *pair,
 	struct why *why)
 {
@@ -117,11 +110,10 @@ static enum err certificate_use(struct certificate *c, struct certificate_pair *
 	tls_context_free(c->tls);
 	list_add_front(&c->keys, &key->in_certificate);
 	c->tls = tls;
-	buf_fini(&c->chain);
-	c->chain = pair->chain;
-	buf_init(&pair->chain, CERTIFICATE_FILE_MAX);
-	c->begins_s = pair->begins_s;
-	c->ends_s = pair->ends_s;
+	buf_wipe(&pair->key);
+	certificate_pair_wipe(&c->pair);
+	c->pair = *pair;
+	*pair = (struct certificate_pair){ .begins_s = 0 };
 	return ERR_OK;
 }
 
@@ -142,27 +134,25 @@ static void certificate_warn_of_end(const struct certificate *c)
 {
 	char text[TIMEFMT_TEXT_MAX];
 
-	if (c->ends_s <= now_s())
+	if (c->pair.ends_s <= now_s())
 		log_error(c->o.log,
-			"the certificate %s has ended on %s: nobody who checks it comes "
-			"through",
-			c->paths[0], time_print(c->ends_s, text));
-	else if (c->begins_s > now_s())
+			"certificate %s: expired on %s: clients that verify it cannot connect",
+			c->paths[0], time_print(c->pair.ends_s, text));
+	else if (c->pair.begins_s > now_s())
 		log_error(c->o.log,
-			"the certificate %s is good from %s on: nobody who checks it comes "
-			"through before",
-			c->paths[0], time_print(c->begins_s, text));
-	else if (c->ends_s <= now_s() + CERTIFICATE_WARN_S)
-		log_warn(c->o.log,
-			"the certificate %s ends on %s: it is time for a new one",
-			c->paths[0], time_print(c->ends_s, text));
+			"certificate %s: not valid before %s: until then clients that verify "
+			"it cannot connect",
+			c->paths[0], time_print(c->pair.begins_s, text));
+	else if (c->pair.ends_s <= now_s() + CERTIFICATE_WARN_S)
+		log_warn(c->o.log, "certificate %s: expires on %s: renew it", c->paths[0],
+			time_print(c->pair.ends_s, text));
 }
 
 static void certificate_warn_of_mode(const struct certificate *c)
 {
 	if (file_is_open_to_others(c->paths[1]))
 		log_warn(c->o.log,
-			"the key %s is open to everybody on this machine: chmod 600 it",
+			"certificate key %s: readable by other users: chmod 600 it",
 			c->paths[1]);
 }
 
@@ -175,11 +165,11 @@ static enum err certificate_check_time(struct certificate *c,
 	char text[TIMEFMT_TEXT_MAX];
 
 	if (pair->ends_s <= now_s())
-		return err_set(why, ERR_DENIED, "%.150s has ended already", c->paths[0]);
+		return err_set(why, ERR_DENIED, "%.150s has expired", c->paths[0]);
 	if (pair->begins_s <= now_s())
 		return ERR_OK;
 	c->early_until_s = pair->begins_s;
-	return err_set(why, ERR_DENIED, "%.150s is good from %s on, and is taken then",
+	return err_set(why, ERR_DENIED, "%.150s is valid from %s and will be loaded then",
 		c->paths[0], time_print(pair->begins_s, text));
 }
 
@@ -192,7 +182,7 @@ static enum err certificate_reload(struct certificate *c, bool *is_new, struct w
 	c->early_until_s = 0;
 	if (rc != ERR_OK)
 		return rc;
-	if (!span_eq(buf_span(&pair.chain), buf_span(&c->chain))) {
+	if (!span_eq(buf_span(&pair.chain), buf_span(&c->pair.chain))) {
 		rc = certificate_check_time(c, &pair, why);
 		if (rc == ERR_OK)
 			rc = certificate_use(c, &pair, why);
@@ -211,9 +201,11 @@ void certificate_check(struct certificate *c)
 	file_watch_note(c->watch);
 	rc = certificate_reload(c, &is_new, &why);
 	if (rc != ERR_OK)
-		log_error(c->o.log, "the old certificate stays: %s", err_text(rc, &why));
+		log_error(c->o.log,
+			"certificate: not reloaded, keeping the previous one: %s",
+			err_text(rc, &why));
 	else if (is_new)
-		log_info(c->o.log, "the certificate %s is new, and in use", c->paths[0]);
+		log_info(c->o.log, "certificate %s: reloaded", c->paths[0]);
 	certificate_warn_of_end(c);
 	if (is_new) {
 		certificate_warn_of_mode(c);
@@ -280,8 +272,8 @@ static enum err certificate_load_or_make(struct certificate *c,
 	if (rc != ERR_OK)
 		return rc;
 	log_info(c->o.log,
-		"the certificate %s is made for development: whoever shall trust it is "
-		"given that file",
+		"certificate %s: created a self-signed development certificate: distribute "
+		"this file to clients that must trust it",
 		c->paths[0]);
 	file_watch_note(c->watch);
 	return certificate_pair_load(directory, root, pair, why);
@@ -332,7 +324,7 @@ void certificate_close(struct certificate *c)
 	list_each(it, tmp, &c->keys)
 		certificate_key_free(
 			list_object(it, struct certificate_key, in_certificate));
-	buf_fini(&c->chain);
+	certificate_pair_wipe(&c->pair);
 	free(c->paths[0]);
 	free(c->paths[1]);
 	free(c);

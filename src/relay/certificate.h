@@ -16,6 +16,7 @@
 #include "serve/lease/keyless.h"
 
 struct certificate;
+struct certificate_pair;
 
 struct certificate_options {
 	const char *directory; /* borrowed, as all here */
@@ -46,15 +47,7 @@ void certificate_check(struct certificate *c);
 struct tls_context *certificate_tls(const struct certificate *c);
 struct keyless *certificate_keyless(const struct certificate *c);
 
-/* When the leaf is good, since 1970. */
-struct certificate_time {
-	int64_t begins_s, ends_s;
-};
-
-struct certificate_time certificate_time(const struct certificate *c);
-
-/* Calls @fn for each host name that the leaf is for. */
-void certificate_each_name(const struct certificate *c,
-	void (*fn)(void *arg, struct span name), void *arg);
+/* The pair that is in use, without its key. */
+const struct certificate_pair *certificate_current(const struct certificate *c);
 
 #endif

@@ -13,51 +13,65 @@
 #include "store/file.h"
 #include "text/names.h"
 
+static const struct field names_row = { .kind = FIELD_LIST };
+
 void certificate_pair_wipe(struct certificate_pair *pair)
 {
 	buf_wipe(&pair->key);
 	buf_fini(&pair->chain);
+	field_member_fini(&names_row, &pair->names);
 }
 
 /* ---- is it for us? ---- */
 
-static bool name_is(const GENERAL_NAME *name, const char *host, bool is_exact)
-{
-	const ASN1_STRING *text = name->d.dNSName;
-	char pattern[NAMES_HOST_MAX + 1];
-	int n = ASN1_STRING_length(text);
-
-	if (n <= 0 || n > NAMES_HOST_MAX)
-		return false;
-	memcpy(pattern, ASN1_STRING_get0_data(text), (size_t)n);
-	pattern[n] = '\0';
-	if (strlen(pattern) != (size_t)n)
-		return false;
-	str_lower(pattern);
-	return is_exact ? strcmp(pattern, host) == 0 : names_match(pattern, host);
-}
-
-/* With @is_exact, that name itself must be among the certificate's. */
-static bool leaf_has_name(X509 *leaf, const char *host, bool is_exact)
+/* A name with a NUL in it is none. */
+static enum err leaf_read_names(X509 *leaf, struct field_list *out)
 {
 	GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
-	bool found = false;
+	const int count = names != NULL ? sk_GENERAL_NAME_num(names) : 0;
+	enum err rc = ERR_OK;
 
-	for (int i = 0; i < sk_GENERAL_NAME_num(names) && !found; i++) {
+	out->v = calloc((size_t)count + 1, sizeof(*out->v));
+	for (int i = 0; i < count && out->v != NULL && rc == ERR_OK; i++) {
 		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+		const char *text;
+		size_t n;
 
-		found = name->type == GEN_DNS && name_is(name, host, is_exact);
+		if (name->type != GEN_DNS)
+			continue;
+		text = (const char *)ASN1_STRING_get0_data(name->d.dNSName);
+		n = (size_t)ASN1_STRING_length(name->d.dNSName);
+		if (n == 0 || n > NAMES_HOST_MAX || memchr(text, '\0', n) != NULL)
+			continue;
+		out->v[out->n] = strndup(text, n);
+		rc = out->v[out->n] == NULL ? ERR_NOMEM : ERR_OK;
+		out->n += rc == ERR_OK;
 	}
 	GENERAL_NAMES_free(names);
+	return out->v == NULL ? ERR_NOMEM : rc;
+}
+
+/* With @is_exact, that name itself must be among them. */
+static bool names_cover(const struct field_list *names, const char *host, bool is_exact)
+{
+	char pattern[NAMES_HOST_MAX + 1];
+	bool found = false;
+
+	for (unsigned i = 0; i < names->n && !found; i++) {
+		str_copy(pattern, sizeof(pattern), names->v[i]);
+		str_lower(pattern);
+		found = is_exact ? strcmp(pattern, host) == 0 :
+				   names_match(pattern, host);
+	}
 	return found;
 }
 
-static enum err leaf_check_names(X509 *leaf, const char *root, const char *path,
-	struct why *why)
+static enum err names_check(const struct field_list *names, const char *root,
+	const char *path, struct why *why)
 {
 	char *under = str_printf("*.%s", root);
-	bool has_root = leaf_has_name(leaf, root, false);
-	bool has_under = under != NULL && leaf_has_name(leaf, under, true);
+	bool has_root = names_cover(names, root, false);
+	bool has_under = under != NULL && names_cover(names, under, true);
 
 	free(under);
 	if (has_root && has_under)
@@ -96,7 +110,9 @@ static enum err pair_check(struct certificate_pair *pair, const char *root,
 	} else {
 		pair->begins_s = seconds_of(X509_get0_notBefore(leaf));
 		pair->ends_s = seconds_of(X509_get0_notAfter(leaf));
-		rc = leaf_check_names(leaf, root, chain_path, why);
+		rc = leaf_read_names(leaf, &pair->names);
+		if (rc == ERR_OK)
+			rc = names_check(&pair->names, root, chain_path, why);
 	}
 	ERR_clear_error();
 	EVP_PKEY_free(secret);
@@ -132,27 +148,6 @@ enum err certificate_pair_load(const char *directory, const char *root,
 	free(chain);
 	free(key);
 	return rc;
-}
-
-void certificate_pair_each_name(struct span chain,
-	void (*fn)(void *arg, struct span name), void *arg)
-{
-	X509 *leaf = pem_next_certificate(&chain);
-	GENERAL_NAMES *names = leaf != NULL ?
-		X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL) :
-		NULL;
-
-	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-
-		if (name->type == GEN_DNS)
-			fn(arg,
-				span_of(ASN1_STRING_get0_data(name->d.dNSName),
-					(size_t)ASN1_STRING_length(name->d.dNSName)));
-	}
-	ERR_clear_error();
-	GENERAL_NAMES_free(names);
-	X509_free(leaf);
 }
 
 /* ---- one for development ---- */

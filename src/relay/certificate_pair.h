@@ -1,11 +1,12 @@
 /*
  * A certificate chain and its private key, as two files in a directory.
- * relay/certificate.h is for those who want one that is kept up to date.
+ * relay/certificate.h keeps one up to date.
  */
 #ifndef RELAY_CERTIFICATE_PAIR_H
 #define RELAY_CERTIFICATE_PAIR_H
 
 #include "base/buf.h"
+#include "text/field.h"
 
 #define CERTIFICATE_CHAIN_FILE "fullchain.pem"
 #define CERTIFICATE_KEY_FILE "privatekey.pem"
@@ -13,6 +14,7 @@
 
 struct certificate_pair {
 	struct buf chain, key;    /* PEM, the leaf first; unencrypted */
+	struct field_list names;  /* the host names that the leaf is for */
 	int64_t begins_s, ends_s; /* when the leaf is good, since 1970 */
 };
 
@@ -27,16 +29,12 @@ struct certificate_pair {
 enum err certificate_pair_load(const char *directory, const char *root,
 	struct certificate_pair *out, struct why *why) MUST_USE;
 
-/* Calls @fn for each host name that the leaf of a chain in PEM is for. */
-void certificate_pair_each_name(struct span chain,
-	void (*fn)(void *arg, struct span name), void *arg);
-
-/* Frees what it has, and wipes the key. */
+/* Frees what it has, and wipes the key. Zeroes are fine. */
 void certificate_pair_wipe(struct certificate_pair *pair);
 
 /*
  * Makes a pair for development and writes the files: for @root, what is under it, and
- * this machine's own names; signed by nobody but itself. portal-protocol 16.2.
+ * this machine's own names; self-signed. portal-protocol 16.2.
  * ERR_SYS: the files cannot be written.  ERR_CRYPTO.
  */
 enum err certificate_pair_make(const char *directory, const char *root,

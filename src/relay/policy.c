@@ -10,7 +10,6 @@
 #include "relay/policy_import.h"
 #include "store/audit.h"
 #include "store/file.h"
-#include "store/policy_store.h"
 #include "text/field.h"
 
 #define POLICY_WHO "adit"
@@ -268,8 +267,7 @@ enum err policy_set_settings(struct policy *p, const struct policy_settings *set
 
 	snprintf(about, sizeof(about),
 		"approval %s, landing page %s, udp %s %u, tcp ports %s %u",
-		settings->is_manual ? "manual" : "auto",
-		settings->has_landing_page ? "on" : "off",
+		policy_approval(settings), settings->has_landing_page ? "on" : "off",
 		settings->udp_enabled ? "on" : "off", settings->udp_max_leases,
 		settings->tcp_enabled ? "on" : "off", settings->tcp_max_leases);
 	if (rc != ERR_OK)
@@ -521,40 +519,16 @@ const struct prefix_set *policy_banned(const struct policy *p)
 	return &p->banned;
 }
 
-void policy_each(const struct policy *p,
-	void (*fn)(void *arg, const struct policy_entry *e), void *arg)
+bool policy_next(const struct policy *p, struct policy_entry *e)
 {
-	struct map_node *it, *tmp;
+	struct entry *entry;
 
-	map_each(it, tmp, &p->identities)
-	{
-		const struct entry *e = map_object(it, struct entry, by_key);
-		const struct policy_entry entry = {
-			.identity_key = e->key,
-			.is_approved = e->record.is_approved,
-			.is_denied = e->record.is_denied,
-			.is_banned = e->record.is_banned,
-			.bytes_per_s = e->record.bytes_per_s,
-		};
-
-		fn(arg, &entry);
-	}
-}
-
-struct policy_counts policy_count(const struct policy *p)
-{
-	struct policy_counts c = { .prefixes = p->banned.n };
-	struct map_node *it, *tmp;
-
-	map_each(it, tmp, &p->identities)
-	{
-		const struct policy_record *r =
-			&map_object(it, struct entry, by_key)->record;
-
-		c.approved += r->is_approved;
-		c.denied += r->is_denied;
-		c.banned += r->is_banned;
-		c.limited += r->bytes_per_s > 0;
-	}
-	return c;
+	e->node = e->node == NULL ? map_first(&p->identities) :
+				    map_next(&p->identities, e->node);
+	if (e->node == NULL)
+		return false;
+	entry = map_object(e->node, struct entry, by_key);
+	e->identity_key = entry->key;
+	e->record = entry->record;
+	return true;
 }

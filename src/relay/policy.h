@@ -12,12 +12,13 @@
 
 #include "base/log.h"
 #include "net/prefix.h"
+#include "store/policy_store.h"
 
 #define POLICY_IDENTITIES_MAX 100000 /* of whom something is known */
 #define POLICY_PREFIXES_MAX 10000
 
+struct map_node;
 struct policy;
-struct store;
 
 struct policy_settings {
 	bool is_manual; /* only approved identities are routed */
@@ -25,6 +26,11 @@ struct policy_settings {
 	bool udp_enabled, tcp_enabled;           /* leases may have such ports */
 	uint32_t udp_max_leases, tcp_max_leases; /* 0: no limit */
 };
+
+static inline const char *policy_approval(const struct policy_settings *s)
+{
+	return s->is_manual ? "manual" : "auto";
+}
 
 struct policy_options {
 	struct store *store;             /* borrowed: outlives us */
@@ -65,23 +71,16 @@ struct policy_verdict policy_judge(const struct policy *p, const char *identity_
 /* Good until the next change. */
 const struct prefix_set *policy_banned(const struct policy *p);
 
-/* What is known of an identity by itself, whatever holds for all. */
+/* What is stored about one identity, whatever the settings for all are. */
 struct policy_entry {
-	const char *identity_key;
-	bool is_approved, is_denied, is_banned;
-	uint64_t bytes_per_s; /* 0: no limit */
+	const struct map_node *node; /* NULL: before the first */
+	char *identity_key;          /* borrowed, until the next change */
+	struct policy_record record;
 };
 
-/* Calls @fn for each identity of which something is known. */
-void policy_each(const struct policy *p,
-	void (*fn)(void *arg, const struct policy_entry *e), void *arg);
-
-/* How many identities have what, for metrics. */
-struct policy_counts {
-	unsigned approved, denied, banned, limited, prefixes;
-};
-
-struct policy_counts policy_count(const struct policy *p);
+/* Goes to the next entry, in no order. Nothing may change meanwhile. False: that was
+ * the last. */
+bool policy_next(const struct policy *p, struct policy_entry *e) MUST_USE;
 
 /*
  * ---- changes. @who is written into the audit: an administrator's address, or "adit".

@@ -406,41 +406,43 @@ bool data_workers_are_stopping(const struct data_shared *shared)
 	return true;
 }
 
-void data_workers_each_metric(const struct data_shared *shared, metric_fn *fn, void *arg)
-{
-#define METRIC(name, type, member, help) \
+#define TOTAL(name, member, text) \
 	{ \
-		{ "adit_relay_" name, type, help, 0 }, \
-			offsetof(struct data_stats, member) \
+		"adit_relay_" name, FIELD_BYTES, FIELD_AT(struct data_totals, member), \
+			.help = (text) \
 	}
-	static const struct {
-		struct metric metric;
-		size_t at;
-	} metrics[] = {
-		METRIC("visitors_total", "counter", visitors,
-			"Visitors that were bridged."),
-		METRIC("visitors_unknown_total", "counter", unknown,
-			"Visitors without a server name, or with an unknown one."),
-		METRIC("visitors_unserved_total", "counter", unserved,
-			"Visitors that found no session in time."),
-		METRIC("bytes_up_total", "counter", bytes_up, "Bytes from visitors."),
-		METRIC("bytes_down_total", "counter", bytes_down, "Bytes to visitors."),
-		METRIC("bridges", "gauge", bridges, "Bridges now."),
-		METRIC("sessions_ready", "gauge", sessions, "Idle reverse sessions now."),
-	};
-#undef METRIC
 
-	for (size_t i = 0; i < mem_count(metrics); i++) {
-		struct metric m = metrics[i].metric;
+static const struct field totals_rows[] = {
+	TOTAL("visitors_total", visitors, "Visitors that were bridged."),
+	TOTAL("visitors_unknown_total", unknown,
+		"Visitors without a server name, or with an unknown one."),
+	TOTAL("visitors_unserved_total", unserved,
+		"Visitors that found no session in time."),
+	TOTAL("bytes_up_total", bytes_up, "Bytes from visitors."),
+	TOTAL("bytes_down_total", bytes_down, "Bytes to visitors."),
+	TOTAL("bridges", bridges, "Bridges now."),
+	TOTAL("sessions_ready", sessions, "Idle reverse sessions now."),
+};
 
-		for (unsigned k = 0; k < shared->count; k++) {
-			char *stats = (char *)&shared->workers[k].stats;
+const struct field_table data_totals_fields = FIELD_TABLE_OF(struct data_totals,
+	totals_rows);
 
-			m.value += atomic_load(
-				(atomic_uint_fast64_t *)(void *)(stats + metrics[i].at));
-		}
-		fn(arg, &m);
+struct data_totals data_workers_sum(const struct data_shared *shared)
+{
+	struct data_totals sum = { .visitors = 0 };
+
+	for (unsigned i = 0; i < shared->count; i++) {
+		const struct data_stats *s = &shared->workers[i].stats;
+
+		sum.visitors += atomic_load(&s->visitors);
+		sum.unknown += atomic_load(&s->unknown);
+		sum.unserved += atomic_load(&s->unserved);
+		sum.bytes_up += atomic_load(&s->bytes_up);
+		sum.bytes_down += atomic_load(&s->bytes_down);
+		sum.bridges += atomic_load(&s->bridges);
+		sum.sessions += atomic_load(&s->sessions);
 	}
+	return sum;
 }
 
 void data_workers_join(struct data_shared *shared)

@@ -11,11 +11,11 @@
 
 #include "base/log.h"
 #include "base/map.h"
-#include "http/metrics.h"
 #include "http/server.h"
 #include "loop/worker.h"
 #include "serve/route.h"
 #include "serve/snapshot.h"
+#include "text/field.h"
 
 #define DATA_WORKERS_MAX 64
 
@@ -117,8 +117,12 @@ void data_workers_set_snapshot(struct data_shared *shared, struct snapshot *snap
 void data_workers_end(struct data_shared *shared, uint32_t drain_ms);
 bool data_workers_are_stopping(const struct data_shared *shared);
 
-/* Calls @fn for each metric of all of them together. */
-void data_workers_each_metric(const struct data_shared *shared, metric_fn *fn, void *arg);
+/* The metrics of all of them together; the table has their names and help. */
+struct data_totals {
+	uint64_t visitors, unknown, unserved, bytes_up, bytes_down, bridges, sessions;
+};
+extern const struct field_table data_totals_fields;
+struct data_totals data_workers_sum(const struct data_shared *shared);
 
 /* Stops their threads. */
 void data_workers_join(struct data_shared *shared);

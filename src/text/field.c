@@ -377,6 +377,7 @@ static enum err set_member(const struct given *g, void *at)
 	case FIELD_TABLE:
 		return refuse(g, "a table");
 	case FIELD_TABLES:
+	case FIELD_SERIES:
 		break;
 	}
 	return refuse(g, "tables, each below a header in double brackets");

@@ -34,6 +34,8 @@ enum field_kind {
 	FIELD_LIST_OR_ONE,
 	FIELD_TABLE,  /* a struct of the table @of; see field_first() */
 	FIELD_TABLES, /* struct field_tables: structs of the table @of */
+	/* struct field_series *: the same, or texts if @of is NULL; written only */
+	FIELD_SERIES,
 };
 
 struct field_list {
@@ -46,10 +48,17 @@ struct field_tables {
 	unsigned n;
 };
 
+/* Elements that are made one after the other while they are written. */
+struct field_series {
+	/* A struct or a text, good until the next call; NULL: there are no more. */
+	const void *(*next)(struct field_series *s);
+};
+
 struct field {
 	const char *name; /* with "_" between its words; NULL: in the environment only */
 	enum field_kind kind;
 	bool is_optional; /* JSON leaves it out when it is zero */
+	bool is_nullable; /* JSON has null when it is zero */
 	bool is_live;     /* a change takes effect without a restart */
 	bool is_own;      /* adit's own: the help of other personas does not show it */
 	size_t at, size;  /* of the member; FIELD_AT() */

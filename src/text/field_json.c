@@ -55,6 +55,8 @@ static bool value_of(enum field_kind kind, const json_t *value, struct field_val
 		return json_is_object(value);
 	case FIELD_TABLES:
 		return is_array_of(value, JSON_OBJECT);
+	case FIELD_SERIES:
+		return false;
 	case FIELD_LIST:
 	case FIELD_REPEATED:
 	case FIELD_LIST_OR_ONE:
@@ -182,6 +184,7 @@ enum err field_read_json(const struct field_table *t, const char *key, struct sp
 static bool is_zero(const struct field *f, const void *at)
 {
 	const struct timestamp *time = at;
+	bool is = true;
 
 	switch (f->kind) {
 	case FIELD_CHARS:
@@ -198,7 +201,12 @@ static bool is_zero(const struct field *f, const void *at)
 	case FIELD_TIME:
 		return time->s == 0 && time->ns == 0;
 	case FIELD_TABLE:
-		return false;
+		for (unsigned i = 0; i < f->of->count && is; i++)
+			is = is_zero(&f->of->rows[i],
+				(const char *)at + f->of->rows[i].at);
+		return is;
+	case FIELD_SERIES:
+		return *(struct field_series *const *)at == NULL;
 	default:
 		return field_number(f, at) == 0;
 	}
@@ -221,12 +229,31 @@ static void put_tables(const struct field *f, const struct field_tables *tables,
 	json_put_close_list(w);
 }
 
+static void put_series(const struct field *f, struct field_series *s,
+	struct json_writer *w)
+{
+	const void *element;
+
+	json_put_open_list(w);
+	while (s != NULL && (element = s->next(s)) != NULL) {
+		if (f->of != NULL)
+			field_put_json(f->of, element, w);
+		else
+			json_put_text(w, span_str(element));
+	}
+	json_put_close_list(w);
+}
+
 static void put_member(const struct field *f, const void *at, struct json_writer *w)
 {
 	char duration[DURATION_TEXT_MAX], time[TIMEFMT_TEXT_MAX];
 	const char *text = at;
 
 	json_put_key(w, f->name);
+	if (f->is_nullable && is_zero(f, at)) {
+		json_put_null(w);
+		return;
+	}
 	switch (f->kind) {
 	case FIELD_BOOL:
 		json_put_flag(w, *(const bool *)at);
@@ -251,6 +278,9 @@ static void put_member(const struct field *f, const void *at, struct json_writer
 		return;
 	case FIELD_TABLES:
 		put_tables(f, at, w);
+		return;
+	case FIELD_SERIES:
+		put_series(f, *(struct field_series *const *)at, w);
 		return;
 	case FIELD_CHARS:
 		break;

@@ -96,6 +96,77 @@ static void test_what_is_read_is_written(void **state)
 	assert_written(&f, "{\"name\":\"\",\"boat\":{\"flag\":\"\",\"song\":\"\"}}");
 }
 
+/* ---- written only ---- */
+
+struct harbour {
+	struct field_series *ships, *names;
+	struct boat boat;
+	char *master;
+};
+
+static const struct field harbour_rows[] = {
+	{ "ships", FIELD_SERIES, FIELD_AT(struct harbour, ships), .of = &boat_fields },
+	{ "names", FIELD_SERIES, FIELD_AT(struct harbour, names) },
+	{ "boat", FIELD_TABLE, FIELD_AT(struct harbour, boat), .of = &boat_fields,
+		.is_nullable = true },
+	{ "master", FIELD_TEXT, FIELD_AT(struct harbour, master), .is_nullable = true },
+};
+
+static const struct field_table harbour_fields = FIELD_TABLE_OF(struct harbour,
+	harbour_rows);
+
+struct two {
+	struct field_series series;
+	const void *elements[3];
+	unsigned next;
+};
+
+static const void *next_of_two(struct field_series *series)
+{
+	struct two *s = mem_container(series, struct two, series);
+
+	return s->elements[s->next++];
+}
+
+static void assert_harbour_is_written(const struct harbour *h, const char *want)
+{
+	struct json_writer w;
+	struct buf out;
+
+	buf_init(&out, 1024);
+	json_writer_init(&w, &out);
+	field_put_json(&harbour_fields, h, &w);
+	assert_int_equal(buf_put_u8(&out, '\0'), ERR_OK);
+	assert_string_equal((const char *)buf_front(&out), want);
+	buf_fini(&out);
+}
+
+static void test_elements_are_made_while_they_are_written(void **state)
+{
+	static const struct boat boats[] = { { .flag = "red" }, { .has_sail = true } };
+	struct two ships = { { next_of_two }, { &boats[0], &boats[1], NULL }, 0 };
+	struct two names = { { next_of_two }, { "a", "b", NULL }, 0 };
+	struct harbour h = {
+		.ships = &ships.series,
+		.names = &names.series,
+		.boat.has_sail = true,
+	};
+
+	(void)state;
+	assert_harbour_is_written(&h,
+		"{\"ships\":[{\"flag\":\"red\",\"song\":\"\"},"
+		"{\"flag\":\"\",\"song\":\"\",\"has_sail\":true}],"
+		"\"names\":[\"a\",\"b\"],"
+		"\"boat\":{\"flag\":\"\",\"song\":\"\",\"has_sail\":true},"
+		"\"master\":null}");
+	h = (struct harbour){ .master = (char[]){ "ann" } };
+	assert_harbour_is_written(&h,
+		"{\"ships\":[],\"names\":[],\"boat\":null,\"master\":\"ann\"}");
+	assert_int_equal(field_read_json(&harbour_fields, NULL,
+				 span_str("{\"names\":[\"a\"]}"), &h, NULL),
+		ERR_SYNTAX);
+}
+
 static void test_one_text_may_be_a_list(void **state)
 {
 	static const struct {
@@ -247,6 +318,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_read_is_written),
+		cmocka_unit_test(test_elements_are_made_while_they_are_written),
 		cmocka_unit_test(test_one_text_may_be_a_list),
 		cmocka_unit_test(test_missing_null_and_unknown_members_are_zero),
 		cmocka_unit_test(test_keys_have_any_case),

@@ -150,6 +150,18 @@ def test_bounds_of_fields_are_described(description):
     assert re.fullmatch(r"\d\.\d\.\d", description["openapi"])
 
 
+def test_answers_of_administrators_operations_are_described(description):
+    def fields(path):
+        answer = description["paths"][path]["get"]["responses"]["200"]
+        return answer["content"]["application/json"]["schema"]["properties"]["data"]["properties"]
+
+    assert fields("/admin/snapshot")["leases"]["items"]["properties"]["BPS"]["type"] == "integer"
+    assert fields("/admin/status")["tcp"]["nullable"]
+    assert fields("/admin/status")["metrics"]["properties"]["adit_relay_leases"]["minimum"] == 0
+    assert fields("/admin/policy")["banned_networks"]["items"] == {"type": "string"}
+    assert fields("/admin/policy")["identities"]["items"]["properties"]["banned"]["type"] == "boolean"
+
+
 def test_the_relay_is_as_described(relay, examine):
     examine(f"https://127.0.0.1:{relay.api_port}", "--exclude-path-regex", "^/(admin/|sdk/connect)")
 

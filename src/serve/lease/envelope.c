@@ -49,13 +49,3 @@ const struct api_envelope relay_envelope = {
 	.refuse = refuse_fault,
 	.member = "data",
 };
-
-void envelope_open(struct api_call *call, struct json_writer *w)
-{
-	message_open_reply(w, &call->answer);
-}
-
-void envelope_close(struct api_call *call, struct json_writer *w)
-{
-	api_reply_json(call, 200, message_close_reply(w));
-}

@@ -12,10 +12,6 @@ extern const struct api_envelope relay_envelope;
 
 void envelope_refuse(struct api_call *call, enum message_error error, const char *text);
 
-/* For an answer that no fields describe: one value is put between the two. */
-void envelope_open(struct api_call *call, struct json_writer *w);
-void envelope_close(struct api_call *call, struct json_writer *w);
-
 /* ---- the tables of operations ---- */
 
 extern const struct api_table relay_connect_table; /* lease_request.c */

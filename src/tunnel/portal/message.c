@@ -121,31 +121,21 @@ static enum err put_end(struct json_writer *w, bool ok)
 	return w->out->failed;
 }
 
-void message_open_reply(struct json_writer *w, struct buf *out)
-{
-	json_writer_init(w, out);
-	json_put_open(w);
-	json_put_key(w, "data");
-}
-
-enum err message_close_reply(struct json_writer *w)
-{
-	return put_end(w, true);
-}
-
 enum err message_put_reply(const struct field_table *fields, const void *object,
 	struct buf *out)
 {
 	struct json_writer w;
 
-	message_open_reply(&w, out);
+	json_writer_init(&w, out);
+	json_put_open(&w);
+	json_put_key(&w, "data");
 	if (fields != NULL) {
 		field_put_json(fields, object, &w);
 	} else {
 		json_put_open(&w);
 		json_put_close(&w);
 	}
-	return message_close_reply(&w);
+	return put_end(&w, true);
 }
 
 enum err message_put_refusal(enum message_error error, const char *text, struct buf *out)

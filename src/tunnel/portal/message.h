@@ -98,10 +98,6 @@ struct message_refusal {
 enum err message_put_reply(const struct field_table *fields, const void *object,
 	struct buf *out) MUST_USE;
 
-/* For data that no table describes: one value is put between the two calls. */
-void message_open_reply(struct json_writer *w, struct buf *out);
-enum err message_close_reply(struct json_writer *w) MUST_USE;
-
 /* The body for the status message_error_status(@error). */
 enum err message_put_refusal(enum message_error error, const char *text,
 	struct buf *out) MUST_USE;
