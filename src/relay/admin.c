@@ -1,4 +1,4 @@
-/* Administrators: signing in, and who is signed in. */
+/* Administrators: signing in and out, and their authority. */
 #include "relay/admin.h"
 
 #include <stdio.h>
@@ -35,7 +35,7 @@ enum err admin_open(struct relay *r, struct why *why)
 	return rc == ERR_OK ? admin_reload(r, why) : rc;
 }
 
-/* ---- who calls ---- */
+/* ---- authority ---- */
 
 /* "host:port" without the port that https has anyway, which browsers leave out. */
 static struct span cut_port(const char *authority)
@@ -224,7 +224,7 @@ static const struct field status_rows[] = {
 static const struct field_table status_fields = FIELD_TABLE_OF(struct wallet_status,
 	status_rows);
 
-/* Who has signed in now. */
+/* The answer to a sign-in. */
 static const struct field_table login_fields = {
 	.bytes = sizeof(struct wallet_status),
 	.rows = &status_rows[1],
@@ -247,8 +247,8 @@ static void admin_login(void *context, struct api_call *call)
 	}
 	if (policy_note(r->policy, login.address, "sign in from",
 		    addr_print_ip(&call->client, client), &why) != ERR_OK)
-		log_warn(&r->log, "audit: the sign-in of %s is not kept: %s",
-			login.address, why.text);
+		log_warn(&r->log, "audit: sign-in of %s not stored: %s", login.address,
+			why.text);
 	api_add_header(call, "Set-Cookie: %s", login.cookie);
 	str_copy(status.address, sizeof(status.address), login.address);
 	api_reply(call, &status);
@@ -286,7 +286,8 @@ static const struct api_operation rows[] = {
 	{ "POST", "/admin/logout/", &same_site, admin_logout,
 		.summary = "Signs the administrator out." },
 	{ "GET", "/admin/auth/status/", &api_anyone, admin_status,
-		.response = &status_fields, .summary = "Says who is signed in." },
+		.response = &status_fields,
+		.summary = "Returns the wallet that is signed in." },
 };
 
 const struct api_table admin_table = API_TABLE_OF(rows);

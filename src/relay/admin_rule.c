@@ -148,7 +148,7 @@ static void admin_metrics(void *context, struct api_call *call)
 
 /* ---- settings: changes ---- */
 
-/* False: it is not kept, and the call is answered. */
+/* False: it is not stored, and the call is answered. */
 static bool set_settings(struct relay *r, struct api_call *call,
 	const struct policy_settings *s)
 {
@@ -334,9 +334,10 @@ static const struct api_operation rows[] = {
 	RULE("POST", LEASE "ban/", admin_ban, "Bans an identity."),
 	RULE("DELETE", LEASE "ban/", admin_ban, "Ends the ban of an identity."),
 	RULE("POST", LEASE "approve/", admin_approve, "Approves an identity."),
-	RULE("DELETE", LEASE "approve/", admin_approve, "Takes an approval back."),
+	RULE("DELETE", LEASE "approve/", admin_approve,
+		"Ends the approval of an identity."),
 	RULE("POST", LEASE "deny/", admin_deny, "Denies an identity."),
-	RULE("DELETE", LEASE "deny/", admin_deny, "Takes a denial back."),
+	RULE("DELETE", LEASE "deny/", admin_deny, "Ends the denial of an identity."),
 	{ "POST", LEASE "bps/", &administrator, admin_limit, ADMIN_WITH_BODY,
 		.check = identity_check, .request = &rate_fields,
 		.summary = "Limits the rate of an identity." },

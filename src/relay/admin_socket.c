@@ -54,7 +54,7 @@ static void on_accept(void *arg, int fd, const struct addr *peer)
 
 	if (!peer_may(fd)) {
 		log_limited(LOG_WARN, &s->relay->log,
-			"admin socket: a connection of another user was closed");
+			"admin socket: closed a connection of another user");
 		close(fd);
 	} else if (socket_open_take(s->relay->control->loop, fd, &stream) == ERR_OK) {
 		http_server_serve_take(s->http, stream, peer);
@@ -70,8 +70,8 @@ static enum err remove_old(const char *path, struct why *why)
 	if (lstat(path, &st) != 0)
 		return errno == ENOENT ? ERR_OK : err_sys(why, errno, "%.150s", path);
 	if (!S_ISSOCK(st.st_mode))
-		return err_set(why, ERR_EXISTS, "%.150s is in the way: it is no socket",
-			path);
+		return err_set(why, ERR_EXISTS,
+			"%.150s exists and is not a socket: remove it", path);
 	return unlink(path) == 0 ? ERR_OK : err_sys(why, errno, "%.150s", path);
 }
 
@@ -85,7 +85,7 @@ static enum err socket_bind(const char *directory, int *out, struct why *why)
 	enum err rc;
 
 	if (fd < 0)
-		return err_sys(why, errno, "no socket");
+		return err_sys(why, errno, "cannot create a socket");
 	rc = admin_socket_path(directory, a.sun_path, &directory_fd, why);
 	if (rc == ERR_OK)
 		rc = remove_old(a.sun_path, why);

@@ -1,4 +1,4 @@
-/* What the relay says of itself and of a tunnel. portal-protocol 2.5. */
+/* Health, domain and the status of a tunnel. portal-protocol 2.5. */
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -70,14 +70,15 @@ static const struct api_operation rows[] = {
 		.fn = about_health,
 		.response = &health_fields,
 		.is_any_host = true,
-		.summary = "Says that the relay runs.",
+		.summary = "Returns ok while the relay runs.",
 	},
 	{ "GET", "/sdk/domain", &api_anyone, about_domain,
 		.response = &message_domain_fields,
-		.summary = "Says which protocol and release the relay has." },
+		.summary = "Returns the protocol and release of the relay." },
 	{ "GET", "/tunnel/status", &api_anyone, about_tunnel, .query = "hostname",
 		.response = &message_tunnel_status_fields,
-		.summary = "Says whether there is a lease of a host." },
+		.summary =
+			"Returns whether a host has a lease, and whether it is served." },
 };
 
 const struct api_table api_about_table = API_TABLE_OF(rows);

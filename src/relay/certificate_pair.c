@@ -262,7 +262,7 @@ enum err certificate_pair_make(const char *directory, const char *root, struct w
 		PEM_write_bio_X509(chain_text, leaf) != 1 ||
 		PEM_write_bio_PKCS8PrivateKey(key_text, key, NULL, NULL, 0, NULL, NULL) !=
 			1)
-		rc = err_set(why, ERR_CRYPTO, "no certificate for %s can be made", root);
+		rc = err_set(why, ERR_CRYPTO, "cannot make a certificate for %s", root);
 	if (rc == ERR_OK)
 		rc = pair_save(key_text, chain_text, directory, why);
 	ERR_clear_error();

@@ -39,7 +39,7 @@ static struct entry *entry_find(const struct policy *p, const char *key)
 	return node != NULL ? map_object(node, struct entry, by_key) : NULL;
 }
 
-/* It is empty until somebody fills it. */
+/* A new one is empty. */
 static enum err entry_obtain(struct policy *p, const char *key, struct entry **out,
 	struct why *why)
 {
@@ -49,7 +49,7 @@ static enum err entry_obtain(struct policy *p, const char *key, struct entry **o
 	if (e == NULL) {
 		if (p->identities.count >= POLICY_IDENTITIES_MAX)
 			return err_set(why, ERR_LIMIT,
-				"policy is about %u identities already: take some out",
+				"policy has %u identities, the most it can have: remove some",
 				POLICY_IDENTITIES_MAX);
 		e = calloc(1, sizeof(*e) + n);
 		if (e == NULL)
@@ -131,7 +131,7 @@ static enum err on_ban(void *arg, const char *text)
 
 	if (prefix_parse(span_str(text), &prefix) == ERR_OK)
 		return prefix_set_add(&p->banned, &prefix);
-	log_error(p->o.log, "policy: a ban of \"%s\" is kept, which is no address",
+	log_error(p->o.log, "policy: ignoring stored ban \"%s\": not an address",
 		str_quote(quoted, sizeof(quoted), span_str(text)));
 	return ERR_OK;
 }
@@ -310,7 +310,7 @@ static enum err set_change(const struct prefix_set *from, const struct prefix *p
 		err_set(why, rc, "out of memory");
 	else if (next.n > POLICY_PREFIXES_MAX)
 		rc = err_set(why, ERR_LIMIT,
-			"%u prefixes are banned already: take some out, or ban shorter ones",
+			"%u prefixes are banned, the most there can be: remove some, or ban shorter ones",
 			POLICY_PREFIXES_MAX);
 	if (rc == ERR_OK)
 		*to = next;
@@ -453,7 +453,7 @@ static enum err policy_import(struct policy *p, struct why *why)
 	else if (rc == ERR_NOENT)
 		rc = ERR_OK;
 	if (rc == ERR_OK && text.n > 0)
-		log_info(p->o.log, "policy: %s was taken over", p->o.import_file);
+		log_info(p->o.log, "policy: imported %s", p->o.import_file);
 	buf_fini(&text);
 	return rc;
 }

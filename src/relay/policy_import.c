@@ -45,7 +45,7 @@ struct admin_settings {
 
 #define AT(member) FIELD_AT(struct admin_settings, member)
 
-/* Whoever is approved and denied is denied: that comes last. */
+/* An identity that is approved and denied is denied: that comes last. */
 static const struct field rows[] = {
 	{ "approval_mode", FIELD_TEXT, AT(approval_mode), .check = check_mode },
 	{ "landing_page_enabled", FIELD_BOOL, AT(settings.has_landing_page) },
@@ -87,7 +87,7 @@ static enum err use_bans(const struct field_list *list,
 
 		if (prefix_parse(names_trim(text), &prefix) != ERR_OK)
 			return err_set(why, ERR_SYNTAX,
-				"\"banned_ips\" has \"%s\", which is no address",
+				"\"banned_ips\" has \"%s\", which is not an address",
 				str_quote(quoted, sizeof(quoted), text));
 		rc = importer->on_ban(importer->arg, &prefix);
 	}

@@ -355,7 +355,7 @@ static void test_what_cannot_be_read_stops_the_start(void **state)
 		{ "", "is not JSON" },
 		{ "[]", "not a JSON object" },
 		{ "{\"approval_mode\":\"perhaps\"}", "approval_mode" },
-		{ "{\"banned_ips\":[\"here\"]}", "no address" },
+		{ "{\"banned_ips\":[\"here\"]}", "not an address" },
 		{ "{\"banned_ips\":[\"192.0.2.1\"],\"identity_bps\":{\"x\":1}}",
 			"identity_bps" },
 		{ "{\"udp_max_leases\":-1}", "udp_max_leases" },

@@ -148,7 +148,8 @@ static void relay_drain(struct relay *r)
 	loop_timer_stop(r->sweep); /* names are the next relay's business */
 	admin_socket_close(r->admin);
 	r->admin = NULL;
-	log_info(&r->log, "Ending: visitors who are here have %u ms; again: at once",
+	log_info(&r->log,
+		"shutting down: draining for up to %u ms; a second signal stops at once",
 		r->options.drain_ms);
 	listener_close(r->sni);
 	listener_close(r->api);
@@ -176,7 +177,7 @@ static void relay_warn_of_directory(const struct relay *r)
 	if (stat(r->options.state_dir, &st) == 0 &&
 		(st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		log_warn(&r->log,
-			"the state directory %s can be written by others: chmod 700 it",
+			"state directory %s: writable by other users: chmod 700 it",
 			r->options.state_dir);
 }
 
@@ -194,7 +195,7 @@ static enum err relay_open_identity(struct relay *r, struct why *why)
 		rc = identity_obtain(&source, &r->identity, why);
 	free(path);
 	if (rc == ERR_OK)
-		log_info(&r->log, "This is %s, by the name of %s", r->identity.address,
+		log_info(&r->log, "identity %s, host %s", r->identity.address,
 			r->options.root);
 	return rc;
 }

@@ -91,7 +91,7 @@ static enum err check_host(void *member, struct why *why)
 	if (text == NULL || addr_from_literal(text, 0, &a) == ERR_OK)
 		return ERR_OK;
 	return err_set(why, ERR_SYNTAX,
-		"\"%s\" is no IP address; write one of this machine's, without a port",
+		"\"%s\" is not an IP address; write one of this machine's, without a port",
 		str_quote(shown, sizeof(shown), span_str(text)));
 }
 
@@ -111,7 +111,7 @@ static enum err check_labels(void *member, struct why *why)
 		if (names_parse_label(text, label, NULL) != ERR_OK ||
 			!span_is(text, label))
 			return err_set(why, ERR_SYNTAX,
-				"\"%s\" is no name of a lease; write letters, digits and hyphens"
+				"\"%s\" is not a name of a lease; write letters, digits and hyphens"
 				" such as www, or the beginning of names such as xn--*",
 				str_quote(shown, sizeof(shown), span_str(list->v[i])));
 	}
@@ -126,7 +126,7 @@ static enum err check_wallets(void *member, struct why *why)
 	for (unsigned i = 0; i < list->n; i++) {
 		if (address_parse(span_str(list->v[i]), address) != ERR_OK)
 			return err_set(why, ERR_SYNTAX,
-				"\"%s\" is no wallet address; write 0x and 40 hexadecimal digits"
+				"\"%s\" is not a wallet address; write 0x and 40 hexadecimal digits"
 				" as the wallet shows them",
 				str_quote(shown, sizeof(shown), span_str(list->v[i])));
 		memcpy(list->v[i], address, strlen(address)); /* in form, as long */
@@ -414,8 +414,7 @@ enum err relay_config_make_dir(const struct relay_options *o, struct why *why)
 		*slash = '/';
 	}
 	if (mkdir(path, 0700) != 0 && errno != EEXIST)
-		rc = err_sys(why, errno, "the state directory %.100s cannot be made",
-			path);
+		rc = err_sys(why, errno, "cannot make the state directory %.100s", path);
 	free(path);
 	return rc;
 }

@@ -1,4 +1,4 @@
-/* What becomes of leases: workers are told, policy is applied, signatures are noted. */
+/* Leases on the control worker: notifies workers, applies policy, counts signatures. */
 #include "relay/relay_priv.h"
 
 #include <fcntl.h>
@@ -36,7 +36,7 @@ enum err relay_begin_lease(struct relay *r, struct lease *lease)
 	return ERR_OK;
 }
 
-/* The audit hears of it within a minute. */
+/* They are written to the audit within a minute. */
 static void note_signatures(struct relay *r, struct lease *l)
 {
 	uint64_t all = atomic_load(&lease_route_of(l->route)->signatures);
@@ -56,7 +56,8 @@ void relay_on_lease_end(void *arg, struct lease *lease, enum lease_end end)
 	note_signatures(r, lease);
 	if (!data_worker_close_route(lease_worker(r, lease), lease->route,
 		    end == LEASE_BANNED))
-		log_error(&r->log, "lease %s: its worker cannot be told of its end",
+		log_error(&r->log,
+			"lease %s: cannot notify its worker: still served after its end",
 			lease->route->name);
 }
 
@@ -71,7 +72,7 @@ void relay_set_lease_bounds(struct relay *r)
 		r->exempt = exempt;
 	} else {
 		prefix_set_fini(&exempt);
-		log_error(&r->log, "out of memory: keeping the old leases_exempt");
+		log_error(&r->log, "out of memory: keeping the previous leases_exempt");
 	}
 	reservations_set_grace(r->names, r->options.name_grace_ms);
 	lease_book_set_bounds(r->book, r->options.leases_per_network, &r->exempt);
@@ -104,14 +105,15 @@ void relay_sweep(struct relay *r)
 /* ---- policy has changed ---- */
 
 /*
- * Whoever is served no more loses what is open: sessions, visitors, and for a moment the
- * port. The lease itself stays, for policy may change again.
+ * Closes what is open of a lease that policy rejects: sessions, visitors, and for a
+ * moment the port. The lease itself stays, for policy may change again.
  */
 static void lease_cut(struct relay *r, struct lease *l)
 {
 	if (!data_worker_close_route(lease_worker(r, l), l->route, true) ||
 		relay_begin_lease(r, l) != ERR_OK)
-		log_error(&r->log, "lease %s: its worker cannot be told of the policy",
+		log_error(&r->log,
+			"lease %s: cannot notify its worker: policy change not applied",
 			l->route->name);
 }
 
@@ -128,7 +130,8 @@ static void lease_judge(struct relay *r, struct lease *l)
 		l->bytes_per_s = v.bytes_per_s;
 		if (!data_worker_set_rate(lease_worker(r, l), l->route->owner,
 			    v.bytes_per_s))
-			log_error(&r->log, "lease %s: its worker keeps the old rate",
+			log_error(&r->log,
+				"lease %s: cannot notify its worker: rate limit not applied",
 				l->route->name);
 	}
 }
@@ -158,7 +161,8 @@ static void identity_judge(struct relay *r, const char *identity_key)
 
 		if (!data_worker_set_rate(w, identity_key, v.bytes_per_s) ||
 			(!v.is_routable && !data_worker_cut(w, identity_key)))
-			log_error(&r->log, "policy: a worker cannot be told of %s",
+			log_error(&r->log,
+				"policy: cannot notify a worker: change for %s not applied",
 				identity_key);
 	}
 }

@@ -41,7 +41,7 @@ void relay_publish(struct relay *r)
 	data_workers_set_snapshot(&r->shared, s);
 }
 
-/* ---- reading anew ---- */
+/* ---- reload ---- */
 
 void relay_reload(struct relay *r)
 {
@@ -56,18 +56,22 @@ void relay_reload(struct relay *r)
 	}
 	rc = r->owner.read(r->owner.read_arg, &next, &why);
 	if (rc != ERR_OK) {
-		log_error(&r->log, "settings: the old ones stay: %s", err_text(rc, &why));
+		log_error(&r->log,
+			"settings: reload failed, keeping the previous ones: %s",
+			err_text(rc, &why));
 		certificate_check(r->certificate);
 		return;
 	}
 	field_reload(&relay_fields, &r->options, &next, fixed, sizeof(fixed));
 	if (fixed[0] != '\0')
-		log_warn(&r->log, "settings: restart for a change of %s", fixed);
+		log_warn(&r->log, "settings: a change of %s takes effect after a restart",
+			fixed);
 	relay_set_lease_bounds(r);
 	if (admin_reload(r, &why) != ERR_OK)
-		log_error(&r->log, "admin_wallets: the old ones stay: %s", why.text);
+		log_error(&r->log, "admin_wallets: keeping the previous ones: %s",
+			why.text);
 	field_fini(&relay_fields, &next);
 	certificate_check(r->certificate);
 	relay_publish(r);
-	log_info(&r->log, "settings: read anew");
+	log_info(&r->log, "settings: reloaded");
 }

@@ -83,7 +83,7 @@ def test_a_world_readable_state_directory_is_logged(world, adit, tmp_path):
     relay = world.run("relay", [*adit.argv, "relay", "run", "--identity-path", str(state),
                                 "--portal-url", "https://relay.example.com", "--host",
                                 "127.0.0.1", "--api-port", "0", "--sni-port", "0"])
-    relay.wait_log("can be written by others: chmod 700 it")
+    relay.wait_log("writable by other users: chmod 700 it")
     relay.graceful = True
 
 
@@ -137,13 +137,13 @@ def test_a_reload_takes_what_it_can_and_nothing_that_is_wrong(leases, world, tmp
 
     path.write_text("sign_rate = 1\nworkers = many\n")
     relay.process.signal(signal.SIGHUP)
-    relay.process.wait_log(rf"settings: the old ones stay: {path}: line 2: ")
+    relay.process.wait_log(rf"settings: reload failed, keeping the previous ones: {path}: line 2: ")
     assert [client.sign(client.sign_question()).status for _ in range(20)] == [200] * 20
 
     path.write_text(f'sign_rate = 1\nmetrics = "127.0.0.1:{net.free_port()}"\n')
     relay.process.signal(signal.SIGHUP)
-    relay.process.wait_log("settings: restart for a change of metrics")
-    relay.process.wait_log("settings: read anew")
+    relay.process.wait_log("settings: a change of metrics takes effect after a restart")
+    relay.process.wait_log("settings: reloaded")
     assert [client.sign(client.sign_question()).status for _ in range(20)][-1] == 429
     with net.connect(relay.sni_port) as s:
         s.sendall(portal_hello.record(portal_hello.message(client.hostname)))

@@ -35,8 +35,7 @@ static void refuse_fault(struct api_call *call, enum api_fault fault, enum err r
 			rc == ERR_NOMEM ? "out of memory" : err_text(rc, why));
 		break;
 	case API_BUSY: /* no code of the protocol is for this; agents try again (2.4) */
-		refuse(call, 503, MESSAGE_INTERNAL,
-			"this relay has too much to do: try again later");
+		refuse(call, 503, MESSAGE_INTERNAL, "server busy, retry later");
 		break;
 	case API_NO_ROOM:
 		envelope_refuse(call, MESSAGE_INTERNAL, "no room for the answer");

@@ -25,7 +25,7 @@ enum err keyless_new(struct span pem, struct keyless **out, struct why *why)
 	type = k->key != NULL ? EVP_PKEY_get_base_id(k->key) : 0;
 	if (k->key == NULL)
 		rc = err_set(why, ERR_SYNTAX,
-			"the key is none that we can read (PEM, without a password)");
+			"the private key cannot be read: it must be PEM, without a password");
 	else if ((type != EVP_PKEY_EC && type != EVP_PKEY_RSA) ||
 		EVP_PKEY_get_size(k->key) > SIGN_SIGNATURE_MAX)
 		rc = err_set(why, ERR_SYNTAX,
@@ -58,9 +58,10 @@ enum err keyless_sign(struct keyless *k, const struct sign_order *order,
 	case ERR_OK:
 		return ERR_OK;
 	case ERR_USAGE:
-		return err_set(why, ERR_DENIED, "the certificate's key cannot do %s",
+		return err_set(why, ERR_DENIED,
+			"the certificate's key does not support %s",
 			sign_algorithm_name(order->algorithm));
 	default:
-		return err_set(why, ERR_CRYPTO, "the signature cannot be made");
+		return err_set(why, ERR_CRYPTO, "signing failed");
 	}
 }

@@ -1,5 +1,5 @@
 /*
- * The book of leases. Who overlaps with whom is a matter of claims: a route claims the
+ * The book of leases. Claims decide which leases overlap: a route claims the
  * hash of its host and, if that is a route host, the hash of the name behind it. Two
  * routes that claim the same overlap, which is what the rules of portal-protocol 7.3 come
  * to.
@@ -510,7 +510,7 @@ static unsigned lease_count_ports(struct lease_book *book, const char *but_of,
 	return n;
 }
 
-/* May it be in the book? Whoever only waits to be swept is in nobody's way. */
+/* Checks for conflicts. Expired leases do not count. */
 static enum err lease_judge(struct lease_book *book, const struct lease *l,
 	const struct lease_request *req, struct why *why)
 {

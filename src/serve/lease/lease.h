@@ -88,7 +88,7 @@ struct lease_request {
 
 /*
  * Grants it, and ends what the same identity had before; a TCP port goes on to the new
- * one, and whoever is just connecting there waits.
+ * one, and connections that are just opened there wait.
  *
  * ERR_EXISTS: another identity has the name or an overlapping route, or it is reserved
  * for one.  ERR_LIMIT: too many leases have a TCP port.  ERR_NOENT: no TCP port is free.
@@ -127,7 +127,7 @@ void lease_book_set_bounds(struct lease_book *book, uint32_t per_network,
 bool lease_book_is_full(struct lease_book *book, const char *name,
 	const char *identity_key, const struct addr *client);
 
-/* Policy has judged its identity anew. */
+/* Policy for its identity has changed. */
 void lease_set_keeps_name(struct lease_book *book, struct lease *lease, bool keeps_name);
 
 /*

@@ -12,9 +12,8 @@
 #include "serve/own_host.h"
 
 /*
- * Says who the client is. A request under another name is not for this API, whatever
- * brought it here: a browser that was led astray believes that it talks to a tenant
- * (RFC 9110, 15.5.20).
+ * Finds the client of a request, and refuses one for another host: the browser takes this
+ * server for that of a lease (RFC 9110, 15.5.20).
  */
 static bool request_admit(void *context, struct api_call *call)
 {
@@ -121,8 +120,7 @@ static bool connect_check(void *context, struct api_call *call)
 	struct route *r;
 
 	if (d->state != DATA_SERVING && !call->is_banned) {
-		envelope_refuse(call, MESSAGE_INTERNAL,
-			"this relay is ending: come back");
+		envelope_refuse(call, MESSAGE_INTERNAL, "shutting down, retry later");
 		return false;
 	}
 	if (!request_find_lease(ls, call, &holder, &r))

@@ -10,7 +10,7 @@
 #include "net/listener.h"
 
 struct port {
-	char *name; /* who has it, or had it last; NULL: nobody yet */
+	char *name; /* of the lease that has it, or had it last; NULL: none yet */
 	bool is_taken;
 	uint64_t kept_until_ms; /* for that name, when it is not taken */
 };

@@ -2,7 +2,7 @@
  * TCP ports for leases, out of a range. portal-protocol 10.
  *
  * A name gets the port that it had within the last five minutes; else the lowest that is
- * free, or the next one when somebody else on this machine has it.
+ * free, or the next one when another program on this machine has it.
  */
 #ifndef SERVE_LEASE_PORTS_H
 #define SERVE_LEASE_PORTS_H
@@ -29,11 +29,11 @@ void ports_free(struct ports *p); /* NULL is fine */
 enum err ports_take(struct ports *p, const char *name, uint64_t now_ms, uint16_t *port,
 	int *fd, struct why *why) MUST_USE;
 
-/* @name has a claim to @port for a while, as if it had had it, unless somebody else has
+/* @name has a claim to @port for a while, as if it had had it, unless another name has
  * one. */
 void ports_remember(struct ports *p, const char *name, uint16_t port, uint64_t now_ms);
 
-/* Nobody has it from now on; if @is_kept, its name has a claim to it for a while. */
+/* It is free; if @is_kept, its name has a claim to it for a while. */
 void ports_release(struct ports *p, uint16_t port, bool is_kept, uint64_t now_ms);
 
 #endif

@@ -368,7 +368,7 @@ enum err reservations_open(const struct reservations_options *o,
 		err_set(why, rc, "no memory for names");
 	/* A disk that is full is no reason not to serve. */
 	if (rc == ERR_OK && store_trim(o->store, &detail) != ERR_OK)
-		log_warn(o->log, "names: old ones are not removed: %s", detail.text);
+		log_warn(o->log, "names: cannot remove old ones: %s", detail.text);
 	if (rc == ERR_OK)
 		rc = name_store_read(o->store, read_row, all, why);
 	if (rc == ERR_OK)

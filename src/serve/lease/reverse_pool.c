@@ -27,7 +27,7 @@ struct reverse_session {
 	struct addr client;  /* who has opened it */
 	struct claim *claim; /* borrowed: it knows us, too */
 	size_t sent;         /* of the marker and the claim's first bytes */
-	uint64_t due_ms;     /* the next keepalive; or the end of our patience */
+	uint64_t due_ms;     /* the next keepalive; or the timeout of a write */
 	enum session_state state;
 };
 
@@ -95,7 +95,7 @@ static void session_count(struct reverse_pool *p, int by)
 	atomic_fetch_add(p->o.sessions, (uint_fast64_t)(int64_t)by);
 }
 
-/* Its stream is somebody else's, or closed, when this returns. */
+/* The caller has taken or closed its stream. */
 static void session_free(struct reverse_session *s)
 {
 	if (s->state != SESSION_ACTIVATING)
@@ -314,7 +314,7 @@ static void pool_cancel(struct carrier *carrier, struct claim *c)
 		pool_forget(reverse_pool_of(carrier), c);
 		return;
 	}
-	/* The visitor's bytes are on their way: nobody else can have it. */
+	/* The visitor's bytes are on their way: it cannot serve another. */
 	s->claim = NULL;
 	session_drop(s);
 }

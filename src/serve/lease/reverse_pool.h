@@ -2,8 +2,8 @@
  * The carrier of a lease: its reverse sessions that wait for visitors, and the visitors'
  * claims that wait for sessions. portal-protocol 6.2 to 6.4.
  *
- * A session is kept alive with a byte now and then, and read: whose client is gone, or
- * talks before it is asked to, is dropped at once. Who came first is claimed first.
+ * A session is kept alive with a byte now and then. A session that closes, or sends data
+ * before it is activated, is dropped. The oldest session is claimed first.
  */
 #ifndef SERVE_LEASE_REVERSE_POOL_H
 #define SERVE_LEASE_REVERSE_POOL_H

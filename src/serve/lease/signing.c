@@ -108,8 +108,8 @@ static void signing_end(struct lease_service *ls, struct signing *s, bool is_its
 	if (api_begin(&ls->api, s->x, &call)) {
 		if (!is_its_turn) {
 			signing_refuse(ls, &call, 429,
-				"too many signatures are asked for at this relay: try "
-				"again in a second");
+				"too many requests for signatures at this relay: "
+				"try again in a second");
 		} else if (call.is_banned) {
 			signing_count_refusal(ls);
 			envelope_refuse(&call, MESSAGE_IP_BANNED, REQUEST_BANNED);

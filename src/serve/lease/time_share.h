@@ -1,6 +1,6 @@
 /*
- * A share of a thread's time for one kind of work: half of it, so that whoever asks for
- * that work without end leaves as much for all the rest.
+ * A share of a thread's time for one kind of work: half of it, so that endless requests
+ * for that work leave as much for all the rest.
  */
 #ifndef SERVE_LEASE_TIME_SHARE_H
 #define SERVE_LEASE_TIME_SHARE_H
