@@ -258,7 +258,7 @@ static void test_a_visitor_is_joined_with_the_target(void **state)
 	}
 }
 
-static void test_a_target_that_is_down_is_told_to_who_speaks_http(void **state)
+static void test_http_visitors_get_a_page_if_the_target_is_down(void **state)
 {
 	struct fixture *f = *state;
 	char length[40];
@@ -307,7 +307,7 @@ static void test_others_are_just_closed_then(void **state)
 	assert_int_equal(f->visitor.out_n, 0);
 }
 
-static void test_a_target_without_tls_is_down_for_who_wants_it(void **state)
+static void test_a_target_without_tls_is_down_if_tls_is_required(void **state)
 {
 	struct fixture *f = *state;
 	char text[60];
@@ -381,7 +381,7 @@ static void test_the_public_host_may_be_kept(void **state)
 	leave(f);
 }
 
-static void test_who_comes_by_tcp_port_had_no_tls(void **state)
+static void test_visitors_of_a_tcp_port_have_no_tls(void **state)
 {
 	struct fixture *f = *state;
 
@@ -661,13 +661,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FORWARD_TEST(test_a_visitor_is_joined_with_the_target),
-		FORWARD_TEST(test_a_target_that_is_down_is_told_to_who_speaks_http),
+		FORWARD_TEST(test_http_visitors_get_a_page_if_the_target_is_down),
 		FORWARD_TEST(test_others_are_just_closed_then),
-		FORWARD_TEST(test_a_target_without_tls_is_down_for_who_wants_it),
+		FORWARD_TEST(test_a_target_without_tls_is_down_if_tls_is_required),
 		FORWARD_TEST(test_an_unclear_tunnel_is_refused),
 		FORWARD_TEST(test_a_request_finds_its_upstream),
 		FORWARD_TEST(test_the_public_host_may_be_kept),
-		FORWARD_TEST(test_who_comes_by_tcp_port_had_no_tls),
+		FORWARD_TEST(test_visitors_of_a_tcp_port_have_no_tls),
 		FORWARD_TEST(test_answers_are_mapped_back),
 		FORWARD_TEST(test_many_requests_share_connections),
 		FORWARD_TEST(test_paths_lead_where_they_say_or_nowhere),

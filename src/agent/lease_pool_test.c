@@ -232,7 +232,7 @@ static void test_a_visitor_is_replaced_by_another_session(void **state)
 }
 
 /* Each time that none is left, twice as many are opened, up to eight. */
-static void test_visitors_who_come_fast_get_more(void **state)
+static void test_fast_visitors_get_more_sessions(void **state)
 {
 	static const unsigned accepted[] = { 2, 6, 14, 22 }, waiting[] = { 2, 4, 8, 8 };
 	struct fixture *f = *state;
@@ -461,7 +461,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_two_wait),
 		TEST_TWO(test_a_visitor_is_replaced_by_another_session),
-		TEST_TWO(test_visitors_who_come_fast_get_more),
+		TEST_TWO(test_fast_visitors_get_more_sessions),
 		TEST_TWO(test_after_some_calm_two_are_enough_again),
 		TEST_TWO(test_one_that_fails_is_opened_again_at_once),
 		TEST(test_relays_that_refuse_are_asked_less_and_less),

@@ -393,7 +393,7 @@ static void test_a_relay_that_is_away_is_found_below_5_s(void **state)
 }
 
 /* No keepalive: the path is cut, and what is open on it is worth nothing. */
-static void test_a_relay_that_falls_silent_is_asked_for_a_lease_anew(void **state)
+static void test_a_silent_relay_gets_a_new_registration(void **state)
 {
 	struct fixture *f = *state;
 
@@ -403,7 +403,7 @@ static void test_a_relay_that_falls_silent_is_asked_for_a_lease_anew(void **stat
 
 /* ---- retries that are asked for ---- */
 
-static void test_a_retry_takes_an_open_lease_anew(void **state)
+static void test_a_retry_registers_an_open_lease_again(void **state)
 {
 	struct fixture *f = *state;
 
@@ -768,8 +768,8 @@ int main(void)
 		TEST_OPEN(test_a_relay_that_was_restarted_has_us_at_once),
 		TEST_OPEN(test_a_relay_that_comes_back_with_another_certificate),
 		TEST_OPEN(test_a_relay_that_is_away_is_found_below_5_s),
-		TEST_OPEN(test_a_relay_that_falls_silent_is_asked_for_a_lease_anew),
-		TEST_OPEN(test_a_retry_takes_an_open_lease_anew),
+		TEST_OPEN(test_a_silent_relay_gets_a_new_registration),
+		TEST_OPEN(test_a_retry_registers_an_open_lease_again),
 		TEST_OPEN(test_retries_in_a_burst_are_two_attempts_at_most),
 		TEST_OPEN(test_a_retry_during_a_young_attempt_is_not_forgotten),
 		TEST_OPEN(test_a_retry_ends_a_pause),

@@ -210,7 +210,7 @@ static void test_every_kind_is_read(void **state)
 	line_fini(&l);
 }
 
-static void test_presets_fill_what_nobody_gave(void **state)
+static void test_presets_fill_what_is_not_given(void **state)
 {
 	struct line l;
 
@@ -484,7 +484,7 @@ int main(void)
 		TEST(test_flags_end_at_the_first_other_word),
 		TEST(test_a_value_may_look_like_a_flag),
 		TEST(test_every_kind_is_read),
-		TEST(test_presets_fill_what_nobody_gave),
+		TEST(test_presets_fill_what_is_not_given),
 		TEST(test_the_environment_stands_behind_the_flag),
 		TEST(test_an_empty_value_is_none),
 		TEST(test_tuning_that_makes_no_sense_is_passed_over),

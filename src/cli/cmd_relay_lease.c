@@ -408,14 +408,14 @@ static enum err list(struct work *w)
 /* ---- the command ---- */
 
 static const struct action actions[] = {
-	{ "list", "", 0, 0, list, { NULL } },
+	{ "list", "", 0, 0, list, { .parts = NULL } },
 	{ "approve", "LEASE", 1, 1, change_policy,
 		{ "POST", "approve", NULL, "approved" } },
 	{ "deny", "LEASE", 1, 1, change_policy, { "POST", "deny", NULL, "denied" } },
 	{ "ban", "LEASE|NETWORK", 1, 1, change_ban, { "POST", "ban", NULL, "banned" } },
 	{ "unban", "LEASE|NETWORK", 1, 1, change_ban,
 		{ "DELETE", "ban", NULL, "not banned" } },
-	{ "limit", "LEASE BYTES_PER_S", 2, 2, change_limit, { NULL } },
+	{ "limit", "LEASE BYTES_PER_S", 2, 2, change_limit, { .parts = NULL } },
 	{ "forget", "LEASE", 1, 1, change_policy,
 		{ "DELETE", "approve deny ban bps", NULL, "no policy" } },
 	{ "approval", "auto|manual", 1, 1, set_approval, { .parts = "approval-mode" } },

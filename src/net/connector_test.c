@@ -163,7 +163,7 @@ static void test_a_full_queue_is_waited_for(void **state)
 	assert_int_equal(f->rc, ERR_OK);
 }
 
-static void test_who_is_not_there_is_named(void **state)
+static void test_an_absent_target_is_named(void **state)
 {
 	struct fixture *f = *state;
 
@@ -182,7 +182,7 @@ static void test_who_is_not_there_is_named(void **state)
 	assert_non_null(strstr(f->words, "127.0.0.1"));
 }
 
-static void test_a_handshake_that_nobody_answers_is_given_up(void **state)
+static void test_an_unanswered_handshake_is_given_up(void **state)
 {
 	struct fixture *f = *state;
 	struct tls_client_options client = { .skip_verify = true };
@@ -229,11 +229,10 @@ int main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(test_a_full_queue_is_waited_for, setup,
 			teardown),
-		cmocka_unit_test_setup_teardown(test_who_is_not_there_is_named, setup,
+		cmocka_unit_test_setup_teardown(test_an_absent_target_is_named, setup,
 			teardown),
-		cmocka_unit_test_setup_teardown(
-			test_a_handshake_that_nobody_answers_is_given_up, setup,
-			teardown),
+		cmocka_unit_test_setup_teardown(test_an_unanswered_handshake_is_given_up,
+			setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_connector_may_be_closed_at_any_time, setup, teardown),
 	};

@@ -120,7 +120,7 @@ static void listen_at_both(struct fixture *f)
 		skip();
 }
 
-static void test_who_answered_last_is_tried_first(void **state)
+static void test_the_address_that_answered_last_is_tried_first(void **state)
 {
 	struct fixture *f = *state;
 
@@ -142,7 +142,7 @@ static void test_the_name_is_asked_for_again_after_a_while(void **state)
 	assert_int_equal(dial(f), AF_INET6);
 }
 
-static void test_who_has_moved_is_found(void **state)
+static void test_a_moved_host_is_found(void **state)
 {
 	struct fixture *f = *state;
 
@@ -169,7 +169,7 @@ static void on_reached(void *arg, enum err rc, struct stream *stream,
 }
 
 /* Where somebody answers who does not speak TLS, it is not looked for again. */
-static void test_who_fails_to_be_the_one_is_forgotten(void **state)
+static void test_a_failed_attempt_is_forgotten(void **state)
 {
 	struct fixture *f = *state;
 	struct tls_client_options client = { .skip_verify = true };
@@ -198,10 +198,10 @@ static void test_who_fails_to_be_the_one_is_forgotten(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_who_answered_last_is_tried_first),
+		TEST(test_the_address_that_answered_last_is_tried_first),
 		TEST(test_the_name_is_asked_for_again_after_a_while),
-		TEST(test_who_has_moved_is_found),
-		TEST(test_who_fails_to_be_the_one_is_forgotten),
+		TEST(test_a_moved_host_is_found),
+		TEST(test_a_failed_attempt_is_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

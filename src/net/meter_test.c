@@ -141,7 +141,7 @@ static void test_it_may_be_closed_in_its_own_call(void **state)
 	assert_int_equal(f->ends, 1);
 }
 
-static void test_a_cut_that_nobody_waits_for_is_seen_later(void **state)
+static void test_a_cut_without_a_reader_is_seen_later(void **state)
 {
 	struct fixture *f = *state;
 
@@ -166,7 +166,7 @@ int main(void)
 		METER_TEST(test_an_abort_alone_is_a_reason),
 		METER_TEST(test_a_cut_is_seen_by_the_user_only),
 		METER_TEST(test_it_may_be_closed_in_its_own_call),
-		METER_TEST(test_a_cut_that_nobody_waits_for_is_seen_later),
+		METER_TEST(test_a_cut_without_a_reader_is_seen_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,7 +100,7 @@ static void test_a_mapped_address_is_the_one_of_ip4(void **state)
 	assert_false(is_in("::/0", "::ffff:10.1.2.3"));
 }
 
-static void test_who_has_no_address_is_in_no_prefix(void **state)
+static void test_no_address_is_in_no_prefix(void **state)
 {
 	struct addr local = { .n = sizeof(sa_family_t), .sa.sa_family = AF_UNIX };
 	struct prefix_set set = { .n = 0 };
@@ -189,7 +189,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_no_prefix_is_refused),
 		cmocka_unit_test(test_an_address_is_in_its_prefixes),
 		cmocka_unit_test(test_a_mapped_address_is_the_one_of_ip4),
-		cmocka_unit_test(test_who_has_no_address_is_in_no_prefix),
+		cmocka_unit_test(test_no_address_is_in_no_prefix),
 		cmocka_unit_test(test_a_set_has_each_once_and_can_be_copied),
 		cmocka_unit_test(test_a_client_is_an_address_or_a_network_of_ip6),
 		cmocka_unit_test(test_local_addresses_are_not_of_the_internet),

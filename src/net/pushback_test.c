@@ -81,7 +81,7 @@ static void test_what_was_put_back_comes_first(void **state)
 	assert_memory_equal(f->heard, "hello world", 11);
 }
 
-static void test_an_owner_who_reads_nothing_is_asked_again(void **state)
+static void test_an_owner_that_reads_nothing_is_called_again(void **state)
 {
 	struct fixture *f = *state;
 
@@ -205,7 +205,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_what_was_put_back_comes_first),
-		TEST(test_an_owner_who_reads_nothing_is_asked_again),
+		TEST(test_an_owner_that_reads_nothing_is_called_again),
 		TEST(test_it_may_be_closed_in_its_own_call),
 		TEST(test_what_is_written_passes_through),
 		TEST(test_too_much_is_refused),

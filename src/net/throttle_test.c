@@ -211,7 +211,7 @@ static void test_both_directions_share_the_rate(void **state)
 	assert_in_range(u[0].got + u[0].put, RATE * 4, RATE * 7);
 }
 
-static void test_who_waits_gets_turns(void **state)
+static void test_waiting_streams_get_turns(void **state)
 {
 	struct fixture *f = *state;
 	size_t before[USERS];
@@ -229,7 +229,7 @@ static void test_who_waits_gets_turns(void **state)
 }
 
 /* Neither who has nothing to read, nor who does not want to, takes a share away. */
-static void test_who_does_not_use_a_turn_gives_it_back(void **state)
+static void test_an_unused_turn_is_given_back(void **state)
 {
 	struct fixture *f = *state;
 	struct user *u = f->users;
@@ -483,8 +483,8 @@ int main(void)
 		TEST(test_a_burst_of_a_second_and_then_the_rate),
 		TEST(test_what_is_written_is_bounded_likewise),
 		TEST(test_both_directions_share_the_rate),
-		TEST(test_who_waits_gets_turns),
-		TEST(test_who_does_not_use_a_turn_gives_it_back),
+		TEST(test_waiting_streams_get_turns),
+		TEST(test_an_unused_turn_is_given_back),
 		TEST(test_a_pause_is_worth_a_burst),
 		TEST(test_no_limit_is_at_once),
 		TEST(test_a_limit_holds_for_what_runs_already),

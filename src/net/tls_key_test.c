@@ -422,7 +422,7 @@ static enum visit visitor_visit(struct fixture *x, struct visitor *v)
 	return how;
 }
 
-static void test_who_comes_again_needs_no_signature(void **state)
+static void test_a_resumed_session_needs_no_signature(void **state)
 {
 	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
 	struct fixture *x = *state;
@@ -722,7 +722,7 @@ int main(void)
 		TEST(test_a_stream_closed_meanwhile_cancels_its_signature),
 		TEST(test_a_stream_may_be_closed_between_answer_and_wake),
 		TEST(test_without_a_good_signature_there_is_no_handshake),
-		TEST(test_who_comes_again_needs_no_signature),
+		TEST(test_a_resumed_session_needs_no_signature),
 		TEST(test_tickets_end_with_their_context),
 		TEST(test_a_ticket_goes_with_the_first_bytes),
 		TEST(test_a_ticket_leaves_no_buffers_behind),

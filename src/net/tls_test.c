@@ -351,7 +351,7 @@ static void test_a_client_certificate_is_required_and_verified(void **state)
 	part(x, &client, &server);
 }
 
-static void test_who_does_not_verify_blames_no_certificate(void **state)
+static void test_without_verification_no_certificate_is_blamed(void **state)
 {
 	struct tls_client_options options = { .skip_verify = true };
 	struct fixture *x = *state;
@@ -1054,7 +1054,7 @@ int main(void)
 		tls_test(test_another_name_is_not_accepted),
 		tls_test(test_an_unknown_issuer_is_not_trusted_unless_told_so),
 		tls_test(test_a_client_certificate_is_required_and_verified),
-		tls_test(test_who_does_not_verify_blames_no_certificate),
+		tls_test(test_without_verification_no_certificate_is_blamed),
 		tls_test(test_a_directory_of_roots_counts_whole),
 		tls_test(test_protocols_must_overlap_if_both_name_some),
 		tls_test(test_a_client_without_a_name_to_verify_is_refused),

@@ -224,7 +224,7 @@ static void test_challenges_are_counted_for_a_network(void **state)
 	says(ask(f, "POST", "/admin/auth/challenge", body), 201, "wac_");
 }
 
-static void test_nobody_else_may(void **state)
+static void test_other_identities_are_refused(void **state)
 {
 	static const char *const asked[][2] = {
 		{ "GET", "/admin/snapshot" },
@@ -414,7 +414,8 @@ int main(void)
 			tear_down),
 		cmocka_unit_test_setup_teardown(test_challenges_are_counted_for_a_network,
 			set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_nobody_else_may, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_other_identities_are_refused, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(test_which_pages_are_of_this_site, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(

@@ -574,7 +574,7 @@ static void test_routes_that_cannot_be(void **state)
 	assert_int_equal(enrol(f, &f->alice, "app", extra)->status, 201);
 }
 
-static void test_who_comes_second(void **state)
+static void test_the_second_holder(void **state)
 {
 	struct fixture *f = *state;
 
@@ -592,7 +592,7 @@ static void reserve(struct fixture *f, char **names, unsigned n)
 	f->r.options.reserved_names = (struct field_list){ .v = names, .n = n };
 }
 
-static void test_reserved_names_are_for_nobody(void **state)
+static void test_reserved_names_are_refused(void **state)
 {
 	static const struct {
 		const char *name, *extra;
@@ -657,7 +657,7 @@ static void test_a_lease_without_a_worker_is_none(void **state)
 	assert_true(list_is_empty(lease_book_all(f->r.book)));
 }
 
-static void test_who_is_not_approved_may_register(void **state)
+static void test_an_identity_without_approval_may_register(void **state)
 {
 	struct fixture *f = *state;
 	struct route *r;
@@ -1052,12 +1052,12 @@ int main(void)
 		ROW(test_a_lease_with_a_port),
 		ROW(test_a_wrong_answer_burns_nothing),
 		ROW(test_routes_that_cannot_be),
-		ROW(test_who_comes_second),
-		ROW(test_reserved_names_are_for_nobody),
+		ROW(test_the_second_holder),
+		ROW(test_reserved_names_are_refused),
 		ROW(test_a_name_that_is_reserved_later_is_not_renewed),
 		ROW(test_what_policy_says_of_ports),
 		ROW(test_a_lease_without_a_worker_is_none),
-		ROW(test_who_is_not_approved_may_register),
+		ROW(test_an_identity_without_approval_may_register),
 		ROW(test_a_lease_is_renewed),
 		ROW(test_a_lease_lasts_an_hour_at_most),
 		ROW(test_a_lease_is_unregistered),

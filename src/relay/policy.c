@@ -115,10 +115,10 @@ static enum err on_identity(void *arg, const char *key,
 	const struct policy_record *record)
 {
 	struct policy *p = arg;
-	struct entry *e;
+	struct entry *e = NULL;
 	enum err rc = entry_obtain(p, key, &e, NULL);
 
-	if (rc == ERR_OK)
+	if (e != NULL)
 		e->record = *record;
 	return rc;
 }

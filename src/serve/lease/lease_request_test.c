@@ -52,7 +52,7 @@ static void test_a_session_is_what_old_clients_expect(void **state)
 	guest_close(&g);
 }
 
-static void test_who_may_have_no_session_is_told_why(void **state)
+static void test_a_refused_session_gets_the_reason(void **state)
 {
 	struct site *s = *state;
 	struct route *r = site_open_lease(s, "demo", 0);
@@ -154,7 +154,7 @@ static void test_a_forgotten_lease_is_asked_for(void **state)
 	buf_fini(&token);
 }
 
-static void test_who_goes_while_a_lease_is_revived_gets_no_session(void **state)
+static void test_a_client_that_leaves_during_a_revival_gets_no_session(void **state)
 {
 	struct site *s = *state;
 	struct guest g;
@@ -173,7 +173,7 @@ static void test_who_goes_while_a_lease_is_revived_gets_no_session(void **state)
 }
 
 /* Nothing may follow before the session is activated: not in the same packet either. */
-static void test_who_talks_behind_the_request_loses_the_connection(void **state)
+static void test_bytes_behind_the_request_end_the_connection(void **state)
 {
 	static const char *const rests[] = { "\r\nearly", "Content-Length: 3\r\n\r\nabc",
 		"\r\nGET /healthz HTTP/1.1\r\nHost: " SITE_ROOT "\r\n\r\n" };
@@ -250,7 +250,7 @@ static void test_an_address_is_banned(void **state)
 	guest_close(&g);
 }
 
-static void test_a_proxy_is_believed_who_its_client_is(void **state)
+static void test_a_trusted_proxy_names_the_client(void **state)
 {
 	static const struct {
 		const char *header, *ip;
@@ -530,7 +530,7 @@ static void test_a_head_has_ten_seconds_however_it_comes(void **state)
 	guest_close(&silent);
 }
 
-static void test_who_does_not_finish_a_handshake_is_closed(void **state)
+static void test_an_unfinished_handshake_is_closed(void **state)
 {
 	struct site *s = *state;
 	int ends[2];
@@ -544,7 +544,7 @@ static void test_who_does_not_finish_a_handshake_is_closed(void **state)
 	visitor_expect_end(s, ends[0]);
 }
 
-static void test_who_goes_before_the_body_is_there_is_forgotten(void **state)
+static void test_a_client_that_leaves_before_its_body_is_forgotten(void **state)
 {
 	struct site *s = *state;
 	struct guest g;
@@ -831,16 +831,16 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, site_set_up, site_tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_session_is_what_old_clients_expect),
-		TEST(test_who_may_have_no_session_is_told_why),
+		TEST(test_a_refused_session_gets_the_reason),
 		TEST(test_a_token_is_good_until_it_ends),
 		TEST(test_a_later_registration_has_the_sessions),
 		TEST(test_a_forgotten_lease_is_asked_for),
-		TEST(test_who_goes_while_a_lease_is_revived_gets_no_session),
-		TEST(test_who_talks_behind_the_request_loses_the_connection),
+		TEST(test_a_client_that_leaves_during_a_revival_gets_no_session),
+		TEST(test_bytes_behind_the_request_end_the_connection),
 		TEST(test_a_session_that_talks_later_is_closed),
 		TEST(test_no_session_is_taken_at_the_end),
 		TEST(test_an_address_is_banned),
-		TEST(test_a_proxy_is_believed_who_its_client_is),
+		TEST(test_a_trusted_proxy_names_the_client),
 		TEST(test_the_api_answers_under_its_own_host),
 		TEST(test_answers_tell_browsers_what_to_believe),
 		TEST(test_a_call_has_all_of_the_request),
@@ -849,8 +849,8 @@ int main(void)
 		TEST(test_what_is_no_request_is_answered_and_closed),
 		TEST(test_a_head_has_a_bound),
 		TEST(test_a_head_has_ten_seconds_however_it_comes),
-		TEST(test_who_does_not_finish_a_handshake_is_closed),
-		TEST(test_who_goes_before_the_body_is_there_is_forgotten),
+		TEST(test_an_unfinished_handshake_is_closed),
+		TEST(test_a_client_that_leaves_before_its_body_is_forgotten),
 		TEST(test_a_lease_has_its_handshakes_signed),
 		TEST(test_what_is_not_signed),
 		TEST(test_a_lease_signs_so_many_a_second),

@@ -491,7 +491,7 @@ static void test_which_ends_leave_a_name_to_its_holder(void **state)
 }
 
 /* An agent whose attempts fail does not lose what it had. */
-static void test_a_holder_who_does_not_get_through_keeps_the_name(void **state)
+static void test_a_holder_that_cannot_connect_keeps_the_name(void **state)
 {
 	static const enum lease_end ends[] = { LEASE_UNUSED, LEASE_FAILED,
 		LEASE_EXPIRED };
@@ -761,7 +761,7 @@ int main(void)
 		cmocka_unit_test(test_a_network_has_so_many_leases),
 		cmocka_unit_test(test_a_name_that_expires_stays_its_holders),
 		cmocka_unit_test(test_which_ends_leave_a_name_to_its_holder),
-		cmocka_unit_test(test_a_holder_who_does_not_get_through_keeps_the_name),
+		cmocka_unit_test(test_a_holder_that_cannot_connect_keeps_the_name),
 		cmocka_unit_test(test_a_restart_leaves_names_to_their_holders),
 		cmocka_unit_test(test_route_hosts_are_names_too),
 		cmocka_unit_test(test_a_port_waits_for_the_holder_of_the_name),

@@ -409,7 +409,7 @@ static void test_a_flood_costs_a_transaction_a_second(void **state)
 	assert_int_equal(count_rows(f), 500);
 }
 
-static void test_who_is_denied_has_no_row(void **state)
+static void test_a_denied_identity_has_no_row(void **state)
 {
 	struct fixture *f = *state;
 	struct reservation r = {
@@ -595,7 +595,7 @@ int main(void)
 		ROW(test_a_start_believes_the_wall_clock_within_reason),
 		ROW(test_renewals_are_rarely_stored),
 		ROW(test_a_flood_costs_a_transaction_a_second),
-		ROW(test_who_is_denied_has_no_row),
+		ROW(test_a_denied_identity_has_no_row),
 		ROW(test_a_full_disk_forgets_only_what_a_restart_forgets),
 		ROW(test_the_table_is_bounded),
 		ROW(test_a_name_never_changes_hands_too_early),

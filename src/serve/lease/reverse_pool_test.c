@@ -124,7 +124,7 @@ static void assert_served(struct fixture *f, const struct waiter *w, unsigned i)
 	stream_close(w->session);
 }
 
-static void test_who_came_first_is_claimed_first(void **state)
+static void test_the_oldest_session_is_claimed_first(void **state)
 {
 	struct fixture *f = *state;
 	struct waiter w[2];
@@ -376,7 +376,7 @@ static void again_on_end(void *arg, enum err rc, struct stream *session)
 	claim_open(reverse_pool_carrier(a->f->pool), &a->claim);
 }
 
-static void test_who_hears_of_an_end_may_claim_again(void **state)
+static void test_a_claim_may_follow_from_on_end(void **state)
 {
 	struct fixture *f = *state;
 	struct again a = { .f = f };
@@ -394,7 +394,7 @@ static void test_who_hears_of_an_end_may_claim_again(void **state)
 	stream_close(a.session);
 }
 
-static void test_who_hears_of_an_end_may_end_the_pool(void **state)
+static void test_the_pool_may_be_closed_from_on_end(void **state)
 {
 	struct fixture *f = *state;
 	struct reverse_pool_options o = { .loop = f->loop,
@@ -449,7 +449,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_who_came_first_is_claimed_first),
+		TEST(test_the_oldest_session_is_claimed_first),
 		TEST(test_a_claim_waits_for_a_session),
 		TEST(test_more_than_eight_are_closed),
 		TEST(test_idle_sessions_are_kept_alive),
@@ -462,8 +462,8 @@ int main(void)
 		TEST(test_the_end_of_a_pool_ends_claims),
 		TEST(test_claims_keep_their_order_over_dead_sessions),
 		TEST(test_a_claim_that_moves_on_has_its_ten_seconds),
-		TEST(test_who_hears_of_an_end_may_claim_again),
-		TEST(test_who_hears_of_an_end_may_end_the_pool),
+		TEST(test_a_claim_may_follow_from_on_end),
+		TEST(test_the_pool_may_be_closed_from_on_end),
 		TEST(test_sessions_of_banned_clients_are_dropped),
 	};
 

@@ -28,7 +28,7 @@ static uint64_t work(struct time_share *s, uint64_t *now_us, uint64_t each_us,
 	return done_us;
 }
 
-static void test_who_asks_without_end_gets_half(void **state)
+static void test_endless_requests_get_half(void **state)
 {
 	static const uint64_t each_us[] = { 25, 600, 5000, 40000 };
 
@@ -43,7 +43,7 @@ static void test_who_asks_without_end_gets_half(void **state)
 	}
 }
 
-static void test_who_was_quiet_has_a_burst(void **state)
+static void test_a_quiet_stream_has_a_burst(void **state)
 {
 	struct time_share s = { .due_us = 0 };
 	uint64_t now_us = 7 * SECOND_US;
@@ -73,8 +73,8 @@ static void test_how_long_to_wait_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_who_asks_without_end_gets_half),
-		cmocka_unit_test(test_who_was_quiet_has_a_burst),
+		cmocka_unit_test(test_endless_requests_get_half),
+		cmocka_unit_test(test_a_quiet_stream_has_a_burst),
 		cmocka_unit_test(test_how_long_to_wait_is_told),
 	};
 

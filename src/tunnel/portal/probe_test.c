@@ -333,7 +333,7 @@ static void test_a_visit_that_does_not_arrive_says_nothing(void **state)
 	assert_non_null(strstr(f->why.text, "probe_timeout"));
 }
 
-static void test_nobody_there_is_unknown(void **state)
+static void test_an_absent_peer_is_unknown(void **state)
 {
 	struct fixture *f = *state;
 
@@ -452,7 +452,7 @@ static void begin_probe(struct fixture *f)
 	assert_true(prober_is_busy(f->prober));
 }
 
-static void test_a_visitor_gets_his_bytes_back(void **state)
+static void test_a_visitor_gets_its_bytes_back(void **state)
 {
 	static const char *const said[] = { "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
 		"0123456789abcdef", "short" };
@@ -471,7 +471,7 @@ static void test_a_visitor_gets_his_bytes_back(void **state)
 	assert_int_equal(f->verdicts, 0);
 }
 
-static void test_who_waits_to_be_spoken_to_waits_a_moment(void **state)
+static void test_a_client_that_lets_the_server_begin_waits_briefly(void **state)
 {
 	struct fixture *f = *state;
 	struct stream *tls;
@@ -490,7 +490,7 @@ static void test_who_waits_to_be_spoken_to_waits_a_moment(void **state)
 	stream_abort(tls);
 }
 
-static void test_who_says_little_is_not_kept(void **state)
+static void test_a_slow_client_is_not_kept(void **state)
 {
 	struct fixture *f = *state;
 	struct stream *tls;
@@ -505,7 +505,7 @@ static void test_who_says_little_is_not_kept(void **state)
 	stream_abort(tls);
 }
 
-static void test_who_goes_is_not_kept_either(void **state)
+static void test_a_connection_that_closes_is_not_kept(void **state)
 {
 	struct fixture *f = *state;
 	struct stream *tls;
@@ -518,7 +518,7 @@ static void test_who_goes_is_not_kept_either(void **state)
 	stream_abort(tls);
 }
 
-static void test_without_a_probe_nobody_is_looked_at(void **state)
+static void test_without_a_probe_no_relay_is_judged(void **state)
 {
 	struct fixture *f = *state;
 	struct stream *tls = visit(f, "");
@@ -581,17 +581,17 @@ int main(void)
 		TEST(test_a_relay_that_listens_in_is_found_out),
 		TEST(test_a_relay_that_says_nothing_is_unknown),
 		TEST(test_a_visit_that_does_not_arrive_says_nothing),
-		TEST(test_nobody_there_is_unknown),
+		TEST(test_an_absent_peer_is_unknown),
 		TEST(test_it_rests_after_it_passed),
 		TEST(test_it_rests_after_a_mismatch),
 		TEST(test_what_is_unknown_is_looked_at_again_at_once),
 		TEST(test_there_is_one_at_a_time),
 		TEST(test_yesterday_s_bytes_are_no_probe),
-		TEST(test_a_visitor_gets_his_bytes_back),
-		TEST(test_who_waits_to_be_spoken_to_waits_a_moment),
-		TEST(test_who_says_little_is_not_kept),
-		TEST(test_who_goes_is_not_kept_either),
-		TEST(test_without_a_probe_nobody_is_looked_at),
+		TEST(test_a_visitor_gets_its_bytes_back),
+		TEST(test_a_client_that_lets_the_server_begin_waits_briefly),
+		TEST(test_a_slow_client_is_not_kept),
+		TEST(test_a_connection_that_closes_is_not_kept),
+		TEST(test_without_a_probe_no_relay_is_judged),
 		TEST(test_a_handshake_takes_15_s_at_most),
 		TEST(test_it_may_be_freed_in_its_verdict),
 		TEST(test_it_may_be_freed_at_any_time),

@@ -380,7 +380,7 @@ static void test_an_address_that_moves_a_cursor_is_none(void **state)
 	assert_int_equal(f->held, 0);
 }
 
-static void test_nobody_there_is_tried_again(void **state)
+static void test_an_absent_peer_is_tried_again(void **state)
 {
 	struct fixture *f = *state;
 
@@ -578,7 +578,7 @@ static void test_a_relay_s_clock_may_be_corrected(void **state)
 	assert_int_equal(f->ended, 0);
 }
 
-static void test_who_slept_for_long_registers_anew(void **state)
+static void test_a_long_sleep_registers_again(void **state)
 {
 	struct fixture *f = *state;
 
@@ -589,7 +589,7 @@ static void test_who_slept_for_long_registers_anew(void **state)
 	assert_non_null(strstr(f->why.text, "suspended"));
 }
 
-static void test_who_slept_for_a_moment_renews(void **state)
+static void test_a_short_sleep_renews(void **state)
 {
 	struct fixture *f = *state;
 
@@ -656,7 +656,7 @@ int main(void)
 		TEST(test_a_lease_of_another_is_given_back),
 		TEST(test_a_token_that_breaks_a_header_is_none),
 		TEST(test_an_address_that_moves_a_cursor_is_none),
-		TEST(test_nobody_there_is_tried_again),
+		TEST(test_an_absent_peer_is_tried_again),
 		TEST(test_a_lease_is_renewed_in_time),
 		TEST(test_a_short_lease_is_renewed_at_its_half),
 		TEST(test_the_shortest_lease_is_a_second),
@@ -669,8 +669,8 @@ int main(void)
 		TEST(test_a_relay_s_clock_may_be_set_ahead),
 		TEST(test_a_relay_s_clock_may_be_set_back),
 		TEST(test_a_relay_s_clock_may_be_corrected),
-		TEST(test_who_slept_for_long_registers_anew),
-		TEST(test_who_slept_for_a_moment_renews),
+		TEST(test_a_long_sleep_registers_again),
+		TEST(test_a_short_sleep_renews),
 		TEST(test_leaving_unregisters),
 		TEST(test_leaving_goes_past_a_renewal_that_hangs),
 		TEST(test_leaving_ends_though_the_relay_refuses),

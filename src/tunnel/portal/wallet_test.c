@@ -120,7 +120,7 @@ static const char *cookie_of(const struct wallet_login *login, char to[WALLET_CO
 	return to;
 }
 
-static void test_who_signs_comes_in(void **state)
+static void test_a_signature_opens_a_session(void **state)
 {
 	struct fixture *f = *state;
 	struct message_challenge c;
@@ -253,7 +253,7 @@ static void test_sessions_are_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_who_signs_comes_in, set_up,
+		cmocka_unit_test_setup_teardown(test_a_signature_opens_a_session, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(test_others_do_not, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_other_cookie_will_do, set_up,
