@@ -1,4 +1,4 @@
-/* Requests to a relay on this machine, each on an event loop and a connection of its own. */
+/* Requests to a relay on this machine, each on a loop and a connection of its own. */
 #include "cli/admin_request.h"
 
 #include <errno.h>

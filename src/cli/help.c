@@ -118,7 +118,7 @@ void help_print(FILE *out, const struct persona *p, const struct command *c)
 	const struct command *const *list = c != NULL ? c->commands : p->commands;
 
 	print_about(out, p, c);
-	if (list == NULL) {
+	if (c != NULL && list == NULL) {
 		print_fields(out, p, c);
 		if (c->examples != NULL) {
 			fputs("\nExamples:\n", out);

@@ -1,4 +1,4 @@
-/* The command lines of a relay: the settings of relay/relay_config.h, and their reader. */
+/* The command lines of a relay: its settings (relay/relay_config.h) and their reader. */
 #include "cli/relay_args.h"
 
 #define AT(member) FIELD_AT(struct relay_args, member)

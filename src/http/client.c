@@ -336,9 +336,10 @@ static void transfer_start(struct http_transfer *t, struct stream *stream, bool 
 
 static unsigned list_count(const struct list *l)
 {
+	struct list *it, *next;
 	unsigned n = 0;
 
-	for (const struct list *it = l->next; it != l; it = it->next)
+	list_each(it, next, l)
 		n++;
 	return n;
 }

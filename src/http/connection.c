@@ -21,8 +21,7 @@
 #define DRAIN_MS 1000       /* for a request, once the server is ending */
 #define ANSWER_HEAD_MAX 8192
 #define HOLD_FREE 8192 /* so short a body is always taken: connections are counted, too */
-#define DROP_MAX \
-	(256 * 1024) /* of a body that was not read; above it, closing is cheaper */
+#define DROP_MAX (256 * 1024) /* of an unread body; beyond that, closing is cheaper */
 
 enum connection_state {
 	CONNECTION_IDLE,      /* between requests */

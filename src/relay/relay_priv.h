@@ -1,6 +1,6 @@
 /*
  * The inside of a relay, for the files of relay/ that run on its control worker:
- * relay*.c, api*.c and admin*.c. Data workers see struct data_shared and their snapshot, and
+ * relay*.c, api*.c and admin*.c. Data workers see struct data_shared, their snapshot, and
  * no more.
  */
 #ifndef RELAY_RELAY_PRIV_H
@@ -84,8 +84,8 @@ void relay_audit_signatures(struct relay *r);
 void relay_set_lease_bounds(struct relay *r);
 
 /*
- * The API's tables of operations: those of leases (serve/lease/envelope.h), these, and the
- * administrators' (relay/admin.h); the last is NULL.
+ * The API's tables of operations: those of leases (serve/lease/envelope.h), these, and
+ * the administrators' (relay/admin.h); the last is NULL.
  */
 extern const struct api_table api_lease_table; /* api_lease.c */
 extern const struct api_table api_about_table; /* api_about.c */

@@ -113,7 +113,8 @@ struct data_worker *data_workers_next(struct data_shared *shared);
 /* Tells all of them; logs an error if there is no memory for that. */
 void data_workers_set_snapshot(struct data_shared *shared, struct snapshot *snapshot);
 
-/* No new work from now on; they stop when their bridges have ended, or after @drain_ms. */
+/* No new work from now on; they stop when their bridges have ended, or after @drain_ms
+ * milliseconds. */
 void data_workers_end(struct data_shared *shared, uint32_t drain_ms);
 bool data_workers_are_stopping(const struct data_shared *shared);
 

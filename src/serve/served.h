@@ -1,4 +1,4 @@
-/* Routes on the data worker that serves them. All of it belongs to the worker's thread. */
+/* Routes on the data worker that serves them. All of it belongs to its thread. */
 #ifndef SERVE_SERVED_H
 #define SERVE_SERVED_H
 

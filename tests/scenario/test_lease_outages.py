@@ -197,7 +197,7 @@ def test_a_second_signal_ends_it_at_once(world, leases):
         tls.sendall(b"x")
         assert net.read_exactly(tls, 1) == b"x"
         client.signal(signal.SIGINT)
-        client.wait_log("once more")
+        client.wait_log("a second signal stops at once")
         begin = time.monotonic()
         client.signal(signal.SIGINT)
         client.wait_exit(3)

@@ -21,9 +21,9 @@ struct lease_context {
 	const struct k1_public *token_key;
 	const struct api_table *const *tables; /* of the API */
 	/*
-	 * No operation of the tables: it is sent as a call when a reverse session has come
-	 * with a token whose lease is not known. Its body is the token, and status 200 says
-	 * that there is a lease now.
+	 * Not in the tables: it is sent as a call when a reverse session has a token
+	 * whose lease is not known. Its body is the token; status 200 says that there is
+	 * a lease now.
 	 */
 	const struct api_operation *revival;
 	/* Takes a call, on any thread; lease_service_answer() brings it back. */

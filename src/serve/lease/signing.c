@@ -3,10 +3,10 @@
  * portal-protocol 8.4.
  *
  * A signature blocks the worker's thread: 0.03 ms with an ECDSA key, 0.5 ms or more with
- * RSA. So all signatures together get half of its time at most (serve/lease/time_share.h).
- * Requests beyond that wait in a fair queue (serve/lease/fair_queue.h), so that one lease
- * cannot starve the others. A turn of the loop spends about a millisecond on signatures,
- * then bridges are served.
+ * RSA. So all signatures together get half of its time at most
+ * (serve/lease/time_share.h). Requests beyond that wait in a fair queue
+ * (serve/lease/fair_queue.h), so that one lease cannot starve the others. A turn of the
+ * loop spends about a millisecond on signatures, then bridges are served.
  */
 #include <stdlib.h>
 

@@ -79,7 +79,7 @@ static inline struct users *link_users_of(const struct link_service *ls)
 	return mem_container(ls->worker->snapshot, struct link_snapshot, base)->users;
 }
 
-/* ---- link_files.c: users, certificate, key and client CAs, on the control worker ---- */
+/* ---- link_files.c: users, certificate, key and CAs, on the control worker ---- */
 
 /* Reads them, and watches them; makes the first snapshot. */
 enum err link_files_open(struct link_server *s, struct why *why) MUST_USE;

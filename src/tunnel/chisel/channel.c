@@ -227,7 +227,8 @@ static enum err channel_read(struct stream *s, void *to, size_t room, size_t *go
 		return rc;
 	if (data.n > room)
 		data.n = room;
-	memcpy(to, data.p, data.n);
+	if (data.n > 0)
+		memcpy(to, data.p, data.n);
 	channel_consume(s, data.n);
 	*got = data.n;
 	return ERR_OK;

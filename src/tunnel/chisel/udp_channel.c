@@ -152,8 +152,10 @@ void udp_flow_free(struct udp_flow *flow)
 
 void udp_flows_fini(struct udp_flows *f)
 {
-	while (f->count > 0)
-		udp_flow_free(list_first(&f->all, struct udp_flow, in_flows));
+	struct list *it, *next;
+
+	list_each(it, next, &f->all)
+		udp_flow_free(list_object(it, struct udp_flow, in_flows));
 	free(f->datagram);
 }
 
