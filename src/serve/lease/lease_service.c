@@ -47,8 +47,12 @@ struct moving_session {
 
 static void session_arrive(struct data_worker *d, struct moving_session *m)
 {
-	struct served *s = d->state == DATA_SERVING ? served_get(d, m->route) : NULL;
+	struct served *s = NULL;
 	char text[ADDR_TEXT_MAX];
+
+	/* A ban may have come while it was on its way. */
+	if (d->state == DATA_SERVING && !prefix_set_has(&d->snapshot->banned, &m->client))
+		s = served_get(d, m->route);
 
 	if (s != NULL) {
 		atomic_store(&lease_route_of(m->route)->has_served, true);
