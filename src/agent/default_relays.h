@@ -1,4 +1,4 @@
-/* The relays that whoever ships this program has built in. portal-protocol 13.1. */
+/* The relays that are built into this program. portal-protocol 13.1. */
 #ifndef AGENT_DEFAULT_RELAYS_H
 #define AGENT_DEFAULT_RELAYS_H
 

@@ -33,7 +33,7 @@ struct member {
 	struct list in_expose;
 	struct expose *expose;         /* borrowed: it frees us */
 	struct agent_session *session; /* NULL: over for good */
-	char relay[URL_TEXT_MAX];      /* in form */
+	char relay[URL_TEXT_MAX];      /* canonical */
 	char published[URL_TEXT_MAX];  /* the last URL and TCP address */
 	bool is_wanted;                /* else it is being left */
 };

@@ -10,7 +10,7 @@
 #define HTTP_ROUTES_MAX 64
 
 struct http_route {
-	char prefix[URL_PATH_MAX]; /* in form: "/", or without a slash at its end */
+	char prefix[URL_PATH_MAX]; /* canonical: "/", or without a slash at its end */
 	struct target upstream;
 };
 
@@ -30,13 +30,13 @@ enum err http_routes_add(struct http_routes *routes, struct span text,
 
 void http_routes_fini(struct http_routes *routes);
 
-/* The route of @path, which is in form, or NULL. */
+/* The route of @path, which is canonical, or NULL. */
 const struct http_route *http_routes_find(const struct http_routes *routes,
 	struct span path);
 
 /*
- * Adds what to ask the upstream for: @path, in form and of this route, without its
- * prefix, behind the upstream's own path; and @query, which has no '?'.
+ * Adds what to ask the upstream for: @path (canonical, of this route) without its prefix,
+ * behind the upstream's own path; and @query, which has no '?'.
  */
 enum err http_route_put_target(const struct http_route *route, struct span path,
 	struct span query, struct buf *out) MUST_USE;

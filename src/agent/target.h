@@ -26,7 +26,7 @@ struct target {
 	uint16_t port;
 	bool is_tls;
 	bool skip_verify;
-	/* of an upstream, in form: begins with '/'; "/" for others */
+	/* of an upstream, canonical: begins with '/'; "/" for others */
 	char path[URL_PATH_MAX];
 	char query[URL_PATH_MAX]; /* of an upstream, without '?'; mostly empty */
 };

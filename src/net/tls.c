@@ -52,7 +52,7 @@ struct tls {
 	enum err below_rc;        /* what the last read below gave */
 	enum err failure;         /* of TLS_FAILED */
 	const char *failure_text; /* borrowed: a constant of OpenSSL's or ours */
-	bool owes_ticket;         /* to a client: it goes with the first bytes for it */
+	bool is_ticket_pending;   /* to a client: it goes with the first bytes for it */
 	bool below_hides_ends;
 };
 
@@ -394,7 +394,7 @@ static int tls_write_with_ticket(struct tls *t, struct span record, size_t *put)
 {
 	int result;
 
-	t->owes_ticket = false;
+	t->is_ticket_pending = false;
 	if (SSL_new_session_ticket(t->ssl) != 1) /* TLS 1.2 has sent it */
 		return SSL_write_ex(t->ssl, record.p, record.n, put);
 	result = SSL_write_ex(t->ssl, record.p, record.n, put);
@@ -412,7 +412,7 @@ static enum err tls_write_record(struct tls *t, struct tls_pieces *pieces, size_
 
 	if (!tls_begin_call(t))
 		return ERR_AGAIN;
-	if (t->owes_ticket && SSL_is_init_finished(t->ssl))
+	if (t->is_ticket_pending && SSL_is_init_finished(t->ssl))
 		result = tls_write_with_ticket(t, record, put);
 	else
 		result = SSL_write_ex(t->ssl, record.p, record.n, put);
@@ -631,7 +631,7 @@ static enum err tls_set_role(struct tls *t, const struct tls_options *o, struct 
 	SSL_set_bio(t->ssl, bio, bio);
 	if (o->is_server) {
 		SSL_set_accept_state(t->ssl);
-		t->owes_ticket = true;
+		t->is_ticket_pending = true;
 		SSL_set_async_callback(t->ssl, tls_on_signature);
 		SSL_set_async_callback_arg(t->ssl, t);
 		return ERR_OK;

@@ -68,10 +68,10 @@ static const void *lease_next(struct field_series *series)
 	struct addr client;
 
 	s->at = s->at->next;
-	if (s->at == lease_book_all(r->book) ||
+	if (s->at == lease_table_all(r->table) ||
 		s->answer->n + SNAPSHOT_LEASE_MAX >= API_ANSWER_MAX)
 		return NULL;
-	l = list_object(s->at, struct lease, in_book);
+	l = list_object(s->at, struct lease, in_table);
 	v = policy_judge(r->policy, l->route->owner);
 	*row = (struct message_admin_lease){
 		.bytes_per_s = (int64_t)v.bytes_per_s,
@@ -118,7 +118,7 @@ static void admin_snapshot(void *context, struct api_call *call)
 	struct lease_series leases = {
 		.series.next = lease_next,
 		.relay = r,
-		.at = lease_book_all(r->book),
+		.at = lease_table_all(r->table),
 		.answer = &call->answer,
 	};
 	struct admin_snapshot s = {

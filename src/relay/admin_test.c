@@ -57,7 +57,7 @@ static int set_up(void **state)
 {
 	struct fixture *f = mem_new(f);
 	struct policy_options policy = { .log = &f->r.log };
-	struct lease_book_options book = { .root = ROOT, .workers = 1 };
+	struct lease_table_options table = { .root = ROOT, .workers = 1 };
 	struct reservations_options names = { .log = &f->r.log };
 
 	assert_non_null(f);
@@ -70,13 +70,13 @@ static int set_up(void **state)
 	policy.store = f->r.store;
 	assert_int_equal(policy_open(&policy, &f->r.policy, NULL), ERR_OK);
 	assert_int_equal(route_table_new(lease_route_alias, &f->r.routes), ERR_OK);
-	book.routes = f->r.routes;
+	table.routes = f->r.routes;
 	assert_int_equal(loop_new(&f->loop), ERR_OK);
 	names.store = f->r.store;
 	names.loop = f->loop;
 	assert_int_equal(reservations_open(&names, &f->r.names, NULL), ERR_OK);
-	book.names = f->r.names;
-	assert_int_equal(lease_book_new(&book, &f->r.book), ERR_OK);
+	table.names = f->r.names;
+	assert_int_equal(lease_table_new(&table, &f->r.table), ERR_OK);
 	str_copy(f->r.options.root, sizeof(f->r.options.root), ROOT);
 	identity_generate(IDENTITY_RELAY, &f->r.identity);
 	assert_int_equal(admin_open(&f->r, NULL), ERR_OK);
@@ -97,7 +97,7 @@ static int tear_down(void **state)
 
 	api_call_free(f->call);
 	wallet_free(f->r.wallet);
-	lease_book_free(f->r.book);
+	lease_table_free(f->r.table);
 	reservations_close(f->r.names);
 	loop_free(f->loop);
 	route_table_free(f->r.routes);

@@ -14,7 +14,7 @@
 
 /* A lease whose challenge waits to be signed. */
 struct pending_lease {
-	char name[NAMES_LABEL_MAX + 1], address[ADDRESS_TEXT_SIZE]; /* in form */
+	char name[NAMES_LABEL_MAX + 1], address[ADDRESS_TEXT_SIZE]; /* canonical */
 	int64_t ttl_s;
 	bool wants_tcp, has_ech;
 	char route_hostname[MESSAGE_HOST_MAX]; /* as it came, as the hash */
@@ -70,7 +70,7 @@ static const struct api_authority unbanned = {
 	.check = unbanned_check,
 };
 
-/* Names in it are in form: the log needs no quotes. */
+/* Names in it are canonical: the log needs no quotes. */
 static void lease_refuse(struct relay *r, struct api_call *call,
 	const struct pending_lease *pending, enum message_error error, const char *text)
 {
@@ -216,7 +216,7 @@ static void lease_challenge(void *context, struct api_call *call)
 
 /* ---- register ---- */
 
-/* "label.root", and the label is in form. */
+/* "label.root", and the label is canonical. */
 static bool route_host_parse(const struct relay *r, const char *text,
 	char out[NAMES_HOST_MAX + 1])
 {
@@ -361,7 +361,7 @@ static enum err register_finish(struct relay *r, struct lease *lease, int64_t tt
 		rc = relay_begin_lease(r, lease);
 	if (rc == ERR_OK)
 		return rc;
-	lease_end(r->book, lease, LEASE_FAILED);
+	lease_end(r->table, lease, LEASE_FAILED);
 	return err_set(why, rc, "%s", err_name(rc));
 }
 
@@ -405,13 +405,13 @@ static void register_open(struct relay *r, struct api_call *call,
 		identity_key_print(pending->name, pending->address, key));
 	req.is_routable = verdict.is_routable;
 	req.keeps_name = !verdict.is_denied && !verdict.is_banned;
-	if (lease_book_is_full(r->book, pending->name, key, &call->client)) {
+	if (lease_table_is_full(r->table, pending->name, key, &call->client)) {
 		lease_refuse(r, call, pending, MESSAGE_RATE_LIMITED,
 			"this relay has no room for more leases, or none for more of your "
 			"network's: try again later");
 		return;
 	}
-	rc = lease_open(r->book, &req, &lease, &why);
+	rc = lease_open(r->table, &req, &lease, &why);
 	if (rc == ERR_OK)
 		rc = register_finish(r, lease, pending->ttl_s, &answer, &why);
 	if (rc != ERR_OK) {
@@ -495,7 +495,8 @@ static struct lease *lease_of_token(struct relay *r, struct api_call *call,
 
 	if (!token_read(r, call, span_str(text), token))
 		return NULL;
-	lease = lease_find(r->book, identity_key_print(token->name, token->address, key));
+	lease = lease_find(r->table,
+		identity_key_print(token->name, token->address, key));
 	if (lease == NULL)
 		envelope_refuse(call, MESSAGE_LEASE_NOT_FOUND, "lease not found");
 	return lease;
@@ -534,14 +535,14 @@ static bool revival_open(struct relay *r, struct api_call *call,
 	if (t->route_host[0] != '\0' && route_host_parse(r, t->route_host, host))
 		req.route_host = host;
 	if (req.wants_tcp)
-		lease_book_remember_port(r->book, t->name, t->tcp_port, req.now_ms);
+		lease_table_remember_port(r->table, t->name, t->tcp_port, req.now_ms);
 	if (relay_config_reserves(&r->options, t->name) ||
 		relay_config_reserves(&r->options, host) ||
-		lease_book_is_full(r->book, t->name, key, &call->client) ||
-		lease_open(r->book, &req, &lease, NULL) != ERR_OK)
+		lease_table_is_full(r->table, t->name, key, &call->client) ||
+		lease_open(r->table, &req, &lease, NULL) != ERR_OK)
 		return false;
 	if (relay_begin_lease(r, lease) != ERR_OK) {
-		lease_end(r->book, lease, LEASE_FAILED);
+		lease_end(r->table, lease, LEASE_FAILED);
 		return false;
 	}
 	register_log(r, lease, "restored after a restart; held");
@@ -551,7 +552,7 @@ static bool revival_open(struct relay *r, struct api_call *call,
 /*
  * A reverse session has come with a good token, and there is no lease, or an older one.
  * If the token was issued before a restart, that has forgotten the lease, and it is
- * granted again until the token ends: clients in the field do not register anew before
+ * granted again until the token ends: clients in the field do not register again before
  * they renew. One that was issued since is of a lease that has ended.
  */
 static void lease_revive(void *context, struct api_call *call)
@@ -563,13 +564,13 @@ static void lease_revive(void *context, struct api_call *call)
 
 	if (!token_read(r, call, buf_span(&call->body), &t))
 		return;
-	lease = lease_find(r->book, identity_key_print(t.name, t.address, key));
+	lease = lease_find(r->table, identity_key_print(t.name, t.address, key));
 	if ((lease == NULL ||
 		    lease_route_of(lease->route)->registration < t.registration) &&
-		(lease_book_has_issued(r->book, t.registration) ||
+		(lease_table_has_issued(r->table, t.registration) ||
 			!revival_open(r, call, &t, key)))
 		envelope_refuse(call, MESSAGE_LEASE_NOT_FOUND,
-			"lease not found: register it anew");
+			"lease not found: register it again");
 	else
 		call->status = 200;
 }
@@ -595,7 +596,7 @@ static void renew_answer(struct relay *r, struct api_call *call, struct lease *l
 	}
 	reported_ip_take(req->reported_ip, reported);
 	renewal.until_ms = renewal.now_ms + (uint64_t)ttl_s * 1000;
-	lease_renew(r->book, lease, &renewal);
+	lease_renew(r->table, lease, &renewal);
 	answer.expires_at = timefmt_of_ms(renewal.until_ms);
 	api_reply(call, &answer);
 }
@@ -621,7 +622,7 @@ static void lease_renew_call(void *context, struct api_call *call)
 	struct lease *lease = lease_of_token(r, call, req->access_token, &t);
 
 	if (lease != NULL && renewal_is_refused(r, call, lease))
-		lease_end(r->book, lease, LEASE_RESERVED);
+		lease_end(r->table, lease, LEASE_RESERVED);
 	else if (lease != NULL && token_is_outdated(&t, lease))
 		envelope_refuse(call, MESSAGE_HOSTNAME_CONFLICT, ENVELOPE_REPLACED);
 	else if (lease != NULL)
@@ -638,7 +639,7 @@ static void lease_unregister(void *context, struct api_call *call)
 	if (lease == NULL)
 		return;
 	if (!token_is_outdated(&t, lease)) /* or it has ended already */
-		lease_end(r->book, lease, LEASE_UNREGISTERED);
+		lease_end(r->table, lease, LEASE_UNREGISTERED);
 	api_reply(call, NULL);
 }
 

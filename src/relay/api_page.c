@@ -77,8 +77,8 @@ static void put_tunnels(struct relay *r, struct buf *out, uint64_t now_ms)
 	struct list *it, *tmp;
 	unsigned n = 0;
 
-	list_each(it, tmp, lease_book_all(r->book)) {
-		struct lease *l = list_object(it, struct lease, in_book);
+	list_each(it, tmp, lease_table_all(r->table)) {
+		struct lease *l = list_object(it, struct lease, in_table);
 
 		if (n >= PAGE_LEASES_MAX || !lease_is_public(l, now_ms))
 			continue;
@@ -97,8 +97,8 @@ static void put_data(struct relay *r, struct buf *out, uint64_t now_ms)
 
 	json_writer_init(&w, out);
 	json_put_open_list(&w);
-	list_each(it, tmp, lease_book_all(r->book)) {
-		struct lease *l = list_object(it, struct lease, in_book);
+	list_each(it, tmp, lease_table_all(r->table)) {
+		struct lease *l = list_object(it, struct lease, in_table);
 		struct message_public_lease row;
 
 		if (n >= PAGE_LEASES_MAX ||

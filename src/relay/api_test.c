@@ -76,7 +76,7 @@ static void open_book(struct fixture *f)
 		.log = &f->r.log,
 		.grace_ms = 600000,
 	};
-	struct lease_book_options o = {
+	struct lease_table_options o = {
 		.root = f->root,
 		.workers = 1,
 		.host = "127.0.0.1",
@@ -89,12 +89,12 @@ static void open_book(struct fixture *f)
 	names.store = f->kept.store;
 	assert_int_equal(reservations_open(&names, &f->r.names, NULL), ERR_OK);
 	o.names = f->r.names;
-	assert_int_equal(lease_book_new(&o, &f->r.book), ERR_OK);
+	assert_int_equal(lease_table_new(&o, &f->r.table), ERR_OK);
 }
 
 static void close_book(struct fixture *f)
 {
-	lease_book_free(f->r.book);
+	lease_table_free(f->r.table);
 	reservations_close(f->r.names);
 	test_store_close(&f->kept);
 }
@@ -500,13 +500,13 @@ static void test_one_network_does_not_fill_the_book(void **state)
 {
 	struct fixture *f = *state;
 
-	lease_book_set_bounds(f->r.book, 2, NULL);
+	lease_table_set_bounds(f->r.table, 2, NULL);
 	(void)registered(f, &f->alice, "one", EXTRA_NONE);
 	(void)registered(f, &f->alice, "two", EXTRA_ROUTE);
 	(void)registered(f, &f->alice, "two", EXTRA_NONE);
 	expect_code(enrol(f, &f->alice, "more", EXTRA_NONE), 429, "rate_limited");
 	expect_code(enrol(f, &f->bob, "more", EXTRA_NONE), 429, "rate_limited");
-	lease_book_set_bounds(f->r.book, 0, NULL);
+	lease_table_set_bounds(f->r.table, 0, NULL);
 	(void)registered(f, &f->bob, "more", EXTRA_NONE);
 }
 
@@ -599,7 +599,7 @@ static void test_reserved_names_are_refused(void **state)
 		bool is_free;
 	} rows[] = {
 		{ "www", EXTRA_NONE, false },
-		{ "WWW!", EXTRA_NONE, false }, /* the same in form */
+		{ "WWW!", EXTRA_NONE, false }, /* the same name */
 		{ "www2", EXTRA_NONE, true },
 		{ "ww", EXTRA_NONE, true },
 		{ "b\u00fccher", EXTRA_NONE, false },
@@ -654,7 +654,7 @@ static void test_a_lease_without_a_worker_is_none(void **state)
 
 	begins = false;
 	expect_code(enrol(f, &f->alice, "app", EXTRA_NONE), 500, "internal");
-	assert_true(list_is_empty(lease_book_all(f->r.book)));
+	assert_true(list_is_empty(lease_table_all(f->r.table)));
 }
 
 static void test_an_identity_without_approval_may_register(void **state)
@@ -739,10 +739,10 @@ static void test_a_lease_is_unregistered(void **state)
 
 static struct lease *first_lease(struct fixture *f)
 {
-	return list_first(lease_book_all(f->r.book), struct lease, in_book);
+	return list_first(lease_table_all(f->r.table), struct lease, in_table);
 }
 
-/* As a restart would have it: the book is empty, and names are as they were stored. */
+/* As a restart would have it: the table is empty, and names are as they were stored. */
 static void forget_all(struct fixture *f)
 {
 	clock_advance(1000);
@@ -759,11 +759,11 @@ static void test_a_name_that_is_reserved_later_is_not_renewed(void **state)
 
 	assert_int_equal(with_token(f, "/sdk/renew", l.access_token, "")->status, 200);
 	reserve(f, names, 1);
-	assert_false(list_is_empty(lease_book_all(f->r.book)));
+	assert_false(list_is_empty(lease_table_all(f->r.table)));
 	expect_code(with_token(f, "/sdk/renew", l.access_token, ""), 409,
 		"hostname_conflict");
 	assert_true(says(f->call, "the name www is reserved at this relay"));
-	assert_true(list_is_empty(lease_book_all(f->r.book)));
+	assert_true(list_is_empty(lease_table_all(f->r.table)));
 	forget_all(f);
 	expect_code(revive(f, l.access_token), 404, "lease_not_found");
 	expect_code(enrol(f, &f->alice, "www", EXTRA_ROUTE), 409, "hostname_conflict");
@@ -907,7 +907,7 @@ static void test_tokens_of_another_program_are_good_while_the_name_is_free(void 
 	assert_string_equal(first_lease(f)->address, f->alice.address);
 	assert_int_equal(atomic_load(&first_lease(f)->route->until_ms),
 		T0_MS + LEASE_TTL_MAX_S * UINT64_C(1000)); /* no longer than others */
-	lease_end(f->r.book, first_lease(f), LEASE_UNREGISTERED);
+	lease_end(f->r.table, first_lease(f), LEASE_UNREGISTERED);
 	registered(f, &f->bob, "app", EXTRA_NONE);
 	expect_code(revive(f, (const char *)buf_front(&text)), 404, "lease_not_found");
 	buf_fini(&text);

@@ -51,8 +51,8 @@ void metrics_read(struct relay *r, struct relay_statistics *out)
 	const uint64_t now_ms = clock_wall_ms();
 	struct list *it, *tmp;
 
-	list_each(it, tmp, lease_book_all(r->book)) {
-		const struct lease *l = list_object(it, struct lease, in_book);
+	list_each(it, tmp, lease_table_all(r->table)) {
+		const struct lease *l = list_object(it, struct lease, in_table);
 
 		s.leases++;
 		s.leases_live += route_is_live(l->route, now_ms);

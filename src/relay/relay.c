@@ -169,7 +169,7 @@ void relay_end(struct relay *r)
 
 /* ---- the beginning ---- */
 
-/* Whoever can write there can put a certificate of his own in the place of ours. */
+/* A user that can write there can replace the certificate. */
 static void relay_warn_of_directory(const struct relay *r)
 {
 	struct stat st;
@@ -255,14 +255,14 @@ static enum err relay_open_names(struct relay *r, struct why *why)
 	return reservations_open(&o, &r->names, why);
 }
 
-static enum err relay_open_book(struct relay *r)
+static enum err relay_open_table(struct relay *r)
 {
 	static const struct challenges_options registrations = {
 		.statement = "Register a portal lease",
 		.path = "/sdk/register",
 		.prefix = RANDOM_ID_CHALLENGE,
 	};
-	struct lease_book_options o = {
+	struct lease_table_options o = {
 		.root = r->options.root,
 		.port_min = r->options.has_tcp ? r->options.port_min : 0,
 		.port_max = r->options.has_tcp ? r->options.port_max : 0,
@@ -277,7 +277,7 @@ static enum err relay_open_book(struct relay *r)
 		return rc;
 	o.routes = r->routes;
 	o.names = r->names;
-	rc = lease_book_new(&o, &r->book);
+	rc = lease_table_new(&o, &r->table);
 	if (rc == ERR_OK)
 		relay_set_lease_bounds(r);
 	if (rc == ERR_OK)
@@ -367,7 +367,7 @@ static enum err relay_open_rest(struct relay *r, struct why *why)
 	if (rc == ERR_OK)
 		rc = relay_open_names(r, why);
 	if (rc == ERR_OK)
-		rc = relay_open_book(r);
+		rc = relay_open_table(r);
 	if (rc == ERR_OK)
 		rc = relay_set_timers(r);
 	if (rc != ERR_OK)
@@ -466,7 +466,7 @@ void relay_close(struct relay *r)
 	if (r->sign_audit != NULL)
 		relay_audit_signatures(r); /* of the last minute */
 	sign_audit_free(r->sign_audit);
-	lease_book_free(r->book);
+	lease_table_free(r->table);
 	reservations_close(r->names);
 	route_table_free(r->routes);
 	challenges_free(r->challenges);

@@ -18,7 +18,7 @@
 /* What a relay is told; relay/relay_config.h has the table, whose texts and lists it
  * owns. */
 struct relay_options {
-	char url[URL_TEXT_MAX];        /* in form (text/relay_url.h) */
+	char url[URL_TEXT_MAX];        /* canonical (text/relay_url.h) */
 	char root[NAMES_HOST_MAX + 1]; /* the host in it: names of leases end in it */
 	char *state_dir;
 	char *host; /* where to listen; NULL: all interfaces */

@@ -38,7 +38,7 @@ static const char *const reserved_standard[] = { "abuse", "admin", "administrato
 
 /* ---- checks ---- */
 
-/* A URL in form is "https://authority", and a path that is left there means nothing. */
+/* A canonical URL is "https://authority", and a path that is left there means nothing. */
 static enum err check_url(void *member, struct why *why)
 {
 	char url[URL_TEXT_MAX], host[NAMES_HOST_MAX + 1];
@@ -95,7 +95,7 @@ static enum err check_host(void *member, struct why *why)
 		str_quote(shown, sizeof(shown), span_str(text)));
 }
 
-/* As names of leases are once they are in form; a '*' may stand at the end. */
+/* As names of leases are once they are canonical; a '*' may stand at the end. */
 static enum err check_labels(void *member, struct why *why)
 {
 	const struct field_list *list = member;
@@ -129,7 +129,7 @@ static enum err check_wallets(void *member, struct why *why)
 				"\"%s\" is not a wallet address; write 0x and 40 hexadecimal digits"
 				" as the wallet shows them",
 				str_quote(shown, sizeof(shown), span_str(list->v[i])));
-		memcpy(list->v[i], address, strlen(address)); /* in form, as long */
+		memcpy(list->v[i], address, strlen(address)); /* canonical, as long */
 	}
 	return ERR_OK;
 }
@@ -229,8 +229,8 @@ static const struct field rows[] = {
 		.help = "names that no lease gets; \"standard\" is a list of them, which the manual"
 			" has, and xn--* all names that begin so" },
 	{ "leases_per_network", FIELD_COUNT, LIVE, AT(leases_per_network),
-		.max = LEASE_BOOK_MAX, .initial = "100", .env = "ADIT_LEASES_PER_NETWORK",
-		.argument = "count",
+		.max = LEASE_TABLE_MAX, .initial = "100",
+		.env = "ADIT_LEASES_PER_NETWORK", .argument = "count",
 		.help = "leases and reserved names of one client network, which is an IPv4 address"
 			" or an IPv6 /48; 0 is no limit" },
 	{ "leases_exempt", FIELD_LIST, LIVE, AT(exempt), .max = PREFIXES_MAX,

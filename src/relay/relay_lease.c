@@ -16,7 +16,7 @@ static struct data_worker *lease_worker(struct relay *r, const struct lease *l)
 
 /* ---- beginning and end ---- */
 
-/* The worker gets a copy of the socket: the book needs its own when the port goes on. */
+/* The worker gets a copy of the socket: the table needs its own when the port goes on. */
 enum err relay_begin_lease(struct relay *r, struct lease *lease)
 {
 	uint64_t rate = policy_judge(r->policy, lease->route->owner).bytes_per_s;
@@ -75,7 +75,7 @@ void relay_set_lease_bounds(struct relay *r)
 		log_error(&r->log, "out of memory: keeping the previous leases_exempt");
 	}
 	reservations_set_grace(r->names, r->options.name_grace_ms);
-	lease_book_set_bounds(r->book, r->options.leases_per_network, &r->exempt);
+	lease_table_set_bounds(r->table, r->options.leases_per_network, &r->exempt);
 }
 
 void relay_audit_signatures(struct relay *r)
@@ -84,8 +84,8 @@ void relay_audit_signatures(struct relay *r)
 	struct list *it, *tmp;
 	bool has_failed;
 
-	list_each(it, tmp, lease_book_all(r->book))
-		note_signatures(r, list_object(it, struct lease, in_book));
+	list_each(it, tmp, lease_table_all(r->table))
+		note_signatures(r, list_object(it, struct lease, in_table));
 	has_failed = sign_audit_flush(r->sign_audit, r->store, &why) != ERR_OK;
 	if (has_failed && !r->is_audit_failing)
 		log_error(&r->log, "audit: signatures are not stored: %s", why.text);
@@ -96,7 +96,7 @@ void relay_audit_signatures(struct relay *r)
 
 void relay_sweep(struct relay *r)
 {
-	lease_sweep(r->book, clock_wall_ms());
+	lease_sweep(r->table, clock_wall_ms());
 	reservations_sweep(r->names);
 	challenges_sweep(r->challenges);
 	wallet_sweep(r->wallet);
@@ -122,7 +122,7 @@ static void lease_judge(struct relay *r, struct lease *l)
 	struct policy_verdict v = policy_judge(r->policy, l->route->owner);
 	bool was_routable = atomic_exchange(&l->route->is_routable, v.is_routable);
 
-	lease_set_keeps_name(r->book, l, !v.is_denied && !v.is_banned);
+	lease_set_keeps_name(r->table, l, !v.is_denied && !v.is_banned);
 
 	if (was_routable && !v.is_routable)
 		lease_cut(r, l);
@@ -174,13 +174,13 @@ void relay_on_policy(void *arg, const char *identity_key)
 
 	r->page_made_ms = 0;
 	if (identity_key == NULL) {
-		lease_end_banned(r->book, policy_banned(r->policy));
+		lease_end_banned(r->table, policy_banned(r->policy));
 		relay_publish(r);
-	} else if (lease_find(r->book, identity_key) == NULL) {
+	} else if (lease_find(r->table, identity_key) == NULL) {
 		identity_judge(r, identity_key);
 	}
-	list_each(it, tmp, lease_book_all(r->book)) {
-		struct lease *l = list_object(it, struct lease, in_book);
+	list_each(it, tmp, lease_table_all(r->table)) {
+		struct lease *l = list_object(it, struct lease, in_table);
 
 		if (identity_key == NULL || strcmp(identity_key, l->route->owner) == 0)
 			lease_judge(r, l);

@@ -94,13 +94,13 @@ static void add_lease(struct fixture *f, unsigned i)
 		.is_routable = true,
 	};
 
-	assert_int_equal(lease_open(f->r.book, &req, &f->leases[i], NULL), ERR_OK);
+	assert_int_equal(lease_open(f->r.table, &req, &f->leases[i], NULL), ERR_OK);
 }
 
 static int set_up(void **state)
 {
 	struct fixture *f = mem_new(f);
-	struct lease_book_options o = {
+	struct lease_table_options o = {
 		.root = "relay.example.com",
 		.workers = 1,
 		.on_end = relay_on_lease_end,
@@ -116,7 +116,7 @@ static int set_up(void **state)
 	assert_int_equal(route_table_new(lease_route_alias, &f->r.routes), ERR_OK);
 	o.routes = f->r.routes;
 	o.arg = &f->r;
-	assert_int_equal(lease_book_new(&o, &f->r.book), ERR_OK);
+	assert_int_equal(lease_table_new(&o, &f->r.table), ERR_OK);
 	for (unsigned i = 0; i < LEASES; i++)
 		add_lease(f, i);
 	return 0;
@@ -126,7 +126,7 @@ static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
-	lease_book_free(f->r.book);
+	lease_table_free(f->r.table);
 	route_table_free(f->r.routes);
 	sign_audit_free(f->r.sign_audit);
 	test_store_remove(&f->kept);
@@ -184,7 +184,7 @@ static void test_leases_that_have_ended_are_noted_with_the_others(void **state)
 
 	for (int i = 0; i < 50; i++) {
 		sign(f->leases[0], 2);
-		lease_end(f->r.book, f->leases[0], LEASE_UNREGISTERED);
+		lease_end(f->r.table, f->leases[0], LEASE_UNREGISTERED);
 		add_lease(f, 0);
 	}
 	sign(f->leases[0], 1);
@@ -207,7 +207,7 @@ static void test_a_full_disk_loses_no_signature(void **state)
 	expect(f, "");
 	assert_true(f->r.is_audit_failing);
 	sign(f->leases[0], 3);
-	lease_end(f->r.book, f->leases[0], LEASE_EXPIRED);
+	lease_end(f->r.table, f->leases[0], LEASE_EXPIRED);
 	assert_int_equal(store_run(f->kept.store, "PRAGMA max_page_count = 100000", NULL,
 				 0, NULL),
 		ERR_OK);
@@ -229,13 +229,13 @@ static void test_leases_of_a_banned_address_end(void **state)
 	struct prefix p;
 
 	str_copy(f->leases[1]->client_ip, sizeof(f->leases[1]->client_ip), "192.0.2.77");
-	lease_end(f->r.book, f->leases[2], LEASE_UNREGISTERED);
+	lease_end(f->r.table, f->leases[2], LEASE_UNREGISTERED);
 	assert_false(were_cut);
 	assert_int_equal(prefix_parse(span_str("192.0.2.0/26"), &p), ERR_OK);
 	assert_int_equal(prefix_set_add(&banned, &p), ERR_OK);
 	relay_on_policy(&f->r, NULL);
 	assert_true(were_cut);
-	assert_ptr_equal(list_first(lease_book_all(f->r.book), struct lease, in_book),
+	assert_ptr_equal(list_first(lease_table_all(f->r.table), struct lease, in_table),
 		f->leases[1]);
 	prefix_set_fini(&banned);
 }

@@ -38,7 +38,7 @@ struct relay {
 	struct mailbox *mailbox; /* calls of the API */
 	struct log log;
 	struct relay_options options;
-	struct prefix_set exempt; /* of options: for the lease book */
+	struct prefix_set exempt; /* of options: for the lease table */
 	int lock;                 /* on the state directory, while we serve; -1: none */
 	struct identity identity; /* its key signs access tokens */
 
@@ -49,7 +49,7 @@ struct relay {
 	struct route_table *routes;
 	struct reservations *names;
 	struct sign_audit *sign_audit;
-	struct lease_book *book;
+	struct lease_table *table;
 	struct certificate *certificate;
 	struct snapshot *snapshot; /* what workers have been told last */
 	struct data_shared shared; /* with the workers */
@@ -72,7 +72,7 @@ struct relay {
 /* A lease begins: its worker is told. ERR_NOMEM: it was not. relay_lease.c. */
 enum err relay_begin_lease(struct relay *r, struct lease *lease) MUST_USE;
 
-/* What the book and policy call; @arg is the relay. relay_lease.c. */
+/* What the table and policy call; @arg is the relay. relay_lease.c. */
 void relay_on_lease_end(void *arg, struct lease *lease, enum lease_end end);
 void relay_on_policy(void *arg, const char *identity_key);
 

@@ -1,5 +1,5 @@
 /*
- * The book of leases. Claims decide which leases overlap: a route claims the
+ * The table of leases. Claims decide which leases overlap: a route claims the
  * hash of its host and, if that is a route host, the hash of the name behind it. Two
  * routes that claim the same overlap, which is what the rules of portal-protocol 7.3 come
  * to.
@@ -19,8 +19,8 @@
 
 #define NETWORK_IP6_BITS 48 /* what one customer may have, and a neighbourhood */
 
-struct lease_book {
-	struct lease_book_options o;
+struct lease_table {
+	struct lease_table_options o;
 	struct ports *ports;
 	struct siphash_key spread;       /* of leases over workers */
 	uint32_t per_network;            /* names; 0: no bound */
@@ -33,34 +33,34 @@ struct lease_book {
 /* Of a lease before the start. */
 static void book_on_port(void *arg, const char *label, uint16_t port)
 {
-	struct lease_book *book = arg;
+	struct lease_table *table = arg;
 
-	ports_remember(book->ports, label, port, clock_wall_ms());
+	ports_remember(table->ports, label, port, clock_wall_ms());
 }
 
-enum err lease_book_new(const struct lease_book_options *o, struct lease_book **out)
+enum err lease_table_new(const struct lease_table_options *o, struct lease_table **out)
 {
-	struct lease_book *book = mem_new(book);
+	struct lease_table *table = mem_new(table);
 	enum err rc;
 
-	if (book == NULL)
+	if (table == NULL)
 		return ERR_NOMEM;
-	book->o = *o;
-	siphash_key_make(&book->spread);
-	map_init(&book->by_owner);
+	table->o = *o;
+	siphash_key_make(&table->spread);
+	map_init(&table->by_owner);
 	for (unsigned i = 0; i < LEASE_CLAIMS; i++)
-		map_init(&book->by_claim[i]);
+		map_init(&table->by_claim[i]);
 	/* So that those of an earlier start are smaller. */
-	book->first_registration = (int64_t)clock_wall_ms();
-	book->last_registration = book->first_registration - 1;
-	list_init(&book->all);
-	rc = ports_new(o->host, o->port_min, o->port_max, &book->ports);
+	table->first_registration = (int64_t)clock_wall_ms();
+	table->last_registration = table->first_registration - 1;
+	list_init(&table->all);
+	rc = ports_new(o->host, o->port_min, o->port_max, &table->ports);
 	if (rc == ERR_OK && o->names != NULL)
-		reservations_each_port(o->names, book_on_port, book);
+		reservations_each_port(o->names, book_on_port, table);
 	if (rc == ERR_OK)
-		*out = book;
+		*out = table;
 	else
-		lease_book_free(book);
+		lease_table_free(table);
 	return rc;
 }
 
@@ -84,61 +84,62 @@ void lease_describe(const struct lease *lease, const char *root,
 			r->tcp_port);
 }
 
-struct list *lease_book_all(struct lease_book *book)
+struct list *lease_table_all(struct lease_table *table)
 {
-	return &book->all;
+	return &table->all;
 }
 
 /* ---- look-up ---- */
 
-bool lease_book_has_issued(const struct lease_book *book, int64_t registration)
+bool lease_table_has_issued(const struct lease_table *table, int64_t registration)
 {
-	return registration >= book->first_registration &&
-		registration <= book->last_registration;
+	return registration >= table->first_registration &&
+		registration <= table->last_registration;
 }
 
-void lease_book_remember_port(struct lease_book *book, const char *name, uint16_t port,
+void lease_table_remember_port(struct lease_table *table, const char *name, uint16_t port,
 	uint64_t now_ms)
 {
-	ports_remember(book->ports, name, port, now_ms);
+	ports_remember(table->ports, name, port, now_ms);
 }
 
-struct lease *lease_find(struct lease_book *book, const char *identity_key)
+struct lease *lease_find(struct lease_table *table, const char *identity_key)
 {
-	struct map_node *node = map_find(&book->by_owner, span_str(identity_key));
+	struct map_node *node = map_find(&table->by_owner, span_str(identity_key));
 
 	return node != NULL ? map_object(node, struct lease, by_owner) : NULL;
 }
 
-void lease_book_set_bounds(struct lease_book *book, uint32_t per_network,
+void lease_table_set_bounds(struct lease_table *table, uint32_t per_network,
 	const struct prefix_set *exempt)
 {
-	book->per_network = per_network;
-	book->exempt = exempt;
+	table->per_network = per_network;
+	table->exempt = exempt;
 }
 
 /* Of no bits: clients there may have any number of leases. */
-static struct prefix network_of(const struct lease_book *book, const struct addr *client)
+static struct prefix network_of(const struct lease_table *table,
+	const struct addr *client)
 {
 	struct prefix p;
 
-	if ((book->exempt != NULL && prefix_set_has(book->exempt, client)) ||
+	if ((table->exempt != NULL && prefix_set_has(table->exempt, client)) ||
 		!prefix_of_client(client, NETWORK_IP6_BITS, &p))
 		p = (struct prefix){ .bits = 0 };
 	return p;
 }
 
-bool lease_book_is_full(struct lease_book *book, const char *name,
+bool lease_table_is_full(struct lease_table *table, const char *name,
 	const char *identity_key, const struct addr *client)
 {
-	struct prefix network = network_of(book, client);
+	struct prefix network = network_of(table, client);
 
-	if (lease_find(book, identity_key) != NULL)
+	if (lease_find(table, identity_key) != NULL)
 		return false;
-	if (book->by_owner.count >= LEASE_BOOK_MAX)
+	if (table->by_owner.count >= LEASE_TABLE_MAX)
 		return true;
-	return book->per_network > 0 && network.bits > 0 && book->o.names != NULL &&
-		reservations_count(book->o.names, &network, name) >= book->per_network;
+	return table->per_network > 0 && network.bits > 0 && table->o.names != NULL &&
+		reservations_count(table->o.names, &network, name) >= table->per_network;
 }
 
 static bool lease_is_of(const struct lease *l, const char *identity_key)
@@ -147,13 +148,13 @@ static bool lease_is_of(const struct lease *l, const char *identity_key)
 }
 
 /* One of another identity that claims the same, or NULL. */
-static struct lease *lease_find_rival(struct lease_book *book, const struct lease *of)
+static struct lease *lease_find_rival(struct lease_table *table, const struct lease *of)
 {
 	for (unsigned i = 0; i < LEASE_CLAIMS; i++) {
 		const char *claim = of->claims[i];
 
 		for (unsigned k = 0; k < LEASE_CLAIMS && claim[0] != '\0'; k++) {
-			struct map_node *node = map_find(&book->by_claim[k],
+			struct map_node *node = map_find(&table->by_claim[k],
 				span_str(claim));
 
 			for (; node != NULL; node = map_find_next(node)) {
@@ -168,22 +169,22 @@ static struct lease *lease_find_rival(struct lease_book *book, const struct leas
 	return NULL;
 }
 
-static void lease_enter(struct lease_book *book, struct lease *l)
+static void lease_enter(struct lease_table *table, struct lease *l)
 {
-	map_add(&book->by_owner, &l->by_owner, span_str(l->route->owner));
+	map_add(&table->by_owner, &l->by_owner, span_str(l->route->owner));
 	for (unsigned i = 0; i < LEASE_CLAIMS; i++)
 		if (l->claims[i][0] != '\0')
-			map_add(&book->by_claim[i], &l->by_claim[i],
+			map_add(&table->by_claim[i], &l->by_claim[i],
 				span_str(l->claims[i]));
-	list_add(&book->all, &l->in_book);
+	list_add(&table->all, &l->in_table);
 }
 
-static void lease_leave(struct lease_book *book, struct lease *l)
+static void lease_leave(struct lease_table *table, struct lease *l)
 {
-	map_remove(&book->by_owner, &l->by_owner);
+	map_remove(&table->by_owner, &l->by_owner);
 	for (unsigned i = 0; i < LEASE_CLAIMS; i++)
-		(void)map_remove(&book->by_claim[i], &l->by_claim[i]);
-	list_remove(&l->in_book);
+		(void)map_remove(&table->by_claim[i], &l->by_claim[i]);
+	list_remove(&l->in_table);
 }
 
 /* ---- names ---- */
@@ -217,12 +218,12 @@ static bool labels_have(const struct lease_labels *labels, const char *label)
 }
 
 /* Is one of its names reserved for another identity? */
-static bool lease_is_barred(struct lease_book *book, const struct lease *l)
+static bool lease_is_barred(struct lease_table *table, const struct lease *l)
 {
 	struct lease_labels labels = lease_labels(l);
 
-	for (unsigned i = 0; i < labels.n && book->o.names != NULL; i++) {
-		const char *holder = reservations_holder(book->o.names, labels.v[i]);
+	for (unsigned i = 0; i < labels.n && table->o.names != NULL; i++) {
+		const char *holder = reservations_holder(table->o.names, labels.v[i]);
 
 		if (holder != NULL && strcmp(holder, l->address) != 0)
 			return true;
@@ -230,20 +231,20 @@ static bool lease_is_barred(struct lease_book *book, const struct lease *l)
 	return false;
 }
 
-static bool lease_had_name(struct lease_book *book, const struct lease *l)
+static bool lease_had_name(struct lease_table *table, const struct lease *l)
 {
-	const char *holder = book->o.names == NULL ?
+	const char *holder = table->o.names == NULL ?
 		NULL :
-		reservations_holder(book->o.names, l->route->name);
+		reservations_holder(table->o.names, l->route->name);
 
 	return holder != NULL && strcmp(holder, l->address) == 0;
 }
 
-static void lease_hold_names(struct lease_book *book, const struct lease *l)
+static void lease_hold_names(struct lease_table *table, const struct lease *l)
 {
 	struct lease_labels labels = lease_labels(l);
 
-	for (unsigned i = 0; i < labels.n && book->o.names != NULL; i++) {
+	for (unsigned i = 0; i < labels.n && table->o.names != NULL; i++) {
 		const struct reservation is = {
 			.label = labels.v[i],
 			.address = l->address,
@@ -254,28 +255,28 @@ static void lease_hold_names(struct lease_book *book, const struct lease *l)
 			.network = l->network,
 		};
 
-		reservations_hold(book->o.names, &is);
+		reservations_hold(table->o.names, &is);
 	}
 }
 
 /* The names that @next, of the same identity, does not have; NULL: there is none. */
-static void lease_release_names(struct lease_book *book, const struct lease *l,
+static void lease_release_names(struct lease_table *table, const struct lease *l,
 	const struct lease *next, bool is_kept)
 {
 	struct lease_labels labels = lease_labels(l), others = { .n = 0 };
 
 	if (next != NULL)
 		others = lease_labels(next);
-	for (unsigned i = 0; i < labels.n && book->o.names != NULL; i++)
+	for (unsigned i = 0; i < labels.n && table->o.names != NULL; i++)
 		if (!labels_have(&others, labels.v[i]))
-			reservations_release(book->o.names, labels.v[i], l->address,
+			reservations_release(table->o.names, labels.v[i], l->address,
 				is_kept);
 }
 
-void lease_set_keeps_name(struct lease_book *book, struct lease *lease, bool keeps_name)
+void lease_set_keeps_name(struct lease_table *table, struct lease *lease, bool keeps_name)
 {
 	lease->keeps_name = keeps_name;
-	lease_hold_names(book, lease);
+	lease_hold_names(table, lease);
 }
 
 /* ---- the end ---- */
@@ -310,12 +311,12 @@ static void lease_free(struct lease *l)
  * The worker's copy of the socket hears of the end later. It stops listening now, so that
  * the port can be taken again at once.
  */
-static void lease_release_port(struct lease_book *book, struct lease *l)
+static void lease_release_port(struct lease_table *table, struct lease *l)
 {
 	if (l->tcp_fd < 0)
 		return;
 	(void)shutdown(l->tcp_fd, SHUT_RDWR);
-	ports_release(book->ports, l->route->tcp_port, true, clock_wall_ms());
+	ports_release(table->ports, l->route->tcp_port, true, clock_wall_ms());
 }
 
 /* A lease without a session reserves nothing: names would be free to collect. */
@@ -325,15 +326,15 @@ static bool lease_keeps_name(const struct lease *l, enum lease_end end)
 		(end == LEASE_EXPIRED || end == LEASE_UNUSED || end == LEASE_FAILED);
 }
 
-void lease_end(struct lease_book *book, struct lease *lease, enum lease_end end)
+void lease_end(struct lease_table *table, struct lease *lease, enum lease_end end)
 {
-	lease_leave(book, lease);
+	lease_leave(table, lease);
 	if (end != LEASE_REPLACED)
-		lease_release_names(book, lease, NULL, lease_keeps_name(lease, end));
-	route_remove(book->o.routes, lease->route);
-	lease_release_port(book, lease);
-	if (book->o.on_end != NULL)
-		book->o.on_end(book->o.arg, lease, end);
+		lease_release_names(table, lease, NULL, lease_keeps_name(lease, end));
+	route_remove(table->o.routes, lease->route);
+	lease_release_port(table, lease);
+	if (table->o.on_end != NULL)
+		table->o.on_end(table->o.arg, lease, end);
 	lease_free(lease);
 }
 
@@ -342,50 +343,50 @@ bool lease_is_used(const struct lease *lease)
 	return atomic_load(&lease_route_of(lease->route)->has_served);
 }
 
-void lease_end_banned(struct lease_book *book, const struct prefix_set *banned)
+void lease_end_banned(struct lease_table *table, const struct prefix_set *banned)
 {
 	struct list *it, *tmp;
 	struct addr client;
 
-	list_each(it, tmp, &book->all) {
-		struct lease *l = list_object(it, struct lease, in_book);
+	list_each(it, tmp, &table->all) {
+		struct lease *l = list_object(it, struct lease, in_table);
 
 		if (addr_from_literal(l->client_ip, 0, &client) == ERR_OK &&
 			prefix_set_has(banned, &client))
-			lease_end(book, l, LEASE_BANNED);
+			lease_end(table, l, LEASE_BANNED);
 	}
 }
 
-void lease_sweep(struct lease_book *book, uint64_t now_ms)
+void lease_sweep(struct lease_table *table, uint64_t now_ms)
 {
 	struct list *it, *tmp;
 
-	list_each(it, tmp, &book->all) {
-		struct lease *l = list_object(it, struct lease, in_book);
+	list_each(it, tmp, &table->all) {
+		struct lease *l = list_object(it, struct lease, in_table);
 
 		if (atomic_load(&l->route->until_ms) <= now_ms)
-			lease_end(book, l, LEASE_EXPIRED);
+			lease_end(table, l, LEASE_EXPIRED);
 		else if (!lease_is_used(l) &&
 			l->first_seen_ms + LEASE_UNUSED_MS <= now_ms)
-			lease_end(book, l, LEASE_UNUSED);
+			lease_end(table, l, LEASE_UNUSED);
 	}
 }
 
-void lease_book_free(struct lease_book *book)
+void lease_table_free(struct lease_table *table)
 {
 	struct lease *l;
 
-	if (book == NULL)
+	if (table == NULL)
 		return;
-	book->o.on_end = NULL;
-	book->o.names = NULL; /* they stay those of their holders */
-	while ((l = list_first(&book->all, struct lease, in_book)) != NULL)
-		lease_end(book, l, LEASE_EXPIRED);
-	map_fini(&book->by_owner);
+	table->o.on_end = NULL;
+	table->o.names = NULL; /* they stay those of their holders */
+	while ((l = list_first(&table->all, struct lease, in_table)) != NULL)
+		lease_end(table, l, LEASE_EXPIRED);
+	map_fini(&table->by_owner);
 	for (unsigned i = 0; i < LEASE_CLAIMS; i++)
-		map_fini(&book->by_claim[i]);
-	ports_free(book->ports);
-	free(book);
+		map_fini(&table->by_claim[i]);
+	ports_free(table->ports);
+	free(table);
 }
 
 /* ---- the beginning ---- */
@@ -400,20 +401,20 @@ static void lease_take_words(struct lease *l, struct message_metadata *metadata,
 	str_copy(l->reported_ip, sizeof(l->reported_ip), reported_ip);
 }
 
-void lease_renew(struct lease_book *book, struct lease *lease,
+void lease_renew(struct lease_table *table, struct lease *lease,
 	struct lease_renewal *renewal)
 {
 	lease_take_words(lease, renewal->metadata, renewal->client_ip,
 		renewal->reported_ip);
 	atomic_store(&lease->route->until_ms, renewal->until_ms);
 	atomic_store(&lease_route_of(lease->route)->seen_ms, renewal->now_ms);
-	lease_hold_names(book, lease);
+	lease_hold_names(table, lease);
 }
 
-static enum err lease_name_route(const struct lease_book *book,
+static enum err lease_name_route(const struct lease_table *table,
 	const struct lease_request *req, struct route *r, struct why *why)
 {
-	enum err rc = names_lease_host(span_str(req->name), span_str(book->o.root),
+	enum err rc = names_lease_host(span_str(req->name), span_str(table->o.root),
 		r->public_host, why);
 
 	if (rc != ERR_OK)
@@ -422,16 +423,16 @@ static enum err lease_name_route(const struct lease_book *book,
 	str_copy(r->name, sizeof(r->name), req->name);
 	str_copy(r->host, sizeof(r->host),
 		req->route_host != NULL ? req->route_host : r->public_host);
-	r->worker = (unsigned)(siphash(&book->spread, span_str(r->owner)) %
-		book->o.workers);
+	r->worker = (unsigned)(siphash(&table->spread, span_str(r->owner)) %
+		table->o.workers);
 	return req->route_host == NULL ?
 		ERR_OK :
 		hostname_hash(span_str(r->public_host), r->alias, why);
 }
 
-static int64_t lease_number(struct lease_book *book, const struct lease_request *req)
+static int64_t lease_number(struct lease_table *table, const struct lease_request *req)
 {
-	int64_t *last = &book->last_registration;
+	int64_t *last = &table->last_registration;
 
 	if (req->registration != 0) {
 		if (*last < req->registration)
@@ -441,8 +442,8 @@ static int64_t lease_number(struct lease_book *book, const struct lease_request 
 	return ++*last;
 }
 
-/* A lease that is in no book, and has no port yet. */
-static enum err lease_make(struct lease_book *book, const struct lease_request *req,
+/* A lease that is in no table, and has no port yet. */
+static enum err lease_make(struct lease_table *table, const struct lease_request *req,
 	struct lease **out, struct why *why)
 {
 	struct lease *l = mem_new(l);
@@ -453,8 +454,8 @@ static enum err lease_make(struct lease_book *book, const struct lease_request *
 	if (l == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for a lease");
 	if (addr_from_literal(req->client_ip, 0, &client) == ERR_OK)
-		l->network = network_of(book, &client);
-	list_init(&l->in_book);
+		l->network = network_of(table, &client);
+	list_init(&l->in_table);
 	l->tcp_fd = -1;
 	l->first_seen_ms = req->now_ms;
 	l->keeps_name = req->keeps_name;
@@ -465,11 +466,11 @@ static enum err lease_make(struct lease_book *book, const struct lease_request *
 		return err_set(why, ERR_NOMEM, "no memory for a lease");
 	}
 	l->route = &r->route;
-	r->registration = lease_number(book, req);
+	r->registration = lease_number(table, req);
 	atomic_init(&l->route->is_routable, req->is_routable);
 	atomic_init(&l->route->until_ms, req->until_ms);
 	atomic_init(&r->seen_ms, req->now_ms);
-	rc = lease_name_route(book, req, l->route, why);
+	rc = lease_name_route(table, req, l->route, why);
 	if (rc == ERR_OK)
 		rc = hostname_hash(span_str(l->route->host), l->claims[0], why);
 	if (rc != ERR_OK) {
@@ -482,11 +483,11 @@ static enum err lease_make(struct lease_book *book, const struct lease_request *
 }
 
 /* The port of @old goes on, its socket and all, if it has one. */
-static enum err lease_take_port(struct lease_book *book, struct lease *l,
+static enum err lease_take_port(struct lease_table *table, struct lease *l,
 	const struct lease *old, uint64_t now_ms, struct why *why)
 {
 	if (old == NULL || old->tcp_fd < 0)
-		return ports_take(book->ports, l->route->name, now_ms,
+		return ports_take(table->ports, l->route->name, now_ms,
 			&l->route->tcp_port, &l->tcp_fd, why);
 	l->tcp_fd = fcntl(old->tcp_fd, F_DUPFD_CLOEXEC, 0);
 	if (l->tcp_fd < 0)
@@ -495,14 +496,14 @@ static enum err lease_take_port(struct lease_book *book, struct lease *l,
 	return ERR_OK;
 }
 
-static unsigned lease_count_ports(struct lease_book *book, const char *but_of,
+static unsigned lease_count_ports(struct lease_table *table, const char *but_of,
 	uint64_t now_ms)
 {
 	struct list *it, *tmp;
 	unsigned n = 0;
 
-	list_each(it, tmp, &book->all) {
-		struct lease *l = list_object(it, struct lease, in_book);
+	list_each(it, tmp, &table->all) {
+		struct lease *l = list_object(it, struct lease, in_table);
 
 		n += l->tcp_fd >= 0 && !lease_is_of(l, but_of) &&
 			atomic_load(&l->route->until_ms) > now_ms;
@@ -511,63 +512,63 @@ static unsigned lease_count_ports(struct lease_book *book, const char *but_of,
 }
 
 /* Checks for conflicts. Expired leases do not count. */
-static enum err lease_judge(struct lease_book *book, const struct lease *l,
+static enum err lease_judge(struct lease_table *table, const struct lease *l,
 	const struct lease_request *req, struct why *why)
 {
 	struct lease *rival;
 
-	while ((rival = lease_find_rival(book, l)) != NULL) {
+	while ((rival = lease_find_rival(table, l)) != NULL) {
 		if (atomic_load(&rival->route->until_ms) > req->now_ms)
 			return err_set(why, ERR_EXISTS, "hostname is already registered");
-		lease_end(book, rival, LEASE_EXPIRED);
+		lease_end(table, rival, LEASE_EXPIRED);
 	}
-	if (lease_is_barred(book, l))
+	if (lease_is_barred(table, l))
 		return err_set(why, ERR_EXISTS,
 			"hostname is reserved for the identity that had it last");
 	if (req->wants_tcp && req->tcp_max_leases > 0 &&
-		lease_count_ports(book, l->route->owner, req->now_ms) >=
+		lease_count_ports(table, l->route->owner, req->now_ms) >=
 			req->tcp_max_leases)
 		return err_set(why, ERR_LIMIT, "all TCP ports for leases are in use");
 	return ERR_OK;
 }
 
 /* @old, whose port goes on or not, makes room. */
-static void lease_replace(struct lease_book *book, struct lease *old,
+static void lease_replace(struct lease_table *table, struct lease *old,
 	const struct lease *by)
 {
 	if (old == NULL)
 		return;
-	lease_release_names(book, old, by, false);
+	lease_release_names(table, old, by, false);
 	if (by->tcp_fd >= 0 && old->tcp_fd >= 0) {
 		close(old->tcp_fd);
 		old->tcp_fd = -1;
 	}
-	lease_end(book, old, LEASE_REPLACED);
+	lease_end(table, old, LEASE_REPLACED);
 }
 
-enum err lease_open(struct lease_book *book, struct lease_request *req,
+enum err lease_open(struct lease_table *table, struct lease_request *req,
 	struct lease **out, struct why *why)
 {
 	struct lease *l = NULL, *old;
-	enum err rc = lease_make(book, req, &l, why);
+	enum err rc = lease_make(table, req, &l, why);
 
 	if (rc != ERR_OK)
 		return rc;
-	old = lease_find(book, l->route->owner);
-	rc = lease_judge(book, l, req, why);
+	old = lease_find(table, l->route->owner);
+	rc = lease_judge(table, l, req, why);
 	if (rc == ERR_OK && req->wants_tcp)
-		rc = lease_take_port(book, l, old, req->now_ms, why);
+		rc = lease_take_port(table, l, old, req->now_ms, why);
 	if (rc != ERR_OK) {
 		lease_free(l);
 		return rc;
 	}
-	route_put(book->o.routes, l->route);
+	route_put(table->o.routes, l->route);
 	lease_take_words(l, req->metadata, req->client_ip, req->reported_ip);
 	l->is_known = old != NULL ? old->is_known || lease_is_used(old) :
-				    lease_had_name(book, l);
-	lease_replace(book, old, l);
-	lease_enter(book, l);
-	lease_hold_names(book, l);
+				    lease_had_name(table, l);
+	lease_replace(table, old, l);
+	lease_enter(table, l);
+	lease_hold_names(table, l);
 	*out = l;
 	return ERR_OK;
 }

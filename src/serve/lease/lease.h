@@ -1,5 +1,5 @@
 /*
- * A lease is an agent's time-limited right to a public name on this relay. The book has
+ * A lease is an agent's time-limited right to a public name on this relay. The table has
  * all of them, in memory, on the control worker: after a restart agents come back by
  * themselves. portal-protocol 2.6, 6.5, 7.3, 10.
  */
@@ -18,7 +18,7 @@
 #define LEASE_TTL_MAX_S 3600            /* agents renew every minute or so */
 #define LEASE_UNUSED_MS (2 * 60 * 1000) /* how long a lease may go without a carrier */
 
-struct lease_book;
+struct lease_table;
 
 /* Why a lease has ended. */
 enum lease_end {
@@ -36,8 +36,8 @@ const char *lease_end_text(enum lease_end end);
 
 /* Those that are not the route's are the control worker's alone. */
 struct lease {
-	struct list in_book;
-	struct map_node by_owner, by_claim[LEASE_CLAIMS]; /* the book's */
+	struct list in_table;
+	struct map_node by_owner, by_claim[LEASE_CLAIMS]; /* the table's */
 	char claims[LEASE_CLAIMS][HOSTNAME_HASH_SIZE];    /* lease.c; "" for none */
 	struct route *route;                              /* a reference */
 	char address[ADDRESS_TEXT_SIZE];
@@ -54,9 +54,9 @@ struct lease {
 	bool keeps_name;
 };
 
-#define LEASE_BOOK_MAX 10000 /* leases; more are refused */
+#define LEASE_TABLE_MAX 10000 /* leases; more are refused */
 
-struct lease_book_options {
+struct lease_table_options {
 	const char *root;            /* borrowed */
 	uint16_t port_min, port_max; /* 0: no TCP ports */
 	const char *host;            /* borrowed: where they listen; NULL: all */
@@ -69,13 +69,13 @@ struct lease_book_options {
 	void *arg;
 };
 
-enum err lease_book_new(const struct lease_book_options *o,
-	struct lease_book **out) MUST_USE;
-void lease_book_free(struct lease_book *book); /* quiet; NULL is fine */
+enum err lease_table_new(const struct lease_table_options *o,
+	struct lease_table **out) MUST_USE;
+void lease_table_free(struct lease_table *table); /* quiet; NULL is fine */
 
 struct lease_request {
-	const char *name, *address;        /* in form: who */
-	const char *route_host;            /* in form, or NULL */
+	const char *name, *address;        /* canonical */
+	const char *route_host;            /* canonical, or NULL */
 	struct message_metadata *metadata; /* its content is taken on success */
 	const char *client_ip, *reported_ip;
 	bool wants_tcp;
@@ -92,19 +92,19 @@ struct lease_request {
  *
  * ERR_EXISTS: another identity has the name or an overlapping route, or it is reserved
  * for one.  ERR_LIMIT: too many leases have a TCP port.  ERR_NOENT: no TCP port is free.
- * ERR_NOMEM. The book owns it: *@out is good until on_end() has heard of it.
+ * ERR_NOMEM. The table owns it: *@out is good until on_end() has heard of it.
  */
-enum err lease_open(struct lease_book *book, struct lease_request *req,
+enum err lease_open(struct lease_table *table, struct lease_request *req,
 	struct lease **out, struct why *why) MUST_USE;
 
 /* Since we started? Others are of leases that a restart forgot. */
-bool lease_book_has_issued(const struct lease_book *book, int64_t registration);
+bool lease_table_has_issued(const struct lease_table *table, int64_t registration);
 
 /* A name that had a TCP port before we forgot gets the same one. */
-void lease_book_remember_port(struct lease_book *book, const char *name, uint16_t port,
+void lease_table_remember_port(struct lease_table *table, const char *name, uint16_t port,
 	uint64_t now_ms);
 
-struct lease *lease_find(struct lease_book *book, const char *identity_key);
+struct lease *lease_find(struct lease_table *table, const char *identity_key);
 
 struct lease_renewal {
 	struct message_metadata *metadata; /* its content is taken */
@@ -112,44 +112,45 @@ struct lease_renewal {
 	uint64_t now_ms, until_ms;
 };
 
-void lease_renew(struct lease_book *book, struct lease *lease,
+void lease_renew(struct lease_table *table, struct lease *lease,
 	struct lease_renewal *renewal);
 
 /* How many names a network may have (0:
  * any number), but for those in @exempt, borrowed. */
-void lease_book_set_bounds(struct lease_book *book, uint32_t per_network,
+void lease_table_set_bounds(struct lease_table *table, uint32_t per_network,
 	const struct prefix_set *exempt);
 
 /*
  * No room for one more lease of @client, unless its identity has one already. A network
  * is an address of IPv4, or a /48 of IPv6. Names that are reserved for it count, too.
  */
-bool lease_book_is_full(struct lease_book *book, const char *name,
+bool lease_table_is_full(struct lease_table *table, const char *name,
 	const char *identity_key, const struct addr *client);
 
 /* Policy for its identity has changed. */
-void lease_set_keeps_name(struct lease_book *book, struct lease *lease, bool keeps_name);
+void lease_set_keeps_name(struct lease_table *table, struct lease *lease,
+	bool keeps_name);
 
 /*
  * Ends it now; on_end() is called. Its name stays reserved if it has expired, was used,
  * and policy lets it.
  */
-void lease_end(struct lease_book *book, struct lease *lease, enum lease_end end);
+void lease_end(struct lease_table *table, struct lease *lease, enum lease_end end);
 
 /* Has it had a carrier? Today that is a reverse session. */
 bool lease_is_used(const struct lease *lease);
 
 /* Ends the leases of clients in @banned. */
-void lease_end_banned(struct lease_book *book, const struct prefix_set *banned);
+void lease_end_banned(struct lease_table *table, const struct prefix_set *banned);
 
 /* Ends leases that have expired or that are not used. Every 5 s. */
-void lease_sweep(struct lease_book *book, uint64_t now_ms);
+void lease_sweep(struct lease_table *table, uint64_t now_ms);
 
 /* As lists show it; the words in it are borrowed from @lease. */
 void lease_describe(const struct lease *lease, const char *root,
 	struct message_public_lease *out);
 
 /* All, in the order in which they came. */
-struct list *lease_book_all(struct lease_book *book);
+struct list *lease_table_all(struct lease_table *table);
 
 #endif

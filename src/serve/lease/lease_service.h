@@ -83,7 +83,7 @@ void relay_request_on_answer(struct lease_service *s, struct api_call *call);
 
 #define REQUEST_TOKEN "X-Portal-Access-Token"
 #define REQUEST_BANNED "request denied because source IP is banned"
-#define REQUEST_NO_LEASE "lease not found: register it anew"
+#define REQUEST_NO_LEASE "lease not found: register it again"
 
 /*
  * The route of the token in @call: a reference, or NULL if there is no such lease. False:

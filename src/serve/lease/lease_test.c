@@ -1,4 +1,4 @@
-/* The book of leases, against a model of it that looks at every pair. */
+/* The table of leases, against a model of it that looks at every pair. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,7 +40,7 @@ struct fixture {
 	struct test_store kept; /* with the names, of some */
 	struct reservations *names;
 	struct route_table *routes;
-	struct lease_book *book;
+	struct lease_table *table;
 	uint16_t port_min;
 	unsigned ended;
 	enum lease_end end; /* why the last one did */
@@ -76,7 +76,7 @@ static uint16_t find_ports(void)
 
 static void open_book(struct fixture *f)
 {
-	struct lease_book_options o = {
+	struct lease_table_options o = {
 		.root = ROOT,
 		.host = "127.0.0.1",
 		.workers = 3,
@@ -88,7 +88,7 @@ static void open_book(struct fixture *f)
 		.arg = f,
 	};
 
-	assert_int_equal(lease_book_new(&o, &f->book), ERR_OK);
+	assert_int_equal(lease_table_new(&o, &f->table), ERR_OK);
 }
 
 static struct fixture *fixture_new(void)
@@ -120,7 +120,7 @@ static struct fixture *fixture_new_with_names(void)
 {
 	struct fixture *f = fixture_new();
 
-	lease_book_free(f->book);
+	lease_table_free(f->table);
 	assert_int_equal(loop_new(&f->loop), ERR_OK);
 	log_init(&f->log, NULL, "test");
 	open_names(f);
@@ -128,11 +128,11 @@ static struct fixture *fixture_new_with_names(void)
 	return f;
 }
 
-/* The book is empty then; the names are as the store has them. */
+/* The table is empty then; the names are as the store has them. */
 static void restart(struct fixture *f)
 {
 	clock_advance(1);
-	lease_book_free(f->book);
+	lease_table_free(f->table);
 	reservations_close(f->names);
 	test_store_close(&f->kept);
 	open_names(f);
@@ -141,7 +141,7 @@ static void restart(struct fixture *f)
 
 static void fixture_free(struct fixture *f)
 {
-	lease_book_free(f->book);
+	lease_table_free(f->table);
 	route_table_free(f->routes);
 	reservations_close(f->names);
 	if (f->names != NULL)
@@ -168,10 +168,10 @@ static enum err open_lease(struct fixture *f, unsigned name, unsigned owner,
 		.keeps_name = true,
 	};
 
-	return lease_open(f->book, &req, out, NULL);
+	return lease_open(f->table, &req, out, NULL);
 }
 
-/* As many leases as it takes until @n are in the book, from @client_ip. */
+/* As many leases as it takes until @n are in the table, from @client_ip. */
 static void fill_from(struct fixture *f, const char *client_ip, unsigned *n,
 	unsigned until)
 {
@@ -190,7 +190,7 @@ static void fill_from(struct fixture *f, const char *client_ip, unsigned *n,
 
 	for (; *n < until; ++*n) {
 		snprintf(name, sizeof(name), "n%u", *n);
-		assert_int_equal(lease_open(f->book, &req, &lease, NULL), ERR_OK);
+		assert_int_equal(lease_open(f->table, &req, &lease, NULL), ERR_OK);
 	}
 }
 
@@ -200,7 +200,7 @@ static bool is_full_for(struct fixture *f, const char *client_ip, const char *na
 	struct addr client;
 
 	assert_int_equal(addr_from_literal(client_ip, 0, &client), ERR_OK);
-	return lease_book_is_full(f->book, name,
+	return lease_table_is_full(f->table, name,
 		identity_key_print(name, addresses[0], key), &client);
 }
 
@@ -214,7 +214,7 @@ static void test_a_network_has_so_many_leases(void **state)
 	(void)state;
 	assert_int_equal(prefix_parse(span_str("127.0.0.0/8"), &p), ERR_OK);
 	assert_int_equal(prefix_set_add(&exempt, &p), ERR_OK);
-	lease_book_set_bounds(f->book, 100, &exempt);
+	lease_table_set_bounds(f->table, 100, &exempt);
 	fill_from(f, "203.0.113.1", &n, 99);
 	assert_false(is_full_for(f, "203.0.113.1", "new"));
 	fill_from(f, "203.0.113.1", &n, 100);
@@ -231,10 +231,10 @@ static void test_a_network_has_so_many_leases(void **state)
 
 	fill_from(f, "127.0.0.1", &n, n + 200);
 	assert_false(is_full_for(f, "127.0.0.1", "new"));
-	lease_book_set_bounds(f->book, 0, &exempt);
+	lease_table_set_bounds(f->table, 0, &exempt);
 	assert_false(is_full_for(f, "203.0.113.1", "new"));
-	lease_book_set_bounds(f->book, 100, NULL);
-	fill_from(f, "10.0.0.7", &n, LEASE_BOOK_MAX);
+	lease_table_set_bounds(f->table, 100, NULL);
+	fill_from(f, "10.0.0.7", &n, LEASE_TABLE_MAX);
 	assert_true(is_full_for(f, "203.0.113.2", "new"));
 	assert_false(is_full_for(f, "203.0.113.1", "n0"));
 	prefix_set_fini(&exempt);
@@ -260,8 +260,8 @@ static void test_a_lease_is_found_by_both_of_its_hosts(void **state)
 	assert_true(has_route(f, "one." ROOT, a));
 	assert_true(has_route(f, "ech-y." ROOT, a));
 	assert_true(has_route(f, "two." ROOT, NULL));
-	assert_ptr_equal(lease_find(f->book, a->route->owner), a);
-	lease_end(f->book, a, LEASE_UNREGISTERED);
+	assert_ptr_equal(lease_find(f->table, a->route->owner), a);
+	lease_end(f->table, a, LEASE_UNREGISTERED);
 	assert_int_equal(f->ended, 1);
 	assert_true(has_route(f, "one." ROOT, NULL));
 	fixture_free(f);
@@ -328,7 +328,7 @@ static void test_a_port_goes_on_with_its_socket(void **state)
 
 	/* At the end it is closed, whoever has a copy, and can be had again. */
 	worker_fd = fcntl(b->tcp_fd, F_DUPFD_CLOEXEC, 0);
-	lease_end(f->book, b, LEASE_UNREGISTERED);
+	lease_end(f->table, b, LEASE_UNREGISTERED);
 	client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(client, &addr.sa, addr.n), -1);
 	close(client);
@@ -359,9 +359,9 @@ static void test_ports_are_bounded(void **state)
 	assert_int_equal(open_lease(f, 0, 0, NULL, true, &l), ERR_OK);
 	assert_int_equal(open_lease(f, 1, 0, NULL, true, &l), ERR_OK);
 	req.tcp_max_leases = 2;
-	assert_int_equal(lease_open(f->book, &req, &l, NULL), ERR_LIMIT);
+	assert_int_equal(lease_open(f->table, &req, &l, NULL), ERR_LIMIT);
 	req.tcp_max_leases = 0;
-	assert_int_equal(lease_open(f->book, &req, &l, NULL), ERR_OK);
+	assert_int_equal(lease_open(f->table, &req, &l, NULL), ERR_OK);
 	assert_int_equal(open_lease(f, 2, 0, NULL, true, &l), ERR_NOENT);
 	fixture_free(f);
 }
@@ -384,11 +384,11 @@ static void test_a_sweep_ends_what_is_over(void **state)
 	clock_advance(60000);
 	renewal.now_ms = clock_wall_ms();
 	renewal.until_ms = renewal.now_ms + 120000;
-	lease_renew(f->book, b, &renewal);
+	lease_renew(f->table, b, &renewal);
 	assert_true(b->metadata.hide);
 	assert_string_equal(b->client_ip, "192.0.2.7");
 	clock_advance(60000);
-	lease_sweep(f->book, clock_wall_ms());
+	lease_sweep(f->table, clock_wall_ms());
 	assert_int_equal(f->ended, 1);
 	assert_int_equal(f->end, LEASE_EXPIRED);
 	assert_true(has_route(f, "one." ROOT, NULL));
@@ -408,11 +408,11 @@ static void test_a_lease_that_is_not_used_ends(void **state)
 	atomic_store(&used->route->until_ms, T0_MS + 3600000);
 	atomic_store(&unused->route->until_ms, T0_MS + 3600000);
 	clock_advance(LEASE_UNUSED_MS - 1);
-	lease_sweep(f->book, clock_wall_ms());
+	lease_sweep(f->table, clock_wall_ms());
 	assert_int_equal(f->ended, 0);
 	atomic_store(&lease_route_of(used->route)->has_served, true);
 	clock_advance(1);
-	lease_sweep(f->book, clock_wall_ms());
+	lease_sweep(f->table, clock_wall_ms());
 	assert_int_equal(f->ended, 1);
 	assert_int_equal(f->end, LEASE_UNUSED);
 	assert_true(has_route(f, "one." ROOT, used));
@@ -439,7 +439,7 @@ static void expect_free(struct fixture *f, unsigned name, unsigned owner, bool i
 
 	assert_int_equal(rc, is_free ? ERR_OK : ERR_EXISTS);
 	if (rc == ERR_OK)
-		lease_end(f->book, l, LEASE_UNREGISTERED);
+		lease_end(f->table, l, LEASE_UNREGISTERED);
 }
 
 /* Nobody else gets it in the moment in which it expires, or later. */
@@ -451,12 +451,12 @@ static void test_a_name_that_expires_stays_its_holders(void **state)
 	open_used(f, 0, 0, NULL);
 	clock_advance(120000);
 	expect_free(f, 0, 1, false); /* before the sweep */
-	lease_sweep(f->book, clock_wall_ms());
+	lease_sweep(f->table, clock_wall_ms());
 	clock_advance(GRACE_MS - 1);
 	expect_free(f, 0, 1, false);
 	open_used(f, 0, 0, NULL);
 	clock_advance(120000);
-	lease_sweep(f->book, clock_wall_ms());
+	lease_sweep(f->table, clock_wall_ms());
 	clock_advance(GRACE_MS);
 	expect_free(f, 0, 1, true);
 	fixture_free(f);
@@ -482,8 +482,8 @@ static void test_which_ends_leave_a_name_to_its_holder(void **state)
 	for (size_t i = 0; i < mem_count(rows); i++) {
 		assert_int_equal(open_lease(f, 0, 0, NULL, false, &l), ERR_OK);
 		atomic_store(&lease_route_of(l->route)->has_served, rows[i].is_used);
-		lease_set_keeps_name(f->book, l, rows[i].keeps_name);
-		lease_end(f->book, l, rows[i].end);
+		lease_set_keeps_name(f->table, l, rows[i].keeps_name);
+		lease_end(f->table, l, rows[i].end);
 		expect_free(f, 0, 1, rows[i].is_free);
 		clock_advance(GRACE_MS);
 	}
@@ -503,14 +503,14 @@ static void test_a_holder_that_cannot_connect_keeps_the_name(void **state)
 		open_used(f, 0, 0, NULL);
 		for (int again = 0; again < 3; again++)
 			assert_int_equal(open_lease(f, 0, 0, NULL, false, &l), ERR_OK);
-		lease_end(f->book, l, ends[i]);
+		lease_end(f->table, l, ends[i]);
 		assert_int_equal(open_lease(f, 0, 0, NULL, false, &l), ERR_OK);
-		lease_end(f->book, l, ends[i]);
+		lease_end(f->table, l, ends[i]);
 		expect_free(f, 0, 1, false);
 		restart(f);
 		expect_free(f, 0, 1, false);
 		assert_int_equal(open_lease(f, 0, 0, NULL, false, &l), ERR_OK);
-		lease_end(f->book, l, ends[i]);
+		lease_end(f->table, l, ends[i]);
 		expect_free(f, 0, 1, false);
 	}
 	fixture_free(f);
@@ -523,14 +523,14 @@ static void test_a_restart_leaves_names_to_their_holders(void **state)
 
 	(void)state;
 	open_used(f, 0, 0, NULL);
-	lease_end(f->book, open_used(f, 1, 0, NULL), LEASE_UNREGISTERED);
+	lease_end(f->table, open_used(f, 1, 0, NULL), LEASE_UNREGISTERED);
 	restart(f);
-	assert_true(list_is_empty(lease_book_all(f->book)));
+	assert_true(list_is_empty(lease_table_all(f->table)));
 	expect_free(f, 0, 1, false);
 	expect_free(f, 1, 1, true);
 	assert_int_equal(open_lease(f, 0, 0, NULL, false, &l), ERR_OK);
 	expect_free(f, 0, 1, false);
-	lease_end(f->book, l, LEASE_UNREGISTERED);
+	lease_end(f->table, l, LEASE_UNREGISTERED);
 	expect_free(f, 0, 1, true);
 	fixture_free(f);
 }
@@ -568,7 +568,7 @@ static void test_a_port_waits_for_the_holder_of_the_name(void **state)
 	assert_int_equal(open_lease(f, 1, 1, NULL, true, &l), ERR_OK);
 	atomic_store(&lease_route_of(l->route)->has_served, true);
 	port = l->route->tcp_port;
-	lease_end(f->book, first, LEASE_UNREGISTERED);
+	lease_end(f->table, first, LEASE_UNREGISTERED);
 	clock_advance(60000);
 	restart(f);
 	for (int i = 0; i < 3; i++)
@@ -577,7 +577,7 @@ static void test_a_port_waits_for_the_holder_of_the_name(void **state)
 	assert_int_not_equal(l->route->tcp_port, port);
 	assert_int_equal(open_lease(f, 1, 1, NULL, true, &l), ERR_OK);
 	assert_int_equal(l->route->tcp_port, port);
-	lease_end(f->book, l, LEASE_EXPIRED);
+	lease_end(f->table, l, LEASE_EXPIRED);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(open_lease(f, 1, 2, NULL, true, &l), ERR_EXISTS);
 	assert_int_equal(open_lease(f, 1, 1, NULL, true, &l), ERR_OK);
@@ -649,7 +649,7 @@ static void model_compare(const struct model *model, struct fixture *f)
 
 	for (unsigned i = 0; i < NAMES * OWNERS; i++) {
 		const struct model_lease *m = &model->v[i];
-		struct lease *l = lease_find(f->book,
+		struct lease *l = lease_find(f->table,
 			identity_key_print(names[i / OWNERS], addresses[i % OWNERS],
 				key));
 		bool is_live = l != NULL && atomic_load(&l->route->until_ms) > now_ms;
@@ -684,17 +684,17 @@ static void step_end(struct model *model, struct fixture *f)
 {
 	unsigned i = rand_below(NAMES * OWNERS);
 	char key[IDENTITY_KEY_SIZE];
-	struct lease *l = lease_find(f->book,
+	struct lease *l = lease_find(f->table,
 		identity_key_print(names[i / OWNERS], addresses[i % OWNERS], key));
 
 	if (l != NULL)
-		lease_end(f->book, l, LEASE_UNREGISTERED);
+		lease_end(f->table, l, LEASE_UNREGISTERED);
 	model->v[i].is_there = false;
 }
 
 static void step_sweep(struct model *model, struct fixture *f)
 {
-	lease_sweep(f->book, clock_wall_ms());
+	lease_sweep(f->table, clock_wall_ms());
 	for (unsigned i = 0; i < NAMES * OWNERS; i++)
 		if (model->v[i].until_ms <= clock_wall_ms())
 			model->v[i].is_there = false;
@@ -706,8 +706,8 @@ static void check_ports(struct fixture *f)
 	bool taken[PORTS] = { false };
 	struct list *it, *tmp;
 
-	list_each(it, tmp, lease_book_all(f->book)) {
-		struct lease *l = list_object(it, struct lease, in_book);
+	list_each(it, tmp, lease_table_all(f->table)) {
+		struct lease *l = list_object(it, struct lease, in_table);
 
 		if (l->tcp_fd < 0)
 			continue;

@@ -46,7 +46,7 @@ void reservations_set_grace(struct reservations *all, uint32_t grace_ms);
 const char *reservations_holder(struct reservations *all, const char *label);
 
 struct reservation {
-	const char *label, *address; /* in form; copied */
+	const char *label, *address; /* canonical; copied */
 	uint64_t until_ms;           /* wall clock: when the lease ends */
 	uint16_t tcp_port;           /* that the lease has; 0: none */
 	bool is_alias;               /* a route host: not counted */

@@ -157,7 +157,7 @@ static void test_a_name_is_reserved_while_its_lease_lives_and_for_a_while(void *
 	expect(f, "app", NULL);
 	hold(f, "app", ALICE);
 	expect(f, "app", ALICE);
-	pass(f, 10 * HOUR_MS); /* the lease's end is the book's business */
+	pass(f, 10 * HOUR_MS); /* the lease's end is the table's business */
 	expect(f, "app", ALICE);
 	reservations_release(f->all, "app", ALICE, true);
 	pass(f, GRACE_MS - 1);
@@ -315,8 +315,8 @@ static void test_a_port_is_remembered(void **state)
 		.until_ms = T0_MS + TTL_MS,
 		.is_stored = true,
 	};
-	struct lease_book_options o = { .root = "relay.example.com", .workers = 1 };
-	struct lease_book *book;
+	struct lease_table_options o = { .root = "relay.example.com", .workers = 1 };
+	struct lease_table *table;
 
 	reservations_hold(f->all, &r);
 	pass(f, 1);
@@ -328,8 +328,8 @@ static void test_a_port_is_remembered(void **state)
 	o.names = f->all;
 	o.port_min = 20000;
 	o.port_max = 20010;
-	assert_int_equal(lease_book_new(&o, &book), ERR_OK);
-	lease_book_free(book);
+	assert_int_equal(lease_table_new(&o, &table), ERR_OK);
+	lease_table_free(table);
 	expect(f, "app", ALICE);
 }
 
