@@ -442,10 +442,11 @@ static void client_on_turn(void *arg)
 	struct why why;
 	bool is_used;
 
-	while ((t = list_first(&client->waiting, struct http_transfer, in_client)) !=
-			NULL &&
+	while (!list_is_empty(&client->waiting) &&
 		(stream = idle_pool_take(client->idle, &is_used)) != NULL)
-		transfer_start(t, stream, is_used);
+		transfer_start(list_object(client->waiting.next, struct http_transfer,
+				       in_client),
+			stream, is_used);
 	client_connect_more(client);
 	t = list_first(&client->failed, struct http_transfer, in_client);
 	if (t == NULL)

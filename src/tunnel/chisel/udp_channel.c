@@ -190,8 +190,8 @@ struct udp_flow *udp_flows_add(struct udp_flows *f, struct span src)
 		free(flow);
 		return NULL;
 	}
-	if (f->count > 0 && f->count >= f->max)
-		udp_flow_free(list_first(&f->all, struct udp_flow, in_flows));
+	if (!list_is_empty(&f->all) && f->count >= f->max)
+		udp_flow_free(list_object(f->all.next, struct udp_flow, in_flows));
 	flow->flows = f;
 	flow->fd = -1;
 	flow->src_bytes = src.n;
