@@ -7,32 +7,25 @@
 #include "net/resolver.h"
 
 #include <ares.h>
-#include <netdb.h>
+#include <arpa/inet.h>
 #include <pthread.h>
-#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include "base/str.h"
-#include "loop/fd.h"
-#include "loop/worker.h"
+#include "net/system_lookup_priv.h"
+#include "store/file.h"
 
-/* As glibc: no answer after 5 s, and after 10 s more. */
-#define DNS_TIMEOUT_MS 5000
+/* As glibc, with the options timeout and attempts: no answer after 5 s, and 10 s more. */
+#define DNS_CONFIG "/etc/resolv.conf"
+#define DNS_CONFIG_MAX 65536
+#define DNS_TIMEOUT_S 5
+#define DNS_TIMEOUT_MAX_S 30
 #define DNS_TRIES 2
+#define DNS_TRIES_MAX 5
 #define DNS_SOCKETS_MAX 16
-
-#define THREADS_MAX 32                           /* of the process */
-#define THREAD_STACK_BYTES ((size_t)1024 * 1024) /* plug-ins of the C library use it */
-
-#define FOUND_MAX 24
-
-/* The result of either way, in the order of RFC 6724, without a port. */
-struct found {
-	enum err rc;
-	unsigned count;
-	struct addr addrs[FOUND_MAX];
-};
 
 struct resolve {
 	struct loop *loop; /* borrowed: outlives its lookups */
@@ -55,24 +48,6 @@ struct resolve {
 	size_t result_n; /* bytes of @found that have come through it */
 	struct loop_io *result_io;
 };
-
-/* Belongs to its thread. */
-struct system_lookup {
-	int result_fd;
-	char host[];
-};
-
-/* Mutable and global because threads belong to the process. */
-static atomic_uint threads_running;
-
-static void found_add(struct found *f, const struct sockaddr *sa, socklen_t n)
-{
-	if (f->count == FOUND_MAX ||
-		(sa->sa_family != AF_INET && sa->sa_family != AF_INET6))
-		return;
-	f->addrs[f->count] = (struct addr){ .n = n };
-	memcpy(&f->addrs[f->count++].any, sa, n);
-}
 
 void resolve_close(struct resolve *r)
 {
@@ -103,10 +78,6 @@ static enum err resolve_explain(const char *host, enum err rc, struct why *why)
 		return err_set(why, rc, "lookup %s: no such host", name);
 	case ERR_TIMEOUT:
 		return err_set(why, rc, "lookup %s: no name server answered", name);
-	case ERR_LIMIT:
-		return err_set(why, rc,
-			"lookup %s: %d lookups of system names are running", name,
-			THREADS_MAX);
 	default:
 		return err_set(why, rc, "lookup %s: %s", name, err_name(rc));
 	}
@@ -155,42 +126,6 @@ static void resolve_end(struct resolve *r)
 
 /* ---- getaddrinfo() on a thread ---- */
 
-static enum err system_err(int status)
-{
-	switch (status) {
-	case 0:
-		return ERR_OK;
-	case EAI_AGAIN:
-		return ERR_TIMEOUT;
-	case EAI_MEMORY:
-		return ERR_NOMEM;
-	case EAI_SYSTEM:
-		return ERR_SYS;
-	default: /* EAI_NONAME, EAI_NODATA, EAI_FAIL */
-		return ERR_NOENT;
-	}
-}
-
-static void *system_lookup_main(void *arg)
-{
-	/* No AI_ADDRCONFIG: it hides 127.0.0.1 and ::1 on machines that are offline. */
-	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
-	struct addrinfo *list = NULL;
-	struct system_lookup *s = arg;
-	struct found found = { .count = 0 };
-
-	found.rc = system_err(getaddrinfo(s->host, NULL, &hints, &list));
-	for (const struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next)
-		found_add(&found, ai->ai_addr, ai->ai_addrlen);
-	if (list != NULL)
-		freeaddrinfo(list);
-	(void)!write(s->result_fd, &found, sizeof(found)); /* EPIPE: it was cancelled */
-	close(s->result_fd);
-	free(s);
-	atomic_fetch_sub(&threads_running, 1);
-	return NULL;
-}
-
 static void resolve_on_result(void *arg, unsigned ready)
 {
 	struct resolve *r = arg;
@@ -206,46 +141,15 @@ static void resolve_on_result(void *arg, unsigned ready)
 		resolve_end(r);
 }
 
-static enum err system_lookup_start(const char *host, int result_fd)
-{
-	size_t n = strlen(host) + 1;
-	struct system_lookup *s = malloc(sizeof(*s) + n);
-	pthread_t id;
-
-	if (s == NULL)
-		return ERR_NOMEM;
-	s->result_fd = result_fd;
-	memcpy(s->host, host, n);
-	if (thread_start(THREAD_STACK_BYTES, system_lookup_main, s, &id) != 0) {
-		free(s);
-		return ERR_SYS;
-	}
-	pthread_detach(id);
-	return ERR_OK;
-}
-
 static enum err resolve_ask_system(struct resolve *r)
 {
-	int ends[2] = { -1, -1 };
-	enum err rc = ERR_OK;
+	enum err rc = system_lookup_open(r->host, &r->result_fd);
 
-	if (atomic_fetch_add(&threads_running, 1) >= THREADS_MAX)
-		rc = ERR_LIMIT;
-	else if (fd_pipe(ends) != 0)
-		rc = ERR_SYS;
-	r->result_fd = ends[0];
 	if (rc == ERR_OK)
 		rc = loop_io_open(r->loop, r->result_fd, resolve_on_result, r,
 			&r->result_io);
 	if (rc == ERR_OK)
-		rc = system_lookup_start(r->host, ends[1]);
-	if (rc == ERR_OK) {
 		loop_io_want(r->result_io, LOOP_READ);
-		return ERR_OK;
-	}
-	atomic_fetch_sub(&threads_running, 1);
-	if (ends[1] >= 0)
-		close(ends[1]);
 	return rc;
 }
 
@@ -360,12 +264,60 @@ static void dns_library_init(void)
 	(void)ares_library_init(ARES_LIB_INIT_ALL);
 }
 
+/* The options of resolv.conf(5) that c-ares does not know in all its releases. */
+static void dns_read_options(char *words, struct ares_options *o)
+{
+	const struct {
+		const char *name;
+		int max, unit, *out;
+	} options[] = {
+		{ "timeout:", DNS_TIMEOUT_MAX_S, 1000, &o->timeout },
+		{ "attempts:", DNS_TRIES_MAX, 1, &o->tries },
+	};
+	char *rest;
+
+	for (char *word = strtok_r(words, " \t", &rest); word != NULL;
+		word = strtok_r(NULL, " \t", &rest)) {
+		for (size_t i = 0; i < mem_count(options); i++) {
+			long n;
+
+			if (!str_has_prefix(word, options[i].name))
+				continue;
+			n = strtol(word + strlen(options[i].name), NULL, 10);
+			n = n < 1 ? 1 : n > options[i].max ? options[i].max : n;
+			*options[i].out = (int)n * options[i].unit;
+		}
+	}
+}
+
+static void dns_read_config(struct ares_options *o)
+{
+	const char *env = getenv("RES_OPTIONS");
+	struct buf file;
+	char *text, *line, *rest;
+
+	buf_init(&file, DNS_CONFIG_MAX);
+	if (file_read(DNS_CONFIG, &file, NULL) != ERR_OK)
+		buf_reset(&file);
+	text = str_printf("%.*s\noptions %s", (int)file.n,
+		file.n > 0 ? (const char *)buf_span(&file).p : "",
+		env != NULL ? env : "");
+	buf_fini(&file);
+	if (text == NULL)
+		return;
+	for (line = strtok_r(text, "\n", &rest); line != NULL;
+		line = strtok_r(NULL, "\n", &rest))
+		if (str_has_prefix(line, "options"))
+			dns_read_options(line, o);
+	free(text);
+}
+
 static enum err resolve_ask_dns(struct resolve *r)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC,
 		.ai_socktype = SOCK_STREAM };
-	struct ares_options options = { .timeout = DNS_TIMEOUT_MS,
+	struct ares_options options = { .timeout = DNS_TIMEOUT_S * 1000,
 		.tries = DNS_TRIES,
 		.sock_state_cb = resolve_on_socket,
 		.sock_state_cb_data = r };
@@ -374,6 +326,7 @@ static enum err resolve_ask_dns(struct resolve *r)
 	if (rc != ERR_OK)
 		return rc;
 	pthread_once(&once, dns_library_init);
+	dns_read_config(&options);
 	if (ares_init_options(&r->channel, &options,
 		    ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB) !=
 		ARES_SUCCESS) {
@@ -399,7 +352,14 @@ static bool resolve_knows(struct resolve *r)
 {
 	struct found *f = &r->found;
 
-	if (addr_from_literal(r->host, r->port, &f->addrs[0]) == ERR_OK) {
+	char text[INET_ADDRSTRLEN] = "";
+	struct in_addr ip4;
+
+	/* "127.1" is a literal for the C library, too (inet_aton(3)). */
+	if (r->host[strcspn(r->host, " \t\n")] == '\0' && inet_aton(r->host, &ip4) != 0)
+		(void)inet_ntop(AF_INET, &ip4, text, sizeof(text));
+	if (addr_from_literal(text[0] != '\0' ? text : r->host, r->port, &f->addrs[0]) ==
+		ERR_OK) {
 		f->count = 1;
 		return true;
 	}

@@ -2,7 +2,7 @@
  * The resolver turns a host name into addresses. Names with one label, names below
  * "local" and names that neither /etc/hosts nor a name server knows are looked up by the
  * C library, from all sources of nsswitch.conf, on a thread; 32 such lookups at most run
- * at a time in the process.
+ * at a time in the process, and others wait. resolv.conf(5)'s timeout and attempts hold.
  */
 #ifndef NET_RESOLVER_H
 #define NET_RESOLVER_H
@@ -27,8 +27,8 @@ bool resolver_is_localhost(const char *host);
  * RFC 6724, and the families are interleaved (RFC 8305 4). @fn is called once, never from
  * inside this call. Results are not cached.
  *
- * @fn gets ERR_NOENT: no such host.  ERR_TIMEOUT: no name server answered.  ERR_LIMIT:
- * too many lookups on threads.  ERR_NOMEM, ERR_SYS.
+ * @fn gets ERR_NOENT: no such host.  ERR_TIMEOUT: no name server answered.  ERR_NOMEM,
+ * ERR_SYS.
  */
 enum err resolve_open(struct loop *loop, const char *host, uint16_t port, resolve_fn *fn,
 	void *arg, struct resolve **out) MUST_USE;

@@ -107,15 +107,15 @@ def test_list_ends_within_its_timeout(world, adit, silent):
     assert silent.heard > 0 and time.monotonic() - began < 6
 
 
-def test_lookups_without_an_answer_do_not_delay_others(world, adit, silent):
-    home, port, exit_port = silent.home, 4000, 4001
-    home.hosts(f"{V4} here.example.com\n")
+def socks_server(world, adit, home):
+    """Through a tunnel: a function that asks for a host, and returns the stream."""
+    port, exit_port = 4000, 4001
     server = world.run("adit", [*home.prefix, adit.argv[0], "server", "--host", V4,
                                 "--port", str(port), "--socks5"])
     net.wait_until(lambda: "listening" in server.log.lower(), message="the server")
     world.run("adit", [*home.prefix, adit.argv[0], "client", f"http://{V4}:{port}",
                        f"{V4}:{exit_port}:socks"])
-    target = home.listen(V4)
+    target = world.keep(home.listen(V4))
 
     def connect():
         try:
@@ -124,22 +124,54 @@ def test_lookups_without_an_answer_do_not_delay_others(world, adit, silent):
             return None
 
     def ask(host):
-        stream = connect()
+        stream = world.keep(connect())
         stream.sendall(b"\x05\x01\x00")
         assert net.read_exactly(stream, 2) == b"\x05\x00"
         stream.sendall(b"\x05\x01\x00" + socks.address(host) +
                        struct.pack(">H", target.getsockname()[1]))
         return stream
 
-    net.wait_until(connect, message="the client")
-    unanswered = [ask(f"n{i}.example.com") for i in range(40)]
+    net.wait_until(connect, message="the client").close()
+    return ask
+
+
+def test_lookups_without_an_answer_do_not_delay_others(world, adit, silent):
+    silent.home.hosts(f"{V4} here.example.com\n")
+    ask = socks_server(world, adit, silent.home)
+    for i in range(40):
+        ask(f"n{i}.example.com")
     net.wait_until(lambda: silent.heard >= 40, message="requests")
     began = time.monotonic()
     assert net.read_exactly(ask("here.example.com"), 2) == b"\x05\x00"
     assert time.monotonic() - began < 2
-    for stream in unanswered:
-        stream.close()
-    target.close()
+
+
+def test_lookups_of_system_names_wait_for_a_thread(world, adit, silent):
+    """More names of one label than there are threads: those that are known are all found."""
+    silent.home.name_server(silent.path.away_address, options="timeout:1 attempts:1")
+    silent.home.hosts("".join(f"{V4} box{i}\n" for i in range(40)))
+    ask = socks_server(world, adit, silent.home)
+    for i in range(40):
+        ask(f"unknown{i}")
+    net.wait_until(lambda: silent.heard >= 32, message="as many requests as threads")
+    for stream in [ask(f"box{i}") for i in range(40)]:
+        assert net.read_exactly(stream, 2) == b"\x05\x00"
+
+
+def test_a_burst_of_lookups_of_one_system_name_is_answered(world, adit, silent):
+    silent.home.hosts(f"{V4} box\n")
+    ask = socks_server(world, adit, silent.home)
+    for stream in [ask("box") for _ in range(100)]:
+        assert net.read_exactly(stream, 2) == b"\x05\x00"
+    assert silent.heard == 0
+
+
+def test_timeout_and_attempts_of_resolv_conf_hold(world, adit, silent):
+    add_unique_local(silent.home)
+    silent.home.name_server(silent.path.away_address, options="timeout:1 attempts:1")
+    began = time.monotonic()
+    assert "no name server answered" in dial(world, adit, silent.home, "home.example.com")
+    assert silent.heard > 0 and time.monotonic() - began < 4
 
 
 def dial(world, adit, home, host):
@@ -234,6 +266,8 @@ def test_a_name_in_hosts_is_not_sent_to_a_name_server(world, adit, silent, sourc
     assert silent.heard == 0
 
 
-def test_a_name_that_only_the_c_library_knows_is_found(world, adit, answering):
-    add_unique_local(answering.home)
-    assert dial(world, adit, answering.home, "127.1") == V4
+@pytest.mark.parametrize("host", ["127.1", "0x7f.1", "2130706433"])
+def test_a_literal_of_the_c_library_is_no_name(world, adit, silent, host):
+    add_unique_local(silent.home)
+    assert dial(world, adit, silent.home, host) == V4
+    assert silent.heard == 0

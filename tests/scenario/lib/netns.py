@@ -82,14 +82,15 @@ class Namespace:
         with open(os.path.join(self.etc, "hosts"), "w") as f:
             f.write(text)
 
-    def name_server(self, address, sources="files dns"):
+    def name_server(self, address, sources="files dns", options=""):
         """
         Sets the name server of the programs in here, or none ("").
-        @sources is the line "hosts" of nsswitch.conf.
+        @sources is the line "hosts" of nsswitch.conf, @options that of resolv.conf.
         """
         os.makedirs(self.etc, exist_ok=True)
         with open(os.path.join(self.etc, "resolv.conf"), "w") as f:
             f.write(f"nameserver {address}\n" if address else "")
+            f.write(f"options {options}\n" if options else "")
         if os.path.exists("/etc/nsswitch.conf"):  # else ip netns has nothing to lay it over
             with open(os.path.join(self.etc, "nsswitch.conf"), "w") as f:
                 f.write(f"hosts: {sources}\n")
