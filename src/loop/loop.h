@@ -79,7 +79,7 @@ enum err loop_timer_open(struct loop *loop, loop_timer_fn *fn, void *arg,
 
 /* Calls once after @ms, instead of whatever was set before. */
 void loop_timer_set(struct loop_timer *timer, uint64_t ms);
-void loop_timer_stop(struct loop_timer *timer);
+void loop_timer_stop(struct loop_timer *timer); /* NULL is fine */
 bool loop_timer_is_set(const struct loop_timer *timer);
 void loop_timer_close(struct loop_timer *timer);
 

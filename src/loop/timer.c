@@ -45,7 +45,8 @@ void loop_timer_set(struct loop_timer *timer, uint64_t ms)
 
 void loop_timer_stop(struct loop_timer *timer)
 {
-	uv_timer_stop(&timer->uv);
+	if (timer != NULL)
+		uv_timer_stop(&timer->uv);
 }
 
 bool loop_timer_is_set(const struct loop_timer *timer)

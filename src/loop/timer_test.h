@@ -53,7 +53,8 @@ void loop_timer_set(struct loop_timer *timer, uint64_t ms)
 
 void loop_timer_stop(struct loop_timer *timer)
 {
-	timer->is_set = false;
+	if (timer != NULL)
+		timer->is_set = false;
 }
 
 bool loop_timer_is_set(const struct loop_timer *timer)

@@ -577,6 +577,23 @@ static void test_mail_to_a_closed_worker_is_dropped(void **state)
 		ERR_OK);
 }
 
+/* As after a failure in the middle of data_worker_init(). */
+static void test_a_half_built_worker_is_closed(void **state)
+{
+	struct site *s = *state;
+	struct data_worker d = { .shared = &s->shared,
+		.snapshot = snapshot_ref(s->snapshot) };
+
+	list_init(&d.served);
+	map_init(&d.owners);
+	list_init(&d.pending);
+	list_init(&d.claims);
+	list_init(&d.bridges);
+	assert_int_equal(worker_init(&d.worker, 2), ERR_OK);
+	data_worker_close(&d);
+	assert_null(d.shared);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, site_set_up, site_tear_down)
@@ -598,6 +615,7 @@ int main(void)
 		TEST(test_an_identity_without_a_lease_is_cut),
 		TEST(test_a_port_goes_on_from_one_registration_to_the_next),
 		TEST(test_a_visitor_that_waited_at_a_closed_port_is_closed),
+		TEST(test_a_half_built_worker_is_closed),
 		TEST(test_a_worker_without_work_ends_at_once),
 		TEST(test_an_end_waits_for_bridges),
 		TEST(test_an_end_waits_so_long_and_no_longer),
