@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import time
 
@@ -347,6 +348,19 @@ class TestReload:
             put(path, json.dumps({f"new{i}:n": [""] for i in range(10000)}))
         server.wait_log("keeping the previous users: ")
         assert logs_in(loop, server.port, "old:o")
+
+    def test_a_removed_user_is_reported_once_for_each_session(self, world, adit, certificate):
+        """Also if a certificate is read again with the users, as SIGHUP does."""
+        path, server = self.start(world, adit, "--reverse", "--tls-cert", certificate[0],
+                                  "--tls-key", certificate[1])
+        for _ in range(6):
+            world.client(adit, f"https://127.0.0.1:{server.port}",
+                         f"R:127.0.0.1:{net.free_port()}:127.0.0.1:9",
+                         flags=["--tls-skip-verify", "--auth", "old:o"])
+        replace(path, {"new:n": [""]})
+        server.signal(signal.SIGHUP)
+        server.wait_log("closed: .*the user was removed", count=6)
+        assert server.log.count("closing: the user was removed") == 6
 
     def test_an_empty_object_means_no_users(self, world, adit, loop):
         path, server = self.start(world, adit)

@@ -18,25 +18,35 @@
 
 static void link_snapshot_free(struct snapshot *snapshot)
 {
-	struct link_snapshot *s = mem_container(snapshot, struct link_snapshot, base);
+	struct link_snapshot *s = link_snapshot_of(snapshot);
 
 	users_unref(s->users);
 	free(s);
 }
 
-static enum err link_publish(struct link_server *s)
+/*
+ * Makes a snapshot of @users and @tls, each of which may be NULL, and tells workers of
+ * it. Takes both, also if there is no memory, when the previous snapshot stays.
+ */
+static enum err link_publish_take(struct link_server *s, struct users *users,
+	struct tls_context *tls)
 {
 	struct link_snapshot *next = mem_new(next);
+	enum err rc;
 
-	if (next == NULL)
+	if (next == NULL) {
+		users_unref(users);
+		tls_context_free(tls);
 		return ERR_NOMEM;
+	}
 	atomic_init(&next->base.refs, 1);
 	next->base.free = link_snapshot_free;
-	next->base.tls = s->tls != NULL ? tls_context_ref(s->tls) : NULL;
-	next->users = s->users != NULL ? users_ref(s->users) : NULL;
-	if (prefix_set_add_list(&next->base.proxies, &s->o->trusted_proxies) != ERR_OK) {
+	next->base.tls = tls;
+	next->users = users;
+	rc = prefix_set_add_list(&next->base.proxies, &s->o->trusted_proxies);
+	if (rc != ERR_OK) {
 		snapshot_unref(&next->base);
-		return ERR_NOMEM;
+		return rc;
 	}
 	snapshot_unref(s->snapshot);
 	s->snapshot = &next->base;
@@ -75,14 +85,14 @@ out:
 	return rc;
 }
 
-static void link_warn_of_users(const struct link_server *s)
+static void link_warn_of_users(const struct link_server *s, const struct users *users)
 {
 	const char *pattern;
 	unsigned cursor = 0;
 
-	if (users_count(s->users) == 0)
+	if (users_count(users) == 0)
 		log_warn(&s->log, "users: the file has no users: all logins will fail");
-	while ((pattern = users_next_loose_pattern(s->users, &cursor)) != NULL)
+	while ((pattern = users_next_loose_pattern(users, &cursor)) != NULL)
 		log_warn(&s->log,
 			"users: the expression %s is found anywhere in an address; "
 			"write ^...$ for the whole",
@@ -91,17 +101,19 @@ static void link_warn_of_users(const struct link_server *s)
 
 static enum err link_load_users(struct link_server *s, struct why *why)
 {
+	struct tls_context *tls = s->snapshot->tls;
 	struct users *users;
 	enum err rc = link_read_users(s, &users, why);
 
+	if (rc == ERR_OK)
+		rc = link_publish_take(s, users,
+			tls != NULL ? tls_context_ref(tls) : NULL);
 	if (rc != ERR_OK)
 		return rc;
-	users_unref(s->users);
-	s->users = users;
-	if (s->snapshot != NULL)
+	if (s->shared.running > 0)
 		log_info(&s->log, "users: reloaded %s: %u users", s->o->auth_file,
 			users_count(users));
-	link_warn_of_users(s);
+	link_warn_of_users(s, users);
 	return ERR_OK;
 }
 
@@ -114,16 +126,15 @@ static enum err link_load_tls(struct link_server *s, struct why *why)
 		.key_file = s->o->tls_key,
 		.ca_path = s->o->tls_ca,
 	};
+	struct users *users = link_snapshot_of(s->snapshot)->users;
 	struct tls_context *tls;
 	enum err rc = tls_context_new_server(&o, &tls, why);
 
-	if (rc != ERR_OK)
-		return rc;
-	tls_context_free(s->tls);
-	s->tls = tls;
-	if (s->snapshot != NULL)
+	if (rc == ERR_OK)
+		rc = link_publish_take(s, users != NULL ? users_ref(users) : NULL, tls);
+	if (rc == ERR_OK && s->shared.running > 0)
 		log_info(&s->log, "TLS: reloaded %s", s->o->tls_cert);
-	return ERR_OK;
+	return rc;
 }
 
 /* ---- changes ---- */
@@ -137,8 +148,6 @@ static void link_load_again(struct link_server *s, struct link_files *f, const c
 
 	if (rc == ERR_OK) {
 		f->trouble[0] = '\0';
-		if (link_publish(s) != ERR_OK)
-			log_error(&s->log, "%s: out of memory", what);
 	} else if (strcmp(f->trouble, err_text(rc, &why)) != 0) {
 		str_copy(f->trouble, sizeof(f->trouble), err_text(rc, &why));
 		log_warn(&s->log, "%s: %s", what, f->trouble);
@@ -212,9 +221,11 @@ enum err link_files_open(struct link_server *s, struct why *why)
 {
 	enum err rc = link_watch(s, why);
 
+	if (rc == ERR_OK)
+		rc = link_publish_take(s, NULL, NULL);
 	if (rc == ERR_OK && (s->o->auth_file != NULL || s->o->auth != NULL))
 		rc = link_load_users(s, why);
-	if (rc == ERR_OK && s->users != NULL)
+	if (rc == ERR_OK && link_snapshot_of(s->snapshot)->users != NULL)
 		log_info(&s->log, "User authentication enabled");
 	else if (rc == ERR_OK)
 		log_warn(&s->log,
@@ -222,8 +233,6 @@ enum err link_files_open(struct link_server *s, struct why *why)
 			"--authfile");
 	if (rc == ERR_OK && s->o->tls_cert != NULL)
 		rc = link_load_tls(s, why);
-	if (rc == ERR_OK && link_publish(s) != ERR_OK)
-		rc = err_set(why, ERR_NOMEM, "no memory for the settings");
 	return rc;
 }
 
@@ -232,6 +241,4 @@ void link_files_close(struct link_server *s)
 	file_watch_close(s->users_file.watch);
 	file_watch_close(s->tls_files.watch);
 	snapshot_unref(s->snapshot);
-	users_unref(s->users);
-	tls_context_free(s->tls);
 }

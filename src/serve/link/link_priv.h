@@ -30,8 +30,10 @@ struct link_service {
 	struct data_worker *worker; /* borrowed: has us */
 	struct link_server *server; /* borrowed: const for us but for the counters */
 	struct list sessions;       /* struct link_session */
-	unsigned pending;           /* sessions that have not authenticated */
-	struct loop_timer *count;   /* link_sessions_count() */
+	struct users
+		*users;   /* a reference: those that sessions were checked for; or NULL */
+	unsigned pending; /* sessions that have not authenticated */
+	struct loop_timer *count; /* link_sessions_count() */
 };
 
 /* A set of files that is read again when one of them changes. */
@@ -45,10 +47,8 @@ struct link_server {
 	struct worker *control;              /* borrowed: its loop is ours */
 	struct log log;
 	struct hostkey *key;
-	struct tls_context *tls; /* the newest; NULL: plain HTTP */
-	struct users *users;     /* likewise; NULL: no login is needed */
 	struct link_files tls_files, users_file;
-	struct snapshot *snapshot; /* of both: what workers have now */
+	struct snapshot *snapshot; /* struct link_snapshot: what workers have now */
 	struct tls_context *backend_tls;
 	struct url backend;
 	char backend_host[URL_TEXT_MAX]; /* its Host header */
@@ -73,10 +73,15 @@ static inline struct link_service *link_service_of(struct worker *worker)
 	return data_worker_of(worker)->service;
 }
 
+static inline struct link_snapshot *link_snapshot_of(struct snapshot *s)
+{
+	return mem_container(s, struct link_snapshot, base);
+}
+
 /* Of the newest snapshot that the worker has. */
 static inline struct users *link_users_of(const struct link_service *ls)
 {
-	return mem_container(ls->worker->snapshot, struct link_snapshot, base)->users;
+	return link_snapshot_of(ls->worker->snapshot)->users;
 }
 
 /* ---- link_files.c: users, certificate, key and CAs, on the control worker ---- */

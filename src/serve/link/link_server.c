@@ -122,8 +122,9 @@ static enum err link_listen(struct link_server *s, struct why *why)
 	if (rc != ERR_OK)
 		return rc;
 	listener_addr(s->listener, &addr);
-	snprintf(url, sizeof(url), "%s://%s%s%s:%u", s->tls != NULL ? "https" : "http",
-		is_bare ? "[" : "", host, is_bare ? "]" : "", addr_port(&addr));
+	snprintf(url, sizeof(url), "%s://%s%s%s:%u",
+		s->snapshot->tls != NULL ? "https" : "http", is_bare ? "[" : "", host,
+		is_bare ? "]" : "", addr_port(&addr));
 	log_info(&s->log, "Listening on %s", url);
 	notify_status(s->notify, "listening on %s", url);
 	return ERR_OK;
@@ -211,7 +212,7 @@ static enum err server_begin(struct link_server *s, struct why *why)
 	rc = link_make_key(s, why);
 	if (rc == ERR_OK)
 		rc = link_files_open(s, why);
-	if (rc == ERR_OK && s->users != NULL)
+	if (rc == ERR_OK && link_snapshot_of(s->snapshot)->users != NULL)
 		rc = login_guard_new(&s->guard);
 	if (rc == ERR_OK)
 		link_warn_of_modes(s);

@@ -104,7 +104,10 @@ static void link_on_request(void *arg, struct http_exchange *x)
 
 static void link_service_free(void *state)
 {
-	free(state);
+	struct link_service *ls = state;
+
+	users_unref(ls->users);
+	free(ls);
 }
 
 static enum err link_service_open(struct data_worker *d, void **state)
@@ -117,6 +120,8 @@ static enum err link_service_open(struct data_worker *d, void **state)
 	list_init(&ls->sessions);
 	ls->worker = d;
 	ls->server = d->shared->context;
+	if (link_users_of(ls) != NULL)
+		ls->users = users_ref(link_users_of(ls));
 	if (ls->server->o->metrics != NULL)
 		rc = loop_timer_open(d->worker.loop, link_sessions_count, ls, &ls->count);
 	if (rc != ERR_OK) {
@@ -129,9 +134,17 @@ static enum err link_service_open(struct data_worker *d, void **state)
 	return ERR_OK;
 }
 
+/* Other settings than users do not concern sessions. */
 static void link_service_on_snapshot(void *state)
 {
-	link_sessions_check_users(state);
+	struct link_service *ls = state;
+	struct users *users = link_users_of(ls);
+
+	if (users == ls->users)
+		return;
+	users_unref(ls->users);
+	ls->users = users != NULL ? users_ref(users) : NULL;
+	link_sessions_check_users(ls);
 }
 
 static void link_service_end(void *state)
