@@ -1,5 +1,4 @@
-/* What strangers and other programs tell policy:
- * pieces of paths, and admin_settings.json. */
+/* Untrusted input of policy: parts of paths, and admin_settings.json. */
 #include <stdlib.h>
 
 #include "relay/admin.h"
@@ -8,19 +7,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static enum err on_mark(void *arg, const char *key, enum policy_mark mark)
+static enum err on_rule(void *arg, const char *key, enum policy_rule rule, uint64_t value)
 {
 	(void)arg;
-	if (strchr(key, ':') == NULL || mark > POLICY_BANNED)
+	if (strchr(key, ':') == NULL || value > (rule == POLICY_RATE ? INT64_MAX : 1))
 		abort();
 	return ERR_OK;
-}
-
-static enum err on_rate(void *arg, const char *key, uint64_t bytes_per_s)
-{
-	if (bytes_per_s > INT64_MAX)
-		abort();
-	return on_mark(arg, key, POLICY_BANNED);
 }
 
 static enum err on_ban(void *arg, const struct prefix *prefix)
@@ -35,27 +27,28 @@ static void check_path(struct span text)
 {
 	const uint8_t *slash = text.n > 0 ? memchr(text.p, '/', text.n) : NULL;
 	size_t n = slash != NULL ? (size_t)(slash - text.p) : text.n;
-	struct span parts[2] = { span_of(text.p, n), span_of(text.p + n, text.n - n) };
+	struct api_call call = {
+		.parts = { span_of(text.p, n), span_of(text.p + n, text.n - n) },
+		.envelope = &relay_envelope,
+	};
 	char key[IDENTITY_KEY_SIZE], plain[64];
-	enum message_error error;
-	const char *words = NULL;
 
+	buf_init(&call.answer, 4096);
 	if (slash != NULL)
-		parts[1] = span_of(slash + 1, text.n - n - 1);
+		call.parts[1] = span_of(slash + 1, text.n - n - 1);
 	for (enum api_part part = API_PATH; part <= API_QUERY; part++)
-		if (api_decode(parts[0], part, plain, sizeof(plain)) &&
-			strlen(plain) > parts[0].n)
+		if (api_decode(call.parts[0], part, plain, sizeof(plain)) &&
+			strlen(plain) > call.parts[0].n)
 			abort();
-	if (!admin_parse_identity(parts, key, sizeof(key), &error, &words) &&
-		words == NULL)
+	if (!admin_parse_identity(&call, key) && call.answer.n == 0)
 		abort();
+	buf_fini(&call.answer);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct policy_importer importer = {
-		.on_mark = on_mark,
-		.on_rate = on_rate,
+		.on_rule = on_rule,
 		.on_ban = on_ban,
 	};
 	struct policy_settings settings = { .is_manual = false };

@@ -1,4 +1,4 @@
-/* Administrators: signing in and out, and their authority. */
+/* Administrators: their authority, signing in and out, and their page. */
 #include "relay/admin.h"
 
 #include <stdio.h>
@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "http/page.h"
 #include "relay/relay_priv.h"
 #include "tunnel/portal/wallet.h"
 
@@ -37,7 +38,7 @@ enum err admin_open(struct relay *r, struct why *why)
 
 /* ---- authority ---- */
 
-/* "host:port" without the port that https has anyway, which browsers leave out. */
+/* "host:port" without the default port of https, which browsers leave out. */
 static struct span cut_port(const char *authority)
 {
 	static const char port[] = ":443";
@@ -49,9 +50,9 @@ static struct span cut_port(const char *authority)
 }
 
 /*
- * Browsers tell which site a page is from that changes something (RFC 6454, 7), programs
- * do not. A page of the same host over http is another site: an attacker on the path can
- * write it.
+ * A browser sends the origin of the page with each request that changes something
+ * (RFC 6454, 7); other programs do not. A page of the same host over http is another
+ * site: an attacker on the path can write it.
  */
 static bool is_foreign(const struct api_call *call)
 {
@@ -121,16 +122,6 @@ const struct api_envelope admin_envelope = {
 	.member = "data",
 };
 
-void admin_end(struct api_call *call, enum err rc, const struct why *why)
-{
-	if (rc == ERR_OK)
-		api_reply(call, NULL);
-	else
-		envelope_refuse(call,
-			rc == ERR_LIMIT ? MESSAGE_INVALID_REQUEST : MESSAGE_INTERNAL,
-			err_text(rc, why));
-}
-
 /* ---- paths ---- */
 
 /* Base64url, with or without its padding. */
@@ -156,24 +147,21 @@ static bool decode_part(struct span part, char *to, size_t size)
 	return true;
 }
 
-bool admin_parse_identity(const struct span *parts, char *key, size_t size,
-	enum message_error *error, const char **text)
+bool admin_parse_identity(struct api_call *call, char key[IDENTITY_KEY_SIZE])
 {
 	char name_text[NAMES_INPUT_MAX], address_text[NAMES_INPUT_MAX];
 	char name[NAMES_LABEL_MAX + 1], address[ADDRESS_TEXT_SIZE];
-	char both[IDENTITY_KEY_SIZE];
 
-	*error = MESSAGE_INVALID_REQUEST;
-	*text = "lease name is invalid";
-	if (!decode_part(parts[0], name_text, sizeof(name_text)) ||
+	if (!decode_part(call->parts[0], name_text, sizeof(name_text)) ||
 		names_parse_label(span_str(name_text), name, NULL) != ERR_OK)
-		return false;
-	*error = MESSAGE_INVALID_ADDRESS;
-	*text = "lease address is invalid";
-	if (!decode_part(parts[1], address_text, sizeof(address_text)) ||
+		envelope_refuse(call, MESSAGE_INVALID_REQUEST, "lease name is invalid");
+	else if (!decode_part(call->parts[1], address_text, sizeof(address_text)) ||
 		address_parse(names_trim(span_str(address_text)), address) != ERR_OK)
-		return false;
-	return str_copy(key, size, identity_key_print(name, address, both));
+		envelope_refuse(call, MESSAGE_INVALID_ADDRESS,
+			"lease address is invalid");
+	else
+		identity_key_print(name, address, key);
+	return call->status == 0;
 }
 
 /* ---- signing in ---- */
@@ -210,31 +198,31 @@ static void admin_challenge(void *context, struct api_call *call)
 		envelope_refuse(call, login_error_of(rc), err_text(rc, &why));
 }
 
-struct wallet_status {
+struct admin_session {
 	bool is_authenticated;
 	char address[ADDRESS_TEXT_SIZE];
 };
 
-static const struct field status_rows[] = {
-	{ "authenticated", FIELD_BOOL, FIELD_AT(struct wallet_status, is_authenticated) },
-	{ "wallet_address", FIELD_CHARS, FIELD_AT(struct wallet_status, address),
+static const struct field session_rows[] = {
+	{ "authenticated", FIELD_BOOL, FIELD_AT(struct admin_session, is_authenticated) },
+	{ "wallet_address", FIELD_CHARS, FIELD_AT(struct admin_session, address),
 		.is_optional = true },
 };
 
-static const struct field_table status_fields = FIELD_TABLE_OF(struct wallet_status,
-	status_rows);
+static const struct field_table session_fields = FIELD_TABLE_OF(struct admin_session,
+	session_rows);
 
-/* The answer to a sign-in. */
+/* The response to a login. */
 static const struct field_table login_fields = {
-	.bytes = sizeof(struct wallet_status),
-	.rows = &status_rows[1],
+	.bytes = sizeof(struct admin_session),
+	.rows = &session_rows[1],
 	.count = 1,
 };
 
 static void admin_login(void *context, struct api_call *call)
 {
 	struct relay *r = context;
-	struct wallet_status status = { .is_authenticated = true };
+	struct admin_session session = { .is_authenticated = true };
 	struct wallet_login login;
 	char client[ADDR_TEXT_MAX];
 	struct why why = { "" };
@@ -250,8 +238,8 @@ static void admin_login(void *context, struct api_call *call)
 		log_warn(&r->log, "audit: sign-in of %s not stored: %s", login.address,
 			why.text);
 	api_add_header(call, "Set-Cookie: %s", login.cookie);
-	str_copy(status.address, sizeof(status.address), login.address);
-	api_reply(call, &status);
+	str_copy(session.address, sizeof(session.address), login.address);
+	api_reply(call, &session);
 }
 
 static void admin_logout(void *context, struct api_call *call)
@@ -264,30 +252,50 @@ static void admin_logout(void *context, struct api_call *call)
 	api_reply(call, NULL);
 }
 
-static void admin_status(void *context, struct api_call *call)
+static void admin_session(void *context, struct api_call *call)
 {
 	struct relay *r = context;
-	const char *who = wallet_address(r->wallet, call->cookie);
-	struct wallet_status status = { .is_authenticated = who != NULL };
+	const char *address = wallet_address(r->wallet, call->cookie);
+	struct admin_session session = { .is_authenticated = address != NULL };
 
-	if (who != NULL)
-		str_copy(status.address, sizeof(status.address), who);
-	api_reply(call, &status);
+	if (address != NULL)
+		str_copy(session.address, sizeof(session.address), address);
+	api_reply(call, &session);
+}
+
+/* ---- the page: the policy lets a browser load and run nothing but what is in it ---- */
+
+static void admin_page(void *context, struct api_call *call)
+{
+	char style[PAGE_DIGEST_SIZE], script[PAGE_DIGEST_SIZE];
+
+	(void)context;
+	page_put(&call->answer, web_admin_html,
+		(const struct page_value[]){ { "style", .raw = web_admin_css },
+			{ "script", .raw = web_admin_js }, { .name = NULL } });
+	api_add_header(call,
+		"Content-Security-Policy: default-src 'none'; style-src 'sha256-%s'; "
+		"script-src 'sha256-%s'; connect-src 'self'; base-uri 'none'; "
+		"form-action 'none'; frame-ancestors 'none'",
+		page_digest(web_admin_css, style), page_digest(web_admin_js, script));
+	api_add_header(call, "Referrer-Policy: no-referrer");
+	api_reply_text(call, span_of(NULL, 0));
 }
 
 static const struct api_operation rows[] = {
 	{ "POST", "/admin/auth/challenge/", &same_site, admin_challenge, ADMIN_WITH_BODY,
 		.request = &wallet_challenge_request_fields,
 		.response = &message_challenge_fields, .status = 201,
-		.summary = "Asks what a wallet is to sign." },
+		.summary = "Returns the text that a wallet is to sign." },
 	{ "POST", "/admin/auth/login/", &same_site, admin_login, ADMIN_WITH_BODY,
 		.request = &wallet_login_request_fields, .response = &login_fields,
 		.summary = "Signs an administrator in." },
 	{ "POST", "/admin/logout/", &same_site, admin_logout,
 		.summary = "Signs the administrator out." },
-	{ "GET", "/admin/auth/status/", &api_anyone, admin_status,
-		.response = &status_fields,
+	{ "GET", "/admin/auth/status/", &api_anyone, admin_session,
+		.response = &session_fields,
 		.summary = "Returns the wallet that is signed in." },
+	{ "GET", "/admin/", &api_anyone, admin_page, .type = "text/html; charset=utf-8" },
 };
 
 const struct api_table admin_table = API_TABLE_OF(rows);

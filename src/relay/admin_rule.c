@@ -9,10 +9,10 @@
 #include "relay/relay_priv.h"
 #include "tunnel/portal/message.h"
 
-#define SNAPSHOT_PICTURES_MAX (2u << 20) /* from there on, leases have none */
-#define SNAPSHOT_LEASE_MAX 65536         /* what one without may take */
+#define SNAPSHOT_PICTURES_MAX (2u << 20) /* bytes, after which pictures are left out */
+#define SNAPSHOT_LEASE_MAX 65536         /* bytes of a lease without its picture */
 
-/* ---- settings: what is read and written ---- */
+/* ---- settings ---- */
 
 struct admin_switch {
 	bool enabled;
@@ -134,30 +134,31 @@ static void admin_snapshot(void *context, struct api_call *call)
 
 static void admin_metrics(void *context, struct api_call *call)
 {
-	struct relay *r = context;
-	struct buf text;
-
-	buf_init(&text, HTTP_METRICS_BYTES_MAX);
-	metrics_put(r, &text);
-	if (text.failed == ERR_OK)
-		api_reply_text(call, buf_span(&text));
-	else
-		envelope_refuse(call, MESSAGE_INTERNAL, "no room for the metrics");
-	buf_fini(&text);
+	metrics_put(context, &call->answer);
+	api_reply_text(call, span_of(NULL, 0));
 }
 
-/* ---- settings: changes ---- */
+/* ---- changes ---- */
 
-/* False: it is not stored, and the call is answered. */
-static bool set_settings(struct relay *r, struct api_call *call,
+static void end_change(struct api_call *call, enum err rc, const struct why *why,
+	const void *answer)
+{
+	if (rc == ERR_OK)
+		api_reply(call, answer);
+	else
+		envelope_refuse(call,
+			rc == ERR_LIMIT ? MESSAGE_INVALID_REQUEST : MESSAGE_INTERNAL,
+			err_text(rc, why));
+}
+
+/* The answer is the request. */
+static void set_settings(struct relay *r, struct api_call *call,
 	const struct policy_settings *s)
 {
 	struct why why = { "" };
 	enum err rc = policy_set_settings(r->policy, s, call->caller, &why);
 
-	if (rc != ERR_OK)
-		admin_end(call, rc, &why);
-	return rc == ERR_OK;
+	end_change(call, rc, &why, call->request);
 }
 
 static void admin_set_mode(void *context, struct api_call *call)
@@ -167,13 +168,11 @@ static void admin_set_mode(void *context, struct api_call *call)
 	const struct admin_mode *req = call->request;
 
 	s.is_manual = strcmp(req->mode, "manual") == 0;
-	if (!s.is_manual && strcmp(req->mode, "auto") != 0) {
+	if (s.is_manual || strcmp(req->mode, "auto") == 0)
+		set_settings(r, call, &s);
+	else
 		envelope_refuse(call, MESSAGE_INVALID_MODE,
 			"mode must be auto or manual");
-		return;
-	}
-	if (set_settings(r, call, &s))
-		api_reply(call, req);
 }
 
 static void admin_set_page(void *context, struct api_call *call)
@@ -183,67 +182,54 @@ static void admin_set_page(void *context, struct api_call *call)
 	const struct admin_switch *req = call->request;
 
 	s.has_landing_page = req->enabled;
-	if (set_settings(r, call, &s))
-		api_reply(call, req);
+	set_settings(r, call, &s);
 }
 
 static void admin_set_ports(void *context, struct api_call *call)
 {
 	struct relay *r = context;
-	const bool is_udp = strstr(call->target, "/udp") != NULL;
+	const bool is_udp = strstr(call->row->path, "/udp") != NULL;
 	struct policy_settings s = *policy_settings(r->policy);
 	const struct admin_switch *req = call->request;
 
 	if (req->max_leases < 0 || req->max_leases > UINT32_MAX) {
 		envelope_refuse(call, MESSAGE_INVALID_REQUEST,
-			"max_leases must not be below 0");
+			"max_leases must be between 0 and 4294967295");
 		return;
 	}
 	*(is_udp ? &s.udp_enabled : &s.tcp_enabled) = req->enabled;
 	*(is_udp ? &s.udp_max_leases : &s.tcp_max_leases) = (uint32_t)req->max_leases;
-	if (set_settings(r, call, &s))
-		api_reply(call, req);
+	set_settings(r, call, &s);
 }
 
 /* ---- identities ---- */
 
-/* False: the path names none, and the call is answered. */
-static bool read_identity(struct api_call *call, char key[IDENTITY_KEY_SIZE])
-{
-	enum message_error error;
-	const char *text;
-
-	if (admin_parse_identity(call->parts, key, IDENTITY_KEY_SIZE, &error, &text))
-		return true;
-	envelope_refuse(call, error, text);
-	return false;
-}
-
-static void mark(struct relay *r, struct api_call *call, enum policy_mark what)
+static void set_rule(struct relay *r, struct api_call *call, enum policy_rule rule,
+	uint64_t value)
 {
 	char key[IDENTITY_KEY_SIZE];
 	struct why why = { "" };
+	enum err rc;
 
-	if (read_identity(call, key))
-		admin_end(call,
-			policy_mark(r->policy, key, what,
-				strcmp(call->method, "POST") == 0, call->caller, &why),
-			&why);
+	if (!admin_parse_identity(call, key))
+		return;
+	rc = policy_set(r->policy, key, rule, value, call->caller, &why);
+	end_change(call, rc, &why, NULL);
 }
 
-static void admin_ban(void *context, struct api_call *call)
+/* The path names the rule. */
+static void admin_set_rule(void *context, struct api_call *call)
 {
-	mark(context, call, POLICY_BANNED);
-}
+	static const char *const ends[] = {
+		[POLICY_APPROVED] = "/approve/",
+		[POLICY_DENIED] = "/deny/",
+		[POLICY_BANNED] = "/ban/",
+	};
+	unsigned rule = 0;
 
-static void admin_approve(void *context, struct api_call *call)
-{
-	mark(context, call, POLICY_APPROVED);
-}
-
-static void admin_deny(void *context, struct api_call *call)
-{
-	mark(context, call, POLICY_DENIED);
+	while (strstr(call->row->path, ends[rule]) == NULL)
+		rule++;
+	set_rule(context, call, rule, strcmp(call->method, "POST") == 0);
 }
 
 struct admin_rate {
@@ -262,26 +248,19 @@ static bool identity_check(void *context, struct api_call *call)
 	char key[IDENTITY_KEY_SIZE];
 
 	(void)context;
-	return read_identity(call, key);
+	return admin_parse_identity(call, key);
 }
 
-/* Without a body, there is none. */
-static void admin_limit(void *context, struct api_call *call)
+/* DELETE has no body, and ends the limit. */
+static void admin_set_rate(void *context, struct api_call *call)
 {
-	struct relay *r = context;
 	const struct admin_rate *req = call->request;
-	char key[IDENTITY_KEY_SIZE];
-	struct why why = { "" };
 
-	if (!read_identity(call, key))
-		return;
 	if (req != NULL && req->bps <= 0)
-		envelope_refuse(call, MESSAGE_INVALID_REQUEST, "bps must be above 0");
+		envelope_refuse(call, MESSAGE_INVALID_REQUEST, "bps must be positive");
 	else
-		admin_end(call,
-			policy_set_rate(r->policy, key,
-				req != NULL ? (uint64_t)req->bps : 0, call->caller, &why),
-			&why);
+		set_rule(context, call, POLICY_RATE,
+			req != NULL ? (uint64_t)req->bps : 0);
 }
 
 /* ---- addresses ---- */
@@ -301,7 +280,7 @@ static void admin_ban_prefix(void *context, struct api_call *call)
 	}
 	rc = policy_ban_prefix(r->policy, &prefix, strcmp(call->method, "POST") == 0,
 		call->caller, &why);
-	admin_end(call, rc, &why);
+	end_change(call, rc, &why, NULL);
 }
 
 #define SETTING(name, function, fields, answer, text) \
@@ -331,17 +310,17 @@ static const struct api_operation rows[] = {
 		"Sets whether leases may have UDP ports."),
 	SETTING("tcp-port", admin_set_ports, &switch_fields, &switch_fields,
 		"Sets whether leases may have TCP ports."),
-	RULE("POST", LEASE "ban/", admin_ban, "Bans an identity."),
-	RULE("DELETE", LEASE "ban/", admin_ban, "Ends the ban of an identity."),
-	RULE("POST", LEASE "approve/", admin_approve, "Approves an identity."),
-	RULE("DELETE", LEASE "approve/", admin_approve,
+	RULE("POST", LEASE "ban/", admin_set_rule, "Bans an identity."),
+	RULE("DELETE", LEASE "ban/", admin_set_rule, "Ends the ban of an identity."),
+	RULE("POST", LEASE "approve/", admin_set_rule, "Approves an identity."),
+	RULE("DELETE", LEASE "approve/", admin_set_rule,
 		"Ends the approval of an identity."),
-	RULE("POST", LEASE "deny/", admin_deny, "Denies an identity."),
-	RULE("DELETE", LEASE "deny/", admin_deny, "Ends the denial of an identity."),
-	{ "POST", LEASE "bps/", &administrator, admin_limit, ADMIN_WITH_BODY,
+	RULE("POST", LEASE "deny/", admin_set_rule, "Denies an identity."),
+	RULE("DELETE", LEASE "deny/", admin_set_rule, "Ends the denial of an identity."),
+	{ "POST", LEASE "bps/", &administrator, admin_set_rate, ADMIN_WITH_BODY,
 		.check = identity_check, .request = &rate_fields,
 		.summary = "Limits the rate of an identity." },
-	RULE("DELETE", LEASE "bps/", admin_limit, "Ends the limit of an identity."),
+	RULE("DELETE", LEASE "bps/", admin_set_rate, "Ends the limit of an identity."),
 	RULE("POST", "/admin/ips/*/ban/", admin_ban_prefix, "Bans a network."),
 	RULE("DELETE", "/admin/ips/*/ban/", admin_ban_prefix,
 		"Ends the ban of a network."),

@@ -12,7 +12,6 @@
 #include "loop/fd.h"
 #include "net/socket.h"
 #include "relay/admin.h"
-#include "relay/admin_socket_priv.h"
 #include "relay/relay_priv.h"
 
 #define CONNECTIONS_MAX 16
@@ -22,12 +21,12 @@ struct admin_socket {
 	struct api api;
 	struct http_server *http;
 	struct listener *listener;
-	char *path; /* of the socket, once it is there */
+	char *path; /* of the socket; NULL before it exists */
 };
 
 /* ---- calls ---- */
 
-/* Nothing but what administrators do: agents and browsers have the API's port. */
+/* For administrators only: agents and browsers use the API's port. */
 static const struct api_table *const tables[] = { ADMIN_TABLES, NULL };
 
 static bool admit(void *context, struct api_call *call)
@@ -39,7 +38,7 @@ static bool admit(void *context, struct api_call *call)
 
 /* ---- connections ---- */
 
-/* The mode of the socket keeps others out already, where systems look at it. */
+/* Not all systems check the mode of a socket. */
 static bool peer_may(int fd)
 {
 	uid_t peer;
@@ -75,8 +74,7 @@ static enum err remove_old(const char *path, struct why *why)
 	return unlink(path) == 0 ? ERR_OK : err_sys(why, errno, "%.150s", path);
 }
 
-/* It is for its owner alone from its first moment on:
- * the kernel takes the mode of @fd. */
+/* The kernel takes the mode of @fd, so that the socket is never open to other users. */
 static enum err socket_bind(const char *directory, int *out, struct why *why)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };

@@ -1,12 +1,13 @@
 /*
  * The administrators' API on a Unix socket in the state directory, for root and for the
- * user that the relay runs as: the same operations under /admin/ as a wallet's session
- * gives, without a wallet. "adit relay lease" and "adit relay status" use it. On the
- * control worker.
+ * user that the relay runs as: the operations under /admin/, without a wallet. "adit
+ * relay lease" and "adit relay status" use it. On the control worker.
  */
 #ifndef RELAY_ADMIN_SOCKET_H
 #define RELAY_ADMIN_SOCKET_H
 
+#include <stdbool.h>
+#include <sys/types.h>
 #include <sys/un.h>
 
 #include "base/err.h"
@@ -17,9 +18,9 @@ struct admin_socket;
 struct relay;
 
 /*
- * Listens in the relay's state directory, which is locked, so that a socket which is
- * there is of a relay that has ended; it is replaced.
- * ERR_EXISTS: something else is in its place.  ERR_SYS, ERR_NOMEM.
+ * Listens in the relay's state directory. The directory is locked: a socket that is there
+ * already was left by a relay that has ended, and is replaced.
+ * ERR_EXISTS: a file that is no socket is in its place.  ERR_SYS, ERR_NOMEM.
  */
 enum err admin_socket_open(struct relay *r, struct admin_socket **out,
 	struct why *why) MUST_USE;
@@ -28,12 +29,16 @@ enum err admin_socket_open(struct relay *r, struct admin_socket **out,
 void admin_socket_close(struct admin_socket *s);
 
 /*
- * The path by which the socket in @directory is bound and reached. One that is too long
- * for an address goes by way of a descriptor of the directory: *@fd is closed when that
- * is done, if it is not -1.  ERR_NOENT: there is no such directory.  ERR_DENIED, ERR_SYS.
+ * The path at which the socket in @directory is bound and connected to. One that is too
+ * long for an address goes through a descriptor of the directory: the caller closes *@fd
+ * after use, unless it is -1.  ERR_NOENT: there is no such directory.  ERR_DENIED,
+ * ERR_SYS.
  */
 enum err admin_socket_path(const char *directory,
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)], int *fd,
 	struct why *why) MUST_USE;
+
+/* The user of the process at the other end of a Unix socket. */
+bool admin_socket_peer(int fd, uid_t *out);
 
 #endif

@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "relay/admin_socket_priv.h"
-
 enum err admin_socket_path(const char *directory,
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)], int *fd, struct why *why)
 {

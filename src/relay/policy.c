@@ -12,11 +12,11 @@
 #include "store/file.h"
 #include "text/field.h"
 
-#define POLICY_WHO "adit"
+#define POLICY_WHO "adit" /* in the audit, of what no administrator did */
 #define POLICY_IMPORTED "imported" /* a setting: admin_settings.json has been read */
 
-/* What is known of one identity. An empty record is the same as none. */
-struct entry {
+/* The rules for one identity. An empty record is the same as none. */
+struct policy_identity {
 	struct map_node by_key;
 	struct policy_record record;
 	char key[];
@@ -26,47 +26,40 @@ struct policy {
 	struct policy_options o;
 	struct policy_settings settings;
 	struct prefix_set banned;
-	struct map identities; /* struct entry */
+	struct map identities; /* struct policy_identity */
 	bool is_imported;
 };
 
 /* ---- identities ---- */
 
-static struct entry *entry_find(const struct policy *p, const char *key)
+static struct policy_identity *identity_find(const struct policy *p, const char *key)
 {
 	struct map_node *node = map_find(&p->identities, span_str(key));
 
-	return node != NULL ? map_object(node, struct entry, by_key) : NULL;
+	return node != NULL ? map_object(node, struct policy_identity, by_key) : NULL;
 }
 
 /* A new one is empty. */
-static enum err entry_obtain(struct policy *p, const char *key, struct entry **out,
-	struct why *why)
+static enum err identity_obtain(struct policy *p, const char *key,
+	struct policy_identity **out, struct why *why)
 {
-	struct entry *e = entry_find(p, key);
+	struct policy_identity *i = identity_find(p, key);
 	size_t n = strlen(key) + 1;
 
-	if (e == NULL) {
+	if (i == NULL) {
 		if (p->identities.count >= POLICY_IDENTITIES_MAX)
 			return err_set(why, ERR_LIMIT,
-				"policy has %u identities, the most it can have: remove some",
+				"policy has rules for %u identities, which is the maximum:"
+				" remove some",
 				POLICY_IDENTITIES_MAX);
-		e = calloc(1, sizeof(*e) + n);
-		if (e == NULL)
+		i = calloc(1, sizeof(*i) + n);
+		if (i == NULL)
 			return err_set(why, ERR_NOMEM, "out of memory");
-		memcpy(e->key, key, n);
-		map_add(&p->identities, &e->by_key, span_str(e->key));
+		memcpy(i->key, key, n);
+		map_add(&p->identities, &i->by_key, span_str(i->key));
 	}
-	*out = e;
+	*out = i;
 	return ERR_OK;
-}
-
-static void entry_drop_if_empty(struct policy *p, struct entry *e)
-{
-	if (!policy_record_is_empty(&e->record))
-		return;
-	map_remove(&p->identities, &e->by_key);
-	free(e);
 }
 
 /* ---- settings ---- */
@@ -83,15 +76,18 @@ static const struct field setting_rows[] = {
 	{ "tcp_max_leases", FIELD_COUNT, AT(tcp_max_leases) },
 };
 
-static enum err settings_put(struct policy *p, const struct policy_settings *s,
+static enum err settings_put(struct policy *p, const char *about, const void *settings,
 	struct why *why)
 {
+	const char *s = settings;
 	enum err rc = ERR_OK;
+
+	(void)about;
 
 	for (size_t i = 0; i < mem_count(setting_rows) && rc == ERR_OK; i++)
 		rc = policy_store_put_setting(p->o.store, setting_rows[i].name,
 			field_number(&setting_rows[i],
-				(const char *)s + setting_rows[i].at),
+				s + setting_rows[i].at),
 			why);
 	return rc;
 }
@@ -115,11 +111,11 @@ static enum err on_identity(void *arg, const char *key,
 	const struct policy_record *record)
 {
 	struct policy *p = arg;
-	struct entry *e = NULL;
-	enum err rc = entry_obtain(p, key, &e, NULL);
+	struct policy_identity *i;
+	enum err rc = identity_obtain(p, key, &i, NULL);
 
-	if (e != NULL)
-		e->record = *record;
+	if (rc == ERR_OK)
+		i->record = *record;
 	return rc;
 }
 
@@ -148,138 +144,129 @@ static enum err policy_read(struct policy *p, struct why *why)
 	return policy_store_read(p->o.store, &reader, why);
 }
 
-/* ---- changes: begin, write, end; then memory follows ---- */
+/* ---- changes: first in the store, then in memory ---- */
 
-static enum err policy_audit(struct policy *p, const char *who, const char *what,
-	const char *about, struct why *why)
+typedef enum err put_fn(struct policy *p, const char *about, const void *value,
+	struct why *why);
+
+/*
+ * Stores @value with @put, and @change as a row of the audit, in one transaction. It is
+ * durable, unless there is nothing but the row: @put is NULL.
+ */
+static enum err policy_commit(struct policy *p, put_fn *put, const void *value,
+	const struct audit_row *change, struct why *why)
 {
-	struct audit_row row = {
-		.at_ms = clock_wall_ms(),
-		.kind = AUDIT_RULES,
-		.who = who,
-		.what = what,
-		.about = about,
-	};
+	struct audit_row row = *change;
+	enum err rc = store_begin(p->o.store, put != NULL, why);
 
-	enum err rc = audit_add(p->o.store, &row, why);
-
-	return rc == ERR_OK ? audit_trim(p->o.store, row.kind, AUDIT_MAX, why) : rc;
+	if (rc != ERR_OK)
+		return rc;
+	row.at_ms = clock_wall_ms();
+	row.kind = AUDIT_RULES;
+	if (put != NULL)
+		rc = put(p, row.about, value, why);
+	if (rc == ERR_OK)
+		rc = audit_add(p->o.store, &row, why);
+	if (rc == ERR_OK)
+		rc = audit_trim(p->o.store, row.kind, AUDIT_MAX, why);
+	return store_end(p->o.store, rc, why);
 }
 
-static void policy_changed(struct policy *p, const char *who, const char *what,
-	const char *about)
+static void policy_changed(struct policy *p, const struct audit_row *change,
+	const char *identity_key)
 {
 	char quoted[300];
 
-	log_info(p->o.log, "policy: %s: %s %s", who, what,
-		str_quote(quoted, sizeof(quoted), span_str(about)));
+	log_info(p->o.log, "policy: %s: %s %s", change->who, change->what,
+		str_quote(quoted, sizeof(quoted), span_str(change->about)));
 	if (p->o.on_change != NULL)
-		p->o.on_change(p->o.arg, NULL);
+		p->o.on_change(p->o.arg, identity_key);
 }
 
-static void record_mark(struct policy_record *r, enum policy_mark mark, bool is_set)
+static void record_set(struct policy_record *r, enum policy_rule rule, uint64_t value)
 {
-	switch (mark) {
+	switch (rule) {
 	case POLICY_APPROVED:
-		r->is_approved = is_set;
-		if (is_set)
-			r->is_denied = false;
+		r->is_approved = value > 0;
+		r->is_denied = r->is_denied && value == 0;
 		break;
 	case POLICY_DENIED:
-		r->is_denied = is_set;
-		if (is_set)
-			r->is_approved = false;
+		r->is_denied = value > 0;
+		r->is_approved = r->is_approved && value == 0;
 		break;
 	case POLICY_BANNED:
-		r->is_banned = is_set;
+		r->is_banned = value > 0;
+		break;
+	case POLICY_RATE:
+		r->bytes_per_s = value < INT64_MAX ? value : INT64_MAX;
 		break;
 	}
-}
-
-static enum err identity_put(struct policy *p, const char *key,
-	const struct policy_record *record, const char *who, const char *what,
-	struct why *why)
-{
-	struct entry *e;
-	enum err rc = entry_obtain(p, key, &e, why);
-
-	if (rc != ERR_OK)
-		return rc;
-	rc = store_begin(p->o.store, true, why);
-	if (rc == ERR_OK) {
-		rc = policy_store_put_identity(p->o.store, key, record, why);
-		if (rc == ERR_OK)
-			rc = policy_audit(p, who, what, key, why);
-		rc = store_end(p->o.store, rc, why);
-	}
-	if (rc == ERR_OK)
-		e->record = *record;
-	entry_drop_if_empty(p, e);
-	if (rc != ERR_OK)
-		return rc;
-	log_info(p->o.log, "policy: %s: %s %s", who, what, key);
-	if (p->o.on_change != NULL)
-		p->o.on_change(p->o.arg, key);
-	return ERR_OK;
 }
 
 static struct policy_record record_of(const struct policy *p, const char *key)
 {
-	const struct entry *e = entry_find(p, key);
+	const struct policy_identity *i = identity_find(p, key);
 
-	return e != NULL ? e->record : (struct policy_record){ .bytes_per_s = 0 };
+	return i != NULL ? i->record : (struct policy_record){ .bytes_per_s = 0 };
 }
 
-enum err policy_mark(struct policy *p, const char *identity_key, enum policy_mark mark,
-	bool is_set, const char *who, struct why *why)
+static enum err identity_put(struct policy *p, const char *about, const void *record,
+	struct why *why)
+{
+	return policy_store_put_identity(p->o.store, about, record, why);
+}
+
+enum err policy_set(struct policy *p, const char *identity_key, enum policy_rule rule,
+	uint64_t value, const char *who, struct why *why)
 {
 	static const char *const words[][2] = {
 		[POLICY_APPROVED] = { "take approval from", "approve" },
 		[POLICY_DENIED] = { "no longer deny", "deny" },
 		[POLICY_BANNED] = { "no longer ban", "ban" },
+		[POLICY_RATE] = { "no longer limit", "limit to" },
 	};
 	struct policy_record record = record_of(p, identity_key);
+	struct policy_identity *i;
+	char what[64];
+	const struct audit_row change = { .who = who, .what = what, .about = identity_key };
+	enum err rc = identity_obtain(p, identity_key, &i, why);
 
-	record_mark(&record, mark, is_set);
-	return identity_put(p, identity_key, &record, who, words[mark][is_set], why);
-}
-
-enum err policy_set_rate(struct policy *p, const char *identity_key, uint64_t bytes_per_s,
-	const char *who, struct why *why)
-{
-	struct policy_record record = record_of(p, identity_key);
-	char what[64] = "no longer limit";
-
-	if (bytes_per_s > INT64_MAX)
-		bytes_per_s = INT64_MAX;
-	record.bytes_per_s = bytes_per_s;
-	if (bytes_per_s > 0)
-		snprintf(what, sizeof(what), "limit to %llu bytes/s",
-			(unsigned long long)bytes_per_s);
-	return identity_put(p, identity_key, &record, who, what, why);
+	if (rc != ERR_OK)
+		return rc;
+	record_set(&record, rule, value);
+	str_copy(what, sizeof(what), words[rule][value > 0]);
+	if (rule == POLICY_RATE && value > 0)
+		snprintf(what, sizeof(what), "%s %llu bytes/s", words[rule][1],
+			(unsigned long long)record.bytes_per_s);
+	rc = policy_commit(p, identity_put, &record, &change, why);
+	if (rc == ERR_OK)
+		i->record = record;
+	if (policy_record_is_empty(&i->record)) {
+		map_remove(&p->identities, &i->by_key);
+		free(i);
+	}
+	if (rc == ERR_OK)
+		policy_changed(p, &change, identity_key);
+	return rc;
 }
 
 enum err policy_set_settings(struct policy *p, const struct policy_settings *settings,
 	const char *who, struct why *why)
 {
 	char about[160];
-	enum err rc = store_begin(p->o.store, true, why);
+	const struct audit_row change = { .who = who, .what = "set", .about = about };
+	enum err rc;
 
 	snprintf(about, sizeof(about),
 		"approval %s, landing page %s, udp %s %u, tcp ports %s %u",
 		policy_approval(settings), settings->has_landing_page ? "on" : "off",
 		settings->udp_enabled ? "on" : "off", settings->udp_max_leases,
 		settings->tcp_enabled ? "on" : "off", settings->tcp_max_leases);
-	if (rc != ERR_OK)
-		return rc;
-	rc = settings_put(p, settings, why);
-	if (rc == ERR_OK)
-		rc = policy_audit(p, who, "set", about, why);
-	rc = store_end(p->o.store, rc, why);
+	rc = policy_commit(p, settings_put, settings, &change, why);
 	if (rc != ERR_OK)
 		return rc;
 	p->settings = *settings;
-	policy_changed(p, who, "set", about);
+	policy_changed(p, &change, NULL);
 	return ERR_OK;
 }
 
@@ -319,128 +306,110 @@ static enum err set_change(const struct prefix_set *from, const struct prefix *p
 	return rc;
 }
 
+static enum err ban_put(struct policy *p, const char *about, const void *is_set,
+	struct why *why)
+{
+	return policy_store_put_ban(p->o.store, about, *(const bool *)is_set, why);
+}
+
 enum err policy_ban_prefix(struct policy *p, const struct prefix *prefix, bool is_set,
 	const char *who, struct why *why)
 {
-	const char *what = is_set ? "ban" : "no longer ban";
 	char text[PREFIX_TEXT_MAX];
+	const struct audit_row change = {
+		.who = who,
+		.what = is_set ? "ban" : "no longer ban",
+		.about = prefix_print(prefix, text),
+	};
 	struct prefix_set next;
 	enum err rc = set_change(&p->banned, prefix, is_set, &next, why);
 
 	if (rc != ERR_OK)
 		return rc;
-	prefix_print(prefix, text);
-	rc = store_begin(p->o.store, true, why);
-	if (rc == ERR_OK) {
-		rc = policy_store_put_ban(p->o.store, text, is_set, why);
-		if (rc == ERR_OK)
-			rc = policy_audit(p, who, what, text, why);
-		rc = store_end(p->o.store, rc, why);
-	}
+	rc = policy_commit(p, ban_put, &is_set, &change, why);
 	if (rc != ERR_OK) {
 		prefix_set_fini(&next);
 		return rc;
 	}
 	prefix_set_fini(&p->banned);
 	p->banned = next;
-	policy_changed(p, who, what, text);
+	policy_changed(p, &change, NULL);
 	return ERR_OK;
 }
 
 enum err policy_note(struct policy *p, const char *who, const char *what,
 	const char *about, struct why *why)
 {
-	enum err rc = store_begin(p->o.store, false, why);
+	const struct audit_row row = { .who = who, .what = what, .about = about };
 
-	return rc == ERR_OK ?
-		store_end(p->o.store, policy_audit(p, who, what, about, why), why) :
-		rc;
+	return policy_commit(p, NULL, NULL, &row, why);
 }
 
-/* ---- import: into the store first; memory is read from there ---- */
+/* ---- import: a failure ends policy_open(), so memory may change first ---- */
 
 struct import {
 	struct policy *p;
-	struct why *why;
-	unsigned bans;
+	struct why words;
 };
 
-static enum err import_identity(struct import *in, const char *key,
-	const struct policy_record *record)
-{
-	struct entry *e;
-	enum err rc = entry_obtain(in->p, key, &e, in->why);
-
-	if (rc == ERR_OK)
-		e->record = *record;
-	return rc == ERR_OK ?
-		policy_store_put_identity(in->p->o.store, key, record, in->why) :
-		rc;
-}
-
-static enum err import_mark(void *arg, const char *key, enum policy_mark mark)
+static enum err import_rule(void *arg, const char *key, enum policy_rule rule,
+	uint64_t value)
 {
 	struct import *in = arg;
-	struct policy_record record = record_of(in->p, key);
+	struct policy_identity *i;
+	enum err rc = identity_obtain(in->p, key, &i, &in->words);
 
-	record_mark(&record, mark, true);
-	return import_identity(in, key, &record);
-}
-
-static enum err import_rate(void *arg, const char *key, uint64_t bytes_per_s)
-{
-	struct import *in = arg;
-	struct policy_record record = record_of(in->p, key);
-
-	record.bytes_per_s = bytes_per_s;
-	return import_identity(in, key, &record);
+	if (rc != ERR_OK)
+		return rc;
+	record_set(&i->record, rule, value);
+	return identity_put(in->p, key, &i->record, &in->words);
 }
 
 static enum err import_ban(void *arg, const struct prefix *prefix)
 {
+	const bool is_set = true;
 	struct import *in = arg;
 	char text[PREFIX_TEXT_MAX];
 	enum err rc;
 
 	if (in->p->banned.n >= POLICY_PREFIXES_MAX)
-		return err_set(in->why, ERR_LIMIT, "it bans more than %u prefixes",
+		return err_set(&in->words, ERR_LIMIT, "it bans more than %u prefixes",
 			POLICY_PREFIXES_MAX);
 	rc = prefix_set_add(&in->p->banned, prefix);
-	return rc == ERR_OK ? policy_store_put_ban(in->p->o.store,
-				      prefix_print(prefix, text), true, in->why) :
-			      rc;
+	return rc == ERR_OK ?
+		ban_put(in->p, prefix_print(prefix, text), &is_set, &in->words) :
+		rc;
 }
 
-static enum err import_text(struct policy *p, struct span text, struct why *why)
+static enum err import_put(struct policy *p, const char *about, const void *text,
+	struct why *why)
 {
-	struct import in = { .p = p, .why = why };
+	struct import in = { .p = p };
 	const struct policy_importer importer = {
-		.on_mark = import_mark,
-		.on_rate = import_rate,
+		.on_rule = import_rule,
 		.on_ban = import_ban,
 		.arg = &in,
 	};
-	struct why words = { "" };
-	enum err rc = store_begin(p->o.store, true, why);
+	enum err rc = policy_import_parse(*(const struct span *)text, &p->settings,
+		&importer, &in.words);
 
 	if (rc != ERR_OK)
-		return rc;
-	in.why = &words;
-	rc = policy_import_parse(text, &p->settings, &importer, &words);
-	if (rc == ERR_OK)
-		rc = settings_put(p, &p->settings, &words);
-	if (rc == ERR_OK)
-		rc = policy_store_put_setting(p->o.store, POLICY_IMPORTED, 1, &words);
-	if (rc == ERR_OK)
-		rc = policy_audit(p, POLICY_WHO, "import", p->o.import_file, &words);
-	rc = store_end(p->o.store, rc, &words);
-	return rc == ERR_OK ? rc :
-			      err_set(why, rc, "%.80s: %s; correct it, or move it away",
-				      p->o.import_file, err_text(rc, &words));
+		return err_set(why, rc, "%.80s: %s; correct it, or move it away", about,
+			err_text(rc, &in.words));
+	rc = settings_put(p, about, &p->settings, why);
+	return rc == ERR_OK ?
+		policy_store_put_setting(p->o.store, POLICY_IMPORTED, 1, why) :
+		rc;
 }
 
 static enum err policy_import(struct policy *p, struct why *why)
 {
+	const struct audit_row change = {
+		.who = POLICY_WHO,
+		.what = "import",
+		.about = p->o.import_file,
+	};
+	struct span span;
 	struct buf text;
 	enum err rc;
 
@@ -448,8 +417,9 @@ static enum err policy_import(struct policy *p, struct why *why)
 		return ERR_OK;
 	buf_init(&text, POLICY_IMPORT_BYTES_MAX);
 	rc = file_read(p->o.import_file, &text, why);
+	span = buf_span(&text);
 	if (rc == ERR_OK)
-		rc = import_text(p, buf_span(&text), why);
+		rc = policy_commit(p, import_put, &span, &change, why);
 	else if (rc == ERR_NOENT)
 		rc = ERR_OK;
 	if (rc == ERR_OK && text.n > 0)
@@ -487,7 +457,7 @@ void policy_close(struct policy *p)
 
 	if (p == NULL)
 		return;
-	map_each(it, tmp, &p->identities) free(map_object(it, struct entry, by_key));
+	map_each(it, tmp, &p->identities) free(map_object(it, struct policy_identity, by_key));
 	map_fini(&p->identities);
 	prefix_set_fini(&p->banned);
 	free(p);
@@ -521,14 +491,14 @@ const struct prefix_set *policy_banned(const struct policy *p)
 
 bool policy_next(const struct policy *p, struct policy_entry *e)
 {
-	struct entry *entry;
+	struct policy_identity *i;
 
 	e->node = e->node == NULL ? map_first(&p->identities) :
 				    map_next(&p->identities, e->node);
 	if (e->node == NULL)
 		return false;
-	entry = map_object(e->node, struct entry, by_key);
-	e->identity_key = entry->key;
-	e->record = entry->record;
+	i = map_object(e->node, struct policy_identity, by_key);
+	e->identity_key = i->key;
+	e->record = i->record;
 	return true;
 }

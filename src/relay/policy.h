@@ -1,11 +1,12 @@
 /*
- * Policy: who may use this relay, and how much. On the control worker, kept in the store:
- * each change is one transaction with one row of audit. portal-protocol 16.4, 16.5.
+ * Policy: which identities and addresses may use this relay, and how much. On the control
+ * worker, and in the store: each change is one transaction with one row of the audit.
+ * portal-protocol 16.4, 16.5.
  *
- * Unlike others', our rates are kept for good: a limit outlives the lease, and a restart.
- * Banned addresses are refused the API, reverse sessions and signatures, and lose the
- * leases and sessions that they have; visitors are not looked at, for they belong to whom
- * they visit. A ban may be of a prefix, too.
+ * Unlike those of stock relays, rates are stored: a limit outlives the lease and a
+ * restart. Banned addresses are refused the API, reverse sessions and signatures, and
+ * lose the leases and sessions that they have. Visitors are not checked: they are the
+ * agent's to admit. A ban may be of a prefix, too.
  */
 #ifndef RELAY_POLICY_H
 #define RELAY_POLICY_H
@@ -14,7 +15,7 @@
 #include "net/prefix.h"
 #include "store/policy_store.h"
 
-#define POLICY_IDENTITIES_MAX 100000 /* of whom something is known */
+#define POLICY_IDENTITIES_MAX 100000 /* that have rules */
 #define POLICY_PREFIXES_MAX 10000
 
 struct map_node;
@@ -35,18 +36,18 @@ static inline const char *policy_approval(const struct policy_settings *s)
 struct policy_options {
 	struct store *store;             /* borrowed: outlives us */
 	const struct log *log;           /* borrowed */
-	struct policy_settings settings; /* until an administrator has said otherwise */
+	struct policy_settings settings; /* until an administrator changes them */
 	const char *import_file;         /* admin_settings.json, or NULL. For the call */
 
-	/* Something has changed: for that identity, or, if NULL, for any. Not from inside
+	/* There was a change: for that identity, or, if NULL, for any. Not called by
 	 * policy_open(). */
 	void (*on_change)(void *arg, const char *identity_key);
 	void *arg;
 };
 
 /*
- * Reads what is kept. If @import_file is there and was never read before, what it says is
- * taken over, in one transaction; the file is left alone (relay/policy_import.h).
+ * Reads what is stored. If @import_file is there and was never imported, it is imported
+ * in one transaction; the file itself is not changed (relay/policy_import.h).
  *
  * ERR_SYS: the store, or the file, cannot be read.  ERR_SYNTAX, ERR_LIMIT: the file's
  * text.
@@ -60,9 +61,9 @@ void policy_close(struct policy *p); /* NULL is fine */
 const struct policy_settings *policy_settings(const struct policy *p);
 
 struct policy_verdict {
-	bool is_approved; /* also when everybody is */
+	bool is_approved; /* also if no identity needs approval */
 	bool is_denied, is_banned;
-	bool is_routable;     /* what follows from these */
+	bool is_routable;     /* approved, and neither denied nor banned */
 	uint64_t bytes_per_s; /* 0: no limit */
 };
 
@@ -71,45 +72,42 @@ struct policy_verdict policy_judge(const struct policy *p, const char *identity_
 /* Good until the next change. */
 const struct prefix_set *policy_banned(const struct policy *p);
 
-/* What is stored about one identity, whatever the settings for all are. */
+/* The rules for one identity, without regard to the settings. */
 struct policy_entry {
 	const struct map_node *node; /* NULL: before the first */
 	char *identity_key;          /* borrowed, until the next change */
 	struct policy_record record;
 };
 
-/* Goes to the next entry, in no order. Nothing may change meanwhile. False: that was
- * the last. */
+/* Goes to the next entry, in no order; no change may come between. False: there is none. */
 bool policy_next(const struct policy *p, struct policy_entry *e) MUST_USE;
 
 /*
  * ---- changes. @who is written into the audit: an administrator's address, or "adit".
  * ----
- * ERR_SYS: the store cannot keep it.  ERR_LIMIT: of so many there can be no more.  Then,
+ * ERR_SYS: the store cannot be written.  ERR_LIMIT: the maximum number is reached. Then,
  * as with ERR_NOMEM, nothing has changed.
  */
 
 enum err policy_set_settings(struct policy *p, const struct policy_settings *settings,
 	const char *who, struct why *why) MUST_USE;
 
-enum policy_mark {
+/* A rule for an identity: set with the value 1, removed with 0. */
+enum policy_rule {
 	POLICY_APPROVED, /* ends a denial */
 	POLICY_DENIED,   /* ends an approval */
 	POLICY_BANNED,
+	POLICY_RATE, /* its value: the limit, in bytes a second */
 };
 
-enum err policy_mark(struct policy *p, const char *identity_key, enum policy_mark mark,
-	bool is_set, const char *who, struct why *why) MUST_USE;
-
-/* 0 ends the limit. */
-enum err policy_set_rate(struct policy *p, const char *identity_key, uint64_t bytes_per_s,
-	const char *who, struct why *why) MUST_USE;
+enum err policy_set(struct policy *p, const char *identity_key, enum policy_rule rule,
+	uint64_t value, const char *who, struct why *why) MUST_USE;
 
 enum err policy_ban_prefix(struct policy *p, const struct prefix *prefix, bool is_set,
 	const char *who, struct why *why) MUST_USE;
 
-/* A row of audit for what changes nothing here: a sign-in. It outlives a crash, but
- * perhaps not a loss of power. */
+/* Adds a row to the audit without a change: a sign-in. It survives a crash, but perhaps
+ * not a loss of power. */
 enum err policy_note(struct policy *p, const char *who, const char *what,
 	const char *about, struct why *why) MUST_USE;
 

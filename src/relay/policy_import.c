@@ -1,4 +1,4 @@
-/* Other relays' policy. */
+/* The policy of other relays. */
 #include "relay/policy_import.h"
 
 #include <jansson.h>
@@ -9,7 +9,7 @@
 
 #define QUOTED_MAX 100
 
-/* "name:0x...", brought into form. */
+/* "name:0x...": canonical in @out. */
 static enum err key_parse(const char *text, const char *member,
 	char out[IDENTITY_KEY_SIZE], struct why *why)
 {
@@ -22,7 +22,7 @@ static enum err key_parse(const char *text, const char *member,
 			ERR_OK ||
 		address_parse(span_str(colon + 1), address) != ERR_OK)
 		return err_set(why, ERR_SYNTAX,
-			"\"%s\" has \"%s\", which is not a name, a colon and an address",
+			"\"%s\" has \"%s\", which is not an identity; write name:address",
 			member, str_quote(quoted, sizeof(quoted), span_str(text)));
 	identity_key_print(name, address, out);
 	return ERR_OK;
@@ -40,38 +40,41 @@ static enum err check_mode(void *member, struct why *why)
 struct admin_settings {
 	char *approval_mode;
 	struct policy_settings settings;
-	struct field_list approved, denied, banned, banned_ips;
+	struct field_list keys[POLICY_BANNED + 1]; /* by enum policy_rule */
+	struct field_list banned_ips;
 };
 
 #define AT(member) FIELD_AT(struct admin_settings, member)
 
-/* An identity that is approved and denied is denied: that comes last. */
 static const struct field rows[] = {
+	[POLICY_APPROVED] = { "approved_identity_keys", FIELD_LIST,
+		AT(keys[POLICY_APPROVED]) },
+	[POLICY_DENIED] = { "denied_identity_keys", FIELD_LIST, AT(keys[POLICY_DENIED]) },
+	[POLICY_BANNED] = { "banned_identity_keys", FIELD_LIST, AT(keys[POLICY_BANNED]) },
 	{ "approval_mode", FIELD_TEXT, AT(approval_mode), .check = check_mode },
 	{ "landing_page_enabled", FIELD_BOOL, AT(settings.has_landing_page) },
 	{ "udp_enabled", FIELD_BOOL, AT(settings.udp_enabled) },
 	{ "tcp_port_enabled", FIELD_BOOL, AT(settings.tcp_enabled) },
 	{ "udp_max_leases", FIELD_COUNT, AT(settings.udp_max_leases) },
 	{ "tcp_port_max_leases", FIELD_COUNT, AT(settings.tcp_max_leases) },
-	{ "approved_identity_keys", FIELD_LIST, AT(approved) },
-	{ "denied_identity_keys", FIELD_LIST, AT(denied) },
-	{ "banned_identity_keys", FIELD_LIST, AT(banned) },
 	{ "banned_ips", FIELD_LIST, AT(banned_ips) },
 };
 
 static const struct field_table fields = FIELD_TABLE_OF(struct admin_settings, rows);
 
-static enum err use_marks(const struct field_list *list, const char *member,
-	enum policy_mark mark, const struct policy_importer *importer, struct why *why)
+/* An identity that is approved and denied is denied: that comes last. */
+static enum err use_rules(const struct admin_settings *s,
+	const struct policy_importer *importer, struct why *why)
 {
 	char key[IDENTITY_KEY_SIZE];
 	enum err rc = ERR_OK;
 
-	for (unsigned i = 0; i < list->n && rc == ERR_OK; i++) {
-		rc = key_parse(list->v[i], member, key, why);
-		if (rc == ERR_OK)
-			rc = importer->on_mark(importer->arg, key, mark);
-	}
+	for (unsigned rule = POLICY_APPROVED; rule <= POLICY_BANNED; rule++)
+		for (unsigned i = 0; i < s->keys[rule].n && rc == ERR_OK; i++) {
+			rc = key_parse(s->keys[rule].v[i], rows[rule].name, key, why);
+			if (rc == ERR_OK)
+				rc = importer->on_rule(importer->arg, key, rule, true);
+		}
 	return rc;
 }
 
@@ -94,7 +97,7 @@ static enum err use_bans(const struct field_list *list,
 	return rc;
 }
 
-/* An object whose keys are identities has no rows. */
+/* "identity_bps": its members are identities, so that no table has them. */
 static enum err read_rates(json_t *root, const struct policy_importer *importer,
 	struct why *why)
 {
@@ -114,10 +117,10 @@ static enum err read_rates(json_t *root, const struct policy_importer *importer,
 		if (rc == ERR_OK &&
 			(!json_is_integer(value) || json_integer_value(value) < 0))
 			rc = err_set(why, ERR_SYNTAX,
-				"\"%s\" must be an object of numbers, not below 0",
+				"\"%s\" must be an object of numbers that are not negative",
 				member);
 		if (rc == ERR_OK)
-			rc = importer->on_rate(importer->arg, key,
+			rc = importer->on_rule(importer->arg, key, POLICY_RATE,
 				(uint64_t)json_integer_value(value));
 		if (rc != ERR_OK)
 			return rc;
@@ -142,14 +145,7 @@ enum err policy_import_parse(struct span text, struct policy_settings *settings,
 	if (rc == ERR_OK)
 		*settings = s.settings;
 	if (rc == ERR_OK)
-		rc = use_marks(&s.approved, "approved_identity_keys", POLICY_APPROVED,
-			importer, why);
-	if (rc == ERR_OK)
-		rc = use_marks(&s.denied, "denied_identity_keys", POLICY_DENIED, importer,
-			why);
-	if (rc == ERR_OK)
-		rc = use_marks(&s.banned, "banned_identity_keys", POLICY_BANNED, importer,
-			why);
+		rc = use_rules(&s, importer, why);
 	if (rc == ERR_OK)
 		rc = use_bans(&s.banned_ips, importer, why);
 	if (rc == ERR_OK)

@@ -1,6 +1,6 @@
 /*
- * Reads admin_settings.json, in which other relays keep their policy, so that one that
- * becomes an adit loses nothing. portal-protocol 16.5.
+ * Reads admin_settings.json, in which stock relays store their policy, so that it is not
+ * lost when adit replaces one. portal-protocol 16.5.
  */
 #ifndef RELAY_POLICY_IMPORT_H
 #define RELAY_POLICY_IMPORT_H
@@ -11,15 +11,15 @@
 
 /* Texts are good for the call. Anything but ERR_OK ends the reading. */
 struct policy_importer {
-	enum err (*on_mark)(void *arg, const char *identity_key, enum policy_mark mark);
-	enum err (*on_rate)(void *arg, const char *identity_key, uint64_t bytes_per_s);
+	enum err (*on_rule)(void *arg, const char *identity_key, enum policy_rule rule,
+		uint64_t value);
 	enum err (*on_ban)(void *arg, const struct prefix *prefix);
 	void *arg;
 };
 
 /*
- * @settings: what the text says nothing of stays. Marks come in the order in which they
- * are to be set.
+ * Members that the text does not have leave @settings as they are. Rules come in the
+ * order in which they are to be applied.
  *
  * ERR_SYNTAX: @why says which member is wrong.
  */

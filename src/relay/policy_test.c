@@ -123,19 +123,19 @@ static void prefix_of(unsigned i, struct prefix *out)
 	assert_int_equal(prefix_parse(span_str(texts[i]), out), ERR_OK);
 }
 
-static void step_mark(struct fixture *f, struct model *m, unsigned k)
+static void step_rule(struct fixture *f, struct model *m, unsigned k)
 {
-	enum policy_mark mark = (enum policy_mark)rand_below(3);
+	enum policy_rule rule = (enum policy_rule)rand_below(3);
 	bool on = rand_below(2) == 1;
 	char key[80];
 
-	assert_int_equal(policy_mark(f->p, key_of(k, key), mark, on, "0xme", NULL),
+	assert_int_equal(policy_set(f->p, key_of(k, key), rule, on, "0xme", NULL),
 		ERR_OK);
 	assert_string_equal(f->changed, key);
-	if (mark == POLICY_APPROVED) {
+	if (rule == POLICY_APPROVED) {
 		m->approved[k] = on;
 		m->denied[k] = m->denied[k] && !on;
-	} else if (mark == POLICY_DENIED) {
+	} else if (rule == POLICY_DENIED) {
 		m->denied[k] = on;
 		m->approved[k] = m->approved[k] && !on;
 	} else {
@@ -155,7 +155,7 @@ static void step(struct fixture *f, struct model *m)
 	switch (rand_below(6)) {
 	case 0:
 		m->rate[k] = rand_below(3) * 1000;
-		assert_int_equal(policy_set_rate(f->p, key_of(k, key), m->rate[k], "0xme",
+		assert_int_equal(policy_set(f->p, key_of(k, key), POLICY_RATE, m->rate[k], "0xme",
 					 NULL),
 			ERR_OK);
 		break;
@@ -171,7 +171,7 @@ static void step(struct fixture *f, struct model *m)
 		assert_int_equal(policy_set_settings(f->p, &s, "0xme", NULL), ERR_OK);
 		break;
 	default:
-		step_mark(f, m, k);
+		step_rule(f, m, k);
 	}
 }
 
@@ -242,7 +242,7 @@ static void test_it_does_what_the_model_does(void **state)
 static void child_run(struct fixture *f, int fd)
 {
 	for (uint64_t i = 1;; i++) {
-		if (policy_set_rate(f->p, ALICE, i, "0xme", NULL) != ERR_OK ||
+		if (policy_set(f->p, ALICE, POLICY_RATE, i, "0xme", NULL) != ERR_OK ||
 			write(fd, &i, sizeof(i)) != (ssize_t)sizeof(i))
 			_exit(1);
 	}
@@ -296,7 +296,7 @@ static void test_what_cannot_be_kept_does_not_hold(void **state)
 
 	prefix_of(0, &prefix);
 	assert_int_equal(store_run(f->s, "PRAGMA query_only = 1", NULL, 0, NULL), ERR_OK);
-	assert_int_not_equal(policy_mark(f->p, ALICE, POLICY_BANNED, true, "0xme", &why),
+	assert_int_not_equal(policy_set(f->p, ALICE, POLICY_BANNED, true, "0xme", &why),
 		ERR_OK);
 	assert_string_not_equal(why.text, "");
 	assert_int_not_equal(policy_ban_prefix(f->p, &prefix, true, "0xme", NULL),
@@ -342,7 +342,7 @@ static void test_another_relays_policy_is_taken_over_once(void **state)
 	v = policy_judge(f->p, "bob:0x0000000000000000000000000000000000000001");
 	assert_true(v.is_routable);
 	assert_int_equal(policy_banned(f->p)->n, 1);
-	assert_int_equal(policy_mark(f->p, ALICE, POLICY_BANNED, false, "0xme", NULL),
+	assert_int_equal(policy_set(f->p, ALICE, POLICY_BANNED, false, "0xme", NULL),
 		ERR_OK);
 	reopen(f);
 	assert_false(policy_judge(f->p, ALICE).is_banned);
