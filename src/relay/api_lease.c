@@ -12,13 +12,14 @@
 #include "serve/own_host.h"
 #include "tunnel/portal/access_token.h"
 
+#define NO_HOPS "this relay takes no part in multi-hop routes"
+
 /* A lease whose challenge waits to be signed. */
 struct pending_lease {
 	char name[NAMES_LABEL_MAX + 1], address[ADDRESS_TEXT_SIZE]; /* canonical */
 	int64_t ttl_s;
 	bool wants_tcp, has_ech;
-	char route_hostname[MESSAGE_HOST_MAX]; /* as it came, as the hash */
-	char hostname_hash[64];
+	char route_hostname[MESSAGE_HOST_MAX], hostname_hash[64]; /* as received */
 	struct message_metadata metadata; /* owned */
 };
 
@@ -44,22 +45,26 @@ static size_t pending_bytes(const struct pending_lease *pending)
 	return n;
 }
 
-/* Of a registration that has no name yet. */
-static void registration_refuse(struct relay *r, struct api_call *call,
-	enum message_error error, const char *text)
+/* @pending is NULL if the name is not known. Canonical names need no quotes in the log. */
+static void lease_refuse(struct relay *r, struct api_call *call,
+	const struct pending_lease *pending, enum message_error error, const char *text)
 {
 	char client[ADDR_TEXT_MAX];
+	const char *from = addr_print_ip(&call->client, client);
 
-	log_limited(LOG_INFO, &r->log, "lease registration: refused to %s: %s",
-		addr_print_ip(&call->client, client), text);
+	if (pending != NULL)
+		log_limited(LOG_INFO, &r->log, "lease %s: refused to %s from %s: %s",
+			pending->name, pending->address, from, text);
+	else
+		log_limited(LOG_INFO, &r->log, "lease registration: refused to %s: %s",
+			from, text);
 	envelope_refuse(call, error, text);
 }
 
 static bool unbanned_check(void *context, struct api_call *call)
 {
 	if (call->is_banned)
-		registration_refuse(context, call, MESSAGE_IP_BANNED,
-			"request denied because source IP is banned");
+		lease_refuse(context, call, NULL, MESSAGE_IP_BANNED, REQUEST_BANNED);
 	return !call->is_banned;
 }
 
@@ -70,19 +75,7 @@ static const struct api_authority unbanned = {
 	.check = unbanned_check,
 };
 
-/* Names in it are canonical: the log needs no quotes. */
-static void lease_refuse(struct relay *r, struct api_call *call,
-	const struct pending_lease *pending, enum message_error error, const char *text)
-{
-	char client[ADDR_TEXT_MAX];
-
-	log_limited(LOG_INFO, &r->log, "lease %s: refused to %s from %s: %s",
-		pending->name, pending->address, addr_print_ip(&call->client, client),
-		text);
-	envelope_refuse(call, error, text);
-}
-
-/* True: the call is answered. With this code, stock clients do not try again. */
+/* True: the call is refused, with a code after which stock clients do not try again. */
 static bool refuse_reserved(struct relay *r, struct api_call *call,
 	const struct pending_lease *pending, const char *host)
 {
@@ -96,17 +89,17 @@ static bool refuse_reserved(struct relay *r, struct api_call *call,
 	return true;
 }
 
-static int64_t ttl_of(int64_t asked_s)
+static int64_t ttl_of(int64_t requested_s)
 {
-	if (asked_s <= 0)
+	if (requested_s <= 0)
 		return MESSAGE_TTL_S;
-	return asked_s < LEASE_TTL_MAX_S ? asked_s : LEASE_TTL_MAX_S;
+	return requested_s < LEASE_TTL_MAX_S ? requested_s : LEASE_TTL_MAX_S;
 }
 
 /* ---- challenge ---- */
 
-/* Two bytes that say how long the rest is, and the rest (RFC 9849 4). */
-static bool ech_list_is_fine(const char *base64)
+/* Two bytes with the length of the rest, and the rest (RFC 9849 4). */
+static bool ech_list_is_valid(const char *base64)
 {
 	uint8_t bytes[MESSAGE_ECH_BYTES_MAX];
 	struct span rest;
@@ -120,32 +113,23 @@ static bool ech_list_is_fine(const char *base64)
 	return span_u16(&rest, &n) && n > 0 && n == rest.n;
 }
 
-/* NULL: it cannot be, and the call is answered. Takes the metadata out of @req. */
-static struct pending_lease *challenge_read_lease(struct relay *r, struct api_call *call,
-	struct message_challenge_request *req)
+/* Takes the metadata of @req on success. ERR_SYNTAX, ERR_LIMIT: name or address. */
+static enum err challenge_read_lease(const struct relay *r,
+	struct message_challenge_request *req, struct pending_lease *pending,
+	struct why *why)
 {
-	struct pending_lease *pending = mem_new(pending);
 	char host[NAMES_HOST_MAX + 1];
-	struct why why = { "" };
-	enum err rc;
+	enum err rc = names_parse_label(span_str(req->identity.name), pending->name, why);
 
-	if (pending == NULL) {
-		envelope_refuse(call, MESSAGE_INTERNAL, "out of memory");
-		return NULL;
-	}
-	rc = names_parse_label(span_str(req->identity.name), pending->name, &why);
 	if (rc == ERR_OK)
 		rc = names_lease_host(span_str(pending->name), span_str(r->options.root),
-			host, &why);
+			host, why);
 	if (rc == ERR_OK &&
 		address_parse(names_trim(span_str(req->identity.address)),
 			pending->address) != ERR_OK)
-		rc = err_set(&why, ERR_SYNTAX, "identity address is invalid");
-	if (rc != ERR_OK) {
-		registration_refuse(r, call, MESSAGE_INVALID_REQUEST, err_text(rc, &why));
-		pending_free(pending);
-		return NULL;
-	}
+		rc = err_set(why, ERR_SYNTAX, "identity address is invalid");
+	if (rc != ERR_OK)
+		return rc;
 	pending->ttl_s = ttl_of(req->ttl_s);
 	pending->wants_tcp = req->tcp_enabled;
 	pending->has_ech = req->ech_config_list[0] != '\0';
@@ -155,10 +139,22 @@ static struct pending_lease *challenge_read_lease(struct relay *r, struct api_ca
 		req->hostname_hash);
 	pending->metadata = req->metadata;
 	req->metadata = (struct message_metadata){ .hide = false };
-	return pending;
+	return ERR_OK;
 }
 
-static void challenge_ask(struct relay *r, struct api_call *call,
+/* What the request needs and this relay does not have, or NULL. */
+static const char *challenge_lacks(const struct relay *r,
+	const struct message_challenge_request *req)
+{
+	if (req->hop_token[0] != '\0')
+		return NO_HOPS;
+	if (req->udp_enabled)
+		return "this relay has no UDP ports";
+	return req->tcp_enabled && !r->options.has_tcp ? "this relay has no TCP ports" :
+							 NULL;
+}
+
+static void challenge_open(struct relay *r, struct api_call *call,
 	struct pending_lease *pending)
 {
 	struct challenge_request req = {
@@ -173,45 +169,42 @@ static void challenge_ask(struct relay *r, struct api_call *call,
 	struct why why = { "" };
 	enum err rc = challenges_open(r->challenges, &req, &answer, &why);
 
-	if (rc != ERR_OK) {
-		lease_refuse(r, call, pending,
-			rc == ERR_LIMIT         ? MESSAGE_RATE_LIMITED :
-				rc == ERR_NOMEM ? MESSAGE_INTERNAL :
-						  MESSAGE_INVALID_REQUEST,
-			err_text(rc, &why));
-		pending_free(pending);
+	if (rc == ERR_OK) {
+		api_reply(call, &answer);
 		return;
 	}
-	api_reply(call, &answer);
+	lease_refuse(r, call, pending,
+		rc == ERR_LIMIT         ? MESSAGE_RATE_LIMITED :
+			rc == ERR_NOMEM ? MESSAGE_INTERNAL :
+					  MESSAGE_INVALID_REQUEST,
+		err_text(rc, &why));
+	pending_free(pending);
 }
 
 static void lease_challenge(void *context, struct api_call *call)
 {
 	struct relay *r = context;
 	struct message_challenge_request *req = call->request;
-	const char *lacks = NULL;
-	struct pending_lease *pending;
+	struct pending_lease *pending = mem_new(pending);
+	const char *lacks = challenge_lacks(r, req);
+	struct why why = { "" };
+	enum err rc = ERR_OK;
 
-	if (req->hop_token[0] != '\0')
-		lacks = "this relay takes no part in multi-hop routes";
-	else if (req->udp_enabled)
-		lacks = "this relay has no UDP ports";
-	else if (req->tcp_enabled && !r->options.has_tcp)
-		lacks = "this relay has no TCP ports";
-	if (lacks != NULL) {
-		registration_refuse(r, call, MESSAGE_FEATURE_UNAVAILABLE, lacks);
-		return;
-	}
-	if (req->ech_config_list[0] != '\0' && !ech_list_is_fine(req->ech_config_list)) {
-		registration_refuse(r, call, MESSAGE_INVALID_REQUEST,
+	if (lacks != NULL)
+		lease_refuse(r, call, NULL, MESSAGE_FEATURE_UNAVAILABLE, lacks);
+	else if (pending == NULL)
+		lease_refuse(r, call, NULL, MESSAGE_INTERNAL, "out of memory");
+	else if (req->ech_config_list[0] != '\0' &&
+		!ech_list_is_valid(req->ech_config_list))
+		lease_refuse(r, call, NULL, MESSAGE_INVALID_REQUEST,
 			"ech_config_list is invalid");
+	else if ((rc = challenge_read_lease(r, req, pending, &why)) != ERR_OK)
+		lease_refuse(r, call, NULL, MESSAGE_INVALID_REQUEST, err_text(rc, &why));
+	else if (!refuse_reserved(r, call, pending, pending->name)) {
+		challenge_open(r, call, pending);
 		return;
 	}
-	pending = challenge_read_lease(r, call, req);
-	if (pending != NULL && refuse_reserved(r, call, pending, pending->name))
-		pending_free(pending);
-	else if (pending != NULL)
-		challenge_ask(r, call, pending);
+	pending_free(pending);
 }
 
 /* ---- register ---- */
@@ -236,26 +229,23 @@ static bool route_host_parse(const struct relay *r, const char *text,
 	return true;
 }
 
-static bool hash_is_of(const struct pending_lease *pending, const char *root)
-{
-	char host[NAMES_HOST_MAX + 1], hash[HOSTNAME_HASH_SIZE];
-
-	return names_lease_host(span_str(pending->name), span_str(root), host, NULL) ==
-		ERR_OK &&
-		hostname_hash(span_str(host), hash, NULL) == ERR_OK &&
-		strcmp(hash, pending->hostname_hash) == 0;
-}
-
-/* Does the hash that came name the public host, which we know anyway? */
+/* The hash must be of the public host; stock clients may take localhost for the root. */
 static bool hash_is_right(const struct relay *r, const struct pending_lease *pending)
 {
-	const char *root = r->options.root;
+	const char *roots[] = { r->options.root, "localhost" };
+	const unsigned n = own_host_is(r->options.root, "localhost") ? 2 : 1;
+	char host[NAMES_HOST_MAX + 1], hash[HOSTNAME_HASH_SIZE];
 
-	return hash_is_of(pending, root) ||
-		(own_host_is(root, "localhost") && hash_is_of(pending, "localhost"));
+	for (unsigned i = 0; i < n; i++)
+		if (names_lease_host(span_str(pending->name), span_str(roots[i]), host,
+			    NULL) == ERR_OK &&
+			hostname_hash(span_str(host), hash, NULL) == ERR_OK &&
+			strcmp(hash, pending->hostname_hash) == 0)
+			return true;
+	return false;
 }
 
-/* True: the call is answered, for the route cannot be. */
+/* True: the route is not allowed, and the call is refused. */
 static bool register_refuses_route(struct relay *r, struct api_call *call,
 	const struct pending_lease *pending, char host[NAMES_HOST_MAX + 1])
 {
@@ -281,7 +271,7 @@ static bool register_refuses_route(struct relay *r, struct api_call *call,
 	return what != NULL || refuse_reserved(r, call, pending, host);
 }
 
-/* For @ttl_s from now. */
+/* Valid for @ttl_s from now. */
 static enum err token_issue(const struct relay *r, const struct lease *lease,
 	int64_t ttl_s, char out[MESSAGE_TOKEN_MAX])
 {
@@ -310,18 +300,20 @@ static enum err token_issue(const struct relay *r, const struct lease *lease,
 	return rc;
 }
 
-static void reported_ip_take(const char *text, char to[ADDR_TEXT_MAX])
+/* "" unless it is an address. */
+static const char *reported_ip(const char *text, char to[ADDR_TEXT_MAX])
 {
 	struct addr a;
 
 	to[0] = '\0';
-	if (addr_from_literal(text, 0, &a) == ERR_OK)
-		addr_print_ip(&a, to);
+	return addr_from_literal(text, 0, &a) == ERR_OK ? addr_print_ip(&a, to) : to;
 }
 
 static enum message_error register_error_of(enum err rc)
 {
 	switch (rc) {
+	case ERR_AGAIN:
+		return MESSAGE_RATE_LIMITED;
 	case ERR_EXISTS:
 		return MESSAGE_HOSTNAME_CONFLICT;
 	case ERR_LIMIT:
@@ -331,38 +323,6 @@ static enum message_error register_error_of(enum err rc)
 	default:
 		return MESSAGE_INTERNAL;
 	}
-}
-
-static void register_answer(struct relay *r, struct api_call *call,
-	const struct lease *lease, struct message_lease *answer)
-{
-	const struct route *route = lease->route;
-
-	str_copy(answer->identity.name, sizeof(answer->identity.name), route->name);
-	str_copy(answer->identity.address, sizeof(answer->identity.address),
-		lease->address);
-	answer->expires_at.s = (int64_t)(atomic_load(&route->until_ms) / 1000);
-	answer->sni_port = r->sni_port;
-	if (route->tcp_port != 0) {
-		answer->tcp_enabled = true;
-		snprintf(answer->tcp_addr, sizeof(answer->tcp_addr), "%s:%u",
-			r->options.root, route->tcp_port);
-	}
-	api_reply(call, answer);
-}
-
-/* What is left to do for a lease that was opened; if it fails, it is ended. */
-static enum err register_finish(struct relay *r, struct lease *lease, int64_t ttl_s,
-	struct message_lease *answer, struct why *why)
-{
-	enum err rc = token_issue(r, lease, ttl_s, answer->access_token);
-
-	if (rc == ERR_OK)
-		rc = relay_begin_lease(r, lease);
-	if (rc == ERR_OK)
-		return rc;
-	lease_end(r->table, lease, LEASE_FAILED);
-	return err_set(why, rc, "%s", err_name(rc));
 }
 
 static void register_log(struct relay *r, const struct lease *lease, const char *how)
@@ -377,49 +337,77 @@ static void register_log(struct relay *r, const struct lease *lease, const char 
 		atomic_load(&route->is_routable) ? "" : "; not served: policy");
 }
 
-static void register_open(struct relay *r, struct api_call *call,
-	struct pending_lease *pending, const char *reported_ip, const char *route_host)
+/*
+ * Opens a lease, with what policy says of its identity, and tells its worker. ERR_AGAIN:
+ * there is no room; the others are those of lease_open().
+ */
+static enum err lease_grant(struct relay *r, const struct api_call *call,
+	struct lease_request *req, struct lease **out, struct why *why)
 {
-	const struct policy_settings *settings = policy_settings(r->policy);
-	char client[ADDR_TEXT_MAX], reported[ADDR_TEXT_MAX], key[IDENTITY_KEY_SIZE];
-	struct message_lease answer = { .sni_port = 0 };
+	char client[ADDR_TEXT_MAX], key[IDENTITY_KEY_SIZE];
+	const struct policy_verdict verdict = policy_judge(r->policy,
+		identity_key_print(req->name, req->address, key));
+	struct lease *lease;
+	enum err rc;
+
+	if (lease_table_is_full(r->table, req->name, key, &call->client))
+		return err_set(why, ERR_AGAIN,
+			"this relay has no room for more leases, or none for more of your "
+			"network's: try again later");
+	req->client_ip = addr_print_ip(&call->client, client);
+	req->tcp_max_leases = policy_settings(r->policy)->tcp_max_leases;
+	req->is_routable = verdict.is_routable;
+	req->keeps_name = !verdict.is_denied && !verdict.is_banned;
+	rc = lease_open(r->table, req, &lease, why);
+	if (rc != ERR_OK)
+		return rc;
+	rc = relay_begin_lease(r, lease);
+	if (rc == ERR_OK)
+		*out = lease;
+	else
+		lease_end(r->table, lease, LEASE_FAILED);
+	return rc;
+}
+
+static void register_open(struct relay *r, struct api_call *call,
+	struct pending_lease *pending, const char *reported, const char *route_host)
+{
+	char ip[ADDR_TEXT_MAX];
+	struct message_lease answer = { .sni_port = r->sni_port };
 	struct lease_request req = {
 		.name = pending->name,
 		.address = pending->address,
 		.route_host = route_host[0] != '\0' ? route_host : NULL,
 		.metadata = &pending->metadata,
-		.client_ip = addr_print_ip(&call->client, client),
-		.reported_ip = reported,
+		.reported_ip = reported_ip(reported, ip),
 		.wants_tcp = pending->wants_tcp,
-		.tcp_max_leases = settings->tcp_max_leases,
 		.now_ms = clock_wall_ms(),
 	};
-	struct policy_verdict verdict;
 	struct lease *lease;
 	struct why why = { "" };
 	enum err rc;
 
-	reported_ip_take(reported_ip, reported);
 	req.until_ms = req.now_ms + (uint64_t)pending->ttl_s * 1000;
-	verdict = policy_judge(r->policy,
-		identity_key_print(pending->name, pending->address, key));
-	req.is_routable = verdict.is_routable;
-	req.keeps_name = !verdict.is_denied && !verdict.is_banned;
-	if (lease_table_is_full(r->table, pending->name, key, &call->client)) {
-		lease_refuse(r, call, pending, MESSAGE_RATE_LIMITED,
-			"this relay has no room for more leases, or none for more of your "
-			"network's: try again later");
-		return;
+	rc = lease_grant(r, call, &req, &lease, &why);
+	if (rc == ERR_OK) {
+		rc = token_issue(r, lease, pending->ttl_s, answer.access_token);
+		if (rc != ERR_OK)
+			lease_end(r->table, lease, LEASE_FAILED);
 	}
-	rc = lease_open(r->table, &req, &lease, &why);
-	if (rc == ERR_OK)
-		rc = register_finish(r, lease, pending->ttl_s, &answer, &why);
 	if (rc != ERR_OK) {
 		lease_refuse(r, call, pending, register_error_of(rc), err_text(rc, &why));
 		return;
 	}
 	register_log(r, lease, "registered");
-	register_answer(r, call, lease, &answer);
+	str_copy(answer.identity.name, sizeof(answer.identity.name), pending->name);
+	str_copy(answer.identity.address, sizeof(answer.identity.address),
+		pending->address);
+	answer.expires_at.s = (int64_t)(req.until_ms / 1000);
+	answer.tcp_enabled = lease->route->tcp_port != 0;
+	if (answer.tcp_enabled)
+		snprintf(answer.tcp_addr, sizeof(answer.tcp_addr), "%s:%u",
+			r->options.root, lease->route->tcp_port);
+	api_reply(call, &answer);
 }
 
 static struct pending_lease *register_redeem(struct relay *r, struct api_call *call,
@@ -436,7 +424,7 @@ static struct pending_lease *register_redeem(struct relay *r, struct api_call *c
 
 	if (rc == ERR_OK)
 		return outcome.payload;
-	registration_refuse(r, call,
+	lease_refuse(r, call, NULL,
 		rc == ERR_DENIED ? MESSAGE_UNAUTHORIZED : MESSAGE_INVALID_REQUEST,
 		err_text(rc, &why));
 	return NULL;
@@ -462,7 +450,7 @@ static void lease_register(void *context, struct api_call *call)
 
 /* ---- access tokens ---- */
 
-/* False: it is not good, and the call is answered. */
+/* False: it is not valid, and the call is refused. */
 static bool token_read(struct relay *r, struct api_call *call, struct span text,
 	struct access_token *out)
 {
@@ -486,7 +474,7 @@ static bool token_is_outdated(const struct access_token *t, const struct lease *
 		t->registration < lease_route_of(lease->route)->registration;
 }
 
-/* NULL: there is no such lease, or the token is not good; the call is answered. */
+/* NULL: there is no such lease, or the token is not valid; the call is refused. */
 static struct lease *lease_of_token(struct relay *r, struct api_call *call,
 	const char *text, struct access_token *token)
 {
@@ -502,58 +490,47 @@ static struct lease *lease_of_token(struct relay *r, struct api_call *call,
 	return lease;
 }
 
-/* ---- leases that a restart has forgotten ---- */
+/* ---- leases from before a restart ---- */
 
-/* False: somebody else has the name by now, or there is no room. */
+/* False: another identity has the name now, or there is no room. */
 static bool revival_open(struct relay *r, struct api_call *call,
-	const struct access_token *t, const char *key)
+	const struct access_token *t)
 {
-	const struct policy_settings *settings = policy_settings(r->policy);
 	struct message_metadata metadata = { .hide = false };
-	const struct policy_verdict verdict = policy_judge(r->policy, key);
-	char client[ADDR_TEXT_MAX], host[NAMES_HOST_MAX + 1] = "";
+	char host[NAMES_HOST_MAX + 1] = "";
 	struct lease_request req = {
 		.name = t->name,
 		.address = t->address,
 		.metadata = &metadata,
-		.client_ip = addr_print_ip(&call->client, client),
 		.reported_ip = "",
-		.wants_tcp = t->tcp_port != 0 && settings->tcp_enabled,
-		.tcp_max_leases = settings->tcp_max_leases,
+		.wants_tcp = t->tcp_port != 0 && policy_settings(r->policy)->tcp_enabled,
 		.now_ms = clock_wall_ms(),
 		.until_ms = (uint64_t)t->expires_at_s * 1000,
-		.is_routable = verdict.is_routable,
-		.keeps_name = !verdict.is_denied && !verdict.is_banned,
 		.registration = t->registration,
 	};
+	const uint64_t most_ms = req.now_ms + LEASE_TTL_MAX_S * UINT64_C(1000);
 	struct lease *lease;
 
-	/* An earlier version, or another program with this key, may have given it
-	 * more. */
-	if (req.until_ms > req.now_ms + LEASE_TTL_MAX_S * UINT64_C(1000))
-		req.until_ms = req.now_ms + LEASE_TTL_MAX_S * UINT64_C(1000);
+	/* An earlier version, or another program with this key, may have issued it. */
+	if (req.until_ms > most_ms)
+		req.until_ms = most_ms;
 	if (t->route_host[0] != '\0' && route_host_parse(r, t->route_host, host))
 		req.route_host = host;
 	if (req.wants_tcp)
 		lease_table_remember_port(r->table, t->name, t->tcp_port, req.now_ms);
 	if (relay_config_reserves(&r->options, t->name) ||
 		relay_config_reserves(&r->options, host) ||
-		lease_table_is_full(r->table, t->name, key, &call->client) ||
-		lease_open(r->table, &req, &lease, NULL) != ERR_OK)
+		lease_grant(r, call, &req, &lease, NULL) != ERR_OK)
 		return false;
-	if (relay_begin_lease(r, lease) != ERR_OK) {
-		lease_end(r->table, lease, LEASE_FAILED);
-		return false;
-	}
 	register_log(r, lease, "restored after a restart; held");
 	return true;
 }
 
 /*
- * A reverse session has come with a good token, and there is no lease, or an older one.
- * If the token was issued before a restart, that has forgotten the lease, and it is
- * granted again until the token ends: clients in the field do not register again before
- * they renew. One that was issued since is of a lease that has ended.
+ * A reverse session has a valid token, and there is no lease, or an older one. If the
+ * token was issued before a restart, the lease is granted again until the token expires:
+ * stock clients do not register again before they renew. If it was issued since, its
+ * lease has ended.
  */
 static void lease_revive(void *context, struct api_call *call)
 {
@@ -568,9 +545,8 @@ static void lease_revive(void *context, struct api_call *call)
 	if ((lease == NULL ||
 		    lease_route_of(lease->route)->registration < t.registration) &&
 		(lease_table_has_issued(r->table, t.registration) ||
-			!revival_open(r, call, &t, key)))
-		envelope_refuse(call, MESSAGE_LEASE_NOT_FOUND,
-			"lease not found: register it again");
+			!revival_open(r, call, &t)))
+		envelope_refuse(call, MESSAGE_LEASE_NOT_FOUND, REQUEST_NO_LEASE);
 	else
 		call->status = 200;
 }
@@ -581,27 +557,26 @@ static void renew_answer(struct relay *r, struct api_call *call, struct lease *l
 	struct message_renew_request *req)
 {
 	struct message_renewal answer = { .expires_at.s = 0 };
-	char client[ADDR_TEXT_MAX], reported[ADDR_TEXT_MAX];
+	char client[ADDR_TEXT_MAX], ip[ADDR_TEXT_MAX];
 	int64_t ttl_s = ttl_of(req->ttl_s);
 	struct lease_renewal renewal = {
 		.metadata = &req->metadata,
 		.client_ip = addr_print_ip(&call->client, client),
-		.reported_ip = reported,
+		.reported_ip = reported_ip(req->reported_ip, ip),
 		.now_ms = clock_wall_ms(),
 	};
 
 	if (token_issue(r, lease, ttl_s, answer.access_token) != ERR_OK) {
-		envelope_refuse(call, MESSAGE_INTERNAL, "no token can be issued");
+		envelope_refuse(call, MESSAGE_INTERNAL, "cannot issue a token");
 		return;
 	}
-	reported_ip_take(req->reported_ip, reported);
 	renewal.until_ms = renewal.now_ms + (uint64_t)ttl_s * 1000;
 	lease_renew(r->table, lease, &renewal);
 	answer.expires_at = timefmt_of_ms(renewal.until_ms);
 	api_reply(call, &answer);
 }
 
-/* Its name has been reserved since it was registered. True: the call is answered. */
+/* True: its name was reserved after it was registered, and the call is refused. */
 static bool renewal_is_refused(struct relay *r, struct api_call *call,
 	const struct lease *lease)
 {
@@ -647,7 +622,7 @@ static void lease_hop(void *context, struct api_call *call)
 {
 	(void)context;
 	envelope_refuse(call, MESSAGE_FEATURE_UNAVAILABLE,
-		"this relay takes no part in multi-hop routes");
+		NO_HOPS);
 }
 
 /* The worker that sends it has verified the token. */
@@ -661,7 +636,7 @@ static const struct api_operation rows[] = {
 	{ "POST", "/sdk/register/challenge", &unbanned, lease_challenge,
 		.request = &message_challenge_request_fields,
 		.response = &message_challenge_fields, .status = 201,
-		.summary = "Asks what is to be signed for a lease." },
+		.summary = "Returns the text that is to be signed for a lease." },
 	{ "POST", "/sdk/register", &unbanned, lease_register,
 		.request = &message_register_request_fields,
 		.response = &message_lease_fields, .status = 201,
