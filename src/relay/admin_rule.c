@@ -5,7 +5,6 @@
 #include "base/str.h"
 #include "http/metrics.h"
 #include "relay/admin.h"
-#include "relay/metrics.h"
 #include "relay/relay_priv.h"
 #include "tunnel/portal/message.h"
 

@@ -5,8 +5,6 @@
 #include "base/str.h"
 #include "http/openapi.h"
 #include "relay/admin.h"
-#include "relay/certificate_pair.h"
-#include "relay/metrics.h"
 #include "relay/relay_priv.h"
 #include "tunnel/portal/message.h"
 

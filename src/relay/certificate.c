@@ -7,7 +7,6 @@
 #include "base/list.h"
 #include "base/str.h"
 #include "crypto/remote_key.h"
-#include "relay/certificate_pair.h"
 #include "store/file.h"
 #include "store/file_watch.h"
 #include "text/names.h"

@@ -1,5 +1,5 @@
 /* A certificate chain and its private key. */
-#include "relay/certificate_pair.h"
+#include "relay/certificate.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>

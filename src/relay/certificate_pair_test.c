@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "relay/certificate_pair.h"
+#include "relay/certificate.h"
 
 static char directory[64];
 

@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "relay/certificate.h"
-#include "relay/certificate_pair.h"
 
 #define ROOT "relay.localhost"
 #define PATIENCE_TURNS 500

@@ -12,7 +12,6 @@
 
 #include "loop/timer_test.h"
 #include "relay/certificate.h"
-#include "relay/certificate_pair.h"
 
 #define ROOT "relay.localhost"
 #define HOUR_MS UINT64_C(3600000)

@@ -1,36 +1,40 @@
 /* Statistics: of all workers together, of leases and policy, and of the process. */
-#include "relay/metrics.h"
-
 #include "base/clock.h"
+#include "http/metrics.h"
 #include "relay/relay_priv.h"
 
 #define ROW(name, member, text) \
 	{ \
-		name, FIELD_BYTES, FIELD_AT(struct relay_statistics, member), \
-			.help = (text) \
+		"adit_relay_" name, FIELD_BYTES, \
+			FIELD_AT(struct relay_statistics, member), .help = (text) \
 	}
 
 /* A counter is a row whose name ends in "_total"; the others are gauges. */
 static const struct field rows[] = {
-	{ .kind = FIELD_TABLE,
-		FIELD_AT(struct relay_statistics, totals),
-		.of = &data_totals_fields },
-	ROW("adit_relay_signatures_total", signatures, "Signatures made for leases."),
-	ROW("adit_relay_signatures_refused_total", signatures_refused,
+	ROW("visitors_total", totals.visitors, "Visitors that were bridged."),
+	ROW("visitors_unknown_total", totals.unknown,
+		"Visitors without a server name, or with an unknown one."),
+	ROW("visitors_unserved_total", totals.unserved,
+		"Visitors that found no session in time."),
+	ROW("bytes_up_total", totals.bytes_up, "Bytes from visitors."),
+	ROW("bytes_down_total", totals.bytes_down, "Bytes to visitors."),
+	ROW("bridges", totals.bridges, "Bridges now."),
+	ROW("sessions_ready", totals.sessions, "Idle reverse sessions now."),
+	ROW("signatures_total", signatures, "Signatures made for leases."),
+	ROW("signatures_refused_total", signatures_refused,
 		"Signatures refused to leases."),
-	ROW("adit_relay_workers", workers, "Data workers."),
-	ROW("adit_relay_leases", leases, "Leases."),
-	ROW("adit_relay_leases_live", leases_live, "Leases that policy lets be served."),
-	ROW("adit_relay_leases_tcp", leases_tcp, "Leases with a TCP port."),
-	ROW("adit_relay_names_reserved", names,
-		"Names that are reserved for their holders."),
-	ROW("adit_relay_policy_approved", approved, "Identities approved."),
-	ROW("adit_relay_policy_denied", denied, "Identities denied."),
-	ROW("adit_relay_policy_banned", banned, "Identities banned."),
-	ROW("adit_relay_policy_limited", limited, "Identities with a rate limit."),
-	ROW("adit_relay_policy_prefixes_banned", prefixes,
-		"Addresses and prefixes banned."),
-	ROW("process_resident_memory_bytes", memory, "Memory in use."),
+	ROW("workers", workers, "Data workers."),
+	ROW("leases", leases, "Leases."),
+	ROW("leases_live", leases_live, "Leases that policy lets be served."),
+	ROW("leases_tcp", leases_tcp, "Leases with a TCP port."),
+	ROW("names_reserved", names, "Names that are reserved for their holders."),
+	ROW("policy_approved", approved, "Identities approved."),
+	ROW("policy_denied", denied, "Identities denied."),
+	ROW("policy_banned", banned, "Identities banned."),
+	ROW("policy_limited", limited, "Identities with a rate limit."),
+	ROW("policy_prefixes_banned", prefixes, "Addresses and prefixes banned."),
+	{ "process_resident_memory_bytes", FIELD_BYTES,
+		FIELD_AT(struct relay_statistics, memory), .help = "Memory in use." },
 };
 
 const struct field_table relay_statistics_fields = FIELD_TABLE_OF(struct relay_statistics,
@@ -70,16 +74,16 @@ void metrics_read(struct relay *r, struct relay_statistics *out)
 void metrics_put(void *relay, struct buf *out)
 {
 	struct relay_statistics s;
-	struct field_cursor c;
 
 	metrics_read(relay, &s);
-	for (field_first(&c, &relay_statistics_fields); c.row != NULL; field_next(&c)) {
-		const char *name = c.row->name;
+	for (size_t i = 0; i < mem_count(rows); i++) {
+		const char *name = rows[i].name;
 		const struct metric m = {
 			.name = name,
 			.type = strstr(name, "_total") != NULL ? "counter" : "gauge",
-			.help = c.row->help,
-			.value = (uint64_t)field_number(c.row, (char *)&s + c.at),
+			.help = rows[i].help,
+			.value = (uint64_t)field_number(&rows[i],
+				field_at(&rows[i], &s)),
 		};
 
 		metric_put(out, &m);

@@ -1,4 +1,4 @@
-/* A relay: what it is made of, and its end. */
+/* A relay: its start, its parts and its end. */
 #include "relay/relay.h"
 
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "loop/notify.h"
 #include "relay/admin.h"
 #include "relay/admin_socket.h"
-#include "relay/metrics.h"
+#include "http/metrics.h"
 #include "relay/relay_config.h"
 #include "relay/relay_priv.h"
 #include "serve/lease/lease_service.h"
@@ -19,8 +19,7 @@
 #include "tunnel/portal/identity.h"
 #include "tunnel/portal/wallet.h"
 
-#define RELAY_SWEEP_MS 5000  /* portal-protocol 6.5 */
-#define RELAY_AUDIT_MS 60000 /* signatures: one row a minute for each identity */
+#define RELAY_AUDIT_MS 60000 /* one row a minute for each identity */
 #define RELAY_DRAIN_LOOK_MS 20
 #define RELAY_WAIT_MS 2000
 
@@ -110,7 +109,7 @@ static enum err relay_open_listeners(struct relay *r, struct why *why)
 
 /* ---- the end ---- */
 
-/* Workers stop by themselves, and say so in a flag only. */
+/* Workers that have drained stop by themselves and set a flag. */
 static void relay_on_drain(void *arg)
 {
 	struct relay *r = arg;
@@ -121,19 +120,6 @@ static void relay_on_drain(void *arg)
 		loop_timer_set(r->drain, RELAY_DRAIN_LOOK_MS);
 }
 
-/* Two that serve from one directory would each not know what the other is told of
- * policy. */
-static enum err relay_lock(struct relay *r, struct why *why)
-{
-	struct why detail = { "" };
-	enum err rc = file_lock_directory(r->options.state_dir, &r->lock, &detail);
-
-	return rc == ERR_OK ?
-		rc :
-		err_set(why, rc, "%s; give each relay an identity_path of its own",
-			detail.text);
-}
-
 static void relay_unlock(struct relay *r)
 {
 	if (r->lock >= 0)
@@ -141,11 +127,11 @@ static void relay_unlock(struct relay *r)
 	r->lock = -1;
 }
 
-/* The next one may begin at once. */
+/* Closes ports and unlocks the directory first, so that the next relay can start at once. */
 static void relay_drain(struct relay *r)
 {
 	r->state = RELAY_DRAINING;
-	loop_timer_stop(r->sweep); /* names are the next relay's business */
+	loop_timer_stop(r->sweep); /* the next relay may have the names already */
 	admin_socket_close(r->admin);
 	r->admin = NULL;
 	log_info(&r->log,
@@ -243,24 +229,18 @@ static enum err relay_open_policy(struct relay *r, struct why *why)
 	return rc;
 }
 
-static enum err relay_open_names(struct relay *r, struct why *why)
-{
-	const struct reservations_options o = {
-		.loop = r->control->loop,
-		.store = r->store,
-		.log = &r->log,
-		.grace_ms = r->options.name_grace_ms,
-	};
-
-	return reservations_open(&o, &r->names, why);
-}
-
-static enum err relay_open_table(struct relay *r)
+static enum err relay_open_leases(struct relay *r, struct why *why)
 {
 	static const struct challenges_options registrations = {
 		.statement = "Register a portal lease",
 		.path = "/sdk/register",
 		.prefix = RANDOM_ID_CHALLENGE,
+	};
+	const struct reservations_options names = {
+		.loop = r->control->loop,
+		.store = r->store,
+		.log = &r->log,
+		.grace_ms = r->options.name_grace_ms,
 	};
 	struct lease_table_options o = {
 		.root = r->options.root,
@@ -271,8 +251,10 @@ static enum err relay_open_table(struct relay *r)
 		.on_end = relay_on_lease_end,
 		.arg = r,
 	};
-	enum err rc = route_table_new(lease_route_alias, &r->routes);
+	enum err rc = reservations_open(&names, &r->names, why);
 
+	if (rc == ERR_OK)
+		rc = route_table_new(lease_route_alias, &r->routes);
 	if (rc != ERR_OK)
 		return rc;
 	o.routes = r->routes;
@@ -308,14 +290,6 @@ static enum err relay_open_workers(struct relay *r, struct why *why)
 	return data_workers_open(&r->shared, r->snapshot, why);
 }
 
-static void relay_on_sweep(void *arg)
-{
-	struct relay *r = arg;
-
-	relay_sweep(r);
-	loop_timer_set(r->sweep, RELAY_SWEEP_MS);
-}
-
 static void relay_on_audit(void *arg)
 {
 	struct relay *r = arg;
@@ -324,37 +298,11 @@ static void relay_on_audit(void *arg)
 	loop_timer_set(r->audit, RELAY_AUDIT_MS);
 }
 
-static enum err relay_set_timers(struct relay *r)
-{
-	struct loop *loop = r->control->loop;
-	enum err rc = loop_timer_open(loop, relay_on_sweep, r, &r->sweep);
-
-	if (rc == ERR_OK)
-		rc = loop_timer_open(loop, relay_on_audit, r, &r->audit);
-	if (rc == ERR_OK)
-		rc = loop_timer_open(loop, relay_on_drain, r, &r->drain);
-	if (rc != ERR_OK)
-		return rc;
-	loop_timer_set(r->sweep, RELAY_SWEEP_MS);
-	loop_timer_set(r->audit, RELAY_AUDIT_MS);
-	return ERR_OK;
-}
-
-/* Without it, the relay serves as well. */
-static void relay_open_admin(struct relay *r)
-{
-	struct why why = { "" };
-
-	if (admin_socket_open(r, &r->admin, &why) != ERR_OK)
-		log_warn(&r->log,
-			"admin socket: not opened: %s; adit relay lease and status will not "
-			"work",
-			why.text);
-}
-
-/* Behind the certificate: policy and leases, workers, ports. */
+/* What needs the certificate: policy and leases, workers, ports. */
 static enum err relay_open_rest(struct relay *r, struct why *why)
 {
+	struct loop *loop = r->control->loop;
+	struct why detail = { "" };
 	const struct api_options operations = {
 		.tables = relay_tables,
 		.envelope = &relay_envelope,
@@ -365,13 +313,17 @@ static enum err relay_open_rest(struct relay *r, struct why *why)
 	if (rc == ERR_OK)
 		rc = admin_open(r, why);
 	if (rc == ERR_OK)
-		rc = relay_open_names(r, why);
+		rc = relay_open_leases(r, why);
 	if (rc == ERR_OK)
-		rc = relay_open_table(r);
+		rc = loop_timer_open(loop, relay_sweep, r, &r->sweep);
 	if (rc == ERR_OK)
-		rc = relay_set_timers(r);
+		rc = loop_timer_open(loop, relay_on_audit, r, &r->audit);
+	if (rc == ERR_OK)
+		rc = loop_timer_open(loop, relay_on_drain, r, &r->drain);
 	if (rc != ERR_OK)
 		return rc;
+	relay_sweep(r);
+	loop_timer_set(r->audit, RELAY_AUDIT_MS);
 	relay_publish(r);
 	if (r->snapshot == NULL)
 		return ERR_NOMEM;
@@ -384,15 +336,18 @@ static enum err relay_open_rest(struct relay *r, struct why *why)
 		rc = relay_open_listeners(r, why);
 	if (rc != ERR_OK)
 		return rc;
-	relay_open_admin(r);
+	if (admin_socket_open(r, &r->admin, &detail) != ERR_OK)
+		log_warn(&r->log,
+			"admin socket: not opened: %s; adit relay lease and adit relay status"
+			" will not work",
+			detail.text);
 	r->state = RELAY_SERVING;
 	r->began_ms = clock_wall_ms();
 	notify_status(r->owner.notify, "serving %s", r->options.root);
 	return ERR_OK;
 }
 
-/* Whatever is wrong with new files is told when it changes:
- * they come one after the other. */
+/* Two files arrive one after the other: an error is logged when it changes. */
 static void relay_on_wait(void *arg)
 {
 	struct relay *r = arg;
@@ -427,10 +382,10 @@ static enum err relay_wait(struct relay *r, const struct why *why)
 	return ERR_OK;
 }
 
-/* From what is kept on disk to what listens: a port is open when all else is fine. */
+/* Files first, ports last: an open port means that all else works. */
 static enum err relay_begin(struct relay *r, struct why *why)
 {
-	struct why missing = { "" };
+	struct why detail = { "" };
 	enum err rc = mailbox_open(r->control->loop, r, &r->mailbox);
 
 	if (rc == ERR_OK)
@@ -440,16 +395,19 @@ static enum err relay_begin(struct relay *r, struct why *why)
 	if (rc != ERR_OK)
 		return rc;
 	relay_warn_of_directory(r);
-	rc = relay_lock(r, why);
-	if (rc == ERR_OK)
-		rc = relay_open_identity(r, why);
+	/* Each of two relays in one directory would miss the other's changes of policy. */
+	rc = file_lock_directory(r->options.state_dir, &r->lock, &detail);
+	if (rc != ERR_OK)
+		return err_set(why, rc, "%s; give each relay an identity_path of its own",
+			detail.text);
+	rc = relay_open_identity(r, why);
 	if (rc != ERR_OK)
 		return rc;
-	rc = relay_open_certificate(r, &missing);
+	rc = relay_open_certificate(r, &detail);
 	if (rc == ERR_OK)
 		return relay_open_rest(r, why);
-	return rc == ERR_NOENT ? relay_wait(r, &missing) :
-				 err_set(why, rc, "%s", err_text(rc, &missing));
+	return rc == ERR_NOENT ? relay_wait(r, &detail) :
+				 err_set(why, rc, "%s", err_text(rc, &detail));
 }
 
 void relay_close(struct relay *r)

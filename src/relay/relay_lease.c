@@ -9,6 +9,8 @@
 #include "base/str.h"
 #include "tunnel/portal/wallet.h"
 
+#define RELAY_SWEEP_MS 5000 /* portal-protocol 6.5 */
+
 static struct data_worker *lease_worker(struct relay *r, const struct lease *l)
 {
 	return &r->shared.workers[l->route->worker];
@@ -16,7 +18,7 @@ static struct data_worker *lease_worker(struct relay *r, const struct lease *l)
 
 /* ---- beginning and end ---- */
 
-/* The worker gets a copy of the socket: the table needs its own when the port goes on. */
+/* The worker gets a copy of the socket: the next lease with this port needs ours. */
 enum err relay_begin_lease(struct relay *r, struct lease *lease)
 {
 	uint64_t rate = policy_judge(r->policy, lease->route->owner).bytes_per_s;
@@ -49,7 +51,7 @@ void relay_on_lease_end(void *arg, struct lease *lease, enum lease_end end)
 {
 	struct relay *r = arg;
 
-	/* One that was registered again is in the log as the new one. */
+	/* If it was registered again, the log has the new one. */
 	log_limited(end == LEASE_REPLACED ? LOG_DEBUG : LOG_INFO, &r->log,
 		"lease %s: ended: %s; held by %s from %s", lease->route->name,
 		lease_end_text(end), lease->address, lease->client_ip);
@@ -61,7 +63,7 @@ void relay_on_lease_end(void *arg, struct lease *lease, enum lease_end end)
 			lease->route->name);
 }
 
-/* ---- now and then ---- */
+/* ---- settings, and what timers do ---- */
 
 void relay_set_lease_bounds(struct relay *r)
 {
@@ -94,19 +96,22 @@ void relay_audit_signatures(struct relay *r)
 	r->is_audit_failing = has_failed;
 }
 
-void relay_sweep(struct relay *r)
+void relay_sweep(void *relay)
 {
+	struct relay *r = relay;
+
 	lease_sweep(r->table, clock_wall_ms());
 	reservations_sweep(r->names);
 	challenges_sweep(r->challenges);
 	wallet_sweep(r->wallet);
+	loop_timer_set(r->sweep, RELAY_SWEEP_MS);
 }
 
 /* ---- policy has changed ---- */
 
 /*
- * Closes what is open of a lease that policy rejects: sessions, visitors, and for a
- * moment the port. The lease itself stays, for policy may change again.
+ * Closes the sessions and visitors of a lease that policy rejects, and for a moment its
+ * port. The lease itself stays: policy may change again.
  */
 static void lease_cut(struct relay *r, struct lease *l)
 {

@@ -1,7 +1,6 @@
 /*
- * The inside of a relay, for the files of relay/ that run on its control worker:
- * relay*.c, api*.c and admin*.c. Data workers see struct data_shared, their snapshot, and
- * no more.
+ * A relay, for the files of relay/ that run on its control worker: relay*.c, api*.c and
+ * admin*.c. Data workers see struct data_shared and their snapshot, and no more.
  */
 #ifndef RELAY_RELAY_PRIV_H
 #define RELAY_RELAY_PRIV_H
@@ -27,8 +26,8 @@ enum relay_state {
 	RELAY_STARTING,
 	RELAY_WAITING, /* for a certificate: no port is open yet */
 	RELAY_SERVING,
-	RELAY_DRAINING, /* takes nothing new, and waits for bridges */
-	RELAY_ENDED,    /* its workers are gone */
+	RELAY_DRAINING, /* accepts no connections, and waits for bridges */
+	RELAY_ENDED,    /* its workers have ended */
 };
 
 struct relay {
@@ -39,7 +38,7 @@ struct relay {
 	struct log log;
 	struct relay_options options;
 	struct prefix_set exempt; /* of options: for the lease table */
-	int lock;                 /* on the state directory, while we serve; -1: none */
+	int lock;                 /* on the state directory, while it serves; -1: none */
 	struct identity identity; /* its key signs access tokens */
 
 	struct store *store;
@@ -51,36 +50,38 @@ struct relay {
 	struct sign_audit *sign_audit;
 	struct lease_table *table;
 	struct certificate *certificate;
-	struct snapshot *snapshot; /* what workers have been told last */
+	struct snapshot *snapshot; /* that workers were sent last */
 	struct data_shared shared; /* with the workers */
 	struct lease_context leases;
 
 	struct api operations; /* that the control worker answers */
 	struct listener *sni, *api;
-	struct http_metrics *metrics; /* NULL: not wanted */
-	struct admin_socket *admin;   /* NULL: it cannot be had */
+	struct http_metrics *metrics; /* NULL: not enabled */
+	struct admin_socket *admin;   /* NULL: it could not be opened */
 	uint64_t began_ms;            /* wall clock: when it began to serve */
-	uint16_t sni_port;            /* where it really listens */
+	uint16_t sni_port;            /* the port that it listens on */
 	struct loop_timer *sweep, *audit, *drain, *wait;
 	struct why waits_for;
-	bool is_audit_failing; /* what was signed could not be stored the last time */
+	bool is_audit_failing; /* the last relay_audit_signatures() failed */
 
-	struct api_text *page; /* about this relay: a reference, or NULL, */
-	uint64_t page_made_ms; /* and how old it is, by the clock for people */
+	struct api_text *page; /* about this relay: a reference, or NULL */
+	uint64_t page_made_ms; /* wall clock: when it was made */
 };
 
-/* A lease begins: its worker is told. ERR_NOMEM: it was not. relay_lease.c. */
+/* Tells the worker of a new lease. ERR_NOMEM. relay_lease.c. */
 enum err relay_begin_lease(struct relay *r, struct lease *lease) MUST_USE;
 
-/* What the table and policy call; @arg is the relay. relay_lease.c. */
+/* Callbacks of the table and of policy; @arg is the relay. relay_lease.c. */
 void relay_on_lease_end(void *arg, struct lease *lease, enum lease_end end);
 void relay_on_policy(void *arg, const char *identity_key);
 
-/* Every 5 s: leases and challenges whose time is over. Every minute: what was signed. */
-void relay_sweep(struct relay *r);
+/* The callback of r->sweep, every 5 s: ends what has expired. relay_lease.c. */
+void relay_sweep(void *relay);
+
+/* Writes to the audit what was signed. Every minute. relay_lease.c. */
 void relay_audit_signatures(struct relay *r);
 
-/* What the options say of leases and names. relay_lease.c. */
+/* Applies the options of leases and names. relay_lease.c. */
 void relay_set_lease_bounds(struct relay *r);
 
 /*
@@ -96,15 +97,35 @@ extern const struct api_operation
 	lease_revival; /* api_lease.c; see struct lease_context */
 
 /*
- * The site that a wallet is asked to sign in to: the host that was asked for. The worker
- * that has read the request has checked that the host is one of ours.
+ * The site that a wallet signs in to: the Host of the request. The worker that has read
+ * the request has checked that it is one of the relay's.
  */
 static inline const char *relay_domain(const struct relay *r, const struct api_call *call)
 {
 	return call->host[0] != '\0' ? call->host : r->options.root;
 }
 
-/* Tells all workers what holds now. relay_settings.c. */
+/* Sends all workers a new snapshot of the settings. relay_settings.c. */
 void relay_publish(struct relay *r);
+
+/* ---- metrics.c ---- */
+
+/* All are whole numbers; the table has their names and help. */
+struct relay_statistics {
+	struct data_totals totals;
+	uint64_t signatures, signatures_refused;
+	uint64_t workers, leases, leases_live, leases_tcp, names;
+	uint64_t approved, denied, banned, limited, prefixes;
+	uint64_t memory;
+};
+extern const struct field_table relay_statistics_fields;
+void metrics_read(struct relay *r, struct relay_statistics *out);
+
+/* Appends the text for Prometheus (0.0.4); failures stick in @out. */
+void metrics_put(void *relay, struct buf *out);
+
+/* Opens r->metrics if the options have its address. ERR_USAGE: it is not a loopback
+ * address. */
+enum err metrics_open(struct relay *r, struct why *why) MUST_USE;
 
 #endif

@@ -1,4 +1,4 @@
-/* What a relay is told, at the start and later, and how its workers hear of it. */
+/* The settings of a relay: snapshots for its workers, and reload. */
 #include "relay/admin.h"
 #include "relay/relay_config.h"
 #include "relay/relay_priv.h"
@@ -6,39 +6,29 @@
 
 /* ---- snapshots ---- */
 
-static enum err snapshot_make(const struct relay *r, struct snapshot **out)
+void relay_publish(struct relay *r)
 {
 	struct lease_snapshot *s = lease_snapshot_new();
-	enum err rc;
+	enum err rc = ERR_NOMEM;
 
-	if (s == NULL)
-		return ERR_NOMEM;
-	s->base.tls = tls_context_ref(certificate_tls(r->certificate));
-	s->keyless = keyless_ref(certificate_keyless(r->certificate));
-	s->sign_per_s = r->options.sign_per_s;
-	rc = prefix_set_copy(policy_banned(r->policy), &s->base.banned);
+	if (s != NULL) {
+		s->base.tls = tls_context_ref(certificate_tls(r->certificate));
+		s->keyless = keyless_ref(certificate_keyless(r->certificate));
+		s->sign_per_s = r->options.sign_per_s;
+		rc = prefix_set_copy(policy_banned(r->policy), &s->base.banned);
+	}
 	if (rc == ERR_OK && r->options.trusts_proxy)
 		rc = r->options.proxies.n == 0 ?
 			prefix_set_add_local(&s->base.proxies) :
 			prefix_set_add_list(&s->base.proxies, &r->options.proxies);
-	if (rc == ERR_OK)
-		*out = &s->base;
-	else
-		snapshot_unref(&s->base);
-	return rc;
-}
-
-void relay_publish(struct relay *r)
-{
-	struct snapshot *s;
-
-	if (snapshot_make(r, &s) != ERR_OK) {
+	if (rc != ERR_OK) {
 		log_error(&r->log, "out of memory: workers keep the previous settings");
+		snapshot_unref(s != NULL ? &s->base : NULL);
 		return;
 	}
 	snapshot_unref(r->snapshot);
-	r->snapshot = s;
-	data_workers_set_snapshot(&r->shared, s);
+	r->snapshot = &s->base;
+	data_workers_set_snapshot(&r->shared, r->snapshot);
 }
 
 /* ---- reload ---- */

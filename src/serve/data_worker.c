@@ -406,27 +406,6 @@ bool data_workers_are_stopping(const struct data_shared *shared)
 	return true;
 }
 
-#define TOTAL(name, member, text) \
-	{ \
-		"adit_relay_" name, FIELD_BYTES, FIELD_AT(struct data_totals, member), \
-			.help = (text) \
-	}
-
-static const struct field totals_rows[] = {
-	TOTAL("visitors_total", visitors, "Visitors that were bridged."),
-	TOTAL("visitors_unknown_total", unknown,
-		"Visitors without a server name, or with an unknown one."),
-	TOTAL("visitors_unserved_total", unserved,
-		"Visitors that found no session in time."),
-	TOTAL("bytes_up_total", bytes_up, "Bytes from visitors."),
-	TOTAL("bytes_down_total", bytes_down, "Bytes to visitors."),
-	TOTAL("bridges", bridges, "Bridges now."),
-	TOTAL("sessions_ready", sessions, "Idle reverse sessions now."),
-};
-
-const struct field_table data_totals_fields = FIELD_TABLE_OF(struct data_totals,
-	totals_rows);
-
 struct data_totals data_workers_sum(const struct data_shared *shared)
 {
 	struct data_totals sum = { .visitors = 0 };

@@ -15,7 +15,6 @@
 #include "loop/worker.h"
 #include "serve/route.h"
 #include "serve/snapshot.h"
-#include "text/field.h"
 
 #define DATA_WORKERS_MAX 64
 
@@ -118,11 +117,10 @@ void data_workers_set_snapshot(struct data_shared *shared, struct snapshot *snap
 void data_workers_end(struct data_shared *shared, uint32_t drain_ms);
 bool data_workers_are_stopping(const struct data_shared *shared);
 
-/* The metrics of all of them together; the table has their names and help. */
+/* The metrics of all of them together. */
 struct data_totals {
 	uint64_t visitors, unknown, unserved, bytes_up, bytes_down, bridges, sessions;
 };
-extern const struct field_table data_totals_fields;
 struct data_totals data_workers_sum(const struct data_shared *shared);
 
 /* Stops their threads. */
