@@ -1,7 +1,6 @@
 /*
- * The page about this relay: which tunnels there are, and, as a landing page, how to get
- * one. Everything in it is its own, and the policy that goes with it lets a browser load
- * and run nothing else.
+ * The page about this relay: its tunnels, and, as a landing page, how to get one. It is
+ * self-contained: its policy lets a browser load and run nothing else.
  */
 #include <stdio.h>
 
@@ -11,15 +10,15 @@
 #include "relay/relay_priv.h"
 #include "serve/lease/envelope.h"
 
-#define PAGE_KEPT_MS 1000  /* so that many who look cost little */
-#define PAGE_READ_MS 10000 /* while some are still reading: each new one is memory */
+#define PAGE_KEPT_MS 1000  /* many requests for it cost little */
+#define PAGE_READ_MS 10000 /* while it is being sent: a new one would take more memory */
 #define PAGE_LEASES_MAX 500
 #define PAGE_BYTES_MAX (4u << 20)
-#define PAGE_LEASE_BYTES_MAX 131072 /* what one may take: its picture, mostly */
+#define PAGE_LEASE_BYTES_MAX 131072 /* of one, mostly its picture */
 #define PAGE_ADDRESS_MAX (NAMES_HOST_MAX + 32)
-#define PAGE_STALE_MS (3 * 60 * 1000) /* without a session, and not heard of */
+#define PAGE_STALE_MS (3 * 60 * 1000) /* without a session or a renewal */
 
-/* ---- which leases are shown ---- */
+/* ---- the leases that are shown ---- */
 
 /* portal-protocol 2.7. */
 static bool lease_is_public(const struct lease *l, uint64_t now_ms)
@@ -72,44 +71,31 @@ static void put_tunnel(struct relay *r, struct buf *out, const struct lease *l)
 	buf_fini(&tags);
 }
 
-static void put_tunnels(struct relay *r, struct buf *out, uint64_t now_ms)
-{
-	struct list *it, *tmp;
-	unsigned n = 0;
-
-	list_each(it, tmp, lease_table_all(r->table)) {
-		struct lease *l = list_object(it, struct lease, in_table);
-
-		if (n >= PAGE_LEASES_MAX || !lease_is_public(l, now_ms))
-			continue;
-		buf_put_str(out, n++ == 0 ? "<ul>\n" : "");
-		put_tunnel(r, out, l);
-	}
-	buf_put_str(out, n > 0 ? "</ul>\n" : "<p>There is no tunnel just now.</p>\n");
-}
-
-/* What stock pages read; text in it cannot end the element it is in. */
-static void put_data(struct relay *r, struct buf *out, uint64_t now_ms)
+/* The list for people, and the data that stock pages read: text cannot end its element. */
+static void put_tunnels(struct relay *r, struct buf *out, struct buf *data,
+	uint64_t now_ms)
 {
 	struct list *it, *tmp;
 	struct json_writer w;
 	unsigned n = 0;
 
-	json_writer_init(&w, out);
+	json_writer_init(&w, data);
 	json_put_open_list(&w);
 	list_each(it, tmp, lease_table_all(r->table)) {
 		struct lease *l = list_object(it, struct lease, in_table);
 		struct message_public_lease row;
 
-		if (n >= PAGE_LEASES_MAX ||
-			out->n + PAGE_LEASE_BYTES_MAX > PAGE_BYTES_MAX ||
-			!lease_is_public(l, now_ms))
+		if (n >= PAGE_LEASES_MAX || !lease_is_public(l, now_ms))
+			continue;
+		buf_put_str(out, n++ == 0 ? "<ul>\n" : "");
+		put_tunnel(r, out, l);
+		if (data->n + PAGE_LEASE_BYTES_MAX > PAGE_BYTES_MAX)
 			continue;
 		lease_describe(l, r->options.root, &row);
 		field_put_json(&message_public_lease_fields, &row, &w);
-		n++;
 	}
 	json_put_close_list(&w);
+	buf_put_str(out, n > 0 ? "</ul>\n" : "<p>There are no tunnels now.</p>\n");
 }
 
 /* The list of tunnels; as a landing page, with an introduction and instructions. */
@@ -123,8 +109,7 @@ static void put_page(struct relay *r, struct buf *out, uint64_t now_ms)
 	address_print(r, host, example);
 	buf_init(&tunnels, PAGE_BYTES_MAX);
 	buf_init(&data, PAGE_BYTES_MAX);
-	put_tunnels(r, &tunnels, now_ms);
-	put_data(r, &data, now_ms);
+	put_tunnels(r, &tunnels, &data, now_ms);
 	page_put(out, web_relay_html,
 		(const struct page_value[]){
 			{ "root", .text = r->options.root },
@@ -143,19 +128,7 @@ static void put_page(struct relay *r, struct buf *out, uint64_t now_ms)
 	buf_fini(&data);
 }
 
-/* Nothing but our one style, known by its digest. */
-static void add_policy(struct api_call *call)
-{
-	char style[PAGE_DIGEST_SIZE];
-
-	api_add_header(call,
-		"Content-Security-Policy: default-src 'none'; style-src 'sha256-%s'; "
-		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-		page_digest(web_relay_css, style));
-	api_add_header(call, "Referrer-Policy: no-referrer");
-}
-
-static bool page_is_good(struct relay *r, uint64_t now_ms)
+static bool page_is_fresh(struct relay *r, uint64_t now_ms)
 {
 	uint32_t kept_ms = PAGE_KEPT_MS;
 
@@ -166,35 +139,31 @@ static bool page_is_good(struct relay *r, uint64_t now_ms)
 	return now_ms - r->page_made_ms < kept_ms;
 }
 
-/* NULL: there is no room for it. */
-static struct api_text *page_make(struct relay *r, uint64_t now_ms)
-{
-	struct api_text *page = api_text_new(PAGE_BYTES_MAX);
-
-	if (page == NULL)
-		return NULL;
-	put_page(r, &page->text, now_ms);
-	if (page->text.failed == ERR_OK)
-		return page;
-	api_text_unref(page);
-	return NULL;
-}
-
 static void page_about(void *context, struct api_call *call)
 {
 	struct relay *r = context;
 	uint64_t now_ms = clock_wall_ms();
+	char style[PAGE_DIGEST_SIZE];
 
-	if (!page_is_good(r, now_ms)) {
+	if (!page_is_fresh(r, now_ms)) {
 		api_text_unref(r->page);
-		r->page = page_make(r, now_ms);
+		r->page = api_text_new(PAGE_BYTES_MAX);
 		r->page_made_ms = now_ms;
+		if (r->page != NULL)
+			put_page(r, &r->page->text, now_ms);
 	}
-	if (r->page == NULL) {
+	if (r->page == NULL || r->page->text.failed != ERR_OK) {
+		api_text_unref(r->page);
+		r->page = NULL;
 		envelope_refuse(call, MESSAGE_INTERNAL, "no room for the page");
 		return;
 	}
-	add_policy(call);
+	/* Nothing but the one style, by its digest. */
+	api_add_header(call,
+		"Content-Security-Policy: default-src 'none'; style-src 'sha256-%s'; "
+		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+		page_digest(web_relay_css, style));
+	api_add_header(call, "Referrer-Policy: no-referrer");
 	api_reply_shared(call, r->page);
 }
 

@@ -7,22 +7,15 @@
 
 #include "base/str.h"
 
-struct fair_network {
-	struct list in_queue;
-	struct list leases;
-	struct prefix prefix;
-	unsigned count;  /* of items */
-	uint64_t turn;   /* its next one; the smallest is served */
-	uint64_t served; /* the turn of its lease that was served last */
-};
-
-struct fair_lease {
-	struct list in_network;
-	struct fair_network *network;
-	struct list items; /* the oldest first */
-	unsigned count;
-	uint64_t turn;
-	char identity_key[IDENTITY_KEY_SIZE];
+/* A network in the queue, or a lease in a network, while it has items. */
+struct fair_share {
+	struct list in_parent;
+	struct fair_share *network; /* of a lease */
+	struct list members;        /* leases, or items with the oldest first */
+	unsigned count;             /* of items */
+	uint64_t turn;              /* its next one; the smallest is served */
+	uint64_t served;            /* the turn of its lease that was served last */
+	char key[IDENTITY_KEY_SIZE];
 };
 
 void fair_queue_init(struct fair_queue *q, unsigned max)
@@ -32,72 +25,68 @@ void fair_queue_init(struct fair_queue *q, unsigned max)
 	list_init(&q->by_time);
 }
 
-/* ---- networks and leases, while they have items ---- */
+/* ---- networks and leases ---- */
 
-static struct fair_network *network_obtain(struct fair_queue *q,
-	const struct prefix *prefix)
+static struct fair_share *share_of(struct list *it)
 {
-	struct fair_network *n;
+	return list_object(it, struct fair_share, in_parent);
+}
+
+/* A new one is served at @turn. */
+static struct fair_share *share_obtain(struct list *parent, const char *key,
+	uint64_t turn)
+{
+	struct fair_share *s;
 	struct list *it, *tmp;
 
-	list_each(it, tmp, &q->networks) {
-		n = list_object(it, struct fair_network, in_queue);
-		if (prefix_eq(&n->prefix, prefix))
-			return n;
-	}
-	n = mem_new(n);
-	if (n == NULL)
+	list_each(it, tmp, parent)
+		if (strcmp(share_of(it)->key, key) == 0)
+			return share_of(it);
+	s = mem_new(s);
+	if (s == NULL)
 		return NULL;
-	n->prefix = *prefix;
-	n->turn = q->turn;
-	list_init(&n->leases);
-	list_add(&q->networks, &n->in_queue);
-	return n;
+	str_copy(s->key, sizeof(s->key), key);
+	s->turn = turn;
+	list_init(&s->members);
+	list_add(parent, &s->in_parent);
+	return s;
 }
 
-static struct fair_lease *lease_obtain(struct fair_network *n, const char *identity_key)
+static void share_drop_if_empty(struct fair_share *s)
 {
-	struct fair_lease *l;
+	if (s != NULL && s->count == 0) {
+		list_remove(&s->in_parent);
+		free(s);
+	}
+}
+
+static struct fair_share *share_next(struct list *parent)
+{
+	struct fair_share *next = list_first(parent, struct fair_share, in_parent);
 	struct list *it, *tmp;
 
-	list_each(it, tmp, &n->leases) {
-		l = list_object(it, struct fair_lease, in_network);
-		if (strcmp(l->identity_key, identity_key) == 0)
-			return l;
-	}
-	l = mem_new(l);
-	if (l == NULL)
-		return NULL;
-	l->network = n;
-	l->turn = n->served;
-	str_copy(l->identity_key, sizeof(l->identity_key), identity_key);
-	list_init(&l->items);
-	list_add(&n->leases, &l->in_network);
-	return l;
+	list_each(it, tmp, parent)
+		if (share_of(it)->turn < next->turn)
+			next = share_of(it);
+	return next;
 }
 
-static void lease_drop_if_empty(struct fair_lease *l)
+/* The one with the most items; @most, unless it is NULL, if no other has more. */
+static struct fair_share *share_with_most(struct list *parent, struct fair_share *most)
 {
-	if (l != NULL && l->count == 0) {
-		list_remove(&l->in_network);
-		free(l);
-	}
-}
+	struct list *it, *tmp;
 
-static void network_drop_if_empty(struct fair_network *n)
-{
-	if (n != NULL && n->count == 0) {
-		list_remove(&n->in_queue);
-		free(n);
-	}
+	list_each(it, tmp, parent)
+		if (most == NULL || share_of(it)->count > most->count)
+			most = share_of(it);
+	return most;
 }
 
 /* ---- items ---- */
 
 static struct fair_item *item_take(struct fair_queue *q, struct fair_item *item)
 {
-	struct fair_lease *l = item->lease;
-	struct fair_network *n = l->network;
+	struct fair_share *l = item->lease, *n = l->network;
 
 	list_remove(&item->in_lease);
 	list_remove(&item->in_time);
@@ -105,84 +94,56 @@ static struct fair_item *item_take(struct fair_queue *q, struct fair_item *item)
 	q->count--;
 	n->count--;
 	l->count--;
-	lease_drop_if_empty(l);
-	network_drop_if_empty(n);
+	share_drop_if_empty(l);
+	share_drop_if_empty(n);
 	return item;
-}
-
-/* The newest item of the lease with the most items; @of if no other has more. */
-static struct fair_item *item_to_drop(struct fair_queue *q, struct fair_lease *of)
-{
-	struct fair_network *most = of->network;
-	struct fair_lease *l = of;
-	struct list *it, *tmp;
-
-	list_each(it, tmp, &q->networks) {
-		struct fair_network *n = list_object(it, struct fair_network, in_queue);
-
-		if (n->count > most->count)
-			most = n;
-	}
-	list_each(it, tmp, &most->leases) {
-		struct fair_lease *other = list_object(it, struct fair_lease, in_network);
-
-		if (l->network != most || other->count > l->count)
-			l = other;
-	}
-	return list_object(l->items.prev, struct fair_item, in_lease);
 }
 
 enum err fair_queue_add(struct fair_queue *q, const struct fair_place *place,
 	uint64_t until_ms, struct fair_item *item, struct fair_item **dropped)
 {
-	struct fair_network *n = network_obtain(q, place->network);
-	struct fair_lease *l = n != NULL ? lease_obtain(n, place->identity_key) : NULL;
+	char text[PREFIX_TEXT_MAX];
+	struct fair_share *n = share_obtain(&q->networks,
+		prefix_print(place->network, text), q->turn);
+	struct fair_share *l = n == NULL ?
+		NULL :
+		share_obtain(&n->members, place->identity_key, n->served);
 
 	*dropped = NULL;
 	if (l == NULL) {
-		network_drop_if_empty(n);
+		share_drop_if_empty(n);
 		return ERR_NOMEM;
 	}
 	list_init(&item->in_lease);
 	list_init(&item->in_time);
+	l->network = n;
 	item->lease = l;
 	item->until_ms = until_ms;
-	list_add(&l->items, &item->in_lease);
+	list_add(&l->members, &item->in_lease);
 	list_add(&q->by_time, &item->in_time);
 	l->count++;
 	n->count++;
 	q->count++;
-	if (q->count > q->max)
-		*dropped = item_take(q, item_to_drop(q, l));
+	if (q->count > q->max) {
+		n = share_with_most(&q->networks, n);
+		l = share_with_most(&n->members, n == l->network ? l : NULL);
+		*dropped = item_take(q,
+			list_object(l->members.prev, struct fair_item, in_lease));
+	}
 	return ERR_OK;
 }
 
 struct fair_item *fair_queue_next(struct fair_queue *q)
 {
-	struct fair_network *n = list_first(&q->networks, struct fair_network, in_queue);
-	struct fair_lease *l;
-	struct list *it, *tmp;
+	struct fair_share *n = share_next(&q->networks), *l;
 
 	if (n == NULL)
 		return NULL;
-	list_each(it, tmp, &q->networks) {
-		struct fair_network *other = list_object(it, struct fair_network,
-			in_queue);
-
-		if (other->turn < n->turn)
-			n = other;
-	}
-	l = list_first(&n->leases, struct fair_lease, in_network);
+	l = share_next(&n->members);
 	assert(l != NULL); /* networks and leases stay while they have items */
-	list_each(it, tmp, &n->leases) {
-		struct fair_lease *other = list_object(it, struct fair_lease, in_network);
-
-		if (other->turn < l->turn)
-			l = other;
-	}
 	q->turn = n->turn++;
 	n->served = l->turn++;
-	return item_take(q, list_object(l->items.next, struct fair_item, in_lease));
+	return item_take(q, list_object(l->members.next, struct fair_item, in_lease));
 }
 
 struct fair_item *fair_queue_expire(struct fair_queue *q, uint64_t now_ms)

@@ -1,12 +1,11 @@
 /*
- * A fair queue: what waits for a resource that is short, first shared among networks,
- * then among the leases of each network; what waits for one lease is served in order.
+ * A fair queue: items that wait for a scarce resource. It is shared among networks first,
+ * then among the leases of each network; the items of one lease are served in order.
  *
  * This is start-time fair queueing on two levels: a network, or a lease, that has just
- * been served comes after all others that wait, and a new one is served next. So a lease
- * with few requests is served before a lease with many. When the queue is full, the
- * newest item of the lease with the most items, in the network with the most items, is
- * dropped.
+ * been served comes after all others, and a new one is served next. So a lease with few
+ * requests is served before a lease with many. When the queue is full, the newest item of
+ * the lease with the most items, in the network with the most items, is dropped.
  */
 #ifndef SERVE_LEASE_FAIR_QUEUE_H
 #define SERVE_LEASE_FAIR_QUEUE_H
@@ -15,17 +14,17 @@
 #include "net/prefix.h"
 #include "tunnel/portal/identity.h"
 
-/* Embedded in what waits. All of it is the queue's. */
+/* Embedded in an object that waits; the members are the queue's. */
 struct fair_item {
 	struct list in_lease, in_time;
-	struct fair_lease *lease; /* NULL: it is in no queue */
+	struct fair_share *lease; /* NULL: it is in no queue */
 	uint64_t until_ms;
 };
 
 /* Embedded; fair_queue_init() first. */
 struct fair_queue {
 	struct list networks;
-	struct list by_time; /* items, in the order in which they came */
+	struct list by_time; /* items, the oldest first */
 	unsigned count, max;
 	uint64_t turn; /* of the network that was served last */
 };
@@ -39,9 +38,9 @@ struct fair_place {
 };
 
 /*
- * @item waits until @until_ms, which is not before that of the items before. *@dropped is
- * an item that had to make room, perhaps this one; else NULL.
- * ERR_NOMEM: it does not wait.
+ * @item waits until @until_ms, which is not earlier than that of the items before it.
+ * *@dropped is an item that was removed to make room, perhaps this one; or NULL.
+ * ERR_NOMEM: it was not added.
  */
 enum err fair_queue_add(struct fair_queue *q, const struct fair_place *place,
 	uint64_t until_ms, struct fair_item *item, struct fair_item **dropped) MUST_USE;

@@ -1,8 +1,7 @@
 /*
- * The table of leases. Claims decide which leases overlap: a route claims the
- * hash of its host and, if that is a route host, the hash of the name behind it. Two
- * routes that claim the same overlap, which is what the rules of portal-protocol 7.3 come
- * to.
+ * The table of leases. A route claims the hash of its host and, if that is a route host,
+ * the hash of the name behind it. Two leases conflict if they have a claim in common: the
+ * rules of portal-protocol 7.3 amount to that.
  */
 #include "serve/lease/lease.h"
 
@@ -17,7 +16,7 @@
 #include "serve/lease/ports.h"
 #include "serve/lease/reservation.h"
 
-#define NETWORK_IP6_BITS 48 /* what one customer may have, and a neighbourhood */
+#define NETWORK_IP6_BITS 48 /* the largest prefix of one customer */
 
 struct lease_table {
 	struct lease_table_options o;
@@ -26,12 +25,12 @@ struct lease_table {
 	uint32_t per_network;            /* names; 0: no bound */
 	const struct prefix_set *exempt; /* borrowed; NULL: no network is */
 	struct list all;
-	int64_t first_registration, last_registration; /* given out since the start */
+	int64_t first_registration, last_registration; /* issued since the start */
 	struct map by_owner, by_claim[LEASE_CLAIMS];
 };
 
-/* Of a lease before the start. */
-static void book_on_port(void *arg, const char *label, uint16_t port)
+/* A lease had that port before the start. */
+static void table_on_port(void *arg, const char *label, uint16_t port)
 {
 	struct lease_table *table = arg;
 
@@ -50,13 +49,13 @@ enum err lease_table_new(const struct lease_table_options *o, struct lease_table
 	map_init(&table->by_owner);
 	for (unsigned i = 0; i < LEASE_CLAIMS; i++)
 		map_init(&table->by_claim[i]);
-	/* So that those of an earlier start are smaller. */
+	/* Numbers of an earlier start are smaller. */
 	table->first_registration = (int64_t)clock_wall_ms();
 	table->last_registration = table->first_registration - 1;
 	list_init(&table->all);
 	rc = ports_new(o->host, o->port_min, o->port_max, &table->ports);
 	if (rc == ERR_OK && o->names != NULL)
-		reservations_each_port(o->names, book_on_port, table);
+		reservations_each_port(o->names, table_on_port, table);
 	if (rc == ERR_OK)
 		*out = table;
 	else
@@ -117,7 +116,7 @@ void lease_table_set_bounds(struct lease_table *table, uint32_t per_network,
 	table->exempt = exempt;
 }
 
-/* Of no bits: clients there may have any number of leases. */
+/* With 0 bits, clients may have any number of leases. */
 static struct prefix network_of(const struct lease_table *table,
 	const struct addr *client)
 {
@@ -169,24 +168,6 @@ static struct lease *lease_find_rival(struct lease_table *table, const struct le
 	return NULL;
 }
 
-static void lease_enter(struct lease_table *table, struct lease *l)
-{
-	map_add(&table->by_owner, &l->by_owner, span_str(l->route->owner));
-	for (unsigned i = 0; i < LEASE_CLAIMS; i++)
-		if (l->claims[i][0] != '\0')
-			map_add(&table->by_claim[i], &l->by_claim[i],
-				span_str(l->claims[i]));
-	list_add(&table->all, &l->in_table);
-}
-
-static void lease_leave(struct lease_table *table, struct lease *l)
-{
-	map_remove(&table->by_owner, &l->by_owner);
-	for (unsigned i = 0; i < LEASE_CLAIMS; i++)
-		(void)map_remove(&table->by_claim[i], &l->by_claim[i]);
-	list_remove(&l->in_table);
-}
-
 /* ---- names ---- */
 
 /* The labels of its hosts: its own name, and that of a route host if it has one. */
@@ -217,27 +198,28 @@ static bool labels_have(const struct lease_labels *labels, const char *label)
 	return false;
 }
 
+/* The address of the identity that has @label reserved; "" if there is none. */
+static const char *label_holder(struct lease_table *table, const char *label)
+{
+	const char *holder = table->o.names == NULL ?
+		NULL :
+		reservations_holder(table->o.names, label);
+
+	return holder != NULL ? holder : "";
+}
+
 /* Is one of its names reserved for another identity? */
 static bool lease_is_barred(struct lease_table *table, const struct lease *l)
 {
 	struct lease_labels labels = lease_labels(l);
 
-	for (unsigned i = 0; i < labels.n && table->o.names != NULL; i++) {
-		const char *holder = reservations_holder(table->o.names, labels.v[i]);
+	for (unsigned i = 0; i < labels.n; i++) {
+		const char *holder = label_holder(table, labels.v[i]);
 
-		if (holder != NULL && strcmp(holder, l->address) != 0)
+		if (holder[0] != '\0' && strcmp(holder, l->address) != 0)
 			return true;
 	}
 	return false;
-}
-
-static bool lease_had_name(struct lease_table *table, const struct lease *l)
-{
-	const char *holder = table->o.names == NULL ?
-		NULL :
-		reservations_holder(table->o.names, l->route->name);
-
-	return holder != NULL && strcmp(holder, l->address) == 0;
 }
 
 static void lease_hold_names(struct lease_table *table, const struct lease *l)
@@ -307,32 +289,27 @@ static void lease_free(struct lease *l)
 	free(l);
 }
 
-/*
- * The worker's copy of the socket hears of the end later. It stops listening now, so that
- * the port can be taken again at once.
- */
-static void lease_release_port(struct lease_table *table, struct lease *l)
-{
-	if (l->tcp_fd < 0)
-		return;
-	(void)shutdown(l->tcp_fd, SHUT_RDWR);
-	ports_release(table->ports, l->route->tcp_port, true, clock_wall_ms());
-}
-
-/* A lease without a session reserves nothing: names would be free to collect. */
-static bool lease_keeps_name(const struct lease *l, enum lease_end end)
-{
-	return l->keeps_name && (l->is_known || lease_is_used(l)) &&
-		(end == LEASE_EXPIRED || end == LEASE_UNUSED || end == LEASE_FAILED);
-}
-
 void lease_end(struct lease_table *table, struct lease *lease, enum lease_end end)
 {
-	lease_leave(table, lease);
+	/* Without a session a lease reserves nothing: names would be free to collect. */
+	const bool is_kept = lease->keeps_name &&
+		(lease->is_known || lease_is_used(lease)) &&
+		(end == LEASE_EXPIRED || end == LEASE_UNUSED || end == LEASE_FAILED);
+
+	map_remove(&table->by_owner, &lease->by_owner);
+	for (unsigned i = 0; i < LEASE_CLAIMS; i++)
+		(void)map_remove(&table->by_claim[i], &lease->by_claim[i]);
+	list_remove(&lease->in_table);
 	if (end != LEASE_REPLACED)
-		lease_release_names(table, lease, NULL, lease_keeps_name(lease, end));
+		lease_release_names(table, lease, NULL, is_kept);
 	route_remove(table->o.routes, lease->route);
-	lease_release_port(table, lease);
+	if (lease->tcp_fd >= 0) {
+		/* The worker closes its copy of the socket later. It stops listening now,
+		 * so that the port can be taken again at once. */
+		(void)shutdown(lease->tcp_fd, SHUT_RDWR);
+		ports_release(table->ports, lease->route->tcp_port, true,
+			clock_wall_ms());
+	}
 	if (table->o.on_end != NULL)
 		table->o.on_end(table->o.arg, lease, end);
 	lease_free(lease);
@@ -379,7 +356,7 @@ void lease_table_free(struct lease_table *table)
 	if (table == NULL)
 		return;
 	table->o.on_end = NULL;
-	table->o.names = NULL; /* they stay those of their holders */
+	table->o.names = NULL; /* reservations outlive the table */
 	while ((l = list_first(&table->all, struct lease, in_table)) != NULL)
 		lease_end(table, l, LEASE_EXPIRED);
 	map_fini(&table->by_owner);
@@ -391,7 +368,7 @@ void lease_table_free(struct lease_table *table)
 
 /* ---- the beginning ---- */
 
-static void lease_take_words(struct lease *l, struct message_metadata *metadata,
+static void lease_take_metadata(struct lease *l, struct message_metadata *metadata,
 	const char *client_ip, const char *reported_ip)
 {
 	field_fini(&message_metadata_fields, &l->metadata);
@@ -404,7 +381,7 @@ static void lease_take_words(struct lease *l, struct message_metadata *metadata,
 void lease_renew(struct lease_table *table, struct lease *lease,
 	struct lease_renewal *renewal)
 {
-	lease_take_words(lease, renewal->metadata, renewal->client_ip,
+	lease_take_metadata(lease, renewal->metadata, renewal->client_ip,
 		renewal->reported_ip);
 	atomic_store(&lease->route->until_ms, renewal->until_ms);
 	atomic_store(&lease_route_of(lease->route)->seen_ms, renewal->now_ms);
@@ -430,19 +407,7 @@ static enum err lease_name_route(const struct lease_table *table,
 		hostname_hash(span_str(r->public_host), r->alias, why);
 }
 
-static int64_t lease_number(struct lease_table *table, const struct lease_request *req)
-{
-	int64_t *last = &table->last_registration;
-
-	if (req->registration != 0) {
-		if (*last < req->registration)
-			*last = req->registration;
-		return req->registration;
-	}
-	return ++*last;
-}
-
-/* A lease that is in no table, and has no port yet. */
+/* A lease that is not in the table, and has no port yet. */
 static enum err lease_make(struct lease_table *table, const struct lease_request *req,
 	struct lease **out, struct why *why)
 {
@@ -466,7 +431,10 @@ static enum err lease_make(struct lease_table *table, const struct lease_request
 		return err_set(why, ERR_NOMEM, "no memory for a lease");
 	}
 	l->route = &r->route;
-	r->registration = lease_number(table, req);
+	r->registration = req->registration != 0 ? req->registration :
+						   table->last_registration + 1;
+	if (table->last_registration < r->registration)
+		table->last_registration = r->registration;
 	atomic_init(&l->route->is_routable, req->is_routable);
 	atomic_init(&l->route->until_ms, req->until_ms);
 	atomic_init(&r->seen_ms, req->now_ms);
@@ -482,7 +450,7 @@ static enum err lease_make(struct lease_table *table, const struct lease_request
 	return ERR_OK;
 }
 
-/* The port of @old goes on, its socket and all, if it has one. */
+/* The port of @old, with its socket, if it has one. */
 static enum err lease_take_port(struct lease_table *table, struct lease *l,
 	const struct lease *old, uint64_t now_ms, struct why *why)
 {
@@ -512,7 +480,7 @@ static unsigned lease_count_ports(struct lease_table *table, const char *but_of,
 }
 
 /* Checks for conflicts. Expired leases do not count. */
-static enum err lease_judge(struct lease_table *table, const struct lease *l,
+static enum err lease_check_conflicts(struct lease_table *table, const struct lease *l,
 	const struct lease_request *req, struct why *why)
 {
 	struct lease *rival;
@@ -532,20 +500,6 @@ static enum err lease_judge(struct lease_table *table, const struct lease *l,
 	return ERR_OK;
 }
 
-/* @old, whose port goes on or not, makes room. */
-static void lease_replace(struct lease_table *table, struct lease *old,
-	const struct lease *by)
-{
-	if (old == NULL)
-		return;
-	lease_release_names(table, old, by, false);
-	if (by->tcp_fd >= 0 && old->tcp_fd >= 0) {
-		close(old->tcp_fd);
-		old->tcp_fd = -1;
-	}
-	lease_end(table, old, LEASE_REPLACED);
-}
-
 enum err lease_open(struct lease_table *table, struct lease_request *req,
 	struct lease **out, struct why *why)
 {
@@ -555,7 +509,7 @@ enum err lease_open(struct lease_table *table, struct lease_request *req,
 	if (rc != ERR_OK)
 		return rc;
 	old = lease_find(table, l->route->owner);
-	rc = lease_judge(table, l, req, why);
+	rc = lease_check_conflicts(table, l, req, why);
 	if (rc == ERR_OK && req->wants_tcp)
 		rc = lease_take_port(table, l, old, req->now_ms, why);
 	if (rc != ERR_OK) {
@@ -563,11 +517,23 @@ enum err lease_open(struct lease_table *table, struct lease_request *req,
 		return rc;
 	}
 	route_put(table->o.routes, l->route);
-	lease_take_words(l, req->metadata, req->client_ip, req->reported_ip);
+	lease_take_metadata(l, req->metadata, req->client_ip, req->reported_ip);
 	l->is_known = old != NULL ? old->is_known || lease_is_used(old) :
-				    lease_had_name(table, l);
-	lease_replace(table, old, l);
-	lease_enter(table, l);
+				    strcmp(label_holder(table, req->name), l->address) == 0;
+	if (old != NULL) {
+		lease_release_names(table, old, l, false);
+		if (l->tcp_fd >= 0 && old->tcp_fd >= 0) { /* the port is the new one's */
+			close(old->tcp_fd);
+			old->tcp_fd = -1;
+		}
+		lease_end(table, old, LEASE_REPLACED);
+	}
+	map_add(&table->by_owner, &l->by_owner, span_str(l->route->owner));
+	for (unsigned i = 0; i < LEASE_CLAIMS; i++)
+		if (l->claims[i][0] != '\0')
+			map_add(&table->by_claim[i], &l->by_claim[i],
+				span_str(l->claims[i]));
+	list_add(&table->all, &l->in_table);
 	lease_hold_names(table, l);
 	*out = l;
 	return ERR_OK;

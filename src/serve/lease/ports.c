@@ -45,51 +45,56 @@ void ports_free(struct ports *p)
 	free(p);
 }
 
-/* A claim holds against others only; the clock may have been set back. */
+/* The clock may have been set back. */
 static bool port_is_kept(const struct port *port, uint64_t now_ms)
 {
 	return port->name != NULL && port->kept_until_ms > now_ms &&
 		port->kept_until_ms <= now_ms + PORTS_STICKY_MS;
 }
 
+/* False: no memory. */
+static bool port_set_name(struct port *port, const char *name)
+{
+	char *copy = strdup(name);
+
+	if (copy == NULL)
+		return false;
+	free(port->name);
+	port->name = copy;
+	return true;
+}
+
 /* ERR_AGAIN: not this one. */
 static enum err ports_try(struct ports *p, unsigned i, const char *name, int *fd,
 	struct why *why)
 {
-	struct port *port = &p->v[i];
 	enum err rc = listener_bind_tcp(p->host, (uint16_t)(p->min + i), fd, why);
-	char *copy;
 
 	if (rc == ERR_EXISTS || rc == ERR_DENIED)
 		return ERR_AGAIN;
-	if (rc != ERR_OK)
-		return rc;
-	copy = strdup(name);
-	if (copy == NULL) {
+	if (rc == ERR_OK && !port_set_name(&p->v[i], name)) {
 		close(*fd);
-		return err_set(why, ERR_NOMEM, "no memory for a port");
+		rc = err_set(why, ERR_NOMEM, "out of memory");
 	}
-	free(port->name);
-	port->name = copy;
-	port->is_taken = true;
-	return ERR_OK;
+	p->v[i].is_taken = rc == ERR_OK;
+	return rc;
 }
 
-/* Two walks: first the port that the name has a claim to, then the lowest. */
+/* First the port that is kept for the name, then the lowest that is free. */
 enum err ports_take(struct ports *p, const char *name, uint64_t now_ms, uint16_t *port,
 	int *fd, struct why *why)
 {
 	enum err rc = ERR_AGAIN;
-	unsigned i;
+	unsigned i = 0;
 
-	for (i = 0; i < p->count && rc == ERR_AGAIN; i++)
-		if (!p->v[i].is_taken && port_is_kept(&p->v[i], now_ms) &&
-			strcmp(p->v[i].name, name) == 0)
-			rc = ports_try(p, i, name, fd, why);
-	if (rc == ERR_AGAIN)
-		for (i = 0; i < p->count && rc == ERR_AGAIN; i++)
-			if (!p->v[i].is_taken && !port_is_kept(&p->v[i], now_ms))
+	for (int wants_kept = 1; wants_kept >= 0 && rc == ERR_AGAIN; wants_kept--)
+		for (i = 0; i < p->count && rc == ERR_AGAIN; i++) {
+			const bool is_kept = port_is_kept(&p->v[i], now_ms);
+
+			if (!p->v[i].is_taken && is_kept == (wants_kept == 1) &&
+				(!is_kept || strcmp(p->v[i].name, name) == 0))
 				rc = ports_try(p, i, name, fd, why);
+		}
 	if (rc == ERR_AGAIN)
 		return err_set(why, ERR_NOENT, "no TCP port is free");
 	if (rc == ERR_OK)
@@ -100,19 +105,12 @@ enum err ports_take(struct ports *p, const char *name, uint64_t now_ms, uint16_t
 void ports_remember(struct ports *p, const char *name, uint16_t port, uint64_t now_ms)
 {
 	struct port *is;
-	char *copy;
 
 	if (port < p->min || port >= p->min + p->count)
 		return;
 	is = &p->v[port - p->min];
-	if (is->is_taken || port_is_kept(is, now_ms))
-		return;
-	copy = strdup(name);
-	if (copy == NULL)
-		return; /* it gets another one */
-	free(is->name);
-	is->name = copy;
-	is->kept_until_ms = now_ms + PORTS_STICKY_MS;
+	if (!is->is_taken && !port_is_kept(is, now_ms) && port_set_name(is, name))
+		is->kept_until_ms = now_ms + PORTS_STICKY_MS;
 }
 
 void ports_release(struct ports *p, uint16_t port, bool is_kept, uint64_t now_ms)

@@ -1,10 +1,10 @@
 /*
- * Reservations. A record has the state of a name; the store has a row for it, or will
- * have none soon: a record that is dirty is written with all others that are.
+ * Reservations. A record has the state of a name. If its row in the store differs, the
+ * record is dirty; all dirty records are written together.
  *
- * When a lease has ended is kept by clock_boot_ms(), which setting the time does not
- * change. Only at a start the wall clock says how long a lease would have lasted, within
- * the longest time that a lease can last.
+ * The end of a lease is a time of clock_boot_ms(), which does not change when the clock is
+ * set. Only at a start the wall clock is used: for how long the lease would have lasted,
+ * at most the longest time of a lease.
  */
 #include "serve/lease/reservation.h"
 
@@ -26,20 +26,20 @@
 enum record_state {
 	RECORD_HELD, /* by a live lease */
 	RECORD_KEPT, /* its lease has ended */
-	RECORD_FREE, /* there is only its row left */
+	RECORD_FREE, /* its row is still to be removed */
 };
 
 struct record {
 	struct map_node by_label;
 	struct list in_all;   /* in the order in which leases have begun or ended */
-	struct list in_dirty; /* on none if the store has it as it is */
+	struct list in_dirty; /* on no list if its row is up to date */
 	enum record_state state;
 	char label[NAMES_LABEL_MAX + 1], address[ADDRESS_TEXT_SIZE];
 	struct prefix network;
 	bool is_alias, is_stored;
 	uint16_t tcp_port;
 	uint64_t until_ms;  /* wall clock */
-	uint64_t ended_ms;  /* of one that is kept: by clock_boot_ms(); may be to come */
+	uint64_t ended_ms;  /* RECORD_KEPT: by clock_boot_ms(); may be in the future */
 	uint64_t stored_ms; /* until_ms as the store has it; 0: it has no row */
 };
 
@@ -104,8 +104,7 @@ static void store_plan(struct reservations *all)
 			all->next_ms > now_ms ? all->next_ms - now_ms : 0);
 }
 
-/* Is the row written again? Only if a relay that starts would be misled by the old
- * one. */
+/* Marks it dirty if a relay that starts would be misled by its row. */
 static void record_changed(struct reservations *all, struct record *r, bool is_other)
 {
 	bool has_row = r->stored_ms != 0,
@@ -150,7 +149,7 @@ static enum err store_rows(struct reservations *all, struct why *why)
 	return store_end(all->o.store, rc, why);
 }
 
-/* The first so many are as the store has them. */
+/* The rows of the first STORE_ROWS are up to date. */
 static void store_rows_done(struct reservations *all)
 {
 	for (unsigned n = 0; n < STORE_ROWS && !list_is_empty(&all->dirty); n++) {
@@ -163,8 +162,9 @@ static void store_rows_done(struct reservations *all)
 	}
 }
 
-static void store_flush(struct reservations *all)
+static void store_flush(void *arg)
 {
+	struct reservations *all = arg;
 	struct why why = { "" };
 	enum err rc = store_rows(all, &why);
 
@@ -179,11 +179,6 @@ static void store_flush(struct reservations *all)
 	all->is_failing = rc != ERR_OK;
 	all->next_ms = clock_now_ms() + (rc == ERR_OK ? STORE_PAUSE_MS : STORE_AGAIN_MS);
 	store_plan(all);
-}
-
-static void store_on_timer(void *arg)
-{
-	store_flush(arg);
 }
 
 /* ---- names ---- */
@@ -307,7 +302,7 @@ void reservations_set_grace(struct reservations *all, uint32_t grace_ms)
 
 /* ---- the beginning and the end ---- */
 
-/* How long the lease would have gone on: the row may be older than its last renewal. */
+/* How long the lease would have lasted; its last renewal may not be in the row. */
 static uint64_t row_lease_left(const struct name_row *row)
 {
 	uint64_t now_ms = clock_wall_ms(), most = LEASE_TTL_MAX_S * UINT64_C(1000);
@@ -363,10 +358,10 @@ enum err reservations_open(const struct reservations_options *o,
 	map_init(&all->by_label);
 	list_init(&all->all);
 	list_init(&all->dirty);
-	rc = loop_timer_open(o->loop, store_on_timer, all, &all->timer);
+	rc = loop_timer_open(o->loop, store_flush, all, &all->timer);
 	if (rc != ERR_OK)
 		err_set(why, rc, "no memory for names");
-	/* A disk that is full is no reason not to serve. */
+	/* The relay serves also when the disk is full. */
 	if (rc == ERR_OK && store_trim(o->store, &detail) != ERR_OK)
 		log_warn(o->log, "names: cannot remove old ones: %s", detail.text);
 	if (rc == ERR_OK)

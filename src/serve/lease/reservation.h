@@ -1,11 +1,11 @@
 /*
  * Reservations: which identity a name belongs to, while its lease lives and for a grace
- * period after that. They are in the store, so that a name outlives a restart of the
+ * period after that. They are in the store, so that a name survives a restart of the
  * relay: until its holder is back, other identities are refused. On the control worker.
  *
- * The store follows within a second, in one transaction for all that has changed, so that
- * a flood of registrations costs one transaction a second. While the store cannot be
- * written, names are reserved as well, but a restart forgets them; the log says so.
+ * Changes are written within a second, all in one transaction, so that a flood of
+ * registrations costs one transaction a second. If the store cannot be written, an error
+ * is logged: names are still reserved, but a restart loses them.
  */
 #ifndef SERVE_LEASE_RESERVATION_H
 #define SERVE_LEASE_RESERVATION_H
@@ -28,8 +28,8 @@ struct reservations_options {
 };
 
 /*
- * Reads what is stored. A name whose lease had not ended yet is reserved until it would
- * have, and for the grace period after that; others for the grace period from now on.
+ * Reads what is stored. A name whose lease has not expired is reserved until it does, and
+ * for the grace period after that; others for the grace period from now on.
  * ERR_SYS: the store cannot be read.
  */
 enum err reservations_open(const struct reservations_options *o,
@@ -38,7 +38,7 @@ enum err reservations_open(const struct reservations_options *o,
 /* Stores what has changed. NULL is fine. */
 void reservations_close(struct reservations *all);
 
-/* Counts at once, also for names that are reserved already. */
+/* Applies to names that are reserved already, too. */
 void reservations_set_grace(struct reservations *all, uint32_t grace_ms);
 
 /* The address of the identity that @label is reserved for, or NULL.
@@ -50,35 +50,35 @@ struct reservation {
 	uint64_t until_ms;           /* wall clock: when the lease ends */
 	uint16_t tcp_port;           /* that the lease has; 0: none */
 	bool is_alias;               /* a route host: not counted */
-	bool is_stored;              /* false: policy refuses the holder */
+	bool is_stored;              /* false if policy refuses the holder */
 	struct prefix network;       /* of the client */
 };
 
 /*
- * @r->label has a live lease, or a renewed one. The caller has checked that it is not
- * reserved for another identity. Without memory it is not reserved.
+ * The lease of @r->label was opened or renewed. The caller has checked that the name is not
+ * reserved for another identity. If memory is out it is not reserved.
  */
 void reservations_hold(struct reservations *all, const struct reservation *r);
 
 /*
- * The lease of @label and @address has ended. If @is_kept, the grace period begins, else
- * the name is free. What is not theirs stays as it is.
+ * The lease of @label has ended. If @is_kept, the grace period begins, else the name is
+ * free. Nothing changes if @address is not the holder.
  */
 void reservations_release(struct reservations *all, const char *label,
 	const char *address, bool is_kept);
 
-/* How many names clients of @network have, not counting @label. */
+/* The number of names of clients of @network, without @label and aliases. */
 unsigned reservations_count(const struct reservations *all, const struct prefix *network,
 	const char *label);
 
-/* How many names are reserved, those with a live lease included. */
+/* The number of names, aliases included. */
 unsigned reservations_total(const struct reservations *all);
 
 /* The names that have a TCP port. */
 void reservations_each_port(const struct reservations *all,
 	void (*fn)(void *arg, const char *label, uint16_t port), void *arg);
 
-/* Frees names whose grace period is over. Now and then. */
+/* Frees names whose grace period is over. */
 void reservations_sweep(struct reservations *all);
 
 #endif

@@ -1,9 +1,4 @@
-/*
- * Reverse sessions that wait, and claims.
- *
- * One timer serves the whole pool, so that an idle session costs little more than its
- * TLS.
- */
+/* Idle reverse sessions, and claims. One timer serves a whole pool: sessions stay small. */
 #include "serve/lease/reverse_pool.h"
 
 #include <stdlib.h>
@@ -15,17 +10,16 @@
 
 enum session_state {
 	SESSION_IDLE, /* may be claimed */
-	/* a keepalive is not through: nothing may be sent before it is */
-	SESSION_BEATING,
-	SESSION_ACTIVATING, /* has a claim, whose first bytes are not through */
+	SESSION_BEATING,    /* a keepalive is not written yet: it must be the next byte */
+	SESSION_ACTIVATING, /* has a claim, whose first bytes are not written yet */
 };
 
 struct reverse_session {
 	struct list in_pool; /* idle and beating ones; activating ones are in another */
 	struct reverse_pool *pool;
 	struct stream *stream;
-	struct addr client;  /* who has opened it */
-	struct claim *claim; /* borrowed: it knows us, too */
+	struct addr client;  /* that has opened it */
+	struct claim *claim; /* borrowed: it points back */
 	size_t sent;         /* of the marker and the claim's first bytes */
 	uint64_t due_ms;     /* the next keepalive; or the timeout of a write */
 	enum session_state state;
@@ -44,25 +38,23 @@ static void pool_serve(struct reverse_pool *p);
 
 /* ---- time ---- */
 
-static uint64_t earlier(uint64_t a, uint64_t b)
+static struct reverse_session *session_of(struct list *in_pool)
 {
-	return a < b ? a : b;
+	return list_object(in_pool, struct reverse_session, in_pool);
 }
 
 static void pool_plan(struct reverse_pool *p)
 {
+	const struct list *lists[] = { &p->idle, &p->activating };
 	struct list *it, *tmp;
 	uint64_t next = UINT64_MAX, now = clock_now_ms();
 
-	list_each(it, tmp, &p->idle)
-		next = earlier(next,
-			list_object(it, struct reverse_session, in_pool)->due_ms);
-	list_each(it, tmp, &p->activating)
-		next = earlier(next,
-			list_object(it, struct reverse_session, in_pool)->due_ms);
 	if (!list_is_empty(&p->waiting))
-		next = earlier(next,
-			list_object(p->waiting.next, struct claim, in_carrier)->until_ms);
+		next = list_object(p->waiting.next, struct claim, in_carrier)->until_ms;
+	for (unsigned i = 0; i < mem_count(lists); i++)
+		list_each(it, tmp, lists[i])
+			if (session_of(it)->due_ms < next)
+				next = session_of(it)->due_ms;
 	if (next == UINT64_MAX)
 		loop_timer_stop(p->timer);
 	else
@@ -104,7 +96,7 @@ static void session_free(struct reverse_session *s)
 	free(s);
 }
 
-/* Its claim, if it has one, is the next to be served by another. */
+/* Its claim, if it has one, gets the next session. */
 static void session_drop(struct reverse_session *s)
 {
 	struct reverse_pool *p = s->pool;
@@ -198,13 +190,11 @@ static void session_on_ready(void *arg, unsigned ready)
 	pool_serve(p);
 }
 
-/* ---- both ---- */
+/* ---- sessions for claims ---- */
 
 /* ERR_OK, ERR_AGAIN: the claim is with @s, or has ended well. */
 static enum err session_activate(struct reverse_session *s, struct claim *c)
 {
-	enum err rc;
-
 	session_count(s->pool, -1);
 	list_remove(&s->in_pool);
 	list_add(&s->pool->activating, &s->in_pool);
@@ -212,25 +202,20 @@ static enum err session_activate(struct reverse_session *s, struct claim *c)
 	s->due_ms = clock_now_ms() + REVERSE_POOL_WRITE_MS;
 	s->claim = c;
 	c->session = s;
-	rc = session_is_quiet(s) ? session_step_activating(s) : ERR_CLOSED;
-	return rc;
+	return session_is_quiet(s) ? session_step_activating(s) : ERR_CLOSED;
 }
 
 static struct reverse_session *pool_find_idle(struct reverse_pool *p)
 {
 	struct list *it, *tmp;
 
-	list_each(it, tmp, &p->idle) {
-		struct reverse_session *s = list_object(it, struct reverse_session,
-			in_pool);
-
-		if (s->state == SESSION_IDLE)
-			return s;
-	}
+	list_each(it, tmp, &p->idle)
+		if (session_of(it)->state == SESSION_IDLE)
+			return session_of(it);
 	return NULL;
 }
 
-/* Brings claims and sessions together as long as there are both. */
+/* Gives sessions to claims as long as there are both. */
 static void pool_serve(struct reverse_pool *p)
 {
 	struct reverse_session *s;
@@ -247,22 +232,18 @@ static void pool_serve(struct reverse_pool *p)
 	pool_plan(p);
 }
 
-void reverse_pool_check(struct reverse_pool *p)
+void reverse_pool_check(void *pool)
 {
+	struct reverse_pool *p = pool;
 	struct list *it, *tmp;
 	uint64_t now = clock_now_ms();
 	enum err rc;
 
-	list_each(it, tmp, &p->activating) {
-		struct reverse_session *s = list_object(it, struct reverse_session,
-			in_pool);
-
-		if (s->due_ms <= now)
-			session_drop(s);
-	}
+	list_each(it, tmp, &p->activating)
+		if (session_of(it)->due_ms <= now)
+			session_drop(session_of(it));
 	list_each(it, tmp, &p->idle) {
-		struct reverse_session *s = list_object(it, struct reverse_session,
-			in_pool);
+		struct reverse_session *s = session_of(it);
 
 		if (s->due_ms > now)
 			continue;
@@ -279,11 +260,6 @@ void reverse_pool_check(struct reverse_pool *p)
 		claim_end(c, ERR_TIMEOUT, NULL);
 	}
 	pool_serve(p);
-}
-
-static void pool_on_timer(void *arg)
-{
-	reverse_pool_check(arg);
 }
 
 /* ---- the carrier ---- */
@@ -314,7 +290,7 @@ static void pool_cancel(struct carrier *carrier, struct claim *c)
 		pool_forget(reverse_pool_of(carrier), c);
 		return;
 	}
-	/* The visitor's bytes are on their way: it cannot serve another. */
+	/* Bytes of the visitor were sent: the session cannot serve another. */
 	s->claim = NULL;
 	session_drop(s);
 }
@@ -325,15 +301,10 @@ static void pool_drop(struct carrier *carrier, const struct prefix_set *banned)
 	struct list *lists[] = { &p->idle, &p->activating };
 	struct list *it, *tmp;
 
-	for (unsigned i = 0; i < mem_count(lists); i++) {
-		list_each(it, tmp, lists[i]) {
-			struct reverse_session *s = list_object(it,
-				struct reverse_session, in_pool);
-
-			if (prefix_set_has(banned, &s->client))
-				session_drop(s);
-		}
-	}
+	for (unsigned i = 0; i < mem_count(lists); i++)
+		list_each(it, tmp, lists[i])
+			if (prefix_set_has(banned, &session_of(it)->client))
+				session_drop(session_of(it));
 	pool_serve(p);
 }
 
@@ -385,7 +356,7 @@ void reverse_pool_add_take(struct reverse_pool *pool, struct stream *session,
 	s->due_ms = clock_now_ms() + MARKER_KEEPALIVE_MS;
 	list_add(&pool->idle, &s->in_pool);
 	session_count(pool, 1);
-	/* A client that went without a word does not acknowledge the next keepalive. */
+	/* A client that is gone without a FIN does not acknowledge the next keepalive. */
 	socket_set_dead_ms(stream_socket(session), REVERSE_POOL_DEAD_MS);
 	stream_set_owner(session, session_on_ready, s);
 	stream_want(session, LOOP_READ);
@@ -406,7 +377,7 @@ enum err reverse_pool_new(const struct reverse_pool_options *o, struct reverse_p
 	list_init(&p->idle);
 	list_init(&p->activating);
 	list_init(&p->waiting);
-	rc = loop_timer_open(o->loop, pool_on_timer, p, &p->timer);
+	rc = loop_timer_open(o->loop, reverse_pool_check, p, &p->timer);
 	if (rc != ERR_OK) {
 		free(p);
 		return rc;

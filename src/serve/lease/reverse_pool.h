@@ -2,7 +2,7 @@
  * The carrier of a lease: its reverse sessions that wait for visitors, and the visitors'
  * claims that wait for sessions. portal-protocol 6.2 to 6.4.
  *
- * A session is kept alive with a byte now and then. A session that closes, or sends data
+ * A byte from time to time keeps a session alive. A session that closes, or sends data
  * before it is activated, is dropped. The oldest session is claimed first.
  */
 #ifndef SERVE_LEASE_REVERSE_POOL_H
@@ -14,7 +14,7 @@
 #define REVERSE_POOL_CLAIMS 1024 /* that wait */
 #define REVERSE_POOL_CLAIM_MS 10000
 #define REVERSE_POOL_WRITE_MS 5000 /* for a keepalive, or an activation */
-#define REVERSE_POOL_DEAD_MS 10000 /* an idle session that acknowledges nothing so long */
+#define REVERSE_POOL_DEAD_MS 10000 /* without acknowledgement, of an idle session */
 
 struct reverse_pool;
 
@@ -35,8 +35,7 @@ struct reverse_pool *reverse_pool_of(struct carrier *c);
 void reverse_pool_add_take(struct reverse_pool *pool, struct stream *session,
 	const struct addr *client);
 
-/* Does what is due by the clock. The pool's own timer calls it;
- * and tests, who own the clock. */
-void reverse_pool_check(struct reverse_pool *pool);
+/* Does what is due. The pool's timer calls it, and tests, which set the clock. */
+void reverse_pool_check(void *pool);
 
 #endif

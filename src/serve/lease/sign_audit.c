@@ -13,17 +13,17 @@
 #define WHO "adit"
 #define OTHERS "other identities"
 
-struct entry {
+struct sign_count {
 	struct map_node by_key;
-	struct list in_all; /* in the order in which they came */
+	struct list in_all; /* in the order of their first signature */
 	uint64_t count;
 	char key[];
 };
 
 struct sign_audit {
-	struct map entries; /* struct entry */
+	struct map counts; /* struct sign_count, by identity */
 	struct list all;
-	uint64_t others; /* signatures of identities that found no room */
+	uint64_t others; /* signatures of identities without a count of their own */
 };
 
 enum err sign_audit_new(struct sign_audit **out)
@@ -32,7 +32,7 @@ enum err sign_audit_new(struct sign_audit **out)
 
 	if (a == NULL)
 		return ERR_NOMEM;
-	map_init(&a->entries);
+	map_init(&a->counts);
 	list_init(&a->all);
 	*out = a;
 	return ERR_OK;
@@ -40,12 +40,12 @@ enum err sign_audit_new(struct sign_audit **out)
 
 static void clear(struct sign_audit *a)
 {
-	struct entry *e;
+	struct sign_count *c;
 
-	while ((e = list_first(&a->all, struct entry, in_all)) != NULL) {
-		map_remove(&a->entries, &e->by_key);
-		list_remove(&e->in_all);
-		free(e);
+	while ((c = list_first(&a->all, struct sign_count, in_all)) != NULL) {
+		map_remove(&a->counts, &c->by_key);
+		list_remove(&c->in_all);
+		free(c);
 	}
 	a->others = 0;
 }
@@ -55,38 +55,35 @@ void sign_audit_free(struct sign_audit *a)
 	if (a == NULL)
 		return;
 	clear(a);
-	map_fini(&a->entries);
+	map_fini(&a->counts);
 	free(a);
 }
 
 /* NULL: there is no room. */
-static struct entry *entry_obtain(struct sign_audit *a, const char *key)
+static struct sign_count *count_obtain(struct sign_audit *a, const char *key)
 {
-	struct map_node *node = map_find(&a->entries, span_str(key));
+	struct map_node *node = map_find(&a->counts, span_str(key));
 	size_t n = strlen(key) + 1;
-	struct entry *e;
+	struct sign_count *c;
 
 	if (node != NULL)
-		return map_object(node, struct entry, by_key);
-	if (a->entries.count >= SIGN_AUDIT_IDENTITIES)
+		return map_object(node, struct sign_count, by_key);
+	if (a->counts.count >= SIGN_AUDIT_IDENTITIES)
 		return NULL;
-	e = calloc(1, sizeof(*e) + n);
-	if (e == NULL)
+	c = calloc(1, sizeof(*c) + n);
+	if (c == NULL)
 		return NULL;
-	memcpy(e->key, key, n);
-	map_add(&a->entries, &e->by_key, span_str(e->key));
-	list_add(&a->all, &e->in_all);
-	return e;
+	memcpy(c->key, key, n);
+	map_add(&a->counts, &c->by_key, span_str(c->key));
+	list_add(&a->all, &c->in_all);
+	return c;
 }
 
 void sign_audit_add(struct sign_audit *a, const char *identity_key, uint64_t count)
 {
-	struct entry *e = count > 0 ? entry_obtain(a, identity_key) : NULL;
+	struct sign_count *c = count > 0 ? count_obtain(a, identity_key) : NULL;
 
-	if (e != NULL)
-		e->count += count;
-	else
-		a->others += count;
+	*(c != NULL ? &c->count : &a->others) += count;
 }
 
 static enum err put_row(struct store *s, uint64_t count, const char *about,
@@ -112,10 +109,10 @@ static enum err put_rows(struct sign_audit *a, struct store *s, struct why *why)
 	enum err rc = ERR_OK;
 
 	list_each(it, tmp, &a->all) {
-		const struct entry *e = list_object(it, struct entry, in_all);
+		const struct sign_count *c = list_object(it, struct sign_count, in_all);
 
 		if (rc == ERR_OK)
-			rc = put_row(s, e->count, e->key, why);
+			rc = put_row(s, c->count, c->key, why);
 	}
 	if (rc == ERR_OK && a->others > 0)
 		rc = put_row(s, a->others, OTHERS, why);
@@ -126,7 +123,7 @@ enum err sign_audit_flush(struct sign_audit *a, struct store *s, struct why *why
 {
 	enum err rc;
 
-	if (a->entries.count == 0 && a->others == 0)
+	if (a->counts.count == 0 && a->others == 0)
 		return ERR_OK;
 	rc = store_begin(s, false, why);
 	if (rc == ERR_OK)
