@@ -240,12 +240,12 @@ static void test_mistakes_are_named_with_their_place(void **state)
 		{ "", "portal-url", "https://relay..example.com",
 			"--portal-url: a part of the URL's host is empty or too long; write one" },
 		{ "portal_url = 'https://203.0.113.5'", NULL, NULL,
-			"/relay.toml: line 1: portal_url: names of leases are made under the host,"
-			" and none can be made under the IP address 203.0.113.5" },
+			"/relay.toml: line 1: portal_url: leases get names under the host,"
+			" and there are none under the IP address 203.0.113.5" },
 		{ "", "portal-url", "https://[2001:db8::1]:4017",
-			"--portal-url: names of leases are made" },
+			"--portal-url: leases get names under" },
 		{ "", "portal-url", "127.0.0.1:4017",
-			"--portal-url: names of leases are made" },
+			"--portal-url: leases get names under" },
 		{ "", "portal-url", "https://relay.example.com/path",
 			"--portal-url: a relay has no path; leave out \"/path\"" },
 		{ "reserved_names = ['www', 'a.b']", NULL, NULL,

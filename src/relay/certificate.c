@@ -13,12 +13,12 @@
 #include "text/timefmt.h"
 
 #define CERTIFICATE_SETTLE_MS 500       /* two files are written one after the other */
-#define CERTIFICATE_LOOK_MS (60 * 1000) /* has its time come, or is its end near? */
+#define CERTIFICATE_LOOK_MS (60 * 1000) /* between two checks of the validity */
 #define CERTIFICATE_LOOKS_PER_WARNING (12 * 60)
 #define CERTIFICATE_WARN_S (14 * 86400)
 #define CERTIFICATE_FILES 2
 
-/* A key stays until the end: handshakes that began with it may not be over. */
+/* Keys are freed at the end: handshakes that began with an old one may still run. */
 struct certificate_key {
 	struct list in_certificate;
 	struct keyless *keyless;
@@ -30,9 +30,8 @@ struct certificate {
 	char *paths[CERTIFICATE_FILES]; /* the chain and the key */
 	struct tls_context *tls;
 	struct certificate_pair pair; /* in use; without its key */
-	/* the pair in the files is good from then on; 0: it is now */
-	int64_t early_until_s;
-	unsigned looks; /* since there was a warning */
+	int64_t early_until_s;        /* the files are not valid before; 0: they are */
+	unsigned looks;               /* since the last warning */
 	struct file_watch *watch;
 	struct loop_timer *look;
 };
@@ -52,7 +51,7 @@ const struct certificate_pair *certificate_current(const struct certificate *c)
 	return &c->pair;
 }
 
-/* ---- use ---- */
+/* ---- the pair in use ---- */
 
 static void certificate_key_free(struct certificate_key *key)
 {
@@ -60,7 +59,7 @@ static void certificate_key_free(struct certificate_key *key)
 	free(key);
 }
 
-/* Our own handshakes sign as those of leases do, and at once. */
+/* The relay's own handshakes sign with the same key as those of leases, and at once. */
 static void certificate_on_sign(void *arg, const struct sign_order *order,
 	struct remote_signing *signing)
 {
@@ -89,7 +88,7 @@ static enum err certificate_make_tls(struct certificate_key *key, struct span ch
 	return rc;
 }
 
-/* Takes the pair. On failure all is as before. */
+/* Takes the pair. A failure changes nothing. */
 static enum err certificate_use(struct certificate *c, struct certificate_pair *pair,
 	struct why *why)
 {
@@ -123,27 +122,25 @@ static int64_t now_s(void)
 
 static const char *time_print(int64_t at_s, char to[TIMEFMT_TEXT_MAX])
 {
-	struct timestamp t = { .s = at_s };
-
-	return timefmt_print(t, to);
+	return timefmt_print((struct timestamp){ .s = at_s }, to);
 }
 
-/* And of a beginning that is still to come. */
-static void certificate_warn_of_end(const struct certificate *c)
+static void certificate_warn_of_time(const struct certificate *c)
 {
+	const char *path = c->paths[0];
 	char text[TIMEFMT_TEXT_MAX];
 
 	if (c->pair.ends_s <= now_s())
 		log_error(c->o.log,
 			"certificate %s: expired on %s: clients that verify it cannot connect",
-			c->paths[0], time_print(c->pair.ends_s, text));
+			path, time_print(c->pair.ends_s, text));
 	else if (c->pair.begins_s > now_s())
 		log_error(c->o.log,
 			"certificate %s: not valid before %s: until then clients that verify "
 			"it cannot connect",
-			c->paths[0], time_print(c->pair.begins_s, text));
+			path, time_print(c->pair.begins_s, text));
 	else if (c->pair.ends_s <= now_s() + CERTIFICATE_WARN_S)
-		log_warn(c->o.log, "certificate %s: expires on %s: renew it", c->paths[0],
+		log_warn(c->o.log, "certificate %s: expires on %s: renew it", path,
 			time_print(c->pair.ends_s, text));
 }
 
@@ -155,9 +152,9 @@ static void certificate_warn_of_mode(const struct certificate *c)
 			c->paths[1]);
 }
 
-/* ---- the files may have changed ---- */
+/* ---- reload ---- */
 
-/* One that is over, or has not begun, is no better than what we have. */
+/* A pair that has expired, or is not valid yet, does not replace the previous one. */
 static enum err certificate_check_time(struct certificate *c,
 	const struct certificate_pair *pair, struct why *why)
 {
@@ -191,8 +188,9 @@ static enum err certificate_reload(struct certificate *c, bool *is_new, struct w
 	return rc;
 }
 
-void certificate_check(struct certificate *c)
+void certificate_check(void *certificate)
 {
+	struct certificate *c = certificate;
 	struct why why = { "" };
 	bool is_new;
 	enum err rc;
@@ -205,16 +203,11 @@ void certificate_check(struct certificate *c)
 			err_text(rc, &why));
 	else if (is_new)
 		log_info(c->o.log, "certificate %s: reloaded", c->paths[0]);
-	certificate_warn_of_end(c);
+	certificate_warn_of_time(c);
 	if (is_new) {
 		certificate_warn_of_mode(c);
 		c->o.on_change(c->o.arg);
 	}
-}
-
-static void certificate_on_files(void *arg)
-{
-	certificate_check(arg);
 }
 
 static void certificate_on_look(void *arg)
@@ -226,32 +219,13 @@ static void certificate_on_look(void *arg)
 		certificate_check(c);
 	} else if (++c->looks >= CERTIFICATE_LOOKS_PER_WARNING) {
 		c->looks = 0;
-		certificate_warn_of_end(c);
+		certificate_warn_of_time(c);
 	}
 }
 
-/* ---- the beginning ---- */
+/* ---- open and close ---- */
 
-static enum err certificate_watch(struct certificate *c)
-{
-	struct file_watch_options o = {
-		.loop = c->o.loop,
-		.paths = { c->paths[0], c->paths[1] },
-		.settle_ms = CERTIFICATE_SETTLE_MS,
-		.on_change = certificate_on_files,
-		.arg = c,
-	};
-	enum err rc = loop_timer_open(c->o.loop, certificate_on_look, c, &c->look);
-
-	if (rc == ERR_OK)
-		rc = file_watch_open(&o, &c->watch);
-	if (rc == ERR_OK)
-		loop_timer_set(c->look, CERTIFICATE_LOOK_MS);
-	return rc;
-}
-
-/* How the files are is noted before they are read:
- * what is written meanwhile is a change. */
+/* The state of the files is noted before they are read: later writes are changes. */
 static enum err certificate_load_or_make(struct certificate *c,
 	struct certificate_pair *pair, struct why *why)
 {
@@ -282,19 +256,27 @@ enum err certificate_open(const struct certificate_options *o, struct certificat
 	struct why *why)
 {
 	struct certificate *c = mem_new(c);
+	struct file_watch_options watch = {
+		.loop = o->loop,
+		.settle_ms = CERTIFICATE_SETTLE_MS,
+		.on_change = certificate_check,
+		.arg = c,
+	};
 	struct certificate_pair pair;
-	enum err rc = ERR_OK;
+	enum err rc = ERR_NOMEM;
 
 	if (c == NULL)
-		return err_set(why, ERR_NOMEM, "no memory for a certificate");
+		return ERR_NOMEM;
 	c->o = *o;
 	list_init(&c->keys);
-	c->paths[0] = str_printf("%s/%s", o->directory, CERTIFICATE_CHAIN_FILE);
-	c->paths[1] = str_printf("%s/%s", o->directory, CERTIFICATE_KEY_FILE);
-	if (c->paths[0] == NULL || c->paths[1] == NULL)
-		rc = err_set(why, ERR_NOMEM, "no memory for a certificate");
-	if (rc == ERR_OK && certificate_watch(c) != ERR_OK)
-		rc = err_set(why, ERR_NOMEM, "no memory for a certificate");
+	watch.paths[0] = c->paths[0] = str_printf("%s/%s", o->directory,
+		CERTIFICATE_CHAIN_FILE);
+	watch.paths[1] = c->paths[1] = str_printf("%s/%s", o->directory,
+		CERTIFICATE_KEY_FILE);
+	if (c->paths[0] != NULL && c->paths[1] != NULL)
+		rc = loop_timer_open(o->loop, certificate_on_look, c, &c->look);
+	if (rc == ERR_OK)
+		rc = file_watch_open(&watch, &c->watch);
 	if (rc == ERR_OK)
 		rc = certificate_load_or_make(c, &pair, why);
 	if (rc == ERR_OK) {
@@ -305,7 +287,8 @@ enum err certificate_open(const struct certificate_options *o, struct certificat
 		certificate_close(c);
 		return rc;
 	}
-	certificate_warn_of_end(c);
+	loop_timer_set(c->look, CERTIFICATE_LOOK_MS);
+	certificate_warn_of_time(c);
 	certificate_warn_of_mode(c);
 	*out = c;
 	return ERR_OK;

@@ -74,7 +74,7 @@ enum err certificate_open(const struct certificate_options *o, struct certificat
 void certificate_close(struct certificate *c); /* NULL is fine */
 
 /* Reads the files again if they have changed, and warns before they expire. */
-void certificate_check(struct certificate *c);
+void certificate_check(void *certificate);
 
 /* Borrowed, until the next change. */
 struct tls_context *certificate_tls(const struct certificate *c);

@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,9 +23,9 @@ void certificate_pair_wipe(struct certificate_pair *pair)
 	field_member_fini(&names_row, &pair->names);
 }
 
-/* ---- is it for us? ---- */
+/* ---- checks ---- */
 
-/* A name with a NUL in it is none. */
+/* Names with a NUL are ignored. */
 static enum err leaf_read_names(X509 *leaf, struct field_list *out)
 {
 	GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
@@ -51,7 +52,7 @@ static enum err leaf_read_names(X509 *leaf, struct field_list *out)
 	return out->v == NULL ? ERR_NOMEM : rc;
 }
 
-/* With @is_exact, that name itself must be among them. */
+/* With @is_exact, @host itself must be among them. */
 static bool names_cover(const struct field_list *names, const char *host, bool is_exact)
 {
 	char pattern[NAMES_HOST_MAX + 1];
@@ -69,16 +70,15 @@ static bool names_cover(const struct field_list *names, const char *host, bool i
 static enum err names_check(const struct field_list *names, const char *root,
 	const char *path, struct why *why)
 {
-	char *under = str_printf("*.%s", root);
+	char under[NAMES_HOST_MAX + 3];
 	bool has_root = names_cover(names, root, false);
-	bool has_under = under != NULL && names_cover(names, under, true);
 
-	free(under);
-	if (has_root && has_under)
+	snprintf(under, sizeof(under), "*.%s", root);
+	if (has_root && names_cover(names, under, true))
 		return ERR_OK;
 	return err_set(why, ERR_DENIED,
-		"the certificate %.100s is not for %s%s: it must cover both %s and *.%s",
-		path, has_root ? "*." : "", root, root, root);
+		"the certificate %.100s is not for %s%s: it must cover both %s and %s",
+		path, has_root ? "*." : "", root, root, under);
 }
 
 static int64_t seconds_of(const ASN1_TIME *t)
@@ -136,7 +136,7 @@ enum err certificate_pair_load(const char *directory, const char *root,
 		rc = file_read(chain, &pair.chain, why);
 	if (rc == ERR_OK)
 		rc = file_read(key, &pair.key, why);
-	/* One without the other is not the same as none. */
+	/* ERR_NOENT is for neither of the two. */
 	if (rc == ERR_NOENT && (pair.chain.n > 0 || access(key, F_OK) == 0))
 		rc = ERR_SYNTAX;
 	if (rc == ERR_OK)
@@ -170,8 +170,8 @@ static bool leaf_add_extension(X509 *leaf, int nid, const char *value)
 }
 
 /*
- * OpenSSL and browsers accept "*.localhost" for no name; stock clients do, and take
- * localhost for the root if their URL has it.
+ * OpenSSL and browsers never accept "*.localhost"; stock clients do, and take localhost for
+ * the root if their URL has it.
  */
 static bool leaf_add_names(X509 *leaf, const char *root)
 {
@@ -220,33 +220,30 @@ static bool leaf_fill(X509 *leaf, EVP_PKEY *key, const char *root)
 		leaf_add_names(leaf, root) && X509_sign(leaf, key, EVP_sha256()) > 0;
 }
 
-static enum err bio_save(BIO *bio, const char *directory, const char *name, mode_t mode,
-	struct why *why)
+static enum err bio_save(BIO *bio, const char *path, mode_t mode, struct why *why)
 {
-	char *path = str_printf("%s/%s", directory, name);
 	char *text;
 	long n = BIO_get_mem_data(bio, &text);
-	enum err rc = ERR_NOMEM;
 
-	if (path != NULL)
-		rc = file_replace(path, mode, span_of(text, (size_t)n), why);
-	free(path);
-	return rc;
+	return file_replace(path, mode, span_of(text, (size_t)n), why);
 }
 
-/* A key without its chain would be in the way of the next attempt. */
+/* A key without its chain would stop the next attempt. */
 static enum err pair_save(BIO *key, BIO *chain, const char *directory, struct why *why)
 {
-	enum err rc = bio_save(key, directory, CERTIFICATE_KEY_FILE, 0600, why);
-	char *path;
+	char *chain_path = str_printf("%s/%s", directory, CERTIFICATE_CHAIN_FILE);
+	char *key_path = str_printf("%s/%s", directory, CERTIFICATE_KEY_FILE);
+	enum err rc = ERR_NOMEM;
 
-	if (rc != ERR_OK)
-		return rc;
-	rc = bio_save(chain, directory, CERTIFICATE_CHAIN_FILE, 0644, why);
-	path = rc != ERR_OK ? str_printf("%s/" CERTIFICATE_KEY_FILE, directory) : NULL;
-	if (path != NULL)
-		(void)unlink(path);
-	free(path);
+	if (chain_path != NULL && key_path != NULL)
+		rc = bio_save(key, key_path, 0600, why);
+	if (rc == ERR_OK) {
+		rc = bio_save(chain, chain_path, 0644, why);
+		if (rc != ERR_OK)
+			(void)unlink(key_path);
+	}
+	free(chain_path);
+	free(key_path);
 	return rc;
 }
 

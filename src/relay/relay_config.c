@@ -1,4 +1,4 @@
-/* The settings of a relay, from all places where they may stand. */
+/* The settings of a relay: flags, environment and file. */
 #include "relay/relay_config.h"
 
 #include <errno.h>
@@ -22,12 +22,11 @@
 #define SIGN_RATE_MAX 1000000
 #define PREFIXES_MAX 1024
 #define RESERVED_MAX 4096
-#define RESERVED_STANDARD "standard" /* in the list: those below */
+#define RESERVED_STANDARD "standard" /* in the setting: the names below */
 
 /*
- * Names that programs look for by themselves (autodiscover, wpad, isatap, mta-sts), that
- * mail and certificates are sent to (RFC 2142), or under which people expect the
- * operator.
+ * Names that programs look up by themselves (autodiscover, wpad, isatap, mta-sts), that
+ * mail and certificates are sent to (RFC 2142), or that users take for the operator.
  */
 static const char *const reserved_standard[] = { "abuse", "admin", "administrator", "api",
 	"auth", "autoconfig", "autodiscover", "broadcasthost", "dns", "ftp", "hostmaster",
@@ -38,7 +37,15 @@ static const char *const reserved_standard[] = { "abuse", "admin", "administrato
 
 /* ---- checks ---- */
 
-/* A canonical URL is "https://authority", and a path that is left there means nothing. */
+static enum err refuse_text(struct why *why, const char *text, const char *what)
+{
+	char shown[64];
+
+	return err_set(why, ERR_SYNTAX, "\"%s\" is not %s",
+		str_quote(shown, sizeof(shown), span_str(text)), what);
+}
+
+/* A canonical URL is "https://authority"; a path after that has no meaning. */
 static enum err check_url(void *member, struct why *why)
 {
 	char url[URL_TEXT_MAX], host[NAMES_HOST_MAX + 1];
@@ -49,8 +56,8 @@ static enum err check_url(void *member, struct why *why)
 		rc = relay_url_host(url, host, why);
 	if (rc == ERR_OK && names_host_is_address(host))
 		return err_set(why, ERR_SYNTAX,
-			"names of leases are made under the host, and none can be made under the"
-			" IP address %s; write a host name such as https://relay.example.com",
+			"leases get names under the host, and there are none under the IP address"
+			" %s; write a host name such as https://relay.example.com",
 			host);
 	if (rc == ERR_OK && path != NULL)
 		return err_set(why, ERR_SYNTAX,
@@ -60,7 +67,7 @@ static enum err check_url(void *member, struct why *why)
 	return rc;
 }
 
-/* A path of a file that is kept there means its directory. */
+/* The path of a file of the state directory stands for the directory. */
 static enum err check_directory(void *member, struct why *why)
 {
 	static const char *const files[] = { "/identity.json", "/admin_settings.json" };
@@ -85,21 +92,19 @@ static enum err check_directory(void *member, struct why *why)
 static enum err check_host(void *member, struct why *why)
 {
 	const char *text = *(char **)member;
-	char shown[64];
 	struct addr a;
 
-	if (text == NULL || addr_from_literal(text, 0, &a) == ERR_OK)
-		return ERR_OK;
-	return err_set(why, ERR_SYNTAX,
-		"\"%s\" is not an IP address; write one of this machine's, without a port",
-		str_quote(shown, sizeof(shown), span_str(text)));
+	return text == NULL || addr_from_literal(text, 0, &a) == ERR_OK ?
+		ERR_OK :
+		refuse_text(why, text,
+			"an IP address; write one of this machine's, without a port");
 }
 
-/* As names of leases are once they are canonical; a '*' may stand at the end. */
+/* As canonical names of leases; a '*' may stand at the end. */
 static enum err check_labels(void *member, struct why *why)
 {
 	const struct field_list *list = member;
-	char label[NAMES_LABEL_MAX + 1], shown[64];
+	char label[NAMES_LABEL_MAX + 1];
 
 	for (unsigned i = 0; i < list->n; i++) {
 		struct span text = span_str(list->v[i]);
@@ -110,10 +115,9 @@ static enum err check_labels(void *member, struct why *why)
 			text.n--; /* "xn--*" */
 		if (names_parse_label(text, label, NULL) != ERR_OK ||
 			!span_is(text, label))
-			return err_set(why, ERR_SYNTAX,
-				"\"%s\" is not a name of a lease; write letters, digits and hyphens"
-				" such as www, or the beginning of names such as xn--*",
-				str_quote(shown, sizeof(shown), span_str(list->v[i])));
+			return refuse_text(why, list->v[i],
+				"a name of a lease; write letters, digits and hyphens such as"
+				" www, or the beginning of names such as xn--*");
 	}
 	return ERR_OK;
 }
@@ -121,14 +125,13 @@ static enum err check_labels(void *member, struct why *why)
 static enum err check_wallets(void *member, struct why *why)
 {
 	struct field_list *list = member;
-	char address[ADDRESS_TEXT_SIZE], shown[64];
+	char address[ADDRESS_TEXT_SIZE];
 
 	for (unsigned i = 0; i < list->n; i++) {
 		if (address_parse(span_str(list->v[i]), address) != ERR_OK)
-			return err_set(why, ERR_SYNTAX,
-				"\"%s\" is not a wallet address; write 0x and 40 hexadecimal digits"
-				" as the wallet shows them",
-				str_quote(shown, sizeof(shown), span_str(list->v[i])));
+			return refuse_text(why, list->v[i],
+				"a wallet address; write 0x and 40 hexadecimal digits as the"
+				" wallet shows them");
 		memcpy(list->v[i], address, strlen(address)); /* canonical, as long */
 	}
 	return ERR_OK;
@@ -157,8 +160,8 @@ static enum err check_metrics(void *member, struct why *why)
 #define AT(member) FIELD_AT(struct relay_options, member)
 #define LIVE .is_live = true
 
-/* Settings of other relays that this one does not have. A provider's variables stand in
- * many an environment for other reasons, so they are not looked at there. */
+/* Settings of stock relays that adit does not have. Variables of a DNS provider have other
+ * uses, so they are not read from the environment. */
 #define MISSING(name, kind, lacking, text) \
 	name, kind, .lacks = lacking, .help = "not supported yet: " text
 #define CREDENTIAL(name, text) \
@@ -170,23 +173,22 @@ static enum err check_metrics(void *member, struct why *why)
 static const struct field rows[] = {
 	{ "identity_path", FIELD_TEXT, AT(state_dir), .check = check_directory,
 		.env = "IDENTITY_PATH", .argument = "directory",
-		.help = "where identity, certificate and database are kept; without it,"
-			" /var/lib/adit/relay for root and ~/.local/share/adit/relay for others" },
+		.help = "directory of the identity, certificate and database; default:"
+			" /var/lib/adit/relay for root, else ~/.local/share/adit/relay" },
 	{ "portal_url", FIELD_CHARS, AT(url), .check = check_url,
 		.initial = "https://relay.localhost:4017", .env = "PORTAL_URL",
 		.argument = "url",
-		.help = "the address of this relay as its users write it; names of leases end in"
-			" the host" },
+		.help = "public URL of this relay; names of leases end in its host" },
 	{ "host", FIELD_TEXT, AT(host), .check = check_host, .env = "ADIT_HOST",
 		.argument = "address",
-		.help = "listen on this address only, and not on all" },
+		.help = "listen on this address only, instead of all" },
 	{ "api_port", FIELD_PORT, AT(api_port), .initial = "4017", .env = "API_PORT",
 		.argument = "number",
-		.help = "the port of the API; 0 takes a free one and logs it" },
+		.help = "port of the API; 0: a free one, which is logged" },
 	{ "sni_port", FIELD_PORT, AT(sni_port), .initial = "443", .env = "SNI_PORT",
 		.argument = "number",
-		.help = "the port where visitors arrive, by the name in their TLS; 0 takes a free"
-			" one and logs it" },
+		.help = "port for visitors, which TLS server names lead to a lease; 0: a free one,"
+			" which is logged" },
 	{ "tcp_enabled", FIELD_BOOL, AT(has_tcp), .initial = "false",
 		.env = "TCP_ENABLED",
 		.help = "let leases have TCP ports, from --min-port to --max-port" },
@@ -196,26 +198,26 @@ static const struct field rows[] = {
 		.argument = "number", .help = "the last port for leases" },
 	{ "trust_proxy_headers", FIELD_BOOL, LIVE, AT(trusts_proxy), .initial = "false",
 		.env = "TRUST_PROXY_HEADERS",
-		.help = "believe the X-Forwarded-For of proxies on the API port" },
+		.help = "trust the X-Forwarded-For of proxies on the API port" },
 	{ "trusted_proxy_cidrs", FIELD_LIST, LIVE, AT(proxies), .max = PREFIXES_MAX,
 		.check = prefix_check_list, .env = "TRUSTED_PROXY_CIDRS",
 		.argument = "list",
-		.help = "which proxies, as addresses and ranges with commas between them; without"
-			" it, those at loopback, private and link-local addresses" },
+		.help = "addresses and ranges of these proxies, with commas between them; default:"
+			" loopback, private and link-local addresses" },
 	{ "admin_wallets", FIELD_LIST, LIVE, AT(admin_wallets), .max = RELAY_WALLETS_MAX,
 		.check = check_wallets, .env = "ADMIN_WALLETS", .argument = "list",
 		.help = "wallet addresses of administrators, with commas between them; the relay's"
 			" own is always one" },
 	{ "landing_page_enabled", FIELD_BOOL, AT(has_landing_page), .initial = "false",
 		.env = "LANDING_PAGE_ENABLED",
-		.help = "on the page at / say what this relay is and how to publish there, besides"
-			" the list of tunnels, until an administrator says otherwise" },
+		.help = "explain this relay on the page at /, above the list of tunnels, until an"
+			" administrator changes it" },
 	{ "workers", FIELD_COUNT, AT(workers), .max = DATA_WORKERS_MAX, .initial = "0",
 		.env = "ADIT_WORKERS", .argument = "count",
-		.help = "threads that carry data; 0 is one for each core" },
+		.help = "threads that carry data; 0: one for each core" },
 	{ "drain", FIELD_DURATION, LIVE, AT(drain_ms), .max = DRAIN_MAX_MS,
 		.initial = "5s", .env = "ADIT_DRAIN", .argument = "duration",
-		.help = "how long connections may go on after SIGTERM" },
+		.help = "the time that connections get to end after SIGTERM" },
 	{ "sign_rate", FIELD_COUNT, LIVE, AT(sign_per_s), .min = 1, .max = SIGN_RATE_MAX,
 		.initial = "1000", .env = "ADIT_SIGN_RATE", .argument = "count",
 		.help = "signatures a second for one lease, after a burst of ten seconds' worth" },
@@ -226,13 +228,13 @@ static const struct field rows[] = {
 	{ "reserved_names", FIELD_LIST, LIVE, AT(reserved_names), .max = RESERVED_MAX,
 		.check = check_labels, .initial = RESERVED_STANDARD,
 		.env = "ADIT_RESERVED_NAMES", .argument = "list",
-		.help = "names that no lease gets; \"standard\" is a list of them, which the manual"
-			" has, and xn--* all names that begin so" },
+		.help = "names that no lease gets; \"standard\" is the list in the manual, and xn--*"
+			" all names with that beginning" },
 	{ "leases_per_network", FIELD_COUNT, LIVE, AT(leases_per_network),
 		.max = LEASE_TABLE_MAX, .initial = "100",
 		.env = "ADIT_LEASES_PER_NETWORK", .argument = "count",
-		.help = "leases and reserved names of one client network, which is an IPv4 address"
-			" or an IPv6 /48; 0 is no limit" },
+		.help = "maximum of leases and reserved names of one client network, which is an"
+			" IPv4 address or an IPv6 /48; 0: no limit" },
 	{ "leases_exempt", FIELD_LIST, LIVE, AT(exempt), .max = PREFIXES_MAX,
 		.check = prefix_check_list, .initial = "127.0.0.0/8,::1",
 		.env = "ADIT_LEASES_EXEMPT", .argument = "list",
@@ -300,22 +302,21 @@ enum err relay_config_read_file(const char *path, struct relay_options *o,
 
 	buf_init(&text, TOML_BYTES_MAX + 1);
 	rc = file_read(file, &text, why);
-	if (rc == ERR_NOENT) /* a file that is not named need not be there */
+	if (rc == ERR_NOENT) { /* only a file that the user names must exist */
 		rc = path == NULL ? ERR_OK : ERR_SYS;
-	else if (rc == ERR_OK) {
+	} else if (rc == ERR_OK) {
 		rc = toml_parse(buf_span(&text), &t, &detail);
-		if (rc != ERR_OK)
-			rc = err_set(why, rc == ERR_LIMIT ? ERR_SYNTAX : rc, "%.80s: %s",
-				file, err_text(rc, &detail));
-		else
-			rc = field_read_toml(&relay_fields, toml_root(t), file, o, why);
+		rc = rc == ERR_OK ?
+			field_read_toml(&relay_fields, toml_root(t), file, o, why) :
+			err_set(why, rc == ERR_LIMIT ? ERR_SYNTAX : rc, "%.80s: %s", file,
+				err_text(rc, &detail));
 	}
 	toml_free(t);
 	buf_wipe(&text);
 	return rc;
 }
 
-/* ---- what they mean together ---- */
+/* ---- settings that depend on each other ---- */
 
 static enum err check_ports(const struct relay_options *o, struct why *why)
 {
@@ -340,7 +341,7 @@ static enum err check_ports(const struct relay_options *o, struct why *why)
 	return ERR_OK;
 }
 
-/* A last '*' is any end. */
+/* A '*' at the end stands for any text. */
 static bool label_matches(struct span label, const char *pattern)
 {
 	struct span start = span_str(pattern);
@@ -359,11 +360,12 @@ bool relay_config_reserves(const struct relay_options *o, const char *host)
 
 	for (unsigned i = 0; i < o->reserved_names.n && !found; i++) {
 		const char *name = o->reserved_names.v[i];
-		bool is_list = strcmp(name, RESERVED_STANDARD) == 0;
 
-		for (size_t k = 0; is_list && k < mem_count(reserved_standard); k++)
-			found = found || span_is(label, reserved_standard[k]);
-		found = found || (!is_list && label_matches(label, name));
+		if (strcmp(name, RESERVED_STANDARD) != 0)
+			found = label_matches(label, name);
+		else
+			for (size_t k = 0; k < mem_count(reserved_standard); k++)
+				found = found || span_is(label, reserved_standard[k]);
 	}
 	return found;
 }

@@ -3,7 +3,7 @@
  * A setting has one name in three spellings: --api-port, API_PORT, api_port.
  * portal-protocol 16.1.
  *
- * A setting that is there and cannot be applied is an error, wherever it stands.
+ * A setting that cannot be applied is an error, from any source.
  */
 #ifndef RELAY_RELAY_CONFIG_H
 #define RELAY_RELAY_CONFIG_H
@@ -16,7 +16,7 @@
 extern const struct field_table relay_fields, relay_path_fields;
 
 /*
- * Reads the file @path, or, if it is NULL, RELAY_CONFIG_FILE if that is there.
+ * Reads the file @path, or, if it is NULL, RELAY_CONFIG_FILE if that exists.
  * ERR_SYNTAX: its text.  ERR_SYS: it cannot be read.  ERR_NOMEM.
  */
 enum err relay_config_read_file(const char *path, struct relay_options *o,
@@ -28,7 +28,7 @@ enum err relay_config_read_file(const char *path, struct relay_options *o,
  */
 enum err relay_config_complete(struct relay_options *o, struct why *why) MUST_USE;
 
-/* Is the first label of @host one that no lease gets? */
+/* Is the first label of @host reserved? */
 bool relay_config_reserves(const struct relay_options *o, const char *host);
 
 /* Makes the state directory, mode 0700, if it is not there. ERR_SYS. */
