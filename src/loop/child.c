@@ -1,4 +1,4 @@
-/* A child: forked and executed, read through a pipe, reaped when SIGCHLD says so. */
+/* A child: forked and executed, read through a pipe, reaped after SIGCHLD. */
 #include "loop/child.h"
 
 #include <errno.h>
@@ -22,7 +22,7 @@ extern char **environ; /* unistd.h need not declare it */
 enum child_state {
 	CHILD_RUNNING,
 	CHILD_ENDED,
-	CHILD_CLOSED, /* goes at the end of the turn */
+	CHILD_CLOSED, /* freed at the end of the turn */
 };
 
 struct child {
@@ -32,33 +32,33 @@ struct child {
 	void *arg; /* borrowed: the owner's */
 	enum child_state state;
 	pid_t pid;                 /* good while CHILD_RUNNING */
-	int fd;                    /* where its words come from */
-	struct loop_io *words;     /* NULL: there are no more */
-	struct loop_signals *ends; /* SIGCHLD: some child of ours has ended */
+	int fd;                    /* its output */
+	struct loop_io *output;    /* NULL: it has ended */
+	struct loop_signals *ends; /* SIGCHLD: a child of this process has ended */
 	struct loop_deferred gone;
-	char line[CHILD_LINE_MAX + 1]; /* as far as it has come */
+	char line[CHILD_LINE_MAX + 1]; /* the part that has been received */
 	size_t n;
 };
 
 /* ---- starting ---- */
 
-/* What the forked process needs until it is the program. */
+/* What the forked process needs until it runs the program. */
 struct launch {
 	const struct child_options *o;
 	pid_t parent;
-	int words[2];
-	int report[2]; /* carries errno if there is no program; closed by its start */
+	int output[2];
+	int report[2]; /* carries errno if execve() fails; closed when it works */
 };
 
 /*
- * In the forked process: only calls that are safe in a signal handler, for we may have
- * had threads. Handlers go first: a signal that came meanwhile would wake our parent's
- * loop.
+ * In the forked process: only calls that are safe in a signal handler, because the parent
+ * may have threads. Handlers are reset first: a signal that arrives now would wake the
+ * parent's loop.
  */
 static void launch_arrange(const struct launch *l)
 {
 	sigset_t none;
-	int words, null;
+	int output, null;
 
 	for (int signo = 1; signo < NSIG; signo++)
 		(void)signal(signo, SIG_DFL);
@@ -68,17 +68,17 @@ static void launch_arrange(const struct launch *l)
 	(void)setpgid(0, 0);
 	child_follow_parent();
 	if (getppid() != l->parent)
-		_exit(CHILD_EXIT_UNRUN); /* it died before it could be watched */
+		_exit(CHILD_EXIT_UNRUN); /* the parent died before it was watched */
 
-	/* Above the three, in case that some of them were not open. */
-	words = fcntl(l->words[1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	/* Above the standard descriptors, because some of them may be closed. */
+	output = fcntl(l->output[1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (null != STDIN_FILENO)
 		(void)dup2(null, STDIN_FILENO);
 	else
 		(void)fcntl(null, F_SETFD, 0);
-	(void)dup2(words, STDOUT_FILENO);
-	(void)dup2(words, STDERR_FILENO);
+	(void)dup2(output, STDOUT_FILENO);
+	(void)dup2(output, STDERR_FILENO);
 }
 
 static _Noreturn void launch_execute(const struct launch *l)
@@ -101,7 +101,7 @@ static void launch_close(int fds[2], int which)
 	fds[which] = -1;
 }
 
-/* Waits until the program has begun. Returns 0, or why there is none. */
+/* Waits until the program has started. Returns 0, or the errno of the failure. */
 static int launch_begin(struct launch *l, pid_t *out)
 {
 	sigset_t all, before;
@@ -120,7 +120,7 @@ static int launch_begin(struct launch *l, pid_t *out)
 	if (pid < 0)
 		return errnum;
 
-	launch_close(l->words, 1);
+	launch_close(l->output, 1);
 	launch_close(l->report, 1);
 	do {
 		n = read(l->report[0], &errnum, sizeof(errnum));
@@ -140,32 +140,32 @@ static enum err child_launch(struct child *c, const struct child_options *o,
 	struct launch l = {
 		.o = o,
 		.parent = getpid(),
-		.words = { -1, -1 },
+		.output = { -1, -1 },
 		.report = { -1, -1 },
 	};
 	int errnum = 0;
 
-	if (fd_pipe(l.words) != 0 || fd_pipe(l.report) != 0 ||
+	if (fd_pipe(l.output) != 0 || fd_pipe(l.report) != 0 ||
 		fcntl(l.report[0], F_SETFL, 0) != 0)
 		errnum = errno;
 	if (errnum == 0)
 		errnum = launch_begin(&l, &c->pid);
 	if (errnum == 0) {
 		c->state = CHILD_RUNNING;
-		c->fd = l.words[0];
-		l.words[0] = -1;
+		c->fd = l.output[0];
+		l.output[0] = -1;
 	}
 	for (int i = 0; i < 2; i++) {
-		launch_close(l.words, i);
+		launch_close(l.output, i);
 		launch_close(l.report, i);
 	}
 	return errnum == 0 ? ERR_OK : err_sys(why, errnum, "cannot run %s", o->path);
 }
 
-/* ---- its words ---- */
+/* ---- its output ---- */
 
 /* The owner may close the child in on_line: then the rest is dropped. */
-static void child_hand_line(struct child *c)
+static void child_report_line(struct child *c)
 {
 	if (c->state == CHILD_CLOSED)
 		return;
@@ -174,43 +174,43 @@ static void child_hand_line(struct child *c)
 	c->on_line(c->arg, c->line);
 }
 
-static void child_take_words(struct child *c, const char *p, size_t n)
+static void child_take_output(struct child *c, const char *p, size_t n)
 {
 	for (size_t i = 0; i < n && c->state != CHILD_CLOSED; i++) {
 		if (p[i] == '\n') {
-			child_hand_line(c);
+			child_report_line(c);
 			continue;
 		}
 		if (c->n == CHILD_LINE_MAX)
-			child_hand_line(c);
+			child_report_line(c);
 		c->line[c->n++] = p[i];
 	}
 }
 
-/* Returns how many bytes; 0: nothing is there now, or ever. */
-static size_t child_read_words(struct child *c)
+/* Returns the number of bytes; 0: there are none now, or none will follow. */
+static size_t child_read_output(struct child *c)
 {
 	char piece[CHILD_READ_BYTES];
 	ssize_t n;
 
-	if (c->words == NULL)
+	if (c->output == NULL)
 		return 0;
 	n = read(c->fd, piece, sizeof(piece));
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n <= 0) {
-		loop_io_close(c->words);
-		c->words = NULL;
+		loop_io_close(c->output);
+		c->output = NULL;
 		return 0;
 	}
-	child_take_words(c, piece, (size_t)n);
+	child_take_output(c, piece, (size_t)n);
 	return (size_t)n;
 }
 
-static void child_on_words(void *arg, unsigned ready)
+static void child_on_output(void *arg, unsigned ready)
 {
 	(void)ready;
-	(void)child_read_words(arg);
+	(void)child_read_output(arg);
 }
 
 /* ---- its end ---- */
@@ -226,13 +226,13 @@ static void child_on_sigchld(void *arg, int signo)
 		return;
 	c->state = CHILD_ENDED;
 
-	/* What lies in the pipe now has its last words;
-	 * a child of its may go on writing. */
+	/* The pipe now has all output of the program. Only a child of the program may
+	 * write more. */
 	(void)ioctl(c->fd, FIONREAD, &left);
-	while (left > 0 && (n = child_read_words(c)) > 0)
+	while (left > 0 && (n = child_read_output(c)) > 0)
 		left -= (int)n;
 	if (c->n > 0)
-		child_hand_line(c);
+		child_report_line(c);
 	if (c->state == CHILD_ENDED)
 		c->on_end(c->arg, status);
 }
@@ -243,7 +243,7 @@ void child_signal(struct child *c, int signo)
 		(void)kill(c->pid, signo);
 }
 
-/* SIGKILL cannot be put off, so the wait is short. */
+/* SIGKILL cannot be blocked, so the wait is short. */
 void child_close(struct child *c)
 {
 	if (c == NULL || c->state == CHILD_CLOSED)
@@ -251,8 +251,8 @@ void child_close(struct child *c)
 	if (c->state == CHILD_RUNNING && kill(c->pid, SIGKILL) == 0)
 		waitpid(c->pid, NULL, 0);
 	c->state = CHILD_CLOSED;
-	loop_io_close(c->words);
-	c->words = NULL;
+	loop_io_close(c->output);
+	c->output = NULL;
 	loop_signals_close(c->ends);
 	if (c->fd >= 0)
 		close(c->fd);
@@ -274,7 +274,7 @@ enum err child_open(const struct child_options *o, struct child **out, struct wh
 	c->fd = -1;
 	loop_deferred_init(&c->gone, free, c);
 
-	/* The signal first: it may end at once. */
+	/* The signal first, because the child may end at once. */
 	rc = loop_signals_open(c->loop, (const int[]){ SIGCHLD, 0 }, child_on_sigchld, c,
 		&c->ends);
 	if (rc != ERR_OK)
@@ -282,7 +282,7 @@ enum err child_open(const struct child_options *o, struct child **out, struct wh
 	if (rc == ERR_OK)
 		rc = child_launch(c, o, why);
 	if (rc == ERR_OK) {
-		rc = loop_io_open(c->loop, c->fd, child_on_words, c, &c->words);
+		rc = loop_io_open(c->loop, c->fd, child_on_output, c, &c->output);
 		if (rc != ERR_OK)
 			err_set(why, rc, "no memory to read from %s", o->path);
 	}
@@ -290,7 +290,7 @@ enum err child_open(const struct child_options *o, struct child **out, struct wh
 		child_close(c);
 		return rc;
 	}
-	loop_io_want(c->words, LOOP_READ);
+	loop_io_want(c->output, LOOP_READ);
 	*out = c;
 	return ERR_OK;
 }

@@ -10,7 +10,7 @@ void child_follow_parent(void)
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 }
 
-/* Of the file that runs, whatever its name is by now. */
+/* The running file, even if it has been renamed. */
 const char *child_own_path(char to[CHILD_PATH_MAX])
 {
 	(void)to;

@@ -1,4 +1,4 @@
-/* A child that outlives its parent, unless it hears that its pipe is closed. */
+/* A child that outlives its parent, unless it notices that its pipe is closed. */
 #include <uv.h>
 
 #include "loop/child.h"

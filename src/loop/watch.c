@@ -1,4 +1,4 @@
-/* A watch tells when the entries of a directory change. */
+/* A watch reports changes of the entries of a directory. */
 #include "loop/loop_priv.h"
 
 struct loop_watch {

@@ -32,11 +32,11 @@ static void stdio_on_ready(void *arg, unsigned ready)
 	struct stdio_side *side = arg;
 	struct stdio *io = side->stdio;
 
-	(void)ready; /* one descriptor means one thing, whatever woke us */
+	(void)ready; /* each descriptor has one direction, whatever the event was */
 	io->stream.on_ready(io->stream.arg, side->means);
 }
 
-/* Files: what is wanted is ready, turn after turn. */
+/* Files are always ready: calls the owner in every turn. */
 static void stdio_on_deferred(void *arg)
 {
 	struct stdio *io = arg;
@@ -76,7 +76,7 @@ static enum err stdio_read(struct stream *s, void *to, size_t room, size_t *got)
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return ERR_AGAIN;
-	/* A terminal that hung up says EIO. */
+	/* Reading from a terminal after a hang-up gives EIO. */
 	return n == 0 || errno == EIO ? ERR_EOF : ERR_SYS;
 }
 
@@ -102,8 +102,8 @@ static void stdio_side_close(struct stdio_side *side)
 }
 
 /*
- * The reader of our output sees its end. The number stays taken: the next descriptor that
- * is opened must not become standard output.
+ * The reader of our output gets EOF. The number stays in use, so that the next opened
+ * descriptor does not become standard output.
  */
 static enum err stdio_finish(struct stream *s)
 {
@@ -125,9 +125,9 @@ static void stdio_close(struct stream *s, bool is_abort)
 {
 	struct stdio *io = stdio_of(s);
 
-	(void)is_abort; /* there is no reset on a pipe */
+	(void)is_abort; /* a pipe has no reset */
 	loop_undefer(&io->ready);
-	/* The last to be changed first: on a terminal both are one open file. */
+	/* In reverse order: on a terminal both are one file description. */
 	stdio_side_close(&io->out);
 	stdio_side_close(&io->in);
 	free(io);
@@ -144,7 +144,7 @@ static const struct stream_ops stdio_ops = {
 
 static bool stdio_is_file(int fd)
 {
-	/* epoll takes what can wait; files and /dev/null cannot. */
+	/* epoll does not accept files and /dev/null. */
 	return lseek(fd, 0, SEEK_CUR) >= 0;
 }
 

@@ -8,8 +8,8 @@
 #include "net/stream.h"
 
 /*
- * The descriptors are borrowed and made non-blocking until the stream closes. When it
- * finishes, what @out_fd was is closed and the number leads to /dev/null.
+ * The descriptors are borrowed, and non-blocking until the stream closes. When the stream
+ * finishes, the file of @out_fd is closed, and the number then refers to /dev/null.
  */
 enum err stdio_open(struct loop *loop, int in_fd, int out_fd, struct stream **out,
 	struct why *why) MUST_USE;

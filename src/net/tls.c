@@ -3,9 +3,9 @@
  *
  * Reading and writing are a state machine each, since either may have to wait for either
  * direction of the stream below. OpenSSL writes into a buffer of ours (tls_out.c), which
- * is sent on by itself. So a write is either taken or not: there is no half-written
- * record that the owner would have to offer again. The buffer holds one write at most;
- * the next waits until it has gone.
+ * is sent separately. So a write is accepted or not: there is no half-written
+ * record that the owner would have to offer again. The buffer holds at most one write;
+ * the next write waits until the buffer is empty.
  */
 #include "net/tls.h"
 
@@ -15,25 +15,25 @@
 #include "net/tls_priv.h"
 
 /*
- * What a direction waits for before OpenSSL is called again. The first three follow from
- * each call; a handshake, which is in both directions, sets both. The states from
- * TLS_NEEDS_KEY on belong to both, but for TLS_FINISHED.
+ * What a direction waits for before OpenSSL is called again. Each call results in one of
+ * the first three; a handshake uses both directions and sets both. Both directions share
+ * the states from TLS_NEEDS_KEY on, except TLS_FINISHED.
  */
 enum tls_direction {
-	TLS_GOES_ON,
+	TLS_READY,
 	TLS_NEEDS_READ,  /* bytes from the stream below */
 	TLS_NEEDS_WRITE, /* room in it */
 	TLS_NEEDS_KEY,   /* the signature of a handshake */
-	TLS_HAS_KEY,     /* it is here: the owner is to try again */
+	TLS_HAS_KEY,     /* the signature is there: the owner must try again */
 	TLS_FINISHED,    /* writing: close_notify has been sent */
 	TLS_FAILED,      /* see @failure */
-	TLS_CLOSED,      /* the memory goes at the end of the turn */
+	TLS_CLOSED,      /* the memory is freed at the end of the turn */
 };
 
 /* A call of the owner's on_ready that is under way. */
 struct tls_call {
-	bool has_left; /* the stream has: another thread may own it by now */
-	/* @below had less than there was room for: it calls when there is more */
+	bool has_left; /* the stream has left the loop: another thread may own it */
+	/* the last read of @below did not fill the room: it calls when there is more */
 	bool is_dry;
 };
 
@@ -43,8 +43,8 @@ struct tls {
 	struct tls_context *context; /* one reference */
 	SSL *ssl;
 	struct tls_out out;
-	struct loop_deferred wake;    /* tells the owner of what is in OpenSSL's memory */
-	struct loop_deferred sending; /* sends what is held, if the owner is TLS */
+	struct loop_deferred wake;    /* tells the owner of data in OpenSSL's memory */
+	struct loop_deferred sending; /* sends held output, if the owner is TLS */
 	struct loop_deferred gone;
 	struct tls_call *call; /* or NULL */
 	enum tls_direction reading, writing;
@@ -52,7 +52,7 @@ struct tls {
 	enum err below_rc;        /* what the last read below gave */
 	enum err failure;         /* of TLS_FAILED */
 	const char *failure_text; /* borrowed: a constant of OpenSSL's or ours */
-	bool is_ticket_pending;   /* to a client: it goes with the first bytes for it */
+	bool is_ticket_pending;   /* sent with the first data for the client */
 	bool below_hides_ends;
 };
 
@@ -98,7 +98,7 @@ static int tls_bio_write(BIO *bio, const char *p, size_t n, size_t *put)
 	}
 	t->below_rc = rc;
 	if (rc == ERR_LIMIT && t->out.records.n > 0)
-		BIO_set_retry_write(bio); /* a peer makes us answer and does not listen */
+		BIO_set_retry_write(bio); /* the peer reads none of our replies */
 	return 0;
 }
 
@@ -155,7 +155,7 @@ static enum err tls_fail_by_openssl(struct tls *t)
 {
 	long verdict = SSL_get_verify_result(t->ssl);
 
-	/* Without verification there is a verdict, too, but it is no failure. */
+	/* Without verification there is a verdict, too, but it is not the failure. */
 	if (verdict != X509_V_OK && SSL_get_verify_mode(t->ssl) != SSL_VERIFY_NONE)
 		return tls_fail(t, ERR_CRYPTO, X509_verify_cert_error_string(verdict));
 	return tls_fail(t, ERR_PROTO, tls_reason());
@@ -168,26 +168,26 @@ const char *tls_failure(const struct stream *tls)
 	return t->reading == TLS_FAILED ? t->failure_text : NULL;
 }
 
-/* Before each call that may go on with a handshake. False: it waits for a signature. */
+/* Before each call that may continue a handshake. False: it waits for a signature. */
 static bool tls_begin_call(struct tls *t)
 {
 	if (t->reading == TLS_NEEDS_KEY)
 		return false;
 	if (t->reading == TLS_HAS_KEY)
-		tls_enter_both(t, TLS_GOES_ON);
+		tls_enter_both(t, TLS_READY);
 	ERR_clear_error();
 	return true;
 }
 
-/* After each: what its result means for the direction @d. */
+/* After each such call: applies its result to the direction @d. */
 static enum err tls_end_call(struct tls *t, int result, enum tls_direction *d)
 {
 	bool has_key = t->reading == TLS_HAS_KEY; /* it came in the call */
 
-	/* From here on it is only bytes, which need no stack of their own. */
+	/* After the handshake no separate stack is needed. */
 	if ((SSL_get_mode(t->ssl) & SSL_MODE_ASYNC) != 0 && SSL_is_init_finished(t->ssl))
 		SSL_clear_mode(t->ssl, SSL_MODE_ASYNC);
-	*d = TLS_GOES_ON;
+	*d = TLS_READY;
 	switch (SSL_get_error(t->ssl, result)) {
 	case SSL_ERROR_NONE:
 		return ERR_OK;
@@ -210,7 +210,7 @@ static enum err tls_end_call(struct tls *t, int result, enum tls_direction *d)
 		return tls_fail_by_openssl(t);
 	}
 	if (t->below_rc == ERR_EOF && SSL_is_init_finished(t->ssl))
-		return ERR_EOF; /* no close_notify: what we carry marks its own end */
+		return ERR_EOF; /* no close_notify: the data has its own end */
 	if (t->below_rc == ERR_EOF)
 		return tls_fail(t, ERR_RESET, "the peer closed the connection");
 	if (t->below_rc == ERR_OK || t->below_rc == ERR_AGAIN)
@@ -227,7 +227,7 @@ static enum err tls_flush(struct tls *t)
 
 /* ---- waiting ---- */
 
-/* What of the stream below a direction waits for; @usual: its own readiness. */
+/* The readiness of the stream below that a direction waits for; @usual: its own. */
 static unsigned tls_needs(enum tls_direction d, unsigned usual)
 {
 	switch (d) {
@@ -244,9 +244,9 @@ static unsigned tls_needs(enum tls_direction d, unsigned usual)
 }
 
 /*
- * What the owner need not wait for: bytes or an end in OpenSSL's memory, a failure, a
- * signature. Nor the first flight of a handshake: a client that waited for the server's
- * would wait for ever.
+ * Readiness that does not depend on the stream below: data or an end in OpenSSL's memory,
+ * a failure, a signature. Also the first flight of a handshake: a client that waited for
+ * the server's first would wait for ever.
  */
 static unsigned tls_ready_now(const struct tls *t)
 {
@@ -256,7 +256,7 @@ static unsigned tls_ready_now(const struct tls *t)
 	if (t->reading == TLS_FAILED || t->reading == TLS_HAS_KEY ||
 		SSL_in_before(t->ssl))
 		return t->wants;
-	return t->reading == TLS_GOES_ON && has_input ? t->wants & LOOP_READ : 0;
+	return t->reading == TLS_READY && has_input ? t->wants & LOOP_READ : 0;
 }
 
 static bool tls_holds_output(const struct tls *t)
@@ -265,7 +265,7 @@ static bool tls_holds_output(const struct tls *t)
 		(t->call != NULL || t->out.carries_tls);
 }
 
-/* After every call: sends what it made, and waits for what is wanted now. */
+/* After every call: sends its output, and waits for what is wanted now. */
 static void tls_settle(struct tls *t)
 {
 	unsigned below = 0;
@@ -285,7 +285,7 @@ static void tls_settle(struct tls *t)
 	stream_want(t->stream.below, t->reading == TLS_FAILED ? 0 : below);
 }
 
-/* The signature is here. Called from anywhere, so the owner hears of it later. */
+/* The signature is there. It may be called at any point, so the owner is told later. */
 static int tls_on_signature(SSL *ssl, void *arg)
 {
 	struct tls *t = arg;
@@ -352,8 +352,8 @@ static void tls_want(struct stream *s, unsigned wants)
 /* ---- reading and writing ---- */
 
 /*
- * Records that are here already are read together: one copy, one write further on. So are
- * those that lie below, in a call that says that something does.
+ * Records that have already arrived are read together: one copy, and one write to the
+ * next stream. During a readiness callback of the stream below, its records are, too.
  */
 static enum err tls_read(struct stream *s, void *to, size_t room, size_t *got)
 {
@@ -386,9 +386,9 @@ static enum err tls_read(struct stream *s, void *to, size_t room, size_t *got)
 }
 
 /*
- * A ticket of TLS 1.3 goes with the first bytes for the client: by itself it would cost a
- * send here, and at each hop that it passes. OpenSSL sends it with the next write. For a
- * ticket it also makes room to read into, and keeps that until something is read.
+ * A ticket of TLS 1.3 is sent with the first data for the client: alone it would cost a
+ * send here, and at each hop on its way. OpenSSL sends it with the next write. For a
+ * ticket OpenSSL also allocates a read buffer, and keeps it until the next read.
  */
 static int tls_write_with_ticket(struct tls *t, struct span record, size_t *put)
 {
@@ -434,7 +434,7 @@ static enum err tls_write(struct stream *s, const struct iovec *iov, int count,
 		return t->writing == TLS_FAILED ? t->failure : ERR_CLOSED;
 	tls_out_reserve(&t->out, count > 0 ? iov->iov_len : 0);
 	rc = tls_holds_output(t) ? ERR_OK : tls_flush(t);
-	tls_pieces_skip(&pieces, 0); /* empty ones at the front */
+	tls_pieces_skip(&pieces, 0); /* skips empty ones at the front */
 	while (rc == ERR_OK && pieces.count > 0 && have < TLS_WRITE_MAX) {
 		rc = tls_write_record(t, &pieces, &n);
 		if (rc == ERR_OK)
@@ -506,7 +506,8 @@ static enum err tls_finish(struct stream *s)
 }
 
 /*
- * A handshake that waits is run to its end, without a signature: it has a stack to free.
+ * A waiting handshake is run to its end without a signature, because its stack must be
+ * freed.
  */
 static void tls_cancel_signature(struct tls *t)
 {
@@ -518,17 +519,17 @@ static void tls_cancel_signature(struct tls *t)
 }
 
 /*
- * A peer that would wait for ever gets a record that no key has sealed, or a fatal alert
- * while the handshake goes on: close_notify would make a part look like the whole.
- * OpenSSL has no call for an alert of our own.
+ * A peer that would otherwise wait for ever gets a record that it cannot decrypt, or
+ * during the handshake a fatal alert. After close_notify truncated data would look
+ * complete. OpenSSL has no call that sends an alert.
  */
 static void tls_put_error(struct tls *t)
 {
 	static const uint8_t alert[] = { 0x15, 3, 3, 0, 2, 2, 80 /* internal_error */ };
-	static const uint8_t unsealed[5 + 32] = { 0x17, 3, 3, 0, 32 };
+	static const uint8_t undecryptable[5 + 32] = { 0x17, 3, 3, 0, 32 };
 
 	if (tls_is_open(t) && SSL_is_init_finished(t->ssl))
-		(void)buf_put(&t->out.records, unsealed, sizeof(unsealed));
+		(void)buf_put(&t->out.records, undecryptable, sizeof(undecryptable));
 	else if (tls_is_open(t))
 		(void)buf_put(&t->out.records, alert, sizeof(alert));
 }
@@ -551,9 +552,9 @@ static void tls_close(struct stream *s, bool is_abort)
 		(void)tls_flush(t);
 
 	/*
-	 * OpenSSL makes a session void if its connection ends without close_notify. That
-	 * was a rule of TLS 1.0; a peer that hangs up must not cost the next connection
-	 * its resumption.
+	 * OpenSSL discards a session if its connection ends without close_notify. That
+	 * was a rule of TLS 1.0. The next connection must be resumable even if the peer
+	 * disconnects without close_notify.
 	 */
 	if (t->failure != ERR_PROTO && t->failure != ERR_CRYPTO)
 		SSL_set_shutdown(t->ssl, SSL_get_shutdown(t->ssl) | SSL_SENT_SHUTDOWN);
@@ -575,7 +576,7 @@ static enum err tls_leave(struct stream *s)
 
 	loop_undefer(&t->wake);
 	loop_undefer(&t->sending);
-	(void)tls_flush(t); /* what is held need not wait for the move */
+	(void)tls_flush(t); /* held output does not wait for the move */
 	rc = stream_leave(t->stream.below);
 	if (rc != ERR_OK)
 		return rc;
@@ -595,7 +596,7 @@ static enum err tls_enter(struct stream *s, struct loop *loop)
 	if (rc != ERR_OK)
 		return rc;
 	t->loop = loop;
-	tls_settle(t); /* what is still to be sent goes on */
+	tls_settle(t); /* continues to send */
 	return ERR_OK;
 }
 

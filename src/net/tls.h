@@ -23,31 +23,30 @@ struct tls_server_options {
 	/* Or, in place of the two: */
 	struct span cert_pem;
 	struct remote_key *key; /* a reference is taken: crypto/remote_key.h */
-	bool is_key_instant;    /* it answers at once: no handshake has to wait for it */
+	bool is_key_instant; /* signs during the call: no handshake has to wait for it */
 
 	unsigned min_version; /* 0: TLS_VERSION_1_2 */
-	/* file or directory of client CAs: a client certificate is required and verified;
-	 * NULL: none is asked for */
+	/* File or directory of client CAs: a client certificate is required and verified.
+	 * NULL: no client certificate is requested. */
 	const char *ca_path;
-	/* the protocol (ALPN), or NULL; a client that offers only others is refused, a
-	 * client that offers none is not */
+	/* The protocol (ALPN), or NULL. A client that offers only other protocols is
+	 * refused; a client that offers no protocol is accepted. */
 	const char *alpn;
 };
 
 struct tls_client_options {
-	const char *ca_file; /* replaces the system's roots; NULL: those */
-	/* the same, from memory; any of these may be trusted, roots or not;
-	 * wins over ca_file */
+	const char *ca_file; /* replaces the system's roots; NULL: the system's roots */
+	/* Trusted certificates in memory; they need not be roots. Overrides ca_file. */
 	struct span ca_pem;
-	bool skip_verify;      /* no check of chain or name; wins over ca_file */
+	bool skip_verify; /* no check of chain or name; overrides ca_file and ca_pem */
 	const char *cert_file; /* with key_file: a client certificate; NULL: none */
 	const char *key_file;
 	const char *alpn;
 	unsigned min_version; /* 0: TLS_VERSION_1_2 */
-	bool keeps_session;   /* the newest is offered to the same server again */
+	bool keeps_session;   /* resumes the newest session with the same server */
 };
 
-/* A setting that cannot be applied is an error whose sentence names the file. */
+/* If a setting cannot be applied, the error names the file. */
 enum err tls_context_new_server(const struct tls_server_options *o,
 	struct tls_context **out, struct why *why) MUST_USE;
 enum err tls_context_new_client(const struct tls_client_options *o,
@@ -64,60 +63,60 @@ struct tls_options {
 	bool is_server;
 	const char *server_name; /* client: SNI, and verified; copied */
 	/*
-	 * What carries @below tells the peer of no end and no reset. So stream_finish()
-	 * finishes @below, too, and stream_abort() ends it with a record that the peer
-	 * must take for an error, where a reset would say the same.
+	 * The carrier of @below forwards neither EOF nor a reset to the peer. So
+	 * stream_finish() finishes @below, too, and stream_abort() sends a record that is
+	 * an error for the peer, in place of a reset.
 	 */
 	bool below_hides_ends;
 };
 
 /*
- * The handshake goes on by itself inside read and write, as in OpenSSL: to wait for it,
- * want LOOP_READ and call tls_handshake() when ready.
+ * Reading and writing continue the handshake, as in OpenSSL. To wait for it, want
+ * LOOP_READ and call tls_handshake() when ready.
  *
- * stream_close() sends only as much of what was written as the stream below takes at
- * once: to send all, wait for stream_finish() first.
+ * stream_close() sends only as much pending output as the stream below accepts at once.
+ * To send all of it, wait for stream_finish() first.
  *
- * It can move to another loop, if the stream below can, once the handshake is done.
+ * After the handshake the stream can move to another loop, if the stream below can.
  */
 enum err tls_open(const struct tls_options *o, struct stream **out,
 	struct why *why) MUST_USE;
 
-/* ERR_OK: done. ERR_AGAIN: want what tls_wants() says and call again. */
+/* ERR_OK: done. ERR_AGAIN: want what tls_wants() returns, and call again when ready. */
 enum err tls_handshake(struct stream *tls, struct why *why) MUST_USE;
 unsigned tls_wants(const struct stream *tls);
 
-/* ---- once the handshake has failed: the cause; the caller has the words ---- */
+/* ---- after a failed handshake: the cause; the caller writes the message ---- */
 
 #define TLS_DETAIL_MAX 160
 
 enum tls_trouble {
 	TLS_TROUBLE_OTHER,
 	TLS_TROUBLE_UNKNOWN_CA,
-	TLS_TROUBLE_EXPIRED,           /* detail: when that was */
-	TLS_TROUBLE_TOO_EARLY,         /* detail: from when on it is valid */
-	TLS_TROUBLE_WRONG_NAME,        /* detail: the names it is for */
-	TLS_TROUBLE_NO_TLS,            /* the peer answered with something else */
-	TLS_TROUBLE_WANTS_CERTIFICATE, /* of the client, or another one than it showed */
+	TLS_TROUBLE_EXPIRED,           /* detail: the time of expiry */
+	TLS_TROUBLE_TOO_EARLY,         /* detail: the start of validity */
+	TLS_TROUBLE_WRONG_NAME,        /* detail: the names of the certificate */
+	TLS_TROUBLE_NO_TLS,            /* the peer does not speak TLS */
+	TLS_TROUBLE_WANTS_CERTIFICATE, /* the client's is missing, or refused */
 };
 
 /* After the handshake or the first read of @tls has failed. @detail may stay empty. */
 enum tls_trouble tls_find_trouble(const struct stream *tls, char detail[TLS_DETAIL_MAX]);
 
-/* ---- once the handshake is done ---- */
+/* ---- after the handshake ---- */
 
-/* Was an earlier session resumed? */
+/* True if an earlier session was resumed. */
 bool tls_is_resumed(const struct stream *tls);
 
-/* Adds the peer's certificates as PEM, the leaf first. ERR_NOENT: it showed none. */
+/* Adds the peer's certificates as PEM, the leaf first. ERR_NOENT: it sent none. */
 enum err tls_peer_chain(const struct stream *tls, struct buf *out_pem) MUST_USE;
 
 /* Keying material without a context (RFC 5705, RFC 8446 7.5). ERR_CRYPTO. */
 enum err tls_export(const struct stream *tls, const char *label, uint8_t *out,
 	size_t n) MUST_USE;
 
-/* Is the first certificate in @pem good for @host, a name or an address? Its time is not
- * looked at. */
+/* True if the first certificate in @pem is for @host, a name or an address. Its validity
+ * period is not checked. */
 bool tls_pem_covers(struct span pem, const char *host);
 
 #endif

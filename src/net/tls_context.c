@@ -1,4 +1,4 @@
-/* A context is the settings of TLS: certificates, keys, whom to trust. */
+/* A context is the settings of TLS: certificates, keys, trusted authorities. */
 #include "net/tls_priv.h"
 
 #include <dirent.h>
@@ -15,9 +15,8 @@
 #include "net/addr.h"
 
 /*
- * AES-128 first, as Go and browsers have it: SHA-256, which goes with it, is done by the
- * processor, and SHA-384 is not. A client without AES in hardware asks for ChaCha20
- * first, and gets it.
+ * AES-128 first, as in Go and in browsers: processors support its SHA-256 in hardware,
+ * but not SHA-384. A client without AES in hardware prefers ChaCha20, and gets it.
  */
 #define TLS_SUITES \
 	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
@@ -50,7 +49,7 @@ void tls_context_free(struct tls_context *ctx)
 	free(ctx);
 }
 
-/* One name, with its length in front (RFC 7301 3.1). */
+/* One name, preceded by its length (RFC 7301 3.1). */
 static enum err tls_context_set_alpn(struct tls_context *ctx, const char *name,
 	struct why *why)
 {
@@ -111,9 +110,8 @@ static enum err tls_context_new(struct tls_context **out, struct why *why)
 			SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_read_ahead(ctx->ssl, 1);
 	SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);
-	(void)SSL_CTX_set_num_tickets(ctx->ssl, 0); /* tls.c sends one, in its own time */
-	/* An encrypted key is an error:
-	 * a server that asks for a password does not start. */
+	(void)SSL_CTX_set_num_tickets(ctx->ssl, 0); /* tls.c sends one later */
+	/* An encrypted key is an error: a server cannot ask for a password. */
 	SSL_CTX_set_default_passwd_cb(ctx->ssl, pem_no_password);
 	*out = ctx;
 	return ERR_OK;
@@ -123,7 +121,7 @@ static enum err tls_context_set_min(struct tls_context *ctx, unsigned version,
 	struct why *why)
 {
 	if (version != 0 && SSL_CTX_set_min_proto_version(ctx->ssl, (int)version) != 1)
-		return err_set(why, ERR_USAGE, "there is no TLS version 0x%04x", version);
+		return err_set(why, ERR_USAGE, "unknown TLS version 0x%04x", version);
 	return ERR_OK;
 }
 
@@ -141,12 +139,12 @@ static enum err tls_context_use_pem(struct tls_context *ctx, struct span pem,
 		X509_free(cert);
 	}
 	if (!is_good)
-		return err_set(why, ERR_SYNTAX, "there is no certificate we can use: %s",
+		return err_set(why, ERR_SYNTAX, "there is no usable certificate: %s",
 			tls_reason());
 	return ERR_OK;
 }
 
-/* A key that is elsewhere. */
+/* A remote key. */
 static enum err tls_context_use_remote(struct tls_context *ctx,
 	const struct tls_server_options *o, struct why *why)
 {
@@ -187,12 +185,10 @@ static enum err tls_context_use_pair(struct tls_context *ctx, const char *cert_f
 		return rc;
 	ERR_clear_error();
 	if (SSL_CTX_use_certificate_chain_file(ctx->ssl, cert_file) != 1)
-		return err_set(why, ERR_SYNTAX,
-			"%.150s holds no certificate we can use: %s", cert_file,
-			tls_reason());
+		return err_set(why, ERR_SYNTAX, "%.150s has no usable certificate: %s",
+			cert_file, tls_reason());
 
-	/* The key is compared with the certificate here, and again below for good
-	 * measure. */
+	/* Loading the key compares it with the certificate, and so does the check. */
 	if (SSL_CTX_use_PrivateKey_file(ctx->ssl, key_file, SSL_FILETYPE_PEM) != 1 ||
 		SSL_CTX_check_private_key(ctx->ssl) != 1) {
 		bool is_other = ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_X509;
@@ -200,14 +196,14 @@ static enum err tls_context_use_pair(struct tls_context *ctx, const char *cert_f
 		return err_set(why, ERR_SYNTAX,
 			is_other ?
 				"the key %.100s does not belong to the certificate %.100s" :
-				"%.100s holds no key we can use (not PEM, or encrypted) for %.100s",
+				"%.100s has no usable key (not PEM, or encrypted) for %.100s",
 			key_file, cert_file);
 	}
 	return ERR_OK;
 }
 
-/* One file's certificates become roots;
- * a server also names them when it asks a client. */
+/* The certificates of one file become roots. A server also names them when it requests
+ * a client certificate. */
 static enum err tls_context_trust_file(struct tls_context *ctx, const char *path,
 	bool is_for_clients, struct why *why)
 {
@@ -221,7 +217,7 @@ static enum err tls_context_trust_file(struct tls_context *ctx, const char *path
 			SSL_add_file_cert_subjects_to_stack(SSL_CTX_get_client_CA_list(
 								    ctx->ssl),
 				path) != 1))
-		return err_set(why, ERR_SYNTAX, "the CA file %.150s holds no certificate",
+		return err_set(why, ERR_SYNTAX, "the CA file %.150s has no certificate",
 			path);
 	return ERR_OK;
 }
@@ -233,7 +229,7 @@ static bool tls_context_is_directory(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* All files in it, whatever their names; directories below it are left alone. */
+/* All files in the directory, whatever their names; its subdirectories are ignored. */
 static enum err tls_context_trust_directory(struct tls_context *ctx,
 	const char *directory, struct why *why)
 {
@@ -256,7 +252,7 @@ static enum err tls_context_trust_directory(struct tls_context *ctx,
 	closedir(dir);
 	if (rc == ERR_OK && count == 0)
 		return err_set(why, ERR_SYNTAX,
-			"the CA directory %.150s holds no certificate", directory);
+			"the CA directory %.150s has no certificate", directory);
 	return rc;
 }
 
@@ -307,7 +303,8 @@ enum err tls_context_new_server(const struct tls_server_options *o,
 	return ERR_OK;
 }
 
-/* What is not a root may be trusted as well: it is all that is known of a relay. */
+/* A certificate that is not a root may be trusted, too: of a relay only its chain is
+ * known. */
 static enum err tls_context_trust_pem(struct tls_context *ctx, struct span pem,
 	struct why *why)
 {
@@ -331,7 +328,7 @@ static enum err tls_context_trust_servers(struct tls_context *ctx,
 {
 	ctx->skip_verify = o->skip_verify;
 	if (o->skip_verify)
-		return ERR_OK; /* OpenSSL's clients verify nothing unless told to */
+		return ERR_OK; /* OpenSSL's clients verify nothing by default */
 	SSL_CTX_set_verify(ctx->ssl, SSL_VERIFY_PEER, NULL);
 	if (o->ca_pem.n > 0)
 		return tls_context_trust_pem(ctx, o->ca_pem, why);
@@ -345,8 +342,8 @@ static enum err tls_context_trust_servers(struct tls_context *ctx,
 
 /* ---- a client's sessions ---- */
 
-/* One of TLS 1.3 comes after the handshake, and there may be several:
- * the last one counts. */
+/* Sessions of TLS 1.3 arrive after the handshake. There may be several; the last one is
+ * kept. */
 static int tls_context_on_session(SSL *ssl, SSL_SESSION *session)
 {
 	struct tls_context *ctx = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
@@ -391,7 +388,7 @@ enum err tls_context_new_client(const struct tls_client_options *o,
 
 	if ((o->cert_file == NULL) != (o->key_file == NULL))
 		return err_set(why, ERR_USAGE,
-			"a client certificate needs both files: %.150s alone",
+			"a client certificate needs both files, not only %.150s",
 			o->cert_file != NULL ? o->cert_file : o->key_file);
 	rc = tls_context_new(&ctx, why);
 	if (rc != ERR_OK)

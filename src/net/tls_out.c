@@ -1,17 +1,17 @@
 /*
- * The records that TLS has made, on their way to the stream below.
+ * The records of TLS, on their way to the stream below.
  *
- * Small output is coalesced, since each send costs more than what is in it: TLS holds it
- * until the callback to its owner returns, or to the end of the loop's turn if the owner
- * is TLS again. A TLS that runs over TLS makes records of which each fits into one below,
- * and passes large ones down without a copy.
+ * Small output is coalesced, because each send costs more than its data: TLS holds it
+ * until the callback to its owner returns, or until the end of the loop's turn if the
+ * owner is TLS again. If TLS runs over TLS, each inner record fits into one outer record,
+ * and large records are passed down without a copy.
  */
 #include "net/tls_priv.h"
 
 #include <string.h>
 
-#define OUT_MAX (192 * 1024)         /* a write, and what the protocol adds on its own */
-#define HELD_MAX 4096                /* this much may wait for more */
+#define OUT_MAX (192 * 1024)         /* one write, and what the protocol adds */
+#define HELD_MAX 4096                /* so many bytes may wait for more */
 #define CARRIED_HELD_MAX (56 * 1024) /* the same, if the owner is TLS */
 #define DIRECT_MIN 4096              /* data, not a record of a handshake */
 
@@ -26,7 +26,7 @@ enum err tls_out_put(struct tls_out *out, const char *p, size_t n, bool is_data)
 	size_t passed = 0;
 	enum err rc;
 
-	/* An error of the stream below shows when the rest is sent. */
+	/* An error of the stream below is found when the rest is sent. */
 	if (is_data && out->is_carried && n >= DIRECT_MIN && out->records.n == 0 &&
 		stream_put(out->below, p, n, &passed) != ERR_OK)
 		passed = 0;

@@ -1,7 +1,4 @@
-/*
- * The identity of a peer: its name in SNI and in certificates, and what a connection has
- * shown of it.
- */
+/* The identity of a peer: its name in SNI and in certificates, and its certificates. */
 #include <openssl/x509v3.h>
 #include <string.h>
 
@@ -13,10 +10,10 @@
 	(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_SINGLE_LABEL_SUBDOMAINS)
 
 /*
- * OpenSSL takes no wildcard for a whole top-level domain, but *.localhost is what
- * certificates for development have, and Go's clients accept it. For a name right under
- * localhost this is what else it may be verified as: "*.localhost", to the letter.
- * (".localhost" would be any name below, also those of others.) NULL: none.
+ * OpenSSL does not accept a wildcard for a whole top-level domain, but certificates for
+ * development have *.localhost, and Go's clients accept it. For a name directly under
+ * localhost this is the other name that may be verified: "*.localhost", literally.
+ * (".localhost" would match all names below, also of other services.) NULL: none.
  */
 static const char *name_alias(const char *host)
 {
@@ -44,7 +41,7 @@ bool tls_set_server_name(SSL *ssl, const char *server_name)
 	if (n > 0 && server_name[n - 1] == '.')
 		n--;
 	if (n == 0 || n >= sizeof(name) || server_name[0] == '.')
-		return false; /* with a dot in front OpenSSL takes any name below */
+		return false; /* with a dot in front OpenSSL accepts any name below */
 	memcpy(name, server_name, n);
 	name[n] = '\0';
 	alias = name_alias(name);
@@ -62,7 +59,7 @@ static bool certificate_covers(X509 *leaf, const char *host)
 	if (addr_from_literal(host, 0, &literal) == ERR_OK)
 		return X509_check_ip_asc(leaf, host, 0) == 1;
 	if (host[0] == '.')
-		return false; /* OpenSSL would take it for all names below */
+		return false; /* OpenSSL would match all names below */
 	if (X509_check_host(leaf, host, 0, HOST_FLAGS, NULL) == 1)
 		return true;
 	return alias != NULL && X509_check_host(leaf, alias, 0, HOST_FLAGS, NULL) == 1;

@@ -1,4 +1,4 @@
-/* What a context holds, and what tls*.c tell each other. */
+/* The context, and the functions that tls*.c share. */
 #ifndef NET_TLS_PRIV_H
 #define NET_TLS_PRIV_H
 
@@ -11,19 +11,18 @@
 #define TLS_ALPN_MAX 128
 
 #define TLS_RECORD_BYTES 16384
-#define TLS_RECORD_ADDS (5 + 1 + 16)         /* to what is in one, with TLS 1.3 */
-#define TLS_WRITE_MAX (5 * TLS_RECORD_BYTES) /* a bridge's block is sent as one */
+#define TLS_RECORD_ADDS (5 + 1 + 16)         /* to the data in it, with TLS 1.3 */
+#define TLS_WRITE_MAX (5 * TLS_RECORD_BYTES) /* a bridge's block fits into one write */
 
 struct tls_context {
 	atomic_uint refs; /* the owner's and one for each stream, on whatever thread */
 	SSL_CTX *ssl;
-	BIO_METHOD *bio; /* made by tls.c: how OpenSSL reaches the stream below */
+	BIO_METHOD *bio; /* made by tls.c: OpenSSL's access to the stream below */
 	bool skip_verify;
 	struct remote_key *key; /* a reference, or NULL */
 
-	/*
-	 * A client's newest session, and with whom it is. Contexts are shared by threads.
-	 */
+	/* A client's newest session, and its server. The lock is for these: threads share
+	 * contexts. */
 	bool keeps_session;
 	pthread_mutex_t lock;
 	SSL_SESSION *session;
@@ -33,25 +32,23 @@ struct tls_context {
 	unsigned char alpn[TLS_ALPN_MAX]; /* as on the wire */
 };
 
-/* Lets @ssl resume what there is with @server_name, and keeps what comes of it. */
+/* Lets @ssl resume the session with @server_name, if there is one. */
 void tls_context_offer_session(struct tls_context *ctx, SSL *ssl,
 	const char *server_name);
 
-/*
- * In tls_peer.c: sets SNI, and what the certificate must cover. False: it is not a name.
- */
+/* In tls_peer.c: sets SNI, and the name to verify. False: it is not a valid name. */
 bool tls_set_server_name(SSL *ssl, const char *server_name);
 
 /* In tls.c. NULL: no memory. */
 BIO_METHOD *tls_bio_method_new(void);
 
-/* In tls.c. It stays the stream's. */
+/* In tls.c. Borrowed from the stream. */
 SSL *tls_ssl(const struct stream *tls);
 
-/* In tls.c: what of @tls has failed, in OpenSSL's words; NULL: nothing has. */
+/* In tls.c: OpenSSL's text for the failure of @tls; NULL: it has not failed. */
 const char *tls_failure(const struct stream *tls);
 
-/* The words of the oldest error in OpenSSL's queue of this thread. Never NULL. */
+/* The text of the oldest error in OpenSSL's queue of this thread. Never NULL. */
 const char *tls_reason(void);
 
 /* ---- in tls_out.c ---- */
@@ -59,37 +56,36 @@ const char *tls_reason(void);
 struct tls_out {
 	struct buf records;   /* memory only while there are any */
 	struct stream *below; /* borrowed */
-	bool is_blocked;      /* @below has not taken all of @records */
+	bool is_blocked;      /* @below has not accepted all of @records */
 	bool carries_tls;     /* the owner is TLS, too */
 	bool is_carried;      /* @below is TLS, too */
 };
 
 void tls_out_init(struct tls_out *out, struct stream *below);
 
-/*
- * Adds @n bytes. @is_data: none of a handshake. ERR_LIMIT, ERR_NOMEM: nothing is added.
- */
+/* Adds @n bytes. @is_data: not of a handshake. ERR_LIMIT, ERR_NOMEM: nothing is added. */
 enum err tls_out_put(struct tls_out *out, const char *p, size_t n, bool is_data);
 
-/* A write of @n bytes follows: the buffer would grow by doubling and copying. */
+/* Before a write of @n bytes: the buffer need not grow by doubling and copying. */
 void tls_out_reserve(struct tls_out *out, size_t n);
 
-/* Is there so little that it may wait for more? */
+/* True if there is so little output that it may wait for more. */
 bool tls_out_is_small(const struct tls_out *out);
 
-/* A cursor over what the owner writes. */
+/* A cursor over the data of a write. */
 struct tls_pieces {
 	const struct iovec *iov;
 	int count;
-	size_t at; /* in the first */
+	size_t at; /* in the first piece */
 };
 
 void tls_pieces_skip(struct tls_pieces *p, size_t n);
 
-/* One record's worth: in place if the next piece is enough or the last, else in @room. */
+/* The data of one record: in place if the next piece fills it or is the last one, else
+ * copied to @room. */
 struct span tls_pieces_for_record(struct tls_pieces p, uint8_t room[TLS_RECORD_BYTES]);
 
-/* Sends all. ERR_AGAIN: the rest stays. Another error: it is dropped. */
+/* Sends all records. ERR_AGAIN: the rest stays. Another error: the rest is dropped. */
 enum err tls_out_flush(struct tls_out *out);
 
 #endif

@@ -1,4 +1,4 @@
-/* Why a client's handshake failed. */
+/* The cause of a client's failed handshake. */
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "net/addr.h"
 #include "net/tls_priv.h"
 
-/* What it shows even if it is not believed. NULL: nothing came. */
+/* The server's certificate, even if it is not trusted. NULL: none was received. */
 static X509 *trouble_leaf(const SSL *ssl)
 {
 	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(ssl);
@@ -15,7 +15,8 @@ static X509 *trouble_leaf(const SSL *ssl)
 	return chain != NULL && sk_X509_num(chain) > 0 ? sk_X509_value(chain, 0) : NULL;
 }
 
-/* A time that has passed, if @is_past, or is to come. Else the trouble is another's. */
+/* Prints a time in the past, if @is_past, or in the future. Else nothing: then another
+ * certificate of the chain is at fault. */
 static void trouble_print_time(const ASN1_TIME *at, bool is_past,
 	char detail[TLS_DETAIL_MAX])
 {
@@ -46,7 +47,7 @@ static bool trouble_name(const GENERAL_NAME *name, char *to, size_t size)
 	return str_copy(to, size, addr_print_ip(&a, ip));
 }
 
-/* "a.example, b.example, ..." as far as there is room. */
+/* "a.example, b.example, ...", cut to the room. */
 static void trouble_print_names(X509 *leaf, char detail[TLS_DETAIL_MAX])
 {
 	GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
@@ -96,7 +97,7 @@ static enum tls_trouble trouble_of_verdict(const SSL *ssl, char detail[TLS_DETAI
 	}
 }
 
-/* OpenSSL's words for what the peer sent. */
+/* By OpenSSL's text for the input from the peer. */
 static enum tls_trouble trouble_of_text(const char *text)
 {
 	static const struct {

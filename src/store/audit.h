@@ -1,6 +1,6 @@
 /*
- * The audit: actor, action, object and time. Of each kind the newest AUDIT_MAX rows are
- * kept, so that rows which strangers can cause do not push out the others.
+ * The audit: actor, action, object and time. The newest AUDIT_MAX rows of each kind are
+ * kept, so that rows that any agent can cause do not displace the others.
  */
 #ifndef STORE_AUDIT_H
 #define STORE_AUDIT_H
@@ -9,10 +9,10 @@
 
 #define AUDIT_MAX 100000
 
-/* In the store: numbers stay. */
+/* Stored as numbers, which must not change. */
 enum audit_kind {
-	AUDIT_RULES = 0,      /* what administrators did */
-	AUDIT_SIGNATURES = 1, /* what was signed for leases */
+	AUDIT_RULES = 0,      /* actions of administrators */
+	AUDIT_SIGNATURES = 1, /* signatures for leases */
 };
 
 struct audit_row {
@@ -21,11 +21,11 @@ struct audit_row {
 	const char *who, *what, *about;
 };
 
-/* Both are called in a transaction. */
+/* Both functions are called inside a transaction. */
 enum err audit_add(struct store *s, const struct audit_row *row,
 	struct why *why) MUST_USE;
 
-/* Removes the oldest rows of @kind beyond @max. After some were added. */
+/* Removes the oldest rows of @kind beyond @max; to be called after rows were added. */
 enum err audit_trim(struct store *s, enum audit_kind kind, unsigned max,
 	struct why *why) MUST_USE;
 

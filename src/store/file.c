@@ -15,8 +15,8 @@
 
 /* ---- read ---- */
 
-/* Room for what it has now; one that grows meanwhile, or tells no size, gets more
- * later. */
+/* Reserves room for the file's size. A file that grows meanwhile, or reports no size,
+ * gets more room later. */
 static enum err read_all(int fd, struct buf *out)
 {
 	struct stat st;
@@ -25,7 +25,7 @@ static enum err read_all(int fd, struct buf *out)
 	ssize_t n;
 
 	if (fstat(fd, &st) == 0 && st.st_size > 0 && (uint64_t)st.st_size < out->max)
-		room = (size_t)st.st_size + 1; /* the end is found by reading it */
+		room = (size_t)st.st_size + 1; /* one more, to find the end */
 	do {
 		if (room > out->max - out->n)
 			room = out->max - out->n;
@@ -78,7 +78,7 @@ static enum err write_all(int fd, struct span text)
 	return ERR_OK;
 }
 
-/* The name of a file is in its directory. Not every file system can do this. */
+/* The directory has the name of the file. Not every file system supports this. */
 static void sync_directory(const char *path)
 {
 	char *directory = file_directory(path);
@@ -101,7 +101,7 @@ enum err file_replace(const char *path, mode_t mode, struct span text, struct wh
 	if (temporary == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for %.150s", path);
 	fd = mkostemp(temporary,
-		O_CLOEXEC); /* mode 0600: a secret is never open to others */
+		O_CLOEXEC); /* mode 0600: others can never read a secret */
 	if (fd >= 0 && write_all(fd, text) == ERR_OK && fchmod(fd, mode) == 0 &&
 		fsync(fd) == 0 && rename(temporary, path) == 0)
 		rc = ERR_OK;

@@ -1,6 +1,6 @@
 /*
- * Small files that people and programs know by their path: read as a whole, and replaced
- * as a whole, so that a reader never sees half of one.
+ * Small files that are read completely, and replaced atomically, so that a reader never
+ * sees a part of one.
  */
 #ifndef STORE_FILE_H
 #define STORE_FILE_H
@@ -10,22 +10,23 @@
 #include "base/buf.h"
 
 /*
- * Reads all of it to the end of @out, whose bound is that of the file. What is read is in
- * one piece of memory from the start, so that wiping @out wipes all of it.
- * ERR_NOENT: there is none.  ERR_LIMIT: it is larger.  ERR_SYS, ERR_NOMEM. @why has the
- * words.
+ * Appends the file to @out, whose bound is also the file's. The memory is reserved at
+ * once and not moved, so wiping @out wipes every copy.
+ * ERR_NOENT: there is no such file.  ERR_LIMIT: it is larger.  ERR_SYS, ERR_NOMEM.
+ * @why says more.
  */
 enum err file_read(const char *path, struct buf *out, struct why *why) MUST_USE;
 
 /*
- * Puts @text in its place, with that mode. A reader sees the old file or the new one,
- * also after a loss of power.
- * ERR_SYS: it cannot be written, and the old one stays.  ERR_NOMEM.
+ * Replaces the file by one with @text and @mode. A reader sees the old file or the new
+ * one, also after a power failure.
+ * ERR_SYS: it cannot be written, and the old file stays.  ERR_NOMEM.
  */
 enum err file_replace(const char *path, mode_t mode, struct span text,
 	struct why *why) MUST_USE;
 
-/* Whether every user of this machine may read or write it. False: it is not there. */
+/* True if every user of this machine may read or write the file. False if there is no
+ * such file. */
 bool file_is_open_to_others(const char *path);
 
 /*

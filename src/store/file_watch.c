@@ -1,4 +1,4 @@
-/* A file watch tells when some files have changed, in whatever way. */
+/* A file watch reports that some files have changed, in any way. */
 #include "store/file_watch.h"
 
 #include <dirent.h>
@@ -14,15 +14,15 @@
 
 struct file_watch {
 	struct file_watch_options o;
-	uint64_t seen[FILE_WATCH_MAX]; /* what each file was at the last look */
+	uint64_t seen[FILE_WATCH_MAX]; /* the state of each file at the last look */
 	struct loop_watch *watches[WATCHES_MAX];
 	unsigned count;
 	struct loop_timer *settle, *look;
 };
 
-/* ---- what a file is ---- */
+/* ---- the state of a file ---- */
 
-/* FNV-1a: what is compared was not chosen by an adversary. */
+/* FNV-1a is enough: no adversary chooses the data. */
 static uint64_t mix(uint64_t sum, const void *p, size_t n)
 {
 	const uint8_t *byte = p;
@@ -41,7 +41,7 @@ static uint64_t mix_stat(uint64_t sum, const struct stat *st)
 	return mix(sum, &st->st_ctim, sizeof(st->st_ctim));
 }
 
-/* A directory is all that is in it. */
+/* The state of a directory includes that of its entries. */
 static uint64_t mix_entries(uint64_t sum, const char *path)
 {
 	DIR *dir = opendir(path);
@@ -58,7 +58,7 @@ static uint64_t mix_entries(uint64_t sum, const char *path)
 	return sum;
 }
 
-/* 0: there is none, or it cannot be looked at. */
+/* 0: there is no such file, or it is not accessible. */
 static uint64_t look_at(const char *path)
 {
 	struct stat st;
@@ -106,19 +106,20 @@ static void file_watch_on_look(void *arg)
 	file_watch_on_settled(w);
 }
 
-/* Any change there: what a link points to may have moved under another name. */
+/* Called for any entry: the target of a link may have another name. */
 static void file_watch_on_entry(void *arg, const char *name)
 {
 	struct file_watch *w = arg;
 
 	(void)name;
-	if (!loop_timer_is_set(w->settle)) /* else a busy directory would put it off */
+	if (!loop_timer_is_set(
+		    w->settle)) /* else a busy directory would delay it for ever */
 		loop_timer_set(w->settle, w->o.settle_ms);
 }
 
 /* ---- the beginning and the end ---- */
 
-/* If it cannot be watched, looking has to do. */
+/* If a directory cannot be watched, the regular look finds the changes. */
 static void file_watch_add(struct file_watch *w, const char *directory)
 {
 	if (directory != NULL &&

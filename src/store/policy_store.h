@@ -1,5 +1,4 @@
-/* What the store keeps of policy: settings by name, identities by key, banned
- * prefixes. */
+/* Policy in the store: settings by name, identities by key, banned prefixes. */
 #ifndef STORE_POLICY_STORE_H
 #define STORE_POLICY_STORE_H
 

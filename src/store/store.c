@@ -17,10 +17,10 @@
 struct store {
 	sqlite3 *db;
 	char *path;
-	bool is_durable; /* as transactions are at the moment */
+	bool is_durable; /* the current mode of transactions */
 };
 
-/* Each brings the schema from its number to the next. What has been released stays. */
+/* Each changes the schema from its number to the next. Released ones never change. */
 static const char *const migrations[] = {
 	"CREATE TABLE policy_setting (name TEXT PRIMARY KEY, value INTEGER NOT NULL)"
 	" STRICT, WITHOUT ROWID;"
@@ -172,7 +172,7 @@ enum err store_end(struct store *s, enum err rc, struct why *why)
 {
 	if (rc == ERR_OK)
 		rc = store_exec(s, "COMMIT", why);
-	/* Some errors have rolled it back already (SQLite, "Response To Errors"). */
+	/* After some errors it is already rolled back (SQLite, "Response To Errors"). */
 	if (rc != ERR_OK && !sqlite3_get_autocommit(s->db))
 		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 	return rc;
@@ -182,7 +182,7 @@ enum err store_end(struct store *s, enum err rc, struct why *why)
 
 struct schema {
 	int64_t version, application, tables;
-	bool is_well;
+	bool is_intact;
 };
 
 static enum err read_schema(void *arg, const struct store_value *columns)
@@ -191,7 +191,8 @@ static enum err read_schema(void *arg, const struct store_value *columns)
 		.version = columns[0].number,
 		.application = columns[1].number,
 		.tables = columns[2].number,
-		.is_well = columns[3].text != NULL && strcmp(columns[3].text, "ok") == 0,
+		.is_intact = columns[3].text != NULL &&
+			strcmp(columns[3].text, "ok") == 0,
 	};
 	return ERR_OK;
 }
@@ -226,7 +227,7 @@ static enum err store_check_schema(struct store *s, struct why *why)
 
 	if (rc != ERR_OK)
 		return rc;
-	if (!is.is_well)
+	if (!is.is_intact)
 		return store_fail(s, SQLITE_CORRUPT, why);
 	if (is.application != STORE_APPLICATION && is.tables > 0)
 		return err_set(why, ERR_PROTO,
@@ -242,7 +243,8 @@ static enum err store_check_schema(struct store *s, struct why *why)
 		ERR_OK;
 }
 
-/* SQLite would make it readable for others. Its log file gets the mode of this file. */
+/* SQLite would make the file readable for other users. Its log file gets the same
+ * mode. */
 static enum err store_make_file(const char *path, struct why *why)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);

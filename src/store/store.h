@@ -1,14 +1,14 @@
 /*
- * The store: what a relay keeps for good, in one SQLite file, "adit.db" in its state
- * directory, mode 0600, with a write-ahead log beside it. One file here for each kind of
- * record.
+ * The store: the persistent data of a relay, in one SQLite file, "adit.db" in its state
+ * directory, mode 0600, with a write-ahead log beside it. Each kind of record has a
+ * source file in this folder.
  *
  * Only the control worker uses it. Each operation is one transaction: after a crash at
- * any moment there is either all of it or nothing. A transaction that is durable survives
- * the loss of power, too; that takes the disk some milliseconds.
+ * any moment all of it is stored, or nothing. A durable transaction survives a power
+ * failure, too; that takes the disk some milliseconds.
  *
- * ERR_SYS: the disk is full, the file is locked by another program, or worse; @why says
- * it.
+ * ERR_SYS: the disk is full, the file is locked by another program, or another failure;
+ * @why says more.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -24,31 +24,32 @@
 struct store;
 
 /*
- * Opens the file in @directory, or makes it, and brings an older one up to date.
- * ERR_SYS: it cannot be opened, or is damaged.  ERR_PROTO: a newer adit has written it.
+ * Opens the file in @directory, or makes it, and migrates an older schema.
+ * ERR_SYS: it cannot be opened, or is damaged.  ERR_PROTO: it is of a newer adit, or of
+ * another program.
  */
 enum err store_open(const char *directory, struct store **out, struct why *why) MUST_USE;
 void store_close(struct store *s); /* NULL is fine */
 
-/* ---- transactions: store_end() is due after a store_begin() that has worked ---- */
+/* ---- transactions: each successful store_begin() needs a store_end() ---- */
 
 enum err store_begin(struct store *s, bool is_durable, struct why *why) MUST_USE;
 
-/* Keeps all of it if @rc is ERR_OK, else nothing. Returns what became of it. */
+/* Commits if @rc is ERR_OK, else rolls back. Returns @rc, or the error of the commit. */
 enum err store_end(struct store *s, enum err rc, struct why *why) MUST_USE;
 
-/* ---- statements, for the files of records ---- */
+/* ---- statements, for the files for each kind of record ---- */
 
 struct store_value {
-	const char *text; /* borrowed; NULL: it is the number */
+	const char *text; /* borrowed; NULL: the value is @number */
 	int64_t number;
 };
 
-/* One statement; @values go in place of its "?". */
+/* Runs one statement; @values replace its "?". */
 enum err store_run(struct store *s, const char *sql, const struct store_value *values,
 	unsigned count, struct why *why) MUST_USE;
 
-/* A row; texts are good for the call. Anything but ERR_OK ends the reading. */
+/* Gets a row; texts are good for the call. Any result but ERR_OK ends the reading. */
 typedef enum err store_row_fn(void *arg, const struct store_value *columns);
 
 #define STORE_COLUMNS_MAX 8
