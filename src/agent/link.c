@@ -12,7 +12,6 @@
 
 #include "agent/link_priv.h"
 #include "agent/retry.h"
-#include "base/rand.h"
 #include "base/str.h"
 #include "text/duration.h"
 #include "text/hex.h"
@@ -394,7 +393,6 @@ enum err link_open(const struct link_options *o, struct agent_session **out,
 	struct why *why)
 {
 	struct link *l = mem_new(l);
-	uint8_t run[LINK_RUN_BYTES];
 	enum err rc;
 
 	if (l == NULL)
@@ -412,8 +410,7 @@ enum err link_open(const struct link_options *o, struct agent_session **out,
 	rc = link_client_init(&l->c, o->client, o->worker, o->log, why);
 	l->c.hooks = &link_hooks;
 	l->c.on_failed = link_fail;
-	rand_bytes(run, sizeof(run));
-	hex_encode(span_of(run, sizeof(run)), l->c.run);
+	hex_random(LINK_RUN_BYTES, l->c.run);
 	if (rc == ERR_OK)
 		rc = link_open_entries(l, why);
 	if (rc == ERR_OK && loop_timer_open(o->worker->loop, link_on_timer, l, &l->timer))

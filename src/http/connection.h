@@ -29,6 +29,7 @@ struct http_exchange {
 /* What a server's connections share. */
 struct http_server {
 	struct http_server_options o;
+	struct listener *listener; /* NULL: connections are given to it */
 	struct list connections;
 	unsigned count;
 	size_t held; /* by bodies of requests that were not answered yet */

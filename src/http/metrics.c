@@ -10,17 +10,14 @@
 #include "base/mem.h"
 #include "http/head.h"
 #include "http/server.h"
-#include "net/listener.h"
-#include "net/socket.h"
 #include "text/names.h"
 
 #define METRICS_CONNECTIONS_MAX 64
 #define METRICS_HEADERS "Content-Type: " HTTP_METRICS_TYPE "\r\n"
 
 struct http_metrics {
-	struct loop *loop; /* borrowed: outlives us */
 	struct http_server *server;
-	struct listener *listener;
+	struct addr at; /* where it listens */
 	char *host;
 	void (*put)(void *arg, struct buf *out);
 	void *arg; /* borrowed: the owner's */
@@ -55,17 +52,6 @@ static void metrics_on_request(void *arg, struct http_exchange *x)
 		metrics_answer(m, x);
 }
 
-static void metrics_on_accept(void *arg, int fd, const struct addr *peer)
-{
-	struct http_metrics *m = arg;
-	struct stream *stream;
-
-	if (socket_open_take(m->loop, fd, &stream) == ERR_OK)
-		http_server_serve_take(m->server, stream, peer);
-	else
-		close(fd);
-}
-
 enum err http_metrics_open(const struct http_metrics_options *o,
 	struct http_metrics **out, struct why *why)
 {
@@ -82,7 +68,6 @@ enum err http_metrics_open(const struct http_metrics_options *o,
 	if (m != NULL)
 		m->host = strdup(o->host);
 	if (m != NULL && m->host != NULL) {
-		m->loop = o->loop;
 		m->put = o->put;
 		m->arg = o->arg;
 		rc = http_server_new(&server, &m->server);
@@ -90,8 +75,7 @@ enum err http_metrics_open(const struct http_metrics_options *o,
 	if (rc != ERR_OK)
 		err_set(why, rc, "no memory for metrics");
 	else
-		rc = listener_open(m->loop, m->host, o->port, metrics_on_accept, m,
-			&m->listener, why);
+		rc = http_server_listen(m->server, m->host, o->port, &m->at, why);
 	if (rc == ERR_OK)
 		*out = m;
 	else
@@ -103,7 +87,6 @@ void http_metrics_close(struct http_metrics *m)
 {
 	if (m == NULL)
 		return;
-	listener_close(m->listener);
 	http_server_free(m->server);
 	free(m->host);
 	free(m);
@@ -111,7 +94,7 @@ void http_metrics_close(struct http_metrics *m)
 
 void http_metrics_addr(const struct http_metrics *m, struct addr *out)
 {
-	listener_addr(m->listener, out);
+	*out = m->at;
 }
 
 enum err http_metrics_open_local(const struct http_metrics_options *options,

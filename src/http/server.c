@@ -2,9 +2,12 @@
 #include "http/server.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "http/connection.h"
+#include "net/listener.h"
+#include "net/socket.h"
 
 #define CONNECTIONS_MAX 10000
 #define HEAD_MIN 1024
@@ -35,6 +38,7 @@ void http_server_free(struct http_server *server)
 
 	if (server == NULL)
 		return;
+	listener_close(server->listener);
 	list_each(it, tmp, &server->connections)
 		connection_free(connection_of(it));
 	free(server);
@@ -44,6 +48,8 @@ bool http_server_end(struct http_server *server, void (*on_empty)(void *arg), vo
 {
 	struct list *it, *tmp;
 
+	listener_close(server->listener);
+	server->listener = NULL;
 	server->on_empty = on_empty;
 	server->empty_arg = arg;
 	list_each(it, tmp, &server->connections)
@@ -73,4 +79,26 @@ void http_server_serve_take(struct http_server *server, struct stream *stream,
 		stream_abort(stream);
 	else
 		connection_open_take(server, stream, peer);
+}
+
+void http_server_on_accept(void *arg, int fd, const struct addr *peer)
+{
+	struct http_server *server = arg;
+	struct stream *stream;
+
+	if (socket_open_take(server->o.loop, fd, &stream) == ERR_OK)
+		http_server_serve_take(server, stream, peer);
+	else
+		close(fd);
+}
+
+enum err http_server_listen(struct http_server *server, const char *host, uint16_t port,
+	struct addr *at, struct why *why)
+{
+	enum err rc = listener_open(server->o.loop, host, port, http_server_on_accept,
+		server, &server->listener, why);
+
+	if (rc == ERR_OK)
+		listener_addr(server->listener, at);
+	return rc;
 }

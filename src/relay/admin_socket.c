@@ -10,7 +10,6 @@
 #include "base/str.h"
 #include "http/server.h"
 #include "loop/fd.h"
-#include "net/socket.h"
 #include "relay/admin.h"
 #include "relay/relay_priv.h"
 
@@ -49,17 +48,14 @@ static bool peer_may(int fd)
 static void on_accept(void *arg, int fd, const struct addr *peer)
 {
 	struct admin_socket *s = arg;
-	struct stream *stream;
 
-	if (!peer_may(fd)) {
-		log_limited(LOG_WARN, &s->relay->log,
-			"admin socket: closed a connection of another user");
-		close(fd);
-	} else if (socket_open_take(s->relay->control->loop, fd, &stream) == ERR_OK) {
-		http_server_serve_take(s->http, stream, peer);
-	} else {
-		close(fd);
+	if (peer_may(fd)) {
+		http_server_on_accept(s->http, fd, peer);
+		return;
 	}
+	log_limited(LOG_WARN, &s->relay->log,
+		"admin socket: closed a connection of another user");
+	close(fd);
 }
 
 static enum err remove_old(const char *path, struct why *why)

@@ -127,6 +127,21 @@ static void test_hex_goes_both_ways(void **state)
 		ERR_LIMIT);
 }
 
+static void test_random_hex_has_all_its_digits_and_differs(void **state)
+{
+	char one[33], other[33];
+	uint8_t out[16];
+	size_t n = 0;
+
+	(void)state;
+	hex_random(16, one);
+	hex_random(16, other);
+	assert_int_equal(hex_decode(span_str(one), out, sizeof(out), &n), ERR_OK);
+	assert_int_equal(n, 16);
+	assert_string_not_equal(one, other);
+	assert_string_not_equal(one + 16, other + 16);
+}
+
 int main(void)
 {
 	const struct CMUnitTest all[] = {
@@ -135,6 +150,7 @@ int main(void)
 		cmocka_unit_test(test_the_two_alphabets_do_not_mix),
 		cmocka_unit_test(test_sloppy_base64_is_refused),
 		cmocka_unit_test(test_hex_goes_both_ways),
+		cmocka_unit_test(test_random_hex_has_all_its_digits_and_differs),
 	};
 
 	return cmocka_run_group_tests(all, NULL, NULL);

@@ -1,16 +1,27 @@
 /* Hexadecimal. */
 #include "text/hex.h"
 
+#include "base/rand.h"
+
 char *hex_encode(struct span in, char *out)
 {
 	static const char digits[] = "0123456789abcdef";
 
 	for (size_t i = 0; i < in.n; i++) {
-		out[2 * i] = digits[in.p[i] >> 4];
-		out[2 * i + 1] = digits[in.p[i] & 15];
+		uint8_t byte = in.p[i];
+
+		out[2 * i] = digits[byte >> 4];
+		out[2 * i + 1] = digits[byte & 15];
 	}
 	out[2 * in.n] = '\0';
 	return out;
+}
+
+void hex_random(size_t n, char *out)
+{
+	/* In the second half of their digits no byte is overwritten before it is read. */
+	rand_bytes(out + n, n);
+	hex_encode(span_of(out + n, n), out);
 }
 
 /* The value of one digit, or -1. */

@@ -8,6 +8,9 @@
 /* Writes 2 * in.n characters and a terminator. Returns @out. */
 char *hex_encode(struct span in, char *out);
 
+/* Writes @n random bytes so; they may be a secret. */
+void hex_random(size_t n, char *out);
+
 /*
  * Decodes all of @text into the @size bytes at @out and sets @n.
  * ERR_SYNTAX: not pairs of digits.  ERR_LIMIT: more than @size bytes.

@@ -224,9 +224,8 @@ bool identity_complete(struct identity *id)
 	if (needs_token)
 		base64_encode(BASE64_URL, span_of(secret, sizeof(secret)),
 			id->token_secret);
-	rand_bytes(secret, sizeof(secret));
 	if (needs_seed)
-		hex_encode(span_of(secret, ECH_SEED_BYTES), id->ech_seed);
+		hex_random(ECH_SEED_BYTES, id->ech_seed);
 	mem_wipe(secret, sizeof(secret));
 	return needs_name || needs_token || needs_seed;
 }

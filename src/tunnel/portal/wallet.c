@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/rand.h"
 #include "base/str.h"
 #include "text/hex.h"
 #include "text/names.h"
@@ -178,7 +177,6 @@ enum err wallet_login(struct wallet *w, const struct wallet_login_request *req,
 		.signature = names_trim(span_str(req->siwe_signature)),
 	};
 	struct challenge_outcome outcome = { .payload = NULL };
-	uint8_t bytes[SESSION_BYTES];
 	struct session *s;
 	enum err rc = challenges_verify(w->challenges, req->challenge_id, &answer,
 		&outcome, why);
@@ -190,10 +188,8 @@ enum err wallet_login(struct wallet *w, const struct wallet_login_request *req,
 	if (!is_allowed(w, outcome.address))
 		return denied(why);
 	s = session_place(w);
-	rand_bytes(bytes, sizeof(bytes));
 	str_copy(s->id, sizeof(s->id), RANDOM_ID_WALLET_SESSION);
-	hex_encode(span_of(bytes, sizeof(bytes)), s->id + strlen(s->id));
-	mem_wipe(bytes, sizeof(bytes));
+	hex_random(SESSION_BYTES, s->id + strlen(s->id));
 	memcpy(s->address, outcome.address, sizeof(s->address));
 	s->until_ms = clock_boot_ms() + WALLET_SESSION_S * UINT64_C(1000);
 	memcpy(out->address, s->address, sizeof(out->address));
