@@ -274,6 +274,15 @@ void listener_addr(const struct listener *l, struct addr *out)
 		*out = (struct addr){ .n = 0 };
 }
 
+uint16_t listener_port(const struct listener *l)
+{
+	struct addr a = { .n = 0 };
+
+	if (l != NULL)
+		listener_addr(l, &a);
+	return addr_port(&a);
+}
+
 void listener_pause(struct listener *l, bool is_paused)
 {
 	listener_enter(l, is_paused ? LISTENER_PAUSED : LISTENER_OPEN);

@@ -33,6 +33,9 @@ enum err listener_adopt_take(struct loop *loop, int fd, listener_accept_fn *fn, 
 /* Where it listens, with the port that was chosen if 0 was asked for. */
 void listener_addr(const struct listener *l, struct addr *out);
 
+/* Its port. NULL: 0. */
+uint16_t listener_port(const struct listener *l);
+
 /* Stops and restarts accepting: the kernel queues meanwhile. */
 void listener_pause(struct listener *l, bool is_paused);
 

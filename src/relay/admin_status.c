@@ -83,15 +83,6 @@ static const struct field status_rows[] = {
 
 static const struct field_table status_fields = TABLE(status, status_rows);
 
-static uint16_t port_of(const struct listener *l)
-{
-	struct addr a = { .n = 0 };
-
-	if (l != NULL)
-		listener_addr(l, &a);
-	return addr_port(&a);
-}
-
 static void admin_status(void *context, struct api_call *call)
 {
 	struct relay *r = context;
@@ -106,8 +97,8 @@ static void admin_status(void *context, struct api_call *call)
 		.pid = getpid(),
 		.since.s = (int64_t)(r->began_ms / 1000),
 		.host = r->options.host,
-		.api_port = port_of(r->api),
-		.sni_port = port_of(r->sni),
+		.api_port = listener_port(r->api),
+		.sni_port = listener_port(r->sni),
 		.metrics_address = r->options.metrics,
 		.certificate = {
 			.names = pair->names,

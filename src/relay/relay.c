@@ -93,7 +93,6 @@ static enum err relay_listen(struct relay *r, uint16_t port, listener_accept_fn 
 
 static enum err relay_open_listeners(struct relay *r, struct why *why)
 {
-	struct addr addr;
 	enum err rc = relay_listen(r, r->options.api_port, relay_on_client, &r->api,
 		"the API", why);
 
@@ -102,8 +101,7 @@ static enum err relay_open_listeners(struct relay *r, struct why *why)
 			"visitors", why);
 	if (rc != ERR_OK)
 		return rc;
-	listener_addr(r->sni, &addr);
-	r->sni_port = addr_port(&addr);
+	r->sni_port = listener_port(r->sni);
 	return ERR_OK;
 }
 

@@ -115,16 +115,11 @@ static enum err link_listen(struct link_server *s, struct why *why)
 	const char *host = s->o->host != NULL ? s->o->host : "0.0.0.0";
 	bool is_bare = strchr(host, ':') != NULL && host[0] != '[';
 	char url[320];
-	struct addr addr;
 	enum err rc = listener_open(s->control->loop, host, s->o->port, link_on_accept, s,
 		&s->listener, why);
 
 	if (rc != ERR_OK)
 		return rc;
-	listener_addr(s->listener, &addr);
-	snprintf(url, sizeof(url), "%s://%s%s%s:%u",
-		s->snapshot->tls != NULL ? "https" : "http", is_bare ? "[" : "", host,
-		is_bare ? "]" : "", addr_port(&addr));
 	log_info(&s->log, "Listening on %s", url);
 	notify_status(s->notify, "listening on %s", url);
 	return ERR_OK;

@@ -204,7 +204,6 @@ static void tcp_entry_on_session(struct entry *entry)
 static enum err tcp_entry_open(struct entry *entry, struct why *why)
 {
 	struct tcp_entry *e = (struct tcp_entry *)entry;
-	struct addr at;
 	enum err rc;
 
 	list_init(&e->waiting);
@@ -216,8 +215,7 @@ static enum err tcp_entry_open(struct entry *entry, struct why *why)
 		entry_wanted_port(entry), tcp_entry_on_accept, e, &e->listener, why);
 	if (rc != ERR_OK)
 		return rc;
-	listener_addr(e->listener, &at);
-	entry->port = addr_port(&at);
+	entry->port = listener_port(e->listener);
 	return ERR_OK;
 }
 
