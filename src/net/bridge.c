@@ -52,6 +52,7 @@ enum bridge_state {
 struct bridge {
 	struct loop *loop; /* borrowed: outlives us */
 	struct pool *pool; /* borrowed: outlives us */
+	void (*on_bytes)(void *arg, bool is_from_a, struct span bytes);
 	void (*on_closed)(void *arg, const struct bridge_end *end);
 	void *arg; /* borrowed: the owner's */
 	struct loop_deferred closed;
@@ -142,6 +143,7 @@ static enum err flow_moved(struct flow *f, bool is_drained)
 
 static enum err flow_write_block(struct flow *f)
 {
+	struct bridge *b = f->bridge;
 	size_t put;
 	enum err rc;
 
@@ -149,6 +151,9 @@ static enum err flow_write_block(struct flow *f)
 		rc = stream_put(f->to, f->block + f->at, f->n, &put);
 		if (rc != ERR_OK)
 			return flow_destination_says(f, rc);
+		if (b->on_bytes != NULL)
+			b->on_bytes(b->arg, f == &b->a_to_b,
+				span_of(f->block + f->at, put));
 		f->at += (uint32_t)put;
 		f->n -= (uint32_t)put;
 		f->bytes += put;
@@ -158,7 +163,8 @@ static enum err flow_write_block(struct flow *f)
 
 static bool flow_can_splice(const struct flow *f)
 {
-	return f->from->fd >= 0 && f->to->fd >= 0 && !f->is_unspliceable;
+	return f->from->fd >= 0 && f->to->fd >= 0 && !f->is_unspliceable &&
+		f->bridge->on_bytes == NULL;
 }
 
 static void flow_on_pipe_idle(void *arg)
@@ -299,6 +305,8 @@ static const struct {
 
 static enum flow_way flow_choose_way(const struct flow *f)
 {
+	if (f->bridge->on_bytes != NULL)
+		return WAY_COPY;
 	if (f->from->ops->peek != NULL)
 		return WAY_PEEK;
 	if (f->to->ops->reserve != NULL)
@@ -520,6 +528,7 @@ enum err bridge_open(const struct bridge_options *options, struct bridge **out)
 	b->loop = options->loop;
 	b->pool = options->pool;
 	b->half_closed_ms = options->half_closed_ms;
+	b->on_bytes = options->on_bytes;
 	b->on_closed = options->on_closed;
 	b->arg = options->arg;
 	loop_deferred_init(&b->closed, bridge_on_gone, b);

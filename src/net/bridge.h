@@ -24,6 +24,9 @@ struct bridge_options {
 	struct span a_first;  /* already read from a, copied: goes to b first */
 	/* Idle limit of a once b has ended and a was told: ERR_TIMEOUT. 0: no limit. */
 	uint32_t half_closed_ms;
+	/* Called with all bytes in order, each when the other side has taken it. They are
+	 * copied then, never spliced. Must not close the bridge. May be NULL. */
+	void (*on_bytes)(void *arg, bool is_from_a, struct span bytes);
 	void (*on_closed)(void *arg, const struct bridge_end *end);
 	void *arg;
 };

@@ -30,6 +30,7 @@ struct fixture {
 	struct bridge *bridge;
 	struct bridge_end end;
 	unsigned closed;
+	struct span unseen[2]; /* on_bytes has still to see: of b, of a */
 	uint8_t a_data[DATA_BYTES], b_data[DATA_BYTES / 3];
 };
 
@@ -130,6 +131,36 @@ static void test_every_byte_arrives_by_every_way(void **state)
 		bridge_fakes(x);
 		loop_run(x->loop);
 		assert_all_arrived(x);
+	}
+}
+
+static void on_bytes(void *arg, bool is_from_a, struct span bytes)
+{
+	struct fixture *x = arg;
+	struct span part = { 0 };
+
+	assert_true(span_cut(&x->unseen[is_from_a], bytes.n, &part));
+	assert_true(span_eq(part, bytes));
+}
+
+static void test_the_owner_may_see_the_bytes(void **state)
+{
+	struct fixture *x = *state;
+
+	for (unsigned lends = 0; lends < 16; lends++) {
+		struct bridge_options options;
+
+		fakes_init(x, lends % 4, lends / 4);
+		x->a.out_step = 7;
+		x->b.out_step = 512;
+		x->unseen[0] = x->b.in;
+		x->unseen[1] = x->a.in;
+		options = bridge_options(x);
+		options.on_bytes = on_bytes;
+		assert_int_equal(bridge_open(&options, &x->bridge), ERR_OK);
+		loop_run(x->loop);
+		assert_all_arrived(x);
+		assert_int_equal(x->unseen[0].n + x->unseen[1].n, 0);
 	}
 }
 
@@ -542,6 +573,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		bridge_test(test_every_byte_arrives_by_every_way),
+		bridge_test(test_the_owner_may_see_the_bytes),
 		bridge_test(test_one_side_may_answer_after_the_other_has_finished),
 		bridge_test(test_a_side_that_breaks_at_any_call_ends_both),
 		bridge_test(test_first_bytes_come_first),
