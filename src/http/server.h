@@ -66,12 +66,12 @@ void http_server_free(struct http_server *server);
 void http_server_serve_take(struct http_server *server, struct stream *stream,
 	const struct addr *peer);
 
-/* The same for a connected socket, for a listener; @server is a http_server. */
-void http_server_on_accept(void *server, int fd, const struct addr *peer);
+/* The same for a socket. A listener_accept_fn, whose @arg is the server. */
+void http_server_on_accept(void *arg, int fd, const struct addr *peer);
 
 /*
- * Serves all connections to @host and @port from now on. Once. @at: where it listens.
- * Errors are those of listener_open().
+ * Listens on @host and @port, and serves what connects. At most once. @at is set to
+ * where it listens. Errors are those of listener_open().
  */
 enum err http_server_listen(struct http_server *server, const char *host, uint16_t port,
 	struct addr *at, struct why *why) MUST_USE;

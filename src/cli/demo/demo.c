@@ -11,14 +11,11 @@
 #include <ftw.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/mem.h"
-#include "base/rand.h"
 #include "base/str.h"
 #include "cli/check.h"
 #include "cli/command.h"
@@ -28,20 +25,20 @@
 #include "http/client.h"
 #include "loop/child.h"
 #include "net/addr.h"
-#include "net/dialer.h"
+#include "net/connector.h"
 #include "text/hex.h"
 
 #define DEMO_FETCHES 2
-#define DEMO_READY_MS 10000 /* for all that comes before a visit */
+#define DEMO_READY_MS 10000 /* from the start of a child until it is ready */
 #define DEMO_FETCH_MS 10000
 #define DEMO_END_MS 8000 /* after the first SIGTERM; unregistering may take 5 s */
 #define DEMO_USER "demo:"
 #define DEMO_PASSWORD_BYTES 16
+#define DEMO_WORD_MAX 64
 #define DEMO_RESPONSE_MAX ((size_t)4 << 20)
 #define DEMO_PATH_MAX 192
 #define LEASE_NAME "hello"
 #define LEASE_RELAY "relay.localhost"
-#define LEASE_URL "https://relay.localhost"
 #define LEASE_HOST LEASE_NAME "." LEASE_RELAY
 
 enum demo_state {
@@ -63,6 +60,17 @@ static const char *const names[DEMO_ROLES] = {
 /* One for each connection of the lease; named by its two ends. */
 enum { VISITOR_RELAY, AGENT_RELAY, AGENT_TARGET, DEMO_TAPS };
 
+/* What the children log, in this order. */
+enum demo_step {
+	FINGERPRINT, /* of the server */
+	SERVER_PORT,
+	PUBLIC_PORT,
+	API_PORT,
+	VISITORS_PORT,
+	PUBLIC_NAME,
+	DEMO_STEPS,
+};
+
 struct demo_part {
 	struct demo *demo; /* borrowed: embeds us */
 	enum demo_role role;
@@ -79,53 +87,23 @@ struct demo {
 	FILE *out, *log;              /* borrowed: what happens; what the children log */
 	struct runner *runner;        /* borrowed */
 	enum demo_state state;
-	/* Awaited: these words in this child's log; @then gets what follows. */
-	enum demo_role awaited;
-	const char *words; /* NULL: none */
-	void (*then)(struct demo *d, const char *rest);
-	struct loop *loop; /* borrowed: the runner's */
+	enum demo_step step;                   /* awaited */
+	char heard[DEMO_STEPS][DEMO_WORD_MAX]; /* in the steps before it */
 	struct loop_timer *timer;
-	struct dial *dial;
-	bool has_page; /* else the target is a service of the user */
+	struct connector *connector; /* to the target, to see that it answers */
+	bool has_page;               /* else the target is a service of the user */
+	const char *what;            /* "page" or "target" */
 	struct demo_page page;
 	struct addr_listen target;
 	struct demo_part parts[DEMO_ROLES];
 	struct http_client *visitor;
 	unsigned responses;
-	void (*after_visit)(struct demo *d);
-	char auth[sizeof(DEMO_USER) + (size_t)2 * DEMO_PASSWORD_BYTES]; /* secret */
-	char fingerprint[64]; /* of the server */
-	uint16_t public_port;
 	char directory[128]; /* of relay and agent; "" until it is made */
 	struct demo_tap taps[DEMO_TAPS];
 	struct tls_context *tls; /* trusts the relay's certificate only */
-	int exit_code;
-	struct why why; /* if it is not 0 */
+	enum err rc; /* of the first failure, which is the one that is reported */
+	struct why why;
 };
-
-static void demo_enter(struct demo *d, enum demo_state state, uint32_t timeout_ms)
-{
-	d->state = state;
-	fflush(d->out);
-	if (timeout_ms > 0)
-		loop_timer_set(d->timer, timeout_ms);
-	else
-		loop_timer_stop(d->timer);
-}
-
-static void demo_await(struct demo *d, enum demo_role role, const char *words,
-	void (*then)(struct demo *d, const char *rest))
-{
-	d->awaited = role;
-	d->words = words;
-	d->then = then;
-	demo_enter(d, DEMO_RUNNING, DEMO_READY_MS);
-}
-
-static const char *demo_what(const struct demo *d)
-{
-	return d->has_page ? "page" : "target";
-}
 
 /* ---- the end ---- */
 
@@ -138,49 +116,35 @@ static void demo_end_next(struct demo *d)
 		child_signal(d->parts[role].child, SIGTERM);
 		return;
 	}
-	runner_stop(d->runner, d->exit_code);
+	runner_stop(d->runner, d->rc == ERR_OK ? EXIT_CODE_DONE : EXIT_CODE_FAILED);
 }
 
 static void demo_end(struct demo *d)
 {
 	if (d->state == DEMO_ENDING)
 		return;
-	dial_close(d->dial);
-	d->dial = NULL;
+	connector_close(d->connector);
+	d->connector = NULL;
 	http_client_free(d->visitor);
 	d->visitor = NULL;
 	fprintf(d->out, "\nstopping the child processes\n");
-	demo_enter(d, DEMO_ENDING, DEMO_END_MS);
+	d->state = DEMO_ENDING;
+	loop_timer_set(d->timer, DEMO_END_MS);
 	demo_end_next(d);
 }
 
-static void demo_fail(struct demo *d, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
-/* The first failure is the one that is reported. */
-static void demo_fail(struct demo *d, const char *fmt, ...)
+/* For the words of a failure. NULL: it is not the first. */
+static struct why *demo_why(struct demo *d)
 {
-	va_list args;
-
-	if (d->exit_code == EXIT_CODE_DONE) {
-		va_start(args, fmt);
-		vsnprintf(d->why.text, sizeof(d->why.text), fmt, args);
-		va_end(args);
-	}
-	d->exit_code = EXIT_CODE_FAILED;
-	demo_end(d);
+	return d->rc == ERR_OK ? &d->why : NULL;
 }
 
-static void demo_on_timer(void *arg)
+static void demo_check(struct demo *d, enum err rc)
 {
-	struct demo *d = arg;
-
-	if (d->state != DEMO_ENDING) {
-		demo_fail(d, "the %s was not ready within %d s", names[d->awaited],
-			DEMO_READY_MS / 1000);
-		return;
-	}
-	demo_fail(d, "a process did not end within %d s of SIGTERM", DEMO_END_MS / 1000);
-	runner_stop(d->runner, d->exit_code); /* those that run are killed */
+	if (d->rc == ERR_OK)
+		d->rc = rc;
+	if (rc != ERR_OK)
+		demo_end(d);
 }
 
 static void demo_on_signal(void *arg, bool is_again)
@@ -191,7 +155,7 @@ static void demo_on_signal(void *arg, bool is_again)
 	if (d->state == DEMO_OPEN)
 		demo_end(d);
 	else
-		demo_fail(d, "interrupted");
+		demo_check(d, err_set(demo_why(d), ERR_CLOSED, "interrupted"));
 }
 
 /* ---- children ---- */
@@ -204,109 +168,49 @@ static void demo_on_child_end(void *arg, int status)
 
 	child_close(part->child);
 	part->child = NULL;
-	child_print_end(status, text);
-	if (d->state != DEMO_ENDING)
-		demo_fail(d, "the %s ended early: %s", names[part->role], text);
-	else if (status != 0)
-		demo_fail(d, "the %s ended with an error: %s", names[part->role], text);
+	if (d->state != DEMO_ENDING || status != 0)
+		demo_check(d,
+			err_set(demo_why(d), ERR_CLOSED, "the %s ended %s: %s",
+				names[part->role],
+				d->state != DEMO_ENDING ? "early" : "with an error",
+				child_print_end(status, text)));
 	if (d->state == DEMO_ENDING)
 		demo_end_next(d);
 }
 
-static void demo_on_child_line(void *arg, const char *line)
-{
-	struct demo_part *part = arg;
-	struct demo *d = part->demo;
-	const char *found;
+static void demo_on_child_line(void *arg, const char *line);
 
-	fprintf(d->log,
-		terminal_has_colours(fileno(d->log)) ? "\033[2m  | %s\033[0m\n" :
-						       "  | %s\n",
-		line);
-	found = d->words != NULL && part->role == d->awaited ? strstr(line, d->words) :
-							       NULL;
-	if (found == NULL || d->state != DEMO_RUNNING)
-		return;
-	found += strlen(d->words);
-	d->words = NULL;
-	d->then(d, found);
-}
-
-/* As a user would type it; @auth, "user:password" or NULL, travels in the environment. */
-static void demo_start(struct demo *d, enum demo_role role, const char *auth,
-	const char *const *argv)
+/* As a user would type it; if there is a password, it travels in the environment. */
+static enum err demo_start(struct demo *d, enum demo_role role, const char *const *argv)
 {
 	char own[CHILD_PATH_MAX];
 	struct child_options o = {
-		.loop = d->loop,
+		.loop = d->runner->worker.loop,
 		.path = child_own_path(own),
 		.argv = argv,
 		.on_line = demo_on_child_line,
 		.on_end = demo_on_child_end,
 		.arg = &d->parts[role],
 	};
-	struct why why = { "" };
-	enum err rc = ERR_OK;
 
-	fprintf(d->out, auth != NULL ? "$ AUTH=" DEMO_USER "********" : "$");
+	fputs(getenv("AUTH") != NULL ? "$ AUTH=" DEMO_USER "********" : "$", d->out);
 	for (const char *const *word = argv; *word != NULL; word++)
 		fprintf(d->out, " %s", *word);
 	fputc('\n', d->out);
-	fflush(d->out);
-	if (auth != NULL && setenv("AUTH", auth, 1) != 0)
-		rc = ERR_NOMEM;
-	if (rc == ERR_OK)
-		rc = child_open(&o, &d->parts[role].child, &why);
-	unsetenv("AUTH");
-	if (rc != ERR_OK)
-		demo_fail(d, "%s", err_text(rc, &why));
+	loop_timer_set(d->timer, DEMO_READY_MS);
+	return child_open(&o, &d->parts[role].child, &d->why);
 }
 
 /* ---- visits ---- */
 
-static void demo_fetch(struct demo *d);
-
-static void demo_on_response(void *arg, enum err rc, const struct http_response *a,
-	const struct why *why)
+static uint16_t port_of(const char *text)
 {
-	struct demo *d = arg;
-	char reason[40], quoted[64];
-	struct span type;
-
-	if (rc != ERR_OK) {
-		demo_fail(d, "no answer through the tunnel: %s", err_text(rc, why));
-		return;
-	}
-	if (d->responses == 0) {
-		type = http1_head_value(a->head, "Content-Type");
-		fprintf(d->out,
-			"answer   %u %s%s%s\n\n"
-			"visit    status  first byte       bytes  connection\n",
-			a->status, str_quote(reason, sizeof(reason), a->head->reason),
-			type.n > 0 ? ", " : "", str_quote(quoted, sizeof(quoted), type));
-	}
-	d->responses++;
-	fprintf(d->out, "%5u    %6u  %7.2f ms  %10zu  %s\n", d->responses, a->status,
-		(double)a->first_us / 1000, a->body.n, a->is_reused ? "reused" : "new");
-	if (d->has_page &&
-		(!span_eq(a->body, buf_span(&d->page.text)) || a->status != 200 ||
-			a->is_reused != (d->responses > 1))) {
-		demo_fail(d,
-			"the response is not the page, or did not come over one connection");
-		return;
-	}
-	if (d->responses < DEMO_FETCHES) {
-		demo_fetch(d);
-		return;
-	}
-	http_client_free(d->visitor);
-	d->visitor = NULL;
-	if (d->has_page)
-		fprintf(d->out, "\nThe page arrived unchanged.\n");
-	d->after_visit(d);
+	return (uint16_t)strtoul(text, NULL, 10);
 }
 
-static void demo_fetch(struct demo *d)
+static http_response_fn demo_on_response;
+
+static enum err demo_fetch(struct demo *d)
 {
 	struct http_client_request q = {
 		.method = "GET",
@@ -318,84 +222,69 @@ static void demo_fetch(struct demo *d)
 		.arg = d,
 	};
 
-	if (http_client_send(d->visitor, &q, NULL) != ERR_OK)
-		demo_fail(d, "no memory for a visitor");
+	return http_client_send(d->visitor, &q, NULL);
 }
 
-/* Twice over one connection to @port, as a browser would that goes to @host:@named. */
-static void demo_visit(struct demo *d, const char *host, uint16_t port, uint16_t named,
-	void (*then)(struct demo *d))
+/* Twice over one connection, as a browser would. With TLS it is the lease's. */
+static enum err demo_visit(struct demo *d)
 {
-	char authority[64];
+	bool is_lease = d->tls != NULL;
+	const char *port = d->heard[is_lease ? VISITORS_PORT : PUBLIC_PORT];
+	char authority[sizeof(LEASE_HOST) + 1 + DEMO_WORD_MAX];
 	struct http_client_options o = {
-		.loop = d->loop,
+		.loop = d->runner->worker.loop,
 		.host = DEMO_LOCAL,
-		.port = port,
+		.port = is_lease ? d->taps[VISITOR_RELAY].port : port_of(port),
 		.tls = d->tls,
-		.server_name = host,
+		.server_name = is_lease ? LEASE_HOST : DEMO_LOCAL,
 		.host_header = authority,
 		.connections_max = 1,
 		.connect_ms = DEMO_FETCH_MS,
 	};
+	enum err rc;
 
-	snprintf(authority, sizeof(authority), "%s:%u", host, named);
+	snprintf(authority, sizeof(authority), "%s:%s", o.server_name, port);
+	fprintf(d->out,
+		is_lease ?
+			"\nfetch    https://%s/, twice\n"
+			"         visitor -> relay -> agent -> %s, and TLS from visitor"
+			" to agent\n" :
+			"\nfetch    http://%s/, twice\n"
+			"         visitor -> server -> client -> %s\n",
+		authority, d->what);
+	loop_timer_stop(d->timer); /* requests have a timeout */
 	d->responses = 0;
-	d->after_visit = then;
-	demo_enter(d, DEMO_RUNNING, 0); /* requests have a timeout */
-	if (http_client_new(&o, &d->visitor) == ERR_OK)
-		demo_fetch(d);
-	else
-		demo_fail(d, "no memory for a visitor");
+	rc = http_client_new(&o, &d->visitor);
+	return rc == ERR_OK ? demo_fetch(d) : rc;
 }
 
 /* ---- the link: a server and a client, and a visitor by port ---- */
 
-static void demo_begin_lease(struct demo *d);
-
-static void demo_on_public_port(struct demo *d, const char *port)
-{
-	d->public_port = (uint16_t)strtoul(port, NULL, 10);
-	fprintf(d->out,
-		"\nfetch    http://" DEMO_LOCAL ":%u/, twice\n"
-		"         visitor -> server -> client -> %s\n",
-		d->public_port, demo_what(d));
-	demo_visit(d, DEMO_LOCAL, d->public_port, d->public_port, demo_begin_lease);
-}
-
-static void demo_on_server_port(struct demo *d, const char *port)
+static enum err demo_start_client(struct demo *d)
 {
 	bool is_ip6 = strchr(d->target.host, ':') != NULL;
-	char url[64], remote[ADDR_TEXT_MAX + 300];
-	const char *const argv[] = { "adit", "client", "--fingerprint", d->fingerprint,
-		url, remote, NULL };
+	char url[DEMO_WORD_MAX + 32], remote[ADDR_TEXT_MAX + 300];
+	const char *const argv[] = { "adit", "client", "--fingerprint",
+		d->heard[FINGERPRINT], url, remote, NULL };
 
-	snprintf(url, sizeof(url), "http://" DEMO_LOCAL ":%s", port);
+	snprintf(url, sizeof(url), "http://" DEMO_LOCAL ":%s", d->heard[SERVER_PORT]);
 	snprintf(remote, sizeof(remote),
 		is_ip6 ? "R:" DEMO_LOCAL ":0:[%s]:%u" : "R:" DEMO_LOCAL ":0:%s:%u",
 		d->target.host, d->target.port);
-	demo_await(d, DEMO_CLIENT, ": the server listens on port ", demo_on_public_port);
-	demo_start(d, DEMO_CLIENT, d->auth, argv);
+	return demo_start(d, DEMO_CLIENT, argv);
 }
 
-static void demo_on_fingerprint(struct demo *d, const char *fingerprint)
-{
-	str_copy(d->fingerprint, sizeof(d->fingerprint), fingerprint);
-	demo_await(d, DEMO_SERVER, "Listening on http://" DEMO_LOCAL ":",
-		demo_on_server_port);
-}
-
-static void demo_begin_link(struct demo *d)
+static enum err demo_begin_link(struct demo *d)
 {
 	static const char *const argv[] = { "adit", "server", "--reverse", "--host",
 		DEMO_LOCAL, "--port", "0", NULL };
-	uint8_t bytes[DEMO_PASSWORD_BYTES];
+	char auth[sizeof(DEMO_USER) + (size_t)2 * DEMO_PASSWORD_BYTES] = DEMO_USER;
+	int rc;
 
-	rand_bytes(bytes, sizeof(bytes));
-	memcpy(d->auth, DEMO_USER, strlen(DEMO_USER));
-	hex_encode(span_of(bytes, sizeof(bytes)), d->auth + strlen(DEMO_USER));
-	mem_wipe(bytes, sizeof(bytes));
-	demo_await(d, DEMO_SERVER, "server: Fingerprint ", demo_on_fingerprint);
-	demo_start(d, DEMO_SERVER, d->auth, argv);
+	hex_random(DEMO_PASSWORD_BYTES, auth + strlen(DEMO_USER));
+	rc = setenv("AUTH", auth, 1);
+	mem_wipe(auth, sizeof(auth));
+	return rc == 0 ? demo_start(d, DEMO_SERVER, argv) : ERR_NOMEM;
 }
 
 /* ---- the lease: a relay and an agent, and a visitor by name ---- */
@@ -408,7 +297,7 @@ static int remove_entry(const char *path, const struct stat *st, int kind, struc
 	return remove(path);
 }
 
-static void demo_check_lease(struct demo *d)
+static enum err demo_check_lease(struct demo *d)
 {
 	static const char *const wires[DEMO_TAPS] = { "visitor - relay", "relay - agent",
 		"agent - page" };
@@ -424,140 +313,214 @@ static void demo_check_lease(struct demo *d)
 				wires[i], d->taps[i].bytes, d->taps[i].found);
 		fputc('\n', d->out);
 		if (d->taps[VISITOR_RELAY].found + d->taps[AGENT_RELAY].found > 0 ||
-			d->taps[AGENT_TARGET].found == 0) {
-			demo_fail(d,
+			d->taps[AGENT_TARGET].found == 0)
+			return err_set(&d->why, ERR_PROTO,
 				"the word was found on a wire that must be encrypted, or not found"
 				" where it must be");
-			return;
-		}
 	}
 	snprintf(path, sizeof(path), "%s/privatekey.pem", d->directory);
-	if (stat(path, &st) != 0 || (st.st_mode & 077) != 0) {
-		demo_fail(d, "%s is readable for other users", path);
-		return;
-	}
+	if (stat(path, &st) != 0 || (st.st_mode & 077) != 0)
+		return err_set(&d->why, ERR_PROTO, "%s is readable for other users",
+			path);
 	fprintf(d->out,
 		"The certificate was verified. Its key is in a file that only the relay can\n"
 		"read (mode %o): the relay signed the handshake for the agent, where TLS ends.\n",
 		(unsigned)st.st_mode & 0777);
 	if (d->args->is_once) {
 		demo_end(d);
-		return;
+		return ERR_OK;
 	}
 	fprintf(d->out,
-		"\nopen     http://" DEMO_LOCAL ":%u/ in a browser\n"
+		"\nopen     http://" DEMO_LOCAL ":%s/ in a browser\n"
 		"         https://" LEASE_HOST
-		":%u/, too: its certificate is the demo's own, so\n"
-		"         curl --cacert %s/fullchain.pem https://" LEASE_HOST ":%u/\n"
+		":%s/, too: its certificate is the demo's own, so\n"
+		"         curl --cacert %s/fullchain.pem https://" LEASE_HOST ":%s/\n"
 		"         Ctrl-C stops the demo\n",
-		d->public_port, d->taps[VISITOR_RELAY].host_port, d->directory,
-		d->taps[VISITOR_RELAY].host_port);
-	demo_enter(d, DEMO_OPEN, 0);
+		d->heard[PUBLIC_PORT], d->heard[VISITORS_PORT], d->directory,
+		d->heard[VISITORS_PORT]);
+	d->state = DEMO_OPEN;
+	return ERR_OK;
 }
 
-static void demo_on_public_name(struct demo *d, const char *rest)
+static enum err demo_visit_lease(struct demo *d)
 {
 	char path[DEMO_PATH_MAX];
 	struct tls_client_options o = { .ca_file = path, .alpn = "http/1.1" };
-	struct why why = { "" };
 	enum err rc;
 
-	(void)rest;
 	snprintf(path, sizeof(path), "%s/fullchain.pem", d->directory);
-	rc = tls_context_new_client(&o, &d->tls, &why);
-	if (rc != ERR_OK) {
-		demo_fail(d, "%s", err_text(rc, &why));
-		return;
-	}
-	fprintf(d->out,
-		"\nfetch    https://" LEASE_HOST ":%u/, twice\n"
-		"         visitor -> relay -> agent -> %s, and TLS from visitor to agent\n",
-		d->taps[VISITOR_RELAY].host_port, demo_what(d));
-	demo_visit(d, LEASE_HOST, d->taps[VISITOR_RELAY].port,
-		d->taps[VISITOR_RELAY].host_port, demo_check_lease);
+	rc = tls_context_new_client(&o, &d->tls, &d->why);
+	return rc == ERR_OK ? demo_visit(d) : rc;
 }
 
-/* "40123 for visitors" */
-static void demo_on_visitors_port(struct demo *d, const char *port)
+static enum err demo_start_agent(struct demo *d)
 {
+	const uint16_t ports[DEMO_TAPS] = { port_of(d->heard[VISITORS_PORT]),
+		port_of(d->heard[API_PORT]), d->target.port };
 	char target[32], relay[64], identity[DEMO_PATH_MAX];
 	const char *const argv[] = { "adit", "expose", target, "--name", LEASE_NAME,
 		"--relays", relay, "--discovery=false", "--identity-path", identity,
 		NULL };
+	enum err rc = ERR_OK;
 
-	d->taps[VISITOR_RELAY].host_port = (uint16_t)strtoul(port, NULL, 10);
+	for (int i = 0; i < DEMO_TAPS && rc == ERR_OK; i++) {
+		d->taps[i].worker = &d->runner->worker;
+		d->taps[i].host = i == AGENT_TARGET ? d->target.host : DEMO_LOCAL;
+		d->taps[i].host_port = ports[i];
+		d->taps[i].word = d->page.marker;
+		rc = demo_tap_open(&d->taps[i], &d->why);
+	}
+	if (rc != ERR_OK)
+		return rc;
 	/* Commands and output use these ports from here on. */
 	fprintf(d->out,
 		"\nwires    taps on all connections; commands use their ports:\n"
 		"         port %u leads to the relay's API, port %u\n"
 		"         port %u leads to the relay's visitors, port %u\n"
 		"         port %u leads to the %s, port %u\n\n",
-		d->taps[AGENT_RELAY].port, d->taps[AGENT_RELAY].host_port,
-		d->taps[VISITOR_RELAY].port, d->taps[VISITOR_RELAY].host_port,
-		d->taps[AGENT_TARGET].port, demo_what(d), d->target.port);
+		d->taps[AGENT_RELAY].port, ports[AGENT_RELAY],
+		d->taps[VISITOR_RELAY].port, ports[VISITOR_RELAY],
+		d->taps[AGENT_TARGET].port, d->what, d->target.port);
 	snprintf(target, sizeof(target), DEMO_LOCAL ":%u", d->taps[AGENT_TARGET].port);
 	snprintf(relay, sizeof(relay), "https://" LEASE_RELAY ":%u",
 		d->taps[AGENT_RELAY].port);
 	snprintf(identity, sizeof(identity), "%s/identity-of-agent.json", d->directory);
-	demo_await(d, DEMO_EXPOSE, "https://" LEASE_HOST, demo_on_public_name);
-	demo_start(d, DEMO_EXPOSE, NULL, argv);
+	return demo_start(d, DEMO_EXPOSE, argv);
 }
 
-/* "40122 for the API": the line with the port for visitors follows. */
-static void demo_on_api_port(struct demo *d, const char *port)
+static enum err demo_begin_lease(struct demo *d)
 {
-	d->taps[AGENT_RELAY].host_port = (uint16_t)strtoul(port, NULL, 10);
-	demo_await(d, DEMO_RELAY, "Listening on " DEMO_LOCAL ":", demo_on_visitors_port);
-}
-
-static void demo_begin_lease(struct demo *d)
-{
-	const char *const argv[] = { "adit", "relay", "run", "--portal-url", LEASE_URL,
-		"--host", DEMO_LOCAL, "--api-port", "0", "--sni-port", "0",
-		"--identity-path", d->directory, NULL };
+	const char *const argv[] = { "adit", "relay", "run", "--portal-url",
+		"https://" LEASE_RELAY, "--host", DEMO_LOCAL, "--api-port", "0",
+		"--sni-port", "0", "--identity-path", d->directory, NULL };
 	const char *base = getenv("TMPDIR");
-	struct why why = { "" };
-	enum err rc = ERR_OK;
 
 	fprintf(d->out,
 		"\nNow the lease: a public name, and TLS that only the agent can"
 		" decrypt.\n\n");
+	unsetenv("AUTH");
 	snprintf(d->directory, sizeof(d->directory), "%s/adit-demo-XXXXXX",
 		base != NULL && *base == '/' ? base : "/tmp");
 	if (mkdtemp(d->directory) == NULL) {
 		d->directory[0] = '\0';
-		rc = err_sys(&why, errno,
+		return err_sys(&d->why, errno,
 			"cannot make a directory for the relay's files");
 	}
-	for (int i = 0; i < DEMO_TAPS && rc == ERR_OK; i++) {
-		rc = demo_tap_open(&d->taps[i], d->loop, &why);
-		d->taps[i].word = d->page.marker;
-		d->taps[i].host = i == AGENT_TARGET ? d->target.host : DEMO_LOCAL;
-	}
+	return demo_start(d, DEMO_RELAY, argv);
+}
+
+/* ---- events ---- */
+
+/* A step waits for a child to log @words. The next word of that line is kept. */
+static const struct {
+	enum demo_role role;
+	const char *words;
+	enum err (*then)(struct demo *d); /* NULL: nothing yet */
+} steps[] = {
+	[FINGERPRINT] = { DEMO_SERVER, "server: Fingerprint ", NULL },
+	[SERVER_PORT] = { DEMO_SERVER, "Listening on http://" DEMO_LOCAL ":",
+		demo_start_client },
+	[PUBLIC_PORT] = { DEMO_CLIENT, ": the server listens on port ", demo_visit },
+	[API_PORT] = { DEMO_RELAY, "Listening on " DEMO_LOCAL ":", NULL },
+	[VISITORS_PORT] = { DEMO_RELAY, "Listening on " DEMO_LOCAL ":",
+		demo_start_agent },
+	[PUBLIC_NAME] = { DEMO_EXPOSE, "https://" LEASE_HOST, demo_visit_lease },
+	[DEMO_STEPS] = { DEMO_ROLES, NULL, NULL },
+};
+
+static void demo_on_child_line(void *arg, const char *line)
+{
+	struct demo_part *part = arg;
+	struct demo *d = part->demo;
+	enum demo_step step = d->step;
+	const char *found = NULL;
+
+	fprintf(d->log,
+		terminal_has_colours(fileno(d->log)) ? "\033[2m  | %s\033[0m\n" :
+						       "  | %s\n",
+		line);
+	if (d->state == DEMO_RUNNING && part->role == steps[step].role)
+		found = strstr(line, steps[step].words);
+	if (found == NULL)
+		return;
+	found += strlen(steps[step].words);
+	snprintf(d->heard[step], DEMO_WORD_MAX, "%.*s", (int)strcspn(found, " "), found);
+	d->step++;
+	if (steps[step].then != NULL)
+		demo_check(d, steps[step].then(d));
+}
+
+static void demo_on_response(void *arg, enum err rc, const struct http_response *a,
+	const struct why *why)
+{
+	struct demo *d = arg;
+	char reason[40], quoted[64];
+	struct span type;
+
 	if (rc != ERR_OK) {
-		demo_fail(d, "%s", err_text(rc, &why));
+		demo_check(d,
+			err_set(&d->why, rc, "no answer through the tunnel: %s",
+				err_text(rc, why)));
 		return;
 	}
-	d->taps[AGENT_TARGET].host_port = d->target.port;
-	demo_await(d, DEMO_RELAY, "Listening on " DEMO_LOCAL ":", demo_on_api_port);
-	demo_start(d, DEMO_RELAY, NULL, argv);
+	if (d->responses++ == 0) {
+		type = http1_head_value(a->head, "Content-Type");
+		fprintf(d->out,
+			"answer   %u %s%s%s\n\n"
+			"visit    status  first byte       bytes  connection\n",
+			a->status, str_quote(reason, sizeof(reason), a->head->reason),
+			type.n > 0 ? ", " : "", str_quote(quoted, sizeof(quoted), type));
+	}
+	fprintf(d->out, "%5u    %6u  %7.2f ms  %10zu  %s\n", d->responses, a->status,
+		(double)a->first_us / 1000, a->body.n, a->is_reused ? "reused" : "new");
+	if (d->has_page &&
+		(!span_eq(a->body, buf_span(&d->page.text)) || a->status != 200 ||
+			a->is_reused != (d->responses > 1))) {
+		rc = err_set(&d->why, ERR_PROTO,
+			"the response is not the page, or did not come over one connection");
+	} else if (d->responses < DEMO_FETCHES) {
+		rc = demo_fetch(d);
+	} else {
+		if (d->has_page)
+			fprintf(d->out, "\nThe page arrived unchanged.\n");
+		http_client_free(d->visitor);
+		d->visitor = NULL;
+		rc = d->tls == NULL ? demo_begin_lease(d) : demo_check_lease(d);
+	}
+	demo_check(d, rc);
+}
+
+static void demo_on_timer(void *arg)
+{
+	struct demo *d = arg;
+
+	if (d->state != DEMO_ENDING) {
+		demo_check(d,
+			err_set(&d->why, ERR_TIMEOUT, "the %s was not ready within %d s",
+				names[steps[d->step].role], DEMO_READY_MS / 1000));
+		return;
+	}
+	demo_check(d,
+		err_set(demo_why(d), ERR_TIMEOUT,
+			"a process did not end within %d s of SIGTERM",
+			DEMO_END_MS / 1000));
+	runner_stop(d->runner, EXIT_CODE_FAILED); /* those that run are killed */
 }
 
 /* ---- the beginning ---- */
 
-static void demo_on_dialled(void *arg, enum err rc, int fd, int errnum,
+static void demo_on_connected(void *arg, enum err rc, struct stream *stream,
 	const struct why *why)
 {
 	struct demo *d = arg;
 
-	(void)errnum;
-	d->dial = NULL;
-	if (rc != ERR_OK) {
-		demo_fail(d, "the target does not answer: %s", err_text(rc, why));
-		return;
-	}
-	close(fd);
-	demo_begin_link(d);
+	d->connector = NULL;
+	stream_close(stream);
+	if (rc == ERR_OK)
+		rc = demo_begin_link(d);
+	else
+		err_set(&d->why, rc, "the target does not answer: %s", err_text(rc, why));
+	demo_check(d, rc);
 }
 
 /* Settings for other runs, such as a log in JSON, are not for the children of a demo. */
@@ -578,49 +541,46 @@ static void demo_drop_settings(void)
 static enum err demo_open(void *arg, struct runner *r, struct why *why)
 {
 	struct demo *d = arg;
-	struct dial_options o = {
+	struct connector_options o = {
 		.loop = r->worker.loop,
 		.host = d->target.host,
 		.timeout_ms = DEMO_READY_MS / 2,
-		.fn = demo_on_dialled,
+		.fn = demo_on_connected,
 		.arg = d,
 	};
 	enum err rc;
 
 	d->runner = r;
-	d->loop = r->worker.loop;
 	demo_drop_settings();
 	for (enum demo_role role = 0; role < DEMO_ROLES; role++)
 		d->parts[role] = (struct demo_part){ .demo = d, .role = role };
-	rc = loop_timer_open(d->loop, demo_on_timer, d, &d->timer);
+	d->has_page = d->args->target == NULL;
+	d->what = d->has_page ? "page" : "target";
+	setvbuf(d->out, NULL, _IOLBF, 0); /* into a pipe, too */
+	rc = loop_timer_open(r->worker.loop, demo_on_timer, d, &d->timer);
+	if (rc == ERR_OK)
+		rc = d->has_page ?
+			demo_page_open(&d->page, &r->worker, &d->target.port, why) :
+			addr_parse_listen(d->args->target, &d->target);
 	if (rc != ERR_OK)
 		return rc;
-	if (d->args->target != NULL &&
-		addr_parse_listen(d->args->target, &d->target) == ERR_OK) {
-		/* Without a target that works, the demo could only show a failure. */
+	if (d->has_page) {
+		str_copy(d->target.host, sizeof(d->target.host), DEMO_LOCAL);
+		fprintf(d->out, "page     http://%s:%u/: the service to publish\n\n",
+			d->target.host, d->target.port);
+	} else {
 		fprintf(d->out, "target   %s, port %u: the service to publish\n\n",
 			d->target.host, d->target.port);
-		o.port = d->target.port;
-		return dial_open(&o, &d->dial);
 	}
-	rc = demo_page_open(&d->page, &r->worker, why);
-	if (rc != ERR_OK)
-		return rc;
-	d->has_page = true;
-	str_copy(d->target.host, sizeof(d->target.host), DEMO_LOCAL);
-	d->target.port = d->page.port;
-	fprintf(d->out, "page     http://" DEMO_LOCAL ":%u/: the service to publish\n\n",
-		d->target.port);
-	demo_begin_link(d);
-	return ERR_OK;
+	/* Without a target that works, the demo could only show a failure. */
+	o.port = d->target.port;
+	return connector_open(&o, &d->connector);
 }
 
 static void demo_close(void *arg)
 {
 	struct demo *d = arg;
 
-	dial_close(d->dial);
-	http_client_free(d->visitor);
 	for (enum demo_role role = 0; role < DEMO_ROLES; role++)
 		child_close(d->parts[role].child);
 	for (int i = 0; i < DEMO_TAPS; i++)
@@ -630,7 +590,6 @@ static void demo_close(void *arg)
 		(void)nftw(d->directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 	demo_page_close(&d->page);
 	loop_timer_close(d->timer);
-	mem_wipe(d->auth, sizeof(d->auth));
 }
 
 static const struct runner_ops demo_ops = {
@@ -677,7 +636,8 @@ static int run(struct call *c, void *args)
 	if (exit_code == EXIT_CODE_DONE)
 		fprintf(c->out, "demo: ok\n");
 	else
-		fprintf(c->out, "demo: failed: %s\n", err_text(ERR_SYS, &demo.why));
+		fprintf(c->out, "demo: failed: %s\n",
+			err_text(demo.rc != ERR_OK ? demo.rc : ERR_SYS, &demo.why));
 	return exit_code;
 }
 

@@ -1,12 +1,9 @@
 /* The page of the demo, over http/server. */
 #include <stdio.h>
-#include <unistd.h>
 
-#include "base/rand.h"
 #include "cli/demo/demo_priv.h"
 #include "http/page.h"
 #include "http/server.h"
-#include "net/socket.h"
 #include "text/hex.h"
 
 #define PAGE_MAX 8192
@@ -35,31 +32,8 @@ static void page_on_request(void *arg, struct http_exchange *x)
 		http_reply(x, 500, NULL, span_str("No memory.\n"));
 }
 
-static void page_on_accept(void *arg, int fd, const struct addr *peer)
-{
-	struct demo_page *page = arg;
-	struct stream *stream;
-
-	if (socket_open_take(page->loop, fd, &stream) == ERR_OK)
-		http_server_serve_take(page->server, stream, peer);
-	else
-		close(fd);
-}
-
-enum err demo_listen(struct loop *loop, listener_accept_fn *fn, void *arg,
-	struct listener **out, uint16_t *port, struct why *why)
-{
-	struct addr at;
-	enum err rc = listener_open(loop, DEMO_LOCAL, 0, fn, arg, out, why);
-
-	if (rc != ERR_OK)
-		return rc;
-	listener_addr(*out, &at);
-	*port = addr_port(&at);
-	return ERR_OK;
-}
-
-enum err demo_page_open(struct demo_page *page, struct worker *worker, struct why *why)
+enum err demo_page_open(struct demo_page *page, struct worker *worker, uint16_t *port,
+	struct why *why)
 {
 	struct http_server_options o = {
 		.loop = worker->loop,
@@ -68,23 +42,22 @@ enum err demo_page_open(struct demo_page *page, struct worker *worker, struct wh
 		.on_request = page_on_request,
 		.arg = page,
 	};
-	uint8_t bytes[DEMO_MARKER_BYTES];
+	struct addr at;
 	enum err rc = http_server_new(&o, &page->server);
 
 	if (rc != ERR_OK)
 		return err_set(why, rc, "no memory for the page");
-	page->loop = worker->loop;
 	buf_init(&page->text, PAGE_MAX);
 	page->marker[0] = 'w'; /* the others are hex digits */
-	rand_bytes(bytes, sizeof(bytes));
-	hex_encode(span_of(bytes, sizeof(bytes)), &page->marker[1]);
-	return demo_listen(page->loop, page_on_accept, page, &page->listener, &page->port,
-		why);
+	hex_random(DEMO_MARKER_BYTES, &page->marker[1]);
+	rc = http_server_listen(page->server, DEMO_LOCAL, 0, &at, why);
+	if (rc == ERR_OK)
+		*port = addr_port(&at);
+	return rc;
 }
 
 void demo_page_close(struct demo_page *page)
 {
-	listener_close(page->listener);
 	http_server_free(page->server);
 	buf_fini(&page->text);
 }

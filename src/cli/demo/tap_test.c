@@ -17,7 +17,7 @@
 
 /* A visitor and a service, with a tap between them. */
 struct wire {
-	struct loop *loop;
+	struct worker worker;
 	struct demo_tap tap;
 	int listening, visitor, service;
 };
@@ -34,13 +34,15 @@ static void open_wire(struct wire *w)
 {
 	struct addr at = local(0), tap;
 
-	assert_int_equal(loop_new(&w->loop), ERR_OK);
-	assert_int_equal(demo_tap_open(&w->tap, w->loop, NULL), ERR_OK);
+	assert_int_equal(worker_init(&w->worker, 0), ERR_OK);
+	w->tap = (struct demo_tap){ .worker = &w->worker,
+		.host = "127.0.0.1",
+		.word = "" };
+	assert_int_equal(demo_tap_open(&w->tap, NULL), ERR_OK);
 	w->listening = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	assert_int_equal(bind(w->listening, &at.sa, at.n), 0);
 	assert_int_equal(listen(w->listening, 1), 0);
 	assert_true(addr_of_local(w->listening, &at));
-	w->tap.host = "127.0.0.1";
 	w->tap.host_port = addr_port(&at);
 
 	tap = local(w->tap.port);
@@ -48,7 +50,7 @@ static void open_wire(struct wire *w)
 	assert_int_equal(connect(w->visitor, &tap.sa, tap.n), 0);
 	w->service = -1;
 	for (int i = 0; i < PUMP_TURNS && w->service < 0; i++) {
-		loop_turn(w->loop);
+		loop_turn(w->worker.loop);
 		w->service = accept4(w->listening, NULL, NULL, SOCK_NONBLOCK);
 	}
 	assert_true(w->service >= 0);
@@ -57,8 +59,8 @@ static void open_wire(struct wire *w)
 static void close_wire(struct wire *w)
 {
 	demo_tap_close(&w->tap);
-	loop_turn(w->loop);
-	loop_free(w->loop);
+	loop_turn(w->worker.loop);
+	worker_fini(&w->worker);
 	close(w->visitor);
 	close(w->service);
 	close(w->listening);
@@ -74,7 +76,7 @@ static void say(struct wire *w, int from, int to, const char *text)
 	for (int i = 0; i < PUMP_TURNS && n < want; i++) {
 		ssize_t more = recv(to, got + n, sizeof(got) - n, MSG_DONTWAIT);
 
-		loop_turn(w->loop);
+		loop_turn(w->worker.loop);
 		n += more > 0 ? (size_t)more : 0;
 	}
 	assert_int_equal(n, want);
