@@ -120,6 +120,9 @@ static enum err link_listen(struct link_server *s, struct why *why)
 
 	if (rc != ERR_OK)
 		return rc;
+	snprintf(url, sizeof(url), "%s://%s%s%s:%u",
+		s->snapshot->tls != NULL ? "https" : "http", is_bare ? "[" : "", host,
+		is_bare ? "]" : "", listener_port(s->listener));
 	log_info(&s->log, "Listening on %s", url);
 	notify_status(s->notify, "listening on %s", url);
 	return ERR_OK;
