@@ -24,7 +24,7 @@ struct expose {
 	struct list relays; /* struct member */
 	struct list visits; /* struct visit */
 	struct expose_statistics statistics;
-	struct loop_timer *timer; /* set while it leaves */
+	struct loop_timer *timer; /* set in EXPOSE_LEAVING */
 	struct loop_deferred ended;
 };
 
@@ -32,17 +32,17 @@ struct expose {
 struct member {
 	struct list in_expose;
 	struct expose *expose;         /* borrowed: it frees us */
-	struct agent_session *session; /* NULL: over for good */
+	struct agent_session *session; /* NULL: ended for good */
 	char relay[URL_TEXT_MAX];      /* canonical */
 	char published[URL_TEXT_MAX];  /* the last URL and TCP address */
-	bool is_wanted;                /* else it is being left */
+	bool is_wanted;                /* false: it is being unregistered */
 };
 
-/* A visitor who is being served. */
+/* A visitor that is being served. */
 struct visit {
 	struct list in_expose;
 	struct expose *expose; /* borrowed: it frees us */
-	struct member *member; /* borrowed, NULL once that has gone */
+	struct member *member; /* borrowed; NULL after it is freed */
 	uint64_t number, since_ms;
 	struct forward_visit *forward; /* borrowed: until visit_on_closed() */
 };
@@ -58,7 +58,7 @@ static void expose_on_end(void *arg)
 	e->o.hooks->on_ended(e->o.owner);
 }
 
-/* While it leaves, it also waits for visitors. Without relays it ends at once. */
+/* Without sessions it ends; in EXPOSE_LEAVING it waits for visitors first. */
 static void expose_check_end(struct expose *e)
 {
 	struct list *it, *tmp;
@@ -96,7 +96,7 @@ static void visit_on_closed(void *arg, const struct forward_end *end)
 
 	e->statistics.in_bytes += end->from_visitor_bytes;
 	e->statistics.out_bytes += end->to_visitor_bytes;
-	/* That the target is down is for the operator; other ends are for debugging. */
+	/* A target that is down concerns the operator; other ends are for debugging. */
 	if (end->is_unserved)
 		log_limited(LOG_WARN, &e->log, "visitor %llu: not served: %s",
 			(unsigned long long)v->number, err_text(end->rc, &end->why));
@@ -111,7 +111,8 @@ static void visit_on_closed(void *arg, const struct forward_end *end)
 		expose_check_end(e);
 }
 
-/* Hosts stay until the exposure ends: visitors outlive a lease, and a relay. */
+/* Hosts stay until the exposure ends, because visitors may outlive a lease and a
+ * relay. */
 static void expose_add_hosts(struct expose *e, const struct agent_session_status *s)
 {
 	const char *port = strrchr(s->tcp, ':');
@@ -157,7 +158,7 @@ static void expose_on_visitor(void *owner, struct agent_session *session,
 		visit_free(v);
 }
 
-/* A banned relay loses its visitors at once; otherwise visitors outlive their relay. */
+/* Visitors of a banned relay are closed at once; other visitors outlive their relay. */
 static void expose_drop_visits(struct expose *e, const struct member *m, bool is_banned)
 {
 	struct list *it, *tmp;
@@ -205,7 +206,7 @@ static void expose_on_closed(void *owner, struct agent_session *s, enum err rc)
 	m->session = NULL;
 	agent_session_close(s);
 	expose_drop_visits(e, m, rc == ERR_CRYPTO);
-	/* It was wanted again before it had ended. */
+	/* The relay was wanted again before its session had ended. */
 	if (rc == ERR_CLOSED && m->is_wanted && e->state == EXPOSE_RUNNING) {
 		rc = member_join(m, &why);
 		if (rc != ERR_OK)
@@ -410,7 +411,7 @@ static const struct relay_metric {
 	{ "adit_expose_ready_sessions", "gauge", "Idle reverse sessions" },
 	{ "adit_expose_registrations_total", "counter", "Leases that the relay granted" },
 	{ "adit_expose_visitors_total", "counter",
-		"Visitors that came through the relay" },
+		"Visitors that connected through the relay" },
 	{ "adit_expose_handshakes_failed_total", "counter",
 		"Visitors whose TLS handshake failed" },
 	{ "adit_expose_signatures_total", "counter", "Handshakes that the relay signed" },
@@ -418,7 +419,7 @@ static const struct relay_metric {
 		"Handshakes that the relay did not sign" },
 };
 
-/* A canonical URL has no quotes or backslashes in it. */
+/* A canonical URL has no quotes and no backslashes. */
 static void put_relay(struct buf *out, const struct agent_session *s, size_t metric)
 {
 	const struct lease_session_statistics f = lease_session_statistics(s);
@@ -438,10 +439,10 @@ static void metrics_on_put(void *arg, struct buf *out)
 		{ "adit_expose_all_visitors", "gauge", "Visitors that are being served",
 			e->statistics.visitors_now },
 		{ "adit_expose_received_bytes_total", "counter",
-			"Bytes received from visitors that have left",
+			"Bytes received from visitors that have disconnected",
 			e->statistics.in_bytes },
 		{ "adit_expose_sent_bytes_total", "counter",
-			"Bytes sent to visitors that have left",
+			"Bytes sent to visitors that have disconnected",
 			e->statistics.out_bytes },
 	};
 	struct list *it, *tmp;

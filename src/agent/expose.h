@@ -19,12 +19,12 @@ struct expose;
 /* Called from the loop. */
 struct expose_hooks {
 	/*
-	 * The service is published. With @is_back it was before, at the same URL and TCP
-	 * address, under another lease. @tcp is "" or "host:port".
+	 * The service is published. @is_back: it was published before with the same URL
+	 * and TCP address, under an earlier lease. @tcp is "" or "host:port".
 	 */
 	void (*on_open)(void *owner, const char *relay, const char *url, const char *tcp,
 		bool is_back);
-	/* No relay is left, or expose_leave() is done: the exposure is to be closed. */
+	/* No relay is left, or expose_leave() is done: close the exposure. */
 	void (*on_ended)(void *owner);
 };
 
@@ -47,8 +47,9 @@ enum err expose_open(const struct expose_options *o, struct expose **out,
 	struct why *why) MUST_USE;
 
 /*
- * Publishes on these relays and no others: new ones are joined, and missing ones are
- * left. A relay whose session has ended is tried again only after it was missing once.
+ * Publishes on exactly these relays: opens sessions at new ones, and unregisters at
+ * missing ones. If a session has ended for good, its relay is retried only after it was
+ * missing once.
  * ERR_SYNTAX, ERR_LIMIT: a URL is not valid; the others are used.
  */
 enum err expose_set_relays(struct expose *e, const struct relay_urls *relays,
@@ -68,7 +69,7 @@ void expose_close(struct expose *e);
 
 struct expose_statistics {
 	uint64_t visitors, visitors_now;
-	uint64_t in_bytes, out_bytes; /* from and to visitors that have left */
+	uint64_t in_bytes, out_bytes; /* from and to visitors that have disconnected */
 };
 
 struct expose_statistics expose_statistics(const struct expose *e);

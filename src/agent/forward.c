@@ -11,28 +11,28 @@
 #include "net/pushback.h"
 
 #define TARGET_MS 5000
-#define FIRST_MS 3000        /* for the first bytes of a visitor whose target is down */
-#define HALF_CLOSED_MS 60000 /* without a byte from a visitor whose target has ended */
+#define FIRST_MS 3000        /* for a visitor's first bytes while the target is down */
+#define HALF_CLOSED_MS 60000 /* idle timeout of a visitor after the target has closed */
 
 enum visit_state {
-	VISIT_CONNECTING, /* the target */
+	VISIT_CONNECTING, /* to the target */
 	VISIT_BRIDGED,
 	VISIT_PEEKING,   /* the target is down: does the visitor speak HTTP? */
-	VISIT_ANSWERING, /* the server has it */
+	VISIT_ANSWERING, /* the HTTP server has its stream */
 	VISIT_ENDED,     /* on_closed is called at the end of the turn */
 };
 
 struct forward_visit {
-	struct forward *forward; /* borrowed: has us */
+	struct forward *forward; /* borrowed: it frees us */
 	struct list in_forward;
 	enum visit_state state;
-	struct forward_visitor v; /* its stream is ours until another state takes it */
+	struct forward_visitor v; /* its stream: until bridge or server takes it */
 	struct addr peer;
 	struct connector *connector; /* VISIT_CONNECTING */
 	struct bridge *bridge;       /* VISIT_BRIDGED */
 	struct meter *meter;         /* borrowed: VISIT_ANSWERING, the server's */
 	struct loop_timer *timer;    /* VISIT_PEEKING */
-	struct buf first;            /* what was read then */
+	struct buf first;            /* the bytes that were read in it */
 	struct loop_deferred turn;
 	struct forward_end end;
 };
@@ -58,11 +58,11 @@ void forward_visit_close(struct forward_visit *visit)
 static void visit_enter(struct forward_visit *visit, enum visit_state state)
 {
 	visit->state = state;
-	loop_timer_close(visit->timer); /* of the state that it leaves */
+	loop_timer_close(visit->timer); /* of the previous state */
 	visit->timer = NULL;
 }
 
-/* The first reason counts. */
+/* The first failure is reported. */
 static void visit_end(struct forward_visit *visit, enum err rc, const struct why *why)
 {
 	if (visit->end.rc == ERR_OK && rc != ERR_OK) {
@@ -85,7 +85,7 @@ static void visit_on_turn(void *arg)
 	v.on_closed(v.arg, &end);
 }
 
-/* ---- the server answers ---- */
+/* ---- the HTTP server answers ---- */
 
 static void visit_on_answered(void *arg, const struct meter_end *end)
 {
@@ -97,7 +97,7 @@ static void visit_on_answered(void *arg, const struct meter_end *end)
 	visit_end(visit, end->rc, NULL);
 }
 
-/* Gives the visitor to the server; it comes back as a meter's end. */
+/* Gives the visitor to the HTTP server; the end of its meter is the end of the visit. */
 static void visit_answer(struct forward_visit *visit)
 {
 	struct meter_options o = {
@@ -120,7 +120,7 @@ static void visit_answer(struct forward_visit *visit)
 
 /* ---- the target is down ---- */
 
-/* What was read is put back for the server, and is counted there. */
+/* The bytes that were read are put back for the server, and counted there. */
 static void visit_explain(struct forward_visit *visit)
 {
 	struct stream *stream;
@@ -187,20 +187,20 @@ static void visit_peek(struct forward_visit *visit)
 	stream_want(visit->v.stream, LOOP_READ);
 }
 
-/* The visitor may still get a page, but the reason is known already. */
+/* The failure is recorded now, although the visitor may still get a page. */
 static void visit_on_down(struct forward_visit *visit, enum err rc, const struct why *why)
 {
 	visit->end.rc = rc;
 	visit->end.is_unserved = true;
 	err_set(&visit->end.why, rc, "%s%s", err_text(rc, why),
-		rc == ERR_CRYPTO ? "; https+insecure:// takes any certificate" : "");
+		rc == ERR_CRYPTO ? "; https+insecure:// accepts any certificate" : "");
 	if (visit->v.is_raw)
 		visit_end(visit, rc, why);
 	else
 		visit_peek(visit);
 }
 
-/* ---- the target is there ---- */
+/* ---- the target is reached ---- */
 
 static void visit_on_bridge_closed(void *arg, const struct bridge_end *end)
 {
@@ -279,7 +279,7 @@ enum err forward_visit_take(struct forward *forward, const struct forward_visito
 	}
 	visit->forward = forward;
 	visit->v = *v;
-	visit->v.peer = NULL; /* was borrowed for the call */
+	visit->v.peer = NULL; /* borrowed for the call only */
 	if (v->peer != NULL)
 		visit->peer = *v->peer;
 	else
@@ -301,7 +301,7 @@ enum err forward_visit_take(struct forward *forward, const struct forward_visito
 
 /* ---- life ---- */
 
-/* Loading the system's roots takes a while: it is done only if they are needed. */
+/* Loading the system's roots is slow, so it is done only if they are needed. */
 static enum err forward_prepare_tls(struct forward *f, const struct target *t,
 	struct why *why)
 {
@@ -325,8 +325,7 @@ enum err forward_new(const struct forward_options *o, struct forward **out,
 	enum err rc;
 
 	if (has_routes == (o->target != NULL))
-		return err_set(why, ERR_USAGE,
-			"a tunnel leads to one target, or has HTTP routes");
+		return err_set(why, ERR_USAGE, "a tunnel has one target, or HTTP routes");
 	f = mem_new(f);
 	if (f == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for a tunnel");

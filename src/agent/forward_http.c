@@ -1,4 +1,4 @@
-/* Requests that a forward answers itself. */
+/* The HTTP servers of a forward. */
 #include "agent/forward_http.h"
 
 #include <ctype.h>
@@ -64,7 +64,7 @@ static const char *scheme_of(bool is_raw)
 	return is_raw ? "http" : "https";
 }
 
-/* The client address is the relay's: only the relay knows those of visitors. */
+/* The client's address is the relay's: only the relay knows the visitors' addresses. */
 static void put_forwarded(struct buf *out, struct http_exchange *x,
 	const struct http_route *route, bool is_raw)
 {
@@ -200,14 +200,13 @@ static void on_request(void *arg, struct http_exchange *x)
 
 	buf_init(&path, HTTP_HEAD_MAX);
 	/*
-	 * Upstreams put X-Forwarded-Host into links: it must be a host of the tunnel.
-	 * A request of HTTP/1.0 may have none.
+	 * Upstreams put X-Forwarded-Host into links, so it must be a host of the tunnel.
+	 * A request of HTTP/1.0 may have no Host.
 	 */
 	if (host != NULL && !forward_has_host(s->forward, host->value, s->is_raw))
 		http_reply(x, 421, NULL,
-			span_str(
-				"this host is not served here: ask for the tunnel's public"
-				" name\n"));
+			span_str("this host is not served here: use the tunnel's public"
+				 " name\n"));
 	else if (span_is(head->target, "*"))
 		http_reply(x, 404, NULL, span_str("not found\n"));
 	else if (http_path_clean(http1_path(head), &path, NULL) != ERR_OK)

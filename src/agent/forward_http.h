@@ -1,6 +1,6 @@
 /*
- * How a forward answers requests itself: by its routes, or by saying that the target is
- * down. For forward.c only.
+ * The HTTP servers of a forward. They forward requests by the routes, or, without routes,
+ * answer that the target is down. For forward.c only.
  */
 #ifndef AGENT_FORWARD_HTTP_H
 #define AGENT_FORWARD_HTTP_H
@@ -10,8 +10,9 @@
 #include "http/server.h"
 #include "net/tls.h"
 
-#define FORWARD_HOSTS_MAX \
-	256 /* then the oldest goes: a relay may give new names for ever */
+/* The oldest host is removed for a new one: a relay may assign new names again and
+ * again. */
+#define FORWARD_HOSTS_MAX 256
 
 /* A public name of the tunnel. */
 struct forward_host {
@@ -20,10 +21,10 @@ struct forward_host {
 	char name[];
 };
 
-/* Of visitors whose requests we answer. */
+/* A server for visitors with TLS, or for raw ones. */
 struct forward_server {
-	struct forward *forward; /* borrowed: has us */
-	bool is_raw;             /* they come by a TCP port, without TLS */
+	struct forward *forward; /* borrowed: it embeds us */
+	bool is_raw;             /* for visitors of a TCP port, without TLS */
 	struct http_server *http;
 };
 
@@ -31,26 +32,27 @@ struct forward {
 	struct worker *worker; /* borrowed */
 	const struct log *log; /* borrowed; may be NULL */
 	struct target target;
-	struct dial_memory *memory;       /* where the target was reached last */
+	struct dial_memory *memory;       /* the last working address of the target */
 	const struct http_routes *routes; /* borrowed; NULL: none */
 	bool preserves_host;
 	size_t head_max;
 	struct idle_pool *idle_pools[HTTP_ROUTES_MAX];     /* of each route, in order */
 	struct tls_context *tls_verified, *tls_unverified; /* NULL: not needed */
-	struct forward_server servers[2];                  /* with TLS, and raw */
+	struct forward_server servers[2];                  /* for TLS, and raw */
 	struct list visits;
 	struct list hosts; /* struct forward_host, the oldest first */
 	unsigned hosts_n;
 };
 
-/* The servers, which answer by routes, or, if there are none, that the target is down. */
+/* Opens the two servers. */
 enum err forward_http_open(struct forward *forward) MUST_USE;
 void forward_http_close(struct forward *forward);
 
-/* True if a request of @is_raw visitors may ask for @host, with a port or without. */
+/* True if requests of raw visitors (@is_raw), or of others, may have @host, with or
+ * without a port. */
 bool forward_has_host(const struct forward *forward, struct span host, bool is_raw);
 
-/* The context to reach @t with; NULL: plain. */
+/* The TLS context for connections to @t; NULL: without TLS. */
 struct tls_context *forward_tls(const struct forward *forward, const struct target *t);
 
 enum http_likeness {
@@ -59,7 +61,7 @@ enum http_likeness {
 	HTTP_NO,
 };
 
-/* Whether a visitor that begins with @first speaks HTTP. */
+/* Guesses from the @first bytes of a visitor whether it speaks HTTP. */
 enum http_likeness forward_looks_like_http(struct span first);
 
 #endif

@@ -14,7 +14,7 @@ static bool is_unreserved(int c)
 
 /* ---- escapes ---- */
 
-static enum err undo_escapes(struct span raw, struct buf *out, struct why *why)
+static enum err decode_escapes(struct span raw, struct buf *out, struct why *why)
 {
 	struct span rest = raw, taken = { 0 };
 	enum err rc = ERR_OK;
@@ -26,7 +26,7 @@ static enum err undo_escapes(struct span raw, struct buf *out, struct why *why)
 		if ((c < 0 && rest.p[0] == '%') || rest.p[0] == '\\' ||
 			rest.p[0] <= ' ' || rest.p[0] == 0x7f)
 			return err_set(why, ERR_SYNTAX,
-				"a path has no \"%s\" in it: write %%%02X",
+				"a path cannot have \"%s\": write %%%02X",
 				str_quote(shown, sizeof(shown), span_of(rest.p, 1)),
 				rest.p[0]);
 		(void)span_cut(&rest, c >= 0 ? 3 : 1, &taken);
@@ -40,7 +40,7 @@ static enum err undo_escapes(struct span raw, struct buf *out, struct why *why)
 
 /* ---- segments ---- */
 
-/* Drops the last segment, which ends with a slash, but not the first slash of all. */
+/* Removes the last segment, which ends with a slash, but not the first slash. */
 static void segment_drop(struct buf *out)
 {
 	struct span all = buf_span(out);
@@ -94,7 +94,7 @@ static bool piece_leads_up(struct span piece)
 }
 
 /* True if decoding escapes again would reveal a "..". */
-static bool has_hidden_way_up(struct span path)
+static bool has_hidden_parent(struct span path)
 {
 	struct span piece = span_of(path.p, 0);
 	size_t n;
@@ -123,11 +123,11 @@ enum err http_path_clean(struct span raw, struct buf *out, struct why *why)
 	if (raw.n > 0 && raw.p[0] != '/')
 		return err_set(why, ERR_SYNTAX, "a path begins with /");
 	buf_init(&plain, raw.n);
-	rc = undo_escapes(raw, &plain, why);
+	rc = decode_escapes(raw, &plain, why);
 	if (rc == ERR_OK)
 		rc = resolve(buf_span(&plain), out);
 	buf_fini(&plain);
-	if (rc == ERR_OK && has_hidden_way_up(buf_span(out)))
+	if (rc == ERR_OK && has_hidden_parent(buf_span(out)))
 		rc = err_set(why, ERR_SYNTAX,
 			"the path has a \"..\" beside an escaped slash or a backslash");
 	else if (rc == ERR_LIMIT)

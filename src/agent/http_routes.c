@@ -44,7 +44,7 @@ static enum err route_read(struct span text, struct http_route *route, struct wh
 	return rc;
 }
 
-/* Before @b, if less than 0. */
+/* Less than 0: @a comes before @b. */
 static int route_compare(const struct http_route *a, const struct http_route *b)
 {
 	size_t an = strlen(a->prefix), bn = strlen(b->prefix);
@@ -140,7 +140,7 @@ static bool is_root(const char *path)
 	return strcmp(path, "/") == 0;
 }
 
-/* The upstream's @path as visitors see it. False: as it is. */
+/* The public path of the upstream's @path. False: it stays as it is. */
 static bool map_path(const struct http_route *route, struct span path, struct buf *out)
 {
 	struct span prefix = span_str(route->prefix);
@@ -194,7 +194,7 @@ static bool is_local(struct span host)
 	return target_host_is_local(text);
 }
 
-/* This machine has many names, and a server may know another than we do. */
+/* This machine has many names; the server may use another one than the route. */
 static bool is_upstream_host(const struct http_route *route, struct span host)
 {
 	host = without_brackets(host);
@@ -216,7 +216,7 @@ static bool is_upstream_port(const struct http_route *route, struct span authori
 
 /* ---- Location ---- */
 
-/* Cuts "http://upstream" off. False: it is another server's. */
+/* Removes "http://upstream". False: it is the URL of another server. */
 static bool cut_upstream(const struct http_route *route, struct span *location)
 {
 	const char *scheme = route->upstream.is_tls ? "https://" : "http://";
@@ -232,7 +232,7 @@ static bool cut_upstream(const struct http_route *route, struct span *location)
 		is_upstream_port(route, authority);
 }
 
-/* Cuts the path off, and leaves a query and a fragment. */
+/* Takes the path, and leaves a query and a fragment. */
 static struct span cut_path(struct span *location)
 {
 	struct span path = { 0 };
@@ -275,7 +275,7 @@ bool http_route_map_location(const struct http_route *route, const char *scheme,
 /* ---- Set-Cookie ---- */
 
 struct attribute {
-	struct span whole; /* what is between two semicolons */
+	struct span whole; /* the text between two semicolons */
 	struct span name, value;
 };
 
@@ -293,7 +293,7 @@ static bool attribute_next(struct span *cookie, struct attribute *out)
 	return true;
 }
 
-static bool domain_is_inside(const struct http_route *route, struct span public_host,
+static bool domain_is_internal(const struct http_route *route, struct span public_host,
 	struct span domain)
 {
 	char name[URL_HOST_MAX];
@@ -310,7 +310,8 @@ static bool domain_is_inside(const struct http_route *route, struct span public_
 	return is_upstream_host(route, domain) || is_local(without_brackets(domain));
 }
 
-/* A cookie for "/" is for all of the route, of which the prefix itself is a part. */
+/* A cookie for "/" is for the whole route, including the path that is the prefix
+ * itself. */
 static bool put_cookie_path(const struct http_route *route, struct span path,
 	struct buf *out)
 {
@@ -343,7 +344,7 @@ bool http_route_map_cookie(const struct http_route *route, struct span public_ho
 	buf_put_span(out, a.whole);
 	while (attribute_next(&cookie, &a)) {
 		if (span_is_nocase(a.name, "Domain") &&
-			domain_is_inside(route, public_host, a.value)) {
+			domain_is_internal(route, public_host, a.value)) {
 			has_changed = true;
 		} else if (span_is_nocase(a.name, "Path") &&
 			put_cookie_path(route, a.value, out)) {

@@ -1,6 +1,6 @@
 /*
- * HTTP routes: which path of a tunnel leads to which upstream (portal-protocol 14.3 to
- * 14.5). Pure: what comes from visitors and upstreams is only read and written here.
+ * HTTP routes: the upstream of each path of a tunnel (portal-protocol 14.3 to 14.5).
+ * These functions have no state and do no I/O.
  */
 #ifndef AGENT_HTTP_ROUTES_H
 #define AGENT_HTTP_ROUTES_H
@@ -10,11 +10,11 @@
 #define HTTP_ROUTES_MAX 64
 
 struct http_route {
-	char prefix[URL_PATH_MAX]; /* canonical: "/", or without a slash at its end */
+	char prefix[URL_PATH_MAX]; /* canonical: "/", or without a slash at the end */
 	struct target upstream;
 };
 
-/* Longest prefix first, equally long ones by name. Begins as zeros. */
+/* Longest prefix first, prefixes of the same length by name. Initialised to zero. */
 struct http_routes {
 	struct http_route *routes[HTTP_ROUTES_MAX];
 	unsigned count;
@@ -22,8 +22,8 @@ struct http_routes {
 
 /*
  * Adds "PATH=UPSTREAM".
- * ERR_SYNTAX: @why says what is wrong.  ERR_EXISTS: the path has an upstream.
- * ERR_LIMIT: there are too many routes, or one is too long.
+ * ERR_SYNTAX: @why says what is wrong.  ERR_EXISTS: there is a route for the path.
+ * ERR_LIMIT: there are too many routes, or this one is too long.
  */
 enum err http_routes_add(struct http_routes *routes, struct span text,
 	struct why *why) MUST_USE;
@@ -35,16 +35,16 @@ const struct http_route *http_routes_find(const struct http_routes *routes,
 	struct span path);
 
 /*
- * Adds what to ask the upstream for: @path (canonical, of this route) without its prefix,
- * behind the upstream's own path; and @query, which has no '?'.
+ * Adds the target of the upstream's request: the upstream's own path, @path (canonical,
+ * of this route) without its prefix, and @query, which has no '?'.
  */
 enum err http_route_put_target(const struct http_route *route, struct span path,
 	struct span query, struct buf *out) MUST_USE;
 
 /*
- * Rewrites what an upstream says of its own places for a visitor of @public_host: the
- * value of a Location, whose @scheme is the visitor's, or of a Set-Cookie header. False:
- * it stays as it is, and @out is as good as empty.
+ * Rewrites the value of an upstream's Location or Set-Cookie header to public paths, for
+ * a visitor of @public_host that uses @scheme. False: the value stays as it is; ignore
+ * @out.
  */
 bool http_route_map_location(const struct http_route *route, const char *scheme,
 	struct span public_host, struct span location, struct buf *out);

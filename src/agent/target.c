@@ -24,7 +24,7 @@ bool target_host_is_local(const char *host)
 		str_has_suffix_nocase(host, ".localhost");
 }
 
-/* The caller says which text it is about. */
+/* The caller adds the text that is refused. */
 static enum err refuse(struct why *why)
 {
 	return err_set(why, ERR_SYNTAX,
@@ -32,7 +32,7 @@ static enum err refuse(struct why *why)
 		" unix:/path");
 }
 
-/* Without a scheme, "localhost:3000/x" is no URL. */
+/* Without a scheme, "localhost:3000/x" is not a URL. */
 static enum err refuse_path(bool may_have_path, struct why *why)
 {
 	return err_set(why, ERR_SYNTAX, "%s",
@@ -137,7 +137,7 @@ static enum err parse_unix(struct span text, struct target *out, struct why *why
 
 	if (path.n == 0 || path.p[0] != '/' || memchr(path.p, '\0', path.n) != NULL)
 		return err_set(why, ERR_SYNTAX,
-			"a Unix socket is written with its whole path: unix:/run/app.sock");
+			"a Unix socket needs an absolute path: unix:/run/app.sock");
 	if (path.n >= TARGET_UNIX_MAX)
 		return err_set(why, ERR_LIMIT,
 			"a Unix socket's path has at most %d characters",
@@ -163,7 +163,7 @@ static enum err set_scheme(struct target *out, const struct url *url, struct why
 	return ERR_OK;
 }
 
-/* A URL's path and query come as one. */
+/* @path is a URL's path with its query. */
 static enum err set_path(struct target *out, const char *path, struct why *why)
 {
 	struct span all = span_str(path);

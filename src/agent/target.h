@@ -1,16 +1,16 @@
 /*
- * A target is what a tunnel leads to: a local service, as the user writes it
+ * A target is the local service of a tunnel, as the user writes it
  * (portal-protocol 14.1).
  *
  *	3000, :3000              127.0.0.1:3000
  *	host, host:port          port 80 unless there is one
  *	http://host[:port]       the same
- *	https://host[:port]      TLS is spoken to it; port 443 unless there is one
- *	https+insecure://…       the same, whatever its certificate says
+ *	https://host[:port]      with TLS; port 443 unless there is one
+ *	https+insecure://…       the same, without verification of the certificate
  *	unix:/path               a Unix socket
  *
- * The certificate of an https target is verified, unless it is on this machine: nobody is
- * in between there, and certificates for localhost are nearly always home-made.
+ * The certificate of an https target is verified, unless the target is on this machine:
+ * no attacker can be in between, and certificates for localhost are mostly self-signed.
  */
 #ifndef AGENT_TARGET_H
 #define AGENT_TARGET_H
@@ -26,25 +26,25 @@ struct target {
 	uint16_t port;
 	bool is_tls;
 	bool skip_verify;
-	/* of an upstream, canonical: begins with '/'; "/" for others */
+	/* Of an upstream: canonical, begins with '/'. Of other targets: "/". */
 	char path[URL_PATH_MAX];
 	char query[URL_PATH_MAX]; /* of an upstream, without '?'; mostly empty */
 };
 
-/* ERR_SYNTAX, ERR_LIMIT: @why says what is wrong, and what to write. */
+/* ERR_SYNTAX, ERR_LIMIT: @why says what is wrong, and what to write instead. */
 enum err target_parse(struct span text, struct target *out, struct why *why) MUST_USE;
 
 /*
- * The upstream of a route: a target that, if it is a URL, may also have a path and a
- * query; a fragment is dropped (portal-protocol 14.3). Errors as above.
+ * The upstream of a route: a target that may have a path and a query if it is a URL. A
+ * fragment is dropped (portal-protocol 14.3). Errors as above.
  */
 enum err target_parse_upstream(struct span text, struct target *out,
 	struct why *why) MUST_USE;
 
-/* What to ask it for in a Host header: "host" or "host:port". Returns @to. */
+/* Prints the value of its Host header: "host" or "host:port". Returns @to. */
 const char *target_print_authority(const struct target *t, char to[URL_TEXT_MAX]);
 
-/* For a person: "127.0.0.1:3000", "https://host", "unix:/path". Returns @to. */
+/* For messages: "127.0.0.1:3000", "https://host", "unix:/path". Returns @to. */
 const char *target_print(const struct target *t, char to[URL_TEXT_MAX]);
 
 /* True for names and literals of this machine. */

@@ -1,4 +1,4 @@
-/* The log: one line for each thing that happened, on standard error. */
+/* The log: one line for each event, on standard error. */
 #include "base/log.h"
 
 #include <pthread.h>
@@ -16,20 +16,20 @@
 #include "base/utf8.h"
 
 #define LOG_LINE_BYTES 2048
-#define LOG_END_BYTES 8 /* for what ends a line: it is never cut */
+#define LOG_END_BYTES 8 /* for the end of a line, which is never cut */
 
-/* The log is the one mutable global of the program.
- * These are set before the workers start. */
+/* The log is the only mutable global of the program. These are set before the workers
+ * start. */
 static enum log_level log_level = LOG_INFO;
 static bool log_json;
 static bool log_journal; /* standard error is the journal */
 
-/* And these are under the lock; nothing in there waits. */
+/* And the lock protects these; no code under the lock blocks. */
 static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct outlet log_lines = OUTLET_INIT(STDERR_FILENO);
 static struct outlet log_prints = OUTLET_INIT(STDOUT_FILENO);
 static uint64_t log_lost;            /* lines that log_lines refused */
-static struct log_limit *log_limits; /* those that have suppressed lines */
+static struct log_limit *log_limits; /* the limits that have suppressed lines */
 static uint64_t log_caught_up_ms;
 static atomic_bool log_behind;
 
@@ -43,7 +43,7 @@ void log_set_json(bool is_json)
 	log_json = is_json;
 }
 
-/* "device:inode" of our standard error, if it is the journal; systemd.exec(5). */
+/* JOURNAL_STREAM is "device:inode" of the journal's stream; systemd.exec(5). */
 static bool is_journal(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
@@ -88,7 +88,7 @@ void log_init(struct log *log, const struct log *parent, const char *fmt, ...)
 	va_end(args);
 }
 
-/* A line being built. What does not fit is cut, and all that follows with it. */
+/* A line being built. If a piece does not fit, it is omitted, with all that follow. */
 struct line {
 	char text[LOG_LINE_BYTES];
 	size_t n, max;
@@ -107,8 +107,8 @@ static void line_put(struct line *l, const char *text)
 }
 
 /*
- * What moves a terminal's cursor, ends the line or makes it read otherwise than it is:
- * the controls of ASCII and of Unicode, its separators of lines, its marks of direction.
+ * Characters that move a terminal's cursor, end the line or change the order of its text:
+ * control characters of ASCII and Unicode, line separators, direction marks.
  */
 static bool is_control(uint32_t c)
 {
@@ -221,9 +221,9 @@ static void line_build(struct line *l, enum log_level level, const struct log *l
 	l->text[l->n++] = '\n';
 }
 
-/* ---- writing; all of it under the lock ---- */
+/* ---- writing; called under the lock ---- */
 
-/* Lines of the log itself. */
+/* Logs a line about the log itself. */
 static bool log_report(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 static bool log_report(enum log_level level, const char *fmt, ...)
@@ -254,7 +254,7 @@ static bool limit_is_over(const struct log_limit *limit)
 	return clock_now_ms() - limit->began_ms >= LOG_LIMIT_MS;
 }
 
-/* Of periods that are over: how many lines were suppressed. */
+/* For each period that has ended, logs the number of suppressed lines. */
 static void log_report_suppressed(void)
 {
 	struct log_limit **at = &log_limits, *limit;
@@ -361,7 +361,7 @@ static void limit_print_last(struct log_limit *limit, const struct log *log,
 }
 
 /* True: the line is suppressed, and counted. */
-static bool limit_takes(struct log_limit *limit, enum log_level level,
+static bool limit_suppresses(struct log_limit *limit, enum log_level level,
 	const struct log *log, const char *fmt, va_list args)
 {
 	bool is_full = limit->lines >= LOG_LIMIT_LINES;
@@ -394,7 +394,7 @@ void log_at_limited(struct log_limit *limit, enum log_level level, const struct 
 	pthread_mutex_lock(&log_lock);
 	log_settle();
 	va_start(args, fmt);
-	is_suppressed = limit_takes(limit, level, log, fmt, args);
+	is_suppressed = limit_suppresses(limit, level, log, fmt, args);
 	va_end(args);
 	pthread_mutex_unlock(&log_lock);
 	if (is_suppressed)

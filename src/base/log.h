@@ -1,14 +1,14 @@
 /*
- * The log: one line for each thing that happened, on standard error.
+ * The log: one line for each event, on standard error.
  *
  * Text lines are "2026/05/01 12:00:00 server: session#1: Listening"; JSON lines have the
- * keys time, level, who and what. Where standard error is the journal, a line begins with
- * its priority, "<6>", and text has no time. Lines of several workers do not mix.
+ * keys time, level, who and what. If standard error is the journal, a line begins with
+ * its priority, "<6>", and text has no time. Lines of different threads do not mix.
  * Control characters, and bytes that are not UTF-8, become escapes. Values from remote
  * peers are quoted with str_quote().
  *
- * Logging never waits for the reader of standard error. Lines that do not fit are
- * counted, and the count is logged as soon as the reader goes on: the loop calls
+ * Logging never waits for the reader of standard error. Lines that do not fit are lost
+ * and counted, and the count is logged as soon as the reader continues: the loop calls
  * log_catch_up() for that.
  */
 #ifndef BASE_LOG_H
@@ -22,9 +22,8 @@
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /*
- * The subject of a line, and the one it belongs to. Prefixes nest:
- * "server: session#1: tun".
- * Embedded in what it names, and good for as long.
+ * The subject of lines, with its parent. Prefixes nest: "server: session#1: tun".
+ * It is embedded in the object that it names.
  */
 struct log {
 	const struct log *parent; /* borrowed: outlives us; NULL at the top */
@@ -48,18 +47,18 @@ void log_at(enum log_level level, const struct log *log, const char *fmt, ...)
 
 /*
  * For lines that a remote peer can cause: log_limited(LOG_INFO, log, "format", ...). Each
- * place in the source that logs in this way has LOG_LIMIT_LINES in LOG_LIMIT_MS. Further
- * ones are counted, and one line with their number and the last of them follows.
+ * such place in the source may log LOG_LIMIT_LINES in LOG_LIMIT_MS. Further
+ * lines are counted, and one line with their number and the last of them follows.
  */
 #define LOG_LIMIT_LINES 50
 #define LOG_LIMIT_MS 10000
 
 struct log_limit {
-	uint64_t began_ms; /* of the clock, when the first line of this period came */
-	unsigned lines;    /* in this period; 0: no line has come yet */
+	uint64_t began_ms; /* of the clock: time of the first line of this period */
+	unsigned lines;    /* in this period; 0: there was none yet */
 	unsigned suppressed;
 	enum log_level level;
-	char last[240]; /* line that was suppressed */
+	char last[240]; /* the last suppressed line */
 	struct log_limit *next;
 };
 
@@ -75,21 +74,21 @@ void log_at_limited(struct log_limit *limit, enum log_level level, const struct 
 
 bool log_is_on(enum log_level level);
 
-/* At start, before any worker runs. */
+/* At the start, before any worker runs. */
 void log_set_level(enum log_level level);
 void log_set_json(bool is_json);
 
-/* Looks at what standard error and standard output are now. At start, too. */
+/* Detects the kinds of standard error and standard output. Also at the start. */
 void log_open(void);
 
 /* True if a program reads the log: lines are JSON, or standard error is the journal. */
 bool log_is_for_programs(void);
 
-/* Prints @text, of OUTLET_KEPT_BYTES at most, on standard output;
- * does not wait either. */
+/* Prints @text, of at most OUTLET_KEPT_BYTES, to standard output; does not wait
+ * either. */
 void log_print(const char *text);
 
-/* Something is kept, or was not written: log_catch_up() is due in LOG_CATCH_UP_MS. */
+/* True if lines are kept or lost: call log_catch_up() within LOG_CATCH_UP_MS. */
 #define LOG_CATCH_UP_MS 500
 bool log_is_behind(void);
 void log_catch_up(void);

@@ -1,4 +1,4 @@
-/* Writing to a descriptor that others share, without waiting for its reader. */
+/* Writing to a shared descriptor without waiting for its reader. */
 #include "base/outlet.h"
 
 #include <errno.h>
@@ -12,8 +12,8 @@
 
 /*
  * O_NONBLOCK belongs to the file description, which the shell and other programs share.
- * So a pipe or a terminal is opened a second time. That fails where the file belongs to
- * another user: then poll(2) is asked, which is right for pipes and nearly always for
+ * So a pipe or a terminal is opened a second time. That fails if the file belongs to
+ * another user. Then poll(2) is used, which is right for pipes and nearly always for
  * terminals.
  */
 static int outlet_open_again(int fd)
@@ -53,7 +53,7 @@ void outlet_close(struct outlet *o)
 	o->kept_n = 0;
 }
 
-/* What write(2) returns. */
+/* Returns the result of write(2). */
 static ssize_t outlet_push(const struct outlet *o, const char *text, size_t n)
 {
 	struct pollfd p = { .fd = o->fd, .events = POLLOUT };
@@ -67,7 +67,7 @@ static ssize_t outlet_push(const struct outlet *o, const char *text, size_t n)
 	return write(o->fd, text, n);
 }
 
-/* How much of @text the reader has taken. */
+/* Returns how many bytes of @text were written. */
 static size_t outlet_push_all(const struct outlet *o, const char *text, size_t n)
 {
 	size_t done = 0;
@@ -102,7 +102,7 @@ bool outlet_write(struct outlet *o, const char *text, size_t n)
 	if (outlet_flush(o))
 		done = outlet_push_all(o, text, n);
 	if (n - done > sizeof(o->kept) - o->kept_n)
-		return false; /* nothing of it was written: something was kept before */
+		return false; /* nothing of it was written: earlier text is kept */
 	memcpy(o->kept + o->kept_n, text + done, n - done);
 	o->kept_n += n - done;
 	return true;

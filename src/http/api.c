@@ -1,4 +1,5 @@
-/* An API: which operation a request is for, and what happens before and after it. */
+/* An API: matching requests with operations, and the steps before and after a
+ * function. */
 #include "http/api.h"
 
 #include <assert.h>
@@ -11,7 +12,7 @@
 
 /* ---- paths ---- */
 
-/* Takes a segment and the slash before it. False: there is none left. */
+/* Takes a segment and the slash before it. False: there are no more segments. */
 static bool cut_segment(struct span *path, struct span *segment)
 {
 	struct span rest = *path;
@@ -40,7 +41,7 @@ static bool path_matches(const char *pattern, struct span path, struct span *par
 		if (span_is(want, "**"))
 			return is_there;
 		if (!is_there)
-			return want.n == 0 && path.n == 0; /* the '/' at the end */
+			return want.n == 0 && path.n == 0; /* an optional '/' */
 		if (span_is(want, "*") && have.n > 0 && n < API_PARTS_MAX)
 			parts[n++] = have;
 		else if (!span_eq(want, have))
@@ -62,7 +63,7 @@ static const struct api_operation unknown = {
 	.is_at_once = true,
 };
 
-/* Sets the row, the parts and the methods that are allowed. */
+/* Sets the row, the parts and the allowed methods. */
 static void call_match(const struct api *api, struct api_call *call, struct span method,
 	struct span target)
 {
@@ -140,7 +141,7 @@ void api_call_free(struct api_call *call)
 	free(call->method);
 	free(call->target);
 	free(call->host);
-	mem_free_secret_str(call->cookie); /* sessions and tokens are in these */
+	mem_free_secret_str(call->cookie); /* it has sessions and tokens */
 	free(call->origin);
 	buf_wipe(&call->body);
 	buf_wipe(&call->answer);
@@ -163,7 +164,7 @@ const struct api_authority api_anyone = {
 	.check = anyone_may,
 };
 
-/* Reads @body as the row has it, and calls the function. */
+/* Reads @body by the row's fields, and calls the function. */
 static void call_function(const struct api *api, struct api_call *call, struct span body)
 {
 	const struct field_table *fields = call->row->request;
@@ -186,7 +187,7 @@ static void call_function(const struct api *api, struct api_call *call, struct s
 	call->request = NULL;
 }
 
-/* It could not be collected. */
+/* The body could not be read. */
 static void call_refuse_body(struct api_call *call, enum err rc)
 {
 	call->envelope->refuse(call, rc == ERR_LIMIT ? API_BODY_TOO_LONG : API_BUSY, rc,
@@ -344,7 +345,7 @@ void api_on_request(void *arg, struct http_exchange *x)
 		api_run(api, &call);
 }
 
-/* ---- what is asked ---- */
+/* ---- paths and queries ---- */
 
 bool api_decode(struct span text, enum api_part part, char *to, size_t size)
 {
@@ -370,7 +371,7 @@ bool api_query(const struct api_call *call, const char *key, char *to, size_t si
 	size_t key_n = strlen(key);
 
 	while (*at != '\0') {
-		size_t n = strcspn(++at, "&"); /* behind the '?' or the '&' */
+		size_t n = strcspn(++at, "&"); /* after the '?' or the '&' */
 
 		if (n > key_n && memcmp(at, key, key_n) == 0 && at[key_n] == '=')
 			return api_decode(span_of(at + key_n + 1, n - key_n - 1),
@@ -380,7 +381,7 @@ bool api_query(const struct api_call *call, const char *key, char *to, size_t si
 	return false;
 }
 
-/* ---- answers ---- */
+/* ---- responses ---- */
 
 static void release_text(void *text)
 {
@@ -398,7 +399,7 @@ void api_end(struct api *api, struct api_call *call)
 		http_reply(call->x, call->status, headers, buf_span(&call->answer));
 	} else {
 		body.bytes = buf_span(&call->text->text);
-		call->text = NULL; /* the answer has the reference now */
+		call->text = NULL; /* the response has the reference now */
 		http_reply_shared(call->x, call->status, headers, &body);
 	}
 	buf_wipe(&call->answer);

@@ -8,11 +8,11 @@
 
 #include "base/str.h"
 
-/* Out of memory, jansson has NULL for a value, and leaves it out: the last step fails. */
+/* Without memory, jansson's values are NULL, and it accepts NULL: the last step fails. */
 
 /* ---- schemas ---- */
 
-/* What kinds of fields are in JSON. */
+/* The JSON types of the kinds of fields. */
 static const struct {
 	const char *type, *format;
 	int64_t min, max; /* both 0: none */
@@ -70,7 +70,7 @@ static json_t *field_schema(const struct field *f)
 	return schema;
 }
 
-/* @fields may be NULL: any object. */
+/* If @fields is NULL, the schema of any object. */
 static json_t *object_schema(const struct field_table *fields)
 {
 	json_t *members = fields != NULL ? json_object() : NULL;
@@ -86,7 +86,7 @@ static json_t *object_schema(const struct field_table *fields)
 
 /* ---- operations ---- */
 
-/* "/admin/ips/{part1}/ban": without the '/' at the end, which may be left out. */
+/* "/admin/ips/{part1}/ban", without the optional '/' at the end. */
 static void path_print(const char *pattern, char *to, size_t size)
 {
 	size_t n = 0;

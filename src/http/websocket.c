@@ -53,7 +53,7 @@ struct line {
 	const char *value; /* borrowed: the request's */
 };
 
-/* All of the head's lines but Host and User-Agent, which come first. */
+/* All lines of the head except Host and User-Agent, which come first. */
 struct lines {
 	struct line line[HEADERS_MAX + 5];
 	size_t n;
@@ -90,7 +90,7 @@ static bool name_is_ours(const char *name)
 	return false;
 }
 
-/* They would promise a body, and there is none. */
+/* They describe a body, and the request has none. */
 static bool name_is_of_body(const char *name)
 {
 	return strcmp(name, "Content-Length") == 0 ||
@@ -167,7 +167,7 @@ static enum err lines_gather(struct lines *lines, const struct websocket_request
 	return rc;
 }
 
-/* ---- the client: its request and the answer ---- */
+/* ---- the client: its request and the response ---- */
 
 void websocket_make_key(char out[WEBSOCKET_KEY_CHARS + 1])
 {

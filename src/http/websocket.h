@@ -1,6 +1,6 @@
 /*
- * The WebSocket handshake, RFC 6455 4, for both sides: pure functions over heads.
- * Its order, statuses and bytes are those of chisel-protocol 1.3 and 1.4.
+ * The WebSocket handshake, RFC 6455 4, for both sides: functions without I/O.
+ * The order of headers and the statuses are those of chisel-protocol 1.3 and 1.4.
  */
 #ifndef HTTP_WEBSOCKET_H
 #define HTTP_WEBSOCKET_H
@@ -13,15 +13,16 @@
 
 /* ---- the server ---- */
 
-/* For http_reply(), whose body is the status's name and a newline. */
+/* For http_reply() with the name of the status and a newline as body. */
 #define WEBSOCKET_REFUSAL_HEADERS \
 	"Sec-Websocket-Version: 13\r\n" \
 	"X-Content-Type-Options: nosniff\r\n"
 
-/* 101 if the request may be upgraded, else the status to refuse it with: 400 or 405. */
+/* Returns 101 if the request may be upgraded, else the status of the refusal: 400 or
+ * 405. */
 unsigned websocket_check_request(const struct http1_head *head);
 
-/* The header lines that answer a good request, for http_upgrade(). Returns @to. */
+/* Prints the header lines of the response for http_upgrade(). Returns @to. */
 const char *websocket_print_answer(const struct http1_head *head,
 	char to[WEBSOCKET_ANSWER_MAX]);
 
@@ -32,11 +33,11 @@ struct websocket_header {
 };
 
 struct websocket_request {
-	const char *target;   /* path and query; empty is "/" */
+	const char *target;   /* path and query; empty means "/" */
 	const char *host;     /* "host:port", unless @headers has a Host */
 	const char *key;      /* base64 of 16 random bytes */
 	const char *protocol; /* Sec-WebSocket-Protocol */
-	/* the user's own; of one name the last counts */
+	/* the user's; of several with one name the last is used */
 	const struct websocket_header *headers;
 	size_t headers_n;
 };
@@ -47,13 +48,13 @@ void websocket_make_key(char out[WEBSOCKET_KEY_CHARS + 1]);
 /*
  * Writes the request's head.
  *
- * ERR_USAGE: a header that may not be set, or is malformed.  ERR_LIMIT: more than 32 of
- * them, or no room.
+ * ERR_USAGE: a header may not be set, or is malformed.  ERR_LIMIT: more than 32 headers,
+ * or no room.
  */
 enum err websocket_request_write(const struct websocket_request *req, struct buf *out,
 	struct why *why) MUST_USE;
 
-/* ERR_PROTO: the answer is no upgrade to our request with @key. */
+/* ERR_PROTO: the response does not accept our request with @key. */
 enum err websocket_check_answer(const struct http1_head *head, const char *key,
 	struct why *why) MUST_USE;
 

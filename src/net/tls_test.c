@@ -1016,10 +1016,9 @@ static void test_what_cannot_be_applied_names_its_file(void **state)
 			.alpn = "" },
 	};
 	const char *const words[] = { "certificate /no/such/cert: No such file",
-		"key /no/such/key", "has no usable certificate",
-		"has no usable key", "does not belong to the certificate",
-		"CA file /no/such/ca: No such file", "empty has no certificate",
-		"ALPN: \"\"" };
+		"key /no/such/key", "has no usable certificate", "has no usable key",
+		"does not belong to the certificate", "CA file /no/such/ca: No such file",
+		"empty has no certificate", "ALPN: \"\"" };
 	struct tls_context *ctx;
 	struct why why;
 

@@ -1,5 +1,4 @@
-/* Fields: values on their way into a struct, and all that does not depend on the
- * reader. */
+/* Fields: storing values in a struct, and everything else that all readers share. */
 #include "text/field.h"
 
 #include <assert.h>
@@ -13,7 +12,7 @@
 #include "text/duration.h"
 #include "text/timefmt.h"
 
-/* A value with what sentences about it need. */
+/* A value, with the data for messages about it. */
 struct given {
 	const struct field *f;
 	const char *label;
@@ -68,7 +67,7 @@ void field_fini(const struct field_table *t, void *object)
 	mem_wipe(object, t->bytes);
 }
 
-/* ---- sentences ---- */
+/* ---- messages ---- */
 
 static enum err code_of(const struct given *g, enum err code)
 {
@@ -97,7 +96,7 @@ static enum err no_memory(const struct given *g)
 
 /* ---- texts ---- */
 
-/* A word or a text in quotes, without zeros in it. */
+/* A word or a text in quotes, without zero bytes. */
 static bool given_text(const struct given *g, struct span *out)
 {
 	*out = g->v->text;
@@ -158,9 +157,9 @@ static enum err set_time(const struct given *g, void *at)
 	return err_set(g->why, code_of(g, ERR_SYNTAX), "%s is not a time", g->label);
 }
 
-/* ---- truth and numbers ---- */
+/* ---- booleans and numbers ---- */
 
-/* As Go reads them: the environment may have TRUE or 1. */
+/* The words are Go's: the environment may have TRUE or 1. */
 static enum err set_bool(const struct given *g, void *at)
 {
 	static const char *const words[][2] = { { "true", "false" }, { "1", "0" },
@@ -293,7 +292,7 @@ static enum err list_add(const struct given *g, struct span text, struct field_l
 	return ERR_OK;
 }
 
-/* The texts between commas, without spaces around them; empty ones are left out. */
+/* Adds the texts between commas, without spaces around them and without empty ones. */
 static enum err list_split(const struct given *g, struct span text,
 	struct field_list *list)
 {
@@ -383,7 +382,7 @@ static enum err set_member(const struct given *g, void *at)
 	return refuse(g, "tables, each below a header in double brackets");
 }
 
-/* What is not supported yet has no member; its only value is compared. */
+/* A field that is not supported yet has no member; the value must equal the default. */
 static enum err accept_initial(const struct given *g)
 {
 	union {

@@ -1,7 +1,7 @@
 /*
- * Fields: one table says how a struct of settings, arguments or a message is written
- * down. A row has the name, kind, bounds and default of one member, and what the command
- * line, the environment and help need. Readers: cli/args.h, text/field_toml.h,
+ * Fields: a table that describes the text form of a struct of settings, arguments or a
+ * message. A row has the name, kind, bounds and default of one member, and the texts for
+ * command line, environment and help. Readers: cli/args.h, text/field_toml.h,
  * text/field_json.h.
  */
 #ifndef TEXT_FIELD_H
@@ -28,9 +28,9 @@ enum field_kind {
 	FIELD_NUMBER,   /* int64_t */
 	FIELD_DURATION, /* uint32_t, milliseconds; a text such as "25s" */
 	FIELD_TIME,     /* struct timestamp, as RFC 3339 text; zero is 1970 */
-	FIELD_LIST,     /* struct field_list; an array of texts, or one with commas */
+	FIELD_LIST, /* struct field_list; an array of texts, or one text with commas */
 	FIELD_REPEATED, /* struct field_list; on the command line each use adds a text */
-	/* struct field_list; in JSON one text may stand without array */
+	/* struct field_list; in JSON one text may replace the array */
 	FIELD_LIST_OR_ONE,
 	FIELD_TABLE,  /* a struct of the table @of; see field_first() */
 	FIELD_TABLES, /* struct field_tables: structs of the table @of */
@@ -39,25 +39,26 @@ enum field_kind {
 };
 
 struct field_list {
-	char **v; /* owned, and each of them; a NULL follows the last; NULL when empty */
+	char **v; /* owned, with its texts; a NULL follows the last; NULL when empty */
 	unsigned n;
 };
 
 struct field_tables {
-	void *v; /* owned: @n structs, one behind the other */
+	void *v; /* owned: an array of @n structs */
 	unsigned n;
 };
 
-/* Elements that are made one after the other while they are written. */
+/* Elements that are made one by one while they are written. */
 struct field_series {
-	/* A struct or a text, good until the next call; NULL: there are no more. */
+	/* Returns a struct or a text, good until the next call; NULL: there are no
+	 * more. */
 	const void *(*next)(struct field_series *s);
 };
 
 struct field {
-	const char *name; /* with "_" between its words; NULL: in the environment only */
+	const char *name; /* with "_" between words; NULL: only in the environment */
 	enum field_kind kind;
-	bool is_optional; /* JSON leaves it out when it is zero */
+	bool is_optional; /* JSON omits it when it is zero */
 	bool is_nullable; /* JSON has null when it is zero */
 	bool is_live;     /* a change takes effect without a restart */
 	bool is_own;      /* adit's own: the help of other personas does not show it */
@@ -65,21 +66,21 @@ struct field {
 	size_t text_max;  /* bytes of a text with its terminator; 0: no bound */
 	int64_t min, max; /* of a number, milliseconds, entries; both 0: no bound */
 
-	/* The value when there is none, as a word of the command line; or NULL. */
+	/* The default, as a word of the command line; or NULL. */
 	const char *initial;
 
-	/* Not supported yet: no other value than @initial is accepted, and nothing is
-	 * stored. The beginning of the sentence: "discovery is". */
+	/* Set if it is not supported yet: then only @initial is accepted, and nothing is
+	 * stored. The beginning of the message: "discovery is". */
 	const char *lacks;
 
-	/* Brings the member into its canonical form, or says what is wrong and what to
-	 * write instead; or NULL. */
+	/* Makes the member canonical, or reports what is wrong and what to write
+	 * instead; or NULL. */
 	enum err (*check)(void *member, struct why *why);
 	const struct field_table *of;
 
-	const char *alias;    /* another flag; the name wins if both are given; or NULL */
-	const char *env;      /* variable in the environment; or NULL */
-	const char *argument; /* what help calls the value; NULL for a switch */
+	const char *alias; /* another flag; if both are given, @name is used; or NULL */
+	const char *env;   /* variable in the environment; or NULL */
+	const char *argument; /* the name of the value in help; NULL for a switch */
 	const char *help;     /* a line or more, without a full stop */
 };
 
@@ -98,18 +99,18 @@ struct field_table {
 #define FIELD_AT(type, member) \
 	.at = offsetof(type, member), .size = sizeof(((type *)NULL)->member)
 
-/* A value as a reader has found it. */
+/* A value from a reader. */
 struct field_value {
 	enum field_form {
-		FIELD_WORD,   /* from the command line: a text that stands for any kind */
+		FIELD_WORD,   /* from the command line: the text of a value of any kind */
 		FIELD_STRING, /* a text in quotes */
 		FIELD_BOOLEAN, /* @number is 0 or 1 */
 		FIELD_INTEGER,
-		FIELD_OTHER, /* an array if it has @next, which gets its elements */
+		FIELD_OTHER, /* an array if it has @next, which returns its elements */
 	} form;
 	struct span text;
 	int64_t number;
-	/* for sentences, when it is none of the first four: "an array" */
+	/* for messages about FIELD_OTHER: "an array" */
 	const char *noun;
 	const void *node; /* of the reader */
 	size_t index;
@@ -117,16 +118,16 @@ struct field_value {
 };
 
 /*
- * Sets the member at @at, of any kind but a table. @label says where the value was
- * written: "--port", "relay.toml: line 3: port". On failure the member is as it was.
+ * Sets the member at @at, of any kind but a table. @label is the place of the value:
+ * "--port", "relay.toml: line 3: port". On failure the member does not change.
  *
- * ERR_USAGE: a word does not fit.  ERR_SYNTAX: another value does not fit.
+ * ERR_USAGE: a word is invalid.  ERR_SYNTAX: another value is invalid.
  * ERR_LIMIT: it is too long.  ERR_NOMEM.
  */
 enum err field_set(const struct field *f, const char *label, const struct field_value *v,
 	void *at, struct why *why) MUST_USE;
 
-/* A bool or number, and its place in a struct. */
+/* Read and write a bool or number in a struct. */
 int64_t field_number(const struct field *f, const void *at);
 void field_set_number(const struct field *f, void *at, int64_t number);
 
@@ -146,15 +147,15 @@ void field_fini(const struct field_table *t, void *object);
 void field_member_fini(const struct field *f, void *at);
 
 /*
- * Takes the live fields of @next over to @object; @next gets the previous values. Puts
- * the names of the other fields that differ into @restart, with commas; cut to fit @size.
+ * Swaps the live fields of @object and @next. Prints the names of the other fields that
+ * differ to @restart, with commas, cut to @size.
  */
 void field_reload(const struct field_table *t, void *object, void *next, char *restart,
 	size_t size);
 
 /* ---- the rows of a table ---- */
 
-/* A row; the rows of a FIELD_TABLE without a name belong to the table that it is in. */
+/* A row. The rows of a FIELD_TABLE without a name are rows of the table around it. */
 struct field_cursor {
 	const struct field *row; /* NULL at the end */
 	size_t at;               /* of its member in the outermost struct */

@@ -1,4 +1,4 @@
-/* Fields and JSON: read with jansson, and written with the writer of ours. */
+/* Fields and JSON: read with jansson, and written with text/json. */
 #include "text/field_json.h"
 
 #include <jansson.h>
@@ -21,7 +21,7 @@ static bool array_next(struct field_value *array, struct field_value *element)
 	return value != NULL;
 }
 
-/* Objects may be null: these are left out. */
+/* In an array of objects, null is accepted and skipped. */
 static bool is_array_of(const json_t *value, json_type type)
 {
 	bool ok = json_is_array(value);
@@ -34,7 +34,7 @@ static bool is_array_of(const json_t *value, json_type type)
 	return ok;
 }
 
-/* Makes @out of @value. False: no value of that type fits. */
+/* Converts @value to @out. False: its type does not fit the field. */
 static bool value_of(enum field_kind kind, const json_t *value, struct field_value *out)
 {
 	*out = (struct field_value){ .form = FIELD_OTHER };
@@ -86,7 +86,7 @@ static enum err read_tables(const struct field *f, const json_t *array,
 	if (f->max != 0 && n > (size_t)f->max)
 		return err_set(why, ERR_LIMIT, "%s takes at most %d entries", f->name,
 			(int)f->max);
-	field_member_fini(f, to); /* of the same key in another case */
+	field_member_fini(f, to); /* the same key may come twice, in another case */
 	to->v = calloc(n + 1, f->of->bytes);
 	if (to->v == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for %s", f->name);
@@ -119,7 +119,7 @@ static enum err read_member(const struct field *f, const json_t *value, void *at
 enum err field_read_json_value(const struct field_table *t, const json_t *value,
 	void *object, struct why *why)
 {
-	json_t *members = (json_t *)value; /* iterating changes nothing */
+	json_t *members = (json_t *)value; /* iteration does not change it */
 	enum err rc = ERR_OK;
 
 	if (!json_is_object(value))
@@ -140,7 +140,7 @@ enum err field_read_json_value(const struct field_table *t, const json_t *value,
 	return rc;
 }
 
-/* Fills a zeroed struct, and on failure leaves nothing in it that is owned. */
+/* Fills a zeroed struct. On failure it owns nothing. */
 static enum err read_root(const struct field_table *t, const char *key,
 	const json_t *root, void *to, struct why *why)
 {
@@ -174,7 +174,7 @@ enum err field_read_json(const struct field_table *t, const char *key, struct sp
 		rc = read_root(t, key, root, draft, why);
 	if (rc == ERR_OK)
 		memcpy(out, draft, t->bytes);
-	mem_free_secret(draft, t->bytes); /* it may have been an identity */
+	mem_free_secret(draft, t->bytes); /* it may be an identity */
 	json_decref(root);
 	return rc;
 }

@@ -1,7 +1,7 @@
 /*
- * Fields read from JSON objects, and written as such. Members have their zero value when
- * they are missing or null; keys are known in any case, and unknown ones are ignored.
- * Everything is bounded by the table.
+ * Fields read from JSON objects, and written as JSON objects. Missing and null members
+ * have their zero value. Keys match without regard to case; unknown keys are ignored. The
+ * table bounds everything.
  */
 #ifndef TEXT_FIELD_JSON_H
 #define TEXT_FIELD_JSON_H
@@ -11,11 +11,11 @@
 #include "text/timefmt.h"
 
 /*
- * Reads the object at the front of @text into @out; what follows the object is ignored.
- * If @key is not NULL, the object of that name in it is read instead. What the struct
- * owns is freed with field_fini().
+ * Reads the object at the front of @text into @out; text after the object is ignored. If
+ * @key is not NULL, the member of that name is read instead. Free the members of @out
+ * with field_fini().
  *
- * ERR_SYNTAX: no JSON, or a member of another type.  ERR_LIMIT: too long, too many.
+ * ERR_SYNTAX: not JSON, or a member has another type.  ERR_LIMIT: too long, or too many.
  */
 enum err field_read_json(const struct field_table *t, const char *key, struct span text,
 	void *out, struct why *why) MUST_USE;
@@ -23,8 +23,8 @@ enum err field_read_json(const struct field_table *t, const char *key, struct sp
 struct json_t; /* of jansson */
 
 /*
- * Sets what the object @value has, in a struct with its defaults; what is missing or null
- * stays. Errors as above; either way field_fini() is due.
+ * Sets the members that the object @value has, in a struct with its defaults; others
+ * keep their value. Errors as above. Call field_fini() also after an error.
  */
 enum err field_read_json_value(const struct field_table *t, const struct json_t *value,
 	void *object, struct why *why) MUST_USE;

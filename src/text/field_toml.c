@@ -1,4 +1,4 @@
-/* Fields read from TOML: every key has a row, and every value fits. */
+/* Fields read from TOML. */
 #include "text/field_toml.h"
 
 #include <stdio.h>
@@ -38,7 +38,7 @@ static struct field_value value_of(const struct toml_node *n)
 	return v;
 }
 
-/* Texts without spaces around them; empty ones are left out. */
+/* Texts without spaces around them; empty ones are skipped. */
 static bool array_next(struct field_value *array, struct field_value *element)
 {
 	const struct toml_node *n = array->node;

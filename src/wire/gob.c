@@ -1,5 +1,5 @@
 /*
- * The gob stream of UDP packets. Only what such a stream may hold is known: the
+ * The gob stream of UDP packets. Only the content of such a stream is supported: the
  * definition of a struct of a string Src and bytes Payload, and its values.
  */
 #include "wire/gob.h"
@@ -8,7 +8,7 @@
 
 #define TYPE_BYTES 5
 #define TYPE_STRING 6
-#define WIRE_TYPE_STRUCT 2 /* the field of a type definition that a struct sits in */
+#define WIRE_TYPE_STRUCT 2 /* the field of a type definition for a struct */
 #define FIELDS_MAX 2
 #define UINT_BYTES_MAX 8
 
@@ -56,7 +56,7 @@ static enum err gob_uint(struct span *in, uint64_t *out)
 	return ERR_OK;
 }
 
-/* The readers below work inside a message that is all there: too little is an error. */
+/* The readers below read a complete message: missing bytes are an error. */
 
 static enum err gob_int(struct span *in, int64_t *out)
 {
@@ -77,7 +77,7 @@ static enum err gob_bytes(struct span *in, struct span *out)
 	return ERR_OK;
 }
 
-/* Moves @field, -1 at first, to the next one of a struct. ERR_EOF: that was all. */
+/* Moves @field, -1 at first, to the next field of a struct. ERR_EOF: there is none. */
 static enum err gob_field(struct span *in, int *field)
 {
 	uint64_t delta;
@@ -92,7 +92,7 @@ static enum err gob_field(struct span *in, int *field)
 	return ERR_OK;
 }
 
-/* A struct of a name and an id, which is what types and their fields are described by. */
+/* A struct of a name and an id; types and their fields are described by such structs. */
 static enum err read_named_id(struct span *in, struct span *name, int64_t *id)
 {
 	int field = -1;
@@ -163,7 +163,7 @@ static enum err read_struct_type(struct span *in, struct gob_reader *r)
 	return rc == ERR_EOF ? ERR_OK : rc;
 }
 
-/* What follows a negative id: what values of type @type_id look like from now on. */
+/* Follows a negative id: the new definition of type @type_id. */
 static enum err read_definition(struct span in, int64_t type_id, struct gob_reader *r)
 {
 	struct gob_reader fresh;
@@ -237,7 +237,7 @@ enum err gob_read(struct gob_reader *r, struct span *in, struct gob_packet *out)
 			rc = read_definition(body, -id, r);
 			if (rc != ERR_OK)
 				return rc;
-			*in = rest; /* it is kept, whatever comes of what follows */
+			*in = rest; /* consumed, even if an error follows */
 			continue;
 		}
 		if (!r->has_definition || id != r->type_id)
@@ -280,7 +280,7 @@ static uint8_t *write_uint(uint8_t *to, size_t v)
 	return to;
 }
 
-/* How long a field is; an empty one is left out. */
+/* The length of a field; an empty one is omitted. */
 static size_t field_size(struct span s)
 {
 	return s.n == 0 ? 0 : 1 + uint_size(s.n) + s.n;

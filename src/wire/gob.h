@@ -21,14 +21,15 @@ struct gob_packet {
 struct gob_reader {
 	bool has_definition;
 	int64_t type_id;
-	int src_field, payload_field; /* positions in the definition; -1: it has none */
+	int src_field, payload_field; /* positions in the definition; -1: missing */
 };
 
 void gob_reader_init(struct gob_reader *r);
 
 /*
  * Takes messages from the front of @in up to the next packet, whose spans lie in @in.
- * ERR_AGAIN: more bytes are needed. ERR_SYNTAX, ERR_LIMIT: the stream is useless.
+ * ERR_AGAIN: more bytes are needed. ERR_SYNTAX, ERR_LIMIT: the stream cannot be read any
+ * further.
  */
 enum err gob_read(struct gob_reader *r, struct span *in, struct gob_packet *out) MUST_USE;
 

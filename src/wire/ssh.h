@@ -3,13 +3,13 @@
  * packets into a sink. RFC 4251 to 4254, 5647, 5656, 8731; strict KEX; chisel-protocol 3,
  * 4 and 6.
  *
- * The engine does the version lines, key exchange (first and again), password
- * authentication, global requests and channels. Whatever its owner calls, it sends
- * nothing that would end a stock peer's session: no message out of order, no data beyond
- * a window or on a channel that is over.
+ * The engine implements the version lines, key exchange (first and later ones), password
+ * authentication, global requests and channels. It never sends anything that would end a
+ * stock peer's session: no message out of order, no data beyond a window or on a closed
+ * channel.
  *
  * One engine is one connection. It is not thread safe. After an error from any call the
- * engine is over: free it and close the transport. ERR_AGAIN is no error.
+ * engine cannot be used: free it and close the transport. ERR_AGAIN is not an error.
  */
 #ifndef WIRE_SSH_H
 #define WIRE_SSH_H
@@ -21,10 +21,10 @@
 #include "base/span.h"
 #include "crypto/hostkey.h"
 
-#define SSH_PACKET_MAX 262144      /* packet_length that we take, chisel-protocol 3.2 */
-#define SSH_DATA_MAX 65408         /* channel data in one packet that we take */
-#define SSH_PACKET_OVERHEAD 64     /* header, padding and tag around a payload, at most */
-#define SSH_CHANNELS_MAX 16384     /* of each direction together */
+#define SSH_PACKET_MAX 262144      /* accepted packet_length, chisel-protocol 3.2 */
+#define SSH_DATA_MAX 65408         /* accepted channel data in one packet */
+#define SSH_PACKET_OVERHEAD 64     /* header, padding and tag of a payload, at most */
+#define SSH_CHANNELS_MAX 16384     /* of both directions together */
 #define SSH_EXTRA_MAX 512          /* the text in a channel open */
 #define SSH_HELD_BYTES_MAX 1048576 /* queued while keys are exchanged */
 
@@ -47,12 +47,13 @@ struct ssh_options {
 	const char *user;          /* client: borrowed until SSH_UP */
 	const char *password;      /* client: borrowed until SSH_UP */
 	struct sink *out;          /* borrowed: outlives the engine */
-	uint64_t rekey_bytes;      /* exchange keys after so many; 0 is the default */
+	uint64_t rekey_bytes;      /* exchange keys after so many bytes; 0: the default */
 };
 
 enum ssh_event_kind {
-	/* Client: the server's key is in .data; call ssh_accept_host_key() or give up.
-	 * At later key exchanges the engine itself checks that it is the same. */
+	/* Client: the server's key is in .data; call ssh_accept_host_key(), or end the
+	 * connection. At later key exchanges the engine checks that the key is the
+	 * same. */
 	SSH_HOST_KEY = 1,
 	/* Server: .name and .data are user and password; answer with ssh_auth_reply(). */
 	SSH_PASSWORD,
@@ -60,7 +61,7 @@ enum ssh_event_kind {
 	SSH_UP,
 	/* A global request .name with .data; if .wants_reply, answer with ssh_reply(). */
 	SSH_REQUEST,
-	/* The answer to our oldest ssh_request() that wanted one: .ok and .data. */
+	/* The reply to our oldest ssh_request() that wanted one: .ok and .data. */
 	SSH_REPLY,
 	/* The peer opens .channel with the text .data; answer with ssh_channel_accept()
 	 * or ssh_channel_refuse(), now or later. */
@@ -70,23 +71,22 @@ enum ssh_event_kind {
 	/* Our .channel was refused: .reason, and the peer's text in .data. The channel is
 	 * freed by the next ssh_next(). */
 	SSH_REFUSED,
-	/* Bytes for .channel in .data.
-	 * Its credit is given back by ssh_channel_credit(). */
+	/* Bytes for .channel in .data. Return credit with ssh_channel_credit(). */
 	SSH_DATA,
-	/* .channel may send again, or more. */
+	/* The window of .channel has grown. */
 	SSH_WINDOW,
 	/* The peer sends no more on .channel. */
 	SSH_EOF,
-	/* .channel is over, and freed by the next ssh_next(). */
+	/* .channel is closed, and freed by the next ssh_next(). */
 	SSH_CLOSE,
 	/* Keys are exchanged; every channel may send again. */
 	SSH_REKEYED,
 };
 
-/* What came in. Spans lie in the input and are good until the next ssh_next(). */
+/* An event. Spans lie in the input and are good until the next ssh_next(). */
 struct ssh_event {
 	enum ssh_event_kind kind;
-	struct ssh_channel *channel; /* NULL but for channel events */
+	struct ssh_channel *channel; /* NULL except for channel events */
 	void *owner;                 /* the channel's, as given at open or accept */
 	struct span name;
 	struct span data;
@@ -106,14 +106,14 @@ enum err ssh_start(struct ssh *ssh) MUST_USE;
 /*
  * Takes bytes from the front of @in, decrypting in place, up to the next event.
  *
- * ERR_AGAIN: all packets in @in are taken; give the rest again with more bytes behind it.
+ * ERR_AGAIN: all packets in @in are taken; give the rest again, with more bytes appended.
  * ERR_CLOSED: the peer disconnected.  ERR_CRYPTO, ERR_PROTO, ERR_SYNTAX, ERR_LIMIT,
- * ERR_DENIED (authentication failed): the connection is over; @why says more.
+ * ERR_DENIED (authentication failed): the connection has failed; @why says more.
  */
 enum err ssh_next(struct ssh *ssh, struct mspan *in, struct ssh_event *out,
 	struct why *why) MUST_USE;
 
-/* Client, after SSH_HOST_KEY: go on. Without it, the next ssh_next() is ERR_DENIED. */
+/* Client, after SSH_HOST_KEY: accepts it. Otherwise the next ssh_next() is ERR_DENIED. */
 void ssh_accept_host_key(struct ssh *ssh);
 
 /* Server, after SSH_PASSWORD. Too many failures end the connection (ERR_DENIED). */
@@ -123,22 +123,20 @@ enum err ssh_auth_reply(struct ssh *ssh, bool is_ok) MUST_USE;
 enum err ssh_request(struct ssh *ssh, const char *name, bool wants_reply,
 	struct span data) MUST_USE;
 
-/* The answer to the oldest SSH_REQUEST that wants one. */
+/* Replies to the oldest SSH_REQUEST that wants a reply. */
 enum err ssh_reply(struct ssh *ssh, bool is_ok, struct span data) MUST_USE;
 
-/* True once SSH_UP has been reported and no key exchange is in the way:
- * data may be sent. */
+/* True after SSH_UP, except during a key exchange: data may be sent. */
 bool ssh_can_send(const struct ssh *ssh);
 
-/* Asks to open a channel of type "chisel" with the text @extra.
- * @owner comes with its events. */
+/* Requests a channel of type "chisel" with the text @extra. @owner is in its events. */
 enum err ssh_channel_open(struct ssh *ssh, struct span extra, uint32_t window_bytes,
 	void *owner, struct ssh_channel **out) MUST_USE;
 
 enum err ssh_channel_accept(struct ssh_channel *ch, uint32_t window_bytes,
 	void *owner) MUST_USE;
 
-/* The channel is gone after this. */
+/* The channel is freed by this. */
 enum err ssh_channel_refuse(struct ssh_channel *ch, enum ssh_refusal reason,
 	const char *text) MUST_USE;
 
@@ -158,21 +156,21 @@ enum err ssh_channel_reserve(struct ssh_channel *ch, size_t max,
 	struct mspan *out) MUST_USE;
 enum err ssh_channel_commit(struct ssh_channel *ch, size_t n) MUST_USE;
 
-/* @n bytes of SSH_DATA were used up: gives credit back, in lumps. */
+/* @n bytes of SSH_DATA were consumed: returns credit, several packets at a time. */
 enum err ssh_channel_credit(struct ssh_channel *ch, uint32_t n) MUST_USE;
 
-/* Widens the window the peer may use to @window_bytes, if it is smaller. */
+/* Widens the peer's window to @window_bytes, if it is smaller. */
 enum err ssh_channel_widen(struct ssh_channel *ch, uint32_t window_bytes) MUST_USE;
 
-/* The window we promised, used and unused. */
+/* The size of the window that the peer was given, used and unused. */
 uint32_t ssh_channel_window_size(const struct ssh_channel *ch);
 
-/* We send no more. Once; harmless after that. */
+/* Sends EOF: no more data follows. Later calls do nothing. */
 enum err ssh_channel_eof(struct ssh_channel *ch) MUST_USE;
 
 /*
- * Ends the channel both ways. There are no more events of it, and @ch must not be used
- * again: the engine forgets it when the peer's CLOSE has come.
+ * Closes both directions of the channel. It has no more events, and @ch must not be used
+ * again: the engine frees it when the peer's CLOSE has arrived.
  */
 enum err ssh_channel_close(struct ssh_channel *ch) MUST_USE;
 

@@ -42,7 +42,7 @@ static bool opcode_is_known(uint8_t opcode)
 	return opcode <= WS_BINARY || (opcode >= WS_CLOSE && opcode <= WS_PONG);
 }
 
-/* What the first two bytes tell, checked before the others are waited for. */
+/* Checks the first two bytes before waiting for the others. */
 static enum err header_check(const struct ws_reader *r, const struct ws_header *h,
 	uint8_t length)
 {
@@ -128,7 +128,7 @@ static void frame_begin(struct ws_reader *r, const struct ws_header *h)
 		r->is_in_message = !h->is_final;
 }
 
-/* Cuts what there is of the frame's payload and unmasks it in place. */
+/* Takes the received part of the frame's payload and unmasks it in place. */
 static struct mspan payload_take(struct ws_reader *r, struct mspan *in)
 {
 	size_t n = in->n < r->left ? in->n : (size_t)r->left;
@@ -163,7 +163,7 @@ static enum err close_code_read(const struct ws_reader *r, uint16_t *out)
 	return ERR_OK;
 }
 
-/* A control frame is gathered, as it is small and of use as a whole only. */
+/* A control frame is buffered, because it is small and only reported as a whole. */
 static enum err control_next(struct ws_reader *r, struct mspan *in, struct ws_event *out)
 {
 	struct mspan piece = payload_take(r, in);

@@ -1,6 +1,6 @@
 /*
- * WebSocket frames, RFC 6455, without I/O: the payload of data messages is one stream of
- * bytes and their boundaries mean nothing (chisel-protocol 2).
+ * WebSocket frames, RFC 6455, without I/O. The payload of data messages is one stream of
+ * bytes; message boundaries have no meaning (chisel-protocol 2).
  */
 #ifndef WIRE_WS_H
 #define WIRE_WS_H
@@ -26,7 +26,7 @@ enum ws_opcode {
 	WS_PONG = 10,
 };
 
-/* Reads what the peer of @role sends. An open struct, embedded; no memory of its own. */
+/* Reads the frames of the peer. An open struct, embedded; it owns no memory. */
 struct ws_reader {
 	enum ws_role role;  /* ours */
 	bool is_in_message; /* a fragmented data message is not finished */
@@ -35,7 +35,7 @@ struct ws_reader {
 	bool is_masked;
 	uint64_t left;      /* payload bytes of the frame still to come */
 	uint64_t mask_at;   /* position in the payload, for the mask */
-	uint64_t frame_max; /* larger frames are ERR_LIMIT; 0 is no bound */
+	uint64_t frame_max; /* larger frames are ERR_LIMIT; 0: no bound */
 	uint8_t control[WS_CONTROL_MAX];
 	uint8_t control_n;
 	bool is_final;
@@ -48,24 +48,24 @@ struct ws_reader {
 struct ws_event {
 	enum ws_opcode opcode; /* WS_BINARY, WS_CLOSE, WS_PING or WS_PONG */
 	struct mspan data;
-	uint16_t close_code; /* WS_CLOSE: 1005 if it gave none */
+	uint16_t close_code; /* WS_CLOSE: 1005 if the frame has none */
 };
 
 void ws_reader_init(struct ws_reader *r, enum ws_role role);
 
 /*
  * Takes bytes from the front of @in up to the next event. Data is reported as it arrives,
- * never gathered; empty data is skipped.
+ * without buffering; empty data is skipped.
  *
- * ERR_AGAIN: more bytes are needed; what is left in @in is the head of a frame, to be
+ * ERR_AGAIN: more bytes are needed; the rest of @in is the head of a frame, to be
  * given again.  ERR_PROTO: reserved bits or opcodes, a wrong mask, a bad control frame.
  * ERR_LIMIT: longer than frame_max.
  */
 enum err ws_next(struct ws_reader *r, struct mspan *in, struct ws_event *out) MUST_USE;
 
 /*
- * Writes the header of a final frame of @n bytes so that it ends at @end, and returns how
- * many bytes it has: at most WS_HEADER_MAX before @end are written. @mask is NULL for a
+ * Writes the header of a final frame of @n bytes so that it ends at @end, and returns its
+ * length: at most WS_HEADER_MAX bytes before @end are written. @mask is NULL for a
  * server.
  */
 size_t ws_header_before(uint8_t *end, enum ws_opcode opcode, uint64_t n,

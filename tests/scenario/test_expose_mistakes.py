@@ -29,7 +29,7 @@ USAGE = [
     (["3000", "--http-route", "/=3000"], "write --http-route /=3000"),
     (["--http-route", "api=3000"], "begins with / and has no query: /api=3000"),
     (["--http-route", "/api"], "such as /api=3000"),
-    (["--http-route", "/a b=3000"], 'a path has no " " in it: write %20'),
+    (["--http-route", "/a b=3000"], 'a path cannot have " ": write %20'),
     (["--http-route", "/a=ftp://x"], f'"/a=ftp://x": the upstream: {FORMS}'),
     (["--http-route", "/a=99999"], "the upstream: a port is a number from 1 to 65535"),
     (["--http-route", "/a=app:8000/x"], "a path needs the scheme, as in http://localhost:8000/api"),
