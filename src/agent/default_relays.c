@@ -1,5 +1,4 @@
-/* The relays that are built in: none.
- * A packager may name those that he runs or trusts. */
+/* The built-in relays: none. A package may add some. */
 #include "agent/default_relays.h"
 
 #include <stddef.h>

@@ -38,7 +38,7 @@ struct lease_session {
 	char host[NAMES_HOST_MAX + 1];
 	char url[NAMES_HOST_MAX + 32];
 	char tcp[MESSAGE_ADDR_MAX];
-	struct relay_chain *asking;        /* borrowed: until lease_on_chain() */
+	struct relay_chain *chain;         /* borrowed: until lease_on_chain() */
 	struct registration *registration; /* borrowed: until on_ended */
 	struct lease_pool *pool;           /* NULL unless there is a lease */
 	bool was_open;
@@ -80,8 +80,8 @@ static struct lease_session *lease_of(const struct agent_session *s)
 /* Drops an attempt or a lease; handshakes of visitors go on. */
 static void lease_drop(struct lease_session *s)
 {
-	relay_chain_close(s->asking);
-	s->asking = NULL;
+	relay_chain_close(s->chain);
+	s->chain = NULL;
 	registration_close(s->registration);
 	s->registration = NULL;
 	lease_pool_close(s->pool);
@@ -113,7 +113,7 @@ static void lease_end(struct lease_session *s, enum err rc)
 }
 
 /* Unregisters, and then ends with @rc. */
-static void lease_leave(struct lease_session *s, enum err rc)
+static void lease_unregister(struct lease_session *s, enum err rc)
 {
 	struct registration *r = s->registration;
 
@@ -173,7 +173,7 @@ static void lease_on_intercepted(void *owner, const struct why *why)
 		" there until a restart; --ban-mitm=false keeps it in use",
 		why->text, s->relay.url);
 	lease_tls_drop_handshakes(&s->tls);
-	lease_leave(s, ERR_CRYPTO);
+	lease_unregister(s, ERR_CRYPTO);
 }
 
 static void lease_set_token(struct lease_session *s)
@@ -209,7 +209,7 @@ static void lease_on_chain(void *arg, enum err rc, struct span pem, const struct
 	struct why words = *why;
 	bool is_new = !lease_tls_shows(&s->tls, pem);
 
-	s->asking = NULL;
+	s->chain = NULL;
 	if (rc == ERR_OK)
 		rc = lease_use_chain(s, pem, &words);
 	if (s->state == LEASE_FETCHING && rc == ERR_OK)
@@ -225,13 +225,13 @@ static void lease_on_chain(void *arg, enum err rc, struct span pem, const struct
 static enum err lease_begin_fetching(struct lease_session *s, struct why *why)
 {
 	s->looked_ms = clock_now_ms();
-	return relay_chain_open(s->o.loop, &s->relay, lease_on_chain, s, &s->asking, why);
+	return relay_chain_open(s->o.loop, &s->relay, lease_on_chain, s, &s->chain, why);
 }
 
 /* Fetches the chain again: the relay may have a new certificate. */
 static void lease_look_now(struct lease_session *s)
 {
-	if (s->pool != NULL && s->asking == NULL)
+	if (s->pool != NULL && s->chain == NULL)
 		(void)!lease_begin_fetching(s, NULL); /* the next failure tries again */
 }
 
@@ -515,7 +515,7 @@ static void lease_retry_now(struct agent_session *session, const char *reason,
 
 static void lease_session_leave(struct agent_session *s)
 {
-	lease_leave(lease_of(s), ERR_CLOSED);
+	lease_unregister(lease_of(s), ERR_CLOSED);
 }
 
 static void lease_session_status(const struct agent_session *session,

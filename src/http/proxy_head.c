@@ -361,7 +361,7 @@ static void put_answer_framing(struct buf *out, const struct http1_head *answer,
 		buf_put_str(out, "Connection: keep-alive\r\n");
 }
 
-/* What a rewriter makes of a stranger's bytes must still be one line. */
+/* A rewritten value, made of untrusted bytes, must still be one line. */
 static bool value_is_one_line(struct span value)
 {
 	for (size_t i = 0; i < value.n; i++) {

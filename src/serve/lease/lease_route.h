@@ -9,7 +9,7 @@
 #include "serve/route.h"
 
 struct lease_route {
-	struct route route;   /* first: who frees a route frees this */
+	struct route route;   /* first: freed as a route */
 	int64_t registration; /* its number: a later one of the same identity has more */
 
 	atomic_uint_fast64_t seen_ms; /* wall clock: when its agent was last heard of */

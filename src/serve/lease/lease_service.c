@@ -42,7 +42,7 @@ struct moving_session {
 	struct data_worker *from; /* borrowed: until it has left */
 	struct stream *session;   /* owned */
 	struct route *route;      /* a reference */
-	struct addr client;       /* who opened it */
+	struct addr client;       /* the agent's address */
 };
 
 static void session_arrive(struct data_worker *d, struct moving_session *m)
@@ -80,8 +80,8 @@ static void on_session(struct worker *w, void *body)
 	session_arrive(d, m);
 }
 
-/* At the end of the turn: the stream may be in the middle of a call to who had it
- * before. */
+/* Called at the end of the turn: the stream may be in a callback to its previous
+ * owner. */
 static void session_on_leave(void *arg)
 {
 	struct moving_session *m = arg;

@@ -48,10 +48,10 @@ static void claim_post(struct link_claim *c, unsigned to,
 		claim_free(c);
 }
 
-static void claim_ask(struct link_claim *c, unsigned whom)
+static void claim_visit(struct link_claim *c, unsigned worker)
 {
-	c->at = whom;
-	claim_post(c, whom, claim_on_mail);
+	c->at = worker;
+	claim_post(c, worker, claim_on_mail);
 }
 
 static void claim_on_home(void *receiver, struct mail *mail)
@@ -143,7 +143,7 @@ static void claim_on_mail(void *receiver, struct mail *mail)
 
 	if (holder == NULL || holder->session == NULL) {
 		if (c->at + 1 < c->server->shared.count)
-			claim_ask(c, c->at + 1);
+			claim_visit(c, c->at + 1);
 		else
 			claim_send_home(c);
 		return;
@@ -186,6 +186,6 @@ enum err link_claim_send(struct link_session *s, uint16_t port, bool is_udp)
 		claim_free(c);
 		return ERR_NOMEM;
 	}
-	claim_ask(c, 0);
+	claim_visit(c, 0);
 	return ERR_OK;
 }

@@ -33,8 +33,8 @@ static bool login_is_good(const struct link_session *s)
 		span_eq(user_login(user), span_of(s->login.digest, USER_LOGIN_BYTES));
 }
 
-/* One form for all, which packaging/fail2ban knows;
- * the name, chosen by a stranger, is last. */
+/* The one form of these lines, which packaging/fail2ban matches. The name is last,
+ * because the client chooses it. */
 static void login_log_failure(const struct link_session *s,
 	const struct login_verdict *verdict)
 {

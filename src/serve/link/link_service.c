@@ -37,7 +37,7 @@ static void link_upgrade(struct link_service *ls, struct http_exchange *x)
 	}
 	/* Strangers by the thousand must not keep others out. */
 	if (ls->pending >= LINK_PENDING_MAX)
-		link_sessions_drop_stranger(ls);
+		link_sessions_drop_oldest(ls);
 	/* Stock clients do not look for the protocol; ours knows us by it. */
 	snprintf(headers, sizeof(headers), "%sSec-WebSocket-Protocol: %s\r\n",
 		websocket_print_answer(head, answer), CHISEL_PROTOCOL);

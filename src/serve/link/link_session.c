@@ -8,7 +8,6 @@
 #include "base/str.h"
 #include "text/duration.h"
 
-#define LINK_TEXT_MAX 160        /* of a stranger's text in a log line */
 #define SESSION_CHOSEN_MIN 32768 /* what the kernel chooses from, by default */
 
 static void session_unbind(struct link_session *s)
@@ -157,7 +156,7 @@ static enum err session_listen(struct link_session *s, unsigned index, const cha
 		.remote = &here,
 		.log = &s->tun,
 		.tuning = &s->service->server->o->tuning,
-		.is_strangers = s->user == NULL,
+		.is_anonymous = s->user == NULL,
 	};
 
 	str_copy(here.local_host, sizeof(here.local_host), host);
@@ -514,7 +513,7 @@ void link_sessions_close(struct link_service *ls)
 			ERR_CLOSED, "going away");
 }
 
-void link_sessions_drop_stranger(struct link_service *ls)
+void link_sessions_drop_oldest(struct link_service *ls)
 {
 	struct list *it, *next;
 

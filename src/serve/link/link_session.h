@@ -11,7 +11,7 @@
 #include "tunnel/chisel/entry.h"
 #include "tunnel/chisel/exit.h"
 
-#define LINK_TEXT_MAX 160 /* of a stranger's text in a log line */
+#define LINK_TEXT_MAX 160 /* of untrusted text in a log line */
 
 struct link_session {
 	struct list in_service;
@@ -66,8 +66,8 @@ struct link_session *link_session_find(struct link_service *ls, uint64_t number)
 /* All of them, on their worker. */
 void link_sessions_close(struct link_service *ls);
 
-/* Gives up the stranger that has been here longest without a name. */
-void link_sessions_drop_stranger(struct link_service *ls);
+/* Closes the oldest session that has not logged in. */
+void link_sessions_drop_oldest(struct link_service *ls);
 
 #define LINK_COUNT_MS 1000
 

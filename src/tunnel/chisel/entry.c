@@ -31,7 +31,7 @@ enum err entry_open(const struct entry_options *o, struct entry **out, struct wh
 	}
 	if (strcmp(e->remote.local_port, "0") == 0)
 		snprintf(port, sizeof(port), " on port %u", e->port);
-	if (o->is_strangers)
+	if (o->is_anonymous)
 		log_limited(LOG_INFO, &e->log, "Listening%s", port);
 	else
 		log_info(&e->log, "Listening%s", port);

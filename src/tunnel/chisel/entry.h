@@ -19,7 +19,7 @@ struct entry_options {
 	void (*on_done)(void *arg);
 	void *arg;
 	/* an unauthenticated peer asked for it: its log lines are limited */
-	bool is_strangers;
+	bool is_anonymous;
 };
 
 /* Binds and listens. ERR_EXISTS: the port is taken. @why has the words. */

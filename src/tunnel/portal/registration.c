@@ -40,7 +40,7 @@ struct registration {
 	struct registration_options o;
 	enum registration_state state;
 	struct http_client *client;
-	struct http_transfer *ask; /* borrowed: until it has answered */
+	struct http_transfer *transfer; /* borrowed: until its response */
 	struct loop_timer *timer;
 	struct message_challenge challenge;
 	struct message_lease lease;
@@ -69,7 +69,7 @@ void registration_close(struct registration *r)
 {
 	if (r == NULL)
 		return;
-	http_transfer_close(r->ask);
+	http_transfer_close(r->transfer);
 	http_client_free(r->client);
 	loop_timer_close(r->timer);
 	mem_wipe(r->lease.access_token, sizeof(r->lease.access_token));
@@ -444,8 +444,8 @@ bool registration_leave(struct registration *r)
 {
 	if (r->lease.access_token[0] == '\0' || r->state == REG_LEAVING)
 		return r->state == REG_LEAVING;
-	http_transfer_close(r->ask);
-	r->ask = NULL;
+	http_transfer_close(r->transfer);
+	r->transfer = NULL;
 	loop_timer_stop(r->timer);
 	registration_unregister(r, REGISTRATION_LEFT);
 	return true;
@@ -473,7 +473,7 @@ static void registration_on_answer(void *arg, enum err rc, const struct http_res
 	struct registration *r = arg;
 	struct why words;
 
-	r->ask = NULL;
+	r->transfer = NULL;
 	if (rc == ERR_OK) {
 		rules[r->state].take(r, a);
 		return;
@@ -504,7 +504,7 @@ static enum err registration_ask(struct registration *r)
 		rc = rule->put(r, &body);
 	q.body = buf_span(&body);
 	if (rc == ERR_OK)
-		rc = http_client_send(r->client, &q, &r->ask);
+		rc = http_client_send(r->client, &q, &r->transfer);
 	mem_wipe(buf_front(&body), body.n);
 	buf_fini(&body);
 	return rc;

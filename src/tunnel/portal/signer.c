@@ -36,8 +36,8 @@ struct signature {
 	struct list in_signer;
 	struct signer *signer; /* borrowed: it frees us */
 	struct sign_order order;
-	struct remote_signing *to; /* NULL: a check */
-	struct http_transfer *ask; /* borrowed: until its response */
+	struct remote_signing *to;      /* NULL: a check */
+	struct http_transfer *transfer; /* borrowed: until its response */
 	uint64_t asked_us;
 };
 
@@ -46,7 +46,7 @@ static void signature_free(void *arg)
 {
 	struct signature *g = arg;
 
-	http_transfer_close(g->ask);
+	http_transfer_close(g->transfer);
 	list_remove(&g->in_signer);
 	g->signer->pending_n--;
 	free(g);
@@ -100,7 +100,7 @@ static void signature_on_answer(void *arg, enum err rc, const struct http_respon
 	uint8_t value[SIGN_SIGNATURE_MAX];
 	size_t n = 0;
 
-	g->ask = NULL;
+	g->transfer = NULL;
 	if (why != NULL)
 		reason = *why;
 	if (rc == ERR_OK)
@@ -157,7 +157,7 @@ static enum err signature_ask(struct signature *g)
 	rc = message_put_request(&message_sign_request_fields, &m, &body);
 	q.body = buf_span(&body);
 	if (rc == ERR_OK)
-		rc = http_client_send(s->client, &q, &g->ask);
+		rc = http_client_send(s->client, &q, &g->transfer);
 	buf_fini(&body);
 	return rc;
 }

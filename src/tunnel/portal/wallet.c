@@ -127,7 +127,7 @@ enum err wallet_challenge(struct wallet *w, const struct wallet_challenge_reques
 	struct why *why)
 {
 	char address[ADDRESS_TEXT_SIZE];
-	struct challenge_request ask = {
+	struct challenge_request request = {
 		.domain = domain,
 		.address = address,
 		.client = client,
@@ -137,7 +137,7 @@ enum err wallet_challenge(struct wallet *w, const struct wallet_challenge_reques
 		return err_set(why, ERR_SYNTAX, "wallet address is invalid");
 	if (!is_allowed(w, address))
 		return denied(why);
-	return challenges_open(w->challenges, &ask, out, why);
+	return challenges_open(w->challenges, &request, out, why);
 }
 
 /* ---- sessions ---- */
