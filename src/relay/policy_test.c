@@ -155,8 +155,8 @@ static void step(struct fixture *f, struct model *m)
 	switch (rand_below(6)) {
 	case 0:
 		m->rate[k] = rand_below(3) * 1000;
-		assert_int_equal(policy_set(f->p, key_of(k, key), POLICY_RATE, m->rate[k], "0xme",
-					 NULL),
+		assert_int_equal(policy_set(f->p, key_of(k, key), POLICY_RATE, m->rate[k],
+					 "0xme", NULL),
 			ERR_OK);
 		break;
 	case 1:
