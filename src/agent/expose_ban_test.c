@@ -22,7 +22,7 @@ struct fixture {
 	struct test_relay bad, good;
 	struct listener *front;  /* where visitors of the bad one come */
 	bool is_honest;          /* it is not that bad */
-	struct tls_context *any; /* for a client who believes everybody */
+	struct tls_context *any; /* for a client that trusts any server */
 	struct bridge *bridges[BRIDGES_MAX];
 	unsigned came;
 
@@ -325,7 +325,7 @@ static void test_an_honest_relay_is_not_accused(void **state)
 	assert_int_equal(said_count(&f->said, "mismatch"), 0);
 	assert_int_equal(f->bad.asked[ASKED_UNREGISTER], 0);
 	assert_true(is_connected(f, visitor));
-	assert_int_equal(f->served_n, 1); /* the probe is nobody's visitor */
+	assert_int_equal(f->served_n, 1); /* the probe is not served */
 	stream_abort(visitor);
 }
 

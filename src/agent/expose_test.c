@@ -266,7 +266,7 @@ static void test_one_that_is_not_wanted_any_more_is_left(void **state)
 	time_pass(f->worker.loop, 10000);
 	assert_int_equal(f->one.asked[ASKED_UNREGISTER], 0);
 	assert_int_equal(f->ended, 0);
-	assert_true(is_served(f, visitor)); /* he is not thrown out */
+	assert_true(is_served(f, visitor)); /* its connection stays open */
 	stream_abort(visitor);
 }
 

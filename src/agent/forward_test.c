@@ -74,7 +74,7 @@ static void peer_on_ready(void *arg, unsigned ready)
 	if (memmem(all.p, all.n, p->f->waits_for, strlen(p->f->waits_for)) == NULL)
 		return;
 	rc = stream_put(p->stream, p->f->says, strlen(p->f->says), &put);
-	if (rc != ERR_OK || p->f->closes) /* who asked may be gone */
+	if (rc != ERR_OK || p->f->closes) /* the peer may have closed */
 		peer_end(p);
 }
 
@@ -299,7 +299,7 @@ static void test_others_are_just_closed_then(void **state)
 	visit(f, "EHLO example\r\n", false);
 	leave(f);
 	assert_int_equal(f->visitor.out_n, 0);
-	visit(f, "", false); /* who says nothing, and goes */
+	visit(f, "", false); /* it sends nothing, and closes */
 	leave(f);
 	assert_int_equal(f->visitor.out_n, 0);
 	visit(f, "PO", false);

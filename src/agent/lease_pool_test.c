@@ -339,7 +339,7 @@ static void test_a_visitor_ends_the_pauses(void **state)
 	wait_for(f, &f->accepted, 20); /* at once: no time has passed */
 }
 
-/* The relay is gone, and nobody told us: no byte for as long as two keepalives. */
+/* The relay died without a FIN: no byte arrives for two keepalive intervals. */
 static void test_idle_death_is_noticed(void **state)
 {
 	struct fixture *f = *state;

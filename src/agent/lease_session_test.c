@@ -245,7 +245,7 @@ static void test_a_name_that_was_never_ours_is_left_to_its_holder(void **state)
 	check_is_final(*state, ASKED_REGISTER, "hostname_conflict");
 }
 
-/* It may be a squatter who was faster after a restart, or what is left of ourselves. */
+/* The holder may be a squatter that was faster after a restart, or our earlier lease. */
 static void test_a_name_that_was_ours_is_asked_for_again_and_again(void **state)
 {
 	struct fixture *f = *state;
@@ -601,8 +601,8 @@ static void test_a_trial_that_is_refused_is_no_news(void **state)
 	said_end(&said);
 }
 
-/* With another certificate it is looked at anew, and so after a visitor did not accept
- * one. */
+/* Verified again with another certificate, and after a visitor has refused a
+ * signature. */
 static void test_signatures_are_verified_when_there_is_reason(void **state)
 {
 	struct fixture *f = *state;
@@ -655,7 +655,7 @@ static void test_a_chain_that_changes_is_taken_over(void **state)
 	stream_abort(tls);
 }
 
-/* Nobody comes, so that nobody notices but who renews. */
+/* There is no visitor, so only a renewal detects the new chain. */
 static void test_a_chain_that_changes_is_no_end_of_renewals(void **state)
 {
 	struct fixture *f = *state;

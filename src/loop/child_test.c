@@ -195,10 +195,10 @@ static void test_it_may_be_closed_while_it_speaks_and_runs(void **state)
 	run(notes, "echo one; echo two; exec sleep 60");
 	assert_lines(notes, "one|");
 	assert_int_equal(notes->ends, 0);
-	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* nobody is left */
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
 }
 
-/* What it left in the background says who it is, and is ended by us. */
+/* The background process prints its process id, and the test ends it. */
 static void test_a_pipe_that_outlives_it_does_not_delay_its_end(void **state)
 {
 	struct notes *notes = *state;

@@ -300,7 +300,7 @@ static void test_half_a_bridge_has_an_idle_limit(void **state)
 	struct fixture *x = *state;
 
 	half_close(x, 1000);
-	for (unsigned i = 0; i < 20; i++) { /* each byte starts it anew */
+	for (unsigned i = 0; i < 20; i++) { /* each byte restarts the timer */
 		time_pass(x->loop, 900);
 		assert_int_equal(x->closed, 0);
 		x->a.in = span_of(x->a_data + i, 1);

@@ -90,7 +90,7 @@ static void on_dialled(void *arg, enum err rc, int fd, int errnum, const struct 
 	loop_stop(f->loop);
 }
 
-/* The family of who answered; 0: nobody. */
+/* Returns the family of the address that answered; 0: none did. */
 static int dial(struct fixture *f)
 {
 	struct dial_options o = { .loop = f->loop,
@@ -168,7 +168,7 @@ static void on_reached(void *arg, enum err rc, struct stream *stream,
 	loop_stop(f->loop);
 }
 
-/* Where somebody answers who does not speak TLS, it is not looked for again. */
+/* A server that answers without TLS is not remembered. */
 static void test_a_failed_attempt_is_forgotten(void **state)
 {
 	struct fixture *f = *state;

@@ -325,7 +325,7 @@ static void dial(struct fixture *x, const char *host, uint16_t port, uint32_t ti
 	assert_int_equal(x->calls, 1);
 }
 
-/* A port where nobody listens: it was just ours. */
+/* A port without a listener: it was in use by this test just now. */
 static uint16_t free_port(struct fixture *x)
 {
 	uint16_t port = listen_on(x, "127.0.0.1");

@@ -26,7 +26,7 @@ struct pipe_end {
 	unsigned wants;
 	bool is_finished; /* our peer sees the end after the last byte */
 	bool is_closed, is_aborted;
-	bool is_lost; /* what we write goes nowhere, and nobody says so */
+	bool is_lost; /* written bytes are lost, without an error */
 	uint64_t written;
 };
 

@@ -1,4 +1,4 @@
-/* Prefixes: what is one, how it is printed, and who is in it. */
+/* Prefixes: parsing, printing, and the addresses in them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -146,8 +146,8 @@ static void test_an_end_comes_after_the_last_byte(void **state)
 	assert_true(f->below.is_aborted);
 }
 
-/* Who waits for room only is not bothered with bytes, and they do not keep him from
- * writing. */
+/* An owner that waits only for room is not called for bytes, and they do not stop it
+ * from writing. */
 static void test_writing_is_asked_of_what_is_below(void **state)
 {
 	struct fixture *f = *state;

@@ -24,7 +24,7 @@ struct user {
 	unsigned wants;
 	size_t got, put, moved_in, moved_out;
 	size_t closes_at;    /* with so many bytes in both directions; 0: never */
-	struct user *closes; /* and whom */
+	struct user *closes; /* the user to close then */
 	enum err rc;
 };
 
@@ -228,7 +228,7 @@ static void test_waiting_streams_get_turns(void **state)
 			RATE + RATE / 5);
 }
 
-/* Neither who has nothing to read, nor who does not want to, takes a share away. */
+/* A user that has nothing to read, or does not want to read, uses no share. */
 static void test_an_unused_turn_is_given_back(void **state)
 {
 	struct fixture *f = *state;
@@ -376,7 +376,7 @@ static void test_another_may_be_closed_in_a_turn(void **state)
 	struct fixture *f = *state;
 	struct user *u = f->users;
 
-	u[0].closes = &u[1]; /* who is next */
+	u[0].closes = &u[1]; /* the next in the queue */
 	u[0].closes_at = RATE + RATE / 20;
 	for (int i = 0; i < USERS; i++)
 		user_want(&u[i], LOOP_READ);

@@ -22,7 +22,7 @@
 #define TLS_BYTE_BYTES (5 + 1 + 1 + 16) /* a record with one byte in it */
 #define HANDSHAKES 50
 
-/* ---- who has the key ---- */
+/* ---- the holder of the key ---- */
 
 enum manner { AT_ONCE, LATER, REFUSES, TALKS_RUBBISH };
 

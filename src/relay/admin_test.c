@@ -1,4 +1,4 @@
-/* The administrators' API: every operation, and who may not. */
+/* The administrators' API: every operation, and its authority. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -43,7 +43,7 @@ enum err relay_begin_lease(struct relay *r, struct lease *lease)
 	return begins ? ERR_OK : ERR_NOMEM;
 }
 
-/* ---- a relay, and who comes to it ---- */
+/* ---- a relay and its clients ---- */
 
 struct person {
 	uint8_t secret[K1_SECRET_BYTES];
@@ -985,7 +985,7 @@ static void test_the_landing_page_is_a_setting(void **state)
 	assert_false(says(call, "adit expose"));
 }
 
-/* Each page that somebody is still reading is memory, and strangers read slowly. */
+/* A page is in memory while a client reads it, and any client may read slowly. */
 static void test_the_page_is_one_for_all(void **state)
 {
 	struct fixture *f = *state;
@@ -1004,7 +1004,8 @@ static void test_the_page_is_one_for_all(void **state)
 	assert_ptr_equal(ask(f, "GET", "/app", "")->text, second);
 	clock_advance(1);
 	registered(f, &f->alice, "more", EXTRA_NONE);
-	assert_true(says(ask(f, "GET", "/", ""), "more." ROOT)); /* nobody reads it now */
+	assert_true(
+		says(ask(f, "GET", "/", ""), "more." ROOT)); /* no client reads it now */
 	api_text_unref(first);
 }
 

@@ -28,7 +28,7 @@ struct fixture {
 	struct store *s;
 	struct policy *p;
 	unsigned changes;
-	char changed[300]; /* whom the last change was about; "" for all */
+	char changed[300]; /* the identity of the last change; "" for all */
 };
 
 static void on_change(void *arg, const char *key)

@@ -1,7 +1,7 @@
-/* Data workers: what they hand each other, what they are told, and how they end. */
+/* Data workers: what they pass to each other, their settings, and how they end. */
 #include "serve/site_test.h"
 
-/* A visitor at one worker and his session, which came to another, joined. */
+/* Joins a visitor at one worker and a session that arrived at another. */
 static int join(struct site *s, struct guest *g, unsigned visitors, unsigned sessions)
 {
 	int fd;
@@ -36,7 +36,7 @@ static void test_visitors_and_sessions_go_to_the_lease(void **state)
 	assert_int_equal(s->workers[0].stats.sessions, 0);
 }
 
-/* What he says while he is on his way, before anybody looks again, is not lost either. */
+/* Data that it sends during the move, before the new worker reads, is not lost. */
 static void test_a_visitor_may_send_while_it_is_handed_over(void **state)
 {
 	struct site *s = *state;

@@ -1,6 +1,6 @@
 /*
- * For tests: a relay's data workers without their threads, turned by the test, whose time
- * it is; and those who come to them over loopback: visitors, and clients who speak TLS.
+ * For tests: a relay's data workers without threads, run by the test, which owns the
+ * clock; and their peers on loopback: visitors, and clients with TLS.
  */
 #ifndef SERVE_SITE_TEST_H
 #define SERVE_SITE_TEST_H
@@ -283,7 +283,7 @@ static inline void site_close_lease(struct site *s, struct route *r, bool cuts_b
 	route_unref(r);
 }
 
-/* ---- those who speak TLS ---- */
+/* ---- clients with TLS ---- */
 
 struct guest {
 	struct site *site;
@@ -499,7 +499,7 @@ static inline void site_put_hello(struct buf *out, const char *host)
 	p[sizeof(head) + 32 + 8] = (uint8_t)(n - sizeof(head) - 32 - sizeof(offers));
 }
 
-/* The session has been given to a visitor who said @hello. */
+/* The session has been given to a visitor that sent @hello. */
 static inline void guest_expect_hello(struct guest *g, const struct buf *hello)
 {
 	static const uint8_t marker = MARKER_TLS;
@@ -508,7 +508,7 @@ static inline void guest_expect_hello(struct guest *g, const struct buf *hello)
 	guest_expect(g, buf_span(hello).p, hello->n);
 }
 
-/* Or to one who asked for @host. */
+/* Or to a visitor that requested @host. */
 static inline void guest_expect_visitor(struct guest *g, const char *host)
 {
 	struct buf hello;
@@ -519,7 +519,7 @@ static inline void guest_expect_visitor(struct guest *g, const char *host)
 	buf_fini(&hello);
 }
 
-/* Comes to the SNI port. Gives his end. */
+/* Connects to the SNI port. Returns the visitor's end. */
 static inline int site_visit(struct site *s, unsigned worker)
 {
 	int ends[2];

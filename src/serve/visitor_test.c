@@ -55,7 +55,7 @@ static void split(const struct buf *hello, size_t first, size_t each, struct buf
 }
 
 /* One byte in each but the first, as many records as there may be, and each in two
- * pieces: whoever looks has to look again for every one. */
+ * pieces: the reader has to look again for every one. */
 static void test_a_hello_may_lie_in_as_many_records_as_are_allowed(void **state)
 {
 	struct site *s = *state;
@@ -411,7 +411,7 @@ static void test_a_visitor_that_waits_at_a_route_that_ends_is_closed(void **stat
 
 /* ---- the bridge ---- */
 
-/* A visitor and his session, joined. */
+/* Joins a visitor and a session. */
 static int join(struct site *s, struct guest *g)
 {
 	int fd;
@@ -519,7 +519,8 @@ static void test_a_bridge_outlives_its_lease_unless_it_is_cut(void **state)
 	guest_close(&g);
 }
 
-/* Else who was banned would only have to register again while his visitors are there. */
+/* Else a banned agent would only have to register again while its visitors are
+ * connected. */
 static void test_a_cut_reaches_bridges_of_earlier_registrations(void **state)
 {
 	struct site *s = *state;

@@ -1,4 +1,4 @@
-/* ClientHellos: real ones as OpenSSL makes them, and what a stranger may send instead. */
+/* ClientHellos: real ones by OpenSSL, and malformed ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

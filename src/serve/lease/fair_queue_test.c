@@ -1,4 +1,4 @@
-/* Fair queues: who is served when others ask for more than there is. */
+/* Fair queues: the order of service when there are too many requests. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -172,7 +172,7 @@ static void test_when_it_is_full_the_most_lose_their_newest(void **state)
 	assert_string_equal(drop_of(&q, 4, "f", 0), "a 1");
 	assert_string_equal(drop_of(&q, 5, "g", 0), "a 0");
 	assert_string_equal(drop_of(&q, 6, "h", 0), "c 0");
-	assert_string_equal(drop_of(&q, 7, "i", 0), "i 0"); /* nobody has more */
+	assert_string_equal(drop_of(&q, 7, "i", 0), "i 0"); /* no client has more */
 	empty(&q);
 }
 

@@ -223,7 +223,7 @@ static void test_no_session_is_taken_at_the_end(void **state)
 	guest_close(&g);
 }
 
-/* ---- who asks ---- */
+/* ---- the client ---- */
 
 static void ban(struct prefix_set *set, const char *text)
 {
@@ -328,7 +328,7 @@ static void test_the_api_answers_under_its_own_host(void **state)
 		}
 	}
 	assert_int_equal(s->calls, 4);
-	guest_come(&g, s, 0); /* anybody may ask how it is */
+	guest_come(&g, s, 0); /* any client may ask for the state */
 	guest_say_text(&g, "GET /healthz HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n");
 	answer(s, 200, "");
 	assert_int_equal(guest_read_answer(&g), 200);
@@ -422,7 +422,7 @@ static void test_requests_in_one_go_are_answered_in_order(void **state)
 	for (const char *path = "ash"; *path != '\0'; path++) {
 		site_until(s, s->call != NULL);
 		assert_int_equal(s->call->target[1], *path);
-		site_settle(s); /* nobody else's turn before the answer */
+		site_settle(s); /* no other turn before the response */
 		answer(s, 200, s->call->target);
 		assert_int_equal(guest_read_answer(&g), 200);
 		assert_int_equal(g.body[1], *path);

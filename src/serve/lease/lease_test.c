@@ -326,7 +326,7 @@ static void test_a_port_goes_on_with_its_socket(void **state)
 	close(worker_fd);
 	close(client);
 
-	/* At the end it is closed, whoever has a copy, and can be had again. */
+	/* At the end it is closed, despite the copy, and can be granted again. */
 	worker_fd = fcntl(b->tcp_fd, F_DUPFD_CLOEXEC, 0);
 	lease_end(f->table, b, LEASE_UNREGISTERED);
 	client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -556,7 +556,7 @@ static void test_route_hosts_are_names_too(void **state)
 	fixture_free(f);
 }
 
-/* A stranger who asks for the name with a port takes it from nobody. */
+/* A request of another identity for the name and a port does not take the port. */
 static void test_a_port_waits_for_the_holder_of_the_name(void **state)
 {
 	struct fixture *f = fixture_new_with_names();

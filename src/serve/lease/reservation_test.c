@@ -173,7 +173,7 @@ static void test_a_name_that_is_given_up_is_free_at_once(void **state)
 	struct fixture *f = *state;
 
 	hold(f, "app", ALICE);
-	reservations_release(f->all, "app", BOB, false); /* it is not his */
+	reservations_release(f->all, "app", BOB, false); /* BOB does not hold it */
 	expect(f, "app", ALICE);
 	reservations_release(f->all, "app", ALICE, false);
 	expect(f, "app", NULL);
@@ -223,7 +223,7 @@ static void test_names_are_counted_by_network(void **state)
 	assert_int_equal(reservations_count(f->all, &here, "new"), 2);
 	assert_int_equal(reservations_count(f->all, &here, "two"), 1);
 	assert_int_equal(reservations_count(f->all, &there, "new"), 0);
-	reservations_release(f->all, "one", ALICE, true); /* still his */
+	reservations_release(f->all, "one", ALICE, true); /* ALICE still holds it */
 	assert_int_equal(reservations_count(f->all, &here, "new"), 2);
 	reservations_release(f->all, "two", ALICE, false);
 	assert_int_equal(reservations_count(f->all, &here, "new"), 1);
@@ -258,7 +258,7 @@ static void test_a_restart_forgets_no_name(void **state)
 	assert_int_equal(count_rows(f), 0);
 }
 
-/* Its token is good until then: nobody else can have it, whatever the grace period. */
+/* Its token is valid until then: no other identity gets it, whatever the grace period. */
 static void test_a_lease_that_a_restart_cut_keeps_its_name_until_its_end(void **state)
 {
 	struct fixture *f = *state;
@@ -496,7 +496,7 @@ static void test_the_table_is_bounded(void **state)
 struct model {
 	const char *holder; /* NULL: free */
 	bool is_live;
-	uint64_t free_ms; /* by the clock that nobody sets; of one that has ended */
+	uint64_t free_ms; /* on the monotonic clock; of a lease that has ended */
 };
 
 static void model_check(struct fixture *f, const struct model *model)

@@ -1,5 +1,5 @@
 /* Tests of reverse sessions and claims:
- * who gets whom, in what order, and what is sent. */
+ * which claim gets which session, in what order, and what is sent. */
 #include "serve/lease/reverse_pool.h"
 
 #include <setjmp.h>
@@ -314,7 +314,7 @@ static void test_the_end_of_a_pool_ends_claims(void **state)
 	assert_int_equal(reverse_pool_new(&o, &f->pool), ERR_OK);
 }
 
-/* Sessions that die one after the other: who waited longest has the first that lives. */
+/* Sessions die one after the other: the oldest claim gets the first live one. */
 static void test_claims_keep_their_order_over_dead_sessions(void **state)
 {
 	struct fixture *f = *state;
@@ -415,7 +415,7 @@ static void test_the_pool_may_be_closed_from_on_end(void **state)
 	assert_int_equal(reverse_pool_new(&o, &f->pool), ERR_OK);
 }
 
-/* Idle, or on its way to a visitor, who waits for another one then. */
+/* Idle, or being given to a visitor, which then waits for another one. */
 static void test_sessions_of_banned_clients_are_dropped(void **state)
 {
 	struct fixture *f = *state;

@@ -43,7 +43,7 @@ static int tear_down(void **state)
 
 struct rows {
 	unsigned of_kind[2];
-	char newest[64]; /* about whom */
+	char newest[64]; /* its object */
 };
 
 static enum err on_row(void *arg, const struct audit_row *row)

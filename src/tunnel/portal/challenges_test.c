@@ -1,4 +1,4 @@
-/* Challenges: who may answer, when, how often, and how many there may be. */
+/* Challenges: valid answers, when and how often, and the limits. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -223,7 +223,7 @@ static void test_a_client_has_32_at_a_time(void **state)
 	fixture_free(f);
 }
 
-/* Who has a /48 has 65,536 of the others, and pushes nobody's out with them. */
+/* A client with a /48 has 65,536 /64s, and displaces no other client's challenges. */
 static void test_a_network_has_128_at_a_time(void **state)
 {
 	struct fixture *f = fixture_new();

@@ -284,7 +284,7 @@ static void test_an_honest_relay_passes(void **state)
 
 	wait_for_verdict(f, PROBE_PASSED);
 	assert_int_equal(f->accepted, 1);
-	assert_int_equal(f->guests[0].rc, ERR_EXISTS); /* nobody is to serve it */
+	assert_int_equal(f->guests[0].rc, ERR_EXISTS); /* it must not be served */
 	assert_null(f->guests[0].tls);
 	time_pass(f->loop, 60000);
 	assert_int_equal(f->verdicts, 1);
@@ -391,7 +391,7 @@ static void test_there_is_one_at_a_time(void **state)
 	assert_int_equal(f->accepted, 1);
 }
 
-/* Each visit has bytes of its own, so that nobody can know the next one's. */
+/* Each visit has new random bytes, so the next ones cannot be predicted. */
 static void test_yesterday_s_bytes_are_no_probe(void **state)
 {
 	struct fixture *f = *state;
@@ -513,7 +513,7 @@ static void test_a_connection_that_closes_is_not_kept(void **state)
 	begin_probe(f);
 	tls = visit(f, "bye");
 	assert_int_equal(stream_finish(tls), ERR_OK);
-	wait_for(f, &f->received, 1); /* no time passes: his end is seen */
+	wait_for(f, &f->received, 1); /* no time passes: its end is noticed */
 	hear(f, f->guests[0].tls, "bye");
 	stream_abort(tls);
 }

@@ -1,4 +1,4 @@
-/* SIWE: the worked vector, what is refused, and who may sign in when. */
+/* SIWE: the worked vector, refused texts, and the times when a sign-in is valid. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* Sign-in with a wallet: who comes in, for how long, and by which cookie. */
+/* Sign-in with a wallet: allowed addresses, the lifetime of sessions, and cookies. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
