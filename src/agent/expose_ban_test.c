@@ -250,7 +250,7 @@ static bool is_connected(struct fixture *f, struct stream *visitor)
 
 /* ---- what comes of it ---- */
 
-static void test_it_is_banned_and_that_is_said(void **state)
+static void test_an_intercepting_relay_is_banned_and_logged(void **state)
 {
 	struct fixture *f = *state;
 	struct stream *visitor;
@@ -270,7 +270,7 @@ static void test_it_is_banned_and_that_is_said(void **state)
 	stream_abort(visitor);
 }
 
-static void test_the_others_are_not(void **state)
+static void test_other_relays_stay_in_use(void **state)
 {
 	struct fixture *f = *state;
 	struct stream *visitor;
@@ -312,7 +312,7 @@ static void test_it_may_stay_in_use(void **state)
 	stream_abort(second);
 }
 
-static void test_an_honest_relay_is_not_accused(void **state)
+static void test_an_honest_relay_passes_the_probe(void **state)
 {
 	struct fixture *f = *state;
 	struct stream *visitor;
@@ -361,10 +361,10 @@ static void test_a_visit_to_oneself_may_fail(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_it_is_banned_and_that_is_said),
-		TEST(test_the_others_are_not),
+		TEST(test_an_intercepting_relay_is_banned_and_logged),
+		TEST(test_other_relays_stay_in_use),
 		TEST(test_it_may_stay_in_use),
-		TEST(test_an_honest_relay_is_not_accused),
+		TEST(test_an_honest_relay_passes_the_probe),
 		TEST(test_a_visit_to_oneself_may_fail),
 	};
 

@@ -218,7 +218,7 @@ static void test_a_dead_relay_disturbs_no_other(void **state)
 	wait_for(f, &f->two.sessions_n, 2);
 }
 
-static void test_it_says_when_a_relay_is_back(void **state)
+static void test_a_relay_that_is_back_is_reported(void **state)
 {
 	struct fixture *f = *state;
 
@@ -228,7 +228,7 @@ static void test_it_says_when_a_relay_is_back(void **state)
 	assert_int_equal(f->opened, 4);
 }
 
-static void test_it_says_when_the_place_is_another(void **state)
+static void test_a_new_public_address_is_reported(void **state)
 {
 	struct fixture *f = *state;
 
@@ -239,7 +239,7 @@ static void test_it_says_when_the_place_is_another(void **state)
 	assert_int_equal(f->came_back, 1);
 }
 
-static void test_one_that_refuses_is_over_and_the_others_are_not(void **state)
+static void test_a_refusing_relay_ends_only_its_own_session(void **state)
 {
 	struct fixture *f = *state;
 
@@ -256,7 +256,7 @@ static void test_one_that_refuses_is_over_and_the_others_are_not(void **state)
 	wait_for(f, &f->ended, 1);
 }
 
-static void test_one_that_is_not_wanted_any_more_is_left(void **state)
+static void test_a_missing_relay_is_unregistered(void **state)
 {
 	struct fixture *f = *state;
 	struct stream *visitor = visit(f, &f->two, 0);
@@ -270,7 +270,7 @@ static void test_one_that_is_not_wanted_any_more_is_left(void **state)
 	stream_abort(visitor);
 }
 
-static void test_one_that_is_wanted_again_while_it_is_left_is_joined(void **state)
+static void test_a_relay_wanted_again_while_it_unregisters_is_joined(void **state)
 {
 	struct fixture *f = *state;
 
@@ -282,7 +282,7 @@ static void test_one_that_is_wanted_again_while_it_is_left_is_joined(void **stat
 	assert_int_equal(f->ended, 0);
 }
 
-static void test_one_that_was_over_is_tried_again_once_it_was_missing(void **state)
+static void test_an_ended_relay_is_retried_after_it_was_missing(void **state)
 {
 	struct fixture *f = *state;
 
@@ -449,12 +449,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_it_is_published_on_each_relay),
 		TEST(test_a_dead_relay_disturbs_no_other),
-		TEST_BOTH(test_it_says_when_a_relay_is_back),
-		TEST_BOTH(test_it_says_when_the_place_is_another),
-		TEST(test_one_that_refuses_is_over_and_the_others_are_not),
-		TEST_BOTH(test_one_that_is_not_wanted_any_more_is_left),
-		TEST_BOTH(test_one_that_is_wanted_again_while_it_is_left_is_joined),
-		TEST(test_one_that_was_over_is_tried_again_once_it_was_missing),
+		TEST_BOTH(test_a_relay_that_is_back_is_reported),
+		TEST_BOTH(test_a_new_public_address_is_reported),
+		TEST(test_a_refusing_relay_ends_only_its_own_session),
+		TEST_BOTH(test_a_missing_relay_is_unregistered),
+		TEST_BOTH(test_a_relay_wanted_again_while_it_unregisters_is_joined),
+		TEST(test_an_ended_relay_is_retried_after_it_was_missing),
 		TEST_BOTH(test_without_a_relay_it_is_over),
 		TEST_BOTH(test_visitors_are_counted),
 		TEST_BOTH(test_visitors_outlive_the_lease_they_came_through),

@@ -285,7 +285,7 @@ static void test_http_visitors_get_a_page_if_the_target_is_down(void **state)
 	assert_non_null(strstr(f->end.why.text, "127.0.0.1"));
 }
 
-static void test_others_are_just_closed_then(void **state)
+static void test_other_visitors_are_closed_if_the_target_is_down(void **state)
 {
 	struct fixture *f = *state;
 
@@ -662,7 +662,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FORWARD_TEST(test_a_visitor_is_joined_with_the_target),
 		FORWARD_TEST(test_http_visitors_get_a_page_if_the_target_is_down),
-		FORWARD_TEST(test_others_are_just_closed_then),
+		FORWARD_TEST(test_other_visitors_are_closed_if_the_target_is_down),
 		FORWARD_TEST(test_a_target_without_tls_is_down_if_tls_is_required),
 		FORWARD_TEST(test_an_unclear_tunnel_is_refused),
 		FORWARD_TEST(test_a_request_finds_its_upstream),

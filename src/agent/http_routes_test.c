@@ -27,7 +27,7 @@ static struct http_routes routes_of(const char *const *texts)
 
 /* ---- paths ---- */
 
-static void test_paths_are_put_in_form(void **state)
+static void test_paths_are_made_canonical(void **state)
 {
 	static const char *const rows[][2] = {
 		{ "", "/" },
@@ -73,7 +73,7 @@ static void test_paths_are_put_in_form(void **state)
 	}
 }
 
-static void test_paths_in_disguise_are_refused(void **state)
+static void test_ambiguous_paths_are_refused(void **state)
 {
 	static const char *const rows[] = { "a", "*", "/\\evil", "/a\\..\\b", "/..%2fa",
 		"/a%2f..", "/a%2F%2e%2e%2Fb", "/a%5c..%5Cb", "/..%5ca", "/a/..;/b",
@@ -113,7 +113,7 @@ static void test_routes_are_read_and_ordered(void **state)
 	http_routes_fini(&routes);
 }
 
-static void test_what_is_no_route_is_said(void **state)
+static void test_malformed_routes_are_refused_with_a_reason(void **state)
 {
 	static const char *const rows[] = { "", "=", "/", "/a", "a=3000", "/a=", "/a=x:y",
 		"/a?b=3000", "/a#b=3000", "/\\a=3000", "/%=3000", "/a=ftp://x",
@@ -330,10 +330,10 @@ static void test_cookies_are_mapped_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_paths_are_put_in_form),
-		cmocka_unit_test(test_paths_in_disguise_are_refused),
+		cmocka_unit_test(test_paths_are_made_canonical),
+		cmocka_unit_test(test_ambiguous_paths_are_refused),
 		cmocka_unit_test(test_routes_are_read_and_ordered),
-		cmocka_unit_test(test_what_is_no_route_is_said),
+		cmocka_unit_test(test_malformed_routes_are_refused_with_a_reason),
 		cmocka_unit_test(test_the_longest_prefix_gets_the_request),
 		cmocka_unit_test(test_a_path_may_lead_nowhere),
 		cmocka_unit_test(test_locations_are_mapped_back),

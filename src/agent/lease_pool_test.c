@@ -207,7 +207,7 @@ static int setup_two(void **state)
 
 /* ---- how many ---- */
 
-static void test_two_wait(void **state)
+static void test_two_sessions_wait(void **state)
 {
 	struct fixture *f = *state;
 
@@ -271,7 +271,7 @@ static void test_after_some_calm_two_are_enough_again(void **state)
 
 /* ---- trouble ---- */
 
-static void test_one_that_fails_is_opened_again_at_once(void **state)
+static void test_a_failed_session_is_opened_again_at_once(void **state)
 {
 	struct fixture *f = *state;
 
@@ -459,11 +459,11 @@ static void test_it_may_be_closed_when_there_is_trouble(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_two_wait),
+		TEST(test_two_sessions_wait),
 		TEST_TWO(test_a_visitor_is_replaced_by_another_session),
 		TEST_TWO(test_fast_visitors_get_more_sessions),
 		TEST_TWO(test_after_some_calm_two_are_enough_again),
-		TEST_TWO(test_one_that_fails_is_opened_again_at_once),
+		TEST_TWO(test_a_failed_session_is_opened_again_at_once),
 		TEST(test_relays_that_refuse_are_asked_less_and_less),
 		TEST(test_a_refusal_is_passed_on),
 		TEST(test_a_visitor_ends_the_pauses),

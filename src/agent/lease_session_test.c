@@ -203,7 +203,7 @@ static void test_a_certificate_for_others_leads_to_no_lease(void **state)
 	wait_for(f, &f->opened, 1);
 }
 
-static void test_what_may_pass_is_tried_again_below_5_s(void **state)
+static void test_transient_failures_are_retried_within_5_s(void **state)
 {
 	static const char *const codes[] = { "internal", "rate_limited", "lease_rejected",
 		"unauthorized" };
@@ -240,13 +240,13 @@ static void check_is_final(struct fixture *f, enum test_question question,
 	assert_int_equal(f->opened, 0);
 }
 
-static void test_a_name_that_was_never_ours_is_left_to_its_holder(void **state)
+static void test_a_name_that_was_never_held_is_not_requested_again(void **state)
 {
 	check_is_final(*state, ASKED_REGISTER, "hostname_conflict");
 }
 
 /* The holder may be a squatter that was faster after a restart, or our earlier lease. */
-static void test_a_name_that_was_ours_is_asked_for_again_and_again(void **state)
+static void test_a_name_that_was_held_before_is_requested_repeatedly(void **state)
 {
 	struct fixture *f = *state;
 	static const char taken[] = "is taken or reserved there";
@@ -298,7 +298,7 @@ static void test_a_ban_while_it_was_open_is_final(void **state)
 }
 
 /* Another agent has our identity, and the lease by now. */
-static void test_one_that_was_replaced_does_not_take_it_back(void **state)
+static void test_a_replaced_session_does_not_register_again(void **state)
 {
 	struct fixture *f = *state;
 
@@ -550,7 +550,7 @@ static void test_a_relay_may_have_another_time(void **state)
 
 /* A proxy before its API has a certificate of its own:
  * no visitor would accept what it signs. */
-static void test_a_relay_that_signs_with_another_key_is_told_of(void **state)
+static void test_a_signature_of_another_key_is_reported(void **state)
 {
 	static const char words[] = "signs with another key than its certificate's";
 	struct fixture *f = *state;
@@ -579,7 +579,7 @@ static void test_a_relay_that_signs_with_another_key_is_told_of(void **state)
 	test_certificate_fini(&other);
 }
 
-static void test_a_trial_that_is_refused_is_no_news(void **state)
+static void test_a_refused_retry_is_not_logged(void **state)
 {
 	struct fixture *f = *state;
 	struct said said;
@@ -656,7 +656,7 @@ static void test_a_chain_that_changes_is_taken_over(void **state)
 }
 
 /* There is no visitor, so only a renewal detects the new chain. */
-static void test_a_chain_that_changes_is_no_end_of_renewals(void **state)
+static void test_renewals_continue_with_a_new_chain(void **state)
 {
 	struct fixture *f = *state;
 
@@ -756,13 +756,13 @@ int main(void)
 		TEST(test_a_lease_is_registered_and_waits_for_visitors),
 		TEST(test_only_an_adit_has_connections_that_ask_nothing),
 		TEST(test_a_certificate_for_others_leads_to_no_lease),
-		TEST(test_what_may_pass_is_tried_again_below_5_s),
-		TEST(test_a_name_that_was_never_ours_is_left_to_its_holder),
-		TEST_OPEN(test_a_name_that_was_ours_is_asked_for_again_and_again),
+		TEST(test_transient_failures_are_retried_within_5_s),
+		TEST(test_a_name_that_was_never_held_is_not_requested_again),
+		TEST_OPEN(test_a_name_that_was_held_before_is_requested_repeatedly),
 		TEST(test_a_ban_of_the_address_is_final),
 		TEST(test_a_feature_that_is_off_is_final),
 		TEST_OPEN(test_a_ban_while_it_was_open_is_final),
-		TEST_OPEN(test_one_that_was_replaced_does_not_take_it_back),
+		TEST_OPEN(test_a_replaced_session_does_not_register_again),
 		TEST_OPEN(test_a_session_without_a_lease_registers_at_once),
 		TEST_OPEN(test_a_renewal_without_a_lease_registers_at_once),
 		TEST_OPEN(test_a_relay_that_was_restarted_has_us_at_once),
@@ -777,11 +777,11 @@ int main(void)
 		TEST_OPEN(test_the_next_session_resumes_the_relay_s_tls),
 		TEST_OPEN(test_a_visitor_s_tls_ends_here),
 		TEST_OPEN(test_a_relay_may_have_another_time),
-		TEST(test_a_relay_that_signs_with_another_key_is_told_of),
-		TEST(test_a_trial_that_is_refused_is_no_news),
+		TEST(test_a_signature_of_another_key_is_reported),
+		TEST(test_a_refused_retry_is_not_logged),
 		TEST_OPEN(test_signatures_are_verified_when_there_is_reason),
 		TEST_OPEN(test_a_chain_that_changes_is_taken_over),
-		TEST_OPEN(test_a_chain_that_changes_is_no_end_of_renewals),
+		TEST_OPEN(test_renewals_continue_with_a_new_chain),
 		TEST_OPEN(test_a_new_token_is_used_for_all),
 		TEST_OPEN(test_leaving_unregisters),
 		TEST_OPEN(test_leaving_takes_5_s_at_most),

@@ -61,7 +61,7 @@ static void test_targets_are_read(void **state)
 	"unix:/01234567890123456789012345678901234567890123456789" \
 	"01234567890123456789012345678901234567890123456789012345678"
 
-static void test_what_is_no_target_is_said(void **state)
+static void test_malformed_targets_are_refused_with_a_reason(void **state)
 {
 	static const char *const rows[] = { "", " ", "0", "65536", ":", ":0", "a:", "a:b",
 		"a:0", "a:70000", "a b", "a/b", "::1:x", "ftp://a", "http://",
@@ -112,7 +112,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_targets_are_read),
-		cmocka_unit_test(test_what_is_no_target_is_said),
+		cmocka_unit_test(test_malformed_targets_are_refused_with_a_reason),
 		cmocka_unit_test(test_upstreams_may_have_a_path),
 	};
 

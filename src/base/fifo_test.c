@@ -86,7 +86,7 @@ static void test_pieces_of_any_size_keep_their_order(void **state)
 	fifo_fini(&f);
 }
 
-static void test_one_with_bytes_in_it_may_be_dropped(void **state)
+static void test_a_fifo_with_bytes_may_be_freed(void **state)
 {
 	struct fifo f;
 
@@ -104,7 +104,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_empty_one_lends_nothing),
 		cmocka_unit_test(test_pieces_of_any_size_keep_their_order),
-		cmocka_unit_test(test_one_with_bytes_in_it_may_be_dropped),
+		cmocka_unit_test(test_a_fifo_with_bytes_may_be_freed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -253,7 +253,7 @@ static void test_an_empty_value_is_none(void **state)
 	line_fini(&l);
 }
 
-static void test_tuning_that_makes_no_sense_is_passed_over(void **state)
+static void test_invalid_tuning_is_ignored(void **state)
 {
 	struct line l;
 
@@ -287,7 +287,7 @@ static void test_the_last_wins_but_the_name_beats_the_alias(void **state)
 	line_fini(&l);
 }
 
-static void test_a_secret_is_blotted_out(void **state)
+static void test_a_secret_is_overwritten_in_argv(void **state)
 {
 	struct line l;
 
@@ -487,9 +487,9 @@ int main(void)
 		TEST(test_presets_fill_what_is_not_given),
 		TEST(test_the_environment_stands_behind_the_flag),
 		TEST(test_an_empty_value_is_none),
-		TEST(test_tuning_that_makes_no_sense_is_passed_over),
+		TEST(test_invalid_tuning_is_ignored),
 		TEST(test_the_last_wins_but_the_name_beats_the_alias),
-		TEST(test_a_secret_is_blotted_out),
+		TEST(test_a_secret_is_overwritten_in_argv),
 		TEST(test_help_ends_the_reading),
 		TEST(test_mistakes_say_what_to_write),
 		TEST(test_a_bad_variable_is_named),

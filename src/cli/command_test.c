@@ -67,7 +67,7 @@ static void test_the_name_selects_the_persona(void **state)
 		assert_string_equal(persona_find(cases[i].path)->name, cases[i].name);
 }
 
-static void test_the_version_is_told(void **state)
+static void test_the_version_is_printed(void **state)
 {
 	static const struct {
 		const char *words[4];
@@ -317,7 +317,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_name_selects_the_persona),
-		cmocka_unit_test(test_the_version_is_told),
+		cmocka_unit_test(test_the_version_is_printed),
 		cmocka_unit_test(test_help_lists_the_commands),
 		cmocka_unit_test(test_chisel_answers_any_word_with_help),
 		cmocka_unit_test(test_a_command_explains_itself),

@@ -84,7 +84,7 @@ static void test_a_key_file_is_for_its_owner_only(void **state)
 	unlink(path);
 }
 
-static void test_a_key_that_is_there_is_replaced_only_if_told_so(void **state)
+static void test_an_existing_key_is_replaced_only_with_force(void **state)
 {
 	char path[] = "/tmp/keygen-test-XXXXXX", first[256], second[256];
 	struct why why = { "" };
@@ -173,7 +173,7 @@ int main(void)
 		cmocka_unit_test(test_a_seed_gives_its_key_on_standard_output),
 		cmocka_unit_test(test_a_key_file_is_for_its_owner_only),
 		cmocka_unit_test(test_a_file_that_cannot_be_written_is_named),
-		cmocka_unit_test(test_a_key_that_is_there_is_replaced_only_if_told_so),
+		cmocka_unit_test(test_an_existing_key_is_replaced_only_with_force),
 		cmocka_unit_test(test_a_link_stays_one),
 		cmocka_unit_test(test_a_device_is_written_to),
 		cmocka_unit_test(test_a_full_disk_costs_no_key),

@@ -161,7 +161,7 @@ static void test_a_server_reads_the_environment(void **state)
 	line_fini(&l);
 }
 
-static void test_a_misused_server_says_so(void **state)
+static void test_wrong_server_arguments_are_refused_with_a_reason(void **state)
 {
 	static const struct {
 		const char *words[8];
@@ -296,7 +296,7 @@ static void test_a_later_header_replaces_an_earlier(void **state)
 	line_fini(&l);
 }
 
-static void test_a_misused_client_says_so(void **state)
+static void test_wrong_client_arguments_are_refused_with_a_reason(void **state)
 {
 	static const struct {
 		const char *words[8];
@@ -361,12 +361,12 @@ int main(void)
 		TEST(test_a_server_has_chisels_defaults),
 		TEST(test_a_server_takes_every_flag),
 		TEST(test_a_server_reads_the_environment),
-		TEST(test_a_misused_server_says_so),
+		TEST(test_wrong_server_arguments_are_refused_with_a_reason),
 		TEST(test_a_client_has_chisels_defaults),
 		TEST(test_a_client_takes_flags_server_and_remotes),
 		TEST(test_a_client_reads_the_environment),
 		TEST(test_a_later_header_replaces_an_earlier),
-		TEST(test_a_misused_client_says_so),
+		TEST(test_wrong_client_arguments_are_refused_with_a_reason),
 		TEST(test_an_invalid_remote_is_named),
 	};
 

@@ -75,7 +75,7 @@ static void options_fini(struct relay_options *o)
 	field_fini(&relay_fields, o);
 }
 
-static void test_nothing_said_is_a_relay_for_this_machine(void **state)
+static void test_without_settings_the_relay_is_for_this_machine(void **state)
 {
 	struct relay_options o;
 	struct why why = { "" };
@@ -99,7 +99,7 @@ static void test_nothing_said_is_a_relay_for_this_machine(void **state)
 	options_fini(&o);
 }
 
-static void test_everything_can_be_said(void **state)
+static void test_every_setting_is_read(void **state)
 {
 	struct relay_options o;
 	struct why why = { "" };
@@ -320,7 +320,7 @@ static void test_an_empty_flag_is_a_value(void **state)
 	assert_int_equal(read_config("", "api-port", "", &o, &why), ERR_USAGE);
 }
 
-static void test_what_is_off_may_be_said(void **state)
+static void test_unsupported_settings_may_be_given_as_off(void **state)
 {
 	struct relay_options o;
 	struct why why = { "" };
@@ -387,15 +387,15 @@ static void test_the_state_directory_is_made_for_its_owner(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_nothing_said_is_a_relay_for_this_machine),
-		TEST(test_everything_can_be_said),
+		TEST(test_without_settings_the_relay_is_for_this_machine),
+		TEST(test_every_setting_is_read),
 		TEST(test_flags_go_before_the_environment_before_the_file),
 		TEST(test_a_service_has_a_place_for_its_state),
 		TEST(test_a_file_in_the_state_directory_means_the_directory),
 		TEST(test_reserved_names_are_a_list),
 		TEST(test_mistakes_are_named_with_their_place),
 		TEST(test_an_empty_flag_is_a_value),
-		TEST(test_what_is_off_may_be_said),
+		TEST(test_unsupported_settings_may_be_given_as_off),
 		TEST(test_a_wrong_variable_is_no_default),
 		TEST(test_a_file_that_is_named_must_be_there),
 		TEST(test_the_state_directory_is_made_for_its_owner),

@@ -239,7 +239,7 @@ static void test_it_has_the_environment_it_is_given(void **state)
 }
 
 /* Standard input is empty, descriptors and the mask of signals are not passed on. */
-static void test_it_begins_afresh(void **state)
+static void test_a_child_has_empty_input_and_no_descriptors(void **state)
 {
 	struct notes *notes = *state;
 	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -292,7 +292,7 @@ int main(int argc, char **argv)
 		CHILD_TEST(test_a_pipe_that_outlives_it_does_not_delay_its_end),
 		CHILD_TEST(test_a_program_that_is_not_there_is_an_error),
 		CHILD_TEST(test_it_has_the_environment_it_is_given),
-		CHILD_TEST(test_it_begins_afresh),
+		CHILD_TEST(test_a_child_has_empty_input_and_no_descriptors),
 		CHILD_TEST(test_no_signal_is_held_in_it),
 		CHILD_TEST(test_two_ends_at_once_are_both_noticed),
 	};

@@ -426,7 +426,7 @@ static void *sender_main(void *arg)
 	return NULL;
 }
 
-static void test_letters_of_many_threads_arrive_in_order(void **state)
+static void test_mail_of_many_threads_arrives_in_order(void **state)
 {
 	struct post_office office = { .received = 0 };
 	struct sender senders[SENDERS];
@@ -511,7 +511,7 @@ int main(void)
 		loop_test(test_a_signal_that_cannot_be_caught_is_an_error),
 		loop_test(test_a_watch_names_the_entry),
 		loop_test(test_a_directory_that_is_not_there_cannot_be_watched),
-		cmocka_unit_test(test_letters_of_many_threads_arrive_in_order),
+		cmocka_unit_test(test_mail_of_many_threads_arrives_in_order),
 		cmocka_unit_test(test_a_closed_mailbox_hands_out_and_takes_no_more),
 		cmocka_unit_test(test_a_worker_may_be_stopped_before_it_runs_and_twice),
 		cmocka_unit_test(test_without_descriptors_there_is_no_worker),

@@ -46,7 +46,7 @@ static const char *hear(int fd)
 	return text;
 }
 
-static void test_without_a_manager_nothing_is_said(void **state)
+static void test_without_a_manager_nothing_is_sent(void **state)
 {
 	struct loop *loop;
 
@@ -91,7 +91,7 @@ static void see_states(const char *address)
 	close(fd);
 }
 
-static void test_states_are_told_one_datagram_each(void **state)
+static void test_each_state_is_sent_as_one_datagram(void **state)
 {
 	char directory[] = "/tmp/notify-test-XXXXXX", address[64];
 
@@ -105,7 +105,7 @@ static void test_states_are_told_one_datagram_each(void **state)
 	see_states(address);
 }
 
-static void test_the_watchdog_hears_of_us_twice_in_its_time(void **state)
+static void test_the_watchdog_is_notified_twice_per_interval(void **state)
 {
 	char address[64], pid[16];
 	struct notify *n;
@@ -138,7 +138,7 @@ static void test_the_watchdog_hears_of_us_twice_in_its_time(void **state)
 }
 
 /* It does not wait while the manager is slow; the last state arrives. */
-static void test_a_full_queue_delays_what_is_said(void **state)
+static void test_a_full_queue_delays_notifications(void **state)
 {
 	char address[64];
 	uint64_t end = clock_now_ms() + 5000;
@@ -187,10 +187,10 @@ static void test_an_address_that_makes_no_sense_is_left_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_without_a_manager_nothing_is_said),
-		cmocka_unit_test(test_states_are_told_one_datagram_each),
-		cmocka_unit_test(test_the_watchdog_hears_of_us_twice_in_its_time),
-		cmocka_unit_test(test_a_full_queue_delays_what_is_said),
+		cmocka_unit_test(test_without_a_manager_nothing_is_sent),
+		cmocka_unit_test(test_each_state_is_sent_as_one_datagram),
+		cmocka_unit_test(test_the_watchdog_is_notified_twice_per_interval),
+		cmocka_unit_test(test_a_full_queue_delays_notifications),
 		cmocka_unit_test(test_an_address_that_makes_no_sense_is_left_alone),
 	};
 

@@ -443,7 +443,7 @@ static void test_100_mb_pass_between_sockets(void **state)
 	carry_both_ways(x, unix_pair, 10 * 1000 * 1000);
 }
 
-static void test_small_blocks_do_as_well(void **state)
+static void test_small_blocks_carry_the_same_bytes(void **state)
 {
 	carry_both_ways(*state, tcp_pair, 3 * 1000 * 1000);
 	carry_both_ways(*state, unix_pair, 1 * 1000 * 1000);
@@ -586,7 +586,7 @@ int main(void)
 		bridge_test(test_lent_room_is_filled_once_in_a_turn),
 		bridge_test(test_an_idle_bridge_is_small_and_holds_no_block),
 		bridge_test(test_100_mb_pass_between_sockets),
-		bridge_test(test_small_blocks_do_as_well),
+		bridge_test(test_small_blocks_carry_the_same_bytes),
 		bridge_test(test_what_cannot_be_spliced_is_copied),
 		bridge_test(test_a_reset_reaches_the_other_side),
 		bridge_test(test_a_reset_after_the_last_byte_reaches_the_other_side),

@@ -131,7 +131,7 @@ static void test_the_address_that_answered_last_is_tried_first(void **state)
 	assert_int_equal(dial(f), AF_INET6);
 }
 
-static void test_the_name_is_asked_for_again_after_a_while(void **state)
+static void test_the_name_is_requested_again_after_a_pause(void **state)
 {
 	struct fixture *f = *state;
 
@@ -199,7 +199,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_the_address_that_answered_last_is_tried_first),
-		TEST(test_the_name_is_asked_for_again_after_a_while),
+		TEST(test_the_name_is_requested_again_after_a_pause),
 		TEST(test_a_moved_host_is_found),
 		TEST(test_a_failed_attempt_is_forgotten),
 	};

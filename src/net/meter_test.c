@@ -88,7 +88,7 @@ static void test_what_goes_through_is_counted(void **state)
 	assert_false(f->below.is_aborted);
 }
 
-static void test_what_broke_it_is_told(void **state)
+static void test_the_cause_of_a_failure_is_reported(void **state)
 {
 	struct fixture *f = *state;
 	char text[8];
@@ -162,7 +162,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		METER_TEST(test_what_goes_through_is_counted),
-		METER_TEST(test_what_broke_it_is_told),
+		METER_TEST(test_the_cause_of_a_failure_is_reported),
 		METER_TEST(test_an_abort_alone_is_a_reason),
 		METER_TEST(test_a_cut_is_seen_by_the_user_only),
 		METER_TEST(test_it_may_be_closed_in_its_own_call),

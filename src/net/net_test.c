@@ -242,7 +242,7 @@ static void test_literals_and_localhost_need_no_asking(void **state)
 	x->count = 0;
 }
 
-static void test_a_name_that_does_not_exist_is_said_so(void **state)
+static void test_a_name_that_does_not_exist_is_reported(void **state)
 {
 	struct fixture *x = *state;
 
@@ -255,7 +255,7 @@ static void test_a_name_that_does_not_exist_is_said_so(void **state)
 	assert_null(strchr(x->why.text, '\n'));
 }
 
-static void test_a_lookup_that_is_given_up_says_nothing(void **state)
+static void test_a_cancelled_lookup_is_not_reported(void **state)
 {
 	struct fixture *x = *state;
 	struct resolve *r;
@@ -373,7 +373,7 @@ static void test_a_dial_reaches_a_listener(void **state)
 	}
 }
 
-static void test_a_refusal_is_told(void **state)
+static void test_a_refused_connection_is_reported(void **state)
 {
 	struct fixture *x = *state;
 	uint16_t port = free_port(x);
@@ -416,7 +416,7 @@ static void close_all(const int fds[4])
 		close(fds[i]);
 }
 
-static void test_patience_with_a_black_hole_ends(void **state)
+static void test_a_dial_without_an_answer_times_out(void **state)
 {
 	struct fixture *x = *state;
 	int hole[4];
@@ -427,7 +427,7 @@ static void test_patience_with_a_black_hole_ends(void **state)
 	close_all(hole);
 }
 
-static void test_a_closed_dial_says_nothing(void **state)
+static void test_a_closed_dial_is_not_reported(void **state)
 {
 	struct fixture *x = *state;
 	struct dial *d;
@@ -651,12 +651,12 @@ int main(void)
 		cmocka_unit_test(test_loopback_is_known),
 		cmocka_unit_test(test_an_address_of_this_machine_is_known),
 		net_test(test_literals_and_localhost_need_no_asking),
-		net_test(test_a_name_that_does_not_exist_is_said_so),
-		net_test(test_a_lookup_that_is_given_up_says_nothing),
+		net_test(test_a_name_that_does_not_exist_is_reported),
+		net_test(test_a_cancelled_lookup_is_not_reported),
 		net_test(test_a_dial_reaches_a_listener),
-		net_test(test_a_refusal_is_told),
-		net_test(test_patience_with_a_black_hole_ends),
-		net_test(test_a_closed_dial_says_nothing),
+		net_test(test_a_refused_connection_is_reported),
+		net_test(test_a_dial_without_an_answer_times_out),
+		net_test(test_a_closed_dial_is_not_reported),
 		net_test(test_a_port_has_one_listener),
 		net_test(test_a_paused_listener_accepts_later),
 		net_test(test_a_listener_may_be_closed_while_it_accepts),

@@ -215,7 +215,7 @@ static void tell(struct fixture *x, const struct story *story)
 	pthread_join(x->thread, NULL);
 }
 
-static void test_a_proxy_connects_or_says_why_not(void **state)
+static void test_a_proxy_connects_or_the_reason_is_reported(void **state)
 {
 	for (size_t i = 0; i < mem_count(stories); i++)
 		tell(*state, &stories[i]);
@@ -242,7 +242,7 @@ static void test_an_answer_without_end_is_cut_off(void **state)
 	tell(*state, &story);
 }
 
-static void test_a_silent_proxy_costs_patience_only(void **state)
+static void test_a_silent_proxy_times_out(void **state)
 {
 	struct fixture *x = *state;
 	struct proxy proxy = { .host = "127.0.0.1", .port = x->port };
@@ -289,10 +289,10 @@ static void test_what_would_break_the_dialogue_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		proxy_test(test_a_proxy_connects_or_says_why_not),
+		proxy_test(test_a_proxy_connects_or_the_reason_is_reported),
 		proxy_test(test_an_answer_may_come_byte_by_byte),
 		proxy_test(test_an_answer_without_end_is_cut_off),
-		proxy_test(test_a_silent_proxy_costs_patience_only),
+		proxy_test(test_a_silent_proxy_times_out),
 		proxy_test(test_what_would_break_the_dialogue_is_refused),
 	};
 

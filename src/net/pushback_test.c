@@ -185,7 +185,7 @@ static void test_bytes_that_are_read_at_once_are_not_announced(void **state)
 }
 
 /* A filter shows what is at the bottom, and does not move unless it says that it can. */
-static void test_what_is_below_shows_through(void **state)
+static void test_the_socket_below_is_shown_but_not_moved(void **state)
 {
 	struct fixture *f = *state;
 	struct stream_path path;
@@ -212,7 +212,7 @@ int main(void)
 		TEST(test_an_end_comes_after_the_last_byte),
 		TEST(test_writing_is_asked_of_what_is_below),
 		TEST(test_bytes_that_are_read_at_once_are_not_announced),
-		TEST(test_what_is_below_shows_through),
+		TEST(test_the_socket_below_is_shown_but_not_moved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

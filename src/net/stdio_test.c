@@ -118,7 +118,7 @@ static void test_a_finished_output_keeps_its_number(void **state)
 	assert_int_equal(write(f->from_us[1], "lost", 4), 4);
 }
 
-static void test_a_file_is_told_of_until_it_is_not_wanted(void **state)
+static void test_a_file_is_ready_until_it_is_not_wanted(void **state)
 {
 	struct fixture *f = *state;
 	FILE *file = tmpfile();
@@ -167,7 +167,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_pipes_carry_both_ways_and_end),
 		TEST(test_a_finished_output_keeps_its_number),
-		TEST(test_a_file_is_told_of_until_it_is_not_wanted),
+		TEST(test_a_file_is_ready_until_it_is_not_wanted),
 		TEST(test_one_open_file_for_both_is_left_as_it_was),
 	};
 

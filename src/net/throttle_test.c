@@ -388,7 +388,7 @@ static void test_another_may_be_closed_in_a_turn(void **state)
 	assert_true(u[2].got > 0);
 }
 
-static void test_the_last_one_takes_the_bucket_along(void **state)
+static void test_the_last_stream_frees_the_bucket(void **state)
 {
 	struct fixture *f = *state;
 	struct user *u = f->users;
@@ -494,7 +494,7 @@ int main(void)
 		TEST(test_a_huge_rate_is_no_bound),
 		TEST(test_it_may_be_closed_in_its_own_turn),
 		TEST(test_another_may_be_closed_in_a_turn),
-		TEST(test_the_last_one_takes_the_bucket_along),
+		TEST(test_the_last_stream_frees_the_bucket),
 		TEST(test_an_end_comes_through),
 		TEST(test_what_is_lent_is_bounded_too),
 	};

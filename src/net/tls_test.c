@@ -298,7 +298,7 @@ static void use_client_options(struct fixture *x,
 		ERR_OK);
 }
 
-static void test_an_unknown_issuer_is_not_trusted_unless_told_so(void **state)
+static void test_an_unknown_issuer_is_trusted_only_with_skip_verify(void **state)
 {
 	struct fixture *x = *state;
 	struct hand client, server;
@@ -368,7 +368,7 @@ static void test_without_verification_no_certificate_is_blamed(void **state)
 	part(x, &client, &server);
 }
 
-static void test_a_directory_of_roots_counts_whole(void **state)
+static void test_all_files_of_a_directory_are_roots(void **state)
 {
 	struct fixture *x = *state;
 	struct hand client, server;
@@ -464,7 +464,7 @@ static void shake_with_stranger(struct fixture *x, struct hand *server, const ch
 	loop_turn(x->loop);
 }
 
-static void test_a_stranger_that_speaks_no_tls_is_told_apart(void **state)
+static void test_a_peer_without_tls_is_recognised(void **state)
 {
 	struct fixture *x = *state;
 	struct hand server;
@@ -480,7 +480,7 @@ static void test_a_stranger_that_speaks_no_tls_is_told_apart(void **state)
 
 /* ---- bytes ---- */
 
-static void test_an_end_without_farewell_is_an_end(void **state)
+static void test_an_eof_without_close_notify_is_an_end(void **state)
 {
 	struct fixture *x = *state;
 	struct hand client, server;
@@ -641,7 +641,7 @@ static void test_an_end_may_be_an_end_below_too(void **state)
 
 /* Below, only the end of a connection in order reaches the other side, as with a stock
  * relay. */
-static void test_an_abort_may_be_told_inside(void **state)
+static void test_an_abort_may_be_sent_as_a_record(void **state)
 {
 	struct fixture *x = *state;
 	struct hand client, server;
@@ -666,7 +666,7 @@ static void test_an_abort_may_be_told_inside(void **state)
 	x->hides_ends = false;
 }
 
-static void test_an_abort_of_a_handshake_may_be_told_inside(void **state)
+static void test_an_abort_of_a_handshake_may_be_sent_as_an_alert(void **state)
 {
 	struct fixture *x = *state;
 	struct hand client = { .rc = ERR_AGAIN };
@@ -888,7 +888,7 @@ static void test_a_conversation_goes_on_after_moving(void **state)
 	loop_free(m.loop);
 }
 
-static void test_what_lies_inside_wakes_the_new_owner(void **state)
+static void test_buffered_bytes_wake_the_new_owner(void **state)
 {
 	struct fixture *x = *state;
 	struct hand client, server;
@@ -1051,26 +1051,26 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		tls_test(test_both_ends_agree),
 		tls_test(test_another_name_is_not_accepted),
-		tls_test(test_an_unknown_issuer_is_not_trusted_unless_told_so),
+		tls_test(test_an_unknown_issuer_is_trusted_only_with_skip_verify),
 		tls_test(test_a_client_certificate_is_required_and_verified),
 		tls_test(test_without_verification_no_certificate_is_blamed),
-		tls_test(test_a_directory_of_roots_counts_whole),
+		tls_test(test_all_files_of_a_directory_are_roots),
 		tls_test(test_protocols_must_overlap_if_both_name_some),
 		tls_test(test_a_client_without_a_name_to_verify_is_refused),
-		tls_test(test_a_stranger_that_speaks_no_tls_is_told_apart),
-		tls_test(test_an_end_without_farewell_is_an_end),
+		tls_test(test_a_peer_without_tls_is_recognised),
+		tls_test(test_an_eof_without_close_notify_is_an_end),
 		tls_test(test_many_pieces_are_one_write),
 		tls_test(test_bytes_inside_wake_the_owner_too),
 		tls_test(test_an_end_that_came_with_bytes_wakes_the_owner),
 		tls_test(test_an_end_may_be_an_end_below_too),
-		tls_test(test_an_abort_may_be_told_inside),
-		tls_test(test_an_abort_of_a_handshake_may_be_told_inside),
+		tls_test(test_an_abort_may_be_sent_as_a_record),
+		tls_test(test_an_abort_of_a_handshake_may_be_sent_as_an_alert),
 		tls_test(test_a_client_that_only_listens_begins_the_handshake),
 		tls_test(test_a_leaf_alone_can_be_trusted),
 		tls_test(test_a_session_is_resumed_with_the_same_server_only),
 		tls_test(test_a_session_outlives_a_broken_connection),
 		tls_test(test_a_conversation_goes_on_after_moving),
-		tls_test(test_what_lies_inside_wakes_the_new_owner),
+		tls_test(test_buffered_bytes_wake_the_new_owner),
 		tls_test(test_it_may_be_closed_between_two_loops),
 		tls_test(test_every_byte_comes_through_also_nested),
 		tls_test(test_what_cannot_be_applied_names_its_file),

@@ -257,7 +257,7 @@ static void test_other_identities_are_refused(void **state)
 }
 
 /* As browsers write them: the scheme and the port are part of a site. */
-static void test_which_pages_are_of_this_site(void **state)
+static void test_the_origin_must_match_the_host(void **state)
 {
 	static const struct {
 		const char *origin, *host;
@@ -311,7 +311,7 @@ static void test_a_local_administrator_needs_no_wallet(void **state)
 	assert_string_equal(rows.who, "local administrator");
 }
 
-static void test_policy_is_told(void **state)
+static void test_policy_is_reported(void **state)
 {
 	struct fixture *f = *state;
 
@@ -416,11 +416,12 @@ int main(void)
 			set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_other_identities_are_refused, set_up,
 			tear_down),
-		cmocka_unit_test_setup_teardown(test_which_pages_are_of_this_site, set_up,
-			tear_down),
+		cmocka_unit_test_setup_teardown(test_the_origin_must_match_the_host,
+			set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_a_local_administrator_needs_no_wallet, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_policy_is_told, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_policy_is_reported, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(test_settings, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_identities, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_addresses, set_up, tear_down),

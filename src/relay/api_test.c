@@ -496,7 +496,7 @@ static void test_a_lease_is_registered(void **state)
 	assert_true(says(f->call, "\"registered\":true,\"service_alive\":false"));
 }
 
-static void test_one_network_does_not_fill_the_book(void **state)
+static void test_one_network_does_not_fill_the_table(void **state)
 {
 	struct fixture *f = *state;
 
@@ -627,7 +627,7 @@ static void test_reserved_names_are_refused(void **state)
 	}
 }
 
-static void test_what_policy_says_of_ports(void **state)
+static void test_policy_decides_about_ports(void **state)
 {
 	struct fixture *f = *state;
 	char name[16];
@@ -769,7 +769,7 @@ static void test_a_name_that_is_reserved_later_is_not_renewed(void **state)
 	expect_code(enrol(f, &f->alice, "www", EXTRA_ROUTE), 409, "hostname_conflict");
 }
 
-static void test_a_restart_is_made_good_by_a_token(void **state)
+static void test_a_token_restores_a_lease_after_a_restart(void **state)
 {
 	static const char *const extras[] = { EXTRA_NONE, EXTRA_ROUTE, EXTRA_TCP };
 	struct fixture *f = *state;
@@ -832,7 +832,7 @@ static void test_an_older_registration_ends_nothing(void **state)
 	}
 }
 
-static void test_what_has_ended_is_not_made_good(void **state)
+static void test_a_token_restores_no_lease_that_has_ended(void **state)
 {
 	struct fixture *f = *state;
 	struct message_lease l = registered(f, &f->alice, "app", EXTRA_NONE);
@@ -1049,22 +1049,22 @@ int main(void)
 		ROW(test_the_order_in_which_a_challenge_is_refused),
 		ROW(test_so_many_challenges_for_one_client),
 		ROW(test_a_lease_is_registered),
-		ROW(test_one_network_does_not_fill_the_book),
+		ROW(test_one_network_does_not_fill_the_table),
 		ROW(test_a_lease_with_a_port),
 		ROW(test_a_wrong_answer_burns_nothing),
 		ROW(test_routes_that_cannot_be),
 		ROW(test_the_second_holder),
 		ROW(test_reserved_names_are_refused),
 		ROW(test_a_name_that_is_reserved_later_is_not_renewed),
-		ROW(test_what_policy_says_of_ports),
+		ROW(test_policy_decides_about_ports),
 		ROW(test_a_lease_without_a_worker_is_none),
 		ROW(test_an_identity_without_approval_may_register),
 		ROW(test_a_lease_is_renewed),
 		ROW(test_a_lease_lasts_an_hour_at_most),
 		ROW(test_a_lease_is_unregistered),
-		ROW(test_a_restart_is_made_good_by_a_token),
+		ROW(test_a_token_restores_a_lease_after_a_restart),
 		ROW(test_an_older_registration_ends_nothing),
-		ROW(test_what_has_ended_is_not_made_good),
+		ROW(test_a_token_restores_no_lease_that_has_ended),
 		ROW(test_a_restart_gives_no_name_away),
 		ROW(test_tokens_of_another_program_are_good_while_the_name_is_free),
 		ROW(test_tokens_that_are_not_ours),

@@ -153,7 +153,7 @@ static void test_names_that_are_not_covered(void **state)
 	assert_non_null(strstr(why.text, "*.a.example.com"));
 }
 
-static void test_none_and_half_of_one(void **state)
+static void test_a_missing_pair_and_a_missing_half(void **state)
 {
 	struct certificate_pair pair;
 	struct why why = { "" };
@@ -216,7 +216,7 @@ int main(void)
 		ROW(test_local_roots_of_all_kinds),
 		ROW(test_the_names_in_a_certificate_for_development),
 		ROW(test_names_that_are_not_covered),
-		ROW(test_none_and_half_of_one),
+		ROW(test_a_missing_pair_and_a_missing_half),
 		ROW(test_half_of_one_is_not_left_behind),
 		ROW(test_a_key_of_another),
 	};

@@ -103,7 +103,7 @@ static void test_a_local_relay_makes_its_own(void **state)
 	assert_int_equal(f->changes, 0);
 }
 
-static void test_a_public_relay_says_what_it_needs(void **state)
+static void test_a_public_relay_names_the_missing_files(void **state)
 {
 	struct fixture *f = *state;
 	struct why why = { "" };
@@ -164,7 +164,7 @@ int main(void)
 {
 	const struct CMUnitTest rows[] = {
 		ROW(test_a_local_relay_makes_its_own),
-		ROW(test_a_public_relay_says_what_it_needs),
+		ROW(test_a_public_relay_names_the_missing_files),
 		ROW(test_a_new_pair_is_taken),
 		ROW(test_a_wrong_pair_changes_nothing),
 		ROW(test_the_files_are_watched),

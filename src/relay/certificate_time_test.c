@@ -108,7 +108,7 @@ static void test_a_change_behind_a_link_is_found(void **state)
 }
 
 /* Certificates for development are good from an hour ago on; so the clock is set back. */
-static void test_one_that_is_early_is_taken_when_it_is_good(void **state)
+static void test_a_certificate_that_is_not_valid_yet_is_used_later(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t now_ms = clock_now_ms();
@@ -124,7 +124,7 @@ static void test_one_that_is_early_is_taken_when_it_is_good(void **state)
 	assert_int_equal(f->changes, 1);
 }
 
-static void test_one_that_has_ended_is_not_taken(void **state)
+static void test_an_expired_certificate_is_not_used(void **state)
 {
 	struct fixture *f = *state;
 
@@ -141,8 +141,8 @@ int main(void)
 {
 	const struct CMUnitTest rows[] = {
 		ROW(test_a_change_behind_a_link_is_found),
-		ROW(test_one_that_is_early_is_taken_when_it_is_good),
-		ROW(test_one_that_has_ended_is_not_taken),
+		ROW(test_a_certificate_that_is_not_valid_yet_is_used_later),
+		ROW(test_an_expired_certificate_is_not_used),
 	};
 
 	return cmocka_run_group_tests(rows, NULL, NULL);

@@ -219,7 +219,7 @@ static void compare(struct fixture *f, const struct model *m)
 	assert_int_equal(rows, m->changes);
 }
 
-static void test_it_does_what_the_model_does(void **state)
+static void test_random_changes_agree_with_a_model(void **state)
 {
 	struct fixture *f = *state;
 	struct model m = { .is_manual = false };
@@ -287,7 +287,7 @@ static void test_a_crash_leaves_the_old_or_the_new(void **state)
 	}
 }
 
-static void test_what_cannot_be_kept_does_not_hold(void **state)
+static void test_a_change_that_cannot_be_stored_has_no_effect(void **state)
 {
 	struct fixture *f = *state;
 	struct policy_settings s = { .is_manual = true };
@@ -379,12 +379,13 @@ static void test_what_cannot_be_read_stops_the_start(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_it_does_what_the_model_does, set_up,
-			tear_down),
+		cmocka_unit_test_setup_teardown(test_random_changes_agree_with_a_model,
+			set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_crash_leaves_the_old_or_the_new,
 			set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_what_cannot_be_kept_does_not_hold,
-			set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_a_change_that_cannot_be_stored_has_no_effect, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_another_relays_policy_is_taken_over_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_cannot_be_read_stops_the_start,

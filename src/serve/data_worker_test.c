@@ -230,7 +230,7 @@ static void test_questions_that_wait_have_a_bound(void **state)
 	*calls = 0;
 }
 
-static void test_a_text_for_all_is_let_go_of(void **state)
+static void test_a_shared_text_is_released(void **state)
 {
 	struct site *s = *state;
 	struct api_text *text = api_text_new(16);
@@ -608,7 +608,7 @@ int main(void)
 		TEST(test_an_answer_finds_its_request),
 		TEST(test_an_answer_to_a_closed_connection_is_dropped),
 		TEST(test_questions_that_wait_have_a_bound),
-		TEST(test_a_text_for_all_is_let_go_of),
+		TEST(test_a_shared_text_is_released),
 		TEST(test_a_new_snapshot_counts_at_once),
 		TEST(test_a_ban_ends_sessions_and_their_visitors),
 		TEST(test_a_rate_holds_for_bridges_that_run),

@@ -6,7 +6,7 @@ static struct data_worker *data(struct site *s)
 	return &s->workers[0];
 }
 
-static void test_a_lease_is_there_as_soon_as_its_route_is(void **state)
+static void test_a_served_lease_is_made_on_first_use(void **state)
 {
 	struct site *s = *state;
 	struct route *r = site_put_route(s, "demo", 0);
@@ -174,7 +174,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, site_set_up, site_tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_a_lease_is_there_as_soon_as_its_route_is),
+		TEST(test_a_served_lease_is_made_on_first_use),
 		TEST(test_a_lease_that_is_over_does_not_come_back_by_itself),
 		TEST(test_the_next_lease_is_one_of_the_same_identity_that_is_served),
 		TEST(test_the_limit_of_an_identity_outlives_its_registrations),

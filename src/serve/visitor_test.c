@@ -360,7 +360,7 @@ static void test_a_visitor_that_leaves_while_it_waits_takes_no_session(void **st
 	guest_close(&g);
 }
 
-static void test_a_dead_session_is_passed_over(void **state)
+static void test_a_dead_session_is_skipped(void **state)
 {
 	struct site *s = *state;
 	struct guest g[3];
@@ -473,7 +473,7 @@ static void test_bytes_are_counted_both_ways(void **state)
 	guest_close(&g);
 }
 
-static void test_an_end_that_vanishes_ends_the_other(void **state)
+static void test_an_end_that_disappears_ends_the_other(void **state)
 {
 	struct linger at_once = { .l_onoff = 1 };
 	struct site *s = *state;
@@ -563,12 +563,12 @@ int main(void)
 		TEST(test_a_visitor_waits_ten_seconds_for_a_session),
 		TEST(test_more_than_may_wait_are_sent_away),
 		TEST(test_a_visitor_that_leaves_while_it_waits_takes_no_session),
-		TEST(test_a_dead_session_is_passed_over),
+		TEST(test_a_dead_session_is_skipped),
 		TEST(test_a_new_route_serves_visitors_that_waited_at_the_old_one),
 		TEST(test_a_visitor_that_waits_at_a_route_that_ends_is_closed),
 		TEST(test_either_side_may_end_first),
 		TEST(test_bytes_are_counted_both_ways),
-		TEST(test_an_end_that_vanishes_ends_the_other),
+		TEST(test_an_end_that_disappears_ends_the_other),
 		TEST(test_a_bridge_outlives_its_lease_unless_it_is_cut),
 		TEST(test_a_cut_reaches_bridges_of_earlier_registrations),
 	};

@@ -82,7 +82,7 @@ static void test_what_was_written_is_read(void **state)
 	assert_int_equal(st.st_mode & 07777, 0644);
 }
 
-static void test_one_that_is_not_there_is_told_apart(void **state)
+static void test_a_missing_file_has_its_own_error(void **state)
 {
 	const struct fixture *f = *state;
 	struct why why = { "" };
@@ -134,7 +134,7 @@ static void test_a_pipe_is_read_to_its_end(void **state)
 }
 
 /* As on a full disk: there is room for a part of it. */
-static void test_one_that_has_no_room_leaves_the_old_one(void **state)
+static void test_a_full_disk_leaves_the_old_file(void **state)
 {
 	const struct fixture *f = *state;
 	struct rlimit was, small = { .rlim_cur = 100 };
@@ -202,10 +202,10 @@ int main(void)
 {
 	const struct CMUnitTest rows[] = {
 		ROW(test_what_was_written_is_read),
-		ROW(test_one_that_is_not_there_is_told_apart),
+		ROW(test_a_missing_file_has_its_own_error),
 		ROW(test_a_large_one_is_refused),
 		ROW(test_a_pipe_is_read_to_its_end),
-		ROW(test_one_that_has_no_room_leaves_the_old_one),
+		ROW(test_a_full_disk_leaves_the_old_file),
 		ROW(test_a_secret_is_closed_to_others),
 		ROW(test_a_directory_is_one_users_at_a_time),
 		ROW(test_the_directory_must_be_there),

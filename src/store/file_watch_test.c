@@ -133,7 +133,7 @@ static void test_every_way_to_change_a_file_is_noticed(void **state)
 	wait_for(f, 6);
 }
 
-static void test_what_a_link_points_to_is_watched(void **state)
+static void test_the_target_of_a_link_is_watched(void **state)
 {
 	struct fixture *f = *state;
 	char temporary[128];
@@ -164,7 +164,7 @@ static void test_a_directory_is_all_that_is_in_it(void **state)
 	wait_for(f, 2);
 }
 
-static void test_what_is_noted_is_no_change(void **state)
+static void test_noted_changes_are_not_reported(void **state)
 {
 	struct fixture *f = *state;
 
@@ -187,7 +187,7 @@ static void test_a_burst_is_one_change(void **state)
 	wait_for(f, 1);
 }
 
-static void test_what_cannot_be_watched_is_looked_at(void **state)
+static void test_an_unwatchable_directory_is_polled(void **state)
 {
 	struct fixture *f = *state;
 	char in_sub[128];
@@ -217,11 +217,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_every_way_to_change_a_file_is_noticed),
-		TEST(test_what_a_link_points_to_is_watched),
+		TEST(test_the_target_of_a_link_is_watched),
 		TEST(test_a_directory_is_all_that_is_in_it),
-		TEST(test_what_is_noted_is_no_change),
+		TEST(test_noted_changes_are_not_reported),
 		TEST(test_a_burst_is_one_change),
-		TEST(test_what_cannot_be_watched_is_looked_at),
+		TEST(test_an_unwatchable_directory_is_polled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

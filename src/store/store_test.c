@@ -97,7 +97,7 @@ static void test_the_file_is_its_owners_alone(void **state)
 	assert_int_equal(st.st_mode & 0777, 0600);
 }
 
-static void test_what_ends_well_is_kept_and_the_rest_is_not(void **state)
+static void test_a_transaction_is_committed_or_rolled_back(void **state)
 {
 	struct fixture *f = *state;
 
@@ -166,7 +166,7 @@ static void test_a_newer_schema_is_refused(void **state)
 	refuses(f, ERR_PROTO, "newer adit");
 }
 
-static void test_a_strangers_database_is_refused(void **state)
+static void test_a_database_of_another_program_is_refused(void **state)
 {
 	struct fixture *f = *state;
 
@@ -190,7 +190,7 @@ static void test_a_damaged_file_is_refused(void **state)
 	refuses(f, ERR_SYS, "damaged");
 }
 
-static void test_a_lock_of_another_program_is_told(void **state)
+static void test_a_lock_of_another_program_is_reported(void **state)
 {
 	struct fixture *f = *state;
 	struct why why = { "" };
@@ -206,7 +206,7 @@ static void test_a_lock_of_another_program_is_told(void **state)
 	note(f, "one", ERR_OK);
 }
 
-static void test_a_full_disk_is_told(void **state)
+static void test_a_full_disk_is_reported(void **state)
 {
 	struct fixture *f = *state;
 	struct audit_row row = { .who = "me", .what = "much", .about = "" };
@@ -234,19 +234,19 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_the_file_is_its_owners_alone, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(
-			test_what_ends_well_is_kept_and_the_rest_is_not, set_up,
+			test_a_transaction_is_committed_or_rolled_back, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(test_an_older_file_is_brought_up_to_date,
 			set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_newer_schema_is_refused, set_up,
 			tear_down),
-		cmocka_unit_test_setup_teardown(test_a_strangers_database_is_refused,
-			set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_a_database_of_another_program_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_damaged_file_is_refused, set_up,
 			tear_down),
-		cmocka_unit_test_setup_teardown(test_a_lock_of_another_program_is_told,
-			set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_a_full_disk_is_told, set_up,
+		cmocka_unit_test_setup_teardown(
+			test_a_lock_of_another_program_is_reported, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_full_disk_is_reported, set_up,
 			tear_down),
 	};
 

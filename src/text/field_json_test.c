@@ -302,7 +302,7 @@ static void test_an_object_in_the_object_is_read(void **state)
 		ERR_SYNTAX);
 }
 
-static void test_a_person_hears_which_member_is_wrong(void **state)
+static void test_an_error_names_the_wrong_member(void **state)
 {
 	struct fleet f;
 	struct why why;
@@ -325,7 +325,7 @@ int main(void)
 		cmocka_unit_test(test_bounds_hold),
 		cmocka_unit_test(test_other_types_are_refused),
 		cmocka_unit_test(test_an_object_in_the_object_is_read),
-		cmocka_unit_test(test_a_person_hears_which_member_is_wrong),
+		cmocka_unit_test(test_an_error_names_the_wrong_member),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "text/names.h"
 
-static void test_labels_are_brought_into_form(void **state)
+static void test_labels_are_made_canonical(void **state)
 {
 	static const char *const rows[][2] = {
 		{ "demo-app", "demo-app" }, { " Demo App \n", "demo-app" },
@@ -88,7 +88,7 @@ static void test_a_label_has_63_characters(void **state)
 		ERR_OK);
 }
 
-static void test_hosts_are_brought_into_form(void **state)
+static void test_hosts_are_made_canonical(void **state)
 {
 	static const char *const rows[][2] = {
 		{ "Portal.Example.COM", "portal.example.com" },
@@ -198,10 +198,10 @@ static void test_a_star_stands_for_one_label(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_labels_are_brought_into_form),
+		cmocka_unit_test(test_labels_are_made_canonical),
 		cmocka_unit_test(test_what_is_no_label_is_refused),
 		cmocka_unit_test(test_a_label_has_63_characters),
-		cmocka_unit_test(test_hosts_are_brought_into_form),
+		cmocka_unit_test(test_hosts_are_made_canonical),
 		cmocka_unit_test(test_a_lease_host_is_label_and_root),
 		cmocka_unit_test(test_local_hosts),
 		cmocka_unit_test(test_addresses_are_no_names),

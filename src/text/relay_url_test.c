@@ -10,7 +10,7 @@
 #include "base/str.h"
 #include "text/relay_url.h"
 
-static void test_urls_are_brought_into_form(void **state)
+static void test_urls_are_made_canonical(void **state)
 {
 	static const char *const rows[][2] = {
 		{ "https://a.example", "https://a.example" },
@@ -119,7 +119,7 @@ static void test_a_list_has_a_bound(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_urls_are_brought_into_form),
+		cmocka_unit_test(test_urls_are_made_canonical),
 		cmocka_unit_test(test_other_urls_are_refused),
 		cmocka_unit_test(test_the_root_host_is_in_lower_case_without_a_port),
 		cmocka_unit_test(test_a_list_keeps_the_order_and_no_relay_twice),

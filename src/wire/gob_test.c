@@ -147,7 +147,7 @@ static void check_reads(const char *hex, const char *src, const char *payload)
 	buf_fini(&b);
 }
 
-static void test_the_definition_says_what_a_value_is(void **state)
+static void test_a_value_is_read_by_its_definition(void **state)
 {
 	(void)state;
 	check_reads(DEFINITION_65 "09ff8201017301017000", "s", "p");
@@ -257,7 +257,7 @@ int main(void)
 	const struct CMUnitTest all[] = {
 		cmocka_unit_test(test_what_is_written_is_what_go_writes),
 		cmocka_unit_test(test_a_stream_is_read_however_it_is_split),
-		cmocka_unit_test(test_the_definition_says_what_a_value_is),
+		cmocka_unit_test(test_a_value_is_read_by_its_definition),
 		cmocka_unit_test(test_useless_streams_are_refused),
 		cmocka_unit_test(test_definitions_of_other_structs_are_refused),
 		cmocka_unit_test(test_no_packet_is_too_long_to_be_written_but_not_read),

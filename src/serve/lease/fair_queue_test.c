@@ -113,7 +113,7 @@ static void test_a_network_with_few_leases_goes_before_one_with_many(void **stat
 	empty(&q);
 }
 
-static void test_one_that_waits_too_long_is_told(void **state)
+static void test_a_request_that_waits_too_long_is_reported(void **state)
 {
 	struct fair_queue q;
 	struct waiting *w;
@@ -154,7 +154,7 @@ static const char *drop_of(struct fair_queue *q, unsigned network, const char *k
 	return text;
 }
 
-static void test_when_it_is_full_the_most_lose_their_newest(void **state)
+static void test_when_full_the_client_with_most_requests_loses_its_newest(void **state)
 {
 	struct fair_queue q;
 
@@ -255,7 +255,7 @@ static void test_a_flood_leaves_the_others_their_turns(void **state)
 }
 
 /* Nothing is lost, and nothing is served twice. */
-static void test_whatever_is_added_comes_out_once(void **state)
+static void test_each_added_request_is_returned_once(void **state)
 {
 	struct fair_queue q;
 	static bool is_in[100000];
@@ -306,10 +306,11 @@ int main(void)
 		cmocka_unit_test(test_a_lease_with_few_goes_before_one_with_many),
 		cmocka_unit_test(
 			test_a_network_with_few_leases_goes_before_one_with_many),
-		cmocka_unit_test(test_one_that_waits_too_long_is_told),
-		cmocka_unit_test(test_when_it_is_full_the_most_lose_their_newest),
+		cmocka_unit_test(test_a_request_that_waits_too_long_is_reported),
+		cmocka_unit_test(
+			test_when_full_the_client_with_most_requests_loses_its_newest),
 		cmocka_unit_test(test_a_flood_leaves_the_others_their_turns),
-		cmocka_unit_test(test_whatever_is_added_comes_out_once),
+		cmocka_unit_test(test_each_added_request_is_returned_once),
 	};
 
 	return cmocka_run_group_tests(rows, NULL, NULL);

@@ -122,7 +122,7 @@ static void test_a_later_registration_has_the_sessions(void **state)
 	guest_close(&g);
 }
 
-static void test_a_forgotten_lease_is_asked_for(void **state)
+static void test_a_forgotten_lease_is_requested_again(void **state)
 {
 	struct site *s = *state;
 	struct guest g;
@@ -342,7 +342,7 @@ static void expect_headers(const struct guest *g, bool is_public)
 		is_public);
 }
 
-static void test_answers_tell_browsers_what_to_believe(void **state)
+static void test_responses_have_security_headers(void **state)
 {
 	struct site *s = *state;
 	struct guest g;
@@ -741,7 +741,7 @@ static void test_a_signature_waits_while_there_is_no_time_for_it(void **state)
 	guest_close(&g);
 }
 
-static void test_it_does_not_wait_for_ever(void **state)
+static void test_a_waiting_request_times_out(void **state)
 {
 	struct site *s = *state;
 	struct guest g;
@@ -778,7 +778,7 @@ static void test_a_banned_address_has_nothing_signed(void **state)
 }
 
 /* Policy has changed, or the lease has ended; or the client has gone. */
-static void test_nothing_is_signed_for_one_that_may_not_any_more(void **state)
+static void test_nothing_is_signed_after_a_ban(void **state)
 {
 	struct site *s = *state;
 	struct route *r = site_open_lease(s, "demo", 0);
@@ -834,7 +834,7 @@ int main(void)
 		TEST(test_a_refused_session_gets_the_reason),
 		TEST(test_a_token_is_good_until_it_ends),
 		TEST(test_a_later_registration_has_the_sessions),
-		TEST(test_a_forgotten_lease_is_asked_for),
+		TEST(test_a_forgotten_lease_is_requested_again),
 		TEST(test_a_client_that_leaves_during_a_revival_gets_no_session),
 		TEST(test_bytes_behind_the_request_end_the_connection),
 		TEST(test_a_session_that_talks_later_is_closed),
@@ -842,7 +842,7 @@ int main(void)
 		TEST(test_an_address_is_banned),
 		TEST(test_a_trusted_proxy_names_the_client),
 		TEST(test_the_api_answers_under_its_own_host),
-		TEST(test_answers_tell_browsers_what_to_believe),
+		TEST(test_responses_have_security_headers),
 		TEST(test_a_call_has_all_of_the_request),
 		TEST(test_requests_in_one_go_are_answered_in_order),
 		TEST(test_a_body_has_a_bound),
@@ -855,9 +855,9 @@ int main(void)
 		TEST(test_what_is_not_signed),
 		TEST(test_a_lease_signs_so_many_a_second),
 		TEST(test_a_signature_waits_while_there_is_no_time_for_it),
-		TEST(test_it_does_not_wait_for_ever),
+		TEST(test_a_waiting_request_times_out),
 		TEST(test_a_banned_address_has_nothing_signed),
-		TEST(test_nothing_is_signed_for_one_that_may_not_any_more),
+		TEST(test_nothing_is_signed_after_a_ban),
 		TEST(test_those_that_wait_are_answered_before_the_end),
 		TEST(test_those_that_wait_at_the_end_are_forgotten),
 	};

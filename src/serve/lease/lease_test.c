@@ -366,7 +366,7 @@ static void test_ports_are_bounded(void **state)
 	fixture_free(f);
 }
 
-static void test_a_sweep_ends_what_is_over(void **state)
+static void test_a_sweep_ends_expired_leases(void **state)
 {
 	struct fixture *f = fixture_new();
 	struct message_metadata metadata = { .hide = true };
@@ -756,7 +756,7 @@ int main(void)
 		cmocka_unit_test(test_the_same_identity_replaces_its_own),
 		cmocka_unit_test(test_a_port_goes_on_with_its_socket),
 		cmocka_unit_test(test_ports_are_bounded),
-		cmocka_unit_test(test_a_sweep_ends_what_is_over),
+		cmocka_unit_test(test_a_sweep_ends_expired_leases),
 		cmocka_unit_test(test_a_lease_that_is_not_used_ends),
 		cmocka_unit_test(test_a_network_has_so_many_leases),
 		cmocka_unit_test(test_a_name_that_expires_stays_its_holders),

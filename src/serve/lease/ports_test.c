@@ -97,7 +97,7 @@ static void test_a_name_has_a_claim_for_five_minutes(void **state)
 	ports_free(p);
 }
 
-static void test_one_that_the_machine_uses_is_passed_over(void **state)
+static void test_a_port_in_use_is_skipped(void **state)
 {
 	uint16_t min = find_range();
 	struct ports *p = ports_of(min, 2);
@@ -131,7 +131,7 @@ int main(void)
 	const struct CMUnitTest rows[] = {
 		cmocka_unit_test(test_the_lowest_that_is_free),
 		cmocka_unit_test(test_a_name_has_a_claim_for_five_minutes),
-		cmocka_unit_test(test_one_that_the_machine_uses_is_passed_over),
+		cmocka_unit_test(test_a_port_in_use_is_skipped),
 		cmocka_unit_test(test_no_range_has_no_ports),
 	};
 

@@ -272,7 +272,7 @@ static void test_an_activation_that_is_stuck_moves_on(void **state)
 	assert_heard(f, 1, "\2hello", 6);
 }
 
-static void test_a_cancelled_claim_hears_nothing(void **state)
+static void test_a_cancelled_claim_is_not_called(void **state)
 {
 	struct fixture *f = *state;
 	struct waiter w[3];
@@ -458,7 +458,7 @@ int main(void)
 		TEST(test_a_dead_or_talking_client_is_dropped),
 		TEST(test_a_claim_moves_on),
 		TEST(test_an_activation_that_is_stuck_moves_on),
-		TEST(test_a_cancelled_claim_hears_nothing),
+		TEST(test_a_cancelled_claim_is_not_called),
 		TEST(test_the_end_of_a_pool_ends_claims),
 		TEST(test_claims_keep_their_order_over_dead_sessions),
 		TEST(test_a_claim_that_moves_on_has_its_ten_seconds),

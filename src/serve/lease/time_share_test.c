@@ -56,7 +56,7 @@ static void test_a_quiet_stream_has_a_burst(void **state)
 		SECOND_US / 2 + 600);
 }
 
-static void test_how_long_to_wait_is_told(void **state)
+static void test_the_time_to_wait_is_returned(void **state)
 {
 	struct time_share s = { .due_us = 0 };
 	uint64_t now_us = 7 * SECOND_US, wait_us;
@@ -75,7 +75,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_endless_requests_get_half),
 		cmocka_unit_test(test_a_quiet_stream_has_a_burst),
-		cmocka_unit_test(test_how_long_to_wait_is_told),
+		cmocka_unit_test(test_the_time_to_wait_is_returned),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,7 +68,7 @@ static void test_failures_wait_longer_and_longer(void **state)
 	assert_int_equal(try(*state, "192.0.2.2", false, now).wait_ms, 0);
 }
 
-static void test_attempts_at_once_wait_one_behind_the_other(void **state)
+static void test_simultaneous_attempts_wait_in_a_queue(void **state)
 {
 	uint32_t last = 0;
 	unsigned refused = 0;
@@ -177,7 +177,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_good_logins_never_wait),
 		TEST(test_failures_wait_longer_and_longer),
-		TEST(test_attempts_at_once_wait_one_behind_the_other),
+		TEST(test_simultaneous_attempts_wait_in_a_queue),
 		TEST(test_a_day_of_guesses_is_few),
 		TEST(test_failures_are_forgiven_with_time),
 		TEST(test_a_network_of_ipv6_is_one_client),

@@ -95,7 +95,7 @@ static enum err answer(struct fixture *f, const struct kept *kept,
 	return challenges_verify(f->c, kept->id, &a, out, NULL);
 }
 
-static void test_the_text_says_what_is_asked(void **state)
+static void test_the_text_has_the_request(void **state)
 {
 	struct fixture *f = fixture_new();
 	struct kept kept;
@@ -295,7 +295,7 @@ static void test_a_host_that_would_break_the_text_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest rows[] = {
-		cmocka_unit_test(test_the_text_says_what_is_asked),
+		cmocka_unit_test(test_the_text_has_the_request),
 		cmocka_unit_test(test_a_success_burns_it_and_hands_the_payload_over),
 		cmocka_unit_test(test_white_space_around_the_text_does_not_count),
 		cmocka_unit_test(test_a_failure_burns_nothing),

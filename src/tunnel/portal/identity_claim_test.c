@@ -20,7 +20,7 @@ static struct identity identity_named(const char *name)
 	return id;
 }
 
-static void test_a_second_one_hears_of_the_first(void **state)
+static void test_a_second_claim_reports_the_first(void **state)
 {
 	struct identity id = identity_named("app"), copy = id;
 	int one, two;
@@ -36,7 +36,7 @@ static void test_a_second_one_hears_of_the_first(void **state)
 }
 
 /* The second took over, and the first has gone: the third hears of the second. */
-static void test_one_that_took_over_has_a_claim(void **state)
+static void test_a_takeover_gets_the_claim(void **state)
 {
 	struct identity id = identity_named("app");
 	int one, two, three;
@@ -83,8 +83,8 @@ static void test_a_claim_ends_with_its_process(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_second_one_hears_of_the_first),
-		cmocka_unit_test(test_one_that_took_over_has_a_claim),
+		cmocka_unit_test(test_a_second_claim_reports_the_first),
+		cmocka_unit_test(test_a_takeover_gets_the_claim),
 		cmocka_unit_test(test_names_and_keys_are_apart),
 		cmocka_unit_test(test_a_claim_ends_with_its_process),
 	};

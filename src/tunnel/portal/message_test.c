@@ -295,7 +295,7 @@ static void test_a_refusal_is_quoted_for_a_person(void **state)
 	assert_string_equal(why.text, "the relay refuses with status 500");
 }
 
-static void test_a_success_must_make_sense(void **state)
+static void test_a_malformed_success_is_refused(void **state)
 {
 	struct message_renewal got;
 	struct message_refusal r;
@@ -359,7 +359,7 @@ int main(void)
 		cmocka_unit_test(test_a_refusal_may_be_no_envelope),
 		cmocka_unit_test(test_a_long_refusal_is_cut),
 		cmocka_unit_test(test_a_refusal_is_quoted_for_a_person),
-		cmocka_unit_test(test_a_success_must_make_sense),
+		cmocka_unit_test(test_a_malformed_success_is_refused),
 		cmocka_unit_test(test_codes_have_a_status),
 		cmocka_unit_test(test_four_codes_end_a_registration),
 	};

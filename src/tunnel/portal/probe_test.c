@@ -290,7 +290,7 @@ static void test_an_honest_relay_passes(void **state)
 	assert_int_equal(f->verdicts, 1);
 }
 
-static void test_a_relay_that_listens_in_is_found_out(void **state)
+static void test_an_intercepting_relay_is_detected(void **state)
 {
 	struct fixture *f = *state;
 
@@ -316,7 +316,7 @@ static void check_is_unknown_after_5_s(struct fixture *f)
 	assert_false(prober_is_busy(f->prober));
 }
 
-static void test_a_relay_that_says_nothing_is_unknown(void **state)
+static void test_a_silent_relay_has_no_verdict(void **state)
 {
 	struct fixture *f = *state;
 
@@ -324,7 +324,7 @@ static void test_a_relay_that_says_nothing_is_unknown(void **state)
 	check_is_unknown_after_5_s(f);
 }
 
-static void test_a_visit_that_does_not_arrive_says_nothing(void **state)
+static void test_a_visit_that_does_not_arrive_gives_no_verdict(void **state)
 {
 	struct fixture *f = *state;
 
@@ -356,12 +356,12 @@ static void check_rests(struct fixture *f, enum probe_verdict verdict)
 	assert_int_equal(f->accepted, 2);
 }
 
-static void test_it_rests_after_it_passed(void **state)
+static void test_no_probe_runs_soon_after_one_that_passed(void **state)
 {
 	check_rests(*state, PROBE_PASSED);
 }
 
-static void test_it_rests_after_a_mismatch(void **state)
+static void test_no_probe_runs_soon_after_a_mismatch(void **state)
 {
 	struct fixture *f = *state;
 
@@ -369,7 +369,7 @@ static void test_it_rests_after_a_mismatch(void **state)
 	check_rests(f, PROBE_MISMATCH);
 }
 
-static void test_what_is_unknown_is_looked_at_again_at_once(void **state)
+static void test_an_unknown_verdict_is_probed_again_at_once(void **state)
 {
 	struct fixture *f = *state;
 
@@ -392,7 +392,7 @@ static void test_there_is_one_at_a_time(void **state)
 }
 
 /* Each visit has new random bytes, so the next ones cannot be predicted. */
-static void test_yesterday_s_bytes_are_no_probe(void **state)
+static void test_bytes_of_an_earlier_probe_are_refused(void **state)
 {
 	struct fixture *f = *state;
 	uint8_t zero[PROBE_NONCE_BYTES] = { 0 };
@@ -578,15 +578,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_an_honest_relay_passes),
-		TEST(test_a_relay_that_listens_in_is_found_out),
-		TEST(test_a_relay_that_says_nothing_is_unknown),
-		TEST(test_a_visit_that_does_not_arrive_says_nothing),
+		TEST(test_an_intercepting_relay_is_detected),
+		TEST(test_a_silent_relay_has_no_verdict),
+		TEST(test_a_visit_that_does_not_arrive_gives_no_verdict),
 		TEST(test_an_absent_peer_is_unknown),
-		TEST(test_it_rests_after_it_passed),
-		TEST(test_it_rests_after_a_mismatch),
-		TEST(test_what_is_unknown_is_looked_at_again_at_once),
+		TEST(test_no_probe_runs_soon_after_one_that_passed),
+		TEST(test_no_probe_runs_soon_after_a_mismatch),
+		TEST(test_an_unknown_verdict_is_probed_again_at_once),
 		TEST(test_there_is_one_at_a_time),
-		TEST(test_yesterday_s_bytes_are_no_probe),
+		TEST(test_bytes_of_an_earlier_probe_are_refused),
 		TEST(test_a_visitor_gets_its_bytes_back),
 		TEST(test_a_client_that_lets_the_server_begin_waits_briefly),
 		TEST(test_a_slow_client_is_not_kept),

@@ -222,7 +222,7 @@ static void test_a_head_may_come_in_pieces(void **state)
 	check_visitor(f, "z");
 }
 
-static void test_a_refusal_is_told_with_its_code(void **state)
+static void test_a_refusal_is_reported_with_its_code(void **state)
 {
 	struct fixture *f = *state;
 
@@ -277,7 +277,7 @@ static void test_another_byte_is_no_marker(void **state)
 	assert_int_equal(f->rc, ERR_PROTO);
 }
 
-static void test_a_relay_that_hangs_up_is_heard(void **state)
+static void test_a_disconnecting_relay_is_noticed(void **state)
 {
 	struct fixture *f = *state;
 	char request[1024];
@@ -311,10 +311,10 @@ int main(void)
 		TEST(test_a_flood_of_keepalives_is_no_session),
 		TEST(test_any_headers_will_do),
 		TEST(test_a_head_may_come_in_pieces),
-		TEST(test_a_refusal_is_told_with_its_code),
+		TEST(test_a_refusal_is_reported_with_its_code),
 		TEST(test_a_refusal_may_have_no_body),
 		TEST(test_another_byte_is_no_marker),
-		TEST(test_a_relay_that_hangs_up_is_heard),
+		TEST(test_a_disconnecting_relay_is_noticed),
 		TEST(test_what_is_not_http_is_refused),
 	};
 

@@ -143,7 +143,7 @@ static void test_a_signature_opens_a_session(void **state)
 	assert_int_equal(answer(f, &c, &f->alice, &login), ERR_NOENT);
 }
 
-static void test_others_do_not(void **state)
+static void test_wrong_wallets_and_signatures_are_refused(void **state)
 {
 	struct fixture *f = *state;
 	struct message_challenge c;
@@ -222,7 +222,7 @@ static void test_a_new_list_ends_sessions(void **state)
 	assert_int_equal(answer(f, &c, &f->alice, &login), ERR_DENIED);
 }
 
-static void test_an_empty_list_means_what_is_said(void **state)
+static void test_an_empty_list_allows_no_wallet(void **state)
 {
 	struct fixture *f = *state;
 	struct wallet_login login;
@@ -255,13 +255,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_signature_opens_a_session, set_up,
 			tear_down),
-		cmocka_unit_test_setup_teardown(test_others_do_not, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_wrong_wallets_and_signatures_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_other_cookie_will_do, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(test_a_session_ends, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_new_list_ends_sessions, set_up,
 			tear_down),
-		cmocka_unit_test_setup_teardown(test_an_empty_list_means_what_is_said,
+		cmocka_unit_test_setup_teardown(test_an_empty_list_allows_no_wallet,
 			set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_sessions_are_bounded, set_up,
 			tear_down),
