@@ -1,6 +1,6 @@
 /*
- * A link client is what attempts at a server need: the options, read, and what is known
- * of the connection that is under way. Embedded as the first member of a link
+ * A link client has the data of connection attempts at a server: the parsed options, and
+ * the state of the current connection. Embedded as the first member of a link
  * (agent/link.c) and of a check (agent/link_check.c), which own it.
  */
 #ifndef AGENT_LINK_PRIV_H
@@ -12,12 +12,12 @@
 #include "tunnel/chisel/url.h"
 
 #define LINK_HEADERS_MAX 32
-#define LINK_DEAD_MS 8000 /* a peer that acknowledges nothing for this long */
+#define LINK_DEAD_MS 8000 /* a peer that acknowledges nothing for this time is dead */
 #define LINK_TROUBLE_MAX 512
 
 /*
- * Why an attempt failed: stock Chisel's words first, where it has some, then what was
- * found, then what to do about it.
+ * The reason of a failed attempt: first stock Chisel's text, if it has one, then the
+ * cause, then what to do.
  */
 struct link_trouble {
 	char text[LINK_TROUBLE_MAX];

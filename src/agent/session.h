@@ -1,8 +1,7 @@
 /*
- * A session is an agent's relationship with one server or relay: it connects, stays
- * connected, and reconnects until it is told to leave. agent/link.h and
- * agent/lease_session.h implement it. It has no loop or signals of its own: a process may
- * run any number of sessions.
+ * A session connects an agent with one server or relay, keeps the connection, and
+ * reconnects until agent_session_leave(). agent/link.h and agent/lease_session.h
+ * implement it. It owns no loop and no signals: a process may run any number of sessions.
  */
 #ifndef AGENT_SESSION_H
 #define AGENT_SESSION_H
@@ -44,7 +43,7 @@ struct agent_session_hooks {
 	/* The state in agent_session_status() has changed. */
 	void (*on_change)(void *owner, struct agent_session *s);
 	/*
-	 * It has ended for good; the owner closes it. The reason is logged already.
+	 * It has ended for good; the owner closes it. The reason has been logged.
 	 * ERR_CLOSED: agent_session_leave(). ERR_EOF: its only stream has ended.
 	 * ERR_LIMIT: no retry is left. ERR_DENIED: the peer refuses it. ERR_CRYPTO: the
 	 * relay reads visitors' TLS, and is banned.

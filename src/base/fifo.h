@@ -1,6 +1,6 @@
 /*
- * A fifo holds bytes that could not be passed on yet, in chunks: memory is taken as they
- * come and given back as they go. Its owner limits what it puts in.
+ * A fifo holds bytes that could not be forwarded yet, in chunks. Memory is allocated when
+ * bytes are added and freed when they are removed. The owner limits the size.
  */
 #ifndef BASE_FIFO_H
 #define BASE_FIFO_H

@@ -91,8 +91,8 @@ bool span_eq_nocase(struct span a, struct span b);
 bool span_is_nocase(struct span a, const char *text);
 
 /*
- * Takes what is before the first @c, and @c itself. False: there is no @c, and all is
- * taken.
+ * Takes the bytes before the first @c, and @c itself. False: there is no @c; all bytes
+ * are taken.
  */
 bool span_split(struct span *in, uint8_t c, struct span *front);
 

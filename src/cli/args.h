@@ -33,7 +33,7 @@ enum args_mode {
  * struct with its defaults. @mode: one or more of enum args_mode.
  *
  * ERR_USAGE: @why names the flag and says what to write.  ERR_NOMEM.
- * Either way field_fini() is due.
+ * Call field_fini() also after an error.
  */
 enum err args_read(const struct field_table *t, int argc, char **argv, unsigned mode,
 	void *object, struct args_result *out, struct why *why) MUST_USE;

@@ -1,7 +1,7 @@
 /*
- * Checks of values on the command line that would otherwise fail later, or silently do
- * something else: for rows of fields (text/field.h), of kind FIELD_TEXT if not said
- * otherwise. ERR_USAGE: @why says what is wrong and what to write.
+ * Checks of values on the command line that would otherwise fail later, or silently have
+ * another effect. They are for rows of fields (text/field.h), of kind FIELD_TEXT unless
+ * stated. ERR_USAGE: @why says what is wrong and what to write.
  */
 #ifndef CLI_CHECK_H
 #define CLI_CHECK_H

@@ -1,8 +1,8 @@
 /*
- * A command is a word or two after the program's name and what they run: "adit server",
- * "adit relay run". Each has a file of its own. A persona is what the program is when it
- * is called by a certain name: through a link named "chisel" it has the command line of
- * Chisel.
+ * A command is one or two words after the program's name, and the function for them:
+ * "adit server", "adit relay run". Each command has its own file. A persona is the
+ * command line of the program under a certain name: through a link named "chisel" it has
+ * the command line of Chisel.
  */
 #ifndef CLI_COMMAND_H
 #define CLI_COMMAND_H

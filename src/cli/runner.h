@@ -1,6 +1,6 @@
 /*
- * A runner makes a daemon of an object: it owns the loop, the signals, what the service
- * manager is told, and the exit code. The object owns none of them.
+ * A runner makes a daemon of an object: it owns the loop, the signals, the notifications
+ * of the service manager, and the exit code. The object owns none of them.
  *
  *     open -> the loop, with SIGHUP: reload, SIGINT and SIGTERM: end -> close
  */
@@ -18,7 +18,7 @@ struct runner {
 	const struct runner_ops *ops;
 	void *arg;
 	int exit_code;
-	bool is_ending; /* a signal has asked for it */
+	bool is_ending; /* after a signal */
 	bool is_closing;
 };
 
@@ -26,7 +26,7 @@ struct runner {
 struct runner_ops {
 	const char *name; /* of its log lines */
 	enum err (*open)(void *arg, struct runner *r, struct why *why);
-	/* SIGHUP. NULL: SIGHUP ends it, and the service manager is told nothing. */
+	/* SIGHUP. NULL: SIGHUP ends it, and the service manager is not notified. */
 	void (*reload)(void *arg);
 	/* SIGUSR2: writes statistics to the log. */
 	void (*report)(void *arg);

@@ -1,6 +1,6 @@
 /*
- * Ephemeral key agreement: one side's secret, its public value Q, and what it shares with
- * the other side's Q. X25519 (RFC 7748, 8731) and ECDH on P-256 (RFC 5656).
+ * Ephemeral key agreement: a secret, its public value Q, and the secret that is shared
+ * with the other side's Q. X25519 (RFC 7748, 8731) and ECDH on P-256 (RFC 5656).
  */
 #ifndef CRYPTO_KEX_H
 #define CRYPTO_KEX_H

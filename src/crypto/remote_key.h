@@ -2,15 +2,15 @@
  * A remote key is a private key held by a remote signer: OpenSSL signs handshakes with
  * it, and each signature is requested from the signer.
  *
- * OpenSSL sees a key of a provider of ours. The signature may come later: the handshake
- * then pauses on a stack of its own (ASYNC_JOB, 32 KiB) until it is there. For that an
- * SSL has SSL_MODE_ASYNC and a callback (SSL_set_async_callback()), which is called when
- * the signature is there. An SSL that is used before then gives up: the handshake fails,
- * and frees its stack. portal-protocol 8.4, 8.5.
+ * For OpenSSL it is a key of our provider. The signature may arrive later: the handshake
+ * then pauses on a separate stack (ASYNC_JOB, 32 KiB). For that an SSL needs
+ * SSL_MODE_ASYNC and a callback (SSL_set_async_callback()), which is called when the
+ * signature has arrived. If the SSL is used before that, the handshake fails, and its
+ * stack is freed. portal-protocol 8.4, 8.5.
  *
- * OpenSSL keeps the stacks of a thread for its next handshakes until the thread ends: as
- * many as waited at the same time at most. It sets no bound to that; the owner of the
- * handshakes does (VISITOR_TLS_HANDSHAKES_MAX: 512 for each relay, so 16 MiB).
+ * OpenSSL keeps the stacks of a thread for later handshakes until the thread ends: at
+ * most as many as were in use at the same time. OpenSSL has no bound for that; the owner
+ * of the handshakes has one (VISITOR_TLS_HANDSHAKES_MAX: 512 for each relay, so 16 MiB).
  */
 #ifndef CRYPTO_REMOTE_KEY_H
 #define CRYPTO_REMOTE_KEY_H

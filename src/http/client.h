@@ -63,12 +63,12 @@ struct http_response {
 };
 
 /*
- * ERR_OK: @response is there, whatever its status. Else it is NULL and @why has the
- * words.
+ * ERR_OK: @response is complete, whatever its status. After an error it is NULL and @why
+ * says more.
  * ERR_LIMIT: its body is longer than response_max.  ERR_TIMEOUT.  ERR_SYNTAX: it is
  * malformed.  ERR_RESET: the server closed without one.  Others are those of connecting
- * and of TLS. The transfer is over; anything may be done to the client in it,
- * http_client_free() too.
+ * and of TLS. The transfer has ended; the function may make any call to the client, also
+ * http_client_free().
  */
 typedef void http_response_fn(void *arg, enum err rc,
 	const struct http_response *response, const struct why *why);

@@ -65,8 +65,8 @@ struct borrower {
 struct stream *exchange_borrow(struct http_exchange *x, const struct borrower *by);
 
 /*
- * Takes the stream away for good; exchange_end() still follows. The request is gone with
- * it, and what was read early: a connection that lasts for days keeps no memory for them.
+ * Takes the stream; exchange_end() still follows. The request and the bytes that were
+ * read early are freed, because such a connection may last for days.
  */
 struct stream *exchange_detach(struct http_exchange *x);
 

@@ -18,10 +18,11 @@ void http_handshake_init(struct http_handshake *h, size_t request_max);
 void http_handshake_fini(struct http_handshake *h);
 
 /*
- * Goes on. What was read last is in @read, which lies in @room. ERR_OK: the answer's head
- * is there, and what followed it is in @rest. ERR_AGAIN: the stream wants what is
- * missing. Errors are those of http1_next(), with words in @why, and of the stream, with
- * nothing in @read; ERR_CLOSED: the peer closed it.
+ * Continues the handshake. @read, which lies in @room, has the bytes that were read last.
+ * ERR_OK: the response's head is complete, and @rest has the bytes after it. ERR_AGAIN:
+ * it has called stream_want() for the missing bytes. Errors are those of http1_next(),
+ * with @why, and of the stream, with an empty @read. ERR_CLOSED: the peer closed the
+ * stream.
  */
 enum err http_handshake_step(struct http_handshake *h, struct stream *stream,
 	struct mspan room, struct span *read, struct span *rest,

@@ -17,9 +17,9 @@ bool http_lines_have(const char *lines, struct span name);
 struct span http_host(const struct http1_head *head);
 
 /*
- * False: a web page of another site may have sent this request. Such a page can have its
- * own name resolved to an address of this machine or network and then read what is
- * answered there (DNS rebinding), but Host has its name. So Host must be missing, an
+ * False: a web page of another site may have sent this request. The name of such a page
+ * may resolve to an address of this machine or network, so that the page can read
+ * responses (DNS rebinding), but Host then has that name. So Host must be missing, an
  * address, localhost or a name below it, or @name, which may be NULL.
  */
 bool http_host_is_local(const struct http1_head *head, const char *name);

@@ -1,14 +1,14 @@
 /*
- * A reverse proxy for one request: passes it on to an upstream and the answer back, as
- * both come, with back-pressure. Hop-by-hop headers end here (RFC 9110 7.6.1), the
- * client's address is told in X-Forwarded-For, and an upgrade that the upstream accepts
- * becomes a bridge.
+ * A reverse proxy for one request: forwards it to an upstream and the response back,
+ * while both arrive, with back-pressure. Hop-by-hop headers are removed (RFC 9110 7.6.1),
+ * the client's address is added to X-Forwarded-For, and an upgrade that the upstream
+ * accepts becomes a bridge.
  *
  * A client that waits for 100 Continue gets it from the upstream, or from the proxy if
- * the upstream says nothing for a second; other 1xx are passed on.
+ * the upstream sends nothing for a second; other 1xx are forwarded.
  *
- * Trailers are passed on in chunked bodies, except for those that would change how the
- * message is framed, routed, authenticated or cached. Chunk extensions are not.
+ * Trailers are forwarded in chunked bodies, except those that would change how the
+ * message is framed, routed, authenticated or cached. Chunk extensions are dropped.
  */
 #ifndef HTTP_PROXY_H
 #define HTTP_PROXY_H
@@ -19,12 +19,12 @@
 #include "net/tls.h"
 
 /*
- * Where a request goes, and what is changed on the way; given for each request. Copied,
- * except for what is marked.
+ * The upstream of one request, and the changes of the request. Copied, except for members
+ * that are marked as borrowed.
  */
 struct http_upstream {
 	const char *unix_path; /* a Unix socket; NULL: @host and @port */
-	const char *host;      /* name or literal; what its certificate must name */
+	const char *host;      /* name or literal; its certificate must name it */
 	uint16_t port;
 	struct tls_context *tls; /* borrowed until the answer; NULL: plain HTTP */
 	/* borrowed until the answer: for failures; may be NULL */

@@ -54,8 +54,8 @@ enum {
 
 struct loop_io;
 
-/* @ready is what is ready now; an error or hang-up shows as everything that was
- * wanted. */
+/* @ready: LOOP_READ, LOOP_WRITE. After an error or hang-up, all that was wanted is
+ * ready. */
 typedef void loop_io_fn(void *arg, unsigned ready);
 
 /* @fd is borrowed: close the io first, then the fd. Wants nothing at first. */
@@ -116,7 +116,7 @@ void loop_watch_close(struct loop_watch *watch);
 
 struct mailbox;
 
-/* Embedded at the front of what is sent. The receiver's fn owns it from then on. */
+/* The first member of a message. The receiver's fn owns the message. */
 struct mail {
 	struct mail *next;
 	void (*fn)(void *receiver, struct mail *mail);
@@ -129,7 +129,7 @@ enum err mailbox_open(struct loop *loop, void *receiver, struct mailbox **out) M
  * or closing and nothing was taken. */
 bool mailbox_post(struct mailbox *box, struct mail *mail);
 
-/* Takes no more mail, and delivers what it has, now. On the owner's thread. */
+/* Accepts no more mail, and delivers waiting mail now. On the owner's thread. */
 void mailbox_close(struct mailbox *box);
 
 #endif

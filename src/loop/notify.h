@@ -1,10 +1,10 @@
 /*
- * What the service manager is told: sd_notify(3), as one datagram each, without its
+ * Notifications of the service manager: sd_notify(3), one datagram each, without its
  * library.
  *
- * Where no service manager listens, notify_open() gives NULL, and every call takes NULL.
- * While it is open the watchdog is told that the loop still turns, if the service manager
- * asks.
+ * Without a service manager, notify_open() returns NULL, and every call accepts NULL.
+ * While it is open, the watchdog is notified that the loop runs, if the service manager
+ * has requested that.
  */
 #ifndef LOOP_NOTIFY_H
 #define LOOP_NOTIFY_H
@@ -14,7 +14,7 @@
 
 struct notify;
 
-/* Reads NOTIFY_SOCKET and WATCHDOG_USEC. @log hears if the manager cannot be told. */
+/* Reads NOTIFY_SOCKET and WATCHDOG_USEC. @log: for failures to notify. */
 struct notify *notify_open(struct loop *loop, const struct log *log);
 
 /* The program has started, or has read its settings again. */

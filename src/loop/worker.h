@@ -43,8 +43,8 @@ typedef void worker_fn(struct worker *w, void *body);
 bool worker_send(struct worker *w, worker_fn *fn, const void *body, size_t n) MUST_USE;
 
 /*
- * WORKER_SCRATCH_BYTES for what is used up before the callback returns; the same memory
- * every time, made at the first. NULL when memory is out.
+ * Returns WORKER_SCRATCH_BYTES for use until the callback returns: the same memory every
+ * time, allocated at the first call. NULL: no memory.
  */
 uint8_t *worker_scratch(struct worker *w);
 

@@ -1,6 +1,6 @@
 /*
  * A listener accepts TCP connections. When descriptors run out it pauses for a second
- * instead of spinning, and goes on by itself.
+ * instead of spinning, and then continues.
  */
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H
@@ -10,14 +10,14 @@
 
 struct listener;
 
-/* @fd is non-blocking and the receiver's. The listener may be closed in it. */
+/* @fd is non-blocking and owned by the callback, in which the listener may be closed. */
 typedef void listener_accept_fn(void *arg, int fd, const struct addr *peer);
 
 /*
  * Binds and listens. @host is a literal or a name that resolves at once ("localhost").
  * Empty, "0.0.0.0" and "[::]" are all addresses of both families; the first two are those
  * of IPv4 where there is no IPv6.
- * ERR_EXISTS: the port is in use.  ERR_DENIED: not allowed.  @why has the words.
+ * ERR_EXISTS: the port is in use.  ERR_DENIED: not allowed.  @why says more.
  */
 enum err listener_open(struct loop *loop, const char *host, uint16_t port,
 	listener_accept_fn *fn, void *arg, struct listener **out,
@@ -30,7 +30,7 @@ enum err listener_open(struct loop *loop, const char *host, uint16_t port,
 enum err listener_adopt_take(struct loop *loop, int fd, listener_accept_fn *fn, void *arg,
 	struct listener **out, struct why *why) MUST_USE;
 
-/* Where it listens, with the port that was chosen if 0 was asked for. */
+/* The address, with the port that the system chose if it was 0. */
 void listener_addr(const struct listener *l, struct addr *out);
 
 /* Its port. NULL: 0. */

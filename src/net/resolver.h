@@ -14,7 +14,7 @@
 
 struct resolve;
 
-/* @count is 0 when @rc is an error; @why has the words. @addrs is good for the call. */
+/* @count is 0 if @rc is an error; @why says more. @addrs is good for the call. */
 typedef void resolve_fn(void *arg, enum err rc, const struct addr *addrs, unsigned count,
 	const struct why *why);
 

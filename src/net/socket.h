@@ -37,7 +37,7 @@ void socket_tune_waiting(int fd);
  */
 void socket_set_dead_ms(int fd, unsigned dead_ms);
 
-/* True: the peer sends no more, or is gone; what it sent may be unread. */
+/* True: the peer has ended its side or the connection; there may be unread bytes. */
 bool socket_is_finished(int fd);
 
 #endif

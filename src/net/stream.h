@@ -1,10 +1,10 @@
 /*
  * A stream is a two-way byte channel with back-pressure and half-close: a socket, TLS
- * over a stream, an SSH channel. The user of one cannot tell which.
+ * over a stream, an SSH channel. Its user does not depend on the kind.
  *
- * No call waits: one that cannot go on now returns ERR_AGAIN, and the owner, if it has
- * asked for that with stream_want(), is called when it may go on. on_ready is
- * never called from inside a call of its owner's into the same stream.
+ * No call blocks: a call that cannot continue now returns ERR_AGAIN. If the owner has
+ * called stream_want(), on_ready is called when it can continue. on_ready is never called
+ * from inside a call of the owner into the same stream.
  */
 #ifndef NET_STREAM_H
 #define NET_STREAM_H
@@ -18,13 +18,13 @@
 
 struct stream;
 
-/* @ready: some of what is wanted. The owner may close the stream in it. */
+/* @ready: a part of the wanted directions. The owner may close the stream in it. */
 typedef void stream_ready_fn(void *arg, unsigned ready);
 
-/* What the transport at the bottom of a stream knows of its path. */
+/* The state of the path, from the transport at the bottom of a stream. */
 struct stream_path {
 	bool is_waiting;                  /* bytes are sent and not acknowledged */
-	uint32_t quiet_ms;                /* since an acknowledgement came, of whatever */
+	uint32_t quiet_ms;                /* since the last acknowledgement of any data */
 	uint64_t acked_bytes;             /* in all */
 	uint32_t rtt_ms, rtt_variance_ms; /* of recent round trips */
 };
@@ -80,25 +80,25 @@ struct stream_ops {
 	/* The two below move a stream to another worker, and may be missing (NULL). */
 
 	/*
-	 * Takes it off its loop: it wants nothing and hears nothing. Only enter() or
-	 * close() may follow, on any thread. The owner may do this in on_ready, too.
-	 * ERR_USAGE: it cannot move, and stays as it was.
+	 * Removes it from its loop: it wants nothing and on_ready is not called. Only
+	 * enter() or close() may follow, on any thread. The owner may do this in
+	 * on_ready, too. ERR_USAGE: it cannot move, and does not change.
 	 */
 	enum err (*leave)(struct stream *s);
 
-	/* Puts it on @loop, where it wants nothing yet.
-	 * On failure it may only be closed. */
+	/* Adds it to @loop, where it wants nothing yet. On failure it may only be
+	 * closed. */
 	enum err (*enter)(struct stream *s, struct loop *loop);
 
-	/* The two below belong to what is at the bottom, and may be missing (NULL). */
+	/* The two below are for the stream at the bottom, and may be missing (NULL). */
 
-	/* How its path is. False: there is none, or nothing is known. */
+	/* The state of its path. False: there is none, or it is unknown. */
 	bool (*path)(const struct stream *s, struct stream_path *out);
 
 	/*
-	 * The owner writes records of its own, many and small, in events of other
-	 * streams: they may wait for each other to the end of the turn. Returns how many
-	 * bytes pass as one record of this stream; 0: it has none.
+	 * Tells the stream that its owner writes many small records, in events of other
+	 * streams: they may be held until the end of the turn. Returns how many bytes fit
+	 * into one record of this stream; 0: it has no records.
 	 */
 	size_t (*expect_records)(struct stream *s);
 };
@@ -112,7 +112,7 @@ struct stream {
 	int fd;               /* of a bare socket, which may be spliced; else -1 */
 };
 
-/* Makes @fn hear of @s from now on. A new owner calls this first. */
+/* Sets on_ready. A new owner calls this first. */
 static inline void stream_set_owner(struct stream *s, stream_ready_fn *fn, void *arg)
 {
 	s->on_ready = fn;
@@ -154,7 +154,7 @@ static inline enum err stream_enter(struct stream *s, struct loop *loop)
 	return s->ops->enter(s, loop);
 }
 
-/* The three below ask what is at the bottom, through all filters. */
+/* The three below are about the stream at the bottom, through all filters. */
 
 /* The descriptor of the socket, for its options and addresses; -1: there is none. */
 int stream_socket(const struct stream *s);

@@ -28,7 +28,7 @@ struct relay_options {
 	bool trusts_proxy;           /* the X-Forwarded-For of these: */
 	struct field_list proxies;   /* ranges; if empty, all that are not the Internet */
 	struct field_list admin_wallets; /* addresses with their checksum */
-	bool has_landing_page;           /* until an administrator says otherwise */
+	bool has_landing_page;           /* initial value; administrators can change it */
 	uint32_t drain_ms;               /* at the end, for bridges that still run */
 	uint32_t sign_per_s; /* signatures for one lease, after a burst of ten seconds' */
 	struct field_list reserved_names; /* labels of no lease; a last '*' is any end */

@@ -18,16 +18,16 @@ struct owner {
 
 /* A route, on the worker that serves it. */
 struct served {
-	struct list in_worker;      /* on none once it is over */
+	struct list in_worker;      /* removed when it is closed */
 	unsigned refs;              /* the worker's and its visitors' */
-	struct data_worker *worker; /* borrowed: has us */
+	struct data_worker *worker; /* borrowed: it frees us */
 	struct route *route;        /* a reference */
-	struct carrier *carrier;    /* NULL once it is over */
+	struct carrier *carrier;    /* NULL when it is closed */
 	struct listener *port;      /* NULL: none */
 	struct owner *owner;        /* a reference; NULL: half-built */
 };
 
-/* What the control worker has to say of @r. Takes @tcp_fd if it succeeds. */
+/* Opens @r, by order of the control worker. Takes @tcp_fd if it succeeds. */
 enum err served_open(struct data_worker *d, struct route *r, int tcp_fd,
 	uint64_t bytes_per_s) MUST_USE;
 
@@ -39,8 +39,9 @@ enum err served_open_by(struct data_worker *d, struct route *r,
 void served_close(struct served *s, bool cuts_bridges);
 
 /*
- * What serves @r. It is made if a visitor finds the route before the mail that opens it
- * has arrived. NULL: the route is over, or has no carrier, or there is no memory.
+ * Returns the served route of @r. It is made if a visitor finds the route before the mail
+ * that opens it has arrived. NULL: the route is closed, or has no carrier, or there is no
+ * memory.
  */
 struct served *served_get(struct data_worker *d, struct route *r);
 

@@ -21,9 +21,8 @@ struct lease_context {
 	const struct k1_public *token_key;
 	const struct api_table *const *tables; /* of the API */
 	/*
-	 * Not in the tables: it is sent as a call when a reverse session has a token
-	 * whose lease is not known. Its body is the token; status 200 says that there is
-	 * a lease now.
+	 * Not in the tables. It is sent as a call if the lease of a reverse session's
+	 * token is unknown. Its body is the token; after status 200 there is a lease.
 	 */
 	const struct api_operation *revival;
 	/* Takes a call, on any thread; lease_service_answer() brings it back. */

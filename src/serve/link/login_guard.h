@@ -1,11 +1,11 @@
 /*
- * A login guard slows clients down that try passwords: answers to their logins wait
- * longer and longer, one behind the other, whatever connections they come by. It also
- * says which failures are logged. It is told the time, and its memory is fixed: where
- * there is no room, the client that was quiet longest is forgotten.
+ * A login guard slows down clients that try passwords: replies to their logins are
+ * delayed more and more, and one after the other, on all their connections. It also
+ * decides which failures are logged. It gets the time as an argument, and its memory is
+ * fixed: if it is full, the client that was quiet longest is forgotten.
  *
  * A client is an address of IPv4, or a /64 of IPv6. The first LOGIN_GUARD_FREE failures
- * cost nothing; each minute without one makes good for one.
+ * cause no delay; each minute without a failure removes one from the count.
  */
 #ifndef SERVE_LINK_LOGIN_GUARD_H
 #define SERVE_LINK_LOGIN_GUARD_H
@@ -24,8 +24,8 @@ enum err login_guard_new(struct login_guard **out) MUST_USE;
 void login_guard_free(struct login_guard *g); /* NULL is fine */
 
 struct login_verdict {
-	uint32_t wait_ms;  /* before the answer, be it yes or no */
-	bool is_refused;   /* whatever the password is: too many wait already */
+	uint32_t wait_ms;  /* before the reply, in both cases */
+	bool is_refused;   /* with any password: too many logins wait */
 	bool is_logged;    /* if it is a failure */
 	unsigned unlogged; /* failures of this client since the last that was */
 };

@@ -2,8 +2,8 @@
  * A channel is one visitor's way through a session, and a stream to its user.
  *
  * Its data lies in the session's read buffer while on_ready(LOOP_READ) runs, so that it
- * can go straight to a socket; the rest is kept, bounded by the window we gave.
- * Its writes are built in the outbox. Both ways, peek and reserve save the copy.
+ * can be written to a socket without a copy; the rest is buffered, bounded by our window.
+ * Its writes are built in the outbox. In both directions, peek and reserve avoid a copy.
  *
  * read and peek return ERR_CLOSED after the last byte if the peer has closed the channel
  * in order, and ERR_RESET if the channel or the session was aborted. write returns
@@ -66,7 +66,7 @@ uint32_t channel_first_window(const struct mux *mux);
 /* Its opening is sent: @fn is called with the result. */
 void channel_dial(struct channel *ch, channel_opened_fn *fn, void *arg);
 
-/* What the session hears of it: an event of @ch's engine channel. */
+/* Called by the session: an event of @ch's engine channel. */
 void channel_on_event(struct channel *ch, const struct ssh_event *ev);
 
 /* The peer's window may have grown: @ch can ask for a turn. */

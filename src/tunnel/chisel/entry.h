@@ -18,18 +18,19 @@ struct entry_options {
 	/* The one stream of a stdio entry has ended; may be NULL. */
 	void (*on_done)(void *arg);
 	void *arg;
-	/* an unauthenticated peer asked for it: its log lines are limited */
+	/* requested by an unauthenticated peer: its log lines are limited */
 	bool is_anonymous;
 };
 
-/* Binds and listens. ERR_EXISTS: the port is taken. @why has the words. */
+/* Binds and listens. ERR_EXISTS: the port is in use. @why says more. */
 enum err entry_open(const struct entry_options *o, struct entry **out,
 	struct why *why) MUST_USE;
 
-/* Uses @session from now on; NULL: there is none. Users that wait are sent at once. */
+/* Uses @session from now on; NULL: there is none. Waiting visitors are forwarded at
+ * once. */
 void entry_attach(struct entry *e, struct chisel_session *session);
 
-/* Where it listens: the port that was chosen if 0 was asked for. 0: it is stdio. */
+/* Its port, chosen by the system if it was 0. 0: it is stdio. */
 uint16_t entry_port(const struct entry *e);
 
 /* Ends its visitors too. The port is free when this returns. NULL is fine. */

@@ -99,9 +99,9 @@ enum err chisel_session_configure(struct chisel_session *s, struct span json) MU
 
 /*
  * Server, once: accepts the config or refuses it. If it is refused, @data is the text for
- * the client, and the session closes by itself when that has had time to arrive. If it is
- * accepted, @data is empty; for a client of ours that asked for them it is details: stock
- * clients would take them for a refusal. ERR_CLOSED: it is over.
+ * the client, and the session closes after that has had time to arrive. If it is
+ * accepted, @data is empty, or has details for an adit client that has requested them: a
+ * stock client would read them as a refusal. ERR_CLOSED: the session has ended.
  */
 enum err chisel_session_answer(struct chisel_session *s, bool is_accepted,
 	struct span data) MUST_USE;
