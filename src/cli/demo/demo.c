@@ -39,6 +39,7 @@
 #define DEMO_PATH_MAX 192
 #define LEASE_NAME "hello"
 #define LEASE_RELAY "relay.localhost"
+#define LEASE_URL "https://relay.localhost"
 #define LEASE_HOST LEASE_NAME "." LEASE_RELAY
 
 enum demo_state {
@@ -382,17 +383,16 @@ static enum err demo_start_agent(struct demo *d)
 		d->taps[VISITOR_RELAY].port, ports[VISITOR_RELAY],
 		d->taps[AGENT_TARGET].port, d->what, d->target.port);
 	snprintf(target, sizeof(target), DEMO_LOCAL ":%u", d->taps[AGENT_TARGET].port);
-	snprintf(relay, sizeof(relay), "https://" LEASE_RELAY ":%u",
-		d->taps[AGENT_RELAY].port);
+	snprintf(relay, sizeof(relay), LEASE_URL ":%u", d->taps[AGENT_RELAY].port);
 	snprintf(identity, sizeof(identity), "%s/identity-of-agent.json", d->directory);
 	return demo_start(d, DEMO_EXPOSE, argv);
 }
 
 static enum err demo_begin_lease(struct demo *d)
 {
-	const char *const argv[] = { "adit", "relay", "run", "--portal-url",
-		"https://" LEASE_RELAY, "--host", DEMO_LOCAL, "--api-port", "0",
-		"--sni-port", "0", "--identity-path", d->directory, NULL };
+	const char *const argv[] = { "adit", "relay", "run", "--portal-url", LEASE_URL,
+		"--host", DEMO_LOCAL, "--api-port", "0", "--sni-port", "0",
+		"--identity-path", d->directory, NULL };
 	const char *base = getenv("TMPDIR");
 
 	fprintf(d->out,
