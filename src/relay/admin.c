@@ -263,7 +263,7 @@ static void admin_session(void *context, struct api_call *call)
 	api_reply(call, &session);
 }
 
-/* ---- the page: the policy lets a browser load and run nothing but what is in it ---- */
+/* ---- the page: its policy lets a browser load and run nothing else ---- */
 
 static void admin_page(void *context, struct api_call *call)
 {

@@ -8,7 +8,7 @@
 #include "relay/relay_priv.h"
 #include "tunnel/portal/message.h"
 
-#define POLICY_BYTES_LEFT 4096 /* in an answer: enough for one more identity */
+#define POLICY_BYTES_LEFT 4096 /* of an answer: enough for another identity */
 
 #define TABLE(type, rows) FIELD_TABLE_OF(struct type, rows)
 
@@ -132,18 +132,18 @@ static const struct field identity_rows[] = {
 
 static const struct field_table identity_fields = TABLE(policy_entry, identity_rows);
 
-struct policy_answer {
+struct policy_lists {
 	struct field_series *networks, *identities;
 };
 
 static const struct field policy_rows[] = {
-#define AT(member) FIELD_AT(struct policy_answer, member)
+#define AT(member) FIELD_AT(struct policy_lists, member)
 	{ "banned_networks", FIELD_SERIES, AT(networks) },
 	{ "identities", FIELD_SERIES, AT(identities), .of = &identity_fields },
 #undef AT
 };
 
-static const struct field_table policy_fields = TABLE(policy_answer, policy_rows);
+static const struct field_table policy_fields = TABLE(policy_lists, policy_rows);
 
 struct network_series {
 	struct field_series series;
@@ -189,12 +189,12 @@ static void admin_policy(void *context, struct api_call *call)
 		.policy = r->policy,
 		.answer = &call->answer,
 	};
-	const struct policy_answer answer = { &networks.series, &identities.series };
+	const struct policy_lists lists = { &networks.series, &identities.series };
 
-	api_reply(call, &answer);
+	api_reply(call, &lists);
 }
 
-/* ---- the API itself ---- */
+/* ---- the description of the API ---- */
 
 static void admin_describe(void *context, struct api_call *call)
 {
@@ -213,7 +213,7 @@ static const struct api_operation rows[] = {
 		.response = &status_fields, .summary = "Returns the relay's state." },
 	{ "GET", "/admin/policy/", &administrator, admin_policy, .is_own = true,
 		.response = &policy_fields,
-		.summary = "Lists banned networks, and identities that policy knows." },
+		.summary = "Lists banned networks, and identities with rules." },
 };
 
 const struct api_table admin_status_table = API_TABLE_OF(rows);

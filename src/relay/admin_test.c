@@ -22,7 +22,7 @@
 #define T0_MS UINT64_C(1780315200500)
 #define ADDRESS "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 #define KEY "my-app:0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"
-/* "my-app", with the padding that it has none of, and ADDRESS */
+/* "my-app" with superfluous padding, and ADDRESS */
 #define LEASE \
 	"/admin/leases/bXktYXBw/" \
 	"MHhmMzlGZDZlNTFhYWQ4OEY2RjRjZTZhQjg4MjcyNzljZmZGYjkyMjY2"
@@ -33,7 +33,7 @@ struct fixture {
 	struct loop *loop;
 	struct api_call *call;
 	char cookie[WALLET_COOKIE_MAX];
-	const char *client; /* where calls are from; NULL: somewhere */
+	const char *client; /* the address of calls; NULL: any */
 };
 
 static const struct api_table *const tables[] = { ADMIN_TABLES, NULL };
@@ -207,8 +207,8 @@ static void test_signing_in_and_out(void **state)
 	says(ask(f, "GET", "/admin/snapshot", ""), 401, "unauthorized");
 }
 
-/* Who has one address of IPv6 has a network of them. */
-static void test_challenges_are_counted_for_a_network(void **state)
+/* A client with one IPv6 address has a whole network. */
+static void test_challenges_are_limited_for_each_network(void **state)
 {
 	static const char *const clients[] = { "2001:db8::1", "2001:db8::2" };
 	struct fixture *f = *state;
@@ -294,7 +294,7 @@ static void test_the_origin_must_match_the_host(void **state)
 		"ok");
 }
 
-/* Root, or the relay's own user, over a socket that others do not reach. */
+/* Root, or the relay's own user, over the admin socket. */
 static void test_a_local_administrator_needs_no_wallet(void **state)
 {
 	struct fixture *f = *state;
@@ -326,7 +326,7 @@ static void test_policy_is_reported(void **state)
 		"\"bytes_per_s\":7}]}");
 }
 
-static void test_settings(void **state)
+static void test_settings_are_changed(void **state)
 {
 	struct fixture *f = *state;
 	const struct policy_settings *s = policy_settings(f->r.policy);
@@ -356,7 +356,7 @@ static void test_settings(void **state)
 	says(ask(f, "GET", "/admin/metrics", ""), 200, "process_resident_memory_bytes");
 }
 
-static void test_identities(void **state)
+static void test_rules_for_identities_are_changed(void **state)
 {
 	struct fixture *f = *state;
 
@@ -382,7 +382,7 @@ static void test_identities(void **state)
 	says(ask(f, "PUT", LEASE "/ban", ""), 405, "method_not_allowed");
 }
 
-static void test_addresses(void **state)
+static void test_networks_are_banned(void **state)
 {
 	struct fixture *f = *state;
 
@@ -397,7 +397,7 @@ static void test_addresses(void **state)
 	says(ask(f, "POST", "/admin/ips/192.0.2.1%/ban", ""), 400, "invalid_ip");
 }
 
-static void test_the_page_runs_nothing_of_others(void **state)
+static void test_the_page_loads_nothing_from_other_sites(void **state)
 {
 	struct fixture *f = *state;
 
@@ -412,7 +412,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_signing_in_and_out, set_up,
 			tear_down),
-		cmocka_unit_test_setup_teardown(test_challenges_are_counted_for_a_network,
+		cmocka_unit_test_setup_teardown(test_challenges_are_limited_for_each_network,
 			set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_other_identities_are_refused, set_up,
 			tear_down),
@@ -422,10 +422,10 @@ int main(void)
 			test_a_local_administrator_needs_no_wallet, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_policy_is_reported, set_up,
 			tear_down),
-		cmocka_unit_test_setup_teardown(test_settings, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_identities, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_addresses, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_the_page_runs_nothing_of_others,
+		cmocka_unit_test_setup_teardown(test_settings_are_changed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_rules_for_identities_are_changed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_networks_are_banned, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_the_page_loads_nothing_from_other_sites,
 			set_up, tear_down),
 	};
 

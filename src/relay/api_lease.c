@@ -1,6 +1,6 @@
 /*
- * Registering, renewing and unregistering of leases. The order of the checks is the
- * protocol's: portal-protocol 2.6.
+ * Registration, renewal and end of leases. The order of the checks is that of the
+ * protocol: portal-protocol 2.6.
  */
 #include <stdio.h>
 
@@ -12,9 +12,9 @@
 #include "serve/own_host.h"
 #include "tunnel/portal/access_token.h"
 
-#define NO_HOPS "this relay takes no part in multi-hop routes"
+#define NO_HOPS "this relay does not support multi-hop routes"
 
-/* A lease whose challenge waits to be signed. */
+/* A lease whose challenge is not signed yet. */
 struct pending_lease {
 	char name[NAMES_LABEL_MAX + 1], address[ADDRESS_TEXT_SIZE]; /* canonical */
 	int64_t ttl_s;
@@ -338,8 +338,8 @@ static void register_log(struct relay *r, const struct lease *lease, const char 
 }
 
 /*
- * Opens a lease, with what policy says of its identity, and tells its worker. ERR_AGAIN:
- * there is no room; the others are those of lease_open().
+ * Opens a lease with the policy for its identity, and tells its worker. ERR_AGAIN: there is
+ * no room; other errors are those of lease_open().
  */
 static enum err lease_grant(struct relay *r, const struct api_call *call,
 	struct lease_request *req, struct lease **out, struct why *why)

@@ -1,4 +1,4 @@
-/* The API: every answer that it has, to calls as data workers hand them on. */
+/* The API: every answer to calls, as data workers send them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@
 #define URL "https://relay.example.com"
 #define T0_MS UINT64_C(1780315200500)
 
-/* What policy says in these tests, instead of a store. */
+/* The policy of these tests, without a store. */
 static struct policy_settings settings;
 static bool is_routable, begins;
 
@@ -69,7 +69,7 @@ static void person_init(struct person *p, uint8_t secret)
 	address_of_key(&key, p->address);
 }
 
-static void open_book(struct fixture *f)
+static void open_table(struct fixture *f)
 {
 	struct reservations_options names = {
 		.loop = f->loop,
@@ -92,7 +92,7 @@ static void open_book(struct fixture *f)
 	assert_int_equal(lease_table_new(&o, &f->r.table), ERR_OK);
 }
 
-static void close_book(struct fixture *f)
+static void close_table(struct fixture *f)
 {
 	lease_table_free(f->r.table);
 	reservations_close(f->r.names);
@@ -129,7 +129,7 @@ static int set_up(void **state)
 	assert_int_equal(route_table_new(lease_route_alias, &f->r.routes), ERR_OK);
 	assert_int_equal(loop_new(&f->loop), ERR_OK);
 	f->root = ROOT;
-	open_book(f);
+	open_table(f);
 	assert_int_equal(challenges_new(&registrations, &f->r.challenges), ERR_OK);
 	*state = f;
 	return 0;
@@ -140,7 +140,7 @@ static int tear_down(void **state)
 	struct fixture *f = *state;
 
 	api_call_free(f->call);
-	close_book(f);
+	close_table(f);
 	test_store_remove(&f->kept);
 	route_table_free(f->r.routes);
 	challenges_free(f->r.challenges);
@@ -177,7 +177,7 @@ static const struct api_call *ask(struct fixture *f, const char *method,
 	return f->call;
 }
 
-/* A reverse session has come with @token, and its worker knows no lease. */
+/* A reverse session has @token, and its worker has no lease for it. */
 static const struct api_call *revive(struct fixture *f, const char *token)
 {
 	struct api_call *call = prepare(f, "GET", "/sdk/connect", token);
@@ -305,7 +305,7 @@ static const struct api_call *with_token(struct fixture *f, const char *target,
 	return ask(f, "POST", target, body);
 }
 
-/* ---- which operation ---- */
+/* ---- operations ---- */
 
 static void test_paths_and_methods(void **state)
 {
@@ -346,7 +346,7 @@ static void test_domain(void **state)
 	assert_true(says(call, "\"ens\":{\"enabled\":false,\"verified\":false}"));
 }
 
-static void test_multi_hop_is_not_for_us(void **state)
+static void test_multi_hop_routes_are_refused(void **state)
 {
 	struct fixture *f = *state;
 
@@ -354,7 +354,7 @@ static void test_multi_hop_is_not_for_us(void **state)
 	expect_code(ask(f, "DELETE", "/sdk/hop", "x"), 503, "feature_unavailable");
 }
 
-static void test_a_banned_address(void **state)
+static void test_a_banned_address_is_refused(void **state)
 {
 	static const char *const banned[] = { "/sdk/register/challenge", "/sdk/register",
 		"/sdk/renew", "/sdk/unregister", "/sdk/hop" };
@@ -370,7 +370,7 @@ static void test_a_banned_address(void **state)
 
 /* ---- challenge ---- */
 
-static void test_a_challenge_is_asked_for(void **state)
+static void test_a_challenge_is_issued(void **state)
 {
 	struct fixture *f = *state;
 	struct message_challenge c;
@@ -384,7 +384,7 @@ static void test_a_challenge_is_asked_for(void **state)
 	assert_non_null(strstr(c.siwe_message, f->alice.address));
 }
 
-static void test_the_domain_is_the_host_that_was_asked(void **state)
+static void test_the_domain_is_the_host_of_the_request(void **state)
 {
 	struct fixture *f = *state;
 	static const char body[] = "{\"identity\":{\"name\":\"a\",\"address\":"
@@ -402,16 +402,16 @@ static void test_the_domain_is_the_host_that_was_asked(void **state)
 }
 
 /* Stock clients take the host of their URL for the root. */
-static void test_a_local_relay_takes_names_under_localhost(void **state)
+static void test_a_local_relay_accepts_names_under_localhost(void **state)
 {
 	struct fixture *f = *state;
 	char hash[HOSTNAME_HASH_SIZE], extra[256];
 	struct route *r;
 
 	str_copy(f->r.options.root, sizeof(f->r.options.root), "relay.localhost");
-	close_book(f);
+	close_table(f);
 	f->root = "relay.localhost";
-	open_book(f);
+	open_table(f);
 	assert_int_equal(hostname_hash(span_str("app.localhost"), hash, NULL), ERR_OK);
 	snprintf(extra, sizeof(extra),
 		",\"route_hostname\":\"ech-abc.localhost\",\"hostname_hash\":\"%s\","
@@ -460,7 +460,7 @@ static void test_the_order_in_which_a_challenge_is_refused(void **state)
 	assert_int_equal(challenge(f, &f->alice, "app", EXTRA_ROUTE, &c)->status, 201);
 }
 
-static void test_so_many_challenges_for_one_client(void **state)
+static void test_challenges_are_limited_for_each_client(void **state)
 {
 	struct fixture *f = *state;
 	struct message_challenge c;
@@ -519,7 +519,7 @@ static void test_a_lease_with_a_port(void **state)
 	assert_memory_equal(l.tcp_addr, ROOT ":327", sizeof(ROOT) + 3);
 }
 
-static void test_a_wrong_answer_burns_nothing(void **state)
+static void test_a_wrong_response_keeps_the_challenge(void **state)
 {
 	struct fixture *f = *state;
 	struct message_challenge c, other;
@@ -544,7 +544,7 @@ static void test_a_wrong_answer_burns_nothing(void **state)
 	buf_fini(&body);
 }
 
-static void test_routes_that_cannot_be(void **state)
+static void test_invalid_routes_are_refused(void **state)
 {
 	static const struct {
 		const char *extra;
@@ -574,7 +574,7 @@ static void test_routes_that_cannot_be(void **state)
 	assert_int_equal(enrol(f, &f->alice, "app", extra)->status, 201);
 }
 
-static void test_the_second_holder(void **state)
+static void test_a_second_holder_is_refused(void **state)
 {
 	struct fixture *f = *state;
 
@@ -648,7 +648,7 @@ static void test_policy_decides_about_ports(void **state)
 	expect_code(f->call, 503, "tcp_port_exhausted");
 }
 
-static void test_a_lease_without_a_worker_is_none(void **state)
+static void test_a_lease_without_a_worker_is_ended(void **state)
 {
 	struct fixture *f = *state;
 
@@ -688,7 +688,7 @@ static void test_a_lease_is_renewed(void **state)
 		ERR_OK);
 	assert_int_equal(again.expires_at.s, T0_MS / 1000 + 150);
 	assert_int_equal(again.expires_at.ns, 500000000);
-	/* Old tokens stay good until their own end; new ones are good for longer. */
+	/* Old tokens stay valid until they expire; new ones are valid for longer. */
 	assert_int_equal(with_token(f, "/sdk/renew", l.access_token, "")->status, 200);
 	clock_advance(31000);
 	expect_code(with_token(f, "/sdk/renew", l.access_token, ""), 403, "unauthorized");
@@ -696,7 +696,7 @@ static void test_a_lease_is_renewed(void **state)
 		200);
 }
 
-/* Whatever is asked for: agents renew long before. */
+/* For any requested time: agents renew long before. */
 static void test_a_lease_lasts_an_hour_at_most(void **state)
 {
 	struct fixture *f = *state;
@@ -742,15 +742,15 @@ static struct lease *first_lease(struct fixture *f)
 	return list_first(lease_table_all(f->r.table), struct lease, in_table);
 }
 
-/* As a restart would have it: the table is empty, and names are as they were stored. */
+/* As after a restart: the table is empty, and names are as stored. */
 static void forget_all(struct fixture *f)
 {
 	clock_advance(1000);
-	close_book(f);
-	open_book(f);
+	close_table(f);
+	open_table(f);
 }
 
-/* One that has it already keeps it until the renewal, and is told then. */
+/* A lease that has it keeps it until the renewal, which is refused. */
 static void test_a_name_that_is_reserved_later_is_not_renewed(void **state)
 {
 	struct fixture *f = *state;
@@ -805,7 +805,7 @@ static void test_a_token_restores_a_lease_after_a_restart(void **state)
 	}
 }
 
-/* Who has one identity twice: the last one to register has the lease. */
+/* Two agents with one identity: the one that registered last has the lease. */
 static void test_an_older_registration_ends_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -837,18 +837,18 @@ static void test_a_token_restores_no_lease_that_has_ended(void **state)
 	struct fixture *f = *state;
 	struct message_lease l = registered(f, &f->alice, "app", EXTRA_NONE);
 
-	/* Unregistered, by a client of this relay's own time. */
+	/* Unregistered, with a token from after the start. */
 	assert_int_equal(with_token(f, "/sdk/unregister", l.access_token, "")->status,
 		200);
 	expect_code(revive(f, l.access_token), 404, "lease_not_found");
 
-	/* Somebody else's by now, for the store was lost. */
+	/* Another identity has it, since the store was lost. */
 	l = registered(f, &f->alice, "app", EXTRA_NONE);
-	close_book(f);
+	close_table(f);
 	test_store_remove(&f->kept);
 	f->kept.dir[0] = '\0';
 	clock_advance(1000);
-	open_book(f);
+	open_table(f);
 	registered(f, &f->bob, "app", EXTRA_NONE);
 	expect_code(revive(f, l.access_token), 404, "lease_not_found");
 	expect_code(revive(f, "none"), 403, "unauthorized");
@@ -856,8 +856,8 @@ static void test_a_token_restores_no_lease_that_has_ended(void **state)
 	expect_code(revive(f, l.access_token), 403, "unauthorized");
 }
 
-/* Whatever comes first, and however often, the name stays its holder's. */
-static void test_a_restart_gives_no_name_away(void **state)
+/* In any order and number of requests, the name stays with its holder. */
+static void test_names_stay_with_their_holders_after_a_restart(void **state)
 {
 	static const char *const extras[] = { EXTRA_NONE, EXTRA_ROUTE };
 	struct fixture *f = *state;
@@ -876,7 +876,7 @@ static void test_a_restart_gives_no_name_away(void **state)
 			expect_code(enrol(f, &f->bob, "app", EXTRA_NONE), 409,
 				"hostname_conflict");
 		}
-		forget_all(f); /* and without a token, with the same identity */
+		forget_all(f); /* and with the same identity but no token */
 		l = registered(f, &f->alice, "app", extras[i]);
 		expect_code(enrol(f, &f->bob, "app", EXTRA_NONE), 409,
 			"hostname_conflict");
@@ -886,8 +886,8 @@ static void test_a_restart_gives_no_name_away(void **state)
 	}
 }
 
-/* Those say nothing of a registration. */
-static void test_tokens_of_another_program_are_good_while_the_name_is_free(void **state)
+/* They have no registration number. */
+static void test_tokens_of_a_stock_relay_are_valid_while_the_name_is_free(void **state)
 {
 	struct fixture *f = *state;
 	struct access_token t = {
@@ -913,7 +913,7 @@ static void test_tokens_of_another_program_are_good_while_the_name_is_free(void 
 	buf_fini(&text);
 }
 
-static void test_tokens_that_are_not_ours(void **state)
+static void test_tokens_of_other_relays_are_refused(void **state)
 {
 	struct fixture *f = *state;
 	struct message_lease l = registered(f, &f->alice, "app", EXTRA_NONE);
@@ -926,7 +926,7 @@ static void test_tokens_that_are_not_ours(void **state)
 		"unauthorized");
 }
 
-static void test_status_wants_a_host(void **state)
+static void test_status_needs_a_host(void **state)
 {
 	static const char *const rows[] = { "/tunnel/status",
 		"/tunnel/status?hostname=", "/tunnel/status?hostname=%zz",
@@ -943,7 +943,7 @@ static void test_status_wants_a_host(void **state)
 
 /* ---- the page ---- */
 
-static void test_the_page_lists_what_is_public(void **state)
+static void test_the_page_lists_public_leases(void **state)
 {
 	struct fixture *f = *state;
 	const struct api_call *call;
@@ -970,7 +970,7 @@ static void test_the_page_lists_what_is_public(void **state)
 	assert_true(says(call, "data-landing-page=\"true\""));
 }
 
-/* Without the landing page there is the list, and no more. */
+/* Without the landing page there is only the list. */
 static void test_the_landing_page_is_a_setting(void **state)
 {
 	struct fixture *f = *state;
@@ -986,7 +986,7 @@ static void test_the_landing_page_is_a_setting(void **state)
 }
 
 /* A page is in memory while a client reads it, and any client may read slowly. */
-static void test_the_page_is_one_for_all(void **state)
+static void test_all_clients_share_one_page(void **state)
 {
 	struct fixture *f = *state;
 	struct api_text *first, *second;
@@ -1009,7 +1009,7 @@ static void test_the_page_is_one_for_all(void **state)
 	api_text_unref(first);
 }
 
-static void test_the_page_is_silent_about_others(void **state)
+static void test_the_page_hides_leases_that_are_not_public(void **state)
 {
 	struct fixture *f = *state;
 	struct lease *l;
@@ -1041,23 +1041,23 @@ int main(void)
 	const struct CMUnitTest rows[] = {
 		ROW(test_paths_and_methods),
 		ROW(test_domain),
-		ROW(test_multi_hop_is_not_for_us),
-		ROW(test_a_banned_address),
-		ROW(test_a_challenge_is_asked_for),
-		ROW(test_the_domain_is_the_host_that_was_asked),
-		ROW(test_a_local_relay_takes_names_under_localhost),
+		ROW(test_multi_hop_routes_are_refused),
+		ROW(test_a_banned_address_is_refused),
+		ROW(test_a_challenge_is_issued),
+		ROW(test_the_domain_is_the_host_of_the_request),
+		ROW(test_a_local_relay_accepts_names_under_localhost),
 		ROW(test_the_order_in_which_a_challenge_is_refused),
-		ROW(test_so_many_challenges_for_one_client),
+		ROW(test_challenges_are_limited_for_each_client),
 		ROW(test_a_lease_is_registered),
 		ROW(test_one_network_does_not_fill_the_table),
 		ROW(test_a_lease_with_a_port),
-		ROW(test_a_wrong_answer_burns_nothing),
-		ROW(test_routes_that_cannot_be),
-		ROW(test_the_second_holder),
+		ROW(test_a_wrong_response_keeps_the_challenge),
+		ROW(test_invalid_routes_are_refused),
+		ROW(test_a_second_holder_is_refused),
 		ROW(test_reserved_names_are_refused),
 		ROW(test_a_name_that_is_reserved_later_is_not_renewed),
 		ROW(test_policy_decides_about_ports),
-		ROW(test_a_lease_without_a_worker_is_none),
+		ROW(test_a_lease_without_a_worker_is_ended),
 		ROW(test_an_identity_without_approval_may_register),
 		ROW(test_a_lease_is_renewed),
 		ROW(test_a_lease_lasts_an_hour_at_most),
@@ -1065,14 +1065,14 @@ int main(void)
 		ROW(test_a_token_restores_a_lease_after_a_restart),
 		ROW(test_an_older_registration_ends_nothing),
 		ROW(test_a_token_restores_no_lease_that_has_ended),
-		ROW(test_a_restart_gives_no_name_away),
-		ROW(test_tokens_of_another_program_are_good_while_the_name_is_free),
-		ROW(test_tokens_that_are_not_ours),
-		ROW(test_status_wants_a_host),
-		ROW(test_the_page_lists_what_is_public),
+		ROW(test_names_stay_with_their_holders_after_a_restart),
+		ROW(test_tokens_of_a_stock_relay_are_valid_while_the_name_is_free),
+		ROW(test_tokens_of_other_relays_are_refused),
+		ROW(test_status_needs_a_host),
+		ROW(test_the_page_lists_public_leases),
 		ROW(test_the_landing_page_is_a_setting),
-		ROW(test_the_page_is_one_for_all),
-		ROW(test_the_page_is_silent_about_others),
+		ROW(test_all_clients_share_one_page),
+		ROW(test_the_page_hides_leases_that_are_not_public),
 	};
 
 	return cmocka_run_group_tests(rows, NULL, NULL);

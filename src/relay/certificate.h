@@ -66,8 +66,8 @@ struct certificate_options {
 
 /*
  * Reads the files. If there are none and the root is a local host, makes a pair for
- * development. The errors are those of certificate_pair_load() and _make(); @why says what
- * to do.
+ * development. The errors are those of certificate_pair_load() and _make(); @why has
+ * the remedy.
  */
 enum err certificate_open(const struct certificate_options *o, struct certificate **out,
 	struct why *why) MUST_USE;

@@ -1,4 +1,4 @@
-/* Pairs of certificate and key: what is made, and what is refused. */
+/* Pairs of certificate and key: making, loading and errors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -63,7 +63,7 @@ static X509 *leaf_of(const struct certificate_pair *pair)
 	return leaf;
 }
 
-static void test_one_for_development_is_for_the_root_and_this_machine(void **state)
+static void test_a_development_pair_is_for_the_root_and_this_machine(void **state)
 {
 	struct certificate_pair pair;
 	struct stat st;
@@ -90,7 +90,7 @@ static void test_one_for_development_is_for_the_root_and_this_machine(void **sta
 	certificate_pair_wipe(&pair);
 }
 
-static void test_local_roots_of_all_kinds(void **state)
+static void test_all_kinds_of_local_roots_are_covered(void **state)
 {
 	static const char *const roots[] = { "localhost", "a.b.localhost" };
 	struct certificate_pair pair;
@@ -105,8 +105,8 @@ static void test_local_roots_of_all_kinds(void **state)
 	}
 }
 
-/* What clients of a relay with default settings ask for, and nothing twice. */
-static void test_the_names_in_a_certificate_for_development(void **state)
+/* The names that clients of a relay with default settings use, each once. */
+static void test_the_names_in_a_development_certificate(void **state)
 {
 	static const struct {
 		const char *root;
@@ -136,7 +136,7 @@ static void test_the_names_in_a_certificate_for_development(void **state)
 	}
 }
 
-static void test_names_that_are_not_covered(void **state)
+static void test_a_certificate_for_other_names_is_refused(void **state)
 {
 	struct certificate_pair pair;
 	struct why why = { "" };
@@ -146,7 +146,7 @@ static void test_names_that_are_not_covered(void **state)
 	assert_int_equal(certificate_pair_load(directory, "example.com", &pair, &why),
 		ERR_DENIED);
 	assert_non_null(strstr(why.text, "*.example.com"));
-	/* The root itself is covered here, but not what is under it. */
+	/* The root itself is covered, but not the names under it. */
 	assert_int_equal(certificate_pair_make(directory, "example.com", NULL), ERR_OK);
 	assert_int_equal(certificate_pair_load(directory, "a.example.com", &pair, &why),
 		ERR_DENIED);
@@ -171,8 +171,8 @@ static void test_a_missing_pair_and_a_missing_half(void **state)
 	assert_non_null(strstr(why.text, "no certificate"));
 }
 
-/* As when the disk is full: what there is must not stop the next attempt. */
-static void test_half_of_one_is_not_left_behind(void **state)
+/* As on a full disk: what is left must not stop the next attempt. */
+static void test_half_a_pair_is_removed_after_a_failure(void **state)
 {
 	char chain[128], key[128];
 
@@ -185,7 +185,7 @@ static void test_half_of_one_is_not_left_behind(void **state)
 	assert_int_equal(rmdir(chain), 0);
 }
 
-static void test_a_key_of_another(void **state)
+static void test_a_key_of_another_certificate_is_refused(void **state)
 {
 	struct certificate_pair pair, other;
 	struct why why = { "" };
@@ -212,13 +212,13 @@ static void test_a_key_of_another(void **state)
 int main(void)
 {
 	const struct CMUnitTest rows[] = {
-		ROW(test_one_for_development_is_for_the_root_and_this_machine),
-		ROW(test_local_roots_of_all_kinds),
-		ROW(test_the_names_in_a_certificate_for_development),
-		ROW(test_names_that_are_not_covered),
+		ROW(test_a_development_pair_is_for_the_root_and_this_machine),
+		ROW(test_all_kinds_of_local_roots_are_covered),
+		ROW(test_the_names_in_a_development_certificate),
+		ROW(test_a_certificate_for_other_names_is_refused),
 		ROW(test_a_missing_pair_and_a_missing_half),
-		ROW(test_half_of_one_is_not_left_behind),
-		ROW(test_a_key_of_another),
+		ROW(test_half_a_pair_is_removed_after_a_failure),
+		ROW(test_a_key_of_another_certificate_is_refused),
 	};
 
 	return cmocka_run_group_tests(rows, NULL, NULL);

@@ -1,4 +1,4 @@
-/* The relay's certificate: the first one, a new one, and wrong ones. */
+/* The relay's certificate: the first one, new ones and invalid ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -85,7 +85,7 @@ static enum err open_it(struct fixture *f, const char *root, struct why *why)
 	return certificate_open(&o, &f->c, why);
 }
 
-static void test_a_local_relay_makes_its_own(void **state)
+static void test_a_local_relay_makes_a_certificate(void **state)
 {
 	struct fixture *f = *state;
 	struct keyless *first;
@@ -98,7 +98,7 @@ static void test_a_local_relay_makes_its_own(void **state)
 	assert_non_null(certificate_tls(f->c));
 	first = certificate_keyless(f->c);
 	assert_non_null(first);
-	certificate_check(f->c); /* the same files: nothing is new */
+	certificate_check(f->c); /* the same files: no change */
 	assert_ptr_equal(certificate_keyless(f->c), first);
 	assert_int_equal(f->changes, 0);
 }
@@ -114,7 +114,7 @@ static void test_a_public_relay_names_the_missing_files(void **state)
 	assert_non_null(strstr(why.text, "fullchain.pem and privatekey.pem"));
 }
 
-static void test_a_new_pair_is_taken(void **state)
+static void test_a_new_pair_is_loaded(void **state)
 {
 	struct fixture *f = *state;
 	struct tls_context *old;
@@ -128,7 +128,7 @@ static void test_a_new_pair_is_taken(void **state)
 	tls_context_free(old);
 }
 
-static void test_a_wrong_pair_changes_nothing(void **state)
+static void test_an_invalid_pair_changes_nothing(void **state)
 {
 	struct fixture *f = *state;
 	struct tls_context *old;
@@ -144,7 +144,7 @@ static void test_a_wrong_pair_changes_nothing(void **state)
 	assert_ptr_equal(certificate_tls(f->c), old);
 }
 
-/* Here the kernel tells us, so the clocks must be the real ones. */
+/* The kernel reports changes, so the clocks are not frozen. */
 static void test_the_files_are_watched(void **state)
 {
 	struct fixture *f = *state;
@@ -163,10 +163,10 @@ static void test_the_files_are_watched(void **state)
 int main(void)
 {
 	const struct CMUnitTest rows[] = {
-		ROW(test_a_local_relay_makes_its_own),
+		ROW(test_a_local_relay_makes_a_certificate),
 		ROW(test_a_public_relay_names_the_missing_files),
-		ROW(test_a_new_pair_is_taken),
-		ROW(test_a_wrong_pair_changes_nothing),
+		ROW(test_a_new_pair_is_loaded),
+		ROW(test_an_invalid_pair_changes_nothing),
 		ROW(test_the_files_are_watched),
 	};
 

@@ -1,4 +1,4 @@
-/* The relay's certificate as time goes by. */
+/* The validity in time of the relay's certificate. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 #define ROOT "relay.localhost"
 #define HOUR_MS UINT64_C(3600000)
 
-/* The relay's directory has links only; what they point to lies elsewhere. */
+/* The relay's directory has only links, to files in another directory. */
 struct fixture {
 	char directory[64], elsewhere[64];
 	struct loop *loop;
@@ -107,7 +107,7 @@ static void test_a_change_behind_a_link_is_found(void **state)
 	assert_int_equal(f->changes, 1);
 }
 
-/* Certificates for development are good from an hour ago on; so the clock is set back. */
+/* Development certificates are valid from an hour ago on, so the clock is set back. */
 static void test_a_certificate_that_is_not_valid_yet_is_used_later(void **state)
 {
 	struct fixture *f = *state;

@@ -25,7 +25,7 @@ static const struct field rows[] = {
 		"Signatures refused to leases."),
 	ROW("workers", workers, "Data workers."),
 	ROW("leases", leases, "Leases."),
-	ROW("leases_live", leases_live, "Leases that policy lets be served."),
+	ROW("leases_live", leases_live, "Leases that policy allows to be served."),
 	ROW("leases_tcp", leases_tcp, "Leases with a TCP port."),
 	ROW("names_reserved", names, "Names that are reserved for their holders."),
 	ROW("policy_approved", approved, "Identities approved."),

@@ -62,7 +62,7 @@ static const struct field rows[] = {
 
 static const struct field_table fields = FIELD_TABLE_OF(struct admin_settings, rows);
 
-/* An identity that is approved and denied is denied: that comes last. */
+/* Denials come after approvals: an identity with both is denied. */
 static enum err use_rules(const struct admin_settings *s,
 	const struct policy_importer *importer, struct why *why)
 {

@@ -9,7 +9,7 @@
 
 #define POLICY_IMPORT_BYTES_MAX (16u << 20)
 
-/* Texts are good for the call. Anything but ERR_OK ends the reading. */
+/* Texts are valid during the call. An error ends the import. */
 struct policy_importer {
 	enum err (*on_rule)(void *arg, const char *identity_key, enum policy_rule rule,
 		uint64_t value);
@@ -21,7 +21,7 @@ struct policy_importer {
  * Members that the text does not have leave @settings as they are. Rules come in the
  * order in which they are to be applied.
  *
- * ERR_SYNTAX: @why says which member is wrong.
+ * ERR_SYNTAX: @why names the member.
  */
 enum err policy_import_parse(struct span text, struct policy_settings *settings,
 	const struct policy_importer *importer, struct why *why) MUST_USE;

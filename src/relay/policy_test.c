@@ -1,5 +1,4 @@
-/* Policy: against a model, over restarts and crashes;
- * and the taking over of other relays'. */
+/* Policy: against a model, over restarts and crashes; and the import. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -238,7 +237,7 @@ static void test_random_changes_agree_with_a_model(void **state)
 
 /* ---- crashes ---- */
 
-/* Approves and denies in turn, and says so after each; until it is killed. */
+/* Approves and denies in turn, and reports each; until it is killed. */
 static void child_run(struct fixture *f, int fd)
 {
 	for (uint64_t i = 1;; i++) {
@@ -248,7 +247,7 @@ static void child_run(struct fixture *f, int fd)
 	}
 }
 
-static void test_a_crash_leaves_the_old_or_the_new(void **state)
+static void test_a_crash_leaves_the_old_or_the_new_state(void **state)
 {
 	struct fixture *f = *state;
 
@@ -319,7 +318,7 @@ static void write_import(struct fixture *f, const char *text)
 	assert_int_equal(fclose(file), 0);
 }
 
-static void test_another_relays_policy_is_taken_over_once(void **state)
+static void test_the_policy_of_a_stock_relay_is_imported_once(void **state)
 {
 	struct fixture *f = *state;
 	struct policy_verdict v;
@@ -349,7 +348,7 @@ static void test_another_relays_policy_is_taken_over_once(void **state)
 	assert_int_equal(access(f->import, R_OK), 0);
 }
 
-static void test_what_cannot_be_read_stops_the_start(void **state)
+static void test_a_file_that_cannot_be_imported_stops_the_start(void **state)
 {
 	static const char *const texts[][2] = {
 		{ "", "is not JSON" },
@@ -381,14 +380,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_random_changes_agree_with_a_model,
 			set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_a_crash_leaves_the_old_or_the_new,
+		cmocka_unit_test_setup_teardown(test_a_crash_leaves_the_old_or_the_new_state,
 			set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_a_change_that_cannot_be_stored_has_no_effect, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(
-			test_another_relays_policy_is_taken_over_once, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_what_cannot_be_read_stops_the_start,
+			test_the_policy_of_a_stock_relay_is_imported_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_file_that_cannot_be_imported_stops_the_start,
 			set_up, tear_down),
 	};
 

@@ -1,7 +1,7 @@
 /*
- * A relay: takes visitors by name, and agents that hold leases of names. It owns its data
- * workers; loop and signals of the control worker are its owner's. portal-protocol 2 to
- * 10, 16.
+ * A relay: visitors of names, and agents that hold leases of the names. It owns its data
+ * workers; its owner has the loop and the signals of the control worker. portal-protocol 2
+ * to 10, 16.
  */
 #ifndef RELAY_RELAY_H
 #define RELAY_RELAY_H
@@ -15,23 +15,23 @@
 
 #define RELAY_WALLETS_MAX 64
 
-/* What a relay is told; relay/relay_config.h has the table, whose texts and lists it
- * owns. */
+/* The settings of a relay. relay/relay_config.h has their table. Texts and lists are
+ * owned. */
 struct relay_options {
 	char url[URL_TEXT_MAX];        /* canonical (text/relay_url.h) */
 	char root[NAMES_HOST_MAX + 1]; /* the host in it: names of leases end in it */
 	char *state_dir;
-	char *host; /* where to listen; NULL: all interfaces */
+	char *host; /* listen on this address; NULL: on all */
 	uint16_t api_port, sni_port;
 	bool has_tcp;                /* leases may have TCP ports: */
 	uint16_t port_min, port_max; /* of these, both included; 0 when there are none */
 	bool trusts_proxy;           /* the X-Forwarded-For of these: */
-	struct field_list proxies;   /* ranges; if empty, all that are not the Internet */
+	struct field_list proxies;   /* ranges; if empty, addresses that are not public */
 	struct field_list admin_wallets; /* addresses with their checksum */
 	bool has_landing_page;           /* initial value; administrators can change it */
-	uint32_t drain_ms;               /* at the end, for bridges that still run */
-	uint32_t sign_per_s; /* signatures for one lease, after a burst of ten seconds' */
-	struct field_list reserved_names; /* labels of no lease; a last '*' is any end */
+	uint32_t drain_ms;               /* at shutdown, for open bridges */
+	uint32_t sign_per_s; /* for one lease, after a burst of ten seconds' worth */
+	struct field_list reserved_names; /* labels; a '*' at the end stands for any text */
 	uint32_t name_grace_ms;      /* a name is reserved when its lease has ended */
 	uint32_t leases_per_network; /* 0: any number, as for these: */
 	struct field_list exempt;    /* ranges */
@@ -40,8 +40,8 @@ struct relay_options {
 };
 
 /*
- * Where options come from: called at the start, and again on SIGHUP. On success
- * field_fini() with relay_fields is due.
+ * Reads the options: called at the start, and again on SIGHUP. After success the relay
+ * frees them by field_fini().
  * ERR_USAGE, ERR_SYNTAX, ERR_SYS: @why has file, line and what to write.
  */
 typedef enum err relay_read_fn(void *arg, struct relay_options *out, struct why *why);
@@ -52,27 +52,27 @@ struct worker;
 
 /* All borrowed: they outlive the relay. */
 struct relay_owner {
-	struct worker *control; /* the one whose loop we are on */
+	struct worker *control; /* the relay runs on its loop */
 	struct notify *notify;  /* NULL: no service manager */
 	relay_read_fn *read;
 	void *read_arg;
-	/* It has ended, as was asked or since it could not begin: to be closed. */
+	/* It has ended, after relay_end() or a failed start: the owner closes it. */
 	void (*on_ended)(void *arg, bool has_failed);
 	void *arg;
 };
 
 /*
- * Serves, or waits for a certificate if there is none yet. After an error @why says what
- * is wrong with the settings or this machine.
+ * Serves, or waits for a certificate if there is none yet. On an error @why has the
+ * setting or the condition of this machine that prevents it.
  */
 enum err relay_open(const struct relay_owner *owner, struct relay **out,
 	struct why *why) MUST_USE;
 
-/* Reads options and certificate again; what is wrong leaves the previous ones. */
+/* Reads options and certificate again; those with an error stay as they are. */
 void relay_reload(struct relay *r);
 
-/* Takes nothing new, and drains: on_ended follows, within the drain time. Again:
- * at once. */
+/* Accepts no more connections and drains: on_ended follows within the drain time. A
+ * second call ends it at once. */
 void relay_end(struct relay *r);
 
 /* NULL is fine. */

@@ -247,7 +247,7 @@ static const struct field rows[] = {
 		  "let relays find each other"),
 		.initial = "false", .env = "DISCOVERY" },
 	{ MISSING("bootstraps", FIELD_LIST, "discovery of relays is",
-		  "the first relays to ask"),
+		  "the first relays to contact"),
 		.env = "BOOTSTRAPS", .argument = "list" },
 	{ MISSING("wireguard_port", FIELD_PORT, "the overlay of relays is",
 		  "the port of the overlay"),
@@ -412,7 +412,7 @@ enum err relay_config_make_dir(const struct relay_options *o, struct why *why)
 	for (slash = strchr(path + 1, '/'); slash != NULL;
 		slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		(void)mkdir(path, 0755); /* the last one says what is wrong */
+		(void)mkdir(path, 0755); /* the last mkdir() reports errors */
 		*slash = '/';
 	}
 	if (mkdir(path, 0700) != 0 && errno != EEXIST)

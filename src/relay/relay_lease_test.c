@@ -1,5 +1,4 @@
-/* What becomes of leases: signatures are in the audit, once a minute for each
- * identity. */
+/* Leases on the control worker: policy, and the audit of signatures. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -166,7 +165,7 @@ static void expect(struct fixture *f, const char *text)
 	assert_string_equal(rows.text, text);
 }
 
-static void test_signatures_are_noted_once(void **state)
+static void test_signatures_are_audited_once(void **state)
 {
 	struct fixture *f = *state;
 
@@ -177,8 +176,8 @@ static void test_signatures_are_noted_once(void **state)
 	expect(f, "two signed 2 handshakes, one signed 1 handshake");
 }
 
-/* However often an identity registers again within the minute. */
-static void test_leases_that_have_ended_are_noted_with_the_others(void **state)
+/* Also if an identity registers many times within the minute. */
+static void test_signatures_of_ended_leases_are_audited_with_the_others(void **state)
 {
 	struct fixture *f = *state;
 
@@ -245,8 +244,8 @@ static void test_leases_of_a_banned_address_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest rows[] = {
-		ROW(test_signatures_are_noted_once),
-		ROW(test_leases_that_have_ended_are_noted_with_the_others),
+		ROW(test_signatures_are_audited_once),
+		ROW(test_signatures_of_ended_leases_are_audited_with_the_others),
 		ROW(test_a_full_disk_loses_no_signature),
 		ROW(test_leases_of_a_banned_address_end),
 	};

@@ -332,7 +332,7 @@ static void test_a_rate_holds_for_bridges_that_run(void **state)
 	assert_true(data_worker_set_rate(&s->workers[0], r->owner, 0));
 	site_pass(s, 10);
 	site_until(s, g.in.n == sizeof(bytes));
-	assert_true(data_worker_set_rate(&s->workers[0], "nobody:0x0", 7));
+	assert_true(data_worker_set_rate(&s->workers[0], "unknown:0x0", 7));
 	site_settle(s);
 	close(fd);
 	guest_close(&g);

@@ -1,4 +1,4 @@
-/* What the relay's API wraps its answers in. */
+/* The envelope of the relay's API. */
 #include "serve/lease/envelope.h"
 
 static void refuse(struct api_call *call, unsigned status, enum message_error error,
@@ -34,7 +34,7 @@ static void refuse_fault(struct api_call *call, enum api_fault fault, enum err r
 						   MESSAGE_INVALID_REQUEST,
 			rc == ERR_NOMEM ? "out of memory" : err_text(rc, why));
 		break;
-	case API_BUSY: /* no code of the protocol is for this; agents try again (2.4) */
+	case API_BUSY: /* the protocol has no code for this; agents retry (2.4) */
 		refuse(call, 503, MESSAGE_INTERNAL, "server busy, retry later");
 		break;
 	case API_NO_ROOM:

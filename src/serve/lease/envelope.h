@@ -1,11 +1,11 @@
-/* What the relay's API wraps its answers in: {"ok":true,"data":…}. portal-protocol 2. */
+/* The envelope of answers of the relay's API: {"ok":true,"data":…}. portal-protocol 2. */
 #ifndef SERVE_LEASE_ENVELOPE_H
 #define SERVE_LEASE_ENVELOPE_H
 
 #include "http/api.h"
 #include "tunnel/portal/message.h"
 
-/* To the older of two agents that have one identity. */
+/* To the older of two agents with the same identity. */
 #define ENVELOPE_REPLACED "another agent has registered with the same identity since"
 
 extern const struct api_envelope relay_envelope;

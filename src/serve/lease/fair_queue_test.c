@@ -90,7 +90,7 @@ static void test_a_lease_with_few_goes_before_one_with_many(void **state)
 	empty(&q);
 }
 
-/* However many leases there are in the other network. */
+/* For any number of leases in the other network. */
 static void test_a_network_with_few_leases_goes_before_one_with_many(void **state)
 {
 	struct fair_queue q;
@@ -168,7 +168,7 @@ static void test_when_full_the_client_with_most_requests_loses_its_newest(void *
 	add(&q, 2, "c", 1, 0);
 	assert_string_equal(drop_of(&q, 3, "d", 0), "a 2");
 	assert_string_equal(drop_of(&q, 1, "a", 3), "a 3"); /* itself */
-	assert_string_equal(drop_of(&q, 2, "e", 0), "c 1"); /* as many: its own */
+	assert_string_equal(drop_of(&q, 2, "e", 0), "c 1"); /* as many as the largest: its own */
 	assert_string_equal(drop_of(&q, 4, "f", 0), "a 1");
 	assert_string_equal(drop_of(&q, 5, "g", 0), "a 0");
 	assert_string_equal(drop_of(&q, 6, "h", 0), "c 0");
@@ -176,8 +176,7 @@ static void test_when_full_the_client_with_most_requests_loses_its_newest(void *
 	empty(&q);
 }
 
-/* ---- a worker that signs, and clients that ask again as soon as they have an answer
- * ---- */
+/* ---- a worker that signs, and clients that repeat their request at once ---- */
 
 #define SIGN_US 1000 /* RSA of 2048 bits */
 #define WAIT_US 2000000
@@ -233,7 +232,7 @@ static uint64_t longest_wait(const struct crowd *crowd, unsigned own_network)
 	return longest;
 }
 
-static void test_a_flood_leaves_the_others_their_turns(void **state)
+static void test_a_flood_does_not_starve_other_leases(void **state)
 {
 	static const struct crowd crowds[] = { { 1, 1, 16 }, { 1, 1, 900 }, { 1, 8, 16 },
 		{ 1, 100, 9 }, { 8, 10, 10 } };
@@ -254,7 +253,7 @@ static void test_a_flood_leaves_the_others_their_turns(void **state)
 	}
 }
 
-/* Nothing is lost, and nothing is served twice. */
+/* No item is lost or served twice. */
 static void test_each_added_request_is_returned_once(void **state)
 {
 	struct fair_queue q;
@@ -309,7 +308,7 @@ int main(void)
 		cmocka_unit_test(test_a_request_that_waits_too_long_is_reported),
 		cmocka_unit_test(
 			test_when_full_the_client_with_most_requests_loses_its_newest),
-		cmocka_unit_test(test_a_flood_leaves_the_others_their_turns),
+		cmocka_unit_test(test_a_flood_does_not_starve_other_leases),
 		cmocka_unit_test(test_each_added_request_is_returned_once),
 	};
 

@@ -1,4 +1,4 @@
-/* The relay's certificate key, and all that is signed with it. */
+/* The key of the relay's certificate. */
 #include "serve/lease/keyless.h"
 
 #include <stdatomic.h>
@@ -9,7 +9,7 @@
 
 struct keyless {
 	atomic_uint refs;
-	EVP_PKEY *key; /* const once it is here: any thread may sign with it */
+	EVP_PKEY *key; /* const: any thread may sign with it */
 };
 
 enum err keyless_new(struct span pem, struct keyless **out, struct why *why)

@@ -1,7 +1,7 @@
 /*
- * The relay's certificate key, and all that is signed with it: our own handshakes and
- * those of leases (portal-protocol 8.4). Nothing else in the relay touches the key, so
- * that it can move to a process of its own.
+ * The key of the relay's certificate. It signs the relay's own handshakes and those of
+ * leases (portal-protocol 8.4). No other code has access to the key, so that it can move
+ * to a process of its own.
  */
 #ifndef SERVE_LEASE_KEYLESS_H
 #define SERVE_LEASE_KEYLESS_H
@@ -17,7 +17,7 @@ struct keyless *keyless_ref(struct keyless *k);
 void keyless_unref(struct keyless *k); /* NULL is fine */
 
 /*
- * Signs. ERR_DENIED: the key cannot do that algorithm.  ERR_CRYPTO.
+ * Signs. ERR_DENIED: the key does not support the algorithm.  ERR_CRYPTO.
  * @signature has SIGN_SIGNATURE_MAX bytes.
  */
 enum err keyless_sign(struct keyless *k, const struct sign_order *order,

@@ -1,4 +1,4 @@
-/* The certificate's key: what it signs is good, and what it cannot do it refuses. */
+/* The certificate's key: valid signatures, and algorithms that it refuses. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "serve/lease/keyless.h"
 
-/* An order for all that there are; the digest is as good as any. */
+/* An order for each algorithm, with any digest. */
 static struct sign_order order_of(enum sign_algorithm algorithm)
 {
 	struct sign_order order = { .algorithm = algorithm };
@@ -86,7 +86,7 @@ static void expect_from(EVP_PKEY *key, bool is_rsa)
 	EVP_PKEY_free(key);
 }
 
-static void test_keys_sign_what_they_can(void **state)
+static void test_keys_sign_with_the_algorithms_they_support(void **state)
 {
 	(void)state;
 	expect_from(EVP_EC_gen("P-256"), false);
@@ -94,7 +94,7 @@ static void test_keys_sign_what_they_can(void **state)
 	expect_from(EVP_RSA_gen(2048), true);
 }
 
-static void test_what_is_no_key_for_us(void **state)
+static void test_unsupported_keys_are_refused(void **state)
 {
 	EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 	BIO *bio = BIO_new(BIO_s_mem());
@@ -167,8 +167,8 @@ static void test_threads_share_a_key(void **state)
 int main(void)
 {
 	const struct CMUnitTest rows[] = {
-		cmocka_unit_test(test_keys_sign_what_they_can),
-		cmocka_unit_test(test_what_is_no_key_for_us),
+		cmocka_unit_test(test_keys_sign_with_the_algorithms_they_support),
+		cmocka_unit_test(test_unsupported_keys_are_refused),
 		cmocka_unit_test(test_threads_share_a_key),
 	};
 

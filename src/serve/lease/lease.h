@@ -1,7 +1,7 @@
 /*
  * A lease is an agent's time-limited right to a public name on this relay. The table has
- * all of them, in memory, on the control worker: after a restart agents come back by
- * themselves. portal-protocol 2.6, 6.5, 7.3, 10.
+ * all of them, in memory, on the control worker: after a restart agents register again.
+ * portal-protocol 2.6, 6.5, 7.3, 10.
  */
 #ifndef SERVE_LEASE_LEASE_H
 #define SERVE_LEASE_LEASE_H
@@ -15,8 +15,8 @@
 #include "tunnel/portal/message.h"
 
 #define LEASE_CLAIMS 2
-#define LEASE_TTL_MAX_S 3600            /* agents renew every minute or so */
-#define LEASE_UNUSED_MS (2 * 60 * 1000) /* how long a lease may go without a carrier */
+#define LEASE_TTL_MAX_S 3600            /* agents renew about every minute */
+#define LEASE_UNUSED_MS (2 * 60 * 1000) /* the longest time without a session */
 
 struct lease_table;
 
@@ -34,7 +34,7 @@ enum lease_end {
 /* For the log: "expired". */
 const char *lease_end_text(enum lease_end end);
 
-/* Those that are not the route's are the control worker's alone. */
+/* All but the route is of the control worker only. */
 struct lease {
 	struct list in_table;
 	struct map_node by_owner, by_claim[LEASE_CLAIMS]; /* the table's */
@@ -42,15 +42,15 @@ struct lease {
 	struct route *route;                              /* a reference */
 	char address[ADDRESS_TEXT_SIZE];
 	struct message_metadata metadata;                          /* owned */
-	char client_ip[ADDR_TEXT_MAX], reported_ip[ADDR_TEXT_MAX]; /* "" when not told */
-	/* where it was registered from; of no bits: it does not count */
+	char client_ip[ADDR_TEXT_MAX], reported_ip[ADDR_TEXT_MAX]; /* "" if unknown */
+	/* of its client; with 0 bits it is not counted */
 	struct prefix network;
 	uint64_t first_seen_ms; /* wall clock */
-	int tcp_fd;             /* listens on its port; workers have copies. -1: none */
-	uint64_t bytes_per_s;   /* that its worker has been told */
-	uint64_t signatures_noted; /* that are in the audit already */
+	int tcp_fd;             /* listens on its port; its worker has a copy. -1: none */
+	uint64_t bytes_per_s;   /* the limit that its worker has */
+	uint64_t signatures_noted; /* signatures that are in the audit */
 	bool is_known;             /* its identity had the name before */
-	/* policy lets it: it has the name for a while when it has ended */
+	/* policy allows that the name stays reserved after its end */
 	bool keeps_name;
 };
 
@@ -59,19 +59,19 @@ struct lease {
 struct lease_table_options {
 	const char *root;            /* borrowed */
 	uint16_t port_min, port_max; /* 0: no TCP ports */
-	const char *host;            /* borrowed: where they listen; NULL: all */
+	const char *host;            /* borrowed: the address of ports; NULL: all */
 	unsigned workers;            /* data workers that routes are spread over */
 	struct route_table *routes;  /* borrowed */
 	struct reservations *names;  /* borrowed; NULL: names are not reserved */
-	/* A lease has ended. Its route is out of the table, and its port, unless a new
-	 * lease has it, takes no more visitors. */
+	/* A lease has ended. Its route is not in the table any more, and its port is
+	 * closed, unless a new lease has it. */
 	void (*on_end)(void *arg, struct lease *lease, enum lease_end end);
 	void *arg;
 };
 
 enum err lease_table_new(const struct lease_table_options *o,
 	struct lease_table **out) MUST_USE;
-void lease_table_free(struct lease_table *table); /* quiet; NULL is fine */
+void lease_table_free(struct lease_table *table); /* without on_end(); NULL is fine */
 
 struct lease_request {
 	const char *name, *address;        /* canonical */
@@ -83,24 +83,24 @@ struct lease_request {
 	uint64_t now_ms, until_ms; /* wall clock */
 	bool is_routable;
 	bool keeps_name;      /* policy has neither denied nor banned it */
-	int64_t registration; /* 0: a new one; or that which a restart forgot */
+	int64_t registration; /* 0: a new number; else that of a lease from before a restart */
 };
 
 /*
- * Grants it, and ends what the same identity had before; a TCP port goes on to the new
- * one, and connections that are just opened there wait.
+ * Grants a lease, and ends the previous one of the same identity. The new one gets its TCP
+ * port; connections that arrive there meanwhile wait.
  *
  * ERR_EXISTS: another identity has the name or an overlapping route, or it is reserved
  * for one.  ERR_LIMIT: too many leases have a TCP port.  ERR_NOENT: no TCP port is free.
- * ERR_NOMEM. The table owns it: *@out is good until on_end() has heard of it.
+ * ERR_NOMEM. The table owns it: *@out is valid until on_end().
  */
 enum err lease_open(struct lease_table *table, struct lease_request *req,
 	struct lease **out, struct why *why) MUST_USE;
 
-/* Since we started? Others are of leases that a restart forgot. */
+/* Was it issued since the start? Else it is of a lease from before a restart. */
 bool lease_table_has_issued(const struct lease_table *table, int64_t registration);
 
-/* A name that had a TCP port before we forgot gets the same one. */
+/* Keeps the TCP port that @name had before a restart. */
 void lease_table_remember_port(struct lease_table *table, const char *name, uint16_t port,
 	uint64_t now_ms);
 
@@ -115,14 +115,14 @@ struct lease_renewal {
 void lease_renew(struct lease_table *table, struct lease *lease,
 	struct lease_renewal *renewal);
 
-/* How many names a network may have (0:
- * any number), but for those in @exempt, borrowed. */
+/* The maximum of names of a network, 0: none; not for those in @exempt, which is
+ * borrowed. */
 void lease_table_set_bounds(struct lease_table *table, uint32_t per_network,
 	const struct prefix_set *exempt);
 
 /*
- * No room for one more lease of @client, unless its identity has one already. A network
- * is an address of IPv4, or a /48 of IPv6. Names that are reserved for it count, too.
+ * There is no room for another lease of @client, whose identity has none yet. A network is
+ * an IPv4 address or an IPv6 /48. Names that are reserved for its clients count, too.
  */
 bool lease_table_is_full(struct lease_table *table, const char *name,
 	const char *identity_key, const struct addr *client);
@@ -132,12 +132,12 @@ void lease_set_keeps_name(struct lease_table *table, struct lease *lease,
 	bool keeps_name);
 
 /*
- * Ends it now; on_end() is called. Its name stays reserved if it has expired, was used,
- * and policy lets it.
+ * Ends it now, and calls on_end(). Its name stays reserved if it has expired, was used,
+ * and policy allows it.
  */
 void lease_end(struct lease_table *table, struct lease *lease, enum lease_end end);
 
-/* Has it had a carrier? Today that is a reverse session. */
+/* Has there been a reverse session? */
 bool lease_is_used(const struct lease *lease);
 
 /* Ends the leases of clients in @banned. */
@@ -146,11 +146,11 @@ void lease_end_banned(struct lease_table *table, const struct prefix_set *banned
 /* Ends leases that have expired or that are not used. Every 5 s. */
 void lease_sweep(struct lease_table *table, uint64_t now_ms);
 
-/* As lists show it; the words in it are borrowed from @lease. */
+/* For lists; metadata is borrowed from @lease. */
 void lease_describe(const struct lease *lease, const char *root,
 	struct message_public_lease *out);
 
-/* All, in the order in which they came. */
+/* All leases, the oldest first. */
 struct list *lease_table_all(struct lease_table *table);
 
 #endif

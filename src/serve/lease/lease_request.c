@@ -1,6 +1,6 @@
 /*
- * Requests to the relay's API, as a data worker sees them: their client and host, and
- * reverse sessions, which it answers itself. portal-protocol 2, 6.1.
+ * The part of a data worker in the relay's API: it finds the client of a request, checks
+ * the host, and answers those that begin reverse sessions. portal-protocol 2, 6.1.
  */
 #include <stdio.h>
 
@@ -12,8 +12,8 @@
 #include "serve/own_host.h"
 
 /*
- * Finds the client of a request, and refuses one for another host: the browser takes this
- * server for that of a lease (RFC 9110, 15.5.20).
+ * Finds the client of a request. A request for another host is refused: it is from a
+ * browser that reuses a connection for the host of a lease (RFC 9110, 15.5.20).
  */
 static bool request_admit(void *context, struct api_call *call)
 {
@@ -28,7 +28,7 @@ static bool request_admit(void *context, struct api_call *call)
 		(names_parse_host(http_host(head), host, NULL) == ERR_OK &&
 			own_host_is(d->shared->root, host)))
 		return true;
-	snprintf(text, sizeof(text), "this is the API of %s: ask for that host",
+	snprintf(text, sizeof(text), "this is the API of %s: send requests to that host",
 		d->shared->root);
 	api_reply_json(call, 421,
 		message_put_refusal(MESSAGE_INVALID_REQUEST, text, &call->answer));
@@ -46,8 +46,8 @@ static void request_send(void *context, struct api_call *call)
 enum err relay_request_open(struct lease_service *s)
 {
 	/*
-	 * Answers have this, but for the one that begins a session. Browsers are told to
-	 * use https only, but not for a local host, which other servers share.
+	 * For all answers but that which begins a session. Browsers shall use https only,
+	 * but not with a local host, which other servers share.
 	 */
 	const bool is_local = names_host_is_local(s->worker->shared->root);
 	const struct api_options o = {
@@ -64,7 +64,7 @@ enum err relay_request_open(struct lease_service *s)
 	return api_init(&s->api, &o, NULL);
 }
 
-/* ---- the lease that a token is of ---- */
+/* ---- the lease of a token ---- */
 
 bool request_find_lease(struct lease_service *s, struct api_call *call,
 	struct access_holder *holder, struct route **out)
@@ -109,8 +109,8 @@ void request_release_lease(struct api_call *call)
 /* ---- reverse sessions ---- */
 
 /*
- * Sessions are of one registration: the agent that registered last has the visitors. The
- * control worker is asked for a lease that a restart forgot.
+ * A session is of one registration: the agent that registered last gets the visitors. If
+ * the lease is not known, the control worker may restore it after a restart.
  */
 static bool connect_check(void *context, struct api_call *call)
 {

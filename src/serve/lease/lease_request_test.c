@@ -1,5 +1,4 @@
-/* Requests to the API: reverse sessions, signatures, calls, and whatever else may
- * come. */
+/* Requests to the API: reverse sessions, signatures, calls and malformed requests. */
 #include "serve/site_test.h"
 
 #include "tunnel/portal/message.h"
@@ -25,7 +24,7 @@ static void expect_refusal(struct guest *g, unsigned status, const char *code)
 	assert_non_null(strstr(g->head, "Content-Type: application/json"));
 }
 
-/* One request, and how it is refused. The connection is good for another. */
+/* One request and its refusal. The connection can be used again. */
 static void refuse_session(struct guest *g, unsigned status, const char *code)
 {
 	guest_ask_session(g, "demo");
@@ -77,7 +76,7 @@ static void test_a_refused_session_gets_the_reason(void **state)
 	guest_close(&g);
 }
 
-static void test_a_token_is_good_until_it_ends(void **state)
+static void test_a_token_is_valid_until_it_expires(void **state)
 {
 	struct site *s = *state;
 	struct route *r = site_open_lease(s, "demo", 0);
@@ -101,7 +100,7 @@ static void test_a_token_is_good_until_it_ends(void **state)
 	buf_fini(&token);
 }
 
-static void test_a_later_registration_has_the_sessions(void **state)
+static void test_a_later_registration_gets_the_sessions(void **state)
 {
 	struct site *s = *state;
 	struct route *r = site_open_lease(s, "demo", 0);
@@ -112,7 +111,7 @@ static void test_a_later_registration_has_the_sessions(void **state)
 	guest_come(&g, s, 0);
 	refuse_session(&g, 409, "hostname_conflict");
 	lease_route_of(r)->registration =
-		4; /* the relay has forgotten the one that came after */
+		4; /* the relay has lost the later one */
 	guest_ask_session(&g, "demo");
 	site_until(s, s->call != NULL);
 	assert_ptr_equal(s->call->row, s->leases.revival);
@@ -140,7 +139,7 @@ static void test_a_forgotten_lease_is_requested_again(void **state)
 	assert_string_equal(g.body, "{\"no\":1}");
 
 	guest_ask_session(&g, "demo");
-	answer(s, 200, ""); /* but there is none: it is not asked again */
+	answer(s, 200, ""); /* but there is none: the call is not repeated */
 	expect_refusal(&g, 404, "lease_not_found");
 
 	guest_ask_session(&g, "demo");
@@ -154,7 +153,7 @@ static void test_a_forgotten_lease_is_requested_again(void **state)
 	buf_fini(&token);
 }
 
-static void test_a_client_that_leaves_during_a_revival_gets_no_session(void **state)
+static void test_a_client_that_disconnects_during_a_revival_gets_no_session(void **state)
 {
 	struct site *s = *state;
 	struct guest g;
@@ -172,7 +171,7 @@ static void test_a_client_that_leaves_during_a_revival_gets_no_session(void **st
 	guest_close(&g);
 }
 
-/* Nothing may follow before the session is activated: not in the same packet either. */
+/* No data may follow before the session is activated, even in the same packet. */
 static void test_bytes_behind_the_request_end_the_connection(void **state)
 {
 	static const char *const rests[] = { "\r\nearly", "Content-Length: 3\r\n\r\nabc",
@@ -192,7 +191,7 @@ static void test_bytes_behind_the_request_end_the_connection(void **state)
 	assert_int_equal(s->calls, 0);
 }
 
-static void test_a_session_that_talks_later_is_closed(void **state)
+static void test_a_session_that_sends_data_later_is_closed(void **state)
 {
 	struct site *s = *state;
 	struct route *r = site_open_lease(s, "demo", 1);
@@ -206,7 +205,7 @@ static void test_a_session_that_talks_later_is_closed(void **state)
 	guest_close(&g);
 }
 
-static void test_no_session_is_taken_at_the_end(void **state)
+static void test_sessions_are_refused_while_shutting_down(void **state)
 {
 	struct site *s = *state;
 	struct guest g;
@@ -233,7 +232,7 @@ static void ban(struct prefix_set *set, const char *text)
 	assert_int_equal(prefix_set_add(set, &p), ERR_OK);
 }
 
-static void test_an_address_is_banned(void **state)
+static void test_a_banned_address_gets_no_session(void **state)
 {
 	struct site *s = *state;
 	struct guest g;
@@ -282,7 +281,7 @@ static void test_a_trusted_proxy_names_the_client(void **state)
 	guest_close(&g);
 }
 
-/* ---- which host ---- */
+/* ---- the host ---- */
 
 static void test_the_api_answers_under_its_own_host(void **state)
 {
@@ -408,7 +407,7 @@ static void test_a_call_has_all_of_the_request(void **state)
 	guest_close(&g);
 }
 
-static void test_requests_in_one_go_are_answered_in_order(void **state)
+static void test_pipelined_requests_are_answered_in_order(void **state)
 {
 	struct site *s = *state;
 	struct guest g;
@@ -430,7 +429,7 @@ static void test_requests_in_one_go_are_answered_in_order(void **state)
 	guest_close(&g);
 }
 
-static void test_a_body_has_a_bound(void **state)
+static void test_a_body_has_a_limit(void **state)
 {
 	static const struct {
 		const char *path;
@@ -463,7 +462,7 @@ static void test_a_body_has_a_bound(void **state)
 	assert_int_equal(s->calls, 3);
 }
 
-static void test_what_is_no_request_is_answered_and_closed(void **state)
+static void test_a_malformed_request_is_answered_and_closed(void **state)
 {
 	static const struct {
 		const char *text;
@@ -491,7 +490,7 @@ static void test_what_is_no_request_is_answered_and_closed(void **state)
 	assert_int_equal(s->calls, 0);
 }
 
-static void test_a_head_has_a_bound(void **state)
+static void test_a_head_has_a_limit(void **state)
 {
 	struct site *s = *state;
 	static char line[1024];
@@ -509,7 +508,7 @@ static void test_a_head_has_a_bound(void **state)
 	guest_close(&g);
 }
 
-static void test_a_head_has_ten_seconds_however_it_comes(void **state)
+static void test_a_head_must_arrive_within_ten_seconds(void **state)
 {
 	struct site *s = *state;
 	struct guest slow, silent;
@@ -544,7 +543,7 @@ static void test_an_unfinished_handshake_is_closed(void **state)
 	visitor_expect_end(s, ends[0]);
 }
 
-static void test_a_client_that_leaves_before_its_body_is_forgotten(void **state)
+static void test_a_client_that_disconnects_before_its_body_is_forgotten(void **state)
 {
 	struct site *s = *state;
 	struct guest g;
@@ -581,7 +580,7 @@ static void ask_sign(struct guest *g, const char *method, const char *headers,
 	free(rest);
 }
 
-/* A question that is in order, for a digest of zeros. */
+/* A valid request, for a digest of zeros. */
 static void put_question(struct buf *out, int64_t at_s)
 {
 	char text[512];
@@ -633,7 +632,7 @@ static void test_a_lease_has_its_handshakes_signed(void **state)
 	buf_fini(&question);
 }
 
-static void test_what_is_not_signed(void **state)
+static void test_invalid_requests_for_signatures_are_refused(void **state)
 {
 	struct site *s = *state;
 	struct route *r = site_open_lease(s, "demo", 0);
@@ -682,7 +681,7 @@ static void test_what_is_not_signed(void **state)
 	buf_fini(&question);
 }
 
-static void test_a_lease_signs_so_many_a_second(void **state)
+static void test_signatures_of_a_lease_are_rate_limited(void **state)
 {
 	struct site *s = *state;
 	struct buf question;
@@ -758,7 +757,7 @@ static void test_a_waiting_request_times_out(void **state)
 	guest_close(&g);
 }
 
-static void test_a_banned_address_has_nothing_signed(void **state)
+static void test_a_banned_address_gets_no_signature(void **state)
 {
 	struct site *s = *state;
 	struct guest g, waiting;
@@ -777,7 +776,7 @@ static void test_a_banned_address_has_nothing_signed(void **state)
 	guest_close(&waiting);
 }
 
-/* Policy has changed, or the lease has ended; or the client has gone. */
+/* Policy has changed, the lease has ended, or the client has disconnected. */
 static void test_nothing_is_signed_after_a_ban(void **state)
 {
 	struct site *s = *state;
@@ -798,7 +797,7 @@ static void test_nothing_is_signed_after_a_ban(void **state)
 	guest_close(&gone);
 }
 
-static void test_those_that_wait_are_answered_before_the_end(void **state)
+static void test_waiting_requests_are_answered_before_the_end(void **state)
 {
 	struct site *s = *state;
 	struct guest g;
@@ -814,7 +813,7 @@ static void test_those_that_wait_are_answered_before_the_end(void **state)
 	guest_close(&g);
 }
 
-static void test_those_that_wait_at_the_end_are_forgotten(void **state)
+static void test_waiting_requests_are_freed_at_the_end(void **state)
 {
 	struct site *s = *state;
 	struct guest g;
@@ -832,34 +831,34 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_session_is_what_old_clients_expect),
 		TEST(test_a_refused_session_gets_the_reason),
-		TEST(test_a_token_is_good_until_it_ends),
-		TEST(test_a_later_registration_has_the_sessions),
+		TEST(test_a_token_is_valid_until_it_expires),
+		TEST(test_a_later_registration_gets_the_sessions),
 		TEST(test_a_forgotten_lease_is_requested_again),
-		TEST(test_a_client_that_leaves_during_a_revival_gets_no_session),
+		TEST(test_a_client_that_disconnects_during_a_revival_gets_no_session),
 		TEST(test_bytes_behind_the_request_end_the_connection),
-		TEST(test_a_session_that_talks_later_is_closed),
-		TEST(test_no_session_is_taken_at_the_end),
-		TEST(test_an_address_is_banned),
+		TEST(test_a_session_that_sends_data_later_is_closed),
+		TEST(test_sessions_are_refused_while_shutting_down),
+		TEST(test_a_banned_address_gets_no_session),
 		TEST(test_a_trusted_proxy_names_the_client),
 		TEST(test_the_api_answers_under_its_own_host),
 		TEST(test_responses_have_security_headers),
 		TEST(test_a_call_has_all_of_the_request),
-		TEST(test_requests_in_one_go_are_answered_in_order),
-		TEST(test_a_body_has_a_bound),
-		TEST(test_what_is_no_request_is_answered_and_closed),
-		TEST(test_a_head_has_a_bound),
-		TEST(test_a_head_has_ten_seconds_however_it_comes),
+		TEST(test_pipelined_requests_are_answered_in_order),
+		TEST(test_a_body_has_a_limit),
+		TEST(test_a_malformed_request_is_answered_and_closed),
+		TEST(test_a_head_has_a_limit),
+		TEST(test_a_head_must_arrive_within_ten_seconds),
 		TEST(test_an_unfinished_handshake_is_closed),
-		TEST(test_a_client_that_leaves_before_its_body_is_forgotten),
+		TEST(test_a_client_that_disconnects_before_its_body_is_forgotten),
 		TEST(test_a_lease_has_its_handshakes_signed),
-		TEST(test_what_is_not_signed),
-		TEST(test_a_lease_signs_so_many_a_second),
+		TEST(test_invalid_requests_for_signatures_are_refused),
+		TEST(test_signatures_of_a_lease_are_rate_limited),
 		TEST(test_a_signature_waits_while_there_is_no_time_for_it),
 		TEST(test_a_waiting_request_times_out),
-		TEST(test_a_banned_address_has_nothing_signed),
+		TEST(test_a_banned_address_gets_no_signature),
 		TEST(test_nothing_is_signed_after_a_ban),
-		TEST(test_those_that_wait_are_answered_before_the_end),
-		TEST(test_those_that_wait_at_the_end_are_forgotten),
+		TEST(test_waiting_requests_are_answered_before_the_end),
+		TEST(test_waiting_requests_are_freed_at_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,7 @@
 #define SIGN_BURST_S 10
 
 _Static_assert(IDENTITY_KEY_SIZE <= ROUTE_OWNER_SIZE,
-	"an identity is an owner of routes");
+	"an owner of routes is an identity");
 _Static_assert(HOSTNAME_HASH_SIZE <= ROUTE_ALIAS_SIZE, "a hash is an alias");
 
 static enum err lease_open_carrier(struct route *r, struct loop *loop,

@@ -1,6 +1,6 @@
 /*
- * What leases need of a data worker: their reverse sessions are brought to the worker of
- * their route, and answers of the control worker come back to their requests.
+ * The service of leases: moves reverse sessions to the worker of their route, and returns
+ * answers of the control worker to their requests.
  */
 #include "serve/lease/lease_service.h"
 
@@ -11,7 +11,7 @@
 #include "serve/lease/reverse_pool.h"
 #include "serve/served.h"
 
-#define UNSIGNED_MAX 1024 /* requests for signatures that wait */
+#define UNSIGNED_MAX 1024 /* waiting requests for signatures */
 
 /* ---- settings ---- */
 
@@ -36,7 +36,7 @@ struct lease_snapshot *lease_snapshot_new(void)
 
 /* ---- reverse sessions ---- */
 
-/* A session on its way to the worker of its lease. */
+/* A session that moves to the worker of its lease. */
 struct moving_session {
 	struct loop_deferred leave;
 	struct data_worker *from; /* borrowed: until it has left */
@@ -50,7 +50,7 @@ static void session_arrive(struct data_worker *d, struct moving_session *m)
 	struct served *s = NULL;
 	char text[ADDR_TEXT_MAX];
 
-	/* A ban may have come while it was on its way. */
+	/* The client may have been banned meanwhile. */
 	if (d->state == DATA_SERVING && !prefix_set_has(&d->snapshot->banned, &m->client))
 		s = served_get(d, m->route);
 
@@ -119,7 +119,7 @@ void lease_service_pass_session_take(struct data_worker *d, struct route *r,
 
 /* ---- answers ---- */
 
-/* Without the server there is no exchange either. */
+/* The server owns the exchanges: without it there is no request to answer. */
 static void on_answer(void *receiver, struct mail *mail)
 {
 	struct data_worker *d = data_worker_of(receiver);
@@ -137,7 +137,7 @@ void lease_service_answer(struct data_worker *w, struct api_call *call)
 		api_call_free(call);
 }
 
-/* ---- beginning and end ---- */
+/* ---- open and close ---- */
 
 static void service_on_request(void *state, struct http_exchange *x)
 {

@@ -31,14 +31,14 @@ struct lease_context {
 	atomic_uint_fast64_t signatures, signatures_refused;
 };
 
-/* What data workers know of the relay's settings. */
+/* The settings of the relay that data workers need. */
 struct lease_snapshot {
 	struct snapshot base;
 	struct keyless *keyless; /* a reference: signs for leases */
 	uint32_t sign_per_s;
 };
 
-/* Of no settings; the caller has the reference. NULL: out of memory. */
+/* An empty one; the caller has the reference. NULL: out of memory. */
 struct lease_snapshot *lease_snapshot_new(void);
 
 static inline struct lease_snapshot *lease_snapshot_of(struct snapshot *s)
@@ -48,14 +48,14 @@ static inline struct lease_snapshot *lease_snapshot_of(struct snapshot *s)
 
 /* Of one worker. */
 struct lease_service {
-	struct data_worker *worker;    /* borrowed: has us */
-	struct lease_context *context; /* borrowed: outlives us */
+	struct data_worker *worker;    /* borrowed: it owns this */
+	struct lease_context *context; /* borrowed: it outlives this */
 	struct api api;
 	struct access_cache tokens;
 	struct time_share signing;
-	struct fair_queue unsigned_items; /* struct signing: requests that wait */
-	struct loop_deferred sign_turn;   /* of these, */
-	struct loop_timer *sign_timer;    /* and when there is time for another */
+	struct fair_queue unsigned_items; /* struct signing: waiting requests */
+	struct loop_deferred sign_turn;   /* serves them, at once, */
+	struct loop_timer *sign_timer;    /* or when @signing has room */
 };
 
 extern const struct data_service lease_service;
@@ -65,11 +65,11 @@ static inline struct lease_service *lease_service_of(const struct data_worker *d
 	return d->service;
 }
 
-/* Brings a session that @client has opened to the worker of @r. Takes @session. */
+/* Moves a session that @client has opened to the worker of @r. Takes @session. */
 void lease_service_pass_session_take(struct data_worker *d, struct route *r,
 	struct stream *session, const struct addr *client);
 
-/* From the control worker: the answer to a call, which is taken whatever happens. */
+/* From the control worker: returns an answered call. Takes it. */
 void lease_service_answer(struct data_worker *w, struct api_call *call);
 
 /* ---- lease_request.c ---- */
@@ -86,7 +86,7 @@ void relay_request_on_answer(struct lease_service *s, struct api_call *call);
 
 /*
  * The route of the token in @call: a reference, or NULL if there is no such lease. False:
- * the call is refused.
+ * @call is refused.
  */
 bool request_find_lease(struct lease_service *s, struct api_call *call,
 	struct access_holder *holder, struct route **out) MUST_USE;
@@ -96,7 +96,7 @@ void request_release_lease(struct api_call *call);
 
 void signing_on_turn(void *service); /* deferred, and of the timer */
 
-/* Forgets those that wait; their exchanges go with the server. */
+/* Frees waiting requests; the server frees their exchanges. */
 void signing_close(struct lease_service *s);
 
 #endif

@@ -1,4 +1,4 @@
-/* The table of leases, against a model of it that looks at every pair. */
+/* The table of leases, against a model that compares every pair. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,19 +31,19 @@ static const char *const addresses[OWNERS] = {
 	"0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
 	"0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC",
 };
-/* A route host may be what another lease is called. */
+/* A route host may be the name of another lease. */
 static const char *const hosts[] = { NULL, "ech-x." ROOT, "ech-y." ROOT, "one." ROOT };
 
 struct fixture {
 	struct loop *loop;
 	struct log log;
-	struct test_store kept; /* with the names, of some */
+	struct test_store kept; /* for tests with reserved names */
 	struct reservations *names;
 	struct route_table *routes;
 	struct lease_table *table;
 	uint16_t port_min;
 	unsigned ended;
-	enum lease_end end; /* why the last one did */
+	enum lease_end end; /* of the last lease that has ended */
 };
 
 static void on_end(void *arg, struct lease *lease, enum lease_end end)
@@ -128,7 +128,7 @@ static struct fixture *fixture_new_with_names(void)
 	return f;
 }
 
-/* The table is empty then; the names are as the store has them. */
+/* The table is empty after that; names are as stored. */
 static void restart(struct fixture *f)
 {
 	clock_advance(1);
@@ -171,7 +171,7 @@ static enum err open_lease(struct fixture *f, unsigned name, unsigned owner,
 	return lease_open(f->table, &req, out, NULL);
 }
 
-/* As many leases as it takes until @n are in the table, from @client_ip. */
+/* Adds leases of @client_ip until the table has @n. */
 static void fill_from(struct fixture *f, const char *client_ip, unsigned *n,
 	unsigned until)
 {
@@ -204,7 +204,7 @@ static bool is_full_for(struct fixture *f, const char *client_ip, const char *na
 		identity_key_print(name, addresses[0], key), &client);
 }
 
-static void test_a_network_has_so_many_leases(void **state)
+static void test_leases_are_limited_for_each_network(void **state)
 {
 	struct fixture *f = fixture_new_with_names();
 	struct prefix_set exempt = { .n = 0 };
@@ -267,7 +267,7 @@ static void test_a_lease_is_found_by_both_of_its_hosts(void **state)
 	fixture_free(f);
 }
 
-static void test_another_identity_cannot_have_it(void **state)
+static void test_another_identity_cannot_have_the_name(void **state)
 {
 	struct fixture *f = fixture_new();
 	struct lease *a, *b;
@@ -277,13 +277,13 @@ static void test_another_identity_cannot_have_it(void **state)
 	assert_int_equal(open_lease(f, 0, 1, NULL, false, &b), ERR_EXISTS);
 	assert_int_equal(open_lease(f, 0, 1, "ech-y." ROOT, false, &b), ERR_EXISTS);
 	assert_int_equal(open_lease(f, 1, 1, "one." ROOT, false, &b), ERR_EXISTS);
-	clock_advance(120000); /* not swept yet, but over */
+	clock_advance(120000); /* expired, but not swept yet */
 	assert_int_equal(open_lease(f, 0, 1, NULL, false, &b), ERR_OK);
 	assert_int_equal(f->ended, 1);
 	fixture_free(f);
 }
 
-static void test_the_same_identity_replaces_its_own(void **state)
+static void test_the_same_identity_replaces_its_lease(void **state)
 {
 	struct fixture *f = fixture_new();
 	struct lease *a, *b;
@@ -302,7 +302,7 @@ static void test_the_same_identity_replaces_its_own(void **state)
 	fixture_free(f);
 }
 
-static void test_a_port_goes_on_with_its_socket(void **state)
+static void test_a_port_keeps_its_socket_in_the_next_lease(void **state)
 {
 	struct fixture *f = fixture_new();
 	struct lease *a, *b;
@@ -315,7 +315,7 @@ static void test_a_port_goes_on_with_its_socket(void **state)
 	port = a->route->tcp_port;
 	assert_int_equal(port, f->port_min);
 	worker_fd = fcntl(a->tcp_fd, F_DUPFD_CLOEXEC, 0);
-	/* Somebody is just connecting while the lease is replaced. */
+	/* A visitor connects while the lease is replaced. */
 	assert_int_equal(addr_from_literal("127.0.0.1", port, &addr), ERR_OK);
 	assert_int_equal(connect(client, &addr.sa, addr.n), 0);
 	assert_int_equal(open_lease(f, 0, 0, NULL, true, &b), ERR_OK);
@@ -338,7 +338,7 @@ static void test_a_port_goes_on_with_its_socket(void **state)
 	fixture_free(f);
 }
 
-static void test_ports_are_bounded(void **state)
+static void test_ports_are_limited(void **state)
 {
 	struct message_metadata metadata = { .hide = false };
 	struct lease_request req = {
@@ -396,7 +396,7 @@ static void test_a_sweep_ends_expired_leases(void **state)
 	fixture_free(f);
 }
 
-/* However long it was granted for, and however often it is renewed. */
+/* For any time that was granted, and any number of renewals. */
 static void test_a_lease_that_is_not_used_ends(void **state)
 {
 	struct fixture *f = fixture_new();
@@ -442,8 +442,8 @@ static void expect_free(struct fixture *f, unsigned name, unsigned owner, bool i
 		lease_end(f->table, l, LEASE_UNREGISTERED);
 }
 
-/* Nobody else gets it in the moment in which it expires, or later. */
-static void test_a_name_that_expires_stays_its_holders(void **state)
+/* No other identity gets it when it expires, or later. */
+static void test_an_expired_name_stays_reserved_for_its_holder(void **state)
 {
 	struct fixture *f = fixture_new_with_names();
 
@@ -462,7 +462,7 @@ static void test_a_name_that_expires_stays_its_holders(void **state)
 	fixture_free(f);
 }
 
-static void test_which_ends_leave_a_name_to_its_holder(void **state)
+static void test_which_ends_reserve_the_name(void **state)
 {
 	static const struct {
 		enum lease_end end;
@@ -490,7 +490,7 @@ static void test_which_ends_leave_a_name_to_its_holder(void **state)
 	fixture_free(f);
 }
 
-/* An agent whose attempts fail does not lose what it had. */
+/* An agent whose attempts fail does not lose its name. */
 static void test_a_holder_that_cannot_connect_keeps_the_name(void **state)
 {
 	static const enum lease_end ends[] = { LEASE_UNUSED, LEASE_FAILED,
@@ -516,7 +516,7 @@ static void test_a_holder_that_cannot_connect_keeps_the_name(void **state)
 	fixture_free(f);
 }
 
-static void test_a_restart_leaves_names_to_their_holders(void **state)
+static void test_names_stay_reserved_over_a_restart(void **state)
 {
 	struct fixture *f = fixture_new_with_names();
 	struct lease *l;
@@ -552,7 +552,7 @@ static void test_route_hosts_are_names_too(void **state)
 	atomic_store(&lease_route_of(l->route)->has_served, true);
 	assert_int_equal(open_lease(f, 0, 0, "ech-x." ROOT, false, &l), ERR_OK);
 	assert_int_equal(open_lease(f, 0, 0, "ech-y." ROOT, false, &l), ERR_OK);
-	expect_free(f, 3, 1, true); /* given up for another one */
+	expect_free(f, 3, 1, true); /* replaced by another one */
 	fixture_free(f);
 }
 
@@ -599,7 +599,7 @@ struct model {
 	struct model_lease v[NAMES * OWNERS];
 };
 
-/* portal-protocol 7.3, word by word; a hash is told by what it is of. */
+/* portal-protocol 7.3, word by word; hashes are compared by their hosts. */
 static bool model_overlaps(const struct model_lease *a, const struct model_lease *b)
 {
 	return strcmp(a->host, b->host) == 0 ||
@@ -641,7 +641,7 @@ static bool model_open(struct model *model, const struct model_lease *m, uint64_
 	return true;
 }
 
-/* What is over may be swept already, or not yet. */
+/* Expired leases may be swept or not. */
 static void model_compare(const struct model *model, struct fixture *f)
 {
 	char key[IDENTITY_KEY_SIZE];
@@ -675,7 +675,7 @@ static void step_open(struct model *model, struct fixture *f)
 
 	rc = open_lease(f, name, owner, host, host == NULL && rand_below(8) == 0, &l);
 	if (rc == ERR_NOENT)
-		return; /* no port was free: nothing has changed */
+		return; /* no port was free: no change */
 	assert_int_equal(rc,
 		model_open(model, &m, clock_wall_ms()) ? ERR_OK : ERR_EXISTS);
 }
@@ -717,7 +717,7 @@ static void check_ports(struct fixture *f)
 	}
 }
 
-static void test_one_winner_for_each_name_and_port(void **state)
+static void test_one_holder_for_each_name_and_port(void **state)
 {
 	struct fixture *f = fixture_new();
 	static struct model model;
@@ -752,20 +752,20 @@ int main(void)
 {
 	const struct CMUnitTest rows[] = {
 		cmocka_unit_test(test_a_lease_is_found_by_both_of_its_hosts),
-		cmocka_unit_test(test_another_identity_cannot_have_it),
-		cmocka_unit_test(test_the_same_identity_replaces_its_own),
-		cmocka_unit_test(test_a_port_goes_on_with_its_socket),
-		cmocka_unit_test(test_ports_are_bounded),
+		cmocka_unit_test(test_another_identity_cannot_have_the_name),
+		cmocka_unit_test(test_the_same_identity_replaces_its_lease),
+		cmocka_unit_test(test_a_port_keeps_its_socket_in_the_next_lease),
+		cmocka_unit_test(test_ports_are_limited),
 		cmocka_unit_test(test_a_sweep_ends_expired_leases),
 		cmocka_unit_test(test_a_lease_that_is_not_used_ends),
-		cmocka_unit_test(test_a_network_has_so_many_leases),
-		cmocka_unit_test(test_a_name_that_expires_stays_its_holders),
-		cmocka_unit_test(test_which_ends_leave_a_name_to_its_holder),
+		cmocka_unit_test(test_leases_are_limited_for_each_network),
+		cmocka_unit_test(test_an_expired_name_stays_reserved_for_its_holder),
+		cmocka_unit_test(test_which_ends_reserve_the_name),
 		cmocka_unit_test(test_a_holder_that_cannot_connect_keeps_the_name),
-		cmocka_unit_test(test_a_restart_leaves_names_to_their_holders),
+		cmocka_unit_test(test_names_stay_reserved_over_a_restart),
 		cmocka_unit_test(test_route_hosts_are_names_too),
 		cmocka_unit_test(test_a_port_waits_for_the_holder_of_the_name),
-		cmocka_unit_test(test_one_winner_for_each_name_and_port),
+		cmocka_unit_test(test_one_holder_for_each_name_and_port),
 	};
 
 	return cmocka_run_group_tests(rows, NULL, NULL);

@@ -1,4 +1,4 @@
-/* Ports: whose they are, for how long, and what others on the machine have. */
+/* Ports: their names, how long they are kept, and other programs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 
 #define RANGE 4
 
-/* A range that is free on this machine, as far as one can know. */
+/* A range that is probably free on this machine. */
 static uint16_t find_range(void)
 {
 	for (unsigned min = 21000; min < 31000; min += 37) {
@@ -61,7 +61,7 @@ static void give(struct ports *p, uint16_t min, int i, uint64_t now_ms, int fd)
 	ports_release(p, (uint16_t)(min + i), true, now_ms);
 }
 
-static void test_the_lowest_that_is_free(void **state)
+static void test_the_lowest_free_port_is_taken(void **state)
 {
 	uint16_t min = find_range();
 	struct ports *p = ports_of(min, 2);
@@ -76,7 +76,7 @@ static void test_the_lowest_that_is_free(void **state)
 	ports_free(p);
 }
 
-static void test_a_name_has_a_claim_for_five_minutes(void **state)
+static void test_a_port_is_kept_for_its_name_for_five_minutes(void **state)
 {
 	uint16_t min = find_range();
 	struct ports *p = ports_of(min, 3);
@@ -114,7 +114,7 @@ static void test_a_port_in_use_is_skipped(void **state)
 	ports_free(p);
 }
 
-static void test_no_range_has_no_ports(void **state)
+static void test_without_a_range_there_are_no_ports(void **state)
 {
 	struct ports *p;
 	uint16_t port;
@@ -129,10 +129,10 @@ static void test_no_range_has_no_ports(void **state)
 int main(void)
 {
 	const struct CMUnitTest rows[] = {
-		cmocka_unit_test(test_the_lowest_that_is_free),
-		cmocka_unit_test(test_a_name_has_a_claim_for_five_minutes),
+		cmocka_unit_test(test_the_lowest_free_port_is_taken),
+		cmocka_unit_test(test_a_port_is_kept_for_its_name_for_five_minutes),
 		cmocka_unit_test(test_a_port_in_use_is_skipped),
-		cmocka_unit_test(test_no_range_has_no_ports),
+		cmocka_unit_test(test_without_a_range_there_are_no_ports),
 	};
 
 	return cmocka_run_group_tests(rows, NULL, NULL);

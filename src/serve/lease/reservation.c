@@ -69,8 +69,8 @@ static void record_drop(struct reservations *all, struct record *r)
 	free(r);
 }
 
-/* If there are too many, the name whose lease ended first is dropped. NULL: out of
- * memory, or all are held. */
+/* At the limit, the name whose lease ended first is dropped. NULL: out of memory, or all
+ * are held. */
 static struct record *record_new(struct reservations *all, const char *label)
 {
 	struct record *r;

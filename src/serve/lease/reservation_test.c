@@ -1,4 +1,4 @@
-/* Reserved names: whose a name is over ends of leases, restarts, clocks and disks. */
+/* Reserved names: their holders over ends of leases, restarts, clocks and disks. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -72,7 +72,7 @@ static void stop(struct fixture *f)
 	test_store_close(&f->kept);
 }
 
-/* What a crash leaves is what was stored until then. */
+/* After a crash there is what was stored. */
 static void crash(struct fixture *f)
 {
 	struct test_store copy = { .dir = "" };
@@ -130,7 +130,7 @@ static void expect(struct fixture *f, const char *label, const char *holder)
 	if (holder == NULL)
 		assert_null(is);
 	else
-		assert_string_equal(is != NULL ? is : "nobody", holder);
+		assert_string_equal(is != NULL ? is : "-", holder);
 }
 
 static enum err count_row(void *arg, const struct name_row *row)
@@ -157,7 +157,7 @@ static void test_a_name_is_reserved_while_its_lease_lives_and_for_a_while(void *
 	expect(f, "app", NULL);
 	hold(f, "app", ALICE);
 	expect(f, "app", ALICE);
-	pass(f, 10 * HOUR_MS); /* the lease's end is the table's business */
+	pass(f, 10 * HOUR_MS); /* the table ends leases */
 	expect(f, "app", ALICE);
 	reservations_release(f->all, "app", ALICE, true);
 	pass(f, GRACE_MS - 1);
@@ -168,7 +168,7 @@ static void test_a_name_is_reserved_while_its_lease_lives_and_for_a_while(void *
 	assert_int_equal(count_rows(f), 0);
 }
 
-static void test_a_name_that_is_given_up_is_free_at_once(void **state)
+static void test_a_name_that_is_released_is_free_at_once(void **state)
 {
 	struct fixture *f = *state;
 
@@ -234,7 +234,7 @@ static void test_names_are_counted_by_network(void **state)
 
 /* ---- over a restart ---- */
 
-static void test_a_restart_forgets_no_name(void **state)
+static void test_names_survive_a_restart(void **state)
 {
 	struct fixture *f = *state;
 
@@ -245,7 +245,7 @@ static void test_a_restart_forgets_no_name(void **state)
 	reservations_release(f->all, "gone", ALICE, false);
 	pass(f, 1000);
 	crash(f);
-	pass(f, GRACE_MS); /* it was away as long */
+	pass(f, GRACE_MS); /* the relay was down as long */
 	start(f);
 	expect(f, "app", ALICE);
 	expect(f, "ended", ALICE);
@@ -259,7 +259,7 @@ static void test_a_restart_forgets_no_name(void **state)
 }
 
 /* Its token is valid until then: no other identity gets it, whatever the grace period. */
-static void test_a_lease_that_a_restart_cut_keeps_its_name_until_its_end(void **state)
+static void test_a_lease_keeps_its_name_over_a_restart_until_it_expires(void **state)
 {
 	struct fixture *f = *state;
 
@@ -289,7 +289,7 @@ static void test_a_holder_comes_back(void **state)
 	assert_int_equal(count_rows(f), 1);
 }
 
-static void test_restarts_within_the_grace_period_begin_it_again(void **state)
+static void test_a_restart_begins_the_grace_period_again(void **state)
 {
 	struct fixture *f = *state;
 
@@ -349,8 +349,8 @@ static void test_the_wall_clock_changes_nothing_while_the_relay_runs(void **stat
 	expect(f, "app", NULL);
 }
 
-/* It may be wrong by any time, before or after. */
-static void test_a_start_believes_the_wall_clock_within_reason(void **state)
+/* It may be wrong by any time, in both directions. */
+static void test_a_wrong_wall_clock_at_the_start_has_bounded_effect(void **state)
 {
 	static const int64_t steps[] = { -365 * 24 * 3600 * INT64_C(1000), -3600000,
 		3600000, 365 * 24 * 3600 * INT64_C(1000) };
@@ -433,7 +433,7 @@ static void test_a_denied_identity_has_no_row(void **state)
 	assert_int_equal(count_rows(f), 1);
 }
 
-static void test_a_full_disk_forgets_only_what_a_restart_forgets(void **state)
+static void test_a_full_disk_loses_names_only_at_a_restart(void **state)
 {
 	struct fixture *f = *state;
 	char label[NAMES_LABEL_MAX + 1];
@@ -452,13 +452,13 @@ static void test_a_full_disk_forgets_only_what_a_restart_forgets(void **state)
 				 0, NULL),
 		ERR_OK);
 	pass(f, 1000);
-	assert_in_range(count_rows(f), 0, 1000); /* it is not asked again at once */
+	assert_in_range(count_rows(f), 0, 1000); /* the store is not tried again at once */
 	pass(f, 60000);
 	assert_int_equal(count_rows(f), 2000);
 }
 
-/* However many rows there are: those whose leases end last. */
-static void test_the_table_is_bounded(void **state)
+/* Of any number of rows, those whose leases end last stay. */
+static void test_reservations_are_limited(void **state)
 {
 	struct fixture *f = *state;
 	const unsigned many = RESERVATIONS_MAX / 2 + 10;
@@ -478,7 +478,7 @@ static void test_the_table_is_bounded(void **state)
 	assert_int_equal(count_rows(f), RESERVATIONS_MAX / 2);
 	expect(f, "n9", NULL);
 	expect(f, "n10", ALICE);
-	for (unsigned i = 0; i < RESERVATIONS_MAX; i++) { /* live ones go before */
+	for (unsigned i = 0; i < RESERVATIONS_MAX; i++) { /* names with a live lease stay */
 		snprintf(label, sizeof(label), "m%u", i);
 		hold(f, label, BOB);
 	}
@@ -489,7 +489,7 @@ static void test_the_table_is_bounded(void **state)
 	expect(f, "one-more", NULL);
 }
 
-/* ---- a model: the one holder of each name, over anything that may happen ---- */
+/* ---- a model: the one holder of each name, over random events ---- */
 
 #define LABELS 3
 
@@ -510,9 +510,9 @@ static void model_check(struct fixture *f, const struct model *model)
 
 		if (is_free && is != NULL) /* a restart may have made it longer */
 			assert_string_equal(is,
-				model[i].holder != NULL ? model[i].holder : "nobody");
+				model[i].holder != NULL ? model[i].holder : "-");
 		if (!is_free)
-			assert_string_equal(is != NULL ? is : "nobody", model[i].holder);
+			assert_string_equal(is != NULL ? is : "-", model[i].holder);
 	}
 }
 
@@ -583,21 +583,21 @@ int main(void)
 {
 	const struct CMUnitTest rows[] = {
 		ROW(test_a_name_is_reserved_while_its_lease_lives_and_for_a_while),
-		ROW(test_a_name_that_is_given_up_is_free_at_once),
+		ROW(test_a_name_that_is_released_is_free_at_once),
 		ROW(test_the_grace_period_is_a_setting),
 		ROW(test_names_are_counted_by_network),
-		ROW(test_a_restart_forgets_no_name),
-		ROW(test_a_lease_that_a_restart_cut_keeps_its_name_until_its_end),
+		ROW(test_names_survive_a_restart),
+		ROW(test_a_lease_keeps_its_name_over_a_restart_until_it_expires),
 		ROW(test_a_holder_comes_back),
-		ROW(test_restarts_within_the_grace_period_begin_it_again),
+		ROW(test_a_restart_begins_the_grace_period_again),
 		ROW(test_a_port_is_remembered),
 		ROW(test_the_wall_clock_changes_nothing_while_the_relay_runs),
-		ROW(test_a_start_believes_the_wall_clock_within_reason),
+		ROW(test_a_wrong_wall_clock_at_the_start_has_bounded_effect),
 		ROW(test_renewals_are_rarely_stored),
 		ROW(test_a_flood_costs_a_transaction_a_second),
 		ROW(test_a_denied_identity_has_no_row),
-		ROW(test_a_full_disk_forgets_only_what_a_restart_forgets),
-		ROW(test_the_table_is_bounded),
+		ROW(test_a_full_disk_loses_names_only_at_a_restart),
+		ROW(test_reservations_are_limited),
 		ROW(test_a_name_never_changes_hands_too_early),
 	};
 

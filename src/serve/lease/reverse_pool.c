@@ -29,7 +29,7 @@ struct reverse_pool {
 	struct carrier carrier;
 	struct reverse_pool_options o;
 	struct list idle, activating; /* struct reverse_session, the oldest first */
-	struct list waiting;          /* struct claim, likewise */
+	struct list waiting;          /* struct claim, the oldest first */
 	unsigned idle_n, waiting_n;
 	struct loop_timer *timer;
 };
@@ -110,7 +110,7 @@ static void session_drop(struct reverse_session *s)
 	}
 }
 
-/* Nothing may come from an idle session. */
+/* An idle session must not send anything. */
 static bool session_is_quiet(struct reverse_session *s)
 {
 	uint8_t byte;

@@ -21,13 +21,13 @@ struct reverse_pool;
 struct reverse_pool_options {
 	struct loop *loop;              /* borrowed: outlives the pool */
 	atomic_uint *ready;             /* borrowed: how many sessions are idle */
-	atomic_uint_fast64_t *sessions; /* borrowed: likewise, of all pools */
+	atomic_uint_fast64_t *sessions; /* borrowed: the same, of all pools */
 };
 
 enum err reverse_pool_new(const struct reverse_pool_options *o,
 	struct reverse_pool **out) MUST_USE;
 
-/* The pool is closed as one. */
+/* The pool is closed as a carrier. */
 struct carrier *reverse_pool_carrier(struct reverse_pool *pool);
 struct reverse_pool *reverse_pool_of(struct carrier *c);
 

@@ -85,7 +85,7 @@ static void on_end(void *arg, enum err rc, struct stream *session)
 	w->session = session;
 }
 
-/* @first: the marker, and what the visitor said. */
+/* @first: the marker, and the bytes of the visitor. */
 static void claim(struct fixture *f, struct waiter *w, const char *first)
 {
 	*w = (struct waiter){ .claim = { .is_raw = first[0] == MARKER_RAW,
@@ -93,7 +93,7 @@ static void claim(struct fixture *f, struct waiter *w, const char *first)
 				      .on_end = on_end,
 				      .arg = w } };
 	claim_open(reverse_pool_carrier(f->pool), &w->claim);
-	assert_int_equal(w->ends, 0); /* never from inside */
+	assert_int_equal(w->ends, 0); /* not called by claim() */
 }
 
 static void turn(struct fixture *f)
@@ -159,7 +159,7 @@ static void test_a_claim_waits_for_a_session(void **state)
 	assert_int_equal(w[1].rc, ERR_TIMEOUT);
 }
 
-static void test_more_than_eight_are_closed(void **state)
+static void test_more_than_eight_idle_sessions_are_closed(void **state)
 {
 	struct fixture *f = *state;
 
@@ -188,7 +188,7 @@ static void test_idle_sessions_are_kept_alive(void **state)
 	assert_heard(f, 0, "\0\0\2x", 4); /* and nothing behind the activation */
 }
 
-static void test_a_keepalive_has_five_seconds(void **state)
+static void test_a_keepalive_times_out_after_five_seconds(void **state)
 {
 	struct fixture *f = *state;
 	struct waiter w;
@@ -224,7 +224,7 @@ static void test_a_late_keepalive_frees_the_session(void **state)
 	assert_heard(f, 0, "\0\2x", 3);
 }
 
-static void test_a_dead_or_talking_client_is_dropped(void **state)
+static void test_a_session_that_closes_or_sends_data_is_dropped(void **state)
 {
 	struct fixture *f = *state;
 	size_t put;
@@ -239,8 +239,8 @@ static void test_a_dead_or_talking_client_is_dropped(void **state)
 	assert_int_equal(f->ready, 0);
 }
 
-/* Even when the loop has not said so yet. */
-static void test_a_claim_moves_on(void **state)
+/* Even before the loop reports it. */
+static void test_a_claim_moves_on_from_a_dead_session(void **state)
 {
 	struct fixture *f = *state;
 	struct waiter w;
@@ -254,7 +254,7 @@ static void test_a_claim_moves_on(void **state)
 	assert_served(f, &w, 1);
 }
 
-static void test_an_activation_that_is_stuck_moves_on(void **state)
+static void test_a_claim_moves_on_from_a_stuck_activation(void **state)
 {
 	struct fixture *f = *state;
 	struct waiter w;
@@ -335,8 +335,8 @@ static void test_claims_keep_their_order_over_dead_sessions(void **state)
 	assert_int_equal(f->ready, 0);
 }
 
-/* A claim whose time is over does not get the session that frees itself just then. */
-static void test_a_claim_that_moves_on_has_its_ten_seconds(void **state)
+/* An expired claim does not get the session that becomes idle at the same time. */
+static void test_a_claim_that_moves_on_still_times_out_after_ten_seconds(void **state)
 {
 	struct fixture *f = *state;
 	struct waiter w;
@@ -344,7 +344,7 @@ static void test_a_claim_that_moves_on_has_its_ten_seconds(void **state)
 	claim(f, &w, "\2hello");
 	pass(f, REVERSE_POOL_CLAIM_MS - 1000);
 	f->pairs[0].b.room = 2;
-	add(f, 0); /* takes half of it and no more */
+	add(f, 0); /* accepts half of it and no more */
 	pass(f, REVERSE_POOL_WRITE_MS);
 	assert_int_equal(w.ends, 1);
 	assert_int_equal(w.rc, ERR_TIMEOUT);
@@ -451,17 +451,17 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_the_oldest_session_is_claimed_first),
 		TEST(test_a_claim_waits_for_a_session),
-		TEST(test_more_than_eight_are_closed),
+		TEST(test_more_than_eight_idle_sessions_are_closed),
 		TEST(test_idle_sessions_are_kept_alive),
-		TEST(test_a_keepalive_has_five_seconds),
+		TEST(test_a_keepalive_times_out_after_five_seconds),
 		TEST(test_a_late_keepalive_frees_the_session),
-		TEST(test_a_dead_or_talking_client_is_dropped),
-		TEST(test_a_claim_moves_on),
-		TEST(test_an_activation_that_is_stuck_moves_on),
+		TEST(test_a_session_that_closes_or_sends_data_is_dropped),
+		TEST(test_a_claim_moves_on_from_a_dead_session),
+		TEST(test_a_claim_moves_on_from_a_stuck_activation),
 		TEST(test_a_cancelled_claim_is_not_called),
 		TEST(test_the_end_of_a_pool_ends_claims),
 		TEST(test_claims_keep_their_order_over_dead_sessions),
-		TEST(test_a_claim_that_moves_on_has_its_ten_seconds),
+		TEST(test_a_claim_that_moves_on_still_times_out_after_ten_seconds),
 		TEST(test_a_claim_may_follow_from_on_end),
 		TEST(test_the_pool_may_be_closed_from_on_end),
 		TEST(test_sessions_of_banned_clients_are_dropped),

@@ -10,7 +10,7 @@
 #include "base/map.h"
 #include "store/audit.h"
 
-#define WHO "adit"
+#define ACTOR "adit"
 #define OTHERS "other identities"
 
 struct sign_count {
@@ -93,7 +93,7 @@ static enum err put_row(struct store *s, uint64_t count, const char *about,
 	const struct audit_row row = {
 		.at_ms = clock_wall_ms(),
 		.kind = AUDIT_SIGNATURES,
-		.who = WHO,
+		.who = ACTOR,
 		.what = what,
 		.about = about,
 	};

@@ -1,5 +1,4 @@
-/* The audit of signatures: bounds that keep other rows, and other identities, out of
- * harm. */
+/* The audit of signatures: bounds that protect other rows and other identities. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -70,7 +69,7 @@ static void flush(struct fixture *f)
 	assert_int_equal(sign_audit_flush(f->a, f->kept.store, NULL), ERR_OK);
 }
 
-static void test_so_many_identities_have_a_row_of_their_own(void **state)
+static void test_the_number_of_identities_with_a_row_is_limited(void **state)
 {
 	struct fixture *f = *state;
 	struct rows rows;
@@ -93,8 +92,8 @@ static void test_so_many_identities_have_a_row_of_their_own(void **state)
 	assert_string_equal(rows_of(f).newest, "n0:0x00: signed 1 handshake");
 }
 
-/* However many signatures there are, what administrators did stays to be read. */
-static void test_rows_about_signatures_push_no_others_out(void **state)
+/* No number of signatures removes the rows of administrators. */
+static void test_rows_about_signatures_do_not_replace_other_rows(void **state)
 {
 	struct fixture *f = *state;
 	const struct audit_row rule = { .who = "me", .what = "ban", .about = "you" };
@@ -120,10 +119,10 @@ int main(void)
 {
 	const struct CMUnitTest rows[] = {
 		cmocka_unit_test_setup_teardown(
-			test_so_many_identities_have_a_row_of_their_own, set_up,
+			test_the_number_of_identities_with_a_row_is_limited, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(
-			test_rows_about_signatures_push_no_others_out, set_up, tear_down),
+			test_rows_about_signatures_do_not_replace_other_rows, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(rows, NULL, NULL);

@@ -1,12 +1,12 @@
 /*
- * Signatures for leases: requests to /v1/sign, and the queue of those that wait.
+ * Signatures for leases: requests to /v1/sign, and the queue of waiting ones.
  * portal-protocol 8.4.
  *
  * A signature blocks the worker's thread: 0.03 ms with an ECDSA key, 0.5 ms or more with
- * RSA. So all signatures together get half of its time at most
- * (serve/lease/time_share.h). Requests beyond that wait in a fair queue
- * (serve/lease/fair_queue.h), so that one lease cannot starve the others. A turn of the
- * loop spends about a millisecond on signatures, then bridges are served.
+ * RSA. All signatures together get at most half of its time (serve/lease/time_share.h).
+ * Requests beyond that wait in a fair queue (serve/lease/fair_queue.h), so that one lease
+ * cannot starve the others. A turn of the loop spends about a millisecond on signatures,
+ * then serves bridges.
  */
 #include <stdlib.h>
 
@@ -16,14 +16,14 @@
 #include "serve/lease/lease_service.h"
 #include "tunnel/portal/message.h"
 
-#define SIGNING_WAIT_MS 2000 /* a visitor waits for it */
+#define SIGNING_WAIT_MS 2000 /* a visitor waits meanwhile */
 #define SIGNING_TURN_US 1000
 #define SIGNING_IP6_BITS 48
 
-/* A request that is in order and waits. */
+/* A valid request that waits. */
 struct signing {
 	struct fair_item item;
-	struct http_exchange *x; /* the server's: good until it is answered */
+	struct http_exchange *x; /* the server's: valid until it is answered */
 	struct route *route;     /* a reference */
 	struct sign_order order;
 };
@@ -48,7 +48,7 @@ static void signing_count_refusal(struct lease_service *ls)
 	atomic_fetch_add(&ls->context->signatures_refused, 1);
 }
 
-/* As the signer itself says no: in no envelope. */
+/* Refusals of the signer have no envelope. */
 static void signing_refuse(struct lease_service *ls, struct api_call *call,
 	unsigned status, const char *text)
 {

@@ -1,4 +1,4 @@
-/* For tests: a store in a directory of its own, which is gone at the end. */
+/* For tests: a store in a temporary directory, which is removed at the end. */
 #ifndef SERVE_LEASE_STORE_TEST_H
 #define SERVE_LEASE_STORE_TEST_H
 

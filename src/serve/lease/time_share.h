@@ -1,6 +1,6 @@
 /*
- * A share of a thread's time for one kind of work: half of it, so that endless requests
- * for that work leave as much for all the rest.
+ * A share of a thread's time for one kind of work: half of it. Endless requests for that
+ * work leave the other half for all other work.
  */
 #ifndef SERVE_LEASE_TIME_SHARE_H
 #define SERVE_LEASE_TIME_SHARE_H
@@ -8,20 +8,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TIME_SHARE_BURST_US 1000000 /* of which half is work */
+#define TIME_SHARE_BURST_US 1000000 /* half of it is for the work */
 
-/* All zeroes is one that has spent nothing. */
+/* Begins as zeroes. */
 struct time_share {
-	uint64_t due_us; /* when all that was spent will have been half of the time */
+	uint64_t due_us; /* when the time spent will be half of all time */
 };
 
-/* May more be done now? */
+/* Is work allowed now? */
 bool time_share_has_room(const struct time_share *s, uint64_t now_us);
 
-/* How long until more may be done; 0: it may be now. */
+/* The time until work is allowed; 0: it is. */
 uint64_t time_share_wait_us(const struct time_share *s, uint64_t now_us);
 
-/* It has taken @spent_us. */
+/* The work has taken @spent_us. */
 void time_share_spend(struct time_share *s, uint64_t now_us, uint64_t spent_us);
 
 #endif

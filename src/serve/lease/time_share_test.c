@@ -1,4 +1,4 @@
-/* Shares of a thread's time, by a clock of the test's own. */
+/* Shares of a thread's time, by a simulated clock. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 
 #define SECOND_US UINT64_C(1000000)
 
-/* Work of @each_us is asked for without end; how much is done in @wall_us. */
+/* The amount of work done in @wall_us under endless requests of @each_us each. */
 static uint64_t work(struct time_share *s, uint64_t *now_us, uint64_t each_us,
 	uint64_t wall_us)
 {
@@ -18,7 +18,7 @@ static uint64_t work(struct time_share *s, uint64_t *now_us, uint64_t each_us,
 
 	while (*now_us < end_us) {
 		if (!time_share_has_room(s, *now_us)) {
-			*now_us += 100; /* all the rest */
+			*now_us += 100; /* other work */
 			continue;
 		}
 		time_share_spend(s, *now_us, each_us);
@@ -43,7 +43,7 @@ static void test_endless_requests_get_half(void **state)
 	}
 }
 
-static void test_a_quiet_stream_has_a_burst(void **state)
+static void test_there_is_a_burst_after_a_pause(void **state)
 {
 	struct time_share s = { .due_us = 0 };
 	uint64_t now_us = 7 * SECOND_US;
@@ -74,7 +74,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_endless_requests_get_half),
-		cmocka_unit_test(test_a_quiet_stream_has_a_burst),
+		cmocka_unit_test(test_there_is_a_burst_after_a_pause),
 		cmocka_unit_test(test_the_time_to_wait_is_returned),
 	};
 
