@@ -14,7 +14,7 @@ void envelope_refuse(struct api_call *call, enum message_error error, const char
 
 /* ---- the tables of operations ---- */
 
-extern const struct api_table relay_connect_table; /* lease_request.c */
+extern const struct api_table relay_connect_table; /* lease_api.c */
 extern const struct api_table signing_table;       /* signing.c */
 
 #endif

@@ -126,7 +126,7 @@ static void on_answer(void *receiver, struct mail *mail)
 	struct api_call *call = mem_container(mail, struct api_call, mail);
 
 	if (d->http != NULL)
-		relay_request_on_answer(lease_service_of(d), call);
+		lease_api_on_answer(lease_service_of(d), call);
 	api_call_free(call);
 }
 
@@ -174,7 +174,7 @@ static enum err service_open(struct data_worker *d, void **state)
 	s->context = d->shared->context;
 	fair_queue_init(&s->unsigned_items, UNSIGNED_MAX);
 	loop_deferred_init(&s->sign_turn, signing_on_turn, s);
-	rc = relay_request_open(s);
+	rc = lease_api_open(s);
 	if (rc == ERR_OK)
 		rc = loop_timer_open(d->worker.loop, signing_on_turn, s, &s->sign_timer);
 	if (rc == ERR_OK)

@@ -72,13 +72,13 @@ void lease_service_pass_session_take(struct data_worker *d, struct route *r,
 /* From the control worker: returns an answered call. Takes it. */
 void lease_service_answer(struct data_worker *w, struct api_call *call);
 
-/* ---- lease_request.c ---- */
+/* ---- lease_api.c ---- */
 
 /* The worker's part of the API. */
-enum err relay_request_open(struct lease_service *s) MUST_USE;
+enum err lease_api_open(struct lease_service *s) MUST_USE;
 
 /* The control worker has answered; @call is the caller's. */
-void relay_request_on_answer(struct lease_service *s, struct api_call *call);
+void lease_api_on_answer(struct lease_service *s, struct api_call *call);
 
 #define REQUEST_TOKEN "X-Portal-Access-Token"
 #define REQUEST_BANNED "request denied because source IP is banned"
@@ -88,9 +88,9 @@ void relay_request_on_answer(struct lease_service *s, struct api_call *call);
  * The route of the token in @call: a reference, or NULL if there is no such lease. False:
  * @call is refused.
  */
-bool request_find_lease(struct lease_service *s, struct api_call *call,
+bool lease_api_find_lease(struct lease_service *s, struct api_call *call,
 	struct access_holder *holder, struct route **out) MUST_USE;
-void request_release_lease(struct api_call *call);
+void lease_api_release_lease(struct api_call *call);
 
 /* ---- signing.c: requests to /v1/sign ---- */
 

@@ -236,7 +236,7 @@ static bool signing_check(void *context, struct api_call *call)
 	struct access_holder holder;
 	struct route *r;
 
-	if (request_find_lease(ls, call, &holder, &r) && r == NULL)
+	if (lease_api_find_lease(ls, call, &holder, &r) && r == NULL)
 		envelope_refuse(call, MESSAGE_LEASE_NOT_FOUND, REQUEST_NO_LEASE);
 	call->holder = r;
 	if (r == NULL)
@@ -250,7 +250,7 @@ static const struct api_authority signing_holder = {
 	.in = "header",
 	.key = REQUEST_TOKEN,
 	.check = signing_check,
-	.release = request_release_lease,
+	.release = lease_api_release_lease,
 };
 
 static const struct api_envelope signing_envelope = {

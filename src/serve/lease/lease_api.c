@@ -43,7 +43,7 @@ static void request_send(void *context, struct api_call *call)
 	ls->context->take_call(ls->context->arg, call);
 }
 
-enum err relay_request_open(struct lease_service *s)
+enum err lease_api_open(struct lease_service *s)
 {
 	/*
 	 * For all answers but that which begins a session. Browsers shall use https only,
@@ -66,7 +66,7 @@ enum err relay_request_open(struct lease_service *s)
 
 /* ---- the lease of a token ---- */
 
-bool request_find_lease(struct lease_service *s, struct api_call *call,
+bool lease_api_find_lease(struct lease_service *s, struct api_call *call,
 	struct access_holder *holder, struct route **out)
 {
 	const struct access_check check = {
@@ -101,7 +101,7 @@ bool request_find_lease(struct lease_service *s, struct api_call *call,
 	return call->status == 0;
 }
 
-void request_release_lease(struct api_call *call)
+void lease_api_release_lease(struct api_call *call)
 {
 	route_unref(call->holder);
 }
@@ -123,7 +123,7 @@ static bool connect_check(void *context, struct api_call *call)
 		envelope_refuse(call, MESSAGE_INTERNAL, "shutting down, retry later");
 		return false;
 	}
-	if (!request_find_lease(ls, call, &holder, &r))
+	if (!lease_api_find_lease(ls, call, &holder, &r))
 		return false;
 	call->holder = r;
 	if (r != NULL &&
@@ -154,7 +154,7 @@ static void request_connect(void *context, struct api_call *call)
 		lease_service_pass_session_take(d, r, session, &call->client);
 }
 
-void relay_request_on_answer(struct lease_service *s, struct api_call *call)
+void lease_api_on_answer(struct lease_service *s, struct api_call *call)
 {
 	struct api_call again;
 
@@ -175,7 +175,7 @@ static const struct api_authority connect_holder = {
 	.in = "header",
 	.key = REQUEST_TOKEN,
 	.check = connect_check,
-	.release = request_release_lease,
+	.release = lease_api_release_lease,
 };
 
 static const struct api_operation rows[] = {

@@ -351,7 +351,7 @@ static void test_responses_have_security_headers(void **state)
 		char ask[256];
 
 		s->shared.root = host;
-		assert_int_equal(relay_request_open(lease_service_of(&s->workers[0])),
+		assert_int_equal(lease_api_open(lease_service_of(&s->workers[0])),
 			ERR_OK);
 		guest_come(&g, s, 0);
 		snprintf(ask, sizeof(ask), "GET /app/x HTTP/1.1\r\nHost: %s\r\n\r\n",
