@@ -111,7 +111,7 @@ static enum err on_identity(void *arg, const char *key,
 	const struct policy_record *record)
 {
 	struct policy *p = arg;
-	struct policy_identity *i;
+	struct policy_identity *i = NULL;
 	enum err rc = identity_obtain(p, key, &i, NULL);
 
 	if (rc == ERR_OK)
@@ -226,7 +226,7 @@ enum err policy_set(struct policy *p, const char *identity_key, enum policy_rule
 		[POLICY_RATE] = { "no longer limit", "limit to" },
 	};
 	struct policy_record record = record_of(p, identity_key);
-	struct policy_identity *i;
+	struct policy_identity *i = NULL;
 	char what[64];
 	const struct audit_row change = { .who = who, .what = what, .about = identity_key };
 	enum err rc = identity_obtain(p, identity_key, &i, why);
@@ -356,7 +356,7 @@ static enum err import_rule(void *arg, const char *key, enum policy_rule rule,
 	uint64_t value)
 {
 	struct import *in = arg;
-	struct policy_identity *i;
+	struct policy_identity *i = NULL;
 	enum err rc = identity_obtain(in->p, key, &i, &in->words);
 
 	if (rc != ERR_OK)
