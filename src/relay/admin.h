@@ -42,7 +42,6 @@ extern const struct api_authority administrator;
 extern const struct api_envelope admin_envelope;
 
 /* The identity in the first two parts of the path. False: malformed; @call is refused. */
-bool admin_parse_identity(struct api_call *call,
-	char key[IDENTITY_KEY_SIZE]) MUST_USE;
+bool admin_parse_identity(struct api_call *call, char key[IDENTITY_KEY_SIZE]) MUST_USE;
 
 #endif

@@ -412,8 +412,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_signing_in_and_out, set_up,
 			tear_down),
-		cmocka_unit_test_setup_teardown(test_challenges_are_limited_for_each_network,
-			set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_challenges_are_limited_for_each_network, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_other_identities_are_refused, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(test_the_origin_must_match_the_host,
@@ -422,11 +422,14 @@ int main(void)
 			test_a_local_administrator_needs_no_wallet, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_policy_is_reported, set_up,
 			tear_down),
-		cmocka_unit_test_setup_teardown(test_settings_are_changed, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_rules_for_identities_are_changed, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_networks_are_banned, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_the_page_loads_nothing_from_other_sites,
+		cmocka_unit_test_setup_teardown(test_settings_are_changed, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(test_rules_for_identities_are_changed,
 			set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_networks_are_banned, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_the_page_loads_nothing_from_other_sites, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

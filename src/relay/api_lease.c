@@ -20,7 +20,7 @@ struct pending_lease {
 	int64_t ttl_s;
 	bool wants_tcp, has_ech;
 	char route_hostname[MESSAGE_HOST_MAX], hostname_hash[64]; /* as received */
-	struct message_metadata metadata; /* owned */
+	struct message_metadata metadata;                         /* owned */
 };
 
 static void pending_free(void *arg)
@@ -45,7 +45,7 @@ static size_t pending_bytes(const struct pending_lease *pending)
 	return n;
 }
 
-/* @pending is NULL if the name is not known. Canonical names need no quotes in the log. */
+/* @pending is NULL if the name is not known. A canonical name needs no quotes. */
 static void lease_refuse(struct relay *r, struct api_call *call,
 	const struct pending_lease *pending, enum message_error error, const char *text)
 {
@@ -338,8 +338,8 @@ static void register_log(struct relay *r, const struct lease *lease, const char 
 }
 
 /*
- * Opens a lease with the policy for its identity, and tells its worker. ERR_AGAIN: there is
- * no room; other errors are those of lease_open().
+ * Opens a lease with the policy for its identity, and tells its worker.
+ * ERR_AGAIN: there is no room; other errors are those of lease_open().
  */
 static enum err lease_grant(struct relay *r, const struct api_call *call,
 	struct lease_request *req, struct lease **out, struct why *why)
@@ -621,8 +621,7 @@ static void lease_unregister(void *context, struct api_call *call)
 static void lease_hop(void *context, struct api_call *call)
 {
 	(void)context;
-	envelope_refuse(call, MESSAGE_FEATURE_UNAVAILABLE,
-		NO_HOPS);
+	envelope_refuse(call, MESSAGE_FEATURE_UNAVAILABLE, NO_HOPS);
 }
 
 /* The worker that sends it has verified the token. */

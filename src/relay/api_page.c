@@ -71,7 +71,7 @@ static void put_tunnel(struct relay *r, struct buf *out, const struct lease *l)
 	buf_fini(&tags);
 }
 
-/* The list for people, and the data that stock pages read: text cannot end its element. */
+/* The list, and the data that stock pages read: text cannot end its element. */
 static void put_tunnels(struct relay *r, struct buf *out, struct buf *data,
 	uint64_t now_ms)
 {

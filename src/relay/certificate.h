@@ -30,8 +30,8 @@ struct certificate_pair {
 };
 
 /*
- * Reads the files, and checks that they belong together and are for the host @root and all
- * names under it. The caller checks their validity in time.
+ * Reads the files, and checks that they belong together and are for @root and all names
+ * under it. The caller checks their validity in time.
  *
  * ERR_NOENT: there are none.  ERR_SYNTAX: there is no certificate or no key in them, or
  * the two do not belong together.  ERR_DENIED: they are for other names.  ERR_SYS,

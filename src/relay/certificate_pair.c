@@ -170,8 +170,8 @@ static bool leaf_add_extension(X509 *leaf, int nid, const char *value)
 }
 
 /*
- * OpenSSL and browsers never accept "*.localhost"; stock clients do, and take localhost for
- * the root if their URL has it.
+ * OpenSSL and browsers never accept "*.localhost"; stock clients do, and take localhost
+ * for the root if their URL has it.
  */
 static bool leaf_add_names(X509 *leaf, const char *root)
 {

@@ -1,6 +1,6 @@
 /* Statistics: of all workers together, of leases and policy, and of the process. */
-#include "base/clock.h"
 #include "http/metrics.h"
+#include "base/clock.h"
 #include "relay/relay_priv.h"
 
 #define ROW(name, member, text) \
@@ -82,8 +82,7 @@ void metrics_put(void *relay, struct buf *out)
 			.name = name,
 			.type = strstr(name, "_total") != NULL ? "counter" : "gauge",
 			.help = rows[i].help,
-			.value = (uint64_t)field_number(&rows[i],
-				field_at(&rows[i], &s)),
+			.value = (uint64_t)field_number(&rows[i], field_at(&rows[i], &s)),
 		};
 
 		metric_put(out, &m);

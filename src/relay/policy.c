@@ -12,7 +12,7 @@
 #include "store/file.h"
 #include "text/field.h"
 
-#define POLICY_WHO "adit" /* in the audit, of what no administrator did */
+#define POLICY_WHO "adit"          /* in the audit, of what no administrator did */
 #define POLICY_IMPORTED "imported" /* a setting: admin_settings.json has been read */
 
 /* The rules for one identity. An empty record is the same as none. */
@@ -86,9 +86,7 @@ static enum err settings_put(struct policy *p, const char *about, const void *se
 
 	for (size_t i = 0; i < mem_count(setting_rows) && rc == ERR_OK; i++)
 		rc = policy_store_put_setting(p->o.store, setting_rows[i].name,
-			field_number(&setting_rows[i],
-				s + setting_rows[i].at),
-			why);
+			field_number(&setting_rows[i], s + setting_rows[i].at), why);
 	return rc;
 }
 
@@ -228,7 +226,9 @@ enum err policy_set(struct policy *p, const char *identity_key, enum policy_rule
 	struct policy_record record = record_of(p, identity_key);
 	struct policy_identity *i = NULL;
 	char what[64];
-	const struct audit_row change = { .who = who, .what = what, .about = identity_key };
+	const struct audit_row change = { .who = who,
+		.what = what,
+		.about = identity_key };
 	enum err rc = identity_obtain(p, identity_key, &i, why);
 
 	if (rc != ERR_OK)
@@ -457,7 +457,8 @@ void policy_close(struct policy *p)
 
 	if (p == NULL)
 		return;
-	map_each(it, tmp, &p->identities) free(map_object(it, struct policy_identity, by_key));
+	map_each(it, tmp, &p->identities)
+		free(map_object(it, struct policy_identity, by_key));
 	map_fini(&p->identities);
 	prefix_set_fini(&p->banned);
 	free(p);

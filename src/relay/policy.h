@@ -79,7 +79,7 @@ struct policy_entry {
 	struct policy_record record;
 };
 
-/* Goes to the next entry, in no order; no change may come between. False: there is none. */
+/* Goes to the next entry, in no order. No change may come between. False: the end. */
 bool policy_next(const struct policy *p, struct policy_entry *e) MUST_USE;
 
 /*

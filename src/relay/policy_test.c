@@ -380,15 +380,17 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_random_changes_agree_with_a_model,
 			set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_a_crash_leaves_the_old_or_the_new_state,
-			set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_a_crash_leaves_the_old_or_the_new_state, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_a_change_that_cannot_be_stored_has_no_effect, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(
-			test_the_policy_of_a_stock_relay_is_imported_once, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_a_file_that_cannot_be_imported_stops_the_start,
-			set_up, tear_down),
+			test_the_policy_of_a_stock_relay_is_imported_once, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_a_file_that_cannot_be_imported_stops_the_start, set_up,
+			tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

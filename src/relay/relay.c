@@ -7,10 +7,10 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "http/metrics.h"
 #include "loop/notify.h"
 #include "relay/admin.h"
 #include "relay/admin_socket.h"
-#include "http/metrics.h"
 #include "relay/relay_config.h"
 #include "relay/relay_priv.h"
 #include "serve/lease/lease_service.h"
@@ -125,7 +125,7 @@ static void relay_unlock(struct relay *r)
 	r->lock = -1;
 }
 
-/* Closes ports and unlocks the directory first, so that the next relay can start at once. */
+/* Closes ports and unlocks the directory first: the next relay can start at once. */
 static void relay_drain(struct relay *r)
 {
 	r->state = RELAY_DRAINING;
@@ -393,7 +393,7 @@ static enum err relay_begin(struct relay *r, struct why *why)
 	if (rc != ERR_OK)
 		return rc;
 	relay_warn_of_directory(r);
-	/* Each of two relays in one directory would miss the other's changes of policy. */
+	/* Two relays in one directory would miss each other's changes of policy. */
 	rc = file_lock_directory(r->options.state_dir, &r->lock, &detail);
 	if (rc != ERR_OK)
 		return err_set(why, rc, "%s; give each relay an identity_path of its own",

@@ -1,7 +1,7 @@
 /*
  * A relay: visitors of names, and agents that hold leases of the names. It owns its data
- * workers; its owner has the loop and the signals of the control worker. portal-protocol 2
- * to 10, 16.
+ * workers; its owner has the loop and the signals of the control worker.
+ * portal-protocol 2 to 10, 16.
  */
 #ifndef RELAY_RELAY_H
 #define RELAY_RELAY_H
@@ -31,7 +31,8 @@ struct relay_options {
 	bool has_landing_page;           /* initial value; administrators can change it */
 	uint32_t drain_ms;               /* at shutdown, for open bridges */
 	uint32_t sign_per_s; /* for one lease, after a burst of ten seconds' worth */
-	struct field_list reserved_names; /* labels; a '*' at the end stands for any text */
+	struct field_list
+		reserved_names;      /* labels; a '*' at the end stands for any text */
 	uint32_t name_grace_ms;      /* a name is reserved when its lease has ended */
 	uint32_t leases_per_network; /* 0: any number, as for these: */
 	struct field_list exempt;    /* ranges */

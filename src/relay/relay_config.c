@@ -160,8 +160,8 @@ static enum err check_metrics(void *member, struct why *why)
 #define AT(member) FIELD_AT(struct relay_options, member)
 #define LIVE .is_live = true
 
-/* Settings of stock relays that adit does not have. Variables of a DNS provider have other
- * uses, so they are not read from the environment. */
+/* Settings of stock relays that adit does not have. The variables of DNS providers have
+ * other uses, so they are not read from the environment. */
 #define MISSING(name, kind, lacking, text) \
 	name, kind, .lacks = lacking, .help = "not supported yet: " text
 #define CREDENTIAL(name, text) \

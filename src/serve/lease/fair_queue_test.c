@@ -168,7 +168,8 @@ static void test_when_full_the_client_with_most_requests_loses_its_newest(void *
 	add(&q, 2, "c", 1, 0);
 	assert_string_equal(drop_of(&q, 3, "d", 0), "a 2");
 	assert_string_equal(drop_of(&q, 1, "a", 3), "a 3"); /* itself */
-	assert_string_equal(drop_of(&q, 2, "e", 0), "c 1"); /* as many as the largest: its own */
+	assert_string_equal(drop_of(&q, 2, "e", 0),
+		"c 1"); /* as many as the largest: its own */
 	assert_string_equal(drop_of(&q, 4, "f", 0), "a 1");
 	assert_string_equal(drop_of(&q, 5, "g", 0), "a 0");
 	assert_string_equal(drop_of(&q, 6, "h", 0), "c 0");

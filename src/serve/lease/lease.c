@@ -518,8 +518,9 @@ enum err lease_open(struct lease_table *table, struct lease_request *req,
 	}
 	route_put(table->o.routes, l->route);
 	lease_take_metadata(l, req->metadata, req->client_ip, req->reported_ip);
-	l->is_known = old != NULL ? old->is_known || lease_is_used(old) :
-				    strcmp(label_holder(table, req->name), l->address) == 0;
+	l->is_known = old != NULL ?
+		old->is_known || lease_is_used(old) :
+		strcmp(label_holder(table, req->name), l->address) == 0;
 	if (old != NULL) {
 		lease_release_names(table, old, l, false);
 		if (l->tcp_fd >= 0 && old->tcp_fd >= 0) { /* the port is the new one's */

@@ -83,12 +83,12 @@ struct lease_request {
 	uint64_t now_ms, until_ms; /* wall clock */
 	bool is_routable;
 	bool keeps_name;      /* policy has neither denied nor banned it */
-	int64_t registration; /* 0: a new number; else that of a lease from before a restart */
+	int64_t registration; /* 0: a new one; else that of a lease before a restart */
 };
 
 /*
- * Grants a lease, and ends the previous one of the same identity. The new one gets its TCP
- * port; connections that arrive there meanwhile wait.
+ * Grants a lease, and ends the previous one of the same identity. The new one gets its
+ * TCP port; connections that arrive there meanwhile wait.
  *
  * ERR_EXISTS: another identity has the name or an overlapping route, or it is reserved
  * for one.  ERR_LIMIT: too many leases have a TCP port.  ERR_NOENT: no TCP port is free.
@@ -121,8 +121,8 @@ void lease_table_set_bounds(struct lease_table *table, uint32_t per_network,
 	const struct prefix_set *exempt);
 
 /*
- * There is no room for another lease of @client, whose identity has none yet. A network is
- * an IPv4 address or an IPv6 /48. Names that are reserved for its clients count, too.
+ * There is no room for another lease of @client, whose identity has none yet. A network
+ * is an IPv4 address or an IPv6 /48. Names that are reserved for its clients count, too.
  */
 bool lease_table_is_full(struct lease_table *table, const char *name,
 	const char *identity_key, const struct addr *client);

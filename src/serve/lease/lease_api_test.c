@@ -110,8 +110,7 @@ static void test_a_later_registration_gets_the_sessions(void **state)
 	lease_route_of(r)->registration = 6;
 	guest_come(&g, s, 0);
 	refuse_session(&g, 409, "hostname_conflict");
-	lease_route_of(r)->registration =
-		4; /* the relay has lost the later one */
+	lease_route_of(r)->registration = 4; /* the relay has lost the later one */
 	guest_ask_session(&g, "demo");
 	site_until(s, s->call != NULL);
 	assert_ptr_equal(s->call->row, s->leases.revival);

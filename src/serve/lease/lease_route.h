@@ -12,8 +12,8 @@ struct lease_route {
 	struct route route;   /* first: freed as a route */
 	int64_t registration; /* its number: a later one of the same identity has more */
 
-	atomic_uint_fast64_t seen_ms; /* wall clock: the last request of its agent */
-	atomic_bool has_served;       /* there was a session */
+	atomic_uint_fast64_t seen_ms;     /* wall clock: the last request of its agent */
+	atomic_bool has_served;           /* there was a session */
 	atomic_uint_fast64_t signatures;  /* so far */
 	atomic_uint_fast64_t sign_due_us; /* lease_route_may_sign() */
 };
@@ -28,8 +28,8 @@ static inline struct lease_route *lease_route_of(struct route *r)
 }
 
 /*
- * Counts a signature: at most @per_s a second, after a burst of ten seconds' worth. False:
- * it is not allowed. Any thread.
+ * Counts a signature: at most @per_s a second, after a burst of ten seconds' worth.
+ * False: it is not allowed. Any thread.
  */
 bool lease_route_may_sign(struct lease_route *r, uint32_t per_s, uint64_t now_us);
 

@@ -1,8 +1,8 @@
 /*
  * TCP ports for leases, out of a range. portal-protocol 10.
  *
- * A name gets the port that it had within the last five minutes; else the lowest port that
- * is free and that no other program listens on.
+ * A name gets the port that it had within the last five minutes; else the lowest port
+ * that is free and that no other program listens on.
  */
 #ifndef SERVE_LEASE_PORTS_H
 #define SERVE_LEASE_PORTS_H

@@ -2,8 +2,8 @@
  * Reservations. A record has the state of a name. If its row in the store differs, the
  * record is dirty; all dirty records are written together.
  *
- * The end of a lease is a time of clock_boot_ms(), which does not change when the clock is
- * set. Only at a start the wall clock is used: for how long the lease would have lasted,
+ * The end of a lease is a time of clock_boot_ms(), which does not change when the clock
+ * is set. Only at a start the wall clock is used: for how long the lease would have lasted,
  * at most the longest time of a lease.
  */
 #include "serve/lease/reservation.h"

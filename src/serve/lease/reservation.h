@@ -55,8 +55,8 @@ struct reservation {
 };
 
 /*
- * The lease of @r->label was opened or renewed. The caller has checked that the name is not
- * reserved for another identity. If memory is out it is not reserved.
+ * The lease of @r->label was opened or renewed. The caller has checked that the name is
+ * not reserved for another identity. If memory is out it is not reserved.
  */
 void reservations_hold(struct reservations *all, const struct reservation *r);
 

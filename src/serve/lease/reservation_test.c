@@ -452,7 +452,8 @@ static void test_a_full_disk_loses_names_only_at_a_restart(void **state)
 				 0, NULL),
 		ERR_OK);
 	pass(f, 1000);
-	assert_in_range(count_rows(f), 0, 1000); /* the store is not tried again at once */
+	assert_in_range(count_rows(f), 0,
+		1000); /* the store is not tried again at once */
 	pass(f, 60000);
 	assert_int_equal(count_rows(f), 2000);
 }
@@ -478,7 +479,8 @@ static void test_reservations_are_limited(void **state)
 	assert_int_equal(count_rows(f), RESERVATIONS_MAX / 2);
 	expect(f, "n9", NULL);
 	expect(f, "n10", ALICE);
-	for (unsigned i = 0; i < RESERVATIONS_MAX; i++) { /* names with a live lease stay */
+	for (unsigned i = 0; i < RESERVATIONS_MAX;
+		i++) { /* names with a live lease stay */
 		snprintf(label, sizeof(label), "m%u", i);
 		hold(f, label, BOB);
 	}

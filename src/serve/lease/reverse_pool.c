@@ -1,4 +1,4 @@
-/* Idle reverse sessions, and claims. One timer serves a whole pool: sessions stay small. */
+/* Idle reverse sessions, and claims. One timer serves a pool: sessions stay small. */
 #include "serve/lease/reverse_pool.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "wire/marker.h"
 
 enum session_state {
-	SESSION_IDLE, /* may be claimed */
+	SESSION_IDLE,       /* may be claimed */
 	SESSION_BEATING,    /* a keepalive is not written yet: it must be the next byte */
 	SESSION_ACTIVATING, /* has a claim, whose first bytes are not written yet */
 };

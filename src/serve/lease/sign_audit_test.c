@@ -122,7 +122,8 @@ int main(void)
 			test_the_number_of_identities_with_a_row_is_limited, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(
-			test_rows_about_signatures_do_not_replace_other_rows, set_up, tear_down),
+			test_rows_about_signatures_do_not_replace_other_rows, set_up,
+			tear_down),
 	};
 
 	return cmocka_run_group_tests(rows, NULL, NULL);
