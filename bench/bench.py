@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""adit beside the others, interleaved in one run. docs/performance.md says how to read it."""
+"""Compares adit with other programs in one interleaved run; see docs/performance.md."""
 import argparse
 import json
 import os

@@ -1,4 +1,4 @@
-"""The paths of a visitor who speaks TLS to a service behind a relay, on loopback."""
+"""The paths of a visitor with TLS to a service behind a relay, on loopback."""
 import os
 import resource
 import shutil

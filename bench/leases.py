@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The lease path beside others: visitors speak TLS, which ends where the service is."""
+"""Compares the path of a lease with others: visitors use TLS, which ends at the service."""
 import os
 import shutil
 import signal
@@ -108,7 +108,7 @@ GOALS = [
 def print_goals(medians):
     ref = next((name for name in ("portal", "portal-peer") if name in medians), None)
     mine = medians.get("lease", {})
-    rows = [["figure", "against", "to reach", "here", "reached"]]
+    rows = [["measure", "compared with", "goal", "result", "reached"]]
     for what, figure, against, sign, bound in GOALS:
         name = ref if against == report.REF else against
         if against is None:
@@ -119,7 +119,7 @@ def print_goals(medians):
             value = report.ratio(mine.get(figure), medians.get(name, {}).get(figure))
         rows.append([what, name or "-", f"{sign} {bound:.2f}",
                      *report.verdict((what, figure, "", against, sign, bound), value)])
-    report.print_rows("What is to be reached:", rows)
+    report.print_rows("Goals:", rows)
     if ref == "portal-peer":
         print("\n  There are no stock programs here. The Go peer stands in: written from the "
               "protocol's\n  description, on Go's TLS and HTTP, with stock's timings; not stock.")

@@ -52,7 +52,7 @@ def service_cpu(run):
 
 
 def machine_cpu():
-    """CPU seconds of everybody, and those that the hypervisor gave to others."""
+    """CPU seconds of all processes, and those that the hypervisor gave to other guests."""
     with open("/proc/stat") as f:
         user, nice, system, _, _, *rest = map(int, f.readline().split()[1:9])
     return (user + nice + system + sum(rest)) / TICKS

@@ -49,7 +49,7 @@ class Tools:
 
     @staticmethod
     def which(name):
-        """Also where daemons live: they are not on everybody's PATH."""
+        """Also looks in the directories of daemons, which may not be in PATH."""
         return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
 
     @staticmethod
@@ -184,7 +184,7 @@ def wait_listening(group, port):
             return
         except OSError:
             time.sleep(0.02)
-    raise Broken(f"nobody listens on port {port}")
+    raise Broken(f"no program listens on port {port}")
 
 
 class Path:

@@ -13,7 +13,7 @@ class Broken(Exception):
 
 
 def free_port(taken=set()):
-    """A port of 127.0.0.1 that nobody has, and that is not given out twice."""
+    """A free port of 127.0.0.1; no port is returned twice."""
     while True:
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
@@ -30,7 +30,7 @@ def stat(pid):
 
 
 def family(pid):
-    """The process and everybody below it."""
+    """The process and all its descendants."""
     parents = {}
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:

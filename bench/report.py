@@ -102,22 +102,22 @@ def print_bottlenecks(busy, cpus):
     for path, measures in busy.items():
         rows.append([path] + [bottleneck(measures[name]) if name in measures else "-"
                               for name in SPEEDS])
-    print_rows(f"Who was busiest: cores it used, of all that were used (there are {cpus}).\n"
-               "Near 1.00: that process was the bottleneck. All near the number of cores: the "
-               "machine was.", rows)
+    print_rows(f"The busiest process: cores it used, of all used cores (the machine has {cpus}).\n"
+               "Near 1.00: that process was the bottleneck. If all used cores are near the number "
+               "of cores: the machine was.", rows)
     others = [roles["others"] for measures in busy.values() for roles in measures.values()]
     if others:
-        print(f"\n  Others on this machine used {sum(others) / len(others):.2f} cores "
-              f"meanwhile, at most {max(others):.2f}.")
+        print(f"\n  Other processes used {sum(others) / len(others):.2f} cores on average, "
+              f"at most {max(others):.2f}.")
 
 
 def reference(medians):
-    """Stock where it is, else what stands in for it."""
+    """Stock Chisel if it is available, else the Go peer."""
     return next((name for name in ("chisel", "peer") if name in medians), None)
 
 
 def estimate(medians):
-    """A stock pair on this machine: what was published, scaled by HAProxy there and here."""
+    """A stock pair on this machine: published results, scaled by HAProxy there and here."""
     here = medians.get("haproxy", {})
     scale = {k: ratio(here.get(k), there) for k, there in ANCHOR_HAPROXY.items()}
     by = {"down": scale["down"], "up": scale["up"], "rps": scale["rps"],
@@ -144,7 +144,7 @@ def verdict(goal, value):
 def print_goals(medians):
     ref = reference(medians)
     stock = estimate(medians)
-    rows = [["figure", "against", "to reach", "here", "reached", "est.*", "reached"]]
+    rows = [["measure", "compared with", "goal", "result", "reached", "est.*", "reached"]]
     for goal in GOALS:
         what, _, _, against, sign, bound = goal
         base = {REF: medians.get(ref, {}), None: None}.get(against, medians.get(against, {}))
@@ -152,10 +152,10 @@ def print_goals(medians):
         rows.append([what, {REF: ref or "-", None: ""}.get(against, against),
                      f"{sign} {bound:.2f}"] + verdict(goal, goal_ratio(goal, medians, base)) +
                     verdict(goal, by_estimate))
-    print_rows("What is to be reached:", rows)
+    print_rows("Goals:", rows)
     if ref == "peer":
-        print("\n  There is no stock chisel here. The go peer stands in: same libraries as "
-              "chisel, not chisel.")
+        print("\n  Stock Chisel is not available. The Go peer replaces it: it has the same "
+              "libraries, but it is not Chisel.")
     print("\n  * An estimate: against a stock pair as published for another machine (21,000 "
           "req/s, 1.7 Gbit/s,\n    8.8 CPU s/GiB, 4,400 new connections/s), scaled by HAProxy "
           "twice there (31,000 req/s, 6.5 Gbit/s)\n    and in this run.")
