@@ -1,7 +1,7 @@
 /*
  * A carrier reaches the agent behind a route: it opens a stream to that agent for each
- * visitor. Each tunnel implements it; what stands above (front, visitor, limits, policy,
- * metrics) knows nothing else of a tunnel.
+ * visitor. Each tunnel implements it; its users (front, visitor, limits, policy, metrics)
+ * depend on nothing else of a tunnel.
  *
  * A carrier lives on one data worker: all calls, in both directions, are made on its
  * thread.

@@ -1,10 +1,10 @@
 /*
  * A data worker: visitors, bridges, and connections to the server's own host.
  *
- * It reads the name that a visitor asks for and finds the route. A route is served by one
- * worker, which has its carrier; a visitor that arrives at another is handed over by mail
- * before anything else is made for it. What a tunnel adds to a worker is a service, which
- * answers the requests to the server's own host.
+ * It reads the name that a visitor requests and finds the route. A route is served by one
+ * worker, which has its carrier; a visitor that arrives at another worker is moved by
+ * mail before anything else is allocated for it. A tunnel adds a service to each worker,
+ * which answers the requests to the server's own host.
  */
 #ifndef SERVE_DATA_WORKER_H
 #define SERVE_DATA_WORKER_H
@@ -33,7 +33,7 @@ struct data_service {
 	/* Forgets what waits, and its timers; exchanges go with the HTTP server, behind
 	 * this. */
 	void (*close)(void *state);
-	/* No mail comes any more. */
+	/* No more mail arrives. */
 	void (*free)(void *state);
 };
 
@@ -64,7 +64,7 @@ struct data_stats {
 
 enum data_state {
 	DATA_SERVING,
-	DATA_DRAINING, /* takes nothing new, and waits for bridges and answers */
+	DATA_DRAINING, /* accepts nothing new, and waits for bridges and responses */
 	DATA_ENDED,
 };
 
@@ -126,7 +126,7 @@ struct data_totals data_workers_sum(const struct data_shared *shared);
 /* Stops their threads. */
 void data_workers_join(struct data_shared *shared);
 
-/* After that. Mail that is on its way is delivered before they are gone. */
+/* After data_workers_join(). Posted mail is delivered before they are freed. */
 void data_workers_close(struct data_shared *shared);
 
 /* ---- one of them, from the control worker, by mail. False: out of memory, nothing was
@@ -158,8 +158,8 @@ void data_worker_end(struct data_worker *d, uint32_t drain_ms);
 /* ---- on its own thread ---- */
 
 /*
- * All of a worker but its thread, in zeroed memory: data_workers_open() gives it one;
- * tests turn its loop. data_worker_close() takes half-built ones.
+ * Initialises zeroed memory, without a thread: data_workers_open() starts one; tests run
+ * the loop themselves. data_worker_close() accepts a half-built worker.
  */
 enum err data_worker_init(struct data_worker *d, struct data_shared *shared,
 	unsigned index, struct snapshot *snapshot, struct why *why) MUST_USE;
@@ -168,11 +168,11 @@ void data_worker_close(struct data_worker *d);
 /* Serves a client of the own host; takes @fd. */
 void data_worker_serve_take(struct data_worker *d, int fd, const struct addr *peer);
 
-/* Brings a visitor to the worker of @r. */
+/* Moves a visitor to the worker of @r. */
 void data_worker_pass_visitor_take(struct data_worker *d, struct route *r, int fd,
 	const struct addr *peer);
 
-/* A bridge has ended, or the last client of the own host has gone. */
+/* A bridge has ended, or the last client of the own host has disconnected. */
 void data_worker_check_drained(struct data_worker *d);
 
 #endif

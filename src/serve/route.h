@@ -21,12 +21,12 @@ struct served;
 struct loop;
 struct route;
 
-/* What a kind of route does. */
+/* The functions of a kind of route. */
 struct route_ops {
 	/*
 	 * On its worker's thread: makes its carrier, when the first visitor or session
-	 * comes. @sessions counts those of all carriers. NULL: it is given one by its
-	 * service.
+	 * arrives. @sessions counts the sessions of all carriers. NULL: its service sets
+	 * the carrier.
 	 */
 	enum err (*open_carrier)(struct route *r, struct loop *loop,
 		atomic_uint_fast64_t *sessions, struct carrier **out);
@@ -36,8 +36,9 @@ struct route_ops {
 #define ROUTE_ALIAS_SIZE 64
 
 /*
- * All but the atomics is const once it is in the table. It is shared: a look-up gives a
- * reference. A carrier's service embeds it first in what it has for a route.
+ * All members but the atomics are const once it is in the table. It is shared: a lookup
+ * returns a reference. A carrier's service embeds it as the first member of its own
+ * struct.
  */
 struct route {
 	const struct route_ops *ops;
@@ -50,7 +51,7 @@ struct route {
 	char alias[ROUTE_ALIAS_SIZE]; /* of public_host, if @host is another one; or "" */
 	uint16_t tcp_port;            /* 0: none */
 
-	atomic_bool is_routable;              /* policy lets it */
+	atomic_bool is_routable;              /* policy allows it */
 	atomic_uint_fast64_t until_ms;        /* wall clock: when it ends */
 	atomic_uint present;                  /* sessions that can serve a visitor now */
 	atomic_uint_fast64_t visitors, bytes; /* so far; bytes in both directions */

@@ -7,7 +7,7 @@
 #include "serve/carrier.h"
 #include "serve/data_worker.h"
 
-/* What all visitors of an owner share, whichever of its routes they came by. */
+/* The state that all visitors of an owner share, on any of its routes. */
 struct owner {
 	struct map_node by_name;
 	unsigned refs; /* routes that have it */

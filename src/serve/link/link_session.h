@@ -15,33 +15,33 @@
 
 struct link_session {
 	struct list in_service;
-	struct link_service *service; /* borrowed: it ends us before it goes */
+	struct link_service *service; /* borrowed: it closes us before it is freed */
 	uint64_t number;
 	struct log log, tun;
 	struct chisel_session *session; /* borrowed: on_closed ends us */
 	struct addr client; /* its address; a trusted proxy's header may name it */
-	char *user;         /* that has logged in; NULL: not yet, or there are no users */
-	uint8_t digest[USER_LOGIN_BYTES]; /* of that user's password then */
+	char *user; /* the authenticated user; NULL: not yet, or there are no users */
+	uint8_t digest[USER_LOGIN_BYTES]; /* of that user's password at the login */
 	struct {
 		char *user; /* the password is this user's; NULL: it is wrong */
 		uint8_t digest[USER_LOGIN_BYTES];
-		char name[LINK_TEXT_MAX]; /* as the client has it, quoted */
-		struct loop_timer *timer; /* until it is answered */
+		char name[LINK_TEXT_MAX]; /* from the client, quoted */
+		struct loop_timer *timer; /* until the reply */
 	} login;
 	uint64_t opened_ms; /* when it was bound */
-	/* what the server's totals have of it already */
+	/* already included in the server's totals */
 	uint64_t counted_sent, counted_received, counted_channels;
 	struct chisel_config config;
 	struct entry **entries;     /* one for each remote; NULL for normal ones */
-	unsigned bound;             /* remotes that are dealt with */
-	bool is_bound;              /* all of them, and the client has the answer */
+	unsigned bound;             /* number of processed remotes */
+	bool is_bound;              /* all are processed, and the client has the reply */
 	bool has_claimed;           /* sent a claim for the port of remote [bound] */
-	bool is_port_ours;          /* and a session of the same client has it */
-	struct resolve *lookup;     /* borrowed: of its local host, until it has called */
-	char host[REMOTE_HOST_MAX]; /* what that host is, once it is known */
-	bool is_pending;            /* has not authenticated, and is not given up */
+	bool is_port_ours;          /* a session of the same client holds that port */
+	struct resolve *lookup;     /* borrowed: of its local host, until its callback */
+	char host[REMOTE_HOST_MAX]; /* the address of that host, once it is known */
+	bool is_pending;            /* not authenticated, and not closed */
 	struct exits exits;
-	struct list claims; /* that wait for our end */
+	struct list claims; /* they wait for the end of this session */
 };
 
 /*
@@ -83,12 +83,12 @@ void link_session_bind(struct link_session *s);
 /* ---- link_claim.c ---- */
 
 /*
- * Claims the port for @s; link_session_bind() is called when the claim comes back, if the
- * session is still there. ERR_DENIED: @s has neither user nor client name.
+ * Claims the port for @s; link_session_bind() is called when the claim returns, if the
+ * session is still open. ERR_DENIED: @s has neither user nor client name.
  */
 enum err link_claim_send(struct link_session *s, uint16_t port, bool is_udp) MUST_USE;
 
-/* The session that claims wait for is gone: its ports are free. */
+/* The session that claims wait for has ended: its ports are free. */
 void link_claims_release(struct link_session *s);
 
 /* ---- link_login.c ---- */
@@ -96,7 +96,7 @@ void link_claims_release(struct link_session *s);
 /* The client of @s sends a login; chisel_session_login() answers it, now or later. */
 void link_login_begin(struct link_session *s, struct span name, struct span password);
 
-/* What a login of @s still holds. */
+/* Frees the resources of a login of @s. */
 void link_login_end(struct link_session *s);
 
 #endif

@@ -17,7 +17,7 @@ enum registration_end {
 	REGISTRATION_FAILED,  /* try again later */
 	REGISTRATION_REFUSED, /* permanent */
 	REGISTRATION_TAKEN, /* another identity has the name, or the relay reserves it */
-	REGISTRATION_LOST,  /* the lease is gone: register again */
+	REGISTRATION_LOST,  /* the lease has ended: register again */
 	REGISTRATION_LEFT,  /* registration_leave() is done */
 };
 
@@ -26,9 +26,9 @@ struct registration_hooks {
 	void (*on_held)(void *owner, const struct message_lease *lease);
 	/* There is a new token. @tls is the connection to the relay, for its chain. */
 	void (*on_renewed)(void *owner, const struct stream *tls);
-	/* A renewal has failed, and is tried again; called for the first in a row. */
+	/* A renewal has failed, and is retried; called for the first failure in a row. */
 	void (*on_trouble)(void *owner, const struct why *why);
-	/* The registration is gone. */
+	/* The registration has ended. */
 	void (*on_ended)(void *owner, enum registration_end end, const struct why *why);
 };
 

@@ -14,16 +14,16 @@
 
 struct reverse;
 
-/* Called from the loop. After the last two the session is gone. */
+/* Called from the loop. After the last two the session is freed. */
 struct reverse_hooks {
 	/* The relay has accepted it. The session may not be closed in this hook. */
 	void (*on_ready)(void *owner);
-	/* A visitor came. @stream is the owner's; @peer is the relay's address. */
+	/* A visitor has arrived. The owner owns @stream; @peer is the relay's address. */
 	void (*on_active)(void *owner, enum marker kind, struct stream *stream,
 		const struct addr *peer);
 	/*
 	 * It ended without a visitor. ERR_DENIED: the relay refuses, with @refusal.
-	 * ERR_CLOSED: the relay closed it.  ERR_TIMEOUT: no keepalive came.
+	 * ERR_CLOSED: the relay closed it.  ERR_TIMEOUT: no keepalive arrived.
 	 */
 	void (*on_failed)(void *owner, enum err rc, const struct message_refusal *refusal,
 		const struct why *why);
