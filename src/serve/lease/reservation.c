@@ -3,8 +3,8 @@
  * record is dirty; all dirty records are written together.
  *
  * The end of a lease is a time of clock_boot_ms(), which does not change when the clock
- * is set. Only at a start the wall clock is used: for how long the lease would have lasted,
- * at most the longest time of a lease.
+ * is set. Only at a start the wall clock is used: for how long the lease would have
+ * lasted, at most the longest time of a lease.
  */
 #include "serve/lease/reservation.h"
 
