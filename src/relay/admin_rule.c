@@ -224,11 +224,10 @@ static void admin_set_rule(void *context, struct api_call *call)
 		[POLICY_DENIED] = "/deny/",
 		[POLICY_BANNED] = "/ban/",
 	};
-	unsigned rule = 0;
 
-	while (strstr(call->row->path, ends[rule]) == NULL)
-		rule++;
-	set_rule(context, call, rule, strcmp(call->method, "POST") == 0);
+	for (unsigned rule = 0; rule < mem_count(ends); rule++)
+		if (strstr(call->row->path, ends[rule]) != NULL)
+			set_rule(context, call, rule, strcmp(call->method, "POST") == 0);
 }
 
 struct admin_rate {

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -24,7 +25,6 @@
 #include "cli/terminal.h"
 #include "http/client.h"
 #include "loop/child.h"
-#include "net/addr.h"
 #include "net/connector.h"
 #include "text/hex.h"
 
