@@ -286,7 +286,7 @@ static void test_other_relays_stay_in_use(void **state)
 	stream_abort(visitor);
 }
 
-static void test_it_may_stay_in_use(void **state)
+static void test_an_intercepting_relay_may_stay_in_use(void **state)
 {
 	struct fixture *f = *state;
 	struct stream *first, *second;
@@ -363,7 +363,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_an_intercepting_relay_is_banned_and_logged),
 		TEST(test_other_relays_stay_in_use),
-		TEST(test_it_may_stay_in_use),
+		TEST(test_an_intercepting_relay_may_stay_in_use),
 		TEST(test_an_honest_relay_passes_the_probe),
 		TEST(test_a_visit_to_oneself_may_fail),
 	};

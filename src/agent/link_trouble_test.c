@@ -99,7 +99,7 @@ static const struct {
 		true },
 };
 
-static void test_a_failed_connection(void **state)
+static void test_a_failed_connection_is_described(void **state)
 {
 	struct link_client_options o = { 0 };
 	struct link_client c = { .o = &o };
@@ -118,7 +118,7 @@ static void test_a_failed_connection(void **state)
 	}
 }
 
-static void test_a_refused_login(void **state)
+static void test_a_refused_login_is_described(void **state)
 {
 	struct link_client_options o = { 0 };
 	struct link_client c = { .o = &o };
@@ -135,7 +135,7 @@ static void test_a_refused_login(void **state)
 	assert_true(t.is_denied && t.is_login);
 }
 
-static void test_refused_remotes(void **state)
+static void test_refused_remotes_are_named(void **state)
 {
 	static const struct {
 		const char *words, *more;
@@ -161,7 +161,7 @@ static void test_refused_remotes(void **state)
 	}
 }
 
-static void test_an_unexpected_key(void **state)
+static void test_an_unexpected_key_is_described(void **state)
 {
 	struct link_client_options o = { .fingerprint = "EXPECTED" };
 	struct link_client c = { .o = &o, .is_key_bad = true };
@@ -178,10 +178,10 @@ static void test_an_unexpected_key(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_failed_connection),
-		cmocka_unit_test(test_a_refused_login),
-		cmocka_unit_test(test_refused_remotes),
-		cmocka_unit_test(test_an_unexpected_key),
+		cmocka_unit_test(test_a_failed_connection_is_described),
+		cmocka_unit_test(test_a_refused_login_is_described),
+		cmocka_unit_test(test_refused_remotes_are_named),
+		cmocka_unit_test(test_an_unexpected_key_is_described),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,7 +77,7 @@ static const uint64_t vectors[64] = {
 	0x958a324ceb064572,
 };
 
-static void test_the_vectors_of_its_authors(void **state)
+static void test_the_authors_vectors_agree(void **state)
 {
 	struct siphash_key key;
 	uint8_t in[64];
@@ -90,7 +90,7 @@ static void test_the_vectors_of_its_authors(void **state)
 		assert_true(siphash(&key, span_of(in, n)) == vectors[n]);
 }
 
-static void test_another_key_is_another_hash(void **state)
+static void test_another_key_gives_another_hash(void **state)
 {
 	struct siphash_key a, b;
 
@@ -104,8 +104,8 @@ static void test_another_key_is_another_hash(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_the_vectors_of_its_authors),
-		cmocka_unit_test(test_another_key_is_another_hash),
+		cmocka_unit_test(test_the_authors_vectors_agree),
+		cmocka_unit_test(test_another_key_gives_another_hash),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

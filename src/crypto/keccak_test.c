@@ -10,7 +10,7 @@
 #include "crypto/keccak.h"
 #include "text/hex.h"
 
-static void test_known_digests(void **state)
+static void test_known_digests_are_computed(void **state)
 {
 	static const struct {
 		const char *text, *digest;
@@ -33,7 +33,7 @@ static void test_known_digests(void **state)
 }
 
 /* Lengths of one byte less than a block, a block, one more, and two blocks. */
-static void test_the_edges_of_a_block(void **state)
+static void test_messages_at_the_edges_of_a_block_are_digested(void **state)
 {
 	static const struct {
 		size_t n;
@@ -77,8 +77,8 @@ static void test_pieces_make_the_same_digest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_known_digests),
-		cmocka_unit_test(test_the_edges_of_a_block),
+		cmocka_unit_test(test_known_digests_are_computed),
+		cmocka_unit_test(test_messages_at_the_edges_of_a_block_are_digested),
 		cmocka_unit_test(test_pieces_make_the_same_digest),
 	};
 

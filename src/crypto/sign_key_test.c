@@ -43,7 +43,7 @@ static void check_with(EVP_PKEY *key, EVP_PKEY *other, bool is_rsa)
 	EVP_PKEY_free(other);
 }
 
-static void test_every_algorithm_of_every_key(void **state)
+static void test_every_key_signs_with_each_of_its_algorithms(void **state)
 {
 	(void)state;
 	check_with(EVP_EC_gen("P-256"), EVP_EC_gen("P-256"), false);
@@ -76,7 +76,7 @@ static void test_a_certificate_has_the_key_of_its_first(void **state)
 int main(void)
 {
 	const struct CMUnitTest rows[] = {
-		cmocka_unit_test(test_every_algorithm_of_every_key),
+		cmocka_unit_test(test_every_key_signs_with_each_of_its_algorithms),
 		cmocka_unit_test(test_a_certificate_has_the_key_of_its_first),
 	};
 

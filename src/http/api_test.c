@@ -150,7 +150,7 @@ static unsigned ask(const char *method, const char *target, const char *body)
 	return status;
 }
 
-static void test_paths_with_parts(void **state)
+static void test_a_path_may_have_variable_parts(void **state)
 {
 	(void)state;
 	assert_int_equal(ask("POST", "/x/a%2f/b/ban", ""), 200);
@@ -226,7 +226,7 @@ static void test_an_operation_without_authority_does_not_open(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_paths_with_parts),
+		cmocka_unit_test(test_a_path_may_have_variable_parts),
 		cmocka_unit_test(test_head_is_a_get_unless_the_connection_is_taken),
 		cmocka_unit_test(test_authority_comes_before_all_else),
 		cmocka_unit_test(test_an_operations_check_comes_before_the_body),

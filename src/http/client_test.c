@@ -555,7 +555,7 @@ static void test_all_waiting_requests_fail_if_connecting_fails(void **state)
 
 /* One answer, whole and byte by byte is the reader's own test;
  * here is what follows from it. */
-static void test_hostile_answers(void **state)
+static void test_hostile_answers_are_refused(void **state)
 {
 	static const struct {
 		const char *text;
@@ -643,7 +643,7 @@ int main(void)
 		client_test(test_a_request_is_retried_once),
 		client_test(test_a_new_connection_that_ends_causes_no_retry),
 		client_test(test_all_waiting_requests_fail_if_connecting_fails),
-		client_test(test_hostile_answers),
+		client_test(test_hostile_answers_are_refused),
 		client_test(test_bytes_behind_an_answer_end_the_connection),
 	};
 

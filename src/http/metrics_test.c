@@ -79,7 +79,7 @@ static const char *ask(struct fixture *f, const char *request)
 	return answer;
 }
 
-static void test_what_is_answered(void **state)
+static void test_metrics_are_served_to_gets_for_loopback(void **state)
 {
 	static const struct {
 		const char *request, *status;
@@ -125,7 +125,8 @@ static void test_too_much_text_is_an_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_what_is_answered, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_metrics_are_served_to_gets_for_loopback, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_much_text_is_an_error, setup,
 			teardown),
 	};

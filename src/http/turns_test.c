@@ -223,12 +223,12 @@ static void check_small(struct fixture *f, size_t step)
 	}
 }
 
-static void test_every_boundary_of_small_blocks(void **state)
+static void test_bodies_end_at_every_boundary_of_small_blocks(void **state)
 {
 	check_small(*state, 1);
 }
 
-static void test_every_boundary_of_small_blocks_in_tls(void **state)
+static void test_bodies_end_at_every_boundary_in_tls(void **state)
 {
 	struct fixture *f = *state;
 
@@ -236,7 +236,7 @@ static void test_every_boundary_of_small_blocks_in_tls(void **state)
 	check_small(f, 3);
 }
 
-static void test_every_boundary_of_small_blocks_from_tls(void **state)
+static void test_bodies_end_at_every_boundary_from_tls(void **state)
 {
 	struct fixture *f = *state;
 
@@ -269,12 +269,12 @@ static void check_large(struct fixture *f, size_t step)
 	}
 }
 
-static void test_sizes_up_to_600_kilobytes(void **state)
+static void test_bodies_up_to_600_kilobytes_pass(void **state)
 {
 	check_large(*state, 19973);
 }
 
-static void test_sizes_up_to_600_kilobytes_in_tls(void **state)
+static void test_bodies_up_to_600_kilobytes_pass_in_tls(void **state)
 {
 	struct fixture *f = *state;
 
@@ -282,7 +282,7 @@ static void test_sizes_up_to_600_kilobytes_in_tls(void **state)
 	check_large(f, 59999);
 }
 
-static void test_sizes_up_to_600_kilobytes_through_small_sockets(void **state)
+static void test_bodies_up_to_600_kilobytes_pass_through_small_sockets(void **state)
 {
 	struct fixture *f = *state;
 
@@ -346,12 +346,12 @@ static void test_requests_may_come_together(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TURNS_TEST(test_every_boundary_of_small_blocks),
-		TURNS_TEST(test_every_boundary_of_small_blocks_in_tls),
-		TURNS_TEST(test_every_boundary_of_small_blocks_from_tls),
-		TURNS_TEST(test_sizes_up_to_600_kilobytes),
-		TURNS_TEST(test_sizes_up_to_600_kilobytes_in_tls),
-		TURNS_TEST(test_sizes_up_to_600_kilobytes_through_small_sockets),
+		TURNS_TEST(test_bodies_end_at_every_boundary_of_small_blocks),
+		TURNS_TEST(test_bodies_end_at_every_boundary_in_tls),
+		TURNS_TEST(test_bodies_end_at_every_boundary_from_tls),
+		TURNS_TEST(test_bodies_up_to_600_kilobytes_pass),
+		TURNS_TEST(test_bodies_up_to_600_kilobytes_pass_in_tls),
+		TURNS_TEST(test_bodies_up_to_600_kilobytes_pass_through_small_sockets),
 		TURNS_TEST(test_messages_may_be_split_anywhere),
 		TURNS_TEST(test_requests_may_come_together),
 	};

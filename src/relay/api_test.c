@@ -307,7 +307,7 @@ static const struct api_call *with_token(struct fixture *f, const char *target,
 
 /* ---- operations ---- */
 
-static void test_paths_and_methods(void **state)
+static void test_unknown_paths_and_methods_are_refused(void **state)
 {
 	struct fixture *f = *state;
 	const struct api_call *call;
@@ -330,7 +330,7 @@ static void test_paths_and_methods(void **state)
 	assert_int_equal(ask(f, "HEAD", "/", "")->status, 200);
 }
 
-static void test_domain(void **state)
+static void test_the_domain_is_described(void **state)
 {
 	struct fixture *f = *state;
 	const struct api_call *call = ask(f, "GET", "/sdk/domain", "");
@@ -1039,8 +1039,8 @@ static void test_the_page_hides_leases_that_are_not_public(void **state)
 int main(void)
 {
 	const struct CMUnitTest rows[] = {
-		ROW(test_paths_and_methods),
-		ROW(test_domain),
+		ROW(test_unknown_paths_and_methods_are_refused),
+		ROW(test_the_domain_is_described),
 		ROW(test_multi_hop_routes_are_refused),
 		ROW(test_a_banned_address_is_refused),
 		ROW(test_a_challenge_is_issued),

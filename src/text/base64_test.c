@@ -12,7 +12,7 @@
 
 static const enum base64_form forms[] = { BASE64_PADDED, BASE64_UNPADDED, BASE64_URL };
 
-static void test_the_vectors_of_the_standard(void **state)
+static void test_the_standards_vectors_agree(void **state)
 {
 	static const struct {
 		const char *bytes, *padded, *unpadded;
@@ -38,7 +38,7 @@ static void test_the_vectors_of_the_standard(void **state)
 	}
 }
 
-static void test_every_length_comes_back(void **state)
+static void test_every_length_is_decoded_again(void **state)
 {
 	uint8_t in[67], out[67];
 	char text[BASE64_TEXT_SIZE(sizeof(in))];
@@ -145,8 +145,8 @@ static void test_random_hex_has_all_its_digits_and_differs(void **state)
 int main(void)
 {
 	const struct CMUnitTest all[] = {
-		cmocka_unit_test(test_the_vectors_of_the_standard),
-		cmocka_unit_test(test_every_length_comes_back),
+		cmocka_unit_test(test_the_standards_vectors_agree),
+		cmocka_unit_test(test_every_length_is_decoded_again),
 		cmocka_unit_test(test_the_two_alphabets_do_not_mix),
 		cmocka_unit_test(test_sloppy_base64_is_refused),
 		cmocka_unit_test(test_hex_goes_both_ways),

@@ -141,7 +141,7 @@ static void test_a_lease_host_is_label_and_root(void **state)
 		ERR_OK);
 }
 
-static void test_local_hosts(void **state)
+static void test_local_hosts_are_recognized(void **state)
 {
 	static const char *const local[] = { "", "localhost", "hello.localhost",
 		"127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1" };
@@ -203,7 +203,7 @@ int main(void)
 		cmocka_unit_test(test_a_label_has_63_characters),
 		cmocka_unit_test(test_hosts_are_made_canonical),
 		cmocka_unit_test(test_a_lease_host_is_label_and_root),
-		cmocka_unit_test(test_local_hosts),
+		cmocka_unit_test(test_local_hosts_are_recognized),
 		cmocka_unit_test(test_addresses_are_no_names),
 		cmocka_unit_test(test_a_star_stands_for_one_label),
 	};

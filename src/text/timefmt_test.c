@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "text/timefmt.h"
 
-static void test_known_times(void **state)
+static void test_known_times_are_printed_and_read(void **state)
 {
 	static const struct {
 		const char *text;
@@ -50,7 +50,7 @@ static void test_known_times(void **state)
 	}
 }
 
-static void test_every_day_comes_back(void **state)
+static void test_every_day_is_read_back(void **state)
 {
 	char text[TIMEFMT_TEXT_MAX], before[TIMEFMT_TEXT_MAX] = "";
 	struct timestamp t = { .s = TIMEFMT_SECONDS_MIN }, again;
@@ -102,8 +102,8 @@ static void test_every_prefix_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_known_times),
-		cmocka_unit_test(test_every_day_comes_back),
+		cmocka_unit_test(test_known_times_are_printed_and_read),
+		cmocka_unit_test(test_every_day_is_read_back),
 		cmocka_unit_test(test_what_is_not_a_time_is_refused),
 		cmocka_unit_test(test_every_prefix_is_refused),
 	};

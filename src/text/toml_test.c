@@ -223,7 +223,7 @@ static void test_every_prefix_is_answered(void **state)
 	}
 }
 
-static void test_there_are_bounds(void **state)
+static void test_depth_and_size_are_bounded(void **state)
 {
 	char *big = malloc(TOML_BYTES_MAX + 1);
 	struct toml *t;
@@ -402,7 +402,7 @@ int main(void)
 		cmocka_unit_test(test_errors_name_their_line),
 		cmocka_unit_test(test_bad_words_are_refused),
 		cmocka_unit_test(test_every_prefix_is_answered),
-		cmocka_unit_test(test_there_are_bounds),
+		cmocka_unit_test(test_depth_and_size_are_bounded),
 		cmocka_unit_test(test_nodes_have_their_place_in_the_text),
 		cmocka_unit_test(test_an_edit_changes_no_other_byte),
 		cmocka_unit_test(test_an_edit_that_would_break_the_document_is_refused),

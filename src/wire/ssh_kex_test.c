@@ -321,7 +321,7 @@ static void test_every_prefix_of_a_kexinit_is_too_short(void **state)
 }
 
 /* RFC 4251 5 */
-static void test_mpints(void **state)
+static void test_mpints_are_encoded_minimally(void **state)
 {
 	static const struct {
 		const char *number, *mpint;
@@ -356,7 +356,7 @@ int main(void)
 		cmocka_unit_test(test_the_order_of_the_client_decides),
 		cmocka_unit_test(test_our_offer_is_what_old_peers_need),
 		cmocka_unit_test(test_every_prefix_of_a_kexinit_is_too_short),
-		cmocka_unit_test(test_mpints),
+		cmocka_unit_test(test_mpints_are_encoded_minimally),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

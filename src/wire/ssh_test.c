@@ -237,7 +237,7 @@ static void feed_server(struct ssh_pair *p, const void *bytes, size_t n, size_t 
 	ssh_pair_run(p);
 }
 
-static void test_version_lines(void **state)
+static void test_version_lines_are_read(void **state)
 {
 	static const struct {
 		const char *line;
@@ -684,7 +684,7 @@ int main(void)
 		cmocka_unit_test(test_a_wrong_guess_is_ignored),
 		cmocka_unit_test(test_a_right_guess_counts),
 		cmocka_unit_test(test_no_common_algorithm_ends_the_connection),
-		cmocka_unit_test(test_version_lines),
+		cmocka_unit_test(test_version_lines_are_read),
 		cmocka_unit_test(test_a_distrusted_key_ends_the_client),
 		cmocka_unit_test(test_a_changed_bit_ends_the_key_exchange),
 		cmocka_unit_test(test_a_client_gives_up_after_one_password),

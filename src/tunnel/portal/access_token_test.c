@@ -85,7 +85,7 @@ static enum err verify_made(const char *header, const char *claims)
 	return rc;
 }
 
-static void test_the_known_token_there_and_back(void **state)
+static void test_the_known_token_is_written_and_read(void **state)
 {
 	uint8_t secret[K1_SECRET_BYTES];
 	struct access_token read;
@@ -285,7 +285,7 @@ static void test_a_known_token_is_believed_again_and_no_other(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_the_known_token_there_and_back),
+		cmocka_unit_test(test_the_known_token_is_written_and_read),
 		cmocka_unit_test(test_a_token_is_good_for_its_time),
 		cmocka_unit_test(test_another_key_or_issuer_is_denied),
 		cmocka_unit_test(test_every_change_and_every_prefix_is_denied),

@@ -189,7 +189,7 @@ static void test_so_many_wrong_answers_burn_it(void **state)
 	fixture_free(f);
 }
 
-static void test_two_minutes_and_no_more(void **state)
+static void test_a_challenge_lasts_two_minutes(void **state)
 {
 	struct fixture *f = fixture_new();
 	struct challenge_outcome out;
@@ -300,7 +300,7 @@ int main(void)
 		cmocka_unit_test(test_white_space_around_the_text_does_not_count),
 		cmocka_unit_test(test_a_failure_burns_nothing),
 		cmocka_unit_test(test_so_many_wrong_answers_burn_it),
-		cmocka_unit_test(test_two_minutes_and_no_more),
+		cmocka_unit_test(test_a_challenge_lasts_two_minutes),
 		cmocka_unit_test(test_a_client_has_32_at_a_time),
 		cmocka_unit_test(test_a_network_has_128_at_a_time),
 		cmocka_unit_test(test_when_there_are_too_many_the_oldest_go),

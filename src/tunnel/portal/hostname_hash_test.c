@@ -11,7 +11,7 @@
 
 #define HOST "demo-app.portal.example.com"
 
-static void test_the_known_hashes_of_hosts(void **state)
+static void test_known_hosts_have_their_known_hashes(void **state)
 {
 	static const char *const rows[][2] = {
 		{ HOST, "7lv6JrpCZLWgol62DmalYrX1AIv2q-ehEV7l-jU-OFE" },
@@ -33,7 +33,7 @@ static void test_the_known_hashes_of_hosts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_the_known_hashes_of_hosts),
+		cmocka_unit_test(test_known_hosts_have_their_known_hashes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

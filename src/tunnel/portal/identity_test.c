@@ -23,7 +23,7 @@ static void print_equals(const struct identity *id, const char *text)
 	buf_fini(&out);
 }
 
-static void test_the_known_file_there_and_back(void **state)
+static void test_the_known_file_is_written_and_read(void **state)
 {
 	struct identity id;
 	char key[IDENTITY_KEY_SIZE];
@@ -167,7 +167,7 @@ static void test_generated_identities_differ_and_come_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_the_known_file_there_and_back),
+		cmocka_unit_test(test_the_known_file_is_written_and_read),
 		cmocka_unit_test(test_a_private_key_is_enough),
 		cmocka_unit_test(test_a_relay_has_a_host_and_more_secrets),
 		cmocka_unit_test(test_what_disagrees_or_is_no_key_is_refused),

@@ -91,7 +91,7 @@ static void test_the_vector_is_read(void **state)
 	assert_true(m.has_expiry && !m.has_not_before);
 }
 
-static void test_parts_that_may_be_missing(void **state)
+static void test_some_parts_may_be_missing(void **state)
 {
 	static const char *const rows[] = {
 		HEAD BODY,
@@ -273,7 +273,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_vector_is_written_digested_and_signed),
 		cmocka_unit_test(test_the_vector_is_read),
-		cmocka_unit_test(test_parts_that_may_be_missing),
+		cmocka_unit_test(test_some_parts_may_be_missing),
 		cmocka_unit_test(test_other_texts_are_refused),
 		cmocka_unit_test(test_every_prefix_is_safe),
 		cmocka_unit_test(test_no_part_can_forge_a_line),
