@@ -17,15 +17,24 @@ enum expose_state {
 };
 
 struct expose {
-	struct expose_options o;
+	struct expose_options o; /* without the service */
 	struct log log;
 	enum expose_state state;
-	struct forward *forward;
-	struct list relays; /* struct member */
-	struct list visits; /* struct visit */
+	struct service *service;
+	struct list services; /* earlier ones, which have visitors */
+	struct list relays;   /* struct member */
+	struct list visits;   /* struct visit */
 	struct expose_statistics statistics;
 	struct loop_timer *timer; /* set in EXPOSE_LEAVING */
 	struct loop_deferred ended;
+};
+
+/* A forward, with what it borrows. */
+struct service {
+	struct list in_expose;
+	struct forward *forward;
+	struct http_routes routes;
+	unsigned visits; /* and it stays for them */
 };
 
 /* A relay of the exposure, also one whose session has ended. */
@@ -36,6 +45,8 @@ struct member {
 	char relay[URL_TEXT_MAX];      /* canonical */
 	char published[URL_TEXT_MAX];  /* the last URL and TCP address */
 	bool is_wanted;                /* false: it is being unregistered */
+	bool is_banned;                /* it ended because the relay intercepts TLS */
+	struct why error;              /* why it has ended */
 };
 
 /* A visitor that is being served. */
@@ -43,6 +54,7 @@ struct visit {
 	struct list in_expose;
 	struct expose *expose; /* borrowed: it frees us */
 	struct member *member; /* borrowed; NULL after it is freed */
+	struct service *service;
 	uint64_t number, since_ms;
 	struct forward_visit *forward; /* borrowed: until visit_on_closed() */
 };
@@ -79,13 +91,61 @@ static void expose_on_timer(void *arg)
 	loop_defer(e->o.worker->loop, &e->ended);
 }
 
+/* ---- services ---- */
+
+static void service_free(struct service *s)
+{
+	if (s == NULL)
+		return;
+	list_remove(&s->in_expose);
+	forward_free(s->forward);
+	http_routes_fini(&s->routes);
+	free(s);
+}
+
+static enum err service_new(struct expose *e, const struct expose_service *from,
+	struct service **out, struct why *why)
+{
+	struct service *s = mem_new(s);
+	struct forward_options f = {
+		.worker = e->o.worker,
+		.target = from->target,
+		.preserves_host = from->preserves_host,
+		.head_max = from->head_max,
+		.log = &e->log,
+	};
+	enum err rc = ERR_NOMEM;
+
+	if (s != NULL) {
+		list_init(&s->in_expose);
+		rc = from->routes == NULL ? ERR_OK :
+					    http_routes_copy(from->routes, &s->routes);
+	}
+	if (rc != ERR_OK) {
+		err_set(why, rc, "out of memory");
+	} else {
+		f.routes = from->routes != NULL ? &s->routes : NULL;
+		rc = forward_new(&f, &s->forward, why);
+	}
+	if (rc == ERR_OK)
+		*out = s;
+	else
+		service_free(s);
+	return rc;
+}
+
 /* ---- visitors ---- */
 
 static void visit_free(struct visit *v)
 {
-	v->expose->statistics.visitors_now--;
+	struct expose *e = v->expose;
+	struct service *s = v->service;
+
+	e->statistics.visitors_now--;
 	list_remove(&v->in_expose);
 	free(v);
+	if (--s->visits == 0 && s != e->service)
+		service_free(s);
 }
 
 static void visit_on_closed(void *arg, const struct forward_end *end)
@@ -111,19 +171,19 @@ static void visit_on_closed(void *arg, const struct forward_end *end)
 		expose_check_end(e);
 }
 
-/* Hosts stay until the exposure ends, because visitors may outlive a lease and a
+/* Hosts stay until the service is replaced, because visitors may outlive a lease and a
  * relay. */
 static void expose_add_hosts(struct expose *e, const struct agent_session_status *s)
 {
 	const char *port = strrchr(s->tcp, ':');
 	char host[URL_HOST_MAX];
 
-	forward_add_host(e->forward, s->host, false);
+	forward_add_host(e->service->forward, s->host, false);
 	if (port == NULL || (size_t)(port - s->tcp) >= sizeof(host))
 		return;
 	memcpy(host, s->tcp, (size_t)(port - s->tcp));
 	host[port - s->tcp] = '\0';
-	forward_add_host(e->forward, host, true);
+	forward_add_host(e->service->forward, host, true);
 }
 
 static void expose_on_visitor(void *owner, struct agent_session *session,
@@ -148,13 +208,15 @@ static void expose_on_visitor(void *owner, struct agent_session *session,
 	expose_add_hosts(e, &s);
 	v->expose = e;
 	v->member = m;
+	v->service = e->service;
+	v->service->visits++;
 	v->number = ++e->statistics.visitors;
 	v->since_ms = clock_now_ms();
 	e->statistics.visitors_now++;
 	list_add(&e->visits, &v->in_expose);
 	log_limited(LOG_INFO, &e->log, "visitor %llu: came %sthrough %s",
 		(unsigned long long)v->number, f.is_raw ? "by TCP " : "", s.host);
-	if (forward_visit_take(e->forward, &f, &v->forward) != ERR_OK)
+	if (forward_visit_take(e->service->forward, &f, &v->forward) != ERR_OK)
 		visit_free(v);
 }
 
@@ -203,6 +265,8 @@ static void expose_on_closed(void *owner, struct agent_session *s, enum err rc)
 	struct expose *e = m->expose;
 	struct why why = { "" };
 
+	str_copy(m->error.text, sizeof(m->error.text), agent_session_status(s).error);
+	m->is_banned = rc == ERR_CRYPTO;
 	m->session = NULL;
 	agent_session_close(s);
 	expose_drop_visits(e, m, rc == ERR_CRYPTO);
@@ -234,6 +298,8 @@ static enum err member_join(struct member *m, struct why *why)
 		.log = &e->log,
 		.wants_tcp = e->o.wants_tcp,
 		.bans_mitm = e->o.bans_mitm,
+		.keeps_trying = e->o.keeps_trying,
+		.visits_itself = e->o.visits_itself,
 		.hooks = &session_hooks,
 		.on_visitor = expose_on_visitor,
 		.owner = m,
@@ -329,6 +395,43 @@ void expose_retry_now(struct expose *e, const char *reason, bool is_forced)
 	}
 }
 
+enum err expose_set_service(struct expose *e, const struct expose_service *service,
+	struct why *why)
+{
+	struct service *old = e->service, *s;
+	enum err rc = service_new(e, service, &s, why);
+	struct list *it, *tmp;
+
+	if (rc != ERR_OK)
+		return rc;
+	e->service = s;
+	list_add(&e->services, &old->in_expose);
+	if (old->visits == 0)
+		service_free(old);
+	list_each(it, tmp, &e->relays) {
+		struct member *m = list_object(it, struct member, in_expose);
+		struct agent_session_status status;
+
+		if (m->session == NULL)
+			continue;
+		status = agent_session_status(m->session);
+		expose_add_hosts(e, &status);
+	}
+	return ERR_OK;
+}
+
+void expose_renew(struct expose *e)
+{
+	struct list *it, *tmp;
+
+	list_each(it, tmp, &e->relays) {
+		struct member *m = list_object(it, struct member, in_expose);
+
+		if (m->session != NULL)
+			lease_session_renew(m->session);
+	}
+}
+
 void expose_leave(struct expose *e)
 {
 	struct list *it, *tmp;
@@ -348,13 +451,6 @@ void expose_leave(struct expose *e)
 
 enum err expose_open(const struct expose_options *o, struct expose **out, struct why *why)
 {
-	struct forward_options f = {
-		.worker = o->worker,
-		.target = o->target,
-		.routes = o->routes,
-		.preserves_host = o->preserves_host,
-		.head_max = o->head_max,
-	};
 	struct expose *e = mem_new(e);
 	enum err rc;
 
@@ -362,13 +458,13 @@ enum err expose_open(const struct expose_options *o, struct expose **out, struct
 		return err_set(why, ERR_NOMEM, "out of memory");
 	e->o = *o;
 	log_init(&e->log, o->log, "%s", o->identity->name);
-	f.log = &e->log;
+	list_init(&e->services);
 	list_init(&e->relays);
 	list_init(&e->visits);
 	loop_deferred_init(&e->ended, expose_on_end, e);
 	rc = loop_timer_open(o->worker->loop, expose_on_timer, e, &e->timer);
 	if (rc == ERR_OK)
-		rc = forward_new(&f, &e->forward, why);
+		rc = service_new(e, &o->service, &e->service, why);
 	if (rc == ERR_OK)
 		*out = e;
 	else
@@ -391,7 +487,7 @@ void expose_close(struct expose *e)
 		free(m);
 	}
 	expose_drop_visits(e, NULL, true);
-	forward_free(e->forward);
+	service_free(e->service);
 	loop_timer_close(e->timer);
 	free(e);
 }
@@ -399,6 +495,31 @@ void expose_close(struct expose *e)
 struct expose_statistics expose_statistics(const struct expose *e)
 {
 	return e->statistics;
+}
+
+bool expose_relay(const struct expose *e, unsigned i, struct expose_relay *out)
+{
+	const struct member *m;
+	struct list *it = e->relays.next;
+
+	while (it != &e->relays && i-- > 0)
+		it = it->next;
+	if (it == &e->relays)
+		return false;
+	m = list_object(it, struct member, in_expose);
+	*out = (struct expose_relay){
+		.url = m->relay,
+		.is_closed = m->session == NULL,
+		.is_banned = m->is_banned,
+		.is_wanted = m->is_wanted,
+		.error = m->error.text,
+	};
+	if (m->session != NULL) {
+		out->session = agent_session_status(m->session);
+		out->error = out->session.error;
+		out->statistics = lease_session_statistics(m->session);
+	}
+	return true;
 }
 
 /* ---- metrics ---- */

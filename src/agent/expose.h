@@ -28,17 +28,23 @@ struct expose_hooks {
 	void (*on_ended)(void *owner);
 };
 
-struct expose_options {
-	struct worker *worker;            /* all borrowed: they outlive the exposure */
+/* What visitors reach; see agent/forward.h. Borrowed for the call. */
+struct expose_service {
 	const struct target *target;      /* NULL with @routes */
 	const struct http_routes *routes; /* NULL with @target */
+	bool preserves_host;
+	size_t head_max;
+};
+
+struct expose_options {
+	struct worker *worker; /* all borrowed: they outlive the exposure */
+	struct expose_service service;
 	const struct identity *identity;
-	const struct message_metadata *metadata;
+	const struct message_metadata *metadata; /* see expose_renew() */
 	const struct log *log;
 	bool wants_tcp; /* see lease_session.h */
 	bool bans_mitm;
-	bool preserves_host; /* see agent/forward.h */
-	size_t head_max;
+	bool keeps_trying, visits_itself;
 	const struct expose_hooks *hooks;
 	void *owner;
 };
@@ -54,6 +60,16 @@ enum err expose_open(const struct expose_options *o, struct expose **out,
  */
 enum err expose_set_relays(struct expose *e, const struct relay_urls *relays,
 	struct why *why) MUST_USE;
+
+/*
+ * New visitors reach @service from now on; those that are here keep what they have.
+ * Errors: the old service stays.
+ */
+enum err expose_set_service(struct expose *e, const struct expose_service *service,
+	struct why *why) MUST_USE;
+
+/* The metadata has changed: sends it to every relay now. */
+void expose_renew(struct expose *e);
 
 /* As agent_session_retry_now(), at every relay. */
 void expose_retry_now(struct expose *e, const char *reason, bool is_forced);
@@ -73,6 +89,20 @@ struct expose_statistics {
 };
 
 struct expose_statistics expose_statistics(const struct expose *e);
+
+/* A relay of the exposure. Texts are good until the next callback of the loop. */
+struct expose_relay {
+	const char *url;
+	bool is_closed; /* for good: @error is why, and the rest is empty */
+	bool is_banned;
+	bool is_wanted;
+	const char *error;
+	struct agent_session_status session;
+	struct lease_session_statistics statistics;
+};
+
+/* The relay number @i, in the order in which they were added. False: there is none. */
+bool expose_relay(const struct expose *e, unsigned i, struct expose_relay *out);
 
 /*
  * Serves metrics for Prometheus at http://ADDR/metrics. The exposure outlives the

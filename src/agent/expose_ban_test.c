@@ -186,7 +186,7 @@ static int teardown(void **state)
 static void begin(struct fixture *f, bool bans_mitm, bool has_good)
 {
 	struct expose_options o = { .worker = &f->worker,
-		.target = &f->where,
+		.service.target = &f->where,
 		.identity = &f->identity,
 		.metadata = &f->metadata,
 		.log = &f->log,

@@ -89,7 +89,7 @@ static void set_both(struct fixture *f)
 static void open_expose(struct fixture *f)
 {
 	struct expose_options o = { .worker = &f->worker,
-		.target = &f->target,
+		.service.target = &f->target,
 		.identity = &f->identity,
 		.metadata = &f->metadata,
 		.log = &f->log,

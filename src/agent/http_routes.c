@@ -90,6 +90,21 @@ enum err http_routes_add(struct http_routes *routes, struct span text, struct wh
 	return rc;
 }
 
+enum err http_routes_copy(const struct http_routes *from, struct http_routes *to)
+{
+	for (unsigned i = 0; i < from->count; i++) {
+		struct http_route *route = mem_new(route);
+
+		if (route == NULL) {
+			http_routes_fini(to);
+			return ERR_NOMEM;
+		}
+		*route = *from->routes[i];
+		to->routes[to->count++] = route;
+	}
+	return ERR_OK;
+}
+
 void http_routes_fini(struct http_routes *routes)
 {
 	for (unsigned i = 0; i < routes->count; i++)

@@ -28,6 +28,10 @@ struct http_routes {
 enum err http_routes_add(struct http_routes *routes, struct span text,
 	struct why *why) MUST_USE;
 
+/* Copies them into @to, which is empty. ERR_NOMEM: @to is empty. */
+enum err http_routes_copy(const struct http_routes *from,
+	struct http_routes *to) MUST_USE;
+
 void http_routes_fini(struct http_routes *routes);
 
 /* The route of @path, which is canonical, or NULL. */

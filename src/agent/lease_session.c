@@ -13,11 +13,14 @@
 #include "agent/retry.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/rand.h"
 #include "base/str.h"
 #include "tunnel/portal/registration.h"
 
 #define LEASE_LOOK_MS 5000 /* between two fetches of the chain of an open lease */
 #define HTTPS_PORT 443
+#define LEASE_VISIT_MS (10 * 60 * 1000) /* between visits to the own name */
+#define LEASE_VISIT_FIRST_MS 1000       /* at most, after a change: at random */
 
 enum lease_state {
 	LEASE_WAITING,     /* for the time to try again */
@@ -38,12 +41,14 @@ struct lease_session {
 	char host[NAMES_HOST_MAX + 1];
 	char url[NAMES_HOST_MAX + 32];
 	char tcp[MESSAGE_ADDR_MAX];
+	char release[MESSAGE_RELEASE_MAX]; /* of the relay */
 	struct relay_chain *chain;         /* borrowed: until lease_on_chain() */
 	struct registration *registration; /* borrowed: until on_ended */
 	struct lease_pool *pool;           /* NULL unless there is a lease */
 	bool was_open;
 	struct lease_tls tls;
 	struct loop_timer *timer; /* the next attempt */
+	struct loop_timer *visit; /* the next visit to the own name */
 	struct retry retry;
 	uint64_t looked_ms;
 	struct retry_log renewals; /* failures that were logged */
@@ -87,6 +92,7 @@ static void lease_drop(struct lease_session *s)
 	lease_pool_close(s->pool);
 	s->pool = NULL;
 	loop_timer_stop(s->timer);
+	loop_timer_stop(s->visit);
 }
 
 static void lease_fail(struct lease_session *s, enum err rc, const struct why *why);
@@ -138,6 +144,7 @@ static void lease_fail_as(struct lease_session *s, enum retry_kind kind, const c
 	(void)!retry_fail(&s->retry, kind, &pause); /* there is no limit */
 	loop_timer_set(s->timer, pause);
 	lease_enter(s, LEASE_WAITING);
+	agent_session_plan(&s->session, pause);
 }
 
 static void lease_fail(struct lease_session *s, enum err rc, const struct why *why)
@@ -256,6 +263,7 @@ static void lease_on_held(void *owner, const struct message_lease *lease)
 	else
 		snprintf(s->url, sizeof(s->url), "https://%s", s->host);
 	str_copy(s->tcp, sizeof(s->tcp), lease->tcp_enabled ? lease->tcp_addr : "");
+	str_copy(s->release, sizeof(s->release), registration_release(s->registration));
 	rc = lease_tls_watch(&s->tls, s->relay.is_local ? s->relay.host : s->host,
 		lease->sni_port > 0 ? (uint16_t)lease->sni_port : s->relay.port, s->host,
 		&why);
@@ -296,6 +304,10 @@ static void lease_on_renewal_trouble(void *owner, const struct why *why)
 /* Permanent: trying again would take the name from its holder. */
 static void lease_refuse(struct lease_session *s, const struct why *why)
 {
+	if (s->o.keeps_trying) {
+		lease_fail_as(s, RETRY_DENIED, why->text);
+		return;
+	}
 	log_error(&s->log, "%s; nothing is published there", why->text);
 	lease_end(s, ERR_DENIED);
 }
@@ -308,13 +320,13 @@ static void lease_on_name_taken(struct lease_session *s, const struct why *why)
 {
 	struct why words;
 
-	if (s->statistics.registrations == 0) {
+	if (s->statistics.registrations == 0 && !s->o.keeps_trying) {
 		(void)err_set(&words, ERR_EXISTS, "%s; choose another --name", why->text);
 		lease_refuse(s, &words);
 		return;
 	}
-	(void)err_set(&words, ERR_EXISTS,
-		"%s, which was ours: trying again at least every %d s", why->text,
+	(void)err_set(&words, ERR_EXISTS, "%s%s: trying again at least every %d s",
+		why->text, s->statistics.registrations > 0 ? ", which was ours" : "",
 		RETRY_DENIED_MS / 1000);
 	lease_fail_as(s, RETRY_TAKEN, words.text);
 }
@@ -460,8 +472,19 @@ static void lease_on_pool_ready(void *owner)
 	if (retry_log_reset(&s->retry.log) && s->was_open)
 		log_info(&s->log, "public again");
 	s->was_open = true;
-	if (s->state == LEASE_HELD)
-		lease_enter(s, LEASE_OPEN);
+	if (s->state != LEASE_HELD)
+		return;
+	lease_enter(s, LEASE_OPEN);
+	if (s->o.visits_itself)
+		loop_timer_set(s->visit, rand_below(LEASE_VISIT_FIRST_MS));
+}
+
+static void lease_visit(void *arg)
+{
+	struct lease_session *s = arg;
+
+	prober_start(s->tls.prober);
+	loop_timer_set(s->visit, LEASE_VISIT_MS);
 }
 
 static const struct lease_pool_hooks pool_hooks = {
@@ -529,8 +552,7 @@ static void lease_session_status(const struct agent_session *session,
 	out->tcp = s->tcp;
 	out->attempts = s->retry.attempts;
 	out->visitors = s->statistics.visitors;
-	if (s->registration != NULL && registration_token(s->registration).relay_is_adit)
-		out->peer_version = "adit";
+	out->peer_version = s->release;
 }
 
 static void lease_session_close(struct agent_session *session)
@@ -538,10 +560,11 @@ static void lease_session_close(struct agent_session *session)
 	struct lease_session *s = lease_of(session);
 
 	agent_session_fini(session);
-	if (s->timer != NULL)
+	if (s->visit != NULL)
 		lease_drop(s);
 	lease_tls_fini(&s->tls);
 	loop_timer_close(s->timer);
+	loop_timer_close(s->visit);
 	relay_peer_fini(&s->relay);
 	free(s);
 }
@@ -580,6 +603,8 @@ enum err lease_session_open(const struct lease_session_options *o,
 			span_str(s->relay.host), s->host, why);
 	if (rc == ERR_OK)
 		rc = loop_timer_open(o->loop, lease_try, s, &s->timer);
+	if (rc == ERR_OK)
+		rc = loop_timer_open(o->loop, lease_visit, s, &s->visit);
 	if (rc != ERR_OK) {
 		lease_session_close(&s->session);
 		return rc;
@@ -588,6 +613,14 @@ enum err lease_session_open(const struct lease_session_options *o,
 	loop_timer_set(s->timer, 0);
 	*out = &s->session;
 	return ERR_OK;
+}
+
+void lease_session_renew(struct agent_session *session)
+{
+	struct lease_session *s = lease_of(session);
+
+	if (s->registration != NULL)
+		registration_renew(s->registration);
 }
 
 struct lease_session_statistics lease_session_statistics(
@@ -599,6 +632,8 @@ struct lease_session_statistics lease_session_statistics(
 	f.is_open = s->pool != NULL;
 	f.ready = s->pool != NULL ? lease_pool_ready(s->pool) : 0;
 	f.handshakes_failed = s->tls.failed;
+	f.is_verified = s->tls.is_verified;
+	f.visited_ms = s->tls.visited_ms;
 	if (s->tls.signer != NULL)
 		f.signer = signer_statistics(s->tls.signer);
 	return f;

@@ -32,6 +32,10 @@ struct lease_session_options {
 	const struct log *log;
 	bool wants_tcp; /* also a TCP port */
 	bool bans_mitm; /* a relay that terminates visitors' TLS is left */
+	/* A refusal is not final: it is tried again after RETRY_DENIED_MS. Only a ban is. */
+	bool keeps_trying;
+	/* Visits its own name after each change and every 10 minutes: is_verified. */
+	bool visits_itself;
 	const struct agent_session_hooks *hooks;
 	/* Called from the loop. */
 	void (*on_visitor)(void *owner, struct agent_session *s,
@@ -43,12 +47,17 @@ struct lease_session_options {
 enum err lease_session_open(const struct lease_session_options *o,
 	struct agent_session **out, struct why *why) MUST_USE;
 
+/* Renews the lease now if there is one: the metadata has changed. */
+void lease_session_renew(struct agent_session *s);
+
 struct lease_session_statistics {
 	bool is_open;
 	unsigned ready;                       /* reverse sessions */
 	uint64_t registrations;               /* that succeeded */
 	uint64_t visitors, handshakes_failed; /* visitors served, or not */
 	struct signer_statistics signer;
+	bool is_verified;    /* the last visit to its own name was not intercepted */
+	uint64_t visited_ms; /* clock_now_ms() of its verdict; 0: there was none */
 };
 
 struct lease_session_statistics lease_session_statistics(const struct agent_session *s);

@@ -1,6 +1,7 @@
 /* The TLS end of a lease. */
 #include "agent/lease_tls.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 void lease_tls_init(struct lease_tls *t, struct loop *loop,
@@ -139,6 +140,8 @@ static void tls_on_verdict(void *owner, enum probe_verdict verdict, const struct
 {
 	struct lease_tls *t = owner;
 
+	t->is_verified = verdict == PROBE_PASSED;
+	t->visited_ms = clock_now_ms();
 	if (verdict == PROBE_UNKNOWN) {
 		retry_log_warn(&t->probes, t->log, why->text);
 	} else if (verdict == PROBE_PASSED) {

@@ -35,6 +35,8 @@ struct lease_tls {
 	uint16_t prober_port;
 	bool relay_is_adit;
 	bool is_intercepted;                 /* and on_intercepted was called */
+	bool is_verified;                    /* the last probe passed */
+	uint64_t visited_ms;                 /* the last verdict; 0: none */
 	struct retry_log signatures, probes; /* failures that were logged */
 	uint64_t failed;                     /* handshakes so far */
 };

@@ -82,6 +82,7 @@ static void link_wait(struct link *l, enum retry_kind kind, enum log_level level
 		log_at(level, l->c.log, "Retrying in %s...",
 			duration_print((uint64_t)pause * 1000, text));
 	loop_timer_set(l->timer, pause);
+	agent_session_plan(&l->session, pause);
 }
 
 /* An attempt or a session has failed: logs it, and waits for the next attempt. */

@@ -29,6 +29,7 @@ struct agent_session_status agent_session_status(const struct agent_session *s)
 		.url = "",
 		.tcp = "",
 		.error = s->error.text,
+		.next_ms = s->next_ms,
 	};
 
 	s->ops->status(s, &status);
@@ -65,9 +66,15 @@ void agent_session_enter(struct agent_session *s, enum agent_session_state state
 		return;
 	s->state = state;
 	s->since_ms = clock_now_ms();
+	s->next_ms = 0;
 	if (state == AGENT_OPEN)
 		s->error.text[0] = '\0';
 	loop_defer(s->loop, &s->changed);
+}
+
+void agent_session_plan(struct agent_session *s, uint32_t pause_ms)
+{
+	s->next_ms = clock_now_ms() + pause_ms;
 }
 
 void agent_session_end(struct agent_session *s, enum err rc)

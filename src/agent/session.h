@@ -30,6 +30,7 @@ struct agent_session_status {
 	const char *url;   /* where visitors find it, "" before there is a lease; */
 	const char *tcp;   /* "relay:port", likewise */
 	const char *error; /* the last failure; "": none since it was open */
+	uint64_t next_ms;  /* clock_now_ms() of the next attempt; 0: none is planned */
 	unsigned attempts; /* that failed since the last stable session */
 	uint64_t rtt_us;   /* 0: not known */
 	uint64_t visitors; /* so far; of a link: channels that are open */
@@ -67,6 +68,7 @@ struct agent_session {
 	enum agent_session_state state;
 	enum err end; /* for on_closed */
 	uint64_t since_ms;
+	uint64_t next_ms; /* see agent_session_plan() */
 	struct loop_deferred changed;
 	struct why error;
 };
@@ -94,6 +96,9 @@ void agent_session_init(struct agent_session *s, struct loop *loop,
 
 /* The hook is called at the end of the turn. */
 void agent_session_enter(struct agent_session *s, enum agent_session_state state);
+
+/* In AGENT_WAITING: the next attempt begins after @pause_ms. */
+void agent_session_plan(struct agent_session *s, uint32_t pause_ms);
 
 /* Enters AGENT_CLOSED. */
 void agent_session_end(struct agent_session *s, enum err rc);

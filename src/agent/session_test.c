@@ -313,7 +313,7 @@ static void test_a_status_has_the_peer_and_the_time(void **state)
 	assert_string_equal(link.error, "");
 	assert_string_equal(lease.peer, f->relays[0].url);
 	assert_string_equal(lease.url, "https://" VECTOR_NAME ".a.localhost");
-	assert_string_equal(lease.peer_version, "adit");
+	assert_string_equal(lease.peer_version, f->relays[0].release);
 	assert_true(link.since_ms == clock_now_ms() && lease.since_ms == link.since_ms);
 
 	test_relay_kill(&f->relays[0]);

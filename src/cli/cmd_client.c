@@ -2,28 +2,18 @@
 #include <stdlib.h>
 
 #include "agent/link_check.h"
+#include "agent/link_fields.h"
 #include "base/str.h"
-#include "cli/check.h"
 #include "cli/command.h"
 #include "cli/link_args.h"
 #include "cli/runner.h"
+#include "tunnel/chisel/check.h"
 #include "tunnel/chisel/remote.h"
 
 #define AT(member) FIELD_AT(struct client_args, member)
 
 static const struct field client_rows[] = {
-	{ "fingerprint", FIELD_TEXT, AT(link.fingerprint), .check = check_fingerprint,
-		.argument = "text",
-		.help = "connect only to the server with this fingerprint, which its log"
-			" shows; without it, any server that answers gets the password" },
-	{ "auth", FIELD_SECRET, AT(link.auth), .check = check_auth, .env = "AUTH",
-		.argument = "name:password",
-		.help = "log in as this user; the variable AUTH keeps the password out of"
-			" the process list" },
-	{ "keepalive", FIELD_DURATION, AT(link.tuning.keepalive_ms), .initial = "25s",
-		.argument = "duration",
-		.help = "time between pings, which detect a dead server and keep NAT and"
-			" firewall entries alive; 0s sends none" },
+	{ .kind = FIELD_TABLE, AT(link), .of = &link_fields },
 	{ "max_retry_count", FIELD_INT, AT(link.max_retry_count), .initial = "-1",
 		.argument = "number",
 		.help = "give up after this many failed retries; -1 means never" },
@@ -37,27 +27,9 @@ static const struct field client_rows[] = {
 	{ "check", FIELD_BOOL, AT(checks),
 		.help = "connect once, print for each remote whether it would work, and"
 			" exit with status 0 if all would" },
-	{ "proxy", FIELD_TEXT, AT(link.proxy), .check = check_proxy, .argument = "url",
-		.help = "connect through this proxy: http://, socks5:// or socks5h://, with"
-			" name:password@ before the host if the proxy needs a login" },
 	{ "header", FIELD_REPEATED, AT(headers), .check = check_headers,
 		.max = ARGS_REPEATED_MAX, .argument = "name: value",
 		.help = "send this HTTP header, too; can be repeated" },
-	{ "hostname", FIELD_TEXT, AT(link.hostname), .check = check_hostname,
-		.argument = "name",
-		.help = "send this host name to the server, in HTTP (Host) and in TLS (SNI)" },
-	{ "sni", FIELD_TEXT, AT(link.sni), .check = check_host, .argument = "name",
-		.help = "send this host name in TLS (SNI) only; overrides --hostname" },
-	{ "tls_ca", FIELD_TEXT, AT(link.tls_ca), .argument = "file",
-		.help = "trust the CA certificates in this PEM file, instead of the"
-			" system's" },
-	{ "tls_skip_verify", FIELD_BOOL, AT(link.tls_skip_verify),
-		.help = "accept any certificate: safe only together with --fingerprint" },
-	{ "tls_key", FIELD_TEXT, AT(link.tls_key), .argument = "file",
-		.help = "the private key (PEM) of the client certificate; needs --tls-cert" },
-	{ "tls_cert", FIELD_TEXT, AT(link.tls_cert), .argument = "file",
-		.help = "present this client certificate (PEM) to the server; needs"
-			" --tls-key" },
 	{ .kind = FIELD_TABLE, AT(daemon), .of = &daemon_fields },
 	{ NULL, FIELD_DURATION, AT(link.connect_timeout_ms), .env = "CHISEL_WS_TIMEOUT",
 		.argument = "duration",

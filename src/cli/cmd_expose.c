@@ -405,15 +405,17 @@ static enum err exposing_open(void *arg, struct runner *r, struct why *why)
 	const struct expose_args *args = x->args;
 	struct expose_options o = {
 		.worker = &r->worker,
-		.target = args->has_target ? &args->target : NULL,
-		.routes = args->has_target ? NULL : &args->routes,
+		.service = {
+			.target = args->has_target ? &args->target : NULL,
+			.routes = args->has_target ? NULL : &args->routes,
+			.preserves_host = args->preserves_host,
+			.head_max = args->head_max,
+		},
 		.identity = &args->identity,
 		.metadata = &args->metadata,
 		.log = &r->log,
 		.wants_tcp = args->has_tcp,
 		.bans_mitm = args->bans_mitm,
-		.preserves_host = args->preserves_host,
-		.head_max = args->head_max,
 		.hooks = &hooks,
 		.owner = x,
 	};

@@ -1,10 +1,10 @@
 /* adit server: the server end of links, with Chisel's command line. */
 #include "base/log.h"
-#include "cli/check.h"
 #include "cli/command.h"
 #include "cli/keygen.h"
 #include "cli/link_args.h"
 #include "cli/runner.h"
+#include "tunnel/chisel/check.h"
 
 #define AT(member) FIELD_AT(struct server_args, member)
 

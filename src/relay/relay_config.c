@@ -404,19 +404,5 @@ enum err relay_config_complete(struct relay_options *o, struct why *why)
 
 enum err relay_config_make_dir(const struct relay_options *o, struct why *why)
 {
-	char *path = strdup(o->state_dir), *slash;
-	enum err rc = ERR_OK;
-
-	if (path == NULL)
-		return err_set(why, ERR_NOMEM, "no memory for a path");
-	for (slash = strchr(path + 1, '/'); slash != NULL;
-		slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		(void)mkdir(path, 0755); /* the last mkdir() reports errors */
-		*slash = '/';
-	}
-	if (mkdir(path, 0700) != 0 && errno != EEXIST)
-		rc = err_sys(why, errno, "cannot make the state directory %.100s", path);
-	free(path);
-	return rc;
+	return file_make_private_directory(o->state_dir, "the state directory", why);
 }

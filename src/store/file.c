@@ -150,6 +150,25 @@ char *file_directory(const char *path)
 	return span_dup(span_of(path, slash == path ? 1 : (size_t)(slash - path)));
 }
 
+enum err file_make_private_directory(const char *path, const char *what, struct why *why)
+{
+	char *parent = strdup(path), *slash;
+	enum err rc = ERR_OK;
+
+	if (parent == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for a path");
+	for (slash = strchr(parent + 1, '/'); slash != NULL;
+		slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		(void)mkdir(parent, 0755); /* the last mkdir() reports errors */
+		*slash = '/';
+	}
+	if (mkdir(path, 0700) != 0 && errno != EEXIST)
+		rc = err_sys(why, errno, "cannot make %s %.100s", what, path);
+	free(parent);
+	return rc;
+}
+
 enum err file_lock_directory(const char *path, int *fd, struct why *why)
 {
 	int lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

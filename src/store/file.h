@@ -42,6 +42,13 @@ void file_close_to_others(const char *path);
  */
 enum err file_lock_directory(const char *path, int *fd, struct why *why) MUST_USE;
 
+/*
+ * Makes a directory with mode 0700, and missing parents, unless it exists. @what is its
+ * name in errors: "the state directory". ERR_SYS, ERR_NOMEM.
+ */
+enum err file_make_private_directory(const char *path, const char *what,
+	struct why *why) MUST_USE;
+
 /* The directory of the file at @path: ".", if @path has none. Owned. NULL: no memory. */
 char *file_directory(const char *path) MUST_USE;
 

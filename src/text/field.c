@@ -456,6 +456,18 @@ static bool is_same_text(const char *a, const char *b)
 	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
+static bool is_same_tables(const struct field_table *of, const struct field_tables *a,
+	const struct field_tables *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (unsigned i = 0; i < a->n; i++)
+		if (!field_equal(of, (char *)a->v + i * of->bytes,
+			    (char *)b->v + i * of->bytes))
+			return false;
+	return true;
+}
+
 static bool is_same(const struct field *f, const void *a, const void *b)
 {
 	const struct field_list *one = a, *other = b;
@@ -473,9 +485,25 @@ static bool is_same(const struct field *f, const void *a, const void *b)
 		for (unsigned i = 0; i < one->n && i < other->n && ok; i++)
 			ok = strcmp(one->v[i], other->v[i]) == 0;
 		return ok && one->n == other->n;
+	case FIELD_TABLE:
+		return field_equal(f->of, a, b);
+	case FIELD_TABLES:
+		return is_same_tables(f->of, a, b);
 	default:
 		return memcmp(a, b, f->size) == 0;
 	}
+}
+
+bool field_equal(const struct field_table *t, const void *a, const void *b)
+{
+	for (unsigned i = 0; i < t->count; i++) {
+		const struct field *f = &t->rows[i];
+
+		if (f->lacks == NULL &&
+			!is_same(f, (const char *)a + f->at, (const char *)b + f->at))
+			return false;
+	}
+	return true;
 }
 
 void field_reload(const struct field_table *t, void *object, void *next, char *restart,

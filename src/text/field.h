@@ -146,6 +146,9 @@ void field_fini(const struct field_table *t, void *object);
 /* The same for one member. */
 void field_member_fini(const struct field *f, void *at);
 
+/* Do all members have the same values? Tables are compared in their order. */
+bool field_equal(const struct field_table *t, const void *a, const void *b);
+
 /*
  * Swaps the live fields of @object and @next. Prints the names of the other fields that
  * differ to @restart, with commas, cut to @size.

@@ -18,7 +18,6 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "cli/check.h"
 #include "cli/command.h"
 #include "cli/demo/demo_priv.h"
 #include "cli/runner.h"
@@ -27,6 +26,7 @@
 #include "loop/child.h"
 #include "net/connector.h"
 #include "text/hex.h"
+#include "tunnel/chisel/check.h"
 
 #define DEMO_FETCHES 2
 #define DEMO_READY_MS 10000 /* from the start of a child until it is ready */

@@ -31,6 +31,7 @@
 #define MESSAGE_SIWE_MAX 4096
 #define MESSAGE_SIGNATURE_MAX 160
 #define MESSAGE_ECH_BYTES_MAX 4096
+#define MESSAGE_RELEASE_MAX 64
 #define MESSAGE_RELEASE_ADIT "adit/"  /* begins the release of an adit relay */
 #define MESSAGE_SIGN_KEY "relay-cert" /* the only key */
 #define MESSAGE_SIGN_SKEW_S 30
@@ -124,7 +125,7 @@ struct message_ens {
 
 struct message_domain {
 	char protocol_version[16]; /* any but MESSAGE_PROTOCOL is an error */
-	char release_version[64];
+	char release_version[MESSAGE_RELEASE_MAX];
 	struct message_ens ens;
 };
 

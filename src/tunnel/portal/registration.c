@@ -49,7 +49,9 @@ struct registration {
 	uint64_t expires_boot_ms; /* clock_boot_ms() */
 	uint64_t planned_boot_ms; /* the timer's time, likewise */
 	bool is_in_trouble;       /* the last renewal failed */
+	bool renews_again;        /* the metadata changed during a renewal */
 	bool relay_is_adit;
+	char release[MESSAGE_RELEASE_MAX];
 	enum registration_end end;
 	struct why why; /* of the end, while it leaves */
 };
@@ -83,6 +85,11 @@ struct lease_token registration_token(const struct registration *r)
 		.relay_ahead_ms = r->relay_ahead_ms,
 		.relay_is_adit = r->relay_is_adit,
 	};
+}
+
+const char *registration_release(const struct registration *r)
+{
+	return r->release;
 }
 
 void registration_trust(struct registration *r)
@@ -231,6 +238,7 @@ static void take_domain(struct registration *r, const struct http_response *a)
 		return;
 	}
 	r->relay_is_adit = str_has_prefix(domain.release_version, MESSAGE_RELEASE_ADIT);
+	str_quote(r->release, sizeof(r->release), span_str(domain.release_version));
 	registration_enter(r, REG_CHALLENGING);
 }
 
@@ -357,7 +365,8 @@ static void registration_plan(struct registration *r, struct timestamp expires_a
 					    (uint64_t)left / 2;
 	r->is_in_trouble = false;
 	r->expires_boot_ms = clock_boot_ms() + (uint64_t)left;
-	registration_hold(r, wait);
+	registration_hold(r, r->renews_again ? 0 : wait);
+	r->renews_again = false;
 }
 
 static void take_lease(struct registration *r, const struct http_response *a)
@@ -415,6 +424,14 @@ static void take_renewal(struct registration *r, const struct http_response *a)
 	r->lease.expires_at = renewal.expires_at;
 	registration_plan(r, renewal.expires_at);
 	r->o.hooks->on_renewed(r->o.owner, a->stream);
+}
+
+void registration_renew(struct registration *r)
+{
+	if (r->state == REG_HELD)
+		registration_hold(r, 0);
+	else
+		r->renews_again = r->state == REG_RENEWING || r->state == REG_REGISTERING;
 }
 
 static void registration_on_timer(void *arg)

@@ -49,8 +49,15 @@ enum err registration_open(const struct registration_options *o,
 /* The newest; its text is "" before there is one. */
 struct lease_token registration_token(const struct registration *r);
 
+/* The relay's release, fit for a terminal; "" before it is known. */
+const char *registration_release(const struct registration *r);
+
 /* relay->tls has changed. */
 void registration_trust(struct registration *r);
+
+/* Renews the lease now, or after the renewal that is under way: the metadata has
+ * changed. */
+void registration_renew(struct registration *r);
 
 /* Unregisters: on_ended is called within 5 seconds. False: there is no lease. */
 bool registration_leave(struct registration *r);

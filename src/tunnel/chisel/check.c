@@ -1,5 +1,5 @@
-/* Checks of values on the command line. */
-#include "cli/check.h"
+/* Checks of the options of a link's ends. */
+#include "tunnel/chisel/check.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>

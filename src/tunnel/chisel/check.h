@@ -1,10 +1,10 @@
 /*
- * Checks of values on the command line that would otherwise fail later, or silently have
- * another effect. They are for rows of fields (text/field.h), of kind FIELD_TEXT unless
- * stated. ERR_USAGE: @why says what is wrong and what to write.
+ * Checks of the options of a link's ends, of values that would otherwise fail later, or
+ * silently have another effect. They are for rows of fields (text/field.h), of kind
+ * FIELD_TEXT unless stated. ERR_USAGE: @why says what is wrong and what to write.
  */
-#ifndef CLI_CHECK_H
-#define CLI_CHECK_H
+#ifndef TUNNEL_CHISEL_CHECK_H
+#define TUNNEL_CHISEL_CHECK_H
 
 #include "base/err.h"
 

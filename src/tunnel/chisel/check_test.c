@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "cli/check.h"
+#include "tunnel/chisel/check.h"
 #include "text/field.h"
 
 typedef enum err check_fn(void *member, struct why *why);
