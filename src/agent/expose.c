@@ -167,6 +167,9 @@ static void visit_on_closed(void *arg, const struct forward_end *end)
 		(unsigned long long)end->to_visitor_bytes, has_reason ? ": " : "",
 		has_reason ? err_text(end->rc, &end->why) : "");
 	visit_free(v);
+	if (e->o.hooks->on_visited != NULL)
+		e->o.hooks->on_visited(e->o.owner, end->is_unserved ? end->rc : ERR_OK,
+			&end->why);
 	if (e->state == EXPOSE_LEAVING)
 		expose_check_end(e);
 }
@@ -240,6 +243,12 @@ static void expose_drop_visits(struct expose *e, const struct member *m, bool is
 
 /* ---- relays ---- */
 
+static void expose_changed(struct expose *e)
+{
+	if (e->o.hooks->on_change != NULL)
+		e->o.hooks->on_change(e->o.owner);
+}
+
 static void expose_on_change(void *owner, struct agent_session *session)
 {
 	struct member *m = owner;
@@ -248,6 +257,7 @@ static void expose_on_change(void *owner, struct agent_session *session)
 	char published[URL_TEXT_MAX];
 	bool is_back;
 
+	expose_changed(e);
 	if (s.state != AGENT_OPEN)
 		return;
 	expose_add_hosts(e, &s);
@@ -269,6 +279,7 @@ static void expose_on_closed(void *owner, struct agent_session *s, enum err rc)
 	m->is_banned = rc == ERR_CRYPTO;
 	m->session = NULL;
 	agent_session_close(s);
+	expose_changed(e);
 	expose_drop_visits(e, m, rc == ERR_CRYPTO);
 	/* The relay was wanted again before its session had ended. */
 	if (rc == ERR_CLOSED && m->is_wanted && e->state == EXPOSE_RUNNING) {

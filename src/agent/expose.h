@@ -24,6 +24,10 @@ struct expose_hooks {
 	 */
 	void (*on_open)(void *owner, const char *relay, const char *url, const char *tcp,
 		bool is_back);
+	/* The status of a relay has changed; or NULL. */
+	void (*on_change)(void *owner);
+	/* A visitor has ended: ERR_OK, if the service was reached. Or NULL. */
+	void (*on_visited)(void *owner, enum err rc, const struct why *why);
 	/* No relay is left, or expose_leave() is done: close the exposure. */
 	void (*on_ended)(void *owner);
 };

@@ -105,7 +105,7 @@ static void on_ended(void *owner)
 	f->ended++;
 }
 
-static const struct expose_hooks hooks = { on_open, on_ended };
+static const struct expose_hooks hooks = { .on_open = on_open, .on_ended = on_ended };
 
 static void on_served(void *arg, int fd, const struct addr *peer)
 {

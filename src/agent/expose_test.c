@@ -50,7 +50,7 @@ static void on_ended(void *owner)
 	f->ended++;
 }
 
-static const struct expose_hooks hooks = { on_open, on_ended };
+static const struct expose_hooks hooks = { .on_open = on_open, .on_ended = on_ended };
 
 static void on_accept(void *arg, int fd, const struct addr *peer)
 {

@@ -38,6 +38,7 @@ struct link {
 		*timer;  /* AGENT_WAITING: the next attempt; _OPEN: it has lasted */
 	bool has_hidden; /* the line "Connected" of this session: it may end soon */
 	bool is_dropped; /* by its owner: freed with its connection */
+	void (*on_released)(void *owner);
 };
 
 static struct link *link_of(const struct agent_session *s)
@@ -217,10 +218,15 @@ static void link_on_open(void *owner, struct channel *ch, struct span text)
 
 static void link_free(struct link *l)
 {
+	void (*on_released)(void *owner) = l->on_released;
+	void *owner = l->session.owner;
+
 	link_client_fini(&l->c);
 	free(l->entries);
 	free(l->remotes);
 	free(l);
+	if (on_released != NULL)
+		on_released(owner);
 }
 
 static void link_on_closed(void *owner, enum err rc, const struct why *why)
@@ -427,6 +433,7 @@ enum err link_open(const struct link_options *o, struct agent_session **out,
 		o->client->proxy != NULL ? " via " : "",
 		o->client->proxy != NULL ? l->c.proxy_text : "");
 	loop_timer_set(l->timer, 0);
+	l->on_released = o->on_released;
 	*out = &l->session;
 	return ERR_OK;
 }

@@ -32,11 +32,13 @@ struct link_client_options {
 };
 
 struct link_options {
-	/* all borrowed: they outlive the link's last turn of the loop */
+	/* all borrowed: they outlive the link's last turn of the loop, or on_released */
 	struct worker *worker;
 	const struct link_client_options *client;
 	const struct log *log;
 	const struct agent_session_hooks *hooks;
+	/* After it was closed: nothing that was borrowed is used any more. Or NULL. */
+	void (*on_released)(void *owner);
 	void *owner;
 };
 

@@ -1,0 +1,44 @@
+/*
+ * A link of an agent's config: it is open as long as it is in the config, whatever fails.
+ */
+#ifndef AGENT_AGENT_LINK_H
+#define AGENT_AGENT_LINK_H
+
+#include "agent/config.h"
+#include "agent/health.h"
+#include "agent/session.h"
+#include "loop/worker.h"
+
+struct agent_link;
+
+struct agent_link_options {
+	struct worker *worker; /* borrowed, as the log: they outlive the link */
+	const struct log *log;
+};
+
+/*
+ * @config is taken, and zeroed. A link that cannot run opens, too, and is in state error.
+ * ERR_NOMEM: @config stays the caller's.
+ */
+enum err agent_link_open(const struct agent_link_options *o, struct link_config *config,
+	struct agent_link **out) MUST_USE;
+
+/* Ends it now. NULL is fine. */
+void agent_link_close(struct agent_link *l);
+
+const struct link_config *agent_link_config(const struct agent_link *l);
+
+/* As agent_session_retry_now(). */
+void agent_link_retry_now(struct agent_link *l, const char *reason);
+
+struct agent_link_status {
+	enum agent_state state;
+	enum agent_health health;
+	uint64_t since_ms, next_ms; /* clock_now_ms(); next: 0, none is planned */
+	const char *error;          /* "": none. As old as the state */
+	struct agent_session_status session; /* its texts are "" without one */
+};
+
+struct agent_link_status agent_link_status(const struct agent_link *l);
+
+#endif
