@@ -50,7 +50,7 @@ static void check_edited(enum err rc, struct buf *out, unsigned count)
 	struct toml *again;
 
 	if (rc == ERR_OK) {
-		rc = toml_parse(buf_span(out), &again, NULL);
+		rc = toml_parse(buf_span(out), "again", &again, NULL);
 		if (rc == ERR_LIMIT || rc == ERR_NOMEM)
 			return;
 		if (rc != ERR_OK || (count != 0 && count_nodes(again) != count))
@@ -98,7 +98,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct why why;
 	unsigned pick;
 
-	if (size < 2 || toml_parse(span_of(data + 2, size - 2), &t, &why) != ERR_OK)
+	if (size < 2 ||
+		toml_parse(span_of(data + 2, size - 2), "file", &t, &why) != ERR_OK)
 		return 0;
 	check_places(t);
 	read_settings(t);

@@ -233,14 +233,14 @@ static void test_mistakes_are_named_with_their_place(void **state)
 		const char *file, *flag, *value, *words;
 	} cases[] = {
 		{ "\napi_prot = 1", NULL, NULL,
-			"/relay.toml: line 2: unknown key \"api_prot\"; did you mean api_port?" },
+			"/relay.toml:2:1: unknown key \"api_prot\"; did you mean api_port?" },
 		{ "portal_url = 'http://x'", NULL, NULL,
-			"/relay.toml: line 1: portal_url: the relay's URL must begin with https://;"
+			"/relay.toml:1:14: portal_url: the relay's URL must begin with https://;"
 			" write one such as https://relay.example.com" },
 		{ "", "portal-url", "https://relay..example.com",
 			"--portal-url: a part of the URL's host is empty or too long; write one" },
 		{ "portal_url = 'https://203.0.113.5'", NULL, NULL,
-			"/relay.toml: line 1: portal_url: leases get names under the host,"
+			"/relay.toml:1:14: portal_url: leases get names under the host,"
 			" and there are none under the IP address 203.0.113.5" },
 		{ "", "portal-url", "https://[2001:db8::1]:4017",
 			"--portal-url: leases get names under" },
@@ -249,15 +249,15 @@ static void test_mistakes_are_named_with_their_place(void **state)
 		{ "", "portal-url", "https://relay.example.com/path",
 			"--portal-url: a relay has no path; leave out \"/path\"" },
 		{ "reserved_names = ['www', 'a.b']", NULL, NULL,
-			"/relay.toml: line 1: reserved_names: \"a.b\" is not a name of a lease" },
+			"/relay.toml:1:18: reserved_names: \"a.b\" is not a name of a lease" },
 		{ "", "reserved-names", "*", "--reserved-names: \"*\" is not a name" },
 		{ "", "reserved-names", "WWW",
 			"--reserved-names: \"WWW\" is not a name" },
-		{ "a =", NULL, NULL, "/relay.toml: line 1: a value is missing" },
+		{ "a =", NULL, NULL, "/relay.toml:1:4: a value is missing" },
 		{ "", "api-port", "http",
 			"--api-port takes a port from 0 to 65535, not \"http\"" },
 		{ "trusted_proxy_cidrs = '10/8'", NULL, NULL,
-			"/relay.toml: line 1: trusted_proxy_cidrs: \"10/8\" is not a range of"
+			"/relay.toml:1:23: trusted_proxy_cidrs: \"10/8\" is not a range of"
 			" addresses; write one such as 10.0.0.0/8" },
 		{ "", "admin-wallets", "0x5Aaeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
 			"--admin-wallets: \"0x5Aaeb6053F3E94C9b9A09f33669435E7Ef1BeAed\" is not a"
@@ -280,16 +280,16 @@ static void test_mistakes_are_named_with_their_place(void **state)
 			"api_port or sni_port lies between" },
 		{ "api_port = 443", NULL, NULL, "api_port and sni_port are both 443" },
 		{ "discovery = true", NULL, NULL,
-			"/relay.toml: line 1: discovery: discovery of relays is not supported yet;"
+			"/relay.toml:1:13: discovery: discovery of relays is not supported yet;"
 			" leave it out, or write false" },
 		{ "", "udp-enabled", "true", "--udp-enabled: UDP is not supported yet" },
 		{ "", "acme-dns-provider", "cloudflare",
 			"--acme-dns-provider: certificates by ACME are not supported yet; leave it"
 			" out" },
 		{ "cloudflare_token = 'x'", NULL, NULL,
-			"/relay.toml: line 1: cloudflare_token: certificates by ACME are" },
+			"/relay.toml:1:20: cloudflare_token: certificates by ACME are" },
 		{ "wireguard_port = 51821", NULL, NULL,
-			"/relay.toml: line 1: wireguard_port: the overlay of relays is" },
+			"/relay.toml:1:18: wireguard_port: the overlay of relays is" },
 	};
 
 	(void)state;

@@ -295,7 +295,6 @@ enum err relay_config_read_file(const char *path, struct relay_options *o,
 	struct why *why)
 {
 	const char *file = path != NULL ? path : RELAY_CONFIG_FILE;
-	struct why detail = { "" };
 	struct toml *t = NULL;
 	struct buf text;
 	enum err rc;
@@ -305,11 +304,11 @@ enum err relay_config_read_file(const char *path, struct relay_options *o,
 	if (rc == ERR_NOENT) { /* only a file that the user names must exist */
 		rc = path == NULL ? ERR_OK : ERR_SYS;
 	} else if (rc == ERR_OK) {
-		rc = toml_parse(buf_span(&text), &t, &detail);
-		rc = rc == ERR_OK ?
-			field_read_toml(&relay_fields, toml_root(t), file, o, why) :
-			err_set(why, rc == ERR_LIMIT ? ERR_SYNTAX : rc, "%.80s: %s", file,
-				err_text(rc, &detail));
+		rc = toml_parse(buf_span(&text), file, &t, why);
+		if (rc == ERR_OK)
+			rc = field_read_toml(&relay_fields, toml_root(t), file, o, why);
+		if (rc == ERR_LIMIT)
+			rc = ERR_SYNTAX;
 	}
 	toml_free(t);
 	buf_wipe(&text);

@@ -119,7 +119,7 @@ struct field_value {
 
 /*
  * Sets the member at @at, of any kind but a table. @label is the place of the value:
- * "--port", "relay.toml: line 3: port". On failure the member does not change.
+ * "--port", "relay.toml:3:8: port". On failure the member does not change.
  *
  * ERR_USAGE: a word is invalid.  ERR_SYNTAX: another value is invalid.
  * ERR_LIMIT: it is too long.  ERR_NOMEM.

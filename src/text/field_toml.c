@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "text/nearest.h"
 
-#define LABEL_MAX 160
+#define LABEL_MAX (TOML_PLACE_MAX + 40)
 
 static bool array_next(struct field_value *array, struct field_value *element);
 
@@ -64,9 +64,22 @@ static enum err refuse_key(const struct field_table *t, const struct toml_node *
 	for (field_first(&c, t); c.row != NULL; field_next(&c))
 		nearest_try(&near, c.row->name);
 	str_quote(shown, sizeof(shown), n->key);
-	return err_set(why, ERR_SYNTAX, "%.80s: line %u: unknown key \"%s\"%s%s%s", file,
-		n->key_at.line, shown, near.best != NULL ? "; did you mean " : "",
+	return toml_refuse(file, &n->key_at, why, "unknown key \"%s\"%s%s%s", shown,
+		near.best != NULL ? "; did you mean " : "",
 		near.best != NULL ? near.best : "", near.best != NULL ? "?" : "");
+}
+
+/* Where a value of the wrong kind is: in an array of texts, the element. */
+static const struct toml_node *culprit_of(const struct field *f,
+	const struct toml_node *n)
+{
+	const struct toml_node *element = n->first;
+
+	if (n->kind != TOML_ARRAY || f->kind == FIELD_TABLES)
+		return n;
+	while (element != NULL && element->kind == TOML_TEXT)
+		element = element->next;
+	return element != NULL ? element : n;
 }
 
 static enum err read_tables(const struct field *f, const struct toml_node *array,
@@ -108,7 +121,7 @@ enum err field_read_toml(const struct field_table *t, const struct toml_node *ta
 	for (const struct toml_node *n = table->first; rc == ERR_OK && n != NULL;
 		n = n->next) {
 		struct field_value v = value_of(n);
-		char label[LABEL_MAX];
+		char label[LABEL_MAX], place[TOML_PLACE_MAX];
 		struct field_cursor c;
 		void *at;
 
@@ -118,8 +131,8 @@ enum err field_read_toml(const struct field_table *t, const struct toml_node *ta
 		if (c.row == NULL)
 			return refuse_key(t, n, file, why);
 		at = (char *)object + c.at;
-		snprintf(label, sizeof(label), "%.80s: line %u: %s", file, n->key_at.line,
-			c.row->name);
+		toml_print_place(place, file, &culprit_of(c.row, n)->at);
+		snprintf(label, sizeof(label), "%s: %s", place, c.row->name);
 		if (c.row->kind == FIELD_TABLE && n->kind == TOML_TABLE)
 			rc = field_read_toml(c.row->of, n, file, at, why);
 		else if (c.row->kind == FIELD_TABLES && has_only_tables(n))

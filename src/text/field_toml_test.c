@@ -87,7 +87,7 @@ static enum err read_mine(const char *text, struct mine *m, struct why *why)
 
 	memset(m, 0, sizeof(*m));
 	assert_int_equal(field_defaults(&mine, m, why), ERR_OK);
-	assert_int_equal(toml_parse(span_str(text), &t, NULL), ERR_OK);
+	assert_int_equal(toml_parse(span_str(text), "t.toml", &t, NULL), ERR_OK);
 	rc = field_read_toml(&mine, toml_root(t), "mine.toml", m, why);
 	toml_free(t);
 	return rc;
@@ -144,50 +144,45 @@ static void test_what_does_not_fit_is_named_with_its_place(void **state)
 {
 	static const char *const cases[][2] = {
 		{ "\nprot = 1",
-			"mine.toml: line 2: unknown key \"prot\"; did you mean port?" },
+			"mine.toml:2:1: unknown key \"prot\"; did you mean port?" },
 		{ "is-open = true",
-			"mine.toml: line 1: unknown key \"is-open\"; did you mean is_open?" },
-		{ "zzz = 1", "mine.toml: line 1: unknown key \"zzz\"" },
-		{ "port = 0",
-			"mine.toml: line 1: port takes a port from 1 to 65535, not 0" },
+			"mine.toml:1:1: unknown key \"is-open\"; did you mean is_open?" },
+		{ "zzz = 1", "mine.toml:1:1: unknown key \"zzz\"" },
+		{ "port = 0", "mine.toml:1:8: port takes a port from 1 to 65535, not 0" },
 		{ "port = 70000",
-			"mine.toml: line 1: port takes a port from 1 to 65535, not 70000" },
+			"mine.toml:1:8: port takes a port from 1 to 65535, not 70000" },
 		{ "port = -1",
-			"mine.toml: line 1: port takes a port from 1 to 65535, not -1" },
+			"mine.toml:1:8: port takes a port from 1 to 65535, not -1" },
 		{ "port = '80'",
-			"mine.toml: line 1: port takes a port from 1 to 65535, not \"80\"" },
-		{ "is_open = 1",
-			"mine.toml: line 1: is_open takes true or false, not 1" },
+			"mine.toml:1:8: port takes a port from 1 to 65535, not \"80\"" },
+		{ "is_open = 1", "mine.toml:1:11: is_open takes true or false, not 1" },
 		{ "is_open = 'true'",
-			"mine.toml: line 1: is_open takes true or false, not \"true\"" },
-		{ "owner = 1", "mine.toml: line 1: owner takes a text in quotes, not 1" },
+			"mine.toml:1:11: is_open takes true or false, not \"true\"" },
+		{ "owner = 1", "mine.toml:1:9: owner takes a text in quotes, not 1" },
 		{ "owner = \"a\\u0000b\"",
-			"mine.toml: line 1: owner takes a text in quotes, not \"a\\x00b\"" },
+			"mine.toml:1:9: owner takes a text in quotes, not \"a\\x00b\"" },
 		{ "wait = 5",
-			"mine.toml: line 1: wait takes a duration such as \"25s\" or"
+			"mine.toml:1:8: wait takes a duration such as \"25s\" or"
 			" \"1m30s\", from 1s to 1m0s, not 5" },
 		{ "wait = '61s'",
-			"mine.toml: line 1: wait takes a duration such as \"25s\" or"
+			"mine.toml:1:8: wait takes a duration such as \"25s\" or"
 			" \"1m30s\", from 1s to 1m0s, not \"61s\"" },
-		{ "tools = 1",
-			"mine.toml: line 1: tools takes an array of texts, not 1" },
+		{ "tools = 1", "mine.toml:1:9: tools takes an array of texts, not 1" },
 		{ "tools = ['a',\n 1.5]",
-			"mine.toml: line 1: tools takes texts in quotes, not a"
+			"mine.toml:2:2: tools takes texts in quotes, not a"
 			" number with a fraction" },
-		{ "tools = 'a,b,c,d'",
-			"mine.toml: line 1: tools takes at most 3 entries" },
-		{ "main = 1", "mine.toml: line 1: main takes a table, not 1" },
+		{ "tools = 'a,b,c,d'", "mine.toml:1:9: tools takes at most 3 entries" },
+		{ "main = 1", "mine.toml:1:8: main takes a table, not 1" },
 		{ "[main]\ndepth = 0",
-			"mine.toml: line 2: depth takes a whole number from 1 to 4000, not 0" },
+			"mine.toml:2:9: depth takes a whole number from 1 to 4000, not 0" },
 		{ "[[shaft]]\n[[shaft]]\nname = '7'",
-			"mine.toml: line 3: name: a name begins with a letter" },
+			"mine.toml:3:8: name: a name begins with a letter" },
 		{ "shaft = [1]",
-			"mine.toml: line 1: shaft takes tables, each below a header in"
+			"mine.toml:1:9: shaft takes tables, each below a header in"
 			" double brackets, not an array" },
-		{ "shaft = [{}, {}, {}]",
-			"mine.toml: line 1: shaft: there are more than 2" },
+		{ "shaft = [{}, {}, {}]", "mine.toml:1:9: shaft: there are more than 2" },
 		{ "has_lift = true",
-			"mine.toml: line 1: has_lift: lifts are not supported yet;"
+			"mine.toml:1:12: has_lift: lifts are not supported yet;"
 			" leave it out, or write false" },
 	};
 

@@ -7,6 +7,8 @@
  */
 #include "text/toml.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -25,11 +27,44 @@ struct toml {
 struct parser {
 	struct toml *t;
 	struct toml_scan scan;
+	struct toml_place key_at; /* of the newest key, without the keys before its dot */
 };
 
 static const char byte_order_mark[] = "\xef\xbb\xbf";
 
+/* ---- places ---- */
+
+const char *toml_print_place(char to[TOML_PLACE_MAX], const char *file,
+	const struct toml_place *at)
+{
+	size_t n = strlen(file);
+	bool is_cut = n > TOML_FILE_SHOWN;
+
+	snprintf(to, TOML_PLACE_MAX, "%s%s:%u:%u", is_cut ? "..." : "",
+		is_cut ? file + n - TOML_FILE_SHOWN + 3 : file, at->line, at->column);
+	return to;
+}
+
+enum err toml_refuse(const char *file, const struct toml_place *at, struct why *why,
+	const char *fmt, ...)
+{
+	char place[TOML_PLACE_MAX], text[sizeof(why->text)];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	return err_set(why, ERR_SYNTAX, "%s: %s", toml_print_place(place, file, at),
+		text);
+}
+
 /* ---- nodes ---- */
+
+static enum err refuse_limit(const struct parser *p, const char *what, int max)
+{
+	(void)toml_scan_refuse(&p->scan, "%s %d", what, max);
+	return ERR_LIMIT;
+}
 
 static enum err node_new(struct parser *p, struct toml_node *parent, struct span key,
 	struct toml_node **out)
@@ -38,12 +73,10 @@ static enum err node_new(struct parser *p, struct toml_node *parent, struct span
 	struct toml_node *n;
 
 	if (parent != NULL && parent->depth == TOML_DEPTH_MAX)
-		return err_set(p->scan.why, ERR_LIMIT,
-			"line %u: tables and arrays are nested more than %d deep",
-			p->scan.line, TOML_DEPTH_MAX);
+		return refuse_limit(p, "tables and arrays are nested deeper than",
+			TOML_DEPTH_MAX);
 	if (t->count == TOML_NODES_MAX)
-		return err_set(p->scan.why, ERR_LIMIT,
-			"line %u: more than %d keys and values", p->scan.line,
+		return refuse_limit(p, "the file has more keys and values than",
 			TOML_NODES_MAX);
 	n = mem_new(n);
 	if (n == NULL)
@@ -78,13 +111,14 @@ static struct toml_node *find(const struct toml_node *table, struct span key)
 	return NULL;
 }
 
+/* Of the newest key: it names what is there. */
 static enum err refuse_again(const struct parser *p, const struct toml_node *there)
 {
 	char shown[64];
 
 	str_quote(shown, sizeof(shown), there->key);
-	return toml_scan_refuse(&p->scan, "\"%s\" is already set on line %u", shown,
-		there->at.line);
+	return toml_refuse(p->scan.file, &p->key_at, p->scan.why,
+		"\"%s\" is already set on line %u", shown, there->at.line);
 }
 
 /* ---- values ---- */
@@ -199,6 +233,7 @@ static enum err parse_path(struct parser *p,
 
 	do {
 		toml_scan_space(&p->scan);
+		p->key_at = toml_scan_here(&p->scan);
 		rc = toml_scan_key(&p->scan, key);
 		toml_scan_close_place(&p->scan, place);
 		toml_scan_space(&p->scan);
@@ -343,11 +378,16 @@ static enum err check_characters(const struct toml_scan *s)
 	uint32_t c;
 
 	while (at.in.n > 0) {
+		const uint8_t *p = at.in.p;
+
 		if (!utf8_take(&at.in, &c))
-			return toml_scan_refuse(&at, "the file is not UTF-8 text");
+			return toml_scan_refuse_at(&at, p, "the file is not UTF-8 text");
 		if (c == 0)
-			return toml_scan_refuse(&at, "the file has a zero byte");
-		at.line += c == '\n';
+			return toml_scan_refuse_at(&at, p, "the file has a zero byte");
+		if (c == '\n') {
+			at.line++;
+			at.line_p = at.in.p;
+		}
 	}
 	return ERR_OK;
 }
@@ -372,22 +412,24 @@ static enum err document_new(struct span text, struct toml **out)
 	return ERR_OK;
 }
 
-enum err toml_parse(struct span text, struct toml **out, struct why *why)
+enum err toml_parse(struct span text, const char *file, struct toml **out,
+	struct why *why)
 {
-	struct parser p = { .scan.why = why, .scan.line = 1 };
+	struct parser p = { .scan = { .file = file, .why = why, .line = 1 } };
 	enum err rc;
 
 	if (text.n > TOML_BYTES_MAX)
-		return err_set(why, ERR_LIMIT, "the file is longer than %d bytes",
-			TOML_BYTES_MAX);
+		return err_set(why, ERR_LIMIT, "%.100s: the file is longer than %d bytes",
+			file, TOML_BYTES_MAX);
 	if (document_new(text, &p.t) != ERR_OK)
 		return err_set(why, ERR_NOMEM, "no memory for a document");
 	p.scan.in = span_of(p.t->text, text.n);
-	p.scan.start = p.scan.line_p = p.t->text;
-	p.scan.free = p.t->text + text.n;
-	rc = check_characters(&p.scan);
+	p.scan.start = p.t->text;
 	if (text.n >= 3 && memcmp(text.p, byte_order_mark, 3) == 0)
 		p.scan.in = span_of(p.t->text + 3, text.n - 3);
+	p.scan.line_p = p.scan.in.p;
+	p.scan.free = p.t->text + text.n;
+	rc = check_characters(&p.scan);
 	if (rc == ERR_OK)
 		rc = node_new(&p, NULL, span_of(NULL, 0), &p.t->root);
 	if (rc == ERR_OK)

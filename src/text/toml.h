@@ -73,12 +73,14 @@ struct toml_node {
 struct toml;
 
 /*
- * Reads a whole document, of which it keeps a copy.
+ * Reads a whole document, of which it keeps a copy. @file is the name of the text, for
+ * messages.
  *
- * ERR_SYNTAX: @why begins with "line 12: ".  ERR_LIMIT: one of the bounds above.
- * ERR_NOMEM.
+ * ERR_SYNTAX: @why begins with "relay.toml:12:5: ".  ERR_LIMIT: one of the bounds above;
+ * @why has the name of the file.  ERR_NOMEM.
  */
-enum err toml_parse(struct span text, struct toml **out, struct why *why) MUST_USE;
+enum err toml_parse(struct span text, const char *file, struct toml **out,
+	struct why *why) MUST_USE;
 void toml_free(struct toml *t); /* wiped: it may have secrets; NULL is fine */
 
 /* A table. Never NULL. */
@@ -87,6 +89,19 @@ struct span toml_text(const struct toml *t);
 
 /* The member of @table that is called @key, or NULL. */
 const struct toml_node *toml_find(const struct toml_node *table, const char *key);
+
+/*
+ * Prints "relay.toml:12:5", as compilers do, so that editors find the place. A name of
+ * more than TOML_FILE_SHOWN bytes is cut at its beginning. Returns @to.
+ */
+#define TOML_FILE_SHOWN 100
+#define TOML_PLACE_MAX (TOML_FILE_SHOWN + 24)
+const char *toml_print_place(char to[TOML_PLACE_MAX], const char *file,
+	const struct toml_place *at);
+
+/* Returns ERR_SYNTAX, with the place before the sentence. */
+enum err toml_refuse(const char *file, const struct toml_place *at, struct why *why,
+	const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 /* "a text", "a table", for sentences. */
 const char *toml_kind_name(enum toml_kind kind);

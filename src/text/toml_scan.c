@@ -14,15 +14,40 @@
 
 #define NUMBER_MAX 400 /* characters */
 
+#define SENTENCE_MAX 200
+
+static enum err refuse(const struct toml_scan *s, const uint8_t *p, const char *fmt,
+	va_list args)
+{
+	struct toml_place at = { .line = s->line,
+		.column = (uint32_t)(p - s->line_p) + 1 };
+	char text[SENTENCE_MAX];
+
+	vsnprintf(text, sizeof(text), fmt, args);
+	return toml_refuse(s->file, &at, s->why, "%s", text);
+}
+
 enum err toml_scan_refuse(const struct toml_scan *s, const char *fmt, ...)
 {
-	char text[200];
 	va_list args;
+	enum err rc;
 
 	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
+	rc = refuse(s, s->in.p, fmt, args);
 	va_end(args);
-	return err_set(s->why, ERR_SYNTAX, "line %u: %s", s->line, text);
+	return rc;
+}
+
+enum err toml_scan_refuse_at(const struct toml_scan *s, const uint8_t *p, const char *fmt,
+	...)
+{
+	va_list args;
+	enum err rc;
+
+	va_start(args, fmt);
+	rc = refuse(s, p, fmt, args);
+	va_end(args);
+	return rc;
 }
 
 uint8_t toml_scan_peek(const struct toml_scan *s)
@@ -136,7 +161,8 @@ static void put_byte(struct toml_scan *s, uint8_t c)
 	*s->free++ = c;
 }
 
-static enum err scan_code(struct toml_scan *s, unsigned digits)
+/* Behind "\u" or "\U", which begins at @from. */
+static enum err scan_code(struct toml_scan *s, const uint8_t *from, unsigned digits)
 {
 	struct utf8_text text;
 	uint32_t c = 0;
@@ -145,13 +171,14 @@ static enum err scan_code(struct toml_scan *s, unsigned digits)
 		uint8_t d = toml_scan_peek(s);
 
 		if (!isxdigit(d))
-			return toml_scan_refuse(s, "\\%c takes %u hexadecimal digits",
+			return toml_scan_refuse_at(s, from,
+				"\\%c takes %u hexadecimal digits",
 				digits == 4 ? 'u' : 'U', digits);
 		c = c << 4 | (uint32_t)(isdigit(d) ? d - '0' : (d | 0x20) - 'a' + 10);
 		skip(s, 1);
 	}
 	if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-		return toml_scan_refuse(s, "U+%04X is not a character", c);
+		return toml_scan_refuse_at(s, from, "U+%04X is not a character", c);
 	utf8_put(&text, c);
 	for (unsigned i = 0; i < text.n; i++)
 		put_byte(s, text.bytes[i]);
@@ -178,30 +205,32 @@ static bool skip_folded(struct toml_scan *s)
 static enum err scan_escape(struct toml_scan *s, bool is_long)
 {
 	static const char from[] = "btnfr\"\\", to[] = "\b\t\n\f\r\"\\";
+	const uint8_t *backslash = s->in.p - 1;
 	uint8_t c = toml_scan_peek(s);
 	const char *found = c != 0 ? strchr(from, c) : NULL;
 
 	if (is_long && skip_folded(s))
 		return ERR_OK;
 	if (found == NULL && c != 'u' && c != 'U')
-		return toml_scan_refuse(s,
+		return toml_scan_refuse_at(s, backslash,
 			"\\%c is not an escape; write \\\\ for a backslash, or put the text"
 			" in single quotes",
 			isgraph(c) ? c : '?');
 	skip(s, 1);
 	if (found == NULL)
-		return scan_code(s, c == 'u' ? 4 : 8);
+		return scan_code(s, backslash, c == 'u' ? 4 : 8);
 	put_byte(s, (uint8_t)to[found - from]);
 	return ERR_OK;
 }
 
 static enum err scan_short(struct toml_scan *s, char quote)
 {
+	const uint8_t *opened = s->in.p - 1;
 	enum err rc = ERR_OK;
 
 	while (rc == ERR_OK && !toml_scan_take(s, quote)) {
 		if (is_at_line_end(s))
-			return toml_scan_refuse(s,
+			return toml_scan_refuse_at(s, opened,
 				"the text is not closed; %c is missing", quote);
 		if (is_control(s->in.p[0]))
 			return refuse_control(s);
@@ -240,7 +269,7 @@ static enum err scan_long(struct toml_scan *s, char quote)
 		const uint8_t *from = s->in.p;
 
 		if (s->in.n == 0)
-			return toml_scan_refuse(&opened,
+			return toml_scan_refuse_at(&opened, opened.in.p - 3,
 				"the text is not closed; %c%c%c is missing", quote, quote,
 				quote);
 		if (take_newline(s)) {
@@ -297,7 +326,7 @@ static enum err refuse_word(const struct toml_scan *s, struct span word)
 	char shown[64];
 
 	str_quote(shown, sizeof(shown), word);
-	return toml_scan_refuse(s,
+	return toml_scan_refuse_at(s, word.p,
 		"\"%s\" is not a number, true, false or a time; put text in quotes",
 		shown);
 }
@@ -378,7 +407,8 @@ static enum err set_int(const struct toml_scan *s, struct span word, const char 
 		unsigned d = digit_value((uint8_t)*digits);
 
 		if (v > (limit - d) / base)
-			return toml_scan_refuse(s, "%s does not fit in 64 bits",
+			return toml_scan_refuse_at(s, word.p,
+				"%s does not fit in 64 bits",
 				str_quote(shown, sizeof(shown), word));
 		v = v * base + d;
 	}
@@ -441,7 +471,8 @@ static enum err parse_number(const struct toml_scan *s, struct span word,
 	if (!take_digits(&in, 10, text, &n))
 		return refuse_word(s, word);
 	if (n > 1 && text[0] == '0')
-		return toml_scan_refuse(s, "a number may not begin with zeros");
+		return toml_scan_refuse_at(s, word.p,
+			"a number may not begin with zeros");
 	text[n] = '\0';
 	if (in.n == 0)
 		return set_int(s, word, text, 10, is_negative, node);

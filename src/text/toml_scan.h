@@ -11,12 +11,17 @@ struct toml_scan {
 	const uint8_t *line_p; /* of the line */
 	uint32_t line;
 	uint8_t *free; /* room for decoded text, of which there is as much as text */
+	const char *file;
 	struct why *why;
 };
 
-/* ERR_SYNTAX, and "line 12: " before the sentence. */
+/* Returns ERR_SYNTAX, with the place of what is read next before the sentence. */
 enum err toml_scan_refuse(const struct toml_scan *s, const char *fmt, ...)
 	PRINTF_LIKE(2, 3);
+
+/* The same, with the place @p on the current line. */
+enum err toml_scan_refuse_at(const struct toml_scan *s, const uint8_t *p, const char *fmt,
+	...) PRINTF_LIKE(3, 4);
 
 /* The next byte, or 0 at the end; no document has a byte of 0. */
 uint8_t toml_scan_peek(const struct toml_scan *s);

@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "text/toml_edit.h"
 
 /* ---- the tree in one line: {a:i1,b:[s"x",],} ---- */
@@ -59,7 +60,7 @@ static void check_tree(const char *text, const char *tree)
 	struct toml *t = NULL;
 	struct buf b;
 
-	if (toml_parse(span_str(text), &t, &why) != ERR_OK)
+	if (toml_parse(span_str(text), "t.toml", &t, &why) != ERR_OK)
 		fail_msg("%s: %s", text, why.text);
 	buf_init(&b, 65536);
 	print_node(&b, toml_root(t));
@@ -128,49 +129,50 @@ static void test_tables_are_built(void **state)
 		check_tree(rows[i][0], rows[i][1]);
 }
 
-static void test_errors_name_their_line(void **state)
+static void test_errors_name_their_place(void **state)
 {
 	static const char *const rows[][2] = {
-		{ "a = 1\nb", "line 2: a key is followed by = and its value" },
-		{ "a =", "line 1: a value is missing" },
-		{ "a = 1\na = 2", "line 2: \"a\" is already set on line 1" },
-		{ "[a]\n[b]\n[a]", "line 3: \"a\" is already set on line 1" },
-		{ "a.b = 1\n[a]", "line 2: \"a\" is already set on line 1" },
-		{ "[a.b]\n[a]\nb.c = 1", "line 3: \"b\" is already set on line 1" },
-		{ "a = {}\n[a.b]", "line 2: \"a\" is already set on line 1" },
-		{ "a = {}\na.b = 1", "line 2: \"a\" is already set on line 1" },
-		{ "a = []\n[[a]]", "line 2: \"a\" is already set on line 1" },
-		{ "[a]\n[[a]]", "line 2: \"a\" is already set on line 1" },
-		{ "[[a]]\n[a]", "line 2: \"a\" is already set on line 1" },
-		{ "[[a.b]]\n[a]\nb.c = 1", "line 3: \"b\" is already set on line 1" },
-		{ "a = 1 2", "line 1: expected the end of the line, not \"2\"" },
-		{ "[a", "line 1: the header is not closed; ] is missing" },
-		{ "[[a]", "line 1: the header is not closed; ]] is missing" },
-		{ "[]", "line 1: expected a key, not \"]\"; a key has letters, digits, - and _, or is in quotes" },
+		{ "a = 1\nb", "t.toml:2:2: a key is followed by = and its value" },
+		{ "a =", "t.toml:1:4: a value is missing" },
+		{ "a = 1\na = 2", "t.toml:2:1: \"a\" is already set on line 1" },
+		{ "[a]\n[b]\n[a]", "t.toml:3:2: \"a\" is already set on line 1" },
+		{ "a.b = 1\n[a]", "t.toml:2:2: \"a\" is already set on line 1" },
+		{ "[a.b]\n[a]\nb.c = 1", "t.toml:3:1: \"b\" is already set on line 1" },
+		{ "a = {}\n[a.b]", "t.toml:2:2: \"a\" is already set on line 1" },
+		{ "a = {}\na.b = 1", "t.toml:2:1: \"a\" is already set on line 1" },
+		{ "a = []\n[[a]]", "t.toml:2:3: \"a\" is already set on line 1" },
+		{ "[a]\n[[a]]", "t.toml:2:3: \"a\" is already set on line 1" },
+		{ "[[a]]\n[a]", "t.toml:2:2: \"a\" is already set on line 1" },
+		{ "[[a.b]]\n[a]\nb.c = 1", "t.toml:3:1: \"b\" is already set on line 1" },
+		{ "a = 1 2", "t.toml:1:7: expected the end of the line, not \"2\"" },
+		{ "[a", "t.toml:1:3: the header is not closed; ] is missing" },
+		{ "[[a]", "t.toml:1:5: the header is not closed; ]] is missing" },
+		{ "[]", "t.toml:1:2: expected a key, not \"]\"; a key has letters, digits, - and _, or is in quotes" },
 		{ "a = word",
-			"line 1: \"word\" is not a number, true, false or a time; put text in quotes" },
+			"t.toml:1:5: \"word\" is not a number, true, false or a time; put text in quotes" },
 		{ "a = 1979-02-29",
-			"line 1: \"1979-02-29\" is not a number, true, false or a time; put text in quotes" },
-		{ "a = 012", "line 1: a number may not begin with zeros" },
+			"t.toml:1:5: \"1979-02-29\" is not a number, true, false or a time; put text in quotes" },
+		{ "a = 012", "t.toml:1:5: a number may not begin with zeros" },
 		{ "a = 9223372036854775808",
-			"line 1: 9223372036854775808 does not fit in 64 bits" },
-		{ "a = \"x", "line 1: the text is not closed; \" is missing" },
-		{ "\n\na = '''x\n\n", "line 3: the text is not closed; ''' is missing" },
+			"t.toml:1:5: 9223372036854775808 does not fit in 64 bits" },
+		{ "a = \"x", "t.toml:1:5: the text is not closed; \" is missing" },
+		{ "\n\na = '''x\n\n",
+			"t.toml:3:5: the text is not closed; ''' is missing" },
 		{ "a = \"\\d\"",
-			"line 1: \\d is not an escape; write \\\\ for a backslash, or put the text in single quotes" },
-		{ "a = \"\\u12\"", "line 1: \\u takes 4 hexadecimal digits" },
-		{ "a = \"\\ud800\"", "line 1: U+D800 is not a character" },
-		{ "a = \"\x01\"", "line 1: control character 0x01 is not allowed" },
-		{ "# \x7f", "line 1: control character 0x7f is not allowed" },
-		{ "a = 1\n\nb = '\xff'", "line 3: the file is not UTF-8 text" },
+			"t.toml:1:6: \\d is not an escape; write \\\\ for a backslash, or put the text in single quotes" },
+		{ "a = \"\\u12\"", "t.toml:1:6: \\u takes 4 hexadecimal digits" },
+		{ "a = \"\\ud800\"", "t.toml:1:6: U+D800 is not a character" },
+		{ "a = \"\x01\"", "t.toml:1:6: control character 0x01 is not allowed" },
+		{ "# \x7f", "t.toml:1:3: control character 0x7f is not allowed" },
+		{ "a = 1\n\nb = '\xff'", "t.toml:3:6: the file is not UTF-8 text" },
 		{ "a = [1\n2]",
-			"line 2: the array that begins on line 1 needs a comma or ] here" },
+			"t.toml:2:1: the array that begins on line 1 needs a comma or ] here" },
 		{ "a = {b = 1\n}",
-			"line 1: the inline table that begins on line 1 needs a comma or } here; it must be on one line" },
+			"t.toml:1:11: the inline table that begins on line 1 needs a comma or } here; it must be on one line" },
 		{ "a = {b = 1,}",
-			"line 1: expected a key, not \"}\"; a key has letters, digits, - and _, or is in quotes" },
+			"t.toml:1:12: expected a key, not \"}\"; a key has letters, digits, - and _, or is in quotes" },
 		{ "a = {b = {c = 1}, b.d = 2}",
-			"line 1: \"b\" is already set on line 1" },
+			"t.toml:1:19: \"b\" is already set on line 1" },
 	};
 
 	(void)state;
@@ -178,9 +180,35 @@ static void test_errors_name_their_line(void **state)
 		struct why why = { "" };
 		struct toml *t;
 
-		assert_int_equal(toml_parse(span_str(rows[i][0]), &t, &why), ERR_SYNTAX);
+		assert_int_equal(toml_parse(span_str(rows[i][0]), "t.toml", &t, &why),
+			ERR_SYNTAX);
 		assert_string_equal(why.text, rows[i][1]);
 	}
+}
+
+/* The end of a long name tells more than its beginning. Columns are bytes. */
+static void test_a_place_is_printed_as_compilers_do(void **state)
+{
+	static const char name[] =
+		"/home/someone/a/directory/of/a/tree/with/a/very/long/name/"
+		"/home/someone/a/directory/of/a/tree/agent.toml";
+	const struct toml_place at = { .line = 12, .column = 5 };
+	char text[TOML_PLACE_MAX];
+	struct why why = { "" };
+	struct toml *t;
+
+	(void)state;
+	assert_string_equal(toml_print_place(text, "agent.toml", &at), "agent.toml:12:5");
+	toml_print_place(text, name, &at);
+	assert_int_equal(strlen(text), TOML_FILE_SHOWN + strlen(":12:5"));
+	assert_true(str_has_prefix(text, "...omeone/a/director"));
+	assert_true(str_has_suffix_nocase(text, "/tree/agent.toml:12:5"));
+	assert_int_equal(toml_parse(span_str("\xef\xbb\xbf\"\xc3\xa9\" = x"), "é.toml",
+				 &t, &why),
+		ERR_SYNTAX);
+	assert_true(str_has_prefix(why.text, "é.toml:1:8: \"x\" is not"));
+	assert_int_equal(toml_refuse("f", &at, &why, "%d is wrong", 1), ERR_SYNTAX);
+	assert_string_equal(why.text, "f:12:5: 1 is wrong");
 }
 
 static void test_bad_words_are_refused(void **state)
@@ -197,7 +225,7 @@ static void test_bad_words_are_refused(void **state)
 		struct toml *t;
 
 		snprintf(text, sizeof(text), "a = %s\n", values[i]);
-		if (toml_parse(span_str(text), &t, NULL) != ERR_SYNTAX)
+		if (toml_parse(span_str(text), "t.toml", &t, NULL) != ERR_SYNTAX)
 			fail_msg("%s", text);
 	}
 }
@@ -215,7 +243,7 @@ static void test_every_prefix_is_answered(void **state)
 		enum err rc;
 
 		memcpy(copy, text, n);
-		rc = toml_parse(span_of(copy, n), &t, NULL);
+		rc = toml_parse(span_of(copy, n), "t.toml", &t, NULL);
 		assert_true(rc == ERR_OK || rc == ERR_SYNTAX);
 		if (rc == ERR_OK)
 			toml_free(t);
@@ -232,17 +260,20 @@ static void test_depth_and_size_are_bounded(void **state)
 	(void)state;
 	memset(big, '[', TOML_BYTES_MAX + 1);
 	memcpy(big, "a=", 2);
-	assert_int_equal(toml_parse(span_of(big, TOML_BYTES_MAX + 1), &t, &why),
+	assert_int_equal(toml_parse(span_of(big, TOML_BYTES_MAX + 1), "t.toml", &t, &why),
 		ERR_LIMIT);
-	assert_int_equal(toml_parse(span_of(big, TOML_BYTES_MAX), &t, &why), ERR_LIMIT);
+	assert_int_equal(toml_parse(span_of(big, TOML_BYTES_MAX), "t.toml", &t, &why),
+		ERR_LIMIT);
 	assert_string_equal(why.text,
-		"line 1: tables and arrays are nested more than 32 deep");
+		"t.toml:1:35: tables and arrays are nested deeper than 32");
 	for (size_t i = 0; i < TOML_BYTES_MAX; i += 2)
 		memcpy(big + i, i == 0 ? "a=" : i == 2 ? " [" : "1,", 2);
-	assert_int_equal(toml_parse(span_of(big, TOML_BYTES_MAX), &t, &why), ERR_LIMIT);
+	assert_int_equal(toml_parse(span_of(big, TOML_BYTES_MAX), "t.toml", &t, &why),
+		ERR_LIMIT);
 	for (size_t i = 0; i < TOML_BYTES_MAX; i += 2)
 		memcpy(big + i, "a.", 2);
-	assert_int_equal(toml_parse(span_of(big, TOML_BYTES_MAX), &t, &why), ERR_LIMIT);
+	assert_int_equal(toml_parse(span_of(big, TOML_BYTES_MAX), "t.toml", &t, &why),
+		ERR_LIMIT);
 	free(big);
 }
 
@@ -253,7 +284,7 @@ static void test_nodes_have_their_place_in_the_text(void **state)
 	struct toml *t;
 
 	(void)state;
-	assert_int_equal(toml_parse(span_str(text), &t, NULL), ERR_OK);
+	assert_int_equal(toml_parse(span_str(text), "t.toml", &t, NULL), ERR_OK);
 	n = toml_find(toml_root(t), "a");
 	assert_memory_equal(text + n->at.at, "[a]", n->at.n);
 	assert_int_equal(n->at.line, 2);
@@ -342,7 +373,7 @@ static void test_an_edit_changes_no_other_byte(void **state)
 	struct toml *t;
 
 	(void)state;
-	assert_int_equal(toml_parse(span_str(owned), &t, NULL), ERR_OK);
+	assert_int_equal(toml_parse(span_str(owned), "t.toml", &t, NULL), ERR_OK);
 	for (size_t i = 0; i < mem_count(rows); i++) {
 		const struct toml_node *n = node_at(t, rows[i].path);
 		struct span value = span_str("42");
@@ -359,7 +390,8 @@ static void test_an_edit_changes_no_other_byte(void **state)
 			rc = toml_edit_remove(t, n, &out);
 		assert_int_equal(rc, ERR_OK);
 		check_edit(&out, rows[i].from, rows[i].to);
-		assert_int_equal(toml_parse(buf_span(&out), &again, NULL), ERR_OK);
+		assert_int_equal(toml_parse(buf_span(&out), "t.toml", &again, NULL),
+			ERR_OK);
 		toml_free(again);
 		buf_fini(&out);
 	}
@@ -373,7 +405,7 @@ static void test_an_edit_that_would_break_the_document_is_refused(void **state)
 	struct buf out;
 
 	(void)state;
-	assert_int_equal(toml_parse(span_str(text), &t, NULL), ERR_OK);
+	assert_int_equal(toml_parse(span_str(text), "t.toml", &t, NULL), ERR_OK);
 	buf_init(&out, TOML_BYTES_MAX);
 	assert_int_equal(toml_edit_remove(t, node_at(t, "a"), &out), ERR_USAGE);
 	assert_int_equal(toml_edit_remove(t, node_at(t, "a.x.0"), &out), ERR_USAGE);
@@ -399,7 +431,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values_are_read),
 		cmocka_unit_test(test_tables_are_built),
-		cmocka_unit_test(test_errors_name_their_line),
+		cmocka_unit_test(test_errors_name_their_place),
+		cmocka_unit_test(test_a_place_is_printed_as_compilers_do),
 		cmocka_unit_test(test_bad_words_are_refused),
 		cmocka_unit_test(test_every_prefix_is_answered),
 		cmocka_unit_test(test_depth_and_size_are_bounded),

@@ -53,13 +53,13 @@ def test_the_example_has_every_default(world, adit):
         assert shown == default or flag in ("portal-url", "min-port", "max-port"), flag
 
 
-def test_a_mistake_names_file_and_line(world, adit, tmp_path):
+def test_a_mistake_names_its_place(world, adit, tmp_path):
     path = tmp_path / "relay.toml"
     path.write_text('portal_url = "https://r.example"\n\napi_prot = 1\n')
     for command in ("run", "status"):
         done = world.call([*adit.argv, "relay", command, "--config", str(path)], seconds=10)
         assert done.returncode == 2
-        assert done.stderr == (f"adit relay {command}: {path}: line 3: unknown key "
+        assert done.stderr == (f"adit relay {command}: {path}:3:1: unknown key "
                                '"api_prot"; did you mean api_port?\n')
 
 
@@ -137,7 +137,7 @@ def test_a_reload_takes_what_it_can_and_nothing_that_is_wrong(leases, world, tmp
 
     path.write_text("sign_rate = 1\nworkers = many\n")
     relay.process.signal(signal.SIGHUP)
-    relay.process.wait_log(rf"settings: reload failed, keeping the previous ones: {path}: line 2: ")
+    relay.process.wait_log(rf"settings: reload failed, keeping the previous ones: {path}:2:11: ")
     assert [client.sign(client.sign_question()).status for _ in range(20)] == [200] * 20
 
     path.write_text(f'sign_rate = 1\nmetrics = "127.0.0.1:{net.free_port()}"\n')
