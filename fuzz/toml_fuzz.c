@@ -76,8 +76,17 @@ static void edit(const struct toml *t, const struct toml_node *n, uint8_t how)
 	buf_fini(&out);
 }
 
-static void read_settings(const struct toml *t)
+static void count_warning(void *arg, const char *text)
 {
+	*(size_t *)arg += strlen(text);
+}
+
+static void read_settings(const struct toml *t, bool is_strict)
+{
+	size_t warned = 0;
+	const struct field_toml_options how = { .file = "file",
+		.warn = is_strict ? NULL : count_warning,
+		.arg = &warned };
 	struct relay_options o, next;
 	char restart[32];
 	struct why why;
@@ -85,7 +94,7 @@ static void read_settings(const struct toml *t)
 	memset(&o, 0, sizeof(o));
 	memset(&next, 0, sizeof(next));
 	if (field_defaults(&relay_fields, &o, &why) == ERR_OK &&
-		field_read_toml(&relay_fields, toml_root(t), "file", &o, &why) == ERR_OK)
+		field_read_toml(&relay_fields, toml_root(t), &how, &o, &why) == ERR_OK)
 		field_reload(&relay_fields, &o, &next, restart, sizeof(restart));
 	field_fini(&relay_fields, &o);
 	field_fini(&relay_fields, &next);
@@ -102,7 +111,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		toml_parse(span_of(data + 2, size - 2), "file", &t, &why) != ERR_OK)
 		return 0;
 	check_places(t);
-	read_settings(t);
+	read_settings(t, true);
+	read_settings(t, false);
 	pick = data[0] % count_nodes(t);
 	for (n = toml_root(t); pick > 0; pick--)
 		n = next_of(n);

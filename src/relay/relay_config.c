@@ -295,6 +295,7 @@ enum err relay_config_read_file(const char *path, struct relay_options *o,
 	struct why *why)
 {
 	const char *file = path != NULL ? path : RELAY_CONFIG_FILE;
+	const struct field_toml_options strict = { .file = file };
 	struct toml *t = NULL;
 	struct buf text;
 	enum err rc;
@@ -306,7 +307,8 @@ enum err relay_config_read_file(const char *path, struct relay_options *o,
 	} else if (rc == ERR_OK) {
 		rc = toml_parse(buf_span(&text), file, &t, why);
 		if (rc == ERR_OK)
-			rc = field_read_toml(&relay_fields, toml_root(t), file, o, why);
+			rc = field_read_toml(&relay_fields, toml_root(t), &strict, o,
+				why);
 		if (rc == ERR_LIMIT)
 			rc = ERR_SYNTAX;
 	}

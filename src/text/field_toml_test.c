@@ -82,13 +82,14 @@ static const struct field_table mine = FIELD_TABLE_OF(struct mine, mine_rows);
 
 static enum err read_mine(const char *text, struct mine *m, struct why *why)
 {
+	static const struct field_toml_options strict = { .file = "mine.toml" };
 	struct toml *t;
 	enum err rc;
 
 	memset(m, 0, sizeof(*m));
 	assert_int_equal(field_defaults(&mine, m, why), ERR_OK);
 	assert_int_equal(toml_parse(span_str(text), "t.toml", &t, NULL), ERR_OK);
-	rc = field_read_toml(&mine, toml_root(t), "mine.toml", m, why);
+	rc = field_read_toml(&mine, toml_root(t), &strict, m, why);
 	toml_free(t);
 	return rc;
 }
@@ -197,6 +198,241 @@ static void test_what_does_not_fit_is_named_with_its_place(void **state)
 	}
 }
 
+/* ---- lenient ---- */
+
+struct warnings {
+	char text[512]; /* a line for each */
+	size_t n;
+};
+
+static void on_warning(void *arg, const char *text)
+{
+	struct warnings *w = arg;
+
+	w->n += (size_t)snprintf(w->text + w->n, sizeof(w->text) - w->n, "%s\n", text);
+}
+
+static enum err read_leniently(const char *text, struct mine *m, struct warnings *w,
+	struct why *why)
+{
+	const struct field_toml_options lenient = { .file = "f",
+		.warn = on_warning,
+		.arg = w };
+	struct toml *t;
+	enum err rc;
+
+	*w = (struct warnings){ .n = 0 };
+	memset(m, 0, sizeof(*m));
+	assert_int_equal(field_defaults(&mine, m, why), ERR_OK);
+	assert_int_equal(toml_parse(span_str(text), "f", &t, NULL), ERR_OK);
+	rc = field_read_toml(&mine, toml_root(t), &lenient, m, why);
+	toml_free(t);
+	return rc;
+}
+
+/* The members that the conversions set, in one line. */
+static void print_mine(const struct mine *m, char to[256])
+{
+	const struct shaft *shafts = m->shafts.v;
+	size_t n = (size_t)snprintf(to, 256, "%s %s %u %u",
+		m->owner != NULL ? m->owner : "-", m->is_open ? "open" : "shut", m->port,
+		m->miners);
+
+	for (unsigned i = 0; i < m->tools.n; i++)
+		n += (size_t)snprintf(to + n, 256 - n, " <%s>", m->tools.v[i]);
+	for (unsigned i = 0; i < m->shafts.n; i++)
+		n += (size_t)snprintf(to + n, 256 - n, " %s:%u",
+			shafts[i].name != NULL ? shafts[i].name : "-", shafts[i].depth);
+}
+
+static void test_a_lenient_reading_converts_and_warns(void **state)
+{
+	static const char *const rows[][3] = {
+		/* texts */
+		{ "owner = 3000", "3000 shut 80 0",
+			"f:1:9: owner takes a text in quotes, not 3000; read as \"3000\"\n" },
+		{ "owner = true", "1 shut 80 0",
+			"f:1:9: owner takes a text in quotes, not true; read as \"1\"\n" },
+		{ "owner = -1.50", "-1.5 shut 80 0",
+			"f:1:9: owner takes a text in quotes, not a number with a fraction;"
+			" read as \"-1.5\"\n" },
+		/* bools */
+		{ "is_open = 2", "nobody open 80 0",
+			"f:1:11: is_open takes true or false, not 2; read as true\n" },
+		{ "is_open = 'T'", "nobody open 80 0",
+			"f:1:11: is_open takes true or false, not \"T\"; read as true\n" },
+		{ "is_open = 'false'", "nobody shut 80 0",
+			"f:1:11: is_open takes true or false, not \"false\"; read as false\n" },
+		{ "is_open = ''", "nobody shut 80 0",
+			"f:1:11: is_open takes true or false, not \"\"; read as false\n" },
+		{ "is_open = 0.0", "nobody shut 80 0",
+			"f:1:11: is_open takes true or false, not a number with a fraction;"
+			" read as false\n" },
+		/* numbers */
+		{ "port = '0x50'", "nobody shut 80 0",
+			"f:1:8: port takes a port from 1 to 65535, not \"0x50\"; read as 80\n" },
+		{ "port = 1.9", "nobody shut 1 0",
+			"f:1:8: port takes a port from 1 to 65535, not a number with a"
+			" fraction; read as 1\n" },
+		{ "port = true", "nobody shut 1 0",
+			"f:1:8: port takes a port from 1 to 65535, not true; read as 1\n" },
+		{ "miners = ''", "nobody shut 80 0",
+			"f:1:10: miners takes a whole number from 0 to 4294967295, not \"\";"
+			" read as 0\n" },
+		/* arrays of texts */
+		{ "tools = 'a, b'", "nobody shut 80 0 <a, b>",
+			"f:1:9: tools takes an array of texts, not a text; read as an array"
+			" of one\n" },
+		{ "tools = 7", "nobody shut 80 0 <7>",
+			"f:1:9: tools takes an array of texts, not a number; read as an"
+			" array of one\n" },
+		{ "tools = ['a', 1.5,\n true, ' ']", "nobody shut 80 0 <a> <1.5> <1>",
+			"f:1:15: tools takes texts in quotes, not a number with a fraction;"
+			" read as a text\n" },
+		{ "tools = ['a', 'b']", "nobody shut 80 0 <a> <b>", "" },
+		{ "tools = []", "nobody shut 80 0", "" },
+		{ "tools = {}", "nobody shut 80 0",
+			"f:1:9: tools takes an array of texts, not a table; read as an array"
+			" of none\n" },
+		/* arrays of tables */
+		{ "[shaft]\nname = 'A'\ndepth = '7'", "nobody shut 80 0 A:7",
+			"f:1:1: shaft takes tables, each below a header in double brackets;"
+			" read as one of them\n"
+			"f:3:9: depth takes a whole number from 1 to 4000, not \"7\"; read as"
+			" 7\n" },
+		{ "shaft.name = 'A'", "nobody shut 80 0 A:100",
+			"f:1:1: shaft takes tables, each below a header in double brackets;"
+			" read as one of them\n" },
+		{ "shaft = {}", "nobody shut 80 0",
+			"f:1:9: shaft takes tables, each below a header in double brackets;"
+			" read as none of them\n" },
+		/* keys */
+		{ "prot = 1", "nobody shut 80 0",
+			"f:1:1: unknown key \"prot\" is ignored; did you mean port?\n" },
+		{ "[zzz]\na = 1\n[[yyy]]\n[main]", "nobody shut 80 0",
+			"f:1:1: unknown key \"zzz\" is ignored\n"
+			"f:3:1: unknown key \"yyy\" is ignored\n" },
+		{ "Owner = 'x'", "x shut 80 0",
+			"f:1:1: key \"Owner\" is read as owner\n" },
+		{ "OWNER = 'x'\nOwner = 'y'", "x shut 80 0",
+			"f:1:1: key \"OWNER\" is read as owner\n"
+			"f:2:1: unknown key \"Owner\" is ignored; did you mean owner?\n" },
+		{ "Shaft = [{}]\nshaft = [{depth = 5}]", "nobody shut 80 0 -:5",
+			"f:1:1: unknown key \"Shaft\" is ignored; did you mean shaft?\n" },
+		/* not supported yet */
+		{ "has_lift = 0", "nobody shut 80 0",
+			"f:1:12: has_lift takes true or false, not 0; read as false\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(rows); i++) {
+		struct why why = { "" };
+		struct warnings w;
+		char text[256];
+		struct mine m;
+
+		if (read_leniently(rows[i][0], &m, &w, &why) != ERR_OK)
+			fail_msg("%s: %s", rows[i][0], why.text);
+		print_mine(&m, text);
+		assert_string_equal(text, rows[i][1]);
+		assert_string_equal(w.text, rows[i][2]);
+		field_fini(&mine, &m);
+	}
+}
+
+static void test_what_cannot_be_converted_is_an_error(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "owner = []", "f:1:9: owner takes a text in quotes, not an array" },
+		{ "owner = 07:32:00", "f:1:9: owner takes a text in quotes, not a time" },
+		{ "owner = inf",
+			"f:1:9: owner takes a text in quotes, not a number with a fraction" },
+		{ "is_open = 'yes'", "f:1:11: is_open takes true or false, not \"yes\"" },
+		{ "port = 'http'",
+			"f:1:8: port takes a port from 1 to 65535, not \"http\"" },
+		{ "port = '0'", "f:1:8: port takes a port from 1 to 65535, not 0" },
+		{ "port = nan",
+			"f:1:8: port takes a port from 1 to 65535, not a number with a"
+			" fraction" },
+		{ "port = 70000", "f:1:8: port takes a port from 1 to 65535, not 70000" },
+		{ "tools = ['a', 1,\n [1]]",
+			"f:1:15: tools takes texts in quotes, not 1" },
+		{ "tools = {a = 1}",
+			"f:1:9: tools takes an array of texts, not a table" },
+		{ "tools = [1, 2, 3, 4]", "f:1:10: tools takes at most 3 entries" },
+		{ "shaft = ['A']",
+			"f:1:9: shaft takes tables, each below a header in double brackets,"
+			" not an array" },
+		{ "main = 'x'", "f:1:8: main takes a table, not \"x\"" },
+		{ "[[main]]", "f:1:1: main takes a table, not an array" },
+		{ "shaft = {name = 7}", "f:1:17: name: a name begins with a letter" },
+		{ "has_lift = 1",
+			"f:1:12: has_lift: lifts are not supported yet; leave it out, or"
+			" write false" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(rows); i++) {
+		struct why why = { "" };
+		struct warnings w;
+		struct mine m;
+
+		assert_int_equal(read_leniently(rows[i][0], &m, &w, &why), ERR_SYNTAX);
+		assert_string_equal(why.text, rows[i][1]);
+		field_fini(&mine, &m);
+	}
+}
+
+/* "miners" takes 32 bits, "" is 0; the notation is that of Go's strconv.ParseInt(). */
+static void test_numbers_in_texts_are_written_as_in_go(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t number; /* -1: it is none */
+	} rows[] = {
+		{ "0", 0 },
+		{ "+7", 7 },
+		{ "017", 15 },
+		{ "0o17", 15 },
+		{ "0B101", 5 },
+		{ "0XfF", 255 },
+		{ "1_000", 1000 },
+		{ "0x_f", 15 },
+		{ "0_7", 7 },
+		{ "4294967295", 4294967295 },
+		{ "4294967296", -1 },
+		{ "99999999999999999999", -1 },
+		{ "08", -1 },
+		{ "0b2", -1 },
+		{ "0x", -1 },
+		{ "_1", -1 },
+		{ "1_", -1 },
+		{ "1__0", -1 },
+		{ "1 ", -1 },
+		{ "1.5", -1 },
+		{ "1e3", -1 },
+		{ "-", -1 },
+		{ "--1", -1 },
+		{ "-1", -1 },
+		{ "0xg", -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(rows); i++) {
+		struct warnings w;
+		char text[64];
+		struct mine m;
+		enum err rc;
+
+		snprintf(text, sizeof(text), "miners = '%s'", rows[i].text);
+		rc = read_leniently(text, &m, &w, NULL);
+		if ((rc == ERR_OK) != (rows[i].number >= 0) ||
+			(rc == ERR_OK && m.miners != rows[i].number))
+			fail_msg("%s", text);
+		field_fini(&mine, &m);
+	}
+}
+
 static void test_live_fields_are_taken_over(void **state)
 {
 	static const struct {
@@ -285,6 +521,9 @@ int main(void)
 		cmocka_unit_test(test_what_is_left_out_has_its_preset),
 		cmocka_unit_test(test_every_kind_is_read),
 		cmocka_unit_test(test_what_does_not_fit_is_named_with_its_place),
+		cmocka_unit_test(test_a_lenient_reading_converts_and_warns),
+		cmocka_unit_test(test_what_cannot_be_converted_is_an_error),
+		cmocka_unit_test(test_numbers_in_texts_are_written_as_in_go),
 		cmocka_unit_test(test_live_fields_are_taken_over),
 		cmocka_unit_test(test_single_texts_are_taken),
 	};

@@ -212,7 +212,7 @@ static enum err find_or_add(struct parser *p, struct toml_node *table, struct sp
 static enum err enter_by_dots(struct parser *p, struct span key, struct toml_node **table)
 {
 	struct toml_node *next;
-	enum err rc = find_or_add(p, *table, key, toml_scan_here(&p->scan), &next);
+	enum err rc = find_or_add(p, *table, key, p->key_at, &next);
 
 	if (rc != ERR_OK)
 		return rc;
@@ -270,7 +270,7 @@ static enum err enter_by_header(struct parser *p, struct span key,
 	struct toml_node **table)
 {
 	struct toml_node *next;
-	enum err rc = find_or_add(p, *table, key, toml_scan_here(&p->scan), &next);
+	enum err rc = find_or_add(p, *table, key, p->key_at, &next);
 
 	if (rc != ERR_OK)
 		return rc;

@@ -289,7 +289,10 @@ static void test_nodes_have_their_place_in_the_text(void **state)
 	assert_memory_equal(text + n->at.at, "[a]", n->at.n);
 	assert_int_equal(n->at.line, 2);
 	assert_null(toml_find(n, "c"));
-	n = toml_find(toml_find(n, "b"), "c");
+	n = toml_find(n, "b");
+	assert_int_equal(n->at.line, 3);
+	assert_int_equal(n->at.column, 3);
+	n = toml_find(n, "c");
 	assert_memory_equal(text + n->key_at.at, "b.c", n->key_at.n);
 	assert_int_equal(n->key_at.line, 3);
 	assert_int_equal(n->key_at.column, 3);
