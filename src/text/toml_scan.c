@@ -273,8 +273,8 @@ static enum err scan_long(struct toml_scan *s, char quote)
 				"the text is not closed; %c%c%c is missing", quote, quote,
 				quote);
 		if (take_newline(s)) {
-			for (; from < s->in.p; from++)
-				put_byte(s, *from);
+			put_byte(s,
+				'\n'); /* of "\r\n" also: a text says the same anywhere */
 		} else if (is_control(from[0])) {
 			return refuse_control(s);
 		} else if (quote == '"' && toml_scan_take(s, '\\')) {
