@@ -1,211 +1,202 @@
-/* Edits of a TOML document: the bytes before, what is new, the bytes behind. */
+/* Edits of a TOML document. */
 #include "text/toml_edit.h"
 
-/* Where the line of @at begins, and where the next one does. */
-static size_t line_start(struct span text, size_t at)
-{
-	while (at > 0 && text.p[at - 1] != '\n')
-		at--;
-	return at;
-}
+#include <stdlib.h>
 
-static size_t line_end(struct span text, size_t at)
-{
-	while (at < text.n && text.p[at] != '\n')
-		at++;
-	return at < text.n ? at + 1 : at;
-}
+#include "text/toml_edit_priv.h"
 
-static enum err splice(const struct toml *t, size_t from, size_t to, struct span text,
-	struct buf *out)
+enum err toml_edit_finish(struct toml_edit *e, const struct toml_difference *d,
+	struct buf *removed, struct buf *out)
 {
-	struct span all = toml_text(t);
+	enum err rc = toml_edit_apply(e, removed, out);
 
-	buf_put(out, all.p, from);
-	buf_put_span(out, text);
-	buf_put(out, all.p + to, all.n - to);
-	return out->failed;
-}
-
-static bool has_header(const struct toml_node *n)
-{
-	return n->kind == TOML_TABLE && n->origin == TOML_BY_HEADER;
-}
-
-/* [[a]] itself, which has no place of its own: its elements have. */
-static bool is_list_of_tables(const struct toml_node *n)
-{
-	return n->kind == TOML_ARRAY && n->origin == TOML_BY_HEADER;
-}
-
-/* A key with its value on lines of its own, not part of another value. */
-static bool is_pair(const struct toml_node *n)
-{
-	return n->parent != NULL && n->key_at.n > 0 && n->parent->origin != TOML_INLINE &&
-		!is_list_of_tables(n) &&
-		(n->kind != TOML_TABLE || n->origin == TOML_INLINE);
-}
-
-static bool is_below(const struct toml_node *n, const struct toml_node *top)
-{
-	while (n != NULL && n != top)
-		n = n->parent;
-	return n != NULL;
-}
-
-/* The next one in the order of the tree, of those below @top; NULL at the end. */
-static const struct toml_node *walk(const struct toml_node *n,
-	const struct toml_node *top)
-{
-	if (n->first != NULL)
-		return n->first;
-	while (n != top && n->next == NULL)
-		n = n->parent;
-	return n == top ? NULL : n->next;
-}
-
-/* An inline table with dots inside is a pair; what is in it is none, at any depth. */
-static bool is_inside_value(const struct toml_node *n)
-{
-	for (n = n->parent; n != NULL; n = n->parent) {
-		if (n->origin == TOML_INLINE)
-			return true;
+	if (rc == ERR_OK)
+		rc = toml_edit_check(e->t, buf_span(out), d);
+	if (rc != ERR_OK) {
+		buf_reset(out);
+		if (removed != NULL)
+			buf_reset(removed);
 	}
-	return false;
+	toml_edit_fini(e);
+	return rc;
 }
 
-enum err toml_edit_value(const struct toml *t, const struct toml_node *value,
-	struct span literal, struct buf *out)
+/* ---- lines ---- */
+
+/*
+ * Inserts lines at the beginning of a line, or at the end of the text; if that has no
+ * line end, the new text has none, either. close_lines() follows.
+ */
+static struct buf *open_lines(struct toml_edit *e, size_t at)
 {
-	if (value->at.n == 0 || has_header(value) || is_list_of_tables(value))
-		return ERR_USAGE;
-	return splice(t, value->at.at, value->at.at + value->at.n, literal, out);
+	struct buf *to = toml_edit_insert(e, at);
+
+	if (at > e->start && e->text.p[at - 1] != '\n')
+		buf_put_str(to, e->newline);
+	return to;
 }
 
-/* Behind the last line that sets something in @table by itself, not under another
- * header. */
-static size_t end_of_own_lines(struct span text, const struct toml_node *table)
+static void close_lines(struct toml_edit *e, size_t at)
 {
-	size_t end = has_header(table) ? line_end(text, table->at.at + table->at.n) : 0;
-	const struct toml_node *n;
+	if (at <= e->start || e->text.p[at - 1] == '\n')
+		buf_put_str(&e->added, e->newline);
+}
 
-	for (n = walk(table, table); n != NULL; n = walk(n, table)) {
-		const struct toml_node *up = n->parent;
-		size_t after;
+static void put_indent_of(const struct toml_edit *e, const struct toml_item *item,
+	struct buf *to)
+{
+	buf_put(to, e->text.p + item->from,
+		toml_skip_space(e->text, item->from) - item->from);
+}
 
-		while (up != table && up->origin == TOML_BY_DOTS)
-			up = up->parent;
-		if (up != table || !is_pair(n))
-			continue;
-		after = line_end(text, n->at.at + n->at.n);
-		if (after > end)
-			end = after;
+/* ---- setting ---- */
+
+/* The last line that sets something in @table under the same header; or its header. */
+static const struct toml_item *last_own_item(const struct toml_edit *e,
+	const struct toml_node *table)
+{
+	const struct toml_item *found = NULL;
+
+	for (unsigned i = 0; i < e->count; i++) {
+		const struct toml_node *n = e->items[i].node;
+
+		if (n == table || (!toml_has_header(n) && toml_is_own(n, table)))
+			found = &e->items[i];
 	}
-	return end;
+	return found;
 }
 
-static bool is_bare_key(const char *key)
+/*
+ * A table that no line mentions alone, such as the root: before the first of its
+ * tables.
+ */
+static void add_first_line(struct toml_edit *e, const struct toml_node *table,
+	const char *key, struct span literal)
 {
-	return key[0] != '\0' &&
-		key[strspn(key,
-			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-			"0123456789-_")] == '\0';
+	unsigned first = toml_first_item(e, table);
+	bool is_root = table->parent == NULL;
+	size_t at = first < e->count ? toml_lead_of(e, first, !is_root) : e->text.n;
+	struct buf *to = open_lines(e, at);
+
+	if (!is_root && at > e->start)
+		buf_put_str(to, e->newline);
+	if (!is_root) {
+		buf_put_u8(to, '[');
+		toml_put_path(to, table, NULL);
+		buf_put_u8(to, ']');
+		buf_put_str(to, e->newline);
+	}
+	toml_put_key(to, span_str(key));
+	buf_put_str(to, " = ");
+	toml_put_lines(e, to, literal);
+	close_lines(e, at);
+	if (first < e->count && (is_root || at <= e->start))
+		buf_put_str(to, e->newline);
 }
 
-enum err toml_edit_add(const struct toml *t, const struct toml_node *table,
+static void add_line(struct toml_edit *e, const struct toml_node *table, const char *key,
+	struct span literal)
+{
+	const struct toml_item *last = last_own_item(e, table);
+	const struct toml_node *section = table;
+	struct buf *to;
+
+	if (last == NULL) {
+		add_first_line(e, table, key, literal);
+		return;
+	}
+	while (section->parent != NULL && section->origin == TOML_BY_DOTS)
+		section = section->parent;
+	to = open_lines(e, last->to);
+	put_indent_of(e, last, to);
+	if (table != section) {
+		toml_put_path(to, table, section);
+		buf_put_u8(to, '.');
+	}
+	toml_put_key(to, span_str(key));
+	buf_put_str(to, " = ");
+	toml_put_lines(e, to, literal);
+	close_lines(e, last->to);
+}
+
+static bool is_written_as_value(const struct toml_node *n)
+{
+	return n->origin == TOML_INLINE ||
+		(n->kind != TOML_TABLE && n->kind != TOML_ARRAY);
+}
+
+static void remove_items(struct toml_edit *e, const struct toml_node *node);
+
+static void set_member(struct toml_edit *e, const struct toml_node *table,
+	const struct toml_node *there, const char *key, struct span literal)
+{
+	const struct toml_node *container = table->origin == TOML_INLINE ?
+		table :
+		toml_container_of(table);
+
+	if (there != NULL && is_written_as_value(there)) {
+		toml_edit_cut(e, there->at.at, there->at.at + there->at.n);
+		toml_put_lines(e, toml_edit_insert(e, there->at.at), literal);
+		return;
+	}
+	if (there != NULL && container != NULL)
+		toml_inline_remove(e, there);
+	else if (there != NULL)
+		remove_items(e, there);
+	if (container != NULL)
+		toml_inline_add(e, container, table, key, literal);
+	else
+		add_line(e, table, key, literal);
+}
+
+enum err toml_edit_set(const struct toml *t, const struct toml_node *table,
 	const char *key, struct span literal, struct buf *out)
 {
-	struct span all = toml_text(t);
-	size_t at = end_of_own_lines(all, table);
-	bool is_first = at == 0;
+	const struct toml_node *there = toml_find(table, key);
+	const struct toml_difference d = { .gone = there, .table = table, .key = key };
+	struct toml_edit e;
 
-	if (table->parent != NULL && !has_header(table))
+	if (table->kind != TOML_TABLE)
 		return ERR_USAGE;
-	if (is_first && all.n >= 3 && memcmp(all.p, "\xef\xbb\xbf", 3) == 0)
-		at = 3;
-	buf_put(out, all.p, at);
-	if (!is_first && all.p[at - 1] != '\n')
-		buf_put_u8(out, '\n');
-	if (is_bare_key(key))
-		buf_put_str(out, key);
-	else
-		toml_put_text(out, span_str(key));
-	buf_put_str(out, " = ");
-	buf_put_span(out, literal);
-	buf_put_u8(out, '\n');
-	buf_put(out, all.p + at, all.n - at);
-	return out->failed;
+	toml_edit_init(&e, t);
+	set_member(&e, table, there, key, literal);
+	return toml_edit_finish(&e, &d, NULL, out);
 }
 
-/* A section is in one piece if nothing else stands between its first and its last
- * line. */
-static bool is_one_piece(const struct toml *t, const struct toml_node *section,
-	size_t from, size_t to)
+/* ---- removing ---- */
+
+/* Cuts the lines of all that is below @node, with what stands between two of them. */
+static void remove_items(struct toml_edit *e, const struct toml_node *node)
 {
-	const struct toml_node *root = toml_root(t), *n;
+	for (unsigned i = 0; i < e->count; i++) {
+		size_t from = e->items[i].from, to;
 
-	for (n = walk(root, root); n != NULL; n = walk(n, root)) {
-		if ((has_header(n) || is_pair(n)) && !is_below(n, section) &&
-			n->key_at.at >= from && n->key_at.at < to)
-			return false;
-	}
-	return true;
-}
-
-static enum err remove_section(const struct toml *t, const struct toml_node *section,
-	struct buf *out)
-{
-	struct span all = toml_text(t);
-	size_t from = line_start(all, section->at.at);
-	size_t to = line_end(all, section->at.at + section->at.n);
-	const struct toml_node *n;
-
-	for (n = walk(section, section); n != NULL; n = walk(n, section)) {
-		size_t end;
-
-		if (!has_header(n) && !is_pair(n))
+		if (!toml_is_below(e->items[i].node, node))
 			continue;
-		end = line_end(all, n->at.at + n->at.n);
-		if (end > to)
-			to = end;
-		if (n->key_at.at < from)
-			return ERR_USAGE;
+		if (toml_has_header(e->items[i].node))
+			from = toml_lead_of(e, i, true);
+		while (i + 1 < e->count && toml_is_below(e->items[i + 1].node, node))
+			i++;
+		to = e->items[i].to;
+		while (from == e->start && to < e->text.n &&
+			toml_is_blank_line(e->text, to))
+			to = toml_line_end(e->text, to);
+		toml_edit_cut(e, from, to);
 	}
-	if (!is_one_piece(t, section, from, to))
-		return ERR_USAGE;
-	return splice(t, from, to, span_of(NULL, 0), out);
 }
 
 enum err toml_edit_remove(const struct toml *t, const struct toml_node *node,
-	struct buf *out)
+	struct buf *removed, struct buf *out)
 {
-	struct span all = toml_text(t);
+	const struct toml_difference d = { .gone = node };
+	struct toml_edit e;
 
-	if (is_inside_value(node))
+	if (node->parent == NULL)
 		return ERR_USAGE;
-	if (has_header(node))
-		return remove_section(t, node, out);
-	if (!is_pair(node))
-		return ERR_USAGE;
-	return splice(t, line_start(all, node->key_at.at),
-		line_end(all, node->at.at + node->at.n), span_of(NULL, 0), out);
-}
-
-enum err toml_put_text(struct buf *out, struct span text)
-{
-	static const char from[] = "\b\t\n\f\r\"\\", to[] = "btnfr\"\\";
-
-	buf_put_u8(out, '"');
-	for (size_t i = 0; i < text.n; i++) {
-		uint8_t c = text.p[i];
-		const char *found = c != 0 ? strchr(from, c) : NULL;
-
-		if (found != NULL)
-			buf_printf(out, "\\%c", to[found - from]);
-		else if (c < 0x20 || c == 0x7f)
-			buf_printf(out, "\\u%04X", c);
-		else
-			buf_put_u8(out, c);
-	}
-	return buf_put_u8(out, '"');
+	toml_edit_init(&e, t);
+	if (toml_container_of(node) != NULL)
+		toml_inline_remove(&e, node);
+	else
+		remove_items(&e, node);
+	return toml_edit_finish(&e, &d, removed, out);
 }

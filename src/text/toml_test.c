@@ -1,5 +1,4 @@
-/* TOML: what is read, what is refused and in which words, where things stand, and
- * edits. */
+/* TOML: what is read, what is refused and in which words, and where things stand. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -304,131 +303,6 @@ static void test_nodes_have_their_place_in_the_text(void **state)
 	toml_free(t);
 }
 
-/* ---- edits ---- */
-
-static const char owned[] = "# mine\r\n"
-			    "name = 'a' # keep\r\n"
-			    "\n"
-			    "[[tunnel]]  # first\n"
-			    "name = \"one\"\n"
-			    "to.port =   1\n"
-			    "[tunnel.more]\n"
-			    "x = {y = 1}\n"
-			    "\n"
-			    "# second:\n"
-			    "[[tunnel]]\n"
-			    "name = \"two\"";
-
-/* "tunnel.1.name" */
-static const struct toml_node *node_at(const struct toml *t, const char *path)
-{
-	const struct toml_node *n = toml_root(t);
-
-	while (n != NULL && *path != '\0') {
-		struct span word = span_of(path, strcspn(path, "."));
-		char key[32] = "";
-
-		memcpy(key, word.p, word.n);
-		if (n->kind == TOML_ARRAY)
-			n = key[0] == '0' ? n->first : n->last;
-		else
-			n = toml_find(n, key);
-		path += word.n + (path[word.n] == '.');
-	}
-	assert_non_null(n);
-	return n;
-}
-
-/* @text with the first @from replaced by @to. */
-static void check_edit(const struct buf *out, const char *from, const char *to)
-{
-	char expected[512];
-	const char *at = strstr(owned, from);
-
-	snprintf(expected, sizeof(expected), "%.*s%s%s", (int)(at - owned), owned, to,
-		at + strlen(from));
-	assert_int_equal(out->n, strlen(expected));
-	assert_memory_equal(buf_front(out), expected, out->n);
-}
-
-static void test_an_edit_changes_no_other_byte(void **state)
-{
-	static const struct {
-		const char *path;
-		char what; /* = value, + key, - all of it */
-		const char *from, *to;
-	} rows[] = {
-		{ "name", '=', "'a'", "42" },
-		{ "tunnel.0.to.port", '=', "  1\n", "  42\n" },
-		{ "tunnel.0.more.x.y", '=', "y = 1", "y = 42" },
-		{ "tunnel.0.more.x", '=', "{y = 1}", "42" },
-		{ "name", '-', "name = 'a' # keep\r\n", "" },
-		{ "tunnel.0.to.port", '-', "to.port =   1\n", "" },
-		{ "tunnel.0.more", '-', "[tunnel.more]\nx = {y = 1}\n", "" },
-		{ "tunnel.0", '-',
-			"[[tunnel]]  # first\nname = \"one\"\nto.port =   1\n[tunnel.more]\nx = {y = 1}\n",
-			"" },
-		{ "tunnel.1", '-', "[[tunnel]]\nname = \"two\"", "" },
-		{ "", '+', "# keep\r\n", "# keep\r\nk = 42\n" },
-		{ "tunnel.0", '+', "  1\n", "  1\nk = 42\n" },
-		{ "tunnel.1", '+', "\"two\"", "\"two\"\nk = 42\n" },
-	};
-	struct toml *t;
-
-	(void)state;
-	assert_int_equal(toml_parse(span_str(owned), "t.toml", &t, NULL), ERR_OK);
-	for (size_t i = 0; i < mem_count(rows); i++) {
-		const struct toml_node *n = node_at(t, rows[i].path);
-		struct span value = span_str("42");
-		struct toml *again;
-		struct buf out;
-		enum err rc;
-
-		buf_init(&out, TOML_BYTES_MAX);
-		if (rows[i].what == '=')
-			rc = toml_edit_value(t, n, value, &out);
-		else if (rows[i].what == '+')
-			rc = toml_edit_add(t, n, "k", value, &out);
-		else
-			rc = toml_edit_remove(t, n, &out);
-		assert_int_equal(rc, ERR_OK);
-		check_edit(&out, rows[i].from, rows[i].to);
-		assert_int_equal(toml_parse(buf_span(&out), "t.toml", &again, NULL),
-			ERR_OK);
-		toml_free(again);
-		buf_fini(&out);
-	}
-	toml_free(t);
-}
-
-static void test_an_edit_that_would_break_the_document_is_refused(void **state)
-{
-	static const char text[] = "[a]\nx = [1, {y = 2}]\n[b]\n[a.c]\n[[d]]\n[e.f]\n";
-	struct toml *t;
-	struct buf out;
-
-	(void)state;
-	assert_int_equal(toml_parse(span_str(text), "t.toml", &t, NULL), ERR_OK);
-	buf_init(&out, TOML_BYTES_MAX);
-	assert_int_equal(toml_edit_remove(t, node_at(t, "a"), &out), ERR_USAGE);
-	assert_int_equal(toml_edit_remove(t, node_at(t, "a.x.0"), &out), ERR_USAGE);
-	assert_int_equal(toml_edit_remove(t, node_at(t, "a.x.1.y"), &out), ERR_USAGE);
-	assert_int_equal(toml_edit_remove(t, node_at(t, "d"), &out), ERR_USAGE);
-	assert_int_equal(toml_edit_remove(t, node_at(t, "e"), &out), ERR_USAGE);
-	assert_int_equal(toml_edit_remove(t, node_at(t, ""), &out), ERR_USAGE);
-	assert_int_equal(toml_edit_value(t, node_at(t, "a"), span_str("1"), &out),
-		ERR_USAGE);
-	assert_int_equal(toml_edit_value(t, node_at(t, "d"), span_str("1"), &out),
-		ERR_USAGE);
-	assert_int_equal(toml_edit_add(t, node_at(t, "a.x.1"), "k", span_str("1"), &out),
-		ERR_USAGE);
-	assert_int_equal(toml_edit_add(t, node_at(t, "e"), "k", span_str("1"), &out),
-		ERR_USAGE);
-	assert_int_equal(out.n, 0);
-	buf_fini(&out);
-	toml_free(t);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -440,8 +314,6 @@ int main(void)
 		cmocka_unit_test(test_every_prefix_is_answered),
 		cmocka_unit_test(test_depth_and_size_are_bounded),
 		cmocka_unit_test(test_nodes_have_their_place_in_the_text),
-		cmocka_unit_test(test_an_edit_changes_no_other_byte),
-		cmocka_unit_test(test_an_edit_that_would_break_the_document_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,8 @@
 /*
- * Prints TOML documents as JSON: on standard input each is a line with its length in bytes,
- * and the document; on standard output each is a line. A table is an object, an array an
- * array, another value {"type":"integer","value":"1"} with the types of toml-test; a
- * document that cannot be read is {"error":"doc:1:2: ..."} in an array.
+ * Prints TOML documents as JSON: on standard input each is a line with its length in
+ * bytes, and the document; on standard output each is a line. A table is an object, an
+ * array an array, another value {"type":"integer","value":"1"} with the types of
+ * toml-test; a document that cannot be read is {"error":"doc:1:2: ..."} in an array.
  */
 #include <inttypes.h>
 #include <stdio.h>
