@@ -223,7 +223,7 @@ def test_another_user_may_not_ask(leases, shared_directory):
     os.chmod(socket_path, 0o666)  # and if somebody opened it to all, the relay looks who it is
     status, _, err = ask(adit, state, "lease", "list", user=65534)
     assert status == 1, err
-    relay.process.wait_log("admin socket: closed a connection of another user")
+    relay.process.wait_log("admin.sock: closed a connection of another user")
     assert ask(adit, state, "lease", "list")[0] == 0
 
 
