@@ -9,7 +9,7 @@
 #ifndef RELAY_ADMIN_H
 #define RELAY_ADMIN_H
 
-#include "serve/lease/envelope.h"
+#include "tunnel/portal/envelope.h"
 #include "tunnel/portal/identity.h"
 
 struct relay;

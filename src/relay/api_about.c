@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "relay/relay_priv.h"
-#include "serve/lease/envelope.h"
+#include "tunnel/portal/envelope.h"
 #include "serve/own_host.h"
 #include "tunnel/portal/message.h"
 

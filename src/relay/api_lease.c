@@ -8,7 +8,7 @@
 #include "base/str.h"
 #include "relay/relay_config.h"
 #include "relay/relay_priv.h"
-#include "serve/lease/envelope.h"
+#include "tunnel/portal/envelope.h"
 #include "serve/own_host.h"
 #include "tunnel/portal/access_token.h"
 

@@ -8,7 +8,7 @@
 #include "base/str.h"
 #include "http/page.h"
 #include "relay/relay_priv.h"
-#include "serve/lease/envelope.h"
+#include "tunnel/portal/envelope.h"
 
 #define PAGE_KEPT_MS 1000  /* many requests for it cost little */
 #define PAGE_READ_MS 10000 /* while it is being sent: a new one would take more memory */

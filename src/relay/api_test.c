@@ -10,7 +10,7 @@
 #include "base/str.h"
 #include "loop/timer_test.h"
 #include "relay/relay_priv.h"
-#include "serve/lease/envelope.h"
+#include "tunnel/portal/envelope.h"
 #include "serve/lease/store_test.h"
 #include "tunnel/portal/access_token.h"
 #include "tunnel/portal/message.h"

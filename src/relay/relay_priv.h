@@ -85,7 +85,7 @@ void relay_audit_signatures(struct relay *r);
 void relay_set_lease_bounds(struct relay *r);
 
 /*
- * The API's tables of operations: those of leases (serve/lease/envelope.h), these, and
+ * The API's tables of operations: those of leases (tunnel/portal/envelope.h), these, and
  * the administrators' (relay/admin.h); the last is NULL.
  */
 extern const struct api_table api_lease_table; /* api_lease.c */

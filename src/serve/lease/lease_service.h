@@ -7,10 +7,10 @@
 
 #include "http/api.h"
 #include "serve/data_worker.h"
-#include "serve/lease/envelope.h"
 #include "serve/lease/fair_queue.h"
 #include "serve/lease/time_share.h"
 #include "tunnel/portal/access_token.h"
+#include "tunnel/portal/envelope.h"
 
 #define LEASE_HEAD_MAX 16384                /* bytes of the head of a request */
 #define LEASE_BODIES_MAX ((size_t)32 << 20) /* bytes of requests to the API, in all */
@@ -98,5 +98,10 @@ void signing_on_turn(void *service); /* deferred, and of the timer */
 
 /* Frees waiting requests; the server frees their exchanges. */
 void signing_close(struct lease_service *s);
+
+/* ---- the tables of operations ---- */
+
+extern const struct api_table relay_connect_table; /* lease_api.c */
+extern const struct api_table signing_table;       /* signing.c */
 
 #endif

@@ -1,5 +1,5 @@
 /* The envelope of the relay's API. */
-#include "serve/lease/envelope.h"
+#include "tunnel/portal/envelope.h"
 
 static void refuse(struct api_call *call, unsigned status, enum message_error error,
 	const char *text)

@@ -1,6 +1,6 @@
 /* The envelope of answers of the relay's API: {"ok":true,"data":…}. portal-protocol 2. */
-#ifndef SERVE_LEASE_ENVELOPE_H
-#define SERVE_LEASE_ENVELOPE_H
+#ifndef TUNNEL_PORTAL_ENVELOPE_H
+#define TUNNEL_PORTAL_ENVELOPE_H
 
 #include "http/api.h"
 #include "tunnel/portal/message.h"
@@ -11,10 +11,5 @@
 extern const struct api_envelope relay_envelope;
 
 void envelope_refuse(struct api_call *call, enum message_error error, const char *text);
-
-/* ---- the tables of operations ---- */
-
-extern const struct api_table relay_connect_table; /* lease_api.c */
-extern const struct api_table signing_table;       /* signing.c */
 
 #endif
