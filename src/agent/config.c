@@ -189,13 +189,26 @@ void agent_config_free(struct agent_config *c)
 
 /* ---- reading ---- */
 
+static void config_warn(void *arg, const char *text)
+{
+	const struct config_reader *r = arg;
+
+	if (r->source->warn != NULL)
+		r->source->warn(r->source->arg, text);
+}
+
 static enum err config_fill(struct config_reader *r)
 {
+	const struct field_toml_options o = {
+		.file = r->source->path,
+		.warn = r->source->is_lenient ? config_warn : NULL,
+		.arg = r,
+	};
 	struct agent_config *c = r->config;
 	enum err rc = field_defaults(&agent_fields, c, r->why);
 
 	if (rc == ERR_OK)
-		rc = field_read_toml(&file_fields, r->root, r->name, c, r->why);
+		rc = field_read_toml(&file_fields, r->root, &o, c, r->why);
 	return rc == ERR_OK ? config_check(r) : rc;
 }
 
@@ -205,24 +218,22 @@ enum err agent_config_parse(const struct config_source *source, struct span text
 	char *directory = file_directory(source->path);
 	struct config_reader r = {
 		.source = source,
-		.name = strrchr(source->path, '/') + 1,
 		.directory = directory,
 		.config = mem_new(r.config),
 		.why = why,
 	};
-	struct why words = { "" };
 	struct toml *toml = NULL;
 	enum err rc = ERR_NOMEM;
 
-	if (directory != NULL && r.config != NULL)
-		rc = toml_parse(text, &toml, &words);
-	if (rc != ERR_OK) {
-		rc = rc == ERR_LIMIT ? ERR_SYNTAX : rc;
-		err_set(why, rc, "%.80s: %s", r.name, err_text(rc, &words));
-	} else {
+	if (directory == NULL || r.config == NULL)
+		err_set(why, rc, "out of memory");
+	else
+		rc = toml_parse(text, source->path, &toml, why);
+	if (rc == ERR_OK) {
 		r.root = toml_root(toml);
 		rc = config_fill(&r);
 	}
+	rc = rc == ERR_LIMIT ? ERR_SYNTAX : rc;
 	if (rc == ERR_OK)
 		*out = r.config;
 	else

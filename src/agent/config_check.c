@@ -34,21 +34,23 @@ static void warn(const struct config_reader *r, const char *fmt, ...)
 	r->source->warn(r->source->arg, words.text);
 }
 
-/* The line of @key in @table; of the table, without it; 0 without both. */
-static unsigned line_of(const struct toml_node *table, const char *key)
+/* The place of @key in @table; of the table, without it; of the document, without
+ * both. */
+static const struct toml_place *place_of(const struct config_reader *r,
+	const struct toml_node *table, const char *key)
 {
 	const struct toml_node *n = table != NULL ? toml_find(table, key) : NULL;
 
 	if (n == NULL)
-		n = table;
-	return n == NULL ? 0 : n->key_at.line != 0 ? n->key_at.line : n->at.line;
+		n = table != NULL ? table : r->root;
+	return n->key_at.line != 0 ? &n->key_at : &n->at;
 }
 
 static enum err refuse(const struct config_reader *r, const struct toml_node *table,
 	const char *key, const struct why *words)
 {
-	return err_set(r->why, ERR_SYNTAX, "%.80s: line %u: %s", r->name,
-		line_of(table, key), words->text);
+	return toml_refuse(r->source->path, place_of(r, table, key), r->why, "%s",
+		words->text);
 }
 
 /* An entry of the file that is being checked: a tunnel or a link. */
@@ -70,6 +72,7 @@ static enum err entry_refuse(const struct entry *e, const char *key, const char 
 static enum err entry_refuse(const struct entry *e, const char *key, const char *fmt, ...)
 {
 	struct why words;
+	char place[TOML_PLACE_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -79,18 +82,24 @@ static enum err entry_refuse(const struct entry *e, const char *key, const char 
 		return refuse(e->reader, e->table, key, &words);
 	if (e->fault->text[0] == '\0')
 		*e->fault = words;
-	warn(e->reader, "%.80s: line %u: %s; %s \"%.60s\" does not run", e->reader->name,
-		line_of(e->table, key), words.text, e->noun, e->id);
+	warn(e->reader, "%s: %s; %s \"%.60s\" does not run",
+		toml_print_place(place, e->reader->source->path,
+			place_of(e->reader, e->table, key)),
+		words.text, e->noun, e->id);
 	return ERR_OK;
 }
 
 /* What this version cannot do: the entry has a fault, and nothing else is wrong. */
 static void entry_lacks(const struct entry *e, const char *what)
 {
+	char place[TOML_PLACE_MAX];
+
 	if (e->fault->text[0] == '\0')
 		err_set(e->fault, ERR_USAGE, "%s not supported yet", what);
-	warn(e->reader, "%.80s: line %u: %s not supported yet; %s \"%.60s\" does not run",
-		e->reader->name, line_of(e->table, ""), what, e->noun, e->id);
+	warn(e->reader, "%s: %s not supported yet; %s \"%.60s\" does not run",
+		toml_print_place(place, e->reader->source->path,
+			place_of(e->reader, e->table, "")),
+		what, e->noun, e->id);
 }
 
 /* ---- names ---- */
@@ -266,8 +275,8 @@ static enum err make_absolute(const struct config_reader *r, char **path)
 	if (*path == NULL)
 		return ERR_OK;
 	if (agent_path_below(r->directory, *path, absolute) != ERR_OK)
-		return err_set(r->why, ERR_SYNTAX, "%.80s: the path %.60s... is too long",
-			r->name, *path);
+		return err_set(r->why, ERR_SYNTAX, "the path %.60s... is too long",
+			*path);
 	copy = strdup(absolute);
 	if (copy == NULL)
 		return err_set(r->why, ERR_NOMEM, "out of memory");

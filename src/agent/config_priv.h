@@ -8,7 +8,6 @@
 /* A config while it is read. */
 struct config_reader {
 	const struct config_source *source;
-	const char *name;      /* of the file, for messages: without its directory */
 	const char *directory; /* of the file: relative paths are below it */
 	const struct toml_node *root;
 	struct agent_config *config;

@@ -528,6 +528,7 @@ bool expose_relay(const struct expose *e, unsigned i, struct expose_relay *out)
 	if (m->session != NULL) {
 		out->session = agent_session_status(m->session);
 		out->error = out->session.error;
+		out->is_open = out->session.state == AGENT_OPEN && out->error[0] == '\0';
 		out->statistics = lease_session_statistics(m->session);
 	}
 	return true;

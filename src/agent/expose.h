@@ -98,6 +98,7 @@ struct expose_statistics expose_statistics(const struct expose *e);
 struct expose_relay {
 	const char *url;
 	bool is_closed; /* for good: @error is why, and the rest is empty */
+	bool is_open;   /* visitors can come, as far as is known */
 	bool is_banned;
 	bool is_wanted;
 	const char *error;

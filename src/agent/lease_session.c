@@ -441,14 +441,17 @@ static void lease_on_pool_trouble(void *owner, enum err rc,
 			"%s: the relay's operator has to approve %s, or has banned it",
 			why->text, s->o.identity->address);
 		retry_log_warn(&s->retry.log, &s->log, words.text);
+		agent_session_note(&s->session, words.text);
 		return;
 	}
 	/* The relay was restarted without its leases or its key: register again. */
 	if (strcmp(refusal->code, "lease_not_found") == 0 ||
-		strcmp(refusal->code, "unauthorized") == 0)
+		strcmp(refusal->code, "unauthorized") == 0) {
 		lease_fail(s, rc, why);
-	else
+	} else {
 		retry_log_warn(&s->retry.log, &s->log, err_text(rc, why));
+		agent_session_note(&s->session, err_text(rc, why));
+	}
 	if (rc == ERR_CRYPTO)
 		lease_look_now(s); /* the relay has another certificate */
 }
@@ -472,6 +475,8 @@ static void lease_on_pool_ready(void *owner)
 	if (retry_log_reset(&s->retry.log) && s->was_open)
 		log_info(&s->log, "public again");
 	s->was_open = true;
+	if (s->session.error.text[0] != '\0')
+		agent_session_note(&s->session, NULL);
 	if (s->state != LEASE_HELD)
 		return;
 	lease_enter(s, LEASE_OPEN);

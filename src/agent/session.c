@@ -2,6 +2,7 @@
 #include "agent/session.h"
 
 #include "base/clock.h"
+#include "base/str.h"
 
 void agent_session_retry_now(struct agent_session *s, const char *reason, bool is_forced)
 {
@@ -69,6 +70,12 @@ void agent_session_enter(struct agent_session *s, enum agent_session_state state
 	s->next_ms = 0;
 	if (state == AGENT_OPEN)
 		s->error.text[0] = '\0';
+	loop_defer(s->loop, &s->changed);
+}
+
+void agent_session_note(struct agent_session *s, const char *error)
+{
+	str_copy(s->error.text, sizeof(s->error.text), error != NULL ? error : "");
 	loop_defer(s->loop, &s->changed);
 }
 

@@ -26,10 +26,11 @@ struct agent_session_status {
 	uint64_t since_ms;        /* clock_now_ms() when it came into this state */
 	const char *peer;         /* URL of the server or relay */
 	const char *peer_version; /* "": not known */
-	const char *host;  /* of a link: the server's "host:port"; else the public name */
-	const char *url;   /* where visitors find it, "" before there is a lease; */
-	const char *tcp;   /* "relay:port", likewise */
-	const char *error; /* the last failure; "": none since it was open */
+	const char *host; /* of a link: the server's "host:port"; else the public name */
+	const char *url;  /* where visitors find it, "" before there is a lease; */
+	const char *tcp;  /* "relay:port", likewise */
+	/* the last failure; "": none since it was open, or it works again */
+	const char *error;
 	uint64_t next_ms;  /* clock_now_ms() of the next attempt; 0: none is planned */
 	unsigned attempts; /* that failed since the last stable session */
 	uint64_t rtt_us;   /* 0: not known */
@@ -96,6 +97,9 @@ void agent_session_init(struct agent_session *s, struct loop *loop,
 
 /* The hook is called at the end of the turn. */
 void agent_session_enter(struct agent_session *s, enum agent_session_state state);
+
+/* Notes a failure that leaves the state as it is; NULL: it is over. The hook is called. */
+void agent_session_note(struct agent_session *s, const char *error);
 
 /* In AGENT_WAITING: the next attempt begins after @pause_ms. */
 void agent_session_plan(struct agent_session *s, uint32_t pause_ms);

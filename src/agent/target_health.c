@@ -61,10 +61,6 @@ static void on_dialed(void *arg, enum err rc, struct stream *stream,
 	const struct why *why)
 {
 	struct target_health *h = arg;
-	const struct target *t = service_of(h, h->next);
-	char shown[URL_TEXT_MAX];
-	struct why words;
-
 	h->connector = NULL;
 	if (rc == ERR_OK)
 		stream_close(stream);
@@ -72,8 +68,7 @@ static void on_dialed(void *arg, enum err rc, struct stream *stream,
 		dial(h);
 		return;
 	}
-	err_set(&words, rc, "%.100s: %.140s", target_print(t, shown), err_text(rc, why));
-	target_health_note(h, rc, &words);
+	target_health_note(h, rc, why);
 }
 
 /* Without TLS: that a connection is accepted is what is asked. */

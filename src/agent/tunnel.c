@@ -50,12 +50,10 @@ static struct sum tunnel_sum(const struct tunnel *t)
 	struct expose_relay r;
 
 	for (unsigned i = 0; t->expose != NULL && expose_relay(t->expose, i, &r); i++) {
-		bool is_open = !r.is_closed && r.session.state == AGENT_OPEN;
-
 		sum.wanted += r.is_wanted;
-		sum.open += is_open;
-		sum.verified += is_open && r.statistics.is_verified;
-		if (!is_open && r.error[0] != '\0' && sum.error[0] == '\0') {
+		sum.open += r.is_open;
+		sum.verified += r.is_open && r.statistics.is_verified;
+		if (!r.is_open && r.error[0] != '\0' && sum.error[0] == '\0') {
 			sum.error = r.error;
 			sum.url = r.url;
 		}
@@ -283,11 +281,15 @@ static void tunnel_begin(struct tunnel *t)
 {
 	struct why why = { "" };
 
-	if (t->c.fault.text[0] == '\0' && choose_relays(t, &why) != ERR_OK)
-		t->c.fault = why;
 	if (t->c.fault.text[0] == '\0')
 		target_health_watch(t->target, &t->c.target, &t->c.routes);
-	tunnel_run(t);
+	if (t->c.fault.text[0] != '\0' || choose_relays(t, &why) == ERR_OK) {
+		tunnel_run(t);
+		return;
+	}
+	t->error = why;
+	log_error(&t->log, "%s", t->error.text);
+	tunnel_update(t);
 }
 
 /* ---- changes ---- */
@@ -319,6 +321,39 @@ static void apply_relays(struct tunnel *t)
 	log_error(&t->log, "relays: %s", why.text);
 }
 
+/* Another file may have the same identity: see agent/identity_place.h. */
+static bool has_same_identity(const struct tunnel *t, const struct tunnel_config *config,
+	const char *path)
+{
+	struct identity_source source = {
+		.kind = IDENTITY_CLIENT,
+		.path = path,
+		.json = config->lease.identity_json,
+		.name = config->lease.name,
+		.is_name_provisional = true,
+	};
+	struct identity next;
+	bool is_same;
+
+	if (strcmp(t->identity_path, path) == 0)
+		return true;
+	if (!t->has_identity || identity_obtain(&source, &next, NULL) != ERR_OK)
+		return false;
+	is_same = strcmp(next.address, t->identity.address) == 0 &&
+		strcmp(next.name, t->identity.name) == 0;
+	identity_wipe(&next);
+	return is_same;
+}
+
+/* What was in error for the same reason stays as it is. */
+static bool is_unchanged(const struct tunnel *t, const struct tunnel_config *config)
+{
+	return strcmp(t->c.fault.text, config->fault.text) == 0 &&
+		field_equal(&service_config_fields, &t->c.service, &config->service) &&
+		field_equal(&place_config_fields, &t->c.place, &config->place) &&
+		field_equal(&message_metadata_fields, &t->c.metadata, &config->metadata);
+}
+
 bool tunnel_change_take(struct tunnel *t, struct tunnel_config *config,
 	const char *identity_path)
 {
@@ -328,12 +363,18 @@ bool tunnel_change_take(struct tunnel *t, struct tunnel_config *config,
 	bool has_metadata = field_equal(&message_metadata_fields, &t->c.metadata,
 		&config->metadata);
 
-	if (t->is_leaving || strcmp(t->identity_path, identity_path) != 0 ||
+	if (t->is_leaving ||
 		!field_equal(&lease_config_fields, &t->c.lease, &config->lease) ||
-		t->expose == NULL || config->fault.text[0] != '\0')
+		!has_same_identity(t, config, identity_path))
 		return false;
+	if (!is_unchanged(t, config) &&
+		(t->expose == NULL || config->fault.text[0] != '\0'))
+		return false;
+	str_copy(t->identity_path, sizeof(t->identity_path), identity_path);
 	/* The exposure has pointers to the config: none of what they lead to. */
 	take_config(t, config);
+	if (t->expose == NULL)
+		return true;
 	if (!has_service)
 		apply_service(t);
 	if (!has_place)

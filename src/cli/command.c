@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/paths.h"
 #include "base/str.h"
 #include "cli/daemon.h"
 #include "loop/loop.h"
@@ -14,6 +15,7 @@ static const struct command *const adit_commands[] = {
 	&command_server,
 	&command_client,
 	&command_expose,
+	&command_agent,
 	&command_list,
 	&command_relay,
 	&command_demo,
@@ -31,6 +33,7 @@ static const struct command *const chisel_commands[] = {
 
 static const struct command *const portal_commands[] = {
 	&command_expose,
+	&command_agent,
 	&command_list,
 	&command_version,
 	&command_help,
@@ -44,11 +47,20 @@ static const struct command *const relay_commands[] = {
 	NULL,
 };
 
+static const struct command *const agent_commands[] = {
+	&command_agent_run,
+	&command_agent_status,
+	&command_agent_stop,
+	&command_agent_check,
+	NULL,
+};
+
 const struct persona personas[] = {
 	{
 		.name = "adit",
 		.about = "publish services that run behind a firewall",
 		.version = "adit " ADIT_VERSION,
+		.agent = &agent_names_adit,
 		.commands = adit_commands,
 	},
 	{
@@ -64,9 +76,19 @@ const struct persona personas[] = {
 		.about = "publish local services through relays, by adit",
 		.version = "adit " ADIT_VERSION,
 		.only_warns = true,
+		.agent = &agent_names_portal,
 		.commands = portal_commands,
 	},
 	{ .name = NULL },
+};
+
+const struct command command_agent = {
+	.name = "agent",
+	.summary = "tunnels and links that outlive the terminal",
+	.about =
+		"An agent reads a config, keeps every tunnel and link in it running, and follows\n"
+		"changes of the file.\n",
+	.commands = agent_commands,
 };
 
 const struct command command_relay = {

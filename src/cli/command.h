@@ -19,6 +19,7 @@ enum exit_code {
 	EXIT_CODE_USAGE = 2,
 };
 
+struct agent_names; /* agent/paths.h */
 struct command;
 
 struct persona {
@@ -29,6 +30,7 @@ struct persona {
 	/* Risks that adit refuses unless a flag allows them are only warned about. */
 	bool only_warns;
 	bool has_flags_first; /* flags end at the first other word, as in Go's package */
+	const struct agent_names *agent;       /* places and service; NULL: it has none */
 	const struct command *const *commands; /* NULL at the end */
 };
 
@@ -69,7 +71,9 @@ struct command {
 
 extern const struct command command_server, command_client, command_demo, command_relay;
 extern const struct command command_relay_run, command_relay_status, command_relay_lease;
-extern const struct command command_expose, command_list;
+extern const struct command command_expose, command_list, command_agent;
+extern const struct command command_agent_run, command_agent_check;
+extern const struct command command_agent_status, command_agent_stop;
 extern const struct command command_version, command_help, command_completion;
 
 /* All personas; the last has no name. The first serves any unknown name. */

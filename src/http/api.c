@@ -176,6 +176,7 @@ static void call_function(const struct api *api, struct api_call *call, struct s
 		rc = call->request == NULL ?
 			ERR_NOMEM :
 			field_read_json(fields, NULL, body, call->request, &why);
+		call->read_from = body;
 	}
 	if (rc == ERR_OK)
 		call->row->fn(api->o.context, call);

@@ -137,7 +137,8 @@ struct api_call {
 	bool is_again;      /* it was sent to another thread before */
 	struct buf body;    /* of a call for another thread */
 
-	void *request; /* a struct of the row's fields; NULL: none */
+	void *request;         /* a struct of the row's fields; NULL: none */
+	struct span read_from; /* its JSON; good until the function returns */
 	/* Set by the authority's check: the caller's name, borrowed; an object. */
 	const char *caller;
 	void *holder;

@@ -92,7 +92,10 @@ static void sync_directory(const char *path)
 	free(directory);
 }
 
-enum err file_replace(const char *path, mode_t mode, struct span text, struct why *why)
+/* @owner may be NULL: this user's. Giving a file away needs rights; it goes on without
+ * them. */
+static enum err replace(const char *path, mode_t mode, const struct stat *owner,
+	struct span text, struct why *why)
 {
 	char *temporary = str_printf("%s.XXXXXX", path);
 	enum err rc = ERR_SYS;
@@ -102,6 +105,8 @@ enum err file_replace(const char *path, mode_t mode, struct span text, struct wh
 		return err_set(why, ERR_NOMEM, "no memory for %.150s", path);
 	fd = mkostemp(temporary,
 		O_CLOEXEC); /* mode 0600: others can never read a secret */
+	if (fd >= 0 && owner != NULL)
+		(void)!fchown(fd, owner->st_uid, owner->st_gid);
 	if (fd >= 0 && write_all(fd, text) == ERR_OK && fchmod(fd, mode) == 0 &&
 		fsync(fd) == 0 && rename(temporary, path) == 0)
 		rc = ERR_OK;
@@ -114,6 +119,27 @@ enum err file_replace(const char *path, mode_t mode, struct span text, struct wh
 	if (rc == ERR_OK)
 		sync_directory(path);
 	free(temporary);
+	return rc;
+}
+
+enum err file_replace(const char *path, mode_t mode, struct span text, struct why *why)
+{
+	return replace(path, mode, NULL, text, why);
+}
+
+enum err file_update(const char *path, struct span text, struct why *why)
+{
+	char *target = realpath(path, NULL);
+	struct stat st;
+	enum err rc;
+
+	if (target == NULL || stat(target, &st) != 0) {
+		rc = errno == ENOENT ? ERR_NOENT : ERR_SYS;
+		err_sys(why, errno, "%.150s cannot be written", path);
+	} else {
+		rc = replace(target, st.st_mode & 07777, &st, text, why);
+	}
+	free(target);
 	return rc;
 }
 

@@ -25,6 +25,13 @@ enum err file_read(const char *path, struct buf *out, struct why *why) MUST_USE;
 enum err file_replace(const char *path, mode_t mode, struct span text,
 	struct why *why) MUST_USE;
 
+/*
+ * The same for a file of a person's: it keeps its mode, and its owner where that is
+ * possible; behind a symbolic link, the target is replaced. ERR_NOENT: there is no such
+ * file.
+ */
+enum err file_update(const char *path, struct span text, struct why *why) MUST_USE;
+
 /* True if every user of this machine may read or write the file. False if there is no
  * such file. */
 bool file_is_open_to_others(const char *path);

@@ -1,0 +1,39 @@
+/* The parts of an agent's control API. */
+#ifndef AGENT_CONTROL_PRIV_H
+#define AGENT_CONTROL_PRIV_H
+
+#include "agent/agent_priv.h"
+#include "agent/control.h"
+#include "http/api.h"
+#include "tunnel/portal/wallet.h"
+
+#define CONTROL_COOKIE "portal_agent"
+#define CONTROL_BODY_MAX 8192 /* portal-protocol 15.4 */
+
+struct control {
+	struct agent *agent; /* borrowed: it owns us */
+	struct api api, local_api;
+	struct http_server *http, *local_http;
+	struct local_socket *socket;
+	struct wallet *wallet;
+	struct addr at; /* where it listens */
+	char token[CONTROL_TOKEN_MAX];
+	struct buf removed;     /* the text of the tunnel that was removed last */
+	unsigned removed_index; /* where it was */
+	char *endpoint;         /* the path of the file; NULL before it exists */
+};
+
+/* Requests with the token, or from the Unix socket. */
+extern const struct api_authority control_bearer;
+/* The same, or a session of a wallet, which is the call's caller. */
+extern const struct api_authority control_reader;
+extern const struct api_envelope control_envelope;
+
+/* The tables of operations: reading, changing, and signing in. */
+extern const struct api_table control_status_table, control_edit_table,
+	control_auth_table;
+
+/* Refuses with 400 invalid_request. */
+void control_refuse(struct api_call *call, const struct why *why);
+
+#endif

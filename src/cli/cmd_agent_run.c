@@ -1,0 +1,127 @@
+/* adit agent run: tunnels that outlive the terminal. */
+#include "agent/agent.h"
+#include "cli/agent_args.h"
+#include "cli/runner.h"
+
+#define AT(member) FIELD_AT(struct agent_args, member)
+
+static const struct field rows[] = {
+	{ .kind = FIELD_TABLE,
+		.size = sizeof(struct agent_args),
+		.of = &agent_config_fields },
+	{ "foreground", FIELD_BOOL, AT(is_foreground),
+		.help = "run here, until a signal stops it" },
+	{ "service", FIELD_BOOL, AT(is_service),
+		.help = "for service managers: the agent itself, without a terminal" },
+	{ .kind = FIELD_TABLE, AT(daemon), .of = &log_fields },
+};
+static const struct field_table fields = FIELD_TABLE_OF(struct agent_args, rows);
+
+struct running {
+	const struct call *call;
+	struct agent_place place;
+	struct runner *runner;
+	struct agent *agent;
+	bool is_ending;
+};
+
+static void on_ended(void *owner)
+{
+	struct running *x = owner;
+
+	runner_stop(x->runner, EXIT_CODE_DONE);
+}
+
+static enum err running_open(void *arg, struct runner *r, struct why *why)
+{
+	struct running *x = arg;
+	struct agent_options o = {
+		.worker = &r->worker,
+		.notify = r->notify,
+		.log = &r->log,
+		.config_path = x->place.config,
+		.names = x->call->persona->agent,
+		.default_state_dir = x->place.default_state_dir,
+		.is_lenient = x->call->persona->only_warns,
+		.on_ended = on_ended,
+		.owner = x,
+	};
+
+	x->runner = r;
+	return agent_open(&o, &x->agent, why);
+}
+
+static void running_reload(void *arg)
+{
+	struct running *x = arg;
+
+	agent_reload(x->agent);
+}
+
+static void running_on_network(void *arg, const char *reason)
+{
+	struct running *x = arg;
+
+	agent_retry_now(x->agent, reason);
+}
+
+static void running_end(void *arg, bool is_again)
+{
+	struct running *x = arg;
+
+	if (is_again) {
+		runner_stop(x->runner, EXIT_CODE_FAILED);
+		return;
+	}
+	log_info(&x->runner->log, "unregistering; a second signal stops at once");
+	agent_leave(x->agent);
+}
+
+static void running_close(void *arg)
+{
+	struct running *x = arg;
+
+	agent_close(x->agent);
+}
+
+static const struct runner_ops running_ops = {
+	.name = "agent",
+	.open = running_open,
+	.reload = running_reload,
+	.on_network = running_on_network,
+	.end = running_end,
+	.close = running_close,
+};
+
+static int run(struct call *c, void *object)
+{
+	struct agent_args *args = object;
+	struct running running = { .call = c };
+	enum err rc = daemon_start(&args->daemon, &c->why);
+
+	if (rc == ERR_OK)
+		rc = agent_place_find(c, args, &running.place, &c->why);
+	if (rc == ERR_OK && !args->is_foreground && !args->is_service)
+		rc = err_set(&c->why, ERR_USAGE,
+			"installing the service is not supported yet: write agent run"
+			" --foreground");
+	return rc == ERR_OK ? runner_run(&running_ops, &running) : call_fail(c, rc);
+}
+
+const struct command command_agent_run = {
+	.name = "agent run",
+	.arguments = "[--foreground] [flags]",
+	.summary = "keep the tunnels and links of a config running",
+	.about =
+		"Reads a config, publishes every tunnel in it and opens every link, and keeps\n"
+		"them up, whatever fails. A change of the file takes effect within a second,\n"
+		"and touches only what has changed; a mistake in it is reported, and the agent\n"
+		"goes on as before.\n"
+		"\n"
+		"SIGINT and SIGTERM unregister and exit, SIGHUP reads the config again.\n",
+	.examples = "  @ agent run --config config.toml --foreground\n",
+	.fields = &fields,
+	.run = run,
+	.has_flags_only = true,
+	.stays = true,
+};
