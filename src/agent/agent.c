@@ -1,11 +1,12 @@
 /* An agent: its config, its state directory, and what it keeps running. */
-#include "agent/agent_priv.h"
+#include "agent/agent.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/agent_priv.h"
 #include "agent/control.h"
 #include "agent/identity_place.h"
 #include "base/clock.h"

@@ -1,11 +1,12 @@
 /* The control API of an agent: where it listens, who may use it, and how it answers. */
-#include "agent/control_priv.h"
+#include "agent/control.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "agent/control_priv.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "http/head.h"
@@ -176,7 +177,8 @@ static const struct api_operation other_rows[] = {
 static const struct api_table other_table = API_TABLE_OF(other_rows);
 
 static const struct api_table *const tables[] = { &control_auth_table,
-	&control_status_table, &control_edit_table, &other_table, NULL };
+	&control_status_table, &control_edit_table, &control_relays_table, &other_table,
+	NULL };
 
 /* ---- the endpoint file ---- */
 

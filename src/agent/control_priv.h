@@ -29,11 +29,29 @@ extern const struct api_authority control_bearer;
 extern const struct api_authority control_reader;
 extern const struct api_envelope control_envelope;
 
-/* The tables of operations: reading, changing, and signing in. */
-extern const struct api_table control_status_table, control_edit_table,
-	control_auth_table;
+/* The tables of operations: signing in, reading, and changing. */
+extern const struct api_table control_auth_table, control_status_table,
+	control_edit_table, control_relays_table;
 
 /* Refuses with 400 invalid_request. */
 void control_refuse(struct api_call *call, const struct why *why);
+
+/* ---- operations that change something ---- */
+
+/* The response of them all. */
+extern const struct field_table control_accepted_fields;
+
+/* The first members of their rows. */
+#define CONTROL_CHANGE(method, path, function, words) \
+	method, "/v1/agent/" path, &control_bearer, function, \
+		.response = &control_accepted_fields, .summary = words, .status = 202, \
+		.body_max = CONTROL_BODY_MAX, .is_at_once = true
+
+/* Answers: it is accepted, or refused with @why. */
+void control_finish(struct api_call *call, enum err rc, const struct why *why);
+
+/* The tunnel in the path, whose id goes to @id. NULL: the call was refused. */
+struct agent_tunnel *control_tunnel(struct control *c, struct api_call *call,
+	char id[AGENT_ID_MAX]);
 
 #endif
