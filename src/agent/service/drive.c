@@ -1,0 +1,152 @@
+/*
+ * A program for scenarios: calls the functions of agent/service.h, as its words say.
+ *
+ *     service_drive ACTION [KEY=VALUE]... -- PROGRAM [WORD]...
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/service.h"
+#include "agent/service/manager.h"
+#include "base/mem.h"
+
+#define LISTED_MAX 8
+
+struct drive {
+	struct service s;
+	const char *environment[LISTED_MAX + 1], *writable[LISTED_MAX + 1];
+	bool follows;
+};
+
+static int fail(const char *what, enum err rc, const struct why *why)
+{
+	fprintf(stderr, "%s: %s: %s\n", what, err_name(rc), err_text(rc, why));
+	return 1;
+}
+
+static void add(const char **list, const char *value)
+{
+	for (size_t i = 0; i < LISTED_MAX; i++) {
+		if (list[i] == NULL) {
+			list[i] = value;
+			return;
+		}
+	}
+}
+
+static bool set(struct drive *d, const char *key, const char *value)
+{
+	const struct {
+		const char *key, **member;
+	} texts[] = {
+		{ "name", &d->s.name },
+		{ "label", &d->s.label },
+		{ "display", &d->s.display },
+		{ "home", &d->s.home },
+		{ "directory", &d->s.directory },
+		{ "state", &d->s.state_dir },
+	};
+	bool is_on = strcmp(value, "yes") == 0;
+
+	for (size_t i = 0; i < mem_count(texts); i++) {
+		if (strcmp(key, texts[i].key) == 0) {
+			*texts[i].member = value;
+			return true;
+		}
+	}
+	if (strcmp(key, "env") == 0)
+		add(d->environment, value);
+	else if (strcmp(key, "writable") == 0)
+		add(d->writable, value);
+	else if (strcmp(key, "system") == 0)
+		d->s.is_system = is_on;
+	else if (strcmp(key, "force") == 0)
+		d->s.may_replace = is_on;
+	else if (strcmp(key, "follow") == 0)
+		d->follows = is_on;
+	else if (strcmp(key, "launchd") == 0)
+		d->s.manager = is_on ? &launchd_manager : &systemd_manager;
+	else
+		return false;
+	return true;
+}
+
+static int act(struct drive *d, const char *action)
+{
+	static const struct {
+		const char *name;
+		enum err (*fn)(const struct service *s, struct why *why);
+	} simple[] = {
+		{ "check", service_check },
+		{ "start", service_start },
+		{ "stop", service_stop },
+		{ "restart", service_restart },
+		{ "remove", service_remove },
+	};
+	struct service_change change;
+	struct service_state state;
+	struct service_place place;
+	struct why why = { "" };
+	char words[300];
+	struct buf text;
+	enum err rc = ERR_USAGE;
+
+	for (size_t i = 0; i < mem_count(simple); i++) {
+		if (strcmp(action, simple[i].name) == 0) {
+			rc = simple[i].fn(&d->s, &why);
+			return rc == ERR_OK ? 0 : fail(action, rc, &why);
+		}
+	}
+	if (strcmp(action, "print") == 0) {
+		buf_init(&text, SERVICE_TEXT_MAX);
+		rc = service_print(&d->s, &text, &why);
+		if (rc == ERR_OK)
+			fwrite(buf_front(&text), 1, text.n, stdout);
+		buf_fini(&text);
+	} else if (strcmp(action, "install") == 0) {
+		rc = service_install(&d->s, &change, &why);
+		if (rc == ERR_OK)
+			printf("new=%d changed=%d\n", change.is_new, change.is_changed);
+	} else if (strcmp(action, "state") == 0) {
+		rc = service_read_state(&d->s, &state, &why);
+		if (rc == ERR_OK)
+			printf("%s enabled=%d pid=%d status=%s trouble=%s\n",
+				service_phase_name(state.phase), state.is_enabled,
+				(int)state.pid, state.status, state.trouble);
+	} else if (strcmp(action, "find") == 0) {
+		rc = service_find(&d->s, &place, &why);
+		if (rc == ERR_OK)
+			printf("%s %s exists=%d ours=%d\n", place.kind, place.path,
+				place.exists, place.is_ours);
+	} else if (strcmp(action, "explain") == 0) {
+		puts(service_explain_start(&d->s, words, sizeof(words)));
+		rc = ERR_OK;
+	} else if (strcmp(action, "log") == 0) {
+		rc = service_show_log(&d->s, 20, d->follows, &why);
+	}
+	return rc == ERR_OK ? 0 : fail(action, rc, &why);
+}
+
+int main(int argc, char **argv)
+{
+	struct drive d = {
+		.s = { .name = "adit-agent", .display = "Adit Agent" },
+	};
+	int i;
+
+	d.s.environment = d.environment;
+	d.s.writable = d.writable;
+	for (i = 2; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		char *equals = strchr(argv[i], '=');
+
+		if (equals != NULL)
+			*equals = '\0';
+		if (equals == NULL || !set(&d, argv[i], equals + 1))
+			return fail(argv[i], ERR_USAGE, NULL);
+	}
+	if (i + 1 >= argc)
+		return fail("service_drive", ERR_USAGE, NULL);
+	d.s.program = argv[i + 1];
+	d.s.words = (const char *const *)&argv[i + 2];
+	return act(&d, argv[1]);
+}
