@@ -71,58 +71,81 @@ static bool set(struct drive *d, const char *key, const char *value)
 	return true;
 }
 
+static enum err print(struct drive *d, struct why *why)
+{
+	struct buf text;
+	enum err rc;
+
+	buf_init(&text, SERVICE_TEXT_MAX);
+	rc = service_print(&d->s, &text, why);
+	if (rc == ERR_OK)
+		fwrite(buf_front(&text), 1, text.n, stdout);
+	buf_fini(&text);
+	return rc;
+}
+
+static enum err install(struct drive *d, struct why *why)
+{
+	struct service_change change;
+	enum err rc = service_install(&d->s, &change, why);
+
+	if (rc == ERR_OK)
+		printf("new=%d changed=%d\n", change.is_new, change.is_changed);
+	return rc;
+}
+
+static enum err show_state(struct drive *d, struct why *why)
+{
+	struct service_state state;
+	enum err rc = service_read_state(&d->s, &state, why);
+
+	if (rc == ERR_OK)
+		printf("%s enabled=%d pid=%d status=%s trouble=%s\n",
+			service_phase_name(state.phase), state.is_enabled, (int)state.pid,
+			state.status, state.trouble);
+	return rc;
+}
+
+static enum err explain(struct drive *d, struct why *why)
+{
+	char words[300];
+
+	(void)why;
+	puts(service_explain_start(&d->s, words, sizeof(words)));
+	return ERR_OK;
+}
+
+static enum err show_log(struct drive *d, struct why *why)
+{
+	return service_show_log(&d->s, 20, d->follows, why);
+}
+
 static int act(struct drive *d, const char *action)
 {
 	static const struct {
 		const char *name;
 		enum err (*fn)(const struct service *s, struct why *why);
-	} simple[] = {
-		{ "check", service_check },
-		{ "start", service_start },
-		{ "stop", service_stop },
-		{ "restart", service_restart },
-		{ "remove", service_remove },
+		enum err (*show)(struct drive *d, struct why *why);
+	} actions[] = {
+		{ "check", service_check, NULL },
+		{ "start", service_start, NULL },
+		{ "stop", service_stop, NULL },
+		{ "restart", service_restart, NULL },
+		{ "remove", service_remove, NULL },
+		{ "print", NULL, print },
+		{ "install", NULL, install },
+		{ "state", NULL, show_state },
+		{ "explain", NULL, explain },
+		{ "log", NULL, show_log },
 	};
-	struct service_change change;
-	struct service_state state;
-	struct service_place place;
 	struct why why = { "" };
-	char words[300];
-	struct buf text;
 	enum err rc = ERR_USAGE;
 
-	for (size_t i = 0; i < mem_count(simple); i++) {
-		if (strcmp(action, simple[i].name) == 0) {
-			rc = simple[i].fn(&d->s, &why);
-			return rc == ERR_OK ? 0 : fail(action, rc, &why);
-		}
-	}
-	if (strcmp(action, "print") == 0) {
-		buf_init(&text, SERVICE_TEXT_MAX);
-		rc = service_print(&d->s, &text, &why);
-		if (rc == ERR_OK)
-			fwrite(buf_front(&text), 1, text.n, stdout);
-		buf_fini(&text);
-	} else if (strcmp(action, "install") == 0) {
-		rc = service_install(&d->s, &change, &why);
-		if (rc == ERR_OK)
-			printf("new=%d changed=%d\n", change.is_new, change.is_changed);
-	} else if (strcmp(action, "state") == 0) {
-		rc = service_read_state(&d->s, &state, &why);
-		if (rc == ERR_OK)
-			printf("%s enabled=%d pid=%d status=%s trouble=%s\n",
-				service_phase_name(state.phase), state.is_enabled,
-				(int)state.pid, state.status, state.trouble);
-	} else if (strcmp(action, "find") == 0) {
-		rc = service_find(&d->s, &place, &why);
-		if (rc == ERR_OK)
-			printf("%s %s exists=%d ours=%d\n", place.kind, place.path,
-				place.exists, place.is_ours);
-	} else if (strcmp(action, "explain") == 0) {
-		puts(service_explain_start(&d->s, words, sizeof(words)));
-		rc = ERR_OK;
-	} else if (strcmp(action, "log") == 0) {
-		rc = service_show_log(&d->s, 20, d->follows, &why);
+	for (size_t i = 0; i < mem_count(actions); i++) {
+		if (strcmp(action, actions[i].name) != 0)
+			continue;
+		rc = actions[i].fn != NULL ? actions[i].fn(&d->s, &why) :
+					     actions[i].show(d, &why);
 	}
 	return rc == ERR_OK ? 0 : fail(action, rc, &why);
 }

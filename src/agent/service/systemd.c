@@ -335,6 +335,29 @@ static const char *systemd_explain_start(const struct service *s, char *to, size
 	return to;
 }
 
+/* Unless the journal is on the disk, a user has no journal of his own. */
+static enum err check_journal(const struct service *s, const char *unit, struct why *why)
+{
+	const char *argv[] = { "journalctl", "--user-unit", unit, "--lines", "0",
+		"--quiet", NULL };
+	struct tool_result r;
+	enum err rc;
+
+	if (s->is_system)
+		return ERR_OK;
+	rc = tool_run(&(struct tool){ .argv = argv, .limit_ms = QUERY_MS }, &r, why);
+	if (rc != ERR_OK)
+		return rc;
+	if (r.status != 0)
+		rc = err_set(why, ERR_DENIED,
+			"this user cannot read the journal: become a member of the group"
+			" systemd-journal, or read it with sudo journalctl"
+			" _SYSTEMD_USER_UNIT=%s",
+			unit);
+	tool_result_fini(&r);
+	return rc;
+}
+
 static enum err systemd_show_log(const struct service *s, unsigned lines, bool follows,
 	struct why *why)
 {
@@ -342,10 +365,11 @@ static enum err systemd_show_log(const struct service *s, unsigned lines, bool f
 	const char *argv[] = { "journalctl", s->is_system ? "--unit" : "--user-unit",
 		unit_name(s, unit), "--lines", count, "--no-pager",
 		follows ? "--follow" : NULL, NULL };
-	enum err rc;
+	enum err rc = check_journal(s, unit, why);
 
 	snprintf(count, sizeof(count), "%u", lines);
-	rc = tool_become(argv, why);
+	if (rc == ERR_OK)
+		rc = tool_become(argv, why);
 	return rc != ERR_NOENT ? rc :
 				 err_set(why, ERR_CLOSED,
 					 "this system has no journalctl, so no log of"
