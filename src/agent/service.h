@@ -57,6 +57,12 @@ struct service_place {
 enum err service_find(const struct service *s, struct service_place *out,
 	struct why *why) MUST_USE;
 
+/*
+ * The path of this process's program, as it was called: a link stays that link.
+ * ERR_NOENT: it cannot be found out.  ERR_LIMIT: it is too long.
+ */
+enum err service_own_program(char to[SERVICE_PATH_MAX], struct why *why) MUST_USE;
+
 /* Appends the file's text. Depends on @s only. */
 enum err service_print(const struct service *s, struct buf *out,
 	struct why *why) MUST_USE;
@@ -95,11 +101,12 @@ enum err service_stop(const struct service *s, struct why *why) MUST_USE;
 enum err service_restart(const struct service *s, struct why *why) MUST_USE;
 
 /*
- * service_stop(), and removes the file. Without a service manager the file is removed as
- * well.
+ * service_stop(), and removes the file; without a service manager, only that. @out is
+ * what was there, and may be NULL.
  * ERR_NOENT: it is not installed.  ERR_EXISTS: the file has no marker.
  */
-enum err service_remove(const struct service *s, struct why *why) MUST_USE;
+enum err service_remove(const struct service *s, struct service_place *out,
+	struct why *why) MUST_USE;
 
 /* ---- what there is ---- */
 
@@ -119,6 +126,10 @@ struct service_state {
 	char status[200];  /* what the service says of itself; or "" */
 	char trouble[100]; /* why it failed: "exit-code, status 1"; or "" */
 };
+
+/* ERR_NOENT: there is no file. @why then also says if another user has the service. */
+enum err service_find_installed(const struct service *s, struct service_place *out,
+	struct why *why) MUST_USE;
 
 enum err service_read_state(const struct service *s, struct service_state *out,
 	struct why *why) MUST_USE;

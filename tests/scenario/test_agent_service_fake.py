@@ -113,3 +113,21 @@ def test_a_property_list_has_every_text(world, adit, odd):
         "RunAtLoad": True, "KeepAlive": True, "ThrottleInterval": 5, "ExitTimeOut": 20,
         "Umask": 0o77, "StandardOutPath": f"/state/{odd}/agent.log",
         "StandardErrorPath": f"/state/{odd}/agent.log"}, json.dumps(done.stdout)
+
+
+def test_a_service_keeps_the_name_that_the_program_was_called_by(world, adit):
+    drive = drive_of(adit)
+    os.makedirs(world.path("links"))
+    link = world.path("links/portal")
+    os.symlink(drive, link)
+    words = ("program", "--", "x")
+    assert world.call([link, *words]).stdout == link + "\n"
+    assert world.call([drive, *words]).stdout == drive + "\n"
+    found = world.call(["env", f"PATH={world.path('links')}", "portal", *words])
+    assert found.stdout == link + "\n"
+    for relative in ("links/portal", "./links/portal"):
+        done = world.call(["sh", "-c", f"exec {relative} program -- x"])
+        assert done.stdout == link + "\n"
+    # By another loader or a descriptor it has no name of its own.
+    done = world.call(["sh", "-c", f"exec 9<{link}; exec /proc/self/fd/9 program -- x"])
+    assert done.stdout == os.path.realpath(drive) + "\n"

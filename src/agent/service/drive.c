@@ -94,6 +94,22 @@ static enum err install(struct drive *d, struct why *why)
 	return rc;
 }
 
+static enum err remove_it(struct drive *d, struct why *why)
+{
+	return service_remove(&d->s, NULL, why);
+}
+
+static enum err show_program(struct drive *d, struct why *why)
+{
+	char path[SERVICE_PATH_MAX];
+	enum err rc = service_own_program(path, why);
+
+	(void)d;
+	if (rc == ERR_OK)
+		puts(path);
+	return rc;
+}
+
 static enum err show_state(struct drive *d, struct why *why)
 {
 	struct service_state state;
@@ -131,12 +147,13 @@ static int act(struct drive *d, const char *action)
 		{ "start", service_start, NULL },
 		{ "stop", service_stop, NULL },
 		{ "restart", service_restart, NULL },
-		{ "remove", service_remove, NULL },
+		{ "remove", NULL, remove_it },
 		{ "print", NULL, print },
 		{ "install", NULL, install },
 		{ "state", NULL, show_state },
 		{ "explain", NULL, explain },
 		{ "log", NULL, show_log },
+		{ "program", NULL, show_program },
 	};
 	struct why why = { "" };
 	enum err rc = ERR_USAGE;

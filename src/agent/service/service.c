@@ -225,20 +225,42 @@ enum err service_install(const struct service *s, struct service_change *out,
 	return rc;
 }
 
+/* The same service of root, or an empty text. */
+static const char *advise_sudo(const struct service *s)
+{
+	struct service of_system = *s;
+	struct service_place place;
+
+	of_system.is_system = true;
+	if (!s->is_system && service_find(&of_system, &place, NULL) == ERR_OK &&
+		place.exists)
+		return "; root has one: use sudo";
+	return "";
+}
+
+enum err service_find_installed(const struct service *s, struct service_place *out,
+	struct why *why)
+{
+	enum err rc = service_find(s, out, why);
+
+	if (rc != ERR_OK || out->exists)
+		return rc;
+	return err_set(why, ERR_NOENT, "the service %.60s is not installed%s%.120s%s",
+		s->name, out->path[0] != '\0' ? ": there is no " : "", out->path,
+		advise_sudo(s));
+}
+
 /* ERR_NOENT: there is neither a file nor a service. */
 static enum err check_installed(const struct service *s, struct service_place *place,
 	struct why *why)
 {
 	struct service_state state;
-	enum err rc = service_find(s, place, why);
+	enum err rc = service_find_installed(s, place, why);
 
-	if (rc != ERR_OK || place->exists)
+	if (rc != ERR_NOENT ||
+		service_manager_of(s)->read_state(s, &state, NULL) != ERR_OK)
 		return rc;
-	rc = service_manager_of(s)->read_state(s, &state, why);
-	if (rc == ERR_OK && state.phase == SERVICE_ABSENT)
-		return err_set(why, ERR_NOENT, "the service %s is not installed: no %s",
-			s->name, place->path);
-	return rc;
+	return state.phase == SERVICE_ABSENT ? ERR_NOENT : ERR_OK;
 }
 
 enum err service_start(const struct service *s, struct why *why)
@@ -268,30 +290,29 @@ enum err service_restart(const struct service *s, struct why *why)
 	return rc == ERR_OK ? service_manager_of(s)->restart(s, why) : rc;
 }
 
-enum err service_remove(const struct service *s, struct why *why)
+enum err service_remove(const struct service *s, struct service_place *out,
+	struct why *why)
 {
-	struct service_place place;
 	bool has_manager;
+	struct service_place place;
 	enum err rc = service_check(s, why);
 
 	if (rc != ERR_OK && rc != ERR_CLOSED)
 		return rc;
 	has_manager = rc == ERR_OK;
-	rc = service_find(s, &place, has_manager ? why : NULL);
-	if (rc == ERR_OK && !place.exists && !has_manager)
-		return ERR_CLOSED;
+	rc = has_manager ? check_installed(s, &place, why) :
+			   service_find_installed(s, &place, why);
 	if (rc == ERR_OK)
 		rc = check_owner(s, &place, why);
-	if (rc == ERR_OK && has_manager) {
-		rc = check_installed(s, &place, why);
-		if (rc == ERR_OK)
-			rc = service_manager_of(s)->stop(s, why);
-	}
+	if (rc == ERR_OK && has_manager)
+		rc = service_manager_of(s)->stop(s, why);
 	if (rc != ERR_OK)
 		return rc;
 	if (place.exists && unlink(place.path) != 0)
 		return err_sys(why, errno, "%.150s cannot be removed", place.path);
 	service_manager_of(s)->forget(s, has_manager);
+	if (out != NULL)
+		*out = place;
 	return ERR_OK;
 }
 

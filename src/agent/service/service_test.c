@@ -173,7 +173,7 @@ static void test_systemd_is_called_as_documented(void **state)
 	assert_int_equal(service_stop(&f->s, NULL), ERR_OK);
 	expect_calls(f, SHOW "systemctl --user disable --now adit-agent.service|");
 	assert_true(has(f->unit));
-	assert_int_equal(service_remove(&f->s, NULL), ERR_OK);
+	assert_int_equal(service_remove(&f->s, NULL, NULL), ERR_OK);
 	expect_calls(f,
 		SHOW "systemctl --user disable --now adit-agent.service|"
 		     "systemctl --user daemon-reload|"
@@ -211,7 +211,7 @@ static void test_launchd_is_called_as_documented(void **state)
 		"|launchctl print " TARGET "|",
 		UID, UID, UID, UID, UID);
 	expect_calls(f, expected);
-	assert_int_equal(service_remove(&f->s, NULL), ERR_OK);
+	assert_int_equal(service_remove(&f->s, NULL, NULL), ERR_OK);
 	assert_false(has(f->plist));
 }
 
@@ -267,8 +267,8 @@ static void test_without_a_service_manager_nothing_is_written(void **state)
 		assert_int_equal(service_restart(&f->s, &why), ERR_CLOSED);
 		assert_int_equal(service_start(&f->s, &why), ERR_CLOSED);
 		assert_int_equal(service_stop(&f->s, &why), ERR_CLOSED);
-		assert_int_equal(service_remove(&f->s, &why), ERR_CLOSED);
-		assert_non_null(strstr(why.text, "--foreground"));
+		assert_int_equal(service_remove(&f->s, NULL, &why), ERR_NOENT);
+		assert_non_null(strstr(why.text, "not installed"));
 		assert_int_equal(service_read_state(&f->s, &found, &why), ERR_CLOSED);
 	}
 	assert_false(has(f->home));
@@ -356,7 +356,7 @@ static void test_the_file_of_another_program_stays(void **state)
 	assert_true(place.exists && !place.is_ours);
 	assert_int_equal(service_install(&f->s, NULL, &why), ERR_EXISTS);
 	assert_non_null(strstr(why.text, SERVICE_FLAG));
-	assert_int_equal(service_remove(&f->s, &why), ERR_EXISTS);
+	assert_int_equal(service_remove(&f->s, NULL, &why), ERR_EXISTS);
 	expect_file(f->unit, "[Unit]\n");
 	f->s.may_replace = true;
 	assert_int_equal(service_install(&f->s, NULL, NULL), ERR_OK);
@@ -376,7 +376,7 @@ static void test_a_file_is_removed_without_its_manager(void **state)
 	assert_int_equal(mkdir(wants, 0755), 0);
 	assert_int_equal(symlink(f->unit, link), 0);
 	empty_path(f);
-	assert_int_equal(service_remove(&f->s, NULL), ERR_OK);
+	assert_int_equal(service_remove(&f->s, NULL, NULL), ERR_OK);
 	assert_false(has(f->unit));
 	assert_int_equal(unlink(link), -1);
 }
@@ -390,7 +390,7 @@ static void test_what_is_not_installed_is_not_stopped(void **state)
 	assert_int_equal(service_stop(&f->s, &why), ERR_NOENT);
 	assert_non_null(strstr(why.text, "adit-agent is not installed"));
 	assert_int_equal(service_start(&f->s, NULL), ERR_NOENT);
-	assert_int_equal(service_remove(&f->s, NULL), ERR_NOENT);
+	assert_int_equal(service_remove(&f->s, NULL, NULL), ERR_NOENT);
 }
 
 static void test_a_start_that_fails_is_explained(void **state)
