@@ -24,6 +24,7 @@ def drive_of(adit):
 @pytest.fixture
 def fake(world, adit):
     manager = world.keep(FakeSystemd(world))
+    manager.adit = adit
     drive = drive_of(adit)
 
     def call(action, *settings, words=CLIENT):
@@ -36,7 +37,10 @@ def fake(world, adit):
         assert done.returncode == 0, done.stderr + manager.log("adit-agent.service")
         return done.stdout
 
-    manager.call_drive, manager.do = call, do
+    def command(*words):
+        return world.call([*manager.prefix, drive, "agent", *words], env=manager.env)
+
+    manager.call_drive, manager.do, manager.command = call, do, command
     return manager
 
 
@@ -71,6 +75,48 @@ def test_a_manager_that_fails_leaves_no_unit(fake):
     failed = fake.call_drive("install")
     assert failed.returncode == 1 and "denied" in failed.stderr
     assert not os.path.exists(fake.unit_path("adit-agent.service"))
+
+
+def test_the_commands_that_need_no_agent(fake):
+    for command in ("logs", "uninstall"):
+        gone = fake.command(command)
+        assert gone.returncode == 1 and "adit-agent is not installed" in gone.stderr, gone.stderr
+    fake.do("install")
+    fake.do("start")
+    wait_until(lambda: "Connecting" in fake.command("logs").stdout or None, message="a line")
+    assert len(fake.command("logs", "-n", "1").stdout.splitlines()) == 1
+    fake.command("logs", "--follow")
+    assert fake.calls[-1].endswith(
+        "journalctl --user-unit adit-agent.service --lines 100 --no-pager --follow")
+    done = fake.command("uninstall")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ("The service adit-agent has been stopped and removed:\n"
+                           f"  systemd user unit {fake.unit_path('adit-agent.service')}\n"
+                           "The config and the state directory have been kept.\n")
+    assert "not installed" in fake.do("state")
+
+
+def test_a_file_of_another_program_is_removed_by_force_only(fake):
+    path = fake.unit_path("adit-agent.service")
+    os.makedirs(os.path.dirname(path))
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("[Service]\nExecStart=/bin/true\n")
+    refused = fake.command("uninstall")
+    assert refused.returncode == 1 and "was not written by adit" in refused.stderr
+    assert fake.command("uninstall", "--force").returncode == 0
+    assert not os.path.exists(path)
+
+
+def test_without_systemd_the_advice_is_to_run_in_the_foreground(world, fake):
+    fake.do("install")
+    os.unlink(os.path.join(fake.bin, "systemctl"))
+    os.unlink(os.path.join(fake.bin, "journalctl"))
+    done = world.call([*fake.prefix, drive_of(fake.adit), "agent", "logs"],
+                      env={**fake.env, "PATH": fake.bin})
+    assert done.returncode == 1 and "--foreground" in done.stderr
+    done = world.call([*fake.prefix, drive_of(fake.adit), "agent", "uninstall"],
+                      env={**fake.env, "PATH": fake.bin})
+    assert done.returncode == 0 and not os.path.exists(fake.unit_path("adit-agent.service"))
 
 
 # What PropertyList-1.0.dtd allows in each element.
