@@ -3,7 +3,8 @@
  * property list on macOS. Each is one file, which the service manager reads.
  *
  * The file has a marker. A file without it was written by another program or a person: it
- * is replaced or removed only if the caller allows that. Calls wait for the service
+ * is replaced or removed only if the caller allows that. The file of a stock portal agent
+ * counts as ours: adit takes its place. Calls wait for the service
  * manager, for a bounded time. All may fail with
  * ERR_CLOSED: no service manager runs here; nothing has been changed.
  * ERR_USAGE: the name or a path cannot be in such a file.
@@ -51,7 +52,7 @@ struct service {
 struct service_place {
 	char path[SERVICE_PATH_MAX]; /* where the file is or would be */
 	const char *kind;            /* "systemd unit", "launchd agent" */
-	bool exists, is_ours;        /* there is a file; it has the marker */
+	bool exists, is_ours;        /* there is a file; it has a marker */
 };
 
 enum err service_find(const struct service *s, struct service_place *out,

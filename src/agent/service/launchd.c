@@ -324,6 +324,7 @@ void service_limit_log(int fd)
 }
 
 const struct service_manager launchd_manager = {
+	.stock_marker = "<string>--service</string>",
 	.place = launchd_place,
 	.print = launchd_plist_print,
 	.check = launchd_check,

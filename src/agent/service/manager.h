@@ -12,6 +12,8 @@
 
 /* All calls but print and place may wait. None writes or removes the file. */
 struct service_manager {
+	/* What the file of a stock portal agent has, which ours takes over; or NULL. */
+	const char *stock_marker;
 	/* False: the path is too long. */
 	bool (*place)(const struct service *s, struct service_place *out);
 	enum err (*print)(const struct service *s, struct buf *out, struct why *why);

@@ -82,6 +82,14 @@ static enum err read_file(const char *path, struct buf *out, struct why *why)
 		rc;
 }
 
+static bool has_marker(const struct service *s, const char *text)
+{
+	const char *stock = service_manager_of(s)->stock_marker;
+
+	return strstr(text, SERVICE_MARKER) != NULL ||
+		(stock != NULL && strstr(text, stock) != NULL);
+}
+
 /* As service_find(), and appends the file and a terminator to @text. */
 static enum err find(const struct service *s, struct service_place *out, struct buf *text,
 	struct why *why)
@@ -96,8 +104,7 @@ static enum err find(const struct service *s, struct service_place *out, struct 
 		return ERR_OK;
 	rc = read_file(out->path, text, why);
 	out->exists = rc != ERR_NOENT;
-	out->is_ours = rc == ERR_OK &&
-		strstr((const char *)buf_front(text), SERVICE_MARKER) != NULL;
+	out->is_ours = rc == ERR_OK && has_marker(s, (const char *)buf_front(text));
 	return rc == ERR_NOENT || rc == ERR_LIMIT ? ERR_OK : rc;
 }
 
@@ -128,8 +135,8 @@ static void make_parents(const char *path)
 {
 	char *parent = strdup(path);
 
-	for (char *slash = parent != NULL ? strchr(parent + 1, '/') : NULL; slash != NULL;
-		slash = strchr(slash + 1, '/')) {
+	for (char *slash = parent != NULL ? strchr(parent + 1, '/') : NULL;
+		slash != NULL && slash[1] != '\0'; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		(void)mkdir(parent, 0755);
 		*slash = '/';

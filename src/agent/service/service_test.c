@@ -156,6 +156,11 @@ static void test_systemd_is_called_as_documented(void **state)
 	assert_int_equal(st.st_mode & 07777, 0644);
 	assert_int_equal(stat(f->state_dir, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
+	str_copy(f->state_dir + strlen(f->state_dir), 4, "-2/");
+	assert_int_equal(service_install(&f->s, NULL, NULL), ERR_OK);
+	assert_int_equal(stat(f->state_dir, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	drop(f, "calls");
 
 	assert_int_equal(service_install(&f->s, &change, NULL), ERR_OK);
 	assert_false(change.is_new || change.is_changed);
@@ -364,6 +369,32 @@ static void test_the_file_of_another_program_stays(void **state)
 	assert_true(place.exists && place.is_ours);
 }
 
+static void test_the_file_of_a_stock_agent_is_taken_over(void **state)
+{
+	static const char unit[] =
+		"[Unit]\n"
+		"Description=Manages Portal tunnel definitions and relay membership.\n"
+		"\n"
+		"[Service]\n"
+		"WorkingDirectory='/etc/portal-tunnel/agent'\n";
+	static const char plist[] =
+		"<array>\n<string>agent</string>\n<string>run</string>\n"
+		"<string>--service</string>\n</array>\n";
+	struct fake *f = *state;
+	struct service_change change;
+
+	assert_int_equal(service_install(&f->s, NULL, NULL), ERR_OK);
+	assert_int_equal(file_replace(f->unit, 0644, span_str(unit), NULL), ERR_OK);
+	assert_int_equal(service_install(&f->s, &change, NULL), ERR_OK);
+	assert_true(change.is_changed && !change.is_new);
+
+	f->s.manager = &launchd_manager;
+	assert_int_equal(service_install(&f->s, NULL, NULL), ERR_OK);
+	assert_int_equal(file_replace(f->plist, 0644, span_str(plist), NULL), ERR_OK);
+	assert_int_equal(service_install(&f->s, &change, NULL), ERR_OK);
+	assert_true(change.is_changed && !change.is_new);
+}
+
 static void test_a_file_is_removed_without_its_manager(void **state)
 {
 	struct fake *f = *state;
@@ -540,6 +571,7 @@ int main(void)
 		WITH_FAKE(test_a_failed_step_restores_the_earlier_file),
 		WITH_FAKE(test_a_restart_stops_nothing_if_it_cannot_start),
 		WITH_FAKE(test_the_file_of_another_program_stays),
+		WITH_FAKE(test_the_file_of_a_stock_agent_is_taken_over),
 		WITH_FAKE(test_a_file_is_removed_without_its_manager),
 		WITH_FAKE(test_what_is_not_installed_is_not_stopped),
 		WITH_FAKE(test_a_start_that_fails_is_explained),

@@ -377,6 +377,8 @@ static enum err systemd_show_log(const struct service *s, unsigned lines, bool f
 }
 
 const struct service_manager systemd_manager = {
+	.stock_marker =
+		"\nDescription=Manages Portal tunnel definitions and relay membership.\n",
 	.place = systemd_place,
 	.print = systemd_unit_print,
 	.check = systemd_check,
