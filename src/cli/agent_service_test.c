@@ -48,8 +48,11 @@ static void test_the_service_is_of_this_user(void **state)
 {
 	struct agent_service found = { .directory = NULL };
 	const struct service *s = &found.service;
+	char home[] = "/tmp/adit-home-XXXXXX";
 
 	(void)state;
+	assert_non_null(mkdtemp(home));
+	setenv("HOME", home, 1);
 	setenv("XDG_DATA_HOME", "/srv/data", 1);
 	assert_int_equal(agent_service_init(&found, &names, NULL), ERR_OK);
 	assert_string_equal(s->name, "adit-agent");
@@ -64,12 +67,15 @@ static void test_the_service_is_of_this_user(void **state)
 	assert_string_equal(s->directory, "/srv/agent");
 	assert_string_equal(s->state_dir, "/srv/state");
 	assert_int_equal(s->is_system, geteuid() == 0);
-	if (geteuid() == 0)
+	if (geteuid() == 0) {
 		assert_null(s->environment[0]);
-	else
+	} else {
 		assert_string_equal(s->environment[0], "XDG_DATA_HOME=/srv/data");
+		assert_string_equal(s->home, home);
+	}
 	agent_service_fini(&found);
 	unsetenv("XDG_DATA_HOME");
+	assert_int_equal(rmdir(home), 0);
 }
 
 static void test_a_home_of_another_user_is_not_used(void **state)
