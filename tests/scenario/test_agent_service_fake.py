@@ -63,6 +63,7 @@ def test_the_scripted_systemd_is_like_the_real_one(fake):
 
 
 def test_a_start_that_fails_is_explained(fake):
+    fake.scale = 0.1  # it stays down while it is looked at
     words = ("client", "--no-such-flag")
     fake.do("install", words=words)
     failed = fake.call_drive("start", words=words)

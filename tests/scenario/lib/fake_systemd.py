@@ -99,7 +99,7 @@ class Unit:
 
 
 class FakeSystemd:
-    """scale: how much faster than a real one it waits between restarts."""
+    """scale: how much shorter than RestartSec= it waits before it starts a unit again."""
 
     def __init__(self, world, scale=20):
         self.directory = world.path("fake-systemd")
