@@ -58,6 +58,10 @@ struct service_place {
 enum err service_find(const struct service *s, struct service_place *out,
 	struct why *why) MUST_USE;
 
+/* The same. ERR_NOENT: there is no file. @why then also says if root has the service. */
+enum err service_find_installed(const struct service *s, struct service_place *out,
+	struct why *why) MUST_USE;
+
 /*
  * The path of this process's program, as it was called: a link stays that link.
  * ERR_NOENT: it cannot be found out.  ERR_LIMIT: it is too long.
@@ -88,8 +92,9 @@ enum err service_install(const struct service *s, struct service_change *out,
 	struct why *why) MUST_USE;
 
 /*
- * Starts the service, and waits until it says that it is ready. Does nothing if it runs.
- * ERR_NOENT: it is not installed.  ERR_CLOSED: it ended.
+ * Starts the service. systemd waits until the service is ready (notify_ready()), launchd
+ * does not. Does nothing if it runs.
+ * ERR_NOENT: it is not installed.  ERR_SYS: it ended; @why has its status.
  */
 enum err service_start(const struct service *s, struct why *why) MUST_USE;
 
@@ -127,10 +132,6 @@ struct service_state {
 	char status[200];  /* what the service says of itself; or "" */
 	char trouble[100]; /* why it failed: "exit-code, status 1"; or "" */
 };
-
-/* ERR_NOENT: there is no file. @why then also says if another user has the service. */
-enum err service_find_installed(const struct service *s, struct service_place *out,
-	struct why *why) MUST_USE;
 
 enum err service_read_state(const struct service *s, struct service_state *out,
 	struct why *why) MUST_USE;
