@@ -128,7 +128,8 @@ const struct api_authority control_reader = {
 	.check = reader_check,
 };
 
-/* A browser sends the origin of a page with requests of scripts and forms (RFC 6454, 7). */
+/* A browser sends the origin of a page with requests of scripts and forms (RFC 6454,
+ * 7). */
 static bool is_of_other_site(const struct http1_head *head)
 {
 	static const char scheme[] = "http://";

@@ -32,7 +32,8 @@ struct lease_session_options {
 	const struct log *log;
 	bool wants_tcp; /* also a TCP port */
 	bool bans_mitm; /* a relay that terminates visitors' TLS is left */
-	/* A refusal is not final: it is tried again after RETRY_DENIED_MS. Only a ban is. */
+	/* A refusal is not final: it is tried again after RETRY_DENIED_MS. A ban is
+	 * final. */
 	bool keeps_trying;
 	/* Visits its own name after each change and every 10 minutes: is_verified. */
 	bool visits_itself;

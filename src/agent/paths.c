@@ -13,6 +13,7 @@ const struct agent_names agent_names_adit = {
 	.mac_directory = "Adit/Agent",
 	.service = "adit-agent",
 	.display = "Adit Agent",
+	.title = "adit agent",
 };
 
 const struct agent_names agent_names_portal = {
@@ -20,6 +21,7 @@ const struct agent_names agent_names_portal = {
 	.mac_directory = "Portal Tunnel/Agent",
 	.service = "portal-agent",
 	.display = "Portal Agent",
+	.title = "Portal agent",
 };
 
 struct agent_environment agent_environment(void)

@@ -17,7 +17,9 @@ struct agent_names {
 	const char *directory;     /* "portal-tunnel/agent": below those of the system */
 	const char *mac_directory; /* "Portal Tunnel/Agent", on macOS and Windows */
 	const char *service;       /* "portal-agent" */
-	const char *display;       /* "Portal Agent" */
+	const char *label;         /* of the service for launchd; NULL: @service */
+	const char *display;       /* "Portal Agent", of the service */
+	const char *title;         /* "Portal agent", in sentences */
 };
 
 extern const struct agent_names agent_names_adit, agent_names_portal;

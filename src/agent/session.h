@@ -98,7 +98,8 @@ void agent_session_init(struct agent_session *s, struct loop *loop,
 /* The hook is called at the end of the turn. */
 void agent_session_enter(struct agent_session *s, enum agent_session_state state);
 
-/* Notes a failure that leaves the state as it is; NULL: it is over. The hook is called. */
+/* Notes a failure that leaves the state as it is; NULL: it is over. on_change is
+ * called. */
 void agent_session_note(struct agent_session *s, const char *error);
 
 /* In AGENT_WAITING: the next attempt begins after @pause_ms. */

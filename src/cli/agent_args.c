@@ -80,6 +80,7 @@ enum err agent_whereabouts(const struct call *c, const struct agent_args *args,
 
 	if (rc != ERR_OK)
 		return rc;
+	str_copy(out->config, sizeof(out->config), place.config);
 	str_copy(out->state_dir, sizeof(out->state_dir), place.default_state_dir);
 	str_copy(out->service_name, sizeof(out->service_name),
 		c->persona->agent->service);

@@ -11,6 +11,8 @@ struct agent_args {
 	char *config, *state_dir;
 	bool is_foreground, is_service, has_no_dashboard;
 	bool is_json, waits;
+	uint32_t lines;
+	bool follows, may_replace;
 	struct daemon_args daemon;
 };
 
@@ -31,8 +33,9 @@ enum err agent_place_find(const struct call *c, const struct agent_args *args,
 struct config_source agent_place_source(const struct call *c,
 	const struct agent_place *place);
 
-/* The settings with which a running agent is found. */
+/* The settings with which a running agent or its service is found. */
 struct agent_whereabouts {
+	char config[AGENT_PATH_MAX]; /* absolute */
 	char state_dir[AGENT_PATH_MAX];
 	char service_name[AGENT_ID_MAX];
 };

@@ -6,16 +6,9 @@
 #define CLI_AGENT_SERVICE_H
 
 #include "agent/service.h"
-#include "cli/command.h"
+#include "cli/agent_args.h"
 
-/* The agent that a command means. Borrowed; paths are absolute. */
-struct agent_service_names {
-	const char *name;      /* service_name of the config: "adit-agent" */
-	const char *label;     /* for launchd; NULL: @name */
-	const char *display;   /* "Adit Agent" */
-	const char *config;    /* config.toml */
-	const char *state_dir; /* state directory */
-};
+#define AGENT_SERVICE_WRITABLE_MAX 64
 
 /* Points into itself and to the names: it is not moved. */
 struct agent_service {
@@ -23,20 +16,22 @@ struct agent_service {
 	char program[SERVICE_PATH_MAX];
 	char *directory, *home, *data_home;
 	const char *words[6], *environment[2];
+	char *writable[AGENT_SERVICE_WRITABLE_MAX + 1]; /* owned */
+	unsigned writable_n;
 };
 
 /*
- * Fills the zeroed @out. agent_service_fini() also after an error.
+ * Fills the zeroed @out with the service of the agent at @where, which is borrowed.
+ * agent_service_fini() also after an error.
  * ERR_USAGE: this user has no home directory.  ERR_NOENT: this program has no path.
  * ERR_NOMEM.
  */
-enum err agent_service_init(struct agent_service *out,
-	const struct agent_service_names *names, struct why *why) MUST_USE;
+enum err agent_service_init(struct agent_service *out, const struct agent_names *names,
+	const struct agent_whereabouts *where, struct why *why) MUST_USE;
+
+/* The service may write to the directories of @config, too. ERR_NOMEM. */
+enum err agent_service_allow(struct agent_service *s, const struct agent_config *config,
+	struct why *why) MUST_USE;
 void agent_service_fini(struct agent_service *s);
-
-/* The names of the persona, which a config may replace. Its paths are NULL. */
-struct agent_service_names agent_service_defaults(const struct persona *p);
-
-extern const struct command command_agent_logs, command_agent_uninstall;
 
 #endif

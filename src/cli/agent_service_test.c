@@ -10,38 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "cli/agent_service.h"
 
-static void test_each_persona_has_its_names(void **state)
-{
-	static const struct {
-		const char *persona, *name, *label, *display;
-	} rows[] = {
-		{ "adit", "adit-agent", NULL, "Adit Agent" },
-		{ "portal", "portal-agent", NULL, "Portal Agent" },
-		{ "portlama-agent", "portlama-chisel", "com.portlama.chisel",
-			"Portlama Agent" },
-	};
-	struct agent_service_names n;
-
-	(void)state;
-	for (size_t i = 0; i < mem_count(rows); i++) {
-		n = agent_service_defaults(&(struct persona){ .name = rows[i].persona });
-		assert_string_equal(n.name, rows[i].name);
-		assert_string_equal(n.display, rows[i].display);
-		if (rows[i].label == NULL)
-			assert_null(n.label);
-		else
-			assert_string_equal(n.label, rows[i].label);
-	}
-}
-
-static const struct agent_service_names names = {
-	.name = "adit-agent",
-	.display = "Adit Agent",
+static const struct agent_whereabouts where = {
 	.config = "/srv/agent/config.toml",
 	.state_dir = "/srv/state",
+	.service_name = "adit-agent",
 };
 
 static void test_the_service_is_of_this_user(void **state)
@@ -54,7 +28,8 @@ static void test_the_service_is_of_this_user(void **state)
 	assert_non_null(mkdtemp(home));
 	setenv("HOME", home, 1);
 	setenv("XDG_DATA_HOME", "/srv/data", 1);
-	assert_int_equal(agent_service_init(&found, &names, NULL), ERR_OK);
+	assert_int_equal(agent_service_init(&found, &agent_names_adit, &where, NULL),
+		ERR_OK);
 	assert_string_equal(s->name, "adit-agent");
 	assert_true(s->program[0] == '/');
 	assert_int_equal(access(s->program, X_OK), 0);
@@ -87,7 +62,7 @@ static void test_a_home_of_another_user_is_not_used(void **state)
 	if (geteuid() == 0)
 		skip();
 	setenv("HOME", "/", 1);
-	if (agent_service_init(&found, &names, &why) == ERR_OK)
+	if (agent_service_init(&found, &agent_names_adit, &where, &why) == ERR_OK)
 		assert_string_not_equal(found.service.home, "/");
 	else
 		assert_non_null(strstr(why.text, "set HOME"));
@@ -97,7 +72,6 @@ static void test_a_home_of_another_user_is_not_used(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_each_persona_has_its_names),
 		cmocka_unit_test(test_the_service_is_of_this_user),
 		cmocka_unit_test(test_a_home_of_another_user_is_not_used),
 	};

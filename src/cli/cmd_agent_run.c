@@ -1,6 +1,6 @@
 /* adit agent run: tunnels that outlive the terminal. */
 #include "agent/agent.h"
-#include "cli/agent_args.h"
+#include "cli/agent_manage.h"
 #include "cli/runner.h"
 
 #define AT(member) FIELD_AT(struct agent_args, member)
@@ -13,6 +13,8 @@ static const struct field rows[] = {
 		.help = "run here, until a signal stops it" },
 	{ "service", FIELD_BOOL, AT(is_service),
 		.help = "for service managers: the agent itself, without a terminal" },
+	{ "force", FIELD_BOOL, AT(may_replace),
+		.help = "replace the service's file even if adit has not written it" },
 	{ .kind = FIELD_TABLE, AT(daemon), .of = &log_fields },
 };
 static const struct field_table fields = FIELD_TABLE_OF(struct agent_args, rows);
@@ -97,14 +99,16 @@ static int run(struct call *c, void *object)
 {
 	struct agent_args *args = object;
 	struct running running = { .call = c };
-	enum err rc = daemon_start(&args->daemon, &c->why);
+	enum err rc;
 
+	if (!args->is_foreground && !args->is_service) {
+		loop_signals_release(); /* Ctrl-C ends it */
+		rc = agent_manage_run(c, args);
+		return rc == ERR_OK ? EXIT_CODE_DONE : call_fail(c, rc);
+	}
+	rc = daemon_start(&args->daemon, &c->why);
 	if (rc == ERR_OK)
 		rc = agent_place_find(c, args, &running.place, &c->why);
-	if (rc == ERR_OK && !args->is_foreground && !args->is_service)
-		rc = err_set(&c->why, ERR_USAGE,
-			"installing the service is not supported yet: write agent run"
-			" --foreground");
 	return rc == ERR_OK ? runner_run(&running_ops, &running) : call_fail(c, rc);
 }
 
@@ -113,13 +117,17 @@ const struct command command_agent_run = {
 	.arguments = "[--foreground] [flags]",
 	.summary = "keep the tunnels and links of a config running",
 	.about =
-		"Reads a config, publishes every tunnel in it and opens every link, and keeps\n"
+		"Installs the agent as a service of the system (root) or of this user, starts it\n"
+		"and waits until it responds; with --foreground it runs here instead.\n"
+		"\n"
+		"The agent publishes every tunnel of its config and opens every link, and keeps\n"
 		"them up, whatever fails. A change of the file takes effect within a second,\n"
 		"and touches only what has changed; a mistake in it is reported, and the agent\n"
 		"goes on as before.\n"
 		"\n"
 		"SIGINT and SIGTERM unregister and exit, SIGHUP reads the config again.\n",
-	.examples = "  @ agent run --config config.toml --foreground\n",
+	.examples = "  @ agent run\n"
+		    "  @ agent run --config config.toml --foreground\n",
 	.fields = &fields,
 	.run = run,
 	.has_flags_only = true,

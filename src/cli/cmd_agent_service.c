@@ -4,29 +4,15 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-struct service_args {
-	char *config, *state_dir;
-	uint32_t lines;
-	bool follows, may_replace;
-};
-
-#define AT(member) FIELD_AT(struct service_args, member)
-#define CONFIG_ROW \
+#define AT(member) FIELD_AT(struct agent_args, member)
+#define PLACE_ROW \
 	{ \
-		"config", FIELD_TEXT, AT(config), \
-			.argument = "file", \
-			.help = "the agent's config, which has the name of the service" \
-	}
-#define STATE_DIR_ROW \
-	{ \
-		"state_dir", FIELD_TEXT, AT(state_dir), \
-			.argument = "directory", \
-			.help = "the agent's state directory; no config is read then" \
+		.kind = FIELD_TABLE, .size = sizeof(struct agent_args), \
+		.of = &agent_place_fields \
 	}
 
 static const struct field logs_rows[] = {
-	CONFIG_ROW,
-	STATE_DIR_ROW,
+	PLACE_ROW,
 	{ "follow", FIELD_BOOL, AT(follows), .alias = "f",
 		.help = "wait for further lines, until Ctrl-C" },
 	{ "lines", FIELD_COUNT, AT(lines), .alias = "n", .initial = "100",
@@ -35,42 +21,32 @@ static const struct field logs_rows[] = {
 };
 
 static const struct field uninstall_rows[] = {
-	CONFIG_ROW,
-	STATE_DIR_ROW,
+	PLACE_ROW,
 	{ "force", FIELD_BOOL, AT(may_replace),
 		.help = "remove the service's file even if adit has not written it" },
 };
 
-static const struct field_table logs_fields = FIELD_TABLE_OF(struct service_args,
+static const struct field_table logs_fields = FIELD_TABLE_OF(struct agent_args,
 	logs_rows);
-static const struct field_table uninstall_fields = FIELD_TABLE_OF(struct service_args,
+static const struct field_table uninstall_fields = FIELD_TABLE_OF(struct agent_args,
 	uninstall_rows);
 
-/* The agent that the flags name. */
-static enum err find_names(const struct call *c, const struct service_args *args,
-	struct agent_service_names *out, struct why *why)
-{
-	(void)why;
-	*out = agent_service_defaults(c->persona);
-	out->config = args->config != NULL ? args->config : "/";
-	out->state_dir = args->state_dir != NULL ? args->state_dir : "/";
-	return ERR_OK;
-}
-
-/* Runs @act with the service that the flags name. */
-static int run_with(struct call *c, const struct service_args *args,
-	enum err (
-		*act)(struct call *c, const struct service_args *args, struct service *s))
+/* Runs @act with the service that the flags name. Without a config, that is the persona's
+ * own. */
+static int run_with(struct call *c, const struct agent_args *args,
+	enum err (*act)(struct call *c, const struct agent_args *args, struct service *s))
 {
 	struct agent_service *found = mem_new(found);
-	struct agent_service_names names;
+	struct agent_whereabouts where;
 	enum err rc = ERR_NOMEM;
 
 	if (found == NULL)
 		return call_fail(c, rc);
-	rc = find_names(c, args, &names, &c->why);
+	rc = agent_whereabouts(c, args, &where, &c->why);
+	if (rc == ERR_NOENT && args->config == NULL)
+		rc = ERR_OK;
 	if (rc == ERR_OK)
-		rc = agent_service_init(found, &names, &c->why);
+		rc = agent_service_init(found, c->persona->agent, &where, &c->why);
 	if (rc == ERR_OK)
 		rc = act(c, args, &found->service);
 	agent_service_fini(found);
@@ -80,7 +56,7 @@ static int run_with(struct call *c, const struct service_args *args,
 
 /* ---- logs ---- */
 
-static enum err show_logs(struct call *c, const struct service_args *args,
+static enum err show_logs(struct call *c, const struct agent_args *args,
 	struct service *s)
 {
 	struct service_place place;
@@ -114,7 +90,7 @@ const struct command command_agent_logs = {
 
 /* ---- uninstall ---- */
 
-static enum err uninstall(struct call *c, const struct service_args *args,
+static enum err uninstall(struct call *c, const struct agent_args *args,
 	struct service *s)
 {
 	struct service_place place;

@@ -1,48 +1,11 @@
-/* adit agent stop: ends the agent of this machine. */
-#include <time.h>
+/* adit agent stop, adit agent restart. */
+#include "cli/agent_manage.h"
 
-#include "base/clock.h"
-#include "cli/agent_args.h"
-#include "cli/agent_request.h"
-
-#define STOP_MS 20000 /* more than an agent takes */
-#define POLL_MS 50
-
-/* Waits until the endpoint file is gone. */
-static bool has_ended(const char *state_dir)
+static int run_stop(struct call *c, void *args)
 {
-	const struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
-	uint64_t until = clock_now_ms() + STOP_MS;
-	json_t *data = NULL;
+	enum err rc = agent_manage_stop(c, args);
 
-	while (clock_now_ms() < until) {
-		if (agent_request(state_dir, "GET", "/v1/agent/status", NULL, &data,
-			    NULL) == ERR_NOENT)
-			return true;
-		json_decref(data);
-		data = NULL;
-		nanosleep(&pause, NULL);
-	}
-	return false;
-}
-
-static int run(struct call *c, void *object)
-{
-	struct agent_whereabouts where;
-	json_t *data = NULL;
-	enum err rc = agent_whereabouts(c, object, &where, &c->why);
-
-	if (rc == ERR_OK)
-		rc = agent_request(where.state_dir, "POST", "/v1/agent/shutdown", NULL,
-			&data, &c->why);
-	json_decref(data);
-	if (rc == ERR_OK && !has_ended(where.state_dir))
-		rc = err_set(&c->why, ERR_TIMEOUT, "the agent has not ended after %d s",
-			STOP_MS / 1000);
-	if (rc != ERR_OK)
-		return call_fail(c, rc);
-	fprintf(c->out, "%s stopped.\n", c->persona->agent->display);
-	return EXIT_CODE_DONE;
+	return rc == ERR_OK ? EXIT_CODE_DONE : call_fail(c, rc);
 }
 
 const struct command command_agent_stop = {
@@ -50,10 +13,32 @@ const struct command command_agent_stop = {
 	.arguments = "[flags]",
 	.summary = "stop the agent on this machine",
 	.about =
-		"Asks the agent to stop: it unregisters its tunnels and lets visitors finish,\n"
-		"a few seconds at most. Exits with 1 if no agent runs.\n",
+		"Stops the service, so that it is not started again, or the agent that runs in\n"
+		"the foreground: it unregisters its tunnels and lets visitors finish, a few\n"
+		"seconds at most. Exits with 1 if there is nothing to stop.\n",
 	.examples = "  @ agent stop\n",
 	.fields = &agent_place_fields,
 	.has_flags_only = true,
-	.run = run,
+	.run = run_stop,
+};
+
+static int run_restart(struct call *c, void *args)
+{
+	enum err rc = agent_manage_restart(c, args);
+
+	return rc == ERR_OK ? EXIT_CODE_DONE : call_fail(c, rc);
+}
+
+const struct command command_agent_restart = {
+	.name = "agent restart",
+	.arguments = "[flags]",
+	.summary = "restart the service of the agent",
+	.about =
+		"Stops the service and starts it again. All that can fail before the stop is\n"
+		"done before it. Changes of the config need no restart, but for state_dir,\n"
+		"control_addr and service_name.\n",
+	.examples = "  @ agent restart\n",
+	.fields = &agent_config_fields,
+	.has_flags_only = true,
+	.run = run_restart,
 };

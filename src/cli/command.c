@@ -50,7 +50,10 @@ static const struct command *const relay_commands[] = {
 static const struct command *const agent_commands[] = {
 	&command_agent_run,
 	&command_agent_status,
+	&command_agent_restart,
 	&command_agent_stop,
+	&command_agent_logs,
+	&command_agent_uninstall,
 	&command_agent_check,
 	NULL,
 };

@@ -74,6 +74,8 @@ extern const struct command command_relay_run, command_relay_status, command_rel
 extern const struct command command_expose, command_list, command_agent;
 extern const struct command command_agent_run, command_agent_check;
 extern const struct command command_agent_status, command_agent_stop;
+extern const struct command command_agent_restart, command_agent_logs;
+extern const struct command command_agent_uninstall;
 extern const struct command command_version, command_help, command_completion;
 
 /* All personas; the last has no name. The first serves any unknown name. */

@@ -2,7 +2,6 @@
  * A program for scenarios: calls the functions of agent/service.h, as its words say.
  *
  *     service_drive ACTION [KEY=VALUE]... -- PROGRAM [WORD]...
- *     service_drive agent COMMAND [WORD]...
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +9,6 @@
 #include "agent/service.h"
 #include "agent/service/manager.h"
 #include "base/mem.h"
-#include "cli/agent_service.h"
 
 #define LISTED_MAX 8
 
@@ -169,19 +167,6 @@ static int act(struct drive *d, const char *action)
 	return rc == ERR_OK ? 0 : fail(action, rc, &why);
 }
 
-static const struct command *const commands[] = {
-	&command_agent_logs,
-	&command_agent_uninstall,
-	NULL,
-};
-
-static const struct persona persona = {
-	.name = "adit",
-	.about = "the commands of a service",
-	.version = "0",
-	.commands = commands,
-};
-
 int main(int argc, char **argv)
 {
 	struct drive d = {
@@ -189,8 +174,6 @@ int main(int argc, char **argv)
 	};
 	int i;
 
-	if (argc > 1 && strcmp(argv[1], "agent") == 0)
-		return persona_call(&persona, argc - 1, argv + 1, stdout, stderr);
 	d.s.environment = d.environment;
 	d.s.writable = d.writable;
 	for (i = 2; i < argc && strcmp(argv[i], "--") != 0; i++) {

@@ -323,7 +323,7 @@ def test_a_wrong_password_is_the_state_of_the_link(world, program):
 def test_stop_ends_the_agent_and_says_if_there_is_none(world, leases, relay):
     agent = Agent(world, "portal", tunnel("web", relay, 3000, name="myapp")).start()
     done = agent.call("stop")
-    assert (done.returncode, done.stdout) == (0, "Portal Agent stopped.\n")
+    assert (done.returncode, done.stdout) == (0, "Portal agent stopped.\n")
     assert agent.process.wait_exit() == 0
     done = agent.call("stop")
     assert done.returncode == 1 and "no agent runs" in done.stderr

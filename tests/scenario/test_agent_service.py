@@ -212,7 +212,7 @@ def test_the_log_is_shown(machine):
 
 
 def test_the_commands_that_need_no_agent(machine):
-    missing = machine.call("service_drive", "agent", "uninstall")
+    missing = machine.call("adit", "agent", "uninstall")
     assert missing.returncode == 1 and "adit-agent is not installed" in missing.stderr
     assert "sudo" not in missing.stderr
     machine.do("install")
@@ -220,8 +220,8 @@ def test_the_commands_that_need_no_agent(machine):
     pid = machine.show("MainPID")
     if machine.user == "root":
         assert "Connecting" in wait_until(
-            lambda: machine.call("service_drive", "agent", "logs").stdout, 10, message="a line")
-    done = machine.call("service_drive", "agent", "uninstall")
+            lambda: machine.call("adit", "agent", "logs").stdout, 10, message="a line")
+    done = machine.call("adit", "agent", "uninstall")
     assert done.returncode == 0, done.stderr
     assert f"{machine.place}/adit-agent.service" in done.stdout
     assert not machine.manager.call("ps", "-p", pid, "-o", "pid=").stdout
@@ -232,7 +232,7 @@ def test_a_user_is_told_of_root_s_service(systemd):
     Machine(systemd, "root").do("install")
     systemd.do("useradd", "--create-home", "ann")
     for command in ("logs", "uninstall"):
-        missing = Machine(systemd, "ann").call("service_drive", "agent", command)
+        missing = Machine(systemd, "ann").call("adit", "agent", command)
         assert missing.returncode == 1
         assert "not installed" in missing.stderr and "use sudo" in missing.stderr
 

@@ -38,7 +38,7 @@ def fake(world, adit):
         return done.stdout
 
     def command(*words):
-        return world.call([*manager.prefix, drive, "agent", *words], env=manager.env)
+        return world.call([*manager.prefix, adit.argv[0], "agent", *words], env=manager.env)
 
     manager.call_drive, manager.do, manager.command = call, do, command
     return manager
@@ -112,10 +112,10 @@ def test_without_systemd_the_advice_is_to_run_in_the_foreground(world, fake):
     fake.do("install")
     os.unlink(os.path.join(fake.bin, "systemctl"))
     os.unlink(os.path.join(fake.bin, "journalctl"))
-    done = world.call([*fake.prefix, drive_of(fake.adit), "agent", "logs"],
+    done = world.call([*fake.prefix, fake.adit.argv[0], "agent", "logs"],
                       env={**fake.env, "PATH": fake.bin})
     assert done.returncode == 1 and "--foreground" in done.stderr
-    done = world.call([*fake.prefix, drive_of(fake.adit), "agent", "uninstall"],
+    done = world.call([*fake.prefix, fake.adit.argv[0], "agent", "uninstall"],
                       env={**fake.env, "PATH": fake.bin})
     assert done.returncode == 0 and not os.path.exists(fake.unit_path("adit-agent.service"))
 

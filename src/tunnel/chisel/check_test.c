@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "tunnel/chisel/check.h"
 #include "text/field.h"
+#include "tunnel/chisel/check.h"
 
 typedef enum err check_fn(void *member, struct why *why);
 
