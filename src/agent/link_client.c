@@ -68,7 +68,7 @@ static enum err link_read_proxy(struct link_client *c, struct why *why)
 	if (rc != ERR_OK)
 		return rc;
 	url_print(&c->proxy_url, c->proxy_text);
-	c->proxy = (struct proxy){
+	c->proxy = (struct dial_proxy){
 		.is_socks = str_has_prefix(c->proxy_url.scheme, "socks"),
 		.host = c->proxy_url.host,
 		.port = c->proxy_url.port,

@@ -33,7 +33,7 @@ struct link_client {
 	struct chisel_tuning tuning;
 	struct url url, proxy_url;
 	char proxy_text[URL_TEXT_MAX];
-	struct proxy proxy;
+	struct dial_proxy proxy;
 	struct tls_context *tls;
 	struct websocket_header headers[LINK_HEADERS_MAX];
 	size_t headers_n;

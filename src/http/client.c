@@ -56,6 +56,7 @@ struct attempt {
 struct http_client {
 	struct http_client_options o; /* its texts are ours, below */
 	char *unix_path, *host, *server_name, *host_header;
+	struct dial_proxy *proxy; /* NULL: none */
 	struct list attempts;
 	struct idle_pool *idle;
 	struct list waiting; /* transfers without a connection, in order */
@@ -395,6 +396,7 @@ static enum err client_connect(struct http_client *client)
 		.unix_path = client->unix_path,
 		.host = client->host,
 		.port = client->o.port,
+		.proxy = client->proxy,
 		.tls = client->o.tls,
 		.server_name = client->server_name,
 		.timeout_ms = client->o.connect_ms,
@@ -512,6 +514,7 @@ void http_client_free(struct http_client *client)
 	tls_context_free(client->o.tls);
 	free(client->unix_path);
 	free(client->host);
+	dial_proxy_free(client->proxy);
 	free(client->server_name);
 	free(client->host_header);
 	free(client);
@@ -534,11 +537,11 @@ static enum err client_copy(struct http_client *client,
 	client->server_name = strdup(server_name);
 	client->host_header = strdup(
 		o->host_header != NULL ? o->host_header : server_name);
-	return client->host != NULL && client->server_name != NULL &&
-			client->host_header != NULL &&
-			(o->unix_path == NULL || client->unix_path != NULL) ?
-		ERR_OK :
-		ERR_NOMEM;
+	if (client->host == NULL || client->server_name == NULL ||
+		client->host_header == NULL ||
+		(o->unix_path != NULL && client->unix_path == NULL))
+		return ERR_NOMEM;
+	return dial_proxy_dup(o->proxy, &client->proxy);
 }
 
 enum err http_client_new(const struct http_client_options *o, struct http_client **out)

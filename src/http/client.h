@@ -10,6 +10,7 @@
 #ifndef HTTP_CLIENT_H
 #define HTTP_CLIENT_H
 
+#include "net/proxy_dial.h"
 #include "net/tls.h"
 #include "wire/http1.h"
 
@@ -21,8 +22,9 @@ struct http_client_options {
 	const char *unix_path; /* a Unix socket; NULL: @host and @port. Copied */
 	const char *host;      /* where to connect: name or literal; copied */
 	uint16_t port;
-	struct tls_context *tls;  /* a reference is taken; NULL: plain */
-	const char *server_name;  /* for SNI and to verify; NULL: @host. Copied */
+	const struct dial_proxy *proxy; /* on the way to @host; NULL: none. Copied */
+	struct tls_context *tls;        /* a reference is taken; NULL: plain */
+	const char *server_name;        /* for SNI and to verify; NULL: @host. Copied */
 	const char *host_header;  /* "name" or "name:port"; NULL: @server_name. Copied */
 	unsigned connections_max; /* 0 is 8 */
 	uint32_t idle_ms;         /* limit for an idle connection; 0 is 60 s */

@@ -19,8 +19,10 @@
 struct connector {
 	struct connector_options o; /* its texts and its context are ours */
 	char *unix_path, *host, *server_name;
-	struct dial *dial;        /* NULL unless it is running */
-	struct loop_timer *again; /* for a Unix socket; begins it, too */
+	struct dial_proxy *proxy;      /* NULL: none */
+	struct dial *dial;             /* NULL unless it is running */
+	struct proxy_dial *proxy_dial; /* likewise */
+	struct loop_timer *again;      /* for a Unix socket; begins it, too */
 	struct loop_timer *late;
 	struct stream *stream; /* NULL before a connection */
 };
@@ -30,11 +32,13 @@ void connector_close(struct connector *c)
 	if (c == NULL)
 		return;
 	dial_close(c->dial);
+	proxy_dial_close(c->proxy_dial);
 	loop_timer_close(c->again);
 	loop_timer_close(c->late);
 	stream_abort(c->stream);
 	tls_context_free(c->o.tls);
 	dial_memory_unref(c->o.memory);
+	dial_proxy_free(c->proxy);
 	free(c->unix_path);
 	free(c->host);
 	free(c->server_name);
@@ -134,6 +138,7 @@ static void connector_on_dialled(void *arg, enum err rc, int fd, int errnum,
 
 	(void)errnum;
 	c->dial = NULL;
+	c->proxy_dial = NULL;
 	if (rc == ERR_OK)
 		connector_take_fd(c, fd);
 	else
@@ -151,7 +156,18 @@ static enum err connector_dial(struct connector *c)
 		.fn = connector_on_dialled,
 		.arg = c,
 	};
+	struct proxy_dial_options proxied = {
+		.loop = c->o.loop,
+		.proxy = c->proxy,
+		.host = c->host,
+		.port = c->o.port,
+		.timeout_ms = c->o.timeout_ms,
+		.fn = connector_on_dialled,
+		.arg = c,
+	};
 
+	if (c->proxy != NULL)
+		return proxy_dial_open(&proxied, &c->proxy_dial, NULL);
 	return dial_open(&o, &c->dial);
 }
 
@@ -213,6 +229,8 @@ static enum err connector_copy(struct connector *c, const struct connector_optio
 	if (rc == ERR_OK)
 		rc = dup_to(&c->server_name,
 			o->server_name != NULL ? o->server_name : c->host);
+	if (rc == ERR_OK)
+		rc = dial_proxy_dup(o->proxy, &c->proxy);
 	return rc;
 }
 

@@ -6,6 +6,7 @@
 #define NET_CONNECTOR_H
 
 #include "net/dialer.h"
+#include "net/proxy_dial.h"
 #include "net/stream.h"
 #include "net/tls.h"
 
@@ -16,10 +17,11 @@ struct connector_options {
 	const char *unix_path; /* a Unix socket; NULL: @host and @port. Copied */
 	const char *host;      /* name or literal; copied */
 	uint16_t port;
-	struct dial_memory *memory; /* of both; a reference is taken; may be NULL */
-	struct tls_context *tls;    /* a reference is taken for as long; NULL: plain */
-	const char *server_name;    /* to verify, for TLS; NULL: @host. Copied */
-	uint32_t timeout_ms;        /* for all of it */
+	const struct dial_proxy *proxy; /* on the way to @host; NULL: none. Copied */
+	struct dial_memory *memory;     /* of both; a reference is taken; may be NULL */
+	struct tls_context *tls; /* a reference is taken for as long; NULL: plain */
+	const char *server_name; /* to verify, for TLS; NULL: @host. Copied */
+	uint32_t timeout_ms;     /* for all of it */
 	/* On ERR_OK @stream is open, wants nothing and is the receiver's;
 	 * else it is NULL. */
 	void (*fn)(void *arg, enum err rc, struct stream *stream, const struct why *why);

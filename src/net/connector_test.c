@@ -123,6 +123,41 @@ static void test_a_port_is_connected_to(void **state)
 	assert_non_null(f->stream);
 }
 
+/* The listener is the proxy. Its texts may go once the connector is open. */
+static void test_a_port_is_connected_to_through_a_proxy(void **state)
+{
+	static const char answer[] = "HTTP/1.1 200 OK\r\n\r\n";
+	static const char wanted[] = "CONNECT nowhere.example:443 HTTP/1.1\r\n";
+	struct fixture *f = *state;
+	char host[] = "127.0.0.1", head[512] = "";
+	struct dial_proxy proxy = { .host = host };
+	size_t n = 0;
+	int fd;
+
+	listen_tcp(f);
+	proxy.port = f->port;
+	run_connector(f,
+		(struct connector_options){ .host = "nowhere.example",
+			.port = 443,
+			.proxy = &proxy });
+	memset(host, 'x', sizeof(host) - 1);
+	loop_turn(f->loop);
+	fd = accept(f->listener, NULL, NULL);
+	assert_true(fd >= 0);
+	while (strstr(head, "\r\n\r\n") == NULL) {
+		ssize_t more = recv(fd, head + n, sizeof(head) - 1 - n, MSG_DONTWAIT);
+
+		n += more > 0 ? (size_t)more : 0;
+		loop_turn(f->loop);
+	}
+	assert_memory_equal(head, wanted, sizeof(wanted) - 1);
+	assert_int_equal(send(fd, answer, sizeof(answer) - 1, 0), sizeof(answer) - 1);
+	wait(f);
+	assert_int_equal(f->rc, ERR_OK);
+	assert_non_null(f->stream);
+	close(fd);
+}
+
 static void test_a_unix_socket_is_connected_to(void **state)
 {
 	struct fixture *f = *state;
@@ -225,6 +260,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_port_is_connected_to, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_port_is_connected_to_through_a_proxy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_unix_socket_is_connected_to, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(test_a_full_queue_is_waited_for, setup,

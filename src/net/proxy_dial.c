@@ -16,6 +16,9 @@
 #define PROXY_TEXT_MAX 255  /* of a host, user or password: the limit of SOCKS5 */
 #define PROXY_PIECE_BYTES 1024
 
+#define HTTP_PROXY_PORT 80
+#define SOCKS_PROXY_PORT 1080
+
 enum proxy_dial_state {
 	PROXY_DIALING, /* the proxy */
 	PROXY_SENDING, /* there is something to be sent */
@@ -37,6 +40,65 @@ struct proxy_dial {
 	enum err (*step)(struct proxy_dial *p, struct span *in, struct why *why);
 	struct socks5_client socks;
 };
+
+/* ---- proxies ---- */
+
+struct dial_proxy dial_proxy_of_url(const struct url *url)
+{
+	bool is_socks = str_has_prefix(url->scheme, "socks");
+	uint16_t usual = is_socks ? SOCKS_PROXY_PORT : HTTP_PROXY_PORT;
+
+	return (struct dial_proxy){
+		.is_socks = is_socks,
+		.host = url->host,
+		.port = url->port != 0 ? url->port : usual,
+		.user = url->has_user ? url->user : NULL,
+		.password = url->has_password ? url->password : NULL,
+	};
+}
+
+/* NULL stays NULL. */
+static bool dup_text(const char **text)
+{
+	bool had_one = *text != NULL;
+
+	*text = had_one ? strdup(*text) : NULL;
+	return *text != NULL || !had_one;
+}
+
+enum err dial_proxy_dup(const struct dial_proxy *p, struct dial_proxy **out)
+{
+	struct dial_proxy *copy = NULL;
+	bool ok;
+
+	if (p != NULL) {
+		copy = mem_new(copy);
+		if (copy == NULL)
+			return ERR_NOMEM;
+		*copy = *p;
+		ok = dup_text(&copy->host);
+		ok = dup_text(&copy->user) && ok;
+		ok = dup_text(&copy->password) && ok;
+		if (!ok) {
+			dial_proxy_free(copy);
+			return ERR_NOMEM;
+		}
+	}
+	*out = copy;
+	return ERR_OK;
+}
+
+void dial_proxy_free(struct dial_proxy *p)
+{
+	if (p == NULL)
+		return;
+	free((char *)(uintptr_t)p->host);
+	mem_free_secret_str((char *)(uintptr_t)p->user);
+	mem_free_secret_str((char *)(uintptr_t)p->password);
+	free(p);
+}
+
+/* ---- dialing ---- */
 
 void proxy_dial_close(struct proxy_dial *p)
 {
@@ -115,7 +177,7 @@ static enum err connect_step(struct proxy_dial *p, struct span *in, struct why *
 	return connect_check_status(head, why);
 }
 
-static enum err connect_put_login(struct buf *out, const struct proxy *proxy)
+static enum err connect_put_login(struct buf *out, const struct dial_proxy *proxy)
 {
 	char plain[2 * PROXY_TEXT_MAX + 2];
 	char text[BASE64_TEXT_SIZE(sizeof(plain))];
@@ -290,7 +352,7 @@ static enum err proxy_dial_begin(struct proxy_dial *p, const struct proxy_dial_o
 enum err proxy_dial_open(const struct proxy_dial_options *options,
 	struct proxy_dial **out, struct why *why)
 {
-	const struct proxy *proxy = options->proxy;
+	const struct dial_proxy *proxy = options->proxy;
 	struct proxy_dial *p;
 	enum err rc;
 

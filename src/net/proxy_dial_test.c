@@ -23,7 +23,7 @@ struct line {
 };
 
 struct story {
-	struct proxy proxy;
+	struct dial_proxy proxy;
 	const char *host;
 	struct line lines[4];
 	enum err rc;
@@ -187,7 +187,7 @@ static void on_dialed(void *arg, enum err rc, int fd, int errnum, const struct w
 
 static void tell(struct fixture *x, const struct story *story)
 {
-	struct proxy proxy = story->proxy;
+	struct dial_proxy proxy = story->proxy;
 	struct proxy_dial_options options = { .loop = x->loop,
 		.proxy = &proxy,
 		.host = story->host,
@@ -245,7 +245,7 @@ static void test_an_answer_without_end_is_cut_off(void **state)
 static void test_a_silent_proxy_times_out(void **state)
 {
 	struct fixture *x = *state;
-	struct proxy proxy = { .host = "127.0.0.1", .port = x->port };
+	struct dial_proxy proxy = { .host = "127.0.0.1", .port = x->port };
 	struct proxy_dial_options options = { .loop = x->loop,
 		.proxy = &proxy,
 		.host = "tunnel.test",
@@ -269,7 +269,7 @@ static void test_a_silent_proxy_times_out(void **state)
 static void test_what_would_break_the_dialogue_is_refused(void **state)
 {
 	struct fixture *x = *state;
-	struct proxy proxy = { .host = "127.0.0.1", .port = x->port };
+	struct dial_proxy proxy = { .host = "127.0.0.1", .port = x->port };
 	struct proxy_dial_options options = { .loop = x->loop,
 		.proxy = &proxy,
 		.host = "a\r\nX-Evil: 1",

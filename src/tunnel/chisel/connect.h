@@ -43,11 +43,11 @@ struct connect_result {
 /* All is borrowed and outlives the attempt. */
 struct connect_options {
 	struct loop *loop;
-	const struct url *server;  /* of chisel_url_parse() */
-	const struct proxy *proxy; /* NULL: none */
-	struct tls_context *tls;   /* for wss */
-	const char *tls_name;      /* SNI, and verified; NULL: the URL's host */
-	const char *host_header;   /* NULL: the URL's host and port */
+	const struct url *server;       /* of chisel_url_parse() */
+	const struct dial_proxy *proxy; /* NULL: none */
+	struct tls_context *tls;        /* for wss */
+	const char *tls_name;           /* SNI, and verified; NULL: the URL's host */
+	const char *host_header;        /* NULL: the URL's host and port */
 	const struct websocket_header *headers; /* the user's own */
 	size_t headers_n;
 	uint32_t timeout_ms; /* for everything; 0 is 45 s */
