@@ -615,6 +615,8 @@ enum err lease_session_open(const struct lease_session_options *o,
 		return rc;
 	}
 	log_init(&s->log, o->log, "%s", s->relay.authority);
+	if (s->relay.proxy != NULL)
+		log_info(&s->log, "connecting through the proxy %s", s->relay.proxy_text);
 	loop_timer_set(s->timer, 0);
 	*out = &s->session;
 	return ERR_OK;

@@ -429,9 +429,8 @@ enum err link_open(const struct link_options *o, struct agent_session **out,
 	url_print(&l->c.url, l->server);
 	snprintf(l->authority, sizeof(l->authority), "%s:%u", l->c.url.host,
 		l->c.url.port);
-	log_info(o->log, "Connecting to %s%s%s", l->server,
-		o->client->proxy != NULL ? " via " : "",
-		o->client->proxy != NULL ? l->c.proxy_text : "");
+	log_info(o->log, "Connecting to %s%s%s", l->server, l->c.has_proxy ? " via " : "",
+		l->c.proxy_text);
 	loop_timer_set(l->timer, 0);
 	l->on_released = o->on_released;
 	*out = &l->session;

@@ -16,6 +16,7 @@ struct link_client_options {
 	const char *fingerprint;    /* of the server's key: SHA-256 base64 or MD5 pairs */
 	const char *auth;           /* "user:password" */
 	const char *proxy;          /* --proxy URL */
+	bool uses_proxy_env;        /* without one, text/proxy_env.h says */
 	const char *hostname;       /* --hostname: Host header and TLS name */
 	const char *sni;            /* --sni: TLS name, wins over hostname */
 	const char *const *headers; /* "Name: value", NULL at the end; may be NULL */

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "crypto/hash.h"
 #include "text/hex.h"
+#include "text/proxy_env.h"
 
 #define IDENTITY_BYTES 16
 #define MACHINE_ID_BYTES 32
@@ -60,24 +61,22 @@ static enum err link_read_texts(struct link_client *c, struct why *why)
 
 static enum err link_read_proxy(struct link_client *c, struct why *why)
 {
-	enum err rc;
+	struct proxy_env env;
+	enum err rc = ERR_NOENT;
 
-	if (c->o->proxy == NULL)
-		return ERR_OK;
-	rc = url_parse(span_str(c->o->proxy), &c->proxy_url, why);
-	if (rc != ERR_OK)
-		return rc;
-	url_print(&c->proxy_url, c->proxy_text);
-	c->proxy = (struct dial_proxy){
-		.is_socks = str_has_prefix(c->proxy_url.scheme, "socks"),
-		.host = c->proxy_url.host,
-		.port = c->proxy_url.port,
-		.user = c->proxy_url.has_user ? c->proxy_url.user : NULL,
-		.password = c->proxy_url.has_password ? c->proxy_url.password : NULL,
-	};
-	if (c->proxy.port == 0)
-		c->proxy.port = c->proxy.is_socks ? 1080 : 80;
-	return ERR_OK;
+	if (c->o->proxy != NULL) {
+		rc = url_parse(span_str(c->o->proxy), &c->proxy_url, why);
+	} else if (c->o->uses_proxy_env) {
+		proxy_env_read(&env, getenv);
+		rc = proxy_env_find(&env, strcmp(c->url.scheme, "wss") == 0, c->url.host,
+			c->url.port, &c->proxy_url, why);
+	}
+	if (rc == ERR_OK) {
+		url_print(&c->proxy_url, c->proxy_text);
+		c->proxy = dial_proxy_of_url(&c->proxy_url);
+		c->has_proxy = true;
+	}
+	return rc == ERR_NOENT ? ERR_OK : rc;
 }
 
 static enum err link_make_tls(struct link_client *c, struct why *why)
@@ -203,7 +202,7 @@ void link_client_connect(struct link_client *c)
 	struct connect_options o = {
 		.loop = c->worker->loop,
 		.server = &c->url,
-		.proxy = c->o->proxy != NULL ? &c->proxy : NULL,
+		.proxy = c->has_proxy ? &c->proxy : NULL,
 		.tls = c->tls,
 		.tls_name = c->o->sni != NULL ? c->o->sni : c->o->hostname,
 		.host_header = c->o->hostname,

@@ -34,6 +34,7 @@ struct link_client {
 	struct url url, proxy_url;
 	char proxy_text[URL_TEXT_MAX];
 	struct dial_proxy proxy;
+	bool has_proxy;
 	struct tls_context *tls;
 	struct websocket_header headers[LINK_HEADERS_MAX];
 	size_t headers_n;

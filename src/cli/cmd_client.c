@@ -259,6 +259,8 @@ static int run(struct call *c, void *object)
 	int exit_code;
 	enum err rc = client_args_check(args, c->argc, c->argv, &c->why);
 
+	/* Stock Chisel does not read these variables. */
+	args->link.uses_proxy_env = !c->persona->is_lenient;
 	if (rc == ERR_OK)
 		rc = daemon_start(&args->daemon, &c->why);
 	exit_code = rc == ERR_OK ?

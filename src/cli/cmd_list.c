@@ -87,6 +87,7 @@ static enum err query_open(struct relay_query *query, const char *url)
 		return rc;
 	o.host = query->relay.host;
 	o.port = query->relay.port;
+	o.proxy = query->relay.proxy;
 	o.tls = query->relay.tls;
 	o.host_header = query->relay.authority;
 	rc = http_client_new(&o, &query->client);

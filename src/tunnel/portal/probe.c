@@ -30,6 +30,7 @@ struct prober {
 	struct loop *loop; /* borrowed: outlives us */
 	char host[NAMES_HOST_MAX + 1], server_name[NAMES_HOST_MAX + 1];
 	uint16_t port;
+	const struct dial_proxy *proxy; /* borrowed: outlives us; NULL: none */
 	void (*on_verdict)(void *owner, enum probe_verdict verdict,
 		const struct why *why);
 	void *owner;
@@ -145,6 +146,7 @@ void prober_start(struct prober *p)
 		.loop = p->loop,
 		.host = p->host,
 		.port = p->port,
+		.proxy = p->proxy,
 		.tls = p->tls,
 		.server_name = p->server_name,
 		.timeout_ms = PROBE_MS,
@@ -196,6 +198,7 @@ enum err prober_new(const struct prober_options *o, struct prober **out, struct 
 		return err_set(why, ERR_NOMEM, "out of memory");
 	p->loop = o->loop;
 	p->port = o->port;
+	p->proxy = o->proxy;
 	p->on_verdict = o->on_verdict;
 	p->owner = o->owner;
 	loop_deferred_init(&p->verdict, prober_on_judged, p);

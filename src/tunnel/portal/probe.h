@@ -26,7 +26,8 @@ struct prober_options {
 	struct loop *loop; /* borrowed: outlives the prober */
 	const char *host;  /* to connect to; copied, as is the name */
 	uint16_t port;
-	const char *server_name; /* the tunnel's public name */
+	const struct dial_proxy *proxy; /* borrowed: outlives the prober; NULL: none */
+	const char *server_name;        /* the tunnel's public name */
 	/* The prober may be freed in it. */
 	void (*on_verdict)(void *owner, enum probe_verdict verdict,
 		const struct why *why);

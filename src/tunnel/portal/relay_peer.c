@@ -1,7 +1,10 @@
 /* A relay as its clients see it. */
 #include "tunnel/portal/relay_peer.h"
 
+#include <stdlib.h>
+
 #include "base/str.h"
+#include "text/proxy_env.h"
 
 #define RELAY_PORT 443
 #define CONNECT_MS 5000
@@ -27,6 +30,26 @@ static enum err peer_read_url(struct relay_peer *r, const char *text, struct why
 	return ERR_OK;
 }
 
+static enum err peer_read_proxy(struct relay_peer *r, struct why *why)
+{
+	struct dial_proxy proxy;
+	struct proxy_env env;
+	struct url url;
+	enum err rc;
+
+	proxy_env_read(&env, getenv);
+	rc = proxy_env_find(&env, true, r->host, r->port, &url, why);
+	if (rc == ERR_NOENT)
+		return ERR_OK;
+	if (rc == ERR_OK) {
+		url_print(&url, r->proxy_text);
+		proxy = dial_proxy_of_url(&url);
+		rc = dial_proxy_dup(&proxy, &r->proxy);
+	}
+	mem_wipe(url.password, sizeof(url.password));
+	return rc;
+}
+
 enum err relay_peer_init(struct relay_peer *r, const char *url, struct why *why)
 {
 	struct tls_client_options o = { .alpn = RELAY_ALPN, .keeps_session = true };
@@ -34,6 +57,8 @@ enum err relay_peer_init(struct relay_peer *r, const char *url, struct why *why)
 
 	memset(r, 0, sizeof(*r));
 	rc = peer_read_url(r, url, why);
+	if (rc == ERR_OK)
+		rc = peer_read_proxy(r, why);
 	if (rc == ERR_OK && !r->is_local)
 		rc = tls_context_new_client(&o, &r->tls, why);
 	if (rc == ERR_OK)
@@ -45,6 +70,8 @@ void relay_peer_fini(struct relay_peer *r)
 {
 	tls_context_free(r->tls);
 	r->tls = NULL;
+	dial_proxy_free(r->proxy);
+	r->proxy = NULL;
 	dial_memory_unref(r->memory);
 	r->memory = NULL;
 }
@@ -71,6 +98,7 @@ enum err relay_peer_connect(const struct relay_peer *r, struct connector_options
 {
 	o.host = r->host;
 	o.port = r->port;
+	o.proxy = r->proxy;
 	o.memory = r->memory;
 	o.server_name = r->host;
 	o.timeout_ms = CONNECT_MS;

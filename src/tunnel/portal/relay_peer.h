@@ -20,12 +20,20 @@ struct relay_peer {
 	uint16_t port;
 	char authority[NAMES_HOST_MAX + 16]; /* for the Host header */
 	bool is_local;
+	/* What the environment asks for (text/proxy_env.h); NULL and "": none. */
+	struct dial_proxy *proxy;
+	char proxy_text[URL_TEXT_MAX];
 	struct dial_memory *memory; /* the address that worked last */
 	/* For all connections but the first; NULL before a chain is pinned. */
 	struct tls_context *tls;
 };
 
-/* @url need not be canonical. ERR_SYNTAX, ERR_LIMIT; others: no system roots. */
+/*
+ * @url need not be canonical.
+ *
+ * ERR_SYNTAX: of the URL, or of a variable for a proxy.  ERR_LIMIT; others: no system
+ * roots.
+ */
 enum err relay_peer_init(struct relay_peer *r, const char *url, struct why *why) MUST_USE;
 void relay_peer_fini(struct relay_peer *r);
 

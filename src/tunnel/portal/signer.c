@@ -246,6 +246,7 @@ static enum err signer_make_client(struct signer *s, const struct signer_options
 		.loop = o->loop,
 		.host = o->relay->host,
 		.port = o->relay->port,
+		.proxy = o->relay->proxy,
 		.host_header = o->relay->authority,
 		.connections_max = SIGN_CONNECTIONS_MAX,
 		.connect_ms = SIGN_MS,
