@@ -18,7 +18,10 @@ struct dial_proxy {
 /* The proxy at @url, whose texts it borrows: http, or else SOCKS5. */
 struct dial_proxy dial_proxy_of_url(const struct url *url);
 
-/* A copy with its texts, to be freed with dial_proxy_free(). NULL stays NULL. ERR_NOMEM. */
+/*
+ * A copy with its texts, to be freed with dial_proxy_free(). NULL stays NULL.
+ * ERR_NOMEM.
+ */
 enum err dial_proxy_dup(const struct dial_proxy *p, struct dial_proxy **out) MUST_USE;
 void dial_proxy_free(struct dial_proxy *p); /* wiped; NULL is fine */
 

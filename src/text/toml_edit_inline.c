@@ -50,7 +50,7 @@ static unsigned collect(struct toml_edit *e, const struct toml_node *container,
 
 	for (n = container; n != NULL; n = toml_walk(n, container))
 		count++;
-	*out = calloc(count, sizeof(**out));
+	*out = calloc(count + 1, sizeof(**out));
 	if (*out == NULL) {
 		e->failed = ERR_NOMEM;
 		return 0;

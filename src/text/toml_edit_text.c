@@ -133,7 +133,7 @@ void toml_edit_init(struct toml_edit *e, const struct toml *t)
 	if (line_end != NULL && line_end > e->text.p && line_end[-1] == '\r')
 		e->newline = "\r\n";
 	buf_init(&e->added, 2 * TOML_BYTES_MAX);
-	e->items = calloc(count_nodes(t), sizeof(*e->items));
+	e->items = calloc(count_nodes(t) + 1, sizeof(*e->items));
 	if (e->items != NULL)
 		collect_items(e);
 	else
