@@ -140,7 +140,7 @@ static void set_member(struct toml_edit *e, const struct toml_node *table,
 		return;
 	}
 	if (there != NULL && container != NULL)
-		toml_inline_remove(e, there);
+		toml_inline_remove(e, container, there);
 	else if (there != NULL)
 		remove_items(e, there);
 	if (container != NULL)
@@ -188,14 +188,15 @@ static void remove_items(struct toml_edit *e, const struct toml_node *node)
 enum err toml_edit_remove(const struct toml *t, const struct toml_node *node,
 	struct buf *removed, struct buf *out)
 {
+	const struct toml_node *container = toml_container_of(node);
 	const struct toml_difference d = { .gone = node };
 	struct toml_edit e;
 
 	if (node->parent == NULL)
 		return ERR_USAGE;
 	toml_edit_init(&e, t);
-	if (toml_container_of(node) != NULL)
-		toml_inline_remove(&e, node);
+	if (container != NULL)
+		toml_inline_remove(&e, container, node);
 	else
 		remove_items(&e, node);
 	return toml_edit_finish(&e, &d, removed, out);

@@ -220,9 +220,9 @@ static void cut_piece(struct toml_edit *e, const struct piece *pieces, unsigned 
 	}
 }
 
-void toml_inline_remove(struct toml_edit *e, const struct toml_node *node)
+void toml_inline_remove(struct toml_edit *e, const struct toml_node *container,
+	const struct toml_node *node)
 {
-	const struct toml_node *container = toml_container_of(node);
 	struct piece *pieces;
 	unsigned count = collect(e, container, node, &pieces);
 

@@ -127,7 +127,8 @@ void toml_inline_add(struct toml_edit *e, const struct toml_node *container,
 
 void toml_inline_append(struct toml_edit *e, const struct toml_node *array,
 	struct span literal);
-void toml_inline_remove(struct toml_edit *e, const struct toml_node *node);
+void toml_inline_remove(struct toml_edit *e, const struct toml_node *container,
+	const struct toml_node *node);
 
 /* ---- checking (toml_edit_check.c) ---- */
 

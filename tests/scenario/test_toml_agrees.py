@@ -23,7 +23,7 @@ import tomllib
 
 import pytest
 
-from lib.toml_documents import Documents
+from lib.toml_documents import Documents, structures
 
 
 class Printer:
@@ -116,7 +116,7 @@ def expected(document):
         return theirs(tomllib.loads(document.removeprefix(b"\xef\xbb\xbf").decode()))
     except TooLarge:
         return "a number is too large"
-    except ValueError as e: # also of UTF-8 and of times
+    except ValueError as e:  # also of UTF-8 and of times
         return str(e)
 
 
@@ -155,6 +155,14 @@ def test_random_documents_are_read_as_tomllib_reads_them(printer):
     assert count > 100 and count / 5 < good < count * 4 / 5
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_tables_are_built_and_refused_as_by_tomllib(printer, count):
+    for document in structures(count):
+        words = compare(printer, document)
+        assert words is None, f"{document!r}: {words}"
+
+
 @pytest.mark.slow
 def test_many_random_documents_are_read_as_tomllib_reads_them(printer):
-    search(printer, int(os.environ.get("SEED", time.time())), float(os.environ.get("SECONDS", 120)))
+    search(printer, int(os.environ.get("SEED", time.time())),
+           float(os.environ.get("SECONDS", 120)))
