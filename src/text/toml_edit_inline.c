@@ -45,10 +45,11 @@ static int compare_pieces(const void *a, const void *b)
 static unsigned collect(struct toml_edit *e, const struct toml_node *container,
 	const struct toml_node *gone, struct piece **out)
 {
-	const struct toml_node *n;
+	const struct toml_node *first = toml_walk(container, container), *n;
+	bool has_keys = container->kind == TOML_TABLE;
 	unsigned count = 0;
 
-	for (n = container; n != NULL; n = toml_walk(n, container))
+	for (n = first; n != NULL; n = toml_walk(n, container))
 		count++;
 	*out = calloc(count + 1, sizeof(**out));
 	if (*out == NULL) {
@@ -56,14 +57,11 @@ static unsigned collect(struct toml_edit *e, const struct toml_node *container,
 		return 0;
 	}
 	count = 0;
-	for (n = toml_walk(container, container); n != NULL;
-		n = toml_walk(n, container)) {
-		bool has_key = container->kind == TOML_TABLE;
-
+	for (n = first; n != NULL; n = toml_walk(n, container)) {
 		if (n->kind == TOML_TABLE && n->origin != TOML_INLINE)
 			continue;
 		(*out)[count++] = (struct piece){
-			.from = has_key ? n->key_at.at : n->at.at,
+			.from = has_keys ? n->key_at.at : n->at.at,
 			.to = n->at.at + n->at.n,
 			.is_gone = toml_is_below(n, gone),
 		};

@@ -33,7 +33,7 @@ static const struct toml_node *node_at(const struct toml *t, const char *path)
 
 		memcpy(key, word.p, word.n);
 		if (n->kind == TOML_ARRAY) {
-			unsigned i = (unsigned)atoi(key);
+			unsigned i = (unsigned)(key[0] - '0');
 
 			for (n = n->first; n != NULL && i > 0; i--)
 				n = n->next;
