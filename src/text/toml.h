@@ -13,7 +13,7 @@
 
 #define TOML_BYTES_MAX (1 << 20)
 #define TOML_DEPTH_MAX 32
-#define TOML_NODES_MAX 65536 /* keys, elements and tables */
+#define TOML_NODES_MAX 32768 /* keys, elements and tables */
 
 enum toml_kind {
 	TOML_TEXT,
