@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "relay/relay_priv.h"
-#include "tunnel/portal/envelope.h"
 #include "serve/own_host.h"
+#include "tunnel/portal/envelope.h"
 #include "tunnel/portal/message.h"
 
 struct health {

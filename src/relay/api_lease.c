@@ -8,9 +8,9 @@
 #include "base/str.h"
 #include "relay/relay_config.h"
 #include "relay/relay_priv.h"
-#include "tunnel/portal/envelope.h"
 #include "serve/own_host.h"
 #include "tunnel/portal/access_token.h"
+#include "tunnel/portal/envelope.h"
 
 #define NO_HOPS "this relay does not support multi-hop routes"
 

@@ -10,9 +10,9 @@
 #include "base/str.h"
 #include "loop/timer_test.h"
 #include "relay/relay_priv.h"
-#include "tunnel/portal/envelope.h"
 #include "serve/lease/store_test.h"
 #include "tunnel/portal/access_token.h"
+#include "tunnel/portal/envelope.h"
 #include "tunnel/portal/message.h"
 
 #define ROOT "relay.example.com"
