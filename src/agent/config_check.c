@@ -34,8 +34,8 @@ static void warn(const struct config_reader *r, const char *fmt, ...)
 	r->source->warn(r->source->arg, words.text);
 }
 
-/* The place of @key in @table; of the table, without it; of the document, without
- * both. */
+/* The place of the value of @key in @table; of the table, without it; of the document,
+ * without both. */
 static const struct toml_place *place_of(const struct config_reader *r,
 	const struct toml_node *table, const char *key)
 {
@@ -43,7 +43,9 @@ static const struct toml_place *place_of(const struct config_reader *r,
 
 	if (n == NULL)
 		n = table != NULL ? table : r->root;
-	return n->key_at.line != 0 ? &n->key_at : &n->at;
+	if (n->at.line == 0 && n->first != NULL)
+		n = n->first; /* [[these]]: each has a place */
+	return &n->at;
 }
 
 static enum err refuse(const struct config_reader *r, const struct toml_node *table,
