@@ -232,7 +232,8 @@ static enum err open_expose(struct tunnel *t, struct why *why)
 		.service = service_of(&t->c),
 		.identity = &t->identity,
 		.metadata = &t->c.metadata,
-		.log = &t->log,
+		/* which adds the identity's name */
+		.log = strcmp(t->c.id, t->identity.name) == 0 ? t->o.log : &t->log,
 		.wants_tcp = t->c.lease.has_tcp,
 		.bans_mitm = t->c.lease.bans_mitm,
 		.keeps_trying = true,
