@@ -39,6 +39,8 @@ static const struct field service_rows[] = {
 		.help = "services by the path of a request, instead of a target" },
 	{ "preserve_host", FIELD_BOOL, AT(preserves_host), .is_own = true,
 		.help = "with http_routes, send the public name to upstreams as Host" },
+	{ "access", FIELD_TABLE, AT(access), .of = &access_fields, .is_own = true,
+		.help = "who may use the tunnel, which then speaks HTTP only" },
 };
 const struct field_table service_config_fields = FIELD_TABLE_OF(struct service_config,
 	service_rows);

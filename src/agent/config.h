@@ -9,6 +9,7 @@
 #ifndef AGENT_CONFIG_H
 #define AGENT_CONFIG_H
 
+#include "agent/access.h"
 #include "agent/http_routes.h"
 #include "agent/link.h"
 #include "agent/paths.h"
@@ -32,6 +33,7 @@ struct service_config {
 	char *target;
 	struct field_tables http_routes; /* struct route_config */
 	bool preserves_host;
+	struct access access; /* without a credential: anyone */
 };
 
 /* Where it is published: likewise. */
@@ -60,6 +62,7 @@ struct tunnel_config {
 	struct message_metadata metadata;
 
 	/* What they mean. */
+	/* A target with @access is the upstream of a route "/" instead. */
 	struct target target; /* unless there are routes */
 	struct http_routes routes;
 	struct relay_urls relays;

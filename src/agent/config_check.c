@@ -204,6 +204,19 @@ static enum err check_route(const struct entry *e, struct tunnel_config *t,
 		err_text(rc, &words));
 }
 
+/* Requests to a target are read, so that it can be seen who may send them. */
+static enum err route_target(const struct entry *e, struct tunnel_config *t)
+{
+	char *text = str_printf("/=%s", t->service.target);
+	enum err rc = text == NULL ?
+		ERR_NOMEM :
+		http_routes_add(&t->routes, span_str(text), e->reader->why);
+
+	free(text);
+	t->service.preserves_host = true;
+	return rc;
+}
+
 static enum err check_service(const struct entry *e, struct tunnel_config *t)
 {
 	const struct route_config *routes = t->service.http_routes.v;
@@ -226,7 +239,7 @@ static enum err check_service(const struct entry *e, struct tunnel_config *t)
 		return rc;
 	rc = target_parse(span_str(t->service.target), &t->target, &words);
 	if (rc == ERR_OK)
-		return rc;
+		return access_is_set(&t->service.access) ? route_target(e, t) : ERR_OK;
 	return entry_refuse(e, "target", "target \"%s\": %s",
 		str_quote(shown, sizeof(shown), span_str(t->service.target)),
 		err_text(rc, &words));

@@ -34,6 +34,7 @@ struct service {
 	struct list in_expose;
 	struct forward *forward;
 	struct http_routes routes;
+	struct access access;
 	unsigned visits; /* and it stays for them */
 };
 
@@ -100,6 +101,7 @@ static void service_free(struct service *s)
 	list_remove(&s->in_expose);
 	forward_free(s->forward);
 	http_routes_fini(&s->routes);
+	access_fini(&s->access);
 	free(s);
 }
 
@@ -112,6 +114,7 @@ static enum err service_new(struct expose *e, const struct expose_service *from,
 		.target = from->target,
 		.preserves_host = from->preserves_host,
 		.head_max = from->head_max,
+		.logs_requests = from->logs_requests,
 		.log = &e->log,
 	};
 	enum err rc = ERR_NOMEM;
@@ -121,10 +124,13 @@ static enum err service_new(struct expose *e, const struct expose_service *from,
 		rc = from->routes == NULL ? ERR_OK :
 					    http_routes_copy(from->routes, &s->routes);
 	}
+	if (rc == ERR_OK && from->access != NULL)
+		rc = access_copy(from->access, &s->access);
 	if (rc != ERR_OK) {
 		err_set(why, rc, "out of memory");
 	} else {
 		f.routes = from->routes != NULL ? &s->routes : NULL;
+		f.access = access_is_set(&s->access) ? &s->access : NULL;
 		rc = forward_new(&f, &s->forward, why);
 	}
 	if (rc == ERR_OK)

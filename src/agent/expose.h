@@ -5,6 +5,7 @@
 #ifndef AGENT_EXPOSE_H
 #define AGENT_EXPOSE_H
 
+#include "agent/access.h"
 #include "agent/http_routes.h"
 #include "agent/lease_session.h"
 #include "http/metrics.h"
@@ -36,8 +37,9 @@ struct expose_hooks {
 struct expose_service {
 	const struct target *target;      /* NULL with @routes */
 	const struct http_routes *routes; /* NULL with @target */
-	bool preserves_host;
+	bool preserves_host, logs_requests;
 	size_t head_max;
+	const struct access *access; /* with @routes; NULL: anyone may use them */
 };
 
 struct expose_options {

@@ -333,6 +333,8 @@ enum err forward_new(const struct forward_options *o, struct forward **out,
 	f->log = o->log;
 	f->routes = has_routes ? o->routes : NULL;
 	f->preserves_host = o->preserves_host;
+	f->access = o->access;
+	f->logs_requests = o->logs_requests;
 	f->head_max = o->head_max;
 	if (!has_routes)
 		f->target = *o->target;

@@ -13,6 +13,7 @@
 #ifndef AGENT_FORWARD_H
 #define AGENT_FORWARD_H
 
+#include "agent/access.h"
 #include "agent/http_routes.h"
 #include "base/log.h"
 #include "loop/worker.h"
@@ -30,6 +31,9 @@ struct forward_options {
 	/* upstreams of routes get the visitor's Host, not their own */
 	bool preserves_host;
 	size_t head_max; /* of requests for routes: see http/server.h */
+	/* borrowed: outlives the forward; with @routes only; NULL: anyone may */
+	const struct access *access;
+	bool logs_requests; /* to routes: a line for each */
 	/* borrowed: outlives the forward; for failures of upstreams; may be NULL */
 	const struct log *log;
 };

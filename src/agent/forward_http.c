@@ -2,11 +2,14 @@
 #include "agent/forward_http.h"
 
 #include <ctype.h>
+#include <stdio.h>
 
 #include "agent/http_path.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "http/page.h"
 #include "http/proxy.h"
+#include "text/names.h"
 
 #define REACH_MS 5000
 #define IDLE_MAX 16
@@ -80,6 +83,27 @@ static void put_forwarded(struct buf *out, struct http_exchange *x,
 		buf_printf(out, "X-Forwarded-Prefix: %s\r\n", route->prefix);
 }
 
+/* Without the query, which may have secrets. */
+static void log_request(void *arg, const struct http1_head *request, unsigned status)
+{
+	const struct forward *f = arg;
+	char method[24], path[200];
+
+	if (f->log != NULL)
+		log_limited(LOG_INFO, f->log, "%s %s %u",
+			str_quote(method, sizeof(method), request->method),
+			str_quote(path, sizeof(path), http1_path(request)), status);
+}
+
+/* Answers a request that is not forwarded. */
+static void refuse(const struct forward_server *s, struct http_exchange *x,
+	unsigned status, const char *headers, const char *text)
+{
+	if (s->forward->logs_requests)
+		log_request(s->forward, http_request(x), status);
+	http_reply(x, status, headers, span_str(text));
+}
+
 static bool rewrite(const struct http_route *route, const char *scheme,
 	const struct http1_head *request, const struct http1_header *h, struct buf *value)
 {
@@ -125,6 +149,9 @@ static void pass(const struct forward_server *s, struct http_exchange *x, unsign
 		.rewrite_arg = route,
 		.bad_gateway = "bad gateway\n",
 		.connect_ms = REACH_MS,
+		.on_status = f->logs_requests ? log_request : NULL,
+		.status_arg = f,
+		.drops = f->access != NULL ? "Authorization" : NULL,
 	};
 	struct buf target, headers;
 	enum err rc;
@@ -142,7 +169,7 @@ static void pass(const struct forward_server *s, struct http_exchange *x, unsign
 	if (rc == ERR_OK && target.failed == ERR_OK && headers.failed == ERR_OK)
 		http_proxy_pass(x, &up);
 	else
-		http_reply(x, 414, NULL, span_str("URI too long\n"));
+		refuse(s, x, 414, NULL, "URI too long\n");
 	buf_fini(&target);
 	buf_fini(&headers);
 }
@@ -159,7 +186,7 @@ static void route_request(const struct forward_server *s, struct http_exchange *
 			return;
 		}
 	}
-	http_reply(x, 404, NULL, span_str("not found\n"));
+	refuse(s, x, 404, NULL, "not found\n");
 }
 
 /* The name in "name.:443"; nothing if the port is not a number. */
@@ -191,6 +218,27 @@ bool forward_has_host(const struct forward *forward, struct span host, bool is_r
 	return false;
 }
 
+/* Without a credential, or with a wrong one. */
+static void refuse_stranger(const struct forward_server *s, struct http_exchange *x,
+	struct span host)
+{
+	struct span name = host_without_port(host);
+	char realm[NAMES_HOST_MAX + 1];
+	struct buf headers;
+
+	snprintf(realm, sizeof(realm), "%.*s", (int)name.n, (const char *)name.p);
+	buf_init(&headers, 4 * NAMES_HOST_MAX);
+	access_put_challenge(s->forward->access, realm, &headers);
+	buf_put_str(&headers, "Cache-Control: no-store\r\n");
+	buf_put_u8(&headers, '\0');
+	if (headers.failed == ERR_OK)
+		refuse(s, x, 401, (const char *)buf_front(&headers),
+			"a password or token is needed\n");
+	else
+		refuse(s, x, 401, NULL, "a password or token is needed\n");
+	buf_fini(&headers);
+}
+
 static void on_request(void *arg, struct http_exchange *x)
 {
 	const struct forward_server *s = arg;
@@ -204,13 +252,16 @@ static void on_request(void *arg, struct http_exchange *x)
 	 * A request of HTTP/1.0 may have no Host.
 	 */
 	if (host != NULL && !forward_has_host(s->forward, host->value, s->is_raw))
-		http_reply(x, 421, NULL,
-			span_str("this host is not served here: use the tunnel's public"
-				 " name\n"));
+		refuse(s, x, 421, NULL,
+			"this host is not served here: use the tunnel's public name\n");
+	else if (s->forward->access != NULL &&
+		!access_admits(s->forward->access,
+			http1_head_value(head, "Authorization")))
+		refuse_stranger(s, x, host != NULL ? host->value : span_str(""));
 	else if (span_is(head->target, "*"))
-		http_reply(x, 404, NULL, span_str("not found\n"));
+		refuse(s, x, 404, NULL, "not found\n");
 	else if (http_path_clean(http1_path(head), &path, NULL) != ERR_OK)
-		http_reply(x, 400, NULL, span_str("bad request\n"));
+		refuse(s, x, 400, NULL, "bad request\n");
 	else
 		route_request(s, x, buf_span(&path));
 	buf_fini(&path);

@@ -34,7 +34,8 @@ struct forward {
 	struct target target;
 	struct dial_memory *memory;       /* the last working address of the target */
 	const struct http_routes *routes; /* borrowed; NULL: none */
-	bool preserves_host;
+	bool preserves_host, logs_requests;
+	const struct access *access; /* borrowed; may be NULL */
 	size_t head_max;
 	struct idle_pool *idle_pools[HTTP_ROUTES_MAX];     /* of each route, in order */
 	struct tls_context *tls_verified, *tls_unverified; /* NULL: not needed */

@@ -216,6 +216,7 @@ static struct expose_service service_of(const struct tunnel_config *c)
 		.target = has_routes ? NULL : &c->target,
 		.routes = has_routes ? &c->routes : NULL,
 		.preserves_host = c->service.preserves_host,
+		.access = &c->service.access,
 	};
 }
 

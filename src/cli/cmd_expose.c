@@ -28,6 +28,7 @@ struct expose_args {
 	struct daemon_args daemon;
 	bool has_discovery, bans_mitm, has_tcp, allows_public_metrics;
 	bool preserves_host, takes_over;
+	struct access access;
 	unsigned head_max;
 	bool only_warns; /* see cli/persona.h; set before the check */
 
@@ -136,6 +137,7 @@ static const struct field expose_rows[] = {
 	{ "preserve_host", FIELD_BOOL, AT(preserves_host), .is_own = true,
 		.help = "with --http-route, send the public name to upstreams as Host, in place of"
 			" their own" },
+	{ .kind = FIELD_TABLE, AT(access), .of = &access_flag_fields },
 	{ "udp", FIELD_BOOL, .initial = "false", .lacks = "UDP through a relay is",
 		.env = "UDP_ENABLED",
 		.help = "not supported yet: request a UDP port, too" },
@@ -192,9 +194,22 @@ static enum err read_target(struct expose_args *a, const char *text, struct why 
 	return ERR_OK;
 }
 
+/* Requests to a target are read, so that it can be seen who may send them. */
+static enum err route_target(struct expose_args *a, const char *text, struct why *why)
+{
+	char *route = str_printf("/=%s", text);
+	enum err rc = route == NULL ? ERR_NOMEM :
+				      http_routes_add(&a->routes, span_str(route), why);
+
+	free(route);
+	return rc;
+}
+
 static enum err read_service(struct expose_args *a, int argc, char **argv,
 	struct why *why)
 {
+	enum err rc;
+
 	if (argc > 1)
 		return err_set(why, ERR_USAGE,
 			"there can be only one target: leave out \"%.40s\"", argv[1]);
@@ -205,7 +220,11 @@ static enum err read_service(struct expose_args *a, int argc, char **argv,
 	if (argc == 0 && a->route_texts.n == 0)
 		return err_set(why, ERR_USAGE,
 			"the target is missing: write one such as 3000, or use --http-route");
-	return argc == 1 ? read_target(a, argv[0], why) : read_routes(a, why);
+	if (argc == 0)
+		return read_routes(a, why);
+	rc = read_target(a, argv[0], why);
+	return rc == ERR_OK && access_is_set(&a->access) ? route_target(a, argv[0], why) :
+							   rc;
 }
 
 /* ---- where ---- */
@@ -356,7 +375,7 @@ static void show_public(const struct exposing *x, const char *url, const char *t
 	fprintf(out, "Public at %s\n", url);
 	if (x->args->has_target)
 		fprintf(out, "  leads to %s\n", target_print(&x->args->target, target));
-	for (unsigned i = 0; i < x->args->routes.count; i++) {
+	for (unsigned i = 0; !x->args->has_target && i < x->args->routes.count; i++) {
 		const struct http_route *r = x->args->routes.routes[i];
 
 		fprintf(out, "  %s leads to %s\n", r->prefix,
@@ -406,9 +425,12 @@ static enum err exposing_open(void *arg, struct runner *r, struct why *why)
 	struct expose_options o = {
 		.worker = &r->worker,
 		.service = {
-			.target = args->has_target ? &args->target : NULL,
-			.routes = args->has_target ? NULL : &args->routes,
-			.preserves_host = args->preserves_host,
+			.target = args->routes.count == 0 ? &args->target : NULL,
+			.routes = args->routes.count > 0 ? &args->routes : NULL,
+			/* as a target without access gets it */
+			.preserves_host = args->preserves_host || args->has_target,
+			.logs_requests = true,
+			.access = &args->access,
 			.head_max = args->head_max,
 		},
 		.identity = &args->identity,

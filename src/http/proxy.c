@@ -219,10 +219,18 @@ static void proxy_log(const struct proxy *proxy, const char *what)
 		log_limited(LOG_INFO, proxy->up.log, "proxy: %s: %s", place, what);
 }
 
+static void proxy_tell_status(const struct proxy *proxy, unsigned status)
+{
+	if (proxy->up.on_status != NULL)
+		proxy->up.on_status(proxy->up.status_arg, http_request(proxy->x), status);
+}
+
 /* The upstream's fault. */
 static void proxy_fail(struct proxy *proxy, enum err rc, const struct why *why)
 {
 	proxy_log(proxy, err_text(rc, why));
+	if (!proxy->has_begun)
+		proxy_tell_status(proxy, 502);
 	if (proxy->has_begun)
 		exchange_cut(proxy->x);
 	else
@@ -327,6 +335,7 @@ static enum err answering_read_head(struct proxy *proxy, struct why *why)
 	proxy->answering.is_chunked = framing.is_chunked;
 	proxy->answering.state = answer->status == 101 ? PUMP_LAST_WRITING : PUMP_WRITING;
 	proxy->has_begun = true;
+	proxy_tell_status(proxy, answer->status);
 	return ERR_OK;
 }
 

@@ -58,6 +58,13 @@ struct http_upstream {
 		const struct http1_header *h, struct buf *value);
 	void *rewrite_arg; /* borrowed until the answer */
 
+	const char *drops; /* the name of a header that is not forwarded; or NULL */
+
+	/* Called when the status of the answer is known, also of a 502; or NULL. @request
+	 * is good for the call. */
+	void (*on_status)(void *arg, const struct http1_head *request, unsigned status);
+	void *status_arg; /* borrowed until then */
+
 	/* borrowed until the answer: the body of a 502; NULL: "Bad Gateway\n" */
 	const char *bad_gateway;
 

@@ -311,6 +311,7 @@ enum err proxy_put_request(struct buf *out, const struct http1_head *request,
 		if (!is_any(h.name, IS_HOP | IS_OURS) &&
 			!(up->is_edge && is_about_the_way(h.name)) &&
 			!named_has(&named, h.name) &&
+			(up->drops == NULL || !span_is_nocase(h.name, up->drops)) &&
 			!http_lines_have(up->headers, h.name))
 			put_line(out, h.name, h.value);
 	}
