@@ -35,22 +35,24 @@ static enum err check_bearer(void *member, struct why *why)
 		" one");
 }
 
-#define ROWS(prefix) \
-	{ \
-		{ prefix "basic", FIELD_SECRET, FIELD_AT(struct access, basic), \
-			.text_max = ACCESS_TEXT_MAX, .check = check_basic, \
-			.is_own = true, .argument = "name:password", \
-			.help = "ask visitors for this name and password" }, \
-		{ \
-			prefix "bearer", FIELD_SECRET, FIELD_AT(struct access, bearer), \
-				.text_max = ACCESS_TEXT_MAX, .check = check_bearer, \
-				.is_own = true, .argument = "token", \
-				.help = "admit requests with this bearer token" \
-		} \
-	}
+#define BASIC \
+	FIELD_SECRET, FIELD_AT(struct access, basic), \
+		.text_max = ACCESS_TEXT_MAX, .check = check_basic, .is_own = true, \
+		.argument = "name:password", \
+		.help = "ask visitors for this name and password"
+#define BEARER \
+	FIELD_SECRET, FIELD_AT(struct access, bearer), \
+		.text_max = ACCESS_TEXT_MAX, .check = check_bearer, .is_own = true, \
+		.argument = "token", .help = "admit requests with this bearer token"
 
-static const struct field rows[] = ROWS("");
-static const struct field flag_rows[] = ROWS("access_");
+static const struct field rows[] = {
+	{ "basic", BASIC },
+	{ "bearer", BEARER },
+};
+static const struct field flag_rows[] = {
+	{ "access_basic", BASIC, .env = "ADIT_ACCESS_BASIC" },
+	{ "access_bearer", BEARER, .env = "ADIT_ACCESS_BEARER" },
+};
 
 const struct field_table access_fields = FIELD_TABLE_OF(struct access, rows);
 const struct field_table access_flag_fields = FIELD_TABLE_OF(struct access, flag_rows);

@@ -463,6 +463,7 @@ static enum err check_link(struct config_reader *r, unsigned number,
 	l->options.server = l->server;
 	l->options.headers = (const char *const *)l->headers.v;
 	l->options.max_retry_count = -1;
+	l->options.uses_proxy_env = true;
 	return rc;
 }
 
