@@ -78,6 +78,9 @@ static enum err node_new(struct parser *p, struct toml_node *parent, struct span
 	if (t->count == TOML_NODES_MAX)
 		return refuse_limit(p, "the file has more keys and values than",
 			TOML_NODES_MAX);
+	if (parent != NULL && parent->kind == TOML_TABLE &&
+		parent->count == TOML_KEYS_MAX)
+		return refuse_limit(p, "the table has more keys than", TOML_KEYS_MAX);
 	n = mem_new(n);
 	if (n == NULL)
 		return err_set(p->scan.why, ERR_NOMEM, "no memory for a document");

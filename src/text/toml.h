@@ -14,6 +14,7 @@
 #define TOML_BYTES_MAX (1 << 20)
 #define TOML_DEPTH_MAX 32
 #define TOML_NODES_MAX 32768 /* keys, elements and tables */
+#define TOML_KEYS_MAX 4096   /* of one table: each new key is compared with all */
 
 enum toml_kind {
 	TOML_TEXT,

@@ -13,11 +13,12 @@ struct toml_item {
 	const struct toml_node *node;
 };
 
-/* The bytes from @from to @to are replaced by @n bytes of the added ones. */
+/* The bytes from @from to @to are replaced by added ones, which end where those of the
+ * change that was made next begin. */
 struct toml_change {
 	size_t from, to;
-	size_t at;
-	unsigned index;
+	size_t at;      /* in the added bytes */
+	unsigned index; /* in the order in which they were made */
 };
 
 /* An edit that is being made. Failures stick, as in a buf. */
@@ -36,6 +37,15 @@ struct toml_edit {
 	enum err failed;
 };
 
+/* What may differ between a document and the edited one. */
+struct toml_difference {
+	const struct toml_node *gone;  /* this is not there any more; or NULL */
+	const struct toml_node *table; /* this has the member @key; or NULL */
+	const char *key;
+	const struct toml_node *array; /* this has one more element, at @index; or NULL */
+	unsigned index;
+};
+
 void toml_edit_init(struct toml_edit *e, const struct toml *t);
 void toml_edit_fini(struct toml_edit *e);
 
@@ -44,7 +54,6 @@ void toml_edit_fini(struct toml_edit *e);
  * edit. @removed, which may be NULL, gets what has been cut. Both are empty after a
  * failure.
  */
-struct toml_difference;
 enum err toml_edit_finish(struct toml_edit *e, const struct toml_difference *d,
 	struct buf *removed, struct buf *out) MUST_USE;
 
@@ -131,15 +140,6 @@ void toml_inline_remove(struct toml_edit *e, const struct toml_node *container,
 	const struct toml_node *node);
 
 /* ---- checking (toml_edit_check.c) ---- */
-
-/* What may differ between a document and the edited one. */
-struct toml_difference {
-	const struct toml_node *gone;  /* this is not there any more; or NULL */
-	const struct toml_node *table; /* this has the member @key; or NULL */
-	const char *key;
-	const struct toml_node *array; /* this has one more element, at @index; or NULL */
-	unsigned index;
-};
 
 /* ERR_SYNTAX: there is another difference. */
 enum err toml_edit_check(const struct toml *t, struct span edited,

@@ -60,8 +60,11 @@ static char *result_of(enum err rc, struct buf *out)
 
 static void check_text(const char *before, char *after, const char *expected)
 {
-	if ((after == NULL) != (expected == NULL) ||
-		(after != NULL && strcmp(after, expected) != 0))
+	bool is_same = after == expected; /* both are NULL */
+
+	if (after != NULL && expected != NULL)
+		is_same = strcmp(after, expected) == 0;
+	if (!is_same)
 		fail_msg("\n%s\n--- became\n%s\n--- not\n%s", before,
 			after != NULL ? after : "(refused)",
 			expected != NULL ? expected : "(refused)");

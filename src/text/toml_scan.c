@@ -144,14 +144,16 @@ enum err toml_scan_line_end(struct toml_scan *s)
 {
 	enum err rc;
 	char shown[40];
+	size_t n = 0;
 
 	toml_scan_space(s);
 	rc = scan_comment(s);
 	if (rc != ERR_OK || is_at_line_end(s))
 		return rc;
+	while (n < s->in.n && n < 8 && !is_control(s->in.p[n]))
+		n++;
 	return toml_scan_refuse(s, "expected the end of the line, not \"%s\"",
-		str_quote(shown, sizeof(shown),
-			span_of(s->in.p, s->in.n < 8 ? s->in.n : 8)));
+		str_quote(shown, sizeof(shown), span_of(s->in.p, n > 0 ? n : 1)));
 }
 
 /* ---- text ---- */

@@ -144,6 +144,7 @@ static void test_errors_name_their_place(void **state)
 		{ "[[a]]\n[a]", "t.toml:2:2: \"a\" is already set on line 1" },
 		{ "[[a.b]]\n[a]\nb.c = 1", "t.toml:3:1: \"b\" is already set on line 1" },
 		{ "a = 1 2", "t.toml:1:7: expected the end of the line, not \"2\"" },
+		{ "a = 1 x\n", "t.toml:1:7: expected the end of the line, not \"x\"" },
 		{ "[a", "t.toml:1:3: the header is not closed; ] is missing" },
 		{ "[[a]", "t.toml:1:5: the header is not closed; ]] is missing" },
 		{ "[]", "t.toml:1:2: expected a key, not \"]\"; a key has letters, digits, - and _, or is in quotes" },
@@ -269,6 +270,19 @@ static void test_depth_and_size_are_bounded(void **state)
 		memcpy(big + i, i == 0 ? "a=" : i == 2 ? " [" : "1,", 2);
 	assert_int_equal(toml_parse(span_of(big, TOML_BYTES_MAX), "t.toml", &t, &why),
 		ERR_LIMIT);
+	for (size_t i = 0; i <= TOML_KEYS_MAX; i++) {
+		char line[16];
+
+		snprintf(line, sizeof(line), "a%06zu=1\n", i);
+		memcpy(big + 10 * i, line, 10);
+	}
+	assert_int_equal(toml_parse(span_of(big, 10 * TOML_KEYS_MAX), "t.toml", &t, &why),
+		ERR_OK);
+	toml_free(t);
+	assert_int_equal(toml_parse(span_of(big, 10 * TOML_KEYS_MAX + 10), "t.toml", &t,
+				 &why),
+		ERR_LIMIT);
+	assert_string_equal(why.text, "t.toml:4097:9: the table has more keys than 4096");
 	for (size_t i = 0; i < TOML_BYTES_MAX; i += 2)
 		memcpy(big + i, "a.", 2);
 	assert_int_equal(toml_parse(span_of(big, TOML_BYTES_MAX), "t.toml", &t, &why),
