@@ -53,6 +53,7 @@ enum err toml_edit_remove(const struct toml *t, const struct toml_node *node,
  * has changed since: as the element @index, or as the last one if there are fewer. If
  * nothing has changed, the document is again as it was, unless comments stood directly
  * behind the table. In brackets it becomes the last element, and comments are dropped.
+ * A table [key], which was no array, may be put back, too.
  *
  * ERR_USAGE: @removed is not of that array; @key is no array of tables any more.
  */

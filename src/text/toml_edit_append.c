@@ -182,16 +182,26 @@ static const struct toml_node *counterpart(const struct toml *t,
 					   NULL;
 }
 
-/* Sections as they were: the table is that of the last header in double brackets. */
+/* In sections as they were: the only table of [[key]], or [key] itself. */
 static const struct toml_node *find_section(const struct toml *removed,
 	const struct toml_node *table, const char *key)
 {
-	const struct toml_node *above = counterpart(removed, table), *array = NULL;
+	const struct toml_node *above = counterpart(removed, table), *n = NULL;
 
 	if (above != NULL && above->kind == TOML_TABLE)
-		array = toml_find(above, key);
-	return array != NULL && toml_is_list(array) && array->count == 1 ? array->first :
-									   NULL;
+		n = toml_find(above, key);
+	if (n != NULL && toml_is_list(n) && n->count == 1)
+		n = n->first;
+	return n != NULL && n->kind == TOML_TABLE && n->origin != TOML_INLINE ? n : NULL;
+}
+
+/* May a section stand beside the tables that are there, if there are any? */
+static bool fits(const struct toml_node *section, const struct toml_node *table,
+	const struct toml_node *array)
+{
+	if (!has_headers(table, array))
+		return false;
+	return toml_is_element(section) || (array == NULL && toml_has_header(section));
 }
 
 /* "{...}," with its comments, as the only element of an array. */
@@ -288,7 +298,7 @@ enum err toml_edit_restore(const struct toml *t, const struct toml_node *table,
 	rc = toml_parse(removed, "removed", &r, NULL);
 	if (rc == ERR_OK)
 		element = find_section(r, table, key);
-	if (element != NULL && has_headers(table, array)) {
+	if (element != NULL && fits(element, table, array)) {
 		rc = restore_section(t, table, key, index, removed, out);
 		toml_free(r);
 		return rc;

@@ -389,11 +389,39 @@ static void test_a_removed_table_is_put_back(void **state)
 	}
 }
 
+/* Some programs take [t] for an array of one table. */
+static void test_a_table_that_was_no_array_is_put_back(void **state)
+{
+	static const struct {
+		const char *removed, *changed, *after;
+	} rows[] = {
+		{ "# t\n[t]\nid = 1\n[[t.r]]\n", "a = 1\n",
+			"a = 1\n\n# t\n[t]\nid = 1\n[[t.r]]\n" },
+		{ "[t]\nid = 1\n", "[[t]]\nid = 2\n",
+			"[[t]]\nid = 2\n\n[[t]]\nid = 1\n" },
+		{ "t.id = 1\n", "a = 1\n", "a = 1\n\n[[t]]\nid = 1\n" },
+		{ "[t]\nid = 1\n", "[t]\nid = 2\n", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < mem_count(rows); i++) {
+		struct toml *t = parse(rows[i].changed);
+		struct buf out;
+		enum err rc;
+
+		buf_init(&out, TOML_BYTES_MAX);
+		rc = toml_edit_restore(t, toml_root(t), "t", 0, span_str(rows[i].removed),
+			&out);
+		check_text(rows[i].removed, result_of(rc, &out), rows[i].after);
+		toml_free(t);
+	}
+}
+
 static void test_what_is_put_back_must_be_of_the_array(void **state)
 {
-	static const char *const rows[] = { "", "# x\n", "[[u]]\nid = 1\n",
-		"[t]\nid = 1\n", "[[t]]\n[[t]]\n", "1", "{a = 1}, {b = 1}", "id = 1\n",
-		"[[t]]\nid", "{ a = 1 }]\nx = [1" };
+	static const char *const rows[] = { "", "# x\n", "[[u]]\nid = 1\n", "t = {}\n",
+		"[[t]]\n[[t]]\n", "1", "{a = 1}, {b = 1}", "id = 1\n", "[[t]]\nid",
+		"{ a = 1 }]\nx = [1" };
 
 	(void)state;
 	for (size_t i = 0; i < mem_count(rows); i++) {
@@ -435,6 +463,7 @@ int main(void)
 		cmocka_unit_test(test_a_table_is_added_in_the_form_of_the_others),
 		cmocka_unit_test(test_what_is_removed_goes_with_its_line_or_comma),
 		cmocka_unit_test(test_a_removed_table_is_put_back),
+		cmocka_unit_test(test_a_table_that_was_no_array_is_put_back),
 		cmocka_unit_test(test_what_is_put_back_must_be_of_the_array),
 		cmocka_unit_test(test_a_text_that_is_no_value_is_refused),
 	};
