@@ -16,7 +16,7 @@ struct relay_view {
 	bool is_explicit, is_connecting, is_bootstrap, is_banned;
 	bool has_overlay, has_udp, has_tcp;
 	const char *state, *error, *tcp_addr;
-	struct timestamp since, next_try, checked;
+	struct timestamp since, next_try, checked, certificate_end;
 	int64_t attempts, visitors;
 	bool is_verified;
 };
@@ -75,6 +75,7 @@ static const struct field relay_rows[] = {
 	{ "tcp_addr", FIELD_TEXT, OPTIONAL, AT(tcp_addr) },
 	{ "verified", FIELD_BOOL, AT(is_verified) },
 	{ "checked_at", FIELD_TIME, OPTIONAL, AT(checked) },
+	{ "certificate_until", FIELD_TIME, OPTIONAL, AT(certificate_end) },
 	{ "visitors", FIELD_NUMBER, AT(visitors) },
 };
 static const struct field_table relay_fields = FIELD_TABLE_OF(struct relay_view,
@@ -243,6 +244,7 @@ static const void *next_relay(struct field_series *series)
 		.visitors = (int64_t)r->statistics.visitors,
 		.is_verified = r->is_open && r->statistics.is_verified,
 		.checked = wall_time(r->statistics.visited_ms),
+		.certificate_end.s = r->statistics.certificate_end_s,
 	};
 	if (r->is_closed)
 		return &s->view;

@@ -511,7 +511,17 @@ void expose_close(struct expose *e)
 
 struct expose_statistics expose_statistics(const struct expose *e)
 {
-	return e->statistics;
+	struct expose_statistics s = e->statistics;
+	struct list *it, *tmp;
+
+	list_each(it, tmp, &e->visits) {
+		const struct visit *v = list_object(it, struct visit, in_expose);
+		struct forward_end now = forward_visit_progress(v->forward);
+
+		s.in_bytes += now.from_visitor_bytes;
+		s.out_bytes += now.to_visitor_bytes;
+	}
+	return s;
 }
 
 bool expose_relay(const struct expose *e, unsigned i, struct expose_relay *out)
@@ -572,17 +582,16 @@ static void put_relay(struct buf *out, const struct agent_session *s, size_t met
 static void metrics_on_put(void *arg, struct buf *out)
 {
 	const struct expose *e = arg;
+	const struct expose_statistics s = expose_statistics(e);
 	const struct metric totals[] = {
 		{ "adit_expose_all_visitors_total", "counter", "Visitors so far",
-			e->statistics.visitors },
+			s.visitors },
 		{ "adit_expose_all_visitors", "gauge", "Visitors that are being served",
-			e->statistics.visitors_now },
+			s.visitors_now },
 		{ "adit_expose_received_bytes_total", "counter",
-			"Bytes received from visitors that have disconnected",
-			e->statistics.in_bytes },
-		{ "adit_expose_sent_bytes_total", "counter",
-			"Bytes sent to visitors that have disconnected",
-			e->statistics.out_bytes },
+			"Bytes received from visitors", s.in_bytes },
+		{ "adit_expose_sent_bytes_total", "counter", "Bytes sent to visitors",
+			s.out_bytes },
 	};
 	struct list *it, *tmp;
 

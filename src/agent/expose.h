@@ -91,7 +91,7 @@ void expose_close(struct expose *e);
 
 struct expose_statistics {
 	uint64_t visitors, visitors_now;
-	uint64_t in_bytes, out_bytes; /* from and to visitors that have disconnected */
+	uint64_t in_bytes, out_bytes; /* from and to visitors, so far */
 };
 
 struct expose_statistics expose_statistics(const struct expose *e);

@@ -324,6 +324,8 @@ static void test_visitors_are_counted(void **state)
 	assert_int_equal(expose_statistics(f->expose).visitors_now, 1);
 	assert_int_equal(stream_put(f->served, "hi", 2, &n), ERR_OK);
 	time_settle(f->worker.loop);
+	assert_int_equal(expose_statistics(f->expose).in_bytes, 5); /* while it is here */
+	assert_int_equal(expose_statistics(f->expose).out_bytes, 2);
 	stream_close(visitor);
 	stream_close(f->served);
 	f->served = NULL;

@@ -55,6 +55,24 @@ void forward_visit_close(struct forward_visit *visit)
 	free(visit);
 }
 
+struct forward_end forward_visit_progress(const struct forward_visit *visit)
+{
+	struct forward_end end = visit->end;
+	struct bridge_end bridge;
+	struct meter_end meter;
+
+	if (visit->bridge != NULL) {
+		bridge = bridge_progress(visit->bridge);
+		end.from_visitor_bytes = bridge.a_to_b_bytes;
+		end.to_visitor_bytes = bridge.b_to_a_bytes;
+	} else if (visit->meter != NULL) {
+		meter = meter_progress(visit->meter);
+		end.from_visitor_bytes += meter.read_bytes;
+		end.to_visitor_bytes += meter.written_bytes;
+	}
+	return end;
+}
+
 static void visit_enter(struct forward_visit *visit, enum visit_state state)
 {
 	visit->state = state;

@@ -77,6 +77,9 @@ struct forward_visitor {
 enum err forward_visit_take(struct forward *forward, const struct forward_visitor *v,
 	struct forward_visit **out) MUST_USE;
 
+/* The bytes so far, from and to the visitor; the rest is empty. */
+struct forward_end forward_visit_progress(const struct forward_visit *visit);
+
 /* Closes the visit now; on_closed is not called. NULL is fine. */
 void forward_visit_close(struct forward_visit *visit);
 

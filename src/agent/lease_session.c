@@ -641,6 +641,7 @@ struct lease_session_statistics lease_session_statistics(
 	f.handshakes_failed = s->tls.failed;
 	f.is_verified = s->tls.is_verified;
 	f.visited_ms = s->tls.visited_ms;
+	f.certificate_end_s = s->tls.chain_end_s;
 	if (s->tls.signer != NULL)
 		f.signer = signer_statistics(s->tls.signer);
 	return f;

@@ -59,6 +59,8 @@ struct lease_session_statistics {
 	struct signer_statistics signer;
 	bool is_verified;    /* the last visit to its own name was not intercepted */
 	uint64_t visited_ms; /* clock_now_ms() of its verdict; 0: there was none */
+	/* the end of the certificate that visitors get, seconds since 1970; 0: unknown */
+	int64_t certificate_end_s;
 };
 
 struct lease_session_statistics lease_session_statistics(const struct agent_session *s);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "crypto/pem.h"
 
 void lease_tls_init(struct lease_tls *t, struct loop *loop,
 	const struct relay_peer *relay, const struct log *log,
@@ -114,6 +115,7 @@ enum err lease_tls_show(struct lease_tls *t, struct span pem, struct why *why)
 		return ERR_OK;
 	tls_close_server(t);
 	rc = buf_put_span(&t->chain, pem);
+	t->chain_end_s = pem_end_of(pem);
 	if (rc == ERR_OK)
 		rc = signer_new(&signer, &t->signer, why);
 	server.sign_arg = t->signer;

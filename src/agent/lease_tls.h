@@ -29,6 +29,7 @@ struct lease_tls {
 	const struct lease_tls_hooks *hooks;
 	void *owner;
 	struct buf chain;           /* PEM, of the two below */
+	int64_t chain_end_s;        /* seconds since 1970; 0: unknown */
 	struct signer *signer;      /* NULL before there is a chain */
 	struct visitor_tls *server; /* likewise */
 	struct prober *prober;      /* NULL before lease_tls_watch() */

@@ -200,6 +200,7 @@ static void test_a_published_tunnel_runs(void **state)
 	assert_int_equal(status(f).since_ms, clock_now_ms());
 	assert_true(tunnel_relay(f->tunnel, 0, &r) && r.is_open);
 	assert_string_equal(r.session.url, "https://" VECTOR_NAME "." ONE);
+	assert_true(r.statistics.certificate_end_s > 0);
 	assert_false(tunnel_relay(f->tunnel, 1, &r));
 }
 

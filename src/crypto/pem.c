@@ -50,6 +50,22 @@ X509 *pem_next_certificate(struct span *pem)
 	return cert;
 }
 
+int64_t pem_seconds_of(const ASN1_TIME *t)
+{
+	struct tm tm;
+
+	return ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
+}
+
+int64_t pem_end_of(struct span pem)
+{
+	X509 *leaf = pem_next_certificate(&pem);
+	int64_t end = leaf != NULL ? pem_seconds_of(X509_get0_notAfter(leaf)) : 0;
+
+	X509_free(leaf);
+	return end;
+}
+
 enum err pem_put_certificate(struct buf *out, X509 *cert)
 {
 	BIO *bio = BIO_new(BIO_s_mem());

@@ -20,6 +20,12 @@ EVP_PKEY *pem_read_key(struct span pem, bool *is_encrypted);
  * no more. */
 X509 *pem_next_certificate(struct span *pem);
 
+/* Seconds since 1970; 0: not a time. */
+int64_t pem_seconds_of(const ASN1_TIME *t);
+
+/* When the first certificate in @pem ends, likewise. */
+int64_t pem_end_of(struct span pem);
+
 /* ERR_NOMEM, ERR_LIMIT. */
 enum err pem_put_certificate(struct buf *out, X509 *cert) MUST_USE;
 

@@ -546,6 +546,14 @@ enum err bridge_open(const struct bridge_options *options, struct bridge **out)
 	return ERR_OK;
 }
 
+struct bridge_end bridge_progress(const struct bridge *b)
+{
+	return (struct bridge_end){
+		.a_to_b_bytes = b->a_to_b.bytes,
+		.b_to_a_bytes = b->b_to_a.bytes,
+	};
+}
+
 void bridge_close(struct bridge *bridge)
 {
 	if (bridge == NULL)

@@ -37,6 +37,9 @@ struct bridge_options {
  */
 enum err bridge_open(const struct bridge_options *options, struct bridge **out) MUST_USE;
 
+/* The bytes so far; the rest is empty. */
+struct bridge_end bridge_progress(const struct bridge *bridge);
+
 /* Ends it now and quietly: both sides are reset, on_closed is not called.
  * NULL is fine. */
 void bridge_close(struct bridge *bridge);

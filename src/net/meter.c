@@ -124,6 +124,11 @@ struct stream *meter_stream(struct meter *m)
 	return &m->stream;
 }
 
+struct meter_end meter_progress(const struct meter *m)
+{
+	return m->end;
+}
+
 void meter_cut(struct meter *m)
 {
 	stream_abort(m->stream.below);

@@ -28,6 +28,9 @@ enum err meter_open(const struct meter_options *o, struct meter **out) MUST_USE;
 /* The stream to give away. */
 struct stream *meter_stream(struct meter *m);
 
+/* The bytes so far. */
+struct meter_end meter_progress(const struct meter *m);
+
 /* The peer's connection is reset now, which the stream's user sees;
  * on_closed is not called. */
 void meter_cut(struct meter *m);

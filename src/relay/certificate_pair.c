@@ -81,13 +81,6 @@ static enum err names_check(const struct field_list *names, const char *root,
 		path, has_root ? "*." : "", root, root, under);
 }
 
-static int64_t seconds_of(const ASN1_TIME *t)
-{
-	struct tm tm;
-
-	return ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
-}
-
 static enum err pair_check(struct certificate_pair *pair, const char *root,
 	const char *chain_path, const char *key_path, struct why *why)
 {
@@ -108,8 +101,8 @@ static enum err pair_check(struct certificate_pair *pair, const char *root,
 			"the key %.100s does not belong to the certificate %.100s",
 			key_path, chain_path);
 	} else {
-		pair->begins_s = seconds_of(X509_get0_notBefore(leaf));
-		pair->ends_s = seconds_of(X509_get0_notAfter(leaf));
+		pair->begins_s = pem_seconds_of(X509_get0_notBefore(leaf));
+		pair->ends_s = pem_seconds_of(X509_get0_notAfter(leaf));
 		rc = leaf_read_names(leaf, &pair->names);
 		if (rc == ERR_OK)
 			rc = names_check(&pair->names, root, chain_path, why);
