@@ -58,6 +58,7 @@ static void entry_open(struct agent_tunnel *t)
 	struct tunnel_options o = {
 		.worker = a->o.worker,
 		.log = &a->log,
+		.share = a->share,
 		.dials_targets = a->config->dials_targets,
 		.hooks = &hooks,
 		.owner = t,
@@ -293,12 +294,13 @@ static void apply_take(struct agent *a, struct agent_config *next, struct buf *t
 	if (a->config_error.text[0] != '\0')
 		log_info(&a->log, "the config is used again");
 	a->config_error.text[0] = '\0';
-	apply_tunnels(a, next);
-	apply_links(a, next);
-	if (a->control != NULL && control_reload(a->control, &why) != ERR_OK)
-		log_error(&a->log, "allowed_wallets: %s", why.text);
 	notify_status(a->o.notify, "%u tunnels, %u links", next->tunnels.n,
 		next->links.n);
+	apply_tunnels(a, next);
+	apply_links(a, next);
+	agent_config_release(next);
+	if (a->control != NULL && control_reload(a->control, &why) != ERR_OK)
+		log_error(&a->log, "allowed_wallets: %s", why.text);
 }
 
 /* What runs is kept. */
@@ -511,7 +513,10 @@ static enum err agent_begin(struct agent *a, struct why *why)
 	enum err rc;
 
 	buf_init(&text, TOML_BYTES_MAX + 1);
-	rc = loop_timer_open(a->o.worker->loop, on_timer, a, &a->timer);
+	a->share = relay_share_new();
+	rc = a->share == NULL ?
+		ERR_NOMEM :
+		loop_timer_open(a->o.worker->loop, on_timer, a, &a->timer);
 	if (rc == ERR_OK)
 		rc = open_watch(a);
 	if (rc != ERR_OK)
@@ -614,6 +619,7 @@ void agent_close(struct agent *a)
 	list_each(it, tmp, &a->tunnels)
 		entry_free(list_object(it, struct agent_tunnel, in_agent));
 	close_links(a);
+	relay_share_free(a->share);
 	loop_timer_close(a->timer);
 	agent_config_free(a->config);
 	buf_wipe(&a->text);

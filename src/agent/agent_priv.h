@@ -17,6 +17,7 @@ struct agent {
 	uint64_t config_error_ms;    /* clock_wall_ms() */
 	uint64_t started_ms;         /* likewise */
 	int lock;                    /* of the state directory; -1: none */
+	struct relay_share *share;   /* of all tunnels */
 	struct list tunnels;         /* struct agent_tunnel */
 	struct list links;           /* struct agent_link_entry */
 	struct file_watch *watch;

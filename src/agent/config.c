@@ -175,16 +175,22 @@ void link_config_fini(struct link_config *l)
 	field_fini(&link_config_fields, l);
 }
 
-void agent_config_free(struct agent_config *c)
+void agent_config_release(struct agent_config *c)
 {
-	if (c == NULL)
-		return;
 	for (unsigned i = 0; i < c->tunnels.n; i++)
 		tunnel_config_fini(agent_config_tunnel(c, i));
 	for (unsigned i = 0; i < c->links.n; i++)
 		link_config_fini(agent_config_link(c, i));
 	free(c->tunnels.v);
 	free(c->links.v);
+	c->tunnels = c->links = (struct field_tables){ .n = 0 };
+}
+
+void agent_config_free(struct agent_config *c)
+{
+	if (c == NULL)
+		return;
+	agent_config_release(c);
 	field_fini(&agent_fields, c);
 	free(c);
 }

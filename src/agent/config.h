@@ -119,6 +119,9 @@ enum err agent_config_parse(const struct config_source *source, struct span text
 enum err agent_config_read(const struct config_source *source, struct buf *text,
 	struct agent_config **out, struct why *why) MUST_USE;
 
+/* Frees its tunnels and links, which were moved; the rest stays. */
+void agent_config_release(struct agent_config *c);
+
 void agent_config_free(struct agent_config *c); /* NULL is fine */
 
 static inline struct tunnel_config *agent_config_tunnel(const struct agent_config *c,

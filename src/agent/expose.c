@@ -313,6 +313,7 @@ static enum err member_join(struct member *m, struct why *why)
 		.identity = e->o.identity,
 		.metadata = e->o.metadata,
 		.log = &e->log,
+		.share = e->o.share,
 		.wants_tcp = e->o.wants_tcp,
 		.bans_mitm = e->o.bans_mitm,
 		.keeps_trying = e->o.keeps_trying,

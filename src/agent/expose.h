@@ -48,7 +48,8 @@ struct expose_options {
 	const struct identity *identity;
 	const struct message_metadata *metadata; /* see expose_renew() */
 	const struct log *log;
-	bool wants_tcp; /* see lease_session.h */
+	struct relay_share *share; /* likewise */
+	bool wants_tcp;            /* see lease_session.h */
 	bool bans_mitm;
 	bool keeps_trying, visits_itself;
 	const struct expose_hooks *hooks;

@@ -600,7 +600,7 @@ enum err lease_session_open(const struct lease_session_options *o,
 		});
 	lease_tls_init(&s->tls, o->loop, &s->relay, &s->log, &tls_hooks, s);
 	agent_session_init(&s->session, o->loop, &lease_ops, o->hooks, o->owner);
-	rc = relay_peer_init(&s->relay, o->url, why);
+	rc = relay_peer_init(&s->relay, o->url, o->share, why);
 	if (rc == ERR_OK)
 		rc = relay_url_check_host(s->relay.url, why);
 	if (rc == ERR_OK)

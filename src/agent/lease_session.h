@@ -30,8 +30,9 @@ struct lease_session_options {
 	const struct identity *identity;
 	const struct message_metadata *metadata;
 	const struct log *log;
-	bool wants_tcp; /* also a TCP port */
-	bool bans_mitm; /* a relay that terminates visitors' TLS is left */
+	struct relay_share *share; /* with other sessions; NULL: nothing */
+	bool wants_tcp;            /* also a TCP port */
+	bool bans_mitm;            /* a relay that terminates visitors' TLS is left */
 	/* A refusal is not final: it is tried again after RETRY_DENIED_MS. A ban is
 	 * final. */
 	bool keeps_trying;

@@ -235,6 +235,7 @@ static enum err open_expose(struct tunnel *t, struct why *why)
 		.metadata = &t->c.metadata,
 		/* which adds the identity's name */
 		.log = strcmp(t->c.id, t->identity.name) == 0 ? t->o.log : &t->log,
+		.share = t->o.share,
 		.wants_tcp = t->c.lease.has_tcp,
 		.bans_mitm = t->c.lease.bans_mitm,
 		.keeps_trying = true,

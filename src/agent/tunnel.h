@@ -23,6 +23,7 @@ struct tunnel_hooks {
 struct tunnel_options {
 	struct worker *worker; /* all borrowed: they outlive the tunnel */
 	const struct log *log;
+	struct relay_share *share; /* may be NULL */
 	bool dials_targets;
 	const struct tunnel_hooks *hooks;
 	void *owner;

@@ -79,7 +79,7 @@ static enum err query_open(struct relay_query *query, const char *url)
 		.arg = query,
 	};
 	struct http_client_options o = { .loop = query->listing->loop };
-	enum err rc = relay_peer_init(&query->relay, url, NULL);
+	enum err rc = relay_peer_init(&query->relay, url, NULL, NULL);
 
 	if (rc == ERR_OK && query->relay.tls == NULL)
 		rc = tls_context_new_client(&unverified, &query->relay.tls, NULL);

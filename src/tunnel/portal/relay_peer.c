@@ -50,17 +50,19 @@ static enum err peer_read_proxy(struct relay_peer *r, struct why *why)
 	return rc;
 }
 
-enum err relay_peer_init(struct relay_peer *r, const char *url, struct why *why)
+enum err relay_peer_init(struct relay_peer *r, const char *url, struct relay_share *share,
+	struct why *why)
 {
 	struct tls_client_options o = { .alpn = RELAY_ALPN, .keeps_session = true };
 	enum err rc;
 
 	memset(r, 0, sizeof(*r));
+	r->share = share;
 	rc = peer_read_url(r, url, why);
 	if (rc == ERR_OK)
 		rc = peer_read_proxy(r, why);
 	if (rc == ERR_OK && !r->is_local)
-		rc = tls_context_new_client(&o, &r->tls, why);
+		rc = relay_share_tls(share, r->authority, &o, &r->tls, why);
 	if (rc == ERR_OK)
 		r->memory = dial_memory_new(); /* may be NULL */
 	return rc;
@@ -84,7 +86,7 @@ enum err relay_peer_pin(struct relay_peer *r, struct span chain, struct why *why
 		.keeps_session = true,
 	};
 	struct tls_context *tls = NULL;
-	enum err rc = tls_context_new_client(&o, &tls, why);
+	enum err rc = relay_share_tls(r->share, r->authority, &o, &tls, why);
 
 	if (rc != ERR_OK)
 		return rc;
@@ -156,7 +158,7 @@ enum err relay_chain_open(struct loop *loop, const struct relay_peer *relay,
 		return err_set(why, ERR_NOMEM, "out of memory");
 	c->fn = fn;
 	c->arg = arg;
-	rc = tls_context_new_client(&o, &tls, why);
+	rc = relay_share_tls(relay->share, relay->authority, &o, &tls, why);
 	if (rc == ERR_OK)
 		rc = relay_peer_connect(relay,
 			(struct connector_options){ .loop = loop,

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "net/connector.h"
 #include "text/relay_url.h"
+#include "tunnel/portal/relay_share.h"
 
 #define RELAY_CHAIN_MAX (128 * 1024) /* bytes of PEM */
 #define RELAY_USER_AGENT "User-Agent: adit/" ADIT_VERSION "\r\n"
@@ -24,17 +25,19 @@ struct relay_peer {
 	struct dial_proxy *proxy;
 	char proxy_text[URL_TEXT_MAX];
 	struct dial_memory *memory; /* the address that worked last */
+	struct relay_share *share;  /* borrowed; NULL: nothing is shared */
 	/* For all connections but the first; NULL before a chain is pinned. */
 	struct tls_context *tls;
 };
 
 /*
- * @url need not be canonical.
+ * @url need not be canonical. @share is borrowed, and may be NULL.
  *
  * ERR_SYNTAX: of the URL, or of a variable for a proxy.  ERR_LIMIT; others: no system
  * roots.
  */
-enum err relay_peer_init(struct relay_peer *r, const char *url, struct why *why) MUST_USE;
+enum err relay_peer_init(struct relay_peer *r, const char *url, struct relay_share *share,
+	struct why *why) MUST_USE;
 void relay_peer_fini(struct relay_peer *r);
 
 /* From now on only @chain (PEM) is accepted. */

@@ -17,7 +17,8 @@
 #define SIGN_HEADERS_MAX (MESSAGE_TOKEN_MAX + 256)
 
 struct signer {
-	struct loop *loop; /* borrowed: outlives us */
+	struct loop *loop;         /* borrowed: outlives us */
+	struct relay_share *share; /* borrowed, of the relay; may be NULL */
 	struct http_client *client;
 	EVP_PKEY *key; /* of the certificate, public */
 	bool is_verified, is_checking;
@@ -225,7 +226,7 @@ void signer_set_token(struct signer *s, const struct lease_token *token)
 
 void signer_reconnect(struct signer *s)
 {
-	http_client_reconnect(s->client);
+	relay_share_reconnect(s->share, s->client);
 }
 
 struct signer_statistics signer_statistics(const struct signer *s)
@@ -251,10 +252,11 @@ static enum err signer_make_client(struct signer *s, const struct signer_options
 		.connections_max = SIGN_CONNECTIONS_MAX,
 		.connect_ms = SIGN_MS,
 	};
-	enum err rc = tls_context_new_client(&tls, &client.tls, why);
+	enum err rc = relay_share_tls(s->share, o->relay->authority, &tls, &client.tls,
+		why);
 
 	if (rc == ERR_OK)
-		rc = http_client_new(&client, &s->client);
+		rc = relay_share_client(s->share, &client, &s->client);
 	tls_context_free(client.tls);
 	return rc;
 }
@@ -267,6 +269,7 @@ enum err signer_new(const struct signer_options *o, struct signer **out, struct 
 	if (s == NULL)
 		return err_set(why, ERR_NOMEM, "out of memory");
 	s->loop = o->loop;
+	s->share = o->relay->share;
 	s->on_signed = o->on_signed;
 	s->on_failed = o->on_failed;
 	s->owner = o->owner;
@@ -290,7 +293,8 @@ void signer_free(struct signer *s)
 	while (!list_is_empty(&s->pending))
 		signature_end(list_first(&s->pending, struct signature, in_signer),
 			ERR_CLOSED, (struct span){ 0 });
-	http_client_free(s->client);
+	if (s->client != NULL)
+		relay_share_release_client(s->share, s->client);
 	EVP_PKEY_free(s->key);
 	mem_wipe(s->token, sizeof(s->token));
 	free(s);
