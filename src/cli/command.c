@@ -49,6 +49,7 @@ static const struct command *const relay_commands[] = {
 
 static const struct command *const agent_commands[] = {
 	&command_agent_run,
+	&command_agent_dashboard,
 	&command_agent_status,
 	&command_agent_restart,
 	&command_agent_stop,

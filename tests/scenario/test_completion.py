@@ -7,7 +7,7 @@ import pytest
 
 from conftest import need
 
-COMMANDS = {"server", "client", "expose", "list", "relay", "demo", "version", "help",
+COMMANDS = {"server", "client", "expose", "list", "relay", "agent", "demo", "version", "help",
             "completion"}
 
 
