@@ -9,6 +9,7 @@
 
 #include "base/str.h"
 #include "text/hex.h"
+#include "text/names.h"
 
 /* ---- paths ---- */
 
@@ -164,20 +165,30 @@ const struct api_authority api_anyone = {
 	.check = anyone_may,
 };
 
+/* Reads @body by the row's fields to the call's request. null is an object without
+ * members, as for Portal's programs; so are their words for a body that is missing. */
+static enum err read_request(struct api_call *call, struct span body, struct why *why)
+{
+	const struct field_table *fields = call->row->request;
+
+	call->request = calloc(1, fields->bytes);
+	if (call->request == NULL)
+		return ERR_NOMEM;
+	if (names_trim(body).n == 0)
+		return err_set(why, ERR_SYNTAX, "EOF");
+	if (span_is(names_trim(body), "null"))
+		body = span_str("{}");
+	call->read_from = body;
+	return field_read_json(fields, NULL, body, call->request, why);
+}
+
 /* Reads @body by the row's fields, and calls the function. */
 static void call_function(const struct api *api, struct api_call *call, struct span body)
 {
 	const struct field_table *fields = call->row->request;
 	struct why why = { "" };
-	enum err rc = ERR_OK;
+	enum err rc = fields != NULL ? read_request(call, body, &why) : ERR_OK;
 
-	if (fields != NULL) {
-		call->request = calloc(1, fields->bytes);
-		rc = call->request == NULL ?
-			ERR_NOMEM :
-			field_read_json(fields, NULL, body, call->request, &why);
-		call->read_from = body;
-	}
 	if (rc == ERR_OK)
 		call->row->fn(api->o.context, call);
 	else

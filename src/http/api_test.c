@@ -206,6 +206,17 @@ static void test_an_operations_check_comes_before_the_body(void **state)
 	assert_int_equal(seen.releases, 3);
 }
 
+static void test_null_is_an_object_without_members(void **state)
+{
+	(void)state;
+	seen.may = true;
+	seen.x = 7;
+	assert_int_equal(ask("POST", "/point", " null\n"), 200);
+	assert_int_equal(seen.x, 0);
+	assert_int_equal(ask("POST", "/point", " "), 400);
+	assert_int_equal(ask("POST", "/point", "nul"), 400);
+}
+
 static void test_an_operation_without_authority_does_not_open(void **state)
 {
 	static const struct api_operation bad_rows[] = {
@@ -230,6 +241,7 @@ int main(void)
 		cmocka_unit_test(test_head_is_a_get_unless_the_connection_is_taken),
 		cmocka_unit_test(test_authority_comes_before_all_else),
 		cmocka_unit_test(test_an_operations_check_comes_before_the_body),
+		cmocka_unit_test(test_null_is_an_object_without_members),
 		cmocka_unit_test(test_an_operation_without_authority_does_not_open),
 	};
 
