@@ -178,29 +178,27 @@ static enum err check_relays(const struct entry *e, struct tunnel_config *t)
 
 /* ---- the service ---- */
 
-static enum err check_route(const struct entry *e, struct tunnel_config *t,
-	const struct route_config *route)
+enum err config_add_route(struct http_routes *routes, const struct route_config *route,
+	struct why *why)
 {
 	struct why words = { "" };
 	char shown[80], *text;
 	enum err rc;
 
 	if (route->prefix == NULL || route->upstream == NULL)
-		return entry_refuse(e, "http_routes",
+		return err_set(why, ERR_SYNTAX,
 			"a route has a prefix and an upstream; write prefix = \"/\" and upstream"
 			" = \"http://127.0.0.1:3000\"");
+	str_quote(shown, sizeof(shown), span_str(route->prefix));
 	if (strchr(route->prefix, '=') != NULL)
-		return entry_refuse(e, "http_routes",
-			"the prefix \"%s\" may not have '='",
-			str_quote(shown, sizeof(shown), span_str(route->prefix)));
+		return err_set(why, ERR_SYNTAX, "the prefix \"%s\" may not have '='",
+			shown);
 	text = str_printf("%s=%s", route->prefix, route->upstream);
-	rc = text == NULL ? ERR_NOMEM :
-			    http_routes_add(&t->routes, span_str(text), &words);
+	rc = text == NULL ? ERR_NOMEM : http_routes_add(routes, span_str(text), &words);
 	free(text);
 	if (rc == ERR_OK)
 		return rc;
-	return entry_refuse(e, "http_routes", "http_routes: prefix \"%s\": %s",
-		str_quote(shown, sizeof(shown), span_str(route->prefix)),
+	return err_set(why, rc, "http_routes: prefix \"%s\": %s", shown,
 		err_text(rc, &words));
 }
 
@@ -215,6 +213,16 @@ static enum err route_target(const struct entry *e, struct tunnel_config *t)
 	free(text);
 	t->service.preserves_host = true;
 	return rc;
+}
+
+static enum err check_route(const struct entry *e, struct tunnel_config *t,
+	const struct route_config *route)
+{
+	struct why words;
+
+	if (config_add_route(&t->routes, route, &words) == ERR_OK)
+		return ERR_OK;
+	return entry_refuse(e, "http_routes", "%s", words.text);
 }
 
 static enum err check_service(const struct entry *e, struct tunnel_config *t)

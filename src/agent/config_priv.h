@@ -17,4 +17,8 @@ struct config_reader {
 /* Checks what depends on several values, and completes the config. */
 enum err config_check(struct config_reader *r) MUST_USE;
 
+/* Adds @route to @routes. Errors: those of http_routes_add(), and ERR_SYNTAX. */
+enum err config_add_route(struct http_routes *routes, const struct route_config *route,
+	struct why *why) MUST_USE;
+
 #endif

@@ -41,7 +41,8 @@ static void refuse_fault(struct api_call *call, enum api_fault fault, enum err r
 		break;
 	case API_BODY_TOO_LONG:
 		api_add_header(call, "Connection: close");
-		envelope_refuse(call, MESSAGE_INVALID_JSON, "request body is too large");
+		envelope_refuse(call, MESSAGE_INVALID_JSON,
+			"http: request body too large");
 		break;
 	case API_BODY_MALFORMED:
 		envelope_refuse(call,

@@ -1,6 +1,8 @@
 /* Sign-in of wallets to an agent. portal-protocol 15.6. */
 #include "agent/control_priv.h"
 
+#include <ctype.h>
+
 #include "base/str.h"
 #include "tunnel/portal/envelope.h"
 
@@ -24,14 +26,45 @@ static const struct field_table login_fields = {
 	.count = 1,
 };
 
+/* With the texts of a stock agent. */
 static void refuse_login(struct api_call *call, enum err rc, const struct why *why)
 {
-	envelope_refuse(call,
-		rc == ERR_SYNTAX || rc == ERR_LIMIT ? MESSAGE_INVALID_REQUEST :
-			rc == ERR_DENIED            ? MESSAGE_UNAUTHORIZED :
-			rc == ERR_NOMEM             ? MESSAGE_INTERNAL :
-						      MESSAGE_SIGNED_OUT,
-		err_text(rc, why));
+	enum message_error error = MESSAGE_SIGNED_OUT;
+	const char *text = err_text(rc, why);
+
+	if (rc == ERR_SYNTAX || rc == ERR_LIMIT)
+		error = MESSAGE_INVALID_REQUEST;
+	else if (rc == ERR_DENIED)
+		error = MESSAGE_UNAUTHORIZED;
+	else if (rc == ERR_NOMEM)
+		error = MESSAGE_INTERNAL;
+	else if (rc == ERR_NOENT)
+		text = "wallet auth challenge not found";
+	else if (rc == ERR_CRYPTO)
+		text = "wallet auth signature is invalid";
+	envelope_refuse(call, error, text);
+}
+
+/* Says more than wallet_challenge() of an address that is none. ERR_SYNTAX. */
+static enum err check_address(const char *text, struct why *why)
+{
+	struct span digits = names_trim(span_str(text));
+	char address[ADDRESS_TEXT_SIZE];
+	bool is_hex = true;
+
+	if (digits.n == 0)
+		return err_set(why, ERR_SYNTAX, "address is required");
+	if (address_parse(digits, address) == ERR_OK)
+		return ERR_OK;
+	if (digits.n > 2 && digits.p[0] == '0' && (digits.p[1] | 0x20) == 'x')
+		digits = span_of(digits.p + 2, digits.n - 2);
+	for (size_t i = 0; i < digits.n; i++)
+		is_hex = is_hex && isxdigit(digits.p[i]);
+	if (!is_hex)
+		return err_set(why, ERR_SYNTAX, "address is not hexadecimal");
+	return err_set(why, ERR_SYNTAX,
+		digits.n == (size_t)2 * ADDRESS_BYTES ? "address checksum is invalid" :
+							"address must be 20 bytes");
 }
 
 /* An owned copy of a header of the request, "" without it; or NULL. */
@@ -43,14 +76,15 @@ static char *header_of(const struct api_call *call, const char *name)
 static void auth_challenge(void *context, struct api_call *call)
 {
 	struct control *c = context;
+	const struct wallet_challenge_request *asked = call->request;
 	struct message_challenge answer;
 	char *host = header_of(call, "Host");
 	struct why why = { "" };
-	enum err rc = ERR_NOMEM;
+	enum err rc = host != NULL ? check_address(asked->address, &why) : ERR_NOMEM;
 
-	if (host != NULL)
-		rc = wallet_challenge(c->wallet, call->request, host, &call->client,
-			&answer, &why);
+	if (rc == ERR_OK)
+		rc = wallet_challenge(c->wallet, asked, host, &call->client, &answer,
+			&why);
 	if (rc == ERR_OK)
 		api_reply(call, &answer);
 	else
@@ -107,7 +141,7 @@ static const struct api_operation rows[] = {
 		.body_max = CONTROL_BODY_MAX, .status = 201, .is_at_once = true },
 	{ "POST", "/v1/agent/auth/login", &api_anyone, auth_login,
 		.request = &wallet_login_request_fields, .response = &login_fields,
-		.summary = "sign in with a signature; the answer sets a cookie",
+		.summary = "sign in with a signature; the response sets a cookie",
 		.body_max = CONTROL_BODY_MAX, .is_at_once = true },
 	{ "POST", "/v1/agent/auth/logout", &api_anyone, auth_logout,
 		.summary = "sign out", .is_at_once = true },

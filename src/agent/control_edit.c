@@ -11,11 +11,13 @@
 #include <strings.h>
 
 #include "agent/config_edit.h"
+#include "agent/config_priv.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "text/toml_edit.h"
 
 #define TARGET_DEFAULT "127.0.0.1:3000"
+#define FORBIDDEN "<>:\"/\\|?*" /* in ids, besides white space */
 
 /* ---- bodies ---- */
 
@@ -99,14 +101,11 @@ static enum err check_name(const char *text, struct why *why)
 
 static enum err check_relays(const struct field_list *list, struct why *why)
 {
-	struct relay_urls urls = { .count = 0 };
+	char url[URL_TEXT_MAX];
 	enum err rc = ERR_OK;
 
 	for (unsigned i = 0; i < list->n && rc == ERR_OK; i++)
-		rc = relay_urls_add(&urls, span_str(list->v[i]), why);
-	for (unsigned i = 0; i < urls.count && rc == ERR_OK; i++)
-		rc = relay_url_check_host(urls.urls[i], why);
-	relay_urls_fini(&urls);
+		rc = control_relay(list->v[i], url, why);
 	return rc;
 }
 
@@ -119,7 +118,7 @@ static void make_id(const char *name, char id[AGENT_ID_MAX])
 
 	for (const char *c = name; *c != '\0' && n + 1 < AGENT_ID_MAX; c++) {
 		bool is_bad = isspace((unsigned char)*c) || iscntrl((unsigned char)*c) ||
-			strchr("<>:\"/\\|?*", *c) != NULL;
+			strchr(FORBIDDEN, *c) != NULL;
 
 		if (!is_bad)
 			id[n++] = (char)tolower((unsigned char)*c);
@@ -137,14 +136,30 @@ static enum err edit_add(void *arg, const struct toml *t, struct buf *out,
 	return config_edit_add(t, arg, out, why);
 }
 
+/* With the texts of a stock agent. */
+static enum err check_id(const char *id, struct why *why)
+{
+	struct why words = { "" };
+	size_t n = strcspn(id, FORBIDDEN);
+	enum err rc = agent_id_check(id, &words);
+
+	if (rc == ERR_OK)
+		return rc;
+	if (strcmp(id, ".") == 0 || strcmp(id, "..") == 0)
+		return err_set(why, rc, "tunnel id cannot be \"%s\"", id);
+	if (id[n] != '\0')
+		return err_set(why, rc, "tunnel id contains invalid character '%c'",
+			id[n]);
+	return err_set(why, rc, "tunnel id: %s", words.text);
+}
+
 static enum err check_addition(const struct agent *a, const struct config_addition *add,
 	struct why *why)
 {
-	struct why words = { "" };
-	enum err rc = agent_id_check(add->id, &words);
+	enum err rc = check_id(add->id, why);
 
 	if (rc != ERR_OK)
-		return err_set(why, rc, "tunnel id: %s", words.text);
+		return rc;
 	if (agent_find_tunnel(a, add->id) != NULL)
 		return err_set(why, ERR_EXISTS, "tunnel \"%.60s\" already exists",
 			add->id);
@@ -158,7 +173,7 @@ static void add_tunnel(void *context, struct api_call *call)
 {
 	struct control *c = context;
 	const struct new_tunnel *asked = call->request;
-	char *name = asked->name != NULL ? span_dup(span_trim(span_str(asked->name))) :
+	char *name = asked->name != NULL ? span_dup(names_trim(span_str(asked->name))) :
 					   NULL;
 	char id[AGENT_ID_MAX] = "";
 	struct config_addition add = { .id = id, .name = name, .relays = &asked->relays };
@@ -259,7 +274,35 @@ static enum err edit_change(void *arg, const struct toml *t, struct buf *out,
 	return config_edit_close(&e, out);
 }
 
-static enum err check_change(const struct changing *x, struct why *why)
+/* The service that the change leads to: @is is what runs. */
+static enum err check_service(const struct changing *x, const struct service_config *is,
+	struct why *why)
+{
+	const struct change *c = x->change;
+	const struct route_config *routes = c->routes.v;
+	const char *target = is_given(x->given, "target") ? c->target : is->target;
+	unsigned n = is_given(x->given, "http_routes") ? c->routes.n : is->http_routes.n;
+	struct http_routes scratch = { .count = 0 };
+	enum err rc = ERR_OK;
+
+	if (!is_given(x->given, "target") && !is_given(x->given, "http_routes"))
+		return rc;
+	if (target != NULL && n > 0)
+		return err_set(why, ERR_USAGE,
+			"a tunnel has a target or http_routes, not both: send one of them"
+			" empty");
+	if (target == NULL && n == 0)
+		return err_set(why, ERR_USAGE, "a tunnel has a target or http_routes");
+	if (is_given(x->given, "target") && target != NULL)
+		rc = check_target(target, why);
+	for (unsigned i = 0; i < c->routes.n && rc == ERR_OK; i++)
+		rc = config_add_route(&scratch, &routes[i], why);
+	http_routes_fini(&scratch);
+	return rc;
+}
+
+static enum err check_change(const struct changing *x, const struct tunnel_config *is,
+	struct why *why)
 {
 	static const char *const keys[] = { "max_active_relays", "name", "target",
 		"relays", "http_routes" };
@@ -278,8 +321,8 @@ static enum err check_change(const struct changing *x, struct why *why)
 			"max_active_relays must be a positive integer");
 	if (is_given(x->given, "name") && c->name != NULL)
 		rc = check_name(c->name, why);
-	if (rc == ERR_OK && is_given(x->given, "target") && c->target != NULL)
-		rc = check_target(c->target, why);
+	if (rc == ERR_OK)
+		rc = check_service(x, &is->service, why);
 	return rc == ERR_OK ? check_relays(&c->relays, why) : rc;
 }
 
@@ -290,11 +333,12 @@ static void change_tunnel(void *context, struct api_call *call)
 		JSON_DISABLE_EOF_CHECK, NULL);
 	char id[AGENT_ID_MAX];
 	struct changing x = { .id = id, .change = call->request, .given = given };
+	const struct agent_tunnel *t = control_tunnel(c, call, id);
 	struct why why = { "" };
 	enum err rc;
 
-	if (control_tunnel(c, call, id) != NULL) {
-		rc = check_change(&x, &why);
+	if (t != NULL) {
+		rc = check_change(&x, tunnel_config(t->tunnel), &why);
 		if (rc == ERR_OK)
 			rc = agent_edit(c->agent, edit_change, &x, &why);
 		control_finish(call, rc, &why);

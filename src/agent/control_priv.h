@@ -50,6 +50,10 @@ extern const struct field_table control_accepted_fields;
 /* Answers: it is accepted, or refused with @why. */
 void control_finish(struct api_call *call, enum err rc, const struct why *why);
 
+/* Is @text the URL of a relay, which goes to @url? ERR_SYNTAX, ERR_LIMIT. */
+enum err control_relay(const char *text, char url[URL_TEXT_MAX],
+	struct why *why) MUST_USE;
+
 /* The tunnel in the path, whose id goes to @id. NULL: the call was refused. */
 struct agent_tunnel *control_tunnel(struct control *c, struct api_call *call,
 	char id[AGENT_ID_MAX]);

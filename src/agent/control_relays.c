@@ -5,6 +5,7 @@
 #include "agent/control_priv.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "agent/config_edit.h"
 #include "base/str.h"
@@ -65,7 +66,7 @@ struct agent_tunnel *control_tunnel(struct control *c, struct api_call *call,
 	struct why why;
 
 	if (!api_decode(call->parts[0], API_PATH, id, AGENT_ID_MAX) ||
-		span_trim(span_str(id)).n == 0) {
+		names_trim(span_str(id)).n == 0) {
 		err_set(&why, ERR_SYNTAX, "invalid tunnel id");
 		control_refuse(call, &why);
 		return NULL;
@@ -85,20 +86,36 @@ struct agent_tunnel *control_tunnel(struct control *c, struct api_call *call,
 
 /* ---- relays ---- */
 
+/* The first two texts are those of a stock agent. */
+enum err control_relay(const char *text, char url[URL_TEXT_MAX], struct why *why)
+{
+	static const char plain[] = "http://";
+	char shown[80];
+	enum err rc;
+
+	if (text == NULL || names_trim(span_str(text)).n == 0)
+		return err_set(why, ERR_SYNTAX, "relay url is empty");
+	if (strncasecmp(text, plain, sizeof(plain) - 1) == 0)
+		return err_set(why, ERR_SYNTAX, "relay url must use https: \"%s\"",
+			str_quote(shown, sizeof(shown), span_str(text)));
+	rc = relay_url_parse(span_str(text), url, why);
+	return rc == ERR_OK ? relay_url_check_host(url, why) : rc;
+}
+
 static void connect_relay(void *context, struct api_call *call)
 {
 	const struct relay_name *asked = call->request;
 	char id[AGENT_ID_MAX];
 	struct agent_tunnel *t = control_tunnel(context, call, id);
+	char url[URL_TEXT_MAX];
 	struct why why = { "" };
 	enum err rc;
 
 	if (t == NULL)
 		return;
-	if (asked->url == NULL)
-		rc = err_set(&why, ERR_SYNTAX, "relay url is empty");
-	else
-		rc = tunnel_connect(t->tunnel, asked->url, &why);
+	rc = control_relay(asked->url, url, &why);
+	if (rc == ERR_OK)
+		rc = tunnel_connect(t->tunnel, url, &why);
 	control_finish(call, rc, &why);
 }
 
@@ -107,15 +124,15 @@ static void disconnect_relay(void *context, struct api_call *call)
 	const struct relay_name *asked = call->request;
 	char id[AGENT_ID_MAX];
 	struct agent_tunnel *t = control_tunnel(context, call, id);
+	char url[URL_TEXT_MAX];
 	struct why why = { "" };
 	enum err rc;
 
 	if (t == NULL)
 		return;
-	if (asked->url == NULL)
-		rc = err_set(&why, ERR_SYNTAX, "relay url is empty");
-	else
-		rc = tunnel_disconnect(t->tunnel, asked->url, &why);
+	rc = control_relay(asked->url, url, &why);
+	if (rc == ERR_OK)
+		rc = tunnel_disconnect(t->tunnel, url, &why);
 	control_finish(call, rc, &why);
 }
 
@@ -148,18 +165,28 @@ static void clear_hops(void *context, struct api_call *call)
 	control_finish(call, rc, &why);
 }
 
-static enum err check_hops(const struct field_list *relays, struct why *why)
+static enum err check_hops(const struct tunnel_config *t, const struct field_list *relays,
+	struct why *why)
 {
 	struct relay_urls urls = { .count = 0 };
+	char url[URL_TEXT_MAX];
 	enum err rc = ERR_OK;
 
-	for (unsigned i = 0; i < relays->n && rc == ERR_OK; i++)
-		rc = relay_urls_add(&urls, span_str(relays->v[i]), why);
+	for (unsigned i = 0; i < relays->n && rc == ERR_OK; i++) {
+		rc = control_relay(relays->v[i], url, why);
+		if (rc == ERR_OK)
+			rc = relay_urls_add(&urls, span_str(url), why);
+	}
 	if (rc == ERR_OK && relays->n < 2)
 		rc = err_set(why, ERR_USAGE,
 			"multi-hop requires at least entry and exit relay urls");
 	else if (rc == ERR_OK && urls.count < relays->n)
 		rc = err_set(why, ERR_USAGE, "multi-hop relay url repeated");
+	else if (rc == ERR_OK && (t->lease.has_udp || t->lease.has_tcp))
+		rc = err_set(why, ERR_USAGE,
+			"tunnel \"%.60s\" multi-hop supports only the default stream"
+			" transport",
+			t->id);
 	else if (rc == ERR_OK)
 		rc = err_set(why, ERR_USAGE,
 			"multi-hop: publishing through several relays is not supported yet");
@@ -172,6 +199,7 @@ static void set_hops(void *context, struct api_call *call)
 {
 	const struct hops *asked = call->request;
 	char id[AGENT_ID_MAX];
+	const struct agent_tunnel *t;
 	struct why why = { "" };
 	enum err rc;
 
@@ -179,9 +207,10 @@ static void set_hops(void *context, struct api_call *call)
 		clear_hops(context, call);
 		return;
 	}
-	if (control_tunnel(context, call, id) == NULL)
+	t = control_tunnel(context, call, id);
+	if (t == NULL)
 		return;
-	rc = check_hops(&asked->relays, &why);
+	rc = check_hops(tunnel_config(t->tunnel), &asked->relays, &why);
 	control_finish(call, rc, &why);
 }
 

@@ -451,6 +451,10 @@ static const struct api_operation rows[] = {
 		.response = &agent_fields,
 		.summary = "the state of the agent, its tunnels and its links",
 		.is_at_once = true },
+	{ .path = "/v1/agent/status",
+		.authority = &control_reader,
+		.fn = api_refuse_unknown, /* 405, also for a wallet */
+		.is_at_once = true },
 };
 
 const struct api_table control_status_table = API_TABLE_OF(rows);
