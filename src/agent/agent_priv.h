@@ -37,6 +37,13 @@ struct agent_tunnel {
 	char next_path[AGENT_PATH_MAX]; /* of its identity */
 };
 
+/* The config that the tunnel has, or will have when it has ended for it. */
+static inline const struct tunnel_config *agent_tunnel_config(
+	const struct agent_tunnel *t)
+{
+	return t->has_next ? &t->next : tunnel_config(t->tunnel);
+}
+
 struct agent_link_entry {
 	struct list in_agent;
 	struct agent_link *link;

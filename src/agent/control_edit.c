@@ -231,6 +231,16 @@ static const json_t *metadata_of(const json_t *given)
 	return NULL;
 }
 
+static void edit_trimmed(struct config_edit *e, const char *key, const char *text)
+{
+	char *trimmed = text != NULL ? span_dup(names_trim(span_str(text))) : NULL;
+
+	if (text != NULL && trimmed == NULL)
+		e->rc = ERR_NOMEM;
+	config_edit_text(e, key, trimmed);
+	free(trimmed);
+}
+
 /* Sets the members that are given. */
 static void edit_metadata(struct config_edit *e, const struct changing *x)
 {
@@ -238,11 +248,11 @@ static void edit_metadata(struct config_edit *e, const struct changing *x)
 	const json_t *given = metadata_of(x->given);
 
 	if (is_given(given, "description"))
-		config_edit_text(e, "description", m->description);
+		edit_trimmed(e, "description", m->description);
 	if (is_given(given, "owner"))
-		config_edit_text(e, "owner", m->owner);
+		edit_trimmed(e, "owner", m->owner);
 	if (is_given(given, "thumbnail"))
-		config_edit_text(e, "thumbnail", m->thumbnail);
+		edit_trimmed(e, "thumbnail", m->thumbnail);
 	if (is_given(given, "tags"))
 		config_edit_list(e, "tags", &m->tags);
 	if (is_given(given, "hide"))
@@ -338,7 +348,7 @@ static void change_tunnel(void *context, struct api_call *call)
 	enum err rc;
 
 	if (t != NULL) {
-		rc = check_change(&x, tunnel_config(t->tunnel), &why);
+		rc = check_change(&x, agent_tunnel_config(t), &why);
 		if (rc == ERR_OK)
 			rc = agent_edit(c->agent, edit_change, &x, &why);
 		control_finish(call, rc, &why);

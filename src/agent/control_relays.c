@@ -119,6 +119,17 @@ static void connect_relay(void *context, struct api_call *call)
 	control_finish(call, rc, &why);
 }
 
+static bool is_hop(const struct field_list *hops, const char *url)
+{
+	char hop[URL_TEXT_MAX];
+
+	for (unsigned i = 0; i < hops->n; i++)
+		if (relay_url_parse(span_str(hops->v[i]), hop, NULL) == ERR_OK &&
+			strcmp(hop, url) == 0)
+			return true;
+	return false;
+}
+
 static void disconnect_relay(void *context, struct api_call *call)
 {
 	const struct relay_name *asked = call->request;
@@ -131,6 +142,9 @@ static void disconnect_relay(void *context, struct api_call *call)
 	if (t == NULL)
 		return;
 	rc = control_relay(asked->url, url, &why);
+	if (rc == ERR_OK && is_hop(&agent_tunnel_config(t)->lease.multi_hop, url))
+		rc = err_set(&why, ERR_DENIED,
+			"relay is part of the multi-hop route; clear multi-hop first");
 	if (rc == ERR_OK)
 		rc = tunnel_disconnect(t->tunnel, url, &why);
 	control_finish(call, rc, &why);
@@ -159,8 +173,8 @@ static void clear_hops(void *context, struct api_call *call)
 
 	if (t == NULL)
 		return;
-	if (tunnel_config(t->tunnel)->lease.multi_hop.n > 0 ||
-		tunnel_config(t->tunnel)->lease.multi_hop_depth > 0)
+	if (agent_tunnel_config(t)->lease.multi_hop.n > 0 ||
+		agent_tunnel_config(t)->lease.multi_hop_depth > 0)
 		rc = agent_edit(c->agent, edit_clear_hops, id, &why);
 	control_finish(call, rc, &why);
 }
@@ -210,7 +224,7 @@ static void set_hops(void *context, struct api_call *call)
 	t = control_tunnel(context, call, id);
 	if (t == NULL)
 		return;
-	rc = check_hops(tunnel_config(t->tunnel), &asked->relays, &why);
+	rc = check_hops(agent_tunnel_config(t), &asked->relays, &why);
 	control_finish(call, rc, &why);
 }
 

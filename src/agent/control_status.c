@@ -184,7 +184,6 @@ static struct timestamp wall_time(uint64_t ms)
 
 struct relay_series {
 	struct field_series series; /* first */
-	const struct tunnel *tunnel;
 	struct expose_relay relays[2 * RELAY_URLS_MAX];
 	unsigned n, next;
 	struct relay_view view;
@@ -215,29 +214,17 @@ static int compare_relays(const void *one, const void *other)
 	return strcmp(a->url, b->url);
 }
 
-static bool is_in_config(const struct tunnel *t, const char *url)
-{
-	const struct relay_urls *relays = &tunnel_config(t)->relays;
-
-	for (unsigned i = 0; i < relays->count; i++)
-		if (strcmp(relays->urls[i], url) == 0)
-			return true;
-	return false;
-}
-
 static const void *next_relay(struct field_series *series)
 {
 	struct relay_series *s = (struct relay_series *)series;
 	const struct expose_relay *r = &s->relays[s->next];
-	bool is_known;
 
 	if (s->next++ == s->n)
 		return NULL;
-	is_known = is_in_config(s->tunnel, r->url);
 	s->view = (struct relay_view){
 		.url = r->url,
 		.is_explicit = r->is_wanted,
-		.is_bootstrap = r->is_wanted && is_known,
+		.is_bootstrap = r->is_wanted,
 		.is_banned = r->is_banned,
 		.state = relay_word(r),
 		.error = text_or_null(r->error),
@@ -262,7 +249,6 @@ static const void *next_relay(struct field_series *series)
 static void relays_of(const struct tunnel *t, struct relay_series *s)
 {
 	s->series.next = next_relay;
-	s->tunnel = t;
 	s->n = s->next = 0;
 	while (s->n < mem_count(s->relays) && tunnel_relay(t, s->n, &s->relays[s->n]))
 		s->n++;
@@ -272,8 +258,8 @@ static void relays_of(const struct tunnel *t, struct relay_series *s)
 /* ---- tunnels ---- */
 
 struct tunnel_series {
-	struct field_series series;    /* first */
-	const struct tunnel **tunnels; /* owned */
+	struct field_series series;          /* first */
+	const struct agent_tunnel **tunnels; /* owned */
 	unsigned n, next;
 	struct relay_series relays;
 	struct tunnel_view view;
@@ -302,16 +288,18 @@ static const char *target_of(const struct tunnel_config *c, char shown[URL_TEXT_
 static const void *next_tunnel(struct field_series *series)
 {
 	struct tunnel_series *s = (struct tunnel_series *)series;
+	const struct agent_tunnel *t;
 	const struct tunnel_config *c;
 	struct tunnel_status status;
-	const struct tunnel *t;
 
 	if (s->next == s->n)
 		return NULL;
 	t = s->tunnels[s->next++];
-	c = tunnel_config(t);
-	status = tunnel_status(t);
-	relays_of(t, &s->relays);
+	c = agent_tunnel_config(t);
+	status = tunnel_status(t->tunnel);
+	if (t->has_next) /* it ends and begins again */
+		status.state = AGENT_STATE_STARTING;
+	relays_of(t->tunnel, &s->relays);
 	s->view = (struct tunnel_view){
 		.id = c->id,
 		.name = c->lease.name != NULL ? c->lease.name : text_or_null(status.name),
@@ -342,9 +330,9 @@ static const void *next_tunnel(struct field_series *series)
 
 static int compare_tunnels(const void *one, const void *other)
 {
-	const struct tunnel *const *a = one, *const *b = other;
+	const struct agent_tunnel *const *a = one, *const *b = other;
 
-	return strcmp(tunnel_id(*a), tunnel_id(*b));
+	return strcmp(tunnel_id((*a)->tunnel), tunnel_id((*b)->tunnel));
 }
 
 /* ERR_NOMEM. */
@@ -363,7 +351,7 @@ static enum err tunnels_of(const struct agent *a, struct tunnel_series *s)
 		struct agent_tunnel *t = list_object(it, struct agent_tunnel, in_agent);
 
 		if (t->is_wanted && t->tunnel != NULL)
-			s->tunnels[s->n++] = t->tunnel;
+			s->tunnels[s->n++] = t;
 	}
 	qsort(s->tunnels, s->n, sizeof(*s->tunnels), compare_tunnels);
 	return ERR_OK;
