@@ -21,6 +21,7 @@ struct tunnel {
 	int claim; /* of the identity; -1: none */
 	bool has_identity;
 	struct relay_urls relays;         /* those that are wanted now */
+	struct relay_urls disconnected;   /* by tunnel_disconnect(): no longer wanted */
 	struct expose *expose;            /* NULL: it cannot run now */
 	struct expose_statistics earlier; /* of exposures that were closed */
 	struct target_health *target;
@@ -195,6 +196,7 @@ static enum err choose_relays(struct tunnel *t, struct why *why)
 	enum err rc = ERR_OK;
 
 	relay_urls_fini(&t->relays);
+	relay_urls_fini(&t->disconnected);
 	for (unsigned i = 0; i < given->count && rc == ERR_OK; i++)
 		rc = relay_urls_add(&t->relays, span_str(given->urls[i]), why);
 	for (unsigned i = 0; t->c.place.has_discovery && given->count == 0 && i < max &&
@@ -434,6 +436,7 @@ enum err tunnel_connect(struct tunnel *t, const char *relay, struct why *why)
 	if (is_over && remove_relay(&t->relays, url) && t->relays.count > 0)
 		(void)!expose_set_relays(t->expose, &t->relays, NULL);
 	rc = relay_urls_add(&t->relays, span_str(url), why);
+	(void)remove_relay(&t->disconnected, url);
 	return rc == ERR_OK ? set_relays(t, why) : rc;
 }
 
@@ -447,6 +450,7 @@ enum err tunnel_disconnect(struct tunnel *t, const char *relay, struct why *why)
 	if (!remove_relay(&t->relays, url))
 		return err_set(why, ERR_NOENT, "relay %s is not one of this tunnel's",
 			url);
+	(void)!relay_urls_add(&t->disconnected, span_str(url), NULL);
 	return t->expose != NULL ? expose_set_relays(t->expose, &t->relays, why) : ERR_OK;
 }
 
@@ -489,6 +493,7 @@ void tunnel_close(struct tunnel *t)
 	target_health_close(t->target);
 	loop_timer_close(t->timer);
 	relay_urls_fini(&t->relays);
+	relay_urls_fini(&t->disconnected);
 	identity_wipe(&t->identity);
 	if (t->claim >= 0)
 		close(t->claim);
@@ -537,9 +542,31 @@ const struct tunnel_config *tunnel_config(const struct tunnel *t)
 	return &t->c;
 }
 
+/* Those of the exposure, and behind them those that were disconnected. */
 bool tunnel_relay(const struct tunnel *t, unsigned i, struct expose_relay *out)
 {
-	return t->expose != NULL && expose_relay(t->expose, i, out);
+	struct expose_relay r;
+	unsigned n = 0;
+
+	if (t->expose != NULL && expose_relay(t->expose, i, out))
+		return true;
+	while (t->expose != NULL && expose_relay(t->expose, n, &r))
+		n++;
+	for (unsigned j = 0; j < t->disconnected.count; j++) {
+		const char *url = t->disconnected.urls[j];
+		bool is_leaving = false;
+
+		for (unsigned k = 0; t->expose != NULL && expose_relay(t->expose, k, &r);
+			k++)
+			is_leaving = is_leaving || strcmp(r.url, url) == 0;
+		if (is_leaving || n++ != i)
+			continue;
+		*out = (struct expose_relay){ .url = url,
+			.is_closed = true,
+			.error = "" };
+		return true;
+	}
+	return false;
 }
 
 static enum agent_health health_of(const struct tunnel *t, const struct sum *sum,

@@ -74,7 +74,7 @@ struct tunnel_status {
 
 struct tunnel_status tunnel_status(const struct tunnel *t);
 
-/* As expose_relay(). */
+/* As expose_relay(); also those that tunnel_disconnect() has removed. */
 bool tunnel_relay(const struct tunnel *t, unsigned i, struct expose_relay *out);
 
 #endif
