@@ -1,0 +1,430 @@
+"""What actions of the agent's control API do: to the agent, to its config, and at the relays."""
+
+import http.client
+import json
+import os
+import re
+import socket
+import tomllib
+
+import pytest
+from lib import net
+from lib.agents import Agent, tunnel
+from lib.leases import find
+from lib.portal_visitor import try_echo
+
+KINDS = ["adit", "stock"]
+DEAD = "https://relay.localhost:1"  # nothing listens there
+V1 = "/v1/agent/"
+
+
+class Offline(Agent):
+    """A stock agent that finds no names but those of the test: new tunnels look for relays."""
+
+    def argv(self, *words):
+        argv = super().argv(*words)
+        if self.kind != "stock" or "run" not in words:
+            return argv
+        resolver = self.world.write("resolv.conf", "nameserver 127.0.0.1\n")
+        options = ["-m"] if os.geteuid() == 0 else ["-r", "-m"]
+        return ["unshare", *options, "sh", "-c",
+                'mount --bind "$0" /etc/resolv.conf && exec "$@"', resolver, *argv]
+
+
+@pytest.fixture(params=KINDS)
+def kind(request, program):
+    if request.param == "stock":
+        program("lease-stock")
+    return request.param
+
+
+@pytest.fixture
+def relay(leases):
+    return leases.relay()
+
+
+@pytest.fixture
+def app(world):
+    return world.serve()
+
+
+@pytest.fixture
+def agent(world, kind, relay, app):
+    """Of either kind, with the tunnel "web", which the relay serves as myapp."""
+    a = Offline(world, kind, tunnel("web", relay, app.port, name="myapp"),).start()
+    net.wait_until(lambda: relay.is_alive(f"myapp.{relay.root}"), 15, message="the lease")
+    return a
+
+
+@pytest.fixture
+def ours(world, relay, app):
+    a = Agent(world, "adit", tunnel("web", relay, app.port, name="myapp")).start()
+    a.wait_state("web")
+    return a
+
+
+def relay_of(agent, id, url):
+    return next((r for r in agent.tunnel(id).get("relays", []) if r["relay_url"] == url), None)
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost")
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.path)
+
+
+def ask_unix(path, method, target):
+    connection = UnixConnection(path)
+    try:
+        connection.request(method, target)
+        answer = connection.getresponse()
+        return answer.status, json.load(answer)["data"]
+    finally:
+        connection.close()
+
+
+# ---- adding and removing ----
+
+def test_a_new_tunnel_is_served_and_in_the_file(agent, relay, app):
+    body = json.dumps({"name": "  My  App:2/x ", "target_addr": f"127.0.0.1:{app.port}",
+                       "relays": [relay.url], "colour": "red"}) + " and more"
+    status, answer = agent.ask("POST", "tunnels", body, headers={"Content-Type": "text/plain"})
+    assert (status, answer) == (202, {"data": {"accepted": True}, "ok": True})
+    added = agent.tunnel("my-app-2-x")  # the first status after the answer
+    assert added["name"] == "My  App:2/x"
+    net.wait_until(lambda: try_echo(relay.sni_port, f"my-app-2-x.{relay.root}", relay.ca), 15,
+                   message="a visitor")
+    web, new = tomllib.loads(agent.read())["tunnels"]
+    assert web["id"] == "web" and new["id"] == "my-app-2-x" and new["discovery"] is True
+    assert new["target"] == f"127.0.0.1:{app.port}" and new["relays"] == [relay.url]
+
+
+def test_a_new_tunnel_has_the_usual_target_and_its_id_as_name(agent, relay):
+    agent.do("POST", "tunnels", {"id": "Second", "relays": [relay.url]})
+    added = agent.tunnel("Second")
+    assert added["name"] == "Second" and added["max_active_relays"] == 3
+    net.wait_until(lambda: agent.tunnel("Second").get("target_addr") == "127.0.0.1:3000",
+                   message="the usual target")
+
+
+def test_a_second_tunnel_does_not_change_the_address_of_the_first(agent, relay):
+    before = agent.tunnel("web")["address"]
+    agent.do("POST", "tunnels", {"name": "other", "relays": [relay.url]})
+    assert agent.tunnel("web")["address"] == before
+    net.wait_until(lambda: agent.tunnel("other").get("address") not in (None, before),
+                   message="another address")
+
+
+def test_a_removed_tunnel_ends_at_once_and_keeps_its_identity_file(agent, relay):
+    identity = agent.identity()
+    agent.do("DELETE", "tunnels/web")
+    assert agent.tunnel("web") is None
+    assert tomllib.loads(agent.read()).get("tunnels", []) == []
+    net.wait_until(lambda: not relay.is_alive(f"myapp.{relay.root}"), 5, message="its end")
+    assert agent.identity() == identity
+    assert agent.ask("DELETE", "tunnels/web")[0] == 400
+
+
+def test_a_tunnel_is_found_by_an_escaped_id(world, kind, relay):
+    agent = Offline(world, kind, tunnel("a+b%é", relay, 3000)).start()
+    agent.do("PATCH", agent.path_of("a+b%é") if kind == "adit" else "tunnels/a+b%2525%C3%A9",
+             {"max_active_relays": 7})
+    assert agent.tunnel("a+b%é")["max_active_relays"] == 7
+
+
+# ---- changing ----
+
+def test_metadata_is_set_by_members_and_trimmed(agent):
+    agent.do("PATCH", "tunnels/web", {"metadata": {"description": " one ", "tags": [" a ", ""],
+                                                   "owner": "me", "thumbnail": "t", "hide": True}})
+    assert agent.tunnel("web")["metadata"] == {"description": "one", "tags": ["a"],
+                                               "owner": "me", "thumbnail": "t", "hide": True}
+    agent.do("PATCH", "tunnels/web", {"Metadata": {"OWNER": "", "hide": False, "tags": []},
+                                      "max_active_relays": 5})
+    changed = agent.tunnel("web")
+    assert changed["metadata"] == {"description": "one", "thumbnail": "t"}
+    assert changed["max_active_relays"] == 5
+    stored = tomllib.loads(agent.read())["tunnels"][0]
+    assert stored["description"] == "one" and stored["max_active_relays"] == 5
+    assert "owner" not in stored and "tags" not in stored and not stored.get("hide")
+
+
+def test_metadata_reaches_the_relay_at_once(ours, relay):
+    """A stock agent sends it with the next renewal, up to 90 s later."""
+    ours.do("PATCH", "tunnels/web", {"metadata": {"description": "Managed", "tags": ["x", "y"]}})
+
+    def listed():
+        leases = ask_unix(os.path.join(relay.state, "admin.sock"), "GET", "/admin/snapshot")[1]
+        return "Managed" in json.dumps(leases) and '["x", "y"]' in json.dumps(leases)
+
+    net.wait_until(listed, 5, message="the new metadata at the relay")
+
+
+def test_visitors_stay_while_their_tunnel_changes(agent, leases, relay):
+    with leases.visit(relay, "myapp") as visitor:
+        visitor.sendall(b"one")
+        assert net.read_exactly(visitor, 3) == b"one"
+        agent.do("PATCH", "tunnels/web", {"metadata": {"owner": "me"}, "max_active_relays": 2})
+        visitor.sendall(b"two")
+        assert net.read_exactly(visitor, 3) == b"two"
+
+
+def test_name_target_relays_and_routes_can_be_changed(world, leases, ours, relay):
+    new = world.serve(lambda s: s.sendall(b"new"))
+    address = ours.tunnel("web")["address"]
+    ours.do("PATCH", "tunnels/web", {"target": f"127.0.0.1:{new.port}"})
+    assert ours.tunnel("web")["target_addr"] == f"127.0.0.1:{new.port}"
+    with leases.visit(relay, "myapp") as v:
+        assert net.read_exactly(v, 3) == b"new"
+    ours.do("PATCH", "tunnels/web", {"name": "renamed"})
+    assert ours.tunnel("web")["name"] == "renamed" and ours.tunnel("web")["id"] == "web"
+    net.wait_until(lambda: relay.is_alive(f"renamed.{relay.root}"), message="the new name")
+    assert ours.wait_state("web")["address"] == address
+    routes = [{"prefix": "/", "upstream": f"http://127.0.0.1:{new.port}"},
+              {"prefix": "/api", "upstream": "http://127.0.0.1:1"}]
+    ours.do("PATCH", "tunnels/web", {"target": "", "http_routes": routes})
+    assert ours.tunnel("web")["http_routes"] == routes
+    assert "target_addr" not in ours.tunnel("web")
+    ours.do("PATCH", "tunnels/web", {"target": "3000", "http_routes": []})
+    assert ours.tunnel("web")["target_addr"] == "127.0.0.1:3000"
+    assert "http_routes" not in ours.tunnel("web")
+    ours.do("PATCH", "tunnels/web", {"relays": [DEAD]})
+    assert [r["relay_url"] for r in ours.tunnel("web")["relays"] if r.get("explicit")] == [DEAD]
+    net.wait_until(lambda: not relay.is_alive(f"renamed.{relay.root}"), message="the lease's end")
+
+
+# ---- relays ----
+
+def test_a_relay_is_connected_until_the_next_start(agent, leases, relay):
+    other = leases.relay()
+    before = agent.read()
+    agent.do("POST", "tunnels/web/relays", {"relay_url": other.url + "/"})
+    row = relay_of(agent, "web", other.url)
+    assert row["explicit"] and row["bootstrap"]
+    net.wait_until(lambda: try_echo(other.sni_port, f"myapp.{other.root}", other.ca), 15,
+                   message="a visitor at the other relay")
+    assert relay_of(agent, "web", other.url)["public_url"].startswith("https://myapp.")
+    agent.do("POST", "tunnels/web/relays", {"relay_url": other.url})  # again: nothing happens
+    agent.do("DELETE", "tunnels/web/relays", {"relay_url": relay.url})
+    row = relay_of(agent, "web", relay.url)  # stays in the list
+    assert "explicit" not in row and not row["connecting"] and not row["bootstrap"]
+    assert "public_url" not in row
+    net.wait_until(lambda: not relay.is_alive(f"myapp.{relay.root}"), 5, message="its end")
+    assert agent.read() == before
+    agent.do("POST", "tunnels/web/relays", {"relay_url": relay.url})
+    net.wait_until(lambda: relay.is_alive(f"myapp.{relay.root}"), 15, message="its return")
+
+
+def test_the_last_relay_can_be_disconnected_and_connected(agent, relay):
+    agent.do("DELETE", "tunnels/web/relays", {"relay_url": relay.url})
+    net.wait_until(lambda: not relay.is_alive(f"myapp.{relay.root}"), 5, message="its end")
+    agent.do("POST", "tunnels/web/relays", {"relay_url": relay.url})
+    net.wait_until(lambda: relay.is_alive(f"myapp.{relay.root}"), 15, message="its return")
+
+
+def test_clearing_a_route_that_is_not_there_is_accepted(agent):
+    for method, body in [("POST", {}), ("POST", {"relays": None}), ("POST", {"relays": []}),
+                         ("DELETE", None)]:
+        agent.do(method, "tunnels/web/multi-hop", body)
+
+
+def test_a_route_in_the_config_can_be_cleared(world, ours, relay, app):
+    ours.write(tunnel("web", relay, app.port, name="myapp",
+                      multi_hop=[DEAD, "https://b.example"]))
+    broken = ours.wait_state("web", "error")
+    assert broken["multi_hop"] == [DEAD, "https://b.example"] and broken["last_error"]
+    assert ours.ask("DELETE", "tunnels/web/relays", {"relay_url": DEAD}) == (
+        400, {"error": {"code": "invalid_request", "message":
+                        "relay is part of the multi-hop route; clear multi-hop first"},
+              "ok": False})
+    ours.do("DELETE", "tunnels/web/multi-hop")
+    assert "multi_hop" not in ours.tunnel("web")
+    ours.wait_state("web")
+    assert "multi_hop" not in ours.read()
+
+
+# ---- the file ----
+
+FILE = """\
+# My agent.
+[agent]
+  control_addr="127.0.0.1:0" # any port
+  state_dir   = 'STATE'
+
+# The shop.
+[[tunnels]]
+target = 'PORT'   # the shop's server
+relays = [
+  "RELAY", # ours
+]
+discovery = false
+name = "myapp"    # as before
+id = "web"
+
+# The blog, later:
+# [[tunnels]]
+# id = "blog"
+"""
+
+
+def edited(world, relay, app, text=FILE):
+    """An agent whose config is a symbolic link to a file of mode 640 with that text."""
+    agent = Agent(world, "adit", "")
+    real = world.write("real.toml", text.replace("STATE", agent.state)
+                       .replace("RELAY", relay.url).replace("PORT", f"127.0.0.1:{app.port}"))
+    os.chmod(real, 0o640)
+    os.unlink(agent.config)
+    os.symlink("real.toml", agent.config)
+    agent.start()
+    return agent, real
+
+
+def test_an_edit_keeps_comments_order_mode_and_link(world, relay, app):
+    agent, real = edited(world, relay, app)
+    before = agent.read()
+    agent.do("PATCH", "tunnels/web", {"metadata": {"owner": "me", "tags": ["a", "b"]}})
+    assert agent.read() == before.replace('id = "web"\n',
+                                          'id = "web"\nowner = "me"\ntags = ["a", "b"]\n')
+    agent.do("PATCH", "tunnels/web", {"metadata": {"tags": ["c"]}})
+    agent.do("PATCH", "tunnels/web", {"metadata": {"tags": [], "owner": ""}})
+    assert agent.read() == before
+    agent.do("PATCH", "tunnels/web", {"target": "3000"})
+    assert agent.read() == before.replace(f"'127.0.0.1:{app.port}'", '"3000"')
+    agent.do("PATCH", "tunnels/web", {"target": f"127.0.0.1:{app.port}"})
+    changed = agent.read()
+    assert changed == before.replace(f"'127.0.0.1:{app.port}'", f'"127.0.0.1:{app.port}"')
+    agent.do("POST", "tunnels", {"name": "second", "relays": [relay.url]})
+    assert agent.read().startswith(changed.partition("# The blog")[0])
+    assert "# The blog, later:\n# [[tunnels]]\n# id = \"blog\"\n" in agent.read()
+    agent.do("DELETE", "tunnels/second")
+    assert agent.read() == changed
+    assert os.path.islink(agent.config) and os.readlink(agent.config) == "real.toml"
+    assert os.stat(real).st_mode & 0o777 == 0o640
+    assert sorted(n for n in os.listdir(world.directory) if "toml" in n) == [
+        "agent.toml", "real.toml"]
+
+
+def test_a_removed_tunnel_is_put_back_with_its_comments(world, leases, relay, app):
+    last = "# The last.\n[[tunnels]]\nid = 'last'\ntarget = '3000'\nrelays = ['RELAY']\n"
+    agent, _ = edited(world, relay, app, FILE.partition("# The blog")[0] + last)
+    address = agent.wait_state("web")["address"]
+    before = agent.read()
+    agent.do("DELETE", "tunnels/web")
+    assert agent.tunnel("web") is None and "# The last." in agent.read()
+    assert "myapp" not in agent.read() and "# The shop." not in agent.read()
+    agent.do("POST", "tunnels/restore")
+    assert agent.read() == before
+    net.wait_until(lambda: (agent.tunnel("web") or {}).get("state") == "running", 15,
+                   message="the tunnel")
+    assert agent.tunnel("web")["address"] == address and leases.echoes(relay, "myapp")
+    assert agent.ask("POST", "tunnels/restore")[0] == 400
+
+
+INLINE = """\
+agent = { control_addr = "127.0.0.1:0", state_dir = "STATE" } # all in one line
+tunnels = [
+  { id = "web", name = "myapp", target = "PORT", relays = ["RELAY"], discovery = false }, # one
+]
+"""
+
+
+def test_tables_in_braces_are_edited_in_their_form(world, relay, app):
+    agent, _ = edited(world, relay, app, INLINE)
+    before = agent.read()
+    agent.do("PATCH", "tunnels/web", {"metadata": {"hide": True}, "max_active_relays": 2})
+    stored = tomllib.loads(agent.read())["tunnels"]
+    assert stored[0]["hide"] is True and stored[0]["max_active_relays"] == 2
+    assert "# one\n" in agent.read() and "# all in one line\n" in agent.read()
+    agent.do("POST", "tunnels", {"name": "second", "relays": [relay.url]})
+    assert [t["id"] for t in tomllib.loads(agent.read())["tunnels"]] == ["web", "second"]
+    agent.do("DELETE", "tunnels/second")
+    agent.do("PATCH", "tunnels/web", {"metadata": {"hide": False}})
+    assert "# one\n" in agent.read() and "hide" not in agent.read()
+    routes = [{"prefix": "/", "upstream": "http://127.0.0.1:1"}]
+    agent.do("PATCH", "tunnels/web", {"target": "", "http_routes": routes})
+    assert tomllib.loads(agent.read())["tunnels"][0]["http_routes"] == routes
+    assert agent.read().splitlines()[0] == before.splitlines()[0]
+
+
+def test_routes_with_headers_are_replaced(world, relay, app):
+    head = FILE.replace("target = 'PORT'   # the shop's server\n", "").partition("# The blog")[0]
+    agent, _ = edited(world, relay, app, head.rstrip() + """
+
+[[tunnels.http_routes]]
+prefix = "/" # all
+upstream = "http://127.0.0.1:1"
+
+[[tunnels]]
+id = "last" # stays
+target = "3000"
+relays = ["RELAY"]
+""")
+    routes = [{"prefix": "/", "upstream": "http://127.0.0.1:2"},
+              {"prefix": "/a", "upstream": "http://127.0.0.1:3"}]
+    agent.do("PATCH", "tunnels/web", {"http_routes": routes})
+    first, last = tomllib.loads(agent.read())["tunnels"]
+    assert first["http_routes"] == routes == agent.tunnel("web")["http_routes"]
+    assert last["id"] == "last" and 'id = "last" # stays' in agent.read()
+
+
+def test_an_edit_by_hand_is_applied_with_one_of_the_api(agent, relay, app):
+    with open(agent.config, "a") as f:
+        f.write(tunnel("byhand", relay, app.port, name="byhand"))
+    agent.do("POST", "tunnels", {"name": "third", "relays": [relay.url]})
+    assert agent.tunnel("byhand") and agent.tunnel("third") and agent.tunnel("web")
+    assert {t["id"] for t in tomllib.loads(agent.read())["tunnels"]} == {"web", "byhand", "third"}
+
+
+def test_a_broken_or_missing_file_is_not_touched(agent):
+    before = agent.read()
+    actions = [("POST", "tunnels", {"name": "x", "relays": [DEAD]}),
+               ("PATCH", "tunnels/web", {"max_active_relays": 4}), ("DELETE", "tunnels/web", None)]
+    with open(agent.config, "a") as f:
+        f.write("[[tunnels]]\nid = ")
+    for method, path, body in actions:
+        status, answer = agent.ask(method, path, body)
+        assert (status, answer["error"]["code"]) == (400, "invalid_request"), path
+        assert agent.read() == before + "[[tunnels]]\nid = "
+    os.unlink(agent.config)
+    for method, path, body in actions:
+        status, answer = agent.ask(method, path, body)
+        assert (status, answer["error"]["code"]) == (400, "invalid_request"), path
+        assert "no such file or directory" in answer["error"]["message"].lower()
+        assert not os.path.exists(agent.config)
+    assert agent.tunnel("web")
+
+
+# ---- the whole ----
+
+def test_shutdown_ends_the_agent(agent, relay):
+    agent.do("POST", "shutdown")
+    assert agent.process.wait_exit(15) == 0
+    assert not os.path.exists(os.path.join(agent.state, "agent-endpoint.json"))
+    net.wait_until(lambda: not relay.is_alive(f"myapp.{relay.root}"), 5, message="its end")
+
+
+def test_the_unix_socket_needs_no_token(ours):
+    path = os.path.join(ours.state, "agent.sock")
+    status, data = ask_unix(path, "GET", "/v1/agent/status")
+    assert status == 200 and data["tunnels"][0]["id"] == "web"
+    assert ask_unix(path, "POST", "/v1/agent/shutdown")[0] == 202
+    assert ours.process.wait_exit() == 0 and not os.path.exists(path)
+
+
+# ---- stock programs ----
+
+def test_stop_of_a_stock_program_ends_ours(world, program, relay, app):
+    program("lease-stock")
+    agent = Agent(world, "portal", tunnel("web", relay, app.port, name="myapp")).start()
+    agent.wait_state("web")
+    empty = world.path("none")  # without systemctl: no service of this machine is meant
+    os.mkdir(empty)
+    done = world.call([find("stock", None).argv[0], "agent", "stop", "--state-dir", agent.state],
+                      env={"PATH": empty, "HOME": empty, "XDG_CONFIG_HOME": empty})
+    assert done.returncode == 0, done.stderr
+    assert agent.process.wait_exit() == 0
+    net.wait_until(lambda: not relay.is_alive(f"myapp.{relay.root}"), 5, message="its end")
