@@ -32,6 +32,8 @@ static uint64_t log_lost;            /* lines that log_lines refused */
 static struct log_limit *log_limits; /* the limits that have suppressed lines */
 static uint64_t log_caught_up_ms;
 static atomic_bool log_behind;
+static log_copy_fn *log_copy_to; /* NULL: to nothing */
+static void *log_copy_arg;
 
 void log_set_level(enum log_level level)
 {
@@ -92,6 +94,7 @@ void log_init(struct log *log, const struct log *parent, const char *fmt, ...)
 struct line {
 	char text[LOG_LINE_BYTES];
 	size_t n, max;
+	bool is_json;
 };
 
 static void line_put(struct line *l, const char *text)
@@ -128,12 +131,12 @@ static void line_put_text(struct line *l, const char *text)
 		uint32_t c;
 		bool is_char = utf8_take(&rest, &c);
 
-		if (!is_char && !log_json)
+		if (!is_char && !l->is_json)
 			snprintf(piece, sizeof(piece), "\\x%02x", *p);
 		else if (is_char && is_control(c))
 			snprintf(piece, sizeof(piece),
-				c < 0x80 && !log_json ? "\\x%02x" : "\\u%04x", c);
-		else if (log_json && (*p == '"' || *p == '\\'))
+				c < 0x80 && !l->is_json ? "\\x%02x" : "\\u%04x", c);
+		else if (l->is_json && (*p == '"' || *p == '\\'))
 			snprintf(piece, sizeof(piece), "\\%c", *p);
 		else if (is_char)
 			snprintf(piece, sizeof(piece), "%.*s", (int)(rest.p - p),
@@ -189,14 +192,19 @@ static void line_build_json(struct line *l, enum log_level level, const struct l
 	line_put(l, "\"}");
 }
 
-static void line_build_text(struct line *l, const struct log *log, const char *what)
+static void line_put_event(struct line *l, const struct log *log, const char *what)
 {
-	if (!log_journal)
-		line_put_time(l);
 	line_put_subject(l, log);
 	if (log != NULL)
 		line_put(l, ": ");
 	line_put_text(l, what);
+}
+
+static void line_build_text(struct line *l, const struct log *log, const char *what)
+{
+	if (!log_journal)
+		line_put_time(l);
+	line_put_event(l, log, what);
 }
 
 /* The priorities of syslog, as sd-daemon(3) writes them. */
@@ -212,6 +220,7 @@ static void line_build(struct line *l, enum log_level level, const struct log *l
 {
 	l->n = 0;
 	l->max = LOG_LINE_BYTES - LOG_END_BYTES;
+	l->is_json = log_json;
 	if (log_journal)
 		line_put_priority(l, level);
 	if (log_json)
@@ -222,6 +231,25 @@ static void line_build(struct line *l, enum log_level level, const struct log *l
 }
 
 /* ---- writing; called under the lock ---- */
+
+static void log_copy(enum log_level level, const struct log *log, const char *what)
+{
+	struct line line = { .max = LOG_COPY_BYTES - 1 };
+
+	if (log_copy_to == NULL)
+		return;
+	line_put_event(&line, log, what);
+	line.text[line.n] = '\0';
+	log_copy_to(log_copy_arg, level, line.text);
+}
+
+void log_set_copy(log_copy_fn *fn, void *arg)
+{
+	pthread_mutex_lock(&log_lock);
+	log_copy_to = fn;
+	log_copy_arg = arg;
+	pthread_mutex_unlock(&log_lock);
+}
 
 /* Logs a line about the log itself. */
 static bool log_report(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -237,7 +265,10 @@ static bool log_report(enum log_level level, const char *fmt, ...)
 	vsnprintf(what, sizeof(what), fmt, args);
 	va_end(args);
 	line_build(&line, level, &itself, what);
-	return outlet_write(&log_lines, line.text, line.n);
+	if (!outlet_write(&log_lines, line.text, line.n))
+		return false;
+	log_copy(level, &itself, what);
+	return true;
 }
 
 static void log_report_lost(void)
@@ -333,6 +364,7 @@ static void log_vat(enum log_level level, const struct log *log, const char *fmt
 	line_build(&line, level, log, what);
 	pthread_mutex_lock(&log_lock);
 	log_write(&line);
+	log_copy(level, log, what);
 	pthread_mutex_unlock(&log_lock);
 }
 
@@ -352,7 +384,8 @@ static void limit_print_last(struct log_limit *limit, const struct log *log,
 	const char *fmt, va_list args)
 {
 	char what[sizeof(limit->last)];
-	struct line subject = { .max = LOG_LINE_BYTES - LOG_END_BYTES };
+	struct line subject = { .max = LOG_LINE_BYTES - LOG_END_BYTES,
+		.is_json = log_json };
 
 	vsnprintf(what, sizeof(what), fmt, args);
 	line_put_subject(&subject, log);

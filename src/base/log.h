@@ -84,6 +84,16 @@ void log_open(void);
 /* True if a program reads the log: lines are JSON, or standard error is the journal. */
 bool log_is_for_programs(void);
 
+/*
+ * Calls @fn with each line, too: UTF-8 text of less than LOG_COPY_BYTES, without time and
+ * level: "agent: web: public at ...". What is longer is cut. Lines that standard error
+ * does not take are among them. NULL: no more. @fn is called by any thread, and by one at
+ * a time; it may not log.
+ */
+#define LOG_COPY_BYTES 1024
+typedef void log_copy_fn(void *arg, enum log_level level, const char *text);
+void log_set_copy(log_copy_fn *fn, void *arg);
+
 /* Prints @text, of at most OUTLET_KEPT_BYTES, to standard output; does not wait
  * either. */
 void log_print(const char *text);
