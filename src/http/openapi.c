@@ -99,10 +99,10 @@ static void path_print(const char *pattern, char *to, size_t size)
 	}
 }
 
-static json_t *parameter(const char *in, const char *name)
+static json_t *parameter(const char *in, const char *name, bool is_optional)
 {
-	return json_pack("{ss ss sb s{ss}}", "in", in, "name", name, "required", 1,
-		"schema", "type", "string");
+	return json_pack("{ss ss sb s{ss}}", "in", in, "name", name, "required",
+		!is_optional, "schema", "type", "string");
 }
 
 static json_t *parameters_of(const struct api_operation *row)
@@ -113,10 +113,11 @@ static json_t *parameters_of(const struct api_operation *row)
 
 	for (const char *p = row->path; (p = strchr(p, '*')) != NULL; p++) {
 		snprintf(name, sizeof(name), "part%u", part++);
-		json_array_append_new(all, parameter("path", name));
+		json_array_append_new(all, parameter("path", name, false));
 	}
 	if (row->query != NULL)
-		json_array_append_new(all, parameter("query", row->query));
+		json_array_append_new(all,
+			parameter("query", row->query, row->is_query_optional));
 	return all;
 }
 
