@@ -10,6 +10,7 @@
 #include "agent/control.h"
 #include "agent/identity_place.h"
 #include "base/clock.h"
+#include "base/log_ring.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "store/file.h"
@@ -514,9 +515,11 @@ static enum err agent_begin(struct agent *a, struct why *why)
 
 	buf_init(&text, TOML_BYTES_MAX + 1);
 	a->share = relay_share_new();
-	rc = a->share == NULL ?
-		ERR_NOMEM :
-		loop_timer_open(a->o.worker->loop, on_timer, a, &a->timer);
+	rc = a->share == NULL ? ERR_NOMEM : log_ring_new(&a->lines);
+	if (rc == ERR_OK) {
+		log_set_copy(log_ring_add, a->lines);
+		rc = loop_timer_open(a->o.worker->loop, on_timer, a, &a->timer);
+	}
 	if (rc == ERR_OK)
 		rc = open_watch(a);
 	if (rc != ERR_OK)
@@ -625,6 +628,8 @@ void agent_close(struct agent *a)
 	buf_wipe(&a->text);
 	if (a->lock >= 0)
 		close(a->lock);
+	log_set_copy(NULL, NULL);
+	log_ring_free(a->lines);
 	free(a);
 }
 

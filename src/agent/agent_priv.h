@@ -11,6 +11,7 @@
 struct agent {
 	struct agent_options o;
 	struct log log;
+	struct log_ring *lines;      /* of the log, of the whole program */
 	struct agent_config *config; /* what runs; its tunnels and links were moved */
 	struct buf text;             /* of the file that it was read from */
 	struct why config_error;     /* "": the file is what runs */
@@ -42,6 +43,15 @@ static inline const struct tunnel_config *agent_tunnel_config(
 	const struct agent_tunnel *t)
 {
 	return t->has_next ? &t->next : tunnel_config(t->tunnel);
+}
+
+static inline struct tunnel_status agent_tunnel_status(const struct agent_tunnel *t)
+{
+	struct tunnel_status s = tunnel_status(t->tunnel);
+
+	if (t->has_next) /* it ends and begins again */
+		s.state = AGENT_STATE_STARTING;
+	return s;
 }
 
 struct agent_link_entry {

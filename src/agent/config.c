@@ -144,6 +144,8 @@ static const struct field agent_rows[] = {
 	{ "dial_targets", FIELD_BOOL, AT(dials_targets), .initial = "true",
 		.is_own = true,
 		.help = "connect to idle targets once a minute to see if they respond" },
+	{ "metrics_without_token", FIELD_BOOL, AT(has_open_metrics), .is_own = true,
+		.help = "serve /metrics on the control address without the token" },
 };
 static const struct field_table agent_fields = FIELD_TABLE_OF(struct agent_config,
 	agent_rows);

@@ -87,7 +87,8 @@ struct agent_config {
 	char *control_addr;
 	char *service_name;
 	struct field_list allowed_wallets;
-	bool dials_targets; /* a dial a minute shows whether an idle target responds */
+	bool dials_targets;    /* a dial a minute shows whether an idle target responds */
+	bool has_open_metrics; /* GET /metrics needs no token */
 	struct field_tables tunnels, links;
 
 	/* What they mean. */

@@ -296,9 +296,7 @@ static const void *next_tunnel(struct field_series *series)
 		return NULL;
 	t = s->tunnels[s->next++];
 	c = agent_tunnel_config(t);
-	status = tunnel_status(t->tunnel);
-	if (t->has_next) /* it ends and begins again */
-		status.state = AGENT_STATE_STARTING;
+	status = agent_tunnel_status(t);
 	relays_of(t->tunnel, &s->relays);
 	s->view = (struct tunnel_view){
 		.id = c->id,
