@@ -8,7 +8,7 @@ import socket
 import tomllib
 
 import pytest
-from lib import net
+from lib import hosts, net
 from lib.agents import Agent, tunnel
 from lib.leases import find
 from lib.portal_visitor import try_echo
@@ -19,16 +19,13 @@ V1 = "/v1/agent/"
 
 
 class Offline(Agent):
-    """A stock agent that finds no names but those of the test: new tunnels look for relays."""
+    """An agent that no server of names answers: a new tunnel of a stock one looks for relays."""
 
     def argv(self, *words):
         argv = super().argv(*words)
         if self.kind != "stock" or "run" not in words:
             return argv
-        resolver = self.world.write("resolv.conf", "nameserver 127.0.0.1\n")
-        options = ["-m"] if os.geteuid() == 0 else ["-r", "-m"]
-        return ["unshare", *options, "sh", "-c",
-                'mount --bind "$0" /etc/resolv.conf && exec "$@"', resolver, *argv]
+        return [*hosts.no_resolver(self.world.path("resolv.conf")), *argv]
 
 
 @pytest.fixture(params=KINDS)
@@ -413,6 +410,92 @@ def test_the_unix_socket_needs_no_token(ours):
     assert status == 200 and data["tunnels"][0]["id"] == "web"
     assert ask_unix(path, "POST", "/v1/agent/shutdown")[0] == 202
     assert ours.process.wait_exit() == 0 and not os.path.exists(path)
+
+
+# ---- what can be read ----
+
+def metrics_of(agent, **options):
+    """(status, {sample: value}) of the metrics."""
+    status, headers, answer = agent.raw("GET", "/metrics", **options)
+    if status == 200:
+        assert headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    lines = [line for line in answer.splitlines() if status == 200 and not line.startswith("#")]
+    return status, {key: float(value) for key, value in (x.rsplit(" ", 1) for x in lines)}
+
+
+def test_metrics_need_the_token_unless_the_config_says_otherwise(world):
+    agent = Agent(world, "adit", "").start()
+    assert metrics_of(agent)[0] == 200
+    assert metrics_of(agent, token=False)[0] == 401
+    agent.head = agent.head.rstrip() + "\nmetrics_without_token = true\n"
+    agent.write("")
+    agent.process.wait_log("the config has changed")
+    assert metrics_of(agent, token=False)[0] == 200
+    assert metrics_of(agent, token=False, headers={"Host": "evil.example"})[0] == 403
+    assert agent.ask("GET", "status", token=False)[0] == 401
+    assert agent.ask("GET", "log", token=False)[0] == 401
+
+
+def test_metrics_count_tunnels_and_links(world, leases, program, relay, app):
+    server = world.server(program("adit"), "--reverse")
+    port = net.free_port()
+    agent = Agent(world, "adit", tunnel("web", relay, app.port, name="myapp") +
+                  tunnel("bad", relay, app.port, name="u", udp=True) +
+                  f'[[links]]\nid = "home"\nserver = "{server.url}"\n'
+                  f'remotes = ["R:{port}:127.0.0.1:{app.port}"]\n').start()
+    agent.wait_state("web")
+    assert leases.echoes(relay, "myapp")
+    net.wait_until(lambda: net.try_echo(port), 10, message="a visitor of the link")
+    with net.connect(port) as visitor:
+        visitor.sendall(b"one")
+        assert net.read_exactly(visitor, 3) == b"one"
+        net.wait_until(lambda: metrics_of(agent)[1][
+            'adit_agent_tunnel_visitors_total{tunnel="web"}'] >= 1, message="the visitor")
+        found = metrics_of(agent)[1]
+    assert {k: v for k, v in found.items() if k.startswith("adit_agent_tunnels")} == {
+        'adit_agent_tunnels{state="stopped"}': 0, 'adit_agent_tunnels{state="starting"}': 0,
+        'adit_agent_tunnels{state="running"}': 1, 'adit_agent_tunnels{state="error"}': 1}
+    assert found['adit_agent_tunnel_relays_open{tunnel="web"}'] == 1
+    assert found['adit_agent_tunnel_relays_open{tunnel="bad"}'] == 0
+    assert found['adit_agent_tunnel_target_up{tunnel="web"}'] == 1
+    assert 'adit_agent_tunnel_target_up{tunnel="bad"}' not in found
+    assert found['adit_agent_link_open{link="home"}'] == 1
+    assert found['adit_agent_link_channels{link="home"}'] == 1
+    assert found['adit_agent_link_received_bytes_total{link="home"}'] >= 3
+    assert found["process_resident_memory_bytes"] > 0 and found["process_cpu_seconds_total"] > 0
+    assert found["adit_agent_config_error"] == 0
+    net.wait_until(lambda: metrics_of(agent)[1][
+        'adit_agent_tunnel_received_bytes_total{tunnel="web"}'] >= 5, message="its bytes")
+
+
+def log_of(agent, after=None):
+    status, answer = agent.ask("GET", "log" + ("" if after is None else f"?after={after}"))
+    assert status == 200, answer
+    return answer["data"]
+
+
+def test_the_log_can_be_read_from_a_line_on(ours, relay):
+    first = log_of(ours)
+    assert [line["n"] for line in first["lines"]] == list(range(1, first["next"] + 1))
+    for line in first["lines"]:
+        assert set(line) == {"n", "at", "level", "text"}
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", line["at"])
+    assert any(line["level"] == "info" and line["text"].startswith(
+        f"agent: web: public at https://myapp.{relay.root}") for line in first["lines"])
+    assert log_of(ours, first["next"]) == {"lines": [], "next": first["next"]}
+    ours.do("PATCH", "tunnels/web", {"metadata": {"owner": "me"}})
+    more = log_of(ours, first["next"])
+    assert "web: changed: metadata" in [x["text"].removeprefix("agent: ") for x in more["lines"]]
+    assert more["lines"][0]["n"] == first["next"] + 1
+    assert log_of(ours, 10**12)["lines"]  # a number of an agent that ran before
+
+
+@pytest.mark.parametrize("after", ["x", "-1", "1.5", "", "9" * 40, "%zz"])
+def test_a_malformed_number_of_a_line_is_refused(world, after):
+    agent = Agent(world, "adit", "").start()
+    status, answer = agent.ask("GET", "log?after=" + after)
+    assert (status, answer["error"]["code"]) == (400, "invalid_request")
+    assert "write ?after=0" in answer["error"]["message"]
 
 
 # ---- stock programs ----
