@@ -4,10 +4,13 @@ import http.client
 import json
 import os
 import re
+import shlex
 import socket
+import subprocess
 import tomllib
 
 import pytest
+from conftest import need
 from lib import hosts, net
 from lib.agents import Agent, tunnel
 from lib.leases import find
@@ -499,6 +502,57 @@ def test_a_malformed_number_of_a_line_is_refused(world, after):
 
 
 # ---- stock programs ----
+
+class StockDashboard:
+    """The dashboard of a stock agent in a tmux of its own, 120 columns and 50 rows."""
+
+    def __init__(self, world, state):
+        self.tmux = [need("tmux"), "-f", "/dev/null", "-S", world.path("tmux")]
+        words = [find("stock", None).argv[0], "agent", "dashboard", "--state-dir", state]
+        self.call("new-session", "-d", "-x", "120", "-y", "50", shlex.join(words))
+
+    def call(self, *words):
+        return subprocess.run([*self.tmux, *words], stdout=subprocess.PIPE, text=True, timeout=20,
+                              check=True).stdout
+
+    def screen(self):
+        return self.call("capture-pane", "-p")
+
+    def wait(self, text):
+        net.wait_until(lambda: text in self.screen(), message=f"{text} on the screen")
+
+    def press(self, *keys):
+        self.call("send-keys", *keys)
+
+    def close(self):
+        self.call("kill-server")
+
+
+def test_the_dashboard_of_a_stock_program_shows_and_changes_ours(world, program, relay, app):
+    program("lease-stock")
+    agent = Agent(world, "portal", tunnel("web", relay, app.port, name="myapp") +
+                  tunnel("zoo", relay, app.port, name="zoo")).start()
+    agent.wait_state("web")
+    agent.wait_state("zoo")
+    screen = world.keep(StockDashboard(world, agent.state))
+    for text in ["running", "zoo", f"127.0.0.1:{app.port}", "Relays", "direct",
+                 f"https://myapp.{relay.root}", agent.endpoint()["control_addr"]]:
+        screen.wait(text)
+    screen.press("Right", "Right")
+    screen.press("d")  # disconnects the selected relay of the first tunnel
+    net.wait_until(lambda: not relay.is_alive(f"myapp.{relay.root}"), message="its end")
+    net.wait_until(lambda: "explicit" not in relay_of(agent, "web", relay.url),
+                   message="the relay being disconnected")
+    net.wait_until(lambda: "direct" not in screen.screen(), message="the row without a state")
+    screen.press("c")
+    net.wait_until(lambda: relay.is_alive(f"myapp.{relay.root}"), 15, message="its return")
+    screen.wait("direct")
+    screen.press("Escape")  # back to the tunnels
+    screen.press("DC")
+    net.wait_until(lambda: agent.tunnel("web") is None, message="the tunnel being removed")
+    net.wait_until(lambda: "myapp" not in screen.screen(), message="the row being removed")
+    assert agent.process.is_running()
+
 
 def test_stop_of_a_stock_program_ends_ours(world, program, relay, app):
     program("lease-stock")
