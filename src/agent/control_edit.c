@@ -99,14 +99,38 @@ static enum err check_name(const char *text, struct why *why)
 		str_quote(shown, sizeof(shown), span_str(text)), NAMES_LABEL_MAX);
 }
 
-static enum err check_relays(const struct field_list *list, struct why *why)
+/* Reads @list to @urls, and makes @out the list of these; an element may be several with
+ * commas between them. */
+static enum err read_relays(const struct field_list *list, struct relay_urls *urls,
+	struct field_list *out, struct why *why)
 {
-	char url[URL_TEXT_MAX];
+	char piece[URL_TEXT_MAX], url[URL_TEXT_MAX];
 	enum err rc = ERR_OK;
 
-	for (unsigned i = 0; i < list->n && rc == ERR_OK; i++)
-		rc = control_relay(list->v[i], url, why);
+	for (unsigned i = 0; i < list->n; i++) {
+		const char *at = list->v[i];
+		size_t n;
+
+		for (; rc == ERR_OK && *at != '\0'; at += n + (at[n] != '\0')) {
+			n = strcspn(at, ",");
+			snprintf(piece, sizeof(piece), "%.*s", (int)n, at);
+			if (names_trim(span_str(piece)).n == 0)
+				continue;
+			rc = control_relay(piece, url, why);
+			if (rc == ERR_OK)
+				rc = relay_urls_add(urls, span_str(url), why);
+		}
+	}
+	*out = (struct field_list){ .v = urls->urls, .n = urls->count };
 	return rc;
+}
+
+/* An owned copy without the white space around it; NULL: there was nothing else. */
+static char *trimmed(const char *text)
+{
+	struct span rest = names_trim(span_str(text != NULL ? text : ""));
+
+	return rest.n > 0 ? span_dup(rest) : NULL;
 }
 
 /* ---- adding ---- */
@@ -140,7 +164,7 @@ static enum err edit_add(void *arg, const struct toml *t, struct buf *out,
 static enum err check_id(const char *id, struct why *why)
 {
 	struct why words = { "" };
-	size_t n = strcspn(id, FORBIDDEN);
+	size_t n = strcspn(id, FORBIDDEN " \t\r\n");
 	enum err rc = agent_id_check(id, &words);
 
 	if (rc == ERR_OK)
@@ -164,37 +188,41 @@ static enum err check_addition(const struct agent *a, const struct config_additi
 		return err_set(why, ERR_EXISTS, "tunnel \"%.60s\" already exists",
 			add->id);
 	rc = check_name(add->name, why);
-	if (rc == ERR_OK)
-		rc = check_target(add->target, why);
-	return rc == ERR_OK ? check_relays(add->relays, why) : rc;
+	return rc == ERR_OK ? check_target(add->target, why) : rc;
 }
 
 static void add_tunnel(void *context, struct api_call *call)
 {
 	struct control *c = context;
 	const struct new_tunnel *asked = call->request;
-	char *name = asked->name != NULL ? span_dup(names_trim(span_str(asked->name))) :
-					   NULL;
-	char id[AGENT_ID_MAX] = "";
-	struct config_addition add = { .id = id, .name = name, .relays = &asked->relays };
+	char *given = trimmed(asked->id), *name = trimmed(asked->name);
+	char *target = trimmed(asked->target), id[AGENT_ID_MAX] = "";
+	struct relay_urls urls = { .count = 0 };
+	struct field_list relays;
+	struct config_addition add = { .id = id, .name = id, .relays = &relays };
 	struct why why = { "" };
 	enum err rc;
 
-	add.target = asked->target != NULL ? asked->target : TARGET_DEFAULT;
-	if (asked->id != NULL)
-		str_copy(id, sizeof(id), asked->id);
+	add.target = target != NULL ? target : TARGET_DEFAULT;
+	if (given != NULL)
+		str_copy(id, sizeof(id), given);
 	else if (name != NULL)
 		make_id(name, id);
-	if (name == NULL || name[0] == '\0')
-		add.name = id;
+	if (name != NULL)
+		add.name = name;
 	if (id[0] == '\0')
 		rc = err_set(&why, ERR_USAGE, "tunnel name is required");
 	else
 		rc = check_addition(c->agent, &add, &why);
 	if (rc == ERR_OK)
+		rc = read_relays(&asked->relays, &urls, &relays, &why);
+	if (rc == ERR_OK)
 		rc = agent_edit(c->agent, edit_add, &add, &why);
 	control_finish(call, rc, &why);
+	relay_urls_fini(&urls);
+	free(target);
 	free(name);
+	free(given);
 }
 
 /* ---- changing ---- */
@@ -203,6 +231,7 @@ struct changing {
 	const char *id;
 	const struct change *change;
 	const json_t *given; /* which members there are */
+	struct field_list relays;
 };
 
 static bool is_given(const json_t *object, const char *key)
@@ -233,12 +262,10 @@ static const json_t *metadata_of(const json_t *given)
 
 static void edit_trimmed(struct config_edit *e, const char *key, const char *text)
 {
-	char *trimmed = text != NULL ? span_dup(names_trim(span_str(text))) : NULL;
+	char *value = trimmed(text);
 
-	if (text != NULL && trimmed == NULL)
-		e->rc = ERR_NOMEM;
-	config_edit_text(e, key, trimmed);
-	free(trimmed);
+	config_edit_text(e, key, value);
+	free(value);
 }
 
 /* Sets the members that are given. */
@@ -280,7 +307,7 @@ static enum err edit_change(void *arg, const struct toml *t, struct buf *out,
 	if (is_given(x->given, "http_routes"))
 		config_edit_routes(&e, &c->routes);
 	if (is_given(x->given, "relays"))
-		config_edit_list(&e, "relays", &c->relays);
+		config_edit_list(&e, "relays", &x->relays);
 	return config_edit_close(&e, out);
 }
 
@@ -318,11 +345,14 @@ static enum err check_change(const struct changing *x, const struct tunnel_confi
 		"relays", "http_routes" };
 	const struct change *c = x->change;
 	const json_t *metadata = metadata_of(x->given);
-	bool is_any = json_is_object(metadata) && json_object_size(metadata) > 0;
+	bool is_any = false;
 	enum err rc = ERR_OK;
 
 	for (size_t i = 0; i < mem_count(keys); i++)
 		is_any = is_any || is_given(x->given, keys[i]);
+	for (unsigned i = 0; i < message_metadata_fields.count; i++)
+		is_any = is_any ||
+			is_given(metadata, message_metadata_fields.rows[i].name);
 	if (!is_any)
 		return err_set(why, ERR_USAGE,
 			"tunnel update requires at least one field");
@@ -331,9 +361,7 @@ static enum err check_change(const struct changing *x, const struct tunnel_confi
 			"max_active_relays must be a positive integer");
 	if (is_given(x->given, "name") && c->name != NULL)
 		rc = check_name(c->name, why);
-	if (rc == ERR_OK)
-		rc = check_service(x, &is->service, why);
-	return rc == ERR_OK ? check_relays(&c->relays, why) : rc;
+	return rc == ERR_OK ? check_service(x, &is->service, why) : rc;
 }
 
 static void change_tunnel(void *context, struct api_call *call)
@@ -342,7 +370,9 @@ static void change_tunnel(void *context, struct api_call *call)
 	json_t *given = json_loadb((const char *)call->read_from.p, call->read_from.n,
 		JSON_DISABLE_EOF_CHECK, NULL);
 	char id[AGENT_ID_MAX];
-	struct changing x = { .id = id, .change = call->request, .given = given };
+	const struct change *change = call->request;
+	struct changing x = { .id = id, .change = change, .given = given };
+	struct relay_urls urls = { .count = 0 };
 	const struct agent_tunnel *t = control_tunnel(c, call, id);
 	struct why why = { "" };
 	enum err rc;
@@ -350,9 +380,12 @@ static void change_tunnel(void *context, struct api_call *call)
 	if (t != NULL) {
 		rc = check_change(&x, agent_tunnel_config(t), &why);
 		if (rc == ERR_OK)
+			rc = read_relays(&change->relays, &urls, &x.relays, &why);
+		if (rc == ERR_OK)
 			rc = agent_edit(c->agent, edit_change, &x, &why);
 		control_finish(call, rc, &why);
 	}
+	relay_urls_fini(&urls);
 	json_decref(given);
 }
 
