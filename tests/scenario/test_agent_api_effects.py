@@ -242,6 +242,19 @@ def test_clearing_a_route_that_is_not_there_is_accepted(agent):
         agent.do(method, "tunnels/web/multi-hop", body)
 
 
+def test_a_route_that_cannot_be_built_closes_nothing(leases, ours, relay):
+    """A stock agent accepts it, and the tunnel is not reachable any more."""
+    with leases.visit(relay, "myapp") as visitor:
+        visitor.sendall(b"one")
+        assert net.read_exactly(visitor, 3) == b"one"
+        hops = {"relays": [relay.url, "https://b.example"]}
+        assert ours.ask("POST", "tunnels/web/multi-hop", hops)[0] == 400
+        visitor.sendall(b"two")
+        assert net.read_exactly(visitor, 3) == b"two"
+    assert leases.echoes(relay, "myapp")
+    assert ours.process.log.count("public at https://myapp.") == 1
+
+
 def test_a_route_in_the_config_can_be_cleared(world, ours, relay, app):
     ours.write(tunnel("web", relay, app.port, name="myapp",
                       multi_hop=[DEAD, "https://b.example"]))
