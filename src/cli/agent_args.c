@@ -2,6 +2,7 @@
 #include "cli/agent_args.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/str.h"
@@ -70,6 +71,16 @@ struct config_source agent_place_source(const struct call *c,
 	};
 }
 
+static bool takes_state_dir(const struct command *c)
+{
+	struct field_cursor at;
+
+	for (field_first(&at, c->fields); at.row != NULL; field_next(&at))
+		if (at.row->name != NULL && strcmp(at.row->name, "state_dir") == 0)
+			return true;
+	return false;
+}
+
 enum err agent_whereabouts(const struct call *c, const struct agent_args *args,
 	struct agent_whereabouts *out, struct why *why)
 {
@@ -92,7 +103,7 @@ enum err agent_whereabouts(const struct call *c, const struct agent_args *args,
 		return err_set(why, rc, "there is no config %.150s", place.config);
 	if (rc == ERR_SYNTAX && args->state_dir != NULL)
 		return ERR_OK;
-	if (rc == ERR_SYNTAX) {
+	if (rc == ERR_SYNTAX && takes_state_dir(c->command)) {
 		struct why words = *why;
 
 		return err_set(why, rc, "%.180s; --state-dir does without the config",

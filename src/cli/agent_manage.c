@@ -49,13 +49,6 @@ static enum err manage_open(struct manage *m, struct call *c,
 	return rc;
 }
 
-static struct manage *manage_new(void)
-{
-	struct manage *m = mem_new(m);
-
-	return m;
-}
-
 static void manage_free(struct manage *m)
 {
 	agent_service_fini(&m->found);
@@ -145,8 +138,8 @@ static enum err no_answer(const struct manage *m, unsigned seconds)
 {
 	return err_set(&m->c->why, ERR_TIMEOUT,
 		"the service %s was started, and its agent does not respond within %u s;"
-		" agent logs shows why",
-		m->service->name, seconds);
+		" %s agent logs shows why",
+		m->service->name, seconds, m->c->persona->name);
 }
 
 /* ---- run ---- */
@@ -191,13 +184,14 @@ static enum err install_and_start(const struct manage *m)
 		command_print_error(m->c->err, LOG_WARN, m->c->persona->name, why.text);
 	if (rc == ERR_OK && change.is_changed && !change.is_new && state.pid > 0)
 		fprintf(m->c->out,
-			"The service has changed: agent restart applies it.\n");
+			"The service has changed: %s agent restart applies it.\n",
+			m->c->persona->name);
 	return rc;
 }
 
 enum err agent_manage_run(struct call *c, const struct agent_args *args)
 {
-	struct manage *m = manage_new();
+	struct manage *m = mem_new(m);
 	json_t *status = NULL;
 	enum err rc;
 
@@ -222,7 +216,7 @@ enum err agent_manage_run(struct call *c, const struct agent_args *args)
 
 enum err agent_manage_restart(struct call *c, const struct agent_args *args)
 {
-	struct manage *m = manage_new();
+	struct manage *m = mem_new(m);
 	struct service_place place;
 	json_t *status = NULL;
 	long before = 0;
@@ -272,9 +266,21 @@ static bool stop_service(struct manage *m, enum err *rc)
 	return *rc == ERR_OK;
 }
 
+static void say_stopped(const struct manage *m, bool was_service)
+{
+	const struct persona *p = m->c->persona;
+
+	fprintf(m->c->out, "%s stopped.\n", p->agent->title);
+	if (was_service)
+		fprintf(m->c->out,
+			"  the service %s is disabled: it does not start again before"
+			" %s agent run\n",
+			m->service->name, p->name);
+}
+
 enum err agent_manage_stop(struct call *c, const struct agent_args *args)
 {
-	struct manage *m = manage_new();
+	struct manage *m = mem_new(m);
 	struct why why = { "" };
 	json_t *data = NULL;
 	bool was_service;
@@ -302,7 +308,7 @@ enum err agent_manage_stop(struct call *c, const struct agent_args *args)
 	else if (!was_service && rc == ERR_OK)
 		rc = err_set(&c->why, asked, "%s", why.text);
 	if (rc == ERR_OK)
-		fprintf(c->out, "%s stopped.\n", c->persona->agent->title);
+		say_stopped(m, was_service);
 	manage_free(m);
 	return rc;
 }
