@@ -334,9 +334,9 @@ static enum err check_lease(const struct entry *e, struct tunnel_config *t)
 		return entry_refuse(e, "identity_json",
 			"identity_json: %s; write the content of an identity file",
 			err_text(rc, &words));
-	if (t->lease.has_udp)
-		entry_lacks(e, "UDP through a relay is");
 	rc = check_hops(e, t);
+	if (rc == ERR_OK && t->lease.has_udp)
+		entry_lacks(e, "UDP through a relay is");
 	return rc == ERR_OK ? make_absolute(e->reader, &t->lease.identity_path) : rc;
 }
 
