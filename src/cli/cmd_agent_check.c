@@ -47,5 +47,6 @@ const struct command command_agent_check = {
 	.examples = "  @ agent check config.toml\n",
 	.fields = &agent_config_fields,
 	.has_flags_anywhere = true,
+	.takes_file = true,
 	.run = run,
 };

@@ -114,26 +114,18 @@ static const struct field *valued_flag(const struct field_table *fields, const c
 	return NULL;
 }
 
-/* @argv has the words between the command and the one that is completed. */
-static void offer_arguments(const struct completion *c, const struct persona *p,
-	const struct command *command, int argc, char **argv)
+static bool is_path(const struct field *f)
 {
-	const struct field *valued = NULL;
-	const struct command *group;
-	int words = 0, used;
+	return strcmp(f->argument, "file") == 0 || strcmp(f->argument, "directory") == 0;
+}
 
-	for (int i = 0; i < argc; i++) {
-		if (valued != NULL && strcmp(argv[i], "=") == 0)
-			continue; /* bash makes a word of it */
-		if (valued == NULL && argv[i][0] != '-')
-			words++;
-		valued = valued == NULL ? valued_flag(command->fields, argv[i]) : NULL;
-	}
-	if (valued != NULL) {
-		if (strcmp(valued->argument, "file") == 0)
-			fputs(FILE_NAMES "\n", c->out);
-		return;
-	}
+/* @words of the @argc words between the command and the last one are no flags. */
+static void offer_words(const struct completion *c, const struct persona *p,
+	const struct command *command, int argc, char **argv, int words)
+{
+	const struct command *group;
+	int used;
+
 	if (command->takes_commands) {
 		group = persona_find_command(p, argc, argv, &used);
 		if (used == argc && group != NULL && group->commands != NULL)
@@ -151,6 +143,27 @@ static void offer_arguments(const struct completion *c, const struct persona *p,
 		offer(c, choice, command->summary);
 		w += n + (w[n] == ' ');
 	}
+}
+
+/* @argv has the words between the command and the one that is completed. */
+static void offer_arguments(const struct completion *c, const struct persona *p,
+	const struct command *command, int argc, char **argv)
+{
+	const struct field *valued = NULL;
+	int words = 0;
+
+	for (int i = 0; i < argc; i++) {
+		if (valued != NULL && strcmp(argv[i], "=") == 0)
+			continue; /* bash makes a word of it */
+		if (valued == NULL && argv[i][0] != '-')
+			words++;
+		valued = valued == NULL ? valued_flag(command->fields, argv[i]) : NULL;
+	}
+	if (valued != NULL ? is_path(valued) :
+			     command->takes_file && words == 0 && c->word[0] != '-')
+		fputs(FILE_NAMES "\n", c->out);
+	else if (valued == NULL)
+		offer_words(c, p, command, argc, argv, words);
 }
 
 /* Prints what the last of the words may be; the first is the name of the program. */

@@ -63,6 +63,7 @@ struct command {
 	bool has_flags_only;     /* other words are refused */
 	const char *words;       /* choices for the first word, with spaces; or NULL */
 	bool takes_commands;     /* its words are names of commands */
+	bool takes_file;         /* its first word is the name of a file */
 	bool stays;              /* runs until a signal ends it, and has a log */
 
 	/* A group has these, NULL at the end, in place of fields and run. */

@@ -7,8 +7,10 @@ import pytest
 
 from conftest import need
 
-COMMANDS = {"server", "client", "expose", "list", "relay", "agent", "demo", "version", "help",
+COMMANDS = {"server", "client", "expose", "agent", "list", "relay", "demo", "version", "help",
             "completion"}
+AGENT = {"run", "status", "restart", "stop", "logs", "uninstall", "check",
+         "dashboard"}
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +49,22 @@ def test_bash(script):
     assert bash(script, "adit", "relay", "run", "--api") == {"--api-port"}
     assert bash(script, "adit", "expose", "3000", "--na") == {"--name"}
     assert bash(script, "./adit", "relay", "lease", "unb") == {"unban"}
+
+
+def test_bash_completes_the_commands_of_an_agent(world, script):
+    path, state = world.write("config.toml", ""), world.path("agent-state")
+    os.mkdir(state)
+    for program in ("adit", "portal"):
+        assert AGENT | {"--help"} <= bash(script, program, "agent", "")
+        assert AGENT <= bash(script, program, "help", "agent", "")
+        assert bash(script, program, "agent", "unin") == {"uninstall"}
+        assert bash(script, program, "agent", "run", "--fore") == {"--foreground"}
+        assert bash(script, program, "agent", "status", "--") == {
+            "--config", "--help", "--json", "--state-dir", "--wait"}
+        assert bash(script, program, "agent", "logs", "-f", "--li") == {"--lines"}
+        assert bash(script, program, "agent", "stop", "--config", path[:-2]) == {path}
+        assert bash(script, program, "agent", "check", path[:-2]) == {path}
+        assert bash(script, program, "agent", "stop", "--state-dir", state[:-2]) == {state}
 
 
 def test_bash_offers_files_for_a_flag_that_takes_one(world, script):
@@ -98,6 +116,8 @@ def test_zsh(world, script):
                           ("adit completion ", {"bash", "fish"}),
                           ("adit relay ", {"run", "status"}),
                           ("adit help relay ", {"status"}),
+                          ("adit agent ", {"restart", "uninstall"}),
+                          ("portal agent run --fore", {"--foreground"}),
                           ("adit expose 3000 --na", {"--name"}),
                           ("chisel server --auth", {"--authfile"}),
                           ("portal list --default-r", {"--default-relays"})):
@@ -123,7 +143,8 @@ def test_fish(world, script):
     path = script("fish", "adit.fish")
     for line, offered in (("adit ", COMMANDS), ("adit help ", COMMANDS),
                           ("adit completion ", {"bash", "zsh", "fish"}),
-                          ("adit relay ", {"run", "status"}),
+                          ("adit relay ", {"run", "status"}), ("adit agent ", AGENT),
+                          ("portal agent run --fore", {"--foreground"}),
                           ("adit expose 3000 --na", {"--name"}),
                           ("chisel server --auth", {"--auth", "--authfile"})):
         done = subprocess.run([need("fish"), "--no-config", "-c",
