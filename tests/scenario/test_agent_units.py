@@ -9,7 +9,8 @@ import pytest
 from lib import net
 from lib.agents import tunnel
 from lib.fake_systemd import FakeSystemd
-from lib.process import SANITIZER_ENV
+from lib.process import SANITIZER_ENV, wait_until
+from test_agent_service import machine, systemd  # noqa: F401 (fixtures)
 
 TITLES = {"adit": "adit agent", "portal": "Portal agent"}
 PLACES = {"adit": "adit/agent", "portal": "portal-tunnel/agent"}
@@ -205,9 +206,10 @@ def test_stop_fails_when_nothing_could_be_stopped(service):
 
 
 def test_stop_needs_only_the_state_directory(service):
-    service.start_in_foreground()
+    process = service.start_in_foreground()
     os.unlink(service.config)
     assert service.do("stop", "--state-dir", service.state) == f"{service.title} stopped.\n"
+    assert process.wait_exit() == 0
     assert service.call("stop").returncode == 1  # it needs a config, and says which
     assert service.config in service.call("stop").stderr
 
@@ -243,6 +245,7 @@ def test_without_a_service_manager_restart_leaves_the_agent_running(service):
     assert process.is_running() and service.pid()
     done = service.call("stop", PATH=service.manager.bin)
     assert (done.returncode, done.stdout) == (0, f"{service.title} stopped.\n"), done.stderr
+    assert process.wait_exit() == 0
 
 
 @pytest.mark.parametrize("verb", ["daemon-reload", "enable", "start"])
@@ -288,3 +291,44 @@ def test_the_agent_outlives_the_command_and_comes_back_after_a_crash(service):
     assert os.getsid(pid) != os.getsid(0)
     os.kill(pid, 9)
     net.wait_until(lambda: service.pid() not in (None, pid), message="the agent again")
+
+CONFIG = '[agent]\ncontrol_addr = "127.0.0.1:0"\n\n[[tunnels]]\nname = "myapp"\ntarget = "3000"\n' \
+    'relays = ["https://relay.localhost:9"]\n'
+
+
+def test_the_commands_with_a_real_systemd(machine):
+    """run, run again, an edit, restart, stop and stop again, of root and of a user."""
+    folder = "/etc/adit/agent" if machine.user == "root" else "/home/ann/.config/adit/agent"
+    state = "/var/lib/adit/agent" if machine.user == "root" else "/home/ann/.local/share/adit/agent"
+    machine.manager.do(*machine.prefix, "mkdir", "-p", folder)
+    machine.manager.write(f"{folder}/config.toml", CONFIG, owner=machine.user)
+
+    def agent(*words, status=0):
+        done = machine.call("adit", "agent", *words)
+        assert done.returncode == status, done.stderr + machine.journal()
+        return done.stdout if status == 0 else done.stderr
+
+    said = agent("run")
+    assert re.match(r"adit agent running at 127\.0\.0\.1:\d+ with 1 tunnel\(s\)\.\n", said)
+    for text in (f"  config: {folder}/config.toml\n", f"  state directory: {state}\n",
+                 f"{machine.place}/adit-agent.service", "starts at boot"):
+        assert text in said
+    first = machine.show("MainPID")
+    agent("run")
+    assert machine.show("MainPID") == first
+    wait_until(lambda: machine.show("StatusText") == "1 tunnels, 0 links" or None, 10,
+               message="its status")
+    machine.manager.write(f"{folder}/config.toml", CONFIG + 'owner = "Ann"\n', owner=machine.user)
+    seen = wait_until(lambda: "Ann" in machine.call("adit", "agent", "status", "--json").stdout,
+                      10, message="the edit")
+    assert seen and machine.show("MainPID") == first
+    assert "adit agent restarted at " in agent("restart")
+    assert machine.show("MainPID") not in ("0", first)
+    # Another agent with the same directory is refused, and the service stays.
+    assert "has the state directory" in agent("run", "--foreground", status=1)
+    assert agent("stop").startswith("adit agent stopped.\n  the service adit-agent is disabled")
+    assert machine.show("UnitFileState") == "disabled" and machine.show("MainPID") == "0"
+    assert "no agent runs" in agent("stop", status=1)
+    agent("uninstall")
+    assert machine.unit() == ""
+    assert machine.manager.call("ls", state).stdout
