@@ -566,6 +566,11 @@ enum err agent_open(const struct agent_options *o, struct agent **out, struct wh
 
 /* ---- events, and the end ---- */
 
+const char *agent_state_dir(const struct agent *a)
+{
+	return a->config->state_dir;
+}
+
 void agent_retry_now(struct agent *a, const char *reason)
 {
 	struct list *it, *tmp;

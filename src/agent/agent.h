@@ -36,6 +36,9 @@ struct agent_options {
 enum err agent_open(const struct agent_options *o, struct agent **out,
 	struct why *why) MUST_USE;
 
+/* Where its endpoint file is; good until the config changes. */
+const char *agent_state_dir(const struct agent *a);
+
 /* Reads the config again now. */
 void agent_reload(struct agent *a);
 

@@ -34,6 +34,7 @@ static uint64_t log_caught_up_ms;
 static atomic_bool log_behind;
 static log_copy_fn *log_copy_to; /* NULL: to nothing */
 static void *log_copy_arg;
+static bool log_is_quiet; /* under the lock */
 
 void log_set_level(enum log_level level)
 {
@@ -251,6 +252,13 @@ void log_set_copy(log_copy_fn *fn, void *arg)
 	pthread_mutex_unlock(&log_lock);
 }
 
+void log_set_quiet(bool is_quiet)
+{
+	pthread_mutex_lock(&log_lock);
+	log_is_quiet = is_quiet;
+	pthread_mutex_unlock(&log_lock);
+}
+
 /* Logs a line about the log itself. */
 static bool log_report(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
@@ -363,7 +371,8 @@ static void log_vat(enum log_level level, const struct log *log, const char *fmt
 	vsnprintf(what, sizeof(what), fmt, args);
 	line_build(&line, level, log, what);
 	pthread_mutex_lock(&log_lock);
-	log_write(&line);
+	if (!log_is_quiet)
+		log_write(&line);
 	log_copy(level, log, what);
 	pthread_mutex_unlock(&log_lock);
 }

@@ -94,6 +94,10 @@ bool log_is_for_programs(void);
 typedef void log_copy_fn(void *arg, enum log_level level, const char *text);
 void log_set_copy(log_copy_fn *fn, void *arg);
 
+/* True: lines go to log_set_copy() only, not to standard error, which a terminal UI
+ * has. */
+void log_set_quiet(bool is_quiet);
+
 /* Prints @text, of at most OUTLET_KEPT_BYTES, to standard output; does not wait
  * either. */
 void log_print(const char *text);

@@ -1,7 +1,11 @@
 /* adit agent run: tunnels that outlive the terminal. */
+#include <unistd.h>
+
 #include "agent/agent.h"
+#include "base/str.h"
 #include "cli/agent_manage.h"
 #include "cli/runner.h"
+#include "tui/dashboard.h"
 
 #define AT(member) FIELD_AT(struct agent_args, member)
 
@@ -11,6 +15,9 @@ static const struct field rows[] = {
 		.of = &agent_config_fields },
 	{ "foreground", FIELD_BOOL, AT(is_foreground),
 		.help = "run here, until a signal stops it" },
+	{ "no_dashboard", FIELD_BOOL, AT(has_no_dashboard),
+		.help = "with --foreground in a terminal, log instead of showing the"
+			" dashboard" },
 	{ "service", FIELD_BOOL, AT(is_service),
 		.help = "for service managers: the agent itself, without a terminal" },
 	{ "force", FIELD_BOOL, AT(may_replace),
@@ -22,9 +29,11 @@ static const struct field_table fields = FIELD_TABLE_OF(struct agent_args, rows)
 struct running {
 	const struct call *call;
 	struct agent_place place;
+	char state_dir[AGENT_PATH_MAX];
 	struct runner *runner;
 	struct agent *agent;
-	bool is_ending;
+	struct dashboard *dashboard; /* in a terminal; or NULL */
+	bool wants_dashboard;
 };
 
 static void on_ended(void *owner)
@@ -32,6 +41,41 @@ static void on_ended(void *owner)
 	struct running *x = owner;
 
 	runner_stop(x->runner, EXIT_CODE_DONE);
+}
+
+static void running_end(void *arg, bool is_again);
+
+static void on_quit(void *arg)
+{
+	running_end(arg, false);
+}
+
+/* The terminal is the dashboard's, and the log goes to its pane. */
+static void open_dashboard(struct running *x)
+{
+	struct dashboard_options o = {
+		.loop = x->runner->worker.loop,
+		.state_dir = x->state_dir,
+		.start_command = "",
+		.on_quit = on_quit,
+		.arg = x,
+	};
+	struct why why = { "" };
+	enum err rc;
+
+	str_copy(x->state_dir, sizeof(x->state_dir), agent_state_dir(x->agent));
+	rc = dashboard_open(&o, &x->dashboard, &why);
+	if (rc == ERR_OK)
+		log_set_quiet(true);
+	else
+		log_warn(&x->runner->log, "no dashboard: %s", err_text(rc, &why));
+}
+
+static void close_dashboard(struct running *x)
+{
+	dashboard_close(x->dashboard);
+	x->dashboard = NULL;
+	log_set_quiet(false);
 }
 
 static enum err running_open(void *arg, struct runner *r, struct why *why)
@@ -49,8 +93,13 @@ static enum err running_open(void *arg, struct runner *r, struct why *why)
 		.owner = x,
 	};
 
+	enum err rc;
+
 	x->runner = r;
-	return agent_open(&o, &x->agent, why);
+	rc = agent_open(&o, &x->agent, why);
+	if (rc == ERR_OK && x->wants_dashboard)
+		open_dashboard(x);
+	return rc;
 }
 
 static void running_reload(void *arg)
@@ -75,6 +124,8 @@ static void running_end(void *arg, bool is_again)
 		runner_stop(x->runner, EXIT_CODE_FAILED);
 		return;
 	}
+	if (x->dashboard != NULL)
+		close_dashboard(x);
 	log_info(&x->runner->log, "unregistering; a second signal stops at once");
 	agent_leave(x->agent);
 }
@@ -83,6 +134,7 @@ static void running_close(void *arg)
 {
 	struct running *x = arg;
 
+	close_dashboard(x);
 	agent_close(x->agent);
 }
 
@@ -99,6 +151,7 @@ static int run(struct call *c, void *object)
 {
 	struct agent_args *args = object;
 	struct running running = { .call = c };
+	int exit_code;
 	enum err rc;
 
 	if (!args->is_foreground && !args->is_service) {
@@ -109,7 +162,14 @@ static int run(struct call *c, void *object)
 	rc = daemon_start(&args->daemon, &c->why);
 	if (rc == ERR_OK)
 		rc = agent_place_find(c, args, &running.place, &c->why);
-	return rc == ERR_OK ? runner_run(&running_ops, &running) : call_fail(c, rc);
+	if (rc != ERR_OK)
+		return call_fail(c, rc);
+	running.wants_dashboard = args->is_foreground && !args->is_service &&
+		!args->has_no_dashboard && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+	exit_code = runner_run(&running_ops, &running);
+	if (running.wants_dashboard && exit_code == EXIT_CODE_DONE)
+		fprintf(c->out, "%s stopped.\n", c->persona->agent->title);
+	return exit_code;
 }
 
 const struct command command_agent_run = {
