@@ -277,6 +277,21 @@ def test_a_config_with_a_mistake_is_not_installed(service):
     assert not os.path.exists(service.unit_path) and service.manager.calls == []
 
 
+def test_status_has_the_mistake_of_a_config_while_the_agent_goes_on(service):
+    service.do("run")
+    service.write("[[tunnels]]\nid = \n")
+
+    def told():
+        done = service.call("status")
+        return done if "config error, not used: " in done.stdout else None
+
+    done = net.wait_until(told, message="the mistake")
+    assert done.returncode == 1 and "a value is missing" in done.stdout
+    service.manager.verb_stop([], service.unit)
+    done = service.call("status")  # no agent has the mistake
+    assert done.returncode == 1 and "a value is missing" in done.stderr
+
+
 def test_a_missing_config_is_not_made(service):
     os.unlink(service.config)
     for command in ("run", "restart", "stop"):
