@@ -385,49 +385,16 @@ enum err agent_edit(struct agent *a, agent_edit_fn *edit, void *arg, struct why 
 
 /* ---- the start ---- */
 
-/* Cuts @n lines off its end. */
-static struct span cut_lines(struct span text, unsigned n)
-{
-	while (n > 0 && text.n > 0) {
-		text.n--;
-		while (text.n > 0 && text.p[text.n - 1] != '\n')
-			text.n--;
-		n--;
-	}
-	return text;
-}
-
-/* The state directory that a text with a mistake sets: it may be before the mistake. */
-static void find_state_dir(const struct agent *a, struct span text,
-	char out[AGENT_PATH_MAX])
-{
-	char *directory = file_directory(a->o.config_path);
-	const struct toml_node *n = NULL;
-	struct toml *toml = NULL;
-
-	str_copy(out, AGENT_PATH_MAX, a->o.default_state_dir);
-	for (unsigned cut = 1; toml == NULL && text.n > 0; cut *= 2)
-		if (toml_parse(text, a->o.config_path, &toml, NULL) != ERR_OK)
-			text = cut_lines(text, cut);
-	if (toml != NULL)
-		n = toml_find(toml_root(toml), "agent");
-	if (n != NULL && n->kind == TOML_TABLE)
-		n = toml_find(n, "state_dir");
-	if (n != NULL && n->kind == TOML_TEXT && n->text.n > 0 && directory != NULL)
-		(void)!agent_path_below(directory, (const char *)n->text.p, out);
-	toml_free(toml);
-	free(directory);
-}
-
 /* The copy of the config that was used last, for a file that has a mistake. */
 static enum err read_applied(struct agent *a, struct buf *text, struct agent_config **out)
 {
 	struct config_source source = source_of(a, true);
-	char directory[AGENT_PATH_MAX], *path;
+	struct config_places places;
+	char *path;
 	enum err rc = ERR_NOMEM;
 
-	find_state_dir(a, buf_span(text), directory);
-	path = str_printf("%s/" APPLIED_FILE, directory);
+	agent_config_guess(&source, buf_span(text), &places);
+	path = str_printf("%s/" APPLIED_FILE, places.state_dir);
 	buf_reset(text);
 	if (path != NULL)
 		rc = file_read(path, text, NULL);

@@ -267,3 +267,52 @@ enum err agent_config_read(const struct config_source *source, struct buf *text,
 	buf_wipe(&own);
 	return rc;
 }
+
+/* ---- a text with a mistake ---- */
+
+/* Cuts @n lines off its end. */
+static struct span cut_lines(struct span text, unsigned n)
+{
+	while (n > 0 && text.n > 0) {
+		text.n--;
+		while (text.n > 0 && text.p[text.n - 1] != '\n')
+			text.n--;
+		n--;
+	}
+	return text;
+}
+
+/* The text @key of [agent], or NULL. */
+static const char *setting_of(const struct toml *t, const char *key)
+{
+	const struct toml_node *n = t != NULL ? toml_find(toml_root(t), "agent") : NULL;
+
+	if (n != NULL)
+		n = n->kind == TOML_TABLE ? toml_find(n, key) : NULL;
+	return n != NULL && n->kind == TOML_TEXT && n->text.n > 0 ?
+		(const char *)n->text.p :
+		NULL;
+}
+
+void agent_config_guess(const struct config_source *source, struct span text,
+	struct config_places *out)
+{
+	char *directory = file_directory(source->path);
+	const char *state_dir, *service;
+	struct toml *toml = NULL;
+
+	for (unsigned cut = 1; toml == NULL && text.n > 0; cut *= 2)
+		if (toml_parse(text, source->path, &toml, NULL) != ERR_OK)
+			text = cut_lines(text, cut);
+	state_dir = setting_of(toml, "state_dir");
+	service = setting_of(toml, "service_name");
+	str_copy(out->state_dir, sizeof(out->state_dir), source->state_dir);
+	if (state_dir != NULL && directory != NULL)
+		(void)!agent_path_below(directory, state_dir, out->state_dir);
+	str_copy(out->service_name, sizeof(out->service_name),
+		service != NULL && agent_id_check(service, NULL) == ERR_OK ?
+			service :
+			source->names->service);
+	toml_free(toml);
+	free(directory);
+}

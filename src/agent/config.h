@@ -120,6 +120,16 @@ enum err agent_config_parse(const struct config_source *source, struct span text
 enum err agent_config_read(const struct config_source *source, struct buf *text,
 	struct agent_config **out, struct why *why) MUST_USE;
 
+struct config_places {
+	char state_dir[AGENT_PATH_MAX];
+	char service_name[AGENT_ID_MAX];
+};
+
+/* Where the agent of a text with a mistake is: what the text sets before the mistake, or
+ * the defaults. */
+void agent_config_guess(const struct config_source *source, struct span text,
+	struct config_places *out);
+
 /* Frees its tunnels and links, which were moved; the rest stays. */
 void agent_config_release(struct agent_config *c);
 

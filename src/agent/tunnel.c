@@ -28,7 +28,7 @@ struct tunnel {
 	struct loop_timer *timer; /* the next attempt to run */
 	struct retry retry;
 	struct loop_deferred ended;
-	bool is_leaving;
+	bool is_leaving, has_told_discovery;
 	struct why error; /* why it cannot run */
 	enum agent_state state;
 	uint64_t since_ms, next_ms;

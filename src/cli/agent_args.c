@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "text/toml.h"
 
 #define AT(member) FIELD_AT(struct agent_args, member)
 
@@ -71,49 +72,46 @@ struct config_source agent_place_source(const struct call *c,
 	};
 }
 
-static bool takes_state_dir(const struct command *c)
+static void take_places(struct agent_whereabouts *out, const char *state_dir,
+	const char *service_name)
 {
-	struct field_cursor at;
-
-	for (field_first(&at, c->fields); at.row != NULL; field_next(&at))
-		if (at.row->name != NULL && strcmp(at.row->name, "state_dir") == 0)
-			return true;
-	return false;
+	str_copy(out->state_dir, sizeof(out->state_dir), state_dir);
+	str_copy(out->service_name, sizeof(out->service_name), service_name);
 }
 
 enum err agent_whereabouts(const struct call *c, const struct agent_args *args,
 	struct agent_whereabouts *out, struct why *why)
 {
 	struct agent_config *config = NULL;
+	struct config_places places;
 	struct config_source source;
 	struct agent_place place;
+	struct buf text;
 	enum err rc = agent_place_find(c, args, &place, why);
 
 	if (rc != ERR_OK)
 		return rc;
 	str_copy(out->config, sizeof(out->config), place.config);
-	str_copy(out->state_dir, sizeof(out->state_dir), place.default_state_dir);
-	str_copy(out->service_name, sizeof(out->service_name),
-		c->persona->agent->service);
+	out->mistake.text[0] = '\0';
+	take_places(out, place.default_state_dir, c->persona->agent->service);
 	if (args->state_dir != NULL && args->config == NULL)
 		return ERR_OK;
 	source = agent_place_source(c, &place);
-	rc = agent_config_read(&source, NULL, &config, why);
-	if (rc == ERR_NOENT)
-		return err_set(why, rc, "there is no config %.150s", place.config);
-	if (rc == ERR_SYNTAX && args->state_dir != NULL)
-		return ERR_OK;
-	if (rc == ERR_SYNTAX && takes_state_dir(c->command)) {
-		struct why words = *why;
-
-		return err_set(why, rc, "%.180s; --state-dir does without the config",
-			words.text);
+	buf_init(&text, TOML_BYTES_MAX + 1);
+	rc = agent_config_read(&source, &text, &config, why);
+	if (rc == ERR_OK) {
+		take_places(out, config->state_dir, config->service_name);
+	} else if (rc == ERR_SYNTAX) { /* its agent goes on as before */
+		agent_config_guess(&source, buf_span(&text), &places);
+		take_places(out, places.state_dir, places.service_name);
+		out->mistake = *why;
+		rc = ERR_OK;
+	} else if (rc == ERR_NOENT) {
+		err_set(why, rc, "there is no config %.150s", place.config);
 	}
-	if (rc != ERR_OK)
-		return rc;
-	if (args->state_dir == NULL)
-		str_copy(out->state_dir, sizeof(out->state_dir), config->state_dir);
-	str_copy(out->service_name, sizeof(out->service_name), config->service_name);
+	if (rc == ERR_OK && args->state_dir != NULL)
+		str_copy(out->state_dir, sizeof(out->state_dir), place.default_state_dir);
 	agent_config_free(config);
-	return ERR_OK;
+	buf_wipe(&text);
+	return rc;
 }

@@ -38,11 +38,13 @@ struct agent_whereabouts {
 	char config[AGENT_PATH_MAX]; /* absolute */
 	char state_dir[AGENT_PATH_MAX];
 	char service_name[AGENT_ID_MAX];
+	struct why mistake; /* of the config; "": none */
 };
 
 /*
- * Reads the config for them; --state-dir alone does without it.
- * ERR_NOENT: there is no config; @why has its path.  ERR_SYNTAX, ERR_SYS, and those of
+ * Reads the config for them; --state-dir alone does without it. A config with a mistake
+ * is no error: its agent may go on with an earlier one.
+ * ERR_NOENT: there is no config; @why has its path.  ERR_SYS, and those of
  * agent_place_find().
  */
 enum err agent_whereabouts(const struct call *c, const struct agent_args *args,

@@ -28,24 +28,33 @@ struct manage {
 static enum err manage_open(struct manage *m, struct call *c,
 	const struct agent_args *args)
 {
-	struct config_source source;
-	struct agent_place place;
 	enum err rc = agent_whereabouts(c, args, &m->where, &c->why);
 
 	m->c = c;
-	if (rc == ERR_OK && args->config == NULL && args->state_dir != NULL)
-		m->config = NULL; /* the service has its default name */
-	else if (rc == ERR_OK) {
-		rc = agent_place_find(c, args, &place, &c->why);
-		source = agent_place_source(c, &place);
-		if (rc == ERR_OK)
-			rc = agent_config_read(&source, NULL, &m->config, &c->why);
-	}
+	m->service = &m->found.service;
 	if (rc == ERR_OK)
 		rc = agent_service_init(&m->found, c->persona->agent, &m->where, &c->why);
-	if (rc == ERR_OK && m->config != NULL)
-		rc = agent_service_allow(&m->found, m->config, &c->why);
+	return rc;
+}
+
+/* To start an agent, its config has to be right. */
+static enum err manage_open_to_start(struct manage *m, struct call *c,
+	const struct agent_args *args)
+{
+	struct config_source source;
+	struct agent_place place;
+	enum err rc = agent_place_find(c, args, &place, &c->why);
+
 	m->service = &m->found.service;
+	source = agent_place_source(c, &place);
+	if (rc == ERR_OK)
+		rc = agent_config_read(&source, NULL, &m->config, &c->why);
+	if (rc == ERR_NOENT)
+		return err_set(&c->why, rc, "there is no config %.150s", place.config);
+	if (rc == ERR_OK)
+		rc = manage_open(m, c, args);
+	if (rc == ERR_OK)
+		rc = agent_service_allow(&m->found, m->config, &c->why);
 	return rc;
 }
 
@@ -197,7 +206,7 @@ enum err agent_manage_run(struct call *c, const struct agent_args *args)
 
 	if (m == NULL)
 		return err_set(&c->why, ERR_NOMEM, "out of memory");
-	rc = manage_open(m, c, args);
+	rc = manage_open_to_start(m, c, args);
 	m->service->may_replace = args->may_replace;
 	if (rc == ERR_OK)
 		rc = install_and_start(m);
@@ -224,7 +233,7 @@ enum err agent_manage_restart(struct call *c, const struct agent_args *args)
 
 	if (m == NULL)
 		return err_set(&c->why, ERR_NOMEM, "out of memory");
-	rc = manage_open(m, c, args);
+	rc = manage_open_to_start(m, c, args);
 	if (rc == ERR_OK)
 		rc = service_check(m->service, &c->why);
 	if (rc == ERR_OK)

@@ -1,6 +1,5 @@
 /* adit agent dashboard: a terminal UI of the agent on this machine. */
 #include <stdio.h>
-#include <unistd.h>
 
 #include "cli/agent_args.h"
 #include "tui/dashboard.h"
@@ -13,28 +12,13 @@ static const struct field rows[] = {
 
 static const struct field_table fields = FIELD_TABLE_OF(struct agent_args, rows);
 
-static bool has_endpoint(const char *state_dir)
-{
-	char path[AGENT_PATH_MAX + 32];
-
-	snprintf(path, sizeof(path), "%s/agent-endpoint.json", state_dir);
-	return access(path, F_OK) == 0;
-}
-
-/*
- * Where the agent is. Without a config it is in the default place; so it is if the config
- * has a mistake, and an agent runs there with the last good one.
- */
+/* Without a config the agent is in the default place. */
 static enum err find_agent(const struct call *c, const struct agent_args *args,
 	struct agent_whereabouts *out, struct why *why)
 {
 	enum err rc = agent_whereabouts(c, args, out, why);
 
-	if (args->config != NULL)
-		return rc;
-	if (rc == ERR_NOENT || (rc == ERR_SYNTAX && has_endpoint(out->state_dir)))
-		return ERR_OK;
-	return rc;
+	return rc == ERR_NOENT && args->config == NULL ? ERR_OK : rc;
 }
 
 static int run(struct call *c, void *object)

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "agent/control.h"
 #include "base/clock.h"
 #include "base/str.h"
 #include "cli/agent_args.h"
@@ -177,25 +176,13 @@ static enum err ask(const char *state_dir, bool waits, json_t **status, struct w
 	}
 }
 
-/* After a mistake in the default config, its agent goes on, and its status has the
- * mistake: it is asked if it is in the default place. */
-static enum err find_agent(const struct call *c, const struct agent_args *args,
-	struct agent_whereabouts *out, struct why *why)
-{
-	enum err rc = agent_whereabouts(c, args, out, why);
-
-	if (rc == ERR_SYNTAX && args->config == NULL && control_pid(out->state_dir) > 0)
-		return ERR_OK;
-	return rc;
-}
-
 static int run(struct call *c, void *object)
 {
 	struct agent_args *args = object;
-	struct agent_whereabouts where;
+	struct agent_whereabouts where = { .mistake = { "" } };
 	json_t *status = NULL;
 	int exit_code = EXIT_CODE_FAILED;
-	enum err rc = find_agent(c, args, &where, &c->why);
+	enum err rc = agent_whereabouts(c, args, &where, &c->why);
 
 	if (rc == ERR_OK)
 		rc = ask(where.state_dir, args->waits, &status, &c->why);
@@ -207,6 +194,9 @@ static int run(struct call *c, void *object)
 	}
 	if (rc == ERR_OK && is_well(status))
 		exit_code = EXIT_CODE_DONE;
+	if (rc == ERR_NOENT && where.mistake.text[0] != '\0')
+		command_print_error(c->err, LOG_WARN, c->persona->name,
+			where.mistake.text);
 	json_decref(status);
 	return rc == ERR_OK ? exit_code : call_fail(c, rc);
 }

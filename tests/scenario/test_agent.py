@@ -148,8 +148,9 @@ def test_a_broken_edit_changes_nothing_also_after_a_restart(world, leases, relay
     status = agent.status()
     assert "a value is missing" in status["config_error"] and ":13:6: " in status["config_error"]
     assert leases.echoes(relay, "myapp")
-    done = agent.call("status", "--state-dir", agent.state)
-    assert done.returncode == 1 and "config error, not used: " in done.stdout
+    for more in [[], ["--state-dir", agent.state]]:  # the file is right up to the mistake
+        done = agent.call("status", *more)
+        assert done.returncode == 1 and "config error, not used: " in done.stdout
     agent.process.kill()
     agent.start()
     agent.process.wait_log("starts with the last config that it has used")
@@ -158,6 +159,8 @@ def test_a_broken_edit_changes_nothing_also_after_a_restart(world, leases, relay
     agent.write(good)
     agent.process.wait_log("the config is used again", seconds=2)
     assert "config_error" not in agent.status()
+    agent.write(good + "[[tunnels]]\nid = ")
+    assert agent.call("stop").returncode == 0
 
 
 def test_a_missing_config_is_an_error_with_its_path(world):

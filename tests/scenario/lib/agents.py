@@ -5,10 +5,12 @@ import json
 import os
 import urllib.parse
 
+import pytest
+
 from . import hosts, net
 from .leases import ROOT, find
 from .process import SANITIZER_ENV
-from .programs import adit_path
+from .programs import Missing, adit_path
 
 
 def text(value):
@@ -50,8 +52,12 @@ class Agent:
             return f.read()
 
     def argv(self, *words):
-        program = find("stock", None) if self.kind == "stock" else None
-        path = program.argv[0] if program else adit_path()
+        path = adit_path()
+        if self.kind == "stock":
+            try:
+                path = find("stock", None).argv[0]
+            except Missing as missing:
+                pytest.skip(str(missing))
         if self.kind == "portal":
             path = self.world.path("portal")
             if not os.path.lexists(path):
