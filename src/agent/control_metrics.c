@@ -79,9 +79,9 @@ static const struct {
 	{ "adit_agent_tunnel_visitors", "gauge", "Visitors that are being served.",
 		visitors_now },
 	{ "adit_agent_tunnel_received_bytes_total", "counter",
-		"Bytes received from visitors that have disconnected.", received },
-	{ "adit_agent_tunnel_sent_bytes_total", "counter",
-		"Bytes sent to visitors that have disconnected.", sent },
+		"Bytes received from visitors.", received },
+	{ "adit_agent_tunnel_sent_bytes_total", "counter", "Bytes sent to visitors.",
+		sent },
 };
 
 static const struct agent_tunnel *entry_of(struct list *it)
