@@ -24,6 +24,15 @@ const struct agent_names agent_names_portal = {
 	.title = "Portal agent",
 };
 
+const struct agent_names agent_names_portlama = {
+	.directory = "portlama/agent",
+	.mac_directory = "Portlama/Agent",
+	.service = "portlama-chisel",
+	.label = "com.portlama.chisel",
+	.display = "Portlama Agent",
+	.title = "Portlama agent",
+};
+
 struct agent_environment agent_environment(void)
 {
 	struct agent_environment e = {

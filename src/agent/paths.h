@@ -23,6 +23,7 @@ struct agent_names {
 };
 
 extern const struct agent_names agent_names_adit, agent_names_portal;
+extern const struct agent_names agent_names_portlama;
 
 enum agent_system {
 	AGENT_ON_UNIX,

@@ -59,6 +59,17 @@ static const struct command *const agent_commands[] = {
 	NULL,
 };
 
+/* The agent's own commands at the top; with the group it can be installed. */
+static const struct command *const portlama_commands[] = {
+	&command_agent_status,
+	&command_agent_logs,
+	&command_agent_uninstall,
+	&command_agent,
+	&command_version,
+	&command_help,
+	NULL,
+};
+
 const struct persona personas[] = {
 	{
 		.name = "adit",
@@ -82,6 +93,13 @@ const struct persona personas[] = {
 		.only_warns = true,
 		.agent = &agent_names_portal,
 		.commands = portal_commands,
+	},
+	{
+		.name = "portlama-agent",
+		.about = "an agent that keeps tunnels open, by adit",
+		.version = "adit " ADIT_VERSION,
+		.agent = &agent_names_portlama,
+		.commands = portlama_commands,
 	},
 	{ .name = NULL },
 };
@@ -122,6 +140,14 @@ const char *command_word(const struct command *c)
 	const char *space = strrchr(c->name, ' ');
 
 	return space != NULL ? space + 1 : c->name;
+}
+
+const char *persona_command_name(const struct persona *p, const struct command *c)
+{
+	for (const struct command *const *own = p->commands; *own != NULL; own++)
+		if (*own == c)
+			return command_word(c);
+	return c->name;
 }
 
 const struct command *persona_find_command(const struct persona *p, int argc, char **argv,
@@ -190,7 +216,8 @@ int call_fail(const struct call *c, enum err rc)
 	char subject[64];
 
 	loop_signals_release();
-	snprintf(subject, sizeof(subject), "%s %s", c->persona->name, c->command->name);
+	snprintf(subject, sizeof(subject), "%s %s", c->persona->name,
+		persona_command_name(c->persona, c->command));
 	command_print_error(c->err, LOG_ERROR, subject, err_text(rc, &c->why));
 	return rc == ERR_USAGE ? EXIT_CODE_USAGE : EXIT_CODE_FAILED;
 }

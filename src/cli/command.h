@@ -88,6 +88,9 @@ const struct persona *persona_find(const char *path);
 /* The last word of the name. */
 const char *command_word(const struct command *c);
 
+/* The words that call @c: "agent logs", but "logs" where that is a command of @p. */
+const char *persona_command_name(const struct persona *p, const struct command *c);
+
 /*
  * The command or group that the first of the @argc words name, or NULL; *@used is how
  * many of them.

@@ -105,12 +105,12 @@ static void print_about(FILE *out, const struct persona *p, const struct command
 		fprintf(out, "%s: %s\n\nUsage: %s <command> [arguments]\n", p->name,
 			p->about, p->name);
 	else
-		fprintf(out, "Usage: %s %s %s\n\n", p->name, c->name,
+		fprintf(out, "Usage: %s %s %s\n\n", p->name, persona_command_name(p, c),
 			c->commands != NULL ? "<command> [arguments]" : c->arguments);
 	if (c != NULL && c->about != NULL)
 		print_text(out, p, c->about);
 	else if (c != NULL)
-		fprintf(out, "%s: %s.\n", c->name, c->summary);
+		fprintf(out, "%s: %s.\n", persona_command_name(p, c), c->summary);
 }
 
 void help_print(FILE *out, const struct persona *p, const struct command *c)

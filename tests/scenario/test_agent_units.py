@@ -12,8 +12,10 @@ from lib.fake_systemd import FakeSystemd
 from lib.process import SANITIZER_ENV, wait_until
 from test_agent_service import machine, systemd  # noqa: F401 (fixtures)
 
-TITLES = {"adit": "adit agent", "portal": "Portal agent"}
-PLACES = {"adit": "adit/agent", "portal": "portal-tunnel/agent"}
+TITLES = {"adit": "adit agent", "portal": "Portal agent", "portlama-agent": "Portlama agent"}
+PLACES = {"adit": "adit/agent", "portal": "portal-tunnel/agent",
+          "portlama-agent": "portlama/agent"}
+NAMES = {"adit": "adit-agent", "portal": "portal-agent", "portlama-agent": "portlama-chisel"}
 
 
 class Service:
@@ -21,7 +23,7 @@ class Service:
 
     def __init__(self, world, kind, adit):
         self.world, self.kind = world, kind
-        self.title, self.name = TITLES[kind], f"{kind}-agent"
+        self.title, self.name = TITLES[kind], NAMES[kind]
         self.manager = world.keep(FakeSystemd(world))
         self.program = world.path(kind)
         os.symlink(adit.argv[0], self.program)
@@ -347,3 +349,25 @@ def test_the_commands_with_a_real_systemd(machine):
     agent("uninstall")
     assert machine.unit() == ""
     assert machine.manager.call("ls", state).stdout
+
+
+def test_portlama_agent_has_its_commands_and_the_contract_s_service(world, adit):
+    service = Service(world, "portlama-agent", adit)
+    service.do("run")
+
+    def call(*words):
+        return world.call([*service.manager.prefix, service.program, *words],
+                          env=service.manager.env, seconds=60)
+
+    assert os.path.basename(service.unit_path) == "portlama-chisel.service"
+    done = call("status")
+    assert done.returncode == 0 and f"process {service.pid()} since" in done.stdout
+    wait_until(lambda: "control API" in call("logs").stdout, message="a line of the log")
+    done = call("uninstall")
+    assert done.returncode == 0 and service.unit_path in done.stdout
+    assert not os.path.exists(service.unit_path)
+    done = call("logs")
+    assert done.returncode == 1 and "portlama-chisel is not installed" in done.stderr
+    assert done.stderr.startswith("portlama-agent logs: ")
+    assert "Usage: portlama-agent status " in call("status", "--help").stdout
+    assert call("nothing").returncode == 2
