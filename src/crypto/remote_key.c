@@ -1,13 +1,15 @@
 /*
  * Remote keys.
  *
- * Each has a library context of its own with nothing in it but our provider, so that our
- * algorithms never compete with OpenSSL's: only a key that was made here leads to them.
+ * They have a library context of their own with nothing in it but our provider, so that
+ * our algorithms never compete with OpenSSL's: only a key that was made here leads to
+ * them. The context costs 15 KB, so all keys of the process share it while there are any.
  */
 #include "crypto/remote_key.h"
 
 #include <openssl/async.h>
 #include <openssl/provider.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -19,11 +21,17 @@ struct remote_key {
 	atomic_uint refs;
 	EVP_PKEY *public; /* what is in the certificate */
 	EVP_PKEY *pkey;   /* what OpenSSL uses as the private key */
-	OSSL_LIB_CTX *context;
-	OSSL_PROVIDER *provider;
+	bool has_context; /* a share of it */
 	remote_sign_fn *fn;
 	void *arg; /* borrowed: outlives the handshakes */
 };
+
+static struct {
+	pthread_mutex_t lock;
+	unsigned keys;
+	OSSL_LIB_CTX *context; /* NULL: there are no keys */
+	OSSL_PROVIDER *provider;
+} shared = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 struct remote_signing {
 	bool is_over;
@@ -119,7 +127,7 @@ EVP_PKEY *remote_key_pkey(struct remote_key *key)
 static EVP_PKEY *make_pkey(struct remote_key *key)
 {
 	const char *type = EVP_PKEY_is_a(key->public, "EC") ? "EC" : "RSA";
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(key->context, type, NULL);
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(shared.context, type, NULL);
 	void *address = key;
 	OSSL_PARAM params[] = {
 		OSSL_PARAM_octet_string(REMOTE_KEY_PARAM, &address, sizeof(address)),
@@ -134,16 +142,57 @@ static EVP_PKEY *make_pkey(struct remote_key *key)
 	return pkey;
 }
 
-static enum err load_provider(struct remote_key *key)
+/* Under the lock. */
+static void context_close(void)
 {
-	key->context = OSSL_LIB_CTX_new();
-	if (key->context == NULL)
+	if (shared.provider != NULL)
+		OSSL_PROVIDER_unload(shared.provider);
+	OSSL_LIB_CTX_free(shared.context);
+	shared.provider = NULL;
+	shared.context = NULL;
+}
+
+/* Likewise. */
+static enum err context_open(void)
+{
+	shared.context = OSSL_LIB_CTX_new();
+	if (shared.context == NULL)
 		return ERR_NOMEM;
-	if (OSSL_PROVIDER_add_builtin(key->context, "remote", remote_provider_init) != 1)
-		return ERR_CRYPTO;
-	key->provider = OSSL_PROVIDER_load(key->context, "remote");
-	if (key->provider == NULL)
-		return ERR_CRYPTO;
+	if (OSSL_PROVIDER_add_builtin(shared.context, "remote", remote_provider_init) ==
+		1)
+		shared.provider = OSSL_PROVIDER_load(shared.context, "remote");
+	if (shared.provider != NULL)
+		return ERR_OK;
+	context_close();
+	return ERR_CRYPTO;
+}
+
+static enum err take_context(struct remote_key *key)
+{
+	enum err rc;
+
+	pthread_mutex_lock(&shared.lock);
+	rc = shared.keys > 0 ? ERR_OK : context_open();
+	shared.keys += rc == ERR_OK;
+	key->has_context = rc == ERR_OK;
+	pthread_mutex_unlock(&shared.lock);
+	return rc;
+}
+
+static void give_context_back(struct remote_key *key)
+{
+	pthread_mutex_lock(&shared.lock);
+	if (key->has_context && --shared.keys == 0)
+		context_close();
+	pthread_mutex_unlock(&shared.lock);
+}
+
+static enum err load_key(struct remote_key *key)
+{
+	enum err rc = take_context(key);
+
+	if (rc != ERR_OK)
+		return rc;
 	key->pkey = make_pkey(key);
 	return key->pkey != NULL ? ERR_OK : ERR_CRYPTO;
 }
@@ -164,7 +213,7 @@ enum err remote_key_new(struct span cert_pem, remote_sign_fn *fn, void *arg,
 		!(EVP_PKEY_is_a(key->public, "EC") || EVP_PKEY_is_a(key->public, "RSA")))
 		rc = err_set(why, ERR_SYNTAX,
 			"there is no certificate with an EC or RSA key");
-	else if ((rc = load_provider(key)) != ERR_OK)
+	else if ((rc = load_key(key)) != ERR_OK)
 		rc = err_set(why, rc, "OpenSSL does not accept a remote key");
 	if (rc != ERR_OK) {
 		remote_key_unref(key);
@@ -186,8 +235,6 @@ void remote_key_unref(struct remote_key *key)
 		return;
 	EVP_PKEY_free(key->pkey);
 	EVP_PKEY_free(key->public);
-	if (key->provider != NULL)
-		OSSL_PROVIDER_unload(key->provider);
-	OSSL_LIB_CTX_free(key->context);
+	give_context_back(key);
 	free(key);
 }
