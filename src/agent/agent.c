@@ -281,6 +281,15 @@ static void store_applied(struct agent *a, struct span text)
 	free(path);
 }
 
+static void warn_about_readers(const struct agent *a, const struct agent_config *next)
+{
+	if (file_is_open_to_others(a->o.config_path) && agent_config_has_secrets(next))
+		log_warn(&a->log,
+			"every user of this machine can read the passwords in %s: write"
+			" chmod 600",
+			a->o.config_path);
+}
+
 /* Applies @next, read from @text; both are taken. */
 static void apply_take(struct agent *a, struct agent_config *next, struct buf *text)
 {
@@ -288,6 +297,7 @@ static void apply_take(struct agent *a, struct agent_config *next, struct buf *t
 
 	if (a->config != NULL)
 		keep_fixed(a, next);
+	warn_about_readers(a, next);
 	agent_config_free(a->config);
 	a->config = next;
 	buf_wipe(&a->text);

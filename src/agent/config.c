@@ -197,6 +197,21 @@ void agent_config_free(struct agent_config *c)
 	free(c);
 }
 
+bool agent_config_has_secrets(const struct agent_config *c)
+{
+	bool found = false;
+
+	for (unsigned i = 0; i < c->tunnels.n && !found; i++) {
+		const struct tunnel_config *t = agent_config_tunnel(c, i);
+
+		found = access_is_set(&t->service.access) ||
+			t->lease.identity_json != NULL;
+	}
+	for (unsigned i = 0; i < c->links.n && !found; i++)
+		found = agent_config_link(c, i)->options.auth != NULL;
+	return found;
+}
+
 /* ---- reading ---- */
 
 static void config_warn(void *arg, const char *text)

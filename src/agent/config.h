@@ -120,6 +120,9 @@ enum err agent_config_parse(const struct config_source *source, struct span text
 enum err agent_config_read(const struct config_source *source, struct buf *text,
 	struct agent_config **out, struct why *why) MUST_USE;
 
+/* Does it have passwords, tokens or keys? Before its tunnels and links are moved. */
+bool agent_config_has_secrets(const struct agent_config *c);
+
 struct config_places {
 	char state_dir[AGENT_PATH_MAX];
 	char service_name[AGENT_ID_MAX];

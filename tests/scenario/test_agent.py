@@ -321,6 +321,21 @@ def test_a_wrong_password_is_the_state_of_the_link(world, program):
     assert state["state"] == "error" and "wrong user or password" in state["last_error"]
 
 
+def test_passwords_that_others_can_read_are_warned_about(world, program):
+    server = world.server(program("adit"), "--reverse", "--auth", "ann:secret")
+    text = link("home", server, "R:0:127.0.0.1:1", auth="ann:secret")
+    agent = Agent(world, "adit", text)
+    os.chmod(agent.config, 0o644)
+    agent.start()
+    agent.process.wait_log(f"every user of this machine can read the passwords in {agent.config}")
+    os.chmod(agent.config, 0o600)
+    agent.call("stop")
+    log = len(agent.process.log)
+    agent.start()
+    net.wait_until(lambda: agent.status()["links"][0]["state"] == "running", message="the link")
+    assert "every user" not in agent.process.log[log:]
+
+
 # ---- commands ----
 
 def test_stop_ends_the_agent_and_says_if_there_is_none(world, leases, relay):
