@@ -77,6 +77,8 @@ int runner_run(const struct runner_ops *ops, void *arg)
 	r.is_closing = true; /* signals stay caught, and have no effect */
 	ops->close(arg);
 	notify_close(r.notify);
+	/* One that comes now is too late to change how the program ends. */
+	loop_signals_hold();
 	loop_signals_close(signals);
 	if (r.worker.loop != NULL)
 		loop_turn(r.worker.loop); /* what was deferred: goodbyes go out */

@@ -56,6 +56,16 @@ def test_ends_at_the_moment_of_a_retry(world, adit):
         assert client.wait_exit(5) == 0
 
 
+def test_signals_up_to_the_last_moment_do_not_change_the_end(world, adit):
+    """Also while the program is on its way out, when nothing takes them any more."""
+    for _ in range(6):
+        client = world.client(adit, f"http://127.0.0.1:{net.free_port()}", "R:1:2", wait=False)
+        client.wait_log("Connection error")
+        while client.is_running():
+            client.signal(signal.SIGTERM)
+        assert client.wait_exit(5) == 0
+
+
 def test_a_second_signal_ends_it_at_once(link):
     server, *_ = link
     server.signal(signal.SIGTERM)
