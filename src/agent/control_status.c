@@ -17,7 +17,7 @@ struct relay_view {
 	bool has_overlay, has_udp, has_tcp;
 	const char *state, *error, *tcp_addr;
 	struct timestamp since, next_try, checked, certificate_end;
-	int64_t attempts, visitors;
+	int64_t attempts, visitors, rtt_ms;
 	bool is_verified;
 };
 
@@ -72,6 +72,7 @@ static const struct field relay_rows[] = {
 	{ "last_error", FIELD_TEXT, OPTIONAL, AT(error) },
 	{ "next_try_at", FIELD_TIME, OPTIONAL, AT(next_try) },
 	{ "attempts", FIELD_NUMBER, OPTIONAL, AT(attempts) },
+	{ "rtt_ms", FIELD_NUMBER, OPTIONAL, AT(rtt_ms) },
 	{ "tcp_addr", FIELD_TEXT, OPTIONAL, AT(tcp_addr) },
 	{ "verified", FIELD_BOOL, AT(is_verified) },
 	{ "checked_at", FIELD_TIME, OPTIONAL, AT(checked) },
@@ -243,6 +244,8 @@ static const void *next_relay(struct field_series *series)
 	s->view.since = wall_time(r->session.since_ms);
 	s->view.next_try = wall_time(r->session.next_ms);
 	s->view.attempts = r->session.attempts;
+	/* a millisecond at least: 0 is not known */
+	s->view.rtt_ms = (int64_t)((r->session.rtt_us + 999) / 1000);
 	return &s->view;
 }
 

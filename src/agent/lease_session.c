@@ -179,6 +179,8 @@ static void lease_on_intercepted(void *owner, const struct why *why)
 		"%s: %s can read what visitors say, and is banned: nothing is published"
 		" there until a restart; --ban-mitm=false keeps it in use",
 		why->text, s->relay.url);
+	err_set(&s->session.error, ERR_CRYPTO,
+		"%.140s: the relay can read what visitors say, and is banned", why->text);
 	lease_tls_drop_handshakes(&s->tls);
 	lease_unregister(s, ERR_CRYPTO);
 }
@@ -558,6 +560,8 @@ static void lease_session_status(const struct agent_session *session,
 	out->attempts = s->retry.attempts;
 	out->visitors = s->statistics.visitors;
 	out->peer_version = s->release;
+	if (s->registration != NULL)
+		out->rtt_us = registration_rtt_us(s->registration);
 }
 
 static void lease_session_close(struct agent_session *session)

@@ -29,6 +29,7 @@ struct tunnel {
 	struct retry retry;
 	struct loop_deferred ended;
 	bool is_leaving, has_told_discovery;
+	bool is_banned;   /* all relays are gone, and one for interception */
 	struct why error; /* why it cannot run */
 	enum agent_state state;
 	uint64_t since_ms, next_ms;
@@ -149,11 +150,14 @@ static void on_ended(void *owner)
 {
 	struct tunnel *t = owner;
 	struct sum sum = tunnel_sum(t);
+	struct expose_relay r;
 
 	if (t->is_leaving) {
 		loop_defer(t->o.worker->loop, &t->ended);
 		return;
 	}
+	for (unsigned i = 0; expose_relay(t->expose, i, &r); i++)
+		t->is_banned = t->is_banned || r.is_banned;
 	if (sum.error[0] != '\0')
 		err_set(&t->error, ERR_DENIED, "%s: %s", sum.url, sum.error);
 	else
@@ -267,6 +271,7 @@ static void tunnel_run(void *arg)
 		return;
 	}
 	t->next_ms = 0;
+	t->is_banned = false;
 	retry_begin(&t->retry);
 	rc = take_identity(t, &why);
 	if (rc == ERR_OK)
@@ -550,6 +555,16 @@ bool tunnel_relay(const struct tunnel *t, unsigned i, struct expose_relay *out)
 
 	if (t->expose != NULL && expose_relay(t->expose, i, out))
 		return true;
+	if (t->expose == NULL && i < t->relays.count) {
+		*out = (struct expose_relay){ .url = t->relays.urls[i],
+			.is_closed = true,
+			.is_banned = t->is_banned,
+			.is_wanted = true,
+			.error = t->error.text };
+		return true;
+	}
+	if (t->expose == NULL)
+		n = t->relays.count;
 	while (t->expose != NULL && expose_relay(t->expose, n, &r))
 		n++;
 	for (unsigned j = 0; j < t->disconnected.count; j++) {

@@ -47,7 +47,9 @@ def test_every_tunnel_of_a_config_is_served(world, leases, relay):
     for i in range(3):
         agent.wait_state(f"t{i}")
         assert leases.echoes(relay, f"app{i}")
-    assert {t["id"] for t in agent.status()["tunnels"]} == {"t0", "t1", "t2"}
+    tunnels = agent.status()["tunnels"]
+    assert {t["id"] for t in tunnels} == {"t0", "t1", "t2"}
+    assert all(t["relays"][0]["rtt_ms"] > 0 for t in tunnels)
 
 
 def test_a_second_agent_names_the_first(world, leases, relay):

@@ -477,6 +477,17 @@ def test_field_ban_mitm(start, leases, script, app, bans):
     assert leases.echoes(honest, "myapp")
 
 
+def test_a_ban_of_the_only_relay_stays_in_the_status_until_it_is_connected(start, script, app):
+    script.script.hostile = True
+    agent = start(tunnel("web", script, app.port, name="myapp"))
+    t = agent.wait_state("web", "error", seconds=20)
+    assert [(r["relay_url"], r["banned"]) for r in t["relays"]] == [(script.url, True)]
+    assert "can read what visitors say" in t["last_error"]
+    script.script.hostile = False
+    agent.do("POST", agent.path_of("web", "relays"), {"relay_url": script.url})
+    assert agent.wait_state("web")["relays"][0]["banned"] is False
+
+
 def test_field_description_tags_owner_thumbnail_hide(start, script):
     """Public relay metadata."""
     metadata = {"description": "Managed web tunnel", "tags": ["web", "two"], "owner": "Ann",

@@ -52,6 +52,7 @@ struct registration {
 	bool renews_again;        /* the metadata changed during a renewal */
 	bool relay_is_adit;
 	char release[MESSAGE_RELEASE_MAX];
+	uint64_t rtt_us;
 	enum registration_end end;
 	struct why why; /* of the end, while it leaves */
 };
@@ -85,6 +86,11 @@ struct lease_token registration_token(const struct registration *r)
 		.relay_ahead_ms = r->relay_ahead_ms,
 		.relay_is_adit = r->relay_is_adit,
 	};
+}
+
+uint64_t registration_rtt_us(const struct registration *r)
+{
+	return r->rtt_us;
 }
 
 const char *registration_release(const struct registration *r)
@@ -292,6 +298,8 @@ static void take_challenge(struct registration *r, const struct http_response *a
 
 	if (!registration_read(r, a, &message_challenge_fields, &r->challenge))
 		return;
+	if (a->is_reused)
+		r->rtt_us = a->first_us;
 	if (check_siwe(r, &siwe, &why) != ERR_OK) {
 		registration_finish(r, REGISTRATION_FAILED, &why);
 		return;
