@@ -278,11 +278,12 @@ static enum err relay_open_workers(struct relay *r, struct why *why)
 	r->shared = (struct data_shared){
 		.root = r->options.root,
 		.routes = r->routes,
-		.service = &lease_service,
-		.context = &r->leases,
+		.parts = { { .service = &lease_service,
+			.context = &r->leases,
+			.head_max = LEASE_HEAD_MAX,
+			.bodies_max = LEASE_BODIES_MAX } },
+		.parts_n = 1,
 		.log = &r->log,
-		.head_max = LEASE_HEAD_MAX,
-		.bodies_max = LEASE_BODIES_MAX,
 		.count = data_workers_count(r->options.workers),
 	};
 	return data_workers_open(&r->shared, r->snapshot, why);

@@ -10,11 +10,45 @@
 #include "net/socket.h"
 #include "serve/visitor.h"
 
+/* ---- services ---- */
+
+/* NULL is the own host's. */
+static int part_of(const struct data_worker *d, const struct data_service *service)
+{
+	for (unsigned i = 0; i < d->shared->parts_n; i++)
+		if (service == NULL || d->shared->parts[i].service == service)
+			return (int)i;
+	return -1;
+}
+
+void *data_worker_state(const struct data_worker *d, const struct data_service *service)
+{
+	int i = part_of(d, service);
+
+	return i >= 0 ? d->parts[i].state : NULL;
+}
+
+struct http_server *data_worker_http(const struct data_worker *d,
+	const struct data_service *service)
+{
+	int i = part_of(d, service);
+
+	return i >= 0 ? d->parts[i].http : NULL;
+}
+
+void *data_worker_context(const struct data_worker *d, const struct data_service *service)
+{
+	int i = part_of(d, service);
+
+	return i >= 0 ? d->shared->parts[i].context : NULL;
+}
+
 /* ---- connections ---- */
 
 struct fd_mail {
 	int fd;
 	struct addr peer;
+	const struct data_service *service; /* of a client without TLS */
 	struct route *route; /* a reference, of a visitor that knows where it belongs */
 };
 
@@ -46,26 +80,30 @@ static void on_routed_visitor(struct worker *w, void *body)
 
 static void on_client(struct worker *w, void *body)
 {
+	struct data_worker *d = data_worker_of(w);
 	struct fd_mail *m = body;
 
-	data_worker_serve_take(data_worker_of(w), m->fd, &m->peer);
+	data_worker_serve_take(d, m->service,
+		m->service == NULL ? d->snapshot->tls : NULL, m->fd, &m->peer);
 }
 
-void data_worker_serve_take(struct data_worker *d, int fd, const struct addr *peer)
+void data_worker_serve_take(struct data_worker *d, const struct data_service *service,
+	struct tls_context *tls, int fd, const struct addr *peer)
 {
+	struct http_server *http = data_worker_http(d, service);
 	struct tls_options o = {
-		.context = d->snapshot->tls,
+		.context = tls,
 		.loop = d->worker.loop,
 		.is_server = true,
 	};
 	struct stream *stream;
 
-	if (d->http == NULL || socket_open_take(d->worker.loop, fd, &o.below) != ERR_OK)
+	if (http == NULL || socket_open_take(d->worker.loop, fd, &o.below) != ERR_OK)
 		close(fd);
-	else if (o.context == NULL)
-		http_server_serve_take(d->http, o.below, peer);
+	else if (tls == NULL)
+		http_server_serve_take(http, o.below, peer);
 	else if (tls_open(&o, &stream, NULL) == ERR_OK)
-		http_server_serve_take(d->http, stream, peer);
+		http_server_serve_take(http, stream, peer);
 	else
 		stream_abort(o.below);
 }
@@ -79,7 +117,13 @@ bool data_worker_give_visitor(struct data_worker *d, int fd, const struct addr *
 
 bool data_worker_give_client(struct data_worker *d, int fd, const struct addr *peer)
 {
-	struct fd_mail m = { .fd = fd, .peer = *peer };
+	return data_worker_give_plain(d, NULL, fd, peer);
+}
+
+bool data_worker_give_plain(struct data_worker *d, const struct data_service *service,
+	int fd, const struct addr *peer)
+{
+	struct fd_mail m = { .fd = fd, .peer = *peer, .service = service };
 
 	return worker_send(&d->worker, on_client, &m, sizeof(m));
 }
@@ -213,8 +257,9 @@ static void on_snapshot(struct worker *w, void *body)
 	snapshot_unref(d->snapshot);
 	d->snapshot = *(struct snapshot **)body;
 	data_drop_banned(d);
-	if (d->state == DATA_SERVING && d->shared->service->on_snapshot != NULL)
-		d->shared->service->on_snapshot(d->service);
+	for (unsigned i = 0; d->state == DATA_SERVING && i < d->shared->parts_n; i++)
+		if (d->shared->parts[i].service->on_snapshot != NULL)
+			d->shared->parts[i].service->on_snapshot(d->parts[i].state);
 }
 
 bool data_worker_set_snapshot(struct data_worker *d, struct snapshot *snapshot)
@@ -237,7 +282,7 @@ static void data_stop(struct data_worker *d)
 
 void data_worker_check_drained(struct data_worker *d)
 {
-	if (d->state == DATA_DRAINING && d->has_no_clients && list_is_empty(&d->bridges))
+	if (d->state == DATA_DRAINING && d->busy == 0 && list_is_empty(&d->bridges))
 		data_stop(d);
 }
 
@@ -245,7 +290,7 @@ static void on_no_clients(void *arg)
 {
 	struct data_worker *d = arg;
 
-	d->has_no_clients = true;
+	d->busy--;
 	data_worker_check_drained(d);
 }
 
@@ -271,9 +316,14 @@ static void on_end(struct worker *w, void *body)
 		return;
 	d->state = DATA_DRAINING;
 	data_close_all(d);
-	d->has_no_clients = http_server_end(d->http, on_no_clients, d);
-	if (d->shared->service->end != NULL)
-		d->shared->service->end(d->service);
+	for (unsigned i = 0; i < d->shared->parts_n; i++) {
+		const struct data_service *service = d->shared->parts[i].service;
+
+		if (d->parts[i].http != NULL)
+			d->busy += !http_server_end(d->parts[i].http, on_no_clients, d);
+		if (service->end != NULL)
+			service->end(d->parts[i].state);
+	}
 	if (drain_ms == 0) {
 		data_stop(d);
 		return;
@@ -290,23 +340,43 @@ void data_worker_end(struct data_worker *d, uint32_t drain_ms)
 
 /* ---- one, from its beginning to its end ---- */
 
-static enum err data_open(struct data_worker *d)
+static enum err part_open(struct data_worker *d, unsigned i)
 {
+	const struct data_part *part = &d->shared->parts[i];
 	struct http_server_options o = {
 		.loop = d->worker.loop,
 		.pool = &d->worker.blocks,
-		.head_max = d->shared->head_max,
-		.bodies_max = d->shared->bodies_max,
-		.on_request = d->shared->service->on_request,
+		.head_max = part->head_max,
+		.bodies_max = part->bodies_max,
+		.on_request = part->service->on_request,
 	};
-	enum err rc = loop_timer_open(o.loop, visitor_on_timeout, d, &d->pending_timer);
+	enum err rc = part->service->open(d, &d->parts[i].state);
+
+	o.arg = d->parts[i].state;
+	if (rc == ERR_OK && o.on_request != NULL)
+		rc = http_server_new(&o, &d->parts[i].http);
+	return rc;
+}
+
+static enum err data_open(struct data_worker *d)
+{
+	struct loop *loop = d->worker.loop;
+	enum err rc = loop_timer_open(loop, visitor_on_timeout, d, &d->pending_timer);
 
 	if (rc == ERR_OK)
-		rc = loop_timer_open(o.loop, on_drain_over, d, &d->drain);
-	if (rc == ERR_OK)
-		rc = d->shared->service->open(d, &d->service);
-	o.arg = d->service;
-	return rc == ERR_OK ? http_server_new(&o, &d->http) : rc;
+		rc = loop_timer_open(loop, on_drain_over, d, &d->drain);
+	for (unsigned i = 0; rc == ERR_OK && i < d->shared->parts_n; i++)
+		rc = part_open(d, i);
+	return rc;
+}
+
+/* What waits and its timers first, then its exchanges. */
+static void part_close(struct data_worker *d, unsigned i)
+{
+	if (d->parts[i].state != NULL)
+		d->shared->parts[i].service->close(d->parts[i].state);
+	http_server_free(d->parts[i].http);
+	d->parts[i].http = NULL;
 }
 
 enum err data_worker_init(struct data_worker *d, struct data_shared *shared,
@@ -334,18 +404,17 @@ void data_worker_close(struct data_worker *d)
 		return;
 	d->state = DATA_ENDED; /* what is still in the mailbox is dropped */
 	if (d->worker.loop != NULL) {
-		if (d->service != NULL)
-			d->shared->service->close(d->service);
-		http_server_free(d->http);
-		d->http = NULL;
+		for (unsigned i = 0; i < d->shared->parts_n; i++)
+			part_close(d, i);
 		data_close_all(d);
 		visitor_cut_all(d);
 		loop_turn(d->worker.loop);
 		loop_timer_close(d->pending_timer);
 		loop_timer_close(d->drain);
 		worker_fini(&d->worker);
-		if (d->service != NULL)
-			d->shared->service->free(d->service);
+		for (unsigned i = 0; i < d->shared->parts_n; i++)
+			if (d->parts[i].state != NULL)
+				d->shared->parts[i].service->free(d->parts[i].state);
 	}
 	snapshot_unref(d->snapshot);
 	map_fini(&d->owners);

@@ -3,8 +3,8 @@
  *
  * It reads the name that a visitor requests and finds the route. A route is served by one
  * worker, which has its carrier; a visitor that arrives at another worker is moved by
- * mail before anything else is allocated for it. A tunnel adds a service to each worker,
- * which answers the requests to the server's own host.
+ * mail before anything else is allocated for it. A server adds services to each worker,
+ * which answer HTTP requests: the first of them those to the server's own host.
  */
 #ifndef SERVE_DATA_WORKER_H
 #define SERVE_DATA_WORKER_H
@@ -17,6 +17,7 @@
 #include "serve/snapshot.h"
 
 #define DATA_WORKERS_MAX 64
+#define DATA_PARTS_MAX 4
 
 struct data_worker;
 
@@ -26,6 +27,7 @@ struct data_worker;
  */
 struct data_service {
 	enum err (*open)(struct data_worker *d, void **state);
+	/* of the service's HTTP server; NULL: it has none */
 	void (*on_request)(void *state, struct http_exchange *x);
 	void (*on_snapshot)(void *state); /* the worker has another one; or NULL */
 	/* Nothing new from now on: its sessions begin to close. Or NULL. */
@@ -37,15 +39,21 @@ struct data_service {
 	void (*free)(void *state);
 };
 
+/* A service, as a server adds it. */
+struct data_part {
+	const struct data_service *service;
+	void *context; /* of the service, const for workers but for its atomics */
+	size_t head_max, bodies_max; /* bytes, of its HTTP server; 0: no limit of ours */
+};
+
 /* What the workers of a server share. Const while they run, but for the routes. */
 struct data_shared {
 	const char
 		*root; /* borrowed, as all here; the own host; NULL: no visitors come */
-	struct route_table *routes; /* NULL: likewise */
-	const struct data_service *service;
-	void *context; /* of the service, const for workers but for its atomics */
+	struct route_table *routes;             /* NULL: likewise */
+	struct data_part parts[DATA_PARTS_MAX]; /* the first is the own host's */
+	unsigned parts_n;
 	struct log *log;
-	size_t head_max, bodies_max; /* bytes, of the HTTP server; 0: no limit of ours */
 	struct data_worker *workers; /* owned by data_workers_close() */
 	unsigned count;
 	unsigned running; /* workers that have a thread */
@@ -74,12 +82,14 @@ struct data_worker {
 	struct data_stats stats;
 	struct data_shared *shared; /* borrowed: outlives us */
 	struct snapshot *snapshot;  /* a reference */
-	void *service;              /* the state of shared->service; NULL: half-built */
-	struct http_server *http;   /* NULL before its beginning and at its end */
+	struct {
+		void *state;              /* of shared->parts; NULL: half-built */
+		struct http_server *http; /* NULL: none, or not now */
+	} parts[DATA_PARTS_MAX];
 	enum data_state state;
-	bool has_no_clients; /* while draining: no client of the own host is left */
-	struct list served;  /* struct served */
-	struct map owners;   /* struct owner, by name */
+	unsigned busy;      /* while draining: HTTP servers that have clients */
+	struct list served; /* struct served */
+	struct map owners;  /* struct owner, by name */
 
 	/* struct visitor: before their name is read, in the order of their deadlines;
 	 * those that wait for a session; those that have one. */
@@ -93,6 +103,13 @@ static inline struct data_worker *data_worker_of(struct worker *w)
 {
 	return mem_container(w, struct data_worker, worker);
 }
+
+/* What the worker has of @service; NULL: the server does not have it. */
+void *data_worker_state(const struct data_worker *d, const struct data_service *service);
+struct http_server *data_worker_http(const struct data_worker *d,
+	const struct data_service *service);
+void *data_worker_context(const struct data_worker *d,
+	const struct data_service *service);
 
 /* ---- all of a server's, from the control worker ---- */
 
@@ -133,7 +150,11 @@ void data_workers_close(struct data_shared *shared);
  * taken. ---- */
 
 bool data_worker_give_visitor(struct data_worker *d, int fd, const struct addr *peer);
+/* A client of the own host: with TLS, if the snapshot has it. */
 bool data_worker_give_client(struct data_worker *d, int fd, const struct addr *peer);
+/* A client of one service, without TLS. */
+bool data_worker_give_plain(struct data_worker *d, const struct data_service *service,
+	int fd, const struct addr *peer);
 
 /*
  * A route begins. @tcp_fd listens on its port already, and is the worker's if this
@@ -165,14 +186,16 @@ enum err data_worker_init(struct data_worker *d, struct data_shared *shared,
 	unsigned index, struct snapshot *snapshot, struct why *why) MUST_USE;
 void data_worker_close(struct data_worker *d);
 
-/* Serves a client of the own host; takes @fd. */
-void data_worker_serve_take(struct data_worker *d, int fd, const struct addr *peer);
+/* Serves a client of @service; NULL: of the own host. @tls: borrowed for the call; NULL:
+ * plain HTTP. Takes @fd. */
+void data_worker_serve_take(struct data_worker *d, const struct data_service *service,
+	struct tls_context *tls, int fd, const struct addr *peer);
 
 /* Moves a visitor to the worker of @r. */
 void data_worker_pass_visitor_take(struct data_worker *d, struct route *r, int fd,
 	const struct addr *peer);
 
-/* A bridge has ended, or the last client of the own host has disconnected. */
+/* A bridge has ended, or the last client of an HTTP server has disconnected. */
 void data_worker_check_drained(struct data_worker *d);
 
 #endif

@@ -207,11 +207,12 @@ static inline void site_open(struct site *s)
 	};
 	s->shared = (struct data_shared){
 		.root = SITE_ROOT,
-		.service = &lease_service,
-		.context = &s->leases,
+		.parts = { { .service = &lease_service,
+			.context = &s->leases,
+			.head_max = LEASE_HEAD_MAX,
+			.bodies_max = LEASE_BODIES_MAX } },
+		.parts_n = 1,
 		.log = &s->log,
-		.head_max = LEASE_HEAD_MAX,
-		.bodies_max = LEASE_BODIES_MAX,
 		.workers = s->workers,
 		.count = SITE_WORKERS,
 	};

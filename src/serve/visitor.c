@@ -358,7 +358,8 @@ static void visitor_route(struct visitor *v, const struct hello *hello, struct s
 		names_parse_host(hello->host, host, NULL) == ERR_OK;
 
 	if (has_name && own_host_is(d->shared->root, host)) {
-		data_worker_serve_take(d, visitor_release(v), &peer);
+		data_worker_serve_take(d, NULL, d->snapshot->tls, visitor_release(v),
+			&peer);
 		return;
 	}
 	if (has_name) {

@@ -125,7 +125,7 @@ static void on_answer(void *receiver, struct mail *mail)
 	struct data_worker *d = data_worker_of(receiver);
 	struct api_call *call = mem_container(mail, struct api_call, mail);
 
-	if (d->http != NULL)
+	if (data_worker_http(d, &lease_service) != NULL)
 		lease_api_on_answer(lease_service_of(d), call);
 	api_call_free(call);
 }
@@ -171,7 +171,7 @@ static enum err service_open(struct data_worker *d, void **state)
 	if (s == NULL)
 		return ERR_NOMEM;
 	s->worker = d;
-	s->context = d->shared->context;
+	s->context = data_worker_context(d, &lease_service);
 	fair_queue_init(&s->unsigned_items, UNSIGNED_MAX);
 	loop_deferred_init(&s->sign_turn, signing_on_turn, s);
 	rc = lease_api_open(s);

@@ -62,7 +62,7 @@ extern const struct data_service lease_service;
 
 static inline struct lease_service *lease_service_of(const struct data_worker *d)
 {
-	return d->service;
+	return data_worker_state(d, &lease_service);
 }
 
 /* Moves a session that @client has opened to the worker of @r. Takes @session. */

@@ -70,7 +70,7 @@ extern const struct data_service link_data_service; /* link_service.c */
 /* @worker: the receiver of mail. */
 static inline struct link_service *link_service_of(struct worker *worker)
 {
-	return data_worker_of(worker)->service;
+	return data_worker_state(data_worker_of(worker), &link_data_service);
 }
 
 static inline struct link_snapshot *link_snapshot_of(struct snapshot *s)

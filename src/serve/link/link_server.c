@@ -153,10 +153,11 @@ void link_server_end(struct link_server *s)
 static enum err link_open_workers(struct link_server *s, struct why *why)
 {
 	s->shared = (struct data_shared){
-		.service = &link_data_service,
-		.context = s,
+		.parts = { { .service = &link_data_service,
+			.context = s,
+			.head_max = s->o->head_max } },
+		.parts_n = 1,
 		.log = &s->log,
-		.head_max = s->o->head_max,
 		.count = data_workers_count(s->o->workers),
 	};
 	return data_workers_open(&s->shared, s->snapshot, why);

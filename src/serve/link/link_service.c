@@ -119,7 +119,7 @@ static enum err link_service_open(struct data_worker *d, void **state)
 		return ERR_NOMEM;
 	list_init(&ls->sessions);
 	ls->worker = d;
-	ls->server = d->shared->context;
+	ls->server = data_worker_context(d, &link_data_service);
 	if (link_users_of(ls) != NULL)
 		ls->users = users_ref(link_users_of(ls));
 	if (ls->server->o->metrics != NULL)
