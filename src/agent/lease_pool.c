@@ -12,7 +12,7 @@
 
 struct lease_pool {
 	struct lease_pool_options o;
-	char token[MESSAGE_TOKEN_MAX];
+	char *token;
 	struct list places; /* struct place */
 	unsigned places_n, ready_n;
 	unsigned wanted;          /* places */
@@ -173,7 +173,7 @@ void lease_pool_retry(struct lease_pool *p)
 
 void lease_pool_set_token(struct lease_pool *p, const char *token)
 {
-	str_copy(p->token, sizeof(p->token), token);
+	(void)!str_replace(&p->token, token); /* else the old one */
 }
 
 unsigned lease_pool_ready(const struct lease_pool *p)
@@ -192,8 +192,11 @@ enum err lease_pool_open(const struct lease_pool_options *o, struct lease_pool *
 	p->wanted = LEASE_POOL_MIN;
 	list_init(&p->places);
 	lease_pool_set_token(p, o->token);
-	rc = loop_timer_open(o->loop, pool_on_timer, p, &p->timer);
+	rc = p->token != NULL ? ERR_OK : ERR_NOMEM;
+	if (rc == ERR_OK)
+		rc = loop_timer_open(o->loop, pool_on_timer, p, &p->timer);
 	if (rc != ERR_OK) {
+		mem_free_secret_str(p->token);
 		free(p);
 		return rc;
 	}
@@ -215,6 +218,6 @@ void lease_pool_close(struct lease_pool *p)
 		place_free(place);
 	}
 	loop_timer_close(p->timer);
-	mem_wipe(p->token, sizeof(p->token));
+	mem_free_secret_str(p->token);
 	free(p);
 }

@@ -203,8 +203,6 @@ static enum err lease_use_chain(struct lease_session *s, struct span pem, struct
 			s->host);
 	if (s->relay.is_local)
 		rc = relay_peer_pin(&s->relay, pem, why);
-	if (s->relay.is_local && rc == ERR_OK && s->registration != NULL)
-		registration_trust(s->registration);
 	if (rc == ERR_OK)
 		rc = lease_tls_show(&s->tls, pem, why);
 	if (rc == ERR_OK && s->registration != NULL)

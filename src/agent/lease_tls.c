@@ -167,6 +167,7 @@ enum err lease_tls_watch(struct lease_tls *t, const char *host, uint16_t port,
 		.port = port,
 		.proxy = t->relay->proxy,
 		.server_name = server_name,
+		.share = t->relay->share,
 		.on_verdict = tls_on_verdict,
 		.owner = t,
 	};

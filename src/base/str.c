@@ -31,6 +31,17 @@ bool str_copy(char *to, size_t size, const char *text)
 	return fits;
 }
 
+bool str_replace(char **to, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (copy == NULL)
+		return false;
+	free(*to);
+	*to = copy;
+	return true;
+}
+
 bool str_has_prefix(const char *text, const char *prefix)
 {
 	return strncmp(text, prefix, strlen(prefix)) == 0;

@@ -378,6 +378,8 @@ static enum err tls_read(struct stream *s, void *to, size_t room, size_t *got)
 				&t->reading);
 		have += n;
 	}
+	if (!SSL_has_pending(t->ssl))
+		(void)SSL_free_buffers(t->ssl); /* OpenSSL allocates some for a ticket */
 	tls_settle(t);
 	if (have == 0)
 		return rc;

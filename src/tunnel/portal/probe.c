@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "net/connector.h"
 #include "text/names.h"
+#include "tunnel/portal/relay_share.h"
 
 #define PROBE_LABEL "Portal-MITM-Probe-v1"
 #define PROBE_KEY_BYTES 32
@@ -204,7 +205,7 @@ enum err prober_new(const struct prober_options *o, struct prober **out, struct 
 	loop_deferred_init(&p->verdict, prober_on_judged, p);
 	rc = loop_timer_open(o->loop, prober_on_timer, p, &p->timer);
 	if (rc == ERR_OK)
-		rc = tls_context_new_client(&tls, &p->tls, why);
+		rc = relay_share_tls(o->share, "probe", &tls, &p->tls, why);
 	if (rc == ERR_OK &&
 		(!str_copy(p->host, sizeof(p->host), o->host) ||
 			!str_copy(p->server_name, sizeof(p->server_name),

@@ -15,6 +15,7 @@
 #define PROBE_PEEK_MS 100 /* the longest wait for a visitor's first bytes */
 
 struct prober;
+struct relay_share;
 
 enum probe_verdict {
 	PROBE_PASSED,   /* not intercepted */
@@ -28,6 +29,7 @@ struct prober_options {
 	uint16_t port;
 	const struct dial_proxy *proxy; /* borrowed: outlives the prober; NULL: none */
 	const char *server_name;        /* the tunnel's public name */
+	struct relay_share *share;      /* borrowed: outlives the prober; may be NULL */
 	/* The prober may be freed in it. */
 	void (*on_verdict)(void *owner, enum probe_verdict verdict,
 		const struct why *why);

@@ -14,6 +14,8 @@
 #define REGISTER_PATH "/sdk/register"
 #define ASK_MS 10000
 #define LEAVE_MS 5000
+#define CONNECTIONS_MAX 32 /* for all leases at the relay */
+#define IDLE_MS 10000
 #define RENEW_MARGIN_MS 30000 /* before the lease expires */
 #define RENEW_AGAIN_MS 3000
 #define RENEW_AGAIN_MIN_MS 200
@@ -39,11 +41,13 @@ enum registration_state {
 struct registration {
 	struct registration_options o;
 	enum registration_state state;
+	/* Shared with other leases at the relay: o.relay->share has it. NULL: none yet. */
 	struct http_client *client;
+	struct tls_context *tls;        /* of the client: a reference */
 	struct http_transfer *transfer; /* borrowed: until its response */
 	struct loop_timer *timer;
-	struct message_challenge challenge;
-	struct message_lease lease;
+	struct message_challenge *challenge; /* NULL but while it registers */
+	char *token;                         /* the newest; NULL: none */
 	int64_t relay_ahead_ms;   /* of clock_boot_ms(), which goes on during suspend */
 	int64_t granted_ms;       /* at registration */
 	uint64_t expires_boot_ms; /* clock_boot_ms() */
@@ -68,21 +72,54 @@ static const struct registration_rule {
 
 static void registration_enter(struct registration *r, enum registration_state state);
 
+static void registration_release_client(struct registration *r)
+{
+	if (r->client != NULL)
+		relay_share_release_client(r->o.relay->share, r->client);
+	r->client = NULL;
+	tls_context_free(r->tls);
+	r->tls = NULL;
+}
+
+/* Requests go over the connections for the relay's chain as it is now. */
+static enum err registration_take_client(struct registration *r)
+{
+	const struct relay_peer *relay = r->o.relay;
+	struct http_client_options o = {
+		.loop = r->o.loop,
+		.host = relay->host,
+		.port = relay->port,
+		.proxy = relay->proxy,
+		.tls = relay->tls,
+		.host_header = relay->authority,
+		.connections_max = CONNECTIONS_MAX,
+		.idle_ms = IDLE_MS,
+	};
+
+	if (r->client != NULL && r->tls == relay->tls)
+		return ERR_OK;
+	registration_release_client(r);
+	if (relay->tls != NULL)
+		r->tls = tls_context_ref(relay->tls);
+	return relay_share_client(relay->share, &o, &r->client);
+}
+
 void registration_close(struct registration *r)
 {
 	if (r == NULL)
 		return;
 	http_transfer_close(r->transfer);
-	http_client_free(r->client);
+	registration_release_client(r);
 	loop_timer_close(r->timer);
-	mem_wipe(r->lease.access_token, sizeof(r->lease.access_token));
+	free(r->challenge);
+	mem_free_secret_str(r->token);
 	free(r);
 }
 
 struct lease_token registration_token(const struct registration *r)
 {
 	return (struct lease_token){
-		.text = r->lease.access_token,
+		.text = r->token != NULL ? r->token : "",
 		.relay_ahead_ms = r->relay_ahead_ms,
 		.relay_is_adit = r->relay_is_adit,
 	};
@@ -96,11 +133,6 @@ uint64_t registration_rtt_us(const struct registration *r)
 const char *registration_release(const struct registration *r)
 {
 	return r->release;
-}
-
-void registration_trust(struct registration *r)
-{
-	http_client_set_tls(r->client, r->o.relay->tls);
 }
 
 /* ---- the end ---- */
@@ -269,7 +301,7 @@ static enum err check_siwe(const struct registration *r, struct siwe *out,
 {
 	const struct relay_peer *relay = r->o.relay;
 	char uri[URL_TEXT_MAX];
-	enum err rc = siwe_parse(span_str(r->challenge.siwe_message), out, why);
+	enum err rc = siwe_parse(span_str(r->challenge->siwe_message), out, why);
 
 	if (rc != ERR_OK)
 		return rc;
@@ -296,10 +328,14 @@ static void take_challenge(struct registration *r, const struct http_response *a
 	struct siwe siwe;
 	struct why why = { "" };
 
-	if (!registration_read(r, a, &message_challenge_fields, &r->challenge))
+	r->challenge = mem_new(r->challenge);
+	if (r->challenge == NULL) {
+		err_set(&why, ERR_NOMEM, "out of memory");
+		registration_finish(r, REGISTRATION_FAILED, &why);
 		return;
-	if (a->is_reused)
-		r->rtt_us = a->first_us;
+	}
+	if (!registration_read(r, a, &message_challenge_fields, r->challenge))
+		return;
 	if (check_siwe(r, &siwe, &why) != ERR_OK) {
 		registration_finish(r, REGISTRATION_FAILED, &why);
 		return;
@@ -314,13 +350,13 @@ static enum err put_register(const struct registration *r, struct buf *out)
 {
 	struct message_register_request m = { 0 };
 	char signature[SIWE_SIGNATURE_SIZE];
-	enum err rc = siwe_sign(span_str(r->challenge.siwe_message),
+	enum err rc = siwe_sign(span_str(r->challenge->siwe_message),
 		r->o.identity->secret, signature);
 
 	if (rc != ERR_OK)
 		return rc;
-	str_copy(m.challenge_id, sizeof(m.challenge_id), r->challenge.challenge_id);
-	str_copy(m.siwe_message, sizeof(m.siwe_message), r->challenge.siwe_message);
+	str_copy(m.challenge_id, sizeof(m.challenge_id), r->challenge->challenge_id);
+	str_copy(m.siwe_message, sizeof(m.siwe_message), r->challenge->siwe_message);
 	str_copy(m.siwe_signature, sizeof(m.siwe_signature), signature);
 	return message_put_request(&message_register_request_fields, &m, out);
 }
@@ -335,12 +371,12 @@ static bool word_is_good(const char *word)
 	return c > word && *c == '\0';
 }
 
-static enum err check_lease(const struct registration *r, struct why *why)
+static enum err check_lease(const struct registration *r, const struct message_lease *l,
+	struct why *why)
 {
-	const struct message_lease *l = &r->lease;
 	const struct identity *id = r->o.identity;
 
-	if (!word_is_good(l->access_token))
+	if (!word_is_good(r->token))
 		return err_set(why, ERR_PROTO, "the relay sent no access token");
 	if (strcasecmp(l->identity.name, id->name) != 0 ||
 		strcasecmp(l->identity.address, id->address) != 0)
@@ -379,15 +415,25 @@ static void registration_plan(struct registration *r, struct timestamp expires_a
 
 static void take_lease(struct registration *r, const struct http_response *a)
 {
-	if (!registration_read(r, a, &message_lease_fields, &r->lease))
+	struct message_lease lease = { 0 };
+	bool is_kept;
+
+	if (!registration_read(r, a, &message_lease_fields, &lease))
 		return;
-	if (check_lease(r, &r->why) != ERR_OK) {
+	free(r->challenge);
+	r->challenge = NULL;
+	is_kept = str_replace(&r->token, lease.access_token);
+	mem_wipe(lease.access_token, sizeof(lease.access_token));
+	if (!is_kept) {
+		err_set(&r->why, ERR_NOMEM, "out of memory");
+		registration_finish(r, REGISTRATION_FAILED, &r->why);
+	} else if (check_lease(r, &lease, &r->why) != ERR_OK) {
 		registration_unregister(r, REGISTRATION_FAILED);
-		return;
+	} else {
+		r->granted_ms = registration_granted_ms(r, lease.expires_at);
+		registration_plan(r, lease.expires_at);
+		r->o.hooks->on_held(r->o.owner, &lease);
 	}
-	r->granted_ms = registration_granted_ms(r, r->lease.expires_at);
-	registration_plan(r, r->lease.expires_at);
-	r->o.hooks->on_held(r->o.owner, &r->lease);
 }
 
 /* ---- renewing ---- */
@@ -399,7 +445,7 @@ static enum err put_renew(const struct registration *r, struct buf *out)
 		.metadata = *r->o.metadata,
 	};
 
-	str_copy(m.access_token, sizeof(m.access_token), r->lease.access_token);
+	str_copy(m.access_token, sizeof(m.access_token), r->token);
 	return message_put_request(&message_renew_request_fields, &m, out);
 }
 
@@ -427,9 +473,7 @@ static void take_renewal(struct registration *r, const struct http_response *a)
 		registration_finish(r, REGISTRATION_LOST, &why);
 		return;
 	}
-	str_copy(r->lease.access_token, sizeof(r->lease.access_token),
-		renewal.access_token);
-	r->lease.expires_at = renewal.expires_at;
+	(void)!str_replace(&r->token, renewal.access_token); /* else the old one, for now */
 	registration_plan(r, renewal.expires_at);
 	r->o.hooks->on_renewed(r->o.owner, a->stream);
 }
@@ -461,13 +505,13 @@ static enum err put_unregister(const struct registration *r, struct buf *out)
 {
 	struct message_unregister_request m = { 0 };
 
-	str_copy(m.access_token, sizeof(m.access_token), r->lease.access_token);
+	str_copy(m.access_token, sizeof(m.access_token), r->token);
 	return message_put_request(&message_unregister_request_fields, &m, out);
 }
 
 bool registration_leave(struct registration *r)
 {
-	if (r->lease.access_token[0] == '\0' || r->state == REG_LEAVING)
+	if (r->token == NULL || r->state == REG_LEAVING)
 		return r->state == REG_LEAVING;
 	http_transfer_close(r->transfer);
 	r->transfer = NULL;
@@ -499,11 +543,14 @@ static void registration_on_answer(void *arg, enum err rc, const struct http_res
 	struct why words;
 
 	r->transfer = NULL;
+	if (rc == ERR_OK && a->is_reused && (r->rtt_us == 0 || a->first_us < r->rtt_us))
+		r->rtt_us = a->first_us;
 	if (rc == ERR_OK) {
 		rules[r->state].take(r, a);
 		return;
 	}
 	err_set(&words, rc, "%s: %s", rules[r->state].name, err_text(rc, why));
+	relay_share_reconnect(r->o.relay->share, r->client);
 	registration_fail(r, &words);
 }
 
@@ -520,12 +567,12 @@ static enum err registration_ask(struct registration *r)
 		.arg = r,
 	};
 	struct buf body;
-	enum err rc = ERR_OK;
+	enum err rc = registration_take_client(r);
 
 	if (r->state == REG_RENEWING)
 		q.timeout_ms = half_of(registration_left_ms(r), RENEW_ASK_MIN_MS, ASK_MS);
 	buf_init(&body, MESSAGE_BODY_MAX);
-	if (rule->put != NULL)
+	if (rc == ERR_OK && rule->put != NULL)
 		rc = rule->put(r, &body);
 	q.body = buf_span(&body);
 	if (rc == ERR_OK)
@@ -552,15 +599,6 @@ static void registration_enter(struct registration *r, enum registration_state s
 enum err registration_open(const struct registration_options *o,
 	struct registration **out, struct why *why)
 {
-	struct http_client_options client = {
-		.loop = o->loop,
-		.host = o->relay->host,
-		.port = o->relay->port,
-		.proxy = o->relay->proxy,
-		.tls = o->relay->tls,
-		.host_header = o->relay->authority,
-		.connections_max = 1,
-	};
 	struct registration *r = mem_new(r);
 	enum err rc;
 
@@ -570,9 +608,12 @@ enum err registration_open(const struct registration_options *o,
 	r->state = REG_ASKING;
 	rc = loop_timer_open(o->loop, registration_on_timer, r, &r->timer);
 	if (rc == ERR_OK)
-		rc = http_client_new(&client, &r->client);
-	if (rc == ERR_OK)
+		rc = registration_take_client(r);
+	if (rc == ERR_OK) {
+		/* The path may have changed since the last lease at this relay. */
+		relay_share_reconnect(o->relay->share, r->client);
 		rc = registration_ask(r);
+	}
 	if (rc != ERR_OK) {
 		registration_close(r);
 		return err_set(why, rc, "registering: %s", err_name(rc));

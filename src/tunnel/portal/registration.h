@@ -49,14 +49,11 @@ enum err registration_open(const struct registration_options *o,
 /* The newest; its text is "" before there is one. */
 struct lease_token registration_token(const struct registration *r);
 
-/* The round trip of the second request, on the connection of the first; 0: not known. */
+/* The shortest time to a response on an open connection; 0: not known. */
 uint64_t registration_rtt_us(const struct registration *r);
 
 /* The relay's release, fit for a terminal; "" before it is known. */
 const char *registration_release(const struct registration *r);
-
-/* relay->tls has changed. */
-void registration_trust(struct registration *r);
 
 /* Renews the lease now, or after the renewal that is under way: the metadata has
  * changed. */

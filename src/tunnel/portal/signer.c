@@ -25,7 +25,7 @@ struct signer {
 	void (*on_signed)(void *owner);
 	void (*on_failed)(void *owner, const struct why *why);
 	void *owner;
-	char token[MESSAGE_TOKEN_MAX];
+	char *token; /* NULL: none yet */
 	int64_t relay_ahead_ms;
 	struct list pending; /* struct signature */
 	unsigned pending_n;
@@ -170,7 +170,7 @@ static struct signature *signature_new(struct signer *s, const struct sign_order
 	struct signature *g = NULL;
 
 	*rc = ERR_LIMIT;
-	if (s->token[0] != '\0' && s->pending_n < SIGNER_PENDING_MAX)
+	if (s->token != NULL && s->pending_n < SIGNER_PENDING_MAX)
 		g = mem_new(g);
 	if (g == NULL)
 		return NULL;
@@ -219,7 +219,7 @@ static void signer_check(struct signer *s)
 void signer_set_token(struct signer *s, const struct lease_token *token)
 {
 	s->relay_ahead_ms = token->relay_ahead_ms;
-	str_copy(s->token, sizeof(s->token), token->text);
+	(void)!str_replace(&s->token, token->text); /* else the old one */
 	http_client_warm(s->client, token->relay_is_adit ? SIGN_WARM : 0);
 	signer_check(s);
 }
@@ -296,6 +296,6 @@ void signer_free(struct signer *s)
 	if (s->client != NULL)
 		relay_share_release_client(s->share, s->client);
 	EVP_PKEY_free(s->key);
-	mem_wipe(s->token, sizeof(s->token));
+	mem_free_secret_str(s->token);
 	free(s);
 }
