@@ -47,9 +47,9 @@ static void check_is_inside(const struct http_route *route, struct span target)
 {
 	const uint8_t *query = memchr(target.p, '?', target.n);
 
-	if (query != NULL && route->upstream.query[0] != '\0')
+	if (query != NULL && route->at.query[0] != '\0')
 		target.n = (size_t)(query - target.p);
-	check(http_path_is_under(target, span_str(route->upstream.path)));
+	check(http_path_is_under(target, span_str(route->at.path)));
 }
 
 static void try_path(const struct http_routes *routes, struct span raw)

@@ -35,11 +35,19 @@ struct agent_tunnel *agent_find_tunnel(const struct agent *a, const char *id)
 	return NULL;
 }
 
+static void next_free(struct agent_tunnel *t)
+{
+	if (t->next != NULL)
+		tunnel_config_fini(&t->next->config);
+	free(t->next);
+	t->next = NULL;
+}
+
 static void entry_free(struct agent_tunnel *t)
 {
 	list_remove(&t->in_agent);
 	tunnel_close(t->tunnel);
-	tunnel_config_fini(&t->next);
+	next_free(t);
 	free(t);
 }
 
@@ -65,9 +73,9 @@ static void entry_open(struct agent_tunnel *t)
 		.owner = t,
 	};
 
-	t->has_next = false;
-	if (tunnel_open(&o, &t->next, t->next_path, &t->tunnel) != ERR_OK)
-		log_error(&a->log, "%s: out of memory", t->next.id);
+	if (tunnel_open(&o, &t->next->config, t->next->path, &t->tunnel) != ERR_OK)
+		log_error(&a->log, "%s: out of memory", t->next->config.id);
+	next_free(t);
 }
 
 static void on_tunnel_ended(void *owner, struct tunnel *tunnel)
@@ -77,11 +85,23 @@ static void on_tunnel_ended(void *owner, struct tunnel *tunnel)
 
 	tunnel_close(tunnel);
 	t->tunnel = NULL;
-	if (t->has_next && !a->is_leaving)
+	if (t->next != NULL && !a->is_leaving)
 		entry_open(t);
 	else
 		entry_free(t);
 	agent_check_end(a);
+}
+
+static struct agent_tunnel *entry_new(struct agent *a)
+{
+	struct agent_tunnel *t = mem_new(t);
+
+	if (t == NULL)
+		return NULL;
+	t->agent = a;
+	t->is_wanted = true;
+	list_add(&a->tunnels, &t->in_agent);
+	return t;
 }
 
 /* Changes the tunnel, or opens it. @config is taken. */
@@ -89,23 +109,23 @@ static void apply_tunnel(struct agent *a, struct tunnel_config *config, const ch
 {
 	struct agent_tunnel *t = agent_find_tunnel(a, config->id);
 
-	if (t != NULL && !t->has_next && tunnel_change_take(t->tunnel, config, path))
+	struct agent_next *next;
+
+	if (t != NULL && t->next == NULL && tunnel_change_take(t->tunnel, config, path))
 		return;
-	if (t == NULL) {
-		t = mem_new(t);
-		if (t == NULL) {
-			log_error(&a->log, "%s: out of memory", config->id);
-			return;
-		}
-		t->agent = a;
-		t->is_wanted = true;
-		list_add(&a->tunnels, &t->in_agent);
+	next = mem_new(next);
+	if (next != NULL && t == NULL)
+		t = entry_new(a);
+	if (next == NULL || t == NULL) {
+		log_error(&a->log, "%s: out of memory", config->id);
+		free(next);
+		return;
 	}
-	tunnel_config_fini(&t->next);
-	t->next = *config;
+	next->config = *config;
 	*config = (struct tunnel_config){ .id = NULL };
-	str_copy(t->next_path, sizeof(t->next_path), path);
-	t->has_next = true;
+	str_copy(next->path, sizeof(next->path), path);
+	next_free(t);
+	t->next = next;
 	if (t->tunnel != NULL)
 		tunnel_leave(t->tunnel);
 	else
@@ -131,7 +151,7 @@ static void remove_tunnels(struct agent *a, const struct agent_config *c)
 			has_tunnel(c, tunnel_id(t->tunnel)))
 			continue;
 		t->is_wanted = false;
-		t->has_next = false;
+		next_free(t);
 		if (t->tunnel != NULL)
 			tunnel_leave(t->tunnel);
 		else

@@ -33,23 +33,27 @@ struct agent_tunnel {
 	struct list in_agent;
 	struct agent *agent;
 	struct tunnel *tunnel; /* NULL: there was no memory */
-	bool is_wanted, has_next;
-	struct tunnel_config next;
-	char next_path[AGENT_PATH_MAX]; /* of its identity */
+	bool is_wanted;
+	struct agent_next *next; /* NULL: it stays as it is */
+};
+
+struct agent_next {
+	struct tunnel_config config;
+	char path[AGENT_PATH_MAX]; /* of its identity */
 };
 
 /* The config that the tunnel has, or will have when it has ended for it. */
 static inline const struct tunnel_config *agent_tunnel_config(
 	const struct agent_tunnel *t)
 {
-	return t->has_next ? &t->next : tunnel_config(t->tunnel);
+	return t->next != NULL ? &t->next->config : tunnel_config(t->tunnel);
 }
 
 static inline struct tunnel_status agent_tunnel_status(const struct agent_tunnel *t)
 {
 	struct tunnel_status s = tunnel_status(t->tunnel);
 
-	if (t->has_next) /* it ends and begins again */
+	if (t->next != NULL) /* it ends and begins again */
 		s.state = AGENT_STATE_STARTING;
 	return s;
 }

@@ -43,11 +43,11 @@ struct member {
 	struct list in_expose;
 	struct expose *expose;         /* borrowed: it frees us */
 	struct agent_session *session; /* NULL: ended for good */
-	char relay[URL_TEXT_MAX];      /* canonical */
-	char published[URL_TEXT_MAX];  /* the last URL and TCP address */
-	bool is_wanted;                /* false: it is being unregistered */
-	bool is_banned;                /* it ended because the relay intercepts TLS */
-	struct why error;              /* why it has ended */
+	char *relay;                   /* canonical */
+	uint64_t published; /* a digest of the last URL and TCP address; 0: none */
+	bool is_wanted;     /* false: it is being unregistered */
+	bool is_banned;     /* it ended because the relay intercepts TLS */
+	struct why error;   /* why it has ended */
 };
 
 /* A visitor that is being served. */
@@ -268,9 +268,15 @@ static void expose_on_change(void *owner, struct agent_session *session)
 		return;
 	expose_add_hosts(e, &s);
 	snprintf(published, sizeof(published), "%s %s", s.url, s.tcp);
-	is_back = strcmp(m->published, published) == 0;
-	str_copy(m->published, sizeof(m->published), published);
+	is_back = m->published == str_digest(published);
+	m->published = str_digest(published);
 	e->o.hooks->on_open(e->o.owner, m->relay, s.url, s.tcp, is_back);
+}
+
+static void member_free(struct member *m)
+{
+	free(m->relay);
+	free(m);
 }
 
 static enum err member_join(struct member *m, struct why *why);
@@ -294,7 +300,7 @@ static void expose_on_closed(void *owner, struct agent_session *s, enum err rc)
 			log_error(&e->log, "%s: %s", m->relay, err_text(rc, &why));
 	} else if (rc == ERR_CLOSED) {
 		list_remove(&m->in_expose);
-		free(m);
+		member_free(m);
 	}
 	expose_check_end(e);
 }
@@ -348,12 +354,13 @@ static enum err expose_join(struct expose *e, const char *url, struct why *why)
 		return err_set(why, ERR_NOMEM, "out of memory");
 	m->expose = e;
 	m->is_wanted = true;
-	snprintf(m->relay, sizeof(m->relay), "%s", url);
-	rc = member_join(m, why);
+	m->relay = strdup(url);
+	rc = m->relay != NULL ? member_join(m, why) :
+				err_set(why, ERR_NOMEM, "out of memory");
 	if (rc == ERR_OK)
 		list_add(&e->relays, &m->in_expose);
 	else
-		free(m);
+		member_free(m);
 	return rc;
 }
 
@@ -372,7 +379,7 @@ static void expose_leave_unwanted(struct expose *e)
 		}
 		expose_drop_visits(e, m, false);
 		list_remove(it);
-		free(m);
+		member_free(m);
 	}
 }
 
@@ -502,7 +509,7 @@ void expose_close(struct expose *e)
 
 		agent_session_close(m->session);
 		list_remove(it);
-		free(m);
+		member_free(m);
 	}
 	expose_drop_visits(e, NULL, true);
 	service_free(e->service);

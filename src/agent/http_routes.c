@@ -38,7 +38,7 @@ static enum err route_read(struct span text, struct http_route *route, struct wh
 	rc = read_prefix(path, route, why);
 	if (rc != ERR_OK)
 		return rc;
-	rc = target_parse_upstream(text, &route->upstream, &words);
+	rc = target_parse_upstream(text, &route->upstream, &route->at, &words);
 	if (rc != ERR_OK)
 		err_set(why, rc, "the upstream: %s", err_text(rc, &words));
 	return rc;
@@ -124,7 +124,7 @@ const struct http_route *http_routes_find(const struct http_routes *routes,
 
 static void put_query(const struct http_route *route, struct span query, struct buf *out)
 {
-	struct span own = span_str(route->upstream.query);
+	struct span own = span_str(route->at.query);
 
 	if (own.n + query.n == 0)
 		return;
@@ -141,8 +141,8 @@ enum err http_route_put_target(const struct http_route *route, struct span path,
 	size_t n = strcmp(route->prefix, "/") != 0 ? strlen(route->prefix) : 0;
 	struct span rest = span_of(path.p + n, path.n - n);
 
-	if (strcmp(route->upstream.path, "/") != 0)
-		buf_put_str(out, route->upstream.path);
+	if (strcmp(route->at.path, "/") != 0)
+		buf_put_str(out, route->at.path);
 	buf_put_span(out, rest.n > 0 ? rest : span_str("/"));
 	put_query(route, query, out);
 	return out->failed;
@@ -159,13 +159,13 @@ static bool is_root(const char *path)
 static bool map_path(const struct http_route *route, struct span path, struct buf *out)
 {
 	struct span prefix = span_str(route->prefix);
-	struct span own = span_str(route->upstream.path);
+	struct span own = span_str(route->at.path);
 
 	if (!http_path_is_safe(path))
 		return false;
 	if (!is_root(route->prefix) && http_path_is_under(path, prefix))
 		return buf_put_span(out, path) == ERR_OK;
-	if (!is_root(route->upstream.path) && http_path_is_under(path, own))
+	if (!is_root(route->at.path) && http_path_is_under(path, own))
 		path = span_of(path.p + own.n, path.n - own.n);
 	if (!is_root(route->prefix))
 		buf_put_span(out, prefix);

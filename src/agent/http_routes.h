@@ -12,6 +12,7 @@
 struct http_route {
 	char prefix[URL_PATH_MAX]; /* canonical: "/", or without a slash at the end */
 	struct target upstream;
+	struct target_path at; /* in the upstream */
 };
 
 /* Longest prefix first, prefixes of the same length by name. Initialised to zero. */

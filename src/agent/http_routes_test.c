@@ -107,8 +107,8 @@ static void test_routes_are_read_and_ordered(void **state)
 	assert_int_equal(routes.count, mem_count(order));
 	for (unsigned i = 0; i < routes.count; i++)
 		assert_string_equal(routes.routes[i]->prefix, order[i]);
-	assert_string_equal(routes.routes[0]->upstream.path, "/base");
-	assert_string_equal(routes.routes[0]->upstream.query, "k=v");
+	assert_string_equal(routes.routes[0]->at.path, "/base");
+	assert_string_equal(routes.routes[0]->at.query, "k=v");
 	assert_int_equal(routes.routes[1]->upstream.port, 3002);
 	http_routes_fini(&routes);
 }

@@ -164,7 +164,7 @@ static enum err set_scheme(struct target *out, const struct url *url, struct why
 }
 
 /* @path is a URL's path with its query. */
-static enum err set_path(struct target *out, const char *path, struct why *why)
+static enum err set_path(struct target_path *out, const char *path, struct why *why)
 {
 	struct span all = span_str(path);
 	const char *query = strchr(path, '?');
@@ -184,7 +184,8 @@ static enum err set_path(struct target *out, const char *path, struct why *why)
 	return rc;
 }
 
-static enum err parse_url(struct span text, bool may_have_path, struct target *out,
+/* @path: of an upstream; NULL: the target has none. */
+static enum err parse_url(struct span text, struct target *out, struct target_path *path,
 	struct why *why)
 {
 	const uint8_t *fragment = memchr(text.p, '#', text.n);
@@ -193,7 +194,7 @@ static enum err parse_url(struct span text, bool may_have_path, struct target *o
 	struct url url;
 	enum err rc;
 
-	if (fragment != NULL && may_have_path)
+	if (fragment != NULL && path != NULL)
 		rest.n = (size_t)(fragment - text.p);
 	rc = url_parse(rest, &url, why);
 	if (rc == ERR_OK)
@@ -208,17 +209,19 @@ static enum err parse_url(struct span text, bool may_have_path, struct target *o
 		return err_set(why, ERR_SYNTAX,
 			"a target has no user and no password: write %s://%s", url.scheme,
 			authority);
-	if (!may_have_path && url.path[0] != '\0' && strcmp(url.path, "/") != 0)
+	if (path == NULL && url.path[0] != '\0' && strcmp(url.path, "/") != 0)
 		return err_set(why, ERR_SYNTAX,
 			"a target has no path: write %s://%s, or a route with --http-route",
 			url.scheme, authority);
-	return set_path(out, url.path[0] != '\0' ? url.path : "/", why);
+	if (path == NULL || url.path[0] == '\0')
+		return ERR_OK;
+	return set_path(path, url.path, why);
 }
 
-static enum err parse(struct span text, bool may_have_path, struct target *out,
+static enum err parse(struct span text, struct target *out, struct target_path *path,
 	struct why *why)
 {
-	struct target t = { .path = "/" };
+	struct target t = { .port = 0 };
 	enum err rc;
 
 	text = span_trim(text);
@@ -228,9 +231,9 @@ static enum err parse(struct span text, bool may_have_path, struct target *out,
 		memcmp(text.p, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
 		rc = parse_unix(text, &t, why);
 	else if (memmem(text.p, text.n, "://", 3) != NULL)
-		rc = parse_url(text, may_have_path, &t, why);
+		rc = parse_url(text, &t, path, why);
 	else if (text.p[0] != '/' && memchr(text.p, '/', text.n) != NULL)
-		rc = refuse_path(may_have_path, why);
+		rc = refuse_path(path != NULL, why);
 	else
 		rc = parse_host_port(text, &t, why);
 	if (rc == ERR_OK)
@@ -240,12 +243,14 @@ static enum err parse(struct span text, bool may_have_path, struct target *out,
 
 enum err target_parse(struct span text, struct target *out, struct why *why)
 {
-	return parse(text, false, out, why);
+	return parse(text, out, NULL, why);
 }
 
-enum err target_parse_upstream(struct span text, struct target *out, struct why *why)
+enum err target_parse_upstream(struct span text, struct target *out,
+	struct target_path *path, struct why *why)
 {
-	return parse(text, true, out, why);
+	*path = (struct target_path){ .path = "/" };
+	return parse(text, out, path, why);
 }
 
 /* ---- printing ---- */

@@ -26,9 +26,12 @@ struct target {
 	uint16_t port;
 	bool is_tls;
 	bool skip_verify;
-	/* Of an upstream: canonical, begins with '/'. Of other targets: "/". */
-	char path[URL_PATH_MAX];
-	char query[URL_PATH_MAX]; /* of an upstream, without '?'; mostly empty */
+};
+
+/* Of an upstream's URL. */
+struct target_path {
+	char path[URL_PATH_MAX];  /* canonical, begins with '/' */
+	char query[URL_PATH_MAX]; /* without '?'; mostly empty */
 };
 
 /* ERR_SYNTAX, ERR_LIMIT: @why says what is wrong, and what to write instead. */
@@ -39,7 +42,7 @@ enum err target_parse(struct span text, struct target *out, struct why *why) MUS
  * fragment is dropped (portal-protocol 14.3). Errors as above.
  */
 enum err target_parse_upstream(struct span text, struct target *out,
-	struct why *why) MUST_USE;
+	struct target_path *path, struct why *why) MUST_USE;
 
 /* Prints the value of its Host header: "host" or "host:port". Returns @to. */
 const char *target_print_authority(const struct target *t, char to[URL_TEXT_MAX]);

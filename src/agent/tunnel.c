@@ -16,7 +16,7 @@ struct tunnel {
 	struct tunnel_options o;
 	struct tunnel_config c; /* owned */
 	struct log log;
-	char identity_path[AGENT_PATH_MAX];
+	char *identity_path;
 	struct identity identity;
 	int claim; /* of the identity; -1: none */
 	bool has_identity;
@@ -380,7 +380,8 @@ bool tunnel_change_take(struct tunnel *t, struct tunnel_config *config,
 	if (!is_unchanged(t, config) &&
 		(t->expose == NULL || config->fault.text[0] != '\0'))
 		return false;
-	str_copy(t->identity_path, sizeof(t->identity_path), identity_path);
+	if (!str_replace(&t->identity_path, identity_path))
+		return false;
 	/* The exposure has pointers to the config: none of what they lead to. */
 	take_config(t, config);
 	if (t->expose == NULL)
@@ -503,6 +504,7 @@ void tunnel_close(struct tunnel *t)
 	if (t->claim >= 0)
 		close(t->claim);
 	tunnel_config_fini(&t->c);
+	free(t->identity_path);
 	free(t);
 }
 
@@ -524,11 +526,12 @@ enum err tunnel_open(const struct tunnel_options *o, struct tunnel_config *confi
 	rc = loop_timer_open(o->worker->loop, tunnel_run, t, &t->timer);
 	if (rc == ERR_OK)
 		rc = target_health_open(o->worker->loop, o->dials_targets, &t->target);
+	if (rc == ERR_OK && !str_replace(&t->identity_path, identity_path))
+		rc = ERR_NOMEM;
 	if (rc != ERR_OK) {
 		tunnel_close(t);
 		return rc;
 	}
-	str_copy(t->identity_path, sizeof(t->identity_path), identity_path);
 	take_config(t, config);
 	tunnel_begin(t);
 	*out = t;

@@ -25,6 +25,8 @@ enum err http_handshake_step(struct http_handshake *h, struct stream *stream,
 		rc = stream_put(stream, buf_span(&h->request).p, h->request.n, &n);
 		if (rc == ERR_OK)
 			buf_consume(&h->request, n);
+		if (h->request.n == 0)
+			buf_wipe(&h->request);
 	}
 	while (rc == ERR_OK) {
 		*read = span_of(NULL, 0);

@@ -12,10 +12,12 @@
 
 static enum err peer_read_url(struct relay_peer *r, const char *text, struct why *why)
 {
-	char authority[URL_TEXT_MAX];
+	char canonical[URL_TEXT_MAX], authority[URL_TEXT_MAX];
 	struct url url;
-	enum err rc = relay_url_parse(span_str(text), r->url, why);
+	enum err rc = relay_url_parse(span_str(text), canonical, why);
 
+	if (rc == ERR_OK && !str_replace(&r->url, canonical))
+		rc = err_set(why, ERR_NOMEM, "out of memory");
 	if (rc == ERR_OK)
 		rc = url_parse(span_str(r->url), &url, why);
 	if (rc == ERR_OK)
@@ -35,6 +37,7 @@ static enum err peer_read_proxy(struct relay_peer *r, struct why *why)
 	struct dial_proxy proxy;
 	struct proxy_env env;
 	struct url url;
+	char text[URL_TEXT_MAX];
 	enum err rc;
 
 	proxy_env_read(&env, getenv);
@@ -42,9 +45,10 @@ static enum err peer_read_proxy(struct relay_peer *r, struct why *why)
 	if (rc == ERR_NOENT)
 		return ERR_OK;
 	if (rc == ERR_OK) {
-		url_print(&url, r->proxy_text);
 		proxy = dial_proxy_of_url(&url);
 		rc = dial_proxy_dup(&proxy, &r->proxy);
+		if (rc == ERR_OK && !str_replace(&r->proxy_text, url_print(&url, text)))
+			rc = ERR_NOMEM;
 	}
 	mem_wipe(url.password, sizeof(url.password));
 	return rc;
@@ -76,6 +80,10 @@ void relay_peer_fini(struct relay_peer *r)
 	r->proxy = NULL;
 	dial_memory_unref(r->memory);
 	r->memory = NULL;
+	free(r->proxy_text);
+	r->proxy_text = NULL;
+	free(r->url);
+	r->url = NULL;
 }
 
 enum err relay_peer_pin(struct relay_peer *r, struct span chain, struct why *why)

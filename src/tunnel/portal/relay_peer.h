@@ -16,14 +16,14 @@
 #define RELAY_USER_AGENT "User-Agent: adit/" ADIT_VERSION "\r\n"
 
 struct relay_peer {
-	char url[URL_TEXT_MAX];
+	char *url;                     /* owned, as are all here; canonical */
 	char host[NAMES_HOST_MAX + 1]; /* public names of leases end in it */
 	uint16_t port;
 	char authority[NAMES_HOST_MAX + 16]; /* for the Host header */
 	bool is_local;
-	/* What the environment asks for (text/proxy_env.h); NULL and "": none. */
+	/* What the environment asks for (text/proxy_env.h); NULL: none. */
 	struct dial_proxy *proxy;
-	char proxy_text[URL_TEXT_MAX];
+	char *proxy_text;
 	struct dial_memory *memory; /* the address that worked last */
 	struct relay_share *share;  /* borrowed; NULL: nothing is shared */
 	/* For all connections but the first; NULL before a chain is pinned. */
