@@ -16,7 +16,6 @@ void lease_tls_init(struct lease_tls *t, struct loop *loop,
 		.hooks = hooks,
 		.owner = owner,
 	};
-	buf_init(&t->chain, RELAY_CHAIN_MAX);
 }
 
 void lease_tls_drop_handshakes(struct lease_tls *t)
@@ -32,14 +31,14 @@ static void tls_close_server(struct lease_tls *t)
 	t->server = NULL;
 	signer_free(t->signer);
 	t->signer = NULL;
-	buf_reset(&t->chain);
+	visitor_chain_unref(t->chain);
+	t->chain = NULL;
 }
 
 void lease_tls_fini(struct lease_tls *t)
 {
 	prober_free(t->prober);
 	tls_close_server(t);
-	buf_fini(&t->chain);
 }
 
 bool lease_tls_is_open(const struct lease_tls *t)
@@ -49,7 +48,7 @@ bool lease_tls_is_open(const struct lease_tls *t)
 
 bool lease_tls_shows(const struct lease_tls *t, struct span pem)
 {
-	return t->server != NULL && span_eq(buf_span(&t->chain), pem);
+	return t->server != NULL && span_eq(buf_span(&t->chain->pem), pem);
 }
 
 /* ---- the chain, signatures and visitors ---- */
@@ -97,14 +96,12 @@ enum err lease_tls_show(struct lease_tls *t, struct span pem, struct why *why)
 	struct signer_options signer = {
 		.loop = t->loop,
 		.relay = t->relay,
-		.chain = pem,
 		.on_signed = tls_on_signed,
 		.on_failed = tls_on_unsigned,
 		.owner = t,
 	};
 	struct visitor_tls_options server = {
 		.loop = t->loop,
-		.chain = pem,
 		.sign = signer_sign,
 		.on_accepted = tls_on_accepted,
 		.owner = t,
@@ -114,7 +111,8 @@ enum err lease_tls_show(struct lease_tls *t, struct span pem, struct why *why)
 	if (lease_tls_shows(t, pem))
 		return ERR_OK;
 	tls_close_server(t);
-	rc = buf_put_span(&t->chain, pem);
+	rc = relay_share_chain(t->relay->share, pem, &t->chain, why);
+	signer.chain = server.chain = t->chain;
 	t->chain_end_s = pem_end_of(pem);
 	if (rc == ERR_OK)
 		rc = signer_new(&signer, &t->signer, why);

@@ -28,11 +28,11 @@ struct lease_tls {
 	const struct log *log;
 	const struct lease_tls_hooks *hooks;
 	void *owner;
-	struct buf chain;           /* PEM, of the two below */
-	int64_t chain_end_s;        /* seconds since 1970; 0: unknown */
-	struct signer *signer;      /* NULL before there is a chain */
-	struct visitor_tls *server; /* likewise */
-	struct prober *prober;      /* NULL before lease_tls_watch() */
+	struct visitor_chain *chain; /* of the two below: a reference, or NULL */
+	int64_t chain_end_s;         /* seconds since 1970; 0: unknown */
+	struct signer *signer;       /* NULL before there is a chain */
+	struct visitor_tls *server;  /* likewise */
+	struct prober *prober;       /* NULL before lease_tls_watch() */
 	uint16_t prober_port;
 	bool relay_is_adit;
 	bool is_intercepted;                 /* and on_intercepted was called */

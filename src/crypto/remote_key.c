@@ -200,24 +200,36 @@ static enum err load_key(struct remote_key *key)
 enum err remote_key_new(struct span cert_pem, remote_sign_fn *fn, void *arg,
 	struct remote_key **out, struct why *why)
 {
-	struct remote_key *key = mem_new(key);
+	EVP_PKEY *public = sign_key_of_certificate(cert_pem);
+	enum err rc = remote_key_new_of(public, fn, arg, out, why);
+
+	EVP_PKEY_free(public);
+	return rc;
+}
+
+enum err remote_key_new_of(EVP_PKEY *public, remote_sign_fn *fn, void *arg,
+	struct remote_key **out, struct why *why)
+{
+	struct remote_key *key;
 	enum err rc;
 
-	if (key == NULL)
+	if (public == NULL ||
+		!(EVP_PKEY_is_a(public, "EC") || EVP_PKEY_is_a(public, "RSA")))
+		return err_set(why, ERR_SYNTAX,
+			"there is no certificate with an EC or RSA key");
+	key = mem_new(key);
+	if (key == NULL || EVP_PKEY_up_ref(public) != 1) {
+		free(key);
 		return err_set(why, ERR_NOMEM, "no memory for a key");
+	}
 	atomic_init(&key->refs, 1);
 	key->fn = fn;
 	key->arg = arg;
-	key->public = sign_key_of_certificate(cert_pem);
-	if (key->public == NULL ||
-		!(EVP_PKEY_is_a(key->public, "EC") || EVP_PKEY_is_a(key->public, "RSA")))
-		rc = err_set(why, ERR_SYNTAX,
-			"there is no certificate with an EC or RSA key");
-	else if ((rc = load_key(key)) != ERR_OK)
-		rc = err_set(why, rc, "OpenSSL does not accept a remote key");
+	key->public = public;
+	rc = load_key(key);
 	if (rc != ERR_OK) {
 		remote_key_unref(key);
-		return rc;
+		return err_set(why, rc, "OpenSSL does not accept a remote key");
 	}
 	*out = key;
 	return ERR_OK;

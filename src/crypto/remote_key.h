@@ -36,6 +36,10 @@ typedef void remote_sign_fn(void *arg, const struct sign_order *order,
  */
 enum err remote_key_new(struct span cert_pem, remote_sign_fn *fn, void *arg,
 	struct remote_key **out, struct why *why) MUST_USE;
+
+/* The same for the public key of a certificate that was read; a reference is taken. */
+enum err remote_key_new_of(EVP_PKEY *public, remote_sign_fn *fn, void *arg,
+	struct remote_key **out, struct why *why) MUST_USE;
 struct remote_key *remote_key_ref(struct remote_key *key);
 void remote_key_unref(struct remote_key *key); /* NULL is fine */
 

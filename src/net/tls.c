@@ -12,6 +12,7 @@
 #include <openssl/err.h>
 #include <string.h>
 
+#include "crypto/remote_key.h"
 #include "net/tls_priv.h"
 
 /*
@@ -42,6 +43,7 @@ struct tls {
 	struct loop *loop;           /* borrowed: outlives us; NULL between two loops */
 	struct tls_context *context; /* one reference */
 	SSL *ssl;
+	struct remote_key *key; /* a reference, or NULL: the context's */
 	struct tls_out out;
 	struct loop_deferred wake;    /* tells the owner of data in OpenSSL's memory */
 	struct loop_deferred sending; /* sends held output, if the owner is TLS */
@@ -562,6 +564,7 @@ static void tls_close(struct stream *s, bool is_abort)
 		SSL_set_shutdown(t->ssl, SSL_get_shutdown(t->ssl) | SSL_SENT_SHUTDOWN);
 	t->stream.below->ops->close(t->stream.below, is_abort);
 	SSL_free(t->ssl);
+	remote_key_unref(t->key);
 	buf_fini(&t->out.records);
 	tls_context_free(t->context);
 	tls_enter_both(t, TLS_CLOSED);
@@ -632,6 +635,8 @@ static enum err tls_set_role(struct tls *t, const struct tls_options *o, struct 
 	}
 	BIO_set_data(bio, t);
 	SSL_set_bio(t->ssl, bio, bio);
+	if (o->key != NULL && SSL_use_PrivateKey(t->ssl, remote_key_pkey(o->key)) != 1)
+		return err_set(why, ERR_CRYPTO, "the key is of another certificate");
 	if (o->is_server) {
 		SSL_set_accept_state(t->ssl);
 		t->is_ticket_pending = true;
@@ -672,6 +677,8 @@ enum err tls_open(const struct tls_options *o, struct stream **out, struct why *
 		return rc;
 	}
 	t->context = tls_context_ref(o->context);
+	if (o->key != NULL)
+		t->key = remote_key_ref(o->key);
 	t->below_hides_ends = o->below_hides_ends;
 	t->stream.below = o->below;
 	record = stream_expect_records(o->below);

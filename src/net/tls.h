@@ -62,6 +62,9 @@ struct tls_options {
 	struct stream *below;        /* taken if the call succeeds */
 	bool is_server;
 	const char *server_name; /* client: SNI, and verified; copied */
+	/* Server: signs in place of the context's key, which is of the same certificate. A
+	 * reference is taken. NULL: the context's. */
+	struct remote_key *key;
 	/*
 	 * The carrier of @below forwards neither EOF nor a reset to the peer. So
 	 * stream_finish() finishes @below, too, and stream_abort() sends a record that is

@@ -38,6 +38,7 @@ struct fixture {
 	struct pool pool;
 	struct listener *listener;
 	struct test_certificate agents, relays;
+	struct visitor_chain *chain;
 	struct visitor_tls *server;
 	struct tls_context *relay_server, *client;
 	struct prober *prober;
@@ -238,7 +239,10 @@ static int setup(void **state)
 	test_certificate_init(&f->agents, "DNS:" HOST);
 	test_certificate_init(&f->relays, "DNS:" HOST);
 	server.loop = f->loop;
-	server.chain = buf_span(&f->agents.pem);
+	assert_int_equal(relay_share_chain(NULL, buf_span(&f->agents.pem), &f->chain,
+				 NULL),
+		ERR_OK);
+	server.chain = f->chain;
 	server.sign_arg = &f->agents;
 	server.owner = f;
 	assert_int_equal(visitor_tls_new(&server, &f->server, NULL), ERR_OK);
@@ -265,6 +269,7 @@ static int teardown(void **state)
 	bridge_close(f->bridge);
 	listener_close(f->listener);
 	visitor_tls_free(f->server);
+	visitor_chain_unref(f->chain);
 	tls_context_free(f->relay_server);
 	tls_context_free(f->client);
 	test_certificate_fini(&f->agents);

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/list.h"
 #include "base/mem.h"
 #include "crypto/hash.h"
+#include "crypto/sign_key.h"
 
 #define KEY_BYTES HASH_SHA256_BYTES
 
@@ -29,6 +29,7 @@ struct relay_share {
 	struct list contexts; /* the one that was wanted last is first */
 	unsigned contexts_n;
 	struct list clients;
+	struct list chains; /* struct visitor_chain; not references */
 };
 
 struct relay_share *relay_share_new(void)
@@ -39,6 +40,7 @@ struct relay_share *relay_share_new(void)
 		return NULL;
 	list_init(&s->contexts);
 	list_init(&s->clients);
+	list_init(&s->chains);
 	return s;
 }
 
@@ -123,6 +125,76 @@ enum err relay_share_tls(struct relay_share *s, const char *authority,
 	rc = tls_context_new_client(o, out, why);
 	if (rc == ERR_OK)
 		keep_context(s, key, *out);
+	return rc;
+}
+
+/* ---- chains ---- */
+
+static void sign_nothing(void *arg, const struct sign_order *order,
+	struct remote_signing *signing)
+{
+	(void)arg;
+	(void)order;
+	remote_signing_end(signing, ERR_CLOSED, (struct span){ 0 });
+}
+
+void visitor_chain_unref(struct visitor_chain *c)
+{
+	if (c == NULL || --c->refs > 0)
+		return;
+	list_remove(&c->in_share);
+	tls_context_free(c->tls);
+	remote_key_unref(c->key);
+	EVP_PKEY_free(c->public);
+	buf_fini(&c->pem);
+	free(c);
+}
+
+static enum err chain_new(struct span pem, struct visitor_chain **out, struct why *why)
+{
+	struct tls_server_options o = { .cert_pem = pem, .alpn = "http/1.1" };
+	struct visitor_chain *c = mem_new(c);
+	enum err rc;
+
+	if (c == NULL)
+		return err_set(why, ERR_NOMEM, "out of memory");
+	c->refs = 1;
+	list_init(&c->in_share);
+	buf_init(&c->pem, pem.n);
+	rc = buf_put_span(&c->pem, pem);
+	c->public = sign_key_of_certificate(pem);
+	if (rc == ERR_OK)
+		rc = remote_key_new_of(c->public, sign_nothing, NULL, &c->key, why);
+	o.key = c->key;
+	if (rc == ERR_OK)
+		rc = tls_context_new_server(&o, &c->tls, why);
+	if (rc == ERR_OK)
+		*out = c;
+	else
+		visitor_chain_unref(c);
+	return rc;
+}
+
+enum err relay_share_chain(struct relay_share *s, struct span pem,
+	struct visitor_chain **out, struct why *why)
+{
+	struct list *it, *tmp;
+	enum err rc;
+
+	if (s == NULL)
+		return chain_new(pem, out, why);
+	list_each(it, tmp, &s->chains) {
+		struct visitor_chain *c = list_object(it, struct visitor_chain, in_share);
+
+		if (span_eq(buf_span(&c->pem), pem)) {
+			c->refs++;
+			*out = c;
+			return ERR_OK;
+		}
+	}
+	rc = chain_new(pem, out, why);
+	if (rc == ERR_OK)
+		list_add(&s->chains, &(*out)->in_share);
 	return rc;
 }
 

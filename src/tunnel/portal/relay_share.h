@@ -1,11 +1,13 @@
 /*
  * What leases of one process share at a relay, so that a thousand of them need not have
- * it each: TLS contexts with their roots and tickets, and connections for signatures.
- * One thread.
+ * it each: TLS contexts with their roots and tickets, the chain that visitors get, and
+ * connections for requests. One thread.
  */
 #ifndef TUNNEL_PORTAL_RELAY_SHARE_H
 #define TUNNEL_PORTAL_RELAY_SHARE_H
 
+#include "base/list.h"
+#include "crypto/remote_key.h"
 #include "http/client.h"
 #include "net/tls.h"
 
@@ -26,6 +28,24 @@ void relay_share_free(struct relay_share *s);
 enum err relay_share_tls(struct relay_share *s, const char *authority,
 	const struct tls_client_options *o, struct tls_context **out,
 	struct why *why) MUST_USE;
+
+/*
+ * The chain that visitors get, and what their TLS needs of it; counted. A lease adds its
+ * own key to each connection (struct tls_options).
+ */
+struct visitor_chain {
+	struct list in_share;
+	unsigned refs;
+	struct buf pem;
+	EVP_PKEY *public;        /* the leaf's */
+	struct remote_key *key;  /* the context's; it signs nothing */
+	struct tls_context *tls; /* a server's */
+};
+
+/* A reference to that of @pem. A NULL @s: a new one.  ERR_SYNTAX, ERR_CRYPTO, ERR_NOMEM. */
+enum err relay_share_chain(struct relay_share *s, struct span pem,
+	struct visitor_chain **out, struct why *why) MUST_USE;
+void visitor_chain_unref(struct visitor_chain *c); /* NULL is fine */
 
 /*
  * The client for o->host_header and o->tls, which relay_share_release_client() gives

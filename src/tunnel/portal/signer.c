@@ -238,7 +238,7 @@ static enum err signer_make_client(struct signer *s, const struct signer_options
 	struct why *why)
 {
 	struct tls_client_options tls = {
-		.ca_pem = o->chain,
+		.ca_pem = buf_span(&o->chain->pem),
 		.alpn = "http/1.1",
 		.min_version = TLS_VERSION_1_3,
 		.keeps_session = true,
@@ -274,11 +274,9 @@ enum err signer_new(const struct signer_options *o, struct signer **out, struct 
 	s->on_failed = o->on_failed;
 	s->owner = o->owner;
 	list_init(&s->pending);
-	s->key = sign_key_of_certificate(o->chain);
-	if (s->key == NULL)
-		rc = err_set(why, ERR_SYNTAX, "the relay's certificate has no key");
-	else
-		rc = signer_make_client(s, o, why);
+	if (EVP_PKEY_up_ref(o->chain->public) == 1)
+		s->key = o->chain->public;
+	rc = signer_make_client(s, o, why);
 	if (rc == ERR_OK)
 		*out = s;
 	else

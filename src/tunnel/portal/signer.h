@@ -24,7 +24,7 @@ struct signer_statistics {
 struct signer_options {
 	struct loop *loop;              /* borrowed: outlives the signer */
 	const struct relay_peer *relay; /* borrowed for the call */
-	struct span chain;              /* PEM: the only certificates that are accepted */
+	struct visitor_chain *chain; /* likewise: its certificates alone are accepted */
 	/* A signature was made, or failed. The signer may not be freed in these. */
 	void (*on_signed)(void *owner);
 	void (*on_failed)(void *owner, const struct why *why);

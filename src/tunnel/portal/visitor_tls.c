@@ -10,7 +10,6 @@
 struct visitor_tls {
 	struct visitor_tls_options o;
 	struct remote_key *key;
-	struct tls_context *tls;
 	struct list handshakes;
 	unsigned handshakes_n;
 };
@@ -129,7 +128,8 @@ static void handshake_on_timer(void *arg)
 enum err visitor_tls_accept(struct visitor_tls *s, const struct visitor_tls_accept *o)
 {
 	struct tls_options tls = {
-		.context = s->tls,
+		.context = s->o.chain->tls,
+		.key = s->key,
 		.loop = s->o.loop,
 		.below = o->visitor,
 		.is_server = true,
@@ -172,7 +172,6 @@ void visitor_tls_drop(struct visitor_tls *s)
 enum err visitor_tls_new(const struct visitor_tls_options *o, struct visitor_tls **out,
 	struct why *why)
 {
-	struct tls_server_options tls = { .cert_pem = o->chain, .alpn = "http/1.1" };
 	struct visitor_tls *s = mem_new(s);
 	enum err rc;
 
@@ -180,10 +179,7 @@ enum err visitor_tls_new(const struct visitor_tls_options *o, struct visitor_tls
 		return err_set(why, ERR_NOMEM, "out of memory");
 	s->o = *o;
 	list_init(&s->handshakes);
-	rc = remote_key_new(o->chain, o->sign, o->sign_arg, &s->key, why);
-	tls.key = s->key;
-	if (rc == ERR_OK)
-		rc = tls_context_new_server(&tls, &s->tls, why);
+	rc = remote_key_new_of(o->chain->public, o->sign, o->sign_arg, &s->key, why);
 	if (rc == ERR_OK)
 		*out = s;
 	else
@@ -196,7 +192,6 @@ void visitor_tls_free(struct visitor_tls *s)
 	if (s == NULL)
 		return;
 	visitor_tls_drop(s);
-	tls_context_free(s->tls);
 	remote_key_unref(s->key);
 	free(s);
 }

@@ -3,8 +3,8 @@
  * has its key, and signs each handshake. portal-protocol 8.3.
  *
  * A visitor that returns resumes its session with a ticket, without a signature. The key
- * of tickets is random, in memory only, and lives as long as the server: a new chain is a
- * new server, where visitors begin without tickets. A ticket is valid for two hours
+ * of tickets is random, in memory only, and lives as long as a lease has the chain: with a
+ * new chain visitors begin without tickets. A ticket is valid for two hours
  * (OpenSSL's default), and TLS 1.3 derives a session's keys from a fresh exchange.
  */
 #ifndef TUNNEL_PORTAL_VISITOR_TLS_H
@@ -14,6 +14,7 @@
 #include "net/addr.h"
 #include "net/tls.h"
 #include "tunnel/portal/probe.h"
+#include "tunnel/portal/relay_share.h"
 
 #define VISITOR_TLS_HANDSHAKES_MAX 512
 
@@ -21,7 +22,7 @@ struct visitor_tls;
 
 struct visitor_tls_options {
 	struct loop *loop; /* borrowed: outlives the server and the streams it makes */
-	struct span chain; /* PEM, the leaf first; borrowed for the call */
+	struct visitor_chain *chain; /* that visitors get; borrowed: outlives them */
 	remote_sign_fn
 		*sign; /* called with @sign_arg for each visitor without a ticket */
 	void *sign_arg;
