@@ -57,6 +57,7 @@ static int route_compare(const struct http_route *a, const struct http_route *b)
 static enum err routes_insert(struct http_routes *routes, struct http_route *route,
 	struct why *why)
 {
+	struct http_route **all;
 	unsigned at = 0;
 
 	while (at < routes->count && route_compare(routes->routes[at], route) < 0)
@@ -64,6 +65,10 @@ static enum err routes_insert(struct http_routes *routes, struct http_route *rou
 	if (at < routes->count && route_compare(routes->routes[at], route) == 0)
 		return err_set(why, ERR_EXISTS, "two routes have the path %.100s",
 			route->prefix);
+	all = reallocarray(routes->routes, routes->count + 1, sizeof(*all));
+	if (all == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for a route");
+	routes->routes = all;
 	memmove(&routes->routes[at + 1], &routes->routes[at],
 		(routes->count - at) * sizeof(routes->routes[0]));
 	routes->routes[at] = route;
@@ -92,6 +97,9 @@ enum err http_routes_add(struct http_routes *routes, struct span text, struct wh
 
 enum err http_routes_copy(const struct http_routes *from, struct http_routes *to)
 {
+	to->routes = calloc(from->count, sizeof(*to->routes));
+	if (to->routes == NULL && from->count > 0)
+		return ERR_NOMEM;
 	for (unsigned i = 0; i < from->count; i++) {
 		struct http_route *route = mem_new(route);
 
@@ -109,7 +117,8 @@ void http_routes_fini(struct http_routes *routes)
 {
 	for (unsigned i = 0; i < routes->count; i++)
 		free(routes->routes[i]);
-	*routes = (struct http_routes){ .count = 0 };
+	free(routes->routes);
+	*routes = (struct http_routes){ .routes = NULL };
 }
 
 const struct http_route *http_routes_find(const struct http_routes *routes,

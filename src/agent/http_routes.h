@@ -17,7 +17,7 @@ struct http_route {
 
 /* Longest prefix first, prefixes of the same length by name. Initialised to zero. */
 struct http_routes {
-	struct http_route *routes[HTTP_ROUTES_MAX];
+	struct http_route **routes;
 	unsigned count;
 };
 

@@ -140,7 +140,7 @@ static bool has_url(const struct relay_urls *list, const char *url)
 
 static enum err add_one(struct relay_urls *list, struct span text, struct why *why)
 {
-	char url[URL_TEXT_MAX], shown[80];
+	char url[URL_TEXT_MAX], shown[80], **urls;
 	struct why words = { "" };
 	enum err rc;
 
@@ -154,8 +154,12 @@ static enum err add_one(struct relay_urls *list, struct span text, struct why *w
 	if (list->count == RELAY_URLS_MAX)
 		return err_set(why, ERR_LIMIT, "more than %d relays; leave some out",
 			RELAY_URLS_MAX);
-	list->urls[list->count] = strdup(url);
-	if (list->urls[list->count] == NULL)
+	urls = reallocarray(list->urls, list->count + 1, sizeof(*urls));
+	if (urls == NULL)
+		return err_set(why, ERR_NOMEM, "out of memory");
+	list->urls = urls;
+	urls[list->count] = strdup(url);
+	if (urls[list->count] == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for the relay's URL");
 	list->count++;
 	return ERR_OK;
@@ -180,5 +184,6 @@ void relay_urls_fini(struct relay_urls *list)
 {
 	for (unsigned i = 0; i < list->count; i++)
 		free(list->urls[i]);
-	list->count = 0;
+	free(list->urls);
+	*list = (struct relay_urls){ .urls = NULL };
 }

@@ -30,7 +30,7 @@ enum err relay_url_check_host(const char *url, struct why *why) MUST_USE;
 
 /* No two are equal, and they are in the order in which they came. Begins as zeros. */
 struct relay_urls {
-	char *urls[RELAY_URLS_MAX];
+	char **urls;
 	unsigned count;
 };
 
