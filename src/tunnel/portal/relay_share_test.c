@@ -143,6 +143,26 @@ static void test_without_a_share_each_has_its_own(void **state)
 	relay_share_release_client(NULL, client);
 }
 
+static void test_leases_with_the_same_chain_share_it(void **state)
+{
+	struct fixture *f = *state;
+	struct span pem = buf_span(&f->certificate.pem);
+	struct visitor_chain *one, *other, *own;
+
+	assert_int_equal(relay_share_chain(f->share, pem, &one, NULL), ERR_OK);
+	assert_int_equal(relay_share_chain(f->share, pem, &other, NULL), ERR_OK);
+	assert_ptr_equal(one, other);
+	assert_int_equal(relay_share_chain(NULL, pem, &own, NULL), ERR_OK);
+	assert_ptr_not_equal(one, own);
+	visitor_chain_unref(own);
+	visitor_chain_unref(one);
+	assert_true(span_eq(buf_span(&other->pem), pem));
+	visitor_chain_unref(other);
+	visitor_chain_unref(NULL);
+	assert_int_not_equal(relay_share_chain(f->share, span_str("no PEM"), &one, NULL),
+		ERR_OK);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
@@ -150,6 +170,7 @@ int main(void)
 		TEST(test_equal_options_are_one_context),
 		TEST(test_the_context_wanted_longest_ago_goes),
 		TEST(test_clients_are_shared_until_the_last_release),
+		TEST(test_leases_with_the_same_chain_share_it),
 		TEST(test_without_a_share_each_has_its_own),
 	};
 
