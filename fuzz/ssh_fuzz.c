@@ -48,6 +48,8 @@ static void side_init(struct side *s, enum ssh_role role)
 	struct ssh_options options = {
 		.role = role,
 		.key = role == SSH_SERVER ? the_key() : NULL,
+		.takes_keys = true,
+		.user_key = the_key(),
 		.user = "u",
 		.password = "p",
 		.out = &s->sink.sink,
@@ -98,6 +100,8 @@ static void heed(struct side *s, const struct ssh_event *e)
 		ssh_accept_host_key(s->ssh);
 	else if (e->kind == SSH_PASSWORD)
 		(void)!ssh_auth_reply(s->ssh, e->data.n == 1);
+	else if (e->kind == SSH_KEY)
+		(void)!ssh_auth_reply(s->ssh, true);
 	else if (e->kind == SSH_OPEN)
 		remember(s, e->channel);
 	else if (e->kind == SSH_CLOSE || e->kind == SSH_REFUSED)

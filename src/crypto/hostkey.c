@@ -11,6 +11,7 @@
 #include "crypto/hash.h"
 #include "crypto/hostkey_priv.h"
 #include "crypto/pem.h"
+#include "crypto/ssh_data.h"
 #include "text/base64.h"
 #include "text/hex.h"
 
@@ -123,13 +124,12 @@ enum err hostkey_from_seed(const char *seed, struct hostkey **out)
 /* A key of a file may have halves that do not belong together: let it prove itself. */
 static enum err hostkey_prove(const struct hostkey *key, struct why *why)
 {
-	const char *algorithms = key->kind->algorithms;
 	struct span data = span_str("a host key must be able to sign");
-	char first[32];
+	char first[HOSTKEY_ALGORITHM_MAX];
 	struct buf signature;
 	enum err rc;
 
-	snprintf(first, sizeof(first), "%.*s", (int)strcspn(algorithms, ","), algorithms);
+	(void)hostkey_best_algorithm(key, first);
 	buf_init(&signature, HOSTKEY_SIGNATURE_MAX);
 	rc = hostkey_sign(key, first, data, &signature);
 	if (rc == ERR_OK)
@@ -296,6 +296,25 @@ struct span hostkey_blob(const struct hostkey *key)
 const char *hostkey_algorithms(const struct hostkey *key)
 {
 	return key->kind->algorithms;
+}
+
+const char *hostkey_best_algorithm(const struct hostkey *key,
+	char to[HOSTKEY_ALGORITHM_MAX])
+{
+	const char *all = key->kind->algorithms;
+
+	snprintf(to, HOSTKEY_ALGORITHM_MAX, "%.*s", (int)strcspn(all, ","), all);
+	return to;
+}
+
+bool hostkey_blob_can(struct span blob, struct span algorithm)
+{
+	const struct pkey_kind *kind;
+	struct span name;
+
+	if (!ssh_get_string(&blob, &name) || (kind = pkey_kind_find(name)) == NULL)
+		return false;
+	return ssh_list_has(span_str(kind->algorithms), algorithm);
 }
 
 void hostkey_sha256(struct span blob, char out[HOSTKEY_SHA256_CHARS + 1])

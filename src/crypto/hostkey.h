@@ -1,5 +1,6 @@
 /*
  * SSH keys: a server's private host key, and the public blob (K_S) that a client checks.
+ * The key by which a client authenticates (RFC 4252 section 7) is one, too.
  *
  * Kinds: ECDSA on P-256, P-384 and P-521, Ed25519, RSA (2048 bits or more).
  * chisel-protocol 3.7.
@@ -15,6 +16,7 @@
 #define HOSTKEY_SIGNATURE_MAX 1200 /* signature blob */
 #define HOSTKEY_SHA256_CHARS 44    /* padded base64 of a SHA-256 */
 #define HOSTKEY_MD5_CHARS 47       /* sixteen pairs and colons */
+#define HOSTKEY_ALGORITHM_MAX 32   /* the name of one, with its terminator */
 
 struct hostkey;
 
@@ -48,6 +50,10 @@ struct span hostkey_blob(const struct hostkey *key);
  */
 const char *hostkey_algorithms(const struct hostkey *key);
 
+/* The first of them. Returns @to. */
+const char *hostkey_best_algorithm(const struct hostkey *key,
+	char to[HOSTKEY_ALGORITHM_MAX]);
+
 /* Appends the signature blob (string algorithm, string signature) over @data to @out. */
 enum err hostkey_sign(const struct hostkey *key, const char *algorithm, struct span data,
 	struct buf *out) MUST_USE;
@@ -58,6 +64,10 @@ enum err hostkey_sign(const struct hostkey *key, const char *algorithm, struct s
  */
 enum err hostkey_verify(struct span blob, const char *algorithm, struct span data,
 	struct span signature) MUST_USE;
+
+/* True if keys of the kind that @blob names can do @algorithm; the rest of @blob is not
+ * read. */
+bool hostkey_blob_can(struct span blob, struct span algorithm);
 
 /* Fingerprints of a public blob, terminated. */
 void hostkey_sha256(struct span blob, char out[HOSTKEY_SHA256_CHARS + 1]);

@@ -3,8 +3,8 @@
  * packets into a sink. RFC 4251 to 4254, 5647, 5656, 8731; strict KEX; chisel-protocol 3,
  * 4 and 6.
  *
- * The engine implements the version lines, key exchange (first and later ones), password
- * authentication, global requests and channels. It never sends anything that would end a
+ * The engine implements the version lines, key exchange (first and later ones),
+ * authentication by password or public key, global requests and channels. It never sends anything that would end a
  * stock peer's session: no message out of order, no data beyond a window or on a closed
  * channel.
  *
@@ -44,10 +44,14 @@ struct ssh_channel;
 struct ssh_options {
 	enum ssh_role role;
 	const struct hostkey *key; /* server: borrowed, outlives the engine */
+	bool takes_keys;           /* server: authenticates by public key, too: SSH_KEY */
 	const char *user;          /* client: borrowed until SSH_UP */
 	const char *password;      /* client: borrowed until SSH_UP */
-	struct sink *out;          /* borrowed: outlives the engine */
-	uint64_t rekey_bytes;      /* exchange keys after so many bytes; 0: the default */
+	/* Client: tried before the password; if there is one, an empty password is not
+	 * sent. Borrowed until SSH_UP; NULL: none. */
+	const struct hostkey *user_key;
+	struct sink *out;     /* borrowed: outlives the engine */
+	uint64_t rekey_bytes; /* exchange keys after so many bytes; 0: the default */
 };
 
 enum ssh_event_kind {
@@ -57,6 +61,10 @@ enum ssh_event_kind {
 	SSH_HOST_KEY = 1,
 	/* Server: .name and .data are user and password; answer with ssh_auth_reply(). */
 	SSH_PASSWORD,
+	/* Server that takes keys: .name is a user, .data a public key in SSH's format.
+	 * .ok: the client has proven that it has the private half. Answer with
+	 * ssh_auth_reply(); without .ok the login fails, whatever the answer is. */
+	SSH_KEY,
 	/* Authenticated: requests and channels may be used. */
 	SSH_UP,
 	/* A global request .name with .data; if .wants_reply, answer with ssh_reply(). */
@@ -116,7 +124,8 @@ enum err ssh_next(struct ssh *ssh, struct mspan *in, struct ssh_event *out,
 /* Client, after SSH_HOST_KEY: accepts it. Otherwise the next ssh_next() is ERR_DENIED. */
 void ssh_accept_host_key(struct ssh *ssh);
 
-/* Server, after SSH_PASSWORD. Too many failures end the connection (ERR_DENIED). */
+/* Server, after SSH_PASSWORD or SSH_KEY. Too many failures end the connection
+ * (ERR_DENIED). */
 enum err ssh_auth_reply(struct ssh *ssh, bool is_ok) MUST_USE;
 
 /* A global request; replies come as SSH_REPLY, in order. */

@@ -72,6 +72,8 @@ static enum err answer(struct ssh_end *e, const struct ssh_event *event)
 		return ssh_auth_reply(e->ssh,
 			!e->denies && span_is(event->name, "user") &&
 				span_is(event->data, "secret"));
+	case SSH_KEY: /* the engine checks the signature */
+		return e->hesitates ? ERR_OK : ssh_auth_reply(e->ssh, !e->denies_keys);
 	case SSH_REQUEST:
 		if (e->hesitates || !event->wants_reply)
 			return ERR_OK;

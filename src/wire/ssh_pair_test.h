@@ -21,7 +21,8 @@ struct ssh_end {
 	/* How it behaves. */
 	bool distrusts;    /* the host key */
 	bool denies;       /* every password */
-	bool hesitates;    /* leaves passwords, channels and requests unanswered */
+	bool denies_keys;  /* every one */
+	bool hesitates;    /* leaves logins, channels and requests unanswered */
 	bool keeps_credit; /* gives none back */
 	uint32_t window;   /* of the channels it accepts */
 

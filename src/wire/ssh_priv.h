@@ -45,6 +45,7 @@ enum ssh_auth {
 	SSH_AUTH_SERVICE,  /* client: SERVICE_ACCEPT; server: SERVICE_REQUEST */
 	SSH_AUTH_METHOD,   /* client: the response to "none"; server: a request */
 	SSH_AUTH_PASSWORD, /* client: the response; server: ssh_auth_reply() */
+	SSH_AUTH_KEY,      /* the same, to a key */
 	SSH_AUTH_ACCEPTED, /* server: SSH_UP is still to be reported */
 	SSH_AUTH_OVER,
 };
@@ -85,6 +86,8 @@ struct ssh {
 	enum ssh_auth auth;
 	unsigned auth_failures;
 	bool auth_had_none;
+	unsigned auth_queries;   /* server: keys that the client asked about */
+	bool auth_key_is_proven; /* server, SSH_AUTH_KEY: the signature is right */
 
 	uint32_t replies_owed;   /* SSH_REQUESTs the owner has not answered */
 	uint32_t replies_wanted; /* our requests the peer has not answered */
