@@ -12,9 +12,13 @@
 
 /* All strings and arrays are borrowed and outlive the link; NULL is "not given". */
 struct link_client_options {
-	const char *server;         /* as the user wrote it; chisel-protocol 1.5 */
-	const char *fingerprint;    /* of the server's key: SHA-256 base64 or MD5 pairs */
-	const char *auth;           /* "user:password" */
+	const char *server;      /* as the user wrote it; chisel-protocol 1.5 */
+	const char *fingerprint; /* of the server's key: SHA-256 base64 or MD5 pairs */
+	const char *auth;        /* "user:password" */
+	/* A private key to log in with, tried before the password; NULL: none. @key_user
+	 * is the user's name if there is no @auth. */
+	const struct hostkey *key;
+	const char *key_user;
 	const char *proxy;          /* --proxy URL */
 	bool uses_proxy_env;        /* without one, text/proxy_env.h says */
 	const char *hostname;       /* --hostname: Host header and TLS name */

@@ -37,7 +37,8 @@ static enum err link_read_texts(struct link_client *c, struct why *why)
 	at = c->texts = calloc(1, c->texts_n);
 	if (at == NULL)
 		return err_set(why, ERR_NOMEM, "out of memory");
-	c->user = c->password = "";
+	c->user = c->o->key_user != NULL ? c->o->key_user : "";
+	c->password = "";
 	if (c->o->auth != NULL) {
 		c->user = at;
 		c->password = link_cut(at, c->o->auth);
@@ -174,6 +175,7 @@ static void link_client_on_connected(void *arg, enum err rc,
 		.tuning = &c->tuning,
 		.user = c->user,
 		.password = c->password,
+		.user_key = c->o->key,
 		.peer_half_closes = result->is_adit,
 		.hooks = c->hooks,
 		.owner = c,

@@ -157,6 +157,8 @@ void link_trouble_of_session(struct link_trouble *t, const struct link_client *c
 		trouble_add(t,
 			c->o->auth != NULL ?
 				": check --auth or AUTH" :
+				c->o->key != NULL ?
+				": it is unknown there, or was revoked" :
 				": no password was given: use --auth or AUTH");
 	}
 }

@@ -4,9 +4,9 @@
  * 4 and 6.
  *
  * The engine implements the version lines, key exchange (first and later ones),
- * authentication by password or public key, global requests and channels. It never sends anything that would end a
- * stock peer's session: no message out of order, no data beyond a window or on a closed
- * channel.
+ * authentication by password or public key, global requests and channels. It never sends
+ * anything that would end a stock peer's session: no message out of order, no data beyond
+ * a window or on a closed channel.
  *
  * One engine is one connection. It is not thread safe. After an error from any call the
  * engine cannot be used: free it and close the transport. ERR_AGAIN is not an error.

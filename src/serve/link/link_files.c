@@ -227,7 +227,7 @@ enum err link_files_open(struct link_server *s, struct why *why)
 		rc = link_load_users(s, why);
 	if (rc == ERR_OK && link_snapshot_of(s->snapshot)->users != NULL)
 		log_info(&s->log, "User authentication enabled");
-	else if (rc == ERR_OK)
+	else if (rc == ERR_OK && s->o->keys == NULL)
 		log_warn(&s->log,
 			"no users configured: anyone can connect; see --auth and "
 			"--authfile");

@@ -1,6 +1,7 @@
 /*
- * Logins. The password is checked on the session's worker; the control worker, which is
- * told of all logins, decides how long the answer waits (serve/link/login_guard.h).
+ * Logins. The password or key is checked on the session's worker; the control worker,
+ * which is told of all logins, decides how long the answer waits
+ * (serve/link/login_guard.h).
  */
 #include "serve/link/link_session.h"
 
@@ -22,13 +23,32 @@ struct login_mail {
 
 /* ---- the answer ---- */
 
-/* The users may have changed while the answer waited. */
+/* True if @key is known as that of @user. */
+static bool key_is_of(const struct link_session *s, const struct buf *key,
+	const char *user)
+{
+	const struct link_keys *keys = s->service->server->o->keys;
+	char name[LINK_KEY_NAME_MAX];
+
+	return keys->find(keys->arg, buf_span(key), name) && strcmp(name, user) == 0;
+}
+
+bool link_login_key_is_good(const struct link_session *s)
+{
+	return key_is_of(s, &s->key, s->user);
+}
+
+/* Users and keys may have changed while the answer waited. */
 static bool login_is_good(const struct link_session *s)
 {
-	const struct user *user = s->login.user == NULL ?
-		NULL :
-		users_find(link_users_of(s->service), s->login.user);
+	const struct users *users = link_users_of(s->service);
+	const struct user *user;
 
+	if (s->login.user == NULL)
+		return false;
+	if (s->login.key.n > 0)
+		return key_is_of(s, &s->login.key, s->login.user);
+	user = users != NULL ? users_find(users, s->login.user) : NULL;
 	return user != NULL &&
 		span_eq(user_login(user), span_of(s->login.digest, USER_LOGIN_BYTES));
 }
@@ -55,6 +75,9 @@ static void login_answer(struct link_session *s)
 		free(s->user);
 		s->user = s->login.user;
 		s->login.user = NULL;
+		buf_fini(&s->key);
+		s->key = s->login.key;
+		buf_init(&s->login.key, HOSTKEY_BLOB_MAX);
 		memcpy(s->digest, s->login.digest, sizeof(s->digest));
 	}
 	chisel_session_login(s->session, is_good);
@@ -136,26 +159,18 @@ static bool login_has_client(const struct link_session *s, struct prefix *client
 		prefix_of_client(&s->client, LOGIN_GUARD_IP6_BITS, client);
 }
 
-void link_login_begin(struct link_session *s, struct span name, struct span password)
+/* @user: NULL if the password or key is wrong. */
+static void login_begin(struct link_session *s, struct span name, const char *user)
 {
-	struct users *users = link_users_of(s->service);
-	const struct user *user;
 	struct prefix client;
 
-	if (users == NULL) {
-		chisel_session_login(s->session, true);
-		return;
-	}
-	user = users_check(users, name, password);
-	if (user == NULL)
-		atomic_fetch_add(&s->service->server->failed_logins, 1);
 	str_quote(s->login.name, sizeof(s->login.name), name);
 	free(s->login.user);
-	s->login.user = user != NULL ? strdup(user_name(user)) : NULL;
-	if (user != NULL)
-		memcpy(s->login.digest, user_login(user).p, sizeof(s->login.digest));
+	s->login.user = user != NULL ? strdup(user) : NULL;
+	if (s->login.user == NULL)
+		atomic_fetch_add(&s->service->server->failed_logins, 1);
 	if (!login_has_client(s, &client)) {
-		if (user == NULL)
+		if (s->login.user == NULL)
 			log_limited(LOG_INFO, &s->log, "Login failed for user \"%s\"",
 				s->login.name);
 		login_answer(s);
@@ -164,8 +179,38 @@ void link_login_begin(struct link_session *s, struct span name, struct span pass
 	}
 }
 
+void link_login_begin(struct link_session *s, struct span name, struct span password)
+{
+	struct users *users = link_users_of(s->service);
+	const struct user *user;
+
+	if (users == NULL && s->service->server->o->keys == NULL) {
+		chisel_session_login(s->session, true);
+		return;
+	}
+	buf_reset(&s->login.key);
+	user = users != NULL ? users_check(users, name, password) : NULL;
+	if (user != NULL)
+		memcpy(s->login.digest, user_login(user).p, sizeof(s->login.digest));
+	login_begin(s, name, user != NULL ? user_name(user) : NULL);
+}
+
+void link_login_begin_key(struct link_session *s, struct span name, struct span blob,
+	bool is_proven)
+{
+	const struct link_keys *keys = s->service->server->o->keys;
+	char user[LINK_KEY_NAME_MAX];
+	bool is_good = is_proven && keys->find(keys->arg, blob, user);
+
+	buf_reset(&s->login.key);
+	if (buf_put_span(&s->login.key, blob) != ERR_OK)
+		is_good = false;
+	login_begin(s, name, is_good ? user : NULL);
+}
+
 void link_login_end(struct link_session *s)
 {
+	buf_fini(&s->login.key);
 	loop_timer_close(s->login.timer);
 	free(s->login.user);
 }

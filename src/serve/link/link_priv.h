@@ -22,7 +22,8 @@
 /* What data workers know of the settings. */
 struct link_snapshot {
 	struct snapshot base;
-	struct users *users; /* a reference; NULL: no login is needed */
+	/* A reference; NULL: no login is needed, or only by key. */
+	struct users *users;
 };
 
 /* The service's state on one worker. All of it belongs to the worker's thread. */
@@ -53,12 +54,12 @@ struct link_server {
 	struct url backend;
 	char backend_host[URL_TEXT_MAX]; /* its Host header */
 	struct listener *listener;
-	struct notify *notify;        /* borrowed; NULL: no service manager */
-	struct login_guard *guard;    /* the control worker's; NULL: there are no users */
-	struct data_shared shared;    /* with the workers */
-	struct http_metrics *metrics; /* NULL: not configured */
-	atomic_uint_fast64_t numbers; /* sessions so far */
-	atomic_uint_fast64_t open;    /* sessions now */
+	struct notify *notify;         /* borrowed; NULL: no service manager */
+	struct login_guard *guard;     /* the control worker's; NULL: no logins */
+	struct data_shared shared;     /* with the workers */
+	struct http_metrics *metrics;  /* NULL: not configured */
+	atomic_uint_fast64_t numbers;  /* sessions so far */
+	atomic_uint_fast64_t open;     /* sessions now */
 	atomic_uint_fast64_t channels; /* now, as below */
 	/* so far, as of LINK_COUNT_MS ago at most */
 	atomic_uint_fast64_t sent_bytes, received_bytes;

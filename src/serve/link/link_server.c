@@ -10,7 +10,7 @@
 #include "http/metrics.h"
 #include "loop/notify.h"
 #include "net/listener.h"
-#include "serve/link/link_priv.h"
+#include "serve/link/link_session.h"
 #include "store/file.h"
 
 #define KEY_FILE_MAX 65536
@@ -133,6 +133,23 @@ void link_server_reload(struct link_server *s)
 	link_files_reload(s);
 }
 
+static void link_on_keys_changed(struct worker *worker, void *body)
+{
+	(void)body;
+	link_sessions_check_keys(link_service_of(worker));
+}
+
+enum err link_server_check_keys(struct link_server *s)
+{
+	enum err rc = ERR_OK;
+
+	for (unsigned i = 0; i < s->shared.running; i++)
+		if (!worker_send(&s->shared.workers[i].worker, link_on_keys_changed, &i,
+			    sizeof(i)))
+			rc = ERR_NOMEM;
+	return rc;
+}
+
 void link_server_report(const struct link_server *s)
 {
 	log_info(&s->log, "sessions: %llu open, %llu so far",
@@ -179,7 +196,8 @@ static void link_put_metrics(void *arg, struct buf *out)
 			"Bytes from clients, in channels.",
 			atomic_load(&s->received_bytes) },
 		{ "adit_link_logins_failed_total", "counter",
-			"Logins with a wrong password.", atomic_load(&s->failed_logins) },
+			"Logins with a wrong password or key.",
+			atomic_load(&s->failed_logins) },
 		metric_memory(),
 	};
 
@@ -211,7 +229,8 @@ static enum err server_begin(struct link_server *s, struct why *why)
 	rc = link_make_key(s, why);
 	if (rc == ERR_OK)
 		rc = link_files_open(s, why);
-	if (rc == ERR_OK && link_snapshot_of(s->snapshot)->users != NULL)
+	if (rc == ERR_OK &&
+		(link_snapshot_of(s->snapshot)->users != NULL || s->o->keys != NULL))
 		rc = login_guard_new(&s->guard);
 	if (rc == ERR_OK)
 		link_warn_of_modes(s);

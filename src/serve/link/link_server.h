@@ -12,6 +12,20 @@
 #include "net/prefix.h"
 #include "tunnel/chisel/session.h"
 
+#define LINK_KEY_NAME_MAX 128 /* of the owner of a key, with its terminator */
+
+/*
+ * Who logs in by public key, and what that client may reach. Called on data workers, on
+ * several at the same time; link_server_check_keys() after a change.
+ */
+struct link_keys {
+	/* The name of the client that has the key, in SSH's format; false: unknown. */
+	bool (*find)(void *arg, struct span blob, char name[LINK_KEY_NAME_MAX]);
+	/* @access: remote_print_access() of a remote or of a channel's target. */
+	bool (*may_reach)(void *arg, const char *name, const char *access);
+	void *arg;
+};
+
 /* All strings are borrowed and outlive the server; NULL is "not given". */
 struct link_server_options {
 	const char *host;     /* NULL is 0.0.0.0 */
@@ -19,8 +33,10 @@ struct link_server_options {
 	const char *key_seed; /* --key */
 	/* --keyfile: a path or a "ck-" string; wins over the seed */
 	const char *key_file;
-	const char *auth_file;             /* --authfile */
-	const char *auth;                  /* --auth */
+	const char *auth_file; /* --authfile */
+	const char *auth;      /* --auth */
+	/* NULL: no logins by key. With keys and no users, no password is accepted. */
+	const struct link_keys *keys;
 	const char *backend;               /* --backend: an http or https URL */
 	struct field_list trusted_proxies; /* "10.0.0.0/8", "192.0.2.1" */
 	bool allows_socks;                 /* --socks5 */
@@ -45,6 +61,12 @@ enum err link_server_open(const struct link_server_options *options,
 
 /* Reads users, certificate and key again; what is wrong leaves the previous ones. */
 void link_server_reload(struct link_server *s);
+
+/*
+ * Ends the sessions of keys that are not known any more, and what the others may not
+ * reach any more; on the data workers, at once. ERR_NOMEM: not on all of them.
+ */
+enum err link_server_check_keys(struct link_server *s) MUST_USE;
 
 /* Writes figures to the log. */
 void link_server_report(const struct link_server *s);

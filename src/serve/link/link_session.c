@@ -65,6 +65,7 @@ static void session_free(struct link_session *s)
 	free(s->entries);
 	chisel_config_fini(&s->config);
 	link_login_end(s);
+	buf_fini(&s->key);
 	link_claims_release(s); /* now that the ports are free */
 	free(s->user);
 	free(s);
@@ -86,9 +87,12 @@ static const struct user *session_user(const struct link_session *s)
 static bool session_may_reach(const struct link_session *s, const char *access)
 {
 	const struct user *user = session_user(s);
+	const struct link_keys *keys = s->service->server->o->keys;
 
+	if (s->key.n > 0)
+		return keys->may_reach(keys->arg, s->user, access);
 	if (link_users_of(s->service) == NULL)
-		return true;
+		return keys == NULL;
 	if (user == NULL)
 		return false;
 	return user_may_reach(user, access) ||
@@ -105,6 +109,12 @@ static bool session_may_dial(void *owner, const char *access)
 static void session_on_password(void *owner, struct span name, struct span password)
 {
 	link_login_begin(owner, name, password);
+}
+
+static void session_on_key(void *owner, struct span name, struct span blob,
+	bool is_proven)
+{
+	link_login_begin_key(owner, name, blob, is_proven);
 }
 
 static void session_on_up(void *owner)
@@ -446,6 +456,16 @@ static const struct chisel_session_hooks session_hooks = {
 	.on_closed = session_on_closed,
 };
 
+/* The same, for a server that takes keys. */
+static const struct chisel_session_hooks session_key_hooks = {
+	.on_password = session_on_password,
+	.on_key = session_on_key,
+	.on_up = session_on_up,
+	.on_config = session_on_config,
+	.on_open = session_on_open,
+	.on_closed = session_on_closed,
+};
+
 void link_session_open_take(struct link_service *ls, struct stream *stream,
 	const struct addr *client)
 {
@@ -458,7 +478,8 @@ void link_session_open_take(struct link_service *ls, struct stream *stream,
 		.stream = stream,
 		.tuning = &ls->server->o->tuning,
 		.key = ls->server->key,
-		.hooks = &session_hooks,
+		.hooks = ls->server->o->keys != NULL ? &session_key_hooks :
+						       &session_hooks,
 		.owner = s,
 	};
 
@@ -473,6 +494,8 @@ void link_session_open_take(struct link_service *ls, struct stream *stream,
 	log_init(&s->log, &ls->server->log, "session#%llu",
 		(unsigned long long)s->number);
 	log_init(&s->tun, &s->log, "tun");
+	buf_init(&s->key, HOSTKEY_BLOB_MAX);
+	buf_init(&s->login.key, HOSTKEY_BLOB_MAX);
 	list_init(&s->claims);
 	list_init(&s->in_service);
 	list_add(&ls->sessions, &s->in_service);
@@ -559,17 +582,27 @@ static void session_check_ports(struct link_session *s)
 	}
 }
 
-static void session_check_user(struct link_session *s)
+/* Why the login of @s is not good any more; NULL: it is. */
+static const char *session_find_fault(const struct link_session *s)
 {
 	const struct user *user = session_user(s);
-	const char *reason = NULL;
+
+	if (s->key.n > 0)
+		return link_login_key_is_good(s) ? NULL : "the key was revoked";
+	if (user == NULL)
+		return "the user was removed from the users file";
+	if (!span_eq(user_login(user), span_of(s->digest, sizeof(s->digest))))
+		return "the user's password was changed";
+	return NULL;
+}
+
+static void session_check_login(struct link_session *s)
+{
+	const char *reason;
 
 	if (s->user == NULL || s->session == NULL)
 		return;
-	if (user == NULL)
-		reason = "the user was removed from the users file";
-	else if (!span_eq(user_login(user), span_of(s->digest, sizeof(s->digest))))
-		reason = "the user's password was changed";
+	reason = session_find_fault(s);
 	if (reason != NULL) {
 		log_info(&s->log, "closing: %s", reason);
 		chisel_session_close(s->session, ERR_DENIED, reason);
@@ -583,6 +616,22 @@ void link_sessions_check_users(struct link_service *ls)
 {
 	struct list *it, *next;
 
-	list_each(it, next, &ls->sessions)
-		session_check_user(list_object(it, struct link_session, in_service));
+	list_each(it, next, &ls->sessions) {
+		struct link_session *s = list_object(it, struct link_session, in_service);
+
+		if (s->key.n == 0)
+			session_check_login(s);
+	}
+}
+
+void link_sessions_check_keys(struct link_service *ls)
+{
+	struct list *it, *next;
+
+	list_each(it, next, &ls->sessions) {
+		struct link_session *s = list_object(it, struct link_session, in_service);
+
+		if (s->key.n > 0)
+			session_check_login(s);
+	}
 }

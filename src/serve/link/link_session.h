@@ -22,9 +22,12 @@ struct link_session {
 	struct addr client; /* its address; a trusted proxy's header may name it */
 	char *user; /* the authenticated user; NULL: not yet, or there are no users */
 	uint8_t digest[USER_LOGIN_BYTES]; /* of that user's password at the login */
+	struct buf key; /* by which it has logged in; empty: it has not done so by key */
 	struct {
-		char *user; /* the password is this user's; NULL: it is wrong */
+		/* The password or the key is this user's; NULL: it is wrong. */
+		char *user;
 		uint8_t digest[USER_LOGIN_BYTES];
+		struct buf key;           /* empty: it is a login by password */
 		char name[LINK_TEXT_MAX]; /* from the client, quoted */
 		struct loop_timer *timer; /* until the reply */
 	} login;
@@ -77,6 +80,9 @@ void link_sessions_count(void *service); /* of the timer */
 /* The users are new: ends what they do not allow any more. */
 void link_sessions_check_users(struct link_service *ls);
 
+/* The keys are new: the same. */
+void link_sessions_check_keys(struct link_service *ls);
+
 /* Goes on with binding ports, after a claim or a lookup has come back. */
 void link_session_bind(struct link_session *s);
 
@@ -95,6 +101,13 @@ void link_claims_release(struct link_session *s);
 
 /* The client of @s sends a login; chisel_session_login() answers it, now or later. */
 void link_login_begin(struct link_session *s, struct span name, struct span password);
+
+/* The same by a key. @is_proven: the client has the private half. */
+void link_login_begin_key(struct link_session *s, struct span name, struct span blob,
+	bool is_proven);
+
+/* True if the key by which @s has logged in is still its user's. */
+bool link_login_key_is_good(const struct link_session *s);
 
 /* Frees the resources of a login of @s. */
 void link_login_end(struct link_session *s);

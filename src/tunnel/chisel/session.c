@@ -102,6 +102,8 @@ enum err chisel_session_open(const struct chisel_session_options *o,
 		.key = o->key,
 		.user = o->user,
 		.password = o->password,
+		.user_key = o->user_key,
+		.takes_keys = o->role == SSH_SERVER && o->hooks->on_key != NULL,
 		.rekey_bytes = o->tuning->rekey_bytes,
 	};
 	enum err rc;
@@ -388,6 +390,9 @@ static void session_on_event(struct chisel_session *s, const struct ssh_event *e
 		break;
 	case SSH_PASSWORD:
 		s->o.hooks->on_password(s->o.owner, ev->name, ev->data);
+		break;
+	case SSH_KEY:
+		s->o.hooks->on_key(s->o.owner, ev->name, ev->data, ev->ok);
 		break;
 	case SSH_UP:
 		session_enter(s, SESSION_CONFIGURING);

@@ -49,7 +49,9 @@ struct chisel_session_options {
 	const struct chisel_tuning *tuning; /* borrowed: outlives the session */
 	const struct hostkey *key;          /* server: borrowed, outlives the session */
 	const char *user, *password;        /* client: borrowed; "" for none */
-	bool peer_half_closes;              /* known to carry EOF each way */
+	/* Client: tried before the password; borrowed, outlives the session; NULL: none */
+	const struct hostkey *user_key;
+	bool peer_half_closes;                    /* known to carry EOF each way */
 	const struct chisel_session_hooks *hooks; /* borrowed: const */
 	void *owner;                              /* given to the hooks */
 };
@@ -64,6 +66,11 @@ struct chisel_session_hooks {
 
 	/* Server: a login. Answer with chisel_session_login(), now or later. */
 	void (*on_password)(void *owner, struct span user, struct span password);
+
+	/* Server: a login by public key, @blob in SSH's format; NULL: keys are not taken.
+	 * Without @is_proven the signature is wrong, and the login fails in any case.
+	 * Answer with chisel_session_login(), now or later. */
+	void (*on_key)(void *owner, struct span user, struct span blob, bool is_proven);
 
 	/* Authenticated. The client sends its config now. */
 	void (*on_up)(void *owner);

@@ -47,7 +47,8 @@ struct side {
 	const char *refusal; /* server: what it answers; NULL: nothing yet */
 	const char *reject;  /* of channels; NULL: they are accepted */
 	bool distrusts, denies, hesitates, ponders;
-	unsigned logins;
+	bool takes_keys; /* server: that of the pair, which is the client's, too */
+	unsigned logins, key_logins;
 	unsigned ups, configs, answers, opens, closes;
 	char config[256], answer[256], details[256], target[64];
 	enum err rc;
@@ -196,6 +197,18 @@ static inline void side_on_password(void *owner, struct span user, struct span p
 				span_is(password, "secret"));
 }
 
+static inline void side_on_key(void *owner, struct span user, struct span blob,
+	bool is_proven)
+{
+	struct side *side = owner;
+
+	side->key_logins++;
+	if (!side->ponders)
+		chisel_session_login(side->session,
+			!side->denies && is_proven && span_is(user, "user") &&
+				span_eq(blob, hostkey_blob(side->pair->key)));
+}
+
 static inline void side_on_up(void *owner)
 {
 	struct side *side = owner;
@@ -272,6 +285,14 @@ static inline void side_open(struct side *side, struct pair *p, enum ssh_role ro
 		.on_open = side_on_open,
 		.on_closed = side_on_closed,
 	};
+	static const struct chisel_session_hooks key_hooks = {
+		.on_password = side_on_password,
+		.on_key = side_on_key,
+		.on_up = side_on_up,
+		.on_config = side_on_config,
+		.on_open = side_on_open,
+		.on_closed = side_on_closed,
+	};
 	struct chisel_session_options o = {
 		.role = role,
 		.worker = &p->worker,
@@ -281,7 +302,8 @@ static inline void side_open(struct side *side, struct pair *p, enum ssh_role ro
 		.user = "user",
 		.password = "secret",
 		.peer_half_closes = role == SSH_CLIENT && p->half_closes,
-		.hooks = &hooks,
+		.user_key = role == SSH_CLIENT && side->takes_keys ? p->key : NULL,
+		.hooks = role == SSH_SERVER && side->takes_keys ? &key_hooks : &hooks,
 		.owner = side,
 	};
 

@@ -56,6 +56,25 @@ static void test_a_wrong_password_ends_both(void **state)
 	assert_int_equal(p->client.ups, 0);
 }
 
+static void test_a_key_authenticates_without_a_password(void **state)
+{
+	struct pair *p = *state;
+
+	p->client.takes_keys = p->server.takes_keys = true;
+	pair_up(p);
+	assert_int_equal(p->server.key_logins, 1);
+	assert_int_equal(p->server.logins, 0);
+
+	/* A client whose key is refused has its password left. */
+	side_end(&p->client);
+	side_end(&p->server);
+	pair_settle(p);
+	p->client.takes_keys = false;
+	pair_up_again(p);
+	assert_int_equal(p->server.key_logins, 1);
+	assert_int_equal(p->server.logins, 1);
+}
+
 static void test_a_login_may_be_answered_later(void **state)
 {
 	struct pair *p = *state;
@@ -540,6 +559,7 @@ int main(void)
 		TEST(test_a_session_comes_up_at_both_ends),
 		TEST(test_frames_may_be_split_anywhere),
 		TEST(test_a_wrong_password_ends_both),
+		TEST(test_a_key_authenticates_without_a_password),
 		TEST(test_a_login_may_be_answered_later),
 		TEST(test_a_wrong_host_key_ends_the_client_before_the_password),
 		TEST(test_a_refusal_arrives_with_its_text),

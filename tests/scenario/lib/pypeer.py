@@ -215,16 +215,19 @@ async def echo_channel(channel):
     await channel.echo()
 
 
-async def connect(port, user="", password="", on_open=echo_channel, **options_):
-    """A client's connection, authenticated; configure() comes next."""
+async def connect(port, user="", password="", on_open=echo_channel, key=None, headers=None,
+                  **options_):
+    """A client's connection, authenticated (by key if there is one); configure() is next."""
     loop = asyncio.get_event_loop()
     ws = await websockets.connect(f"ws://127.0.0.1:{port}/", subprotocols=["chisel-v3"],
-                                  compression=None, max_size=None, ping_interval=None)
+                                  compression=None, max_size=None, ping_interval=None,
+                                  extra_headers=headers)
     ours, theirs = tcp_pair()
     pumping = asyncio.ensure_future(pump(ws, theirs))
     options = ssh_connection.SSHClientConnectionOptions(
-        username=user, password=password, known_hosts=None, client_keys=None,
-        agent_path=None, config=None, preferred_auth="password", **options_)
+        username=user, password=password, known_hosts=None, client_keys=[key] if key else None,
+        agent_path=None, config=None, preferred_auth="publickey" if key else "password",
+        **options_)
     options.waiter = loop.create_future()
     _, conn = await loop.create_connection(
         lambda: ClientConnection(loop, options, wait="auth"), sock=ours)
@@ -241,7 +244,7 @@ async def configure(conn, *remotes):
 
 
 class LoginServer(asyncssh.SSHServer):
-    users = None
+    users = keys = None
 
     def begin_auth(self, username):
         return True
@@ -252,19 +255,25 @@ class LoginServer(asyncssh.SSHServer):
     def validate_password(self, username, password):
         return not self.users or self.users.get(username) == password
 
+    def public_key_auth_supported(self):
+        return self.keys is not None
+
+    def validate_public_key(self, username, key):
+        return self.keys.get(username) == key
+
 
 class Server:
     """A server in the loop: .port, .sessions; judge(config) gives a refusal or None."""
 
     def __init__(self, loop, users=None, judge=lambda config: None, on_open=echo_channel,
-                 **algorithms):
+                 keys=None, **algorithms):
         self.loop = loop
         self.sessions = []
         self.judge = judge
         self.on_open = on_open
         self.algorithms = algorithms
         self.key = asyncssh.generate_private_key("ecdsa-sha2-nistp256")
-        self.login = type("Login", (LoginServer,), {"users": users})
+        self.login = type("Login", (LoginServer,), {"users": users, "keys": keys})
         self.listener = loop.run(self._listen())
         self.port = self.listener.sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
