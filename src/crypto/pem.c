@@ -66,13 +66,13 @@ int64_t pem_end_of(struct span pem)
 	return end;
 }
 
-enum err pem_put_certificate(struct buf *out, X509 *cert)
+/* Appends what was written into @bio, and frees it. */
+static enum err put_bio(struct buf *out, BIO *bio, bool is_written)
 {
-	BIO *bio = BIO_new(BIO_s_mem());
 	enum err rc = ERR_NOMEM;
 	char *text;
 
-	if (bio != NULL && PEM_write_bio_X509(bio, cert) == 1) {
+	if (is_written) {
 		long n = BIO_get_mem_data(bio, &text);
 
 		rc = buf_put(out, text, (size_t)n);
@@ -80,4 +80,21 @@ enum err pem_put_certificate(struct buf *out, X509 *cert)
 	BIO_free(bio);
 	ERR_clear_error();
 	return rc;
+}
+
+enum err pem_put_certificate(struct buf *out, X509 *cert)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+
+	return put_bio(out, bio, bio != NULL && PEM_write_bio_X509(bio, cert) == 1);
+}
+
+enum err pem_put_key(struct buf *out, EVP_PKEY *key)
+{
+	BIO *bio = BIO_new(BIO_s_secmem()); /* wiped when it is freed */
+
+	return put_bio(out, bio,
+		bio != NULL &&
+			PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL,
+				NULL) == 1);
 }

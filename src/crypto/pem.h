@@ -29,6 +29,10 @@ int64_t pem_end_of(struct span pem);
 /* ERR_NOMEM, ERR_LIMIT. */
 enum err pem_put_certificate(struct buf *out, X509 *cert) MUST_USE;
 
+/* Unencrypted (PKCS#8). Into an empty @out, so that no copy stays in memory that it has
+ * outgrown; for buf_wipe(). ERR_NOMEM, ERR_LIMIT. */
+enum err pem_put_key(struct buf *out, EVP_PKEY *key) MUST_USE;
+
 /* An OpenSSL callback that gives no password. @was_asked: a bool, or NULL. */
 int pem_no_password(char *to, int size, int is_writing, void *was_asked);
 

@@ -2,15 +2,15 @@
 #include "relay/certificate.h"
 
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "crypto/pem.h"
+#include "crypto/x509_issue.h"
 #include "store/file.h"
 #include "text/names.h"
 
@@ -146,92 +146,46 @@ enum err certificate_pair_load(const char *directory, const char *root,
 /* ---- one for development ---- */
 
 #define DEVELOPMENT_SECONDS (10L * 365 * 86400)
-#define SERIAL_BITS 127
-
-static bool leaf_add_extension(X509 *leaf, int nid, const char *value)
-{
-	X509V3_CTX context;
-	X509_EXTENSION *extension;
-	bool ok;
-
-	X509V3_set_ctx_nodb(&context);
-	X509V3_set_ctx(&context, leaf, leaf, NULL, NULL, 0);
-	extension = X509V3_EXT_conf_nid(NULL, &context, nid, value);
-	ok = extension != NULL && X509_add_ext(leaf, extension, -1) == 1;
-	X509_EXTENSION_free(extension);
-	return ok;
-}
 
 /*
  * OpenSSL and browsers never accept "*.localhost"; stock clients do, and take localhost
  * for the root if their URL has it.
  */
-static bool leaf_add_names(X509 *leaf, const char *root)
+static X509 *development_issue(EVP_PKEY *key, const char *root)
 {
-	char *own = strcmp(root, "localhost") == 0 ?
-		strdup("") :
-		str_printf("DNS:%s,DNS:*.%s,", root, root);
-	char *text = own == NULL ?
-		NULL :
-		str_printf("%sDNS:localhost,DNS:*.localhost,IP:127.0.0.1,IP:::1", own);
-	bool ok = text != NULL && leaf_add_extension(leaf, NID_subject_alt_name, text);
+	char under[NAMES_HOST_MAX + 3];
+	const char *names[] = { root, under, "localhost", "*.localhost", "127.0.0.1",
+		"::1" };
+	const unsigned skipped = strcmp(root, "localhost") == 0 ? 2 : 0;
+	const int64_t now = (int64_t)(clock_wall_ms() / 1000);
 
-	free(own);
-	free(text);
-	return ok;
-}
-
-static bool leaf_set_serial(X509 *leaf)
-{
-	BIGNUM *serial = BN_new();
-	bool ok = serial != NULL && BN_rand(serial, SERIAL_BITS, 0, 0) == 1 &&
-		BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(leaf)) != NULL;
-
-	BN_free(serial);
-	return ok;
-}
-
-static bool leaf_fill(X509 *leaf, EVP_PKEY *key, const char *root)
-{
-	X509_NAME *name = X509_get_subject_name(leaf);
-
-	return X509_set_version(leaf, X509_VERSION_3) == 1 && leaf_set_serial(leaf) &&
-		X509_gmtime_adj(X509_getm_notBefore(leaf), -3600) != NULL &&
-		X509_gmtime_adj(X509_getm_notAfter(leaf), DEVELOPMENT_SECONDS) != NULL &&
-		X509_set_pubkey(leaf, key) == 1 &&
-		X509_NAME_add_entry_by_txt(name, "O", MBSTRING_ASC,
-			(const unsigned char *)"adit development", -1, -1, 0) == 1 &&
-		X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-			(const unsigned char *)(strlen(root) <= 64 ? root : "localhost"),
-			-1, -1, 0) == 1 &&
-		X509_set_issuer_name(leaf, name) == 1 &&
-		leaf_add_extension(leaf, NID_basic_constraints, "critical,CA:TRUE") &&
-		leaf_add_extension(leaf, NID_key_usage,
-			"critical,digitalSignature,keyCertSign") &&
-		leaf_add_extension(leaf, NID_ext_key_usage, "serverAuth") &&
-		leaf_add_extension(leaf, NID_subject_key_identifier, "hash") &&
-		leaf_add_names(leaf, root) && X509_sign(leaf, key, EVP_sha256()) > 0;
-}
-
-static enum err bio_save(BIO *bio, const char *path, mode_t mode, struct why *why)
-{
-	char *text;
-	long n = BIO_get_mem_data(bio, &text);
-
-	return file_replace(path, mode, span_of(text, (size_t)n), why);
+	snprintf(under, sizeof(under), "*.%s", root);
+	return x509_issue(&(struct x509_order){
+		.key = key,
+		.common_name = strlen(root) <= X509_COMMON_NAME_MAX ? root : "localhost",
+		.organization = "adit development",
+		.begins_s = now - 3600,
+		.ends_s = now + DEVELOPMENT_SECONDS,
+		.is_authority = true,
+		.key_usage = "critical,digitalSignature,keyCertSign",
+		.purpose = "serverAuth",
+		.names = names + skipped,
+		.names_n = mem_count(names) - skipped,
+	});
 }
 
 /* A key without its chain would stop the next attempt. */
-static enum err pair_save(BIO *key, BIO *chain, const char *directory, struct why *why)
+static enum err pair_save(const struct buf *key, const struct buf *chain,
+	const char *directory, struct why *why)
 {
 	char *chain_path = str_printf("%s/%s", directory, CERTIFICATE_CHAIN_FILE);
 	char *key_path = str_printf("%s/%s", directory, CERTIFICATE_KEY_FILE);
 	enum err rc = ERR_NOMEM;
 
 	if (chain_path != NULL && key_path != NULL)
-		rc = bio_save(key, key_path, 0600, why);
+		rc = file_replace(key_path, 0600, buf_span(key), why);
 	if (rc == ERR_OK) {
-		rc = bio_save(chain, chain_path, 0644, why);
+		rc = file_replace(chain_path, 0644, buf_span(chain), why);
 		if (rc != ERR_OK)
 			(void)unlink(key_path);
 	}
@@ -242,23 +196,25 @@ static enum err pair_save(BIO *key, BIO *chain, const char *directory, struct wh
 
 enum err certificate_pair_make(const char *directory, const char *root, struct why *why)
 {
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *leaf = X509_new();
-	BIO *chain_text = BIO_new(BIO_s_mem()), *key_text = BIO_new(BIO_s_secmem());
-	enum err rc = ERR_OK;
+	EVP_PKEY *secret = EVP_EC_gen("P-256");
+	X509 *leaf = secret != NULL ? development_issue(secret, root) : NULL;
+	struct buf chain, key;
+	enum err rc = leaf != NULL ? ERR_OK : ERR_CRYPTO;
 
-	if (key == NULL || leaf == NULL || chain_text == NULL || key_text == NULL ||
-		!leaf_fill(leaf, key, root) ||
-		PEM_write_bio_X509(chain_text, leaf) != 1 ||
-		PEM_write_bio_PKCS8PrivateKey(key_text, key, NULL, NULL, 0, NULL, NULL) !=
-			1)
-		rc = err_set(why, ERR_CRYPTO, "cannot make a certificate for %s", root);
+	buf_init(&chain, CERTIFICATE_FILE_MAX);
+	buf_init(&key, CERTIFICATE_FILE_MAX);
 	if (rc == ERR_OK)
-		rc = pair_save(key_text, chain_text, directory, why);
-	ERR_clear_error();
-	BIO_free(chain_text);
-	BIO_free(key_text);
+		rc = pem_put_certificate(&chain, leaf);
+	if (rc == ERR_OK)
+		rc = pem_put_key(&key, secret);
+	if (rc == ERR_OK)
+		rc = pair_save(&key, &chain, directory, why);
+	else
+		err_set(why, rc, "cannot make a certificate for %s", root);
+	buf_fini(&chain);
+	buf_wipe(&key);
 	X509_free(leaf);
-	EVP_PKEY_free(key);
+	EVP_PKEY_free(secret);
+	ERR_clear_error();
 	return rc;
 }

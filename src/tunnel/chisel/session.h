@@ -49,7 +49,7 @@ struct chisel_session_options {
 	const struct chisel_tuning *tuning; /* borrowed: outlives the session */
 	const struct hostkey *key;          /* server: borrowed, outlives the session */
 	const char *user, *password;        /* client: borrowed; "" for none */
-	/* Client: tried before the password; borrowed, outlives the session; NULL: none */
+	/* client: tried before the password; borrowed, outlives the session; or NULL */
 	const struct hostkey *user_key;
 	bool peer_half_closes;                    /* known to carry EOF each way */
 	const struct chisel_session_hooks *hooks; /* borrowed: const */
