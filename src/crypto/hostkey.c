@@ -11,6 +11,8 @@
 #include "crypto/hash.h"
 #include "crypto/hostkey_priv.h"
 #include "crypto/pem.h"
+#include "crypto/sign_key.h"
+
 #include "crypto/ssh_data.h"
 #include "text/base64.h"
 #include "text/hex.h"
@@ -315,6 +317,36 @@ bool hostkey_blob_can(struct span blob, struct span algorithm)
 	if (!ssh_get_string(&blob, &name) || (kind = pkey_kind_find(name)) == NULL)
 		return false;
 	return ssh_list_has(span_str(kind->algorithms), algorithm);
+}
+
+enum err hostkey_put_certificate_blob(struct span pem, struct buf *out)
+{
+	EVP_PKEY *pkey = sign_key_of_certificate(pem);
+	const struct pkey_kind *kind = pkey != NULL ? pkey_kind_of(pkey) : NULL;
+	enum err rc = kind != NULL ? pkey_print(pkey, kind, out) : ERR_SYNTAX;
+
+	EVP_PKEY_free(pkey);
+	ERR_clear_error();
+	return rc == ERR_CRYPTO ? ERR_SYNTAX : rc;
+}
+
+enum err hostkey_print_blob(struct span blob, struct buf *out)
+{
+	struct span rest = blob, name;
+	const struct pkey_kind *kind = NULL;
+	uint8_t *room;
+	enum err rc;
+
+	if (ssh_get_string(&rest, &name))
+		kind = pkey_kind_find(name);
+	if (kind == NULL)
+		return ERR_SYNTAX;
+	rc = buf_printf(out, "%s ", kind->name);
+	if (rc == ERR_OK)
+		rc = buf_reserve(out, BASE64_TEXT_SIZE(blob.n), &room);
+	if (rc == ERR_OK)
+		buf_commit(out, base64_encode(BASE64_PADDED, blob, (char *)room));
+	return rc;
 }
 
 void hostkey_sha256(struct span blob, char out[HOSTKEY_SHA256_CHARS + 1])

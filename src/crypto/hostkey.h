@@ -69,6 +69,17 @@ enum err hostkey_verify(struct span blob, const char *algorithm, struct span dat
  * read. */
 bool hostkey_blob_can(struct span blob, struct span algorithm);
 
+/*
+ * Appends the public blob of the key in the first certificate in @pem: the holder of the
+ * certificate authenticates by SSH with that key.
+ * ERR_SYNTAX: there is no certificate, or its key is of none of the kinds above.
+ */
+enum err hostkey_put_certificate_blob(struct span pem, struct buf *out) MUST_USE;
+
+/* Appends a public blob as a line of authorized_keys has it, "ecdsa-sha2-nistp256 AAA",
+ * without a line end. ERR_SYNTAX: it names no kind. */
+enum err hostkey_print_blob(struct span blob, struct buf *out) MUST_USE;
+
 /* Fingerprints of a public blob, terminated. */
 void hostkey_sha256(struct span blob, char out[HOSTKEY_SHA256_CHARS + 1]);
 void hostkey_md5(struct span blob, char out[HOSTKEY_MD5_CHARS + 1]);
