@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -19,64 +19,15 @@
 #include "base/mem.h"
 #include "crypto/authority.h"
 #include "crypto/hostkey.h"
-#include "crypto/pem.h"
+#include "crypto/shell_test.h"
 
 #define NOW 1900000000 /* 2030-03-17T17:46:40Z */
 #define DAY 86400
 
 struct fixture {
-	char directory[64];
+	struct shell shell;
 	struct authority *a;
-	struct buf text; /* of the last file that was read */
 };
-
-/* ---- files and the openssl command ---- */
-
-/* Puts the formatted words into a shell's line, "%s" being the directory. */
-static int shell(struct fixture *f, const char *words)
-{
-	char line[1200];
-
-	snprintf(line, sizeof(line), "cd %s && { %s; } >out 2>&1", f->directory, words);
-	return system(line);
-}
-
-static void save(struct fixture *f, const char *name, struct span text)
-{
-	char path[128];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/%s", f->directory, name);
-	file = fopen(path, "we");
-	assert_non_null(file);
-	assert_int_equal(fwrite(text.p, 1, text.n, file), text.n);
-	fclose(file);
-}
-
-/* Good until the next call. */
-static struct span load(struct fixture *f, const char *name)
-{
-	char path[128];
-	uint8_t *room;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/%s", f->directory, name);
-	file = fopen(path, "re");
-	assert_non_null(file);
-	buf_reset(&f->text);
-	assert_int_equal(buf_reserve(&f->text, 20000, &room), ERR_OK);
-	buf_commit(&f->text, fread(room, 1, 20000, file));
-	fclose(file);
-	return buf_span(&f->text);
-}
-
-static void assert_out_has(struct fixture *f, const char *text)
-{
-	struct span out = load(f, "out");
-
-	if (memmem(out.p, out.n, text, strlen(text)) == NULL)
-		fail_msg("no \"%s\" in: %.*s", text, (int)out.n, (const char *)out.p);
-}
 
 static int set_up(void **state)
 {
@@ -84,13 +35,11 @@ static int set_up(void **state)
 	struct buf cert;
 
 	assert_non_null(f);
-	snprintf(f->directory, sizeof(f->directory), "/tmp/adit-authority-XXXXXX");
-	assert_non_null(mkdtemp(f->directory));
-	buf_init(&f->text, 65536);
+	shell_init(&f->shell);
 	buf_init(&cert, 65536);
 	assert_int_equal(authority_make("adit CA", NOW, &f->a, NULL), ERR_OK);
 	assert_int_equal(authority_put(f->a, &cert, NULL), ERR_OK);
-	save(f, "ca.crt", buf_span(&cert));
+	shell_save(&f->shell, "ca.crt", buf_span(&cert));
 	buf_fini(&cert);
 	*state = f;
 	return 0;
@@ -99,12 +48,9 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	struct fixture *f = *state;
-	char line[128];
 
 	assert_int_equal(ERR_peek_error(), 0); /* the next TLS call would find it */
-	snprintf(line, sizeof(line), "rm -r %s", f->directory);
-	assert_int_equal(system(line), 0);
-	buf_fini(&f->text);
+	shell_fini(&f->shell);
 	authority_free(f->a);
 	free(f);
 	return 0;
@@ -125,11 +71,13 @@ static void test_a_ca_is_its_own_issuer_for_ten_years(void **state)
 	assert_int_equal(of->begins_s, NOW - AUTHORITY_EARLY_S);
 	assert_int_equal(of->ends_s, NOW + 3650LL * DAY);
 	assert_int_equal(
-		shell(f, "openssl verify -attime 1900000000 -CAfile ca.crt ca.crt"), 0);
-	assert_int_equal(shell(f, "openssl x509 -in ca.crt -noout -text"), 0);
-	assert_out_has(f, "CA:TRUE, pathlen:0");
-	assert_out_has(f, "Certificate Sign, CRL Sign");
-	assert_out_has(f, "NIST CURVE: P-256");
+		shell_run(&f->shell,
+			"openssl verify -attime 1900000000 -CAfile ca.crt ca.crt"),
+		0);
+	assert_int_equal(shell_run(&f->shell, "openssl x509 -in ca.crt -noout -text"), 0);
+	shell_assert_out(&f->shell, "CA:TRUE, pathlen:0");
+	shell_assert_out(&f->shell, "Certificate Sign, CRL Sign");
+	shell_assert_out(&f->shell, "NIST CURVE: P-256");
 }
 
 static void test_a_client_certificate_is_for_clients_alone(void **state)
@@ -139,24 +87,24 @@ static void test_a_client_certificate_is_for_clients_alone(void **state)
 	struct authority_pair pair;
 
 	assert_int_equal(authority_issue_client(f->a, &admin, &pair, NULL), ERR_OK);
-	save(f, "c.crt", buf_span(&pair.cert));
-	save(f, "c.key", buf_span(&pair.key));
-	assert_int_equal(shell(f,
+	shell_save(&f->shell, "c.crt", buf_span(&pair.cert));
+	shell_save(&f->shell, "c.key", buf_span(&pair.key));
+	assert_int_equal(shell_run(&f->shell,
 				 "openssl verify -x509_strict -purpose sslclient -attime "
 				 "1900000000 -CAfile ca.crt c.crt"),
 		0);
-	assert_int_not_equal(shell(f,
+	assert_int_not_equal(shell_run(&f->shell,
 				     "openssl verify -purpose sslserver -attime "
 				     "1900000000 -CAfile ca.crt c.crt"),
 		0);
-	assert_int_equal(shell(f,
+	assert_int_equal(shell_run(&f->shell,
 				 "openssl x509 -in c.crt -noout -subject -serial "
 				 "-nameopt RFC2253 && openssl pkey -in c.key -pubout "
 				 ">p1 && openssl x509 -in c.crt -pubkey -noout >p2 && "
 				 "cmp p1 p2"),
 		0);
-	assert_out_has(f, "subject=CN=admin,O=adit");
-	assert_out_has(f, pair.of.serial);
+	shell_assert_out(&f->shell, "subject=CN=admin,O=adit");
+	shell_assert_out(&f->shell, pair.of.serial);
 
 	assert_int_equal(authority_check(f->a, buf_span(&pair.cert), NOW, &of, NULL),
 		ERR_OK);
@@ -197,8 +145,8 @@ static void test_a_server_certificate_has_names_and_addresses(void **state)
 	struct why why = { "" };
 
 	assert_int_equal(authority_issue_server(f->a, &order, &pair, NULL), ERR_OK);
-	save(f, "s.crt", buf_span(&pair.cert));
-	assert_int_equal(shell(f,
+	shell_save(&f->shell, "s.crt", buf_span(&pair.cert));
+	assert_int_equal(shell_run(&f->shell,
 				 "openssl verify -purpose sslserver -attime 1900000000 "
 				 "-verify_hostname x.example.com -CAfile ca.crt s.crt && "
 				 "openssl verify -purpose sslserver -attime 1900000000 "
@@ -207,7 +155,7 @@ static void test_a_server_certificate_has_names_and_addresses(void **state)
 				 "-CAfile ca.crt s.crt"),
 		0);
 	/* A comma does not make two names of one. */
-	assert_int_not_equal(shell(f,
+	assert_int_not_equal(shell_run(&f->shell,
 				     "openssl verify -attime 1900000000 -verify_hostname "
 				     "b -CAfile ca.crt s.crt"),
 		0);
@@ -345,8 +293,9 @@ static struct authority *load_ca(struct fixture *f, const char *cert, const char
 	struct buf cert_pem;
 
 	buf_init(&cert_pem, 65536);
-	assert_int_equal(buf_put_span(&cert_pem, load(f, cert)), ERR_OK);
-	assert_int_equal(authority_load(buf_span(&cert_pem), load(f, key), &a, why),
+	assert_int_equal(buf_put_span(&cert_pem, shell_load(&f->shell, cert)), ERR_OK);
+	assert_int_equal(authority_load(buf_span(&cert_pem), shell_load(&f->shell, key),
+				 &a, why),
 		wanted);
 	buf_fini(&cert_pem);
 	return a;
@@ -361,17 +310,21 @@ static void test_a_ca_of_rsa_is_used_as_it_is(void **state)
 	struct authority_pair pair;
 	struct authority *a;
 
-	assert_int_equal(shell(f, RSA_CA), 0);
+	assert_int_equal(shell_run(&f->shell, RSA_CA), 0);
 	order.now_s = now_s = (int64_t)time(NULL);
 	a = load_ca(f, "rsa.crt", "ca.key", ERR_OK, NULL);
 	assert_string_equal(authority_of(a)->name, "Other CA");
 	/* What that CA had issued before, without extensions. */
-	assert_int_equal(authority_check(a, load(f, "c.crt"), now_s, &of, NULL), ERR_OK);
+	assert_int_equal(authority_check(a, shell_load(&f->shell, "c.crt"), now_s, &of,
+				 NULL),
+		ERR_OK);
 	assert_string_equal(of.name, "admin");
 	assert_int_equal(authority_issue_client(a, &order, &pair, NULL), ERR_OK);
-	save(f, "new.crt", buf_span(&pair.cert));
+	shell_save(&f->shell, "new.crt", buf_span(&pair.cert));
 	assert_int_equal(
-		shell(f, "openssl verify -purpose sslclient -CAfile rsa.crt new.crt"), 0);
+		shell_run(&f->shell,
+			"openssl verify -purpose sslclient -CAfile rsa.crt new.crt"),
+		0);
 	assert_int_equal(authority_check(a, buf_span(&pair.cert), now_s, &of, NULL),
 		ERR_OK);
 	authority_pair_wipe(&pair);
@@ -395,7 +348,7 @@ static void test_a_ca_that_does_not_fit_says_why(void **state)
 	struct fixture *f = *state;
 	struct why why;
 
-	assert_int_equal(shell(f,
+	assert_int_equal(shell_run(&f->shell,
 				 RSA_CA " && openssl pkey -in ca.key -aes256 -passout "
 					"pass:x -out locked.key"),
 		0);
@@ -434,25 +387,25 @@ static void test_a_request_of_ours_is_valid(void **state)
 	buf_init(&csr, AUTHORITY_CSR_MAX);
 	buf_init(&key, AUTHORITY_CSR_MAX);
 	assert_int_equal(authority_make_csr("agent", &csr, &key), ERR_OK);
-	save(f, "csr", buf_span(&csr));
-	save(f, "key", buf_span(&key));
-	assert_int_equal(shell(f,
+	shell_save(&f->shell, "csr", buf_span(&csr));
+	shell_save(&f->shell, "key", buf_span(&key));
+	assert_int_equal(shell_run(&f->shell,
 				 "openssl req -verify -in csr -noout -subject && openssl "
 				 "req -in csr -pubkey -noout >p1 && openssl pkey -in key "
 				 "-pubout >p2 && cmp p1 p2"),
 		0);
-	assert_out_has(f, "verify OK");
+	shell_assert_out(&f->shell, "verify OK");
 
 	assert_int_equal(authority_issue_csr(f->a, buf_span(&csr), &admin, &pair, NULL),
 		ERR_OK);
 	assert_int_equal(pair.key.n, 0);
-	save(f, "crt", buf_span(&pair.cert));
+	shell_save(&f->shell, "crt", buf_span(&pair.cert));
 	assert_int_equal(
-		shell(f,
+		shell_run(&f->shell,
 			"openssl x509 -in crt -pubkey -noout >p3 && cmp p1 p3 && "
 			"openssl x509 -in crt -noout -subject -nameopt RFC2253"),
 		0);
-	assert_out_has(f, "subject=CN=admin,O=adit"); /* not the request's */
+	shell_assert_out(&f->shell, "subject=CN=admin,O=adit"); /* not the request's */
 	authority_pair_wipe(&pair);
 	buf_fini(&csr);
 	buf_wipe(&key);
@@ -488,9 +441,9 @@ static void test_keys_of_requests_have_a_minimum(void **state)
 		snprintf(line, sizeof(line),
 			"openssl req -new -nodes -keyout key -out csr -subj /CN=root %s",
 			rows[i].arguments);
-		assert_int_equal(shell(f, line), 0);
-		assert_int_equal(authority_issue_csr(f->a, load(f, "csr"), &admin, &pair,
-					 NULL),
+		assert_int_equal(shell_run(&f->shell, line), 0);
+		assert_int_equal(authority_issue_csr(f->a, shell_load(&f->shell, "csr"),
+					 &admin, &pair, NULL),
 			rows[i].rc);
 		if (rows[i].rc != ERR_OK)
 			continue;
@@ -592,14 +545,16 @@ static void test_the_key_of_a_certificate_is_an_ssh_key(void **state)
 		ERR_SYNTAX);
 
 	/* ssh-keygen comes to the same, if it is here. */
-	save(f, "key.pub", buf_span(&line));
-	save(f, "key", buf_span(&pair.key));
-	if (shell(f, "ssh-keygen -l -f key.pub") == 0) {
+	shell_save(&f->shell, "key.pub", buf_span(&line));
+	shell_save(&f->shell, "key", buf_span(&pair.key));
+	if (shell_run(&f->shell, "ssh-keygen -l -f key.pub") == 0) {
 		hostkey_sha256(buf_span(&blob), sha256);
 		sha256[HOSTKEY_SHA256_CHARS - 1] = '\0'; /* without its padding */
-		assert_out_has(f, sha256);
-		assert_int_equal(shell(f, "chmod 600 key; ssh-keygen -y -f key"), 0);
-		known = load(f, "out");
+		shell_assert_out(&f->shell, sha256);
+		assert_int_equal(shell_run(&f->shell,
+					 "chmod 600 key; ssh-keygen -y -f key"),
+			0);
+		known = shell_load(&f->shell, "out");
 		assert_true(known.n > line.n &&
 			memcmp(known.p, buf_span(&line).p, line.n) == 0);
 	}
