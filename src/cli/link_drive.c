@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "agent/link.h"
+#include "base/str.h"
 #include "cli/runner.h"
 #include "serve/link/link_server.h"
 #include "store/file.h"
@@ -148,10 +149,13 @@ static int run_server(const char *port, const char *path)
 	char proxy[] = "127.0.0.1", *proxies[] = { proxy, NULL };
 	struct drive d = { .path = path, .lock = PTHREAD_MUTEX_INITIALIZER };
 	const struct link_keys keys = { find_key, may_reach, &d };
+	unsigned long number;
 
+	if (!str_to_uint(port, UINT16_MAX, &number))
+		return 2;
 	d.server_options = (struct link_server_options){
 		.host = "127.0.0.1",
-		.port = (uint16_t)atoi(port),
+		.port = (uint16_t)number,
 		.keys = &keys,
 		.trusted_proxies = { .v = proxies, .n = 1 },
 		.allows_reverse = true,

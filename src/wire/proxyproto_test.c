@@ -108,6 +108,19 @@ static const struct good_row {
 	{ .in = IP4_HEAD "0013" IP4_ENDS "03000420ec9549",
 		.family = PROXYPROTO_IP4,
 		.ends = IP4_ENDS },
+	/* All that HAProxy 2.6 can send: checksum, protocol, host name, a unique id, and
+	 * the details of TLS. */
+	{ .in = SIGNATURE "211100777f0000017f000001a1eee9d30300045374b17b010002683202000b"
+			  "6578616d706c652e636f6d05000c3132372e302e302e312d2d2d20003f01"
+			  "00000000210007544c5376312e3325000752534132303438240"
+			  "00a5253412d534841323536230016544c535f4145535f3235365f47434d5f"
+			  "534841333834",
+		.family = PROXYPROTO_IP4,
+		.ends = "7f0000017f000001a1eee9d3",
+		.authority = "example.com",
+		.alpn = "h2",
+		.is_tls = true,
+		.tls_version = "TLSv1.3" },
 };
 
 static void assert_field(struct span got, const char *wanted)
