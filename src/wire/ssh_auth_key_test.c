@@ -107,6 +107,24 @@ struct request {
 	bool is_query;
 };
 
+static struct request request_by(const struct hostkey *key)
+{
+	return (struct request){
+		.user = "user",
+		.algorithm = hostkey_algorithms(key), /* the kind has but one */
+		.blob = hostkey_blob(key),
+		.signer = key,
+	};
+}
+
+static struct request query_of(const struct hostkey *key)
+{
+	struct request r = request_by(key);
+
+	r.is_query = true;
+	return r;
+}
+
 static void put_start(const struct request *r, const char *user, struct buf *b)
 {
 	(void)buf_put_u8(b, SSH_MSG_USERAUTH_REQUEST);
@@ -167,10 +185,7 @@ static void test_only_the_signature_of_this_request_counts(void **state)
 {
 	struct hostkey *key = parse(key_ec_sec1), *other = parse(key_openssh_p256);
 	struct hostkey *rsa = parse(key_rsa_pkcs8);
-	const struct request good = { .user = "user",
-		.algorithm = "ecdsa-sha2-nistp256",
-		.blob = hostkey_blob(key),
-		.signer = key };
+	const struct request good = request_by(key);
 	struct request rows[] = { good, good, good, good, good, good, good };
 	struct ssh_pair p;
 
@@ -204,10 +219,7 @@ static void test_only_the_signature_of_this_request_counts(void **state)
 static void test_a_changed_bit_is_noticed(void **state)
 {
 	struct hostkey *key = parse(key_ed25519_pkcs8);
-	const struct request good = { .user = "user",
-		.algorithm = "ssh-ed25519",
-		.blob = hostkey_blob(key),
-		.signer = key };
+	const struct request good = request_by(key);
 	struct ssh_pair p;
 	struct buf b;
 
@@ -233,10 +245,7 @@ static void test_a_changed_bit_is_noticed(void **state)
 static void test_a_request_that_is_cut_off_is_malformed(void **state)
 {
 	struct hostkey *key = parse(key_ec_sec1);
-	const struct request good = { .user = "user",
-		.algorithm = "ecdsa-sha2-nistp256",
-		.blob = hostkey_blob(key),
-		.signer = key };
+	const struct request good = request_by(key);
 	struct ssh_pair p;
 	struct buf b;
 	size_t n;
@@ -263,10 +272,7 @@ static void test_a_request_that_is_cut_off_is_malformed(void **state)
 static void test_the_answer_to_a_question_does_not_depend_on_the_owner(void **state)
 {
 	struct hostkey *key = parse(key_ec_sec1);
-	const struct request query = { .user = "user",
-		.algorithm = "ecdsa-sha2-nistp256",
-		.blob = hostkey_blob(key),
-		.is_query = true };
+	const struct request query = query_of(key);
 	struct ssh_pair p;
 
 	(void)state;
@@ -288,10 +294,7 @@ static void test_the_answer_to_a_question_does_not_depend_on_the_owner(void **st
 static void test_questions_are_bounded(void **state)
 {
 	struct hostkey *key = parse(key_ec_sec1);
-	struct request query = { .user = "user",
-		.algorithm = "ecdsa-sha2-nistp256",
-		.blob = hostkey_blob(key),
-		.is_query = true };
+	struct request query = query_of(key);
 	struct ssh_pair p;
 	unsigned n = 0;
 
@@ -319,10 +322,7 @@ static void test_questions_are_bounded(void **state)
 static void test_a_second_request_waits_for_the_first_reply(void **state)
 {
 	struct hostkey *key = parse(key_ec_sec1);
-	const struct request good = { .user = "user",
-		.algorithm = "ecdsa-sha2-nistp256",
-		.blob = hostkey_blob(key),
-		.signer = key };
+	const struct request good = request_by(key);
 	struct ssh_pair p;
 
 	(void)state;

@@ -450,15 +450,6 @@ static void session_on_closed(void *owner, enum err rc, const struct why *why)
 
 static const struct chisel_session_hooks session_hooks = {
 	.on_password = session_on_password,
-	.on_up = session_on_up,
-	.on_config = session_on_config,
-	.on_open = session_on_open,
-	.on_closed = session_on_closed,
-};
-
-/* The same, for a server that takes keys. */
-static const struct chisel_session_hooks session_key_hooks = {
-	.on_password = session_on_password,
 	.on_key = session_on_key,
 	.on_up = session_on_up,
 	.on_config = session_on_config,
@@ -478,8 +469,8 @@ void link_session_open_take(struct link_service *ls, struct stream *stream,
 		.stream = stream,
 		.tuning = &ls->server->o->tuning,
 		.key = ls->server->key,
-		.hooks = ls->server->o->keys != NULL ? &session_key_hooks :
-						       &session_hooks,
+		.takes_keys = ls->server->o->keys != NULL,
+		.hooks = &session_hooks,
 		.owner = s,
 	};
 

@@ -103,7 +103,8 @@ enum err chisel_session_open(const struct chisel_session_options *o,
 		.user = o->user,
 		.password = o->password,
 		.user_key = o->user_key,
-		.takes_keys = o->role == SSH_SERVER && o->hooks->on_key != NULL,
+		.takes_keys = o->takes_keys,
+
 		.rekey_bytes = o->tuning->rekey_bytes,
 	};
 	enum err rc;

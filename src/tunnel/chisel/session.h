@@ -48,7 +48,9 @@ struct chisel_session_options {
 	struct span first;                  /* what was read from it already; copied */
 	const struct chisel_tuning *tuning; /* borrowed: outlives the session */
 	const struct hostkey *key;          /* server: borrowed, outlives the session */
-	const char *user, *password;        /* client: borrowed; "" for none */
+	bool takes_keys;                    /* server: by public key, too: on_key */
+
+	const char *user, *password; /* client: borrowed; "" for none */
 	/* client: tried before the password; borrowed, outlives the session; or NULL */
 	const struct hostkey *user_key;
 	bool peer_half_closes;                    /* known to carry EOF each way */
@@ -67,7 +69,7 @@ struct chisel_session_hooks {
 	/* Server: a login. Answer with chisel_session_login(), now or later. */
 	void (*on_password)(void *owner, struct span user, struct span password);
 
-	/* Server: a login by public key, @blob in SSH's format; NULL: keys are not taken.
+	/* Server that takes keys: a login by public key, @blob in SSH's format.
 	 * Without @is_proven the signature is wrong, and the login fails in any case.
 	 * Answer with chisel_session_login(), now or later. */
 	void (*on_key)(void *owner, struct span user, struct span blob, bool is_proven);

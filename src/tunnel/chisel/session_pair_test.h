@@ -279,17 +279,10 @@ static inline void side_open(struct side *side, struct pair *p, enum ssh_role ro
 	static const struct chisel_session_hooks hooks = {
 		.is_host_key_good = side_is_host_key_good,
 		.on_password = side_on_password,
-		.on_up = side_on_up,
-		.on_config = side_on_config,
-		.on_answer = side_on_answer,
-		.on_open = side_on_open,
-		.on_closed = side_on_closed,
-	};
-	static const struct chisel_session_hooks key_hooks = {
-		.on_password = side_on_password,
 		.on_key = side_on_key,
 		.on_up = side_on_up,
 		.on_config = side_on_config,
+		.on_answer = side_on_answer,
 		.on_open = side_on_open,
 		.on_closed = side_on_closed,
 	};
@@ -303,7 +296,8 @@ static inline void side_open(struct side *side, struct pair *p, enum ssh_role ro
 		.password = "secret",
 		.peer_half_closes = role == SSH_CLIENT && p->half_closes,
 		.user_key = role == SSH_CLIENT && side->takes_keys ? p->key : NULL,
-		.hooks = role == SSH_SERVER && side->takes_keys ? &key_hooks : &hooks,
+		.takes_keys = role == SSH_SERVER && side->takes_keys,
+		.hooks = &hooks,
 		.owner = side,
 	};
 
