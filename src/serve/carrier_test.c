@@ -271,18 +271,26 @@ static void close_plain(struct plain *p)
 		pipe_pair_fini(&p->pairs[i]);
 }
 
+static struct chisel_session *link_find(void *arg, struct addr *client)
+{
+	struct link *l = arg;
+
+	assert_int_equal(addr_from_literal("192.0.2.7", 0, client), ERR_OK);
+	return l->server;
+}
+
 static struct route *open_link(struct site *s, struct link *l)
 {
 	struct route *r = put_route(s, "link");
 	struct link_carrier_options o = {
 		.loop = s->workers[0].worker.loop,
+		.find = link_find,
+		.arg = l,
 		.target = "localhost:3000",
 		.present = &r->present,
 	};
 
 	link_open(l, s);
-	o.session = l->server;
-	assert_int_equal(addr_from_literal("192.0.2.7", 0, &o.agent), ERR_OK);
 	assert_int_equal(link_carrier_new(&o, &l->carrier), ERR_OK);
 	assert_int_equal(served_open_by(&s->workers[0], r, l->carrier), ERR_OK);
 	assert_int_equal(r->present, 1);

@@ -9,8 +9,7 @@
 
 struct link_carrier {
 	struct carrier carrier;
-	struct chisel_session *session;
-	struct addr agent;
+	struct link_carrier_options o; /* without the target */
 	struct list openings;
 	char target[REMOTE_TEXT_MAX];
 };
@@ -90,17 +89,18 @@ static void link_claim(struct carrier *carrier, struct claim *claim)
 {
 	struct link_carrier *l = link_of(carrier);
 	struct opening *o = mem_new(o);
+	struct chisel_session *session = l->o.find(l->o.arg, &claim->agent);
 	enum err rc;
 
-	if (o == NULL) {
-		claim_end(claim, ERR_NOMEM, NULL);
+	if (o == NULL || session == NULL) {
+		free(o);
+		claim_end(claim, session == NULL ? ERR_CLOSED : ERR_NOMEM, NULL);
 		return;
 	}
 	claim->session = o;
-	claim->agent = l->agent;
 	o->claim = claim;
 	list_add(&l->openings, &o->in_carrier);
-	rc = chisel_session_dial(l->session, l->target, opening_on_opened, o, &o->dial);
+	rc = chisel_session_dial(session, l->target, opening_on_opened, o, &o->dial);
 	if (rc != ERR_OK)
 		opening_end(o, rc);
 }
@@ -119,8 +119,11 @@ static void link_drop(struct carrier *carrier, const struct prefix_set *banned)
 {
 	struct link_carrier *l = link_of(carrier);
 
-	if (prefix_set_has(banned, &l->agent))
-		chisel_session_close(l->session, ERR_DENIED, "the address is banned");
+	struct addr client;
+	struct chisel_session *session = l->o.find(l->o.arg, &client);
+
+	if (session != NULL && prefix_set_has(banned, &client))
+		chisel_session_close(session, ERR_DENIED, "the address is banned");
 }
 
 static void link_close(struct carrier *carrier)
@@ -154,8 +157,8 @@ enum err link_carrier_new(const struct link_carrier_options *o, struct carrier *
 	l->carrier = (struct carrier){ .ops = &link_ops,
 		.loop = o->loop,
 		.present = o->present };
-	l->session = o->session;
-	l->agent = o->agent;
+	l->o = *o;
+	l->o.target = NULL;
 	list_init(&l->openings);
 	atomic_fetch_add(o->present, 1);
 	*out = &l->carrier;

@@ -9,10 +9,11 @@
 #include "tunnel/chisel/session.h"
 
 struct link_carrier_options {
-	struct loop *loop;              /* borrowed: outlives it */
-	struct chisel_session *session; /* borrowed: its end closes the carrier first */
-	const char *target;             /* copied: "host:port", as the client dials it */
-	struct addr agent;              /* where the client is */
+	struct loop *loop; /* borrowed: outlives it */
+	/* The client's session now, and its address; NULL: it is not connected. */
+	struct chisel_session *(*find)(void *arg, struct addr *client);
+	void *arg;            /* borrowed: outlives it */
+	const char *target;   /* copied: "host:port", as the client dials it */
 	atomic_uint *present; /* borrowed: one more while the carrier is there */
 };
 

@@ -41,7 +41,7 @@ static void claim_free(struct link_claim *c)
 static void claim_post(struct link_claim *c, unsigned to,
 	void (*fn)(void *receiver, struct mail *mail))
 {
-	struct mailbox *box = c->server->shared.workers[to].worker.mailbox;
+	struct mailbox *box = c->server->shared->workers[to].worker.mailbox;
 
 	c->mail.fn = fn;
 	if (box == NULL || !mailbox_post(box, &c->mail))
@@ -142,7 +142,7 @@ static void claim_on_mail(void *receiver, struct mail *mail)
 	enum err rc;
 
 	if (holder == NULL || holder->session == NULL) {
-		if (c->at + 1 < c->server->shared.count)
+		if (c->at + 1 < c->server->shared->count)
 			claim_visit(c, c->at + 1);
 		else
 			claim_send_home(c);

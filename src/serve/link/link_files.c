@@ -50,7 +50,7 @@ static enum err link_publish_take(struct link_server *s, struct users *users,
 	}
 	snapshot_unref(s->snapshot);
 	s->snapshot = &next->base;
-	data_workers_set_snapshot(&s->shared, s->snapshot);
+	data_workers_set_snapshot(s->shared, s->snapshot);
 	return ERR_OK;
 }
 
@@ -110,7 +110,7 @@ static enum err link_load_users(struct link_server *s, struct why *why)
 			tls != NULL ? tls_context_ref(tls) : NULL);
 	if (rc != ERR_OK)
 		return rc;
-	if (s->shared.running > 0)
+	if (s->shared->running > 0)
 		log_info(&s->log, "users: reloaded %s: %u users", s->o->auth_file,
 			users_count(users));
 	link_warn_of_users(s, users);
@@ -132,7 +132,7 @@ static enum err link_load_tls(struct link_server *s, struct why *why)
 
 	if (rc == ERR_OK)
 		rc = link_publish_take(s, users != NULL ? users_ref(users) : NULL, tls);
-	if (rc == ERR_OK && s->shared.running > 0)
+	if (rc == ERR_OK && s->shared->running > 0)
 		log_info(&s->log, "TLS: reloaded %s", s->o->tls_cert);
 	return rc;
 }

@@ -128,11 +128,11 @@ static void login_on_control(struct worker *control, void *body)
 	struct link_server *server = m->server;
 
 	(void)control;
-	if (server->shared.workers == NULL)
+	if (server->shared->workers == NULL)
 		return; /* when the server goes down, the workers go first */
 	m->verdict = login_guard_try(server->guard, &m->client, m->is_good,
 		clock_now_ms());
-	if (!worker_send(&server->shared.workers[m->home].worker, login_on_home, m,
+	if (!worker_send(&server->shared->workers[m->home].worker, login_on_home, m,
 		    sizeof(*m)))
 		log_error(&server->log, "out of memory: a login is not answered");
 }

@@ -31,6 +31,7 @@ struct link_service {
 	struct data_worker *worker; /* borrowed: has us */
 	struct link_server *server; /* borrowed: const for us but for the counters */
 	struct list sessions;       /* struct link_session */
+	struct map agents;          /* those of agents, by label */
 	struct users
 		*users;   /* a reference: those that sessions were checked for; or NULL */
 	unsigned pending; /* sessions that have not authenticated */
@@ -54,9 +55,10 @@ struct link_server {
 	struct url backend;
 	char backend_host[URL_TEXT_MAX]; /* its Host header */
 	struct listener *listener;
-	struct notify *notify;         /* borrowed; NULL: no service manager */
-	struct login_guard *guard;     /* the control worker's; NULL: no logins */
-	struct data_shared shared;     /* with the workers */
+	struct notify *notify;      /* borrowed; NULL: no service manager */
+	struct login_guard *guard;  /* the control worker's; NULL: no logins */
+	struct data_shared *shared; /* with the workers: &own, or the host's, borrowed */
+	struct data_shared own;
 	struct http_metrics *metrics;  /* NULL: not configured */
 	atomic_uint_fast64_t numbers;  /* sessions so far */
 	atomic_uint_fast64_t open;     /* sessions now */
@@ -65,8 +67,6 @@ struct link_server {
 	atomic_uint_fast64_t sent_bytes, received_bytes;
 	atomic_uint_fast64_t failed_logins;
 };
-
-extern const struct data_service link_data_service; /* link_service.c */
 
 /* @worker: the receiver of mail. */
 static inline struct link_service *link_service_of(struct worker *worker)
@@ -82,6 +82,8 @@ static inline struct link_snapshot *link_snapshot_of(struct snapshot *s)
 /* Of the newest snapshot that the worker has. */
 static inline struct users *link_users_of(const struct link_service *ls)
 {
+	if (ls->server->shared != &ls->server->own)
+		return NULL; /* the snapshots are the host's */
 	return link_snapshot_of(ls->worker->snapshot)->users;
 }
 

@@ -10,6 +10,7 @@
 #include "http/metrics.h"
 #include "loop/notify.h"
 #include "net/listener.h"
+#include "serve/link/link_agents.h"
 #include "serve/link/link_session.h"
 #include "store/file.h"
 
@@ -106,7 +107,7 @@ static void link_on_accept(void *arg, int fd, const struct addr *peer)
 {
 	struct link_server *s = arg;
 
-	if (!data_worker_give_client(data_workers_next(&s->shared), fd, peer))
+	if (!data_worker_give_client(data_workers_next(s->shared), fd, peer))
 		close(fd);
 }
 
@@ -143,8 +144,8 @@ enum err link_server_check_keys(struct link_server *s)
 {
 	enum err rc = ERR_OK;
 
-	for (unsigned i = 0; i < s->shared.running; i++)
-		if (!worker_send(&s->shared.workers[i].worker, link_on_keys_changed, &i,
+	for (unsigned i = 0; i < s->shared->running; i++)
+		if (!worker_send(&s->shared->workers[i].worker, link_on_keys_changed, &i,
 			    sizeof(i)))
 			rc = ERR_NOMEM;
 	return rc;
@@ -169,7 +170,7 @@ void link_server_end(struct link_server *s)
 
 static enum err link_open_workers(struct link_server *s, struct why *why)
 {
-	s->shared = (struct data_shared){
+	*s->shared = (struct data_shared){
 		.parts = { { .service = &link_data_service,
 			.context = s,
 			.head_max = s->o->head_max } },
@@ -177,7 +178,7 @@ static enum err link_open_workers(struct link_server *s, struct why *why)
 		.log = &s->log,
 		.count = data_workers_count(s->o->workers),
 	};
-	return data_workers_open(&s->shared, s->snapshot, why);
+	return data_workers_open(s->shared, s->snapshot, why);
 }
 
 static void link_put_metrics(void *arg, struct buf *out)
@@ -249,9 +250,11 @@ void link_server_close(struct link_server *s)
 		return;
 	listener_close(s->listener);
 	http_metrics_close(s->metrics);
-	data_workers_end(&s->shared, 0);
-	data_workers_join(&s->shared);
-	data_workers_close(&s->shared);
+	if (s->shared == &s->own) {
+		data_workers_end(s->shared, 0);
+		data_workers_join(s->shared);
+		data_workers_close(s->shared);
+	}
 	link_files_close(s);
 	tls_context_free(s->backend_tls);
 	hostkey_free(s->key);
@@ -260,17 +263,28 @@ void link_server_close(struct link_server *s)
 	free(s);
 }
 
+static struct link_server *server_new(const struct link_server_options *options,
+	struct worker *control)
+{
+	struct link_server *s = mem_new(s);
+
+	if (s == NULL)
+		return NULL;
+	s->o = options;
+	s->control = control;
+	return s;
+}
+
 enum err link_server_open(const struct link_server_options *options,
 	struct worker *control, struct notify *notify, struct link_server **out,
 	struct why *why)
 {
-	struct link_server *s = mem_new(s);
+	struct link_server *s = server_new(options, control);
 	enum err rc;
 
 	if (s == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for the server");
-	s->o = options;
-	s->control = control;
+	s->shared = &s->own;
 	s->notify = notify;
 	log_init(&s->log, NULL, "server");
 	worker_raise_limits();
@@ -280,4 +294,56 @@ enum err link_server_open(const struct link_server_options *options,
 	else
 		link_server_close(s);
 	return rc;
+}
+
+enum err link_server_open_in(const struct link_server_options *options,
+	struct worker *control, struct data_shared *host, struct link_server **out,
+	struct why *why)
+{
+	struct link_server *s = server_new(options, control);
+	enum err rc;
+
+	if (s == NULL)
+		return err_set(why, ERR_NOMEM, "no memory for links");
+	s->shared = host;
+	log_init(&s->log, host->log, "link");
+	rc = link_make_key(s, why);
+	if (rc == ERR_OK)
+		rc = login_guard_new(&s->guard);
+	if (rc == ERR_OK)
+		*out = s;
+	else
+		link_server_close(s);
+	return rc;
+}
+
+void link_server_fingerprint(const struct link_server *s,
+	char out[HOSTKEY_SHA256_CHARS + 1])
+{
+	hostkey_sha256(hostkey_blob(s->key), out);
+}
+
+/* ---- agents ---- */
+
+struct tell_mail {
+	char label[LINK_AGENT_LABEL_MAX];
+};
+
+static void link_on_tell(struct worker *worker, void *body)
+{
+	struct tell_mail *m = body;
+
+	link_session_tell_agent(link_service_of(worker), m->label);
+}
+
+enum err link_server_tell(struct link_server *s, const char *label)
+{
+	unsigned to = link_agents_worker(s->o->agents, label);
+	struct tell_mail m;
+
+	if (!str_copy(m.label, sizeof(m.label), label) || to >= s->shared->running)
+		return ERR_OK;
+	return worker_send(&s->shared->workers[to].worker, link_on_tell, &m, sizeof(m)) ?
+		ERR_OK :
+		ERR_NOMEM;
 }

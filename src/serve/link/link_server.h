@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "net/prefix.h"
+#include "serve/data_worker.h"
 #include "tunnel/chisel/session.h"
 
 #define LINK_KEY_NAME_MAX 128 /* of the owner of a key, with its terminator */
@@ -37,6 +38,8 @@ struct link_server_options {
 	const char *auth;      /* --auth */
 	/* NULL: no logins by key. With keys and no users, no password is accepted. */
 	const struct link_keys *keys;
+	/* Its clients are these agents and no others; @keys are theirs. NULL: any. */
+	struct link_agents *agents;
 	const char *backend;               /* --backend: an http or https URL */
 	struct field_list trusted_proxies; /* "10.0.0.0/8", "192.0.2.1" */
 	bool allows_socks;                 /* --socks5 */
@@ -50,14 +53,34 @@ struct link_server_options {
 	struct chisel_tuning tuning;
 };
 
+struct link_agents;
 struct link_server;
 struct notify;
+
+extern const struct data_service link_data_service; /* link_service.c */
 
 /* Listens. @options, @control and @notify (NULL:
  * no service manager) outlive the server. */
 enum err link_server_open(const struct link_server_options *options,
 	struct worker *control, struct notify *notify, struct link_server **out,
 	struct why *why) MUST_USE;
+
+/*
+ * A link server on the data workers of @host, before these are opened: they get
+ * link_data_service with the server as its context. It has no listener, users, TLS,
+ * backend and metrics of its own; whose X-Forwarded-For is trusted is in the snapshots.
+ */
+enum err link_server_open_in(const struct link_server_options *options,
+	struct worker *control, struct data_shared *host, struct link_server **out,
+	struct why *why) MUST_USE;
+
+/* SHA-256 of its host key, base64: what clients pin. */
+void link_server_fingerprint(const struct link_server *s,
+	char out[HOSTKEY_SHA256_CHARS + 1]);
+
+/* Sends the agent the list of its tunnels that link_agents_set_list() was given, if it is
+ * connected. ERR_NOMEM. */
+enum err link_server_tell(struct link_server *s, const char *label) MUST_USE;
 
 /* Reads users, certificate and key again; what is wrong leaves the previous ones. */
 void link_server_reload(struct link_server *s);

@@ -1,6 +1,7 @@
 /* Links on a data worker: HTTP requests, and the sessions that come of them. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/str.h"
@@ -8,6 +9,7 @@
 #include "http/websocket.h"
 #include "net/socket.h"
 #include "serve/forwarded.h"
+#include "serve/link/link_agents.h"
 #include "serve/link/link_session.h"
 
 #define LINK_DEAD_MS 8000     /* a peer that acknowledges nothing so long */
@@ -23,12 +25,86 @@ static void link_refuse_upgrade(struct http_exchange *x, unsigned status)
 	http_reply(x, status, WEBSOCKET_REFUSAL_HEADERS, span_str(body));
 }
 
+/* ---- the worker of an agent's link ---- */
+
+/* A connection that moves to the worker of its agent. */
+struct moving_link {
+	struct loop_deferred leave;
+	struct link_service *from; /* borrowed: until it has left */
+	struct stream *stream;     /* owned */
+	struct addr client;
+	unsigned to;
+};
+
+static void link_on_arrival(struct worker *worker, void *body)
+{
+	struct link_service *ls = link_service_of(worker);
+	struct moving_link *m = body;
+
+	if (ls->worker->state != DATA_SERVING ||
+		stream_enter(m->stream, worker->loop) != ERR_OK)
+		stream_close(m->stream);
+	else
+		link_session_open_take(ls, m->stream, &m->client);
+}
+
+/* At the end of the turn: the stream may be in a callback to its previous owner. */
+static void link_on_leave(void *arg)
+{
+	struct moving_link *m = arg;
+	struct data_worker *d = m->from->worker;
+
+	if (d->state != DATA_SERVING || stream_leave(m->stream) != ERR_OK ||
+		!worker_send(&d->shared->workers[m->to].worker, link_on_arrival, m,
+			sizeof(*m)))
+		stream_close(m->stream);
+	free(m);
+}
+
+static void link_begin_take(struct link_service *ls, unsigned home, struct stream *stream,
+	const struct addr *client)
+{
+	struct moving_link *m;
+
+	if (home == ls->worker->worker.index) {
+		link_session_open_take(ls, stream, client);
+		return;
+	}
+	m = mem_new(m);
+	if (m == NULL) {
+		stream_close(stream);
+		return;
+	}
+	m->from = ls;
+	m->stream = stream;
+	m->client = *client;
+	m->to = home;
+	stream_want(stream, 0);
+	loop_deferred_init(&m->leave, link_on_leave, m);
+	loop_defer(ls->worker->worker.loop, &m->leave);
+}
+
+static unsigned link_home_of(const struct link_service *ls, const struct http1_head *head)
+{
+	struct span label = http1_head_value(head, LINK_AGENT_HEADER);
+	char text[LINK_AGENT_LABEL_MAX];
+
+	if (ls->server->o->agents == NULL || label.n == 0 || label.n >= sizeof(text))
+		return ls->worker->worker.index;
+	memcpy(text, label.p, label.n);
+	text[label.n] = '\0';
+	return link_agents_worker(ls->server->o->agents, text);
+}
+
+/* ---- requests ---- */
+
 static void link_upgrade(struct link_service *ls, struct http_exchange *x)
 {
 	const struct http1_head *head = http_request(x);
 	unsigned status = websocket_check_request(head);
 	struct addr client = *http_peer(x);
 	char answer[WEBSOCKET_ANSWER_MAX], headers[WEBSOCKET_ANSWER_MAX + 64];
+	unsigned home = link_home_of(ls, head);
 	struct stream *stream;
 
 	if (status != 101) {
@@ -46,7 +122,7 @@ static void link_upgrade(struct link_service *ls, struct http_exchange *x)
 		return;
 	/* Not earlier: a visitor of the backend may pause for as long as it likes. */
 	socket_tune_carrier(stream_socket(stream), LINK_DEAD_MS);
-	link_session_open_take(ls, stream, &client);
+	link_begin_take(ls, home, stream, &client);
 }
 
 static void link_pass_on(struct link_service *ls, struct http_exchange *x)
@@ -107,6 +183,7 @@ static void link_service_free(void *state)
 	struct link_service *ls = state;
 
 	users_unref(ls->users);
+	map_fini(&ls->agents);
 	free(ls);
 }
 
@@ -118,11 +195,12 @@ static enum err link_service_open(struct data_worker *d, void **state)
 	if (ls == NULL)
 		return ERR_NOMEM;
 	list_init(&ls->sessions);
+	map_init(&ls->agents);
 	ls->worker = d;
 	ls->server = data_worker_context(d, &link_data_service);
 	if (link_users_of(ls) != NULL)
 		ls->users = users_ref(link_users_of(ls));
-	if (ls->server->o->metrics != NULL)
+	if (ls->server->o->metrics != NULL || ls->server->o->agents != NULL)
 		rc = loop_timer_open(d->worker.loop, link_sessions_count, ls, &ls->count);
 	if (rc != ERR_OK) {
 		link_service_free(ls);

@@ -15,6 +15,8 @@
 
 struct link_session {
 	struct list in_service;
+	struct map_node in_agents; /* by @user, if it is an agent's and is bound */
+	bool is_agent;
 	struct link_service *service; /* borrowed: it closes us before it is freed */
 	uint64_t number;
 	struct log log, tun;
@@ -85,6 +87,12 @@ void link_sessions_check_keys(struct link_service *ls);
 
 /* Goes on with binding ports, after a claim or a lookup has come back. */
 void link_session_bind(struct link_session *s);
+
+/* The session of an agent, or NULL. */
+struct link_session *link_session_of_agent(struct link_service *ls, const char *label);
+
+/* Sends the agent the list of its tunnels, if it is here. */
+void link_session_tell_agent(struct link_service *ls, const char *label);
 
 /* ---- link_claim.c ---- */
 

@@ -242,6 +242,18 @@ static void session_on_use(void *arg)
 		session_set_timer(s);
 }
 
+enum err chisel_session_notify(struct chisel_session *s, const char *name,
+	struct span data)
+{
+	enum err rc = ERR_CLOSED;
+
+	if (s->state == SESSION_OPEN)
+		rc = ssh_request(s->ssh, name, false, data);
+	if (rc == ERR_OK)
+		mux_pump_soon(&s->mux);
+	return rc;
+}
+
 static void session_end_probe(struct chisel_session *s, bool is_alive)
 {
 	void (*fn)(void *arg, bool is_alive) = s->probe_fn;
@@ -325,8 +337,11 @@ static void session_on_request(struct chisel_session *s, const struct ssh_event 
 		s->o.hooks->on_config(s->o.owner, ev->name, ev->data);
 		return;
 	}
-	if (!ev->wants_reply)
+	if (!ev->wants_reply) {
+		if (s->state == SESSION_OPEN && s->o.hooks->on_notice != NULL)
+			s->o.hooks->on_notice(s->o.owner, ev->name, ev->data);
 		return;
+	}
 	/* Replies have no name, only an order: none may overtake that to the config. */
 	if (s->state != SESSION_OPEN)
 		chisel_session_close(s, ERR_PROTO, "unexpected global request");

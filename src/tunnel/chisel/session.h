@@ -81,6 +81,9 @@ struct chisel_session_hooks {
 	 * with chisel_session_answer(), now or later. */
 	void (*on_config)(void *owner, struct span name, struct span data);
 
+	/* The peer has sent chisel_session_notify(); may be NULL. */
+	void (*on_notice)(void *owner, struct span name, struct span data);
+
 	/* Client: the answer. If @refusal is empty, the config is accepted; @details are
 	 * then what an adit server adds, or empty. */
 	void (*on_answer)(void *owner, struct span refusal, struct span details);
@@ -113,6 +116,11 @@ enum err chisel_session_configure(struct chisel_session *s, struct span json) MU
  * stock client would read them as a refusal. ERR_CLOSED: the session has ended.
  */
 enum err chisel_session_answer(struct chisel_session *s, bool is_accepted,
+	struct span data) MUST_USE;
+
+/* Sends a notice, once the session is open: a global request without a reply, which stock
+ * peers ignore. ERR_CLOSED, ERR_NOMEM. */
+enum err chisel_session_notify(struct chisel_session *s, const char *name,
 	struct span data) MUST_USE;
 
 /*
