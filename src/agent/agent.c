@@ -207,7 +207,11 @@ static void link_entry_free(struct agent_link_entry *l)
 
 static void open_link(struct agent *a, struct link_config *config)
 {
-	struct agent_link_options o = { .worker = a->o.worker, .log = &a->log };
+	struct agent_link_options o = {
+		.worker = a->o.worker,
+		.log = &a->log,
+		.state_dir = a->config->state_dir,
+	};
 	struct agent_link_entry *l = mem_new(l);
 
 	if (l == NULL || agent_link_open(&o, config, &l->link) != ERR_OK) {

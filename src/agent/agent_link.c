@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "crypto/authority.h"
+#include "crypto/hostkey.h"
 #include "store/file.h"
 #include "tunnel/chisel/check.h"
 
@@ -16,6 +18,8 @@ struct agent_link {
 	struct agent_link_options o;
 	struct link_config c; /* owned */
 	struct log log;
+	char *label;         /* of a managed link: the agent's; owned, as the key */
+	struct hostkey *key; /* likewise: it logs in with it */
 	struct agent_session *session; /* NULL: it cannot run now */
 	struct loop_timer *timer;      /* the next attempt to run */
 	struct retry retry;
@@ -86,6 +90,8 @@ static void on_released(void *owner)
 	if (!l->is_closed)
 		return;
 	link_config_fini(&l->c);
+	hostkey_free(l->key);
+	free(l->label);
 	free(l);
 }
 
@@ -133,6 +139,66 @@ static enum err read_auth(struct agent_link *l, struct why *why)
 	return rc;
 }
 
+static enum err read_credential(const struct agent_link *l, const char *name,
+	struct buf *out, struct why *why)
+{
+	struct why words = { "" };
+	char *path = l->c.credentials != NULL ?
+		str_printf("%s/%s", l->c.credentials, name) :
+		str_printf("%s/links/%s/%s", l->o.state_dir, l->c.id, name);
+	enum err rc = path != NULL ? file_read(path, out, &words) : ERR_NOMEM;
+
+	if (rc != ERR_OK)
+		err_set(why, rc,
+			"the link's credentials: %s; enrol this agent with adit"
+			" agent setup",
+			err_text(rc, &words));
+	if (rc == ERR_OK && strcmp(name, AGENT_LINK_KEY) == 0 &&
+		file_is_open_to_others(path))
+		log_warn(&l->log, "every user of this machine can read %s", path);
+	free(path);
+	return rc;
+}
+
+/* The agent's key, and its label, which is in the certificate. */
+static enum err read_credentials(struct agent_link *l, struct why *why)
+{
+	struct authority_identity of;
+	struct why words = { "" };
+	struct buf key, cert;
+	enum err rc;
+
+	if (!l->c.is_managed)
+		return ERR_OK;
+	buf_init(&key, AUTHORITY_FILE_MAX);
+	buf_init(&cert, AUTHORITY_FILE_MAX);
+	hostkey_free(l->key);
+	l->key = NULL;
+	rc = read_credential(l, AGENT_LINK_KEY, &key, why);
+	if (rc == ERR_OK)
+		rc = read_credential(l, AGENT_LINK_CERT, &cert, why);
+	if (rc != ERR_OK)
+		goto out;
+	rc = hostkey_parse(buf_span(&key), &l->key, &words);
+	if (rc == ERR_OK)
+		rc = authority_read(buf_span(&cert), &of, &words);
+	if (rc == ERR_OK && !str_has_prefix(of.name, AGENT_LINK_NAME))
+		rc = err_set(&words, ERR_SYNTAX, "\"%s\" is not an agent", of.name);
+	if (rc != ERR_OK)
+		rc = err_set(why, rc,
+			"the link's credentials: %s; enrol this agent again with adit agent"
+			" setup",
+			err_text(rc, &words));
+	else if (!str_replace(&l->label, of.name + strlen(AGENT_LINK_NAME)))
+		rc = err_set(why, ERR_NOMEM, "out of memory");
+	l->c.options.key = l->key;
+	l->c.options.key_user = l->label;
+out:
+	buf_wipe(&key);
+	buf_fini(&cert);
+	return rc;
+}
+
 static void link_run(void *arg)
 {
 	struct agent_link *l = arg;
@@ -156,6 +222,8 @@ static void link_run(void *arg)
 	l->next_ms = 0;
 	retry_begin(&l->retry);
 	rc = read_auth(l, &why);
+	if (rc == ERR_OK)
+		rc = read_credentials(l, &why);
 	if (rc == ERR_OK)
 		rc = link_open(&o, &l->session, &why);
 	if (rc != ERR_OK) {
@@ -240,6 +308,8 @@ struct agent_link_status agent_link_status(const struct agent_link *l)
 	if (l->session == NULL)
 		return s;
 	s.session = agent_session_status(l->session);
+	if (l->c.is_managed)
+		s.tunnels = link_managed_list(l->session);
 	s.error = s.session.error;
 	s.next_ms = s.session.next_ms;
 	return s;

@@ -9,11 +9,16 @@
 #include "agent/session.h"
 #include "loop/worker.h"
 
+#define AGENT_LINK_KEY "key.pem" /* the files of a managed link's credentials */
+#define AGENT_LINK_CERT "cert.pem"
+#define AGENT_LINK_NAME "agent:" /* before the label in the certificate's common name */
+
 struct agent_link;
 
 struct agent_link_options {
-	struct worker *worker; /* borrowed, as the log: they outlive the link */
+	struct worker *worker; /* all borrowed: they outlive the link */
 	const struct log *log;
+	const char *state_dir; /* of the agent */
 };
 
 /*
@@ -37,6 +42,8 @@ struct agent_link_status {
 	uint64_t since_ms, next_ms; /* clock_now_ms(); next: 0, none is planned */
 	const char *error;          /* "": none. As old as the state */
 	struct agent_session_status session; /* its texts are "" without one */
+	/* Of a managed link: its tunnels; NULL: not connected yet. */
+	const struct managed_list *tunnels;
 };
 
 struct agent_link_status agent_link_status(const struct agent_link *l);

@@ -119,7 +119,11 @@ static const struct field link_rows[] = {
 		.text_max = TEXT_MAX, .max = 64, .argument = "headers",
 		.help = "HTTP headers to send, too" },
 	{ "managed", FIELD_BOOL, AT(is_managed),
-		.help = "get the remotes from the server's panel" },
+		.help = "get the tunnels from the relay at which this agent was enrolled" },
+	{ "credentials", FIELD_TEXT, AT(credentials), .text_max = AGENT_PATH_MAX,
+		.argument = "directory",
+		.help = "of a managed link: where key.pem and cert.pem are; default:"
+			" links/ID in the state directory" },
 	{ .kind = FIELD_TABLE, AT(options), .of = &link_fields },
 };
 const struct field_table link_config_fields = FIELD_TABLE_OF(struct link_config,

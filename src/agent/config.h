@@ -75,6 +75,8 @@ struct link_config {
 	char *auth_file; /* absolute; read when the link opens */
 	struct field_list headers, remote_texts;
 	bool is_managed;
+	/* Of a managed link: absolute, the directory of its key and certificate. */
+	char *credentials;
 	struct link_client_options options; /* its texts are owned */
 
 	/* What they mean. */

@@ -439,6 +439,18 @@ static enum err check_link_options(const struct entry *e, struct link_config *l)
 	return ERR_OK;
 }
 
+static enum err check_managed(const struct entry *e, struct link_config *l)
+{
+	if (l->remote_texts.n > 0)
+		return entry_refuse(e, "remotes",
+			"a managed link gets its tunnels from the relay; leave remotes out");
+	if (l->options.auth != NULL || l->auth_file != NULL)
+		return entry_refuse(e, "auth",
+			"a managed link logs in by its key; leave auth and auth_file out");
+	l->options.is_managed = true;
+	return ERR_OK;
+}
+
 static enum err check_link(struct config_reader *r, unsigned number,
 	const struct toml_node *table)
 {
@@ -447,7 +459,7 @@ static enum err check_link(struct config_reader *r, unsigned number,
 		.table = table,
 		.noun = "link",
 		.fault = &l->fault };
-	char **files[] = { &l->auth_file, (char **)&l->options.tls_ca,
+	char **files[] = { &l->auth_file, &l->credentials, (char **)&l->options.tls_ca,
 		(char **)&l->options.tls_key, (char **)&l->options.tls_cert };
 	struct why words;
 	enum err rc = check_id(&e, &l->id, NULL, number + 1);
@@ -467,7 +479,7 @@ static enum err check_link(struct config_reader *r, unsigned number,
 	for (size_t i = 0; i < mem_count(files) && rc == ERR_OK; i++)
 		rc = make_absolute(r, files[i]);
 	if (rc == ERR_OK && l->is_managed)
-		entry_lacks(&e, "a link that gets its remotes from a panel is");
+		rc = check_managed(&e, l);
 	l->options.server = l->server;
 	l->options.headers = (const char *const *)l->headers.v;
 	l->options.max_retry_count = -1;

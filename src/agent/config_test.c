@@ -18,6 +18,8 @@
 	"[[links]]\nserver = \"https://tunnel.example.com\"\n" \
 	"remotes = [\"R:3000:localhost:3000\"]\n"
 
+#define MANAGED "[[links]]\nserver = \"https://tunnel.example.com\"\nmanaged = true\n"
+
 struct warnings {
 	unsigned n;
 	char last[300];
@@ -267,6 +269,25 @@ static void test_mistakes_are_named_with_their_place(void **state)
 	}
 }
 
+static void test_a_managed_link_has_credentials_in_place_of_remotes(void **state)
+{
+	struct agent_config *c;
+	struct warnings w;
+	struct why why = { "" };
+
+	(void)state;
+	assert_int_equal(parse(MANAGED "credentials = \"here\"\n", false, &w, &c, NULL),
+		ERR_OK);
+	assert_true(agent_config_link(c, 0)->options.is_managed);
+	assert_non_null(strstr(agent_config_link(c, 0)->credentials, "/here"));
+	agent_config_free(c);
+	assert_int_equal(parse(MANAGED "auth = \"a:b\"\n", false, &w, &c, &why),
+		ERR_SYNTAX);
+	assert_non_null(strstr(why.text, "logs in by its key"));
+	assert_int_equal(parse(LINK "managed = true\n", false, &w, &c, &why), ERR_SYNTAX);
+	assert_non_null(strstr(why.text, "leave remotes out"));
+}
+
 /* ---- what is accepted with a warning ---- */
 
 static void test_unsupported_features_are_faults_of_their_tunnel(void **state)
@@ -276,17 +297,15 @@ static void test_unsupported_features_are_faults_of_their_tunnel(void **state)
 
 	(void)state;
 	assert_int_equal(parse(TUNNEL "udp = true\n" TUNNEL
-				      "multi_hop_depth = 2\n" TUNNEL LINK
-				      "managed = true\n",
+				      "multi_hop_depth = 2\n" TUNNEL,
 				 false, &w, &c, NULL),
 		ERR_OK);
-	assert_int_equal(w.n, 3);
+	assert_int_equal(w.n, 2);
 	assert_string_equal(agent_config_tunnel(c, 0)->fault.text,
 		"UDP through a relay is not supported yet");
 	assert_string_equal(agent_config_tunnel(c, 1)->fault.text,
 		"publishing through several relays is not supported yet");
 	assert_string_equal(agent_config_tunnel(c, 2)->fault.text, "");
-	assert_non_null(strstr(agent_config_link(c, 0)->fault.text, "not supported yet"));
 	agent_config_free(c);
 }
 
@@ -349,6 +368,7 @@ int main(void)
 		cmocka_unit_test(test_a_link_is_read),
 		cmocka_unit_test(test_control_addresses_are_of_the_loopback_interface),
 		cmocka_unit_test(test_mistakes_are_named_with_their_place),
+		cmocka_unit_test(test_a_managed_link_has_credentials_in_place_of_remotes),
 		cmocka_unit_test(test_unsupported_features_are_faults_of_their_tunnel),
 		cmocka_unit_test(test_a_lenient_reader_has_faults_instead_of_errors),
 		cmocka_unit_test(test_changes_are_seen_by_their_part),

@@ -39,6 +39,7 @@ struct link_view {
 	struct timestamp since, next_try;
 	int64_t attempts, rtt_ms, channels, sent, received;
 	struct field_list remotes;
+	struct field_tables tunnels; /* struct managed_tunnel */
 };
 
 struct agent_view {
@@ -141,6 +142,7 @@ static const struct field link_rows[] = {
 	{ "sent_bytes", FIELD_NUMBER, AT(sent) },
 	{ "received_bytes", FIELD_NUMBER, AT(received) },
 	{ "remotes", FIELD_LIST, AT(remotes) },
+	{ "tunnels", FIELD_TABLES, OPTIONAL, AT(tunnels), .of = &managed_tunnel_fields },
 };
 static const struct field_table link_fields = FIELD_TABLE_OF(struct link_view, link_rows);
 
@@ -395,6 +397,8 @@ static const void *next_link(struct field_series *series)
 		.received = (int64_t)status.session.received_bytes,
 		.remotes = c->remote_texts,
 	};
+	if (status.tunnels != NULL)
+		s->view.tunnels = status.tunnels->tunnels;
 	return &s->view;
 }
 

@@ -38,6 +38,7 @@ struct link {
 		*timer;  /* AGENT_WAITING: the next attempt; _OPEN: it has lasted */
 	bool has_hidden; /* the line "Connected" of this session: it may end soon */
 	bool is_dropped; /* by its owner: freed with its connection */
+	struct managed_list managed;
 	void (*on_released)(void *owner);
 };
 
@@ -198,7 +199,41 @@ static bool link_allows(const struct link *l, const struct remote_target *target
 			remote_covers(&l->c.o->remotes[i], target))
 			return true;
 	}
-	return false;
+	return managed_list_covers(&l->managed, target);
+}
+
+/* A list that is not valid changes nothing. */
+static void link_on_notice(void *owner, struct span name, struct span data)
+{
+	struct link *l = owner;
+	struct managed_list list;
+	struct why why = { "" };
+	enum err rc;
+
+	if (!l->c.o->is_managed || !span_is(name, MANAGED_NOTICE))
+		return;
+	rc = managed_list_parse(data, &list, &why);
+	if (rc != ERR_OK) {
+		log_warn(l->c.log, "ignoring the server's list of tunnels: %s",
+			err_text(rc, &why));
+		managed_list_fini(&list);
+		return;
+	}
+	managed_list_fini(&l->managed);
+	l->managed = list;
+	for (unsigned i = 0; i < list.tunnels.n; i++) {
+		const struct managed_tunnel *t = managed_list_at(&list, i);
+
+		log_info(&l->tun, "https://%s goes to %s%s", t->host, t->target,
+			t->is_paused ? " (paused)" : "");
+	}
+	if (list.tunnels.n == 0)
+		log_info(&l->tun, "no tunnels yet: add one at the relay");
+}
+
+const struct managed_list *link_managed_list(const struct agent_session *s)
+{
+	return &link_of(s)->managed;
 }
 
 static void link_on_open(void *owner, struct channel *ch, struct span text)
@@ -222,6 +257,7 @@ static void link_free(struct link *l)
 	void *owner = l->session.owner;
 
 	link_client_fini(&l->c);
+	managed_list_fini(&l->managed);
 	free(l->entries);
 	free(l->remotes);
 	free(l);
@@ -259,6 +295,7 @@ static const struct chisel_session_hooks link_hooks = {
 	.on_up = link_client_on_up,
 	.on_answer = link_on_answer,
 	.on_open = link_on_open,
+	.on_notice = link_on_notice,
 	.on_closed = link_on_closed,
 };
 

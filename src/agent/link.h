@@ -8,6 +8,7 @@
 #define AGENT_LINK_H
 
 #include "agent/session.h"
+#include "tunnel/chisel/managed.h"
 #include "tunnel/chisel/session.h"
 
 /* All strings and arrays are borrowed and outlive the link; NULL is "not given". */
@@ -33,6 +34,9 @@ struct link_client_options {
 	uint32_t connect_timeout_ms;    /* CHISEL_WS_TIMEOUT; 0 is 45 s */
 	const struct remote *remotes;
 	unsigned remote_count;
+	/* The server sends the tunnels (tunnel/chisel/managed.h); @key is that of the
+	 * agent with the label @key_user. No remotes. */
+	bool is_managed;
 	struct chisel_tuning tuning;
 };
 
@@ -53,5 +57,9 @@ struct link_options {
  */
 enum err link_open(const struct link_options *o, struct agent_session **out,
 	struct why *why) MUST_USE;
+
+/* The tunnels of a managed link, as they were sent last; borrowed, until the next
+ * callback of the loop. Of another link: none. */
+const struct managed_list *link_managed_list(const struct agent_session *s);
 
 #endif

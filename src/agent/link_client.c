@@ -57,6 +57,10 @@ static enum err link_read_texts(struct link_client *c, struct why *why)
 			.value = value };
 		at += n + 1;
 	}
+	if (c->o->is_managed && c->headers_n < LINK_HEADERS_MAX)
+		c->headers[c->headers_n++] =
+			(struct websocket_header){ .name = MANAGED_HEADER,
+				.value = c->user };
 	return ERR_OK;
 }
 

@@ -11,7 +11,7 @@
 
 struct link_agent {
 	struct map_node by_label, by_key;
-	char label[LINK_AGENT_LABEL_MAX];
+	char label[MANAGED_LABEL_MAX];
 	struct buf key;   /* SSH's format */
 	struct buf list;  /* JSON; empty: none yet */
 	uint64_t session; /* the number of its newest one; 0: none */
@@ -91,7 +91,7 @@ enum err link_agents_put(struct link_agents *t, const char *label, struct span b
 	if (a == NULL)
 		return ERR_NOMEM;
 	buf_init(&a->key, HOSTKEY_BLOB_MAX);
-	buf_init(&a->list, LINK_AGENT_LIST_MAX);
+	buf_init(&a->list, MANAGED_LIST_MAX);
 	rc = buf_put_span(&a->key, blob);
 	if (rc == ERR_OK && !str_copy(a->label, sizeof(a->label), label))
 		rc = ERR_LIMIT;
@@ -105,7 +105,7 @@ enum err link_agents_put(struct link_agents *t, const char *label, struct span b
 		a->status = was->status;
 		a->session = was->session;
 		a->list = was->list;
-		buf_init(&was->list, LINK_AGENT_LIST_MAX);
+		buf_init(&was->list, MANAGED_LIST_MAX);
 		drop(t, was);
 	}
 	map_add(&t->labels, &a->by_label, span_str(a->label));

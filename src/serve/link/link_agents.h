@@ -11,16 +11,7 @@
 #include "base/buf.h"
 #include "net/addr.h"
 #include "serve/link/link_server.h"
-
-/* The header by which an agent tells its label in the request for a link, so that it gets
- * to the data worker that serves its tunnels. */
-#define LINK_AGENT_HEADER "Adit-Agent"
-
-/* The notice by which the relay sends an agent the list of its tunnels. */
-#define LINK_AGENT_NOTICE "adit-tunnels"
-
-#define LINK_AGENT_LABEL_MAX 64           /* with its terminator */
-#define LINK_AGENT_LIST_MAX (1024 * 1024) /* bytes of the list of its tunnels */
+#include "tunnel/chisel/managed.h"
 
 struct link_agents;
 
@@ -49,7 +40,8 @@ enum err link_agents_put(struct link_agents *t, const char *label,
 	struct span blob) MUST_USE;
 void link_agents_remove(struct link_agents *t, const char *label);
 
-/* The list of its tunnels, JSON; link_server_tell() sends it. ERR_NOENT: no such agent. */
+/* The list of its tunnels, JSON; link_server_tell() sends it. ERR_NOENT: no such
+ * agent. */
 enum err link_agents_set_list(struct link_agents *t, const char *label,
 	struct span json) MUST_USE;
 

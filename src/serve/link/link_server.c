@@ -326,7 +326,7 @@ void link_server_fingerprint(const struct link_server *s,
 /* ---- agents ---- */
 
 struct tell_mail {
-	char label[LINK_AGENT_LABEL_MAX];
+	char label[MANAGED_LABEL_MAX];
 };
 
 static void link_on_tell(struct worker *worker, void *body)

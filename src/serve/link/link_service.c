@@ -86,8 +86,8 @@ static void link_begin_take(struct link_service *ls, unsigned home, struct strea
 
 static unsigned link_home_of(const struct link_service *ls, const struct http1_head *head)
 {
-	struct span label = http1_head_value(head, LINK_AGENT_HEADER);
-	char text[LINK_AGENT_LABEL_MAX];
+	struct span label = http1_head_value(head, MANAGED_HEADER);
+	char text[MANAGED_LABEL_MAX];
 
 	if (ls->server->o->agents == NULL || label.n == 0 || label.n >= sizeof(text))
 		return ls->worker->worker.index;

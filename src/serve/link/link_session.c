@@ -340,9 +340,9 @@ void link_session_tell_agent(struct link_service *ls, const char *label)
 
 	if (s == NULL)
 		return;
-	buf_init(&list, LINK_AGENT_LIST_MAX);
+	buf_init(&list, MANAGED_LIST_MAX);
 	if (link_agents_read_list(ls->server->o->agents, label, &list) && list.n > 0 &&
-		chisel_session_notify(s->session, LINK_AGENT_NOTICE, buf_span(&list)) !=
+		chisel_session_notify(s->session, MANAGED_NOTICE, buf_span(&list)) !=
 			ERR_OK)
 		log_error(&s->log, "out of memory: the list of tunnels was not sent");
 	buf_fini(&list);
@@ -376,7 +376,7 @@ static const char *session_judge_agent(const struct link_session *s)
 	if (s->user == NULL || s->key.n == 0)
 		return "server: this is for agents that were enrolled";
 	if (link_agents_worker(agents, s->user) != s->service->worker->worker.index)
-		return "server: the request lacks the header " LINK_AGENT_HEADER
+		return "server: the request lacks the header " MANAGED_HEADER
 		       " with the agent's label; a proxy in between has to pass it on";
 	return NULL;
 }
