@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -167,21 +166,6 @@ static void connection_run(struct connection *c)
 
 /* ---- answers of our own ---- */
 
-/* RFC 9110 5.6.7, whatever the locale. */
-static void put_date(struct buf *out)
-{
-	static const char days[] = "SunMonTueWedThuFriSat";
-	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	time_t now = (time_t)(clock_wall_ms() / 1000);
-	struct tm tm;
-
-	if (gmtime_r(&now, &tm) == NULL)
-		return;
-	buf_printf(out, "Date: %.3s, %02d %.3s %d %02d:%02d:%02d GMT\r\n",
-		days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon,
-		tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
-}
-
 static void put_connection(struct buf *out, const struct http_exchange *x)
 {
 	if (x->is_last)
@@ -201,7 +185,7 @@ static void put_answer_head(struct connection *c, unsigned status, const char *h
 	bool has_body = status_has_body(status);
 
 	buf_printf(&c->out, "HTTP/1.1 %u %s\r\n", status, http_status_name(status));
-	put_date(&c->out);
+	http_put_date(&c->out);
 	if (has_body && !http_lines_have(headers, span_str("Content-Type")))
 		buf_put_str(&c->out, "Content-Type: text/plain; charset=utf-8\r\n");
 	if (has_body)

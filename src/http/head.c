@@ -1,6 +1,9 @@
 /* Pieces of heads. */
 #include "http/head.h"
 
+#include <time.h>
+
+#include "base/clock.h"
 #include "base/mem.h"
 #include "text/names.h"
 
@@ -56,6 +59,20 @@ const char *http_status_name(unsigned status)
 			return names[i].name;
 	}
 	return "Unknown";
+}
+
+void http_put_date(struct buf *out)
+{
+	static const char days[] = "SunMonTueWedThuFriSat";
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	time_t now = (time_t)(clock_wall_ms() / 1000);
+	struct tm tm;
+
+	if (gmtime_r(&now, &tm) == NULL)
+		return;
+	buf_printf(out, "Date: %.3s, %02d %.3s %d %02d:%02d:%02d GMT\r\n",
+		days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon,
+		tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 bool http_lines_have(const char *lines, struct span name)

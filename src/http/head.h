@@ -2,10 +2,14 @@
 #ifndef HTTP_HEAD_H
 #define HTTP_HEAD_H
 
+#include "base/buf.h"
 #include "wire/http1.h"
 
 /* "Not Found" for 404; "Unknown" for what we never send. Never NULL. */
 const char *http_status_name(unsigned status);
+
+/* The line "Date" with the time now, whatever the locale (RFC 9110 5.6.7). */
+void http_put_date(struct buf *out);
 
 /*
  * True if one of @lines, each of which ends in CRLF, has that name, in any case of
