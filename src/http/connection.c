@@ -50,6 +50,7 @@ struct connection {
 	struct loop_timer *timer;
 	uint64_t lingers_until_ms; /* CONNECTION_LINGERING */
 	struct loop_deferred turn;
+	struct http_tag tag;
 };
 
 static enum err step_reading(struct connection *c);
@@ -501,8 +502,8 @@ static void connection_on_turn(void *arg)
 		server->on_empty(server->empty_arg);
 }
 
-void connection_open_take(struct http_server *server, struct stream *stream,
-	const struct addr *peer)
+struct connection *connection_open_take(struct http_server *server, struct stream *stream,
+	const struct addr *peer, const struct http_tag *tag)
 {
 	struct connection *c = mem_new(c);
 	enum err rc = ERR_NOMEM;
@@ -512,9 +513,10 @@ void connection_open_take(struct http_server *server, struct stream *stream,
 	if (rc != ERR_OK) {
 		free(c);
 		stream_abort(stream);
-		return;
+		return NULL;
 	}
 	c->server = server;
+	c->tag = *tag;
 	c->stream = stream;
 	c->peer = *peer;
 	incoming_init(&c->in, stream);
@@ -525,6 +527,7 @@ void connection_open_take(struct http_server *server, struct stream *stream,
 	stream_set_owner(stream, connection_on_ready, c);
 	connection_enter(c, CONNECTION_READING);
 	stream_want(stream, LOOP_READ);
+	return c;
 }
 
 /* Bytes that have just come on an idle connection are read first. */
@@ -560,7 +563,16 @@ void connection_free(struct connection *c)
 	loop_undefer(&c->turn);
 	list_remove(&c->in_server);
 	c->server->count--;
+	if (c->tag.on_closed != NULL)
+		c->tag.on_closed(c->tag.arg);
 	free(c);
+}
+
+void http_connection_cut(struct connection *c)
+{
+	if (c->state == CONNECTION_LENT)
+		c->by.on_gone(c->by.arg);
+	connection_close(c, true);
 }
 
 /* ---- the exchange, for its owner ---- */
@@ -573,6 +585,11 @@ const struct http1_head *http_request(const struct http_exchange *x)
 const struct addr *http_peer(const struct http_exchange *x)
 {
 	return &x->connection->peer;
+}
+
+void *http_tag_of(const struct http_exchange *x)
+{
+	return x->connection->tag.arg;
 }
 
 /* Not at once, so that the next request does not come from inside the answer to this
@@ -637,11 +654,6 @@ enum err http_detach(struct http_exchange *x, unsigned status, const char *heade
 	}
 	connection_close(c, true);
 	return rc;
-}
-
-enum err http_upgrade(struct http_exchange *x, const char *headers, struct stream **out)
-{
-	return http_detach(x, 101, headers, out);
 }
 
 struct stream *exchange_borrow(struct http_exchange *x, const struct borrower *by)

@@ -8,8 +8,6 @@
 #include "http/incoming.h"
 #include "http/server.h"
 
-struct connection;
-
 /* A request that is being read or answered. */
 struct http_exchange {
 	struct connection *connection; /* borrowed: owns us */
@@ -37,9 +35,10 @@ struct http_server {
 	void *empty_arg;
 };
 
-/* Begins to wait for a request. Without memory for that, the stream is closed. */
-void connection_open_take(struct http_server *server, struct stream *stream,
-	const struct addr *peer);
+/* Begins to wait for a request. NULL: there is no memory for that, and the stream is
+ * closed. @tag is copied. */
+struct connection *connection_open_take(struct http_server *server, struct stream *stream,
+	const struct addr *peer, const struct http_tag *tag);
 
 /* Ends it now. Not from inside on_request. */
 void connection_free(struct connection *c);

@@ -65,6 +65,12 @@ void idle_pool_clear(struct idle_pool *pool)
 		idle_stream_free(list_object(it, struct idle_stream, in_pool));
 }
 
+void idle_pool_end(struct idle_pool *pool)
+{
+	pool->max = 0;
+	idle_pool_clear(pool);
+}
+
 void idle_pool_free(struct idle_pool *pool)
 {
 	if (pool != NULL)

@@ -20,6 +20,9 @@ void idle_pool_free(struct idle_pool *pool);
 /* Closes its connections. */
 void idle_pool_clear(struct idle_pool *pool);
 
+/* The same, and keeps none from now on: what is put here is closed at once. */
+void idle_pool_end(struct idle_pool *pool);
+
 unsigned idle_pool_count(const struct idle_pool *pool);
 
 /* The last @n connections are not closed for having been idle. */

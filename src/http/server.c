@@ -72,13 +72,26 @@ static bool server_make_room(struct http_server *server)
 	return false;
 }
 
-void http_server_serve_take(struct http_server *server, struct stream *stream,
-	const struct addr *peer)
+struct connection *http_server_serve_tagged_take(struct http_server *server,
+	struct stream *stream, const struct addr *peer, const struct http_tag *tag)
 {
+	struct connection *c = NULL;
+
 	if (server->on_empty != NULL || !server_make_room(server))
 		stream_abort(stream);
 	else
-		connection_open_take(server, stream, peer);
+		c = connection_open_take(server, stream, peer, tag);
+	if (c == NULL && tag->on_closed != NULL)
+		tag->on_closed(tag->arg);
+	return c;
+}
+
+void http_server_serve_take(struct http_server *server, struct stream *stream,
+	const struct addr *peer)
+{
+	const struct http_tag none = { .arg = NULL };
+
+	(void)http_server_serve_tagged_take(server, stream, peer, &none);
 }
 
 void http_server_on_accept(void *arg, int fd, const struct addr *peer)

@@ -14,6 +14,7 @@
 
 struct http_server;   /* shared settings and the connections of one worker */
 struct http_exchange; /* one request and its answer */
+struct connection;    /* of a client */
 
 struct http_server_options {
 	struct loop *loop; /* borrowed */
@@ -65,6 +66,25 @@ void http_server_free(struct http_server *server);
 /* Serves @stream, which is taken whatever happens. @peer is the client's address. */
 void http_server_serve_take(struct http_server *server, struct stream *stream,
 	const struct addr *peer);
+
+/* What the owner of a server keeps about a connection. */
+struct http_tag {
+	void *arg; /* borrowed until on_closed() */
+	/* Called once, when the connection has been closed and its stream is gone; also
+	 * from inside http_server_serve_tagged_take() and http_server_free(). */
+	void (*on_closed)(void *arg);
+};
+
+/* The same with a tag. NULL: the stream was closed at once, and on_closed() is called. */
+struct connection *http_server_serve_tagged_take(struct http_server *server,
+	struct stream *stream, const struct addr *peer, const struct http_tag *tag);
+
+/* The arg of the tag of the connection that @x came on; NULL: it has none. */
+void *http_tag_of(const struct http_exchange *x);
+
+/* Resets a connection that is served, with what is under way on it. Not from inside
+ * on_request or an http_body_fn. */
+void http_connection_cut(struct connection *c);
 
 /* The same for a socket. A listener_accept_fn, whose @arg is the server. */
 void http_server_on_accept(void *arg, int fd, const struct addr *peer);
@@ -124,7 +144,10 @@ enum err http_detach(struct http_exchange *x, unsigned status, const char *heade
 	struct stream **out) MUST_USE;
 
 /* The same with "101 Switching Protocols". */
-enum err http_upgrade(struct http_exchange *x, const char *headers,
-	struct stream **out) MUST_USE;
+static inline enum err http_upgrade(struct http_exchange *x, const char *headers,
+	struct stream **out)
+{
+	return http_detach(x, 101, headers, out);
+}
 
 #endif
