@@ -135,6 +135,7 @@ static void pass(const struct forward_server *s, struct http_exchange *x, unsign
 	const struct http1_head *head = http_request(x);
 	struct http_route *route = f->routes->routes[index];
 	const struct target *t = &route->upstream;
+	static const char *const credentials[] = { "Authorization", NULL };
 	char host[URL_TEXT_MAX];
 	struct http_upstream up = {
 		.unix_path = t->unix_path[0] != '\0' ? t->unix_path : NULL,
@@ -151,7 +152,7 @@ static void pass(const struct forward_server *s, struct http_exchange *x, unsign
 		.connect_ms = REACH_MS,
 		.on_status = f->logs_requests ? log_request : NULL,
 		.status_arg = f,
-		.drops = f->access != NULL ? "Authorization" : NULL,
+		.drops = f->access != NULL ? credentials : NULL,
 	};
 	struct buf target, headers;
 	enum err rc;

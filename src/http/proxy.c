@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "http/connection.h"
 #include "http/proxy_head.h"
@@ -36,8 +37,12 @@ struct proxy {
 	bool is_write_closed; /* it did not take all of the request */
 	struct buf again;     /* the request, while it may have to be asked once more */
 
-	struct loop_timer *timer; /* of CONTINUE_MS, or later of HALF_CLOSED_MS */
+	/* of connect_ms, CONTINUE_MS, idle_ms or HALF_CLOSED_MS */
+	struct loop_timer *timer;
+	uint64_t moved_ms;      /* when a stream was ready last */
+	uint64_t bridged_bytes; /* when the timer looked last */
 	struct connector *connector;
+	bool is_opening;         /* the opener is */
 	struct stream *client;   /* borrowed: the connection's */
 	struct stream *upstream; /* NULL: not there yet, or the bridge's */
 	struct bridge *bridge;
@@ -67,10 +72,14 @@ static void proxy_free(struct proxy *proxy)
 		return;
 	proxy_drop_http(proxy);
 	connector_close(proxy->connector);
+	if (proxy->is_opening)
+		proxy->up.opener->cancel(proxy->up.opener_arg);
 	buf_fini(&proxy->again);
 	loop_timer_close(proxy->timer);
 	bridge_close(proxy->bridge);
 	stream_close(proxy->upstream);
+	if (proxy->up.on_end != NULL)
+		proxy->up.on_end(proxy->up.end_arg);
 	free(proxy->unix_path);
 	free(proxy->host);
 	free(proxy);
@@ -99,29 +108,54 @@ static void proxy_tell_status(const struct proxy *proxy, unsigned status)
 		proxy->up.on_status(proxy->up.status_arg, http_request(proxy->x), status);
 }
 
-/* The upstream's fault. */
-static void proxy_fail(struct proxy *proxy, enum err rc, const struct why *why)
-{
-	proxy_log(proxy, err_text(rc, why));
-	if (!proxy->has_begun)
-		proxy_tell_status(proxy, 502);
-	if (proxy->has_begun)
-		exchange_cut(proxy->x);
-	else
-		http_reply(proxy->x, 502, NULL,
-			span_str(proxy->up.bad_gateway != NULL ? proxy->up.bad_gateway :
-								 "Bad Gateway\n"));
-	proxy_free(proxy);
-}
-
-/* The client's fault. An upstream that takes no more of the request sees no orderly end
- * either. */
-static void proxy_cut(struct proxy *proxy)
+/* An upstream that has not got all of the request sees no orderly end. */
+static void proxy_drop_upstream(struct proxy *proxy)
 {
 	if (proxy->upstream != NULL && proxy->sending.state != PUMP_ENDED) {
 		stream_abort(proxy->upstream);
 		proxy->upstream = NULL;
 	}
+}
+
+static void proxy_reply_failure(struct proxy *proxy, enum http_failure what)
+{
+	static const struct {
+		unsigned status;
+		const char *text;
+	} answers[] = {
+		[HTTP_UNREACHABLE] = { 502, "Bad Gateway\n" },
+		[HTTP_UNANSWERED] = { 502, "Bad Gateway\n" },
+		[HTTP_TIMED_OUT] = { 504, "Gateway Timeout\n" },
+		[HTTP_BODY_TOO_LONG] = { 413, "Content Too Large\n" },
+	};
+	const char *text = answers[what].text;
+
+	if (answers[what].status == 502 && proxy->up.bad_gateway != NULL)
+		text = proxy->up.bad_gateway;
+	proxy_tell_status(proxy, answers[what].status);
+	http_reply(proxy->x, answers[what].status, NULL, span_str(text));
+}
+
+/* The upstream's fault, or a limit. */
+static void proxy_fail(struct proxy *proxy, enum http_failure what, enum err rc,
+	const struct why *why)
+{
+	if (what != HTTP_BODY_TOO_LONG)
+		proxy_log(proxy, err_text(rc, why));
+	proxy_drop_upstream(proxy);
+	if (proxy->has_begun)
+		exchange_cut(proxy->x);
+	else if (proxy->up.on_failure != NULL)
+		proxy->up.on_failure(proxy->up.failure_arg, proxy->x, what, rc);
+	else
+		proxy_reply_failure(proxy, what);
+	proxy_free(proxy);
+}
+
+/* The client's fault. */
+static void proxy_cut(struct proxy *proxy)
+{
+	proxy_drop_upstream(proxy);
 	exchange_cut(proxy->x);
 	proxy_free(proxy);
 }
@@ -258,8 +292,10 @@ static void proxy_upgrade(struct proxy *proxy)
 		return;
 	}
 	proxy->upstream = NULL;
-	loop_timer_stop(proxy->timer);
 	proxy_drop_http(proxy);
+	loop_timer_stop(proxy->timer);
+	if (proxy->up.idle_ms != 0)
+		loop_timer_set(proxy->timer, proxy->up.idle_ms);
 }
 
 /* ---- both pumps ---- */
@@ -325,6 +361,8 @@ static void proxy_retry(struct proxy *proxy)
 	stream_close(proxy->upstream);
 	proxy->upstream = NULL;
 	proxy->is_used = proxy->is_write_closed = false;
+	if (proxy->client_is != CLIENT_FINISHED)
+		loop_timer_stop(proxy->timer);
 	pump_fini(&proxy->sending);
 	proxy->sending.state = PUMP_LAST_WRITING;
 	proxy->sending.head = proxy->again;
@@ -343,7 +381,7 @@ static void proxy_on_broken_answer(struct proxy *proxy, enum err rc,
 	if (proxy->is_used && is_unheard)
 		proxy_retry(proxy);
 	else
-		proxy_fail(proxy, rc, why);
+		proxy_fail(proxy, HTTP_UNANSWERED, rc, why);
 }
 
 static void proxy_run(struct proxy *proxy)
@@ -352,7 +390,10 @@ static void proxy_run(struct proxy *proxy)
 	enum err rc = proxy_move(proxy, &proxy->sending, &why);
 
 	if (rc != ERR_OK && pump_is_reading(&proxy->sending)) {
-		proxy_cut(proxy);
+		if (proxy->sending.is_too_long)
+			proxy_fail(proxy, HTTP_BODY_TOO_LONG, rc, NULL);
+		else
+			proxy_cut(proxy);
 		return;
 	}
 	/* An upstream that takes no more of the request may still have answered. */
@@ -378,6 +419,8 @@ static void proxy_on_ready(void *arg, unsigned ready)
 	struct proxy *proxy = arg;
 
 	(void)ready;
+	if (proxy->up.idle_ms != 0)
+		proxy->moved_ms = clock_now_ms();
 	if (proxy->client_is == CLIENT_FINISHED)
 		loop_timer_set(proxy->timer, HALF_CLOSED_MS);
 	proxy_run(proxy);
@@ -388,8 +431,14 @@ static void proxy_on_client_ready(void *arg, unsigned ready)
 	struct proxy *proxy = arg;
 	enum err rc = ERR_AGAIN;
 
-	if (proxy->upstream == NULL)
+	if (proxy->upstream == NULL) {
+		/* What it sends meanwhile can wait, but not that it is gone. */
+		if (ready == LOOP_HANGUP)
+			proxy_cut(proxy);
+		else
+			stream_want(proxy->client, LOOP_HANGUP);
 		return;
+	}
 	if ((ready & LOOP_READ) != 0 && proxy_watches_client(proxy))
 		rc = incoming_fill(proxy->x->in); /* of its next request */
 	if (rc == ERR_OK)
@@ -410,8 +459,11 @@ static void proxy_begin(struct proxy *proxy)
 	proxy->answering.to = proxy->client;
 	incoming_init(&proxy->in, proxy->upstream);
 	stream_set_owner(proxy->upstream, proxy_on_ready, proxy);
+	loop_timer_stop(proxy->timer);
 	if (proxy->x->expects_continue)
 		loop_timer_set(proxy->timer, CONTINUE_MS);
+	else if (proxy->up.idle_ms != 0)
+		loop_timer_set(proxy->timer, proxy->up.idle_ms);
 	proxy_on_ready(proxy, 0);
 }
 
@@ -421,14 +473,15 @@ static void proxy_on_connected(void *arg, enum err rc, struct stream *stream,
 	struct proxy *proxy = arg;
 
 	proxy->connector = NULL;
+	proxy->is_opening = false;
 	proxy->upstream = stream;
 	if (rc == ERR_OK)
 		proxy_begin(proxy);
 	else
-		proxy_fail(proxy, rc, why);
+		proxy_fail(proxy, HTTP_UNREACHABLE, rc, why);
 }
 
-static void proxy_connect(struct proxy *proxy)
+static enum err proxy_dial(struct proxy *proxy)
 {
 	struct connector_options o = {
 		.loop = proxy->x->server->o.loop,
@@ -440,10 +493,27 @@ static void proxy_connect(struct proxy *proxy)
 		.fn = proxy_on_connected,
 		.arg = proxy,
 	};
-	enum err rc = connector_open(&o, &proxy->connector);
+
+	return connector_open(&o, &proxy->connector);
+}
+
+static enum err proxy_open(struct proxy *proxy)
+{
+	enum err rc = proxy->up.opener->open(proxy->up.opener_arg, proxy_on_connected,
+		proxy);
+
+	proxy->is_opening = rc == ERR_OK;
+	if (rc == ERR_OK)
+		loop_timer_set(proxy->timer, proxy->up.connect_ms);
+	return rc;
+}
+
+static void proxy_connect(struct proxy *proxy)
+{
+	enum err rc = proxy->up.opener != NULL ? proxy_open(proxy) : proxy_dial(proxy);
 
 	if (rc != ERR_OK)
-		proxy_fail(proxy, rc, NULL);
+		proxy_fail(proxy, HTTP_UNREACHABLE, rc, NULL);
 }
 
 /* A request that may be asked twice, and whose body, if it has one, is not used up by
@@ -485,14 +555,49 @@ static void proxy_ask_for_body(struct proxy *proxy)
 	proxy_run(proxy);
 }
 
+/* Each of them looks at what has moved since the timer was set. */
+static void proxy_on_idle_bridge(struct proxy *proxy)
+{
+	struct bridge_end now = bridge_progress(proxy->bridge);
+	uint64_t bytes = now.a_to_b_bytes + now.b_to_a_bytes;
+
+	if (bytes == proxy->bridged_bytes) {
+		proxy_cut(proxy);
+		return;
+	}
+	proxy->bridged_bytes = bytes;
+	loop_timer_set(proxy->timer, proxy->up.idle_ms);
+}
+
+static void proxy_on_idle(struct proxy *proxy)
+{
+	uint64_t quiet_ms = clock_now_ms() - proxy->moved_ms;
+
+	if (proxy->up.idle_ms == 0)
+		return;
+	if (quiet_ms >= proxy->up.idle_ms)
+		proxy_fail(proxy, HTTP_TIMED_OUT, ERR_TIMEOUT, NULL);
+	else
+		loop_timer_set(proxy->timer, proxy->up.idle_ms - quiet_ms);
+}
+
 static void proxy_on_late(void *arg)
 {
 	struct proxy *proxy = arg;
 
-	if (proxy->client_is == CLIENT_FINISHED)
+	if (proxy->bridge != NULL) {
+		proxy_on_idle_bridge(proxy);
+	} else if (proxy->client_is == CLIENT_FINISHED) {
 		proxy_cut(proxy);
-	else if (proxy->x->expects_continue && !proxy->has_begun)
+	} else if (proxy->upstream == NULL) {
+		proxy_fail(proxy, HTTP_UNREACHABLE, ERR_TIMEOUT, NULL);
+	} else if (proxy->x->expects_continue && !proxy->has_begun) {
+		if (proxy->up.idle_ms != 0)
+			loop_timer_set(proxy->timer, proxy->up.idle_ms);
 		proxy_ask_for_body(proxy);
+	} else {
+		proxy_on_idle(proxy);
+	}
 }
 
 static void proxy_on_gone(void *arg)
@@ -511,6 +616,7 @@ static void pumps_init(struct proxy *proxy)
 		.in = proxy->x->in,
 		.reader = &proxy->x->reader,
 		.is_chunked = request->body == HTTP1_CHUNKED,
+		.body_max = proxy->up.body_max,
 	};
 	proxy->answering = (struct pump){
 		.state = PUMP_READING,
@@ -551,6 +657,8 @@ void http_proxy_pass(struct http_exchange *x, const struct http_upstream *up)
 				http_peer(x));
 	}
 	if (rc != ERR_OK) {
+		if (proxy == NULL && up->on_end != NULL)
+			up->on_end(up->end_arg);
 		proxy_free(proxy);
 		http_reply(x, rc == ERR_LIMIT ? 400 : 503, NULL, span_of(NULL, 0));
 		return;

@@ -89,9 +89,20 @@ static bool is_about_the_way(struct span name)
 		span_is_nocase(name, "Forwarded");
 }
 
+static bool is_dropped(struct span name, const char *const *drops)
+{
+	while (drops != NULL && *drops != NULL) {
+		if (name.n == strlen(*drops) && has_cgi_prefix(name, *drops))
+			return true;
+		drops++;
+	}
+	return false;
+}
+
 static bool is_no_trailer(struct span name)
 {
 	return is_any(name, IS_HOP | IS_EARLY) || is_about_the_way(name) ||
+		has_cgi_prefix(name, "Remote-") ||
 		(name.n >= 3 && strncasecmp((const char *)name.p, "If-", 3) == 0);
 }
 
@@ -310,8 +321,7 @@ enum err proxy_put_request(struct buf *out, const struct http1_head *request,
 
 		if (!is_any(h.name, IS_HOP | IS_OURS) &&
 			!(up->is_edge && is_about_the_way(h.name)) &&
-			!named_has(&named, h.name) &&
-			(up->drops == NULL || !span_is_nocase(h.name, up->drops)) &&
+			!named_has(&named, h.name) && !is_dropped(h.name, up->drops) &&
 			!http_lines_have(up->headers, h.name))
 			put_line(out, h.name, h.value);
 	}
@@ -387,6 +397,34 @@ static void put_rewritten(struct buf *out, const struct http1_head *request,
 	buf_fini(&other);
 }
 
+static bool head_has(const struct http1_head *head, struct span name)
+{
+	for (unsigned i = 0; i < head->headers_n; i++) {
+		if (span_eq_nocase(head->headers[i].name, name))
+			return true;
+	}
+	return false;
+}
+
+/* The lines that the owner adds to an answer without headers of these names. */
+static void put_added(struct buf *out, const struct http1_head *answer,
+	const struct http_upstream *up)
+{
+	struct span lines = span_str(
+		up->answer_headers != NULL ? up->answer_headers : "");
+	struct span line, name;
+
+	while (span_split(&lines, '\n', &line)) {
+		struct span rest = line;
+
+		(void)span_split(&rest, ':', &name);
+		if (!head_has(answer, name)) {
+			buf_put_span(out, line);
+			buf_put_str(out, "\n");
+		}
+	}
+}
+
 enum err proxy_put_answer(struct buf *out, const struct http1_head *answer,
 	const struct http1_head *request, struct proxy_framing framing,
 	const struct http_upstream *up)
@@ -405,6 +443,8 @@ enum err proxy_put_answer(struct buf *out, const struct http1_head *answer,
 		if (!is_any(h.name, IS_HOP) && !named_has(&named, h.name))
 			put_rewritten(out, request, &h, up);
 	}
+	if (up != NULL)
+		put_added(out, answer, up);
 	put_answer_framing(out, answer, request, &named, framing);
 	buf_put_str(out, "\r\n");
 	return out->failed;

@@ -65,6 +65,10 @@ enum err pump_read(struct pump *p, struct why *why)
 		return rc == ERR_EOF ? pump_finish(p) : rc;
 	}
 	p->at = CHUNK_HEAD_MAX;
+	p->body_n += p->n;
+	p->is_too_long = p->body_max > 0 && p->body_n > p->body_max;
+	if (p->is_too_long)
+		return ERR_LIMIT;
 	if (p->is_chunked)
 		pump_frame(p);
 	p->state = PUMP_WRITING;

@@ -28,14 +28,17 @@ struct pump {
 	struct buf head;             /* goes before the block */
 	uint8_t *block;              /* of the pool: only while bytes wait in it */
 	size_t at, n;
-	bool is_chunked; /* pieces become chunks */
+	bool is_chunked;           /* pieces become chunks */
+	uint64_t body_n, body_max; /* bytes so far, and at most; 0: no limit */
+	bool is_too_long;          /* there were more */
 };
 
 void pump_fini(struct pump *p);
 
 /*
  * Reads a piece, or the end of the message with its trailers. ERR_OK: the state has
- * changed.  ERR_NOMEM.  Others are those of incoming_read_body().
+ * changed.  ERR_NOMEM.  ERR_LIMIT, and is_too_long: the body is longer than body_max.
+ * Others are those of incoming_read_body().
  */
 enum err pump_read(struct pump *p, struct why *why) MUST_USE;
 
