@@ -1,0 +1,46 @@
+/*
+ * TLS contexts by server name: an exact name, or "*.suffix" for one label more. A set of
+ * names is const once it is shared, and counted: a change is a copy, with which a snapshot
+ * replaces the other one. Connections keep the context that they have begun with.
+ */
+#ifndef SERVE_TLS_NAMES_H
+#define SERVE_TLS_NAMES_H
+
+#include "net/tls.h"
+#include "text/names.h"
+
+#define TLS_NAMES_MAX 100000
+
+struct tls_names;
+
+/* ---- while the caller alone has it ---- */
+
+/* An empty one, or a copy of @of unless that is NULL. */
+enum err tls_names_new(const struct tls_names *of, struct tls_names **out) MUST_USE;
+
+/*
+ * From now on @name, in canonical form, has @tls, in the place of what it had before. A
+ * reference is taken.  ERR_SYNTAX: a name that is empty or too long, or a "*" anywhere
+ * but in front of a suffix of two labels.  ERR_LIMIT: there are too many.  ERR_NOMEM.
+ */
+enum err tls_names_put(struct tls_names *n, const char *name,
+	struct tls_context *tls) MUST_USE;
+
+/* False: it was not there. */
+bool tls_names_remove(struct tls_names *n, const char *name);
+
+/* ---- any thread ---- */
+
+struct tls_names *tls_names_ref(struct tls_names *n);
+void tls_names_unref(struct tls_names *n); /* NULL is fine */
+
+/*
+ * The context for @host, which is in canonical form: that of the name itself, else that
+ * of its wildcard. NULL: there is none, or @n is NULL. Borrowed: good as long as the
+ * caller's reference to @n.
+ */
+struct tls_context *tls_names_find(const struct tls_names *n, const char *host);
+
+size_t tls_names_count(const struct tls_names *n);
+
+#endif
