@@ -67,8 +67,17 @@ static void on_routed_visitor(struct worker *w, void *body)
 {
 	struct data_worker *d = data_worker_of(w);
 	struct fd_mail *m = body;
-	struct served *s = served_get(d, m->route);
+	struct served *s;
 
+	if (m->route->ops->serve_take != NULL) {
+		if (d->state == DATA_SERVING)
+			m->route->ops->serve_take(d, m->route, m->fd, &m->peer);
+		else
+			close(m->fd);
+		route_unref(m->route);
+		return;
+	}
+	s = served_get(d, m->route);
 	if (s == NULL) /* the agent may have registered again while this was on its way */
 		s = served_get_next(d, m->route);
 	if (d->state == DATA_SERVING && s != NULL)

@@ -16,7 +16,9 @@
 #include "base/map.h"
 #include "text/names.h"
 
+struct addr;
 struct carrier;
+struct data_worker;
 struct served;
 struct loop;
 struct route;
@@ -30,6 +32,14 @@ struct route_ops {
 	 */
 	enum err (*open_carrier)(struct route *r, struct loop *loop,
 		atomic_uint_fast64_t *sessions, struct carrier **out);
+
+	/*
+	 * On its worker's thread: serves a visitor here. Takes @fd, from which no byte
+	 * has been read, so that a ClientHello with a name of the route comes next. NULL:
+	 * the carrier gets the visitor's TLS as it is.
+	 */
+	void (*serve_take)(struct data_worker *d, struct route *r, int fd,
+		const struct addr *peer);
 };
 
 #define ROUTE_OWNER_SIZE 320

@@ -45,8 +45,21 @@ static void owner_unref(struct data_worker *d, struct owner *o)
 	if (o == NULL || --o->refs > 0)
 		return;
 	map_remove(&d->owners, &o->by_name);
+	if (o->extra != NULL)
+		o->extra_free(o->extra);
 	throttle_bucket_unref(o->bucket);
 	free(o);
+}
+
+static void owner_cut(struct owner *o)
+{
+	struct list *it, *tmp;
+
+	list_each(it, tmp, &o->visitors) {
+		struct visit *v = list_object(it, struct visit, in_owner);
+
+		v->cut(v);
+	}
 }
 
 void served_set_rate(struct data_worker *d, const char *owner, uint64_t bytes_per_s)
@@ -136,6 +149,12 @@ enum err served_open(struct data_worker *d, struct route *r, int tcp_fd,
 		NULL);
 }
 
+struct served *served_ref(struct served *s)
+{
+	s->refs++;
+	return s;
+}
+
 void served_unref(struct served *s)
 {
 	if (s == NULL || --s->refs > 0)
@@ -151,10 +170,13 @@ void served_close(struct served *s, bool cuts_bridges)
 	s->route->served = NULL;
 	listener_close(s->port);
 	s->port = NULL;
+	if (s->extra != NULL)
+		s->extra_end(s->extra);
+	s->extra = NULL;
 	carrier_close(s->carrier);
 	s->carrier = NULL;
 	if (cuts_bridges && s->owner != NULL)
-		visitor_cut(&s->owner->visitors);
+		owner_cut(s->owner);
 	served_unref(s);
 }
 
@@ -165,7 +187,7 @@ void served_cut(struct data_worker *d, const char *owner)
 	if (o == NULL)
 		return;
 	o->refs++; /* the last visitor may be all that has it */
-	visitor_cut(&o->visitors);
+	owner_cut(o);
 	owner_unref(d, o);
 }
 

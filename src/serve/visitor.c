@@ -34,7 +34,7 @@ enum visitor_state {
 
 struct visitor {
 	struct list in_worker; /* pending, claims or bridges */
-	struct list in_owner;
+	struct visit visit;
 	struct data_worker *worker;
 	struct served *served; /* a reference, once it claims */
 	int fd;                /* -1 once it is a stream */
@@ -57,7 +57,7 @@ static void visitor_free(struct visitor *v)
 	if (v->state == VISITOR_BRIDGED)
 		atomic_fetch_sub(&d->stats.bridges, 1);
 	list_remove(&v->in_worker);
-	list_remove(&v->in_owner);
+	list_remove(&v->visit.in_owner);
 	claim_cancel(&v->claim);
 	bridge_close(v->bridge);
 	loop_io_close(v->io);
@@ -203,11 +203,10 @@ static bool visitor_claim_again(struct visitor *v)
 
 	if (s == NULL || (v->claim.is_raw && s->route->tcp_port != was->tcp_port))
 		return false;
-	list_remove(&v->in_owner);
+	list_remove(&v->visit.in_owner);
 	served_unref(v->served);
-	v->served = s;
-	s->refs++;
-	list_add(&s->owner->visitors, &v->in_owner);
+	v->served = served_ref(s);
+	list_add(&s->owner->visitors, &v->visit.in_owner);
 	claim_open(s->carrier, &v->claim);
 	return true;
 }
@@ -249,12 +248,11 @@ static enum err visitor_watch(struct visitor *v)
 static void visitor_claim(struct visitor *v, struct served *s, bool is_raw,
 	struct span hello)
 {
-	v->served = s;
-	s->refs++;
+	v->served = served_ref(s);
 	v->state = VISITOR_CLAIMING;
 	list_remove(&v->in_worker);
 	list_add(&v->worker->claims, &v->in_worker);
-	list_add(&s->owner->visitors, &v->in_owner);
+	list_add(&s->owner->visitors, &v->visit.in_owner);
 	v->first = malloc(hello.n + 1); /* never of 0 bytes, which may be NULL */
 	if (v->first == NULL || visitor_watch(v) != ERR_OK) {
 		visitor_free(v);
@@ -339,6 +337,9 @@ static void visitor_go_to(struct visitor *v, struct route *r, struct span hello)
 	} else if (r->worker != d->worker.index) {
 		peer = v->peer;
 		data_worker_pass_visitor_take(d, r, visitor_release(v), &peer);
+	} else if (r->ops->serve_take != NULL) {
+		peer = v->peer;
+		r->ops->serve_take(d, r, visitor_release(v), &peer);
 	} else if ((s = served_get(d, r)) == NULL) {
 		visitor_count(&d->stats.unserved);
 		visitor_free(v);
@@ -440,6 +441,11 @@ void visitor_on_timeout(void *arg)
 	visitor_plan(d);
 }
 
+static void visitor_on_cut(struct visit *visit)
+{
+	visitor_free(mem_container(visit, struct visitor, visit));
+}
+
 static struct visitor *visitor_new(struct data_worker *d, int fd, const struct addr *peer)
 {
 	struct visitor *v = mem_new(v);
@@ -450,17 +456,20 @@ static struct visitor *visitor_new(struct data_worker *d, int fd, const struct a
 	v->fd = fd;
 	v->peer = *peer;
 	list_init(&v->in_worker);
-	list_init(&v->in_owner);
+	list_init(&v->visit.in_owner);
+	v->visit.cut = visitor_on_cut;
 	return v;
 }
 
-void visitor_open_take(struct data_worker *d, int fd, const struct addr *peer)
+/* Takes @fd. NULL: out of memory. */
+static struct visitor *visitor_new_pending(struct data_worker *d, int fd,
+	const struct addr *peer)
 {
 	struct visitor *v = visitor_new(d, fd, peer);
 
 	if (v == NULL) {
 		close(fd);
-		return;
+		return NULL;
 	}
 	if (d->pending_n >= VISITOR_PENDING_MAX)
 		visitor_free(list_object(d->pending.next, struct visitor, in_worker));
@@ -469,9 +478,25 @@ void visitor_open_take(struct data_worker *d, int fd, const struct addr *peer)
 	list_add(&d->pending, &v->in_worker);
 	if (visitor_watch(v) != ERR_OK) {
 		visitor_free(v);
-		return;
+		return NULL;
 	}
 	loop_io_want(v->io, LOOP_READ);
+	return v;
+}
+
+void visitor_open_take(struct data_worker *d, int fd, const struct addr *peer)
+{
+	if (visitor_new_pending(d, fd, peer) != NULL)
+		visitor_plan(d);
+}
+
+void visitor_refuse_take(struct data_worker *d, int fd, const struct addr *peer)
+{
+	struct visitor *v = visitor_new_pending(d, fd, peer);
+
+	if (v == NULL)
+		return;
+	visitor_refuse(v);
 	visitor_plan(d);
 }
 
@@ -503,14 +528,6 @@ void visitor_close_pending(struct data_worker *d)
 		visitor_free(list_object(it, struct visitor, in_worker));
 	list_each(it, tmp, &d->claims)
 		visitor_free(list_object(it, struct visitor, in_worker));
-}
-
-void visitor_cut(struct list *visitors)
-{
-	struct list *it, *tmp;
-
-	list_each(it, tmp, visitors)
-		visitor_free(list_object(it, struct visitor, in_owner));
 }
 
 void visitor_cut_banned(struct data_worker *d, const struct prefix_set *banned)
