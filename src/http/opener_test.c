@@ -56,7 +56,8 @@ static void opening_on_failure(void *arg, struct http_exchange *x, enum http_fai
 	o->failures++;
 	o->failure = what;
 	o->rc = rc;
-	http_reply(x, 503, NULL, span_str("a page\n"));
+	if (x != NULL)
+		http_reply(x, 503, NULL, span_str("a page\n"));
 }
 
 static void opening_finish(struct opening *o, enum err rc)
@@ -211,6 +212,18 @@ static void test_a_client_that_goes_cancels_the_opening(void **state)
 
 	open_with(f, &o);
 	ask(f, GET);
+	ask(f, GET); /* the next one waits, and does not wake the loop */
+	party_close(&f->client);
+	settle(f);
+	assert_int_equal(o.cancelled, 0); /* it may have ended its side alone */
+	opening_finish(&o, ERR_CLOSED);
+	settle(f);
+	assert_int_equal(o.failures, 1);
+	assert_int_equal(o.ended, 1);
+	end(f);
+
+	open_with(f, &o);
+	ask(f, GET);
 	http_server_free(f->server);
 	f->server = NULL;
 	assert_int_equal(o.cancelled, 1);
@@ -246,7 +259,7 @@ static void test_a_connection_without_bytes_times_out(void **state)
 	time_pass(f->loop, 60000);
 	assert_int_equal(o.ended, 2);
 	assert_null(f->client.stream);
-	assert_int_equal(o.failures, 1);
+	assert_int_equal(o.failures, 2);
 	end(f);
 }
 

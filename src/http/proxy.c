@@ -145,9 +145,10 @@ static void proxy_fail(struct proxy *proxy, enum http_failure what, enum err rc,
 	proxy_drop_upstream(proxy);
 	if (proxy->has_begun)
 		exchange_cut(proxy->x);
-	else if (proxy->up.on_failure != NULL)
-		proxy->up.on_failure(proxy->up.failure_arg, proxy->x, what, rc);
-	else
+	if (proxy->up.on_failure != NULL)
+		proxy->up.on_failure(proxy->up.failure_arg,
+			proxy->has_begun ? NULL : proxy->x, what, rc);
+	else if (!proxy->has_begun)
 		proxy_reply_failure(proxy, what);
 	proxy_free(proxy);
 }
@@ -426,17 +427,34 @@ static void proxy_on_ready(void *arg, unsigned ready)
 	proxy_run(proxy);
 }
 
+/*
+ * While the connection is being opened: a piece of what the client sends is kept, the
+ * rest can wait. That it is gone cannot.
+ */
+static void proxy_on_early_client(struct proxy *proxy, unsigned ready)
+{
+	bool has_body = http_request(proxy->x)->body != HTTP1_NO_BODY;
+	enum err rc = ERR_AGAIN;
+
+	if ((ready & LOOP_READ) != 0)
+		rc = incoming_fill(proxy->x->in);
+	if (rc == ERR_OK && !has_body)
+		proxy->client_is = CLIENT_AHEAD;
+	if (rc == ERR_EOF && !has_body)
+		proxy->client_is = CLIENT_FINISHED;
+	if (ready == LOOP_HANGUP || (rc != ERR_OK && rc != ERR_AGAIN && rc != ERR_EOF))
+		proxy_cut(proxy);
+	else
+		stream_want(proxy->client, rc == ERR_AGAIN ? LOOP_READ : LOOP_HANGUP);
+}
+
 static void proxy_on_client_ready(void *arg, unsigned ready)
 {
 	struct proxy *proxy = arg;
 	enum err rc = ERR_AGAIN;
 
 	if (proxy->upstream == NULL) {
-		/* What it sends meanwhile can wait, but not that it is gone. */
-		if (ready == LOOP_HANGUP)
-			proxy_cut(proxy);
-		else
-			stream_want(proxy->client, LOOP_HANGUP);
+		proxy_on_early_client(proxy, ready);
 		return;
 	}
 	if ((ready & LOOP_READ) != 0 && proxy_watches_client(proxy))
@@ -587,10 +605,10 @@ static void proxy_on_late(void *arg)
 
 	if (proxy->bridge != NULL) {
 		proxy_on_idle_bridge(proxy);
-	} else if (proxy->client_is == CLIENT_FINISHED) {
-		proxy_cut(proxy);
 	} else if (proxy->upstream == NULL) {
 		proxy_fail(proxy, HTTP_UNREACHABLE, ERR_TIMEOUT, NULL);
+	} else if (proxy->client_is == CLIENT_FINISHED) {
+		proxy_cut(proxy);
 	} else if (proxy->x->expects_continue && !proxy->has_begun) {
 		if (proxy->up.idle_ms != 0)
 			loop_timer_set(proxy->timer, proxy->up.idle_ms);

@@ -110,8 +110,10 @@ struct http_upstream {
 	/* borrowed until the answer: the body of a 502; NULL: "Bad Gateway\n" */
 	const char *bad_gateway;
 
-	/* Answers @x with http_reply(), before an answer has begun, in place of 502, 504
-	 * or 413. NULL: these. */
+	/*
+	 * Answers @x with http_reply() in place of 502, 504 or 413. @x is NULL if an
+	 * answer has begun: the client's connection is cut. NULL: these.
+	 */
 	void (*on_failure)(void *arg, struct http_exchange *x, enum http_failure what,
 		enum err rc);
 	void *failure_arg; /* borrowed until on_end() */
@@ -130,9 +132,9 @@ struct http_upstream {
  * this.
  *
  * Without idle_ms there is no idle timeout while both ends are connected; the kernel
- * detects a dead one (net/socket.h). When the client closes its connection, the upstream's is closed. A
- * client that ends its side (half-close) may still read: it is cut when nothing moves
- * for 5 s.
+ * detects a dead one (net/socket.h). When the client closes its connection, the
+ * upstream's is closed. A client that ends its side (half-close) may still read: it is
+ * cut when nothing moves for 5 s.
  */
 void http_proxy_pass(struct http_exchange *x, const struct http_upstream *up);
 

@@ -1,7 +1,7 @@
 /*
  * TLS contexts by server name: an exact name, or "*.suffix" for one label more. A set of
- * names is const once it is shared, and counted: a change is a copy, with which a snapshot
- * replaces the other one. Connections keep the context that they have begun with.
+ * names is counted, and const once it is shared: a change is a copy, which takes its
+ * place in the next snapshot. Connections keep the context that they have begun with.
  */
 #ifndef SERVE_TLS_NAMES_H
 #define SERVE_TLS_NAMES_H
