@@ -13,7 +13,7 @@
 
 /* The files. */
 extern const struct span web_admin_css, web_admin_html, web_admin_js;
-extern const struct span web_demo_html, web_down_html;
+extern const struct span web_demo_html, web_down_html, web_edge_html;
 extern const struct span web_relay_css, web_relay_html, web_relay_tunnel_html;
 
 /* A value, which is put as it is, or as HTML text. */
