@@ -39,6 +39,23 @@ static const char *const migrations[] = {
 	"ALTER TABLE audit ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;"
 	"UPDATE audit SET kind = 1 WHERE who = 'adit' AND what LIKE 'signed %';"
 	"CREATE INDEX audit_of_kind ON audit (kind, id);",
+
+	"CREATE TABLE tunnel (id TEXT PRIMARY KEY, subdomain TEXT NOT NULL UNIQUE,"
+	" port INTEGER NOT NULL UNIQUE, kind TEXT NOT NULL, access TEXT NOT NULL,"
+	" agent TEXT NOT NULL, target TEXT NOT NULL, note TEXT NOT NULL,"
+	" limits TEXT NOT NULL, created_ms INTEGER NOT NULL,"
+	" paused_ms INTEGER NOT NULL, paused_by TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE agent (label TEXT PRIMARY KEY, serial TEXT NOT NULL,"
+	" capabilities TEXT NOT NULL, sites TEXT NOT NULL, method TEXT NOT NULL,"
+	" certificate TEXT NOT NULL, secret TEXT NOT NULL,"
+	" created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL,"
+	" revoked_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE enrol_token (label TEXT PRIMARY KEY, digest TEXT NOT NULL,"
+	" capabilities TEXT NOT NULL, sites TEXT NOT NULL,"
+	" created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL,"
+	" used_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE revoked (serial TEXT PRIMARY KEY, label TEXT NOT NULL,"
+	" at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
 };
 
 /* ---- errors ---- */

@@ -52,7 +52,7 @@ enum err store_run(struct store *s, const char *sql, const struct store_value *v
 /* Gets a row; texts are good for the call. Any result but ERR_OK ends the reading. */
 typedef enum err store_row_fn(void *arg, const struct store_value *columns);
 
-#define STORE_COLUMNS_MAX 8
+#define STORE_COLUMNS_MAX 12
 
 enum err store_read(struct store *s, const char *sql, store_row_fn *fn, void *arg,
 	struct why *why) MUST_USE;

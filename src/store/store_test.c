@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "store/agent_store.h"
 #include "store/audit_test.h"
+#include "store/tunnel_store.h"
 
 struct fixture {
 	char dir[64], path[80];
@@ -217,7 +219,7 @@ static void test_a_full_disk_is_reported(void **state)
 	assert_non_null(text);
 	row.about = memset(text, 'x', 100000);
 	open_well(f);
-	assert_int_equal(store_run(f->s, "PRAGMA max_page_count = 12", NULL, 0, NULL),
+	assert_int_equal(store_run(f->s, "PRAGMA max_page_count = 24", NULL, 0, NULL),
 		ERR_OK);
 	assert_int_equal(store_begin(f->s, true, NULL), ERR_OK);
 	rc = audit_add(f->s, &row, &why);
@@ -226,6 +228,131 @@ static void test_a_full_disk_is_reported(void **state)
 	assert_int_equal(count(f), 0);
 	note(f, "one", ERR_OK);
 	free(text);
+}
+
+/* ---- tunnels and agents ---- */
+
+#define TUNNEL(is, name, number) \
+	{ \
+		.id = (is), .subdomain = (name), .port = (number), .kind = "app", \
+		.access = "public", .agent = "home", .target = "", .note = "a note", \
+		.limits = "{}", .created_ms = 7, .paused_by = "" \
+	}
+
+static enum err put_tunnel(struct fixture *f, const struct tunnel_row *row)
+{
+	assert_int_equal(store_begin(f->s, true, NULL), ERR_OK);
+	return store_end(f->s, tunnel_store_put(f->s, row, NULL), NULL);
+}
+
+static enum err print_tunnel(void *arg, const struct tunnel_row *row)
+{
+	char *to = arg;
+	size_t n = strlen(to);
+
+	assert_string_equal(row->note, "a note");
+	assert_int_equal(row->created_ms, 7);
+	snprintf(to + n, 200 - n, "%s %s %u %s,", row->id, row->subdomain, row->port,
+		row->access);
+	return ERR_OK;
+}
+
+static void has_tunnels(struct fixture *f, const char *all)
+{
+	char text[200] = "";
+
+	assert_int_equal(tunnel_store_read(f->s, print_tunnel, text, NULL), ERR_OK);
+	assert_string_equal(text, all);
+}
+
+static void test_a_name_and_a_port_have_one_tunnel(void **state)
+{
+	const struct tunnel_row one = TUNNEL("1", "web", 3000),
+				two = TUNNEL("2", "api", 3001);
+	const struct tunnel_row name = TUNNEL("3", "web", 3002),
+				port = TUNNEL("3", "x", 3000);
+	struct tunnel_row again = TUNNEL("1", "new", 3002);
+	struct fixture *f = *state;
+
+	again.access = "restricted";
+	open_well(f);
+	assert_int_equal(put_tunnel(f, &one), ERR_OK);
+	assert_int_equal(put_tunnel(f, &two), ERR_OK);
+	assert_int_equal(put_tunnel(f, &name), ERR_SYS);
+	assert_int_equal(put_tunnel(f, &port), ERR_SYS);
+	has_tunnels(f, "1 web 3000 public,2 api 3001 public,");
+	assert_int_equal(put_tunnel(f, &again), ERR_OK);
+	store_close(f->s);
+	open_well(f);
+	has_tunnels(f, "1 new 3002 restricted,2 api 3001 public,");
+	assert_int_equal(store_begin(f->s, true, NULL), ERR_OK);
+	assert_int_equal(store_end(f->s, tunnel_store_remove(f->s, "1", NULL), NULL),
+		ERR_OK);
+	has_tunnels(f, "2 api 3001 public,");
+}
+
+static enum err print_agent(void *arg, const struct agent_row *row)
+{
+	char *to = arg;
+	size_t n = strlen(to);
+
+	assert_string_equal(row->certificate, "PEM");
+	snprintf(to + n, 200 - n, "agent %s %s %d,", row->label, row->serial,
+		(int)row->revoked_ms);
+	return ERR_OK;
+}
+
+static enum err print_token(void *arg, const struct enrol_token_row *row)
+{
+	char *to = arg;
+	size_t n = strlen(to);
+
+	snprintf(to + n, 200 - n, "token %s %s %d,", row->label, row->digest,
+		(int)row->used_ms);
+	return ERR_OK;
+}
+
+static enum err print_revoked(void *arg, const struct revoked_row *row)
+{
+	char *to = arg;
+	size_t n = strlen(to);
+
+	snprintf(to + n, 200 - n, "revoked %s %s %d,", row->serial, row->label,
+		(int)row->at_ms);
+	return ERR_OK;
+}
+
+static void test_agents_tokens_and_revocations_are_kept(void **state)
+{
+	struct agent_row agent = { "home", "AB", "tunnels:read", "", "csr", "PEM", "s", 1,
+		2, 0 };
+	struct enrol_token_row token = { "d1", "home", "", "", 1, 2, 0 };
+	const struct revoked_row revoked = { "AB", "home", 3 };
+	char text[200] = "";
+	const struct agent_store_reader reader = {
+		.on_agent = print_agent,
+		.on_token = print_token,
+		.on_revoked = print_revoked,
+		.arg = text,
+	};
+	struct fixture *f = *state;
+
+	open_well(f);
+	assert_int_equal(store_begin(f->s, true, NULL), ERR_OK);
+	assert_int_equal(agent_store_put_token(f->s, &token, NULL), ERR_OK);
+	token.digest = "d2";
+	assert_int_equal(agent_store_put_token(f->s, &token, NULL), ERR_OK);
+	assert_int_equal(agent_store_put(f->s, &agent, NULL), ERR_OK);
+	agent.revoked_ms = 3;
+	assert_int_equal(agent_store_put(f->s, &agent, NULL), ERR_OK);
+	assert_int_equal(agent_store_revoke(f->s, &revoked, NULL), ERR_OK);
+	assert_int_equal(store_end(f->s, ERR_OK, NULL), ERR_OK);
+	assert_int_equal(agent_store_read(f->s, &reader, NULL), ERR_OK);
+	assert_string_equal(text, "agent home AB 3,token home d2 0,revoked AB home 3,");
+	text[0] = '\0';
+	assert_int_equal(agent_store_remove_token(f->s, "home", NULL), ERR_OK);
+	assert_int_equal(agent_store_read(f->s, &reader, NULL), ERR_OK);
+	assert_string_equal(text, "agent home AB 3,revoked AB home 3,");
 }
 
 int main(void)
@@ -248,6 +375,10 @@ int main(void)
 			test_a_lock_of_another_program_is_reported, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_full_disk_is_reported, set_up,
 			tear_down),
+		cmocka_unit_test_setup_teardown(test_a_name_and_a_port_have_one_tunnel,
+			set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_agents_tokens_and_revocations_are_kept, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
