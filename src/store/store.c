@@ -43,7 +43,7 @@ static const char *const migrations[] = {
 	"CREATE TABLE tunnel (id TEXT PRIMARY KEY, subdomain TEXT NOT NULL UNIQUE,"
 	" port INTEGER NOT NULL UNIQUE, kind TEXT NOT NULL, access TEXT NOT NULL,"
 	" agent TEXT NOT NULL, target TEXT NOT NULL, note TEXT NOT NULL,"
-	" limits TEXT NOT NULL, created_ms INTEGER NOT NULL,"
+	" options TEXT NOT NULL, created_ms INTEGER NOT NULL,"
 	" paused_ms INTEGER NOT NULL, paused_by TEXT NOT NULL) STRICT, WITHOUT ROWID;"
 	"CREATE TABLE agent (label TEXT PRIMARY KEY, serial TEXT NOT NULL,"
 	" capabilities TEXT NOT NULL, sites TEXT NOT NULL, method TEXT NOT NULL,"

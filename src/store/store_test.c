@@ -236,7 +236,7 @@ static void test_a_full_disk_is_reported(void **state)
 	{ \
 		.id = (is), .subdomain = (name), .port = (number), .kind = "app", \
 		.access = "public", .agent = "home", .target = "", .note = "a note", \
-		.limits = "{}", .created_ms = 7, .paused_by = "" \
+		.options = "{}", .created_ms = 7, .paused_by = "" \
 	}
 
 static enum err put_tunnel(struct fixture *f, const struct tunnel_row *row)

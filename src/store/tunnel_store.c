@@ -14,7 +14,7 @@ enum err tunnel_store_put(struct store *s, const struct tunnel_row *row, struct 
 		{ .text = row->agent },
 		{ .text = row->target },
 		{ .text = row->note },
-		{ .text = row->limits },
+		{ .text = row->options },
 		{ .number = (int64_t)row->created_ms },
 		{ .number = (int64_t)row->paused_ms },
 		{ .text = row->paused_by },
@@ -23,12 +23,12 @@ enum err tunnel_store_put(struct store *s, const struct tunnel_row *row, struct 
 	/* REPLACE would remove another tunnel that has the name or the port. */
 	return store_run(s,
 		"INSERT INTO tunnel (id, subdomain, port, kind, access, agent, target,"
-		" note, limits, created_ms, paused_ms, paused_by)"
+		" note, options, created_ms, paused_ms, paused_by)"
 		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 		" ON CONFLICT (id) DO UPDATE SET subdomain = excluded.subdomain,"
 		" port = excluded.port, kind = excluded.kind, access = excluded.access,"
 		" agent = excluded.agent, target = excluded.target,"
-		" note = excluded.note, limits = excluded.limits,"
+		" note = excluded.note, options = excluded.options,"
 		" paused_ms = excluded.paused_ms, paused_by = excluded.paused_by",
 		values, mem_count(values), why);
 }
@@ -57,7 +57,7 @@ static enum err read_row(void *arg, const struct store_value *columns)
 		.agent = columns[5].text,
 		.target = columns[6].text,
 		.note = columns[7].text,
-		.limits = columns[8].text,
+		.options = columns[8].text,
 		.created_ms = (uint64_t)columns[9].number,
 		.paused_ms = (uint64_t)columns[10].number,
 		.paused_by = columns[11].text,
@@ -72,7 +72,7 @@ enum err tunnel_store_read(struct store *s, tunnel_store_fn *fn, void *arg,
 	struct reading reading = { .fn = fn, .arg = arg };
 
 	return store_read(s,
-		"SELECT id, subdomain, port, kind, access, agent, target, note, limits,"
+		"SELECT id, subdomain, port, kind, access, agent, target, note, options,"
 		" created_ms, paused_ms, paused_by FROM tunnel ORDER BY created_ms, id",
 		read_row, &reading, why);
 }

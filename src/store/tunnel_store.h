@@ -13,7 +13,7 @@ struct tunnel_row {
 	const char *agent;     /* the label of its owner */
 	const char *target;    /* at the agent; "": its port on localhost */
 	const char *note;      /* for people */
-	const char *limits;    /* a JSON object */
+	const char *options;   /* for the edge: a JSON object */
 	uint64_t created_ms;   /* wall clock */
 	uint64_t paused_ms;    /* since when it is paused; 0: it is not */
 	const char *paused_by; /* who paused it */
