@@ -185,9 +185,13 @@ static enum err read_request(struct api_call *call, struct span body, struct why
 /* Reads @body by the row's fields, and calls the function. */
 static void call_function(const struct api *api, struct api_call *call, struct span body)
 {
-	const struct field_table *fields = call->row->request;
+	const struct field_table *fields = call->row->reads_body ? NULL :
+								   call->row->request;
 	struct why why = { "" };
 	enum err rc = fields != NULL ? read_request(call, body, &why) : ERR_OK;
+
+	if (call->row->reads_body)
+		call->read_from = body;
 
 	if (rc == ERR_OK)
 		call->row->fn(api->o.context, call);
@@ -250,6 +254,8 @@ static struct api_call *call_dup(const struct api *api, const struct api_call *f
 	call->client = from->client;
 	call->is_banned = from->is_banned;
 	call->is_local = from->is_local;
+	memcpy(call->client_name, from->client_name, sizeof(call->client_name));
+	memcpy(call->client_serial, from->client_serial, sizeof(call->client_serial));
 	call->method = span_dup(head->method);
 	call->target = span_dup(head->target);
 	call->host = span_dup(http1_head_value(head, "Host"));

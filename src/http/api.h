@@ -93,6 +93,9 @@ struct api_operation {
 	bool takes_over;  /* it takes the connection, so HEAD is not accepted */
 	bool is_any_host; /* the Host of the request is not checked */
 	bool is_own;      /* adit's own, not a part of Portal's protocol */
+	/* The function reads the JSON in read_from, and refuses it; @request describes
+	 * it. */
+	bool reads_body;
 };
 
 struct api_table {
@@ -136,7 +139,10 @@ struct api_call {
 	bool is_banned;     /* the client's address is banned */
 	bool is_local;      /* received on the socket for local administrators */
 	bool is_again;      /* it was sent to another thread before */
-	struct buf body;    /* of a call for another thread */
+	/* Common name and serial number (hexadecimal, upper case) of the client's
+	 * certificate, which was checked; "": it has none. Set by admit(). */
+	char client_name[65], client_serial[41];
+	struct buf body; /* of a call for another thread */
 
 	void *request;         /* a struct of the row's fields; NULL: none */
 	struct span read_from; /* its JSON; good until the function returns */

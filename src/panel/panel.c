@@ -84,6 +84,11 @@ const char *panel_domain(const struct panel *p)
 	return p->o.domain;
 }
 
+const char *panel_link_url(const struct panel *p)
+{
+	return p->o.link_url;
+}
+
 bool panel_may(const struct panel_caller *caller, const struct panel_tunnel *t)
 {
 	return caller->agent == NULL || t->spec.agent[0] == '\0' ||

@@ -50,6 +50,7 @@ struct panel_hooks {
 struct panel_options {
 	struct store *store;
 	const char *domain;    /* names of tunnels end in it */
+	const char *link_url;  /* where agents connect: "https://tunnel.example.com" */
 	const char *state_dir; /* has the private CA */
 	const struct log *log;
 	const struct panel_hooks *hooks;
@@ -63,6 +64,7 @@ enum err panel_open(const struct panel_options *o, struct panel **out,
 void panel_close(struct panel *p); /* NULL is fine */
 
 const char *panel_domain(const struct panel *p);
+const char *panel_link_url(const struct panel *p);
 
 /* ---- who asks ---- */
 

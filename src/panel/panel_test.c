@@ -74,6 +74,7 @@ static void open_panel(struct fixture *f)
 	const struct panel_options o = {
 		.store = f->store.store,
 		.domain = "example.com",
+		.link_url = "https://tunnel.example.com",
 		.state_dir = f->store.dir,
 		.log = &f->log,
 		.hooks = &hooks,

@@ -167,7 +167,7 @@ static const struct field edge_rows[] = {
 	{ "hsts", FIELD_BOOL, AT(has_hsts), .initial = "true" },
 	{ "proxyProtocol", FIELD_CHARS, AT(proxy_protocol), .is_nullable = true,
 		.check = check_proxy_protocol },
-	{ "limits", FIELD_TABLE, AT(limits), .of = &limit_fields },
+	{ "limits", FIELD_TABLE, AT(limits), .is_optional = true, .of = &limit_fields },
 };
 
 const struct field_table panel_edge_fields = FIELD_TABLE_OF(struct panel_edge, edge_rows);
