@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/str.h"
 #include "cli/request.h"
 #include "http/local_socket.h"
 #include "loop/fd.h"
@@ -60,6 +61,7 @@ enum err admin_request(const char *directory, const char *method, const char *ta
 		.method = method,
 		.target = target,
 		.body = body,
+		.is_bare = str_has_prefix(target, "/api/"),
 	};
 	int directory_fd = -1;
 	enum err rc = local_socket_path(directory, ADMIN_SOCKET_FILE, address.sun_path,

@@ -8,7 +8,8 @@
 
 /*
  * Sends a request and waits for the response, a few seconds at most. @body is JSON, or
- * NULL. *@data is the response's "data": json_decref() it.
+ * NULL. *@data is the response's "data", or, of a target under /api/, which the panel
+ * answers, the whole response: json_decref() it.
  *
  * ERR_NOENT: no relay serves from @directory.  ERR_AGAIN: one has the directory, and does
  * not serve now.  ERR_DENIED: this user may not.  ERR_PROTO: the relay refuses.

@@ -162,6 +162,19 @@ enum err args_read(const struct field_table *t, int argc, char **argv, unsigned 
 	return rc;
 }
 
+static bool is_set(const char *variable)
+{
+	const char *text = variable != NULL ? getenv(variable) : NULL;
+
+	return text != NULL && text[0] != '\0';
+}
+
+/* The variable that sets @f now, or NULL. */
+static const char *variable_of(const struct field *f)
+{
+	return is_set(f->env) ? f->env : is_set(f->env_alias) ? f->env_alias : NULL;
+}
+
 enum err args_read_environment(const struct field_table *t, uint64_t given, void *object,
 	struct why *why)
 {
@@ -171,13 +184,13 @@ enum err args_read_environment(const struct field_table *t, uint64_t given, void
 
 	why = why != NULL ? why : &words;
 	for (field_first(&c, t); rc == ERR_OK && c.row != NULL; field_next(&c)) {
-		const char *text = c.row->env != NULL ? getenv(c.row->env) : NULL;
+		const char *name = variable_of(c.row);
 		struct field_value v = { .form = FIELD_WORD };
 
-		if (text == NULL || text[0] == '\0' || (given >> c.index & 1))
+		if (name == NULL || (given >> c.index & 1))
 			continue;
-		v.text = span_str(text);
-		rc = field_set(c.row, c.row->env, &v, (char *)object + c.at, why);
+		v.text = span_str(getenv(name));
+		rc = field_set(c.row, name, &v, (char *)object + c.at, why);
 		if (rc == ERR_USAGE && c.row->name == NULL) {
 			log_warn(NULL, "%s; the default is used", err_text(rc, why));
 			rc = ERR_OK;

@@ -43,6 +43,7 @@ static const struct command *const portal_commands[] = {
 static const struct command *const relay_commands[] = {
 	&command_relay_run,
 	&command_relay_status,
+	&command_relay_tunnel,
 	&command_relay_lease,
 	NULL,
 };
@@ -115,10 +116,10 @@ const struct command command_agent = {
 
 const struct command command_relay = {
 	.name = "relay",
-	.summary = "run and manage the public server of leases",
+	.summary = "run and manage the public server",
 	.about =
-		"A relay gives public names to services behind firewalls: agents hold leases of\n"
-		"names, and visitors reach them by these names.\n",
+		"A relay gives public names to services behind firewalls. Its tunnels are names\n"
+		"that its operator gives to agents; leases are names that agents hold.\n",
 	.commands = relay_commands,
 };
 

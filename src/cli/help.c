@@ -73,7 +73,10 @@ static void print_flag(FILE *out, const struct field *f)
 		(f->argument != NULL || strcmp(f->initial, "true") == 0))
 		snprintf(initial, sizeof(initial), " (default %s)", f->initial);
 	if (f->env != NULL)
-		snprintf(env, sizeof(env), " [env %s]", f->env);
+		snprintf(env, sizeof(env), " [env %s]%s%s%s", f->env,
+			f->env_alias != NULL ? " [env " : "",
+			f->env_alias != NULL ? f->env_alias : "",
+			f->env_alias != NULL ? "]" : "");
 	snprintf(text, sizeof(text), "%s%s%s", f->help, initial, env);
 	print_row(out, term, text);
 }

@@ -1,4 +1,4 @@
-/* The command lines of "adit relay run", "adit relay status" and "adit relay lease". */
+/* The command lines of "adit relay run" and of the commands that ask a running relay. */
 #ifndef CLI_RELAY_ARGS_H
 #define CLI_RELAY_ARGS_H
 
@@ -14,11 +14,13 @@ struct relay_args {
 	const struct call *call; /* borrowed: its flags are read again */
 };
 
-/* Of "relay run"; of the two that send requests to a running relay. */
+/* Of "relay run"; of commands that send requests to a running relay, whose own structs
+ * have a struct relay_args as their first member. */
 extern const struct field_table relay_run_fields, relay_admin_fields;
 
 /*
- * A relay_read_fn; @arg is a struct relay_args: defaults, then the file, then the
+ * A relay_read_fn; @arg is a struct relay_args, the first member of the struct of the
+ * command's fields: defaults, then the file, then the
  * environment, then the flags.
  * ERR_USAGE: a flag, a variable or the file.  ERR_SYS: the file cannot be read.
  */

@@ -27,6 +27,52 @@ static void on_response(void *arg, enum err rc, const struct http_response *resp
 	loop_stop(x->loop);
 }
 
+/* "port: write a port from ...; subdomain: ..." of a form, or the text. */
+static void print_details(const json_t *details, char *to, size_t size)
+{
+	const json_t *issue;
+	size_t i, n = 0;
+
+	to[0] = '\0';
+	if (json_is_string(details))
+		snprintf(to, size, ": %s", json_string_value(details));
+	json_array_foreach(json_object_get(details, "issues"), i, issue)
+	{
+		const char *member = json_string_value(
+			json_array_get(json_object_get(issue, "path"), 0));
+		const char *text = json_string_value(json_object_get(issue, "message"));
+
+		if (n < size)
+			n += (size_t)snprintf(to + n, size - n, "%s%s: %s",
+				i > 0 ? "; " : "", member != NULL ? member : "body",
+				text != NULL ? text : "?");
+	}
+}
+
+static enum err read_bare(struct exchange *x, json_t **data)
+{
+	json_t *root = json_loadb((const char *)buf_front(&x->body), x->body.n, 0, NULL);
+	const char *words = json_string_value(json_object_get(root, "error"));
+	const json_t *details = json_object_get(root, "details");
+	const bool has_issues = json_is_object(json_object_get(root, "details")) &&
+		json_object_get(details, "issues") != NULL;
+	char more[220];
+	enum err rc = ERR_OK;
+
+	print_details(details, more, sizeof(more));
+	if (x->status / 100 == 2 && json_is_object(root))
+		*data = json_incref(root);
+	else if (words != NULL && has_issues)
+		rc = err_set(x->why, ERR_PROTO, "%s", more);
+	else if (words != NULL)
+		rc = err_set(x->why, ERR_PROTO, "%s%s", words, more);
+	else
+		rc = err_set(x->why, ERR_PROTO, "%s responds with status %u", x->q->peer,
+			x->status);
+	json_decref(root);
+	return rc;
+}
+
 /* The envelope: portal-protocol 2.2. */
 static enum err read_response(struct exchange *x, json_t **data)
 {
@@ -73,7 +119,9 @@ enum err request_send(const struct request *q, json_t **data, struct why *why)
 		rc = http_client_send(client, &send, NULL);
 	if (rc == ERR_OK) {
 		loop_run(x.loop);
-		rc = x.rc == ERR_OK ? read_response(&x, data) : x.rc;
+		rc = x.rc != ERR_OK ? x.rc :
+			q->is_bare  ? read_bare(&x, data) :
+				      read_response(&x, data);
 	} else {
 		err_set(why, rc, "cannot send a request to %s: %s", q->peer,
 			err_name(rc));

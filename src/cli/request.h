@@ -14,6 +14,8 @@ struct request {
 	const char *method, *target;
 	const char *headers; /* as those of a struct http_client_request */
 	const char *body;    /* JSON, or NULL */
+	bool is_bare; /* of the panel: the data is the whole response, and an error is
+		       * {"error": text, "details": ...} */
 };
 
 /*

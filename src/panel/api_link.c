@@ -15,8 +15,8 @@
 
 /* ---- the arguments ---- */
 
-/* Whose arguments: the agent's that asks, or ?agent=LABEL, or the only one there is. NULL:
- * the tunnels of all, without a credential. */
+/* Whose arguments: the agent's that asks, or ?agent=LABEL, or the only one there is.
+ * NULL: the tunnels of all, without a credential. */
 static const struct panel_agent *agent_of(const struct panel *p,
 	const struct api_call *call)
 {

@@ -78,6 +78,9 @@ static void test_bodies_and_what_is_wrong_with_them(void **state)
 		{ "\"a\"", "\"port\":3000,\"agentLabel\":\"Nas\"", "[\"agent\"]" },
 		{ "\"a\"", "\"port\":3000,\"enabled\":1", "write true or false" },
 		{ "\"a\"", "\"port\":3000,\"limits\":[]", "write an object" },
+		{ "\"a\"", "\"port\":3000,\"limits\":{\"x\":1}", "x is none of conn" },
+		{ "\"a\"", "\"port\":3000,\"limits\":{\"idleSeconds\":-1}",
+			"[\"limits\"]" },
 	};
 	struct fixture *f = *state;
 	char body[512];

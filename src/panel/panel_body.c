@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 
 /* ---- what is wrong ---- */
 
@@ -110,6 +111,29 @@ static const char *without_name(const char *text, const char *name)
 	return *text == ' ' ? text + 1 : text;
 }
 
+/* Members of objects within are few, and mistakes in them would not be noticed. */
+static bool check_members(const struct field *f, const json_t *value,
+	struct panel_issues *issues)
+{
+	char all[200] = "", shown[48];
+	const char *key;
+	json_t *member;
+	size_t at, n = 0;
+
+	for (unsigned i = 0; i < f->of->count && n < sizeof(all); i++)
+		n += (size_t)snprintf(all + n, sizeof(all) - n, "%s%s", i > 0 ? ", " : "",
+			f->of->rows[i].name);
+	json_object_foreach((json_t *)(uintptr_t)value, key, member)
+	{
+		if (find_row(f->of, key, &at) != NULL)
+			continue;
+		panel_issues_add(issues, f->name, "%s is none of %s",
+			str_quote(shown, sizeof(shown), span_str(key)), all);
+		return false;
+	}
+	return true;
+}
+
 static enum err read_member(const struct field *f, json_t *value, void *at,
 	struct panel_issues *issues)
 {
@@ -119,7 +143,9 @@ static enum err read_member(const struct field *f, json_t *value, void *at,
 	const char *words;
 	enum err rc = ERR_NOMEM;
 
-	if (json_is_null(value))
+	if (f->kind == FIELD_TABLE && !check_members(f, value, issues))
+		rc = ERR_OK;
+	else if (json_is_null(value))
 		rc = set_default(f, at, &why);
 	else if (json_object_set(object, f->name, value) == 0)
 		rc = field_read_json_value(&one, object, (char *)at - f->at, &why);

@@ -1,7 +1,7 @@
 /*
  * The administrators' API on a Unix socket in the state directory, for root and for the
- * user that the relay runs as: the operations under /admin/, without a wallet. "adit
- * relay lease" and "adit relay status" use it. On the control worker.
+ * user that the relay runs as: the operations under /admin/, without a wallet, and those
+ * of the panel under /api/. The commands of "adit relay" use it. On the control worker.
  */
 #ifndef RELAY_ADMIN_SOCKET_H
 #define RELAY_ADMIN_SOCKET_H

@@ -321,6 +321,9 @@ static enum err relay_open_rest(struct relay *r, struct why *why)
 		rc = loop_timer_open(loop, relay_on_drain, r, &r->drain);
 	if (rc != ERR_OK)
 		return rc;
+	rc = relay_open_panel(r, why);
+	if (rc != ERR_OK)
+		return rc;
 	relay_sweep(r);
 	loop_timer_set(r->audit, RELAY_AUDIT_MS);
 	relay_publish(r);
@@ -337,8 +340,8 @@ static enum err relay_open_rest(struct relay *r, struct why *why)
 		return rc;
 	if (admin_socket_open(r, &r->admin, &detail) != ERR_OK)
 		log_warn(&r->log,
-			"admin socket: not opened: %s; adit relay lease and adit relay status"
-			" will not work",
+			"admin socket: not opened: %s; the commands of adit relay will not"
+			" work",
 			detail.text);
 	r->state = RELAY_SERVING;
 	r->began_ms = clock_wall_ms();
@@ -419,6 +422,7 @@ void relay_close(struct relay *r)
 	admin_socket_close(r->admin);
 	data_workers_join(&r->shared);
 	r->state = RELAY_ENDED;
+	relay_close_panel(r);
 	data_workers_close(&r->shared);
 	if (r->sign_audit != NULL)
 		relay_audit_signatures(r); /* of the last minute */

@@ -38,6 +38,7 @@ struct relay_options {
 	struct field_list exempt;    /* ranges */
 	uint32_t workers;            /* data workers; 0 is one for each core */
 	char *metrics;               /* "host:port" of a loopback listener, or NULL */
+	char domain[NAMES_HOST_MAX + 1]; /* of the panel's tunnels; "": no panel */
 };
 
 /*

@@ -22,6 +22,7 @@
 #define SIGN_RATE_MAX 1000000
 #define PREFIXES_MAX 1024
 #define RESERVED_MAX 4096
+#define DOMAIN_MAX (NAMES_HOST_MAX - NAMES_LABEL_MAX - 1)
 #define RESERVED_STANDARD "standard" /* in the setting: the names below */
 
 /*
@@ -137,6 +138,22 @@ static enum err check_wallets(void *member, struct why *why)
 	return ERR_OK;
 }
 
+static enum err check_domain(void *member, struct why *why)
+{
+	char host[NAMES_HOST_MAX + 1], *text = member;
+
+	if (text[0] == '\0')
+		return ERR_OK;
+	if (names_parse_host(span_str(text), host, NULL) != ERR_OK ||
+		names_host_is_address(host) || strpbrk(host, ":_") != NULL ||
+		strchr(host, '.') == NULL || strlen(host) > DOMAIN_MAX)
+		return refuse_text(why, text,
+			"a domain; write its name such as example.com, without https:// and"
+			" without a port");
+	memcpy(text, host, strlen(host) + 1);
+	return ERR_OK;
+}
+
 static enum err check_metrics(void *member, struct why *why)
 {
 	const char *text = *(char **)member;
@@ -172,7 +189,8 @@ static enum err check_metrics(void *member, struct why *why)
 
 static const struct field rows[] = {
 	{ "identity_path", FIELD_TEXT, AT(state_dir), .check = check_directory,
-		.env = "IDENTITY_PATH", .argument = "directory",
+		.alias = "state_dir", .env = "IDENTITY_PATH",
+		.env_alias = "ADIT_STATE_DIR", .argument = "directory",
 		.help = "directory of the identity, certificate and database; default:"
 			" /var/lib/adit/relay for root, else ~/.local/share/adit/relay" },
 	{ "portal_url", FIELD_CHARS, AT(url), .check = check_url,
@@ -239,6 +257,9 @@ static const struct field rows[] = {
 		.check = prefix_check_list, .initial = "127.0.0.0/8,::1",
 		.env = "ADIT_LEASES_EXEMPT", .argument = "list",
 		.help = "networks without that limit, as addresses and ranges" },
+	{ "domain", FIELD_CHARS, AT(domain), .check = check_domain, .env = "ADIT_DOMAIN",
+		.argument = "name",
+		.help = "names of tunnels end in it; without it there are leases only" },
 	{ "metrics", FIELD_TEXT, AT(metrics), .check = check_metrics,
 		.env = "ADIT_METRICS", .argument = "address:port",
 		.help = "serve metrics for Prometheus on this loopback address, at /metrics" },

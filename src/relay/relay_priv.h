@@ -21,6 +21,7 @@
 struct store;
 struct wallet;
 struct http_metrics;
+struct panel;
 
 enum relay_state {
 	RELAY_STARTING,
@@ -58,6 +59,8 @@ struct relay {
 	struct listener *sni, *api;
 	struct http_metrics *metrics; /* NULL: not enabled */
 	struct admin_socket *admin;   /* NULL: it could not be opened */
+	struct panel *panel;          /* NULL: the options have no domain */
+	char *link_url;               /* of the panel: where agents connect */
 	uint64_t began_ms;            /* wall clock: when it began to serve */
 	uint16_t sni_port;            /* the port that it listens on */
 	struct loop_timer *sweep, *audit, *drain, *wait;
@@ -104,6 +107,10 @@ static inline const char *relay_domain(const struct relay *r, const struct api_c
 {
 	return call->host[0] != '\0' ? call->host : r->options.root;
 }
+
+/* Opens r->panel, if the options have its domain, and sets its hooks. relay_panel.c. */
+enum err relay_open_panel(struct relay *r, struct why *why) MUST_USE;
+void relay_close_panel(struct relay *r);
 
 /* Sends all workers a new snapshot of the settings. relay_settings.c. */
 void relay_publish(struct relay *r);

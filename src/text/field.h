@@ -80,8 +80,9 @@ struct field {
 
 	const char *alias; /* another flag; if both are given, @name is used; or NULL */
 	const char *env;   /* variable in the environment; or NULL */
-	const char *argument; /* the name of the value in help; NULL for a switch */
-	const char *help;     /* a line or more, without a full stop */
+	const char *env_alias; /* another; if both are set, @env is used; or NULL */
+	const char *argument;  /* the name of the value in help; NULL for a switch */
+	const char *help;      /* a line or more, without a full stop */
 };
 
 struct field_table {

@@ -1,0 +1,123 @@
+/*
+ * The panel of the relay: what its decisions mean for the other parts of the relay, and
+ * what these know of a tunnel.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/str.h"
+#include "panel/panel.h"
+#include "relay/relay_priv.h"
+
+#define LINK_PORT 9090 /* for a proxy in front */
+
+/* ---- what has changed ---- */
+
+static enum err on_tunnel(void *owner, const struct panel_tunnel *before,
+	const struct panel_tunnel *after, struct why *why)
+{
+	struct relay *r = owner;
+
+	(void)before;
+	(void)why;
+	if (after != NULL)
+		log_debug(&r->log, "panel: %s: no edge serves it", after->fqdn);
+	return ERR_OK;
+}
+
+/* ---- what is taken ---- */
+
+/* Names of leases collide only if they end in the same domain. */
+static bool name_is_taken(void *owner, const char *label, struct why *why)
+{
+	struct relay *r = owner;
+	char host[2 * NAMES_HOST_MAX];
+	struct route *route;
+
+	snprintf(host, sizeof(host), "%s.%s", label, r->options.domain);
+	route = route_find_by_host(r->routes, host);
+	if (route != NULL) {
+		route_unref(route);
+		err_set(why, ERR_EXISTS, "a lease has it");
+		return true;
+	}
+	if (strcmp(r->options.domain, r->options.root) != 0 ||
+		reservations_holder(r->names, label) == NULL)
+		return false;
+	err_set(why, ERR_EXISTS, "it is reserved for a lease");
+	return true;
+}
+
+static bool port_is_taken(void *owner, uint16_t port, struct why *why)
+{
+	struct relay *r = owner;
+	const struct relay_options *o = &r->options;
+	const char *metrics = o->metrics != NULL ? strrchr(o->metrics, ':') : NULL;
+
+	if (port == LINK_PORT || port == o->api_port || port == o->sni_port ||
+		port == r->sni_port || port == listener_port(r->api) ||
+		(metrics != NULL && strtoul(metrics + 1, NULL, 10) == port)) {
+		err_set(why, ERR_EXISTS, "the relay listens on it");
+		return true;
+	}
+	if (!o->has_tcp || port < o->port_min || port > o->port_max)
+		return false;
+	err_set(why, ERR_EXISTS, "the ports from %u to %u are for leases", o->port_min,
+		o->port_max);
+	return true;
+}
+
+/* ---- facts ---- */
+
+/* Of the relay's own certificate, where that has the name. */
+static void certificate_of(void *owner, const char *host, struct path_certificate *out)
+{
+	struct relay *r = owner;
+	const struct certificate_pair *pair = certificate_current(r->certificate);
+	bool is_named = false;
+
+	for (unsigned i = 0; i < pair->names.n; i++)
+		is_named = is_named || names_match(pair->names.v[i], host);
+	if (!is_named)
+		return;
+	out->state = PATH_CERTIFICATE_GOOD;
+	out->since_ms = (uint64_t)pair->begins_s * 1000;
+	out->ends_ms = (uint64_t)pair->ends_s * 1000;
+}
+
+/* ---- life ---- */
+
+static const struct panel_hooks hooks = {
+	.on_tunnel = on_tunnel,
+	.name_is_taken = name_is_taken,
+	.port_is_taken = port_is_taken,
+	.certificate_of = certificate_of,
+};
+
+enum err relay_open_panel(struct relay *r, struct why *why)
+{
+	struct panel_options o = {
+		.store = r->store,
+		.domain = r->options.domain,
+		.state_dir = r->options.state_dir,
+		.log = &r->log,
+		.hooks = &hooks,
+		.owner = r,
+	};
+
+	if (r->options.domain[0] == '\0')
+		return ERR_OK;
+	r->link_url = str_printf("https://tunnel.%s", r->options.domain);
+	if (r->link_url == NULL)
+		return err_set(why, ERR_NOMEM, "out of memory");
+	o.link_url = r->link_url;
+	return panel_open(&o, &r->panel, why);
+}
+
+void relay_close_panel(struct relay *r)
+{
+	panel_close(r->panel);
+	r->panel = NULL;
+	free(r->link_url);
+	r->link_url = NULL;
+}
