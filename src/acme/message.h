@@ -2,9 +2,10 @@
  * The messages of ACME (RFC 8555, RFC 9773): what a CA answers, and the payloads of
  * requests. No I/O, no clock.
  *
- * Answers are untrusted: at most ACME_ANSWER_MAX bytes, lists are bounded, unknown members
- * are ignored (RFC 8555 6.4). The members of what was read are freed with field_fini() and
- * the table of its kind, also after an error. Texts are NULL when the answer lacks them.
+ * Answers are untrusted: at most ACME_ANSWER_MAX bytes, lists are bounded, unknown
+ * members are ignored (RFC 8555 6.4). The members of what was read are freed with
+ * field_fini() and the table of its kind, also after an error. Texts are NULL when the
+ * answer lacks them.
  */
 #ifndef ACME_MESSAGE_H
 #define ACME_MESSAGE_H

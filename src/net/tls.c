@@ -189,6 +189,8 @@ static enum err tls_end_call(struct tls *t, int result, enum tls_direction *d)
 	/* After the handshake no separate stack is needed. */
 	if ((SSL_get_mode(t->ssl) & SSL_MODE_ASYNC) != 0 && SSL_is_init_finished(t->ssl))
 		SSL_clear_mode(t->ssl, SSL_MODE_ASYNC);
+	if (SSL_is_init_finished(t->ssl) && tls_proven_protocol(t->ssl) != NULL)
+		return tls_fail(t, ERR_CLOSED, "the handshake was all");
 	*d = TLS_READY;
 	switch (SSL_get_error(t->ssl, result)) {
 	case SSL_ERROR_NONE:
@@ -378,7 +380,8 @@ static enum err tls_read(struct stream *s, void *to, size_t room, size_t *got)
 				SSL_read_ex(t->ssl, (uint8_t *)to + have, room - have,
 					&n),
 				&t->reading);
-		have += n;
+		if (rc == ERR_OK)
+			have += n;
 	}
 	if (!SSL_has_pending(t->ssl))
 		(void)SSL_free_buffers(t->ssl); /* OpenSSL allocates some for a ticket */

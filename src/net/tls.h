@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "net/stream.h"
+#include "net/tls_certificate.h"
 
 #define TLS_VERSION_1_2 0x0303
 #define TLS_VERSION_1_3 0x0304
@@ -24,6 +25,10 @@ struct tls_server_options {
 	struct span cert_pem;
 	struct remote_key *key; /* a reference is taken: crypto/remote_key.h */
 	bool is_key_instant; /* signs during the call: no handshake has to wait for it */
+
+	/* Or: called in each handshake; net/tls_certificate.h. */
+	tls_choose_fn *choose;
+	void *choose_arg; /* borrowed: outlives the context and its connections */
 
 	unsigned min_version; /* 0: TLS_VERSION_1_2 */
 	/* File or directory of client CAs: a client certificate is required and verified.

@@ -70,9 +70,16 @@ static int tls_context_on_alpn(SSL *ssl, const unsigned char **out, unsigned cha
 	const unsigned char *in, unsigned in_n, void *arg)
 {
 	const struct tls_context *ctx = arg;
+	const char *proven = tls_proven_protocol(ssl);
 	unsigned char *chosen;
 
-	(void)ssl;
+	if (proven != NULL) { /* the client offers it: it was looked at before */
+		*out = (const unsigned char *)proven;
+		*out_n = (unsigned char)strlen(proven);
+		return SSL_TLSEXT_ERR_OK;
+	}
+	if (ctx->alpn_n == 0)
+		return SSL_TLSEXT_ERR_NOACK;
 	if (SSL_select_next_proto(&chosen, out_n, ctx->alpn, ctx->alpn_n, in, in_n) !=
 		OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
@@ -281,7 +288,9 @@ enum err tls_context_new_server(const struct tls_server_options *o,
 
 	if (rc != ERR_OK)
 		return rc;
-	if (o->key != NULL)
+	if (o->choose != NULL)
+		tls_context_choose(ctx, o->choose, o->choose_arg);
+	else if (o->key != NULL)
 		rc = tls_context_use_remote(ctx, o, why);
 	else
 		rc = tls_context_use_pair(ctx, o->cert_file, o->key_file, why);
@@ -297,7 +306,7 @@ enum err tls_context_new_server(const struct tls_server_options *o,
 		tls_context_free(ctx);
 		return rc;
 	}
-	if (ctx->alpn_n > 0)
+	if (ctx->alpn_n > 0 || o->choose != NULL)
 		SSL_CTX_set_alpn_select_cb(ctx->ssl, tls_context_on_alpn, ctx);
 	*out = ctx;
 	return ERR_OK;

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "net/tls.h"
+#include "net/tls_certificate.h"
 
 #define TLS_ALPN_MAX 128
 
@@ -20,6 +21,8 @@ struct tls_context {
 	BIO_METHOD *bio; /* made by tls.c: OpenSSL's access to the stream below */
 	bool skip_verify;
 	struct remote_key *key; /* a reference, or NULL */
+	tls_choose_fn *choose;  /* or NULL: see tls_certificate.h */
+	void *choose_arg;       /* borrowed: the owner's */
 
 	/* A client's newest session, and its server. The lock is for these: threads share
 	 * contexts. */
@@ -35,6 +38,13 @@ struct tls_context {
 /* Lets @ssl resume the session with @server_name, if there is one. */
 void tls_context_offer_session(struct tls_context *ctx, SSL *ssl,
 	const char *server_name);
+
+/* In tls_certificate.c: handshakes get their certificate from @choose. */
+void tls_context_choose(struct tls_context *ctx, tls_choose_fn *choose, void *arg);
+
+/* In tls_certificate.c: the protocol that the handshake of a server is for alone, or
+ * NULL. */
+const char *tls_proven_protocol(const SSL *ssl);
 
 /* In tls_peer.c: sets SNI, and the name to verify. False: it is not a valid name. */
 bool tls_set_server_name(SSL *ssl, const char *server_name);
