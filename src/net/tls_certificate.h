@@ -1,10 +1,10 @@
 /*
  * Certificates that a server chooses by name: one listener, many names.
  *
- * A certificate here is a chain with its private key in memory, reference-counted, for any
- * thread. A server whose options have @choose asks for one in each handshake, so a new
- * certificate is in use at once, needs no new context, and open connections and tickets
- * stay as they are.
+ * A certificate here is a chain with its private key in memory, reference-counted, for
+ * any thread. A server whose options have @choose asks for one in each handshake, so a
+ * new certificate is in use at once, needs no new context, and open connections and
+ * tickets stay as they are.
  */
 #ifndef NET_TLS_CERTIFICATE_H
 #define NET_TLS_CERTIFICATE_H
