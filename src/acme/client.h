@@ -2,9 +2,10 @@
  * A client of one CA (RFC 8555): its directory, nonces, and an account there. It has no
  * opinion about orders; those are acme/order.h.
  *
- * Nothing is requested before the first call. The directory and the account are looked up
- * then, and kept; the account's key is a file that is made once and found again. A request
- * whose nonce the CA rejects is sent again with a new one (6.5), up to ACME_NONCE_TRIES.
+ * Nothing is requested before the first call. The directory and the account are looked
+ * up then, and kept; the account's key is a file that is made once and found again. A
+ * request whose nonce the CA rejects is sent again with a new one (6.5), up to
+ * ACME_NONCE_TRIES.
  */
 #ifndef ACME_CLIENT_H
 #define ACME_CLIENT_H
@@ -37,7 +38,8 @@ struct acme_client_options {
 enum err acme_client_new(const struct acme_client_options *o, struct acme_client **out,
 	struct why *why) MUST_USE;
 
-/* Calls without an answer are dropped. Not from inside an acme_answer_fn. NULL is fine. */
+/* Calls without an answer are dropped. Not from inside an acme_answer_fn. NULL is
+ * fine. */
 void acme_client_free(struct acme_client *c);
 
 /* RFC 7638, of the account's key. */

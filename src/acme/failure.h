@@ -19,7 +19,7 @@ struct acme_failure {
 	char text[ACME_FAILURE_MAX];
 };
 
-/* The CA, or the way to it, has failed while @doing ("the order"). @answer may be NULL. */
+/* The CA, or the way to it, has failed while @doing: "an order". @answer may be NULL. */
 void acme_failure_of_answer(struct acme_failure *f, const char *doing, const char *name,
 	enum err rc, const struct acme_answer *answer, const struct why *why);
 
@@ -27,7 +27,7 @@ void acme_failure_of_answer(struct acme_failure *f, const char *doing, const cha
 void acme_failure_of_problem(struct acme_failure *f, const char *doing, const char *name,
 	const struct acme_problem *problem);
 
-/* A validation has failed. @challenge: with its error; NULL: the CA does not say which. */
+/* A validation has failed. @challenge has the error; NULL: the CA does not say which. */
 void acme_failure_of_validation(struct acme_failure *f, const char *name,
 	enum acme_challenge_kind kind, const struct acme_challenge *challenge);
 
