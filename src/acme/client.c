@@ -506,11 +506,14 @@ static void client_on_directory(void *arg, enum err rc, const struct http_respon
 	const struct why *why)
 {
 	struct acme_client *c = arg;
-	struct why words = *why;
+	struct why words = { "" };
 
 	c->transfer = NULL;
-	if (rc == ERR_OK)
-		rc = client_take_directory(c, a, &words);
+	if (rc != ERR_OK) {
+		client_fail_alone(c, rc, why);
+		return;
+	}
+	rc = client_take_directory(c, a, &words);
 	if (rc == ERR_OK)
 		client_ask_account(c);
 	else

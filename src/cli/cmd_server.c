@@ -1,12 +1,34 @@
 /* adit server: the server end of links, with Chisel's command line. */
 #include "base/log.h"
+#include "base/str.h"
 #include "cli/command.h"
 #include "cli/keygen.h"
 #include "cli/link_args.h"
 #include "cli/runner.h"
+#include "text/names.h"
 #include "tunnel/chisel/check.h"
 
 #define AT(member) FIELD_AT(struct server_args, member)
+
+/* Makes each name canonical. */
+static enum err check_domains(void *member, struct why *why)
+{
+	const struct field_list *names = member;
+	char host[NAMES_HOST_MAX + 1];
+
+	for (unsigned i = 0; i < names->n; i++) {
+		char *name = names->v[i] + (str_has_prefix(names->v[i], "*.") ? 2 : 0);
+
+		if (names_parse_host(span_str(name), host, NULL) != ERR_OK ||
+			names_host_is_address(host) || strlen(host) > strlen(name))
+			return err_set(why, ERR_USAGE,
+				"\"%.100s\" is not a host name; write one such as "
+				"tunnel.example.com",
+				names->v[i]);
+		(void)str_copy(name, strlen(name) + 1, host);
+	}
+	return ERR_OK;
+}
 
 static const struct field server_rows[] = {
 	{ "host", FIELD_TEXT, AT(link.host), .check = check_host, .env = "HOST",
@@ -60,10 +82,22 @@ static const struct field server_rows[] = {
 		.help = "serve TLS with this PEM private key; needs --tls-cert" },
 	{ "tls_cert", FIELD_TEXT, AT(link.tls_cert), .argument = "file",
 		.help = "serve TLS with this PEM certificate chain; needs --tls-key" },
-	{ "tls_domain", FIELD_REPEATED, .lacks = "certificates by ACME are",
+	{ "tls_domain", FIELD_REPEATED, AT(link.acme.domains), .check = check_domains,
 		.argument = "name",
-		.help = "not supported yet: get a certificate for this name by ACME; give --tls-key"
-			" and --tls-cert, or put nginx in front" },
+		.help = "serve TLS with a certificate for this name, which is got and renewed by"
+			" ACME; port 443 or 80 of the name must be this machine's; several are"
+			" possible" },
+	{ "acme_url", FIELD_TEXT, AT(link.acme.url), .is_own = true,
+		.env = "ADIT_ACME_URL", .argument = "url",
+		.help = "for --tls-domain, the directory of another CA than Let's Encrypt" },
+	{ "acme_ca_file", FIELD_TEXT, AT(link.acme.ca_file), .is_own = true,
+		.env = "ADIT_ACME_CA_FILE", .argument = "file",
+		.help = "verify the server of --acme-url with these roots (PEM) in place of the"
+			" system's" },
+	{ "acme_dns_hook", FIELD_TEXT, AT(link.acme.dns_hook), .is_own = true,
+		.env = "ADIT_ACME_DNS_HOOK", .argument = "program",
+		.help = "prove names by DNS-01 with this program, which sets TXT records; needed"
+			" for a wildcard such as *.example.com" },
 	{ "tls_ca", FIELD_TEXT, AT(link.tls_ca), .argument = "file",
 		.help = "require a client certificate of one of these CAs (a PEM file, or a"
 			" directory of PEM files)" },
@@ -75,6 +109,21 @@ static const struct field server_rows[] = {
 	{ NULL, FIELD_DURATION, AT(link.tuning.config_ms), .env = "CHISEL_CONFIG_TIMEOUT",
 		.argument = "duration",
 		.help = "timeout of the configuration that a client sends (10s)" },
+	{ NULL, FIELD_TEXT, AT(link.acme.email), .env = "CHISEL_LE_EMAIL",
+		.argument = "address",
+		.help = "mail address for the CA of --tls-domain, for its warnings" },
+	{ NULL, FIELD_TEXT, AT(link.acme.cache), .env = "CHISEL_LE_CACHE",
+		.argument = "directory",
+		.help = "where certificates of --tls-domain are stored (~/.cache/chisel); -"
+			" stores none" },
+	{ NULL, FIELD_TEXT, AT(link.acme.eab_kid), .env = "ADIT_ACME_EAB_KID",
+		.argument = "id",
+		.help = "id of an external account, if the CA of --acme-url requires one" },
+	{ NULL, FIELD_SECRET, AT(link.acme.eab_key), .env = "ADIT_ACME_EAB_KEY",
+		.argument = "key", .help = "its HMAC key, in base64url" },
+	{ NULL, FIELD_PORT, AT(link.acme.http_port), .env = "ADIT_ACME_HTTP_PORT",
+		.initial = "80", .argument = "number",
+		.help = "port for HTTP-01 challenges of --tls-domain; 0 uses none" },
 	{ NULL, FIELD_COUNT, AT(link.workers), .env = "ADIT_WORKERS", .argument = "count",
 		.help = "threads that carry data (one for each core)" },
 	{ NULL, FIELD_COUNT, AT(link.head_max), .env = "ADIT_HEAD_MAX",
@@ -92,10 +141,18 @@ enum err server_args_check(const struct server_args *args, struct why *why)
 	if (args->forces && args->keygen == NULL)
 		return err_set(why, ERR_USAGE,
 			"--force replaces the file of --keygen: give that too");
-	if (link->tls_ca != NULL && link->tls_key == NULL && link->tls_cert == NULL)
+	if (link->tls_ca != NULL && link->tls_key == NULL && link->tls_cert == NULL &&
+		link->acme.domains.n == 0)
 		return err_set(why, ERR_USAGE,
 			"--tls-ca asks clients for certificates, which needs TLS: give --tls-key"
 			" and --tls-cert too");
+	if (link->acme.domains.n > 0 && (link->tls_key != NULL || link->tls_cert != NULL))
+		return err_set(why, ERR_USAGE,
+			"--tls-domain gets a certificate, so --tls-key and --tls-cert cannot be"
+			" given too");
+	if ((link->acme.eab_kid == NULL) != (link->acme.eab_key == NULL))
+		return err_set(why, ERR_USAGE,
+			"ADIT_ACME_EAB_KID needs ADIT_ACME_EAB_KEY: set both, or none");
 	return check_tls_pair(link->tls_key, link->tls_cert, why);
 }
 

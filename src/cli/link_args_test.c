@@ -176,8 +176,15 @@ static void test_wrong_server_arguments_are_refused_with_a_reason(void **state)
 		{ { "--tls-ca", "c" },
 			"--tls-ca asks clients for certificates, which needs TLS: give --tls-key "
 			"and --tls-cert too" },
-		{ { "--tls-domain", "a.example" },
-			"--tls-domain: certificates by ACME are not supported yet; leave it out" },
+		{ { "--tls-domain", "192.0.2.1" },
+			"--tls-domain: \"192.0.2.1\" is not a host name; write one such as "
+			"tunnel.example.com" },
+		{ { "--tls-domain", "https://a.example" },
+			"--tls-domain: \"https://a.example\" is not a host name; write one such "
+			"as tunnel.example.com" },
+		{ { "--tls-domain", "a.example", "--tls-key", "k", "--tls-cert", "c" },
+			"--tls-domain gets a certificate, so --tls-key and --tls-cert cannot be "
+			"given too" },
 		{ { "--backend", "http://" },
 			"--backend: the URL has no host; write one such as "
 			"http://127.0.0.1:3000" },

@@ -16,7 +16,7 @@ BAD_SERVER = [
     ["--reverse=perhaps"],
     ["--tls-key", "key.pem"],
     ["--tls-cert", "cert.pem"],
-    ["--tls-domain", "example.com"],
+    ["--tls-domain", "example.com/"],
     ["--tls-domain", "example.com", "--tls-key", "k", "--tls-cert", "c"],
     ["--backend", "nonsense"],
     ["--backend", "http://"],
@@ -73,8 +73,12 @@ def test_one_tls_file_of_two_names_the_other(world, adit):
     assert "--tls-key" in refused(world, adit, "server", ["--tls-cert", "c"])
 
 
-def test_certificates_by_name_are_refused_clearly(world, adit):
-    assert "--tls-domain" in refused(world, adit, "server", ["--tls-domain", "a.example"])
+def test_a_wildcard_wants_a_program_for_its_challenge(world, adit):
+    done = world.call([*adit.argv, "server", "--host", "127.0.0.1", "--port", "0",
+                       "--tls-domain", "*.example.com"],
+                      env={"CHISEL_LE_CACHE": world.path("cache"), "ADIT_ACME_HTTP_PORT": "0"})
+    assert done.returncode == 1
+    assert "--acme-dns-hook" in done.stderr
 
 
 def test_a_secret_is_not_repeated(world, adit):

@@ -125,6 +125,8 @@ static enum err link_load_tls(struct link_server *s, struct why *why)
 		.cert_file = s->o->tls_cert,
 		.key_file = s->o->tls_key,
 		.ca_path = s->o->tls_ca,
+		.choose = s->acme != NULL ? link_acme_choose : NULL,
+		.choose_arg = s->acme,
 	};
 	struct users *users = link_snapshot_of(s->snapshot)->users;
 	struct tls_context *tls;
@@ -133,7 +135,8 @@ static enum err link_load_tls(struct link_server *s, struct why *why)
 	if (rc == ERR_OK)
 		rc = link_publish_take(s, users != NULL ? users_ref(users) : NULL, tls);
 	if (rc == ERR_OK && s->shared->running > 0)
-		log_info(&s->log, "TLS: reloaded %s", s->o->tls_cert);
+		log_info(&s->log, "TLS: reloaded %s",
+			s->o->tls_cert != NULL ? s->o->tls_cert : s->o->tls_ca);
 	return rc;
 }
 
@@ -210,7 +213,7 @@ static enum err link_watch(struct link_server *s, struct why *why)
 			s->o->auth_file);
 		rc = file_watch_open(&users, &s->users_file.watch);
 	}
-	if (rc == ERR_OK && s->o->tls_cert != NULL)
+	if (rc == ERR_OK && (s->o->tls_cert != NULL || s->o->tls_ca != NULL))
 		rc = file_watch_open(&tls, &s->tls_files.watch);
 	return rc == ERR_OK ?
 		rc :
@@ -231,7 +234,7 @@ enum err link_files_open(struct link_server *s, struct why *why)
 		log_warn(&s->log,
 			"no users configured: anyone can connect; see --auth and "
 			"--authfile");
-	if (rc == ERR_OK && s->o->tls_cert != NULL)
+	if (rc == ERR_OK && (s->o->tls_cert != NULL || s->acme != NULL))
 		rc = link_load_tls(s, why);
 	return rc;
 }

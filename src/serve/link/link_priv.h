@@ -55,6 +55,7 @@ struct link_server {
 	struct url backend;
 	char backend_host[URL_TEXT_MAX]; /* its Host header */
 	struct listener *listener;
+	struct link_acme *acme;     /* NULL: no --tls-domain */
 	struct notify *notify;      /* borrowed; NULL: no service manager */
 	struct login_guard *guard;  /* the control worker's; NULL: no logins */
 	struct data_shared *shared; /* with the workers: &own, or the host's, borrowed */
@@ -86,6 +87,16 @@ static inline struct users *link_users_of(const struct link_service *ls)
 		return NULL; /* the snapshots are the host's */
 	return link_snapshot_of(ls->worker->snapshot)->users;
 }
+
+/* ---- link_acme.c: certificates for --tls-domain, on the control worker ---- */
+
+/* Before link_files_open(), which makes the TLS context. */
+enum err link_acme_open(struct link_server *s, struct why *why) MUST_USE;
+void link_acme_retry(struct link_acme *a); /* NULL is fine, as below */
+void link_acme_close(struct link_acme *a); /* when no handshake runs any more */
+
+/* A tls_choose_fn; @arg is the struct link_acme. */
+struct tls_certificate *link_acme_choose(void *arg, const struct tls_hello *hello);
 
 /* ---- link_files.c: users, certificate, key and CAs, on the control worker ---- */
 

@@ -132,6 +132,7 @@ static enum err link_listen(struct link_server *s, struct why *why)
 void link_server_reload(struct link_server *s)
 {
 	link_files_reload(s);
+	link_acme_retry(s->acme);
 }
 
 static void link_on_keys_changed(struct worker *worker, void *body)
@@ -229,6 +230,8 @@ static enum err server_begin(struct link_server *s, struct why *why)
 		log_info(&s->log, "Reverse tunnelling enabled");
 	rc = link_make_key(s, why);
 	if (rc == ERR_OK)
+		rc = link_acme_open(s, why);
+	if (rc == ERR_OK)
 		rc = link_files_open(s, why);
 	if (rc == ERR_OK &&
 		(link_snapshot_of(s->snapshot)->users != NULL || s->o->keys != NULL))
@@ -256,6 +259,7 @@ void link_server_close(struct link_server *s)
 		data_workers_close(s->shared);
 	}
 	link_files_close(s);
+	link_acme_close(s->acme);
 	tls_context_free(s->backend_tls);
 	hostkey_free(s->key);
 	loop_turn(s->control->loop); /* logins that were on their way */

@@ -27,6 +27,19 @@ struct link_keys {
 	void *arg;
 };
 
+/* Certificates by ACME, for --tls-domain. Likewise. */
+struct link_acme_options {
+	struct field_list domains; /* canonical: acme/certificates.h; empty: no ACME */
+	const char *url;           /* of the CA's directory; NULL: Let's Encrypt */
+	const char *ca_file;       /* to verify the CA's server */
+	const char *email;
+	/* The directory for certificates; "-": none; NULL: "$HOME/.cache/chisel". */
+	const char *cache;
+	const char *dns_hook;          /* enables DNS-01 */
+	const char *eab_kid, *eab_key; /* both or none */
+	uint16_t http_port;            /* for HTTP-01; 0: none */
+};
+
 /* All strings are borrowed and outlive the server; NULL is "not given". */
 struct link_server_options {
 	const char *host;     /* NULL is 0.0.0.0 */
@@ -46,7 +59,8 @@ struct link_server_options {
 	bool checks_socks;                 /* --socks-acl */
 	bool allows_reverse;               /* --reverse */
 	const char *tls_key, *tls_cert;    /* both or none */
-	const char *tls_ca;                /* file or directory; needs the two above */
+	const char *tls_ca;                /* file or directory; needs TLS */
+	struct link_acme_options acme;     /* in place of key and certificate */
 	unsigned workers;                  /* data workers; 0 is one for each core */
 	const char *metrics;               /* --metrics: "127.0.0.1:9464" */
 	unsigned head_max; /* bytes of a request's head; 0: see http/server.h */
@@ -82,7 +96,8 @@ void link_server_fingerprint(const struct link_server *s,
  * connected. ERR_NOMEM. */
 enum err link_server_tell(struct link_server *s, const char *label) MUST_USE;
 
-/* Reads users, certificate and key again; what is wrong leaves the previous ones. */
+/* Reads users, certificate and key again; what is wrong leaves the previous ones.
+ * Certificates by ACME that are due are asked for now. */
 void link_server_reload(struct link_server *s);
 
 /*
