@@ -23,6 +23,8 @@ struct certificate {
 	struct acme_pair pair;                /* if there is one */
 	int64_t renew_s;                      /* it: then */
 	int64_t window_start_s, window_end_s; /* that the CA wants; 0: not known */
+	bool renews_by_window;                /* the order that runs, or the next one */
+	int64_t window_floor_s;               /* a window has no effect before */
 	int64_t ask_s;                        /* the CA for that: then */
 	int64_t retry_s;                      /* no attempt before */
 	int64_t ca_retry_s;                   /* likewise: what the CA has said */

@@ -19,6 +19,7 @@
 #define ASK_DEFAULT_S (6 * 3600) /* between two requests for renewal info */
 #define ASK_MIN_S 60
 #define DAY_S 86400
+#define WINDOW_PAUSE_S (12 * 3600) /* between two renewals that the CA wants early */
 #define PAUSE_REFUSED_S 300 /* after the first failure of a validation; it doubles */
 #define PAUSE_LIMITED_S 3600
 #define PAUSE_OTHER_S 30
@@ -83,6 +84,8 @@ static void certificate_use_window(struct certificate *x,
 	x->renew_s = start + (int64_t)rand_below((uint32_t)length);
 	if (x->renew_s > last)
 		x->renew_s = last;
+	if (x->renew_s < x->window_floor_s)
+		x->renew_s = x->window_floor_s;
 	if (info->explanation_url != NULL && x->renew_s <= now_s())
 		log_warn(x->owner->o.log,
 			"certificate of %s: the CA wants it to be renewed now: %.200s",
@@ -217,7 +220,12 @@ static void certificate_take(struct certificate *x, struct acme_pair *pair)
 	struct why why = { "" };
 	char text[TIMEFMT_TEXT_MAX];
 	enum err rc = certificate_use(x, pair, &why);
+	int64_t tenth = (x->pair.ends_s - x->pair.begins_s) / 10;
 
+	/* A CA that wants each new one to be renewed at once is not followed. */
+	if (x->renews_by_window)
+		x->window_floor_s = now_s() +
+			(tenth < WINDOW_PAUSE_S ? tenth : WINDOW_PAUSE_S);
 	if (rc != ERR_OK)
 		log_error(x->owner->o.log, "certificate of %s: it cannot be used: %s",
 			x->name, err_text(rc, &why));
@@ -231,6 +239,7 @@ static void certificate_take(struct certificate *x, struct acme_pair *pair)
 	x->tried = 0;
 	x->retry_s = x->ca_retry_s = 0;
 	x->hides_previous = false;
+	x->renews_by_window = false;
 	x->error[0] = '\0';
 	log_info(x->owner->o.log, "certificate of %s: issued, valid until %s", x->name,
 		timefmt_print((struct timestamp){ .s = x->pair.ends_s }, text));
@@ -273,9 +282,9 @@ static void certificate_order(struct certificate *x)
 	struct why why = { "" };
 	enum err rc;
 
+	x->renews_by_window = x->has_pair && x->window_end_s != 0;
 	/* Only a certificate of the same CA can be replaced there. */
-	if (x->has_pair && !x->hides_previous && x->window_end_s != 0 &&
-		strcmp(x->pair.ca, o->url) == 0)
+	if (x->renews_by_window && !x->hides_previous && strcmp(x->pair.ca, o->url) == 0)
 		order.replaces = x->pair.id;
 	rc = acme_order_open(&order, &x->order, &why);
 	if (rc != ERR_OK) {

@@ -241,6 +241,7 @@ def test_a_ca_that_is_away_is_waited_for(world, edge, authority, dns):
 
 # ---- renewal ----
 
+@pytest.mark.tsan
 def test_a_renewal_cuts_no_connection(world, edge, authority, dns, adit):
     ca = acme.Ca(world, authority, dns)
     ari = acme.Ari(world, ca)
