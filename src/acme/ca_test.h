@@ -1,7 +1,7 @@
 /*
  * For tests: a CA on this machine, over plain HTTP. It does what it should, until it is
- * told otherwise; its time is the test's. Signatures are not verified: pebble does that, in
- * the scenarios.
+ * told otherwise; its time is the test's. Signatures are not verified: pebble does that,
+ * in the scenarios.
  */
 #ifndef ACME_CA_TEST_H
 #define ACME_CA_TEST_H

@@ -89,7 +89,7 @@ static void file_sweep(const struct acme_certificates *c, const char *file, int6
 		return;
 	path = str_printf("%s/%s", c->o.directory, file);
 	if (path != NULL && pair_load(path, name, &pair, NULL) == ERR_OK) {
-		if (pair.ca[0] != '\0' && pair.ends_s < now_s && unlink(path) == 0)
+		if (pair.ca != NULL && pair.ends_s < now_s && unlink(path) == 0)
 			log_info(c->o.log,
 				"certificate of %s: removed: it has expired, and the name is "
 				"not served any more",

@@ -20,7 +20,7 @@ struct certificate {
 	char name[NAMES_HOST_MAX + 3]; /* canonical; may begin with "*." */
 	char *path;                    /* NULL: it is not stored */
 	bool has_pair;
-	struct acme_pair pair;                /* if there is one */
+	struct acme_pair pair;                /* if there is one; without its texts */
 	int64_t renew_s;                      /* it: then */
 	int64_t window_start_s, window_end_s; /* that the CA wants; 0: not known */
 	bool renews_by_window;                /* the order that runs, or the next one */
@@ -30,10 +30,10 @@ struct certificate {
 	int64_t ca_retry_s;                   /* likewise: what the CA has said */
 	unsigned failures;                    /* in a row */
 	unsigned tried; /* kinds of challenges that have failed since the last pause */
-	bool hides_previous;          /* the CA does not accept it as what is replaced */
-	struct acme_order *order;     /* in CERTIFICATE_ORDERING */
-	struct acme_call *call;       /* in CERTIFICATE_ASKING */
-	char error[ACME_FAILURE_MAX]; /* "": none since the last success */
+	bool hides_previous;      /* the CA does not accept it as what is replaced */
+	struct acme_order *order; /* in CERTIFICATE_ORDERING */
+	struct acme_call *call;   /* in CERTIFICATE_ASKING */
+	char *error;              /* NULL: none since the last success */
 };
 
 struct acme_certificates {

@@ -63,7 +63,7 @@ static int64_t certificate_default_renewal(const struct certificate *x)
 {
 	int64_t life = x->pair.ends_s - x->pair.begins_s;
 
-	if (x->pair.ca[0] != '\0' && strcmp(x->pair.ca, x->owner->o.url) != 0)
+	if (x->pair.ca != NULL && strcmp(x->pair.ca, x->owner->o.url) != 0)
 		return 0; /* it is of another CA */
 	return x->pair.ends_s - life / 3 - (int64_t)rand_below((uint32_t)(life / 30));
 }
@@ -126,6 +126,13 @@ static enum err certificate_use(struct certificate *x, struct acme_pair *pair,
 	return certificate_serve(x, why);
 }
 
+/* What is stored and served is not kept here, too: there may be thousands. */
+static void certificate_forget_texts(struct certificate *x)
+{
+	buf_wipe(&x->pair.key);
+	buf_fini(&x->pair.chain);
+}
+
 static void certificate_load(struct certificate *x)
 {
 	struct acme_pair pair;
@@ -134,6 +141,7 @@ static void certificate_load(struct certificate *x)
 
 	if (rc == ERR_OK)
 		rc = certificate_use(x, &pair, &why);
+	certificate_forget_texts(x);
 	if (rc != ERR_OK && rc != ERR_NOENT)
 		log_warn(x->owner->o.log,
 			"certificate of %s: the stored one cannot be used, getting another: %s",
@@ -164,14 +172,25 @@ static int64_t certificate_pause_s(const struct certificate *x,
 	return pause > wanted ? pause : wanted + 1;
 }
 
+static void certificate_set_error(struct certificate *x, const char *text)
+{
+	free(x->error);
+	x->error = text != NULL ? strdup(text) : NULL;
+}
+
+static const char *certificate_error(const struct certificate *x)
+{
+	return x->error != NULL ? x->error : "";
+}
+
 static void certificate_log_failure(const struct certificate *x, int64_t pause_s)
 {
 	bool is_usable = x->has_pair && x->pair.ends_s > now_s();
 	char pause[DURATION_TEXT_MAX];
 
 	log_at(is_usable ? LOG_WARN : LOG_ERROR, x->owner->o.log,
-		"certificate of %s: %s; %strying again in %s", x->name, x->error,
-		is_usable ? "the previous one stays in use; " : "",
+		"certificate of %s: %s; %strying again in %s", x->name,
+		certificate_error(x), is_usable ? "the previous one stays in use; " : "",
 		duration_print((uint64_t)pause_s * 1000000, pause));
 }
 
@@ -200,7 +219,7 @@ static void certificate_fail(struct certificate *x, const struct acme_failure *f
 
 	/* After a validation failed, the reason is not that no other can be tried. */
 	if (!f->is_unanswerable || x->tried == 0)
-		(void)str_copy(x->error, sizeof(x->error), f->text);
+		certificate_set_error(x, f->text);
 	x->retry_s = 0;
 	if (!certificate_has_another_way(x, f)) {
 		x->failures++;
@@ -235,12 +254,13 @@ static void certificate_take(struct certificate *x, struct acme_pair *pair)
 			"certificate of %s: it is in use, but will be lost at the end of this "
 			"program: %s",
 			x->name, err_text(rc, &why));
+	certificate_forget_texts(x);
 	x->failures = 0;
 	x->tried = 0;
 	x->retry_s = x->ca_retry_s = 0;
 	x->hides_previous = false;
 	x->renews_by_window = false;
-	x->error[0] = '\0';
+	certificate_set_error(x, NULL);
 	log_info(x->owner->o.log, "certificate of %s: issued, valid until %s", x->name,
 		timefmt_print((struct timestamp){ .s = x->pair.ends_s }, text));
 	certificate_changed(x);
@@ -284,7 +304,8 @@ static void certificate_order(struct certificate *x)
 
 	x->renews_by_window = x->has_pair && x->window_end_s != 0;
 	/* Only a certificate of the same CA can be replaced there. */
-	if (x->renews_by_window && !x->hides_previous && strcmp(x->pair.ca, o->url) == 0)
+	if (x->renews_by_window && !x->hides_previous && x->pair.ca != NULL &&
+		strcmp(x->pair.ca, o->url) == 0)
 		order.replaces = x->pair.id;
 	rc = acme_order_open(&order, &x->order, &why);
 	if (rc != ERR_OK) {
@@ -402,6 +423,7 @@ static void certificate_free(struct certificate *x)
 	acme_order_close(x->order);
 	acme_call_close(x->call);
 	acme_pair_wipe(&x->pair);
+	free(x->error);
 	free(x->path);
 	free(x);
 }
@@ -472,7 +494,8 @@ enum err acme_certificates_status(const struct acme_certificates *c, const char 
 		.ends_s = x->pair.ends_s,
 		.next_s = x->state == CERTIFICATE_ORDERING ? 0 : certificate_next_s(x),
 		.failures = x->failures,
-		.error = x->error,
+		.error = certificate_error(x),
+		.path = x->path,
 	};
 	return ERR_OK;
 }

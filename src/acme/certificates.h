@@ -81,6 +81,7 @@ struct acme_certificate_status {
 	int64_t next_s;           /* the next attempt, or renewal; 0: it is running */
 	unsigned failures;        /* in a row */
 	const char *error;        /* of the last one; "": none since the last success */
+	const char *path;         /* of its file, which has key and chain; NULL: none */
 };
 
 /* ERR_NOENT: @name is not kept. */

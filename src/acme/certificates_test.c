@@ -1,4 +1,5 @@
-/* Behaviour of kept certificates, with a CA on this machine and time in the test's hands. */
+/* Behaviour of kept certificates: with a CA on this machine, and time in the test's
+ * hands. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -544,7 +545,7 @@ static void test_many_names_take_turns(void **state)
 		snprintf(name, sizeof(name), "n%d.example", i);
 		keep(f, name);
 	}
-	/* The CA of the test knows one order at a time, so some fail, and are repeated. */
+	/* The CA of the test knows one order at a time: some fail, and are repeated. */
 	for (int i = 0; i < 40; i++)
 		jump(f, HOUR_MS);
 	for (int i = 0; i < 20; i++) {

@@ -207,19 +207,20 @@ static bool client_lost_account(struct acme_client *c, struct acme_call *call)
 }
 
 /* What the CA has answered, with whatever status. */
-static void call_take(struct acme_call *call, struct acme_answer *answer)
+static void call_take(struct acme_call *call, const struct acme_answer *plain)
 {
 	struct acme_client *c = call->client;
+	struct acme_answer answer = *plain;
 	struct acme_problem problem = { 0 };
 	enum acme_problem_kind kind = ACME_PROBLEM_NONE;
 	struct why why = { "" };
 
-	if (answer->status / 100 == 2) {
-		call_end(call, ERR_OK, answer, &why);
+	if (answer.status / 100 == 2) {
+		call_end(call, ERR_OK, &answer, &why);
 		return;
 	}
-	if (acme_read_problem(answer->body, &problem)) {
-		answer->problem = &problem;
+	if (acme_read_problem(answer.body, &problem)) {
+		answer.problem = &problem;
 		kind = acme_problem_kind(&problem);
 	}
 	if (kind == ACME_PROBLEM_BAD_NONCE && ++call->nonce_tries < ACME_NONCE_TRIES) {
@@ -227,10 +228,10 @@ static void call_take(struct acme_call *call, struct acme_answer *answer)
 		call_advance(call);
 	} else if (kind != ACME_PROBLEM_ACCOUNT_DOES_NOT_EXIST ||
 		!client_lost_account(c, call)) {
-		answer->is_of_account = call->is_account;
+		answer.is_of_account = call->is_account;
 		(void)err_set(&why, ERR_DENIED, "%.100s answers with status %u",
-			acme_client_host(c), answer->status);
-		call_end(call, ERR_DENIED, answer, &why);
+			acme_client_host(c), answer.status);
+		call_end(call, ERR_DENIED, &answer, &why);
 	}
 	field_fini(&acme_problem_fields, &problem);
 }

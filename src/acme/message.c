@@ -352,27 +352,37 @@ enum err acme_read_renewal_info(struct span text, struct acme_renewal_info *out,
 
 /* ---- Retry-After ---- */
 
+/* "Sun, 06 Nov 1994 08:49:37 GMT": RFC 9110 5.6.7. */
 static bool read_http_date(struct span text, int64_t *out_s)
 {
-	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	static const char months[] = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec ";
+	struct span day_name, day, month, year;
+	char key[5] = { 0 };
+	const char *at;
 	struct tm tm = { 0 };
-	char copy[32], month[4], *at;
-	int n = 0;
+	unsigned long number;
+	char digits[5] = { 0 };
+	uint32_t ns;
 
-	if (text.n >= sizeof(copy))
+	if (!span_split(&text, ' ', &day_name) || day_name.n != 4 ||
+		!span_split(&text, ' ', &day) || day.n != 2 ||
+		!span_cut(&text, 4, &month) || !span_split(&text, ' ', &year) ||
+		year.n != 4 || !timefmt_cut_clock(&text, 60, &tm, &ns) ||
+		!span_is(text, " GMT"))
 		return false;
-	memcpy(copy, text.p, text.n);
-	copy[text.n] = '\0';
-	/* "Sun, 06 Nov 1994 08:49:37 GMT": RFC 9110 5.6.7 */
-	if (sscanf(copy, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &tm.tm_mday,
-		    month, &tm.tm_year, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &n) != 6 ||
-		n != (int)text.n || strlen(month) != 3)
+	memcpy(key, month.p, 4);
+	at = strstr(months, key);
+	if (at == NULL || (at - months) % 4 != 0)
 		return false;
-	at = strstr(months, month);
-	if (at == NULL || (at - months) % 3 != 0)
+	tm.tm_mon = (int)(at - months) / 4;
+	memcpy(digits, day.p, 2);
+	if (!str_to_uint(digits, 31, &number))
 		return false;
-	tm.tm_mon = (int)(at - months) / 3;
-	tm.tm_year -= 1900;
+	tm.tm_mday = (int)number;
+	memcpy(digits, year.p, 4);
+	if (!str_to_uint(digits, 9999, &number))
+		return false;
+	tm.tm_year = (int)number - 1900;
 	*out_s = (int64_t)timegm(&tm);
 	return true;
 }

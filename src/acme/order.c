@@ -562,7 +562,7 @@ static void order_take_chain(struct acme_order *o, const struct acme_answer *ans
 		order_fail_by(o, rc, NULL, &why);
 		return;
 	}
-	(void)str_copy(pair.ca, sizeof(pair.ca), o->o.ca);
+	pair.ca = strdup(o->o.ca); /* without memory it is not known */
 	order_end(o, &pair);
 }
 

@@ -25,6 +25,7 @@ void acme_pair_wipe(struct acme_pair *pair)
 {
 	buf_wipe(&pair->key);
 	buf_fini(&pair->chain);
+	free(pair->ca);
 	memset(pair, 0, sizeof(*pair));
 }
 
@@ -90,16 +91,15 @@ static enum err pair_check(struct acme_pair *pair, X509 *leaf, EVP_PKEY *key,
 	return ERR_OK;
 }
 
-static void pair_read_ca(struct span text, char ca[ACME_CA_MAX])
+static enum err pair_read_ca(struct span text, char **out)
 {
-	struct span line;
+	struct span line, prefix;
 
-	if (!span_split(&text, '\n', &line) || line.n <= strlen(CA_LINE) ||
-		line.n - strlen(CA_LINE) >= ACME_CA_MAX ||
-		memcmp(line.p, CA_LINE, strlen(CA_LINE)) != 0)
-		return;
-	memcpy(ca, line.p + strlen(CA_LINE), line.n - strlen(CA_LINE));
-	ca[line.n - strlen(CA_LINE)] = '\0';
+	if (!span_split(&text, '\n', &line) || line.n > ACME_CA_MAX ||
+		!span_cut(&line, strlen(CA_LINE), &prefix) || !span_is(prefix, CA_LINE))
+		return ERR_OK;
+	*out = span_dup(line);
+	return *out != NULL ? ERR_OK : ERR_NOMEM;
 }
 
 static enum err pair_put_chain(struct span text, struct buf *out)
@@ -125,8 +125,9 @@ enum err acme_pair_read(struct span text, const char *name, struct acme_pair *ou
 
 	buf_init(&pair.key, KEY_MAX);
 	buf_init(&pair.chain, ACME_CHAIN_MAX);
-	pair_read_ca(text, pair.ca);
 	rc = pair_check(&pair, leaf, key, name, why);
+	if (rc == ERR_OK)
+		rc = pair_read_ca(text, &pair.ca);
 	if (rc == ERR_OK)
 		rc = jws_key_put(key, &pair.key);
 	if (rc == ERR_OK)
@@ -143,7 +144,7 @@ enum err acme_pair_read(struct span text, const char *name, struct acme_pair *ou
 
 enum err acme_pair_put(const struct acme_pair *pair, struct buf *out)
 {
-	if (pair->ca[0] != '\0')
+	if (pair->ca != NULL)
 		buf_printf(out, CA_LINE "%s\n", pair->ca);
 	buf_put_span(out, buf_span(&pair->key));
 	buf_put_span(out, buf_span(&pair->chain));

@@ -23,7 +23,7 @@ struct acme_pair {
 	int64_t begins_s, ends_s; /* validity of the leaf, since 1970 */
 	/* The leaf's id for renewal info (RFC 9773 4.1); "": it has none. */
 	char id[ACME_CERTIFICATE_ID_MAX];
-	char ca[ACME_CA_MAX]; /* the URL of the CA's directory; "": not known */
+	char *ca; /* the URL of the CA's directory; NULL: not known */
 };
 
 /* Zeroes are fine. */
