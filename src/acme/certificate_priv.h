@@ -40,8 +40,9 @@ struct acme_certificates {
 	struct acme_certificates_options o;
 	char *account_file;
 	struct acme_client *client;
-	struct map by_name; /* struct certificate */
-	unsigned orders;    /* that run */
+	struct map by_name;             /* struct certificate */
+	struct tls_certificate *newest; /* a reference to what was served last, or NULL */
+	unsigned orders;                /* that run */
 	struct loop_timer *timer;
 };
 

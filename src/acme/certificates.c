@@ -99,6 +99,7 @@ static enum err certificate_serve(struct certificate *x, struct why *why)
 	const struct tls_certificate_options o = {
 		.chain_pem = buf_span(&x->pair.chain),
 		.key_pem = buf_span(&x->pair.key),
+		.like = x->owner->newest,
 	};
 	struct tls_certificate *served;
 	enum err rc;
@@ -109,7 +110,8 @@ static enum err certificate_serve(struct certificate *x, struct why *why)
 	if (rc != ERR_OK)
 		return rc;
 	rc = tls_names_set(x->owner->o.served, x->name, served);
-	tls_certificate_unref(served);
+	tls_certificate_unref(x->owner->newest);
+	x->owner->newest = served;
 	return rc;
 }
 
@@ -560,6 +562,7 @@ void acme_certificates_close(struct acme_certificates *c)
 		certificate_free(map_object(it, struct certificate, by_name));
 	map_fini(&c->by_name);
 	acme_client_free(c->client);
+	tls_certificate_unref(c->newest);
 	free(c->account_file);
 	free(c);
 }

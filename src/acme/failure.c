@@ -79,6 +79,9 @@ void acme_failure_of_answer(struct acme_failure *f, const char *doing, const cha
 		doing = "the account";
 	if (answer != NULL && answer->problem != NULL)
 		acme_failure_of_problem(f, doing, name, answer->problem);
+	else if (answer != NULL && answer->status == 0)
+		acme_failure_set(f, rc, "the CA cannot be used for %s: %s", name,
+			err_text(rc, why));
 	else
 		acme_failure_set(f, rc, "%s for %s: %s", doing, name, err_text(rc, why));
 	f->rc = rc;

@@ -33,6 +33,22 @@ void tls_certificate_unref(struct tls_certificate *c)
 	free(c);
 }
 
+/* Uses the objects of @like in place of equal ones. */
+static void certificate_share_issuers(struct tls_certificate *c,
+	const struct tls_certificate *like)
+{
+	for (int i = 0; i < sk_X509_num(c->chain) && i < sk_X509_num(like->chain); i++) {
+		X509 *mine = sk_X509_value(c->chain, i);
+		X509 *theirs = sk_X509_value(like->chain, i);
+
+		if (X509_cmp(mine, theirs) != 0)
+			return;
+		X509_up_ref(theirs);
+		(void)sk_X509_set(c->chain, i, theirs);
+		X509_free(mine);
+	}
+}
+
 static enum err certificate_fill(struct tls_certificate *c,
 	const struct tls_certificate_options *o, struct why *why)
 {
@@ -55,7 +71,11 @@ static enum err certificate_fill(struct tls_certificate *c,
 			return ERR_NOMEM;
 		}
 	}
-	return c->chain != NULL ? ERR_OK : ERR_NOMEM;
+	if (c->chain == NULL)
+		return ERR_NOMEM;
+	if (o->like != NULL)
+		certificate_share_issuers(c, o->like);
+	return ERR_OK;
 }
 
 enum err tls_certificate_new(const struct tls_certificate_options *o,

@@ -308,6 +308,41 @@ static void test_a_foreign_key_is_refused(void **state)
 	test_certificate_fini(&b);
 }
 
+static void test_equal_issuers_are_shared(void **state)
+{
+	struct test_certificate leaf, issuer;
+	struct tls_certificate_options o = { .protocol = NULL };
+	struct tls_certificate *a, *b;
+	struct buf key, chain;
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *text;
+	size_t n;
+
+	(void)state;
+	test_certificate_init(&leaf, "DNS:a.example");
+	test_certificate_init(&issuer, NULL);
+	PEM_write_bio_PrivateKey(bio, leaf.pkey, NULL, NULL, 0, NULL, NULL);
+	buf_init(&key, 4096);
+	buf_init(&chain, 65536);
+	n = (size_t)BIO_get_mem_data(bio, &text);
+	buf_put(&key, text, n);
+	buf_put_span(&chain, buf_span(&leaf.pem));
+	buf_put_span(&chain, buf_span(&issuer.pem));
+	o.key_pem = buf_span(&key);
+	o.chain_pem = buf_span(&chain);
+	assert_int_equal(tls_certificate_new(&o, &a, NULL), ERR_OK);
+	o.like = a;
+	assert_int_equal(tls_certificate_new(&o, &b, NULL), ERR_OK);
+	tls_certificate_unref(a); /* in whatever order they end */
+	tls_certificate_unref(b);
+	o.like = NULL;
+	BIO_free(bio);
+	buf_fini(&key);
+	buf_fini(&chain);
+	test_certificate_fini(&leaf);
+	test_certificate_fini(&issuer);
+}
+
 #define name_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -322,6 +357,7 @@ int main(void)
 		name_test(test_without_a_proof_the_protocol_is_refused),
 		name_test(test_other_protocols_are_left_to_the_client),
 		cmocka_unit_test(test_a_foreign_key_is_refused),
+		cmocka_unit_test(test_equal_issuers_are_shared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

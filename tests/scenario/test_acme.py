@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from conftest import need
-from lib import acme, net
+from lib import acme, net, programs
 from lib.process import wait_until
 
 
@@ -284,3 +284,42 @@ def test_client_certificates_do_not_keep_the_ca_out(world, edge, authority):
     assert world.curl(*common, "--cert", visitor[0], "--key", visitor[1], url) == "OK\n"
     done = world.call(["curl", "-sS", *common, url])
     assert done.returncode != 0
+
+
+# ---- the example of a DNS hook ----
+
+NSUPDATE = """#!/bin/sh
+set -eu
+[ "$1" = -k ] && [ -r "$2" ]
+while read -r word verb name rest; do
+	echo "$word $verb $name $rest" >>{directory}/updates
+	case "$word $verb" in
+	"update add") echo "$rest" | sed 's/.*"\\(.*\\)"/\\1/' >>"{directory}/${{name%.}}" ;;
+	"update delete") rm "{directory}/${{name%.}}" ;;
+	esac
+done
+"""
+
+DIG = """#!/bin/sh
+[ "$2" = NS ] && [ "$3" = example.com. ] && echo ns.example.com.
+[ "$2" = TXT ] && [ "$4" = @ns.example.com. ] && sed 's/.*/"&"/' "{directory}/${{3%.}}"
+true
+"""
+
+
+def test_the_example_of_a_hook_sets_records_with_nsupdate(world, edge, dns):
+    hook = os.path.join(programs.ROOT, "packaging", "acme-dns-nsupdate")
+    os.mkdir(world.path("bin"))
+    for name, text in (("nsupdate", NSUPDATE), ("dig", DIG)):
+        os.chmod(world.write(f"bin/{name}", text.format(directory=dns.directory)), 0o755)
+    server = edge("*.example.com", flags=["--acme-dns-hook", hook],
+                  env={"PATH": world.path("bin") + ":" + os.environ["PATH"],
+                       "NSUPDATE_KEY": world.write("key", "secret"),
+                       "NSUPDATE_SERVER": "127.0.0.53"})
+    assert visit(world, server, "any.example.com") == "OK\n"
+    with open(os.path.join(dns.directory, "updates")) as f:
+        updates = f.read()
+    assert "server 127.0.0.53" in updates
+    assert "update add _acme-challenge.example.com. 60 TXT" in updates
+    assert "update delete _acme-challenge.example.com. TXT" in updates
+    assert dns.texts("_acme-challenge.example.com") == []
