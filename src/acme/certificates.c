@@ -23,7 +23,9 @@
 #define PAUSE_REFUSED_S 300 /* after the first failure of a validation; it doubles */
 #define PAUSE_LIMITED_S 3600
 #define PAUSE_OTHER_S 30
+#define PAUSE_OTHER_MAX_S 3600 /* a way to the CA that is broken may be repaired soon */
 #define PAUSE_MAX_S (6 * 3600)
+#define ISSUED_PAUSE_S 3600 /* at most: before a certificate that was issued is renewed */
 
 static int64_t now_s(void)
 {
@@ -63,6 +65,8 @@ static int64_t certificate_default_renewal(const struct certificate *x)
 {
 	int64_t life = x->pair.ends_s - x->pair.begins_s;
 
+	if (life < 0 || life > UINT32_MAX)
+		life = 0;
 	if (x->pair.ca != NULL && strcmp(x->pair.ca, x->owner->o.url) != 0)
 		return 0; /* it is of another CA */
 	return x->pair.ends_s - life / 3 - (int64_t)rand_below((uint32_t)(life / 30));
@@ -139,12 +143,17 @@ static void certificate_load(struct certificate *x)
 {
 	struct acme_pair pair;
 	struct why why = { "" };
+	char text[TIMEFMT_TEXT_MAX];
 	enum err rc = certificate_file_read(x, &pair, &why);
 
 	if (rc == ERR_OK)
 		rc = certificate_use(x, &pair, &why);
 	certificate_forget_texts(x);
-	if (rc != ERR_OK && rc != ERR_NOENT)
+	if (rc == ERR_OK)
+		log_info(x->owner->o.log, "certificate of %s: loaded, valid until %s",
+			x->name,
+			timefmt_print((struct timestamp){ .s = x->pair.ends_s }, text));
+	else if (rc != ERR_NOENT)
 		log_warn(x->owner->o.log,
 			"certificate of %s: the stored one cannot be used, getting another: %s",
 			x->name, err_text(rc, &why));
@@ -165,11 +174,12 @@ static int64_t certificate_pause_s(const struct certificate *x,
 	const struct acme_failure *f)
 {
 	int64_t pause = failure_pause_s(f), wanted = f->retry_after_ms / 1000;
+	const int64_t max = pause == PAUSE_OTHER_S ? PAUSE_OTHER_MAX_S : PAUSE_MAX_S;
 
-	for (unsigned i = 1; i < x->failures && pause < PAUSE_MAX_S; i++)
+	for (unsigned i = 1; i < x->failures && pause < max; i++)
 		pause *= 2;
-	if (pause > PAUSE_MAX_S)
-		pause = PAUSE_MAX_S;
+	if (pause > max)
+		pause = max;
 	pause += (int64_t)rand_below((uint32_t)(pause / 4));
 	return pause > wanted ? pause : wanted + 1;
 }
@@ -236,17 +246,32 @@ static void certificate_fail(struct certificate *x, const struct acme_failure *f
 
 /* ---- orders ---- */
 
+/* Whatever the certificate and the CA say, the next order has to wait. */
+static void certificate_hold(struct certificate *x)
+{
+	int64_t now = now_s(), tenth = (x->pair.ends_s - x->pair.begins_s) / 10;
+	char begins[TIMEFMT_TEXT_MAX], ends[TIMEFMT_TEXT_MAX];
+
+	x->retry_s = now + (tenth > 0 && tenth < ISSUED_PAUSE_S ? tenth : ISSUED_PAUSE_S);
+	if (x->renews_by_window)
+		x->window_floor_s = now +
+			(tenth > 0 && tenth < WINDOW_PAUSE_S ? tenth : WINDOW_PAUSE_S);
+	if (x->pair.begins_s <= now && x->pair.ends_s > now)
+		return;
+	log_error(x->owner->o.log,
+		"certificate of %s: a new one is valid from %s until %s, which is not now by "
+		"the clock of this machine: set the clock",
+		x->name,
+		timefmt_print((struct timestamp){ .s = x->pair.begins_s }, begins),
+		timefmt_print((struct timestamp){ .s = x->pair.ends_s }, ends));
+}
+
 static void certificate_take(struct certificate *x, struct acme_pair *pair)
 {
 	struct why why = { "" };
 	char text[TIMEFMT_TEXT_MAX];
 	enum err rc = certificate_use(x, pair, &why);
-	int64_t tenth = (x->pair.ends_s - x->pair.begins_s) / 10;
 
-	/* A CA that wants each new one to be renewed at once is not followed. */
-	if (x->renews_by_window)
-		x->window_floor_s = now_s() +
-			(tenth < WINDOW_PAUSE_S ? tenth : WINDOW_PAUSE_S);
 	if (rc != ERR_OK)
 		log_error(x->owner->o.log, "certificate of %s: it cannot be used: %s",
 			x->name, err_text(rc, &why));
@@ -259,7 +284,8 @@ static void certificate_take(struct certificate *x, struct acme_pair *pair)
 	certificate_forget_texts(x);
 	x->failures = 0;
 	x->tried = 0;
-	x->retry_s = x->ca_retry_s = 0;
+	x->ca_retry_s = 0;
+	certificate_hold(x);
 	x->hides_previous = false;
 	x->renews_by_window = false;
 	certificate_set_error(x, NULL);

@@ -24,6 +24,7 @@
 #define REQUEST_MAX (512 * 1024)
 #define SECRET_MAX 512 /* bytes of an external account's key */
 #define ACCOUNT_TRIES 2
+#define DIRECTORY_MS (24 * 3600 * 1000) /* then it is fetched again */
 
 enum client_state {
 	CLIENT_IDLE,      /* nothing is known */
@@ -41,6 +42,7 @@ struct acme_client {
 	uint8_t secret[SECRET_MAX];
 	size_t secret_n;
 	struct acme_directory directory; /* from CLIENT_ACCOUNT on */
+	uint64_t fetched_ms;             /* clock_boot_ms(): the directory */
 	char *kid;                       /* the account's URL; in CLIENT_READY */
 	struct acme_call *account;       /* in CLIENT_ACCOUNT */
 	struct http_transfer *transfer;  /* in CLIENT_DIRECTORY */
@@ -500,6 +502,7 @@ static enum err client_take_directory(struct acme_client *c,
 	}
 	field_fini(&acme_directory_fields, &c->directory);
 	c->directory = next;
+	c->fetched_ms = clock_boot_ms();
 	return ERR_OK;
 }
 
@@ -546,6 +549,9 @@ static void client_on_deferred(void *arg)
 
 	if (list_is_empty(&c->waiting))
 		return;
+	if (c->state == CLIENT_READY && list_is_empty(&c->active) &&
+		clock_boot_ms() - c->fetched_ms > DIRECTORY_MS)
+		c->state = CLIENT_IDLE;
 	if (c->state == CLIENT_READY)
 		client_run_waiting(c);
 	else if (c->state == CLIENT_IDLE)

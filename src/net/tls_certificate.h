@@ -23,8 +23,8 @@ struct tls_certificate_options {
 	 * certificate is required (RFC 8737 3). Static.
 	 */
 	const char *protocol;
-	/* Its issuers are shared if they are the same: thousands of certificates have few.
-	 * Borrowed for the call; or NULL. */
+	/* Issuers that both have are shared: thousands of certificates have few. Borrowed
+	 * for the call; or NULL. */
 	const struct tls_certificate *like;
 };
 
