@@ -8,16 +8,18 @@
 
 #include "acme/jws.h"
 #include "acme/message.h"
+#include "base/clock.h"
 #include "base/str.h"
 #include "crypto/hash.h"
 #include "crypto/pem.h"
+#include "crypto/x509_issue.h"
 #include "text/base64.h"
 #include "text/names.h"
 
 #define KEY_MAX (32 * 1024)
 #define CA_LINE "adit: certificate of "
-#define SERIAL_BITS 127
-#define ALPN_VALID_S (7L * 86400)
+#define ALPN_VALID_S (7 * 86400)
+#define ALPN_EARLY_S 3600
 #define ACME_IDENTIFIER "1.3.6.1.5.5.7.1.31"
 #define ID_PART_MAX 32 /* bytes of a key identifier or serial number */
 
@@ -219,68 +221,59 @@ enum err acme_csr_put(EVP_PKEY *key, const char *const *names, unsigned n,
 
 /* ---- TLS-ALPN-01 ---- */
 
-static bool leaf_add(X509 *leaf, X509_EXTENSION *extension)
-{
-	bool ok = extension != NULL && X509_add_ext(leaf, extension, -1) == 1;
-
-	X509_EXTENSION_free(extension);
-	return ok;
-}
-
 /* A critical extension, whose value is the hash as an OCTET STRING in DER. */
 static bool leaf_add_identifier(X509 *leaf, const char *key_authorization)
 {
 	uint8_t value[2 + HASH_SHA256_BYTES] = { V_ASN1_OCTET_STRING, HASH_SHA256_BYTES };
 	ASN1_OBJECT *oid = OBJ_txt2obj(ACME_IDENTIFIER, 1);
 	ASN1_OCTET_STRING *octets = ASN1_OCTET_STRING_new();
+	X509_EXTENSION *extension = NULL;
 	bool ok = oid != NULL && octets != NULL &&
 		hash_sha256(span_str(key_authorization), value + 2) == ERR_OK &&
-		ASN1_OCTET_STRING_set(octets, value, sizeof(value)) == 1 &&
-		leaf_add(leaf, X509_EXTENSION_create_by_OBJ(NULL, oid, 1, octets));
+		ASN1_OCTET_STRING_set(octets, value, sizeof(value)) == 1;
 
+	if (ok)
+		extension = X509_EXTENSION_create_by_OBJ(NULL, oid, 1, octets);
+	ok = extension != NULL && X509_add_ext(leaf, extension, -1) == 1;
+	X509_EXTENSION_free(extension);
 	ASN1_OCTET_STRING_free(octets);
 	ASN1_OBJECT_free(oid);
 	return ok;
 }
 
-static bool leaf_set_serial(X509 *leaf)
+static X509 *alpn_leaf_new(EVP_PKEY *key, const char *name, const char *key_authorization)
 {
-	BIGNUM *serial = BN_new();
-	bool ok = serial != NULL && BN_rand(serial, SERIAL_BITS, 0, 0) == 1 &&
-		BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(leaf)) != NULL;
+	const int64_t now_s = (int64_t)(clock_wall_ms() / 1000);
+	const struct x509_order order = {
+		.key = key,
+		.common_name = "ACME challenge",
+		.begins_s = now_s - ALPN_EARLY_S,
+		.ends_s = now_s + ALPN_VALID_S,
+		.key_usage = "critical,digitalSignature",
+		.names = &name,
+		.names_n = 1,
+	};
+	X509 *leaf = x509_issue(&order);
 
-	BN_free(serial);
-	return ok;
-}
-
-static bool leaf_fill(X509 *leaf, EVP_PKEY *key, const char *name,
-	const char *key_authorization)
-{
-	X509_NAME *subject = X509_get_subject_name(leaf);
-	static const unsigned char title[] = "ACME challenge";
-
-	return X509_set_version(leaf, X509_VERSION_3) == 1 && leaf_set_serial(leaf) &&
-		X509_gmtime_adj(X509_getm_notBefore(leaf), -3600) != NULL &&
-		X509_gmtime_adj(X509_getm_notAfter(leaf), ALPN_VALID_S) != NULL &&
-		X509_set_pubkey(leaf, key) == 1 &&
-		X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, title, -1, -1,
-			0) == 1 &&
-		X509_set_issuer_name(leaf, subject) == 1 &&
-		leaf_add(leaf, names_extension(&name, 1)) &&
-		leaf_add_identifier(leaf, key_authorization) &&
-		X509_sign(leaf, key, EVP_sha256()) > 0;
+	if (leaf != NULL && leaf_add_identifier(leaf, key_authorization) &&
+		X509_sign(leaf, key, EVP_sha256()) > 0)
+		return leaf;
+	X509_free(leaf);
+	return NULL;
 }
 
 enum err acme_alpn_pair_make(const char *name, const char *key_authorization,
 	struct acme_pair *pair)
 {
 	EVP_PKEY *key = jws_key_new();
-	X509 *leaf = X509_new();
+	X509 *leaf = NULL;
 	enum err rc = ERR_CRYPTO;
 
 	buf_init(&pair->key, KEY_MAX);
 	buf_init(&pair->chain, ACME_CHAIN_MAX);
-	if (key != NULL && leaf != NULL && leaf_fill(leaf, key, name, key_authorization))
+	if (key != NULL)
+		leaf = alpn_leaf_new(key, name, key_authorization);
+	if (leaf != NULL)
 		rc = pem_put_certificate(&pair->chain, leaf);
 	if (rc == ERR_OK)
 		rc = jws_key_put(key, &pair->key);
