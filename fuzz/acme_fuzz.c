@@ -1,11 +1,13 @@
 /*
  * Answers of an ACME server: the first byte says which. What was read owns only what
- * field_fini() frees, also after an error, and a token that is used is safe in a path.
+ * field_fini() frees, also after an error, and a token that is used is safe in a path. A
+ * chain is read behind a key that is always the same.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "acme/message.h"
+#include "acme/pair.h"
 #include "base/mem.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -44,6 +46,36 @@ static void run_authorization(struct span text)
 	if (ok)
 		(void)acme_find_failure(&a);
 	field_fini(&acme_authorization_fields, &a);
+}
+
+/* The key of RFC 7515 A.3. */
+static const char key_pem[] =
+	"-----BEGIN PRIVATE KEY-----\n"
+	"MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgjpsQnnGQmL+YBIff\n"
+	"H1136cspYG6+0iY7X1fCE9+E9LKhRANCAAR/zc4ncPbEXUGDy+5v20t7WAczNXvp\n"
+	"7xO6z248e9FURcfxRM0bvZt+hyzf7bnuufSzaV1uqQskrYpGIyiFiOWt\n"
+	"-----END PRIVATE KEY-----\n";
+
+static void run_chain(struct span chain)
+{
+	struct acme_pair pair, again;
+	struct buf text;
+	struct why why;
+
+	buf_init(&text, ACME_PAIR_MAX);
+	buf_put_str(&text, key_pem);
+	if (buf_put_span(&text, chain) == ERR_OK &&
+		acme_pair_read(buf_span(&text), "a.example", &pair, &why) == ERR_OK) {
+		buf_reset(&text);
+		if (acme_pair_put(&pair, &text) != ERR_OK ||
+			acme_pair_read(buf_span(&text), "a.example", &again, &why) !=
+				ERR_OK ||
+			!span_eq(buf_span(&pair.chain), buf_span(&again.chain)))
+			abort();
+		acme_pair_wipe(&again);
+		acme_pair_wipe(&pair);
+	}
+	buf_wipe(&text);
 }
 
 static void run_others(uint8_t which, struct span text)
@@ -88,6 +120,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		run_problem(text);
 	else if (data[0] % 8 == 1)
 		run_authorization(text);
+	else if (data[0] % 8 == 3)
+		run_chain(text);
 	else
 		run_others((uint8_t)(data[0] / 8), text);
 	return 0;

@@ -19,6 +19,7 @@ struct certificate {
 	enum certificate_state state;
 	char name[NAMES_HOST_MAX + 3]; /* canonical; may begin with "*." */
 	char *path;                    /* NULL: it is not stored */
+	bool is_changed;               /* the owner is to be told */
 	bool has_pair;
 	struct acme_pair pair;                /* if there is one; without its texts */
 	int64_t renew_s;                      /* it: then */
@@ -44,6 +45,7 @@ struct acme_certificates {
 	struct tls_certificate *newest; /* a reference to what was served last, or NULL */
 	unsigned orders;                /* that run */
 	struct loop_timer *timer;
+	struct loop_deferred changed;
 };
 
 /* Challenges that can prove its name. */

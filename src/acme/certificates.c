@@ -37,10 +37,33 @@ static void certificates_look_soon(struct acme_certificates *c)
 	loop_timer_set(c->timer, 1);
 }
 
+/* The owner is told at the end of the turn, when it may remove names. */
 static void certificate_changed(struct certificate *x)
 {
-	if (x->owner->o.on_change != NULL)
-		x->owner->o.on_change(x->owner->o.arg, x->name);
+	x->is_changed = x->owner->o.on_change != NULL;
+	if (x->is_changed)
+		loop_defer(x->owner->o.loop, &x->owner->changed);
+}
+
+static struct certificate *certificates_next_changed(const struct acme_certificates *c)
+{
+	struct map_node *it, *tmp;
+
+	map_each(it, tmp, &c->by_name) if (map_object(it, struct certificate, by_name)
+						   ->is_changed) return map_object(it,
+		struct certificate, by_name);
+	return NULL;
+}
+
+static void certificates_on_changed(void *arg)
+{
+	struct acme_certificates *c = arg;
+	struct certificate *x;
+
+	while ((x = certificates_next_changed(c)) != NULL) {
+		x->is_changed = false;
+		c->o.on_change(c->o.arg, x->name);
+	}
 }
 
 /* ---- when ---- */
@@ -233,14 +256,14 @@ static void certificate_fail(struct certificate *x, const struct acme_failure *f
 	if (!f->is_unanswerable || x->tried == 0)
 		certificate_set_error(x, f->text);
 	x->retry_s = 0;
-	if (!certificate_has_another_way(x, f)) {
-		x->failures++;
-		x->tried = 0;
-		pause = certificate_pause_s(x, f);
-		x->retry_s = now_s() + pause;
-		x->ca_retry_s = now_s() + f->retry_after_ms / 1000;
-		certificate_log_failure(x, pause);
-	}
+	if (certificate_has_another_way(x, f))
+		return;
+	x->failures++;
+	x->tried = 0;
+	pause = certificate_pause_s(x, f);
+	x->retry_s = now_s() + pause;
+	x->ca_retry_s = now_s() + f->retry_after_ms / 1000;
+	certificate_log_failure(x, pause);
 	certificate_changed(x);
 }
 
@@ -568,6 +591,7 @@ enum err acme_certificates_open(const struct acme_certificates_options *o,
 	if (c->o.url == NULL)
 		c->o.url = ACME_LETS_ENCRYPT;
 	map_init(&c->by_name);
+	loop_deferred_init(&c->changed, certificates_on_changed, c);
 	rc = certificates_begin(c, why);
 	if (rc != ERR_OK) {
 		acme_certificates_close(c);
@@ -584,6 +608,7 @@ void acme_certificates_close(struct acme_certificates *c)
 	if (c == NULL)
 		return;
 	loop_timer_close(c->timer);
+	loop_undefer(&c->changed);
 	map_each(it, tmp, &c->by_name)
 		certificate_free(map_object(it, struct certificate, by_name));
 	map_fini(&c->by_name);

@@ -32,12 +32,12 @@ struct acme_certificates_options {
 	const char *email;
 	const char *eab_kid, *eab_key; /* both or none: acme/client.h */
 	const char *dns_hook;          /* enables DNS-01: acme/dns_hook.h */
-	/* Which of ACME_HTTP_01 and ACME_TLS_ALPN_01 this program's servers answer. */
+	/* Which of ACME_HTTP_01 and ACME_TLS_ALPN_01 this program answers. */
 	unsigned kinds;
 	struct acme_challenges *challenges;
 	struct tls_names *served; /* gets each certificate that can be used */
-	/* There is another certificate for @name, or its status has changed. Never called
-	 * from inside a call of the owner's. May be NULL. */
+	/* Another certificate is in use for @name, or an attempt has failed. Called at
+	 * the end of the turn; names may be added and removed in it. Or NULL. */
 	void (*on_change)(void *arg, const char *name);
 	void *arg;
 };

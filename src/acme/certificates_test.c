@@ -34,6 +34,7 @@ struct fixture {
 	struct acme_certificates *kept;
 	char directory[64];
 	unsigned changes;
+	bool removes_failed;
 };
 
 static void on_change(void *arg, const char *name)
@@ -42,6 +43,8 @@ static void on_change(void *arg, const char *name)
 
 	assert_non_null(name);
 	f->changes++;
+	if (f->removes_failed)
+		acme_certificates_remove(f->kept, name);
 }
 
 static void keep(struct fixture *f, const char *name)
@@ -553,6 +556,21 @@ static void test_a_name_may_go_while_it_is_ordered(void **state)
 	assert_false(is_served(f, NAME));
 }
 
+static void test_a_name_may_go_when_its_failure_is_reported(void **state)
+{
+	struct fixture *f = *state;
+	struct acme_certificate_status s;
+
+	f->removes_failed = true;
+	f->ca.fails = ACME_TLS_ALPN_01 | ACME_HTTP_01;
+	keep(f, NAME);
+	keep(f, "b.example");
+	settle(f);
+	settle(f);
+	assert_int_equal(acme_certificates_status(f->kept, NAME, &s), ERR_NOENT);
+	assert_int_equal(acme_certificates_status(f->kept, "b.example", &s), ERR_NOENT);
+}
+
 static void test_many_names_take_turns(void **state)
 {
 	struct fixture *f = *state;
@@ -621,6 +639,7 @@ int main(void)
 		kept_test(test_a_wildcard_needs_a_hook),
 		kept_test(test_a_removed_name_leaves_nothing),
 		kept_test(test_a_name_may_go_while_it_is_ordered),
+		kept_test(test_a_name_may_go_when_its_failure_is_reported),
 		kept_test(test_many_names_take_turns),
 		kept_test(test_expired_leftovers_are_swept),
 	};

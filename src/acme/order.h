@@ -47,7 +47,7 @@ struct acme_order_options {
 enum err acme_order_open(const struct acme_order_options *o, struct acme_order **out,
 	struct why *why) MUST_USE;
 
-/* on_ended is not called. NULL is fine. */
+/* on_ended is not called. A TXT record that a hook has set stays. NULL is fine. */
 void acme_order_close(struct acme_order *o);
 
 #endif
