@@ -140,7 +140,8 @@ static void edge_visitor_serve_take(struct edge_visitor *v, struct tls_context *
 void edge_serve_take(struct data_worker *d, struct route *r, int fd,
 	const struct addr *peer)
 {
-	struct tls_context *tls = tls_names_find(d->snapshot->names, r->public_host);
+	struct tls_context *tls = tls_contexts_find(d->snapshot->contexts,
+		r->public_host);
 	struct served *s = served_get(d, r);
 	struct edge_visitor *v;
 

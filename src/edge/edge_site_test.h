@@ -300,8 +300,9 @@ static inline void site_open_snapshot(struct edge_site *s)
 	tls = site_new_tls(&s->certificate);
 	atomic_init(&s->snapshot.refs, 1);
 	s->snapshot.free = site_free_snapshot;
-	assert_int_equal(tls_names_new(NULL, &s->snapshot.names), ERR_OK);
-	assert_int_equal(tls_names_put(s->snapshot.names, "*." SITE_ROOT, tls), ERR_OK);
+	assert_int_equal(tls_contexts_new(NULL, &s->snapshot.contexts), ERR_OK);
+	assert_int_equal(tls_contexts_put(s->snapshot.contexts, "*." SITE_ROOT, tls),
+		ERR_OK);
 	tls_context_free(tls);
 	assert_int_equal(tls_context_new_client(&o, &s->client, NULL), ERR_OK);
 }

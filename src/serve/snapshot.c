@@ -12,7 +12,7 @@ void snapshot_unref(struct snapshot *s)
 	if (s == NULL || atomic_fetch_sub(&s->refs, 1) > 1)
 		return;
 	tls_context_free(s->tls);
-	tls_names_unref(s->names);
+	tls_contexts_unref(s->contexts);
 	prefix_set_fini(&s->banned);
 	prefix_set_fini(&s->proxies);
 	s->free(s);

@@ -9,14 +9,15 @@
 
 #include "net/prefix.h"
 #include "net/tls.h"
-#include "serve/tls_names.h"
+#include "serve/tls_contexts.h"
 
 /* A service embeds it first in its own. */
 struct snapshot {
 	atomic_uint refs;
 	void (*free)(struct snapshot *s); /* frees the service's part, and all of it */
 	struct tls_context *tls; /* a reference: for the own host; NULL: plain HTTP */
-	struct tls_names *names; /* a reference: for other names that are served here, or
+	struct tls_contexts
+		*contexts; /* a reference: for other names that are served here, or
 				  * NULL */
 	struct prefix_set banned;
 	struct prefix_set proxies; /* their X-Forwarded-For is trusted */

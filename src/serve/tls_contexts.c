@@ -1,5 +1,5 @@
 /* TLS contexts by server name. */
-#include "serve/tls_names.h"
+#include "serve/tls_contexts.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -7,13 +7,15 @@
 
 #include "base/map.h"
 
+#define ALL "*"
+
 struct tls_name {
 	struct map_node by_name;
 	struct tls_context *tls; /* a reference */
 	char name[];
 };
 
-struct tls_names {
+struct tls_contexts {
 	atomic_uint refs;
 	struct map names;
 	size_t wildcards;
@@ -28,12 +30,14 @@ static bool name_is_good(const char *name)
 {
 	const char *rest = is_wildcard(name) ? name + 1 : name;
 
+	if (strcmp(name, ALL) == 0)
+		return true;
 	if (*rest == '\0' || strlen(name) > NAMES_HOST_MAX || strchr(rest, '*') != NULL)
 		return false;
 	return rest == name || (rest[0] == '.' && strchr(rest + 1, '.') != NULL);
 }
 
-static struct tls_name *name_find(const struct tls_names *n, const char *name)
+static struct tls_name *name_find(const struct tls_contexts *n, const char *name)
 {
 	struct map_node *node = map_find(&n->names, span_str(name));
 
@@ -46,7 +50,8 @@ static void name_free(struct tls_name *name)
 	free(name);
 }
 
-enum err tls_names_put(struct tls_names *n, const char *name, struct tls_context *tls)
+enum err tls_contexts_put(struct tls_contexts *n, const char *name,
+	struct tls_context *tls)
 {
 	struct tls_name *made = name_find(n, name);
 	size_t size = strlen(name) + 1;
@@ -59,7 +64,7 @@ enum err tls_names_put(struct tls_names *n, const char *name, struct tls_context
 	}
 	if (!name_is_good(name))
 		return ERR_SYNTAX;
-	if (n->names.count >= TLS_NAMES_MAX)
+	if (n->names.count >= TLS_CONTEXTS_MAX)
 		return ERR_LIMIT;
 	made = calloc(1, sizeof(*made) + size);
 	if (made == NULL)
@@ -71,7 +76,7 @@ enum err tls_names_put(struct tls_names *n, const char *name, struct tls_context
 	return ERR_OK;
 }
 
-bool tls_names_remove(struct tls_names *n, const char *name)
+bool tls_contexts_remove(struct tls_contexts *n, const char *name)
 {
 	struct tls_name *old = name_find(n, name);
 
@@ -83,9 +88,9 @@ bool tls_names_remove(struct tls_names *n, const char *name)
 	return true;
 }
 
-enum err tls_names_new(const struct tls_names *of, struct tls_names **out)
+enum err tls_contexts_new(const struct tls_contexts *of, struct tls_contexts **out)
 {
-	struct tls_names *n = mem_new(n);
+	struct tls_contexts *n = mem_new(n);
 	struct map_node *it, *tmp;
 	enum err rc = ERR_OK;
 
@@ -99,24 +104,24 @@ enum err tls_names_new(const struct tls_names *of, struct tls_names **out)
 			struct tls_name *name = map_object(it, struct tls_name, by_name);
 
 			if (rc == ERR_OK)
-				rc = tls_names_put(n, name->name, name->tls);
+				rc = tls_contexts_put(n, name->name, name->tls);
 		}
 	}
 	if (rc != ERR_OK) {
-		tls_names_unref(n);
+		tls_contexts_unref(n);
 		return rc;
 	}
 	*out = n;
 	return ERR_OK;
 }
 
-struct tls_names *tls_names_ref(struct tls_names *n)
+struct tls_contexts *tls_contexts_ref(struct tls_contexts *n)
 {
 	atomic_fetch_add(&n->refs, 1);
 	return n;
 }
 
-void tls_names_unref(struct tls_names *n)
+void tls_contexts_unref(struct tls_contexts *n)
 {
 	struct map_node *it, *tmp;
 
@@ -127,7 +132,7 @@ void tls_names_unref(struct tls_names *n)
 	free(n);
 }
 
-struct tls_context *tls_names_find(const struct tls_names *n, const char *host)
+struct tls_context *tls_contexts_find(const struct tls_contexts *n, const char *host)
 {
 	char wildcard[NAMES_HOST_MAX + 2] = "*";
 	const char *dot = strchr(host, '.');
@@ -141,10 +146,12 @@ struct tls_context *tls_names_find(const struct tls_names *n, const char *host)
 		strcpy(wildcard + 1, dot);
 		name = name_find(n, wildcard);
 	}
+	if (name == NULL && n->wildcards > 0)
+		name = name_find(n, ALL);
 	return name != NULL ? name->tls : NULL;
 }
 
-size_t tls_names_count(const struct tls_names *n)
+size_t tls_contexts_count(const struct tls_contexts *n)
 {
 	return n->names.count;
 }
