@@ -185,11 +185,12 @@ enum err args_read_environment(const struct field_table *t, uint64_t given, void
 	why = why != NULL ? why : &words;
 	for (field_first(&c, t); rc == ERR_OK && c.row != NULL; field_next(&c)) {
 		const char *name = variable_of(c.row);
+		const char *text = name != NULL ? getenv(name) : NULL;
 		struct field_value v = { .form = FIELD_WORD };
 
-		if (name == NULL || (given >> c.index & 1))
+		if (text == NULL || (given >> c.index & 1))
 			continue;
-		v.text = span_str(getenv(name));
+		v.text = span_str(text);
 		rc = field_set(c.row, name, &v, (char *)object + c.at, why);
 		if (rc == ERR_USAGE && c.row->name == NULL) {
 			log_warn(NULL, "%s; the default is used", err_text(rc, why));
