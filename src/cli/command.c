@@ -44,6 +44,7 @@ static const struct command *const relay_commands[] = {
 	&command_relay_run,
 	&command_relay_status,
 	&command_relay_tunnel,
+	&command_relay_agent,
 	&command_relay_lease,
 	NULL,
 };

@@ -72,7 +72,7 @@ struct command {
 
 extern const struct command command_server, command_client, command_demo, command_relay;
 extern const struct command command_relay_run, command_relay_status, command_relay_lease;
-extern const struct command command_relay_tunnel;
+extern const struct command command_relay_tunnel, command_relay_agent;
 extern const struct command command_expose, command_list, command_agent;
 extern const struct command command_agent_run, command_agent_check;
 extern const struct command command_agent_status, command_agent_stop;

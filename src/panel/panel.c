@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "crypto/authority.h"
 #include "panel/panel_priv.h"
 #include "store/tunnel_store.h"
 
@@ -278,6 +279,7 @@ void panel_close(struct panel *p)
 	list_each(it, tmp, &p->tunnels)
 		panel_tunnel_free(list_object(it, struct panel_tunnel, in_panel));
 	panel_unload_agents(p);
+	authority_free(p->authority);
 	map_fini(&p->by_id);
 	map_fini(&p->by_name);
 	map_fini(&p->by_port);

@@ -10,19 +10,36 @@
 
 /* ---- objects ---- */
 
-static void texts_fini(struct field_list *list)
+void panel_texts_fini(struct field_list *list)
 {
 	static const struct field row = { .kind = FIELD_LIST };
 
 	field_member_fini(&row, list);
 }
 
+enum err panel_texts_copy(const struct field_list *from, struct field_list *to)
+{
+	struct field_list copy = { .v = calloc(from->n + 1, sizeof(*copy.v)) };
+
+	if (copy.v == NULL)
+		return ERR_NOMEM;
+	for (; copy.n < from->n; copy.n++) {
+		copy.v[copy.n] = strdup(from->v[copy.n]);
+		if (copy.v[copy.n] == NULL) {
+			panel_texts_fini(&copy);
+			return ERR_NOMEM;
+		}
+	}
+	*to = copy;
+	return ERR_OK;
+}
+
 void panel_agent_free(struct panel_agent *a)
 {
 	if (a == NULL)
 		return;
-	texts_fini(&a->capabilities);
-	texts_fini(&a->sites);
+	panel_texts_fini(&a->capabilities);
+	panel_texts_fini(&a->sites);
 	free(a->certificate);
 	mem_free_secret(a, sizeof(*a));
 }
@@ -31,8 +48,8 @@ void panel_token_free(struct panel_token *t)
 {
 	if (t == NULL)
 		return;
-	texts_fini(&t->capabilities);
-	texts_fini(&t->sites);
+	panel_texts_fini(&t->capabilities);
+	panel_texts_fini(&t->sites);
 	free(t);
 }
 

@@ -15,6 +15,7 @@
 #define PANEL_TOKEN_MS (10 * 60 * 1000)
 #define PANEL_SECRET_SIZE 33
 
+struct authority;
 struct panel;
 struct panel_caller;
 
@@ -44,5 +45,67 @@ bool panel_agent_has(const struct panel_agent *a, const char *capability);
 
 /* Was the certificate with this serial number revoked? */
 bool panel_is_revoked(const struct panel *p, const char *serial);
+
+/* ---- the private CA: "pki/ca.crt" and "pki/ca.key" in the state directory ---- */
+
+/*
+ * Reads it, or makes it at first use. Good as long as the panel.
+ * ERR_SYNTAX: what is there is none.  ERR_SYS: it cannot be read or written.
+ */
+enum err panel_authority(struct panel *p, const struct authority **out,
+	struct why *why) MUST_USE;
+
+/* ---- operations: each is one transaction ---- */
+
+/* Rights of an agent; lists are copied. */
+struct panel_rights {
+	/* "tunnels:read" is always one; NULL: as they are, of a change. */
+	const struct field_list *capabilities;
+	const struct field_list *sites; /* NULL: none, or as they are */
+};
+
+/* Is it one that the panel knows? */
+bool panel_capability_is_good(const char *text);
+
+/*
+ * Makes a token, by which one machine can enrol as @label within PANEL_TOKEN_MS. It
+ * replaces another one of the label. It is not stored: only its digest is.
+ * ERR_EXISTS: an agent is enrolled so.  ERR_LIMIT: too many.
+ */
+enum err panel_make_token(struct panel *p, const struct panel_caller *caller,
+	const char *label, const struct panel_rights *rights,
+	char token[PANEL_TOKEN_CHARS + 1], uint64_t *expires_ms,
+	struct why *why) MUST_USE;
+
+/* ERR_NOENT: there is none for the label. */
+enum err panel_drop_token(struct panel *p, const struct panel_caller *caller,
+	const char *label, struct why *why) MUST_USE;
+
+/*
+ * Enrols the holder of the token, and gives it a certificate for the key of the request.
+ * The first agent gets the tunnels that have no owner.
+ *
+ * ERR_DENIED: the token is unknown, used or too old.  ERR_SYNTAX, ERR_CRYPTO, ERR_LIMIT:
+ * the request, which does not use up the token.
+ */
+enum err panel_enrol(struct panel *p, const char *token, struct span csr_pem,
+	const struct panel_agent **out, struct why *why) MUST_USE;
+
+/* A new certificate for an agent, whose old one is revoked. Errors of the request as
+ * above. */
+enum err panel_renew(struct panel *p, const struct panel_agent *a, struct span csr_pem,
+	const struct panel_agent **out, struct why *why) MUST_USE;
+
+/* ERR_NOENT: no agent is enrolled so. Its tunnels stay, and nothing serves them. */
+enum err panel_revoke(struct panel *p, const struct panel_caller *caller,
+	const char *label, struct why *why) MUST_USE;
+
+enum err panel_set_rights(struct panel *p, const struct panel_caller *caller,
+	const char *label, const struct panel_rights *rights, struct why *why) MUST_USE;
+
+/* Tokens that wait for their agent; @t NULL: the first. NULL: no more. */
+struct panel_token;
+const struct panel_token *panel_next_token(const struct panel *p,
+	const struct panel_token *t);
 
 #endif

@@ -10,6 +10,7 @@
 const struct api_table *const panel_tables[] = {
 	&panel_link_table, /* before "/api/tunnels" with an id */
 	&panel_tunnel_table,
+	&panel_agent_table,
 	NULL,
 };
 

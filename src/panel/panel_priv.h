@@ -22,6 +22,15 @@ struct panel_revoked {
 	struct map_node by_serial;
 };
 
+/* Attempts to enrol of one client address. */
+struct panel_attempts {
+	char client[ADDR_TEXT_MAX];
+	uint64_t began_ms; /* clock; 0: free */
+	unsigned count;
+};
+
+#define PANEL_CLIENTS_MAX 64 /* then the one that was quiet longest is forgotten */
+
 struct panel {
 	struct panel_options o;
 	struct list tunnels; /* the oldest first */
@@ -30,6 +39,7 @@ struct panel {
 	struct map by_label, revoked;
 	unsigned token_count;
 	struct authority *authority; /* NULL: not read yet */
+	struct panel_attempts attempts[PANEL_CLIENTS_MAX];
 };
 
 /* Adds a row to the audit; inside a transaction. */
@@ -64,6 +74,10 @@ enum err panel_link_revoked(struct panel *p, const char *serial) MUST_USE;
 
 /* Reads the rows of the store. */
 enum err panel_load_agents(struct panel *p, struct why *why) MUST_USE;
+
+/* A copy; ERR_NOMEM. */
+enum err panel_texts_copy(const struct field_list *from, struct field_list *to) MUST_USE;
+void panel_texts_fini(struct field_list *list);
 
 /* Frees all agents, tokens and serial numbers. */
 void panel_unload_agents(struct panel *p);
