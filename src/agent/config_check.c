@@ -493,11 +493,14 @@ static enum err check_control(struct config_reader *r, const struct toml_node *a
 {
 	struct agent_config *c = r->config;
 	struct addr_listen at = { .port = 0 };
+	struct span host, port;
 	struct why words;
 	char shown[80];
 
+	/* In many programs ":4018" is every interface: an address names its host. */
 	if (c->control_addr != NULL &&
-		addr_parse_listen(c->control_addr, &at) == ERR_OK &&
+		addr_split(span_str(c->control_addr), &host, &port) == ERR_OK &&
+		host.n > 0 && addr_parse_listen(c->control_addr, &at) == ERR_OK &&
 		(strcasecmp(at.host, "localhost") == 0 ?
 				addr_from_literal("127.0.0.1", at.port, &c->control) :
 				addr_from_literal(at.host, at.port, &c->control)) ==

@@ -195,6 +195,8 @@ static void test_mistakes_are_named_with_their_place(void **state)
 			" address and port; write 127.0.0.1:4018" },
 		{ "[agent]\ncontrol_addr = \"x.localhost:1\"\n", "is not a loopback" },
 		{ "[agent]\ncontrol_addr = \"127.1:4018\"\n", "is not a loopback" },
+		{ "[agent]\ncontrol_addr = \":4018\"\n", "is not a loopback" },
+		{ "[agent]\ncontrol_addr = \"4018\"\n", "is not a loopback" },
 		{ "[agent]\nservice_name = \"a b\"\n",
 			"config.toml:2:16: service_name: it has white space" },
 		{ "[agent]\nallowed_wallets = [\"0x12\"]\n",

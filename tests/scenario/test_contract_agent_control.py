@@ -82,7 +82,8 @@ def test_commands_read_the_file_and_send_the_token(world):
 
 
 @pytest.mark.parametrize("addr", ["0.0.0.0:4018", "192.0.2.1:4018", "portal.example.com:4018",
-                                  "*:4018", "[::]:4018", "10.0.0.1:4018", "127.0.0.1"])
+                                  "*:4018", "[::]:4018", "10.0.0.1:4018", "127.0.0.1",
+                                  ":4018", "4018"])
 def test_control_addr_that_is_not_loopback_is_refused(world, addr):
     agent = Agent(world, "portal", "", control_addr=addr)
     failed = agent.call("run", "--foreground")
@@ -91,7 +92,7 @@ def test_control_addr_that_is_not_loopback_is_refused(world, addr):
 
 
 @pytest.mark.parametrize("addr", ["127.0.0.1:0", "localhost:0", "LOCALHOST:0", "127.0.0.2:0",
-                                  ":0", "[::1]:0"])
+                                  "[::1]:0"])
 def test_control_addr_that_is_loopback_is_used(world, addr):
     if addr.startswith("[") and not net.has_ipv6():
         pytest.skip("skipped: no IPv6")
