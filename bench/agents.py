@@ -33,6 +33,7 @@ COLUMNS = [
     ("start", "all published", "s", 2), ("rss", "resident", "MB", 1),
     ("private", "private", "MB", 1), ("each", "private", "KB/tunnel", 0),
     ("status", "status", "ms p50", 1), ("idle", "idle CPU", "ms/s", 2),
+    ("wakeups", "idle", "wakeups/s", 2),
 ]
 
 
@@ -123,9 +124,10 @@ def measure(tools, workdir, tool, count):
             run.status()
             times.append((time.monotonic() - asked) * 1000)
         figures["status"] = statistics.median(times)
-        cpu = run.client.cpu()
+        cpu, switches = run.client.cpu(), run.client.switches()
         time.sleep(IDLE_S)
         figures["idle"] = (run.client.cpu() - cpu) / IDLE_S * 1000
+        figures["wakeups"] = (run.client.switches() - switches) / IDLE_S
         rss, private = run.client.memory_kb()
         figures.update(rss=rss / 1024, private=private / 1024, each=private / count)
         return figures

@@ -67,6 +67,16 @@ class Group:
         fields = [stat(pid) for pid in self.pids()]
         return sum(int(f[11]) + int(f[12]) for f in fields) / TICKS
 
+    def switches(self):
+        """How often the processes have waited for something so far, in all threads."""
+        total = 0
+        for pid in self.pids():
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{task}/status") as f:
+                    total += next(int(line.split()[1]) for line in f
+                                  if line.startswith("voluntary_ctxt"))
+        return total
+
     def memory_kb(self):
         """Resident, and private: what would be freed if these processes were gone."""
         rss = private = 0
