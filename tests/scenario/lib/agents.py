@@ -133,6 +133,13 @@ class Agent:
                        every=0.05, message=f"tunnel {id} being {state}: {self.tunnel(id)}")
         return self.tunnel(id)
 
+    def wait_all_running(self, count, seconds=60.0):
+        """Until so many tunnels are running, and no other."""
+        def states():
+            return [t["state"] for t in self.status().get("tunnels", [])]
+        net.wait_until(lambda: states() == ["running"] * count, seconds, every=0.2,
+                       message=f"{count} tunnels running")
+
     def identity(self, *path):
         with open(os.path.join(self.state, *path, "identity.json")) as f:
             return json.load(f)
