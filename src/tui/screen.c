@@ -122,6 +122,45 @@ static void choose_colours(struct screen *s)
 			-1);
 }
 
+/*
+ * What terminals send for keys, whatever TERM says: PuTTY calls itself xterm, and its
+ * home and end are those of a VT220. What the terminal's description says goes first.
+ */
+static void define_common_keys(void)
+{
+	static const struct {
+		const char *bytes;
+		int code;
+	} keys[] = {
+		{ "\033[A", KEY_UP },
+		{ "\033[B", KEY_DOWN },
+		{ "\033[C", KEY_RIGHT },
+		{ "\033[D", KEY_LEFT },
+		{ "\033OA", KEY_UP },
+		{ "\033OB", KEY_DOWN },
+		{ "\033OC", KEY_RIGHT },
+		{ "\033OD", KEY_LEFT },
+		{ "\033[H", KEY_HOME },
+		{ "\033OH", KEY_HOME },
+		{ "\033[1~", KEY_HOME },
+		{ "\033[7~", KEY_HOME },
+		{ "\033[F", KEY_END },
+		{ "\033OF", KEY_END },
+		{ "\033[4~", KEY_END },
+		{ "\033[8~", KEY_END },
+		{ "\033[3~", KEY_DC },
+		{ "\033[5~", KEY_PPAGE },
+		{ "\033[6~", KEY_NPAGE },
+		{ "\033[Z", KEY_BTAB },
+		{ "\033OP", KEY_F(1) },
+		{ "\033[11~", KEY_F(1) },
+	};
+
+	for (size_t i = 0; i < mem_count(keys); i++)
+		if (key_defined(keys[i].bytes) == 0)
+			(void)define_key(keys[i].bytes, keys[i].code);
+}
+
 static void set_modes(void)
 {
 	raw();
@@ -130,6 +169,7 @@ static void set_modes(void)
 	(void)nodelay(stdscr, TRUE);
 	(void)keypad(stdscr, TRUE);
 	(void)leaveok(stdscr, FALSE);
+	define_common_keys();
 	(void)define_key("\033[200~", CODE_PASTE_BEGINS);
 	(void)define_key("\033[201~", CODE_PASTE_ENDS);
 	mouseinterval(0); /* a click is reported when it begins */
@@ -152,6 +192,8 @@ static uint32_t key_of_code(wint_t code)
 		{ KEY_RIGHT, PRESS_RIGHT },
 		{ KEY_HOME, PRESS_HOME },
 		{ KEY_END, PRESS_END },
+		{ KEY_FIND, PRESS_HOME }, /* of a VT220, in that place */
+		{ KEY_SELECT, PRESS_END },
 		{ KEY_PPAGE, PRESS_PAGE_UP },
 		{ KEY_NPAGE, PRESS_PAGE_DOWN },
 		{ KEY_BACKSPACE, PRESS_BACKSPACE },
