@@ -129,6 +129,9 @@ def check_element(element):
     """As PropertyList-1.0.dtd has it: a dict is pairs of key and value."""
     children = [c for c in element.childNodes if c.nodeType == c.ELEMENT_NODE]
     names = [c.tagName for c in children]
+    assert not element.attributes.keys() or element.tagName == "plist"
+    if element.tagName not in TEXTS:  # blanks between elements, and no text
+        assert not "".join(c.data for c in element.childNodes if c.nodeType == c.TEXT_NODE).strip()
     if element.tagName in TEXTS or element.tagName in ("true", "false"):
         assert not names
     elif element.tagName == "dict":
