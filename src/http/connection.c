@@ -23,8 +23,9 @@
 #define DROP_MAX (256 * 1024) /* of an unread body; beyond that, closing is cheaper */
 
 enum connection_state {
+	CONNECTION_NEW,       /* no byte has come */
 	CONNECTION_IDLE,      /* between requests */
-	CONNECTION_READING,   /* a head, or waiting for the first */
+	CONNECTION_READING,   /* a head */
 	CONNECTION_SERVING,   /* on_request's turn */
 	CONNECTION_RECEIVING, /* the body, for http_read_body() */
 	CONNECTION_LENT,      /* a borrower's turn */
@@ -66,6 +67,7 @@ static const struct connection_rule {
 	uint32_t timeout_ms; /* 0 is for ever, but see connection_timeout() */
 	enum err (*step)(struct connection *c);
 } rules[] = {
+	[CONNECTION_NEW] = { LOOP_READ, 0, step_reading },
 	[CONNECTION_IDLE] = { LOOP_READ, 0, step_reading },
 	[CONNECTION_READING] = { LOOP_READ, 0, step_reading },
 	[CONNECTION_SERVING] = { 0, 0, NULL },
@@ -88,7 +90,9 @@ static uint32_t connection_timeout(const struct connection *c,
 		return DRAIN_MS;
 	if (state == CONNECTION_IDLE)
 		return o->idle_ms != 0 ? o->idle_ms : IDLE_MS;
-	if (state == CONNECTION_READING)
+	if (state == CONNECTION_NEW && o->first_ms != 0)
+		return o->first_ms;
+	if (state == CONNECTION_NEW || state == CONNECTION_READING)
 		return o->head_ms != 0 ? o->head_ms : HEAD_MS;
 	return rules[state].timeout_ms;
 }
@@ -310,7 +314,7 @@ static enum err step_reading(struct connection *c)
 		return connection_serve(c);
 	if (rc == ERR_AGAIN && http1_reader_is_fresh(&c->x->reader))
 		connection_drop_exchange(c);
-	else if (rc == ERR_AGAIN && c->state == CONNECTION_IDLE)
+	else if (rc == ERR_AGAIN && c->state != CONNECTION_READING)
 		connection_enter(c, CONNECTION_READING);
 	if (status_of(rc) == 0)
 		return rc;
@@ -525,7 +529,7 @@ struct connection *connection_open_take(struct http_server *server, struct strea
 	list_add(&server->connections, &c->in_server);
 	server->count++;
 	stream_set_owner(stream, connection_on_ready, c);
-	connection_enter(c, CONNECTION_READING);
+	connection_enter(c, CONNECTION_NEW);
 	stream_want(stream, LOOP_READ);
 	return c;
 }

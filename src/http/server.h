@@ -19,6 +19,7 @@ struct connection;    /* of a client */
 struct http_server_options {
 	struct loop *loop; /* borrowed */
 	struct pool *pool; /* borrowed */
+	uint32_t first_ms; /* until the first byte of a new connection; 0: @head_ms */
 	uint32_t head_ms;  /* timeout of a request head; 0 is 10 s */
 	uint32_t idle_ms;  /* between requests; 0 is 60 s */
 	/* Bytes of a request head: 1 KiB to HTTP_HEAD_MAX, or the nearer one;

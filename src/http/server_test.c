@@ -588,6 +588,32 @@ static void test_a_silent_connection_is_closed_without_an_answer(void **state)
 	check_out(f, ANSWER);
 }
 
+/* A client may connect before it has a request. */
+static void test_a_new_connection_may_be_given_more_time_than_a_head(void **state)
+{
+	struct fixture *f = *state;
+	struct timespec ms = { .tv_nsec = 40000000 };
+
+	f->options.first_ms = 60000;
+	f->options.head_ms = 20;
+	f->options.idle_ms = 30;
+	new_server(f);
+	new_client(f, "");
+	f->client.in_end = ERR_AGAIN;
+	http_server_serve_take(f->server, &f->client.stream, &f->peer);
+	nanosleep(&ms, NULL);
+	f->client.in = span_str("G"); /* the time of a head begins */
+	stream_want(&f->client.stream, LOOP_READ);
+	for (int i = 0; f->client.out_n == 0 && i < 1000000; i++)
+		loop_turn(f->loop);
+	check_out(f,
+		"HTTP/1.1 408 Request Timeout\r\n" DATE TEXT
+		"Content-Length: 20\r\nConnection: close\r\n\r\n408 Request Timeout\n");
+	f->client.in_end = ERR_EOF;
+	stream_want(&f->client.stream, LOOP_READ);
+	wait_for_close(f);
+}
+
 static void test_connections_have_a_bound(void **state)
 {
 	struct fixture *f = *state;
@@ -720,6 +746,9 @@ int main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_silent_connection_is_closed_without_an_answer, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_new_connection_may_be_given_more_time_than_a_head, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(test_bodies_share_a_memory_limit, setup,
 			teardown),

@@ -22,6 +22,7 @@
 #define RELAY_AUDIT_MS 60000 /* one row a minute for each identity */
 #define RELAY_DRAIN_LOOK_MS 20
 #define RELAY_WAIT_MS 2000
+#define RELAY_FIRST_MS 60000 /* an agent keeps connections ready that it may not need */
 
 /* ---- calls of the API ---- */
 
@@ -280,6 +281,7 @@ static enum err relay_open_workers(struct relay *r, struct why *why)
 		.routes = r->routes,
 		.parts = { { .service = &lease_service,
 			.context = &r->leases,
+			.first_ms = RELAY_FIRST_MS,
 			.head_max = LEASE_HEAD_MAX,
 			.bodies_max = LEASE_BODIES_MAX } },
 		.parts_n = 1,

@@ -355,6 +355,7 @@ static enum err part_open(struct data_worker *d, unsigned i)
 	struct http_server_options o = {
 		.loop = d->worker.loop,
 		.pool = &d->worker.blocks,
+		.first_ms = part->first_ms,
 		.head_max = part->head_max,
 		.bodies_max = part->bodies_max,
 		.on_request = part->service->on_request,

@@ -42,8 +42,9 @@ struct data_service {
 /* A service, as a server adds it. */
 struct data_part {
 	const struct data_service *service;
-	void *context; /* of the service, const for workers but for its atomics */
-	size_t head_max, bodies_max; /* bytes, of its HTTP server; 0: no limit of ours */
+	void *context;     /* of the service, const for workers but for its atomics */
+	uint32_t first_ms; /* of its HTTP server, as these */
+	size_t head_max, bodies_max; /* bytes; 0: no limit of ours */
 };
 
 /* What the workers of a server share. Const while they run, but for the routes. */
