@@ -175,14 +175,18 @@ static const char *text_or_null(const char *text)
 
 /* ---- relays ---- */
 
-/* A time of clock_now_ms() by the wall clock; none stays none. */
+/*
+ * A time of clock_now_ms() by the wall clock; none stays none. The difference of the
+ * clocks is taken in microseconds: that of two that are cut to milliseconds changes by
+ * one from status to status, and every time with it.
+ */
 static struct timestamp wall_time(uint64_t ms)
 {
-	uint64_t now = clock_now_ms(), wall = clock_wall_ms();
+	uint64_t ahead_us = clock_wall_us() - clock_now_us();
 
 	if (ms == 0)
 		return (struct timestamp){ .s = 0 };
-	return timefmt_of_ms(ms <= now ? wall - (now - ms) : wall + (ms - now));
+	return timefmt_of_ms((ms * 1000 + ahead_us) / 1000);
 }
 
 struct relay_series {

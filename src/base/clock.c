@@ -35,9 +35,14 @@ uint64_t clock_boot_ms(void)
 	return clock_us(clock_always) / 1000;
 }
 
+uint64_t clock_wall_us(void)
+{
+	return clock_us(CLOCK_REALTIME) + (uint64_t)wall_step_ms * 1000;
+}
+
 uint64_t clock_wall_ms(void)
 {
-	return clock_us(CLOCK_REALTIME) / 1000 + (uint64_t)wall_step_ms;
+	return clock_wall_us() / 1000;
 }
 
 void clock_freeze(uint64_t now_ms)

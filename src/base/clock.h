@@ -21,6 +21,9 @@ uint64_t clock_boot_ms(void);
 /* Milliseconds since 1970, by the wall clock. */
 uint64_t clock_wall_ms(void);
 
+/* Microseconds of the same clock. */
+uint64_t clock_wall_us(void);
+
 void clock_freeze(uint64_t now_ms);
 void clock_advance(uint64_t by_ms);
 

@@ -1,5 +1,6 @@
 """An agent keeps the tunnels and links of a config running."""
 
+import collections
 import json
 import os
 import signal
@@ -363,6 +364,13 @@ def test_status_as_json_is_that_of_the_api(world, leases, relay):
     done = agent.call("status", "--json")
     assert json.loads(done.stdout)["tunnels"][0]["id"] == "web"
     assert done.returncode in (0, 1)  # the target may not be known yet
+
+
+def test_the_times_in_a_status_stay_while_nothing_happens(world, leases, relay):
+    agent = Agent(world, "adit", tunnel("web", relay, 3000, name="myapp")).start()
+    agent.wait_state("web")
+    seen = collections.Counter(agent.tunnel("web")["since"] for _ in range(40))
+    assert max(seen.values()) >= 36, seen  # but for a step of the machine's clock
 
 
 def test_the_agent_leaves_no_descriptor_behind(world, leases, relay):
