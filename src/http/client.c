@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/rand.h"
 #include "base/str.h"
 #include "http/head.h"
 #include "http/idle_pool.h"
@@ -69,11 +70,14 @@ struct http_client {
 	struct loop_deferred turn;
 };
 
-/* A connection has ended, or could not be opened: @ms until a warm one replaces it. */
+/*
+ * A connection has ended, or could not be opened: @ms until a warm one replaces it, or down
+ * to half of that, at random: clients that lost the same server do not come back together.
+ */
 static void client_on_loss(struct http_client *client, uint32_t ms)
 {
 	if (client->warm_n > 0)
-		loop_timer_set(client->warm, ms);
+		loop_timer_set(client->warm, ms - rand_below(ms / 2));
 }
 
 static void client_on_end(void *arg)
