@@ -43,7 +43,7 @@ static const struct field rows[] = {
 	{ "hsts", FIELD_BOOL, AT(has_hsts), .initial = "true",
 		.help = "tell browsers to use https only" },
 	{ "proxy_protocol", FIELD_TEXT, AT(proxy_protocol), .argument = "version",
-		.help = "tell the app the visitor's address: v1 or v2" },
+		.help = "not supported yet: tell the app the visitor's address" },
 	{ "limit", FIELD_REPEATED, AT(limits), .argument = "name=number",
 		.help = "a limit such as bodyBytes=1000000; the manual lists them; 0 is the"
 			" default" },

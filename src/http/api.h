@@ -84,7 +84,6 @@ struct api_operation {
 	const struct field_table *request, *response; /* NULL: no body; of no fields */
 	const char *summary;                          /* NULL: not in the description */
 	const char *query; /* the name of the parameter; or NULL */
-	bool is_query_optional;
 	size_t body_max;  /* 0: API_BODY_MAX */
 	const char *type; /* of the response; NULL: the envelope's JSON */
 	const struct api_envelope *envelope; /* NULL: the API's */
@@ -96,6 +95,7 @@ struct api_operation {
 	/* The function reads the JSON in read_from, and refuses it; @request describes
 	 * it. */
 	bool reads_body;
+	bool is_query_optional;
 };
 
 struct api_table {

@@ -28,9 +28,9 @@ enum panel_access { PANEL_PUBLIC, PANEL_AUTHENTICATED, PANEL_RESTRICTED };
 struct panel_limits {
 	uint32_t connections, client_connections; /* of all; of one client address */
 	uint32_t requests_per_s, client_requests_per_s;
-	uint64_t bytes_per_s, client_bytes_per_s;
-	uint64_t body_bytes;      /* of a request */
-	uint32_t idle_s, total_s; /* of a request */
+	uint64_t bytes_per_s; /* of all, both directions together */
+	uint64_t body_bytes;  /* of a request */
+	uint32_t idle_s;      /* without a byte in either direction */
 };
 
 /* How the edge serves it. */

@@ -75,13 +75,19 @@ static const struct api_authority unbanned = {
 	.check = unbanned_check,
 };
 
+/* By the settings, or for a tunnel. @host is a name of leases, or a host. */
+static bool is_reserved(const struct relay *r, const char *host)
+{
+	return relay_config_reserves(&r->options, host) || relay_panel_has(r, host);
+}
+
 /* True: the call is refused, with a code after which stock clients do not try again. */
 static bool refuse_reserved(struct relay *r, struct api_call *call,
 	const struct pending_lease *pending, const char *host)
 {
 	char text[NAMES_LABEL_MAX + 64];
 
-	if (!relay_config_reserves(&r->options, host))
+	if (!is_reserved(r, host))
 		return false;
 	snprintf(text, sizeof(text), "the name %.*s is reserved at this relay",
 		(int)strcspn(host, "."), host);
@@ -518,8 +524,7 @@ static bool revival_open(struct relay *r, struct api_call *call,
 		req.route_host = host;
 	if (req.wants_tcp)
 		lease_table_remember_port(r->table, t->name, t->tcp_port, req.now_ms);
-	if (relay_config_reserves(&r->options, t->name) ||
-		relay_config_reserves(&r->options, host) ||
+	if (is_reserved(r, t->name) || is_reserved(r, host) ||
 		lease_grant(r, call, &req, &lease, NULL) != ERR_OK)
 		return false;
 	register_log(r, lease, "restored after a restart; held");

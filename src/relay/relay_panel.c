@@ -67,6 +67,19 @@ static bool port_is_taken(void *owner, uint16_t port, struct why *why)
 	return true;
 }
 
+bool relay_panel_has(const struct relay *r, const char *host)
+{
+	const size_t n = strcspn(host, ".");
+	const char *root = host[n] == '.' ? host + n + 1 : r->options.root;
+	char label[NAMES_LABEL_MAX + 1];
+
+	if (r->panel == NULL || n >= sizeof(label) ||
+		strcmp(root, r->options.domain) != 0)
+		return false;
+	snprintf(label, sizeof(label), "%.*s", (int)n, host);
+	return panel_find_name(r->panel, label) != NULL;
+}
+
 /* ---- facts ---- */
 
 /* Of the relay's own certificate, where that has the name. */

@@ -112,6 +112,9 @@ static inline const char *relay_domain(const struct relay *r, const struct api_c
 enum err relay_open_panel(struct relay *r, struct why *why) MUST_USE;
 void relay_close_panel(struct relay *r);
 
+/* Does a tunnel have the name? @host: the name of a lease, or a host. */
+bool relay_panel_has(const struct relay *r, const char *host);
+
 /* Sends all workers a new snapshot of the settings. relay_settings.c. */
 void relay_publish(struct relay *r);
 

@@ -9,6 +9,7 @@ import threading
 import pytest
 from lib import net
 from lib.panel import api
+from lib.portal_client import Refused
 
 DOMAIN = "example.test"
 
@@ -147,6 +148,15 @@ def test_a_name_that_a_lease_has_is_taken(world, leases):
     leases.expose("adit", relay, world.serve(net.echo).port)
     status, refused = api(relay, "POST", "/tunnels", {"subdomain": "demo", "port": 3000})
     assert status == 400 and refused["error"] == "demo is taken: a lease has it"
+
+
+def test_a_name_that_a_tunnel_has_is_reserved_for_leases(leases):
+    relay = leases.relay("adit", "--domain", "portal.localhost", root="portal.localhost")
+    client = leases.client(relay)
+    assert api(relay, "POST", "/tunnels", {"subdomain": "demo", "port": 3000})[0] == 201
+    with pytest.raises(Refused) as refused:
+        client.register()
+    assert "reserved" in str(refused.value)
 
 
 def test_a_relay_without_a_domain_has_no_panel(leases):
