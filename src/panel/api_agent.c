@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "crypto/authority.h"
+#include "crypto/p12.h"
 #include "panel/panel_api_priv.h"
 #include "panel/panel_priv.h"
 
@@ -551,6 +552,82 @@ static void delete_agent(void *panel, struct api_call *call)
 		refuse(call, rc, &why, "The agent was not revoked");
 }
 
+/* ---- agents whose key the relay makes ---- */
+
+struct p12_reply {
+	bool is_ok;
+	const char *label;
+	char password[PANEL_P12_PASSWORD_SIZE];
+	const char *serial;
+	char expires[PANEL_TIME_SIZE];
+};
+
+#undef AT
+#define AT(member) FIELD_AT(struct p12_reply, member)
+
+static const struct field p12_rows[] = {
+	{ "ok", FIELD_BOOL, AT(is_ok) },
+	{ "label", FIELD_TEXT, AT(label) },
+	{ "p12Password", FIELD_CHARS, AT(password) },
+	{ "serial", FIELD_TEXT, AT(serial) },
+	{ "expiresAt", FIELD_CHARS, AT(expires) },
+};
+
+static const struct field_table p12_fields = FIELD_TABLE_OF(struct p12_reply, p12_rows);
+
+static void make_p12(struct panel *p, struct api_call *call,
+	const struct agent_request *req)
+{
+	const struct panel_caller caller = panel_caller_of(call);
+	const struct panel_rights rights = { &req->capabilities, &req->sites };
+	struct p12_reply reply = { .is_ok = true, .label = req->label };
+	const struct panel_agent *a;
+	struct why why = { "" };
+	enum err rc = panel_make_p12(p, &caller, req->label, &rights, reply.password, &a,
+		&why);
+
+	if (rc != ERR_OK) {
+		refuse(call, rc, &why, "The certificate was not made");
+		return;
+	}
+	reply.serial = a->serial;
+	panel_print_time(a->expires_ms, reply.expires);
+	api_reply(call, &reply);
+	mem_wipe(&reply, sizeof(reply));
+}
+
+static void post_agent(void *panel, struct api_call *call)
+{
+	static const char *const required[] = { "label", NULL };
+	struct agent_request req = { .label = "" };
+
+	if (read_body(call, &req, required))
+		make_p12(panel, call, &req);
+	field_fini(&request_fields, &req);
+}
+
+static void get_p12(void *panel, struct api_call *call)
+{
+	char label[PANEL_LABEL_SIZE];
+	struct why why = { "" };
+	struct buf file;
+	enum err rc;
+
+	if (!label_of(call, label))
+		return;
+	buf_init(&file, P12_FILE_MAX);
+	rc = panel_read_p12(panel, label, &file, &why);
+	if (rc == ERR_OK) {
+		api_reply_text(call, buf_span(&file));
+		api_add_header(call,
+			"Content-Disposition: attachment; filename=\"%s.p12\"", label);
+		api_add_header(call, "Cache-Control: no-store");
+	} else {
+		refuse(call, rc, &why, "The file cannot be read");
+	}
+	buf_wipe(&file);
+}
+
 #define BODY(fields) .request = (fields), .reads_body = true, .body_max = PANEL_BODY_MAX
 #define AGENTS "/api/certs/agent/"
 
@@ -560,6 +637,12 @@ static const struct api_operation rows[] = {
 		.summary = "Enrols an agent with a token." },
 	{ "GET", AGENTS, &panel_admin, list_agents, .response = &list_fields,
 		.summary = "Lists agents, and tokens that wait for one." },
+	{ "POST", AGENTS, &panel_admin, post_agent, BODY(&request_fields),
+		.response = &p12_fields,
+		.summary = "Enrols an agent with a key that the relay makes." },
+	{ "GET", AGENTS "*/download/", &panel_admin, get_p12,
+		.type = "application/x-pkcs12",
+		.summary = "Returns key and certificate of such an agent." },
 	{ "POST", AGENTS "enroll/", &panel_admin, post_token, BODY(&request_fields),
 		.response = &token_reply_fields, .summary = "Makes a token to enrol." },
 	{ "DELETE", AGENTS "enroll/*/", &panel_admin, delete_token,

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "crypto/authority.h"
+#include "crypto/p12.h"
 
 /* A member of the last answer that is a text. Returns @to. */
 static const char *member(struct fixture *f, const char *key, char *to, size_t size)
@@ -319,6 +320,32 @@ static void test_enrolment_is_limited_for_each_address(void **state)
 		says(enrol(f, "ab"), 401, "unknown");
 }
 
+static void test_an_agent_whose_key_the_relay_makes(void **state)
+{
+	struct fixture *f = *state;
+	char password[80], path[128];
+	struct p12 p12 = { .cert.n = 0 };
+	struct authority_identity of;
+
+	says(ask(f, "POST", "/api/certs/agent", "{\"label\":\"mac\"}"), 200,
+		"{\"ok\":true,\"label\":\"mac\",\"p12Password\":\"");
+	member(f, "p12Password", password, sizeof(password));
+	assert_int_equal(strlen(password), 32);
+	says(ask(f, "POST", "/api/certs/agent", "{\"label\":\"mac\"}"), 409, "revoke");
+	says(ask(f, "GET", "/api/certs/agent/mac/download", ""), 200, "");
+	assert_non_null(strstr(f->call->headers, "Content-Type: application/x-pkcs12"));
+	assert_int_equal(p12_read(buf_span(&f->call->answer), password, &p12, NULL),
+		ERR_OK);
+	assert_int_equal(authority_read(buf_span(&p12.cert), &of, NULL), ERR_OK);
+	assert_string_equal(of.name, "agent:mac");
+	p12_wipe(&p12);
+	says(ask(f, "GET", "/api/certs/agent", ""), 200, "\"enrollmentMethod\":\"p12\"");
+	says(ask(f, "DELETE", "/api/certs/agent/mac", ""), 200, "ok");
+	says(ask(f, "GET", "/api/certs/agent/mac/download", ""), 404, "no file");
+	snprintf(path, sizeof(path), "%s/pki/agents", f->store.dir);
+	assert_int_equal(rmdir(path), 0); /* it is empty */
+}
+
 static void test_the_status_of_an_agent(void **state)
 {
 	struct fixture *f = *state;
@@ -351,6 +378,7 @@ int main(void)
 		TEST(test_a_renewed_certificate_replaces_the_old_one),
 		TEST(test_the_first_agent_gets_the_tunnels_without_an_owner),
 		TEST(test_enrolment_is_limited_for_each_address),
+		TEST(test_an_agent_whose_key_the_relay_makes),
 		TEST(test_the_status_of_an_agent),
 	};
 

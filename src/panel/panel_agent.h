@@ -91,6 +91,22 @@ enum err panel_drop_token(struct panel *p, const struct panel_caller *caller,
 enum err panel_enrol(struct panel *p, const char *token, struct span csr_pem,
 	const struct panel_agent **out, struct why *why) MUST_USE;
 
+/*
+ * Enrols @label without a token: the relay makes the key, and writes it with the
+ * certificate to a PKCS#12 file, "pki/agents/LABEL/client.p12", in the encryption that
+ * keychains import, with the random @password. Until it is revoked the file stays.
+ * ERR_EXISTS, ERR_LIMIT: as for a token.  ERR_SYS: the file cannot be written.
+ */
+#define PANEL_P12_PASSWORD_SIZE 33
+enum err panel_make_p12(struct panel *p, const struct panel_caller *caller,
+	const char *label, const struct panel_rights *rights,
+	char password[PANEL_P12_PASSWORD_SIZE], const struct panel_agent **out,
+	struct why *why) MUST_USE;
+
+/* Appends the file to @out. ERR_NOENT: there is none for the label. */
+enum err panel_read_p12(const struct panel *p, const char *label, struct buf *out,
+	struct why *why) MUST_USE;
+
 /* A new certificate for an agent, whose old one is revoked. Errors of the request as
  * above. */
 enum err panel_renew(struct panel *p, const struct panel_agent *a, struct span csr_pem,

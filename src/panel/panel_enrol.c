@@ -46,8 +46,7 @@ static char *join(const struct field_list *list)
 	return joined;
 }
 
-/* A copy of the capabilities; the basic one is first. */
-static enum err copy_capabilities(const struct field_list *from, struct field_list *to)
+enum err panel_capabilities_copy(const struct field_list *from, struct field_list *to)
 {
 	char basic[] = BASIC, *all[64];
 	struct field_list list = { all, 0 };
@@ -153,7 +152,7 @@ static enum err store_token(struct panel *p, const struct panel_caller *caller,
 	return rc;
 }
 
-static enum err check_free(const struct panel *p, const char *label, struct why *why)
+enum err panel_check_label(const struct panel *p, const char *label, struct why *why)
 {
 	if (!panel_label_is_good(label))
 		return err_set(why, ERR_USAGE,
@@ -175,7 +174,7 @@ enum err panel_make_token(struct panel *p, const struct panel_caller *caller,
 {
 	char text[PANEL_TOKEN_CHARS + 1];
 	struct panel_token *t = NULL;
-	enum err rc = check_free(p, label, why);
+	enum err rc = panel_check_label(p, label, why);
 
 	if (rc != ERR_OK)
 		return rc;
@@ -188,7 +187,7 @@ enum err panel_make_token(struct panel *p, const struct panel_caller *caller,
 	t->expires_ms = t->created_ms + PANEL_TOKEN_MS;
 	rc = digest_of(text, t->digest);
 	if (rc == ERR_OK)
-		rc = copy_capabilities(rights->capabilities, &t->capabilities);
+		rc = panel_capabilities_copy(rights->capabilities, &t->capabilities);
 	if (rc == ERR_OK && rights->sites != NULL)
 		rc = panel_texts_copy(rights->sites, &t->sites);
 	if (rc == ERR_OK)
@@ -309,6 +308,20 @@ static void adoption_end(struct panel *p, struct adoption *x, enum err rc)
 
 /* ---- certificates ---- */
 
+enum err panel_agent_certify(struct panel_agent *a, const struct authority_pair *pair,
+	struct why *why)
+{
+	char *certificate = span_dup(buf_span(&pair->cert));
+
+	if (certificate == NULL)
+		return out_of_memory(why);
+	free(a->certificate);
+	a->certificate = certificate;
+	str_copy(a->serial, sizeof(a->serial), pair->of.serial);
+	a->expires_ms = (uint64_t)pair->of.ends_s * 1000;
+	return ERR_OK;
+}
+
 static enum err issue(struct panel *p, struct panel_agent *a, struct span csr,
 	struct why *why)
 {
@@ -327,15 +340,8 @@ static enum err issue(struct panel *p, struct panel_agent *a, struct span csr,
 		rc = authority_issue_csr(authority, csr, &order, &pair, why);
 	if (rc == ERR_DENIED) /* a kind of key; the token is good */
 		rc = ERR_CRYPTO;
-	if (rc == ERR_OK) {
-		free(a->certificate);
-		a->certificate = span_dup(buf_span(&pair.cert));
-		rc = a->certificate != NULL ? ERR_OK : out_of_memory(why);
-	}
-	if (rc == ERR_OK) {
-		str_copy(a->serial, sizeof(a->serial), pair.of.serial);
-		a->expires_ms = (uint64_t)pair.of.ends_s * 1000;
-	}
+	if (rc == ERR_OK)
+		rc = panel_agent_certify(a, &pair, why);
 	authority_pair_wipe(&pair);
 	return rc;
 }
@@ -409,21 +415,21 @@ static enum err agent_copy(const struct panel_agent *from, struct panel_agent **
 
 /* ---- enrolling ---- */
 
-static enum err agent_of_token(const struct panel_token *t, struct panel_agent **out,
-	struct why *why)
+enum err panel_agent_new(const char *label, const char *method,
+	const struct panel_rights *rights, struct panel_agent **out, struct why *why)
 {
 	struct panel_agent *a = mem_new(a);
 	enum err rc;
 
 	if (a == NULL)
 		return out_of_memory(why);
-	str_copy(a->label, sizeof(a->label), t->label);
-	str_copy(a->method, sizeof(a->method), METHOD);
+	str_copy(a->label, sizeof(a->label), label);
+	str_copy(a->method, sizeof(a->method), method);
 	hex_random(PANEL_SECRET_SIZE / 2, a->secret);
 	a->created_ms = clock_wall_ms();
-	rc = panel_texts_copy(&t->capabilities, &a->capabilities);
-	if (rc == ERR_OK)
-		rc = panel_texts_copy(&t->sites, &a->sites);
+	rc = panel_capabilities_copy(rights->capabilities, &a->capabilities);
+	if (rc == ERR_OK && rights->sites != NULL)
+		rc = panel_texts_copy(rights->sites, &a->sites);
 	if (rc != ERR_OK) {
 		panel_agent_free(a);
 		return out_of_memory(why);
@@ -432,31 +438,46 @@ static enum err agent_of_token(const struct panel_token *t, struct panel_agent *
 	return ERR_OK;
 }
 
-static enum err store_enrolment(struct panel *p, const struct panel_agent *a,
-	struct adoption *x, struct why *why)
+static enum err store_enrolment(struct panel *p, const struct panel_caller *caller,
+	const struct panel_agent *a, struct adoption *x, struct why *why)
 {
-	char name[PANEL_LABEL_SIZE + sizeof("agent:")];
-	const struct panel_caller caller = { .name = name };
 	enum err rc = store_begin(p->o.store, true, why);
 
 	if (rc != ERR_OK)
 		return rc;
-	snprintf(name, sizeof(name), "agent:%s", a->label);
 	rc = store_agent(p, a, why);
 	if (rc == ERR_OK)
 		rc = agent_store_remove_token(p->o.store, a->label, why);
 	if (rc == ERR_OK)
-		rc = panel_note(p, &caller, "enrol agent", a->label, why);
+		rc = panel_note(p, caller, "enrol agent", a->label, why);
 	if (rc == ERR_OK)
 		rc = adopt(p, x, a->label, why);
 	return store_end(p->o.store, rc, why);
 }
 
+enum err panel_add_agent(struct panel *p, const struct panel_caller *caller,
+	struct panel_agent *a, struct why *why)
+{
+	struct adoption x = { .n = 0 };
+	enum err rc = store_enrolment(p, caller, a, &x, why);
+
+	adoption_end(p, &x, rc);
+	if (rc != ERR_OK) {
+		panel_agent_free(a);
+		return rc;
+	}
+	remove_token(p, find_token(p, a->label));
+	log_info(p->o.log, "panel: %s: enrol agent %s", caller->name, a->label);
+	replace_agent(p, agent_at(p, a->label), a);
+	return ERR_OK;
+}
+
 enum err panel_enrol(struct panel *p, const char *token, struct span csr_pem,
 	const struct panel_agent **out, struct why *why)
 {
-	char digest[2 * HASH_SHA256_BYTES + 1];
-	struct adoption x = { .n = 0 };
+	char digest[2 * HASH_SHA256_BYTES + 1], name[PANEL_LABEL_SIZE + sizeof("agent:")];
+	const struct panel_caller caller = { .name = name };
+	struct panel_rights rights;
 	struct panel_agent *a = NULL;
 	struct panel_token *t = NULL;
 	enum err rc = digest_of(token, digest);
@@ -467,22 +488,19 @@ enum err panel_enrol(struct panel *p, const char *token, struct span csr_pem,
 		return err_set(why, rc != ERR_OK ? rc : ERR_DENIED,
 			"the token is unknown, was used, or is older than 10 minutes: make a"
 			" new one with adit relay agent enroll");
-	rc = agent_of_token(t, &a, why);
+	rights = (struct panel_rights){ &t->capabilities, &t->sites };
+	snprintf(name, sizeof(name), "agent:%s", t->label);
+	rc = panel_agent_new(t->label, METHOD, &rights, &a, why);
 	if (rc == ERR_OK)
 		rc = issue(p, a, csr_pem, why);
-	if (rc == ERR_OK) {
-		rc = store_enrolment(p, a, &x, why);
-		adoption_end(p, &x, rc);
-	}
 	if (rc != ERR_OK) {
 		panel_agent_free(a);
 		return rc;
 	}
-	remove_token(p, t);
-	replace_agent(p, agent_at(p, a->label), a);
-	log_info(p->o.log, "panel: agent %s: enrolled", a->label);
-	*out = a;
-	return ERR_OK;
+	rc = panel_add_agent(p, &caller, a, why);
+	if (rc == ERR_OK)
+		*out = a;
+	return rc;
 }
 
 /* ---- changes of an agent ---- */
@@ -549,7 +567,10 @@ enum err panel_revoke(struct panel *p, const struct panel_caller *caller,
 		return rc;
 	memcpy(serial, next->serial, sizeof(serial));
 	next->revoked_ms = clock_wall_ms();
-	return change_agent(p, caller, "revoke agent", next, serial, why);
+	rc = change_agent(p, caller, "revoke agent", next, serial, why);
+	if (rc == ERR_OK)
+		panel_remove_p12(p, label);
+	return rc;
 }
 
 enum err panel_renew(struct panel *p, const struct panel_agent *a, struct span csr_pem,
@@ -586,7 +607,7 @@ enum err panel_set_rights(struct panel *p, const struct panel_caller *caller,
 		return rc;
 	if (rights->capabilities != NULL) {
 		panel_texts_fini(&next->capabilities);
-		rc = copy_capabilities(rights->capabilities, &next->capabilities);
+		rc = panel_capabilities_copy(rights->capabilities, &next->capabilities);
 	}
 	if (rc == ERR_OK && rights->sites != NULL) {
 		panel_texts_fini(&next->sites);

@@ -7,6 +7,7 @@
 #include "store/store.h"
 
 struct authority;
+struct authority_pair;
 
 /* A token that waits for its agent. */
 struct panel_token {
@@ -74,6 +75,28 @@ enum err panel_link_revoked(struct panel *p, const char *serial) MUST_USE;
 
 /* Reads the rows of the store. */
 enum err panel_load_agents(struct panel *p, struct why *why) MUST_USE;
+
+/* ERR_EXISTS, ERR_USAGE, ERR_LIMIT: no agent can be enrolled so. */
+enum err panel_check_label(const struct panel *p, const char *label,
+	struct why *why) MUST_USE;
+
+/* A copy of the capabilities; the one that every agent has is first. */
+enum err panel_capabilities_copy(const struct field_list *from,
+	struct field_list *to) MUST_USE;
+
+/* An agent without a certificate, for panel_agent_certify() and panel_add_agent(). */
+enum err panel_agent_new(const char *label, const char *method,
+	const struct panel_rights *rights, struct panel_agent **out,
+	struct why *why) MUST_USE;
+enum err panel_agent_certify(struct panel_agent *a, const struct authority_pair *pair,
+	struct why *why) MUST_USE;
+
+/* Stores it, and takes it, also on failure. */
+enum err panel_add_agent(struct panel *p, const struct panel_caller *caller,
+	struct panel_agent *a, struct why *why) MUST_USE;
+
+/* Removes the file of panel_make_p12(), if there is one. */
+void panel_remove_p12(const struct panel *p, const char *label);
 
 /* A copy; ERR_NOMEM. */
 enum err panel_texts_copy(const struct field_list *from, struct field_list *to) MUST_USE;
