@@ -346,6 +346,24 @@ static void test_an_agent_whose_key_the_relay_makes(void **state)
 	assert_int_equal(rmdir(path), 0); /* it is empty */
 }
 
+static void test_certificates_and_the_machine(void **state)
+{
+	struct fixture *f = *state;
+	char name[80], serial[80];
+
+	says(ask(f, "GET", "/api/certs", ""), 200, "{\"certs\":[]}");
+	become(f, "nas", name, serial);
+	says(ask(f, "GET", "/api/system/stats", ""), 403, "\"required\":\"system:read\"");
+	f->name = NULL;
+	says(ask(f, "GET", "/api/certs", ""), 200,
+		"{\"certs\":[{\"type\":\"mtls-ca\",\"domain\":null,"
+		"\"expiresAt\":\"2036-05-");
+	says(f->call, 200, "\"expiringSoon\":false}]}");
+	says(ask(f, "GET", "/api/system/stats", ""), 200, "{\"cpu\":{\"usage\":");
+	says(f->call, 200, "\"memory\":{\"total\":");
+	says(f->call, 200, "\"uptime\":");
+}
+
 static void test_the_status_of_an_agent(void **state)
 {
 	struct fixture *f = *state;
@@ -379,6 +397,7 @@ int main(void)
 		TEST(test_the_first_agent_gets_the_tunnels_without_an_owner),
 		TEST(test_enrolment_is_limited_for_each_address),
 		TEST(test_an_agent_whose_key_the_relay_makes),
+		TEST(test_certificates_and_the_machine),
 		TEST(test_the_status_of_an_agent),
 	};
 

@@ -19,6 +19,14 @@
 struct panel;
 struct store;
 
+/* A certificate, for a list; borrowed for the call. */
+struct panel_certificate {
+	const char *type;   /* const: "letsencrypt", "mtls-ca", "mtls-client" */
+	const char *domain; /* NULL: of the private CA */
+	const char *path;
+	uint64_t ends_ms; /* wall clock */
+};
+
 /* All may be NULL. @owner is that of the options. */
 struct panel_hooks {
 	/*
@@ -44,6 +52,10 @@ struct panel_hooks {
 	void (*certificate_of)(void *owner, const char *host,
 		struct path_certificate *out);
 	void (*app_of)(void *owner, const struct panel_tunnel *t, struct path_app *out);
+
+	/* Calls @fn for each certificate that the relay serves. */
+	void (*certificates)(void *owner,
+		void (*fn)(void *arg, const struct panel_certificate *c), void *arg);
 };
 
 /* All borrowed: they outlive the panel. */

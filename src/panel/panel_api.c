@@ -11,6 +11,7 @@ const struct api_table *const panel_tables[] = {
 	&panel_link_table, /* before "/api/tunnels" with an id */
 	&panel_tunnel_table,
 	&panel_agent_table,
+	&panel_system_table,
 	NULL,
 };
 
@@ -253,6 +254,11 @@ static bool check_writer(void *panel, struct api_call *call)
 	return check_rights(panel, call, "tunnels:write");
 }
 
+static bool check_monitor(void *panel, struct api_call *call)
+{
+	return check_rights(panel, call, "system:read");
+}
+
 const struct api_authority panel_admin = {
 	.name = "panel-administrator",
 	.meaning = "an administrator's certificate, or the admin socket",
@@ -275,4 +281,10 @@ const struct api_authority panel_writer = {
 	.name = "agent with tunnels:write",
 	.meaning = "an agent's certificate with that capability, or as an administrator",
 	.check = check_writer,
+};
+
+const struct api_authority panel_monitor = {
+	.name = "agent with system:read",
+	.meaning = "an agent's certificate with that capability, or as an administrator",
+	.check = check_monitor,
 };

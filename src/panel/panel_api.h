@@ -18,6 +18,7 @@ extern const struct api_envelope panel_envelope;
 extern const struct api_table panel_tunnel_table; /* api_tunnel.c */
 extern const struct api_table panel_link_table;   /* api_link.c: of stock clients */
 extern const struct api_table panel_agent_table;  /* api_agent.c */
+extern const struct api_table panel_system_table; /* api_system.c */
 
 /* All of them; the last is NULL. */
 extern const struct api_table *const panel_tables[];

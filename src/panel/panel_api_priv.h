@@ -7,7 +7,8 @@
 #include "panel/panel_body.h"
 
 /* Who may call: an administrator; any agent too; an agent with a capability. */
-extern const struct api_authority panel_admin, panel_any, panel_reader, panel_writer;
+extern const struct api_authority panel_admin, panel_any, panel_reader, panel_writer,
+	panel_monitor;
 
 /* The caller of a call whose authority was checked. */
 struct panel_caller panel_caller_of(const struct api_call *call);

@@ -30,6 +30,18 @@ struct panel_attempts {
 	unsigned count;
 };
 
+struct panel_amount {
+	uint64_t total, used, free; /* bytes */
+};
+
+/* Of the machine; api_system.c. */
+struct panel_statistics {
+	uint32_t cpu_percent, cores;
+	struct panel_amount memory, disk;
+	uint64_t uptime_s, read_ms; /* clock: when it was read; 0: never */
+	uint64_t ticks, idle_ticks;
+};
+
 #define PANEL_CLIENTS_MAX 64 /* then the one that was quiet longest is forgotten */
 
 struct panel {
@@ -41,6 +53,7 @@ struct panel {
 	unsigned token_count;
 	struct authority *authority; /* NULL: not read yet */
 	struct panel_attempts attempts[PANEL_CLIENTS_MAX];
+	struct panel_statistics statistics;
 };
 
 /* Adds a row to the audit; inside a transaction. */

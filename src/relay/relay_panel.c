@@ -98,6 +98,24 @@ static void certificate_of(void *owner, const char *host, struct path_certificat
 	out->ends_ms = (uint64_t)pair->ends_s * 1000;
 }
 
+static void certificates(void *owner,
+	void (*fn)(void *arg, const struct panel_certificate *c), void *arg)
+{
+	struct relay *r = owner;
+	const struct certificate_pair *pair = certificate_current(r->certificate);
+	char *path = str_printf("%s/" CERTIFICATE_CHAIN_FILE, r->options.state_dir);
+	const struct panel_certificate c = {
+		.type = "letsencrypt",
+		.domain = r->options.root,
+		.path = path,
+		.ends_ms = (uint64_t)pair->ends_s * 1000,
+	};
+
+	if (path != NULL)
+		fn(arg, &c);
+	free(path);
+}
+
 /* ---- life ---- */
 
 static const struct panel_hooks hooks = {
@@ -105,6 +123,7 @@ static const struct panel_hooks hooks = {
 	.name_is_taken = name_is_taken,
 	.port_is_taken = port_is_taken,
 	.certificate_of = certificate_of,
+	.certificates = certificates,
 };
 
 enum err relay_open_panel(struct relay *r, struct why *why)
