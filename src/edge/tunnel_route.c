@@ -15,14 +15,18 @@ struct tunnel_route *tunnel_route_new(const struct route_ops *ops)
 {
 	struct tunnel_route *t = mem_new(t);
 
-	if (t == NULL)
-		return NULL;
+	if (t != NULL)
+		tunnel_route_init(t, ops);
+	return t;
+}
+
+void tunnel_route_init(struct tunnel_route *t, const struct route_ops *ops)
+{
 	t->route.ops = ops;
 	t->limits = tunnel_limits_default;
 	atomic_init(&t->route.refs, 1);
 	atomic_init(&t->route.is_routable, true);
 	atomic_init(&t->route.until_ms, UINT64_MAX);
-	return t;
 }
 
 struct tunnel_route *tunnel_route_of(struct route *r)

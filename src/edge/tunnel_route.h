@@ -59,6 +59,9 @@ struct tunnel_route {
  */
 struct tunnel_route *tunnel_route_new(const struct route_ops *ops);
 
+/* The same for one that is embedded first in a zeroed struct from malloc(). */
+void tunnel_route_init(struct tunnel_route *t, const struct route_ops *ops);
+
 /* NULL: @r is no tunnel's. */
 struct tunnel_route *tunnel_route_of(struct route *r);
 

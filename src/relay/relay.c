@@ -12,6 +12,7 @@
 #include "relay/admin.h"
 #include "relay/admin_socket.h"
 #include "relay/relay_config.h"
+#include "relay/relay_edge.h"
 #include "relay/relay_priv.h"
 #include "serve/lease/lease_service.h"
 #include "store/file.h"
@@ -139,6 +140,7 @@ static void relay_drain(struct relay *r)
 	listener_close(r->sni);
 	listener_close(r->api);
 	r->sni = r->api = NULL;
+	relay_edge_end(r);
 	relay_unlock(r);
 	data_workers_end(&r->shared, r->options.drain_ms);
 	relay_on_drain(r);
@@ -266,7 +268,8 @@ static enum err relay_open_leases(struct relay *r, struct why *why)
 	return rc == ERR_OK ? challenges_new(&registrations, &r->challenges) : rc;
 }
 
-static enum err relay_open_workers(struct relay *r, struct why *why)
+/* What its workers share. The edge adds to it. */
+static void relay_share(struct relay *r)
 {
 	r->leases = (struct lease_context){
 		.issuer = r->options.url,
@@ -288,7 +291,6 @@ static enum err relay_open_workers(struct relay *r, struct why *why)
 		.log = &r->log,
 		.count = data_workers_count(r->options.workers),
 	};
-	return data_workers_open(&r->shared, r->snapshot, why);
 }
 
 static void relay_on_audit(void *arg)
@@ -323,7 +325,12 @@ static enum err relay_open_rest(struct relay *r, struct why *why)
 		rc = loop_timer_open(loop, relay_on_drain, r, &r->drain);
 	if (rc != ERR_OK)
 		return rc;
-	rc = relay_open_panel(r, why);
+	relay_share(r);
+	rc = relay_edge_open(r, why);
+	if (rc == ERR_OK)
+		rc = relay_open_panel(r, why);
+	if (rc == ERR_OK)
+		rc = relay_edge_open_operations(r, why);
 	if (rc != ERR_OK)
 		return rc;
 	relay_sweep(r);
@@ -333,11 +340,13 @@ static enum err relay_open_rest(struct relay *r, struct why *why)
 		return ERR_NOMEM;
 	rc = api_init(&r->operations, &operations, why);
 	if (rc == ERR_OK)
-		rc = relay_open_workers(r, why);
+		rc = data_workers_open(&r->shared, r->snapshot, why);
 	if (rc == ERR_OK)
 		rc = metrics_open(r, why);
 	if (rc == ERR_OK)
 		rc = relay_open_listeners(r, why);
+	if (rc == ERR_OK)
+		rc = relay_edge_listen(r, why);
 	if (rc != ERR_OK)
 		return rc;
 	if (admin_socket_open(r, &r->admin, &detail) != ERR_OK)
@@ -426,6 +435,7 @@ void relay_close(struct relay *r)
 	r->state = RELAY_ENDED;
 	relay_close_panel(r);
 	data_workers_close(&r->shared);
+	relay_edge_close(r);
 	if (r->sign_audit != NULL)
 		relay_audit_signatures(r); /* of the last minute */
 	sign_audit_free(r->sign_audit);

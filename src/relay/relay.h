@@ -39,6 +39,8 @@ struct relay_options {
 	uint32_t workers;            /* data workers; 0 is one for each core */
 	char *metrics;               /* "host:port" of a loopback listener, or NULL */
 	char domain[NAMES_HOST_MAX + 1]; /* of the panel's tunnels; "": no panel */
+	char *link_listen;  /* "host:port": links of agents, behind a proxy; or NULL */
+	uint16_t http_port; /* redirects to HTTPS; 0: none */
 };
 
 /*

@@ -154,16 +154,29 @@ static enum err check_domain(void *member, struct why *why)
 	return ERR_OK;
 }
 
-static enum err check_metrics(void *member, struct why *why)
+static bool is_loopback(const char *text)
 {
-	const char *text = *(char **)member;
 	struct addr_listen at;
 	struct addr a;
 
-	if (text == NULL ||
+	return text == NULL ||
 		(addr_parse_listen(text, &at) == ERR_OK &&
 			addr_from_literal(at.host, at.port, &a) == ERR_OK &&
-			addr_is_loopback(&a)))
+			addr_is_loopback(&a));
+}
+
+static enum err check_links(void *member, struct why *why)
+{
+	if (is_loopback(*(char **)member))
+		return ERR_OK;
+	return err_set(why, ERR_SYNTAX,
+		"links without TLS are for a proxy on this machine only; write a loopback"
+		" address and a port such as 127.0.0.1:9090");
+}
+
+static enum err check_metrics(void *member, struct why *why)
+{
+	if (is_loopback(*(char **)member))
 		return ERR_OK;
 	return err_set(why, ERR_SYNTAX,
 		"metrics are for this machine only; write a loopback address and a port such"
@@ -260,6 +273,13 @@ static const struct field rows[] = {
 	{ "domain", FIELD_CHARS, AT(domain), .check = check_domain, .env = "ADIT_DOMAIN",
 		.argument = "name",
 		.help = "names of tunnels end in it; without it there are leases only" },
+	{ "link_listen", FIELD_TEXT, AT(link_listen), .check = check_links,
+		.env = "ADIT_LINK_LISTEN", .argument = "address:port",
+		.help = "accept links of agents here without TLS, such as 127.0.0.1:9090 behind"
+			" a proxy; at tunnel.<domain> they are accepted anyway" },
+	{ "http_port", FIELD_PORT, AT(http_port), .initial = "0", .env = "ADIT_HTTP_PORT",
+		.argument = "number",
+		.help = "redirect requests to this port, usually 80, to HTTPS; 0: do not" },
 	{ "metrics", FIELD_TEXT, AT(metrics), .check = check_metrics,
 		.env = "ADIT_METRICS", .argument = "address:port",
 		.help = "serve metrics for Prometheus on this loopback address, at /metrics" },

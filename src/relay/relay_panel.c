@@ -6,7 +6,9 @@
 #include <stdlib.h>
 
 #include "base/str.h"
+#include "edge/tunnel_route.h"
 #include "panel/panel.h"
+#include "relay/relay_edge.h"
 #include "relay/relay_priv.h"
 
 #define LINK_PORT 9090 /* for a proxy in front */
@@ -16,13 +18,17 @@
 static enum err on_tunnel(void *owner, const struct panel_tunnel *before,
 	const struct panel_tunnel *after, struct why *why)
 {
-	struct relay *r = owner;
+	return relay_edge_on_tunnel(owner, before, after, why);
+}
 
-	(void)before;
-	(void)why;
-	if (after != NULL)
-		log_debug(&r->log, "panel: %s: no edge serves it", after->fqdn);
-	return ERR_OK;
+static void on_agents(void *owner)
+{
+	relay_edge_on_agents(owner);
+}
+
+static void agent_of(void *owner, const char *label, struct path_agent *out)
+{
+	relay_edge_agent_of(owner, label, out);
 }
 
 /* ---- what is taken ---- */
@@ -36,11 +42,12 @@ static bool name_is_taken(void *owner, const char *label, struct why *why)
 
 	snprintf(host, sizeof(host), "%s.%s", label, r->options.domain);
 	route = route_find_by_host(r->routes, host);
-	if (route != NULL) {
+	if (route != NULL && tunnel_route_of(route) == NULL) {
 		route_unref(route);
 		err_set(why, ERR_EXISTS, "a lease has it");
 		return true;
 	}
+	route_unref(route); /* of a tunnel: the panel knows it */
 	if (strcmp(r->options.domain, r->options.root) != 0 ||
 		reservations_holder(r->names, label) == NULL)
 		return false;
@@ -120,6 +127,8 @@ static void certificates(void *owner,
 
 static const struct panel_hooks hooks = {
 	.on_tunnel = on_tunnel,
+	.on_agents = on_agents,
+	.agent_of = agent_of,
 	.name_is_taken = name_is_taken,
 	.port_is_taken = port_is_taken,
 	.certificate_of = certificate_of,

@@ -22,6 +22,7 @@ struct store;
 struct wallet;
 struct http_metrics;
 struct panel;
+struct relay_edge;
 
 enum relay_state {
 	RELAY_STARTING,
@@ -59,10 +60,11 @@ struct relay {
 	struct listener *sni, *api;
 	struct http_metrics *metrics; /* NULL: not enabled */
 	struct admin_socket *admin;   /* NULL: it could not be opened */
-	struct panel *panel;          /* NULL: the options have no domain */
-	char *link_url;               /* of the panel: where agents connect */
-	uint64_t began_ms;            /* wall clock: when it began to serve */
-	uint16_t sni_port;            /* the port that it listens on */
+	struct relay_edge *edge;      /* NULL: the options have no domain; so below */
+	struct panel *panel;
+	char *link_url;    /* of the panel: where agents connect */
+	uint64_t began_ms; /* wall clock: when it began to serve */
+	uint16_t sni_port; /* the port that it listens on */
 	struct loop_timer *sweep, *audit, *drain, *wait;
 	struct why waits_for;
 	bool is_audit_failing; /* the last relay_audit_signatures() failed */

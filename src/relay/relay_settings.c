@@ -1,6 +1,7 @@
 /* The settings of a relay: snapshots for its workers, and reload. */
 #include "relay/admin.h"
 #include "relay/relay_config.h"
+#include "relay/relay_edge.h"
 #include "relay/relay_priv.h"
 #include "serve/lease/lease_service.h"
 
@@ -17,6 +18,8 @@ void relay_publish(struct relay *r)
 		s->sign_per_s = r->options.sign_per_s;
 		rc = prefix_set_copy(policy_banned(r->policy), &s->base.banned);
 	}
+	if (rc == ERR_OK)
+		rc = relay_edge_contexts(r, &s->base.contexts);
 	if (rc == ERR_OK && r->options.trusts_proxy)
 		rc = r->options.proxies.n == 0 ?
 			prefix_set_add_local(&s->base.proxies) :

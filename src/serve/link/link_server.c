@@ -329,6 +329,18 @@ void link_server_fingerprint(const struct link_server *s,
 
 /* ---- agents ---- */
 
+struct chisel_session *link_server_find(struct data_worker *d, const char *label,
+	struct addr *client)
+{
+	struct link_service *ls = data_worker_state(d, &link_data_service);
+	struct link_session *s = ls != NULL ? link_session_of_agent(ls, label) : NULL;
+
+	if (s == NULL)
+		return NULL;
+	*client = s->client;
+	return s->session;
+}
+
 struct tell_mail {
 	char label[MANAGED_LABEL_MAX];
 };

@@ -53,6 +53,10 @@ struct link_server_options {
 	const struct link_keys *keys;
 	/* Its clients are these agents and no others; @keys are theirs. NULL: any. */
 	struct link_agents *agents;
+	/* Gets requests that are for no link, on data workers. False: @x is untouched, and
+	 * answered here. NULL: there are none. */
+	bool (*on_other)(void *arg, struct data_worker *d, struct http_exchange *x);
+	void *other_arg;
 	const char *backend;               /* --backend: an http or https URL */
 	struct field_list trusted_proxies; /* "10.0.0.0/8", "192.0.2.1" */
 	bool allows_socks;                 /* --socks5 */
@@ -91,6 +95,11 @@ enum err link_server_open_in(const struct link_server_options *options,
 /* SHA-256 of its host key, base64: what clients pin. */
 void link_server_fingerprint(const struct link_server *s,
 	char out[HOSTKEY_SHA256_CHARS + 1]);
+
+/* The session of the agent on the worker @d, and its address; NULL: it is not there. On
+ * the thread of @d. */
+struct chisel_session *link_server_find(struct data_worker *d, const char *label,
+	struct addr *client);
 
 /* Sends the agent the list of its tunnels that link_agents_set_list() was given, if it is
  * connected. ERR_NOMEM. */

@@ -166,6 +166,9 @@ static void link_on_request(void *arg, struct http_exchange *x)
 
 	if (link_wants_tunnel(ls, head))
 		link_upgrade(ls, x);
+	else if (ls->server->o->on_other != NULL &&
+		ls->server->o->on_other(ls->server->o->other_arg, ls->worker, x))
+		return;
 	else if (ls->server->o->backend != NULL)
 		link_pass_on(ls, x);
 	else if (span_is(path, "/health"))

@@ -1,0 +1,651 @@
+/*
+ * The edge of the relay: links of agents, routes of tunnels, and the panel's API where
+ * agents connect.
+ */
+#include "relay/relay_edge.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "edge/edge_plain.h"
+#include "edge/edge_service.h"
+#include "edge/tunnel_route.h"
+#include "panel/panel_api.h"
+#include "relay/relay_priv.h"
+#include "serve/forwarded.h"
+#include "serve/link/link_agents.h"
+#include "serve/link/link_carrier.h"
+#include "serve/visitor.h"
+#include "store/file.h"
+#include "tunnel/chisel/managed.h"
+
+#define KEEPALIVE_MS 25000 /* the relay's pings: they tell the round trip, too */
+#define LINK_KEY_MAX 65536
+
+struct relay_edge {
+	struct link_agents *agents;
+	struct link_server *links;
+	struct link_server_options link_options;
+	char *key_file;
+	struct route *link_host; /* a reference: "tunnel.<domain>" */
+	struct listener *listener;
+	struct edge_plain *plain; /* of port 80; NULL: none */
+	struct api operations;    /* of the panel, that the control worker answers */
+};
+
+/* The route of a tunnel, and how its carrier finds the agent. */
+struct relay_tunnel {
+	struct tunnel_route tunnel; /* first: freed as a route */
+	struct relay *relay;        /* borrowed: outlives the workers */
+};
+
+/* ---- the panel's API on data workers ---- */
+
+struct front {
+	struct data_worker *worker; /* borrowed: it owns this */
+	struct relay *relay;        /* borrowed: const for us but for its mailbox */
+	struct api api;
+};
+
+static const struct data_service front_service;
+
+static bool front_admit(void *context, struct api_call *call)
+{
+	const struct front *f = context;
+
+	forwarded_find_client(http_request(call->x), &f->worker->snapshot->proxies,
+		&call->client);
+	return true;
+}
+
+static void front_on_answer(void *receiver, struct mail *mail)
+{
+	struct data_worker *d = data_worker_of(receiver);
+	struct api_call *call = mem_container(mail, struct api_call, mail);
+	struct front *f = data_worker_state(d, &front_service);
+
+	if (f != NULL && data_worker_http(d, &link_data_service) != NULL)
+		api_on_answer(&f->api, call);
+	api_call_free(call);
+}
+
+/* On the control worker. */
+static void front_on_call(void *receiver, struct mail *mail)
+{
+	struct relay *r = receiver;
+	struct api_call *call = mem_container(mail, struct api_call, mail);
+	struct data_worker *from = call->sender;
+
+	if (r->state == RELAY_ENDED) {
+		api_call_free(call);
+		return;
+	}
+	api_answer(&r->edge->operations, call);
+	call->mail.fn = front_on_answer;
+	if (!mailbox_post(from->worker.mailbox, &call->mail))
+		api_call_free(call);
+}
+
+static void front_send(void *context, struct api_call *call)
+{
+	struct front *f = context;
+
+	call->sender = f->worker;
+	call->mail.fn = front_on_call;
+	if (!mailbox_post(f->relay->mailbox, &call->mail))
+		api_call_free(call);
+}
+
+static enum err front_open(struct data_worker *d, void **state)
+{
+	struct front *f = mem_new(f);
+	const struct api_options o = {
+		.tables = panel_tables,
+		.envelope = &panel_envelope,
+		.context = f,
+		.headers = "X-Content-Type-Options: nosniff\r\n"
+			   "Cache-Control: no-store\r\n",
+		.admit = front_admit,
+		.send = front_send,
+	};
+	enum err rc = f != NULL ? api_init(&f->api, &o, NULL) : ERR_NOMEM;
+
+	if (rc != ERR_OK) {
+		free(f);
+		return rc;
+	}
+	f->worker = d;
+	f->relay = data_worker_context(d, &front_service);
+	*state = f;
+	return ERR_OK;
+}
+
+static void front_close(void *state)
+{
+	(void)state; /* its exchanges go with the HTTP server */
+}
+
+static const struct data_service front_service = {
+	.open = front_open,
+	.close = front_close,
+	.free = free,
+};
+
+/* A request at the host of links that is not for a link. */
+static bool on_other(void *arg, struct data_worker *d, struct http_exchange *x)
+{
+	struct front *f = data_worker_state(d, &front_service);
+	static const char start[] = "/api/";
+	struct span target = http_request(x)->target;
+
+	(void)arg;
+	if (f == NULL || target.n < sizeof(start) - 1 ||
+		memcmp(target.p, start, sizeof(start) - 1) != 0)
+		return false;
+	api_on_request(&f->api, x);
+	return true;
+}
+
+/* ---- carriers of tunnels ---- */
+
+static struct chisel_session *find_session(void *arg, struct addr *client)
+{
+	struct relay_tunnel *t = arg;
+
+	return link_server_find(&t->relay->shared.workers[t->tunnel.route.worker],
+		t->tunnel.agent, client);
+}
+
+static enum err open_carrier(struct route *r, struct loop *loop,
+	atomic_uint_fast64_t *sessions, struct carrier **out)
+{
+	struct relay_tunnel *t = mem_container(r, struct relay_tunnel, tunnel.route);
+	const struct link_carrier_options o = {
+		.loop = loop,
+		.find = find_session,
+		.arg = t, /* the served route has a reference */
+		.target = t->tunnel.target,
+		.present = &r->present,
+	};
+
+	(void)sessions;
+	return link_carrier_new(&o, out);
+}
+
+static const struct route_ops tunnel_ops = {
+	.open_carrier = open_carrier,
+	.serve_take = edge_serve_take,
+};
+
+/* ---- routes ---- */
+
+/* Whether a set of limits leaves a default in place. */
+static uint32_t or_default(uint32_t value, uint32_t initial)
+{
+	return value != 0 ? value : initial;
+}
+
+static void set_limits(struct tunnel_route *t, const struct panel_limits *from)
+{
+	struct tunnel_limits *to = &t->limits;
+
+	to->connections = or_default(from->connections, to->connections);
+	to->client_connections = or_default(from->client_connections,
+		to->client_connections);
+	to->requests_per_s = or_default(from->requests_per_s, to->requests_per_s);
+	to->client_requests_per_s = or_default(from->client_requests_per_s,
+		to->client_requests_per_s);
+	to->body_max = from->body_bytes;
+	if (from->idle_s != 0)
+		to->idle_ms = from->idle_s < UINT32_MAX / 1000 ? from->idle_s * 1000 :
+								 UINT32_MAX;
+}
+
+static enum tunnel_access access_of(const struct panel_tunnel *t)
+{
+	switch (panel_tunnel_access(t)) {
+	case PANEL_PUBLIC:
+		return TUNNEL_PUBLIC;
+	case PANEL_AUTHENTICATED:
+		return TUNNEL_AUTHENTICATED;
+	default:
+		return TUNNEL_RESTRICTED;
+	}
+}
+
+/* NULL: out of memory. */
+static struct route *make_route(struct relay *r, const struct panel_tunnel *from)
+{
+	struct relay_tunnel *made = mem_new(made);
+	char target[PANEL_TARGET_SIZE];
+	struct tunnel_route *t;
+
+	if (made == NULL)
+		return NULL;
+	made->relay = r;
+	t = &made->tunnel;
+	tunnel_route_init(t, &tunnel_ops);
+	str_copy(t->id, sizeof(t->id), from->id);
+	t->access = access_of(from);
+	t->is_paused = !from->spec.is_enabled;
+	str_copy(t->agent, sizeof(t->agent), from->spec.agent);
+	str_copy(t->target, sizeof(t->target), panel_tunnel_target(from, target));
+	t->has_no_hsts = !from->spec.edge.has_hsts;
+	set_limits(t, &from->spec.edge.limits);
+	t->route.worker = link_agents_worker(r->edge->agents, t->agent);
+	snprintf(t->route.owner, sizeof(t->route.owner), "tunnel %s", from->id);
+	str_copy(t->route.name, sizeof(t->route.name), from->spec.subdomain);
+	str_copy(t->route.public_host, sizeof(t->route.public_host), from->fqdn);
+	str_copy(t->route.host, sizeof(t->route.host), from->fqdn);
+	return &t->route;
+}
+
+static void put_route(struct relay *r, struct route *route, uint64_t bytes_per_s)
+{
+	route_put(r->routes, route);
+	if (route->worker < r->shared.running &&
+		!data_worker_open_route(&r->shared.workers[route->worker], route, -1,
+			bytes_per_s))
+		log_error(&r->log, "%s: out of memory: it has no limit of bytes",
+			route->public_host);
+}
+
+static void remove_route(struct relay *r, const char *fqdn)
+{
+	struct route *route = route_find_by_host(r->routes, fqdn);
+
+	if (route == NULL || tunnel_route_of(route) == NULL) {
+		route_unref(route);
+		return;
+	}
+	route_remove(r->routes, route);
+	if (route->worker < r->shared.running &&
+		!data_worker_close_route(&r->shared.workers[route->worker], route, false))
+		log_error(&r->log, "%s: out of memory: its connections stay open", fqdn);
+	route_unref(route);
+}
+
+/* ---- what agents are told ---- */
+
+static enum err list_add_tunnel(struct managed_list *list, const struct panel_tunnel *t)
+{
+	struct managed_tunnel *all = reallocarray(list->tunnels.v, list->tunnels.n + 1,
+		sizeof(*all));
+	struct managed_tunnel *m;
+	char target[PANEL_TARGET_SIZE];
+
+	if (all == NULL)
+		return ERR_NOMEM;
+	list->tunnels.v = all;
+	m = &all[list->tunnels.n++];
+	*m = (struct managed_tunnel){
+		.host = strdup(t->fqdn),
+		.target = strdup(panel_tunnel_target(t, target)),
+		.access = strdup(t->spec.access),
+		.is_paused = !t->spec.is_enabled,
+	};
+	return m->host != NULL && m->target != NULL && m->access != NULL ? ERR_OK :
+									   ERR_NOMEM;
+}
+
+/* The tunnels of the agent as they will be with @after in the place of @before. */
+static enum err list_of(struct relay *r, const char *label,
+	const struct panel_tunnel *before, const struct panel_tunnel *after,
+	struct buf *out)
+{
+	struct managed_list list = { .tunnels = { 0 } };
+	const struct panel_tunnel *t = NULL;
+	enum err rc = ERR_OK;
+
+	while (rc == ERR_OK && r->panel != NULL && (t = panel_next(r->panel, t)) != NULL)
+		if ((before == NULL || strcmp(t->id, before->id) != 0) &&
+			(after == NULL || strcmp(t->id, after->id) != 0) &&
+			strcmp(t->spec.agent, label) == 0)
+			rc = list_add_tunnel(&list, t);
+	if (rc == ERR_OK && after != NULL && strcmp(after->spec.agent, label) == 0)
+		rc = list_add_tunnel(&list, after);
+	if (rc == ERR_OK && list.tunnels.n > MANAGED_TUNNELS_MAX)
+		rc = ERR_LIMIT;
+	if (rc == ERR_OK)
+		rc = managed_list_print(&list, out);
+	managed_list_fini(&list);
+	return rc;
+}
+
+static enum err tell_agent(struct relay *r, const char *label,
+	const struct panel_tunnel *before, const struct panel_tunnel *after,
+	struct why *why)
+{
+	struct buf list;
+	enum err rc;
+
+	if (label[0] == '\0')
+		return ERR_OK;
+	buf_init(&list, MANAGED_LIST_MAX);
+	rc = list_of(r, label, before, after, &list);
+	if (rc == ERR_LIMIT)
+		err_set(why, rc, "an agent has at most %d tunnels; add another agent",
+			MANAGED_TUNNELS_MAX);
+	if (rc == ERR_OK)
+		rc = link_agents_set_list(r->edge->agents, label, buf_span(&list));
+	if (rc == ERR_OK)
+		rc = link_server_tell(r->edge->links, label);
+	buf_fini(&list);
+	return rc == ERR_NOENT ? ERR_OK : rc; /* it gets its list when it is enrolled */
+}
+
+/* ---- hooks of the panel ---- */
+
+/* The agent first: a channel to a target that is not in its list is refused. */
+enum err relay_edge_on_tunnel(struct relay *r, const struct panel_tunnel *before,
+	const struct panel_tunnel *after, struct why *why)
+{
+	struct route *route = NULL;
+	enum err rc = ERR_OK;
+
+	if (after != NULL && panel_tunnel_kind(after) == PANEL_APP) {
+		route = make_route(r, after);
+		if (route == NULL)
+			return err_set(why, ERR_NOMEM, "out of memory");
+	}
+	if (after != NULL)
+		rc = tell_agent(r, after->spec.agent, before, after, why);
+	if (rc == ERR_OK && before != NULL &&
+		(after == NULL || strcmp(before->spec.agent, after->spec.agent) != 0))
+		rc = tell_agent(r, before->spec.agent, before, after, why);
+	if (rc != ERR_OK) {
+		route_unref(route);
+		return rc;
+	}
+	if (before != NULL)
+		remove_route(r, before->fqdn);
+	if (route != NULL)
+		put_route(r, route, after->spec.edge.limits.bytes_per_s);
+	route_unref(route);
+	return ERR_OK;
+}
+
+static enum err put_agent(struct relay *r, const struct panel_agent *a)
+{
+	struct buf blob;
+	enum err rc;
+
+	buf_init(&blob, HOSTKEY_BLOB_MAX);
+	rc = hostkey_put_certificate_blob(span_str(a->certificate), &blob);
+	if (rc == ERR_OK)
+		rc = link_agents_put(r->edge->agents, a->label, buf_span(&blob));
+	buf_fini(&blob);
+	return rc == ERR_OK ? tell_agent(r, a->label, NULL, NULL, NULL) : rc;
+}
+
+void relay_edge_on_agents(struct relay *r)
+{
+	const struct panel_agent *a = NULL;
+	enum err rc;
+
+	while ((a = panel_next_agent(r->panel, a)) != NULL) {
+		if (!panel_agent_is_good(a)) {
+			link_agents_remove(r->edge->agents, a->label);
+			continue;
+		}
+		rc = put_agent(r, a);
+		if (rc != ERR_OK)
+			log_error(&r->log, "agent %s: it cannot connect: %s", a->label,
+				err_name(rc));
+	}
+	if (link_server_check_keys(r->edge->links) != ERR_OK)
+		log_error(&r->log,
+			"out of memory: connections of revoked agents stay open");
+}
+
+void relay_edge_agent_of(struct relay *r, const char *label, struct path_agent *out)
+{
+	struct link_agent_status s;
+
+	if (!link_agents_status(r->edge->agents, label, &s)) {
+		out->state = PATH_AGENT_NONE;
+		return;
+	}
+	out->state = s.is_connected ? PATH_AGENT_CONNECTED : PATH_AGENT_AWAY;
+	out->since_ms = s.since_ms;
+	out->rtt_ms = (uint32_t)(s.rtt_us / 1000);
+	if (s.is_connected)
+		addr_print_ip(&s.client, out->address);
+}
+
+/* ---- where agents connect ---- */
+
+/* Any worker can do it: an agent's link moves to its own. */
+static void link_host_take(struct data_worker *d, struct route *r, int fd,
+	const struct addr *peer)
+{
+	struct tls_context *tls = tls_contexts_find(d->snapshot->contexts,
+		r->public_host);
+
+	if (tls != NULL)
+		data_worker_serve_take(d, &link_data_service, tls, fd, peer);
+	else
+		visitor_refuse_take(d, fd, peer);
+}
+
+static const struct route_ops link_host_ops = { .serve_take = link_host_take };
+
+static enum err put_link_host(struct relay *r)
+{
+	struct route *route = mem_new(route);
+
+	if (route == NULL)
+		return ERR_NOMEM;
+	route->ops = &link_host_ops;
+	atomic_init(&route->refs, 1);
+	atomic_init(&route->is_routable, true);
+	atomic_init(&route->until_ms, UINT64_MAX);
+	str_copy(route->name, sizeof(route->name), RELAY_TUNNEL_LABEL);
+	snprintf(route->public_host, sizeof(route->public_host), "%s.%s",
+		RELAY_TUNNEL_LABEL, r->options.domain);
+	str_copy(route->host, sizeof(route->host), route->public_host);
+	str_copy(route->owner, sizeof(route->owner), RELAY_TUNNEL_LABEL);
+	route_put(r->routes, route);
+	r->edge->link_host = route;
+	return ERR_OK;
+}
+
+static void on_link(void *arg, int fd, const struct addr *peer)
+{
+	struct relay *r = arg;
+
+	if (!data_worker_give_plain(data_workers_next(&r->shared), &link_data_service, fd,
+		    peer))
+		close(fd);
+}
+
+/* ---- life ---- */
+
+/* Clients pin it: it is made once. */
+static enum err make_key(const char *path, struct why *why)
+{
+	struct hostkey *key = NULL;
+	struct buf text;
+	enum err rc;
+
+	buf_init(&text, LINK_KEY_MAX);
+	rc = hostkey_generate(&key);
+	if (rc == ERR_OK)
+		rc = hostkey_print(key, &text);
+	if (rc == ERR_OK)
+		rc = file_replace(path, 0600, buf_span(&text), why);
+	hostkey_free(key);
+	buf_wipe(&text);
+	return rc;
+}
+
+static enum err open_links(struct relay *r, struct why *why)
+{
+	const struct link_agents_options agents = { .workers = r->shared.count };
+	struct relay_edge *e = r->edge;
+	enum err rc = ERR_OK;
+
+	e->key_file = str_printf("%s/" RELAY_LINK_KEY_FILE, r->options.state_dir);
+	if (e->key_file == NULL)
+		return err_set(why, ERR_NOMEM, "out of memory");
+	if (access(e->key_file, F_OK) != 0)
+		rc = make_key(e->key_file, why);
+	if (rc == ERR_OK)
+		rc = link_agents_new(&agents, &e->agents);
+	if (rc != ERR_OK)
+		return rc;
+	e->link_options = (struct link_server_options){
+		.key_file = e->key_file,
+		.keys = link_agents_keys(e->agents),
+		.agents = e->agents,
+		.on_other = on_other,
+		.tuning.keepalive_ms = KEEPALIVE_MS,
+	};
+	return link_server_open_in(&e->link_options, r->control, &r->shared, &e->links,
+		why);
+}
+
+static void add_parts(struct relay *r)
+{
+	const struct data_part parts[] = {
+		{ .service = &link_data_service, .context = r->edge->links },
+		{ .service = &edge_service },
+		{ .service = &front_service, .context = r },
+	};
+
+	for (size_t i = 0; i < mem_count(parts); i++)
+		r->shared.parts[r->shared.parts_n++] = parts[i];
+}
+
+enum err relay_edge_open(struct relay *r, struct why *why)
+{
+	enum err rc;
+
+	if (r->options.domain[0] == '\0')
+		return ERR_OK;
+	r->edge = mem_new(r->edge);
+	if (r->edge == NULL)
+		return err_set(why, ERR_NOMEM, "out of memory");
+	rc = open_links(r, why);
+	if (rc == ERR_OK)
+		rc = put_link_host(r);
+	if (rc == ERR_OK)
+		add_parts(r);
+	return rc;
+}
+
+static enum err open_plain(struct relay *r, struct why *why)
+{
+	const struct edge_plain_options o = {
+		.loop = r->control->loop,
+		.pool = &r->control->blocks,
+		.routes = r->routes,
+		.root = r->options.root,
+		.https_port = r->sni_port,
+		.log = &r->log,
+	};
+	struct addr at;
+	char text[ADDR_TEXT_MAX];
+	enum err rc;
+
+	if (r->options.http_port == 0)
+		return ERR_OK;
+	rc = edge_plain_new(&o, &r->edge->plain);
+	if (rc == ERR_OK)
+		rc = http_server_listen(edge_plain_http(r->edge->plain),
+			r->options.host != NULL ? r->options.host : "",
+			r->options.http_port, &at, why);
+	if (rc == ERR_OK)
+		log_info(&r->log, "Listening on %s for redirects to HTTPS",
+			addr_print(&at, text));
+	return rc;
+}
+
+enum err relay_edge_listen(struct relay *r, struct why *why)
+{
+	char text[ADDR_TEXT_MAX];
+	struct addr_listen at;
+	struct addr addr;
+	enum err rc;
+
+	if (r->edge == NULL)
+		return ERR_OK;
+	relay_edge_on_agents(r);
+	rc = open_plain(r, why);
+	if (rc != ERR_OK || r->options.link_listen == NULL)
+		return rc;
+	rc = addr_parse_listen(r->options.link_listen, &at);
+	if (rc == ERR_OK)
+		rc = listener_open(r->control->loop, at.host, at.port, on_link, r,
+			&r->edge->listener, why);
+	if (rc != ERR_OK)
+		return rc;
+	listener_addr(r->edge->listener, &addr);
+	log_info(&r->log, "Listening on %s for links of agents", addr_print(&addr, text));
+	return ERR_OK;
+}
+
+void relay_edge_end(struct relay *r)
+{
+	if (r->edge == NULL)
+		return;
+	listener_close(r->edge->listener);
+	r->edge->listener = NULL;
+	edge_plain_free(r->edge->plain);
+	r->edge->plain = NULL;
+}
+
+void relay_edge_close(struct relay *r)
+{
+	if (r->edge == NULL)
+		return;
+	relay_edge_end(r);
+	link_server_close(r->edge->links);
+	link_agents_free(r->edge->agents);
+	route_unref(r->edge->link_host);
+	free(r->edge->key_file);
+	free(r->edge);
+	r->edge = NULL;
+}
+
+enum err relay_edge_open_operations(struct relay *r, struct why *why)
+{
+	const struct api_options o = {
+		.tables = panel_tables,
+		.envelope = &panel_envelope,
+		.context = r->panel,
+	};
+
+	return r->edge == NULL ? ERR_OK : api_init(&r->edge->operations, &o, why);
+}
+
+/* All names under the domain have the relay's certificate, if it is for them. */
+enum err relay_edge_contexts(struct relay *r, struct tls_contexts **out)
+{
+	const struct certificate_pair *pair = certificate_current(r->certificate);
+	char name[NAMES_HOST_MAX + 3], host[NAMES_HOST_MAX + 1];
+	struct tls_contexts *contexts = NULL;
+	bool is_named = false;
+	enum err rc;
+
+	*out = NULL;
+	if (r->edge == NULL)
+		return ERR_OK;
+	snprintf(host, sizeof(host), "%s", r->edge->link_host->public_host);
+	for (unsigned i = 0; i < pair->names.n; i++)
+		is_named = is_named || names_match(pair->names.v[i], host);
+	if (!is_named)
+		return ERR_OK;
+	snprintf(name, sizeof(name), "*.%s", r->options.domain);
+	rc = tls_contexts_new(NULL, &contexts);
+	if (rc == ERR_OK)
+		rc = tls_contexts_put(contexts, name, certificate_tls(r->certificate));
+	if (rc == ERR_OK)
+		*out = contexts;
+	else
+		tls_contexts_unref(contexts);
+	return rc;
+}
