@@ -264,12 +264,29 @@ static void test_an_agent_that_goes_cuts_the_answer_off(void **state)
 	guest_close(&g);
 }
 
+/* Zeroes, until nothing moves any more. */
+static void upload_until_full(struct guest *g)
+{
+	uint8_t *zeroes = calloc(1, MIB);
+	unsigned moved = 1;
+	size_t put;
+
+	while (moved > 0) {
+		moved = 0;
+		for (int i = 0; i < 100; i++) {
+			site_turn(g->site);
+			moved += stream_put(g->stream, zeroes, MIB, &put) == ERR_OK;
+		}
+	}
+	free(zeroes);
+}
+
 static void test_a_visitor_that_goes_ends_the_request(void **state)
 {
 	struct edge_site *s = *state;
+	struct route *r = site_open_tunnel(s, "web");
 	struct guest g;
 
-	site_open_tunnel(s, "web");
 	guest_come(&g, s, "web");
 	guest_ask(&g, "GET / HTTP/1.1", "web", "");
 	app_expect(s, "\r\n\r\n");
@@ -279,7 +296,22 @@ static void test_a_visitor_that_goes_ends_the_request(void **state)
 	g.stream = NULL;
 	site_until(s, s->app->stream == NULL);
 
-	/* Also while its claim waits. */
+	/* Also while the app takes no more of its upload, */
+	guest_close(&g);
+	guest_come(&g, s, "web");
+	guest_ask(&g, "PUT / HTTP/1.1", "web", "Content-Length: 67108864\r\n");
+	site_until(s, s->apps_n == 2);
+	app_expect(s, "\r\n\r\n");
+	stream_want(s->app->stream, 0);
+	upload_until_full(&g);
+	stream_abort(g.stream);
+	g.stream = NULL;
+	site_until(s, list_is_empty(&r->served->owner->visitors));
+	stream_want(s->app->stream, LOOP_READ);
+	site_until(s, s->app->stream == NULL);
+	assert_true(s->app->heard.n < 64 * MIB);
+
+	/* and while its claim waits. */
 	s->is_slow = true;
 	guest_close(&g);
 	guest_come(&g, s, "web");

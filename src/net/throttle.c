@@ -267,7 +267,7 @@ static void throttle_want(struct stream *s, unsigned wants)
 {
 	struct throttle *t = throttle_of(s);
 
-	t->wants = wants & (LOOP_READ | LOOP_WRITE);
+	t->wants = wants;
 	if (t->bucket->rate == 0)
 		t->starved = 0;
 	throttle_settle(t);

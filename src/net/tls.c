@@ -257,9 +257,10 @@ static unsigned tls_ready_now(const struct tls *t)
 	bool has_input = SSL_has_pending(t->ssl) ||
 		(SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
 
-	if (t->reading == TLS_FAILED || t->reading == TLS_HAS_KEY ||
-		SSL_in_before(t->ssl))
+	if (t->reading == TLS_FAILED)
 		return t->wants;
+	if (t->reading == TLS_HAS_KEY || SSL_in_before(t->ssl))
+		return t->wants & (LOOP_READ | LOOP_WRITE);
 	return t->reading == TLS_READY && has_input ? t->wants & LOOP_READ : 0;
 }
 
@@ -284,6 +285,8 @@ static void tls_settle(struct tls *t)
 		below |= tls_needs(t->writing, LOOP_WRITE);
 	if ((t->wants & LOOP_READ) != 0)
 		below |= tls_needs(t->reading, LOOP_READ);
+	if (below == 0)
+		below = t->wants & LOOP_HANGUP;
 	if (tls_ready_now(t) != 0)
 		loop_defer(t->loop, &t->wake);
 	stream_want(t->stream.below, t->reading == TLS_FAILED ? 0 : below);
@@ -342,6 +345,8 @@ static void tls_on_below_ready(void *arg, unsigned ready)
 		owner |= LOOP_READ;
 	if (t->out.records.n == 0 && (ready & tls_needs(t->writing, LOOP_WRITE)) != 0)
 		owner |= LOOP_WRITE;
+	if (ready == LOOP_HANGUP)
+		owner |= LOOP_HANGUP;
 	tls_tell_owner(t, (owner & t->wants) | tls_ready_now(t));
 }
 
@@ -349,7 +354,7 @@ static void tls_want(struct stream *s, unsigned wants)
 {
 	struct tls *t = tls_of(s);
 
-	t->wants = wants & (LOOP_READ | LOOP_WRITE);
+	t->wants = wants;
 	tls_settle(t);
 }
 
