@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
+#include "edge/edge_head.h"
 #include "edge/edge_priv.h"
 #include "http/proxy.h"
 
@@ -190,40 +190,7 @@ static void forwarding_on_failure(void *arg, struct http_exchange *x,
 			edge_page_name(page), err_name(rc), f->q.id);
 }
 
-/* ---- headers ---- */
-
-/* RFC 7239 4, 6: addresses of IPv6 are in brackets, and quoted. */
-static void put_forwarded(struct buf *out, const char *ip, struct span host)
-{
-	bool is_ip6 = strchr(ip, ':') != NULL;
-
-	buf_printf(out, "Forwarded: for=%s%s%s;host=\"%.*s\";proto=https\r\n",
-		is_ip6 ? "\"[" : "", ip, is_ip6 ? "]\"" : "", (int)host.n,
-		(const char *)host.p);
-}
-
-/* X-Forwarded-For is the proxy's. */
-static void put_headers(struct buf *out, const struct edge_request *q)
-{
-	struct span host = http1_head_value(http_request(q->x), "Host");
-	char ip[ADDR_TEXT_MAX];
-
-	if (host.n == 0)
-		host = span_str(q->host);
-	addr_print_ip(http_peer(q->x), ip);
-	buf_printf(out,
-		"X-Real-IP: %s\r\nX-Forwarded-Proto: https\r\n"
-		"X-Forwarded-Host: %.*s\r\nX-Request-Id: %s\r\n",
-		ip, (int)host.n, (const char *)host.p, q->id);
-	put_forwarded(out, ip, host);
-	buf_put_u8(out, '\0');
-}
-
 /* ---- the start ---- */
-
-/* An app that trusts its proxy takes them for who has signed in. */
-static const char *const sign_in_headers[] = { "Remote-User", "Remote-Groups",
-	"Remote-Name", "Remote-Email", NULL };
 
 static struct forwarding *forwarding_new(const struct edge_request *q, struct served *s)
 {
@@ -247,6 +214,9 @@ void edge_forward(const struct edge_request *q, struct served *s)
 {
 	const struct http1_head *head = http_request(q->x);
 	struct forwarding *f = forwarding_new(q, s);
+	struct edge_about about = { .peer = http_peer(q->x),
+		.host = q->host,
+		.id = q->id };
 	struct buf headers;
 
 	if (f == NULL) {
@@ -254,7 +224,8 @@ void edge_forward(const struct edge_request *q, struct served *s)
 		return;
 	}
 	buf_init(&headers, HEADERS_MAX);
-	put_headers(&headers, q);
+	edge_put_headers(&headers, head, &about);
+	buf_put_u8(&headers, '\0');
 	if (headers.failed == ERR_OK) {
 		struct http_upstream up = {
 			.opener = &forwarding_opener,
@@ -264,7 +235,7 @@ void edge_forward(const struct edge_request *q, struct served *s)
 			.headers = (const char *)buf_front(&headers),
 			.is_edge = true,
 			.idle = f->route->pool,
-			.drops = sign_in_headers,
+			.drops = edge_sign_in_headers,
 			.answer_headers = f->answer_headers,
 			.body_max = q->tunnel->limits.body_max,
 			.idle_ms = q->tunnel->limits.idle_ms,
