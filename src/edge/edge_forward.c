@@ -171,7 +171,8 @@ static enum edge_page page_of(const struct forwarding *f, enum http_failure what
 		return EDGE_PAGE_TOO_LONG;
 	if (what == HTTP_UNREACHABLE && (rc == ERR_LIMIT || rc == ERR_NOMEM))
 		return EDGE_PAGE_BUSY;
-	if (!agent_is_there(f->served) || (what == HTTP_UNREACHABLE && rc == ERR_TIMEOUT))
+	if (!agent_is_there(f->served) ||
+		(what == HTTP_UNREACHABLE && (rc == ERR_TIMEOUT || rc == ERR_CLOSED)))
 		return EDGE_PAGE_OFFLINE;
 	return what == HTTP_TIMED_OUT ? EDGE_PAGE_TIMED_OUT : EDGE_PAGE_NO_ANSWER;
 }

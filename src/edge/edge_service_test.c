@@ -150,7 +150,7 @@ static void test_a_claim_that_fails_has_a_page(void **state)
 		const char *title;
 	} rows[] = {
 		{ ERR_TIMEOUT, 503, "web.example.com is offline." },
-		{ ERR_CLOSED, 502, "The app behind web.example.com does not answer." },
+		{ ERR_CLOSED, 503, "web.example.com is offline." },
 		{ ERR_RESET, 502, "The app behind web.example.com does not answer." },
 		{ ERR_LIMIT, 503, "web.example.com is busy." },
 	};
