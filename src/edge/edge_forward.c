@@ -215,9 +215,7 @@ void edge_forward(const struct edge_request *q, struct served *s)
 {
 	const struct http1_head *head = http_request(q->x);
 	struct forwarding *f = forwarding_new(q, s);
-	struct edge_about about = { .peer = http_peer(q->x),
-		.host = q->host,
-		.id = q->id };
+	struct edge_about about = { .peer = &q->client, .host = q->host, .id = q->id };
 	struct buf headers;
 
 	if (f == NULL) {
@@ -234,7 +232,7 @@ void edge_forward(const struct edge_request *q, struct served *s)
 			.host_header = http1_head_find(head, "Host") == NULL ? q->host :
 									       NULL,
 			.headers = (const char *)buf_front(&headers),
-			.is_edge = true,
+			.is_edge = !q->is_proxied,
 			.idle = f->route->pool,
 			.drops = edge_sign_in_headers,
 			.answer_headers = f->answer_headers,

@@ -6,9 +6,9 @@
 #include "wire/http1.h"
 
 struct edge_about {
-	const struct addr *peer;
-	const char *host; /* canonical: in place of a Host that is missing */
-	const char *id;   /* of the request */
+	const struct addr *peer; /* the visitor's address */
+	const char *host;        /* canonical: in place of a Host that is missing */
+	const char *id;          /* of the request */
 };
 
 /*

@@ -27,6 +27,7 @@ struct edge_visitor {
 	struct edge_client *client;
 	struct connection *connection; /* borrowed: it frees us; NULL: not there yet */
 	bool is_excess;                /* there are too many connections */
+	bool is_proxy;                 /* a trusted one, which speaks for its clients */
 };
 
 /* One request, while it is decided what becomes of it. */
@@ -35,6 +36,8 @@ struct edge_request {
 	struct http_exchange *x;
 	const struct tunnel_route *tunnel; /* NULL: unknown */
 	char host[NAMES_HOST_MAX + 1];     /* canonical; "": there is none */
+	struct addr client;                /* also behind a trusted proxy */
+	bool is_proxied;                   /* it came by one */
 	char id[EDGE_REQUEST_ID_SIZE];
 	bool closes; /* the connection, if it is refused */
 };

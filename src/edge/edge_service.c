@@ -9,6 +9,7 @@
 #include "edge/edge_priv.h"
 #include "http/head.h"
 #include "net/socket.h"
+#include "serve/forwarded.h"
 #include "serve/own_host.h"
 #include "serve/visitor.h"
 #include "text/hex.h"
@@ -64,19 +65,31 @@ static struct edge_limits *edge_limits_of(struct owner *o)
 	return o->extra;
 }
 
+/* A trusted proxy has the connections and requests of many clients. */
+static struct tunnel_limits limits_for(const struct tunnel_route *t, bool is_proxy)
+{
+	struct tunnel_limits max = t->limits;
+
+	if (is_proxy)
+		max.client_connections = max.client_requests_per_s = 0;
+	return max;
+}
+
 /* It is counted for its tunnel. NULL: it is refused, or there is no memory. */
 static struct edge_visitor *edge_visitor_new(struct data_worker *d, struct served *s,
 	const struct addr *peer)
 {
-	struct tunnel_route *t = tunnel_route_of(s->route);
+	bool is_proxy = prefix_set_has(&d->snapshot->proxies, peer);
+	struct tunnel_limits max = limits_for(tunnel_route_of(s->route), is_proxy);
 	struct edge_visitor *v = mem_new(v);
 	enum edge_admission admission = EDGE_REFUSED;
 
 	if (v == NULL)
 		return NULL;
+	v->is_proxy = is_proxy;
 	v->limits = edge_limits_of(s->owner);
 	if (v->limits != NULL)
-		admission = edge_limits_connect(v->limits, &t->limits, peer, &v->client);
+		admission = edge_limits_connect(v->limits, &max, peer, &v->client);
 	if (admission == EDGE_REFUSED) {
 		free(v);
 		return NULL;
@@ -137,6 +150,19 @@ static void edge_visitor_serve_take(struct edge_visitor *v, struct tls_context *
 		v->connection = c;
 }
 
+/* The route has been replaced by one on another worker. Takes @fd if it is true. */
+static bool edge_pass_on(struct data_worker *d, const struct route *was, int fd,
+	const struct addr *peer)
+{
+	struct route *r = route_find_by_owner(d->shared->routes, was->owner);
+	bool is_elsewhere = r != NULL && r != was && r->worker != d->worker.index;
+
+	if (is_elsewhere)
+		data_worker_pass_visitor_take(d, r, fd, peer);
+	route_unref(r);
+	return is_elsewhere;
+}
+
 void edge_serve_take(struct data_worker *d, struct route *r, int fd,
 	const struct addr *peer)
 {
@@ -151,6 +177,8 @@ void edge_serve_take(struct data_worker *d, struct route *r, int fd,
 		visitor_refuse_take(d, fd, peer);
 		return;
 	}
+	if (s == NULL && edge_pass_on(d, r, fd, peer))
+		return;
 	v = s != NULL && tunnel_route_of(s->route) != NULL &&
 			data_worker_http(d, &edge_service) != NULL ?
 		edge_visitor_new(d, s, peer) :
@@ -181,7 +209,7 @@ void edge_refuse(const struct edge_request *q, enum edge_page page, uint32_t ret
 
 	log_limited(LOG_INFO, &q->edge->log, "%s: %s: request %s from %s",
 		*q->host != '\0' ? q->host : "-", edge_page_name(page), q->id,
-		addr_print_ip(http_peer(q->x), ip));
+		addr_print_ip(&q->client, ip));
 	edge_page_reply(q->x, &o);
 }
 
@@ -274,8 +302,8 @@ static enum edge_page page_of(enum err rc)
 static void request_admit(const struct edge_request *q, struct edge_visitor *v)
 {
 	const struct http1_head *head = http_request(q->x);
-	const struct tunnel_limits *max = &q->tunnel->limits;
-	uint32_t retry_s = edge_limits_request(v->limits, max, v->client);
+	const struct tunnel_limits max = limits_for(q->tunnel, v->is_proxy);
+	uint32_t retry_s = edge_limits_request(v->limits, &max, v->client);
 
 	if (retry_s > 0)
 		edge_refuse(q, EDGE_PAGE_TOO_MANY, retry_s);
@@ -283,7 +311,7 @@ static void request_admit(const struct edge_request *q, struct edge_visitor *v)
 		edge_refuse(q, EDGE_PAGE_PAUSED, 0);
 	else if (q->tunnel->access != TUNNEL_PUBLIC)
 		edge_refuse(q, EDGE_PAGE_NO_SIGN_IN, 0);
-	else if (max->body_max > 0 && head->has_length && head->length > max->body_max)
+	else if (max.body_max > 0 && head->has_length && head->length > max.body_max)
 		edge_refuse(q, EDGE_PAGE_TOO_LONG, 0);
 	else
 		edge_forward(q, v->served);
@@ -294,10 +322,15 @@ static void edge_on_request(void *state, struct http_exchange *x)
 	struct edge_visitor *v = http_tag_of(x);
 	struct edge_request q = { .edge = state,
 		.x = x,
+		.client = *http_peer(x),
+		.is_proxied = v != NULL && v->is_proxy,
 		.closes = v == NULL || v->is_excess };
 	enum err rc = ERR_NOENT;
 
 	edge_make_id(q.edge, q.id);
+	if (q.is_proxied)
+		forwarded_find_client(http_request(x), &q.edge->worker->snapshot->proxies,
+			&q.client);
 	if (v == NULL) /* it came by another way than a tunnel's name */
 		rc = ERR_PROTO;
 	else if (request_read_host(&q, v))

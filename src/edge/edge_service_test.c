@@ -76,6 +76,60 @@ static void test_the_app_is_told_of_the_visitor_by_the_edge_alone(void **state)
 	guest_close(&g);
 }
 
+static void test_a_trusted_proxy_speaks_for_its_clients(void **state)
+{
+	struct edge_site *s = *state;
+	struct tunnel_route *t = site_new_tunnel("web", 0);
+	struct prefix proxy;
+	struct guest g[2];
+
+	assert_int_equal(prefix_parse(span_str("203.0.113.0/24"), &proxy), ERR_OK);
+	assert_int_equal(prefix_set_add(&s->snapshot.proxies, &proxy), ERR_OK);
+	t->limits.client_connections = 1;
+	site_publish(s, t);
+	for (int i = 0; i < 2; i++)
+		guest_come(&g[i], s, "web");
+	guest_ask(&g[1], "GET / HTTP/1.1", "web",
+		"X-Forwarded-For: 6.6.6.6, 198.51.100.7\r\nX-Forwarded-Proto: http\r\n"
+		"Forwarded: for=evil\r\nRemote-User: evil\r\n");
+	app_expect(s, "\r\n\r\n");
+	assert_true(app_has(s->app,
+		"X-Forwarded-For: 6.6.6.6, 198.51.100.7, 203.0.113.9\r\n"));
+	assert_true(app_has(s->app, "X-Real-IP: 198.51.100.7\r\n"));
+	assert_true(app_has(s->app, "X-Forwarded-Proto: https\r\n"));
+	assert_true(app_has(s->app, "Forwarded: for=198.51.100.7;"));
+	assert_false(app_has(s->app, "evil"));
+	for (int i = 0; i < 2; i++)
+		guest_close(&g[i]);
+}
+
+static void test_a_visitor_finds_a_tunnel_that_moves_to_another_worker(void **state)
+{
+	struct edge_site *s = *state;
+	struct route *r = site_open_tunnel(s, "web");
+	struct guest g, late;
+	struct addr peer = s->peer;
+	int ends[2];
+
+	guest_come(&g, s, "web");
+	route_ref(r);
+	site_replace(s, r, site_new_tunnel("web", 1));
+	guest_ask(&g, "GET / HTTP/1.1", "web", "");
+	assert_int_equal(guest_read_answer(&g), 421);
+	guest_close(&g);
+
+	/* One that was on its way to the old one. */
+	late = (struct guest){ .site = s };
+	site_pair(ends);
+	guest_begin(&late, s, ends[0], "web");
+	site_settle(s);
+	edge_serve_take(&s->workers[0], r, ends[1], &peer);
+	assert_int_equal(guest_shake(&late), ERR_OK);
+	get(&late, "web", "hello");
+	guest_close(&late);
+	route_unref(r);
+}
+
 static void test_hsts_can_be_switched_off(void **state)
 {
 	struct edge_site *s = *state;
@@ -413,6 +467,8 @@ int main(void)
 		TEST(test_a_visitor_reaches_the_app),
 		TEST(test_a_visitor_is_moved_to_the_worker_of_the_tunnel),
 		TEST(test_the_app_is_told_of_the_visitor_by_the_edge_alone),
+		TEST(test_a_trusted_proxy_speaks_for_its_clients),
+		TEST(test_a_visitor_finds_a_tunnel_that_moves_to_another_worker),
 		TEST(test_hsts_can_be_switched_off),
 		TEST(test_an_agent_that_is_away_has_a_page),
 		TEST(test_a_claim_that_fails_has_a_page),

@@ -444,23 +444,31 @@ static inline void guest_on_ready(void *arg, unsigned ready)
 	stream_want(g->stream, rc == ERR_AGAIN ? LOOP_READ : 0);
 }
 
-/* Connects to the SNI port of a worker, and begins TLS for a tunnel's name. */
-static inline void guest_connect(struct guest *g, struct edge_site *s, unsigned worker,
+/* Begins TLS for a tunnel's name on @fd. */
+static inline void guest_begin(struct guest *g, struct edge_site *s, int fd,
 	const char *name)
 {
 	char host[NAMES_HOST_MAX + 1];
 	struct tls_options o = { .context = s->client,
 		.loop = s->loop,
 		.server_name = host };
-	int ends[2];
 
 	snprintf(host, sizeof(host), "%s." SITE_ROOT, name);
-	site_pair(ends);
-	assert_true(data_worker_give_visitor(&s->workers[worker], ends[1], &s->peer));
 	*g = (struct guest){ .site = s };
 	buf_init(&g->in, SIZE_MAX);
-	assert_int_equal(socket_open_take(s->loop, ends[0], &o.below), ERR_OK);
+	assert_int_equal(socket_open_take(s->loop, fd, &o.below), ERR_OK);
 	assert_int_equal(tls_open(&o, &g->stream, NULL), ERR_OK);
+}
+
+/* Connects to the SNI port of a worker, and begins TLS. */
+static inline void guest_connect(struct guest *g, struct edge_site *s, unsigned worker,
+	const char *name)
+{
+	int ends[2];
+
+	site_pair(ends);
+	assert_true(data_worker_give_visitor(&s->workers[worker], ends[1], &s->peer));
+	guest_begin(g, s, ends[0], name);
 }
 
 /* Gives the result. */
