@@ -6,16 +6,6 @@
 
 #define MIB ((size_t)1 << 20)
 
-static uint8_t *make_body(size_t n)
-{
-	uint8_t *p = malloc(n);
-
-	assert_non_null(p);
-	for (size_t i = 0; i < n; i++)
-		p[i] = (uint8_t)(i * 7 + i / 251);
-	return p;
-}
-
 /* ---- bodies ---- */
 
 static void test_bodies_of_a_mebibyte_pass_in_both_directions(void **state)

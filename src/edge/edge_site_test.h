@@ -165,6 +165,31 @@ static inline void app_forget(struct app *a)
 	buf_reset(&a->heard);
 }
 
+/* Bytes in which a gap is seen. */
+static inline uint8_t *make_body(size_t n)
+{
+	uint8_t *p = malloc(n);
+
+	assert_non_null(p);
+	for (size_t i = 0; i < n; i++)
+		p[i] = (uint8_t)(i * 7 + i / 251);
+	return p;
+}
+
+/* A new connection of the app. */
+static inline void app_adopt(struct edge_site *s, struct stream *stream)
+{
+	struct app *a = &s->apps[s->apps_n++];
+
+	assert_true(s->apps_n <= SITE_APPS);
+	buf_init(&a->heard, SIZE_MAX);
+	buf_init(&a->says, SIZE_MAX);
+	a->stream = stream;
+	stream_set_owner(stream, app_on_ready, a);
+	stream_want(stream, LOOP_READ);
+	s->app = a;
+}
+
 /* ---- the carriers ---- */
 
 static inline void site_pair(int ends[2])
@@ -180,14 +205,9 @@ static inline void carrier_serve(struct claim *claim)
 	struct stream *stream;
 	int ends[2];
 
-	assert_true(s->apps_n < SITE_APPS);
-	s->app = &s->apps[s->apps_n++];
-	buf_init(&s->app->heard, SIZE_MAX);
-	buf_init(&s->app->says, SIZE_MAX);
 	site_pair(ends);
-	assert_int_equal(socket_open_take(s->loop, ends[1], &s->app->stream), ERR_OK);
-	stream_set_owner(s->app->stream, app_on_ready, s->app);
-	stream_want(s->app->stream, LOOP_READ);
+	assert_int_equal(socket_open_take(s->loop, ends[1], &stream), ERR_OK);
+	app_adopt(s, stream);
 	assert_int_equal(socket_open_take(claim->loop, ends[0], &stream), ERR_OK);
 	claim_end(claim, ERR_OK, stream);
 }
