@@ -22,11 +22,21 @@ struct acme_challenges {
 	pthread_mutex_t lock; /* for @tokens */
 	struct map tokens;
 	struct tls_names *names; /* with certificates for ACME_ALPN */
+	struct tls_context *tls;        /* for validations alone */
 };
+
+static struct tls_certificate *challenges_on_hello(void *arg,
+	const struct tls_hello *hello)
+{
+	struct tls_certificate *found = NULL;
+
+	return acme_challenges_choose(arg, hello, &found) ? found : NULL;
+}
 
 enum err acme_challenges_new(struct acme_challenges **out)
 {
 	struct acme_challenges *t = mem_new(t);
+	struct tls_server_options o = { .choose = challenges_on_hello, .choose_arg = t };
 	enum err rc;
 
 	if (t == NULL)
@@ -38,8 +48,12 @@ enum err acme_challenges_new(struct acme_challenges **out)
 		return ERR_NOMEM;
 	}
 	map_init(&t->tokens);
-	*out = t;
-	return ERR_OK;
+	rc = tls_context_new_server(&o, &t->tls, NULL);
+	if (rc == ERR_OK)
+		*out = t;
+	else
+		acme_challenges_free(t);
+	return rc;
 }
 
 void acme_challenges_free(struct acme_challenges *t)
@@ -51,6 +65,7 @@ void acme_challenges_free(struct acme_challenges *t)
 	map_each(it, tmp, &t->tokens)
 		free(map_object(it, struct http_challenge, by_token));
 	map_fini(&t->tokens);
+	tls_context_free(t->tls);
 	tls_names_free(t->names);
 	pthread_mutex_destroy(&t->lock);
 	free(t);
@@ -157,6 +172,11 @@ bool acme_challenges_choose(struct acme_challenges *t, const struct tls_hello *h
 		return false;
 	*out = tls_names_find(t->names, hello->name);
 	return true;
+}
+
+struct tls_context *acme_challenges_tls(const struct acme_challenges *t)
+{
+	return t->tls;
 }
 
 /* ---- a small server for port 80 ---- */

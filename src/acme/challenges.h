@@ -5,13 +5,13 @@
  *
  * A server of port 80 calls acme_challenges_reply() for each request, or
  * acme_http_listen() makes one that does nothing else. A TLS server calls
- * acme_challenges_choose() first in its tls_choose_fn.
+ * acme_challenges_choose() first in its tls_choose_fn, or uses acme_challenges_tls().
  */
 #ifndef ACME_CHALLENGES_H
 #define ACME_CHALLENGES_H
 
 #include "http/server.h"
-#include "net/tls_certificate.h"
+#include "net/tls.h"
 
 #define ACME_ALPN "acme-tls/1"
 #define ACME_HTTP_PATH "/.well-known/acme-challenge/"
@@ -42,6 +42,13 @@ bool acme_challenges_reply(struct acme_challenges *t, struct http_exchange *x);
  * waits for it. */
 bool acme_challenges_choose(struct acme_challenges *t, const struct tls_hello *hello,
 	struct tls_certificate **out);
+
+/*
+ * A TLS context for validations alone: each handshake that is not one ends with an alert.
+ * For a server that has read the ClientHello, and chooses contexts itself. Borrowed: good
+ * as long as the table, which outlives all connections that use it.
+ */
+struct tls_context *acme_challenges_tls(const struct acme_challenges *t);
 
 /* ---- a small server for port 80 ---- */
 
