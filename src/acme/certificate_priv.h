@@ -41,6 +41,7 @@ struct acme_certificates {
 	struct acme_certificates_options o;
 	char *account_file;
 	struct acme_client *client;
+	struct acme_hooks *hooks;       /* NULL: no DNS-01 */
 	struct map by_name;             /* struct certificate */
 	struct tls_certificate *newest; /* a reference to what was served last, or NULL */
 	unsigned orders;                /* that run */

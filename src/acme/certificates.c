@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "acme/certificate_priv.h"
+#include "acme/dns_hook.h"
 #include "base/clock.h"
 #include "base/rand.h"
 #include "base/str.h"
@@ -345,7 +346,7 @@ static void certificate_order(struct certificate *x)
 		.names = &name,
 		.names_n = 1,
 		.kinds = certificate_kinds(x) & ~x->tried,
-		.dns_hook = o->dns_hook,
+		.hooks = x->owner->hooks,
 		.on_ended = certificate_on_ended,
 		.arg = x,
 	};
@@ -576,6 +577,8 @@ static enum err certificates_begin(struct acme_certificates *c, struct why *why)
 	}
 	if (rc == ERR_OK)
 		rc = loop_timer_open(c->o.loop, certificates_on_timer, c, &c->timer);
+	if (rc == ERR_OK && c->o.dns_hook != NULL)
+		rc = acme_hooks_new(c->o.loop, c->o.dns_hook, c->o.log, &c->hooks);
 	return rc == ERR_OK ? acme_client_new(&client, &c->client, why) : rc;
 }
 
@@ -612,6 +615,7 @@ void acme_certificates_close(struct acme_certificates *c)
 	map_each(it, tmp, &c->by_name)
 		certificate_free(map_object(it, struct certificate, by_name));
 	map_fini(&c->by_name);
+	acme_hooks_free(c->hooks);
 	acme_client_free(c->client);
 	tls_certificate_unref(c->newest);
 	free(c->account_file);

@@ -7,8 +7,9 @@
  *
  * NAME is "_acme-challenge.example.com" without a dot at its end. "present" adds a record
  * beside those that are there, and ends when the name's servers answer with it; exit
- * status 0 is success. "cleanup" removes that record. The program is killed after
- * ACME_HOOK_MS. Its output goes to the log.
+ * status 0 is success. "cleanup" removes that record. One program runs at a time: it may
+ * be a script that edits a file. It is killed after ACME_HOOK_MS. Its output goes to the
+ * log.
  */
 #ifndef ACME_DNS_HOOK_H
 #define ACME_DNS_HOOK_H
@@ -19,24 +20,29 @@
 
 #define ACME_HOOK_MS (5 * 60 * 1000)
 
-struct acme_hook;
+struct acme_hooks; /* the runs that wait for their turn */
+struct acme_hook;  /* one of them */
+
+/* @loop is the first loop of the process (loop/child.h). All is borrowed, and outlives
+ * it. ERR_NOMEM. */
+enum err acme_hooks_new(struct loop *loop, const char *program, const struct log *log,
+	struct acme_hooks **out) MUST_USE;
+
+/* All runs must have ended or been closed. NULL is fine. */
+void acme_hooks_free(struct acme_hooks *hooks);
 
 struct acme_hook_options {
-	struct loop *loop;   /* borrowed: the first loop of the process (loop/child.h) */
-	const char *program; /* a path */
-	const struct log *log; /* borrowed: outlives the hook */
 	bool is_cleanup;
-	const char *name, *value;
+	const char *name, *value; /* borrowed: outlive the hook */
 	/* ERR_OK: it has succeeded.  ERR_SYS, ERR_TIMEOUT: @why has the end and the last
-	 * line of output. */
+	 * line of output, or why it cannot be run. */
 	void (*fn)(void *arg, enum err rc, const struct why *why);
 	void *arg;
 };
 
-/* fn is called once, never from inside this call; the hook is gone then. ERR_SYS: the
- * program cannot be run.  ERR_NOMEM. */
-enum err acme_hook_open(const struct acme_hook_options *o, struct acme_hook **out,
-	struct why *why) MUST_USE;
+/* fn is called once, never from inside this call; the hook is gone then. ERR_NOMEM. */
+enum err acme_hook_open(struct acme_hooks *hooks, const struct acme_hook_options *o,
+	struct acme_hook **out) MUST_USE;
 
 /* Kills the program. fn is not called. NULL is fine. */
 void acme_hook_close(struct acme_hook *h);

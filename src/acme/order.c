@@ -460,12 +460,9 @@ static void order_on_hook(void *arg, enum err rc, const struct why *why)
 	}
 }
 
-static enum err order_run_hook(struct acme_order *o, bool is_cleanup, struct why *why)
+static enum err order_run_hook(struct acme_order *o, bool is_cleanup)
 {
 	const struct acme_hook_options hook = {
-		.loop = o->o.loop,
-		.program = o->o.dns_hook,
-		.log = o->o.log,
 		.is_cleanup = is_cleanup,
 		.name = o->challenge.dns_name,
 		.value = o->challenge.dns_value,
@@ -473,15 +470,16 @@ static enum err order_run_hook(struct acme_order *o, bool is_cleanup, struct why
 		.arg = o,
 	};
 
-	return acme_hook_open(&hook, &o->hook, why);
+	return acme_hook_open(o->o.hooks, &hook, &o->hook);
 }
 
 static enum err order_begin_preparing(struct acme_order *o, struct why *why)
 {
+	(void)why;
 	log_debug(o->o.log, "ACME: %s: %s", o->challenge.name,
 		acme_challenge_name(o->challenge.kind));
 	if (o->challenge.kind == ACME_DNS_01)
-		return order_run_hook(o, false, why);
+		return order_run_hook(o, false);
 	order_enter(o, ORDER_ANSWERING);
 	return ERR_OK;
 }
@@ -501,11 +499,13 @@ static void order_take_answered(struct acme_order *o, const struct acme_answer *
 
 static enum err order_begin_cleaning(struct acme_order *o, struct why *why)
 {
-	struct why words = { "" };
+	const struct why words = { "out of memory" };
 
 	(void)why;
-	if (o->challenge.kind != ACME_DNS_01 || order_run_hook(o, true, &words) != ERR_OK)
-		order_on_hook(o, words.text[0] != '\0' ? ERR_SYS : ERR_OK, &words);
+	if (o->challenge.kind != ACME_DNS_01)
+		order_on_hook(o, ERR_OK, &words);
+	else if (order_run_hook(o, true) != ERR_OK)
+		order_on_hook(o, ERR_NOMEM, &words);
 	return ERR_OK;
 }
 

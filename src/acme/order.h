@@ -18,6 +18,7 @@
 #define ACME_ORDER_WAIT_MS (5 * 60 * 1000)
 
 struct acme_order;
+struct acme_hooks;
 
 /* All is borrowed and outlives the order, but for the names, which are copied. */
 struct acme_order_options {
@@ -31,7 +32,7 @@ struct acme_order_options {
 	/* Challenges that may be used: enum acme_challenge_kind, several. A wildcard
 	 * needs ACME_DNS_01. */
 	unsigned kinds;
-	const char *dns_hook; /* for ACME_DNS_01: see acme/dns_hook.h */
+	struct acme_hooks *hooks; /* for ACME_DNS_01: see acme/dns_hook.h */
 	/* The id of the certificate that this one is to replace (RFC 9773 5); or NULL. */
 	const char *replaces;
 	/*
