@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "relay/relay_acme.h"
 #include "text/field.h"
 #include "text/names.h"
 #include "text/url.h"
@@ -41,6 +42,7 @@ struct relay_options {
 	char domain[NAMES_HOST_MAX + 1]; /* of the panel's tunnels; "": no panel */
 	char *link_listen;  /* "host:port": links of agents, behind a proxy; or NULL */
 	uint16_t http_port; /* redirects to HTTPS; 0: none */
+	struct relay_acme_options acme;
 };
 
 /*

@@ -33,6 +33,7 @@ struct relay_edge {
 	struct route *link_host; /* a reference: "tunnel.<domain>" */
 	struct listener *listener;
 	struct edge_plain *plain; /* of port 80; NULL: none */
+	struct relay_acme *acme;  /* NULL: the relay's own certificate is for all names */
 	struct api operations;    /* of the panel, that the control worker answers */
 };
 
@@ -360,8 +361,17 @@ enum err relay_edge_on_tunnel(struct relay *r, const struct panel_tunnel *before
 		route_unref(route);
 		return rc;
 	}
+	if (route != NULL && r->edge->acme != NULL)
+		rc = relay_acme_add(r->edge->acme, after->fqdn, why);
+	if (rc != ERR_OK) {
+		route_unref(route);
+		return rc;
+	}
 	if (before != NULL)
 		remove_route(r, before->fqdn);
+	if (before != NULL && r->edge->acme != NULL &&
+		(after == NULL || strcmp(before->fqdn, after->fqdn) != 0))
+		relay_acme_remove(r->edge->acme, before->fqdn);
 	if (route != NULL)
 		put_route(r, route, after->spec.edge.limits.bytes_per_s);
 	route_unref(route);
@@ -520,6 +530,36 @@ static void add_parts(struct relay *r)
 		r->shared.parts[r->shared.parts_n++] = parts[i];
 }
 
+/* Is the relay's own certificate for names under the domain? */
+static bool has_own_certificate(const struct relay *r)
+{
+	const struct certificate_pair *pair = certificate_current(r->certificate);
+
+	for (unsigned i = 0; i < pair->names.n; i++)
+		if (names_match(pair->names.v[i], r->edge->link_host->public_host))
+			return true;
+	return false;
+}
+
+static enum err open_acme(struct relay *r, struct why *why)
+{
+	struct relay_edge *e = r->edge;
+	enum err rc;
+
+	if (has_own_certificate(r))
+		return ERR_OK;
+	if (!r->options.acme.is_on) {
+		log_warn(&r->log,
+			"domain %s: the relay's certificate is not for its names, and acme is"
+			" off: tunnels have no certificate",
+			r->options.domain);
+		return ERR_OK;
+	}
+	rc = relay_acme_open(r, &e->acme, why);
+	return rc == ERR_OK ? relay_acme_add(e->acme, e->link_host->public_host, why) :
+			      rc;
+}
+
 enum err relay_edge_open(struct relay *r, struct why *why)
 {
 	enum err rc;
@@ -533,13 +573,15 @@ enum err relay_edge_open(struct relay *r, struct why *why)
 	if (rc == ERR_OK)
 		rc = put_link_host(r);
 	if (rc == ERR_OK)
+		rc = open_acme(r, why);
+	if (rc == ERR_OK)
 		add_parts(r);
 	return rc;
 }
 
 static enum err open_plain(struct relay *r, struct why *why)
 {
-	const struct edge_plain_options o = {
+	struct edge_plain_options o = {
 		.loop = r->control->loop,
 		.pool = &r->control->blocks,
 		.routes = r->routes,
@@ -553,6 +595,10 @@ static enum err open_plain(struct relay *r, struct why *why)
 
 	if (r->options.http_port == 0)
 		return ERR_OK;
+	if (r->edge->acme != NULL) {
+		o.answer = relay_acme_answer;
+		o.answer_arg = r->edge->acme;
+	}
 	rc = edge_plain_new(&o, &r->edge->plain);
 	if (rc == ERR_OK)
 		rc = http_server_listen(edge_plain_http(r->edge->plain),
@@ -574,6 +620,8 @@ enum err relay_edge_listen(struct relay *r, struct why *why)
 	if (r->edge == NULL)
 		return ERR_OK;
 	relay_edge_on_agents(r);
+	if (r->edge->acme != NULL)
+		relay_acme_sweep(r->edge->acme);
 	rc = open_plain(r, why);
 	if (rc != ERR_OK || r->options.link_listen == NULL)
 		return rc;
@@ -603,6 +651,7 @@ void relay_edge_close(struct relay *r)
 	if (r->edge == NULL)
 		return;
 	relay_edge_end(r);
+	relay_acme_close(r->edge->acme);
 	link_server_close(r->edge->links);
 	link_agents_free(r->edge->agents);
 	route_unref(r->edge->link_host);
@@ -622,30 +671,38 @@ enum err relay_edge_open_operations(struct relay *r, struct why *why)
 	return r->edge == NULL ? ERR_OK : api_init(&r->edge->operations, &o, why);
 }
 
-/* All names under the domain have the relay's certificate, if it is for them. */
+/* All names under the domain have the relay's certificate, or each one by ACME. */
 enum err relay_edge_contexts(struct relay *r, struct tls_contexts **out)
 {
-	const struct certificate_pair *pair = certificate_current(r->certificate);
-	char name[NAMES_HOST_MAX + 3], host[NAMES_HOST_MAX + 1];
+	char name[NAMES_HOST_MAX + 3];
 	struct tls_contexts *contexts = NULL;
-	bool is_named = false;
 	enum err rc;
 
 	*out = NULL;
 	if (r->edge == NULL)
 		return ERR_OK;
-	snprintf(host, sizeof(host), "%s", r->edge->link_host->public_host);
-	for (unsigned i = 0; i < pair->names.n; i++)
-		is_named = is_named || names_match(pair->names.v[i], host);
-	if (!is_named)
-		return ERR_OK;
 	snprintf(name, sizeof(name), "*.%s", r->options.domain);
 	rc = tls_contexts_new(NULL, &contexts);
-	if (rc == ERR_OK)
+	if (rc == ERR_OK && r->edge->acme != NULL)
+		rc = tls_contexts_put(contexts, "*", relay_acme_tls(r->edge->acme));
+	else if (rc == ERR_OK && has_own_certificate(r))
 		rc = tls_contexts_put(contexts, name, certificate_tls(r->certificate));
 	if (rc == ERR_OK)
 		*out = contexts;
 	else
 		tls_contexts_unref(contexts);
 	return rc;
+}
+
+void relay_edge_certificate_of(struct relay *r, const char *host,
+	struct path_certificate *out)
+{
+	if (r->edge->acme != NULL)
+		relay_acme_status(r->edge->acme, host, out);
+}
+
+void relay_edge_retry(struct relay *r)
+{
+	if (r->edge != NULL)
+		relay_acme_retry(r->edge->acme);
 }

@@ -35,6 +35,9 @@ void relay_edge_end(struct relay *r);
 /* The workers have ended, and the panel is closed. */
 void relay_edge_close(struct relay *r);
 
+/* SIGHUP: certificates that have failed are tried again. */
+void relay_edge_retry(struct relay *r);
+
 /* The TLS contexts of its names, for a new snapshot; NULL: it serves none. ERR_NOMEM. */
 enum err relay_edge_contexts(struct relay *r, struct tls_contexts **out) MUST_USE;
 
@@ -43,6 +46,9 @@ enum err relay_edge_contexts(struct relay *r, struct tls_contexts **out) MUST_US
 enum err relay_edge_on_tunnel(struct relay *r, const struct panel_tunnel *before,
 	const struct panel_tunnel *after, struct why *why) MUST_USE;
 void relay_edge_on_agents(struct relay *r);
+/* Of names with a certificate by ACME; leaves others as they are. */
+void relay_edge_certificate_of(struct relay *r, const char *host,
+	struct path_certificate *out);
 void relay_edge_agent_of(struct relay *r, const char *label, struct path_agent *out);
 
 #endif

@@ -98,8 +98,10 @@ static void certificate_of(void *owner, const char *host, struct path_certificat
 
 	for (unsigned i = 0; i < pair->names.n; i++)
 		is_named = is_named || names_match(pair->names.v[i], host);
-	if (!is_named)
+	if (!is_named) {
+		relay_edge_certificate_of(r, host, out);
 		return;
+	}
 	out->state = PATH_CERTIFICATE_GOOD;
 	out->since_ms = (uint64_t)pair->begins_s * 1000;
 	out->ends_ms = (uint64_t)pair->ends_s * 1000;

@@ -66,5 +66,6 @@ void relay_reload(struct relay *r)
 	field_fini(&relay_fields, &next);
 	certificate_check(r->certificate);
 	relay_publish(r);
+	relay_edge_retry(r);
 	log_info(&r->log, "settings: reloaded");
 }
