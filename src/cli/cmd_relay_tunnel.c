@@ -1,18 +1,22 @@
 /* adit relay tunnel: the tunnels of the relay on this machine. */
 #include <inttypes.h>
+#include <poll.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/relay_action.h"
 
 #define TARGET_MAX 256
+#define WAIT_MS 60000
+#define WAIT_LOOK_MS 250
 
 struct tunnel_args {
 	struct relay_args relay; /* first */
 	char *access, *agent, *target, *note, *name, *type, *proxy_protocol;
 	uint16_t port;
-	bool is_paused, has_hsts, is_anyway;
+	bool is_paused, has_hsts, is_anyway, waits;
 	struct field_list limits;
 };
 
@@ -35,6 +39,8 @@ static const struct field rows[] = {
 		.help = "app (a web app), tcp or udp; without it a new tunnel is an app" },
 	{ "anyway", FIELD_BOOL, AT(is_anyway),
 		.help = "also if the DNS record of the name does not lead here" },
+	{ "wait", FIELD_BOOL, AT(waits),
+		.help = "wait until it is live, a minute at most, and print what it waits for" },
 	{ "name", FIELD_TEXT, AT(name), .argument = "name", .help = "set: another name" },
 	{ "port", FIELD_PORT, AT(port), .argument = "number",
 		.help = "set: another port" },
@@ -259,6 +265,85 @@ static void print_path(struct relay_work *w, const json_t *tunnel, const json_t 
 		print_station(w, station);
 }
 
+/* ---- waiting ---- */
+
+/* The text of the station that names the status, such as "no-agent"; or "". */
+static const char *reason_of(const json_t *path, const char *status,
+	char to[RELAY_ACTION_TEXT])
+{
+	const json_t *station;
+	char name[RELAY_ACTION_TEXT], state[RELAY_ACTION_TEXT];
+	const bool is_checking = strcmp(status, "checking") == 0;
+	size_t i;
+
+	to[0] = '\0';
+	json_array_foreach(json_object_get(path, "stations"), i, station)
+	{
+		relay_action_text(station, "name", name);
+		relay_action_text(station, "state", state);
+		if (to[0] == '\0' &&
+			(is_checking ? strcmp(state, "unknown") == 0 :
+				       strstr(status, name) != NULL))
+			relay_action_text(station, "text", to);
+	}
+	return to;
+}
+
+/* Only a person changes these. */
+static bool is_final(const char *status)
+{
+	return strcmp(status, "live") == 0 || strcmp(status, "app-error") == 0 ||
+		strcmp(status, "certificate-expiring") == 0 ||
+		strcmp(status, "paused") == 0 || strcmp(status, "no-sign-in") == 0;
+}
+
+static enum err wait_until_live(struct relay_work *w, const json_t *tunnel)
+{
+	const uint64_t until_ms = clock_now_ms() + WAIT_MS;
+	char status[RELAY_ACTION_TEXT] = "", is[RELAY_ACTION_TEXT];
+	char reason[RELAY_ACTION_TEXT] = "", target[TARGET_MAX];
+	json_t *path = NULL;
+	enum err rc = ERR_OK;
+
+	while (rc == ERR_OK && !is_final(status) && clock_now_ms() < until_ms) {
+		if (status[0] != '\0')
+			(void)poll(NULL, 0, WAIT_LOOK_MS);
+		rc = relay_action_ask(w, "GET", target_of(tunnel, "/path", target), NULL,
+			&path);
+		relay_action_text(path, "status", is);
+		if (rc == ERR_OK && strcmp(is, status) != 0) {
+			str_copy(status, sizeof(status), is);
+			reason_of(path, status, reason);
+			if (!w->args->is_json)
+				fprintf(w->out, "%s%s%s\n", status,
+					reason[0] != '\0' ? ": " : "", reason);
+			fflush(w->out);
+		}
+		json_decref(path);
+		path = NULL;
+	}
+	if (rc != ERR_OK || strcmp(status, "live") == 0 ||
+		strcmp(status, "app-error") == 0 ||
+		strcmp(status, "certificate-expiring") == 0)
+		return rc;
+	return err_set(w->why, ERR_TIMEOUT, "visitors do not reach it yet: %s: %s",
+		status, reason);
+}
+
+/* Prints the response, and waits if that is wanted. Takes @reply. */
+static enum err finish(struct relay_work *w, json_t *reply)
+{
+	const struct tunnel_args *args = (const struct tunnel_args *)w->args;
+	enum err rc = ERR_OK;
+
+	print_reply(w, reply);
+	fflush(w->out);
+	if (args->waits)
+		rc = wait_until_live(w, json_object_get(reply, "tunnel"));
+	json_decref(reply);
+	return rc;
+}
+
 /* ---- actions ---- */
 
 static enum err add(struct relay_work *w)
@@ -282,10 +367,7 @@ static enum err add(struct relay_work *w)
 	json_object_set_new(body, "port", json_integer((json_int_t)port));
 	rc = relay_action_ask(w, "POST",
 		args->is_anyway ? "/api/tunnels?anyway=1" : "/api/tunnels", body, &reply);
-	if (rc == ERR_OK)
-		print_reply(w, reply);
-	json_decref(reply);
-	return rc;
+	return rc == ERR_OK ? finish(w, reply) : rc;
 }
 
 static enum err patch(struct relay_work *w, json_t *body)
@@ -299,12 +381,9 @@ static enum err patch(struct relay_work *w, json_t *body)
 		rc = relay_action_ask(w, "PATCH",
 			target_of(tunnel, args->is_anyway ? "?anyway=1" : "", target),
 			json_incref(body), &reply);
-	if (rc == ERR_OK)
-		print_reply(w, reply);
-	json_decref(reply);
 	json_decref(tunnel);
 	json_decref(body);
-	return rc;
+	return rc == ERR_OK ? finish(w, reply) : rc;
 }
 
 static enum err set(struct relay_work *w)
@@ -438,7 +517,7 @@ const struct command command_relay_tunnel = {
 		"\n"
 		"Only root and the user that the relay runs as may use this command.\n",
 	.examples =
-		"  @ relay tunnel add myapp 3000 --access public\n"
+		"  @ relay tunnel add myapp 3000 --access public --wait\n"
 		"  @ relay tunnel set myapp --target localhost:8080 --note \"the new one\"\n"
 		"  @ relay tunnel show myapp\n",
 	.fields = &fields,

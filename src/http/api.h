@@ -84,8 +84,8 @@ struct api_operation {
 	const struct field_table *request, *response; /* NULL: no body; of no fields */
 	const char *summary;                          /* NULL: not in the description */
 	const char *query; /* the name of the parameter; or NULL */
-	size_t body_max;  /* 0: API_BODY_MAX */
-	const char *type; /* of the response; NULL: the envelope's JSON */
+	size_t body_max;   /* 0: API_BODY_MAX */
+	const char *type;  /* of the response; NULL: the envelope's JSON */
 	const struct api_envelope *envelope; /* NULL: the API's */
 	unsigned status;                     /* of success; 0: 200 */
 	bool is_at_once;  /* answered by the thread that has read the request */

@@ -58,6 +58,12 @@ def test_a_tunnel_is_added_shown_changed_and_removed(relay, tunnel):
     relay.process.wait_log("panel: local administrator: remove tunnel myapp.example.test")
 
 
+def test_a_command_waits_for_what_only_a_person_changes_no_longer(tunnel):
+    status, out, err = tunnel("add", "myapp", "3000", "--wait")
+    assert status == 1 and out.splitlines()[-1].startswith("no-sign-in: ")
+    assert "visitors do not reach it yet: no-sign-in" in err
+
+
 @pytest.mark.parametrize("words, says", [
     (["add", "my_app", "3000"], "write one such as my-app"),
     (["add", "myapp"], "write: add NAME PORT"),
