@@ -148,7 +148,9 @@ static enum err check_dns(struct panel *p, const struct panel_request *req,
 		return err_set(why, ERR_PROTO,
 			"there is no DNS record for %s: add one with the value %s, then try"
 			" again",
-			fqdn, dns.expected);
+			fqdn,
+			dns.expected[0] != '\0' ? dns.expected :
+						  "of this machine's public address");
 	if (dns.state == PATH_DNS_WRONG)
 		return err_set(why, ERR_PROTO,
 			"DNS of %s is %s, this machine is %s: correct the A record, then try"

@@ -45,6 +45,11 @@ static void dns_missing(const struct path_facts *f, struct path_station *s)
 
 	set(s, PATH_PENDING, "dns-missing", f->dns.since_ms);
 	say(s->text, "There is no DNS record for %s yet.", f->tunnel->fqdn);
+	if (f->dns.expected[0] == '\0') {
+		say(s->remedy, "Add one for %s with the public address of this relay.",
+			f->tunnel->fqdn);
+		return;
+	}
 	say(s->remedy,
 		"Add an %s record for %s with the value %s. It is usually visible within 5"
 		" minutes.",

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "panel/dns_watch.h"
 #include "serve/data_worker.h"
 #include "serve/lease/lease.h"
 #include "store/file.h"
@@ -151,6 +152,18 @@ static enum err check_domain(void *member, struct why *why)
 			"a domain; write its name such as example.com, without https:// and"
 			" without a port");
 	memcpy(text, host, strlen(host) + 1);
+	return ERR_OK;
+}
+
+static enum err check_addresses(void *member, struct why *why)
+{
+	const struct field_list *list = member;
+	struct addr a;
+
+	for (unsigned i = 0; i < list->n; i++)
+		if (addr_from_literal(list->v[i], 0, &a) != ERR_OK)
+			return refuse_text(why, list->v[i],
+				"an IP address; write one such as 203.0.113.42");
 	return ERR_OK;
 }
 
@@ -300,6 +313,11 @@ static const struct field rows[] = {
 		.help = "id of an external account, if the CA requires one" },
 	{ "acme_eab_key", FIELD_SECRET, AT(acme.eab_key), .env = "ADIT_ACME_EAB_KEY",
 		.argument = "text", .help = "the key of that account, base64url" },
+	{ "public_addresses", FIELD_LIST, AT(addresses), .max = DNS_OWN_MAX,
+		.check = check_addresses, .env = "ADIT_PUBLIC_ADDRESSES",
+		.argument = "list",
+		.help = "addresses that the DNS records of tunnels lead to, with commas between"
+			" them, if the machine does not have them itself, as behind NAT" },
 	{ "metrics", FIELD_TEXT, AT(metrics), .check = check_metrics,
 		.env = "ADIT_METRICS", .argument = "address:port",
 		.help = "serve metrics for Prometheus on this loopback address, at /metrics" },

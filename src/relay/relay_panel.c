@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "edge/tunnel_route.h"
+#include "panel/dns_watch.h"
 #include "panel/panel.h"
 #include "relay/relay_edge.h"
 #include "relay/relay_priv.h"
@@ -15,10 +16,24 @@
 
 /* ---- what has changed ---- */
 
+/* Of the new name, and not of the previous one. Without memory its state is unknown. */
+static void watch_dns(struct relay *r, const struct panel_tunnel *before,
+	const struct panel_tunnel *after)
+{
+	if (after != NULL && dns_watch_add(r->dns, after->fqdn) != ERR_OK)
+		log_error(&r->log, "DNS of %s: not watched: out of memory", after->fqdn);
+	if (before != NULL && (after == NULL || strcmp(before->fqdn, after->fqdn) != 0))
+		dns_watch_remove(r->dns, before->fqdn);
+}
+
 static enum err on_tunnel(void *owner, const struct panel_tunnel *before,
 	const struct panel_tunnel *after, struct why *why)
 {
-	return relay_edge_on_tunnel(owner, before, after, why);
+	enum err rc = relay_edge_on_tunnel(owner, before, after, why);
+
+	if (rc == ERR_OK)
+		watch_dns(owner, before, after);
+	return rc;
 }
 
 static void on_agents(void *owner)
@@ -89,6 +104,47 @@ bool relay_panel_has(const struct relay *r, const char *host)
 
 /* ---- facts ---- */
 
+static void dns_of(void *owner, const char *host, struct path_dns *out)
+{
+	dns_watch_find(((struct relay *)owner)->dns, host, out);
+}
+
+static void on_dns(void *owner, const char *host)
+{
+	struct relay *r = owner;
+	struct path_dns dns = { .state = PATH_DNS_UNKNOWN };
+
+	dns_watch_find(r->dns, host, &dns);
+	if (dns.state == PATH_DNS_RIGHT)
+		log_info(&r->log, "DNS of %s leads to this relay", host);
+	else if (dns.state != PATH_DNS_UNKNOWN)
+		log_warn(&r->log, "DNS of %s: %s%s: it does not lead to this relay%s%s",
+			host, dns.found[0] != '\0' ? dns.found : "no record",
+			dns.state == PATH_DNS_WRONG_IP6 ? " (AAAA)" : "",
+			dns.expected[0] != '\0' ? ", " : "", dns.expected);
+}
+
+static enum err open_dns(struct relay *r)
+{
+	struct dns_watch_options o = {
+		.loop = r->control->loop,
+		.on_change = on_dns,
+		.arg = r,
+	};
+	enum err rc = ERR_OK;
+
+	for (unsigned i = 0; i < r->options.addresses.n && rc == ERR_OK; i++)
+		rc = dns_own_add(&o.own, r->options.addresses.v[i]);
+	if (r->options.addresses.n > 0 || !resolver_is_localhost(r->options.domain)) {
+		dns_own_add_interfaces(&o.own);
+	} else { /* for tests and development: loopback, without DNS */
+		rc = dns_own_add(&o.own, "127.0.0.1");
+		if (rc == ERR_OK)
+			rc = dns_own_add(&o.own, "::1");
+	}
+	return rc == ERR_OK ? dns_watch_open(&o, &r->dns) : rc;
+}
+
 /* Of the relay's own certificate, where that has the name. */
 static void certificate_of(void *owner, const char *host, struct path_certificate *out)
 {
@@ -133,6 +189,7 @@ static const struct panel_hooks hooks = {
 	.agent_of = agent_of,
 	.name_is_taken = name_is_taken,
 	.port_is_taken = port_is_taken,
+	.dns_of = dns_of,
 	.certificate_of = certificate_of,
 	.certificates = certificates,
 };
@@ -154,6 +211,8 @@ enum err relay_open_panel(struct relay *r, struct why *why)
 	if (r->link_url == NULL)
 		return err_set(why, ERR_NOMEM, "out of memory");
 	o.link_url = r->link_url;
+	if (open_dns(r) != ERR_OK)
+		return err_set(why, ERR_NOMEM, "out of memory");
 	return panel_open(&o, &r->panel, why);
 }
 
@@ -161,6 +220,8 @@ void relay_close_panel(struct relay *r)
 {
 	panel_close(r->panel);
 	r->panel = NULL;
+	dns_watch_close(r->dns);
+	r->dns = NULL;
 	free(r->link_url);
 	r->link_url = NULL;
 }

@@ -21,6 +21,7 @@
 struct store;
 struct wallet;
 struct http_metrics;
+struct dns_watch;
 struct panel;
 struct relay_edge;
 
@@ -62,9 +63,10 @@ struct relay {
 	struct admin_socket *admin;   /* NULL: it could not be opened */
 	struct relay_edge *edge;      /* NULL: the options have no domain; so below */
 	struct panel *panel;
-	char *link_url;    /* of the panel: where agents connect */
-	uint64_t began_ms; /* wall clock: when it began to serve */
-	uint16_t sni_port; /* the port that it listens on */
+	char *link_url;        /* of the panel: where agents connect */
+	struct dns_watch *dns; /* of names of tunnels */
+	uint64_t began_ms;     /* wall clock: when it began to serve */
+	uint16_t sni_port;     /* the port that it listens on */
 	struct loop_timer *sweep, *audit, *drain, *wait;
 	struct why waits_for;
 	bool is_audit_failing; /* the last relay_audit_signatures() failed */

@@ -9,7 +9,7 @@ import pytest
 from conftest import need
 from lib.panel import api
 
-DOMAIN = "example.test"
+DOMAIN = "tunnels.localhost"
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_a_machine_enrols_with_a_token_and_is_revoked(world, relay, agent, csr):
     assert status == 0, err
     made = json.loads(out)
     assert re.fullmatch("[0-9a-f]{64}", made["token"])
-    assert made["command"] == ("adit agent setup --relay https://tunnel.example.test --token "
+    assert made["command"] == ("adit agent setup --relay https://tunnel.tunnels.localhost --token "
                                + made["token"])
     assert re.search(r"^nas +a token waits for it until 20", agent("list")[1], re.MULTILINE)
     status, answer = api(relay, "POST", "/enroll", {"token": made["token"], "csr": csr})

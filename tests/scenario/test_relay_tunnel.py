@@ -11,7 +11,7 @@ from lib import net
 from lib.panel import api
 from lib.portal_client import Refused
 
-DOMAIN = "example.test"
+DOMAIN = "tunnels.localhost"
 
 
 @pytest.fixture
@@ -35,12 +35,12 @@ def tunnel(program, relay):
 def test_a_tunnel_is_added_shown_changed_and_removed(relay, tunnel):
     status, out, err = tunnel("add", "myapp", "3000")
     assert status == 0, err
-    assert out.startswith("https://myapp.example.test leads to localhost:3000")
+    assert out.startswith("https://myapp.tunnels.localhost leads to localhost:3000")
     assert "no sign-in yet" in out and "adit relay tunnel set myapp --access public" in out
     status, out, _ = tunnel("set", "myapp", "--access", "public", "--note", "a site",
                             "--target", "8080")
     assert status == 0 and "localhost:8080" in out and "warning" not in out
-    status, out, _ = tunnel("show", "myapp.example.test")
+    status, out, _ = tunnel("show", "myapp.tunnels.localhost")
     lines = out.splitlines()
     assert status == 0 and lines[1] == "access: public; note: a site"
     assert lines[2].startswith("status: no-agent, since 20")
@@ -53,9 +53,9 @@ def test_a_tunnel_is_added_shown_changed_and_removed(relay, tunnel):
     assert tunnel("resume", "myapp", "--json")[0] == 0
     shown = json.loads(tunnel("show", "myapp", "--json")[1])
     assert shown["enabled"] is True and shown["path"]["stations"][0]["name"] == "dns"
-    assert tunnel("remove", "myapp")[:2] == (0, "myapp.example.test: removed\n")
+    assert tunnel("remove", "myapp")[:2] == (0, "myapp.tunnels.localhost: removed\n")
     assert json.loads(tunnel("list", "--json")[1]) == {"tunnels": []}
-    relay.process.wait_log("panel: local administrator: remove tunnel myapp.example.test")
+    relay.process.wait_log("panel: local administrator: remove tunnel myapp.tunnels.localhost")
 
 
 def test_a_command_waits_for_what_only_a_person_changes_no_longer(tunnel):
@@ -103,7 +103,7 @@ def test_the_api_has_the_bodies_and_codes_of_the_contract(relay):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", t["createdAt"])
     assert {k: t[k] for k in ("subdomain", "fqdn", "port", "description", "type", "accessMode",
                               "enabled")} == {
-        "subdomain": "myapp", "fqdn": "myapp.example.test", "port": 3000, "description": None,
+        "subdomain": "myapp", "fqdn": "myapp.tunnels.localhost", "port": 3000, "description": None,
         "type": "app", "accessMode": "restricted", "enabled": True}
     status, refused = api(relay, "POST", "/tunnels", {"subdomain": "My_App", "port": 80})
     assert status == 400 and refused["error"] == "Validation failed"
@@ -112,7 +112,7 @@ def test_the_api_has_the_bodies_and_codes_of_the_contract(relay):
     status, config = api(relay, "GET", "/tunnels/agent-config")
     assert status == 200 and config["tunnels"] == [] and config["domain"] == DOMAIN
     assert config["chiselArgs"] == ["client", "--keepalive", "25s",
-                                    "https://tunnel.example.test"]
+                                    "https://tunnel.tunnels.localhost"]
     assert api(relay, "DELETE", "/tunnels/" + t["id"]) == (200, {"ok": True})
     assert api(relay, "DELETE", "/tunnels/" + t["id"])[0] == 404
     assert api(relay, "GET", "/health")[1]["status"] == "ok"
@@ -163,6 +163,22 @@ def test_a_name_that_a_tunnel_has_is_reserved_for_leases(leases):
     with pytest.raises(Refused) as refused:
         client.register()
     assert "reserved" in str(refused.value)
+
+
+@pytest.mark.parametrize("address, status, says", [
+    ("203.0.113.42", "dns-wrong", "is 127.0.0.1, this relay is 203.0.113.42"),
+    ("127.0.0.1,::1", "no-agent", "points to this relay"),
+])
+def test_dns_is_compared_with_the_addresses_of_the_relay(leases, address, status, says):
+    relay = leases.relay("adit", "--domain", "tunnels.localhost", "--public-addresses", address)
+    t = api(relay, "POST", "/tunnels", {"subdomain": "web", "port": 3000,
+                                        "accessMode": "public"})[1]["tunnel"]
+
+    def path():
+        return api(relay, "GET", f"/tunnels/{t['id']}/path")[1]
+
+    net.wait_until(lambda: path()["stations"][0]["state"] != "unknown")
+    assert path()["status"] == status and says in path()["stations"][0]["text"]
 
 
 def test_a_relay_without_a_domain_has_no_panel(leases):
