@@ -33,6 +33,7 @@ struct resolve {
 	void *arg; /* borrowed: the owner's */
 	char *host;
 	uint16_t port;
+	char server[ADDR_TEXT_MAX];  /* the only one that is asked; "": the system's */
 	struct loop_deferred answer; /* of a literal or of c-ares */
 	struct found found;
 
@@ -233,7 +234,7 @@ static void resolve_on_answer(void *arg)
 {
 	struct resolve *r = arg;
 
-	if (r->channel != NULL && r->found.rc == ERR_NOENT) {
+	if (r->channel != NULL && r->found.rc == ERR_NOENT && r->server[0] == '\0') {
 		ares_destroy(r->channel);
 		r->channel = NULL;
 		loop_timer_stop(r->timer);
@@ -333,6 +334,9 @@ static enum err resolve_ask_dns(struct resolve *r)
 		r->channel = NULL;
 		return ERR_SYS;
 	}
+	if (r->server[0] != '\0' &&
+		ares_set_servers_ports_csv(r->channel, r->server) != ARES_SUCCESS)
+		return ERR_SYS;
 	ares_getaddrinfo(r->channel, r->host, NULL, &hints, resolve_on_dns, r);
 	resolve_run_channel(r, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 	return ERR_OK;
@@ -381,6 +385,12 @@ static bool resolve_is_system_name(const char *host)
 enum err resolve_open(struct loop *loop, const char *host, uint16_t port, resolve_fn *fn,
 	void *arg, struct resolve **out)
 {
+	return resolve_open_at(loop, NULL, host, port, fn, arg, out);
+}
+
+enum err resolve_open_at(struct loop *loop, const struct addr *server, const char *host,
+	uint16_t port, resolve_fn *fn, void *arg, struct resolve **out)
+{
 	struct resolve *r = mem_new(r);
 	enum err rc = ERR_OK;
 
@@ -391,6 +401,8 @@ enum err resolve_open(struct loop *loop, const char *host, uint16_t port, resolv
 	r->arg = arg;
 	r->port = port;
 	r->result_fd = -1;
+	if (server != NULL)
+		addr_print(server, r->server);
 	for (unsigned i = 0; i < DNS_SOCKETS_MAX; i++)
 		r->sockets[i] = (struct resolve_socket){ .r = r, .fd = ARES_SOCKET_BAD };
 	loop_deferred_init(&r->answer, resolve_on_answer, r);
@@ -401,7 +413,7 @@ enum err resolve_open(struct loop *loop, const char *host, uint16_t port, resolv
 	}
 	if (resolve_knows(r))
 		loop_defer(loop, &r->answer);
-	else if (resolve_is_system_name(host))
+	else if (server == NULL && resolve_is_system_name(host))
 		rc = resolve_ask_system(r);
 	else
 		rc = resolve_ask_dns(r);

@@ -33,6 +33,11 @@ bool resolver_is_localhost(const char *host);
 enum err resolve_open(struct loop *loop, const char *host, uint16_t port, resolve_fn *fn,
 	void *arg, struct resolve **out) MUST_USE;
 
+/* The same, but only the name server @server is asked, and not the system. NULL: as
+ * above. */
+enum err resolve_open_at(struct loop *loop, const struct addr *server, const char *host,
+	uint16_t port, resolve_fn *fn, void *arg, struct resolve **out) MUST_USE;
+
 /* Cancels: @fn is not called any more, and the end of the process does not wait for the
  * lookup. NULL is fine. @r is freed before @fn is called. */
 void resolve_close(struct resolve *r);

@@ -200,6 +200,14 @@ static void on_resolved(void *arg, enum err rc, const struct addr *addrs, unsign
 		w->o.on_change(w->o.arg, n->host);
 }
 
+static enum err name_look_up(struct dns_name *n)
+{
+	const struct dns_watch_options *o = &n->watch->o;
+
+	return o->lookup(o->loop, o->server.n != 0 ? &o->server : NULL, n->host, 443,
+		on_resolved, n, &n->lookup);
+}
+
 static void on_timer(void *arg)
 {
 	struct dns_watch *w = arg;
@@ -208,8 +216,7 @@ static void on_timer(void *arg)
 	while (w->lookups < DNS_LOOKUPS_MAX && (n = first_due(w)) != NULL &&
 		n->due_ms <= clock_now_ms()) {
 		list_remove(&n->in_queue);
-		if (w->o.lookup(w->o.loop, n->host, 443, on_resolved, n, &n->lookup) ==
-			ERR_OK)
+		if (name_look_up(n) == ERR_OK)
 			w->lookups++;
 		else
 			name_queue(n); /* memory is out */
@@ -228,7 +235,7 @@ enum err dns_watch_open(const struct dns_watch_options *o, struct dns_watch **ou
 		return ERR_NOMEM;
 	w->o = *o;
 	if (w->o.lookup == NULL) {
-		w->o.lookup = resolve_open;
+		w->o.lookup = resolve_open_at;
 		w->o.cancel = resolve_close;
 	}
 	map_init(&w->by_host);

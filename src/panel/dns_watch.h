@@ -39,9 +39,10 @@ struct dns_watch;
 struct dns_watch_options {
 	struct loop *loop; /* borrowed */
 	struct dns_own own;
-	/* As resolve_open() and resolve_close(), which NULL stands for. */
-	enum err (*lookup)(struct loop *loop, const char *host, uint16_t port,
-		resolve_fn *fn, void *arg, struct resolve **out);
+	struct addr server; /* the name server to ask; zeroes: the system's */
+	/* As resolve_open_at() and resolve_close(), which NULL stands for. */
+	enum err (*lookup)(struct loop *loop, const struct addr *server, const char *host,
+		uint16_t port, resolve_fn *fn, void *arg, struct resolve **out);
 	void (*cancel)(struct resolve *r);
 	/* The state of the name is another one; or NULL. */
 	void (*on_change)(void *arg, const char *host);

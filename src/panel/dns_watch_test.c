@@ -80,10 +80,11 @@ struct fixture {
 
 static struct fixture *now;
 
-static enum err lookup(struct loop *loop, const char *host, uint16_t port, resolve_fn *fn,
-	void *arg, struct resolve **out)
+static enum err lookup(struct loop *loop, const struct addr *server, const char *host,
+	uint16_t port, resolve_fn *fn, void *arg, struct resolve **out)
 {
 	(void)loop;
+	assert_null(server);
 	(void)host;
 	(void)port;
 	now->waiting[now->asked % 16].fn = fn;

@@ -37,6 +37,14 @@ static const char *const reserved_standard[] = { "abuse", "admin", "administrato
 	"relay", "root", "security", "smtp", "sso", "ssladmin", "tunnel", "webmail",
 	"webmaster", "wpad", "www" };
 
+enum err relay_config_dns_server(const char *text, struct addr *out)
+{
+	struct addr_listen at;
+	enum err rc = addr_parse_listen(text, &at);
+
+	return rc == ERR_OK ? addr_from_literal(at.host, at.port, out) : rc;
+}
+
 /* ---- checks ---- */
 
 static enum err refuse_text(struct why *why, const char *text, const char *what)
@@ -165,6 +173,17 @@ static enum err check_addresses(void *member, struct why *why)
 			return refuse_text(why, list->v[i],
 				"an IP address; write one such as 203.0.113.42");
 	return ERR_OK;
+}
+
+static enum err check_dns_server(void *member, struct why *why)
+{
+	const char *text = *(char **)member;
+	struct addr a;
+
+	return text == NULL || relay_config_dns_server(text, &a) == ERR_OK ?
+		ERR_OK :
+		refuse_text(why, text,
+			"the address of a name server; write one such as 192.0.2.53:53");
 }
 
 static bool is_loopback(const char *text)
@@ -318,6 +337,10 @@ static const struct field rows[] = {
 		.argument = "list",
 		.help = "addresses that the DNS records of tunnels lead to, with commas between"
 			" them, if the machine does not have them itself, as behind NAT" },
+	{ "dns_server", FIELD_TEXT, AT(dns_server), .check = check_dns_server,
+		.env = "ADIT_DNS_SERVER", .argument = "address:port",
+		.help = "ask this name server for the DNS records of tunnels, instead of the"
+			" system's" },
 	{ "metrics", FIELD_TEXT, AT(metrics), .check = check_metrics,
 		.env = "ADIT_METRICS", .argument = "address:port",
 		.help = "serve metrics for Prometheus on this loopback address, at /metrics" },

@@ -8,6 +8,7 @@
 #ifndef RELAY_RELAY_CONFIG_H
 #define RELAY_RELAY_CONFIG_H
 
+#include "net/addr.h"
 #include "relay/relay.h"
 
 #define RELAY_CONFIG_FILE "/etc/adit/relay.toml"
@@ -27,6 +28,9 @@ enum err relay_config_read_file(const char *path, struct relay_options *o,
  * follows from others.
  */
 enum err relay_config_complete(struct relay_options *o, struct why *why) MUST_USE;
+
+/* The name server of the options. ERR_SYNTAX: not "address:port". */
+enum err relay_config_dns_server(const char *text, struct addr *out) MUST_USE;
 
 /* Is the first label of @host reserved? */
 bool relay_config_reserves(const struct relay_options *o, const char *host);

@@ -9,6 +9,7 @@
 #include "edge/tunnel_route.h"
 #include "panel/dns_watch.h"
 #include "panel/panel.h"
+#include "relay/relay_config.h"
 #include "relay/relay_edge.h"
 #include "relay/relay_priv.h"
 
@@ -142,6 +143,8 @@ static enum err open_dns(struct relay *r)
 		if (rc == ERR_OK)
 			rc = dns_own_add(&o.own, "::1");
 	}
+	if (rc == ERR_OK && r->options.dns_server != NULL)
+		rc = relay_config_dns_server(r->options.dns_server, &o.server);
 	return rc == ERR_OK ? dns_watch_open(&o, &r->dns) : rc;
 }
 

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 from lib import net
+from lib.acme import Dns
 from lib.panel import api
 from lib.portal_client import Refused
 
@@ -179,6 +180,24 @@ def test_dns_is_compared_with_the_addresses_of_the_relay(leases, address, status
 
     net.wait_until(lambda: path()["stations"][0]["state"] != "unknown")
     assert path()["status"] == status and says in path()["stations"][0]["text"]
+
+
+def test_a_record_that_is_mended_is_noticed(world, leases):
+    dns = world.keep(Dns(world.path("dns"), "198.51.100.7"))
+    relay = leases.relay("adit", "--domain", "example.com", "--public-addresses", "203.0.113.42",
+                         "--dns-server", f"127.0.0.1:{dns.port}")
+    t = api(relay, "POST", "/tunnels", {"subdomain": "web", "port": 3000,
+                                        "accessMode": "public"})[1]["tunnel"]
+
+    def station():
+        return api(relay, "GET", f"/tunnels/{t['id']}/path")[1]["stations"][0]
+
+    net.wait_until(lambda: station()["state"] == "broken")
+    assert station()["text"] == (
+        "DNS of web.example.com is 198.51.100.7, this relay is 203.0.113.42.")
+    dns.address = "203.0.113.42"
+    net.wait_until(lambda: station()["state"] == "ok", 20)
+    relay.process.wait_log("DNS of web.example.com leads to this relay")
 
 
 def test_a_relay_without_a_domain_has_no_panel(leases):
