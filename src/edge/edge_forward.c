@@ -14,6 +14,7 @@
 
 #define KEPT_MAX 32 /* for each route */
 #define KEPT_MS 60000
+#define RECENT_MS 1000 /* apps keep an idle connection longer than that */
 #define HEADERS_MAX ((size_t)4 * HTTP_HEAD_MAX)
 
 /* ---- the kept connections of a route ---- */
@@ -234,6 +235,7 @@ void edge_forward(const struct edge_request *q, struct served *s)
 			.headers = (const char *)buf_front(&headers),
 			.is_edge = !q->is_proxied,
 			.idle = f->route->pool,
+			.recent_ms = RECENT_MS,
 			.drops = edge_sign_in_headers,
 			.answer_headers = f->answer_headers,
 			.body_max = q->tunnel->limits.body_max,

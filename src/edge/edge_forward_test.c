@@ -182,6 +182,36 @@ static void test_requests_in_a_pipeline_share_a_connection_to_the_app(void **sta
 	guest_close(&g);
 }
 
+static void test_a_request_that_cannot_be_repeated_needs_a_recent_connection(void **state)
+{
+	struct edge_site *s = *state;
+	struct guest g;
+
+	site_open_tunnel(s, "web");
+	guest_come(&g, s, "web");
+	for (unsigned i = 0; i < 2; i++) {
+		get(&g, "web", "hello");
+		site_pass(s, i == 0 ? 999 : 1000);
+		app_forget(s->app);
+		guest_ask(&g, "POST / HTTP/1.1", "web", "Content-Length: 2\r\n");
+		guest_say_text(&g, "hi");
+		site_until(s, s->apps_n == 1 + i);
+		app_expect(s, "\r\n\r\nhi");
+		app_say_text(s->app, OK "Content-Length: 0\r\n\r\n");
+		assert_int_equal(guest_read_answer(&g), 200);
+	}
+
+	/* It is not asked again, although nothing was heard. */
+	app_forget(s->app);
+	guest_ask(&g, "POST / HTTP/1.1", "web", "Content-Length: 0\r\n");
+	app_expect(s, "\r\n\r\n");
+	assert_int_equal(s->apps_n, 2);
+	app_close(s->app);
+	assert_int_equal(guest_read_answer(&g), 502);
+	assert_int_equal(s->apps_n, 2);
+	guest_close(&g);
+}
+
 static void test_a_request_on_a_kept_connection_that_ends_is_asked_again(void **state)
 {
 	struct edge_site *s = *state;
@@ -380,6 +410,7 @@ int main(void)
 		TEST(test_pieces_pass_at_once),
 		TEST(test_early_answers_heads_and_ranges_pass),
 		TEST(test_requests_in_a_pipeline_share_a_connection_to_the_app),
+		TEST(test_a_request_that_cannot_be_repeated_needs_a_recent_connection),
 		TEST(test_a_request_on_a_kept_connection_that_ends_is_asked_again),
 		TEST(test_a_connection_can_be_upgraded),
 		TEST(test_an_agent_that_goes_cuts_the_answer_off),

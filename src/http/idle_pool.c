@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "http/incoming.h"
@@ -12,6 +13,7 @@ struct idle_stream {
 	struct list in_pool;
 	struct stream *stream; /* NULL: taken */
 	bool is_used;
+	uint64_t put_ms;
 	struct loop_timer *timer;
 };
 
@@ -134,6 +136,16 @@ struct stream *idle_pool_take(struct idle_pool *pool, bool *is_used)
 	return NULL;
 }
 
+struct stream *idle_pool_take_recent(struct idle_pool *pool, uint32_t ms)
+{
+	const struct idle_stream *newest = list_first(&pool->streams, struct idle_stream,
+		in_pool);
+
+	if (newest == NULL || clock_now_ms() - newest->put_ms >= ms)
+		return NULL;
+	return idle_pool_take(pool, NULL);
+}
+
 bool idle_pool_put(struct idle_pool *pool, struct stream *stream, bool is_used)
 {
 	struct idle_stream *idle = mem_new(idle);
@@ -147,6 +159,7 @@ bool idle_pool_put(struct idle_pool *pool, struct stream *stream, bool is_used)
 	idle->pool = pool;
 	idle->stream = stream;
 	idle->is_used = is_used;
+	idle->put_ms = clock_now_ms();
 	list_add_front(&pool->streams, &idle->in_pool);
 	pool->n++;
 	loop_timer_set(idle->timer, pool->idle_ms);

@@ -37,6 +37,9 @@ void idle_pool_watch(struct idle_pool *pool, void (*fn)(void *arg), void *arg);
  */
 struct stream *idle_pool_take(struct idle_pool *pool, bool *is_used);
 
+/* The same, if that was less than @ms ago. */
+struct stream *idle_pool_take_recent(struct idle_pool *pool, uint32_t ms);
+
 /*
  * Takes @stream, on which nothing is under way; the oldest goes if there are too many.
  * False: no memory, and nothing was taken.

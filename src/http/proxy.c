@@ -33,7 +33,7 @@ struct proxy {
 	struct http_upstream up; /* its unix_path and host are ours, below */
 	char *unix_path, *host;
 
-	bool is_used;         /* the upstream's connection has been kept */
+	bool is_used; /* the upstream's connection was kept; @again can be asked again */
 	bool is_write_closed; /* it did not take all of the request */
 	struct buf again;     /* the request, while it may have to be asked once more */
 
@@ -547,16 +547,22 @@ static bool request_is_repeatable(const struct http1_head *request)
 static bool proxy_begin_with_pooled(struct proxy *proxy)
 {
 	struct span head = buf_span(&proxy->sending.head);
+	bool is_repeatable = request_is_repeatable(http_request(proxy->x));
 
-	if (proxy->up.idle == NULL || !request_is_repeatable(http_request(proxy->x)))
+	if (proxy->up.idle == NULL)
 		return false;
-	buf_init(&proxy->again, PROXY_HEAD_MAX);
-	if (buf_put_span(&proxy->again, head) != ERR_OK)
-		return false;
-	proxy->upstream = idle_pool_take(proxy->up.idle, NULL);
+	if (is_repeatable) {
+		buf_init(&proxy->again, PROXY_HEAD_MAX);
+		if (buf_put_span(&proxy->again, head) != ERR_OK)
+			return false;
+		proxy->upstream = idle_pool_take(proxy->up.idle, NULL);
+	} else {
+		proxy->upstream = idle_pool_take_recent(proxy->up.idle,
+			proxy->up.recent_ms);
+	}
 	if (proxy->upstream == NULL)
 		return false;
-	proxy->is_used = true;
+	proxy->is_used = is_repeatable;
 	proxy_begin(proxy);
 	return true;
 }

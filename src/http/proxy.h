@@ -73,10 +73,17 @@ struct http_upstream {
 
 	/*
 	 * Connections to this upstream, and to no other, that are used again; borrowed:
-	 * outlives the server. NULL: each request has one of its own. Only requests that
-	 * can be repeated go out on a used one, and are sent again if that one has ended.
+	 * outlives the server. NULL: each request has one of its own. Requests that can
+	 * be repeated go out on a used one, and are sent again if that one has ended.
 	 */
 	struct idle_pool *idle;
+
+	/*
+	 * Requests that cannot be repeated go out on one that was used less than this
+	 * ago, too: it is improbable that the upstream ends it just now. 0: they never
+	 * do.
+	 */
+	uint32_t recent_ms;
 
 	/*
 	 * Sees each header of the answer that is passed on: true if it wrote another
