@@ -11,6 +11,7 @@
 #define PAGE_MAX 8192
 #define TEXT_SIZE (NAMES_HOST_MAX + 160)
 #define REFRESH_S 10
+#define REFRESH_TEXT " This page tries again every 10 seconds."
 
 #define COMMON_HEADERS \
 	"Cache-Control: no-store\r\n" \
@@ -22,15 +23,13 @@ static const struct edge_page_row {
 	const char *name;  /* for the log */
 	const char *code;  /* for programs */
 	const char *title; /* %s is the host */
-	const char *text;  /* or NULL */
+	const char *text;  /* or NULL; REFRESH_TEXT follows it if the page refreshes */
 	uint32_t retry_s;  /* Retry-After; 0: none */
 	bool refreshes;    /* the page loads itself again */
 	bool closes;       /* the connection */
 } rows[] = {
 	[EDGE_PAGE_OFFLINE] = { 503, "agent offline", "agent_offline", "%s is offline.",
-		"The machine it runs on is not connected. This page tries again every 10 "
-		"seconds.",
-		REFRESH_S, true, false },
+		"The machine it runs on is not connected.", REFRESH_S, true, false },
 	[EDGE_PAGE_NO_ANSWER] = { 502, "app not answering", "app_not_answering",
 		"The app behind %s does not answer.", NULL, 0, false, false },
 	[EDGE_PAGE_TIMED_OUT] = { 504, "app timed out", "app_timed_out",
@@ -108,12 +107,13 @@ static void put_text(char to[TEXT_SIZE], const struct edge_page_options *o)
 static void put_html(struct buf *out, const struct edge_page_options *o,
 	const char *title, const char *text, bool refreshes)
 {
-	char seconds[16];
+	char seconds[16], all[2 * TEXT_SIZE];
 
 	snprintf(seconds, sizeof(seconds), "%d", REFRESH_S);
+	snprintf(all, sizeof(all), "%s%s", text, refreshes ? REFRESH_TEXT : "");
 	page_put(out, web_edge_html,
 		(const struct page_value[]){ { "title", .text = title },
-			{ "text", .text = text },
+			{ "text", .text = all },
 			{ "refresh", .text = refreshes ? seconds : "" },
 			{ "id", .text = o->id }, { .name = NULL } });
 }

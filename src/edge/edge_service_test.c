@@ -178,11 +178,13 @@ static void test_an_agent_that_is_away_has_a_page(void **state)
 	guest_ask(&g, "GET / HTTP/1.1", "web", "");
 	expect_page(&g, 503, "web.example.com is offline.");
 	assert_non_null(strstr(g.body, "http-equiv=\"refresh\" content=\"10\""));
+	assert_non_null(strstr(g.body, "This page tries again every 10 seconds."));
 
 	guest_ask(&g, "POST / HTTP/1.1", "web", "Content-Length: 2\r\n");
 	guest_say_text(&g, "hi");
 	expect_page(&g, 503, "web.example.com is offline.");
 	assert_null(strstr(g.body, "refresh"));
+	assert_null(strstr(g.body, "tries again"));
 
 	guest_ask(&g, "GET / HTTP/1.1", "web", "Accept: application/json;q=0.9\r\n");
 	expect_page(&g, 503, "{\"error\":\"web.example.com is offline.\",\"details\":");
