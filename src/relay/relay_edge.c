@@ -254,19 +254,33 @@ static void put_route(struct relay *r, struct route *route, uint64_t bytes_per_s
 			route->public_host);
 }
 
-static void remove_route(struct relay *r, const char *fqdn)
+/* A reference, or NULL. */
+static struct route *find_route(struct relay *r, const struct panel_tunnel *t)
 {
-	struct route *route = route_find_by_host(r->routes, fqdn);
+	struct route *route = t != NULL ? route_find_by_host(r->routes, t->fqdn) : NULL;
 
-	if (route == NULL || tunnel_route_of(route) == NULL) {
-		route_unref(route);
-		return;
-	}
+	if (route != NULL && tunnel_route_of(route) != NULL)
+		return route;
+	route_unref(route);
+	return NULL;
+}
+
+static void remove_route(struct relay *r, struct route *route, bool cuts_visitors)
+{
 	route_remove(r->routes, route);
 	if (route->worker < r->shared.running &&
-		!data_worker_close_route(&r->shared.workers[route->worker], route, false))
-		log_error(&r->log, "%s: out of memory: its connections stay open", fqdn);
-	route_unref(route);
+		!data_worker_close_route(&r->shared.workers[route->worker], route,
+			cuts_visitors))
+		log_error(&r->log, "%s: out of memory: its connections stay open",
+			route->public_host);
+}
+
+/* Upgraded connections of visitors, which may last for days, have to go. */
+static bool takes_rights(const struct panel_tunnel *before,
+	const struct panel_tunnel *after)
+{
+	return after == NULL || !after->spec.is_enabled ||
+		access_of(after) < access_of(before);
 }
 
 /* ---- what agents are told ---- */
@@ -344,7 +358,7 @@ static enum err tell_agent(struct relay *r, const char *label,
 enum err relay_edge_on_tunnel(struct relay *r, const struct panel_tunnel *before,
 	const struct panel_tunnel *after, struct why *why)
 {
-	struct route *route = NULL;
+	struct route *route = NULL, *was;
 	enum err rc = ERR_OK;
 
 	if (after != NULL && panel_tunnel_kind(after) == PANEL_APP) {
@@ -367,13 +381,15 @@ enum err relay_edge_on_tunnel(struct relay *r, const struct panel_tunnel *before
 		route_unref(route);
 		return rc;
 	}
-	if (before != NULL)
-		remove_route(r, before->fqdn);
 	if (before != NULL && r->edge->acme != NULL &&
 		(after == NULL || strcmp(before->fqdn, after->fqdn) != 0))
 		relay_acme_remove(r->edge->acme, before->fqdn);
+	was = find_route(r, before);
 	if (route != NULL)
 		put_route(r, route, after->spec.edge.limits.bytes_per_s);
+	if (was != NULL) /* behind the new one: the name is served all the time */
+		remove_route(r, was, takes_rights(before, after));
+	route_unref(was);
 	route_unref(route);
 	return ERR_OK;
 }
