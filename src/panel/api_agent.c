@@ -324,7 +324,9 @@ static void make_token(struct panel *p, struct api_call *call,
 	}
 	panel_print_time(expires_ms, reply.expires);
 	snprintf(reply.command, sizeof(reply.command),
-		"adit agent setup --relay %s --token %s", panel_link_url(p), reply.token);
+		"adit agent setup --relay %s --token %s%s%s", panel_link_url(p),
+		reply.token, panel_link_fingerprint(p) != NULL ? " --fingerprint " : "",
+		panel_link_fingerprint(p) != NULL ? panel_link_fingerprint(p) : "");
 	api_reply(call, &reply);
 	mem_wipe(&reply, sizeof(reply));
 }
@@ -363,7 +365,7 @@ struct enrol_reply {
 	bool is_ok;
 	char *cert, *ca, *label, *serial; /* borrowed, but for the CA */
 	char expires[PANEL_TIME_SIZE];
-	const char *domain, *link_url;
+	const char *domain, *link_url, *fingerprint;
 };
 
 #undef AT
@@ -378,6 +380,7 @@ static const struct field enrol_reply_rows[] = {
 	{ "expiresAt", FIELD_CHARS, AT(expires) },
 	{ "domain", FIELD_TEXT, AT(domain) },
 	{ "tunnelUrl", FIELD_TEXT, AT(link_url) },
+	{ "fingerprint", FIELD_TEXT, AT(fingerprint) },
 };
 
 static const struct field_table enrol_reply_fields = FIELD_TABLE_OF(struct enrol_reply,
@@ -393,6 +396,7 @@ static void reply_certificate(struct panel *p, struct api_call *call,
 		.serial = (char *)(uintptr_t)a->serial,
 		.domain = panel_domain(p),
 		.link_url = panel_link_url(p),
+		.fingerprint = panel_link_fingerprint(p),
 	};
 	const struct authority *authority;
 	struct buf ca;

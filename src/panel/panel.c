@@ -85,6 +85,11 @@ const char *panel_domain(const struct panel *p)
 	return p->o.domain;
 }
 
+const char *panel_link_fingerprint(const struct panel *p)
+{
+	return p->o.link_fingerprint;
+}
+
 const char *panel_link_url(const struct panel *p)
 {
 	return p->o.link_url;

@@ -61,9 +61,11 @@ struct panel_hooks {
 /* All borrowed: they outlive the panel. */
 struct panel_options {
 	struct store *store;
-	const char *domain;    /* names of tunnels end in it */
-	const char *link_url;  /* where agents connect: "https://tunnel.example.com" */
-	const char *state_dir; /* has the private CA */
+	const char *domain;   /* names of tunnels end in it */
+	const char *link_url; /* where agents connect: "https://tunnel.example.com" */
+	const char
+		*link_fingerprint; /* of the host key there, for agents to pin; or NULL */
+	const char *state_dir;     /* has the private CA */
 	const struct log *log;
 	const struct panel_hooks *hooks;
 	void *owner;
@@ -77,6 +79,7 @@ void panel_close(struct panel *p); /* NULL is fine */
 
 const char *panel_domain(const struct panel *p);
 const char *panel_link_url(const struct panel *p);
+const char *panel_link_fingerprint(const struct panel *p); /* NULL: not known */
 
 /* ---- who asks ---- */
 

@@ -30,6 +30,7 @@ struct relay_edge {
 	struct link_server *links;
 	struct link_server_options link_options;
 	char *key_file;
+	char fingerprint[HOSTKEY_SHA256_CHARS + 1];
 	struct route *link_host; /* a reference: "tunnel.<domain>" */
 	struct listener *listener;
 	struct edge_plain *plain; /* of port 80; NULL: none */
@@ -530,8 +531,16 @@ static enum err open_links(struct relay *r, struct why *why)
 		.on_other = on_other,
 		.tuning.keepalive_ms = KEEPALIVE_MS,
 	};
-	return link_server_open_in(&e->link_options, r->control, &r->shared, &e->links,
+	rc = link_server_open_in(&e->link_options, r->control, &r->shared, &e->links,
 		why);
+	if (rc == ERR_OK)
+		link_server_fingerprint(e->links, e->fingerprint);
+	return rc;
+}
+
+const char *relay_edge_fingerprint(const struct relay *r)
+{
+	return r->edge->fingerprint;
 }
 
 static void add_parts(struct relay *r)

@@ -23,6 +23,9 @@ struct relay_edge;
  */
 enum err relay_edge_open(struct relay *r, struct why *why) MUST_USE;
 
+/* Of the host key of links; good as long as the edge. */
+const char *relay_edge_fingerprint(const struct relay *r);
+
 /* The panel's API for data workers; the panel is open. */
 enum err relay_edge_open_operations(struct relay *r, struct why *why) MUST_USE;
 

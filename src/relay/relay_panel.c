@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/str.h"
 #include "edge/tunnel_route.h"
@@ -197,6 +198,15 @@ static const struct panel_hooks hooks = {
 	.certificates = certificates,
 };
 
+/* With the port of the relay's own URL: visitors use it, too. NULL: out of memory. */
+static char *make_link_url(const struct relay *r)
+{
+	const char *port = strrchr(r->options.url, ':');
+
+	return str_printf("https://" RELAY_TUNNEL_LABEL ".%s%s", r->options.domain,
+		port != NULL && port[1] != '/' ? port : "");
+}
+
 enum err relay_open_panel(struct relay *r, struct why *why)
 {
 	struct panel_options o = {
@@ -210,10 +220,11 @@ enum err relay_open_panel(struct relay *r, struct why *why)
 
 	if (r->options.domain[0] == '\0')
 		return ERR_OK;
-	r->link_url = str_printf("https://tunnel.%s", r->options.domain);
+	r->link_url = make_link_url(r);
 	if (r->link_url == NULL)
 		return err_set(why, ERR_NOMEM, "out of memory");
 	o.link_url = r->link_url;
+	o.link_fingerprint = relay_edge_fingerprint(r);
 	if (open_dns(r) != ERR_OK)
 		return err_set(why, ERR_NOMEM, "out of memory");
 	return panel_open(&o, &r->panel, why);

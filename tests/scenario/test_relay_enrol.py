@@ -49,8 +49,9 @@ def test_a_machine_enrols_with_a_token_and_is_revoked(world, relay, agent, csr):
     assert status == 0, err
     made = json.loads(out)
     assert re.fullmatch("[0-9a-f]{64}", made["token"])
-    assert made["command"] == ("adit agent setup --relay https://tunnel.tunnels.localhost --token "
-                               + made["token"])
+    assert re.fullmatch(
+        rf"adit agent setup --relay https://tunnel\.tunnels\.localhost:{relay.sni_port} "
+        rf"--token {made['token']} --fingerprint [A-Za-z0-9+/=]+", made["command"])
     assert re.search(r"^nas +a token waits for it until 20", agent("list")[1], re.MULTILINE)
     status, answer = api(relay, "POST", "/enroll", {"token": made["token"], "csr": csr})
     assert status == 200 and answer["label"] == "nas"

@@ -113,7 +113,7 @@ def test_the_api_has_the_bodies_and_codes_of_the_contract(relay):
     status, config = api(relay, "GET", "/tunnels/agent-config")
     assert status == 200 and config["tunnels"] == [] and config["domain"] == DOMAIN
     assert config["chiselArgs"] == ["client", "--keepalive", "25s",
-                                    "https://tunnel.tunnels.localhost"]
+                                    f"https://tunnel.tunnels.localhost:{relay.sni_port}"]
     assert api(relay, "DELETE", "/tunnels/" + t["id"]) == (200, {"ok": True})
     assert api(relay, "DELETE", "/tunnels/" + t["id"])[0] == 404
     assert api(relay, "GET", "/health")[1]["status"] == "ok"
