@@ -88,11 +88,21 @@ void link_sessions_check_keys(struct link_service *ls);
 /* Goes on with binding ports, after a claim or a lookup has come back. */
 void link_session_bind(struct link_session *s);
 
+/* ---- link_session_agent.c ---- */
+
 /* The session of an agent, or NULL. */
 struct link_session *link_session_of_agent(struct link_service *ls, const char *label);
 
 /* Sends the agent the list of its tunnels, if it is here. */
 void link_session_tell_agent(struct link_service *ls, const char *label);
+
+/* @s is its agent's from now on, in place of an older session, or is no more. */
+void link_session_begin_agent(struct link_session *s);
+void link_session_end_agent(struct link_session *s);
+
+/* Why it may not be an agent's link on this worker; NULL: it may, or the server has no
+ * agents. */
+const char *link_session_judge_agent(const struct link_session *s);
 
 /* ---- link_claim.c ---- */
 

@@ -1,0 +1,67 @@
+/* The sessions of agents: the newest one of each counts, and is told its tunnels. */
+#include "base/str.h"
+#include "serve/link/link_agents.h"
+#include "serve/link/link_session.h"
+
+struct link_session *link_session_of_agent(struct link_service *ls, const char *label)
+{
+	struct map_node *node = map_find(&ls->agents, span_str(label));
+
+	return node != NULL ? map_object(node, struct link_session, in_agents) : NULL;
+}
+
+void link_session_tell_agent(struct link_service *ls, const char *label)
+{
+	struct link_session *s = link_session_of_agent(ls, label);
+	struct buf list;
+
+	if (s == NULL)
+		return;
+	buf_init(&list, MANAGED_LIST_MAX);
+	if (link_agents_read_list(ls->server->o->agents, label, &list) && list.n > 0 &&
+		chisel_session_notify(s->session, MANAGED_NOTICE, buf_span(&list)) !=
+			ERR_OK)
+		log_error(&s->log, "out of memory: the list of tunnels was not sent");
+	buf_fini(&list);
+}
+
+/* The newest connection of an agent wins. */
+void link_session_begin_agent(struct link_session *s)
+{
+	struct link_session *was = link_session_of_agent(s->service, s->user);
+	char version[LINK_TEXT_MAX];
+
+	if (was != NULL) {
+		link_session_end_agent(was);
+		chisel_session_close(was->session, ERR_CLOSED,
+			"a newer connection of the same agent has replaced it");
+	}
+	s->is_agent = true;
+	map_add(&s->service->agents, &s->in_agents, span_str(s->user));
+	link_agents_attach(s->service->server->o->agents, s->user, s->number, &s->client,
+		str_quote(version, sizeof(version), span_str(s->config.version)));
+	link_session_tell_agent(s->service, s->user);
+}
+
+void link_session_end_agent(struct link_session *s)
+{
+	if (!s->is_agent)
+		return;
+	s->is_agent = false;
+	map_remove(&s->service->agents, &s->in_agents);
+	link_agents_detach(s->service->server->o->agents, s->user, s->number);
+}
+
+const char *link_session_judge_agent(const struct link_session *s)
+{
+	const struct link_agents *agents = s->service->server->o->agents;
+
+	if (agents == NULL)
+		return NULL;
+	if (s->user == NULL || s->key.n == 0)
+		return "server: this is for agents that were enrolled";
+	if (link_agents_worker(agents, s->user) != s->service->worker->worker.index)
+		return "server: the request lacks the header " MANAGED_HEADER
+		       " with the agent's label; a proxy in between has to pass it on";
+	return NULL;
+}
