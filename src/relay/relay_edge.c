@@ -14,8 +14,8 @@
 #include "edge/edge_service.h"
 #include "edge/tunnel_route.h"
 #include "panel/panel_api.h"
+#include "relay/relay_front.h"
 #include "relay/relay_priv.h"
-#include "serve/forwarded.h"
 #include "serve/link/link_agents.h"
 #include "serve/link/link_carrier.h"
 #include "serve/visitor.h"
@@ -43,113 +43,6 @@ struct relay_tunnel {
 	struct tunnel_route tunnel; /* first: freed as a route */
 	struct relay *relay;        /* borrowed: outlives the workers */
 };
-
-/* ---- the panel's API on data workers ---- */
-
-struct front {
-	struct data_worker *worker; /* borrowed: it owns this */
-	struct relay *relay;        /* borrowed: const for us but for its mailbox */
-	struct api api;
-};
-
-static const struct data_service front_service;
-
-static bool front_admit(void *context, struct api_call *call)
-{
-	const struct front *f = context;
-
-	forwarded_find_client(http_request(call->x), &f->worker->snapshot->proxies,
-		&call->client);
-	return true;
-}
-
-static void front_on_answer(void *receiver, struct mail *mail)
-{
-	struct data_worker *d = data_worker_of(receiver);
-	struct api_call *call = mem_container(mail, struct api_call, mail);
-	struct front *f = data_worker_state(d, &front_service);
-
-	if (f != NULL && data_worker_http(d, &link_data_service) != NULL)
-		api_on_answer(&f->api, call);
-	api_call_free(call);
-}
-
-/* On the control worker. */
-static void front_on_call(void *receiver, struct mail *mail)
-{
-	struct relay *r = receiver;
-	struct api_call *call = mem_container(mail, struct api_call, mail);
-	struct data_worker *from = call->sender;
-
-	if (r->state == RELAY_ENDED) {
-		api_call_free(call);
-		return;
-	}
-	api_answer(&r->edge->operations, call);
-	call->mail.fn = front_on_answer;
-	if (!mailbox_post(from->worker.mailbox, &call->mail))
-		api_call_free(call);
-}
-
-static void front_send(void *context, struct api_call *call)
-{
-	struct front *f = context;
-
-	call->sender = f->worker;
-	call->mail.fn = front_on_call;
-	if (!mailbox_post(f->relay->mailbox, &call->mail))
-		api_call_free(call);
-}
-
-static enum err front_open(struct data_worker *d, void **state)
-{
-	struct front *f = mem_new(f);
-	const struct api_options o = {
-		.tables = panel_tables,
-		.envelope = &panel_envelope,
-		.context = f,
-		.headers = "X-Content-Type-Options: nosniff\r\n"
-			   "Cache-Control: no-store\r\n",
-		.admit = front_admit,
-		.send = front_send,
-	};
-	enum err rc = f != NULL ? api_init(&f->api, &o, NULL) : ERR_NOMEM;
-
-	if (rc != ERR_OK) {
-		free(f);
-		return rc;
-	}
-	f->worker = d;
-	f->relay = data_worker_context(d, &front_service);
-	*state = f;
-	return ERR_OK;
-}
-
-static void front_close(void *state)
-{
-	(void)state; /* its exchanges go with the HTTP server */
-}
-
-static const struct data_service front_service = {
-	.open = front_open,
-	.close = front_close,
-	.free = free,
-};
-
-/* A request at the host of links that is not for a link. */
-static bool on_other(void *arg, struct data_worker *d, struct http_exchange *x)
-{
-	struct front *f = data_worker_state(d, &front_service);
-	static const char start[] = "/api/";
-	struct span target = http_request(x)->target;
-
-	(void)arg;
-	if (f == NULL || target.n < sizeof(start) - 1 ||
-		memcmp(target.p, start, sizeof(start) - 1) != 0)
-		return false;
-	api_on_request(&f->api, x);
-	return true;
-}
 
 /* ---- carriers of tunnels ---- */
 
@@ -491,6 +384,11 @@ static void on_link(void *arg, int fd, const struct addr *peer)
 
 /* ---- life ---- */
 
+const struct api *relay_edge_operations(const struct relay *r)
+{
+	return &r->edge->operations;
+}
+
 /* Clients pin it: it is made once. */
 static enum err make_key(const char *path, struct why *why)
 {
@@ -528,7 +426,7 @@ static enum err open_links(struct relay *r, struct why *why)
 		.key_file = e->key_file,
 		.keys = link_agents_keys(e->agents),
 		.agents = e->agents,
-		.on_other = on_other,
+		.on_other = relay_front_on_request,
 		.tuning.keepalive_ms = KEEPALIVE_MS,
 	};
 	rc = link_server_open_in(&e->link_options, r->control, &r->shared, &e->links,
@@ -548,7 +446,7 @@ static void add_parts(struct relay *r)
 	const struct data_part parts[] = {
 		{ .service = &link_data_service, .context = r->edge->links },
 		{ .service = &edge_service },
-		{ .service = &front_service, .context = r },
+		{ .service = &relay_front_service, .context = r },
 	};
 
 	for (size_t i = 0; i < mem_count(parts); i++)

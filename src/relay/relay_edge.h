@@ -29,6 +29,9 @@ const char *relay_edge_fingerprint(const struct relay *r);
 /* The panel's API for data workers; the panel is open. */
 enum err relay_edge_open_operations(struct relay *r, struct why *why) MUST_USE;
 
+/* Those operations. */
+const struct api *relay_edge_operations(const struct relay *r);
+
 /* Listens; the workers are open. Errors are those of listener_open(). */
 enum err relay_edge_listen(struct relay *r, struct why *why) MUST_USE;
 
