@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "agent/link_priv.h"
 #include "agent/retry.h"
@@ -39,6 +40,7 @@ struct link {
 	bool has_hidden; /* the line "Connected" of this session: it may end soon */
 	bool is_dropped; /* by its owner: freed with its connection */
 	struct managed_list managed;
+	bool has_list; /* the relay has sent one */
 	void (*on_released)(void *owner);
 };
 
@@ -202,16 +204,38 @@ static bool link_allows(const struct link *l, const struct remote_target *target
 	return managed_list_covers(&l->managed, target);
 }
 
-/* A list that is not valid changes nothing. */
-static void link_on_notice(void *owner, struct span name, struct span data)
+static bool tunnel_eq(const struct managed_tunnel *a, const struct managed_tunnel *b)
 {
-	struct link *l = owner;
+	return a->is_paused == b->is_paused && strcmp(a->host, b->host) == 0 &&
+		strcmp(a->target, b->target) == 0;
+}
+
+/* Logs what @list has and the current one has not. Both have nearly the same order. */
+static void link_log_news(const struct link *l, const struct managed_list *list)
+{
+	unsigned n = l->managed.tunnels.n, at = 0, tried;
+
+	for (unsigned i = 0; i < list->tunnels.n; i++) {
+		const struct managed_tunnel *t = managed_list_at(list, i);
+
+		for (tried = 0; tried < n; tried++, at = (at + 1) % n)
+			if (tunnel_eq(managed_list_at(&l->managed, at), t))
+				break;
+		if (tried == n)
+			log_info(&l->tun, "https://%s goes to %s%s", t->host, t->target,
+				t->is_paused ? " (paused)" : "");
+	}
+	if (list->tunnels.n == 0 && (n > 0 || !l->has_list))
+		log_info(&l->tun, "no tunnels yet: add one at the relay");
+}
+
+/* A list that is not valid changes nothing. */
+static void link_on_list(struct link *l, struct span data)
+{
 	struct managed_list list;
 	struct why why = { "" };
 	enum err rc;
 
-	if (!l->c.o->is_managed || !span_is(name, MANAGED_NOTICE))
-		return;
 	rc = managed_list_parse(data, &list, &why);
 	if (rc != ERR_OK) {
 		log_warn(l->c.log, "ignoring the server's list of tunnels: %s",
@@ -219,16 +243,20 @@ static void link_on_notice(void *owner, struct span name, struct span data)
 		managed_list_fini(&list);
 		return;
 	}
+	link_log_news(l, &list);
 	managed_list_fini(&l->managed);
 	l->managed = list;
-	for (unsigned i = 0; i < list.tunnels.n; i++) {
-		const struct managed_tunnel *t = managed_list_at(&list, i);
+	l->has_list = true;
+}
 
-		log_info(&l->tun, "https://%s goes to %s%s", t->host, t->target,
-			t->is_paused ? " (paused)" : "");
-	}
-	if (list.tunnels.n == 0)
-		log_info(&l->tun, "no tunnels yet: add one at the relay");
+static void link_on_notice(void *owner, struct span name, struct span data)
+{
+	struct link *l = owner;
+
+	if (!l->c.o->is_managed)
+		return;
+	if (span_is(name, MANAGED_NOTICE))
+		link_on_list(l, data);
 }
 
 const struct managed_list *link_managed_list(const struct agent_session *s)

@@ -90,8 +90,8 @@ static void forwarding_on_end(void *arg)
 /* ---- streams ---- */
 
 /*
- * Its route has been replaced, and the carrier is closed: the newest one serves it, if
- * the tunnel is still one for this visitor.
+ * If its route has been replaced, the newest one serves it, provided that the tunnel is
+ * still one for this visitor. False: there is no newer route, or not for this visitor.
  */
 static bool forwarding_follow(struct forwarding *f)
 {
@@ -127,7 +127,9 @@ static void forwarding_on_claimed(void *arg, enum err rc, struct stream *stream)
 {
 	struct forwarding *f = arg;
 
-	if (rc == ERR_CLOSED && forwarding_follow(f)) {
+	/* Also after a refusal: an agent that was told of the new target refuses the old
+	 * one. */
+	if (rc != ERR_OK && forwarding_follow(f)) {
 		rc = forwarding_claim(f);
 		if (rc == ERR_OK)
 			return;

@@ -138,9 +138,20 @@ static struct route *make_route(struct relay *r, const struct panel_tunnel *from
 	return &t->route;
 }
 
-static void put_route(struct relay *r, struct route *route, uint64_t bytes_per_s)
+/* The route of a tunnel at @fqdn. A reference; NULL: there is none. */
+static struct route *find_route(struct relay *r, const char *fqdn)
 {
-	route_put(r->routes, route);
+	struct route *route = route_find_by_host(r->routes, fqdn);
+
+	if (route != NULL && tunnel_route_of(route) == NULL) {
+		route_unref(route);
+		return NULL;
+	}
+	return route;
+}
+
+static void open_route(struct relay *r, struct route *route, uint64_t bytes_per_s)
+{
 	if (route->worker < r->shared.running &&
 		!data_worker_open_route(&r->shared.workers[route->worker], route, -1,
 			bytes_per_s))
@@ -148,23 +159,10 @@ static void put_route(struct relay *r, struct route *route, uint64_t bytes_per_s
 			route->public_host);
 }
 
-/* A reference, or NULL. */
-static struct route *find_route(struct relay *r, const struct panel_tunnel *t)
+static void close_route(struct relay *r, struct route *route, bool cuts)
 {
-	struct route *route = t != NULL ? route_find_by_host(r->routes, t->fqdn) : NULL;
-
-	if (route != NULL && tunnel_route_of(route) != NULL)
-		return route;
-	route_unref(route);
-	return NULL;
-}
-
-static void remove_route(struct relay *r, struct route *route, bool cuts_visitors)
-{
-	route_remove(r->routes, route);
 	if (route->worker < r->shared.running &&
-		!data_worker_close_route(&r->shared.workers[route->worker], route,
-			cuts_visitors))
+		!data_worker_close_route(&r->shared.workers[route->worker], route, cuts))
 		log_error(&r->log, "%s: out of memory: its connections stay open",
 			route->public_host);
 }
@@ -173,8 +171,25 @@ static void remove_route(struct relay *r, struct route *route, bool cuts_visitor
 static bool takes_rights(const struct panel_tunnel *before,
 	const struct panel_tunnel *after)
 {
-	return after == NULL || !after->spec.is_enabled ||
-		access_of(after) < access_of(before);
+	return after == NULL || panel_tunnel_kind(after) != PANEL_APP ||
+		!after->spec.is_enabled || access_of(after) < access_of(before);
+}
+
+/* @route: that of @after, or NULL if it has none. */
+static void publish(struct relay *r, const struct panel_tunnel *before,
+	const struct panel_tunnel *after, struct route *route)
+{
+	struct route *was = before != NULL ? find_route(r, before->fqdn) : NULL;
+
+	route_replace(r->routes, was, route);
+	if (was != NULL)
+		close_route(r, was, takes_rights(before, after));
+	if (before != NULL && r->edge->acme != NULL &&
+		(after == NULL || strcmp(before->fqdn, after->fqdn) != 0))
+		relay_acme_remove(r->edge->acme, before->fqdn);
+	if (route != NULL)
+		open_route(r, route, after->spec.edge.limits.bytes_per_s);
+	route_unref(was);
 }
 
 /* ---- what agents are told ---- */
@@ -200,9 +215,23 @@ static enum err list_add_tunnel(struct managed_list *list, const struct panel_tu
 									   ERR_NOMEM;
 }
 
-/* The tunnels of the agent as they will be with @after in the place of @before. */
-static enum err list_of(struct relay *r, const char *label,
-	const struct panel_tunnel *before, const struct panel_tunnel *after,
+/* A tunnel that changes. */
+struct change {
+	const struct panel_tunnel *before, *after; /* either may be NULL */
+	bool is_under_way; /* visitors may still be led to the target of @before */
+};
+
+static bool is_of(const struct panel_tunnel *t, const char *label)
+{
+	return t != NULL && strcmp(t->spec.agent, label) == 0;
+}
+
+static bool is_same(const struct panel_tunnel *t, const struct panel_tunnel *other)
+{
+	return other != NULL && strcmp(t->id, other->id) == 0;
+}
+
+static enum err list_of(struct relay *r, const char *label, const struct change *c,
 	struct buf *out)
 {
 	struct managed_list list = { .tunnels = { 0 } };
@@ -210,22 +239,22 @@ static enum err list_of(struct relay *r, const char *label,
 	enum err rc = ERR_OK;
 
 	while (rc == ERR_OK && r->panel != NULL && (t = panel_next(r->panel, t)) != NULL)
-		if ((before == NULL || strcmp(t->id, before->id) != 0) &&
-			(after == NULL || strcmp(t->id, after->id) != 0) &&
-			strcmp(t->spec.agent, label) == 0)
+		if (is_of(t, label) && !is_same(t, c->before) && !is_same(t, c->after))
 			rc = list_add_tunnel(&list, t);
-	if (rc == ERR_OK && after != NULL && strcmp(after->spec.agent, label) == 0)
-		rc = list_add_tunnel(&list, after);
+	if (rc == ERR_OK && is_of(c->after, label))
+		rc = list_add_tunnel(&list, c->after);
 	if (rc == ERR_OK && list.tunnels.n > MANAGED_TUNNELS_MAX)
 		rc = ERR_LIMIT;
+	if (rc == ERR_OK && c->is_under_way && is_of(c->before, label) &&
+		list.tunnels.n < MANAGED_TUNNELS_MAX)
+		rc = list_add_tunnel(&list, c->before);
 	if (rc == ERR_OK)
 		rc = managed_list_print(&list, out);
 	managed_list_fini(&list);
 	return rc;
 }
 
-static enum err tell_agent(struct relay *r, const char *label,
-	const struct panel_tunnel *before, const struct panel_tunnel *after,
+static enum err tell_agent(struct relay *r, const char *label, const struct change *c,
 	struct why *why)
 {
 	struct buf list;
@@ -234,7 +263,7 @@ static enum err tell_agent(struct relay *r, const char *label,
 	if (label[0] == '\0')
 		return ERR_OK;
 	buf_init(&list, MANAGED_LIST_MAX);
-	rc = list_of(r, label, before, after, &list);
+	rc = list_of(r, label, c, &list);
 	if (rc == ERR_LIMIT)
 		err_set(why, rc, "an agent has at most %d tunnels; add another agent",
 			MANAGED_TUNNELS_MAX);
@@ -248,11 +277,26 @@ static enum err tell_agent(struct relay *r, const char *label,
 
 /* ---- hooks of the panel ---- */
 
-/* The agent first: a channel to a target that is not in its list is refused. */
+/* Whether visitors are led to another place than before. */
+static bool moves(const struct panel_tunnel *before, const struct panel_tunnel *after)
+{
+	char was[PANEL_TARGET_SIZE], is[PANEL_TARGET_SIZE];
+
+	return before != NULL &&
+		(after == NULL || !is_of(after, before->spec.agent) ||
+			strcmp(panel_tunnel_target(before, was),
+				panel_tunnel_target(after, is)) != 0);
+}
+
+/*
+ * A channel to a target that is not in the agent's list is refused. So the list has the
+ * old target and the new one while the routes change.
+ */
 enum err relay_edge_on_tunnel(struct relay *r, const struct panel_tunnel *before,
 	const struct panel_tunnel *after, struct why *why)
 {
-	struct route *route = NULL, *was;
+	struct change c = { before, after, .is_under_way = moves(before, after) };
+	struct route *route = NULL;
 	enum err rc = ERR_OK;
 
 	if (after != NULL && panel_tunnel_kind(after) == PANEL_APP) {
@@ -261,31 +305,19 @@ enum err relay_edge_on_tunnel(struct relay *r, const struct panel_tunnel *before
 			return err_set(why, ERR_NOMEM, "out of memory");
 	}
 	if (after != NULL)
-		rc = tell_agent(r, after->spec.agent, before, after, why);
-	if (rc == ERR_OK && before != NULL &&
-		(after == NULL || strcmp(before->spec.agent, after->spec.agent) != 0))
-		rc = tell_agent(r, before->spec.agent, before, after, why);
-	if (rc != ERR_OK) {
-		route_unref(route);
-		return rc;
-	}
-	if (route != NULL && r->edge->acme != NULL)
+		rc = tell_agent(r, after->spec.agent, &c, why);
+	if (rc == ERR_OK && route != NULL && r->edge->acme != NULL)
 		rc = relay_acme_add(r->edge->acme, after->fqdn, why);
-	if (rc != ERR_OK) {
-		route_unref(route);
-		return rc;
+	if (rc == ERR_OK)
+		publish(r, before, after, route);
+	if (rc == ERR_OK && c.is_under_way) {
+		c.is_under_way = false;
+		if (tell_agent(r, before->spec.agent, &c, NULL) != ERR_OK)
+			log_error(&r->log, "agent %s: its list of tunnels is out of date",
+				before->spec.agent);
 	}
-	if (before != NULL && r->edge->acme != NULL &&
-		(after == NULL || strcmp(before->fqdn, after->fqdn) != 0))
-		relay_acme_remove(r->edge->acme, before->fqdn);
-	was = find_route(r, before);
-	if (route != NULL)
-		put_route(r, route, after->spec.edge.limits.bytes_per_s);
-	if (was != NULL) /* behind the new one: the name is served all the time */
-		remove_route(r, was, takes_rights(before, after));
-	route_unref(was);
 	route_unref(route);
-	return ERR_OK;
+	return rc;
 }
 
 static enum err put_agent(struct relay *r, const struct panel_agent *a)
@@ -298,7 +330,7 @@ static enum err put_agent(struct relay *r, const struct panel_agent *a)
 	if (rc == ERR_OK)
 		rc = link_agents_put(r->edge->agents, a->label, buf_span(&blob));
 	buf_fini(&blob);
-	return rc == ERR_OK ? tell_agent(r, a->label, NULL, NULL, NULL) : rc;
+	return rc == ERR_OK ? tell_agent(r, a->label, &(struct change){ 0 }, NULL) : rc;
 }
 
 void relay_edge_on_agents(struct relay *r)

@@ -86,29 +86,50 @@ void route_table_free(struct route_table *t)
 	free(t);
 }
 
-void route_put(struct route_table *t, struct route *r)
+/* The lock is held. */
+static void table_put(struct route_table *t, struct route *r)
 {
-	pthread_rwlock_wrlock(&t->lock);
 	for (enum key key = 0; key < KEYS; key++)
 		if (key_of(r, key)[0] != '\0')
 			map_add(&t->by[key], &r->nodes[key], span_str(key_of(r, key)));
 	t->patterns += is_pattern(r);
 	route_ref(r);
-	pthread_rwlock_unlock(&t->lock);
 }
 
-void route_remove(struct route_table *t, struct route *r)
+/* The lock is held. True: it was there, and the caller has the table's reference. */
+static bool table_remove(struct route_table *t, struct route *r)
 {
 	bool was_there = false;
 
-	pthread_rwlock_wrlock(&t->lock);
 	for (enum key key = 0; key < KEYS; key++)
 		was_there |= map_remove(&t->by[key], &r->nodes[key]);
 	if (was_there)
 		t->patterns -= is_pattern(r);
+	return was_there;
+}
+
+void route_put(struct route_table *t, struct route *r)
+{
+	route_replace(t, NULL, r);
+}
+
+void route_remove(struct route_table *t, struct route *r)
+{
+	route_replace(t, r, NULL);
+}
+
+void route_replace(struct route_table *t, struct route *was, struct route *r)
+{
+	bool was_there = false;
+
+	pthread_rwlock_wrlock(&t->lock);
+	if (was != NULL)
+		was_there = table_remove(t, was);
+	if (r != NULL)
+		table_put(t, r);
 	pthread_rwlock_unlock(&t->lock);
 	if (was_there)
-		route_unref(r);
+		route_unref(was);
 }
 
 /* The lock is held. */

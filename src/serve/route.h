@@ -89,6 +89,9 @@ void route_table_free(struct route_table *t); /* drops its references; NULL is f
 /* The control worker's. The table has a reference of its own until it is removed. */
 void route_put(struct route_table *t, struct route *r);
 void route_remove(struct route_table *t, struct route *r);
+/* Both at once: there is no moment in which a visitor finds neither. Either may be
+ * NULL. */
+void route_replace(struct route_table *t, struct route *was, struct route *r);
 
 /*
  * Who has @host: by name, by the alias of the name, then by a pattern of one label. The

@@ -2,6 +2,7 @@
 #include "serve/link/link_agents.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -14,6 +15,7 @@ struct link_agent {
 	char label[MANAGED_LABEL_MAX];
 	struct buf key;   /* SSH's format */
 	struct buf list;  /* JSON; empty: none yet */
+	uint64_t version; /* of the list: t->changes when it was set; 0: none yet */
 	uint64_t session; /* the number of its newest one; 0: none */
 	struct link_agent_status status;
 };
@@ -23,6 +25,7 @@ struct link_agents {
 	struct link_keys keys;
 	pthread_rwlock_t lock;
 	struct map labels, blobs;
+	atomic_uint_fast64_t changes;
 };
 
 static struct link_agent *find(const struct link_agents *t, const char *label)
@@ -105,6 +108,7 @@ enum err link_agents_put(struct link_agents *t, const char *label, struct span b
 		a->status = was->status;
 		a->session = was->session;
 		a->list = was->list;
+		a->version = was->version;
 		buf_init(&was->list, MANAGED_LIST_MAX);
 		drop(t, was);
 	}
@@ -135,6 +139,7 @@ enum err link_agents_set_list(struct link_agents *t, const char *label, struct s
 	if (a != NULL) {
 		buf_reset(&a->list);
 		rc = buf_put_span(&a->list, json);
+		a->version = atomic_fetch_add(&t->changes, 1) + 1;
 	}
 	pthread_rwlock_unlock(&t->lock);
 	return rc;
@@ -155,16 +160,26 @@ bool link_agents_status(struct link_agents *t, const char *label,
 	return a != NULL;
 }
 
-bool link_agents_read_list(struct link_agents *t, const char *label, struct buf *out)
+uint64_t link_agents_changes(const struct link_agents *t)
+{
+	return atomic_load(&t->changes);
+}
+
+bool link_agents_read_list(struct link_agents *t, const char *label, uint64_t *version,
+	struct buf *out)
 {
 	const struct link_agent *a;
+	bool is_new;
 
 	pthread_rwlock_rdlock(&t->lock);
 	a = find(t, label);
-	if (a != NULL)
+	is_new = a != NULL && a->version != *version;
+	if (is_new) {
 		(void)!buf_put_span(out, buf_span(&a->list)); /* it sticks in @out */
+		*version = a->version;
+	}
 	pthread_rwlock_unlock(&t->lock);
-	return a != NULL;
+	return is_new;
 }
 
 static void changed(struct link_agents *t, const char *label)

@@ -59,8 +59,13 @@ struct link_agent_status {
 bool link_agents_status(struct link_agents *t, const char *label,
 	struct link_agent_status *out);
 
-/* Appends its list to @out. False: there is no such agent. */
-bool link_agents_read_list(struct link_agents *t, const char *label, struct buf *out);
+/* Grows with every change of a list: while it is the same, no list is new. */
+uint64_t link_agents_changes(const struct link_agents *t);
+
+/* Appends its list to @out if that is not of *@version (0: any), which is set then.
+ * False: there is no such agent, or nothing new. */
+bool link_agents_read_list(struct link_agents *t, const char *label, uint64_t *version,
+	struct buf *out);
 
 /* ---- for link_session.c: the agent's session has begun or ended ---- */
 

@@ -337,6 +337,8 @@ struct chisel_session *link_server_find(struct data_worker *d, const char *label
 
 	if (s == NULL)
 		return NULL;
+	/* The mail about a new list may come after the visitor who needs it. */
+	link_session_tell_agent(ls, label);
 	*client = s->client;
 	return s->session;
 }

@@ -96,8 +96,8 @@ enum err link_server_open_in(const struct link_server_options *options,
 void link_server_fingerprint(const struct link_server *s,
 	char out[HOSTKEY_SHA256_CHARS + 1]);
 
-/* The session of the agent on the worker @d, and its address; NULL: it is not there. On
- * the thread of @d. */
+/* The session of the agent on the worker @d, which has been told its newest list, and its
+ * address; NULL: it is not there. On the thread of @d. */
 struct chisel_session *link_server_find(struct data_worker *d, const char *label,
 	struct addr *client);
 

@@ -17,6 +17,8 @@ struct link_session {
 	struct list in_service;
 	struct map_node in_agents; /* by @user, if it is an agent's and is bound */
 	bool is_agent;
+	uint64_t told_changes; /* link_agents_changes() when it was told its tunnels */
+	uint64_t told_version; /* of that list */
 	struct link_service *service; /* borrowed: it closes us before it is freed */
 	uint64_t number;
 	struct log log, tun;
@@ -93,7 +95,7 @@ void link_session_bind(struct link_session *s);
 /* The session of an agent, or NULL. */
 struct link_session *link_session_of_agent(struct link_service *ls, const char *label);
 
-/* Sends the agent the list of its tunnels, if it is here. */
+/* Sends the agent the list of its tunnels, if it is here and the list is new. */
 void link_session_tell_agent(struct link_service *ls, const char *label);
 
 /* @s is its agent's from now on, in place of an older session, or is no more. */

@@ -10,19 +10,26 @@ struct link_session *link_session_of_agent(struct link_service *ls, const char *
 	return node != NULL ? map_object(node, struct link_session, in_agents) : NULL;
 }
 
-void link_session_tell_agent(struct link_service *ls, const char *label)
+static void session_tell(struct link_session *s)
 {
-	struct link_session *s = link_session_of_agent(ls, label);
+	struct link_agents *agents = s->service->server->o->agents;
 	struct buf list;
 
-	if (s == NULL)
-		return;
+	s->told_changes = link_agents_changes(agents);
 	buf_init(&list, MANAGED_LIST_MAX);
-	if (link_agents_read_list(ls->server->o->agents, label, &list) && list.n > 0 &&
+	if (link_agents_read_list(agents, s->user, &s->told_version, &list) &&
 		chisel_session_notify(s->session, MANAGED_NOTICE, buf_span(&list)) !=
 			ERR_OK)
 		log_error(&s->log, "out of memory: the list of tunnels was not sent");
 	buf_fini(&list);
+}
+
+void link_session_tell_agent(struct link_service *ls, const char *label)
+{
+	struct link_session *s = link_session_of_agent(ls, label);
+
+	if (s != NULL && s->told_changes != link_agents_changes(ls->server->o->agents))
+		session_tell(s);
 }
 
 /* The newest connection of an agent wins. */
@@ -40,7 +47,7 @@ void link_session_begin_agent(struct link_session *s)
 	map_add(&s->service->agents, &s->in_agents, span_str(s->user));
 	link_agents_attach(s->service->server->o->agents, s->user, s->number, &s->client,
 		str_quote(version, sizeof(version), span_str(s->config.version)));
-	link_session_tell_agent(s->service, s->user);
+	session_tell(s);
 }
 
 void link_session_end_agent(struct link_session *s)
