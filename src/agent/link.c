@@ -257,6 +257,10 @@ static void link_on_notice(void *owner, struct span name, struct span data)
 		return;
 	if (span_is(name, MANAGED_NOTICE))
 		link_on_list(l, data);
+	else if (span_is(name, MANAGED_REPLACED))
+		chisel_session_close(l->c.session, ERR_EXISTS,
+			"another connection with this agent's key has replaced this one:"
+			" enrol each machine as an agent of its own");
 }
 
 const struct managed_list *link_managed_list(const struct agent_session *s)

@@ -160,5 +160,7 @@ void link_trouble_of_session(struct link_trouble *t, const struct link_client *c
 				c->o->key != NULL ?
 				": it is unknown there, or was revoked" :
 				": no password was given: use --auth or AUTH");
+	} else if (rc == ERR_EXISTS) {
+		t->is_denied = true; /* the place is taken: no fight for it */
 	}
 }

@@ -135,6 +135,19 @@ static void test_a_refused_login_is_described(void **state)
 	assert_true(t.is_denied && t.is_login);
 }
 
+static void test_a_link_that_was_replaced_waits(void **state)
+{
+	struct link_client_options o = { 0 };
+	struct link_client c = { .o = &o, .has_greeted = true };
+	struct why why = { "another connection has replaced this one" };
+	struct link_trouble t;
+
+	(void)state;
+	link_trouble_of_session(&t, &c, ERR_EXISTS, &why);
+	assert_string_equal(t.text, why.text);
+	assert_true(t.is_denied && !t.is_login);
+}
+
 static void test_refused_remotes_are_named(void **state)
 {
 	static const struct {
@@ -180,6 +193,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_failed_connection_is_described),
 		cmocka_unit_test(test_a_refused_login_is_described),
+		cmocka_unit_test(test_a_link_that_was_replaced_waits),
 		cmocka_unit_test(test_refused_remotes_are_named),
 		cmocka_unit_test(test_an_unexpected_key_is_described),
 	};

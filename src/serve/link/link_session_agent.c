@@ -32,17 +32,24 @@ void link_session_tell_agent(struct link_service *ls, const char *label)
 		session_tell(s);
 }
 
-/* The newest connection of an agent wins. */
+/* The client of the older one may be another program with the same key: it is told, so
+ * that the two do not replace each other for ever. */
+static void session_replace(struct link_session *was)
+{
+	link_session_end_agent(was);
+	(void)!chisel_session_notify(was->session, MANAGED_REPLACED,
+		(struct span){ 0 }); /* else it only sees the end */
+	chisel_session_close(was->session, ERR_CLOSED,
+		"a newer connection of the same agent has replaced it");
+}
+
 void link_session_begin_agent(struct link_session *s)
 {
 	struct link_session *was = link_session_of_agent(s->service, s->user);
 	char version[LINK_TEXT_MAX];
 
-	if (was != NULL) {
-		link_session_end_agent(was);
-		chisel_session_close(was->session, ERR_CLOSED,
-			"a newer connection of the same agent has replaced it");
-	}
+	if (was != NULL)
+		session_replace(was);
 	s->is_agent = true;
 	map_add(&s->service->agents, &s->in_agents, span_str(s->user));
 	link_agents_attach(s->service->server->o->agents, s->user, s->number, &s->client,

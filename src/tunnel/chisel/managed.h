@@ -15,6 +15,10 @@
 #define MANAGED_HEADER "Adit-Agent"
 
 #define MANAGED_NOTICE "adit-tunnels"
+
+/* The notice that ends a link: a newer one of the same agent has its place. */
+#define MANAGED_REPLACED "adit-replaced"
+
 #define MANAGED_LABEL_MAX 64 /* with its terminator */
 #define MANAGED_TUNNELS_MAX 1000
 #define MANAGED_LIST_MAX (240 * 1024) /* bytes of JSON: they fit into an SSH packet */
