@@ -40,7 +40,8 @@ struct link {
 	bool has_hidden; /* the line "Connected" of this session: it may end soon */
 	bool is_dropped; /* by its owner: freed with its connection */
 	struct managed_list managed;
-	bool has_list; /* the relay has sent one */
+	bool has_list;    /* the relay has sent one */
+	struct buf parts; /* of a list that has not come to its end */
 	void (*on_released)(void *owner);
 };
 
@@ -229,14 +230,27 @@ static void link_log_news(const struct link *l, const struct managed_list *list)
 		log_info(&l->tun, "no tunnels yet: add one at the relay");
 }
 
-/* A list that is not valid changes nothing. */
-static void link_on_list(struct link *l, struct span data)
+static enum err link_read_list(const struct link *l, struct managed_list *list,
+	struct why *why)
 {
-	struct managed_list list;
+	if (l->parts.failed == ERR_NOMEM)
+		return err_set(why, ERR_NOMEM, "out of memory");
+	if (l->parts.failed != ERR_OK)
+		return err_set(why, ERR_LIMIT, "it is longer than %d bytes",
+			MANAGED_LIST_MAX);
+	return managed_list_parse(buf_span(&l->parts), list, why);
+}
+
+/* A list that is not valid changes nothing. */
+static void link_on_list(struct link *l, struct span last)
+{
+	struct managed_list list = { .tunnels = { 0 } };
 	struct why why = { "" };
 	enum err rc;
 
-	rc = managed_list_parse(data, &list, &why);
+	(void)!buf_put_span(&l->parts, last); /* it sticks */
+	rc = link_read_list(l, &list, &why);
+	buf_reset(&l->parts);
 	if (rc != ERR_OK) {
 		log_warn(l->c.log, "ignoring the server's list of tunnels: %s",
 			err_text(rc, &why));
@@ -255,7 +269,9 @@ static void link_on_notice(void *owner, struct span name, struct span data)
 
 	if (!l->c.o->is_managed)
 		return;
-	if (span_is(name, MANAGED_NOTICE))
+	if (span_is(name, MANAGED_PART))
+		(void)!buf_put_span(&l->parts, data); /* it sticks */
+	else if (span_is(name, MANAGED_NOTICE))
 		link_on_list(l, data);
 	else if (span_is(name, MANAGED_REPLACED))
 		chisel_session_close(l->c.session, ERR_EXISTS,
@@ -290,6 +306,7 @@ static void link_free(struct link *l)
 
 	link_client_fini(&l->c);
 	managed_list_fini(&l->managed);
+	buf_fini(&l->parts);
 	free(l->entries);
 	free(l->remotes);
 	free(l);
@@ -304,6 +321,7 @@ static void link_on_closed(void *owner, enum err rc, const struct why *why)
 	struct link_trouble t;
 
 	l->c.session = NULL;
+	buf_reset(&l->parts);
 	if (l->is_dropped) {
 		link_free(l);
 		return;
@@ -475,6 +493,7 @@ enum err link_open(const struct link_options *o, struct agent_session **out,
 		return err_set(why, ERR_NOMEM, "out of memory");
 	agent_session_init(&l->session, o->worker->loop, &link_ops, o->hooks, o->owner);
 	log_init(&l->tun, o->log, "tun");
+	buf_init(&l->parts, MANAGED_LIST_MAX);
 	exits_init(&l->exits, o->worker, &l->tun, &l->c.tuning);
 	l->exits.tells_targets = true;
 	retry_init(&l->retry,

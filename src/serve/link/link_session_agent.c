@@ -10,17 +10,35 @@ struct link_session *link_session_of_agent(struct link_service *ls, const char *
 	return node != NULL ? map_object(node, struct link_session, in_agents) : NULL;
 }
 
+static enum err session_send_list(struct link_session *s, struct span list)
+{
+	enum err rc = ERR_OK;
+
+	while (rc == ERR_OK && list.n > MANAGED_PART_BYTES) {
+		rc = chisel_session_notify(s->session, MANAGED_PART,
+			span_of(list.p, MANAGED_PART_BYTES));
+		list.p += MANAGED_PART_BYTES;
+		list.n -= MANAGED_PART_BYTES;
+	}
+	return rc == ERR_OK ? chisel_session_notify(s->session, MANAGED_NOTICE, list) :
+			      rc;
+}
+
 static void session_tell(struct link_session *s)
 {
 	struct link_agents *agents = s->service->server->o->agents;
 	struct buf list;
+	enum err rc;
 
 	s->told_changes = link_agents_changes(agents);
 	buf_init(&list, MANAGED_LIST_MAX);
-	if (link_agents_read_list(agents, s->user, &s->told_version, &list) &&
-		chisel_session_notify(s->session, MANAGED_NOTICE, buf_span(&list)) !=
-			ERR_OK)
-		log_error(&s->log, "out of memory: the list of tunnels was not sent");
+	if (link_agents_read_list(agents, s->user, &s->told_version, &list)) {
+		rc = list.failed != ERR_OK ? list.failed :
+					     session_send_list(s, buf_span(&list));
+		if (rc != ERR_OK)
+			log_error(&s->log, "the list of tunnels was not sent: %s",
+				err_name(rc));
+	}
 	buf_fini(&list);
 }
 

@@ -16,12 +16,17 @@
 
 #define MANAGED_NOTICE "adit-tunnels"
 
+/* A list is longer than a packet may be: all but its last part, in their order, have this
+ * name. */
+#define MANAGED_PART "adit-tunnels-part"
+#define MANAGED_PART_BYTES 16384
+
 /* The notice that ends a link: a newer one of the same agent has its place. */
 #define MANAGED_REPLACED "adit-replaced"
 
 #define MANAGED_LABEL_MAX 64 /* with its terminator */
 #define MANAGED_TUNNELS_MAX 1000
-#define MANAGED_LIST_MAX (240 * 1024) /* bytes of JSON: they fit into an SSH packet */
+#define MANAGED_LIST_MAX (240 * 1024) /* bytes of JSON */
 
 struct managed_tunnel {
 	char *host;   /* its public name */
