@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import time
 
 import pytest
@@ -200,3 +201,16 @@ def test_a_link_on_the_wrong_thread_is_told_what_it_lacks(home, peer):
     answers = [peer.login(None) for _ in range(8)]
     assert any(LACKS in answer for answer in answers)
     assert all(answer == "" or LACKS in answer for answer in answers)
+
+
+@pytest.mark.slow
+def test_an_agent_that_does_not_answer_is_offline_until_it_does(home):
+    panel = home.panel
+    assert panel.ask()[2] == b"app"
+    home.agent.process.signal(signal.SIGSTOP)
+    began = time.monotonic()
+    status, _, body = panel.ask(headers={"Accept": "application/json"}, timeout=60)
+    assert (status, json.loads(body)["code"]) == (503, "agent_offline")
+    print(f"the page after {time.monotonic() - began:.1f} s")
+    home.agent.process.signal(signal.SIGCONT)
+    panel.wait_status(200)
