@@ -53,8 +53,8 @@ struct link_server_options {
 	const struct link_keys *keys;
 	/* Its clients are these agents and no others; @keys are theirs. NULL: any. */
 	struct link_agents *agents;
-	/* Gets requests that are for no link, on data workers. False: @x is untouched, and
-	 * answered here. NULL: there are none. */
+	/* Gets requests that are for no link, on data workers. False: @x is untouched,
+	 * and answered here. NULL: there are none. */
 	bool (*on_other)(void *arg, struct data_worker *d, struct http_exchange *x);
 	void *other_arg;
 	const char *backend;               /* --backend: an http or https URL */
