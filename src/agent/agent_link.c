@@ -2,6 +2,7 @@
 #include "agent/agent_link.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "agent/retry.h"
 #include "base/clock.h"
@@ -20,13 +21,16 @@ struct agent_link {
 	struct log log;
 	char *label;         /* of a managed link: the agent's; owned, as the key */
 	struct hostkey *key; /* likewise: it logs in with it */
+	char *ca;            /* owned: the file of the relay's own CA; NULL: none */
 	struct agent_session *session; /* NULL: it cannot run now */
 	struct loop_timer *timer;      /* the next attempt to run */
 	struct retry retry;
 	struct why error; /* why it cannot run */
 	enum agent_state state;
 	uint64_t since_ms, next_ms;
-	bool is_closed; /* by its owner: freed when its session is released */
+	bool is_held;      /* a session uses the credentials: it is not released yet */
+	bool is_reopening; /* runs again when its session is released */
+	bool is_closed;    /* by its owner: freed then */
 };
 
 /* ---- state ---- */
@@ -36,7 +40,7 @@ static enum agent_state state_of(const struct agent_link *l)
 	struct agent_session_status s;
 
 	if (l->session == NULL)
-		return AGENT_STATE_ERROR;
+		return l->is_reopening ? AGENT_STATE_STARTING : AGENT_STATE_ERROR;
 	s = agent_session_status(l->session);
 	if (s.state == AGENT_OPEN)
 		return AGENT_STATE_RUNNING;
@@ -87,11 +91,15 @@ static void on_released(void *owner)
 {
 	struct agent_link *l = owner;
 
+	l->is_held = false;
+	if (!l->is_closed && l->is_reopening)
+		loop_timer_set(l->timer, 0);
 	if (!l->is_closed)
 		return;
 	link_config_fini(&l->c);
 	hostkey_free(l->key);
 	free(l->label);
+	free(l->ca);
 	free(l);
 }
 
@@ -139,13 +147,32 @@ static enum err read_auth(struct agent_link *l, struct why *why)
 	return rc;
 }
 
+/* Owned. NULL: no memory. */
+static char *credential_path(const struct agent_link *l, const char *name)
+{
+	return l->c.credentials != NULL ? str_printf("%s/%s", l->c.credentials, name) :
+					  str_printf("%s/" AGENT_LINK_DIRECTORY "/%s/%s",
+						  l->o.state_dir, l->c.id, name);
+}
+
+/* A relay has certificates of its own CA until it gets public ones. */
+static enum err find_ca(struct agent_link *l)
+{
+	free(l->ca);
+	l->ca = credential_path(l, AGENT_LINK_CA);
+	if (l->ca == NULL)
+		return ERR_NOMEM;
+	l->c.options.tls_more_ca = NULL;
+	if (access(l->ca, F_OK) == 0 && l->c.options.tls_ca == NULL)
+		l->c.options.tls_more_ca = l->ca;
+	return ERR_OK;
+}
+
 static enum err read_credential(const struct agent_link *l, const char *name,
 	struct buf *out, struct why *why)
 {
 	struct why words = { "" };
-	char *path = l->c.credentials != NULL ?
-		str_printf("%s/%s", l->c.credentials, name) :
-		str_printf("%s/links/%s/%s", l->o.state_dir, l->c.id, name);
+	char *path = credential_path(l, name);
 	enum err rc = path != NULL ? file_read(path, out, &words) : ERR_NOMEM;
 
 	if (rc != ERR_OK)
@@ -189,7 +216,8 @@ static enum err read_credentials(struct agent_link *l, struct why *why)
 			"the link's credentials: %s; enrol this agent again with adit agent"
 			" setup",
 			err_text(rc, &words));
-	else if (!str_replace(&l->label, of.name + strlen(AGENT_LINK_NAME)))
+	else if (!str_replace(&l->label, of.name + strlen(AGENT_LINK_NAME)) ||
+		find_ca(l) != ERR_OK)
 		rc = err_set(why, ERR_NOMEM, "out of memory");
 	l->c.options.key = l->key;
 	l->c.options.key_user = l->label;
@@ -213,6 +241,11 @@ static void link_run(void *arg)
 	struct why why = { "" };
 	enum err rc;
 
+	if (l->is_held) { /* the credentials are in use */
+		l->is_reopening = true;
+		return;
+	}
+	l->is_reopening = false;
 	if (l->c.fault.text[0] != '\0') {
 		l->error = l->c.fault;
 		log_error(&l->log, "%s", l->error.text);
@@ -230,6 +263,7 @@ static void link_run(void *arg)
 		link_fail(l, rc, &why);
 		return;
 	}
+	l->is_held = true;
 	retry_succeed(&l->retry);
 	l->error.text[0] = '\0';
 	link_update(l);
@@ -240,6 +274,23 @@ void agent_link_retry_now(struct agent_link *l, const char *reason)
 	if (l->session != NULL)
 		agent_session_retry_now(l->session, reason, false);
 	else if (l->next_ms != 0)
+		loop_timer_set(l->timer, 0);
+}
+
+void agent_link_reopen(struct agent_link *l, const char *reason)
+{
+	struct agent_session *session = l->session;
+
+	if (!l->c.is_managed || l->c.fault.text[0] != '\0')
+		return;
+	log_info(&l->log, "reconnecting: %s", reason);
+	l->is_reopening = true;
+	l->session = NULL;
+	l->next_ms = 0;
+	link_update(l);
+	if (session != NULL)
+		agent_session_close(session);
+	else if (!l->is_held)
 		loop_timer_set(l->timer, 0);
 }
 
@@ -302,7 +353,8 @@ struct agent_link_status agent_link_status(const struct agent_link *l)
 			.host = "",
 			.url = "",
 			.tcp = "",
-			.error = "" },
+			.error = "",
+			.local = "" },
 	};
 
 	if (l->session == NULL)

@@ -11,6 +11,8 @@
 
 #define AGENT_LINK_KEY "key.pem" /* the files of a managed link's credentials */
 #define AGENT_LINK_CERT "cert.pem"
+#define AGENT_LINK_CA "ca.pem" /* trusted besides the system's roots; may be missing */
+#define AGENT_LINK_DIRECTORY "links" /* below the state directory: their default place */
 #define AGENT_LINK_NAME "agent:" /* before the label in the certificate's common name */
 
 struct agent_link;
@@ -35,6 +37,9 @@ const struct link_config *agent_link_config(const struct agent_link *l);
 
 /* As agent_session_retry_now(). */
 void agent_link_retry_now(struct agent_link *l, const char *reason);
+
+/* Closes the connection of a managed link, reads its credentials again, and connects. */
+void agent_link_reopen(struct agent_link *l, const char *reason);
 
 struct agent_link_status {
 	enum agent_state state;

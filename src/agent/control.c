@@ -180,7 +180,8 @@ static const struct api_table other_table = API_TABLE_OF(other_rows);
 
 static const struct api_table *const tables[] = { &control_auth_table,
 	&control_status_table, &control_edit_table, &control_relays_table,
-	&control_log_table, &control_metrics_table, &other_table, NULL };
+	&control_links_table, &control_log_table, &control_metrics_table, &other_table,
+	NULL };
 
 /* ---- the endpoint file ---- */
 

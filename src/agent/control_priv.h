@@ -31,7 +31,7 @@ extern const struct api_envelope control_envelope;
 
 /* The tables of operations: signing in, reading, and changing. */
 extern const struct api_table control_auth_table, control_status_table,
-	control_edit_table, control_relays_table, control_log_table,
+	control_edit_table, control_relays_table, control_links_table, control_log_table,
 	control_metrics_table;
 
 /* Refuses with 400 invalid_request. */

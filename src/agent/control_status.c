@@ -35,8 +35,9 @@ struct tunnel_view {
 };
 
 struct link_view {
-	const char *id, *server, *state, *health, *error, *version;
-	struct timestamp since, next_try;
+	const char *id, *server, *state, *health, *error, *version, *local;
+	bool is_managed;
+	struct timestamp since, next_try, told;
 	int64_t attempts, rtt_ms, channels, sent, received;
 	struct field_list remotes;
 	struct field_tables tunnels; /* struct managed_tunnel */
@@ -142,6 +143,9 @@ static const struct field link_rows[] = {
 	{ "sent_bytes", FIELD_NUMBER, AT(sent) },
 	{ "received_bytes", FIELD_NUMBER, AT(received) },
 	{ "remotes", FIELD_LIST, AT(remotes) },
+	{ "local_addr", FIELD_TEXT, OPTIONAL, AT(local) },
+	{ "managed", FIELD_BOOL, OPTIONAL, AT(is_managed) },
+	{ "tunnels_at", FIELD_TIME, OPTIONAL, AT(told) },
 	{ "tunnels", FIELD_TABLES, OPTIONAL, AT(tunnels), .of = &managed_tunnel_fields },
 };
 static const struct field_table link_fields = FIELD_TABLE_OF(struct link_view, link_rows);
@@ -400,6 +404,9 @@ static const void *next_link(struct field_series *series)
 		.sent = (int64_t)status.session.sent_bytes,
 		.received = (int64_t)status.session.received_bytes,
 		.remotes = c->remote_texts,
+		.local = text_or_null(status.session.local),
+		.is_managed = c->is_managed,
+		.told = wall_time(status.session.told_ms),
 	};
 	if (status.tunnels != NULL)
 		s->view.tunnels = status.tunnels->tunnels;

@@ -13,6 +13,7 @@
 
 #include "agent/link_priv.h"
 #include "agent/retry.h"
+#include "base/clock.h"
 #include "base/str.h"
 #include "text/duration.h"
 #include "text/hex.h"
@@ -40,8 +41,10 @@ struct link {
 	bool has_hidden; /* the line "Connected" of this session: it may end soon */
 	bool is_dropped; /* by its owner: freed with its connection */
 	struct managed_list managed;
-	bool has_list;    /* the relay has sent one */
-	struct buf parts; /* of a list that has not come to its end */
+	bool has_list;             /* the relay has sent one */
+	struct buf parts;          /* of a list that has not come to its end */
+	uint64_t told_ms;          /* when it came, in this connection; 0: it has not */
+	char local[ADDR_TEXT_MAX]; /* this end's address, of the session that is open */
 	void (*on_released)(void *owner);
 };
 
@@ -184,6 +187,7 @@ static void link_on_answer(void *owner, struct span refusal, struct span details
 		return;
 	}
 	agent_session_enter(&l->session, AGENT_OPEN);
+	addr_print(&l->c.local, l->local);
 	/* Sessions that end at once would fill the log if they repeat. */
 	l->has_hidden = l->retry.failures > LINK_FLAPS;
 	if (!l->has_hidden)
@@ -260,6 +264,7 @@ static void link_on_list(struct link *l, struct span last)
 	link_log_news(l, &list);
 	managed_list_fini(&l->managed);
 	l->managed = list;
+	l->told_ms = clock_now_ms();
 	l->has_list = true;
 }
 
@@ -322,6 +327,8 @@ static void link_on_closed(void *owner, enum err rc, const struct why *why)
 
 	l->c.session = NULL;
 	buf_reset(&l->parts);
+	l->told_ms = 0;
+	l->local[0] = '\0';
 	if (l->is_dropped) {
 		link_free(l);
 		return;
@@ -415,6 +422,8 @@ static void link_status(const struct agent_session *s, struct agent_session_stat
 	out->host = l->authority;
 	out->peer_version = l->c.is_adit ? "adit" : "";
 	out->attempts = l->retry.attempts;
+	out->local = l->local;
+	out->told_ms = l->told_ms;
 	if (l->c.session == NULL)
 		return;
 	out->rtt_us = chisel_session_rtt_us(l->c.session);

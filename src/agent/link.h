@@ -26,6 +26,7 @@ struct link_client_options {
 	const char *sni;            /* --sni: TLS name, wins over hostname */
 	const char *const *headers; /* "Name: value", NULL at the end; may be NULL */
 	const char *tls_ca;
+	const char *tls_more_ca; /* certificates to trust besides; NULL: none */
 	bool tls_skip_verify;
 	const char *tls_cert, *tls_key; /* both or none */
 	int max_retry_count;            /* -1 is for ever */

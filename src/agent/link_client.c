@@ -88,6 +88,7 @@ static enum err link_make_tls(struct link_client *c, struct why *why)
 {
 	struct tls_client_options o = {
 		.ca_file = c->o->tls_ca,
+		.more_ca_file = c->o->tls_more_ca,
 		.skip_verify = c->o->tls_skip_verify,
 		.cert_file = c->o->tls_cert,
 		.key_file = c->o->tls_key,

@@ -76,6 +76,7 @@ static void trouble_add_tls(struct link_trouble *t, const struct link_client *c,
 		[TLS_TROUBLE_WANTS_CERTIFICATE] = { NULL,
 			": the server requires a client certificate: see"
 			" --tls-cert and --tls-key" },
+		[TLS_TROUBLE_WRONG_PIN] = { NULL, "" },
 	};
 	const char *name = c->o->sni != NULL ? c->o->sni : c->o->hostname;
 

@@ -31,6 +31,7 @@ struct agent_session_status agent_session_status(const struct agent_session *s)
 		.tcp = "",
 		.error = s->error.text,
 		.next_ms = s->next_ms,
+		.local = "",
 	};
 
 	s->ops->status(s, &status);

@@ -36,6 +36,10 @@ struct agent_session_status {
 	uint64_t rtt_us;   /* 0: not known */
 	uint64_t visitors; /* so far; of a link: channels that are open */
 	uint64_t sent_bytes, received_bytes; /* in this connection, where it is counted */
+	const char *local; /* of a link that is open: this end's address; or "" */
+	/* Of a managed link: clock_now_ms() when its tunnels were sent; 0: not in this
+	 * connection. */
+	uint64_t told_ms;
 };
 
 struct agent_session;

@@ -91,8 +91,12 @@ static void connector_on_secured(void *arg, unsigned ready)
 		stream_want(c->stream, tls_wants(c->stream));
 		return;
 	}
-	if (rc == ERR_OK)
+	if (rc == ERR_OK) {
 		stream_want(c->stream, 0);
+	} else if (c->o.failure != NULL) {
+		c->o.failure->is_of_tls = true;
+		c->o.failure->tls = tls_find_trouble(c->stream, c->o.failure->detail);
+	}
 	connector_end(c, rc, &why);
 }
 

@@ -12,6 +12,13 @@
 
 struct connector;
 
+/* The cause of a failure, for an advice. */
+struct connector_failure {
+	bool is_of_tls;
+	enum tls_trouble tls; /* if it is of TLS; with its detail */
+	char detail[TLS_DETAIL_MAX];
+};
+
 struct connector_options {
 	struct loop *loop;     /* borrowed: outlives the connector */
 	const char *unix_path; /* a Unix socket; NULL: @host and @port. Copied */
@@ -22,6 +29,8 @@ struct connector_options {
 	struct tls_context *tls; /* a reference is taken for as long; NULL: plain */
 	const char *server_name; /* to verify, for TLS; NULL: @host. Copied */
 	uint32_t timeout_ms;     /* for all of it */
+	struct connector_failure
+		*failure; /* borrowed: set before an error; may be NULL */
 	/* On ERR_OK @stream is open, wants nothing and is the receiver's;
 	 * else it is NULL. */
 	void (*fn)(void *arg, enum err rc, struct stream *stream, const struct why *why);

@@ -14,6 +14,8 @@
 #define TLS_VERSION_1_2 0x0303
 #define TLS_VERSION_1_3 0x0304
 
+#define TLS_PIN_BYTES 32
+
 struct tls_context;
 struct remote_key;
 
@@ -41,9 +43,15 @@ struct tls_server_options {
 
 struct tls_client_options {
 	const char *ca_file; /* replaces the system's roots; NULL: the system's roots */
+	/* Certificates that are trusted besides those; they need not be roots. */
+	const char *more_ca_file;
 	/* Trusted certificates in memory; they need not be roots. Overrides ca_file. */
 	struct span ca_pem;
-	bool skip_verify; /* no check of chain or name; overrides ca_file and ca_pem */
+	/* SHA-256 of the server's public key (SubjectPublicKeyInfo, as in RFC 7469 2.4)
+	 * or of its certificate: TLS_PIN_BYTES, copied. Nothing else of the certificate
+	 * is checked; overrides the settings above. NULL: none. */
+	const uint8_t *pin;
+	bool skip_verify;      /* no check of chain or name; overrides all above */
 	const char *cert_file; /* with key_file: a client certificate; NULL: none */
 	const char *key_file;
 	const char *alpn;
@@ -67,8 +75,8 @@ struct tls_options {
 	struct stream *below;        /* taken if the call succeeds */
 	bool is_server;
 	const char *server_name; /* client: SNI, and verified; copied */
-	/* Server: signs in place of the context's key, which is of the same certificate. A
-	 * reference is taken. NULL: the context's. */
+	/* Server: signs in place of the context's key, which is of the same certificate.
+	 * A reference is taken. NULL: the context's. */
 	struct remote_key *key;
 	/*
 	 * The carrier of @below forwards neither EOF nor a reset to the peer. So
@@ -106,6 +114,7 @@ enum tls_trouble {
 	TLS_TROUBLE_WRONG_NAME,        /* detail: the names of the certificate */
 	TLS_TROUBLE_NO_TLS,            /* the peer does not speak TLS */
 	TLS_TROUBLE_WANTS_CERTIFICATE, /* the client's is missing, or refused */
+	TLS_TROUBLE_WRONG_PIN,         /* detail: the pin of the key, base64 */
 };
 
 /* After the handshake or the first read of @tls has failed. @detail may stay empty. */

@@ -339,8 +339,21 @@ static enum err tls_context_trust_servers(struct tls_context *ctx,
 	if (o->skip_verify)
 		return ERR_OK; /* OpenSSL's clients verify nothing by default */
 	SSL_CTX_set_verify(ctx->ssl, SSL_VERIFY_PEER, NULL);
+	if (o->pin != NULL) {
+		memcpy(ctx->pin, o->pin, sizeof(ctx->pin));
+		tls_context_use_pin(ctx);
+		return ERR_OK;
+	}
 	if (o->ca_pem.n > 0)
 		return tls_context_trust_pem(ctx, o->ca_pem, why);
+	if (o->more_ca_file != NULL) {
+		enum err rc = tls_context_trust_file(ctx, o->more_ca_file, false, why);
+
+		if (rc != ERR_OK)
+			return rc;
+		X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx->ssl),
+			X509_V_FLAG_PARTIAL_CHAIN);
+	}
 	if (o->ca_file != NULL)
 		return tls_context_trust_file(ctx, o->ca_file, false, why);
 	if (SSL_CTX_set_default_verify_paths(ctx->ssl) != 1)

@@ -20,6 +20,7 @@ struct tls_context {
 	SSL_CTX *ssl;
 	BIO_METHOD *bio; /* made by tls.c: OpenSSL's access to the stream below */
 	bool skip_verify;
+	uint8_t pin[TLS_PIN_BYTES];
 	struct remote_key *key; /* a reference, or NULL */
 	tls_choose_fn *choose;  /* or NULL: see tls_certificate.h */
 	void *choose_arg;       /* borrowed: the owner's */
@@ -48,6 +49,12 @@ const char *tls_proven_protocol(const SSL *ssl);
 
 /* In tls_peer.c: sets SNI, and the name to verify. False: it is not a valid name. */
 bool tls_set_server_name(SSL *ssl, const char *server_name);
+
+/* In tls_pin.c: the server is verified by the context's pin alone. */
+void tls_context_use_pin(struct tls_context *ctx);
+
+/* In tls_pin.c: the pin of the certificate's key. False: it has none. */
+bool tls_pin_of(X509 *cert, uint8_t pin[TLS_PIN_BYTES]);
 
 /* In tls.c. NULL: no memory. */
 BIO_METHOD *tls_bio_method_new(void);

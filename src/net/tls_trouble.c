@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "net/addr.h"
 #include "net/tls_priv.h"
+#include "text/base64.h"
 
 /* The server's certificate, even if it is not trusted. NULL: none was received. */
 static X509 *trouble_leaf(const SSL *ssl)
@@ -67,6 +68,14 @@ static void trouble_print_names(X509 *leaf, char detail[TLS_DETAIL_MAX])
 	GENERAL_NAMES_free(names);
 }
 
+static void trouble_print_pin(X509 *leaf, char detail[TLS_DETAIL_MAX])
+{
+	uint8_t pin[TLS_PIN_BYTES];
+
+	if (tls_pin_of(leaf, pin))
+		base64_encode(BASE64_PADDED, span_of(pin, sizeof(pin)), detail);
+}
+
 static enum tls_trouble trouble_of_verdict(const SSL *ssl, char detail[TLS_DETAIL_MAX])
 {
 	X509 *leaf = trouble_leaf(ssl);
@@ -92,6 +101,10 @@ static enum tls_trouble trouble_of_verdict(const SSL *ssl, char detail[TLS_DETAI
 		if (leaf != NULL)
 			trouble_print_names(leaf, detail);
 		return TLS_TROUBLE_WRONG_NAME;
+	case X509_V_ERR_APPLICATION_VERIFICATION:
+		if (leaf != NULL)
+			trouble_print_pin(leaf, detail);
+		return TLS_TROUBLE_WRONG_PIN;
 	default:
 		return TLS_TROUBLE_OTHER;
 	}
