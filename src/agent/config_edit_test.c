@@ -166,6 +166,77 @@ static void test_a_new_tunnel_comes_last(void **state)
 	toml_free(t);
 }
 
+/* ---- links ---- */
+
+static void expect_managed(const char *text, const struct config_managed *m,
+	const char *expected)
+{
+	struct toml *t = parse(text);
+	struct why why = { "" };
+	struct buf out;
+
+	buf_init(&out, TOML_BYTES_MAX);
+	if (config_edit_put_managed(t, m, &out, &why) != ERR_OK)
+		fail_msg("%s", why.text);
+	buf_put_u8(&out, '\0');
+	assert_string_equal((const char *)buf_front(&out), expected);
+	buf_fini(&out);
+	toml_free(t);
+}
+
+static void test_a_managed_link_is_added_behind_the_others(void **state)
+{
+	const struct config_managed m = { "example.com", "https://tunnel.example.com",
+		"abc=" };
+	const struct config_managed bare = { "a", "https://a.test", NULL };
+
+	(void)state;
+	expect_managed("", &bare,
+		"[[links]]\nid = \"a\"\nserver = \"https://a.test\"\n"
+		"managed = true\n");
+	expect_managed("# mine\n[[links]]\nid = \"a\" # one\nserver = \"b\"\n", &m,
+		"# mine\n[[links]]\nid = \"a\" # one\nserver = \"b\"\n\n"
+		"[[links]]\nid = \"example.com\"\n"
+		"server = \"https://tunnel.example.com\"\nmanaged = true\n"
+		"fingerprint = \"abc=\"\n");
+}
+
+static void test_a_managed_link_that_is_there_changes_in_its_place(void **state)
+{
+	const struct config_managed m = { "a", "https://new.test", NULL };
+
+	(void)state;
+	expect_managed(
+		"[[links]] # first\nid = \"a\"\nserver = \"https://old.test\" # was\n"
+		"managed = true\nfingerprint = \"abc=\"\n# end\n",
+		&m,
+		"[[links]] # first\nid = \"a\"\nserver = \"https://new.test\" # was\n"
+		"managed = true\n# end\n");
+}
+
+static void expect_agent(const char *text, const char *expected)
+{
+	struct toml *t = parse(text);
+	struct buf out;
+
+	buf_init(&out, TOML_BYTES_MAX);
+	assert_int_equal(config_edit_put_agent(t, "state_dir", "/s", &out, NULL), ERR_OK);
+	buf_put_u8(&out, '\0');
+	assert_string_equal((const char *)buf_front(&out), expected);
+	buf_fini(&out);
+	toml_free(t);
+}
+
+static void test_settings_of_the_agent_find_their_table(void **state)
+{
+	(void)state;
+	expect_agent("", "[agent]\nstate_dir = \"/s\"\n");
+	expect_agent("# x\n[[links]]\nid = \"a\"",
+		"# x\n[[links]]\nid = \"a\"\n\n[agent]\nstate_dir = \"/s\"\n");
+	expect_agent("[agent]\ncontrol_addr = \"c\" # c\n",
+		"[agent]\ncontrol_addr = \"c\" # c\nstate_dir = \"/s\"\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +247,9 @@ int main(void)
 		cmocka_unit_test(test_routes_replace_those_with_headers),
 		cmocka_unit_test(test_a_missing_tunnel_is_an_error),
 		cmocka_unit_test(test_a_new_tunnel_comes_last),
+		cmocka_unit_test(test_a_managed_link_is_added_behind_the_others),
+		cmocka_unit_test(test_a_managed_link_that_is_there_changes_in_its_place),
+		cmocka_unit_test(test_settings_of_the_agent_find_their_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
