@@ -193,6 +193,12 @@ static struct timestamp wall_time(uint64_t ms)
 	return timefmt_of_ms((ms * 1000 + ahead_us) / 1000);
 }
 
+/* One at least: 0 is not known. */
+static int64_t milliseconds(uint64_t us)
+{
+	return (int64_t)((us + 999) / 1000);
+}
+
 struct relay_series {
 	struct field_series series; /* first */
 	struct expose_relay relays[2 * RELAY_URLS_MAX];
@@ -254,8 +260,7 @@ static const void *next_relay(struct field_series *series)
 	s->view.since = wall_time(r->session.since_ms);
 	s->view.next_try = wall_time(r->session.next_ms);
 	s->view.attempts = r->session.attempts;
-	/* a millisecond at least: 0 is not known */
-	s->view.rtt_ms = (int64_t)((r->session.rtt_us + 999) / 1000);
+	s->view.rtt_ms = milliseconds(r->session.rtt_us);
 	return &s->view;
 }
 
@@ -399,7 +404,7 @@ static const void *next_link(struct field_series *series)
 		.since = wall_time(status.since_ms),
 		.next_try = wall_time(status.next_ms),
 		.attempts = status.session.attempts,
-		.rtt_ms = (int64_t)(status.session.rtt_us / 1000),
+		.rtt_ms = milliseconds(status.session.rtt_us),
 		.channels = (int64_t)status.session.visitors,
 		.sent = (int64_t)status.session.sent_bytes,
 		.received = (int64_t)status.session.received_bytes,

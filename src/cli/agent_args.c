@@ -49,16 +49,23 @@ enum err agent_place_find(const struct call *c, const struct agent_args *args,
 
 	if (args->config == NULL || args->state_dir == NULL)
 		rc = agent_paths(c->persona->agent, &environment, &paths, why);
-	if (rc == ERR_USAGE && args->config != NULL)
-		rc = ERR_OK; /* the config has to have a state_dir */
-	if (rc == ERR_OK)
-		rc = make_absolute(args->config != NULL ? args->config : paths.config,
-			out->config, why);
+	if (rc == ERR_USAGE && (args->config != NULL || args->state_dir != NULL))
+		rc = ERR_OK; /* the config has to have a state_dir, or is in it */
 	if (rc == ERR_OK)
 		rc = make_absolute(args->state_dir != NULL ? args->state_dir :
 							     paths.state_dir,
 			out->default_state_dir, why);
-	return rc;
+	if (rc != ERR_OK)
+		return rc;
+	if (args->config == NULL && args->state_dir != NULL &&
+		strcmp(out->default_state_dir, paths.state_dir) != 0)
+		return agent_path_below(out->default_state_dir, AGENT_CONFIG_NAME,
+			       out->config) == ERR_OK ?
+			ERR_OK :
+			err_set(why, ERR_LIMIT, "the path %.60s... is too long",
+				out->default_state_dir);
+	return make_absolute(args->config != NULL ? args->config : paths.config,
+		out->config, why);
 }
 
 struct config_source agent_place_source(const struct call *c,

@@ -25,7 +25,8 @@ struct agent_place {
 	char default_state_dir[AGENT_PATH_MAX]; /* unless the config has another */
 };
 
-/* ERR_USAGE: there is no default place.  ERR_LIMIT. */
+/* A config without --config is in the default place; with --state-dir, which is another
+ * one, it is there. ERR_USAGE: there is no default place.  ERR_LIMIT. */
 enum err agent_place_find(const struct call *c, const struct agent_args *args,
 	struct agent_place *out, struct why *why) MUST_USE;
 

@@ -221,6 +221,29 @@ enum err agent_manage_run(struct call *c, const struct agent_args *args)
 	return rc;
 }
 
+enum err agent_manage_check(struct call *c, const struct agent_whereabouts *where,
+	bool may_replace)
+{
+	struct agent_service *found = mem_new(found);
+	struct service_place place;
+	enum err rc;
+
+	if (found == NULL)
+		return err_set(&c->why, ERR_NOMEM, "out of memory");
+	rc = agent_service_init(found, c->persona->agent, where, &c->why);
+	if (rc == ERR_OK)
+		rc = service_check(&found->service, &c->why);
+	if (rc == ERR_OK)
+		rc = service_find(&found->service, &place, &c->why);
+	if (rc == ERR_OK && place.exists && !place.is_ours && !may_replace)
+		rc = err_set(&c->why, ERR_EXISTS,
+			"%.150s was not written by adit: " SERVICE_FLAG " replaces it",
+			place.path);
+	agent_service_fini(found);
+	free(found);
+	return rc;
+}
+
 /* ---- restart ---- */
 
 enum err agent_manage_restart(struct call *c, const struct agent_args *args)

@@ -12,6 +12,14 @@
  */
 enum err agent_manage_run(struct call *c, const struct agent_args *args) MUST_USE;
 
+/*
+ * Checks what can be known before agent_manage_run() with the agent at @where: there is a
+ * service manager, and the file of the service may be written. Changes nothing.
+ * ERR_EXISTS: the file is not adit's.  Others: agent/service.h.
+ */
+enum err agent_manage_check(struct call *c, const struct agent_whereabouts *where,
+	bool may_replace) MUST_USE;
+
 /* Ends the agent of the service and starts it again, with the config as it is now. */
 enum err agent_manage_restart(struct call *c, const struct agent_args *args) MUST_USE;
 

@@ -12,7 +12,7 @@
 static const struct field rows[] = {
 	{ .kind = FIELD_TABLE,
 		.size = sizeof(struct agent_args),
-		.of = &agent_config_fields },
+		.of = &agent_place_fields },
 	{ "foreground", FIELD_BOOL, AT(is_foreground),
 		.help = "run here, until a signal stops it" },
 	{ "no_dashboard", FIELD_BOOL, AT(has_no_dashboard),
@@ -147,6 +147,34 @@ static const struct runner_ops running_ops = {
 	.close = running_close,
 };
 
+/* A service has the path of its config, and no other. */
+static enum err check_state_dir(struct call *c, const struct agent_args *args)
+{
+	const struct agent_args config_alone = { .config = args->config };
+	struct agent_place given, place;
+	struct agent_config *config = NULL;
+	struct config_source source;
+	enum err rc;
+
+	if (args->state_dir == NULL)
+		return ERR_OK;
+	rc = agent_place_find(c, args, &given, &c->why);
+	if (rc == ERR_OK)
+		rc = agent_place_find(c, &config_alone, &place, &c->why);
+	if (rc != ERR_OK)
+		return rc;
+	str_copy(place.config, sizeof(place.config), given.config);
+	source = agent_place_source(c, &place);
+	rc = agent_config_read(&source, NULL, &config, &c->why);
+	if (rc == ERR_OK && strcmp(config->state_dir, given.default_state_dir) != 0)
+		rc = err_set(&c->why, ERR_USAGE,
+			"a service takes its state directory from the config: write state_dir"
+			" = \"%.80s\" below [agent] in %.80s",
+			given.default_state_dir, given.config);
+	agent_config_free(config);
+	return rc;
+}
+
 static int run(struct call *c, void *object)
 {
 	struct agent_args *args = object;
@@ -156,7 +184,9 @@ static int run(struct call *c, void *object)
 
 	if (!args->is_foreground && !args->is_service) {
 		loop_signals_release(); /* Ctrl-C ends it */
-		rc = agent_manage_run(c, args);
+		rc = check_state_dir(c, args);
+		if (rc == ERR_OK)
+			rc = agent_manage_run(c, args);
 		return rc == ERR_OK ? EXIT_CODE_DONE : call_fail(c, rc);
 	}
 	rc = daemon_start(&args->daemon, &c->why);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "cli/agent_args.h"
+#include "cli/agent_links.h"
 #include "cli/agent_request.h"
 
 #define WAIT_MS 60000
@@ -104,6 +105,10 @@ static void print_link(FILE *out, const json_t *l)
 	fprintf(out, "link %s: %s, %s\n", text_of(l, "id", id),
 		text_of(l, "state", state), text_of(l, "server", server));
 	print_error(out, l);
+	if (agent_links_is_managed(l))
+		agent_links_print_connection(out, l);
+	if (json_object_get(l, "tunnels_at") != NULL)
+		agent_links_print_tunnels(out, l, NULL);
 	json_array_foreach(json_object_get(l, "remotes"), i, value)
 	{
 		const char *text = json_string_value(value);

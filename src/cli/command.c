@@ -50,9 +50,11 @@ static const struct command *const relay_commands[] = {
 };
 
 static const struct command *const agent_commands[] = {
+	&command_agent_setup,
 	&command_agent_run,
 	&command_agent_dashboard,
 	&command_agent_status,
+	&command_agent_update,
 	&command_agent_restart,
 	&command_agent_stop,
 	&command_agent_logs,
@@ -63,6 +65,8 @@ static const struct command *const agent_commands[] = {
 
 /* The agent's own commands at the top; with the group it can be installed. */
 static const struct command *const portlama_commands[] = {
+	&command_agent_setup,
+	&command_agent_update,
 	&command_agent_status,
 	&command_agent_logs,
 	&command_agent_uninstall,

@@ -77,6 +77,7 @@ extern const struct command command_expose, command_list, command_agent;
 extern const struct command command_agent_run, command_agent_check;
 extern const struct command command_agent_status, command_agent_stop;
 extern const struct command command_agent_restart, command_agent_logs;
+extern const struct command command_agent_setup, command_agent_update;
 extern const struct command command_agent_uninstall, command_agent_dashboard;
 extern const struct command command_version, command_help, command_completion;
 

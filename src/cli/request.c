@@ -7,8 +7,7 @@ struct exchange {
 	const struct request *q;
 	struct loop *loop;
 	enum err rc;
-	unsigned status;
-	struct buf body;
+	struct request_reply *reply;
 	struct why *why;
 };
 
@@ -16,15 +15,66 @@ static void on_response(void *arg, enum err rc, const struct http_response *resp
 	const struct why *why)
 {
 	struct exchange *x = arg;
+	struct request_reply *r = x->reply;
+	struct span date;
 
 	if (rc != ERR_OK) {
 		x->rc = err_set(x->why, rc, "%s does not respond: %s", x->q->peer,
 			err_text(rc, why));
 	} else {
-		x->status = response->status;
-		x->rc = buf_put_span(&x->body, response->body);
+		date = http1_head_value(response->head, "Date");
+		r->status = response->status;
+		if (date.n < sizeof(r->date)) {
+			memcpy(r->date, date.p, date.n);
+			r->date[date.n] = '\0';
+		}
+		x->rc = buf_put_span(&r->body, response->body);
 	}
 	loop_stop(x->loop);
+}
+
+void request_reply_fini(struct request_reply *r)
+{
+	buf_wipe(&r->body);
+}
+
+enum err request_fetch(const struct request *q, struct request_reply *out,
+	struct why *why)
+{
+	size_t max = q->response_max != 0 ? q->response_max : API_ANSWER_MAX;
+	struct exchange x = { .q = q, .reply = out, .why = why };
+	struct http_client_options o = q->client;
+	struct http_client *client = NULL;
+	struct http_client_request send = {
+		.method = q->method,
+		.target = q->target,
+		.headers = q->headers,
+		.body = span_str(q->body != NULL ? q->body : ""),
+		.response_max = max,
+		.timeout_ms = q->timeout_ms != 0 ? q->timeout_ms : REQUEST_MS,
+		.fn = on_response,
+		.arg = &x,
+	};
+	enum err rc;
+
+	*out = (struct request_reply){ .status = 0 };
+	buf_init(&out->body, max);
+	rc = loop_new(&x.loop);
+	o.loop = x.loop;
+	if (rc == ERR_OK)
+		rc = http_client_new(&o, &client);
+	if (rc == ERR_OK)
+		rc = http_client_send(client, &send, NULL);
+	if (rc == ERR_OK) {
+		loop_run(x.loop);
+		rc = x.rc;
+	} else {
+		err_set(why, rc, "cannot send a request to %s: %s", q->peer,
+			err_name(rc));
+	}
+	http_client_free(client);
+	loop_free(x.loop);
+	return rc;
 }
 
 /* "port: write a port from ...; subdomain: ..." of a form, or the text. */
@@ -49,9 +99,10 @@ static void print_details(const json_t *details, char *to, size_t size)
 	}
 }
 
-static enum err read_bare(struct exchange *x, json_t **data)
+static enum err read_bare(const struct request *q, const struct request_reply *r,
+	json_t **data, struct why *why)
 {
-	json_t *root = json_loadb((const char *)buf_front(&x->body), x->body.n, 0, NULL);
+	json_t *root = json_loadb((const char *)buf_front(&r->body), r->body.n, 0, NULL);
 	const char *words = json_string_value(json_object_get(root, "error"));
 	const json_t *details = json_object_get(root, "details");
 	const bool has_issues = json_is_object(json_object_get(root, "details")) &&
@@ -60,74 +111,48 @@ static enum err read_bare(struct exchange *x, json_t **data)
 	enum err rc = ERR_OK;
 
 	print_details(details, more, sizeof(more));
-	if (x->status / 100 == 2 && json_is_object(root))
+	if (r->status / 100 == 2 && json_is_object(root))
 		*data = json_incref(root);
 	else if (words != NULL && has_issues)
-		rc = err_set(x->why, ERR_PROTO, "%s", more);
+		rc = err_set(why, ERR_PROTO, "%s", more);
 	else if (words != NULL)
-		rc = err_set(x->why, ERR_PROTO, "%s%s", words, more);
+		rc = err_set(why, ERR_PROTO, "%s%s", words, more);
 	else
-		rc = err_set(x->why, ERR_PROTO, "%s responds with status %u", x->q->peer,
-			x->status);
+		rc = err_set(why, ERR_PROTO, "%s responds with status %u", q->peer,
+			r->status);
 	json_decref(root);
 	return rc;
 }
 
 /* The envelope: portal-protocol 2.2. */
-static enum err read_response(struct exchange *x, json_t **data)
+static enum err read_envelope(const struct request *q, const struct request_reply *r,
+	json_t **data, struct why *why)
 {
-	json_t *root = json_loadb((const char *)buf_front(&x->body), x->body.n, 0, NULL);
+	json_t *root = json_loadb((const char *)buf_front(&r->body), r->body.n, 0, NULL);
 	json_t *found = json_object_get(root, "data");
 	const char *words = json_string_value(
 		json_object_get(json_object_get(root, "error"), "message"));
 	enum err rc = ERR_OK;
 
-	if (x->status / 100 == 2 && json_is_object(found))
+	if (r->status / 100 == 2 && json_is_object(found))
 		*data = json_incref(found);
 	else if (words != NULL)
-		rc = err_set(x->why, ERR_PROTO, "%s refuses: %.150s", x->q->peer, words);
+		rc = err_set(why, ERR_PROTO, "%s refuses: %.150s", q->peer, words);
 	else
-		rc = err_set(x->why, ERR_PROTO, "%s responds with status %u", x->q->peer,
-			x->status);
+		rc = err_set(why, ERR_PROTO, "%s responds with status %u", q->peer,
+			r->status);
 	json_decref(root);
 	return rc;
 }
 
 enum err request_send(const struct request *q, json_t **data, struct why *why)
 {
-	struct exchange x = { .q = q, .why = why };
-	struct http_client_options o = q->client;
-	struct http_client *client = NULL;
-	struct http_client_request send = {
-		.method = q->method,
-		.target = q->target,
-		.headers = q->headers,
-		.body = span_str(q->body != NULL ? q->body : ""),
-		.response_max = API_ANSWER_MAX,
-		.timeout_ms = REQUEST_MS,
-		.fn = on_response,
-		.arg = &x,
-	};
-	enum err rc;
+	struct request_reply reply;
+	enum err rc = request_fetch(q, &reply, why);
 
-	buf_init(&x.body, API_ANSWER_MAX);
-	rc = loop_new(&x.loop);
-	o.loop = x.loop;
 	if (rc == ERR_OK)
-		rc = http_client_new(&o, &client);
-	if (rc == ERR_OK)
-		rc = http_client_send(client, &send, NULL);
-	if (rc == ERR_OK) {
-		loop_run(x.loop);
-		rc = x.rc != ERR_OK ? x.rc :
-			q->is_bare  ? read_bare(&x, data) :
-				      read_response(&x, data);
-	} else {
-		err_set(why, rc, "cannot send a request to %s: %s", q->peer,
-			err_name(rc));
-	}
-	http_client_free(client);
-	loop_free(x.loop);
-	buf_fini(&x.body);
+		rc = q->is_bare ? read_bare(q, &reply, data, why) :
+				  read_envelope(q, &reply, data, why);
+	request_reply_fini(&reply);
 	return rc;
 }

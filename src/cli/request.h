@@ -1,4 +1,4 @@
-/* One request to a program of this machine, and its response, on a loop of its own. */
+/* One request and its response, on a loop of its own. */
 #ifndef CLI_REQUEST_H
 #define CLI_REQUEST_H
 
@@ -6,7 +6,8 @@
 
 #include "http/client.h"
 
-#define REQUEST_MS 5000 /* the longest wait for a response */
+#define REQUEST_MS 5000 /* the longest wait for a response of this machine */
+#define REQUEST_DATE_MAX 64
 
 struct request {
 	const char *peer;                  /* for errors: "the relay" */
@@ -16,10 +17,27 @@ struct request {
 	const char *body;    /* JSON, or NULL */
 	bool is_bare; /* of the panel: the data is the whole response, and an error is
 		       * {"error": text, "details": ...} */
+	size_t response_max; /* 0: that of an API */
+	uint32_t timeout_ms; /* 0: REQUEST_MS */
+};
+
+struct request_reply {
+	unsigned status;
+	struct buf body;
+	char date[REQUEST_DATE_MAX]; /* the header; "": none */
 };
 
 /*
- * *@data is the response's "data" (portal-protocol 2.2): json_decref() it.
+ * Gets a response of any status. request_reply_fini() in any case.
+ * ERR_LIMIT, ERR_NOMEM. Others are those of connecting.
+ */
+enum err request_fetch(const struct request *q, struct request_reply *out,
+	struct why *why) MUST_USE;
+void request_reply_fini(struct request_reply *r); /* wiped */
+
+/*
+ * The same to a program of this machine. *@data is the response's "data" (portal-protocol
+ * 2.2), or all of it if @q is bare: json_decref() it.
  * ERR_PROTO: the peer refuses, or does not speak the protocol.  Others are those of
  * connecting.
  */

@@ -266,8 +266,8 @@ class Server:
     """A server in the loop: .port, .sessions; judge(config) gives a refusal or None."""
 
     def __init__(self, loop, users=None, judge=lambda config: None, on_open=echo_channel,
-                 keys=None, **algorithms):
-        self.loop = loop
+                 keys=None, tls=None, **algorithms):
+        self.loop, self.tls = loop, tls
         self.sessions = []
         self.judge = judge
         self.on_open = on_open
@@ -279,7 +279,7 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
 
     async def _listen(self):
-        return await websockets.serve(self._serve, "127.0.0.1", 0,
+        return await websockets.serve(self._serve, "127.0.0.1", 0, ssl=self.tls,
                                       subprotocols=["chisel-v3"], compression=None,
                                       max_size=None, ping_interval=None)
 
