@@ -22,7 +22,7 @@ struct acme_challenges {
 	pthread_mutex_t lock; /* for @tokens */
 	struct map tokens;
 	struct tls_names *names; /* with certificates for ACME_ALPN */
-	struct tls_context *tls;        /* for validations alone */
+	struct tls_context *tls; /* for validations alone */
 };
 
 static struct tls_certificate *challenges_on_hello(void *arg,

@@ -301,16 +301,10 @@ static void relay_on_audit(void *arg)
 	loop_timer_set(r->audit, RELAY_AUDIT_MS);
 }
 
-/* What needs the certificate: policy and leases, workers, ports. */
-static enum err relay_open_rest(struct relay *r, struct why *why)
+/* What it keeps: policy, leases, tunnels. */
+static enum err relay_open_state(struct relay *r, struct why *why)
 {
 	struct loop *loop = r->control->loop;
-	struct why detail = { "" };
-	const struct api_options operations = {
-		.tables = relay_tables,
-		.envelope = &relay_envelope,
-		.context = r,
-	};
 	enum err rc = relay_open_policy(r, why);
 
 	if (rc == ERR_OK)
@@ -329,8 +323,20 @@ static enum err relay_open_rest(struct relay *r, struct why *why)
 	rc = relay_edge_open(r, why);
 	if (rc == ERR_OK)
 		rc = relay_open_panel(r, why);
-	if (rc == ERR_OK)
-		rc = relay_edge_open_operations(r, why);
+	return rc == ERR_OK ? relay_edge_open_operations(r, why) : rc;
+}
+
+/* What needs the certificate: its state, workers, ports. */
+static enum err relay_open_rest(struct relay *r, struct why *why)
+{
+	struct why detail = { "" };
+	const struct api_options operations = {
+		.tables = relay_tables,
+		.envelope = &relay_envelope,
+		.context = r,
+	};
+	enum err rc = relay_open_state(r, why);
+
 	if (rc != ERR_OK)
 		return rc;
 	relay_sweep(r);

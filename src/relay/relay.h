@@ -43,7 +43,7 @@ struct relay_options {
 	char *link_listen;  /* "host:port": links of agents, behind a proxy; or NULL */
 	uint16_t http_port; /* redirects to HTTPS; 0: none */
 	struct relay_acme_options acme;
-	char *dns_server;   /* "address:port", for DNS of tunnels; NULL: the system's */
+	char *dns_server; /* "address:port", for DNS of tunnels; NULL: the system's */
 	struct field_list addresses; /* public ones besides those of the interfaces */
 };
 

@@ -92,6 +92,14 @@ static void session_free(struct chisel_session *s)
 	free(s);
 }
 
+static void session_init(struct chisel_session *s, const struct chisel_session_options *o)
+{
+	s->o = *o;
+	buf_init(&s->kept, SESSION_KEPT_MAX);
+	loop_deferred_init(&s->gone, session_on_gone, s);
+	loop_deferred_init(&s->first, session_on_first, s);
+}
+
 enum err chisel_session_open(const struct chisel_session_options *o,
 	struct chisel_session **out)
 {
@@ -104,18 +112,14 @@ enum err chisel_session_open(const struct chisel_session_options *o,
 		.password = o->password,
 		.user_key = o->user_key,
 		.takes_keys = o->takes_keys,
-
 		.rekey_bytes = o->tuning->rekey_bytes,
 	};
 	enum err rc;
 
 	if (s == NULL)
 		return ERR_NOMEM;
-	s->o = *o;
+	session_init(s, o);
 	ws_reader_init(&s->ws, ws_role);
-	buf_init(&s->kept, SESSION_KEPT_MAX);
-	loop_deferred_init(&s->gone, session_on_gone, s);
-	loop_deferred_init(&s->first, session_on_first, s);
 	rc = mux_init(&s->mux, o->worker->loop, &o->worker->blocks, ws_role);
 	s->mux.on_broken = session_on_broken;
 	s->mux.on_use = session_on_use;

@@ -473,7 +473,8 @@ static void take_renewal(struct registration *r, const struct http_response *a)
 		registration_finish(r, REGISTRATION_LOST, &why);
 		return;
 	}
-	(void)!str_replace(&r->token, renewal.access_token); /* else the old one, for now */
+	(void)!str_replace(&r->token,
+		renewal.access_token); /* else the old one, for now */
 	registration_plan(r, renewal.expires_at);
 	r->o.hooks->on_renewed(r->o.owner, a->stream);
 }

@@ -42,7 +42,8 @@ struct visitor_chain {
 	struct tls_context *tls; /* a server's */
 };
 
-/* A reference to that of @pem. A NULL @s: a new one.  ERR_SYNTAX, ERR_CRYPTO, ERR_NOMEM. */
+/* A reference to that of @pem. A NULL @s: a new one.  ERR_SYNTAX, ERR_CRYPTO,
+ * ERR_NOMEM. */
 enum err relay_share_chain(struct relay_share *s, struct span pem,
 	struct visitor_chain **out, struct why *why) MUST_USE;
 void visitor_chain_unref(struct visitor_chain *c); /* NULL is fine */

@@ -3,9 +3,9 @@
  * has its key, and signs each handshake. portal-protocol 8.3.
  *
  * A visitor that returns resumes its session with a ticket, without a signature. The key
- * of tickets is random, in memory only, and lives as long as a lease has the chain: with a
- * new chain visitors begin without tickets. A ticket is valid for two hours
- * (OpenSSL's default), and TLS 1.3 derives a session's keys from a fresh exchange.
+ * of tickets is random, in memory only, and lives as long as a lease has the chain: with
+ * a new chain visitors begin without tickets. A ticket is valid for two hours (OpenSSL's
+ * default), and TLS 1.3 derives a session's keys from a fresh exchange.
  */
 #ifndef TUNNEL_PORTAL_VISITOR_TLS_H
 #define TUNNEL_PORTAL_VISITOR_TLS_H
