@@ -71,8 +71,9 @@ struct http_client {
 };
 
 /*
- * A connection has ended, or could not be opened: @ms until a warm one replaces it, or down
- * to half of that, at random: clients that lost the same server do not come back together.
+ * A connection has ended, or could not be opened: a warm one replaces it after @ms, or
+ * down to half of that, at random: clients that lost the same server do not come back
+ * together.
  */
 static void client_on_loss(struct http_client *client, uint32_t ms)
 {

@@ -41,7 +41,7 @@ enum registration_state {
 struct registration {
 	struct registration_options o;
 	enum registration_state state;
-	/* Shared with other leases at the relay: o.relay->share has it. NULL: none yet. */
+	/* Shared with other leases at the relay, by o.relay->share. NULL: none yet. */
 	struct http_client *client;
 	struct tls_context *tls;        /* of the client: a reference */
 	struct http_transfer *transfer; /* borrowed: until its response */
