@@ -15,8 +15,8 @@ char *str_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* Copies @text into @to, cut to fit @size and always terminated. False if it was cut. */
 bool str_copy(char *to, size_t size, const char *text);
 
-/* Puts a copy of @text in the place of *@to, which is owned or NULL. False: no memory; the
- * former stays. */
+/* Puts a copy of @text in the place of *@to, which is owned or NULL. False: no memory;
+ * the former stays. */
 bool str_replace(char **to, const char *text) MUST_USE;
 
 bool str_has_prefix(const char *text, const char *prefix);
