@@ -170,7 +170,7 @@ enum err acme_origins_fetch(struct acme_origins *o, const struct acme_fetch *f,
 		.arg = f->arg,
 	};
 	struct why detail = { "" };
-	struct http_client *client;
+	struct http_client *client = NULL;
 	struct url u;
 	enum err rc = url_read(f->url, &u, &detail);
 

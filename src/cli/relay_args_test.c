@@ -54,7 +54,8 @@ static enum err read_config(const char *text, const char *flag, const char *valu
 	struct relay_options *o, struct why *why)
 {
 	char *path = str_printf("%s/relay.toml", directory);
-	char *word = str_printf("--%s=%s", flag, value);
+	char *word = str_printf("--%s=%s", flag != NULL ? flag : "",
+		value != NULL ? value : "");
 	const struct call call = { .command = &command_relay_run,
 		.flags = &word,
 		.flag_count = flag != NULL };

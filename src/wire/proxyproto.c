@@ -306,7 +306,7 @@ static enum err read_v2(struct span *in, struct proxyproto *out, struct why *why
 {
 	struct proxyproto p = { .family = PROXYPROTO_UNKNOWN };
 	struct span rest = *in, header, body;
-	uint16_t n;
+	uint16_t n = 0;
 	enum err rc = check_head(rest, &n, why);
 
 	if (rc != ERR_OK)
@@ -361,7 +361,7 @@ static void put_tlv(struct buf *b, enum tlv_type type, struct span value)
 {
 	if (value.n == 0)
 		return;
-	(void)buf_put_u8(b, type);
+	(void)buf_put_u8(b, (uint8_t)type);
 	put_u16(b, value.n);
 	(void)buf_put_span(b, value);
 }
