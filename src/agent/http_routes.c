@@ -65,7 +65,7 @@ static enum err routes_insert(struct http_routes *routes, struct http_route *rou
 	if (at < routes->count && route_compare(routes->routes[at], route) == 0)
 		return err_set(why, ERR_EXISTS, "two routes have the path %.100s",
 			route->prefix);
-	all = reallocarray(routes->routes, routes->count + 1, sizeof(*all));
+	all = realloc(routes->routes, (routes->count + 1) * sizeof(*all));
 	if (all == NULL)
 		return err_set(why, ERR_NOMEM, "no memory for a route");
 	routes->routes = all;

@@ -196,8 +196,8 @@ static void publish(struct relay *r, const struct panel_tunnel *before,
 
 static enum err list_add_tunnel(struct managed_list *list, const struct panel_tunnel *t)
 {
-	struct managed_tunnel *all = reallocarray(list->tunnels.v, list->tunnels.n + 1,
-		sizeof(*all));
+	struct managed_tunnel *all = realloc(list->tunnels.v,
+		(list->tunnels.n + 1) * sizeof(*all));
 	struct managed_tunnel *m;
 	char target[PANEL_TARGET_SIZE];
 

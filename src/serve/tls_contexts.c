@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "base/str.h"
 
 #define ALL "*"
 
@@ -142,8 +143,7 @@ struct tls_context *tls_contexts_find(const struct tls_contexts *n, const char *
 		return NULL;
 	name = name_find(n, host);
 	if (name == NULL && n->wildcards > 0 && dot != NULL && dot != host &&
-		strlen(dot) <= NAMES_HOST_MAX) {
-		strcpy(wildcard + 1, dot);
+		str_copy(wildcard + 1, sizeof(wildcard) - 1, dot)) {
 		name = name_find(n, wildcard);
 	}
 	if (name == NULL && n->wildcards > 0)

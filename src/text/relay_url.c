@@ -154,7 +154,7 @@ static enum err add_one(struct relay_urls *list, struct span text, struct why *w
 	if (list->count == RELAY_URLS_MAX)
 		return err_set(why, ERR_LIMIT, "more than %d relays; leave some out",
 			RELAY_URLS_MAX);
-	urls = reallocarray(list->urls, list->count + 1, sizeof(*urls));
+	urls = realloc(list->urls, (list->count + 1) * sizeof(*urls));
 	if (urls == NULL)
 		return err_set(why, ERR_NOMEM, "out of memory");
 	list->urls = urls;
