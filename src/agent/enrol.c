@@ -61,6 +61,9 @@ enum err enrol_relay_parse(const char *text, struct enrol_relay *out, struct why
 		return relay_refuse(text, "it has a path", why);
 	if (names_parse_host(span_str(url.host), r.host, &words) != ERR_OK)
 		return relay_refuse(text, words.text, why);
+	if (r.host[0] == '.' || strstr(r.host, "..") != NULL ||
+		str_has_suffix_nocase(r.host, "."))
+		return relay_refuse(text, "its host has an empty label", why);
 	if (url.port == HTTPS_PORT)
 		url.port = 0;
 	if (url.port != 0)

@@ -57,7 +57,7 @@ static void test_another_address_is_refused_with_what_to_write(void **state)
 {
 	static const char *const texts[] = { "", "http://panel.example.com",
 		"wss://panel.example.com", "panel.example.com/setup",
-		"https://ann@panel.example.com", "https://", "a b" };
+		"https://ann@panel.example.com", "https://", "a b", "a..b", "a.." };
 
 	(void)state;
 	for (size_t i = 0; i < mem_count(texts); i++) {
