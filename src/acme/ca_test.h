@@ -200,7 +200,7 @@ static inline void test_ca_put_authorization(struct test_ca *ca)
 {
 	static const char error[] =
 		",\"error\":{\"type\":\"urn:ietf:params:acme:error:connection\",\"detail\":"
-		"\"nobody home\"},\"validationRecord\":[{\"hostname\":\"x\",\"addressUsed\":"
+		"\"connection refused\"},\"validationRecord\":[{\"hostname\":\"x\",\"addressUsed\":"
 		"\"192.0.2.7\"}]";
 	const char *status = test_ca_validate(ca);
 	bool is_wildcard = ca->name[0] == '*', is_bad = strcmp(status, "invalid") == 0;

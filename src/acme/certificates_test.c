@@ -357,7 +357,7 @@ static void test_pauses_grow_and_end_at_some_hours(void **state)
 	assert_error(f,
 		"the CA cannot connect to port 80 of " NAME
 		" (192.0.2.7, which is no address of this machine): open the port");
-	assert_error(f, "the CA says: nobody home");
+	assert_error(f, "the CA says: connection refused");
 	for (unsigned i = 1; i < 12; i++) {
 		assert_int_equal(status(f, NAME).failures, i);
 		pause = status(f, NAME).next_s - (int64_t)(clock_wall_ms() / 1000);

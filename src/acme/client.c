@@ -2,8 +2,8 @@
  * A client of one CA.
  *
  * Calls wait until the client is ready: it fetches the directory, then finds or makes the
- * account by a call of its own. If that fails, so do the calls that wait, and the next
- * one begins anew.
+ * account by a call of its own. If that fails, so do the calls that wait; the next call
+ * tries again.
  */
 #include "acme/client.h"
 

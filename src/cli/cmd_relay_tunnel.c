@@ -14,7 +14,7 @@
 
 struct tunnel_args {
 	struct relay_args relay; /* first */
-	char *access, *agent, *target, *note, *name, *type, *proxy_protocol;
+	char *access, *agent, *target, *note, *name;
 	uint16_t port;
 	bool is_paused, has_hsts, is_anyway, waits;
 	struct field_list limits;
@@ -31,12 +31,10 @@ static const struct field rows[] = {
 		.help = "the agent that serves it; without it a new tunnel goes to the only"
 			" agent, if there is one" },
 	{ "target", FIELD_TEXT, AT(target), .argument = "host:port",
-		.help = "the app, as the agent reaches it, or unix:/path; without it the port"
+		.help = "the app, as the agent reaches it; without it the port"
 			" on the agent's localhost" },
 	{ "note", FIELD_TEXT, AT(note), .argument = "text",
 		.help = "a description for people" },
-	{ "type", FIELD_TEXT, AT(type), .argument = "kind",
-		.help = "app (a web app), tcp or udp; without it a new tunnel is an app" },
 	{ "anyway", FIELD_BOOL, AT(is_anyway),
 		.help = "also if the DNS record of the name does not lead here" },
 	{ "wait", FIELD_BOOL, AT(waits),
@@ -48,8 +46,6 @@ static const struct field rows[] = {
 		.help = "visitors see a page that says so; --paused=false ends it" },
 	{ "hsts", FIELD_BOOL, AT(has_hsts), .initial = "true",
 		.help = "tell browsers to use https only" },
-	{ "proxy_protocol", FIELD_TEXT, AT(proxy_protocol), .argument = "version",
-		.help = "not supported yet: tell the app the visitor's address" },
 	{ "limit", FIELD_REPEATED, AT(limits), .argument = "name=number",
 		.help = "a limit such as bodyBytes=1000000; the manual lists them; 0 is the"
 			" default" },
@@ -100,8 +96,6 @@ static void add_texts(const struct given *g, json_t *body)
 		TEXT("target", target),
 		TEXT("description", note),
 		TEXT("subdomain", name),
-		TEXT("type", type),
-		TEXT("proxyProtocol", proxy_protocol),
 #undef TEXT
 	};
 

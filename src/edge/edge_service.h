@@ -5,7 +5,7 @@
  *
  * A connection is for the tunnel that its ClientHello has named: a request for another
  * host gets 421, whereupon browsers open another connection. What a request may do is
- * decided anew for each, by the tunnel's newest route.
+ * decided for each one, by the tunnel's newest route.
  *
  * What a visitor says of proxies before it is dropped, unless it is one of the snapshot's
  * proxies. The limits for an address do not count for those.

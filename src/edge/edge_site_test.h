@@ -53,7 +53,7 @@ struct edge_site {
 	struct app apps[SITE_APPS]; /* its connections so far */
 	unsigned apps_n;
 	struct app *app;   /* the newest */
-	bool is_away;      /* no agent is there: nobody is present */
+	bool is_away;      /* no agent is connected */
 	bool is_slow;      /* claims wait */
 	enum err refusal;  /* of claims; ERR_OK: none */
 	unsigned carriers; /* open ones */

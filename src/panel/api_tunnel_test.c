@@ -264,7 +264,7 @@ static void test_a_caller_without_a_certificate_gets_nothing(void **state)
 	f->name = "";
 	f->serial = "";
 	says(ask(f, "GET", "/api/tunnels", ""), 403, "A client certificate is required");
-	f->name = "somebody";
+	f->name = "stranger";
 	f->serial = "AB";
 	says(ask(f, "GET", "/api/tunnels", ""), 403, "not valid here");
 	f->name = "agent:nas";

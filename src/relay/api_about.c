@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "relay/relay_priv.h"
+#include "serve/lease/lease_route.h"
 #include "serve/own_host.h"
 #include "tunnel/portal/envelope.h"
 #include "tunnel/portal/message.h"
@@ -54,7 +55,7 @@ static void about_tunnel(void *context, struct api_call *call)
 	str_copy(status.hostname, sizeof(status.hostname), host);
 	own_host_unify(r->options.root, host);
 	route = route_find_by_host(r->routes, host);
-	if (route != NULL) {
+	if (route != NULL && lease_route_is(route)) {
 		status.registered = atomic_load(&route->until_ms) > clock_wall_ms();
 		status.service_alive = status.registered &&
 			atomic_load(&route->present) > 0;

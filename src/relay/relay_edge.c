@@ -292,14 +292,33 @@ static bool moves(const struct panel_tunnel *before, const struct panel_tunnel *
  * A channel to a target that is not in the agent's list is refused. So the list has the
  * old target and the new one while the routes change.
  */
+/* What can be stored, and not be served yet, is refused. */
+static enum err check_served(const struct panel_tunnel *t, struct why *why)
+{
+	char text[PANEL_TARGET_SIZE];
+	struct remote_target target;
+
+	if (panel_tunnel_kind(t) != PANEL_APP)
+		return err_set(why, ERR_USAGE,
+			"tunnels of TCP and UDP ports are not supported yet; write type app");
+	if (remote_target_parse(span_str(panel_tunnel_target(t, text)), &target) !=
+		ERR_OK)
+		return err_set(why, ERR_USAGE,
+			"a Unix socket as the target is not supported yet; write host and"
+			" port such as localhost:3000");
+	return ERR_OK;
+}
+
 enum err relay_edge_on_tunnel(struct relay *r, const struct panel_tunnel *before,
 	const struct panel_tunnel *after, struct why *why)
 {
 	struct change c = { before, after, .is_under_way = moves(before, after) };
 	struct route *route = NULL;
-	enum err rc = ERR_OK;
+	enum err rc = after != NULL ? check_served(after, why) : ERR_OK;
 
-	if (after != NULL && panel_tunnel_kind(after) == PANEL_APP) {
+	if (rc != ERR_OK)
+		return rc;
+	if (after != NULL) {
 		route = make_route(r, after);
 		if (route == NULL)
 			return err_set(why, ERR_NOMEM, "out of memory");

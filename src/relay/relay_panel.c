@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/str.h"
-#include "edge/tunnel_route.h"
 #include "panel/dns_watch.h"
 #include "panel/panel.h"
 #include "relay/relay_config.h"
@@ -59,7 +58,7 @@ static bool name_is_taken(void *owner, const char *label, struct why *why)
 
 	snprintf(host, sizeof(host), "%s.%s", label, r->options.domain);
 	route = route_find_by_host(r->routes, host);
-	if (route != NULL && tunnel_route_of(route) == NULL) {
+	if (route != NULL && lease_route_is(route)) {
 		route_unref(route);
 		err_set(why, ERR_EXISTS, "a lease has it");
 		return true;
@@ -101,7 +100,8 @@ bool relay_panel_has(const struct relay *r, const char *host)
 		strcmp(root, r->options.domain) != 0)
 		return false;
 	snprintf(label, sizeof(label), "%.*s", (int)n, host);
-	return panel_find_name(r->panel, label) != NULL;
+	return strcmp(label, RELAY_TUNNEL_LABEL) == 0 ||
+		panel_find_name(r->panel, label) != NULL;
 }
 
 /* ---- facts ---- */

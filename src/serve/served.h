@@ -7,7 +7,7 @@
 #include "serve/carrier.h"
 #include "serve/data_worker.h"
 
-/* The part that a visitor embeds, whoever serves it: it can be cut with all of its
+/* The part that a visitor embeds, whatever serves it: it can be cut with all of its
  * owner. */
 struct visit {
 	struct list in_owner;

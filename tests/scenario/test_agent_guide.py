@@ -86,7 +86,7 @@ def test_the_example_is_right_as_it_is(world, adit):
 
 def test_the_example_is_right_with_everything_in_it(world, adit):
     done = check(world, adit, uncommented().replace('identity_json = ""\n', "").replace(
-        'auth_file = "home.password"\n', "").replace("managed = true\n", ""))
+        'auth_file = "home.password"\n', ""))
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("not supported yet") == done.stdout.count("warning: ") == 2
 

@@ -166,6 +166,35 @@ def test_a_name_that_a_tunnel_has_is_reserved_for_leases(leases):
     assert "reserved" in str(refused.value)
 
 
+def test_the_host_where_agents_connect_is_no_lease_s(leases):
+    """Also if the operator reserves no names."""
+    relay = leases.relay("adit", "--domain", "portal.localhost", "--reserved-names", "none",
+                         root="portal.localhost")
+    with pytest.raises(Refused) as refused:
+        leases.client(relay, name="tunnel").register()
+    assert "reserved" in str(refused.value)
+
+
+def test_the_status_of_leases_has_no_tunnels(relay):
+    assert api(relay, "POST", "/tunnels", {"subdomain": "myapp", "port": 3000})[0] == 201
+    for name in ("myapp", "tunnel"):
+        told = relay.ask(f"/tunnel/status?hostname={name}.{DOMAIN}").data
+        assert told["registered"] is False and told["service_alive"] is False
+
+
+@pytest.mark.parametrize("member, value, says", [
+    ("type", "tcp", "tunnels of TCP and UDP ports are not supported yet"),
+    ("type", "udp", "tunnels of TCP and UDP ports are not supported yet"),
+    ("target", "unix:/run/app.sock", "a Unix socket as the target is not supported yet"),
+])
+def test_what_cannot_be_served_is_refused(relay, member, value, says):
+    """It would be stored, and its agent would get no list of tunnels any more."""
+    status, refused = api(relay, "POST", "/tunnels",
+                          {"subdomain": "myapp", "port": 3000, member: value})
+    assert status == 400 and says in refused["error"], refused
+    assert api(relay, "GET", "/tunnels")[1] == {"tunnels": []}
+
+
 @pytest.mark.parametrize("address, status, says", [
     ("203.0.113.42", "dns-wrong", "is 127.0.0.1, this relay is 203.0.113.42"),
     ("127.0.0.1,::1", "no-agent", "points to this relay"),

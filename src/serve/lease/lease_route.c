@@ -30,6 +30,11 @@ static enum err lease_open_carrier(struct route *r, struct loop *loop,
 
 static const struct route_ops lease_ops = { .open_carrier = lease_open_carrier };
 
+bool lease_route_is(const struct route *r)
+{
+	return r->ops == &lease_ops;
+}
+
 struct lease_route *lease_route_new(void)
 {
 	struct lease_route *r = mem_new(r);

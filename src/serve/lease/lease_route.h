@@ -21,7 +21,10 @@ struct lease_route {
 /* With one reference; zero else. NULL: out of memory. */
 struct lease_route *lease_route_new(void);
 
-/* Every route of this relay is one of a lease. */
+/* Is @r the route of a lease? Others are those of tunnels, and of the relay's hosts. */
+bool lease_route_is(const struct route *r);
+
+/* @r is that of a lease. */
 static inline struct lease_route *lease_route_of(struct route *r)
 {
 	return mem_container(r, struct lease_route, route);
