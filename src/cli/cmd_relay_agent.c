@@ -176,17 +176,18 @@ static enum err set(struct relay_work *w)
 /* ---- the command ---- */
 
 static const struct relay_action actions[] = {
-	{ "enroll", "LABEL", 1, 1, enroll },
-	{ "list", "", 0, 0, list },
-	{ "set", "LABEL --capabilities LIST", 1, 1, set },
-	{ "revoke", "LABEL", 1, 1, revoke },
+	{ "enroll", "LABEL", 1, 1, enroll, NULL },
+	{ "list", "", 0, 0, list, NULL },
+	{ "set", "LABEL --capabilities LIST", 1, 1, set, NULL },
+	{ "revoke", "LABEL", 1, 1, revoke, NULL },
 };
 
 static int run(struct call *c, void *object)
 {
 	struct agent_args *args = object;
+	struct relay_work w;
 
-	return relay_action_run(c, &args->relay, actions, mem_count(actions));
+	return relay_action_run(c, &args->relay, actions, mem_count(actions), &w);
 }
 
 const struct command command_relay_agent = {

@@ -7,10 +7,9 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/admin_request.h"
-#include "cli/relay_args.h"
+#include "cli/relay_action.h"
 #include "net/prefix.h"
 #include "text/base64.h"
-#include "text/nearest.h"
 #include "tunnel/portal/identity.h"
 
 #define TARGET_MAX 1024
@@ -24,31 +23,29 @@ struct change {
 	const char *result;
 };
 
-struct work;
-
-struct action {
-	const char *name, *arguments;
-	int least, most; /* words after it */
-	enum err (*fn)(struct work *w);
-	struct change what; /* if it does not depend on the words */
-};
-
 /* One call of the command. */
 struct work {
-	const struct action *action;
-	FILE *out;
-	const char *directory; /* borrowed: of the relay */
-	char **words;          /* after the action, NULL at the end */
-	bool is_json;
+	struct relay_work
+		base; /* first; its action's @what is a struct change, or NULL */
 	json_t *snapshot, *policy; /* owned */
-	struct why *why;
 };
+
+static struct work *work_of(struct relay_work *base)
+{
+	return mem_container(base, struct work, base);
+}
+
+static const struct change *change_of(const struct work *w)
+{
+	return w->base.action->what;
+}
 
 static enum err send_change(struct work *w, const char *method, const char *target,
 	const char *body)
 {
 	json_t *data = NULL;
-	enum err rc = admin_request(w->directory, method, target, body, &data, w->why);
+	enum err rc = admin_request(w->base.directory, method, target, body, &data,
+		w->base.why);
 
 	json_decref(data);
 	return rc;
@@ -56,11 +53,11 @@ static enum err send_change(struct work *w, const char *method, const char *targ
 
 static enum err fetch(struct work *w)
 {
-	enum err rc = admin_request(w->directory, "GET", "/admin/snapshot", NULL,
-		&w->snapshot, w->why);
+	enum err rc = admin_request(w->base.directory, "GET", "/admin/snapshot", NULL,
+		&w->snapshot, w->base.why);
 
-	return rc == ERR_OK ? admin_request(w->directory, "GET", "/admin/policy", NULL,
-				      &w->policy, w->why) :
+	return rc == ERR_OK ? admin_request(w->base.directory, "GET", "/admin/policy",
+				      NULL, &w->policy, w->base.why) :
 			      rc;
 }
 
@@ -131,7 +128,7 @@ static enum err change_identity(struct work *w, const struct key *key,
 		part += n + (part[n] == ' ');
 	}
 	if (rc == ERR_OK)
-		fprintf(w->out, "%s: %s\n",
+		fprintf(w->base.out, "%s: %s\n",
 			identity_key_print(key->name, key->address, text), what->result);
 	return rc;
 }
@@ -140,7 +137,7 @@ static enum err change_identity(struct work *w, const struct key *key,
 static enum err change_identities(struct work *w, const struct change *what)
 {
 	const json_t *lists[2], *value;
-	const char *word = w->words[0];
+	const char *word = w->base.words[0];
 	bool is_found = false;
 	char shown[128];
 	struct key key;
@@ -167,21 +164,23 @@ static enum err change_identities(struct work *w, const struct change *what)
 	}
 	if (rc != ERR_OK || is_found)
 		return rc;
-	return err_set(w->why, ERR_NOENT,
+	return err_set(w->base.why, ERR_NOENT,
 		"no lease has the name or address %s; for an identity without a lease, write"
 		" NAME:0xADDRESS",
 		str_quote(shown, sizeof(shown), span_str(word)));
 }
 
-static enum err change_policy(struct work *w)
+static enum err change_policy(struct relay_work *base)
 {
-	return change_identities(w, &w->action->what);
+	struct work *w = work_of(base);
+	return change_identities(w, change_of(w));
 }
 
 /* A network or a lease. */
-static enum err change_ban(struct work *w)
+static enum err change_ban(struct relay_work *base)
 {
-	const char *word = w->words[0];
+	struct work *w = work_of(base);
+	const char *word = w->base.words[0];
 	char text[PREFIX_TEXT_MAX], target[TARGET_MAX], shown[128];
 	struct prefix network;
 	int n;
@@ -189,8 +188,8 @@ static enum err change_ban(struct work *w)
 
 	if (prefix_parse(span_str(word), &network) != ERR_OK) {
 		if (strpbrk(word, "/.") == NULL) /* neither is in the name of a lease */
-			return change_policy(w);
-		return err_set(w->why, ERR_USAGE,
+			return change_policy(&w->base);
+		return err_set(w->base.why, ERR_USAGE,
 			"%s is not a network; write one such as 203.0.113.5, 203.0.113.0/24 or"
 			" 2001:db8::/48, or the name of a lease",
 			str_quote(shown, sizeof(shown), span_str(word)));
@@ -200,20 +199,21 @@ static enum err change_ban(struct work *w)
 	n = (int)strcspn(text, "/");
 	snprintf(target, sizeof(target), "/admin/ips/%.*s%s%s/ban", n, text,
 		text[n] == '/' ? "%2f" : "", text[n] == '/' ? text + n + 1 : "");
-	rc = send_change(w, w->action->what.method, target, NULL);
+	rc = send_change(w, change_of(w)->method, target, NULL);
 	if (rc == ERR_OK)
-		fprintf(w->out, "%s: %s\n", text, w->action->what.result);
+		fprintf(w->base.out, "%s: %s\n", text, change_of(w)->result);
 	return rc;
 }
 
-static enum err change_limit(struct work *w)
+static enum err change_limit(struct relay_work *base)
 {
+	struct work *w = work_of(base);
 	char body[64], result[64];
 	struct change what = { "DELETE", "bps", NULL, "no limit" };
 	unsigned long rate;
 
-	if (!str_to_uint(w->words[1], LONG_MAX, &rate))
-		return err_set(w->why, ERR_USAGE,
+	if (!str_to_uint(w->base.words[1], LONG_MAX, &rate))
+		return err_set(w->base.why, ERR_USAGE,
 			"limit takes a number of bytes per second, or 0 for no limit");
 	if (rate > 0) {
 		snprintf(body, sizeof(body), "{\"bps\":%lu}", rate);
@@ -230,33 +230,36 @@ static enum err set(struct work *w, const char *body)
 	char target[TARGET_MAX];
 	enum err rc;
 
-	snprintf(target, sizeof(target), "/admin/settings/%s", w->action->what.parts);
+	snprintf(target, sizeof(target), "/admin/settings/%s", change_of(w)->parts);
 	rc = send_change(w, "POST", target, body);
 	if (rc == ERR_OK)
-		fprintf(w->out, "%s: %s\n", w->action->name, w->words[0]);
+		fprintf(w->base.out, "%s: %s\n", w->base.action->name, w->base.words[0]);
 	return rc;
 }
 
-static enum err set_approval(struct work *w)
+static enum err set_approval(struct relay_work *base)
 {
+	struct work *w = work_of(base);
 	char body[64];
 
-	if (strcmp(w->words[0], "auto") != 0 && strcmp(w->words[0], "manual") != 0)
-		return err_set(w->why, ERR_USAGE, "approval is auto or manual");
-	snprintf(body, sizeof(body), "{\"mode\":\"%s\"}", w->words[0]);
+	if (strcmp(w->base.words[0], "auto") != 0 &&
+		strcmp(w->base.words[0], "manual") != 0)
+		return err_set(w->base.why, ERR_USAGE, "approval is auto or manual");
+	snprintf(body, sizeof(body), "{\"mode\":\"%s\"}", w->base.words[0]);
 	return set(w, body);
 }
 
-static enum err set_switch(struct work *w)
+static enum err set_switch(struct relay_work *base)
 {
-	bool is_on = strcmp(w->words[0], "on") == 0;
+	struct work *w = work_of(base);
+	bool is_on = strcmp(w->base.words[0], "on") == 0;
 	unsigned long most = 0;
 	char body[96];
 
-	if (!is_on && strcmp(w->words[0], "off") != 0)
-		return err_set(w->why, ERR_USAGE, "write on or off");
-	if (w->words[1] != NULL && !str_to_uint(w->words[1], UINT32_MAX, &most))
-		return err_set(w->why, ERR_USAGE,
+	if (!is_on && strcmp(w->base.words[0], "off") != 0)
+		return err_set(w->base.why, ERR_USAGE, "write on or off");
+	if (w->base.words[1] != NULL && !str_to_uint(w->base.words[1], UINT32_MAX, &most))
+		return err_set(w->base.why, ERR_USAGE,
 			"write how many leases may have a TCP port, or 0 for any number");
 	snprintf(body, sizeof(body), "{\"enabled\":%s,\"max_leases\":%lu}",
 		is_on ? "true" : "false", most);
@@ -264,20 +267,21 @@ static enum err set_switch(struct work *w)
 }
 
 /* The relay would store "on" even if its settings have no ports. */
-static enum err set_tcp(struct work *w)
+static enum err set_tcp(struct relay_work *base)
 {
+	struct work *w = work_of(base);
 	json_t *status = NULL;
 	enum err rc = ERR_OK;
 
-	if (strcmp(w->words[0], "on") == 0)
-		rc = admin_request(w->directory, "GET", "/admin/status", NULL, &status,
-			w->why);
+	if (strcmp(w->base.words[0], "on") == 0)
+		rc = admin_request(w->base.directory, "GET", "/admin/status", NULL,
+			&status, w->base.why);
 	if (rc == ERR_OK && json_is_null(json_object_get(status, "tcp")))
-		rc = err_set(w->why, ERR_DENIED,
+		rc = err_set(w->base.why, ERR_DENIED,
 			"this relay has no ports for leases; set tcp_enabled, min_port and"
 			" max_port, and restart it");
 	json_decref(status);
-	return rc == ERR_OK ? set_switch(w) : rc;
+	return rc == ERR_OK ? set_switch(&w->base) : rc;
 }
 
 /* ---- the list ---- */
@@ -322,8 +326,8 @@ static void print_json(const struct work *w, json_t *leases)
 		json_object_get(w->policy, "banned_networks"));
 
 	if (all != NULL)
-		json_dumpf(all, w->out, JSON_COMPACT);
-	fputc('\n', w->out);
+		json_dumpf(all, w->base.out, JSON_COMPACT);
+	fputc('\n', w->base.out);
 	json_decref(all);
 }
 
@@ -356,7 +360,7 @@ static void print_text(const struct work *w, const json_t *leases)
 {
 	const json_t *networks = json_object_get(w->policy, "banned_networks");
 	char name[80], address[80], client[80];
-	FILE *out = w->out;
+	FILE *out = w->base.out;
 	const json_t *value;
 	struct key key;
 	size_t i;
@@ -389,15 +393,16 @@ static void print_text(const struct work *w, const json_t *leases)
 	fputs(i > 0 ? "\n" : "", out);
 }
 
-static enum err list(struct work *w)
+static enum err list(struct relay_work *base)
 {
+	struct work *w = work_of(base);
 	json_t *leases = json_array(), *value;
 	enum err rc = fetch(w);
 	size_t i;
 
 	json_array_foreach(json_object_get(w->snapshot, "leases"), i, value)
 		json_array_append_new(leases, lease_of(value));
-	if (rc == ERR_OK && w->is_json)
+	if (rc == ERR_OK && w->base.args->is_json)
 		print_json(w, leases);
 	else if (rc == ERR_OK)
 		print_text(w, leases);
@@ -407,76 +412,32 @@ static enum err list(struct work *w)
 
 /* ---- the command ---- */
 
-static const struct action actions[] = {
-	{ "list", "", 0, 0, list, { .parts = NULL } },
+#define WHAT(...) (&(const struct change){ __VA_ARGS__ })
+
+static const struct relay_action actions[] = {
+	{ "list", "", 0, 0, list, NULL },
 	{ "approve", "LEASE", 1, 1, change_policy,
-		{ "POST", "approve", NULL, "approved" } },
-	{ "deny", "LEASE", 1, 1, change_policy, { "POST", "deny", NULL, "denied" } },
-	{ "ban", "LEASE|NETWORK", 1, 1, change_ban, { "POST", "ban", NULL, "banned" } },
+		WHAT("POST", "approve", NULL, "approved") },
+	{ "deny", "LEASE", 1, 1, change_policy, WHAT("POST", "deny", NULL, "denied") },
+	{ "ban", "LEASE|NETWORK", 1, 1, change_ban, WHAT("POST", "ban", NULL, "banned") },
 	{ "unban", "LEASE|NETWORK", 1, 1, change_ban,
-		{ "DELETE", "ban", NULL, "not banned" } },
-	{ "limit", "LEASE BYTES_PER_S", 2, 2, change_limit, { .parts = NULL } },
+		WHAT("DELETE", "ban", NULL, "not banned") },
+	{ "limit", "LEASE BYTES_PER_S", 2, 2, change_limit, NULL },
 	{ "forget", "LEASE", 1, 1, change_policy,
-		{ "DELETE", "approve deny ban bps", NULL, "no policy" } },
-	{ "approval", "auto|manual", 1, 1, set_approval, { .parts = "approval-mode" } },
-	{ "tcp", "on|off [MAX_LEASES]", 1, 2, set_tcp, { .parts = "tcp-port" } },
-	{ "page", "on|off", 1, 1, set_switch, { .parts = "landing-page" } },
+		WHAT("DELETE", "approve deny ban bps", NULL, "no policy") },
+	{ "approval", "auto|manual", 1, 1, set_approval, WHAT(.parts = "approval-mode") },
+	{ "tcp", "on|off [MAX_LEASES]", 1, 2, set_tcp, WHAT(.parts = "tcp-port") },
+	{ "page", "on|off", 1, 1, set_switch, WHAT(.parts = "landing-page") },
 };
 
-static enum err find_action(const struct call *c, const struct action **out,
-	struct why *why)
+static int run(struct call *c, void *args)
 {
-	const char *word = c->argc > 0 ? c->argv[0] : "";
-	struct nearest near;
-	char shown[64];
+	struct work w = { .snapshot = NULL };
+	int code = relay_action_run(c, args, actions, mem_count(actions), &w.base);
 
-	if (c->argc == 0)
-		return err_set(why, ERR_USAGE,
-			"the action is missing: write one such as list; --help lists them");
-	nearest_init(&near, word);
-	for (size_t i = 0; i < mem_count(actions); i++) {
-		const struct action *a = &actions[i];
-
-		nearest_try(&near, a->name);
-		if (strcmp(a->name, word) != 0)
-			continue;
-		*out = a;
-		if (c->argc - 1 >= a->least && c->argc - 1 <= a->most)
-			return ERR_OK;
-		return err_set(why, ERR_USAGE, "write: %s%s%s", a->name,
-			a->most > 0 ? " " : "", a->arguments);
-	}
-	str_quote(shown, sizeof(shown), span_str(word));
-	return near.best != NULL ?
-		err_set(why, ERR_USAGE, "there is no action \"%s\"; did you mean %s?",
-			shown, near.best) :
-		err_set(why, ERR_USAGE, "there is no action \"%s\"; --help lists them",
-			shown);
-}
-
-static int run(struct call *c, void *object)
-{
-	struct relay_args *args = object;
-	struct relay_options options;
-	struct work w = {
-		.out = c->out,
-		.words = c->argv + 1,
-		.is_json = args->is_json,
-		.why = &c->why,
-	};
-	enum err rc = find_action(c, &w.action, &c->why);
-
-	args->call = c;
-	if (rc == ERR_OK)
-		rc = relay_args_read(args, &options, &c->why);
-	if (rc != ERR_OK)
-		return call_fail(c, rc);
-	w.directory = options.state_dir;
-	rc = w.action->fn(&w);
 	json_decref(w.snapshot);
 	json_decref(w.policy);
-	field_fini(&relay_fields, &options);
-	return rc == ERR_OK ? EXIT_CODE_DONE : call_fail(c, rc);
+	return code;
 }
 
 const struct command command_relay_lease = {

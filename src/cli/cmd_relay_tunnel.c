@@ -476,20 +476,21 @@ static enum err list(struct relay_work *w)
 /* ---- the command ---- */
 
 static const struct relay_action actions[] = {
-	{ "add", "NAME PORT [flags]", 2, 2, add },
-	{ "list", "", 0, 0, list },
-	{ "show", "NAME", 1, 1, show },
-	{ "set", "NAME flags", 1, 1, set },
-	{ "pause", "NAME", 1, 1, pause_or_resume },
-	{ "resume", "NAME", 1, 1, pause_or_resume },
-	{ "remove", "NAME", 1, 1, remove_tunnel },
+	{ "add", "NAME PORT [flags]", 2, 2, add, NULL },
+	{ "list", "", 0, 0, list, NULL },
+	{ "show", "NAME", 1, 1, show, NULL },
+	{ "set", "NAME flags", 1, 1, set, NULL },
+	{ "pause", "NAME", 1, 1, pause_or_resume, NULL },
+	{ "resume", "NAME", 1, 1, pause_or_resume, NULL },
+	{ "remove", "NAME", 1, 1, remove_tunnel, NULL },
 };
 
 static int run(struct call *c, void *object)
 {
 	struct tunnel_args *args = object;
+	struct relay_work w;
 
-	return relay_action_run(c, &args->relay, actions, mem_count(actions));
+	return relay_action_run(c, &args->relay, actions, mem_count(actions), &w);
 }
 
 const struct command command_relay_tunnel = {

@@ -40,25 +40,26 @@ static enum err find(const struct call *c, const struct relay_action *actions,
 }
 
 int relay_action_run(struct call *c, struct relay_args *args,
-	const struct relay_action *actions, size_t count)
+	const struct relay_action *actions, size_t count, struct relay_work *w)
 {
 	struct relay_options options;
-	struct relay_work w = {
+	enum err rc;
+
+	*w = (struct relay_work){
 		.args = args,
 		.call = c,
 		.out = c->out,
 		.words = c->argv + 1,
 		.why = &c->why,
 	};
-	enum err rc = find(c, actions, count, &w.action, &c->why);
-
+	rc = find(c, actions, count, &w->action, &c->why);
 	args->call = c;
 	if (rc == ERR_OK)
 		rc = relay_args_read(args, &options, &c->why);
 	if (rc != ERR_OK)
 		return call_fail(c, rc);
-	w.directory = options.state_dir;
-	rc = w.action->fn(&w);
+	w->directory = options.state_dir;
+	rc = w->action->fn(w);
 	field_fini(&relay_fields, &options);
 	return rc == ERR_OK ? EXIT_CODE_DONE : call_fail(c, rc);
 }

@@ -1,5 +1,5 @@
 /*
- * Actions of "adit relay tunnel" and "adit relay agent": the first word after the flags
+ * Actions of "adit relay lease", "tunnel" and "agent": the first word after the flags
  * names one, and the others are its arguments. Each asks the relay on this machine.
  */
 #ifndef CLI_RELAY_ACTION_H
@@ -15,6 +15,7 @@ struct relay_action {
 	const char *name, *arguments;
 	int least, most; /* words after it */
 	enum err (*fn)(struct relay_work *w);
+	const void *what; /* for @fn; or NULL */
 };
 
 /* One call of a command. */
@@ -28,9 +29,10 @@ struct relay_work {
 	struct why *why;
 };
 
-/* Runs the action that the words of @c name, and returns the exit code. */
+/* Runs the action that the words of @c name, with @w, which is filled in here, and returns
+ * the exit code. */
 int relay_action_run(struct call *c, struct relay_args *args,
-	const struct relay_action *actions, size_t count);
+	const struct relay_action *actions, size_t count, struct relay_work *w);
 
 /* As admin_request(); @body is taken, and may be NULL. */
 enum err relay_action_ask(struct relay_work *w, const char *method, const char *target,
