@@ -29,7 +29,7 @@ struct relay_work {
 	struct why *why;
 };
 
-/* Runs the action that the words of @c name, with @w, which is filled in here, and returns
+/* Runs the action that the words of @c name, with @w, which is filled in here. Returns
  * the exit code. */
 int relay_action_run(struct call *c, struct relay_args *args,
 	const struct relay_action *actions, size_t count, struct relay_work *w);

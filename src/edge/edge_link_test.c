@@ -4,161 +4,47 @@
  */
 #include "edge/edge_site_test.h"
 
-#include "crypto/hostkey.h"
-#include "net/pipe_test.h"
 #include "serve/link/link_carrier.h"
+#include "serve/memory_link_test.h"
 
 #define MIB ((size_t)1 << 20)
 
-struct link {
-	struct chisel_session *server, *client; /* NULL: closed */
-	struct hostkey *key;
-	struct pipe_pair pipe;
-	char asked[64]; /* the target's text */
-	bool refuses;
-};
-
-static struct link *the_link;
-
-static bool link_is_host_key_good(void *owner, struct span blob, struct why *why)
-{
-	(void)owner;
-	(void)blob;
-	(void)why;
-	return true;
-}
-
-static void link_on_password(void *owner, struct span user, struct span password)
-{
-	struct link *l = owner;
-
-	(void)user;
-	(void)password;
-	chisel_session_login(l->server, true);
-}
-
-static void link_on_up(void *owner)
-{
-	struct link *l = owner;
-
-	if (l->client != NULL)
-		(void)!chisel_session_configure(l->client, span_str("{}"));
-}
-
-static void link_on_config(void *owner, struct span name, struct span data)
-{
-	struct link *l = owner;
-
-	(void)name;
-	(void)data;
-	(void)!chisel_session_answer(l->server, true, span_str(""));
-}
-
-static void link_on_answer(void *owner, struct span refusal, struct span details)
-{
-	(void)owner;
-	(void)details;
-	assert_int_equal(refusal.n, 0);
-}
+static struct memory_link *the_link;
 
 /* The app's end is a connection of the site's app. */
-static void link_on_open(void *owner, struct channel *ch, struct span target)
+static void link_on_target(void *arg, struct stream *target)
 {
-	struct link *l = owner;
-	struct stream *stream;
-
-	str_quote(l->asked, sizeof(l->asked), target);
-	if (l->refuses) {
-		channel_refuse(ch, SSH_CONNECT_FAILED, "no");
-		return;
-	}
-	assert_int_equal(channel_accept(ch, &stream), ERR_OK);
-	app_adopt(the_site, stream);
+	app_adopt(arg, target);
 }
 
-static void link_on_client_closed(void *owner, enum err rc, const struct why *why)
+static void link_open(struct memory_link *l, struct edge_site *s)
 {
-	struct link *l = owner;
-
-	(void)rc;
-	(void)why;
-	l->client = NULL;
-}
-
-static void link_on_server_closed(void *owner, enum err rc, const struct why *why)
-{
-	struct link *l = owner;
-
-	(void)rc;
-	(void)why;
-	l->server = NULL;
-}
-
-static void link_open(struct link *l, struct edge_site *s)
-{
-	static const struct chisel_tuning tuning = { .keepalive_ms = 0 };
-	static const struct chisel_session_hooks client = {
-		.is_host_key_good = link_is_host_key_good,
-		.on_up = link_on_up,
-		.on_answer = link_on_answer,
-		.on_open = link_on_open,
-		.on_closed = link_on_client_closed,
-	};
-	static const struct chisel_session_hooks server = {
-		.on_password = link_on_password,
-		.on_up = link_on_up,
-		.on_config = link_on_config,
-		.on_open = link_on_open,
-		.on_closed = link_on_server_closed,
-	};
-	struct chisel_session_options o = {
-		.role = SSH_SERVER,
-		.worker = &s->workers[0].worker,
-		.stream = &l->pipe.b.stream,
-		.tuning = &tuning,
-		.hooks = &server,
-		.owner = l,
-	};
-
-	*l = (struct link){ .refuses = false };
+	*l = (struct memory_link){ .on_target = link_on_target, .arg = s };
 	the_link = l;
-	assert_int_equal(hostkey_from_seed("test123", &l->key), ERR_OK);
-	pipe_pair_init(&l->pipe, s->workers[0].worker.loop);
-	o.key = l->key;
-	assert_int_equal(chisel_session_open(&o, &l->server), ERR_OK);
-	o.role = SSH_CLIENT;
-	o.stream = &l->pipe.a.stream;
-	o.key = NULL;
-	o.user = o.password = "";
-	o.hooks = &client;
-	assert_int_equal(chisel_session_open(&o, &l->client), ERR_OK);
+	memory_link_open(l, &s->workers[0].worker);
 	site_settle(s);
 }
 
-static void link_end(struct link *l)
+static void link_end(struct memory_link *l)
 {
-	if (l->client != NULL)
-		chisel_session_close(l->client, ERR_CLOSED, "the test is over");
-	if (l->server != NULL)
-		chisel_session_close(l->server, ERR_CLOSED, "the test is over");
+	memory_link_close(l);
 	site_settle(the_site);
 }
 
 /* The apps' streams are the link's: they go first. */
-static void link_fini(struct link *l)
+static void link_fini(struct memory_link *l)
 {
 	for (unsigned i = 0; i < the_site->apps_n; i++)
 		app_close(&the_site->apps[i]);
 	site_settle(the_site);
-	pipe_pair_fini(&l->pipe);
-	hostkey_free(l->key);
+	memory_link_fini(l);
 }
 
+/* The link that is there now: another may have taken the place of the first. */
 static struct chisel_session *link_find(void *arg, struct addr *client)
 {
 	(void)arg;
-	assert_int_equal(addr_from_literal("192.0.2.7", 0, client), ERR_OK);
-	return the_link->server;
+	return memory_link_find(the_link, client);
 }
 
 static enum err link_open_carrier(struct route *r, struct loop *loop,
@@ -193,7 +79,7 @@ static void test_requests_travel_over_a_link(void **state)
 	struct edge_site *s = *state;
 	size_t n = 8 * MIB;
 	uint8_t *body = make_body(n);
-	struct link l;
+	struct memory_link l;
 	struct guest g;
 
 	link_open(&l, s);
@@ -221,7 +107,7 @@ static void test_requests_travel_over_a_link(void **state)
 static void test_an_app_that_refuses_has_a_page(void **state)
 {
 	struct edge_site *s = *state;
-	struct link l;
+	struct memory_link l;
 	struct guest g;
 
 	link_open(&l, s);
@@ -242,7 +128,7 @@ static void test_an_app_that_refuses_has_a_page(void **state)
 static void test_a_link_that_ends_cuts_answers_and_comes_back(void **state)
 {
 	struct edge_site *s = *state;
-	struct link l, next;
+	struct memory_link l, next;
 	struct guest g, other;
 
 	link_open(&l, s);

@@ -8,6 +8,7 @@
 #include "crypto/hostkey.h"
 #include "net/pipe_test.h"
 #include "serve/link/link_carrier.h"
+#include "serve/memory_link_test.h"
 
 /* ---- a carrier of 60 lines: a stream in memory for each visitor ---- */
 
@@ -76,57 +77,11 @@ static const struct carrier_ops plain_ops = {
 /* ---- a link in memory: a client whose target notes what it is told ---- */
 
 struct link {
-	struct chisel_session *server, *client;
+	struct memory_link memory;
 	struct carrier *carrier; /* the server's */
-	struct hostkey *key;
-	struct pipe_pair pipe;
-	struct stream *target; /* the client's end of the last channel */
+	struct stream *target;   /* the client's end of the last channel */
 	struct buf heard;
-	char asked[64]; /* the target's text */
-	bool refuses;
-	enum err end;
 };
-
-static bool link_is_host_key_good(void *owner, struct span blob, struct why *why)
-{
-	(void)owner;
-	(void)blob;
-	(void)why;
-	return true;
-}
-
-static void link_on_password(void *owner, struct span user, struct span password)
-{
-	struct link *l = owner;
-
-	(void)user;
-	(void)password;
-	chisel_session_login(l->server, true);
-}
-
-static void link_on_up(void *owner)
-{
-	struct link *l = owner;
-
-	if (l->client != NULL)
-		(void)!chisel_session_configure(l->client, span_str("{}"));
-}
-
-static void link_on_config(void *owner, struct span name, struct span data)
-{
-	struct link *l = owner;
-
-	(void)name;
-	(void)data;
-	(void)!chisel_session_answer(l->server, true, span_str(""));
-}
-
-static void link_on_answer(void *owner, struct span refusal, struct span details)
-{
-	(void)owner;
-	(void)details;
-	assert_int_equal(refusal.n, 0);
-}
 
 static void target_on_ready(void *arg, unsigned ready)
 {
@@ -139,92 +94,32 @@ static void target_on_ready(void *arg, unsigned ready)
 		assert_int_equal(buf_put(&l->heard, bytes, got), ERR_OK);
 }
 
-static void link_on_open(void *owner, struct channel *ch, struct span target)
+static void link_on_target(void *arg, struct stream *target)
 {
-	struct link *l = owner;
+	struct link *l = arg;
 
-	str_quote(l->asked, sizeof(l->asked), target);
-	if (l->refuses) {
-		channel_refuse(ch, SSH_CONNECT_FAILED, "no");
-		return;
-	}
-	assert_int_equal(channel_accept(ch, &l->target), ERR_OK);
-	stream_set_owner(l->target, target_on_ready, l);
-	stream_want(l->target, LOOP_READ);
-}
-
-static void link_on_client_closed(void *owner, enum err rc, const struct why *why)
-{
-	struct link *l = owner;
-
-	(void)rc;
-	(void)why;
-	l->client = NULL;
-}
-
-static void link_on_server_closed(void *owner, enum err rc, const struct why *why)
-{
-	struct link *l = owner;
-
-	(void)why;
-	l->server = NULL;
-	l->end = rc;
+	l->target = target;
+	stream_set_owner(target, target_on_ready, l);
+	stream_want(target, LOOP_READ);
 }
 
 static void link_open(struct link *l, struct site *s)
 {
-	static const struct chisel_tuning tuning = { .keepalive_ms = 0 };
-	static const struct chisel_session_hooks client = {
-		.is_host_key_good = link_is_host_key_good,
-		.on_up = link_on_up,
-		.on_answer = link_on_answer,
-		.on_open = link_on_open,
-		.on_closed = link_on_client_closed,
-	};
-	static const struct chisel_session_hooks server = {
-		.on_password = link_on_password,
-		.on_up = link_on_up,
-		.on_config = link_on_config,
-		.on_open = link_on_open,
-		.on_closed = link_on_server_closed,
-	};
-	struct chisel_session_options o = {
-		.role = SSH_SERVER,
-		.worker = &s->workers[0].worker,
-		.stream = &l->pipe.b.stream,
-		.tuning = &tuning,
-		.hooks = &server,
-		.owner = l,
-	};
-
-	*l = (struct link){ .end = ERR_OK };
+	*l = (struct link){ .memory = { .on_target = link_on_target, .arg = l } };
 	buf_init(&l->heard, 65536);
-	assert_int_equal(hostkey_from_seed("test123", &l->key), ERR_OK);
-	pipe_pair_init(&l->pipe, s->workers[0].worker.loop);
-	o.key = l->key;
-	assert_int_equal(chisel_session_open(&o, &l->server), ERR_OK);
-	o.role = SSH_CLIENT;
-	o.stream = &l->pipe.a.stream;
-	o.key = NULL;
-	o.user = o.password = "";
-	o.hooks = &client;
-	assert_int_equal(chisel_session_open(&o, &l->client), ERR_OK);
+	memory_link_open(&l->memory, &s->workers[0].worker);
 	site_settle(s);
 }
 
 static void link_close_sessions(struct link *l, struct site *s)
 {
-	if (l->client != NULL)
-		chisel_session_close(l->client, ERR_CLOSED, "the test is over");
-	if (l->server != NULL)
-		chisel_session_close(l->server, ERR_CLOSED, "the test is over");
+	memory_link_close(&l->memory);
 	site_settle(s);
 	if (l->target != NULL)
 		stream_abort(l->target);
 	l->target = NULL;
 	site_settle(s);
-	pipe_pair_fini(&l->pipe);
-	hostkey_free(l->key);
+	memory_link_fini(&l->memory);
 	buf_fini(&l->heard);
 }
 
@@ -271,21 +166,13 @@ static void close_plain(struct plain *p)
 		pipe_pair_fini(&p->pairs[i]);
 }
 
-static struct chisel_session *link_find(void *arg, struct addr *client)
-{
-	struct link *l = arg;
-
-	assert_int_equal(addr_from_literal("192.0.2.7", 0, client), ERR_OK);
-	return l->server;
-}
-
 static struct route *open_link(struct site *s, struct link *l)
 {
 	struct route *r = put_route(s, "link");
 	struct link_carrier_options o = {
 		.loop = s->workers[0].worker.loop,
-		.find = link_find,
-		.arg = l,
+		.find = memory_link_find,
+		.arg = &l->memory,
 		.target = "localhost:3000",
 		.present = &r->present,
 	};
@@ -325,7 +212,7 @@ static void test_three_names_have_three_carriers(void **state)
 	fds[1] = site_visit_host(s, 0, "link." SITE_ROOT);
 	site_until(s, link.heard.n == hello.n);
 	assert_memory_equal(buf_span(&link.heard).p, buf_span(&hello).p, hello.n);
-	assert_string_equal(link.asked, "localhost:3000");
+	assert_string_equal(link.memory.asked, "localhost:3000");
 	assert_int_equal(stream_put(link.target, "from a link", 11, &put), ERR_OK);
 	visitor_expect(s, fds[1], "from a link", 11);
 
@@ -368,7 +255,7 @@ static void test_a_target_that_is_not_there_ends_the_visit(void **state)
 	struct route *r = open_link(s, &link);
 	int fd;
 
-	link.refuses = true;
+	link.memory.refuses = true;
 	fd = site_visit_host(s, 0, "link." SITE_ROOT);
 	visitor_expect_end(s, fd);
 	assert_int_equal(s->workers[0].stats.unserved, 1);
