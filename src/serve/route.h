@@ -1,9 +1,8 @@
 /*
  * Routes: from a public name to the agent that has it, and to the worker that serves it.
  *
- * The table is the one thing that workers share and that changes: the control worker
- * writes, all threads read, behind one read-write lock that is held for a look-up and no
- * longer. portal-protocol 7.2, 7.3.
+ * Workers share the table: the control worker writes, all threads read, behind one
+ * read-write lock that is held for a look-up and no longer. portal-protocol 7.2, 7.3.
  */
 #ifndef SERVE_ROUTE_H
 #define SERVE_ROUTE_H
